@@ -1,0 +1,43 @@
+"""The errors a user can cause. Each says what was asked, what was found and what to do.
+
+The command line prints `str(error)` and exits with 2; the page shows `error.ja` or `str(error)`, by the visitor's language.
+Anything that is not a `NeoxjpError` is a fault of ours and keeps its traceback.
+"""
+
+
+class NeoxjpError(Exception):
+    """Root of the expected errors. `ja` is the message in Japanese, for what a visitor of the page can cause."""
+
+    def __init__(self, message: str, ja: str | None = None):
+        super().__init__(message)
+        self.ja = ja or message
+
+
+class VocabularyError(NeoxjpError, ValueError):
+    """vocab.txt or emoji.json cannot be used, or an id is outside the vocabulary."""
+
+
+class ConfigError(NeoxjpError, ValueError):
+    """config.json is missing, is not JSON, or holds a number that makes no network."""
+
+
+class CheckpointError(NeoxjpError, OSError):
+    """A model folder or Hub id cannot be found, read or written; tensors are missing, unexpected or mis-shaped."""
+
+
+class ParameterError(NeoxjpError, ValueError):
+    """An argument is out of its range; the message names the field, the value and the range."""
+
+
+class PromptTooLong(NeoxjpError, ValueError):
+    """The prompt and the new tokens do not fit the model's context."""
+
+
+class QueueFull(NeoxjpError, RuntimeError):
+    """The engine's waiting line is full; try again in a moment."""
+
+
+def listed(names: list[str], limit: int = 10) -> str:
+    """Sorted names for an error message, shortened after `limit` with a count: "'a', 'b' and 3 more"."""
+    shown = ", ".join(repr(name) for name in sorted(names)[:limit])
+    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
