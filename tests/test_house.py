@@ -1,0 +1,87 @@
+"""The plan of the package as a test: a module imports only from the rows below its own, and never transformers."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "neoxjp"
+
+# Row of each room; a room may import from lower rows, and within its row only what BESIDE lists.
+ROWS = {
+    "errors": -1,
+    "text": 0,
+    "vocabulary": 0,
+    "checkpoint": 0,
+    "sampling": 0,
+    "attention": 0,
+    "config": 1,
+    "tokenizer": 1,
+    "readings": 1,
+    "beam": 1,
+    "engine": 1,
+    "model": 2,
+    "peers": 2,
+    "analysis": 3,
+    "train": 3,
+    "bench": 3,
+    "render": 4,
+    "cli": 5,
+    "ui": 5,
+}
+BESIDE: set[tuple[str, str]] = set()
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports anywhere in it, relative imports resolved."""
+    package = ["neoxjp", *path.relative_to(PACKAGE).parts[:-1]]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *(node.module.split(".") if node.module else [])])
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_rows_below(path):
+    room = room_of(path)
+    assert room in ROWS, f"{path.name} has no row in the plan of the house: give it one here"
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "neoxjp" or len(parts) < 2 or parts[1] not in ROWS or parts[1] == room:
+            continue
+        assert ROWS[parts[1]] < ROWS[room] or (room, parts[1]) in BESIDE, f"{room} (row {ROWS[room]}) imports {name} (row {ROWS[parts[1]]})"
+
+
+@pytest.mark.parametrize("folder", ["neoxjp", "examples", "space", "app.py"])
+def test_transformers_is_never_imported(folder):
+    root = PACKAGE.parent / folder
+    for path in [root] if root.is_file() else root.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.split(".")[0] == "transformers" for name in names), f"{path} imports transformers"
+
+
+def test_importing_the_package_loads_no_heavy_library():
+    code = "import neoxjp, sys; print(sorted({'torch', 'gradio', 'pandas', 'transformers', 'accelerate'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_importing_the_model_loads_neither_gradio_nor_pandas_nor_transformers():
+    code = (
+        "from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer; import sys;"
+        "print(sorted({'gradio', 'pandas', 'transformers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
