@@ -1,0 +1,250 @@
+"""One text in its other spellings: all hiragana, all katakana, half-width; and the reading of each of its words.
+
+Readings come from SudachiPy's small dictionary, kana and width conversions from jaconv. Only kanji are read: kana keep their
+spelling (the particle は stays は), and Latin letters, digits, blanks, newlines, emoji and punctuation stay where they stand.
+A reading is a guess (日本 is にほん or にっぽん): `overrides` puts it right. Any string is accepted, of any length, lone
+surrogates included.
+"""
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jaconv
+
+SpellingKey = Literal["written", "hiragana", "katakana", "halfwidth", "custom"]
+Overrides = Mapping[str | tuple[int, int], str]  # a surface, or a (start, end) of the text, and the reading it shall have
+KEYS: tuple[SpellingKey, ...] = ("written", "hiragana", "katakana", "halfwidth")
+
+KANJI = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af々〆〇]")
+_READING = re.compile(r"[ァ-ヺーヽヾ]+")
+_HALF_KANA = re.compile(r"[ｦ-ﾟ]+")
+_DECOMPOSED = re.compile(r"[ぁ-ヿ][\u3099\u309a]")
+_VARIATION = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_BREAK = re.compile(r"[\n。！？!?]")
+_KANJI_OR_KANA = re.compile(rf"(?:{KANJI.pattern}|[ぁ-ヿ])+")
+
+# SudachiPy takes 49,149 bytes at most, counted after normalisation, in which one character can grow to 33 bytes.
+_CHUNK = 1_000
+# Forms of a kanji that the dictionary does not hold, read as the form it holds. One character each: spans must not move.
+_SAME_READING = str.maketrans("髙﨑𠮷濵德", "高崎吉浜徳")
+# Words whose most usual reading differs from the dictionary's, which joins short units (お + 父 + さん) and prefers formal ones.
+_USUAL = {
+    "私": "わたし", "私達": "わたしたち", "日本": "にほん", "日本人": "にほんじん", "日本語": "にほんご", "何を": "なにを",
+    "何か": "なにか", "何が": "なにが", "何も": "なにも", "何時": "なんじ", "何日": "なんにち", "何本": "なんぼん",
+    "一昨日": "おととい", "一昨年": "おととし", "お父さん": "おとうさん", "お母さん": "おかあさん", "お兄さん": "おにいさん",
+    "お姉さん": "おねえさん", "父さん": "とうさん", "母さん": "かあさん", "兄さん": "にいさん", "姉さん": "ねえさん",
+    "御飯": "ごはん", "一日中": "いちにちじゅう", "世界中": "せかいじゅう", "日本中": "にほんじゅう", "明日": "あした",
+    "大人気ない": "おとなげない", "行つた": "いった", "行つて": "いって",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of the text. Words tile it: each starts where the one before ends."""
+
+    surface: str  # the user's own characters
+    start: int  # half-open span, in characters of the user's text
+    end: int
+    reading: str | None  # in hiragana; None where nothing is to be read (kana, digits, blanks) or the kanji are unknown
+
+    @property
+    def unknown(self) -> bool:
+        """The word has kanji and nobody said how to read them: every spelling keeps them."""
+        return self.reading is None and KANJI.search(self.surface) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A text in one spelling, and where each word of the original went."""
+
+    key: SpellingKey
+    text: str
+    readings: tuple[Word, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()  # for each word its half-open span in `text`
+
+
+def spellings(text: str, overrides: Overrides | None = None) -> list[Spelling]:
+    """The text as written, in hiragana, in katakana and in half-width katakana.
+
+    "東京へ行く" → "東京へ行く", "とうきょうへいく", "トウキョウヘイク", "ﾄｳｷｮｳﾍｲｸ". See `readings` for `overrides`.
+    """
+    words = tuple(readings(text, overrides))
+    return [_spelled(words, key) for key in KEYS]
+
+
+def spell(text: str, key: SpellingKey, overrides: Overrides | None = None) -> Spelling:
+    """The text in the one spelling `key`; "custom" is the text as it is, for one that the user typed."""
+    return _spelled(tuple(readings(text, overrides)), key)
+
+
+def readings(text: str, overrides: Overrides | None = None) -> list[Word]:
+    """The words of a text and how each is read. "食べ物を" → ("食べ物", 0, 3, "たべもの"), ("を", 3, 4, None).
+
+    overrides: readings in any kana that take the place of the dictionary's, by surface ({"日本": "にっぽん"}, every time it is a
+        word) or by span ({(0, 2): "にっぽん"}, only there; the span becomes one word).
+    """
+    by_surface = {key: _hiragana(value) for key, value in (overrides or {}).items() if isinstance(key, str)}
+    by_span = {key: _hiragana(value) for key, value in (overrides or {}).items() if not isinstance(key, str)}
+    words: list[Word] = []
+    done = 0
+    for start, end in sorted(by_span):
+        if not done <= start < end <= len(text):
+            continue  # a span of an older text, or one inside another
+        words += _words(text, done, start, by_surface)
+        words.append(Word(text[start:end], start, end, by_span[start, end] or None))
+        done = end
+    return words + _words(text, done, len(text), by_surface)
+
+
+def ruby(word: Word) -> list[tuple[str, str | None]]:
+    """The word in pieces, each with the reading to set above it. 食べ物 → ("食", "た"), ("べ", None), ("物", "もの")."""
+    if word.reading is None:
+        return [(word.surface, None)]
+    pieces = [piece for piece in re.split(r"([ぁ-ゖァ-ヺー]+)", word.surface) if piece]
+    pattern = "".join("(.+?)" if KANJI.search(piece) else f"({re.escape(_hiragana(piece))})" for piece in pieces)
+    found = re.fullmatch(pattern, word.reading) if len(word.reading) <= 40 and len(pieces) <= 8 else None
+    if found is None:
+        return [(word.surface, word.reading)]
+    return [(piece, read if KANJI.search(piece) else None) for piece, read in zip(pieces, found.groups(), strict=True)]
+
+
+# ---------------------------------------------------------------- spelling
+
+
+def _spelled(words: tuple[Word, ...], key: SpellingKey) -> Spelling:
+    convert = {"hiragana": _hiragana, "katakana": _katakana, "halfwidth": _halfwidth}.get(key)
+    texts = [word.surface if convert is None else convert(word.reading or word.surface) for word in words]
+    spans, position = [], 0
+    for written in texts:
+        spans.append((position, position + len(written)))
+        position += len(written)
+    return Spelling(key, "".join(texts), words, tuple(spans))
+
+
+def _fullwidth_kana(text: str) -> str:
+    """Half-width katakana in full width, a mark that follows its kana composed with it. "ｶﾞ" → "ガ", "か\u3099" → "が"."""
+    text = _HALF_KANA.sub(lambda run: jaconv.h2z(run[0]), text)
+    return _DECOMPOSED.sub(lambda pair: unicodedata.normalize("NFC", pair[0]), text)
+
+
+def _hiragana(text: str) -> str:
+    return jaconv.kata2hira(_fullwidth_kana(text))
+
+
+def _katakana(text: str) -> str:
+    return jaconv.hira2kata(_fullwidth_kana(text))
+
+
+def _halfwidth(text: str) -> str:
+    """Katakana, ASCII and digits in half width. ヰ, ヱ, ヮ, ヵ and ヶ have no half-width form and stay."""
+    return jaconv.z2h(_katakana(text), kana=True, ascii=True, digit=True)
+
+
+# ---------------------------------------------------------------- words
+
+
+def _words(text: str, start: int, end: int, by_surface: Mapping[str, str]) -> list[Word]:
+    """The words of text[start:end], with the readings of `by_surface` and of the table of usual ones."""
+    words = [word for low, high in _chunks(text, start, end) for word in _analysed(text, low, high)]
+    longest = max(map(len, (*by_surface, *_USUAL)))
+    merged: list[Word] = []
+    at = 0
+    while at < len(words):
+        taken, reading = 1, None
+        joined = ""
+        for n, word in enumerate(words[at : at + longest], 1):
+            joined += word.surface
+            if len(joined) > longest:
+                break
+            better = by_surface.get(joined) or _USUAL.get(joined)
+            if better is not None:
+                taken, reading = n, better
+        if reading is None:
+            merged.append(words[at])
+        else:
+            low, high = words[at].start, words[at + taken - 1].end
+            merged.append(Word(text[low:high], low, high, reading))
+        at += taken
+    return merged
+
+
+def _chunks(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Spans of at most `_CHUNK` characters that tile [start, end), cut after a sentence if possible, else before a kanji."""
+    while end - start > _CHUNK:
+        window = text[start : start + _CHUNK]
+        cut = max((found.end() for found in _BREAK.finditer(window)), default=0)
+        if not cut:
+            cut = max((found.start() for found in re.finditer(rf"(?<=[ぁ-ん、])(?={KANJI.pattern})", window)), default=_CHUNK)
+        yield start, start + cut
+        start += cut
+    if start < end:
+        yield start, end
+
+
+def _analysed(text: str, start: int, end: int) -> Iterator[Word]:
+    """The dictionary's words of text[start:end]. Their spans tile it."""
+    # Variation selectors (葛󠄀) would stand alone as unknown words: leave them out, let the spans cover them.
+    kept = [i for i in range(start, end) if not _VARIATION.match(text[i])]
+    if not kept:
+        yield Word(text[start:end], start, end, None)
+        return
+    edges = [start, *kept[1:], end]
+    clean = _SURROGATE.sub("\ufffd", "".join(text[i] for i in kept)).translate(_SAME_READING)
+    low = start
+    for morpheme in _tokenizer().tokenize(clean):
+        high = edges[morpheme.end()]
+        if high <= low:
+            continue  # normalisation made several words of one character (ﷺ): the first has the span
+        surface = text[low:high]
+        if not KANJI.search(surface):
+            yield Word(surface, low, high, None)
+        elif _KANJI_OR_KANA.fullmatch(_VARIATION.sub("", surface)):
+            yield Word(surface, low, high, _reading(morpheme))
+        else:
+            yield from _mixed(text, low, high)
+        low = high
+
+
+def _mixed(text: str, start: int, end: int) -> Iterator[Word]:
+    """A word of kanji and other things, "①番": its kanji are read by themselves, so that the rest can stay as it is."""
+    position = start
+    for run in _KANJI_OR_KANA.finditer(text, start, end):
+        if run.start() > position:
+            yield Word(text[position : run.start()], position, run.start(), None)
+        yield from _analysed(text, run.start(), run.end())
+        position = run.end()
+    if position < end:
+        yield Word(text[position:end], position, end, None)
+
+
+def _reading(morpheme: Any) -> str | None:
+    """The reading in hiragana, or None where the dictionary has none: it then repeats the surface or says キゴウ, "symbol"."""
+    reading = morpheme.reading_form()
+    if not _READING.fullmatch(reading) or (reading == "キゴウ" and morpheme.surface() != "記号"):
+        return None
+    return jaconv.kata2hira(reading)
+
+
+_local = threading.local()
+_loading = threading.Lock()
+_dictionary: list[Any] = []
+
+
+def _tokenizer() -> Any:
+    """This thread's SudachiPy tokenizer (they are not shareable) over the one dictionary, loaded at the first text."""
+    if not hasattr(_local, "tokenizer"):
+        from sudachipy import Dictionary, SplitMode
+
+        with _loading:
+            if not _dictionary:
+                _dictionary.append(Dictionary(dict="small"))
+        dictionary = _dictionary[0]
+        # SudachiPy 0.7 renamed `create`, and warns of the old name.
+        make = dictionary.tokenizer if hasattr(dictionary, "tokenizer") else dictionary.create
+        _local.tokenizer = make(mode=SplitMode.C)
+    return _local.tokenizer
