@@ -1,0 +1,90 @@
+"""The page: head line, three tabs, and how it is started.
+
+>>> playground = Playground(); playground.start(Choice("neoxjp/bundled")); launch(build(playground))
+"""
+
+import os
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+
+from neoxjp import render
+from neoxjp.ui import generate, model, tokenize
+from neoxjp.ui.session import Playground
+from neoxjp.ui.strings import both, label, language, translations, words
+from neoxjp.ui.theme import theme
+
+ASSETS = files("neoxjp.ui") / "assets"
+
+
+def build(playground: Playground) -> gr.Blocks:
+    """The whole page over `playground`, ready for `launch` or for `gr.mount_gradio_app`."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    with gr.Blocks(title="neoxjp", analytics_enabled=False, fill_width=True) as blocks:
+        with gr.Row(elem_id="head"):
+            gr.HTML(f"<h1>neoxjp</h1><p>{both('tagline')}</p>", elem_id="brand", apply_default_css=False)
+            status = gr.HTML(elem_id="status", apply_default_css=False)
+        changed = gr.State(0)  # the serial of what is loaded: its change event tells the tabs
+        timer = gr.Timer(0.5)
+        with gr.Tabs(selected="generate", elem_id="tabs"):
+            with gr.Tab(label("tab_generate"), id="generate", render_children=True):
+                generate_tab = generate.build(playground)
+            with gr.Tab(label("tab_tokenize"), id="tokenize", render_children=True):
+                tokenize_tab = tokenize.build(playground)
+            with gr.Tab(label("tab_model"), id="model", render_children=True):
+                model_tab = model.build(playground)
+
+        def tick(request: gr.Request) -> tuple[str, int, dict[str, Any]]:
+            busy = playground.progress.busy
+            return head_line(playground, request), playground.serial, gr.Timer(0.5 if busy else 5, active=True)  # type: ignore[return-value]
+
+        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        gr.on([timer.tick, blocks.load], tick, outputs=[status, changed, timer], **quiet)
+        generate.connect(generate_tab, playground, changed, status)
+        tokenize.connect(tokenize_tab, playground, changed)
+        model.connect(model_tab, playground, changed, status)
+    return blocks
+
+
+def head_line(playground: Playground, request: gr.Request | None) -> str:
+    """HTML of the line that says what is loaded, or what is being loaded."""
+    say, loaded, progress = words(language(request)), playground.loaded, playground.progress
+    facts: list[str] = []
+    if loaded and loaded.model is not None:
+        weights = sum(parameter.numel() for parameter in loaded.model.parameters())
+        backend = loaded.model.attention_backend().name
+        dtype = str(loaded.model.dtype).removeprefix("torch.")
+        facts = [loaded.name, render.short_count(weights), dtype, str(loaded.model.device), f"{say('attention')}: {backend}"]
+    elif loaded:
+        facts = [loaded.name, say("tokenizer_only")]
+    if progress.state == "vocabulary":
+        return render.status(facts, "busy", say("loading_vocabulary", name=progress.name))
+    if progress.state == "weights":
+        return render.status(facts, "busy", say("loading_weights", name=progress.name, percent=progress.percent))
+    if progress.state == "failed":
+        return render.status(facts, "failed", f"{progress.name}: {say('failed')}")
+    return render.status(facts, "ready" if facts else "idle", say("ready" if facts else "nothing_loaded"))
+
+
+def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = None, share: bool = False, **more: Any) -> Any:
+    """Serve the page; `more` goes to Gradio's `launch` (tests pass `prevent_thread_lock=True`)."""
+    blocks.queue(default_concurrency_limit=8)
+    return blocks.launch(
+        server_name=host,
+        server_port=port,
+        share=share,
+        theme=theme(),
+        css=_asset("page.css"),
+        head=f"<script>{_asset('page.js')}</script>",
+        i18n=translations(),
+        footer_links=["api"],
+        ssr_mode=False,
+        enable_monitoring=False,
+        run_history=False,
+        **more,
+    )
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")

@@ -1,0 +1,273 @@
+"""What the page has loaded, how loading goes on, and how much one visitor may ask for.
+
+One `Playground` a process: every visitor sees the same model. It knows nothing of Gradio. Loading happens beside the page: the
+tokenizer is there first, the model later, and an old model stays until the new one is complete.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from neoxjp.errors import NeoxjpError
+
+if TYPE_CHECKING:
+    from neoxjp.engine import Engine
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+
+log = logging.getLogger(__name__)
+
+
+class NotReady(NeoxjpError, RuntimeError):
+    """The tokenizer or the model is not there (yet)."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to load and how: the answer to "which model?"."""
+
+    name: str  # a local folder or a Hub id
+    revision: str | None = None  # Hub revision: branch, tag or sha
+    dtype: str = "auto"  # "auto": as stored, where the device computes in it
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
+    offline: bool = False  # True: nothing is asked of the Hub
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One vocabulary with, once it is read, its model. Never changed: a load puts another `Loaded` in its place."""
+
+    choice: Choice
+    tokenizer: "GPTNeoXJapaneseTokenizer"
+    model: "GPTNeoXJapaneseForCausalLM | None" = None
+    engine: "Engine | None" = None
+    folder: Path | None = None  # where the files lie on this machine
+    serial: int = 0  # counts up with each change; the page compares it
+
+    @property
+    def name(self) -> str:
+        """The last part of the name, for headings: "abeja/gpt-neox-japanese-2.7b" → "gpt-neox-japanese-2.7b"."""
+        return short_name(self.choice.name)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How the latest load stands."""
+
+    state: Literal["idle", "vocabulary", "weights", "ready", "failed"] = "idle"
+    asked: str = ""  # the name that was asked for
+    done: int = 0  # bytes of weights read
+    total: int = 0  # bytes of weights in all; 0: not known yet
+    error: NeoxjpError | None = None  # set with "failed"
+
+    @property
+    def name(self) -> str:
+        return short_name(self.asked)
+
+    @property
+    def busy(self) -> bool:
+        return self.state in ("vocabulary", "weights")
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.done // self.total if self.total else 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request may ask for. The page states them; handlers enforce them."""
+
+    characters: int = 1_000_000  # of a text to tokenize
+    drawn_pieces: int = 3_000  # token boxes drawn in one view; the rest is counted, not drawn
+    new_tokens: int | None = None  # of one generation; None: until the context is full
+    running: int = 4  # requests that the engine works on at once
+    waiting: int = 16  # requests in line behind them
+
+
+def short_name(name: str) -> str:
+    """The last part of a folder or Hub id."""
+    return Path(name).name or name
+
+
+def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: int = 2048) -> Limits:
+    """Bounds for a page that anybody may open, from the memory that is free once the model is loaded.
+
+    A quarter of it may go to key-value caches (so many full contexts run at once), a sixteenth to the up to 40 texts that Gradio's
+    threads tokenize at a time (about 400 bytes a character while it is worked on).
+    """
+    per_request = max(1, cache_bytes_per_token * context)
+    running = max(1, min(8, memory_bytes // 4 // per_request)) if cache_bytes_per_token else 4
+    characters = max(2_000, min(200_000, memory_bytes // 16 // 40 // 400))
+    return Limits(characters=characters, new_tokens=min(512, context), running=running, waiting=4 * running)
+
+
+def free_memory() -> int:
+    """Bytes that this process may still take: the machine's, or its container's where that is less."""
+    import psutil
+
+    available = int(psutil.virtual_memory().available)
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+    except (OSError, ValueError):
+        return available
+    return available if limit == "max" else max(0, min(available, int(limit) - used))
+
+
+Loader = Callable[..., Any]
+
+
+@dataclass
+class Playground:
+    """The one state of the process: what is loaded, what is loading, what is allowed."""
+
+    public: bool = False  # visitors cannot load models or name paths
+    loaded: Loaded | None = None
+    progress: Progress = field(default_factory=Progress)
+    limits: Limits = field(default_factory=Limits)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # one load at a time
+
+    @classmethod
+    def create(cls, *, public: bool) -> "Playground":
+        """A playground with nothing loaded; a public one is bounded by this machine's free memory from the start."""
+        return cls(public=public, limits=public_limits(free_memory()) if public else Limits())
+
+    @property
+    def serial(self) -> int:
+        """Counts up whenever something else is loaded; 0: nothing yet."""
+        return self.loaded.serial if self.loaded else 0
+
+    @property
+    def tokenizer(self) -> "GPTNeoXJapaneseTokenizer":
+        """The tokenizer.
+
+        Raises:
+            NotReady: none is loaded yet, or loading failed.
+        """
+        if self.loaded:
+            return self.loaded.tokenizer
+        if self.progress.busy:
+            raise NotReady("The vocabulary is still being loaded.", ja="語彙を読み込んでいます。")
+        raise NotReady(
+            "No vocabulary is loaded: load one in the Model tab.", ja="語彙がありません。「モデル」タブで読み込んでください。"
+        )
+
+    @property
+    def ready(self) -> Loaded:
+        """What is loaded, its model and engine included.
+
+        Raises:
+            NotReady: the model is not there yet, or loading failed.
+        """
+        if self.loaded and self.loaded.model is not None and self.loaded.engine is not None:
+            return self.loaded
+        if self.progress.busy:
+            raise NotReady("The model is still being loaded.", ja="モデルを読み込んでいます。")
+        raise NotReady(
+            "No model is loaded: load one in the Model tab.", ja="モデルがありません。「モデル」タブで読み込んでください。"
+        )
+
+    def start(self, choice: Choice) -> threading.Thread:
+        """Load beside the page; `progress` tells how it goes. An expected error ends in `progress`, any other also in the log."""
+        thread = threading.Thread(target=self._load_quietly, args=(choice,), name="neoxjp-load", daemon=True)
+        self.progress = Progress("vocabulary", choice.name)
+        thread.start()
+        return thread
+
+    def load(self, choice: Choice, *, unload_first: bool = False) -> Loaded:
+        """Load and swap in; waits for a load that is under way.
+
+        Args:
+            choice: what to load.
+            unload_first: give the old model's memory back before the new one is read; where the new one then fails, the old one
+                is loaded again.
+
+        Raises:
+            NeoxjpError: it cannot be loaded. What was loaded before is still (or again) there.
+        """
+        with self._lock:
+            old = self.loaded
+            try:
+                if unload_first and old is not None and old.model is not None:
+                    self._put(replace(old, model=None, engine=None))
+                    _close(old)
+                self._put(self._read(choice))
+            except NeoxjpError as error:
+                self.progress = Progress("failed", choice.name, error=error)
+                if (
+                    unload_first
+                    and old is not None
+                    and self.loaded is not None
+                    and self.loaded.model is None
+                    and old.model is not None
+                ):
+                    self._put(self._read(old.choice))
+                    self.progress = Progress("failed", choice.name, error=error)
+                raise
+            if old is not None and not unload_first:
+                _close(old)
+            self.progress = Progress("ready", choice.name)
+            assert self.loaded is not None
+            return self.loaded
+
+    def _read(self, choice: Choice) -> Loaded:
+        """Vocabulary, then weights, then the engine. With nothing loaded so far, the vocabulary is in use while weights are read."""
+        from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+
+        self.progress = Progress("vocabulary", choice.name)
+        hub = {"revision": choice.revision, "local_files_only": choice.offline}
+        tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(choice.name, **hub)
+        folder = Path(choice.name) if Path(choice.name).is_dir() else None
+        loaded = Loaded(choice, tokenizer, folder=folder)
+        if self.loaded is None:
+            self._put(loaded)
+        self.progress = Progress("weights", choice.name)
+        model = self._read_model(choice, hub)
+        return replace(loaded, model=model, engine=self._start_engine(model, tokenizer))
+
+    def _read_model(self, choice: Choice, hub: dict[str, Any]) -> "GPTNeoXJapaneseForCausalLM":
+        import torch
+
+        from neoxjp.model import GPTNeoXJapaneseForCausalLM
+
+        def on_bytes(done: int, total: int) -> None:
+            self.progress = replace(self.progress, done=done, total=total)
+
+        device_map: Any = {"": choice.device}
+        if choice.device == "auto":
+            device_map = "auto" if torch.cuda.is_available() else None
+        return GPTNeoXJapaneseForCausalLM.from_pretrained(
+            choice.name, dtype=choice.dtype, device_map=device_map, progress=on_bytes, **hub
+        )
+
+    def _start_engine(self, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> "Engine":
+        from neoxjp.engine import Engine
+
+        if self.public:
+            config = model.config
+            per_token = 2 * config.num_hidden_layers * config.hidden_size * 4  # keys and values, float32
+            self.limits = public_limits(free_memory(), per_token, config.max_position_embeddings)
+        engine = Engine(model, tokenizer, max_batch=self.limits.running, max_waiting=self.limits.waiting)
+        engine.start()
+        return engine
+
+    def _put(self, loaded: Loaded) -> None:
+        self.loaded = replace(loaded, serial=self.serial + 1)
+
+    def _load_quietly(self, choice: Choice) -> None:
+        try:
+            self.load(choice)
+        except NeoxjpError as error:
+            log.warning("%s", error)
+        except Exception as error:  # a fault of ours: the page must say so instead of waiting for ever
+            log.exception("loading %r", choice.name)
+            fault = NeoxjpError(f"Loading {choice.name!r} failed: {type(error).__name__}: {error}")
+            self.progress = Progress("failed", choice.name, error=fault)
+
+
+def _close(loaded: Loaded) -> None:
+    if loaded.engine is not None:
+        loaded.engine.close()
