@@ -95,8 +95,8 @@ def short_name(name: str) -> str:
 def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: int = 2048) -> Limits:
     """Bounds for a page that anybody may open, from the memory that is free once the model is loaded.
 
-    A quarter of it may go to key-value caches (so many full contexts run at once), a sixteenth to the up to 40 texts that Gradio's
-    threads tokenize at a time (about 400 bytes a character while it is worked on).
+    A quarter of it may go to key-value caches (so many full contexts run at once), a sixteenth to the up to 40 texts that
+    Gradio's threads tokenize at a time (about 400 bytes a character while it is worked on).
     """
     per_request = max(1, cache_bytes_per_token * context)
     running = max(1, min(8, memory_bytes // 4 // per_request)) if cache_bytes_per_token else 4
@@ -106,7 +106,7 @@ def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: in
 
 def free_memory() -> int:
     """Bytes that this process may still take: the machine's, or its container's where that is less."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     available = int(psutil.virtual_memory().available)
     try:
@@ -151,9 +151,7 @@ class Playground:
             return self.loaded.tokenizer
         if self.progress.busy:
             raise NotReady("The vocabulary is still being loaded.", ja="語彙を読み込んでいます。")
-        raise NotReady(
-            "No vocabulary is loaded: load one in the Model tab.", ja="語彙がありません。「モデル」タブで読み込んでください。"
-        )
+        raise NotReady("No vocabulary is loaded: load one in the Model tab.", ja="語彙がありません。モデルのタブで読み込めます。")
 
     @property
     def ready(self) -> Loaded:
@@ -166,9 +164,7 @@ class Playground:
             return self.loaded
         if self.progress.busy:
             raise NotReady("The model is still being loaded.", ja="モデルを読み込んでいます。")
-        raise NotReady(
-            "No model is loaded: load one in the Model tab.", ja="モデルがありません。「モデル」タブで読み込んでください。"
-        )
+        raise NotReady("No model is loaded: load one in the Model tab.", ja="モデルがありません。モデルのタブで読み込めます。")
 
     def start(self, choice: Choice) -> threading.Thread:
         """Load beside the page; `progress` tells how it goes. An expected error ends in `progress`, any other also in the log."""
@@ -190,31 +186,24 @@ class Playground:
         """
         with self._lock:
             old = self.loaded
+            if unload_first and old is not None:
+                self._put(replace(old, model=None, engine=None))
+                _close(old)
             try:
-                if unload_first and old is not None and old.model is not None:
-                    self._put(replace(old, model=None, engine=None))
-                    _close(old)
                 self._put(self._read(choice))
             except NeoxjpError as error:
+                if unload_first and old is not None and old.model is not None:
+                    choice_before, old = old.choice, None  # nothing may hold the old weights while they are read anew
+                    self._put(self._read(choice_before))
                 self.progress = Progress("failed", choice.name, error=error)
-                if (
-                    unload_first
-                    and old is not None
-                    and self.loaded is not None
-                    and self.loaded.model is None
-                    and old.model is not None
-                ):
-                    self._put(self._read(old.choice))
-                    self.progress = Progress("failed", choice.name, error=error)
                 raise
             if old is not None and not unload_first:
                 _close(old)
             self.progress = Progress("ready", choice.name)
-            assert self.loaded is not None
-            return self.loaded
+            return self.loaded  # type: ignore[return-value]
 
     def _read(self, choice: Choice) -> Loaded:
-        """Vocabulary, then weights, then the engine. With nothing loaded so far, the vocabulary is in use while weights are read."""
+        """Vocabulary, then weights, then the engine. Where nothing was loaded, the vocabulary is used while weights are read."""
         from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
         self.progress = Progress("vocabulary", choice.name)
@@ -239,9 +228,8 @@ class Playground:
         device_map: Any = {"": choice.device}
         if choice.device == "auto":
             device_map = "auto" if torch.cuda.is_available() else None
-        return GPTNeoXJapaneseForCausalLM.from_pretrained(
-            choice.name, dtype=choice.dtype, device_map=device_map, progress=on_bytes, **hub
-        )
+        options = {"dtype": choice.dtype, "device_map": device_map, "progress": on_bytes}
+        return GPTNeoXJapaneseForCausalLM.from_pretrained(choice.name, **options, **hub)
 
     def _start_engine(self, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> "Engine":
         from neoxjp.engine import Engine

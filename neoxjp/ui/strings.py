@@ -1,7 +1,7 @@
 """Every word of the page, in Japanese and English, and how each place gets its language.
 
-Labels of components: `label(key)`, which Gradio translates in the browser. HTML that a handler writes: `words(language(request))`.
-HTML that stands on the page before any handler ran: `both(key)`, of which the style sheet shows one.
+Labels of components: `label(key)`, which Gradio translates in the browser. HTML that a handler writes:
+`words(language(request))`. HTML that stands on the page before any handler ran: `both(key)`, of which the style sheet shows one.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "wait_vocabulary": ("語彙を読み込んでいます…", "The vocabulary is being loaded…"),
     "no_vocabulary": ("語彙を読み込めていません。「モデル」タブで別のフォルダーを選んでください。",
                       "No vocabulary is loaded. Choose another folder in the Model tab."),
-    "wait_model": ("モデルを読み込んでいます。終わるまで少しお待ちください。", "The model is still being loaded. Please wait a moment."),
+    "wait_model": ("モデルを読み込んでいます。終わるまで少しお待ちください。",
+                   "The model is still being loaded. Please wait a moment."),
     "unexpected": ("予期しない問題が起きました。もう一度お試しください。", "Something unexpected went wrong. Please try again."),
     "attention": ("注意機構", "attention"),
     # Tokenize tab
