@@ -1,0 +1,333 @@
+"""Rotary positions, the KV cache of one sequence, causal attention, and which kernel runs it. Takes numbers, no config.
+
+Everything is causal and aligned to the bottom right: of S keys the T queries are the last T, query i sees keys 0 … S-T+i. SDPA's
+own `is_causal` is aligned to the top left and is therefore used only where T equals S. Rotate-half rotary embedding: arXiv
+2104.09864, as GPT-NeoX applies it. The flash-attn package (github.com/Dao-AILab/flash-attention) is optional.
+"""
+
+import functools
+import importlib
+import math
+import warnings
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from neoxjp.errors import ParameterError
+
+Implementation = Literal["auto", "sdpa", "flash_attn", "eager"]
+IMPLEMENTATIONS = ("auto", "sdpa", "flash_attn", "eager")
+Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager"]
+_SDPA_KERNELS: dict[int, Kernel] = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
+BLOCK = 256  # tokens by which a cache grows
+
+
+class Rope(NamedTuple):
+    """The rotation of each position: cosines and sines, (B or 1, T, R) float32, R = `rotary_ndims`."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+def rope(positions: Tensor, ndims: int, base: float) -> Rope:
+    """Angles for `positions` (B or 1, T) int64. Always float32: half precision would confuse late positions."""
+    exponents = torch.arange(0, ndims, 2, dtype=torch.float32, device=positions.device) / max(ndims, 1)
+    angles = positions[..., None].float() * (1.0 / base**exponents)
+    angles = torch.cat((angles, angles), dim=-1)  # (B, T, R)
+    return Rope(angles.cos(), angles.sin())
+
+
+def rotate(x: Tensor, angles: Rope) -> Tensor:
+    """Turn the first R numbers of each head by position and leave the rest. `x` (B, T, …, D) → the same shape, float32."""
+    ndims = angles.cos.shape[-1]
+    shape = (*angles.cos.shape[:2], *[1] * (x.dim() - 3), ndims)
+    cos, sin = angles.cos.view(shape), angles.sin.view(shape)
+    x = x.float()
+    turned, rest = x[..., :ndims], x[..., ndims:]
+    first, second = turned[..., : ndims // 2], turned[..., ndims // 2 :]
+    turned = turned * cos + torch.cat((-second, first), dim=-1) * sin
+    return torch.cat((turned, rest), dim=-1) if rest.shape[-1] else turned
+
+
+class KVCache:
+    """Keys and values of one sequence, all layers: `cache.length` tokens are in it.
+
+    A forward calls `update` once a layer and `advance` once at its end: one that fails half-way leaves the cache as it was.
+    On the CPU it holds float32, which attention there reads several times faster than half precision; elsewhere k's dtype.
+    """
+
+    def __init__(self, num_layers: int) -> None:
+        self.length = 0  # tokens, all layers complete
+        self._keys: list[Tensor | None] = [None] * num_layers  # each (H, capacity, D)
+        self._values: list[Tensor | None] = [None] * num_layers
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, the free room of the last block included."""
+        return sum(buffer.nbytes for buffer in (*self._keys, *self._values) if buffer is not None)
+
+    def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Write T new positions of one layer, `k` and `v` (H, T, D), and return all S = length + T of them, (1, H, S, D).
+
+        With gradients on, the new positions keep theirs; the old ones have none.
+        """
+        end = self.length + k.shape[1]
+        keys = self._keys[layer] = self._room(self._keys[layer], k, end)
+        values = self._values[layer] = self._room(self._values[layer], v, end)
+        keys[:, self.length : end] = k.detach()
+        values[:, self.length : end] = v.detach()
+        if torch.is_grad_enabled() and (k.requires_grad or v.requires_grad):
+            old_k, old_v = keys[:, : self.length], values[:, : self.length]
+            return torch.cat((old_k, k.to(keys.dtype)), 1)[None], torch.cat((old_v, v.to(values.dtype)), 1)[None]
+        return keys[None, :, :end], values[None, :, :end]
+
+    def advance(self, count: int) -> None:
+        """Count `count` tokens as present, after every layer was updated with them."""
+        self.length += count
+
+    def crop(self, length: int) -> None:
+        """Forget everything from position `length` on; a negative number counts from the end."""
+        kept = self.length + length if length < 0 else length
+        if not 0 <= kept <= self.length:
+            raise ParameterError(
+                f"crop({length}): the cache holds {self.length} tokens; choose from {-self.length} to {self.length}."
+            )
+        self.length = kept
+
+    def fork(self) -> "KVCache":
+        """An independent copy that continues from the same tokens."""
+        copy = KVCache(len(self._keys))
+        copy.length = self.length
+        room = _blocks(self.length + 1)
+        copy._keys = [None if buffer is None else _copy(buffer, self.length, room) for buffer in self._keys]
+        copy._values = [None if buffer is None else _copy(buffer, self.length, room) for buffer in self._values]
+        return copy
+
+    def _room(self, buffer: Tensor | None, new: Tensor, end: int) -> Tensor:
+        """A buffer for at least `end` positions that starts with the tokens of `buffer`."""
+        if buffer is None or (self.length == 0 and buffer.device != new.device):
+            dtype = torch.float32 if new.device.type == "cpu" and new.dtype != torch.float64 else new.dtype
+            return _empty((new.shape[0], _blocks(end), new.shape[2]), dtype, new.device)
+        return buffer if end <= buffer.shape[1] else _copy(buffer, self.length, _blocks(end))
+
+
+def _blocks(length: int) -> int:
+    """`length` rounded up to whole blocks."""
+    return -(-length // BLOCK) * BLOCK
+
+
+def _empty(shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A buffer that may be written in any mode: one made under inference_mode could only be written there."""
+    with torch.inference_mode(False):
+        return torch.empty(shape, dtype=dtype, device=device)
+
+
+def _copy(buffer: Tensor, length: int, capacity: int) -> Tensor:
+    """A new buffer of `capacity` positions with the first `length` of the old one."""
+    copy = _empty((buffer.shape[0], capacity, buffer.shape[2]), buffer.dtype, buffer.device)
+    copy[:, :length] = buffer[:, :length]
+    return copy
+
+
+def padding_mask(valid: Tensor) -> Tensor:
+    """Who sees whom in a padded batch: `valid` (B, T) bool, True for tokens → (B, 1, T, T) bool, True where a query sees a key.
+
+    A padding position before the first token would see nothing, which is no number: it sees itself, and nobody reads it.
+    """
+    count = valid.shape[1]
+    causal = torch.ones(count, count, dtype=torch.bool, device=valid.device).tril()
+    alone = valid.cumsum(1).eq(0)  # (B, T)
+    itself = torch.eye(count, dtype=torch.bool, device=valid.device)
+    return ((causal & valid[:, None, :]) | (itself & alone[:, :, None]))[:, None]
+
+
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    *,
+    implementation: Implementation = "auto",
+    dropout: float = 0.0,
+    need_weights: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """Causal attention of the T last positions over S.
+
+    Args:
+        q: (B, H, T, D).
+        k, v: (B, H, S, D), S ≥ T, of q's dtype.
+        mask: what `padding_mask` gives, for a padded batch with S = T; None for whole rows.
+        dropout: share of the weights that is dropped (training).
+        need_weights: also return the weights, which only the eager path computes.
+
+    Returns:
+        (B, H, T, D) and the weights (B, H, T, S) or None.
+    """
+    chosen = "eager" if need_weights else choose(implementation, q)[0]
+    if chosen == "eager":
+        out, weights = _eager(q, k, v, mask, dropout)
+        return out, weights if need_weights else None
+    if chosen == "flash_attn":
+        return _flash_attn(q, k, v, mask, dropout), None
+    queries, keys = q.shape[2], k.shape[2]
+    if mask is not None or queries == 1:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout), None
+    if queries == keys:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout), None
+    bias = _lower_right(queries, keys, q.device)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout), None
+
+
+def _lower_right(queries: int, keys: int, device: torch.device) -> Tensor:
+    """The mask of T queries at the end of S keys; on CUDA as torch's own bias object, which keeps the flash kernel open."""
+    if device.type == "cuda":
+        from torch.nn.attention.bias import causal_lower_right
+
+        return causal_lower_right(queries, keys)
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
+
+
+def _eager(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> tuple[Tensor, Tensor]:
+    """Attention written out, softmax in float32. Returns the result and the weights after dropout."""
+    queries, keys = q.shape[2], k.shape[2]
+    scores = (q @ k.transpose(-1, -2)).float() / math.sqrt(q.shape[-1])  # (B, H, T, S)
+    if mask is None:
+        mask = torch.ones(queries, keys, dtype=torch.bool, device=q.device).tril(keys - queries)
+    weights = scores.masked_fill(~mask, -math.inf).softmax(-1).to(v.dtype)
+    weights = F.dropout(weights, dropout) if dropout else weights
+    return weights @ v, weights
+
+
+def _flash_attn(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    """The flash-attn package: it wants (B, T, H, D) and aligns `causal` to the bottom right by itself.
+
+    Padding is cut out before (flash_attn_varlen_func), a cache goes by its length (flash_attn_with_kvcache).
+    """
+    flash = _flash_attn_package()
+    assert flash is not None
+    if mask is not None:
+        return _flash_attn_padded(flash, q, k, v, mask[:, 0, -1], dropout)
+    q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, T, H, D)
+    if q.shape[1] == k.shape[1]:
+        out = flash.flash_attn_func(q, k, v, dropout_p=dropout, causal=True)
+    else:
+        lengths = torch.full((q.shape[0],), k.shape[1], dtype=torch.int32, device=q.device)
+        out = flash.flash_attn_with_kvcache(q, k, v, cache_seqlens=lengths, causal=True)
+    return out.transpose(1, 2)
+
+
+def _flash_attn_padded(flash: ModuleType, q: Tensor, k: Tensor, v: Tensor, valid: Tensor, dropout: float) -> Tensor:
+    """The rows' real tokens, `valid` (B, T) bool, one after the other: (tokens, H, D) with the rows' borders beside."""
+    lengths = valid.sum(1, dtype=torch.int32)
+    borders = F.pad(lengths.cumsum(0, dtype=torch.int32), (1, 0))
+    longest = int(lengths.max())
+    packed = [x.transpose(1, 2)[valid] for x in (q, k, v)]
+    rows = flash.flash_attn_varlen_func(*packed, borders, borders, longest, longest, dropout_p=dropout, causal=True)
+    out = torch.zeros_like(q.transpose(1, 2))
+    out[valid] = rows
+    return out.transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Which kernel runs, and why it is not a flash kernel (None where it is one)."""
+
+    name: Kernel
+    refused: str | None = None
+
+
+def choose(implementation: Implementation, q: Tensor) -> tuple[Literal["sdpa", "flash_attn", "eager"], str | None]:
+    """What `implementation` means for queries like `q`, and why flash-attn was not taken.
+
+    Raises:
+        ParameterError: an unknown name, or "flash_attn" where it cannot run.
+    """
+    if implementation == "eager" or implementation == "sdpa":
+        return implementation, f"attn_implementation={implementation!r} was asked for"
+    refused = flash_attn_refusal(q.device, q.dtype, q.shape[-1])
+    if implementation == "auto":
+        return ("sdpa", refused) if refused else ("flash_attn", None)
+    if implementation != "flash_attn":
+        raise ParameterError(f"attn_implementation={implementation!r} is not one of {', '.join(map(repr, IMPLEMENTATIONS))}.")
+    if refused:
+        raise ParameterError(
+            f"attn_implementation='flash_attn' cannot run: {refused}. Use 'auto', which takes what the device has."
+        )
+    return "flash_attn", None
+
+
+@functools.cache
+def _flash_attn_package() -> ModuleType | None:
+    """The flash-attn package, or None where it is not installed or does not load."""
+    try:
+        return importlib.import_module("flash_attn")
+    except (ImportError, OSError):  # OSError: built for another torch or CUDA
+        return None
+
+
+def flash_attn_refusal(device: torch.device, dtype: torch.dtype, head_dim: int) -> str | None:
+    """Why the flash-attn package cannot run here, in words; None where it can."""
+    if device.type != "cuda":
+        return f"the flash-attn package needs a CUDA device, this is {device.type!r}"
+    if dtype not in (torch.float16, torch.bfloat16):
+        return f"flash attention needs float16 or bfloat16, this is {_short(dtype)}"
+    if head_dim > 256:
+        return f"flash attention ends at head size 256, this is {head_dim}"
+    capability = torch.cuda.get_device_capability(device)
+    if capability < (8, 0):
+        name = torch.cuda.get_device_name(device)
+        return f"flash attention needs compute capability 8.0, {name} has {capability[0]}.{capability[1]}"
+    if _flash_attn_package() is None:
+        return "the flash-attn package is not installed"
+    return None
+
+
+def backend_in_use(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *, implementation: Implementation = "auto"
+) -> Backend:
+    """Which kernel `attend` runs for these tensors: q (B, H, T, D), k and v (B, H, S, D), mask as there.
+
+    For SDPA torch itself is asked, with the arguments that `attend` would pass. On a CUDA device without flash: also its reasons.
+    """
+    chosen, refused = choose(implementation, q)
+    if chosen != "sdpa":
+        return Backend(chosen, refused)
+    causal = mask is None and q.shape[2] == k.shape[2] and q.shape[2] > 1
+    if mask is None and not causal and q.shape[2] > 1:
+        mask = _lower_right(q.shape[2], k.shape[2], torch.device("cpu")).to(q.device)
+        if q.device.type == "cuda":  # torch's causal bias runs flash exactly where a causal call without a mask does
+            mask, causal = None, True
+    name = _SDPA_KERNELS.get(torch._fused_sdp_choice(q, k, v, attn_mask=mask, is_causal=causal), "math")
+    return Backend(name, None if name == "flash" else _why_not_flash(q, k, v, mask, causal))
+
+
+def _why_not_flash(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> str:
+    """The plain reasons first, then torch's own words."""
+    if not torch.backends.cuda.flash_sdp_enabled():
+        return "flash attention is switched off in torch (torch.backends.cuda.enable_flash_sdp or sdpa_kernel)"
+    if q.device.type != "cuda":
+        return f"torch has no flash kernel for these tensors on {q.device.type!r} ({_short(q.dtype)}, head size {q.shape[-1]})"
+    reasons = [] if mask is None else ["flash attention takes no mask, and this batch is padded"]
+    if q.dtype not in (torch.float16, torch.bfloat16):
+        reasons.append(f"flash attention needs float16 or bfloat16, this is {_short(q.dtype)}")
+    if q.shape[-1] > 256:
+        reasons.append(f"flash attention ends at head size 256, this is {q.shape[-1]}")
+    capability = torch.cuda.get_device_capability(q.device)
+    if capability < (8, 0):
+        reasons.append(f"flash attention needs compute capability 8.0, this device has {capability[0]}.{capability[1]}")
+    if reasons:
+        return "; ".join(reasons)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        params = torch.backends.cuda.SDPAParams(q, k, v, mask, 0.0, causal, False)
+        torch.backends.cuda.can_use_flash_attention(params, debug=True)
+    words = [str(w.message).split(" (Triggered")[0] for w in caught]
+    return "; ".join(words) or "torch prefers another kernel here and gives no reason"
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
