@@ -6,6 +6,7 @@ A reading is a guess (日本 is にほん or にっぽん): `overrides` puts it 
 surrogates included.
 """
 
+import dataclasses
 import re
 import threading
 import unicodedata
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import jaconv
+
+from . import numerals
 
 SpellingKey = Literal["written", "hiragana", "katakana", "halfwidth", "custom"]
 Overrides = Mapping[str | tuple[int, int], str]  # a surface, or a (start, end) of the text, and the reading it shall have
@@ -25,6 +28,7 @@ _HALF_KANA = re.compile(r"[ｦ-ﾟ]+")
 _DECOMPOSED = re.compile(r"[ぁ-ヿ][\u3099\u309a]")
 _VARIATION = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_FIGURES = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _BREAK = re.compile(r"[\n。！？!?]")
 _KANJI_OR_KANA = re.compile(rf"(?:{KANJI.pattern}|[ぁ-ヿ])+")
 
@@ -35,7 +39,7 @@ _SAME_READING = str.maketrans("髙﨑𠮷濵德", "高崎吉浜徳")
 # Words whose most usual reading differs from the dictionary's, which joins short units (お + 父 + さん) and prefers formal ones.
 _USUAL = {
     "私": "わたし", "私達": "わたしたち", "日本": "にほん", "日本人": "にほんじん", "日本語": "にほんご", "何を": "なにを",
-    "何か": "なにか", "何が": "なにが", "何も": "なにも", "何時": "なんじ", "何日": "なんにち", "何本": "なんぼん",
+    "何か": "なにか", "何が": "なにが", "何も": "なにも", "何時": "なんじ", "何分": "なんぷん", "何日": "なんにち",
     "一昨日": "おととい", "一昨年": "おととし", "お父さん": "おとうさん", "お母さん": "おかあさん", "お兄さん": "おにいさん",
     "お姉さん": "おねえさん", "父さん": "とうさん", "母さん": "かあさん", "兄さん": "にいさん", "姉さん": "ねえさん",
     "御飯": "ごはん", "一日中": "いちにちじゅう", "世界中": "せかいじゅう", "日本中": "にほんじゅう", "明日": "あした",
@@ -150,7 +154,7 @@ def _halfwidth(text: str) -> str:
 
 def _words(text: str, start: int, end: int, by_surface: Mapping[str, str]) -> list[Word]:
     """The words of text[start:end], with the readings of `by_surface` and of the table of usual ones."""
-    words = [word for low, high in _chunks(text, start, end) for word in _analysed(text, low, high)]
+    words = _counted([word for low, high in _chunks(text, start, end) for word in _analysed(text, low, high)])
     longest = max(map(len, (*by_surface, *_USUAL)))
     merged: list[Word] = []
     at = 0
@@ -171,6 +175,53 @@ def _words(text: str, start: int, end: int, by_surface: Mapping[str, str]) -> li
             merged.append(Word(text[low:high], low, high, reading))
         at += taken
     return merged
+
+
+def _counted(words: list[Word]) -> list[Word]:
+    """The words with their numbers read as numbers, and the counters behind them with the sounds they then have.
+
+    二 + 本 becomes one word, にほん; the figures of 3本 stay, and 本 is ぼん.
+    """
+    counted: list[Word] = []
+    at = 0
+    while at < len(words):
+        word, behind = words[at], words[at + 1] if at + 1 < len(words) else None
+        at += 1
+        in_figures = _FIGURES.fullmatch(word.surface) is not None
+        # Of 1,234.5 the last digits decide the sound: ごほん.
+        number = int(re.split(r"[.,]", word.surface)[-1][-15:]) if in_figures else numerals.value(word.surface)
+        if number is None and word.surface != "何":
+            # Without a number before it the dictionary's ぽん is never right: 数本 is すうほん.
+            counted.append(dataclasses.replace(word, reading="ほん") if (word.surface, word.reading) == ("本", "ぽん") else word)
+            continue
+        split = _counter(behind) if behind else None
+        fraction = split is not None and split[0] == "分" and at + 1 < len(words) and words[at + 1].surface == "の"
+        spoken = None if split is None or fraction else numerals.with_counter(number, split[0])
+        if behind is None or split is None or spoken is None:
+            whole = None if in_figures or len(word.surface) < 2 else numerals.said(word.surface)
+            counted.append(dataclasses.replace(word, reading=whole or word.reading))
+            continue
+        at += 1
+        counter, tail = split
+        if in_figures and number is not None:
+            counter_said = numerals.counter_after(number, counter) or ""
+            counted += [word, dataclasses.replace(behind, reading=counter_said + tail)]
+        else:
+            about = numerals.ABOUT.get(word.surface)
+            reading = (about + numerals.plain(counter) if about else "".join(spoken)) + tail
+            counted.append(Word(word.surface + behind.surface, word.start, behind.end, reading))
+    return counted
+
+
+def _counter(word: Word) -> tuple[str, str] | None:
+    """A word that starts with a counter as the counter and the reading of the rest. 時間 → ("時", "かん"), 月 → ("月", "")."""
+    counter = word.surface[0]
+    if word.reading is None or counter not in numerals.COUNTERS:
+        return None
+    for reading in numerals.readings_of(counter):
+        if word.reading.startswith(reading):
+            return counter, word.reading.removeprefix(reading)
+    return None
 
 
 def _chunks(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "neoxjp"
 ROWS = {
     "errors": -1,
     "text": 0,
+    "numerals": 0,
     "vocabulary": 0,
     "checkpoint": 0,
     "sampling": 0,
@@ -29,6 +30,7 @@ ROWS = {
     "bench": 3,
     "render": 4,
     "cli": 5,
+    "__main__": 6,
     "ui": 5,
 }
 BESIDE: set[tuple[str, str]] = set()
