@@ -211,6 +211,16 @@ def ledger(
     )
 
 
+def require_numbers(logits: Tensor) -> None:
+    """Raise NeoxjpError where the best logit of a row (..., V) is NaN or infinite; -inf beside a finite one is allowed."""
+    if not torch.isfinite(logits.amax(-1)).all():
+        raise NeoxjpError(
+            "the model's logits are not numbers (NaN or infinite): a weight is damaged or a half-precision sum overflowed; "
+            "load with dtype='float32', and check the model's files",
+            ja="モデルの出力が数になっていません。dtype='float32' で読み込み、モデルのファイルを確かめてください。",
+        )
+
+
 def _stages(
     logits: Tensor, params: SamplingParams, history: Sequence[int], banned: Collection[int]
 ) -> Iterator[tuple[Stage, Tensor | None, Tensor]]:
@@ -219,12 +229,7 @@ def _stages(
     From top-k on the candidates are few and sorted, most probable first. Removed tokens may also stand in a full vector as -inf.
     """
     x = logits.detach().to("cpu", torch.float32)  # (V,)
-    if not torch.isfinite(x.max()):
-        raise NeoxjpError(
-            "the model's logits are not numbers (NaN or infinite): a weight is damaged or a half-precision sum overflowed; "
-            "load with dtype='float32', and check the model's files",
-            ja="モデルの出力が数になっていません。dtype='float32' で読み込み、モデルのファイルを確かめてください。",
-        )
+    require_numbers(x)
     yield "model", None, x
     if params.repetition_penalty != 1.0 and len(history):
         seen = torch.as_tensor(np.unique(np.asarray(history, dtype=np.int64)))

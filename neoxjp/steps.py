@@ -1,0 +1,200 @@
+"""The record of one token, for text being written and for text that is given: probability, rank, entropy, alternatives.
+
+Knows models by what it asks of them (`LanguageModel`), tokenizers by `decode` and `stream_decoder`. `score` is here; the engine
+makes the same records while it draws. A record is of the model's own softmax, in float32, before any filter; nats.
+"""
+
+import functools
+import operator
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from neoxjp.errors import ParameterError
+from neoxjp.sampling import require_numbers
+
+Finish = Literal["eos", "length", "stop", "deadline", "cancelled", "error"]
+PREFILL = 256  # ids a forward of a known text: bounds the logits in memory; between two forwards others have their turn
+
+
+class LanguageModel(Protocol):
+    """What the engine asks of a model; `GPTNeoXJapaneseForCausalLM` has it."""
+
+    config: Any  # .vocab_size .max_position_embeddings .bos_token_id .eos_token_id
+    device: Any
+
+    def new_cache(self) -> Any: ...
+
+    def __call__(self, input_ids: Tensor, *, past_key_values: Any = None, logits_to_keep: int = 0) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A token that could have stood here."""
+
+    id: int
+    text: str  # "" without a tokenizer; the piece, like "<|byte240|>", where a token is no text alone
+    logprob: float  # nats, of the model's own softmax
+    probability: float  # after all filters: the chance that it was drawn; 0.0 where it was removed
+    kept: bool  # whether it was left after the filters
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One token. Log probability and entropy in nats, of the model's own softmax (temperature 1, no filter), in float32."""
+
+    id: int
+    text: str  # what the stream grows by; "" while it waits for the rest of a character or of a possible stop string
+    logprob: float | None  # None: the first id of `score` without bos
+    rank: int | None  # 1 = the most probable
+    entropy: float | None
+    top: tuple[Choice, ...]  # the most probable, best first; the token of this step is always among them (at the end if need be)
+    seconds: float  # since the step before; the first: since it left the waiting line
+    finish: Finish | None  # set on the last step where the token itself ended the text
+
+
+@torch.inference_mode()
+def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: int = 0, bos: bool = False) -> list[Step]:
+    """The record of each id of a given text, as if the model had written it: one Step an id, no filters, seed or sampling.
+
+    bos: begin with the model's bos id (which gets no Step), so that the first id is scored too; without, its logprob is None.
+    A text longer than the context is read in windows that overlap by half: each id past the first window sees at least half a
+    context before it. Choice.probability is the model's own.
+
+    Raises ParameterError for an id outside the vocabulary.
+    """
+    config = model.config
+    given = checked_ids(ids, config.vocab_size)
+    text = ((int(config.bos_token_id),) if bos else ()) + given
+    name = namer(tokenizer)
+    stream = tokenizer.stream_decoder() if tokenizer is not None else None
+    steps: list[Step] = []
+    if given and not bos:
+        steps.append(Step(given[0], stream.push(given[0]) if stream else "", None, None, None, (), 0.0, None))
+    known = 1  # ids of `text` that have their step, or are bos
+    context = config.max_position_embeddings
+    start = 0
+    while known < len(text):
+        window = text[start : min(start + context, len(text) - 1)]  # nothing is predicted after the last id
+        cache = model.new_cache()
+        for offset in range(0, len(window), PREFILL):
+            piece = window[offset : offset + PREFILL]
+            began = time.monotonic()
+            logits = forward(model, piece, cache)  # (T, V)
+            seconds = (time.monotonic() - began) / len(piece)
+            for row in range(len(piece)):
+                place = start + offset + row + 1  # of the id that this row predicts
+                if not known <= place < len(text):
+                    continue
+                id = text[place]
+                logprobs, rank, entropy = record(logits[row], id)
+                others = choices(logprobs, id, top, name) if top else ()
+                piece_text = stream.push(id) if stream else ""
+                steps.append(Step(id, piece_text, float(logprobs[id]), rank, entropy, others, seconds, None))
+                known += 1
+        start = known - max(context // 2, 1)
+    if stream and steps and (rest := stream.flush()):
+        last = steps[-1]
+        steps[-1] = replace(last, text=last.text + rest)
+    return steps
+
+
+class TextStream:
+    """The stream of one request: ids in, text out that can no longer change.
+
+    Held back is half a character, and what may be the beginning of a stop string: with stop "。」" a "。" waits for what follows.
+    """
+
+    def __init__(self, tokenizer: Any, stop: tuple[str, ...]):
+        self._decoder = None if tokenizer is None else tokenizer.stream_decoder(skip_special_tokens=True)
+        self._stop = stop
+        self._held = ""
+
+    def push(self, id: int) -> tuple[str, bool]:
+        """The text that is certain now, and whether a stop string is complete (it and what follows are dropped)."""
+        return self._grow(self._decoder.push(id)) if self._decoder else ("", False)
+
+    def flush(self) -> str:
+        """What was held back, when no more comes."""
+        text = self._grow(self._decoder.flush())[0] if self._decoder else ""
+        held, self._held = self._held, ""
+        return text + held
+
+    def _grow(self, more: str) -> tuple[str, bool]:
+        text = self._held + more
+        found = [at for at in (text.find(stop) for stop in self._stop) if at >= 0]
+        if found:
+            self._held = ""
+            return text[: min(found)], True
+        hold = next((n for n in range(min(len(text), self._longest), 0, -1) if self._may_stop(text[-n:])), 0)
+        self._held = text[len(text) - hold :]
+        return text[: len(text) - hold], False
+
+    def _may_stop(self, tail: str) -> bool:
+        return any(stop.startswith(tail) for stop in self._stop)
+
+    @property
+    def _longest(self) -> int:
+        return max((len(stop) - 1 for stop in self._stop), default=0)
+
+
+def forward(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0) -> Tensor:
+    """Logits (T, V), or of the last `keep` positions, on the CPU in float32; the cache grows by T."""
+    rows = torch.tensor([ids], dtype=torch.int64, device=model.device)  # (1, T)
+    logits = model(rows, past_key_values=[cache], logits_to_keep=keep).logits[0].to("cpu", torch.float32)
+    require_numbers(logits)
+    return logits
+
+
+def record(logits: Tensor, id: int) -> tuple[Tensor, int, float]:
+    """Log probabilities (V,) in nats, the rank of `id` counted from 1, and the entropy in nats, of logits (V,) float32."""
+    logprobs = logits.log_softmax(0)
+    return logprobs, 1 + int((logits > logits[id]).sum()), float(torch.special.entr(logprobs.exp()).sum())
+
+
+def choices(
+    logprobs: Tensor,
+    id: int,
+    top: int,
+    name: Callable[[int], str],
+    after: Tensor | None = None,
+    kept: frozenset[int] | None = None,
+) -> tuple[Choice, ...]:
+    """The `top` most probable ids, and `id`; `after` (V,): probabilities after the filters, `kept`: ids that passed them."""
+    ids = logprobs.topk(min(top, len(logprobs))).indices.tolist()
+    if after is None:
+        after = logprobs.double().exp()
+    return tuple(
+        Choice(i, name(i), float(logprobs[i]), float(after[i]), kept is None or i in kept) for i in dict.fromkeys([*ids, id])
+    )
+
+
+def namer(tokenizer: Any) -> Callable[[int], str]:
+    @functools.cache
+    def name(id: int) -> str:
+        text = tokenizer.decode([id])
+        return text if text and "\ufffd" not in text else tokenizer.convert_ids_to_tokens(id)
+
+    return name if tokenizer is not None else lambda id: ""
+
+
+def checked_ids(ids: Sequence[int], vocab_size: int, what: str = "prompt_ids") -> tuple[int, ...]:
+    """One sequence of ids as a tuple; list, array or tensor. ParameterError for what is no id of this vocabulary."""
+    given = ids.tolist() if hasattr(ids, "tolist") else ids
+    try:
+        values = tuple(operator.index(id) for id in given)
+    except TypeError:
+        raise ParameterError(
+            f"{what} must be one sequence of whole numbers, one row and not a batch or a text; found {given!r:.60}"
+        ) from None
+    for place, id in enumerate(values):
+        if not 0 <= id < vocab_size:
+            raise ParameterError(
+                f"{what} holds id {id} at place {place}, outside 0 to {vocab_size - 1}: not in this model's vocabulary",
+                ja=f"ID {id}（{place + 1} 番目）は 0 から {vocab_size - 1} までの範囲にありません。",
+            )
+    return values
