@@ -15,6 +15,10 @@ ROWS = {
     "text": 0,
     "numerals": 0,
     "vocabulary": 0,
+    "folders": 0,
+    "hub": 0,
+    "stored": 0,
+    "placement": 0,
     "checkpoint": 0,
     "sampling": 0,
     "attention": 0,
@@ -33,7 +37,18 @@ ROWS = {
     "__main__": 6,
     "ui": 5,
 }
-BESIDE: set[tuple[str, str]] = set()
+# checkpoint is the front of four rooms: folders ← hub, stored ← placement.
+BESIDE: set[tuple[str, str]] = {
+    ("hub", "folders"),
+    ("stored", "folders"),
+    ("placement", "folders"),
+    ("placement", "hub"),
+    ("placement", "stored"),
+    ("checkpoint", "folders"),
+    ("checkpoint", "hub"),
+    ("checkpoint", "stored"),
+    ("checkpoint", "placement"),
+}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

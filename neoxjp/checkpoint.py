@@ -1,0 +1,282 @@
+"""Model folders: load their weights into a model through accelerate, save a model, turn a pickle into safetensors.
+
+Knows names, shapes and dicts, no config class. Finding and downloading is in `hub`, files and folders in `folders`, what weight
+files hold in `stored`, devices in `placement`; the names that others use are all here.
+"""
+
+import json
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neoxjp.errors import CheckpointError, ParameterError, listed
+from neoxjp.folders import WEIGHT_PATTERNS, atomic_folder, bundled_path, find_weights, read_json
+from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, Progress, resolve, resolve_model, revision_of
+from neoxjp.placement import Device, make_device_map, place
+from neoxjp.stored import INPUT, OUTPUT, PREFIX, Match, StoredWeights, canonical, is_stray, match, open_stored, same_bytes
+
+__all__ = [
+    "ABEJA",
+    "KNOWN_CONVERSIONS",
+    "LoadReport",
+    "Progress",
+    "atomic_folder",
+    "bundled_path",
+    "convert",
+    "load_weights",
+    "parse_dtype",
+    "read_json",
+    "resolve",
+    "resolve_model",
+    "save_weights",
+]
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
+_SHORT = {"fp32": "float32", "float": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16", "fp64": "float64"}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What was loaded, for the page, `neoxjp doctor` and the tests."""
+
+    folder: Path
+    format: str  # "safetensors" or "pickle"
+    files: tuple[str, ...]
+    stored_bytes: int  # of the tensors that were taken
+    stored_dtype: torch.dtype  # of most of those bytes
+    dtype: torch.dtype  # of the model now
+    device_map: dict[str, Device]
+    tied: bool  # the output uses the embedding's weight
+    ignored: tuple[str, ...]  # stored names that are no weights of the model
+    renamed: int  # tensors stored under another name
+    revision: str | None  # commit of the Hub, for a folder of its cache
+
+
+def parse_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
+    """ "float16" → torch.float16; "auto" and None → None, which keeps the stored one."""
+    if name is None or name == "auto":
+        return None
+    if isinstance(name, torch.dtype) and name in _DTYPES.values():
+        return name
+    word = str(name).removeprefix("torch.")
+    word = _SHORT.get(word, word)
+    if word not in _DTYPES:
+        raise ParameterError(f"dtype must be one of {', '.join(map(repr, ['auto', *_DTYPES]))}, not {name!r}")
+    return _DTYPES[word]
+
+
+def load_weights(
+    model: nn.Module,
+    folder: Path,
+    *,
+    dtype: torch.dtype | None,
+    device_map: Device | Mapping[str, Device] | None = None,
+    max_memory: Mapping[int | str, int | str] | None = None,
+    offload_folder: str | Path | None = None,
+    allow_pickle: bool = False,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Fill a model that was built on `torch.device("meta")`.
+
+    Everything that headers tell is checked before a byte of weight is read. On the CPU, tensors of the asked dtype stay mapped
+    from the file; others are converted one by one: anonymous memory stays within the weights in the asked dtype and one tensor.
+
+    Args:
+        dtype: of the model's weights; None keeps the stored one.
+        device_map: None (CPU), a device, "auto", "balanced", "balanced_low_0", "sequential", or module name → device or "disk".
+        max_memory: device → bytes or "10GiB", for the maps that accelerate makes.
+        offload_folder: where weights for "disk" go that cannot be read from the checkpoint as they are; for one model only.
+        progress: called with (bytes placed, bytes in all), the first time with 0.
+    Raises:
+        CheckpointError: a file is damaged; the tensors do not fit the model (names them all); the device is too small.
+        ParameterError: a device does not exist; the map leaves out a module or names an unknown one.
+    """
+    stored = open_stored(find_weights(folder, allow_pickle=allow_pickle))
+    matched = match(stored, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
+    stored_dtype = _stored_dtype(matched)
+    dtype = dtype or stored_dtype
+    tied = _tie_or_untie(model, stored, matched)
+    places = make_device_map(model, device_map, max_memory, dtype)
+    place(model, stored, matched, places, dtype, tied, Path(offload_folder) if offload_folder else None, progress)
+    return LoadReport(
+        folder=folder,
+        format=stored.files.format,
+        files=stored.files.names,
+        stored_bytes=sum(tensor.nbytes for tensor in matched.tensors.values()),
+        stored_dtype=stored_dtype,
+        dtype=dtype,
+        device_map=places,
+        tied=tied,
+        ignored=matched.ignored,
+        renamed=matched.renamed,
+        revision=revision_of(folder),
+    )
+
+
+def save_weights(
+    state: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    folder: Path,
+    *,
+    max_shard_size: str | int = "5GB",
+    extra: Mapping[str, bytes | Path] | None = None,
+) -> None:
+    """Write a model folder whole or not at all: safetensors (with an index where there are several), config.json, `extra` files.
+
+    An output that equals the embedding is not written twice; config.json says in `tie_word_embeddings` which of the two it is.
+    Weights of an earlier save in the folder go, its other files stay.
+
+    Args:
+        state: stored name → tensor, on any device.
+        extra: file name → its bytes, or the file to copy.
+    Raises:
+        CheckpointError: the disk is full or not writable (the old folder is unchanged), or a tensor is not in memory.
+    """
+    _write(state, config, Path(folder), max_shard_size, extra or {}, WEIGHT_PATTERNS)
+
+
+def convert(folder: Path, *, out: Path | None = None) -> Path:
+    """Turn the pickle of a model folder into safetensors, once: in the folder itself (the .bin stays), or in `out`.
+
+    Stray buffers are left out and early names made today's. Tensors are read with weights_only=True and stay memory-mapped.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise CheckpointError(f"no folder {str(folder)!r} to convert")
+    files = find_weights(folder, allow_pickle=True)
+    if files.format == "safetensors":
+        raise CheckpointError(f"{str(folder)!r} holds {files.index or files.names[0]} already: there is nothing to convert")
+    config = read_json(folder / "config.json")
+    stored = open_stored(files)
+    state = {canonical(name): stored.read(tensor) for name, tensor in stored.tensors.items() if not is_stray(name)}
+    target = Path(out).expanduser() if out is not None else folder
+    extra: dict[str, bytes | Path] = {}
+    if target.resolve() != folder.resolve():
+        weights = {*files.names, files.index, "config.json"}
+        extra = {path.name: path for path in folder.iterdir() if path.is_file() and path.name not in weights}
+    _write(state, config, target, "5GB", extra, [pattern for pattern in WEIGHT_PATTERNS if "pytorch_model" not in pattern])
+    return target
+
+
+def _stored_dtype(matched: Match) -> torch.dtype:
+    """The dtype of most of the stored bytes."""
+    sizes: Counter[torch.dtype] = Counter()
+    for tensor in matched.tensors.values():
+        assert isinstance(tensor.dtype, torch.dtype)  # match refused the others
+        sizes[tensor.dtype] += tensor.nbytes
+    return sizes.most_common(1)[0][0]
+
+
+def _tie_or_untie(model: nn.Module, stored: StoredWeights, matched: Match) -> bool:
+    """Let the output share the embedding's weight where the checkpoint stores none for it, or the same; else separate the two."""
+    shapes = model.state_dict()
+    if OUTPUT not in shapes:
+        return False
+    embedding = model.get_submodule((PREFIX + INPUT).rpartition(".")[0])
+    output = model.get_submodule(OUTPUT.rpartition(".")[0])
+    own = matched.tensors.get(OUTPUT)
+    if own is not None and not same_bytes(stored.read(own), stored.read(matched.tensors[PREFIX + INPUT])):
+        log.info("%s stores an output of its own: it is kept apart from the embedding", stored.files.folder)
+        if output.weight is embedding.weight:
+            output.weight = nn.Parameter(torch.empty(shapes[OUTPUT].shape, device="meta"))
+        return False
+    output.weight = embedding.weight
+    return True
+
+
+def _write(
+    state: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    folder: Path,
+    max_shard_size: str | int,
+    extra: Mapping[str, bytes | Path],
+    drop: Sequence[str],
+) -> None:
+    from huggingface_hub import split_torch_state_dict_into_shards
+
+    tensors, tied = _savable(state)
+    try:
+        shards = split_torch_state_dict_into_shards(
+            tensors, filename_pattern="model{suffix}.safetensors", max_shard_size=max_shard_size
+        )
+    except ValueError as error:
+        raise ParameterError(f"max_shard_size={max_shard_size!r} is no size such as '5GB' or 100000000: {error}") from error
+    written_config = dict(config)
+    if any(name.startswith(PREFIX) for name in tensors):
+        written_config["tie_word_embeddings"] = tied
+    dtypes = Counter(tensor.dtype for tensor in tensors.values())
+    written_config["dtype" if "dtype" in written_config else "torch_dtype"] = str(dtypes.most_common(1)[0][0]).removeprefix(
+        "torch."
+    )
+    with atomic_folder(folder, drop=drop) as fresh:
+        need, free = sum(tensor.nbytes for tensor in tensors.values()), shutil.disk_usage(fresh).free
+        if free < need:
+            raise CheckpointError(
+                f"the disk is too full for {str(folder)!r}: the weights take {need:,} bytes, {free:,} are free",
+                ja=f"ディスクの空きが足りません（必要 {need:,} バイト、空き {free:,} バイト）",
+            )
+        for name, keys in shards.filename_to_tensors.items():
+            _save_file({key: tensors[key] for key in keys}, fresh / name)
+        if shards.is_sharded:
+            index = {"metadata": shards.metadata, "weight_map": shards.tensor_to_filename}
+            _write_json(fresh / "model.safetensors.index.json", index)
+        _write_json(fresh / "config.json", written_config)
+        for name, content in extra.items():
+            if isinstance(content, Path):
+                shutil.copyfile(content, fresh / name)
+            else:
+                (fresh / name).write_bytes(content)
+
+
+def _savable(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
+    """The tensors to write (contiguous, none sharing memory) and whether the output is the embedding."""
+    away = [name for name, tensor in state.items() if tensor.is_meta]
+    if away:
+        raise CheckpointError(
+            f"tensors are not in memory (offloaded to disk?): {listed(away)}. Load the model without offload to save it"
+        )
+    if not state:
+        raise CheckpointError("there are no tensors to save")
+    tensors = {name: tensor.detach() for name, tensor in state.items()}
+    output, embedding = tensors.get(OUTPUT), tensors.get(PREFIX + INPUT)
+    tied = output is None or (embedding is not None and same_bytes(output, embedding.to(output.device)))
+    if tied:
+        tensors.pop(OUTPUT, None)
+    seen: set[tuple[str, int]] = set()
+    for name, tensor in tensors.items():
+        memory = (str(tensor.device), tensor.untyped_storage().data_ptr())
+        tensors[name] = tensor.clone(memory_format=torch.contiguous_format) if memory in seen else tensor.contiguous()
+        seen.add(memory)
+    return tensors, tied
+
+
+def _save_file(tensors: dict[str, Tensor], path: Path) -> None:
+    """One safetensors file, on the disk when this returns, readable by whom the umask allows."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        # The library knows no errno; its text ends in the operating system's "(os error 28)".
+        number = str(error).rpartition("os error ")[2].rstrip(") ")
+        raise OSError(int(number) if number.isdigit() else None, str(error)) from error
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,191 @@
+"""Where each weight of a model goes: the device map, given or made by accelerate, and the placing, offload to disk included.
+
+accelerate names no missing tensor and cannot rename one, so this takes tensors that `stored.match` has found, one by one.
+"""
+
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from neoxjp.errors import CheckpointError, ParameterError, listed
+from neoxjp.folders import write_error
+from neoxjp.hub import Progress
+from neoxjp.stored import INPUT, OUTPUT, PREFIX, Match, Stored, StoredWeights
+
+Device = int | str | torch.device  # "disk" too, in a device map
+_BALANCED = ("auto", "balanced", "balanced_low_0")
+
+
+def make_device_map(
+    model: nn.Module,
+    asked: Device | Mapping[str, Device] | None,
+    max_memory: Mapping[int | str, int | str] | None,
+    dtype: torch.dtype,
+) -> dict[str, Device]:
+    """Module name → device, for every tensor of the model, by accelerate where the caller leaves it open."""
+    if isinstance(asked, Mapping):
+        return _checked_map(model, asked)
+    if asked is None and max_memory is not None:
+        asked = "auto"
+    if not (isinstance(asked, str) and asked in (*_BALANCED, "sequential")):
+        return {"": _checked_device("cpu" if asked is None else asked)}
+
+    from accelerate import infer_auto_device_map
+    from accelerate.utils import get_balanced_memory
+
+    whole = _unsplit_classes(model)
+    try:
+        limits: Any = dict(max_memory) if max_memory is not None else None
+        if asked in _BALANCED:
+            limits = get_balanced_memory(
+                model, limits, no_split_module_classes=whole, dtype=dtype, low_zero=asked == "balanced_low_0"
+            )
+        return dict(infer_auto_device_map(model, limits, no_split_module_classes=whole, dtype=dtype))
+    except ValueError as error:
+        raise ParameterError(f"max_memory={max_memory!r} cannot be used: {error}") from error
+
+
+def place(
+    model: nn.Module,
+    stored: StoredWeights,
+    matched: Match,
+    places: dict[str, Device],
+    dtype: torch.dtype,
+    tied: bool,
+    offload_folder: Path | None,
+    progress: Progress | None,
+) -> None:
+    """Read each tensor, give it to its device, and attach accelerate's hooks where there is more than one."""
+    from accelerate import dispatch_model
+    from accelerate.utils import offload_weight, set_module_tensor_to_device
+
+    tensors = {name: tensor for name, tensor in matched.tensors.items() if not (tied and name == OUTPUT)}
+    above, below = _place_of(OUTPUT, places), _place_of(PREFIX + INPUT, places)
+    if tied and above != below:
+        raise ParameterError(
+            f"device_map puts 'embed_out' on {above!r} and 'embed_in' on {below!r}, but this checkpoint ties them to one weight: "
+            f"give both the same device"
+        )
+    rewritten = _check_offload(stored, tensors, places, dtype, offload_folder)
+    offloaded: dict[str, Any] = {}
+    total, done = sum(tensor.nbytes for tensor in tensors.values()), 0
+    if progress:
+        progress(0, total)
+    try:
+        for name, tensor in tensors.items():
+            place = _place_of(name, places)
+            if place != "disk":
+                set_module_tensor_to_device(model, name, place, stored.read(tensor), dtype=dtype, clear_cache=False)
+            else:
+                # accelerate casts what it brings in to the dtype of the meta tensor that stands here meanwhile.
+                set_module_tensor_to_device(model, name, "meta", dtype=dtype)
+                if name in rewritten:
+                    offloaded = offload_weight(stored.read(tensor).to(dtype), name, str(offload_folder), index=offloaded)
+                else:
+                    offloaded[name] = {
+                        "safetensors_file": str(tensor.file),
+                        "weight_name": tensor.name,
+                        "dtype": str(dtype).removeprefix("torch."),
+                    }
+            done += tensor.nbytes
+            if progress:
+                progress(done, total)
+    except torch.OutOfMemoryError as error:
+        raise CheckpointError(
+            f"{str(stored.files.folder)!r} does not fit its device: {str(error).splitlines()[0]} "
+            f"Use device_map='auto', a smaller dtype, or another device",
+            ja="モデルがデバイスのメモリに入りません。dtype を小さくするか device_map='auto' を使ってください",
+        ) from error
+    if tied:  # the parameter was replaced, so the output still holds the old one
+        model.get_submodule(OUTPUT.rpartition(".")[0]).weight = model.get_submodule((PREFIX + INPUT).rpartition(".")[0]).weight
+        if PREFIX + INPUT in offloaded:
+            offloaded[OUTPUT] = offloaded[PREFIX + INPUT]
+    if len(set(places.values())) > 1 or "disk" in places.values():
+        # A layer's weights come in together: its forward may use them without calling the submodule that holds them.
+        dispatch_model(
+            model,
+            places,
+            offload_dir=offload_folder,
+            offload_index=offloaded or None,
+            preload_module_classes=_unsplit_classes(model),
+        )
+
+
+def _checked_map(model: nn.Module, asked: Mapping[str, Device]) -> dict[str, Device]:
+    places = {name: device if device == "disk" else _checked_device(device) for name, device in asked.items()}
+    known = {name for name, _ in model.named_modules()} | set(model.state_dict())
+    unknown = [name for name in places if name not in known]
+    bare = [name for name in model.state_dict() if _place_of(name, places) is None]
+    if unknown or bare:
+        faults = [f"names no module of the model: {listed(unknown)}"] * bool(unknown) + [f"leaves out {listed(bare)}"] * bool(
+            bare
+        )
+        raise ParameterError(f"device_map {'; it '.join(faults)}. Its keys are module names, '' stands for the whole model")
+    return places
+
+
+def _checked_device(device: Device) -> Device:
+    """The device, if torch can allocate on it here."""
+    if device == "disk":
+        return device
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        first = str(error).splitlines()[0]
+        raise ParameterError(
+            f"device_map: no device {device!r} here ({first}). Use 'auto', 'cpu' or a device of this machine",
+            ja=f"デバイス {device!r} はここにはありません",
+        ) from None
+    return device
+
+
+def _place_of(name: str, places: Mapping[str, Device]) -> Device | None:
+    """The device of a tensor: that of the longest module name above it."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        if (key := ".".join(parts[:end])) in places:
+            return places[key]
+    return places.get("")
+
+
+def _unsplit_classes(model: nn.Module) -> list[str]:
+    """The classes that must lie on one device as a whole: those of the layers, for their residual connections."""
+    layers = [module for name, module in model.named_modules() if name.rpartition(".")[2] == "layers"]
+    return sorted({type(layer).__name__ for group in layers for layer in group.children()})
+
+
+def _check_offload(
+    stored: StoredWeights, tensors: Mapping[str, Stored], places: Mapping[str, Device], dtype: torch.dtype, folder: Path | None
+) -> set[str]:
+    """The tensors for "disk" that have to be written to the offload folder, after checking that they can be.
+
+    The others are read from the checkpoint's own safetensors file each time, converted on the way if no folder was given.
+    """
+    on_disk = [name for name in tensors if _place_of(name, places) == "disk"]
+    if not on_disk:
+        return set()
+    pickled = stored.files.format == "pickle"
+    if pickled and folder is None:
+        raise CheckpointError(
+            f"{len(on_disk)} tensors are to stay on disk, and a pickle cannot be read in parts: "
+            f"name an offload_folder, or convert it with `neoxjp convert {stored.files.folder}`"
+        )
+    rewritten = {
+        name for name in on_disk if stored.files.format == "pickle" or (folder is not None and tensors[name].dtype != dtype)
+    }
+    if folder is not None and rewritten:
+        # Offloaded weights are written through a memory map, where a full disk would end the process: look first.
+        need = sum(math.prod(tensors[name].shape) for name in rewritten) * dtype.itemsize
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(folder).free
+        except OSError as error:
+            raise write_error(folder, error) from error
+        if free < need:
+            raise CheckpointError(f"offload_folder {str(folder)!r} has {free:,} bytes free, the weights for it take {need:,}")
+    return rewritten
