@@ -193,7 +193,8 @@ def ledger(
     probabilities = torch.stack(steps).double().softmax(-1)  # (stages, V)
     alive = torch.stack(steps) > -math.inf  # (stages, V)
     final_ids, final = _ordered(ids, values)
-    ends = (final.cumsum(0) / final.sum()).tolist()
+    sums = final.cumsum(0)
+    ends = (sums / sums[-1]).tolist()
     interval = dict(zip(final_ids.tolist(), zip([0.0, *ends], ends, strict=False), strict=True))
     first = steps[0].topk(min(max(show, 0), len(steps[0]))).indices.tolist()
     rows = []
