@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas
@@ -120,3 +123,21 @@ def test_csv_takes_lone_surrogates_and_an_empty_table() -> None:
     header, first, *_ = parsed(to_csv(frame(compare("\ud800", [Characters()]))))
     assert first[header.index("text")] == "\ufffd"
     assert to_csv(frame([])).startswith(b"\xef\xbb\xbf")
+
+
+def test_the_example_compares_spellings_and_writes_its_table(tiny_vocabulary: Path, tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    command = [
+        sys.executable,
+        "examples/compare_spellings.py",
+        "東京都です",
+        "--model",
+        str(tiny_vocabulary),
+        "--csv",
+        str(tmp_path / "x.csv"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONIOENCODING": "utf-8"}
+    ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, encoding="utf-8")
+    assert ran.returncode == 0, ran.stderr
+    assert "written       2 tokens  東京都│です" in ran.stdout
+    assert len(parsed((tmp_path / "x.csv").read_bytes())) == 17
