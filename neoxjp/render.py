@@ -8,12 +8,174 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from typing import Literal
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from .analysis import Comparison, Counts
+    from .text import Script
+    from .tokenizer import Token
 
 Words = Callable[..., str]
+"""`say(key, **values)` → a sentence in the visitor's language, not escaped."""
 
-GLYPHS = {"\n": "⏎", "\r": "⏎", "\r\n": "⏎", "\t": "⇥", " ": "␣", "\u3000": "□"}
+GLYPHS = {"\n": "⏎", "\r": "⏎", "\t": "⇥", " ": "␣", "\u3000": "□"}
 """What stands for a character that would be invisible in a box."""
+
+SCRIPTS: dict["Script", str] = {
+    "hiragana": "あ", "katakana": "ア", "kanji": "漢", "latin": "A", "digit": "1",
+    "symbol": "。", "emoji": "☺", "space": "␣", "other": "…",
+}  # fmt: skip
+"""The scripts in the order of legends, each with its sign: colour is never the only one."""
+
+SPELLINGS_SHOWN = 24  # spellings of one id listed in the detail; an id can have hundreds
+PIECES_IN_ROW = 400  # boxes drawn in one row of the comparison
+
+
+# ---------------------------------------------------------------- the token view
+
+
+def tokens(
+    records: Sequence["Token"],
+    text: str,
+    say: Words,
+    *,
+    spellings: Callable[[int], Sequence[str]] | None = None,
+    limit: int = 3_000,
+) -> str:
+    """The user's own text as pieces, with a legend and a place for the details of the piece that is pointed at.
+
+    The bytes of one character are one box. Only the first `limit` boxes are drawn; a sentence says how many are not.
+
+    Args:
+        records: what `tokenizer.analyze(text)` gave.
+        text: the user's text, which the records' spans point into.
+        spellings: `tokenizer.spellings`, for the details; left out, none are listed.
+    """
+    groups = [list(group) for _, group in groupby(records, key=lambda token: (token.start, token.end))]
+    shown = groups[:limit]
+    entries: dict[int, dict[str, object]] = {}
+    for token in (token for group in shown for token in group):
+        if token.id not in entries:
+            known = list(spellings(token.id)) if spellings else []
+            entries[token.id] = {"piece": token.piece, "all": len(known), "spellings": known[:SPELLINGS_SHOWN]}
+    boxes = "".join(_piece(group, text) for group in shown)
+    total = say("n_tokens", n=len(records))
+    drawn = sum(len(group) for group in shown)
+    more = notice(say("not_drawn", drawn=f"{drawn:,}", rest=f"{len(records) - drawn:,}")) if len(groups) > limit else ""
+    facts = attributes(data_entries=data(entries), data_words=data(_detail_words(say)))
+    pieces = f'<div class="pieces" role="listbox" lang="ja"{attributes(aria_label=total)}>{boxes}</div>'
+    marks = {mark for group in shown for mark in _marks(group)}
+    return f'<section class="tokens"{facts}>{pieces}{more}{_legend(shown, marks, say)}{_detail_place(say)}</section>'
+
+
+def _piece(group: Sequence["Token"], text: str) -> str:
+    """One box: a token, or all the byte tokens of one character."""
+    first = group[0]
+    surface = text[first.start : first.end]
+    written = "".join(token.text for token in group)
+    marks = _marks(group)
+    names = " ".join(["p", first.script, *marks])
+    facts = attributes(
+        class_=names,
+        data_id=" ".join(str(token.id) for token in group),
+        data_at=first.start,
+        data_text=surface if visible(surface) != surface else None,
+        data_out=written if marks else None,
+        data_kind=first.kind if first.kind != "word" else None,
+    )
+    count = f"<sup>{len(group)}</sup>" if len(group) > 1 else ""
+    return f'<span{facts} role="option" tabindex="-1">{visible(surface)}{count}</span>' + "<br>" * surface.count("\n")
+
+
+def _marks(group: Sequence["Token"]) -> tuple[str, ...]:
+    if any(token.folded for token in group):
+        return ("folded",)
+    return ("lossy",) if any(token.lossy for token in group) else ()
+
+
+def _legend(groups: Sequence[Sequence["Token"]], marks: set[str], say: Words) -> str:
+    """What the underlines mean: only those that are on show, so that a short text has a short legend."""
+    present = {group[0].script for group in groups}
+    items = [(script, f"{sign} {say(script)}") for script, sign in SCRIPTS.items() if script in present]
+    items += [(mark, say(f"legend_{mark}")) for mark in ("folded", "lossy") if mark in marks]
+    if any(len(group) > 1 for group in groups):
+        items.append(("bytes", say("legend_bytes")))
+    keys = "".join(f'<span class="key {name}">{escape(words)}</span>' for name, words in items)
+    return f'<p class="legend">{keys}</p>' if keys else ""
+
+
+def _detail_place(say: Words) -> str:
+    return f'<div class="detail" aria-live="polite"><p class="hint">{escape(say("detail_hint"))}</p></div>'
+
+
+def _detail_words(say: Words) -> dict[str, str]:
+    """The words that page.js needs to write a detail."""
+    facts = [
+        f"d_{name}"
+        for name in ("id", "piece", "bytes", "script", "kind", "at", "spellings", "more", "folded", "lossy", "nothing")
+    ]
+    kinds = [f"kind_{name}" for name in ("word", "byte", "emoji", "blank", "symbol", "tag", "special")]
+    return {key: say(key, n="{n}", a="{a}", b="{b}") for key in [*facts, *SCRIPTS, *kinds]}
+
+
+# ---------------------------------------------------------------- counts and comparison
+
+
+def counts(counted: "Counts", say: Words) -> str:
+    """The four numbers of a text and the share of each script as one bar with its legend."""
+    numbers = (
+        ("tokens", f"{counted.tokens:,}"),
+        ("characters", f"{counted.characters:,}"),
+        ("utf8_bytes", f"{counted.utf8_bytes:,}"),
+        ("characters_per_token", f"{counted.characters_per_token:.2f}"),
+    )
+    cells = "".join(f"<div><dd>{number}</dd><dt>{escape(say(key))}</dt></div>" for key, number in numbers)
+    present = [(script, counted.by_script[script]) for script in SCRIPTS if counted.by_script.get(script)]
+    parts = "".join(f'<i class="{script}" style="flex-grow:{number}"></i>' for script, number in present)
+    keys = "".join(
+        f'<li class="key {script}">{SCRIPTS[script]} {escape(say(script))}<b>{number:,}</b></li>' for script, number in present
+    )
+    bars = f'<div class="scripts" aria-hidden="true">{parts}</div><ul class="script-keys">{keys}</ul>' if present else ""
+    return f'<div class="counts"><dl>{cells}</dl>{bars}</div>'
+
+
+def comparison(records: Sequence["Comparison"], say: Words, *, limit: int = PIECES_IN_ROW) -> str:
+    """Spellings × tokenizers: one row a spelling, and for each tokenizer the pieces and a bar on one scale."""
+    if not records:
+        return ""
+    largest = max(record.counts.tokens for record in records)
+    names = list(dict.fromkeys(record.tokenizer for record in records))
+    rows = []
+    for _, group in groupby(records, key=lambda record: record.spelling):
+        found = list(group)
+        bars = "".join(_count_bar(record, largest, names.index(record.tokenizer), say) for record in found)
+        lines = "".join(_pieces_line(record, limit, say, series=names.index(record.tokenizer)) for record in found)
+        name = escape(say(f"spelling_{found[0].spelling}"))
+        rows.append(f'<tr><th scope="row">{name}</th><td class="cut">{lines}</td><td class="bars">{bars}</td></tr>')
+    keys = "".join(f'<span class="series s{i}"><i></i>{escape(name)}</span>' for i, name in enumerate(names))
+    scale = escape(say("one_scale", n=f"{largest:,}"))
+    head = f'<p class="legend">{keys}<span class="scale">{scale}</span></p>' if len(names) > 1 else ""
+    return f'{head}<table class="compare"><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _count_bar(record: "Comparison", largest: int, series: int, say: Words) -> str:
+    times = "" if record.ratio is None or record.spelling == "written" else f" ×{record.ratio:.2f}"
+    count = record.counts.tokens
+    return bar(count, largest, f"{count:,}{times}", series=series, spoken=say("n_tokens", n=count))
+
+
+def _pieces_line(record: "Comparison", limit: int, say: Words, *, series: int) -> str:
+    boxes = "".join(
+        f'<span class="p">{visible(piece.text)}{f"<sup>{piece.tokens}</sup>" if piece.tokens > 1 else ""}</span>'
+        for piece in record.pieces[:limit]
+    )
+    rest = len(record.pieces) - limit
+    more = f'<span class="more">{escape(say("n_more", n=f"{rest:,}"))}</span>' if rest > 0 else ""
+    return f'<div class="pieces small s{series}" lang="ja">{boxes}{more}</div>'
+
+
+# ---------------------------------------------------------------- small parts, for every tab
 
 
 def status(facts: Sequence[str], state: Literal["idle", "busy", "ready", "failed"], message: str) -> str:
@@ -41,15 +203,17 @@ def visible(text: str) -> str:
     out = []
     for character in text.replace("\r\n", "\n"):
         if character in GLYPHS:
-            out.append(f'<span class="blank">{GLYPHS[character]}</span>')
-        elif _unseen(character):
-            out.append(f'<span class="blank">U+{ord(character):04X}</span>')
+            out.append(f'<i class="blank">{GLYPHS[character]}</i>')
+        elif unseen(character):
+            out.append(f'<i class="blank">U+{ord(character):04X}</i>')
+        elif unicodedata.combining(character) and not out:
+            out.append(f"◌{character}")  # a mark without its letter would land on the box's edge
         else:
             out.append(escape(character))
     return "".join(out)
 
 
-def _unseen(character: str) -> bool:
+def unseen(character: str) -> bool:
     """Controls, zero-width and direction marks, lone surrogates: a box would look empty, or turn its neighbours round."""
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
@@ -57,7 +221,12 @@ def _unseen(character: str) -> bool:
 def attributes(**values: object) -> str:
     """`attributes(data_id=3, hidden=None)` → ` data-id="3"`: escaped; None leaves one out, underscores become hyphens."""
     given = ((name.rstrip("_").replace("_", "-"), value) for name, value in values.items() if value is not None)
-    return "".join(f' {name}="{escape(str(value))}"' for name, value in given)
+    return "".join(f' {name}="{escape(whole(str(value)))}"' for name, value in given)
+
+
+def whole(text: str) -> str:
+    """The text with U+FFFD for each lone surrogate, which no HTML or JSON on the wire can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def data(value: object) -> str:
@@ -65,10 +234,12 @@ def data(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def bar(value: float, largest: float, label: str, *, series: int = 0) -> str:
-    """A horizontal bar on a scale from 0 to `largest`, its number written beside it."""
-    percent = 100 * value / largest if largest else 0
-    return f'<span class="bar s{series}"><i style="width:{percent:.1f}%"></i><b>{escape(label)}</b></span>'
+def bar(value: float, largest: float, label: str, *, series: int = 0, spoken: str | None = None) -> str:
+    """A horizontal bar on a scale from 0 to `largest`, its number written beside it; `spoken` is what a screen reader says."""
+    share = value / largest if largest else 0
+    hidden = ' aria-hidden="true"' if spoken else ""
+    words = f"<b{hidden}>{escape(label)}</b>" + (f'<span class="sr">{escape(spoken)}</span>' if spoken else "")
+    return f'<div class="bar s{series}"><i style="width:calc((100% - 6.5em) * {share:.4f})"></i>{words}</div>'
 
 
 def table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:

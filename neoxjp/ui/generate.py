@@ -20,5 +20,5 @@ def build(playground: Playground) -> GenerateTab:
     return GenerateTab(view=gr.HTML(both("wait_model"), apply_default_css=False))
 
 
-def connect(tab: GenerateTab, playground: Playground, changed: gr.State, status: gr.HTML) -> None:
+def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status: gr.HTML) -> None:
     """Wire the events. `changed` changes when another model was loaded; `status` is the line in the page's head."""

@@ -20,5 +20,5 @@ def build(playground: Playground) -> ModelTab:
     return ModelTab(view=gr.HTML(both("wait_model"), apply_default_css=False))
 
 
-def connect(tab: ModelTab, playground: Playground, changed: gr.State, status: gr.HTML) -> None:
+def connect(tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML) -> None:
     """Wire the events. `changed` changes when another model was loaded; `status` is the line in the page's head."""

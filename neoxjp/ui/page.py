@@ -25,7 +25,7 @@ def build(playground: Playground) -> gr.Blocks:
         with gr.Row(elem_id="head"):
             gr.HTML(f"<h1>neoxjp</h1><p>{both('tagline')}</p>", elem_id="brand", apply_default_css=False)
             status = gr.HTML(elem_id="status", apply_default_css=False)
-        changed = gr.State(0)  # the serial of what is loaded: its change event tells the tabs
+        changed = gr.Number(0, visible="hidden")  # the serial of what is loaded: its change event tells the tabs
         timer = gr.Timer(0.5)
         with gr.Tabs(selected="generate", elem_id="tabs"):
             with gr.Tab(label("tab_generate"), id="generate", render_children=True):

@@ -128,6 +128,7 @@ class Playground:
     loaded: Loaded | None = None
     progress: Progress = field(default_factory=Progress)
     limits: Limits = field(default_factory=Limits)
+    _compat: "tuple[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer] | None" = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # one load at a time
 
     @classmethod
@@ -152,6 +153,13 @@ class Playground:
         if self.progress.busy:
             raise NotReady("The vocabulary is still being loaded.", ja="語彙を読み込んでいます。")
         raise NotReady("No vocabulary is loaded: load one in the Model tab.", ja="語彙がありません。モデルのタブで読み込めます。")
+
+    def compat(self) -> "GPTNeoXJapaneseTokenizer":
+        """The loaded vocabulary as transformers reads it, kept until another one is loaded."""
+        ours = self.tokenizer
+        if self._compat is None or self._compat[0] is not ours:
+            self._compat = (ours, type(ours)(*ours.vocabulary.files, compat="transformers"))
+        return self._compat[1]
 
     @property
     def ready(self) -> Loaded:

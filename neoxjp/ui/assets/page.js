@@ -1,1 +1,147 @@
-// What the page does in the browser without asking the server.
+// What the page does in the browser without asking the server: the token view's selection, its details, and downloads.
+// Text is only ever set through textContent: nothing a user typed can become markup here.
+(() => {
+  "use strict";
+
+  const make = (tag, className, text) => {
+    const element = document.createElement(tag);
+    if (className) element.className = className;
+    if (text !== undefined) element.textContent = text;
+    return element;
+  };
+  const hex = (text) => Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0").toUpperCase()).join(" ");
+  const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+  // The user's own characters under a box: data-text where the box shows a glyph instead, else its text without the byte count.
+  const surfaceOf = (piece) => piece.dataset.text ?? Array.from(piece.childNodes).filter((n) => n.nodeType === 3).map((n) => n.data).join("");
+
+  function describe(piece) {
+    const view = piece.closest(".tokens");
+    const words = JSON.parse(view.dataset.words);
+    const entries = (view.entries ??= JSON.parse(view.dataset.entries));
+    const ids = piece.dataset.id.split(" ");
+    const surface = surfaceOf(piece);
+    const script = Object.keys(words).find((key) => piece.classList.contains(key));
+    const start = Number(piece.dataset.at);
+    const length = Array.from(surface).length;
+    const facts = [
+      [words.d_id, ids.join(" ")],
+      [words.d_piece, ids.map((id) => entries[id].piece).join(" ")],
+      [words.d_bytes, hex(surface)],
+      [words.d_script, words[script] ?? ""],
+      [words.d_kind, words["kind_" + (piece.dataset.kind ?? "word")]],
+      [words.d_at, length > 1 ? `${start + 1}–${start + length}` : `${start + 1}`],
+    ];
+    const top = make("div", "top");
+    const shown = make("span", "surface");
+    shown.lang = "ja";
+    shown.append(...Array.from(piece.childNodes).filter((n) => n.nodeName !== "SUP").map((n) => n.cloneNode(true)));
+    const list = make("dl");
+    for (const [term, value] of facts) {
+      const row = make("div");
+      row.append(make("dt", "", term), make("dd", "", ""));
+      row.lastChild.append(make("code", "", value));
+      list.append(row);
+    }
+    top.append(shown, list);
+    const parts = [top];
+    const mark = ["folded", "lossy"].find((name) => piece.classList.contains(name));
+    if (mark) {
+      const written = piece.dataset.out || words.d_nothing;
+      parts.push(make("p", "note " + mark, fill(words["d_" + mark], { a: surface, b: written })));
+    }
+    const entry = ids.length === 1 ? entries[ids[0]] : { all: 0, spellings: [] };
+    if (entry.all > 1) {
+      const all = make("div", "spellings");
+      all.append(make("dt", "", words.d_spellings));
+      for (const spelling of entry.spellings) all.append(make("span", spelling === surface ? "mine" : "", spelling));
+      if (entry.all > entry.spellings.length) all.append(make("small", "", fill(words.d_more, { n: entry.all - entry.spellings.length })));
+      all.lang = "ja";
+      parts.push(all);
+    }
+    return parts;
+  }
+
+  function show(view, piece) {
+    const place = view.querySelector(".detail");
+    place.hint ??= place.firstElementChild;
+    place.replaceChildren(...(piece ? describe(piece) : [place.hint]));
+  }
+
+  function select(piece, focus) {
+    const view = piece.closest(".tokens");
+    const old = view.querySelector('.p[aria-selected="true"]');
+    if (old) { old.removeAttribute("aria-selected"); old.tabIndex = -1; }
+    piece.setAttribute("aria-selected", "true");
+    piece.tabIndex = 0;
+    if (focus) piece.focus();
+    show(view, piece);
+  }
+
+  const pieceOf = (event) => event.target.closest?.(".tokens .p");
+  document.addEventListener("pointerover", (event) => {
+    const piece = pieceOf(event);
+    if (piece && event.pointerType !== "touch") show(piece.closest(".tokens"), piece);
+  });
+  document.addEventListener("pointerout", (event) => {
+    const piece = pieceOf(event);
+    if (!piece || event.relatedTarget?.closest?.(".tokens .p")) return;
+    const view = piece.closest(".tokens");
+    show(view, view.querySelector('.p[aria-selected="true"]'));
+  });
+  document.addEventListener("click", (event) => {
+    const piece = pieceOf(event);
+    if (piece) select(piece, true);
+  });
+  document.addEventListener("focusin", (event) => {
+    const piece = pieceOf(event);
+    if (piece && piece.getAttribute("aria-selected") !== "true") select(piece, false);
+  });
+  document.addEventListener("keydown", (event) => {
+    const piece = pieceOf(event);
+    if (!piece || event.ctrlKey || event.metaKey || event.altKey) return;
+    const all = Array.from(piece.closest(".pieces").querySelectorAll(".p"));
+    const at = all.indexOf(piece);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1, ArrowDown: line(all, at, 1), ArrowUp: line(all, at, -1) }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    if (all[to]) select(all[to], true);
+  });
+
+  // The piece on the next or previous line that stands nearest below or above.
+  function line(all, at, step) {
+    const middle = (box) => box.left + box.width / 2;
+    const from = all[at].getBoundingClientRect();
+    let best = at, distance = Infinity, top = null;
+    for (let i = at + step; all[i]; i += step) {
+      const box = all[i].getBoundingClientRect();
+      if (Math.abs(box.top - from.top) < 4) continue;
+      if (top !== null && Math.abs(box.top - top) > 4) break;
+      top ??= box.top;
+      const away = Math.abs(middle(box) - middle(from));
+      if (away < distance) { distance = away; best = i; }
+    }
+    return best;
+  }
+
+  // A token view that has just been written: its first piece is where Tab arrives.
+  new MutationObserver((changes) => {
+    for (const { addedNodes } of changes)
+      for (const node of addedNodes)
+        if (node.querySelectorAll)
+          for (const list of [...node.querySelectorAll(".tokens .pieces"), ...(node.matches(".tokens .pieces") ? [node] : [])]) {
+            const first = list.querySelector(".p");
+            if (first && !list.querySelector('.p[tabindex="0"]')) first.tabIndex = 0;
+          }
+  }).observe(document, { childList: true, subtree: true });
+
+  window.neoxjp = {
+    download(text, name, type) {
+      const link = make("a");
+      link.href = URL.createObjectURL(new Blob([text], { type }));
+      link.download = name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    },
+  };
+})();
