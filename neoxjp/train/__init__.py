@@ -1,0 +1,1 @@
+"""Build a vocabulary, pack text, train a model, measure it: `python -m neoxjp.train --help`."""

@@ -93,7 +93,7 @@ def width_variants() -> dict[str, list[str]]:
         text = unicodedata.normalize("NFKC", character)
         # Full-width punctuation is a choice of the writer in Japanese text ("！" beside "!"), so it keeps entries of its own.
         if match := _ENCLOSED.fullmatch(text):
-            text = match[1] or match[2]
+            forms[match[1] or match[2]].append(character)
         if 1 <= len(text) <= 3 and not ("！" <= character <= "～" and not text.isalnum()) and not set(text) & set(" ,<"):
             forms[text].append(character)
     return dict(forms)

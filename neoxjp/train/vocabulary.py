@@ -22,9 +22,8 @@ TAIL = [*TAGS, *(f"<|emoji{n}|>" for n in range(1, EMOJI_GROUPS + 1)), *(f"<|byt
 HIRAGANA = "".join(map(chr, [*range(0x3041, 0x3097), 0x309D, 0x309E]))
 KATAKANA = "".join(map(chr, [*range(0x30A1, 0x30FB), 0x30FD, 0x30FE])) + "ー"
 ASCII = "".join(map(chr, range(0x21, 0x7F)))
-# Always words, because one character of Unicode stands for each: units, months' and eras' names, the numbers ⑩ to ⑳.
+# Always words, because one character of Unicode stands for each: names of eras, units, Roman numbers.
 FORCED = ["慶応", "平成", "昭和", "大正", "明治", "令和", "(株)", "(有)", "cm", "mm", "km", "kg", "mg", "No", "TEL", "II", "III", "IV", "VI"]
-FORCED += [str(number) for number in range(10, 21)]
 # The encoder writes these as other characters before it looks at the vocabulary, so an entry for them could never match.
 _REPLACED = {" ": "\0", "\u3000": "\0", "\n": "\0", "\r": "\0", "\t": "\0", "—": "ー", "−": "ー"}
 _SPELLINGS = 12  # at most so many spellings of a word are built from the variants of its kanji
@@ -229,7 +228,7 @@ def _always(counts: Mapping[str, int], general: set[str], heads: Mapping[str, st
     """Single characters that are in whatever the texts hold: kana, signs, ASCII, the kanji for general use."""
     lossy = [c for c in sorted(counts) if counts[c] >= 50 and (0x2000 <= ord(c) <= 0x2C00 or 0xA1 <= ord(c) <= 0xBF) and c not in _REPLACED]
     kanji = sorted(general - set(heads), key=lambda c: (-counts.get(c, 0), c))
-    characters = [*kanji, *HIRAGANA, *KATAKANA, *_japanese_symbols(), *map(chr, range(0xFF01, 0xFF5F)), *lossy, *"©®™€•–゛゜", *ASCII]
+    characters = [*kanji, *HIRAGANA, *KATAKANA, *_japanese_symbols(), *map(chr, range(0xFF01, 0xFF5F)), *lossy, *"©®™€•–゛゜", *"⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳", *ASCII]
     drop = {c for c in characters if ("０" <= c <= "９") or ("Ａ" <= c <= "Ｚ") or ("ａ" <= c <= "ｚ")} | {"〜", "⋯", "◯", "─"}
     return [c for c in dict.fromkeys(characters) if c not in drop]
 
