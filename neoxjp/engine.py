@@ -24,7 +24,7 @@ from neoxjp.steps import (
     Finish,
     LanguageModel,
     Step,
-    TextStream,
+    StoppingText,
     checked_ids,
     choices,
     forward,
@@ -73,7 +73,7 @@ class Request:
         self._raised = False
         self._cache: Any = None
         self._generator = torch.Generator().manual_seed(self.seed)
-        self._text = TextStream(engine.tokenizer, params.stop)
+        self._text = StoppingText(engine.tokenizer, params.stop)
         self._submitted = engine.clock()
         self._started: float | None = None
         self._first: float | None = None

@@ -103,7 +103,7 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
     return steps
 
 
-class TextStream:
+class StoppingText:
     """The stream of one request: ids in, text out that can no longer change.
 
     Held back is half a character, and what may be the beginning of a stop string: with stop "。」" a "。" waits for what follows.

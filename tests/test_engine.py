@@ -1,0 +1,660 @@
+"""The engine over a small fake model whose next token is known, and over the real network with random weights."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from neoxjp.engine import Engine, score
+from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong, QueueFull
+from neoxjp.sampling import SamplingParams, candidates
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from tests.tiny_model import ours
+
+V = 12
+BOS, EOS = 10, 11
+
+
+class Fake:
+    """A language model that is a function: all ids so far → logits (V,). Its cache is the list of ids."""
+
+    device = "cpu"
+
+    def __init__(
+        self, logits: Callable[[list[int]], torch.Tensor], context: int = 40, vocab: int = V, bos: int = BOS, eos: int = EOS
+    ):
+        self.logits = logits
+        self.config = SimpleNamespace(vocab_size=vocab, max_position_embeddings=context, bos_token_id=bos, eos_token_id=eos)
+        self.forwards: list[list[int]] = []
+
+    def new_cache(self) -> list[int]:
+        return []
+
+    def __call__(self, input_ids, *, past_key_values, logits_to_keep=0):
+        [cache], [row] = past_key_values, input_ids.tolist()
+        self.forwards.append(row)
+        rows = []
+        for id in row:
+            cache.append(id)
+            rows.append(self.logits(cache))
+        assert len(cache) <= self.config.max_position_embeddings
+        return SimpleNamespace(logits=torch.stack(rows)[-logits_to_keep:][None])
+
+
+def mixed(ids: list[int]) -> torch.Tensor:
+    """Random logits that depend on every id so far."""
+    return torch.randn(V, generator=torch.Generator().manual_seed(hash(tuple(ids)) % 2**32)) * 2
+
+
+def saying(script: list[int], prompt: int = 1, vocab: int = V) -> Callable[[list[int]], torch.Tensor]:
+    """Logits that make `script` follow a prompt of so many ids."""
+    return lambda ids: torch.nn.functional.one_hot(torch.tensor(script[len(ids) - prompt]), vocab) * 20.0
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+DRAW = SamplingParams(do_sample=True, seed=1, eos_token_id=(), max_new_tokens=8)
+
+
+def ids(steps) -> list[int]:
+    return [step.id for step in steps]
+
+
+# One request
+
+
+def test_a_step_tells_probability_rank_entropy_and_alternatives():
+    [step] = Engine(Fake(mixed)).submit([1, 2], SamplingParams(do_sample=True, seed=3, max_new_tokens=1, top_k=4), top=3)
+    logits = mixed([1, 2])
+    p = logits.softmax(0)
+    assert step.logprob == pytest.approx(float(p[step.id].log()), abs=1e-6)
+    assert step.rank == 1 + int((p > p[step.id]).sum())
+    assert step.entropy == pytest.approx(float(-(p * p.log()).sum()), abs=1e-6)
+    assert ids(step.top)[:3] == p.topk(3).indices.tolist()
+    assert step.id in ids(step.top)
+    left = dict(zip(*(t.tolist() for t in candidates(logits, SamplingParams(do_sample=True, top_k=4), [])), strict=True))
+    for choice in step.top:
+        assert choice.logprob == pytest.approx(float(p[choice.id].log()), abs=1e-6)
+        assert choice.kept == (choice.id in left)
+        assert choice.probability == pytest.approx(left.get(choice.id, 0.0), abs=1e-6)
+        assert choice.text == ""
+
+
+def test_the_drawn_token_is_listed_even_when_it_is_improbable():
+    for seed in range(20):
+        for step in Engine(Fake(mixed)).submit([1], SamplingParams(do_sample=True, temperature=3.0, seed=seed, top_k=0), top=1):
+            assert len(step.top) == (1 if step.rank == 1 else 2)
+            assert step.top[-1].id == step.id
+
+
+def test_removed_alternatives_are_shown_as_removed():
+    [step] = Engine(Fake(mixed)).submit([1], SamplingParams(max_new_tokens=1), top=3)
+    assert [(c.probability, c.kept) for c in step.top] == [(1.0, True), (0.0, False), (0.0, False)]
+
+
+def test_without_top_nothing_is_listed():
+    assert all(step.top == () for step in Engine(Fake(mixed)).submit([1], DRAW))
+
+
+def test_the_same_seed_gives_the_same_text_and_another_seed_another():
+    def run(seed):
+        return ids(Engine(Fake(mixed)).submit([1], SamplingParams(do_sample=True, temperature=2.0, seed=seed, max_new_tokens=12)))
+
+    assert run(5) == run(5)
+    assert run(5) != run(6)
+
+
+def test_a_request_without_seed_says_which_one_it_used():
+    params = SamplingParams(do_sample=True, temperature=2.0, max_new_tokens=12, eos_token_id=())
+    first, second = (Engine(Fake(mixed)).submit([1], params) for _ in range(2))
+    assert first.seed != second.seed
+    again = Engine(Fake(mixed)).submit([1], SamplingParams(**(vars(params) | {"seed": first.seed})))
+    assert ids(first) == ids(again)
+
+
+def test_an_empty_prompt_begins_with_bos():
+    model = Fake(mixed)
+    request = Engine(model).submit([], DRAW)
+    next(request)
+    assert model.forwards[0] == [BOS]
+    assert request.prompt_ids == (BOS,)
+
+
+def test_prompts_come_as_list_array_or_tensor():
+    for prompt in ([1, 2], (1, 2), torch.tensor([1, 2]), torch.tensor([1, 2]).numpy()):
+        assert Engine(Fake(mixed)).submit(prompt).prompt_ids == (1, 2)
+
+
+@pytest.mark.parametrize("prompt", [[[1, 2]], torch.tensor([[1, 2]]), "text", [1.5], torch.tensor(3), [None]])
+def test_a_prompt_that_is_no_row_of_ids_is_refused(prompt):
+    with pytest.raises(ParameterError, match="prompt_ids must be one sequence of whole numbers"):
+        Engine(Fake(mixed)).submit(prompt)
+
+
+@pytest.mark.parametrize("bad", [-1, V])
+def test_an_id_outside_the_vocabulary_is_named(bad):
+    with pytest.raises(ParameterError, match=f"holds id {bad} at place 1, outside 0 to {V - 1}"):
+        Engine(Fake(mixed)).submit([0, bad])
+    with pytest.raises(ParameterError, match=f"holds id {bad} at place 1"):
+        score(Fake(mixed), [0, bad])
+
+
+def test_an_eos_outside_the_vocabulary_is_named():
+    with pytest.raises(ParameterError, match="eos_token_id holds id 99"):
+        Engine(Fake(mixed)).submit([0], SamplingParams(eos_token_id=99))
+
+
+def test_impossible_arguments_are_refused():
+    engine = Engine(Fake(mixed))
+    with pytest.raises(ParameterError, match="overflow='chop' must be 'error' or 'cut'"):
+        engine.submit([1], overflow="chop")
+    with pytest.raises(ParameterError, match="top=-1 must be 0 or more"):
+        engine.submit([1], top=-1)
+    with pytest.raises(ParameterError, match=r"stop=.* needs an engine with a tokenizer"):
+        engine.submit([1], SamplingParams(stop=("a",)))
+    with pytest.raises(ParameterError, match="max_batch=0 must be at least 1"):
+        Engine(Fake(mixed), max_batch=0)
+
+
+# How a text ends
+
+
+def test_the_end_token_ends_the_text_and_is_its_last_step():
+    request = Engine(Fake(saying([3, 4, EOS]))).submit([1])
+    steps = list(request)
+    assert ids(steps) == [3, 4, EOS]
+    assert [step.finish for step in steps] == [None, None, "eos"]
+    assert request.finish == "eos"
+
+
+def test_other_end_tokens_can_be_named_or_none():
+    assert ids(Engine(Fake(saying([3, 4, EOS]))).submit([1], SamplingParams(eos_token_id=4))) == [3, 4]
+    assert ids(Engine(Fake(saying([3, EOS, 4]))).submit([1], SamplingParams(eos_token_id=(), max_new_tokens=3))) == [3, EOS, 4]
+
+
+def test_no_end_before_min_new_tokens():
+    steps = list(Engine(Fake(saying([EOS] * 9))).submit([1], SamplingParams(min_new_tokens=3)))
+    assert len(steps) == 4
+    assert EOS not in ids(steps[:3])
+    assert steps[3].finish == "eos"
+
+
+def test_a_text_ends_at_its_length_or_when_the_context_is_full():
+    request = Engine(Fake(mixed)).submit([1], DRAW)
+    assert len(list(request)) == 8
+    assert request.finish == "length"
+    request = Engine(Fake(mixed, context=10)).submit([1, 2, 3], SamplingParams(eos_token_id=()))
+    assert len(list(request)) == 7
+    assert request.finish == "length"
+
+
+def test_a_deadline_ends_the_text_at_the_next_token():
+    clock = Clock()
+    request = Engine(Fake(mixed), clock=clock).submit([1], SamplingParams(deadline_s=5, eos_token_id=()))
+    next(request)
+    clock.now = 4.9
+    assert next(request).finish is None
+    clock.now = 5.0
+    assert list(request) == []
+    assert request.finish == "deadline"
+
+
+def test_a_deadline_that_passes_during_a_forward_marks_its_token():
+    clock = Clock()
+
+    def slow(ids):
+        clock.now += 2
+        return mixed(ids)
+
+    steps = list(Engine(Fake(slow), clock=clock).submit([1], SamplingParams(deadline_s=5, eos_token_id=())))
+    assert [step.finish for step in steps] == [None, None, "deadline"]
+    assert [step.seconds for step in steps] == [2, 2, 2]
+
+
+def test_a_deadline_counts_in_the_waiting_line():
+    clock = Clock()
+    engine = Engine(Fake(mixed), max_batch=1, clock=clock)
+    first = engine.submit([1], SamplingParams(eos_token_id=()))
+    second = engine.submit([1], SamplingParams(deadline_s=1))
+    clock.now = 2
+    next(first)
+    assert second.finish == "deadline"
+    assert engine.waiting == 0
+
+
+def test_cancel_keeps_what_was_made_and_frees_slot_and_cache_at_once():
+    engine = Engine(Fake(mixed), max_batch=1)
+    first = engine.submit([1], SamplingParams(eos_token_id=()))
+    second = engine.submit([2], SamplingParams(eos_token_id=()))
+    assert (first.position, second.position) == (0, 1)
+    engine.step()
+    engine.step()
+    first.cancel()
+    assert (engine.running, engine.waiting, second.position) == (1, 0, 0)
+    assert first._cache is None
+    assert len(list(first)) == 2
+    assert first.finish == "cancelled"
+    second.cancel()
+    second.cancel()
+    assert engine.running == 0
+    assert not engine.step()
+
+
+def test_cancel_is_heard_in_the_waiting_line():
+    engine = Engine(Fake(mixed), max_batch=1)
+    requests = [engine.submit([1], DRAW) for _ in range(3)]
+    requests[1].cancel()
+    assert [r.position for r in requests] == [0, 0, 1]
+    assert list(requests[1]) == []
+
+
+def test_leaving_the_block_frees_the_slot():
+    engine = Engine(Fake(mixed))
+
+    def leave() -> None:
+        with engine.submit([1], SamplingParams(eos_token_id=())) as request:
+            for step in request:
+                raise KeyError(step)
+
+    with pytest.raises(KeyError):
+        leave()
+    assert engine.running == 0
+
+
+def test_a_fault_of_the_model_ends_that_request_only():
+    def faulty(ids):
+        if ids[:1] == [7] and len(ids) > 2:
+            raise RuntimeError("the fault")
+        return mixed(ids)
+
+    engine = Engine(Fake(faulty))
+    bad, good = engine.submit([7], DRAW), engine.submit([1], DRAW)
+    assert len(list(good)) == 8
+    next(bad)
+    next(bad)
+    with pytest.raises(RuntimeError, match="the fault"):
+        next(bad)
+    assert list(bad) == []
+    assert bad.finish == "error"
+    assert isinstance(bad.error, RuntimeError)
+    assert engine.running == 0
+
+
+def test_logits_that_are_no_numbers_end_the_request_with_an_expected_error():
+    request = Engine(Fake(lambda ids: torch.full((V,), torch.nan))).submit([1])
+    with pytest.raises(NeoxjpError, match="not numbers"):
+        next(request)
+    with pytest.raises(NeoxjpError, match="not numbers"):
+        score(Fake(lambda ids: torch.full((V,), torch.nan)), [1, 2])
+
+
+def test_an_interrupt_while_driving_inline_frees_the_slot():
+    def interrupted(ids):
+        raise KeyboardInterrupt
+
+    engine = Engine(Fake(interrupted))
+    request = engine.submit([1])
+    with pytest.raises(KeyboardInterrupt):
+        next(request)
+    assert request.finish == "cancelled"
+    assert engine.running == 0
+
+
+# Prompts and context
+
+
+def test_a_prompt_too_long_is_refused_or_visibly_cut():
+    engine = Engine(Fake(mixed, context=20))
+    with pytest.raises(PromptTooLong, match="prompt has 20 tokens and 1 new ones are asked for, but the context is 20") as caught:
+        engine.submit([1] * 20)
+    assert "収まりません" in caught.value.ja
+    with pytest.raises(PromptTooLong, match="prompt has 15 tokens and 6 new ones"):
+        engine.submit([1] * 15, SamplingParams(max_new_tokens=6))
+    prompt = [n % 10 for n in range(30)]
+    request = engine.submit(prompt, SamplingParams(max_new_tokens=6, eos_token_id=()), overflow="cut")
+    assert request.cut == 16
+    assert request.prompt_ids == tuple(prompt[16:])
+    assert len(list(request)) == 6
+    request = engine.submit(prompt, SamplingParams(eos_token_id=()), overflow="cut")
+    assert (request.cut, len(request.prompt_ids)) == (15, 15)  # a quarter of the context is for new text
+    assert len(list(request)) == 5
+    assert engine.submit([1] * 14, SamplingParams(max_new_tokens=6), overflow="cut").cut == 0
+    with pytest.raises(PromptTooLong):  # no cut can help
+        engine.submit([1], SamplingParams(max_new_tokens=20), overflow="cut")
+
+
+def test_a_long_prompt_is_read_in_pieces_and_can_be_cancelled_between_them():
+    model = Fake(mixed, context=1000)
+    engine = Engine(model)
+    request = engine.submit([1] * 600, SamplingParams(max_new_tokens=1))
+    seen = []
+    while not request.wait(0):
+        seen.append((request.prefilled, request.total))
+    assert seen == [(256, 600), (512, 600)]
+    assert [len(piece) for piece in model.forwards] == [256, 256, 88]
+    request = engine.submit([1] * 600)
+    engine.step()
+    request.cancel()
+    assert not engine.step()
+    assert request.prefilled == 256
+
+
+# Several requests
+
+
+def test_the_waiting_line_is_bounded():
+    engine = Engine(Fake(mixed), max_batch=2, max_waiting=1)
+    requests = [engine.submit([1], DRAW) for _ in range(3)]
+    with pytest.raises(QueueFull, match="2 requests run and 1 wait") as caught:
+        engine.submit([1], DRAW)
+    assert "混み合っています" in caught.value.ja
+    requests[0].cancel()
+    assert engine.submit([1], DRAW).position == 1
+
+
+def test_running_requests_have_their_turn_one_after_another():
+    order = []
+    engine = Engine(Fake(lambda ids: order.append(ids[0]) or mixed(ids)), max_batch=2)
+    for first in (1, 2, 3):
+        engine.submit([first], SamplingParams(max_new_tokens=3, eos_token_id=()))
+    while engine.step():
+        pass
+    assert order == [1, 2, 1, 2, 1, 2, 3, 3, 3]
+    assert engine.running == 0
+
+
+def test_a_text_is_the_same_alone_and_beside_others():
+    model = ours()
+    params = [SamplingParams(do_sample=True, temperature=1.5, seed=n, max_new_tokens=10 + n, eos_token_id=()) for n in range(5)]
+    prompts = [[n, n + 1, 2 * n] for n in range(5)]
+    alone = [list(Engine(model).submit(ids, p)) for ids, p in zip(prompts, params, strict=True)]
+    engine = Engine(model, max_batch=3)
+    requests = [engine.submit(ids, p) for ids, p in zip(prompts, params, strict=True)]
+    beside = [list(request) for request in reversed(requests)][::-1]
+    for a, b in zip(alone, beside, strict=True):
+        assert [(s.id, s.logprob, s.rank, s.entropy) for s in a] == [(s.id, s.logprob, s.rank, s.entropy) for s in b]
+
+
+def test_the_thread_of_the_engine_serves_many_readers():
+    with Engine(Fake(mixed), max_batch=2).start() as engine:
+        results: dict[int, list[int]] = {}
+
+        def read(seed: int) -> None:
+            results[seed] = ids(engine.submit([1], SamplingParams(do_sample=True, seed=seed, max_new_tokens=9, eos_token_id=())))
+
+        readers = [threading.Thread(target=read, args=(seed,)) for seed in range(8)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+    for seed, found in results.items():
+        expected = SamplingParams(do_sample=True, seed=seed, max_new_tokens=9, eos_token_id=())
+        assert found == ids(Engine(Fake(mixed)).submit([1], expected))
+    assert len(results) == 8
+
+
+def test_many_threads_can_drive_one_engine_inline():
+    engine = Engine(Fake(mixed), max_batch=3, max_waiting=10)
+    requests = [engine.submit([n], DRAW) for n in range(6)]
+    results: dict[int, list[int]] = {}
+    readers = [threading.Thread(target=lambda n=n: results.update({n: ids(requests[n])})) for n in range(6)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert {n: len(found) for n, found in results.items()} == dict.fromkeys(range(6), 8)
+
+
+def test_cancel_from_another_thread_ends_the_reader():
+    entered, go = threading.Event(), threading.Event()
+
+    def held(ids):
+        if len(ids) == 3:
+            entered.set()
+            go.wait(30)
+        return mixed(ids)
+
+    with Engine(Fake(held)).start() as engine:
+        request = engine.submit([1], SamplingParams(eos_token_id=()))
+        threading.Thread(target=lambda: (entered.wait(30), request.cancel(), go.set())).start()
+        assert len(list(request)) == 2  # the token that was being made is dropped
+        assert request.finish == "cancelled"
+
+
+def test_wait_tells_of_a_request_without_reading_it():
+    go = threading.Event()
+
+    def held(ids):
+        go.wait(30)
+        return mixed(ids)
+
+    with Engine(Fake(held)).start() as engine:
+        request = engine.submit([1], SamplingParams(max_new_tokens=1))
+        assert not request.wait(0.01)
+        go.set()
+        assert request.wait(30)
+        assert request.wait(30)
+        assert len(list(request)) == 1
+        assert request.wait(0)
+
+
+def test_close_cancels_and_refuses():
+    engine = Engine(Fake(mixed), max_batch=1).start()
+    engine.close()
+    with pytest.raises(NeoxjpError, match="engine is closed"):
+        engine.submit([1])
+    with pytest.raises(NeoxjpError, match="engine is closed"):
+        engine.start()
+    engine = Engine(Fake(mixed), max_batch=1)
+    requests = [engine.submit([1]), engine.submit([1])]
+    engine.close()
+    engine.close()
+    assert [list(r) for r in requests] == [[], []]
+    assert [r.finish for r in requests] == ["cancelled", "cancelled"]
+
+
+def test_stats_are_by_the_clock():
+    clock = Clock()
+    engine = Engine(Fake(mixed), max_batch=1, clock=clock)
+    first = engine.submit([1], SamplingParams(max_new_tokens=1))
+    request = engine.submit([1], SamplingParams(max_new_tokens=5, eos_token_id=()))
+    assert request.stats.time_to_first_token is None
+    clock.now = 2
+    assert request.stats.queue_s == 2
+    next(first)
+    for now in (5, 6, 7, 8, 10):
+        clock.now = now
+        next(request)
+    stats = request.stats
+    assert (stats.queue_s, stats.prefill_s, stats.decode_s, stats.time_to_first_token) == (2, 3, 5, 5)
+    assert (stats.tokens, stats.tokens_per_second) == (5, 4 / 5)
+    clock.now = 99
+    assert request.stats == stats
+
+
+def in_child(work: Callable[[], bool]) -> bool:
+    """Run `work` in a forked child; whether it said True within the alarm."""
+    import signal
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads: that is what is tested
+        pid = os.fork()
+    if pid == 0:
+        signal.alarm(60)
+        try:
+            os._exit(0 if work() else 1)
+        finally:
+            os._exit(2)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_forked_child_generates_inline():
+    model = ours(hidden_size=256, vocab_size=4000, bos_token_id=1, eos_token_id=2)
+    prompt, params = list(range(60)), SamplingParams(do_sample=True, seed=4, max_new_tokens=4)
+    torch.randn(600, 600) @ torch.randn(600, 600)  # torch's thread pool is up in the parent
+    with Engine(model).start() as engine:
+        expected = ids(engine.submit(prompt, params))
+        assert in_child(lambda: ids(engine.submit(prompt, params)) == expected)  # the parent's engine; its thread is not there
+        assert in_child(lambda: ids(Engine(model).submit(prompt, params)) == expected)
+        assert ids(engine.submit(prompt, params)) == expected
+
+
+def test_a_forked_child_does_not_run_its_parents_requests():
+    engine = Engine(Fake(mixed), max_batch=1)
+    request = engine.submit([1], DRAW)
+    engine.step()
+    with engine._forward, engine._changed:  # held by some thread at the moment of the fork
+        assert in_child(
+            lambda: len(list(request)) == 1 and request.finish == "cancelled" and len(list(engine.submit([1], DRAW))) == 8
+        )
+    assert len(list(request)) == 8
+
+
+# Text
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_vocabulary) -> Iterator[GPTNeoXJapaneseTokenizer]:
+    return GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
+
+
+def writing(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> Fake:
+    """A model that says `text`, then the end token."""
+    script = [*tokenizer.encode(text), tokenizer.eos_token_id]
+    size = tokenizer.vocab_size
+    return Fake(saying(script, vocab=size), 200, size, tokenizer.bos_token_id, tokenizer.eos_token_id)
+
+
+def streamed(tokenizer, text, *stop, **params) -> tuple[list[str], str | None]:
+    request = Engine(writing(tokenizer, text), tokenizer).submit([0], SamplingParams(stop=stop, **params))
+    return [step.text for step in request], request.finish
+
+
+def test_text_is_what_decode_writes_and_the_end_token_is_no_text(tokenizer):
+    text = "吾輩は猫である。 é𩸽😀\n名前"
+    pieces, finish = streamed(tokenizer, text)
+    assert "".join(pieces) == tokenizer.decode(tokenizer.encode(text))
+    assert pieces[-1] == ""
+    assert finish == "eos"
+    assert not any("\ufffd" in piece for piece in pieces)
+
+
+def test_a_stop_string_ends_the_text_before_it(tokenizer):
+    pieces, finish = streamed(tokenizer, "東京です。大学です", "。")
+    assert "".join(pieces) == "東京です"
+    assert finish == "stop"
+
+
+def test_a_stop_string_is_found_across_and_inside_tokens(tokenizer):
+    assert len(tokenizer.encode("東京都大学")) == 2
+    for stop, before in (("都大", "東京"), ("京", "東"), ("学", "東京都大"), ("東京都大学", "")):
+        pieces, finish = streamed(tokenizer, "東京都大学", stop)
+        assert ("".join(pieces), finish) == (before, "stop")
+
+
+def test_text_waits_only_while_it_may_be_the_beginning_of_a_stop_string(tokenizer):
+    pieces, _ = streamed(tokenizer, "abxabc", "abab", "xy")
+    assert pieces == ["", "", "ab", "x", "", "abc", ""]
+    pieces, finish = streamed(tokenizer, "aaab", "aab")
+    assert ("".join(pieces), finish) == ("a", "stop")
+
+
+def test_text_held_back_is_given_at_the_end(tokenizer):
+    for params, finish in (({}, "eos"), ({"max_new_tokens": 2}, "length")):
+        pieces, why = streamed(tokenizer, "ab", "abc", **params)
+        assert ("".join(pieces), why) == ("ab", finish)
+
+
+def test_half_a_character_waits_for_its_other_half(tokenizer):
+    pieces, _ = streamed(tokenizer, "é!")
+    assert pieces == ["", "é", "!", ""]
+    pieces, finish = streamed(tokenizer, "é!", max_new_tokens=1)
+    assert (pieces, finish) == (["\ufffd"], "length")
+
+
+def test_alternatives_have_names(tokenizer):
+    request = Engine(writing(tokenizer, "é猫"), tokenizer).submit([0], top=1)
+    assert [step.top[0].text for step in request] == ["<|byte195|>", "<|byte169|>", "猫", "<|endoftext|>"]
+
+
+# Ledger and score
+
+
+def test_the_ledger_of_the_engine_is_about_the_next_token():
+    engine = Engine(Fake(mixed))
+    params = SamplingParams(do_sample=True, min_new_tokens=2, top_k=3)
+    book = engine.ledger([1, 2], params, new=1, show=V)
+    assert book.stages == ("model", "min_new_tokens", "top_k")
+    assert [row.logit for row in book.rows] == pytest.approx(sorted(mixed([1, 2]).tolist(), reverse=True))
+    assert engine.ledger([1, 2], params, new=2).stages == ("model", "top_k")
+    assert engine.ledger([], params, new=2).rows[0].logit == pytest.approx(float(mixed([BOS]).max()))
+    with pytest.raises(PromptTooLong):
+        engine.ledger([1] * 40, params)
+
+
+def test_score_tells_of_a_text_what_the_engine_told_when_it_wrote_it():
+    model = ours()
+    request = Engine(model).submit(
+        [5, 6], SamplingParams(do_sample=True, seed=2, max_new_tokens=20, eos_token_id=(), top_k=0), top=2
+    )
+    written = list(request)
+    scored = score(model, [5, 6, *ids(written)], top=2)
+    assert (scored[0].logprob, scored[0].rank, scored[0].entropy, scored[0].top) == (None, None, None, ())
+    for ours_, theirs in zip(scored[2:], written, strict=True):
+        assert (ours_.id, ours_.rank) == (theirs.id, theirs.rank)
+        assert ours_.logprob == pytest.approx(theirs.logprob, abs=1e-5)
+        assert ours_.entropy == pytest.approx(theirs.entropy, abs=1e-5)
+        assert ids(ours_.top) == ids(theirs.top)
+        for choice in ours_.top:
+            assert choice.kept
+            assert choice.probability == pytest.approx(torch.tensor(choice.logprob).exp().item(), abs=1e-6)
+
+
+def test_score_with_bos_scores_the_first_id_too():
+    scored = score(Fake(mixed), [3, 4], bos=True)
+    assert ids(scored) == [3, 4]
+    assert scored[0].logprob == pytest.approx(float(mixed([BOS]).log_softmax(0)[3]), abs=1e-6)
+    assert scored[1].logprob == pytest.approx(float(mixed([BOS, 3]).log_softmax(0)[4]), abs=1e-6)
+
+
+def test_score_of_nothing_and_of_one_id():
+    assert score(Fake(mixed), []) == []
+    assert score(Fake(mixed), [], bos=True) == []
+    assert [step.logprob for step in score(Fake(mixed), [3])] == [None]
+
+
+@pytest.mark.parametrize("context", [1, 2, 3, 10, 300])
+def test_score_reads_past_the_context_in_windows_that_overlap_by_half(context):
+    text = [(n * n + n // 3) % 10 for n in range(700)]
+    seen: list[int] = []
+
+    def how_much(ids):
+        return torch.nn.functional.one_hot(torch.tensor(len(ids) % V), V) * 5.0
+
+    model = Fake(how_much, context=context)
+    scored = score(model, text, top=1)
+    assert ids(scored) == text
+    for place, step in enumerate(scored[1:], 1):
+        behind = step.top[0].id
+        seen.append(next(n for n in range(max(context // 2, 1), context + 1) if n % V == behind) if place > context else place)
+    assert all(n >= max(context // 2, 1) for n in seen[context:])
+    assert max(len(piece) for piece in model.forwards) <= min(context, 256)
+
+
+def test_the_text_of_score_is_what_decode_writes(tokenizer):
+    text = "吾輩は猫é。"
+    encoded = tokenizer.encode(text)
+    model = writing(tokenizer, text * 30)
+    assert "".join(step.text for step in score(model, encoded, tokenizer)) == tokenizer.decode(encoded)
+    assert "".join(step.text for step in score(model, encoded[:-2], tokenizer)) == tokenizer.decode(encoded[:-2])
