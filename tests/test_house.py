@@ -33,6 +33,7 @@ ROWS = {
     "train": 3,
     "bench": 3,
     "render": 4,
+    "render_steps": 4,
     "cli": 5,
     "__main__": 6,
     "ui": 5,
@@ -47,6 +48,7 @@ BESIDE: set[tuple[str, str]] = {
     ("checkpoint", "folders"),
     ("checkpoint", "hub"),
     ("checkpoint", "stored"),
+    ("render_steps", "render"),
     ("checkpoint", "placement"),
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

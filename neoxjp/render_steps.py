@@ -1,0 +1,143 @@
+"""Steps → HTML: the written text in pieces, each with its probability and its alternatives; the numbers beside it.
+
+Everything is escaped through render.py's functions. The text grows by appending only (`Sheet`), so that the browser adds to what
+it shows instead of drawing it anew. `ui/assets/written.js` shows a piece's alternatives, `ui/assets/generate.css` has the looks.
+"""
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from .render import GLYPHS, Words, attributes, data, unseen, visible
+from .steps import Finish, Step
+
+LEVELS = (0.5, 0.2, 0.05, 0.01, 0.001)
+"""Borders of the colour scale: a token of at least the first probability has level 0, one below the last has level 5."""
+
+DETAIL_WORDS = (
+    "g_id", "g_rank", "g_probability", "g_surprise", "g_entropy", "g_model", "g_filtered", "g_removed", "g_drawn", "g_bytes", "g_given", "g_unscored",
+)  # fmt: skip
+
+
+def level(probability: float) -> int:
+    """0 (expected) to 5 (very surprising)."""
+    return sum(probability < border for border in LEVELS)
+
+
+class Sheet:
+    """One text being written, as HTML that only grows.
+
+    Tokens that are no text yet (the first bytes of a character, the beginning of a stop string) wait for the one that completes
+    them and share its box. After `end` the sheet is complete.
+    """
+
+    def __init__(self, prompt: str, say: Words, *, cut: int = 0):
+        """`prompt`: what the visitor wrote; `cut`: how many of its first tokens the model does not see."""
+        self._held: list[Step] = []
+        words = {key: say(key) for key in DETAIL_WORDS}
+        note = f'<span class="cut-note">{escape(say("g_cut_note", n=cut))}</span>' if cut else ""
+        self.html = (
+            f'<span hidden class="words"{attributes(data_words=data(words))}></span>'
+            f'{note}<span class="given">{lines(prompt)}</span>'
+        )
+
+    def add(self, steps: Sequence[Step]) -> None:
+        """Append these steps."""
+        for step in steps:
+            self._held.append(step)
+            if step.text:
+                self._box(step.text)
+
+    def end(self, finish: Finish | None, say: Words) -> None:
+        """Append what is still held back, and the sign of how the text ended."""
+        if self._held:
+            self._box("")
+        if finish == "eos":
+            self.html += f'<span class="sign"{attributes(title=say("g_finish_eos"))}>⏹</span>'
+
+    def _box(self, text: str) -> None:
+        group, self._held = self._held, []
+        facts = record(group, text)
+        shown = visible(text) if text else '<i class="blank">∅</i>'
+        count = f"<sup>{len(group)}</sup>" if len(group) > 1 else ""
+        names = attributes(class_=f"p l{facts['l']}", data_step=data(facts))
+        breaks = "<br>" * text.replace("\r\n", "\n").count("\n")
+        self.html += f'<span role="option" tabindex="-1"{names}>{shown}{count}</span>{breaks}'
+
+
+def record(group: Sequence[Step], text: str) -> dict[str, Any]:
+    """What the browser is told about one box: s text, i ids, l level, p probability, b bits, r rank, e entropy in bits, a alternatives.
+
+    Several tokens that make one character count together; rank, entropy and alternatives are those of the first.
+    """
+    first = group[0]
+    logprob = math.fsum(step.logprob for step in group if step.logprob is not None)
+    scored = all(step.logprob is not None for step in group)
+    probability = math.exp(logprob)
+    return {
+        "s": plain(text) or plain(next((choice.text for choice in first.top if choice.id == first.id), "")),
+        "i": [step.id for step in group],
+        "l": level(probability) if scored else 0,
+        "p": _rounded(probability) if scored else None,
+        "b": _rounded(-logprob / math.log(2)) if scored else None,
+        "r": first.rank,
+        "e": None if first.entropy is None else _rounded(first.entropy / math.log(2)),
+        "a": [
+            [plain(choice.text), choice.id, _rounded(math.exp(choice.logprob)), _rounded(choice.probability), int(choice.kept)]
+            for choice in first.top
+        ],
+    }
+
+
+def plain(text: str) -> str:
+    """Text for `textContent`, blanks and controls replaced by their signs: " \\n" → "␣⏎"."""
+    return "".join(GLYPHS.get(c, f"U+{ord(c):04X}" if unseen(c) else c) for c in text)
+
+
+def lines(text: str) -> str:
+    """The visitor's own text: escaped, newlines kept."""
+    return escape(text).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "<br>")
+
+
+def scale(say: Words) -> str:
+    """The legend of the six levels, with numbers."""
+    borders = [f"{100 * border:g}" for border in LEVELS]
+    texts = [f"≥ {borders[0]} %", *(f"–{border} %" for border in borders[1:]), f"< {borders[-1]} %"]
+    items = "".join(f'<li><i class="l{number}">字</i>{text}</li>' for number, text in enumerate(texts))
+    return f'<ul class="prob-scale" aria-label="{escape(say("g_scale"))}"><li class="name">{escape(say("g_scale"))}</li>{items}</ul>'
+
+
+def numbers(cells: Sequence[tuple[str, str]], bits: Sequence[float], say: Words) -> str:
+    """The numbers of a generation, and the surprise of each token as a line of small bars."""
+    rows = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>" for term, value in cells)
+    return f'<div class="gen-stats">{spark(bits, say)}<dl>{rows}</dl></div>'
+
+
+def spark(bits: Sequence[float], say: Words, *, width: int = 120) -> str:
+    """Bars of the last `width` tokens' surprise, bits; a dashed line at the mean."""
+    shown = list(bits[-width:])
+    if not shown:
+        return ""
+    top = max(12.0, *shown)
+    bars = "".join(
+        f'<rect x="{number}" y="{40 - 40 * value / top:.2f}" width=".8" height="{40 * value / top:.2f}"/>' for number, value in enumerate(shown)
+    )
+    mean = 40 - 40 * (sum(bits) / len(bits)) / top
+    line = f'<line x1="0" x2="{width}" y1="{mean:.2f}" y2="{mean:.2f}"/>'
+    words = escape(say("g_spark", top=f"{top:.0f}"))
+    return (
+        f'<figure class="spark"><svg viewBox="0 0 {width} 40" preserveAspectRatio="none" role="img" aria-label="{words}">{bars}{line}</svg>'
+        f"<figcaption>{words}</figcaption></figure>"
+    )
+
+
+def working(message: str, done: int = 0, total: int = 0) -> str:
+    """The line that says what is going on; with `total`, a bar beside it."""
+    bar = f'<progress{attributes(value=done, max=total, aria_label=message)}></progress>' if total else ""
+    return f'<p class="work">{bar}<span>{escape(message)}</span></p>'
+
+
+def _rounded(value: float) -> float:
+    """Four significant digits: short in the page, exact enough to read."""
+    return float(f"{value:.4g}")
