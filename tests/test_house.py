@@ -15,6 +15,9 @@ ROWS = {
     "text": 0,
     "numerals": 0,
     "vocabulary": 0,
+    "cutting": 0,
+    "decoding": 0,
+    "encoding": 0,
     "folders": 0,
     "hub": 0,
     "stored": 0,
@@ -40,6 +43,8 @@ ROWS = {
 }
 # checkpoint is the front of four rooms: folders ← hub, stored ← placement.
 BESIDE: set[tuple[str, str]] = {
+    ("cutting", "text"),
+    ("cutting", "vocabulary"),
     ("hub", "folders"),
     ("stored", "folders"),
     ("placement", "folders"),

@@ -1,0 +1,81 @@
+"""Ids to text, all at once and one by one. Knows only two tables: the text of each id and the byte that it stands for.
+
+Bytes that follow each other are joined before they are read as UTF-8, so that é and 𩸽, which are two and four tokens, come
+out whole. What is not UTF-8 among them becomes U+FFFD, as `bytes.decode(errors="replace")` does it.
+"""
+
+import codecs
+from collections.abc import Callable, Iterable, Sequence
+
+
+def join(ids: Iterable[int], texts: Sequence[str], byte_values: Sequence[int]) -> str:
+    """The text of the ids; `texts[id]` is written where `byte_values[id]` is -1."""
+    parts: list[str] = []
+    run = bytearray()
+    for id in ids:
+        if byte_values[id] >= 0:
+            run.append(byte_values[id])
+            continue
+        if run:
+            parts.append(run.decode("utf-8", "replace"))
+            run.clear()
+        parts.append(texts[id])
+    parts.append(run.decode("utf-8", "replace"))
+    return "".join(parts)
+
+
+def by_byte(run: bytes) -> list[str]:
+    """The text of a run of bytes, each character at its last byte: b"a\\xc3\\xa9" → ["a", "", "é"]."""
+    texts = [""] * len(run)
+    start = 0
+    while start < len(run):
+        lead = run[start]
+        size = 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+        try:
+            text = run[start : start + size].decode()
+            start = min(start + size, len(run))
+        except UnicodeDecodeError as error:
+            text = "\ufffd"
+            start += error.end
+        texts[start - 1] = text
+    return texts
+
+
+class TextStream:
+    """Text from ids as they come. Never shows half a character: its bytes are held back until the last one is there."""
+
+    def __init__(self, texts: Sequence[str], byte_values: Sequence[int], read: Callable[[int], list[int]], strip: bool = False):
+        """`read` checks an id and gives [id], or [] for one to be skipped; `strip` leaves out blanks at both ends of the text."""
+        self._texts, self._bytes, self._read, self._strip = texts, byte_values, read, strip
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""  # blanks that are written only if something follows
+        self._begun = False
+
+    def push(self, id: int) -> str:
+        """The text that is certain after one more id; "" while a character is incomplete."""
+        text = ""
+        for checked in self._read(id):
+            byte = self._bytes[checked]
+            if byte >= 0:
+                text += self._utf8.decode(bytes([byte]))
+            else:
+                text += self._utf8.decode(b"", final=True) + self._texts[checked]
+        return self._stripped(text) if self._strip else text
+
+    def flush(self) -> str:
+        """What was held back, at the end of the ids. The stream then starts anew."""
+        text = self._utf8.decode(b"", final=True)
+        self._utf8.reset()
+        if self._strip:
+            text = self._stripped(text)
+        self._held, self._begun = "", False
+        return text
+
+    def _stripped(self, text: str) -> str:
+        text = self._held + text
+        if not self._begun:
+            text = text.lstrip()
+        shown = text.rstrip()
+        self._held = text[len(shown) :]
+        self._begun = self._begun or bool(shown)
+        return shown

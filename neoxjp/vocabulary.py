@@ -1,0 +1,212 @@
+"""vocab.txt and emoji.json, read and checked once: which spellings share an id, and what decoding writes for each id.
+
+A line of vocab.txt is one id (counted from 0) with its spellings, separated by commas; decoding writes the first. The
+line "," holds the comma itself. `compat="transformers"` reads that line as two empty spellings, as transformers does,
+which turns every comma into a byte and id 31596 of the original vocabulary into nothing.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .errors import VocabularyError, listed
+
+Kind = Literal["word", "byte", "emoji", "blank", "symbol", "tag", "special"]
+Compat = Literal["transformers"]
+
+BOS = "<|startoftext|>"
+EOS = "<|endoftext|>"
+SPECIALS = (BOS, "<|separator|>", "<|nottoken|>", EOS)
+BLANK_TEXTS = {"<SP>": " ", "<BR>": "\n", "<TAB>": "\t"}
+SYMBOL_TEXTS = {"<BLOCK>": "▀", "<KIGOU>": "ǀ", "<U2000U2BFF>": "‖"}
+UTF8_BYTES = (*range(0xC0), *range(0xC2, 0xF5))  # the bytes that occur in UTF-8
+REQUIRED = (BOS, EOS, *BLANK_TEXTS, "<KIGOU>", "<U2000U2BFF>", *(f"<|byte{byte}|>" for byte in UTF8_BYTES))
+_BYTE = re.compile(r"<\|byte(\d+)\|>")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tables of a vocabulary. Lists have one entry for each id."""
+
+    spellings: list[tuple[str, ...]]
+    ids: dict[str, int]  # spelling → id; of two lines with one spelling the later has it
+    kinds: list[Kind]
+    texts: list[str]  # what decoding writes: "<SP>" → " ", "<|emoji1|>" → "😀"; "" for a byte that joins its neighbours
+    byte_values: list[int]  # the byte that an id stands for, or -1; always -1 in compat, where each byte is decoded alone
+    emoji: dict[str, str]  # emoji or emoticon → tag, in the file's order
+    tag_lengths: tuple[int, ...]  # lengths, longest first, of the spellings that start with "<" and have more than two characters
+    files: tuple[Path, Path]  # vocab.txt and emoji.json
+    contents: tuple[bytes, bytes]  # what they held
+
+    def __len__(self) -> int:
+        return len(self.spellings)
+
+    def fallback(self, character: str) -> tuple[int, ...]:
+        """The ids of a character without a spelling: "×"-like symbols as one tag, anything else as its UTF-8 bytes.
+
+        A lone surrogate has no UTF-8; it becomes U+FFFD.
+        """
+        code = ord(character)
+        if 0xA1 <= code <= 0xBF or 0x1C0 <= code <= 0x1C3 or 0x2B9 <= code <= 0x2FF or 0x300 <= code <= 0x362:
+            return (self.ids["<KIGOU>"],)
+        if 0x2000 <= code <= 0x2BFF:
+            return (self.ids["<U2000U2BFF>"],)
+        if 0xD800 <= code <= 0xDFFF:
+            character = "\ufffd"
+        return tuple(self.ids[f"<|byte{byte}|>"] for byte in character.encode())
+
+
+def read_vocabulary(vocab_file: str | Path, emoji_file: str | Path, *, compat: Compat | None = None) -> Vocabulary:
+    """Read both files.
+
+    Raises:
+        VocabularyError: a file is missing, is not UTF-8, holds an empty line or spelling, lacks a token that encoding
+            needs, or does not have the shape of an emoji.json; the message names the file, the line and what to do.
+    """
+    files = (Path(vocab_file), Path(emoji_file))
+    contents = (_read(files[0], "vocab.txt"), _read(files[1], "emoji.json"))
+    spellings = _spellings(files[0], _decode(files[0], contents[0]), compat)
+    ids = {spelling: id for id, line in enumerate(spellings) for spelling in line}
+    emoji, emoji_texts = _emoji(files[1], _decode(files[1], contents[1]), ids)
+    if missing := [name for name in REQUIRED if name not in ids]:
+        raise VocabularyError(
+            f"{files[0]} lacks {len(missing)} tokens that every text may need: {listed(missing)}. "
+            "Add each on a line of its own, or use the vocab.txt that belongs to the model."
+        )
+    kinds: list[Kind] = []
+    texts: list[str] = []
+    byte_values: list[int] = []
+    for id, line in enumerate(spellings):
+        first = line[0]
+        byte = _byte(files[0], id, first)
+        kind: Kind = "byte" if byte >= 0 else _kind(first)
+        if kind == "emoji" and first not in emoji_texts:
+            raise VocabularyError(
+                f'{files[1]}: "emoji_inv" has no entry for {first!r}, which is line {id + 1} of {files[0].name}. '
+                "Add the emoji that decoding shall write for it."
+            )
+        kinds.append(kind)
+        if kind == "byte":
+            texts.append(bytes([byte]).decode("utf-8", "replace") if compat else "")
+        else:
+            texts.append(emoji_texts[first] if kind == "emoji" else (BLANK_TEXTS | SYMBOL_TEXTS).get(first, first))
+        byte_values.append(-1 if compat else byte)
+    lengths = {len(spelling) for spelling in ids if spelling[:1] == "<" and len(spelling) > 2}
+    return Vocabulary(spellings, ids, kinds, texts, byte_values, emoji, tuple(sorted(lengths, reverse=True)), files, contents)
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VocabularyError(
+            f"cannot read {path}: {error.strerror or error}. Give the {what} that belongs to the model "
+            "(GPTNeoXJapaneseTokenizer.from_pretrained finds both files in a model's folder or on the Hub)."
+        ) from error
+
+
+def _decode(path: Path, content: bytes) -> str:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise VocabularyError(
+            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8 ({error.reason}). "
+            "Save the file as UTF-8, for example with: iconv -f CP932 -t UTF-8"
+        ) from error
+    if text.startswith("\ufeff"):
+        raise VocabularyError(f"{path}, line 1: the file starts with a byte order mark. Save it as UTF-8 without one.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _spellings(path: Path, text: str, compat: Compat | None) -> list[tuple[str, ...]]:
+    ended = text.endswith("\n")
+    lines = (text[:-1] if ended else text).split("\n")
+    if empty := [number for number, line in enumerate(lines, 1) if not line]:
+        shown = ", ".join(map(str, empty[:10])) + (f" and {len(empty) - 10} more" if len(empty) > 10 else "")
+        raise VocabularyError(
+            f"{path}, line {shown}: empty line. Each line is one id, so an empty one cannot just be skipped: "
+            "take the file that belongs to the model, or put a spelling there."
+        )
+    result: list[tuple[str, ...]] = []
+    for number, line in enumerate(lines, 1):
+        if line == ",":
+            # transformers compares the line with "," before it takes the line's end off, so only a last line without one is safe.
+            split = compat == "transformers" and (ended or number < len(lines))
+            result.append(("", "") if split else (",",))
+            continue
+        spellings = tuple(line.split(","))
+        if "" in spellings:
+            raise VocabularyError(
+                f"{path}, line {number}: {line!r} holds an empty spelling. Commas separate the spellings of one id; "
+                "the comma itself can only stand alone on its line."
+            )
+        result.append(spellings)
+    return result
+
+
+def _emoji(path: Path, text: str, ids: dict[str, int]) -> tuple[dict[str, str], dict[str, str]]:
+    """Both tables of emoji.json, checked."""
+    remedy = 'It must look like {"emoji": {"😀": "<|emoji1|>", …}, "emoji_inv": {"<|emoji1|>": "😀", …}}.'
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise VocabularyError(f"{path}{where}: not JSON ({error}). {remedy}") from error
+    for name in ("emoji", "emoji_inv"):
+        if not isinstance(raw, dict) or name not in raw:
+            raise VocabularyError(f"{path}, line 1: no {name!r} at the top. {remedy}")
+        table = raw[name]
+        if not isinstance(table, dict):
+            raise VocabularyError(f"{path}: {name!r} is {type(table).__name__}, not an object. {remedy}")
+        for key, value in table.items():
+            if not key or not isinstance(value, str) or not _encodable(key + value):
+                raise VocabularyError(
+                    f"{path}{_line_of(text, key)}: {name!r} maps {key!r} to {value!r}: both must be text. {remedy}"
+                )
+    for key, tag in raw["emoji"].items():
+        if tag not in ids:
+            raise VocabularyError(
+                f"{path}{_line_of(text, key)}: {key!r} stands for {tag!r}, which vocab.txt does not hold. "
+                "Add the tag to vocab.txt or use the emoji.json that belongs to it."
+            )
+    return raw["emoji"], raw["emoji_inv"]
+
+
+def _line_of(text: str, key: str) -> str:
+    """Where a key stands in emoji.json, for a message: ", line 3"; "" where the file spells it in another way."""
+    for spelled in (json.dumps(key, ensure_ascii=False), json.dumps(key)):
+        if (place := text.find(spelled)) >= 0:
+            return f", line {text.count(chr(10), 0, place) + 1}"
+    return ""
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _byte(path: Path, id: int, spelling: str) -> int:
+    """The byte that a spelling such as "<|byte240|>" stands for, or -1."""
+    if not (match := _BYTE.fullmatch(spelling)):
+        return -1
+    if int(match[1]) > 255:
+        raise VocabularyError(f"{path}, line {id + 1}: {spelling!r} is not a byte. Bytes run from <|byte0|> to <|byte255|>.")
+    return int(match[1])
+
+
+def _kind(spelling: str) -> Kind:
+    if spelling in BLANK_TEXTS:
+        return "blank"
+    if spelling in SYMBOL_TEXTS:
+        return "symbol"
+    if spelling in SPECIALS:
+        return "special"
+    if spelling.startswith("<|emoji") and spelling.endswith("|>"):
+        return "emoji"
+    return "tag" if len(spelling) > 2 and spelling[0] == "<" and spelling[-1] == ">" else "word"
