@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,9 @@ def build(playground: Playground) -> TokenizeTab:
     """Draw the tab."""
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(scale=7, min_width=320, elem_classes="card"):
+            with gr.Row(elem_classes="chips"):
+                examples = {key: gr.Button(label(key), size="sm", min_width=60) for key in EXAMPLES}
+                show_ids = gr.Checkbox(label=label("t_show_ids"), container=False, elem_id="t-show-ids", min_width=100)
             text = gr.Textbox(
                 EXAMPLES["t_example_kana"],
                 label=label("t_text"),
@@ -66,9 +69,6 @@ def build(playground: Playground) -> TokenizeTab:
                 elem_classes="text-input",
                 html_attributes=gr.InputHTMLAttributes(lang="ja", spellcheck=False),
             )
-            with gr.Row(elem_classes="chips"):
-                examples = {key: gr.Button(label(key), size="sm", min_width=60) for key in EXAMPLES}
-                show_ids = gr.Checkbox(label=label("t_show_ids"), container=False, elem_id="t-show-ids", min_width=100)
             view = gr.HTML(both("wait_vocabulary"), elem_id="t-view", apply_default_css=False)
         with gr.Column(scale=3, min_width=250, elem_classes="card side"):
             counts = gr.HTML(elem_id="t-counts", apply_default_css=False)
@@ -149,23 +149,26 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
     tab.paste.change(on_ids, tab.paste, [tab.pasted, tab.paste_note], **live)
 
     # The comparison: the text fills the rows, the rows fill the table; a row that was edited keeps what its author wrote.
-    def on_source(text: str, automatic: dict[str, str], *current: str) -> tuple[Any, ...]:
+    # The browser says None for a row that was never unfolded: it has the dictionary's spelling.
+    def on_source(text: str, automatic: dict[str, str], *current: str | None) -> tuple[Any, ...]:
         fresh = automatic_rows(text)
-        kept = [value if value != automatic.get(key, "") else fresh[key] for key, value in zip(EDITABLE, current, strict=True)]
-        return fresh, *kept
+        return fresh, *kept_rows(current, automatic, fresh)
 
     def on_reset(text: str) -> tuple[Any, ...]:
         fresh = automatic_rows(text)
         return fresh, *(fresh[key] for key in EDITABLE)
 
-    def on_rows(request: gr.Request, text: str, second: str, folder: str, drawn: Any, *current: str) -> tuple[Any, ...]:
-        asked = (text, second, folder, current, playground.serial, language(request))
+    def on_rows(
+        request: gr.Request, text: str, second: str, folder: str | None, drawn: Any, automatic: dict[str, str], *current: str | None
+    ) -> tuple[Any, ...]:
+        rows = kept_rows(current, automatic, automatic)
+        asked = (text, second, folder or "", rows, playground.serial, language(request))
         if asked == drawn:
             return gr.skip(), gr.skip(), gr.skip()
-        shown = guarded(comparison_of, playground, text, second, folder, current, request=request, empty=("", None))
+        shown = guarded(comparison_of, playground, *asked[:4], request=request, empty=("", None))
         return *shown, asked
 
-    sources = [tab.text, tab.second, tab.folder, tab.drawn, *rows]
+    sources = [tab.text, tab.second, tab.folder, tab.drawn, tab.automatic, *rows]
     shown = [tab.compared, tab.table, tab.drawn]
     gr.on([tab.text.change, changed.change], on_source, [tab.text, tab.automatic, *rows], [tab.automatic, *rows], **live).then(
         on_rows, sources, shown, **silent
@@ -174,10 +177,13 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
     tab.reset.click(on_reset, tab.text, [tab.automatic, *rows], **silent)
     tab.second.change(lambda second: gr.Textbox(visible=second == "folder"), tab.second, tab.folder, **silent)
 
-    def on_download(request: gr.Request, text: str, second: str, folder: str, *current: str) -> str:
-        return csv_of(playground, text, second, folder, current, words(language(request)))
+    def on_download(
+        request: gr.Request, text: str, second: str, folder: str | None, automatic: dict[str, str], *current: str | None
+    ) -> str:
+        rows = kept_rows(current, automatic, automatic)
+        return csv_of(playground, text, second, folder or "", rows, words(language(request)))
 
-    tab.download.click(on_download, [tab.text, tab.second, tab.folder, *rows], tab.csv, **silent).then(
+    tab.download.click(on_download, [tab.text, tab.second, tab.folder, tab.automatic, *rows], tab.csv, **silent).then(
         None,
         tab.csv,
         js="(text) => { neoxjp.download(text, 'spellings.csv', 'text/csv;charset=utf-8') }",
@@ -224,6 +230,12 @@ def automatic_rows(text: str) -> dict[str, str]:
     """The dictionary's spelling for each row that can be edited; the visitor's own row starts empty."""
     found: dict[str, str] = {spelling.key: spelling.text for spelling in readings.spellings(text[:COMPARED])}
     return {key: found.get(key, "") for key in EDITABLE}
+
+
+def kept_rows(current: Sequence[str | None], automatic: Mapping[str, str], fresh: Mapping[str, str]) -> tuple[str, ...]:
+    """The rows after the text changed: what a visitor wrote stays, what came from the dictionary (`automatic`) becomes `fresh`."""
+    pairs = zip(EDITABLE, current, strict=True)
+    return tuple(fresh.get(key, "") if value is None or value == automatic.get(key, "") else value for key, value in pairs)
 
 
 def records_of(playground: Playground, text: str, second: str, folder: str, rows: Sequence[str]) -> list[analysis.Comparison]:
