@@ -382,8 +382,8 @@ class Engine:
         logprobs, rank, entropy = record(logits, id)
         top: tuple[Choice, ...] = ()
         if request.top:
-            after = torch.zeros(len(logits), dtype=torch.float64).index_copy_(0, ids, probabilities)
-            top = choices(logprobs, id, request.top, self._name, after, frozenset(ids.tolist()))
+            after = torch.full((len(logits),), -1.0, dtype=torch.float64).index_copy_(0, ids, probabilities)
+            top = choices(logprobs, id, request.top, self._name, after)
         with self._changed:
             if request.finish is not None:
                 return  # cancelled while the model ran

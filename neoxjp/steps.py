@@ -156,21 +156,12 @@ def record(logits: Tensor, id: int) -> tuple[Tensor, int, float]:
     return logprobs, 1 + int((logits > logits[id]).sum()), float(torch.special.entr(logprobs.exp()).sum())
 
 
-def choices(
-    logprobs: Tensor,
-    id: int,
-    top: int,
-    name: Callable[[int], str],
-    after: Tensor | None = None,
-    kept: frozenset[int] | None = None,
-) -> tuple[Choice, ...]:
-    """The `top` most probable ids, and `id`; `after` (V,): probabilities after the filters, `kept`: ids that passed them."""
-    ids = logprobs.topk(min(top, len(logprobs))).indices.tolist()
+def choices(logprobs: Tensor, id: int, top: int, name: Callable[[int], str], after: Tensor | None = None) -> tuple[Choice, ...]:
+    """The `top` most probable ids, and `id`; `after` (V,): probabilities after the filters, below 0 where removed."""
+    ids = dict.fromkeys([*logprobs.topk(min(top, len(logprobs))).indices.tolist(), id])
     if after is None:
         after = logprobs.double().exp()
-    return tuple(
-        Choice(i, name(i), float(logprobs[i]), float(after[i]), kept is None or i in kept) for i in dict.fromkeys([*ids, id])
-    )
+    return tuple(Choice(i, name(i), float(logprobs[i]), max(float(after[i]), 0.0), bool(after[i] >= 0)) for i in ids)
 
 
 def namer(tokenizer: Any) -> Callable[[int], str]:
