@@ -9,6 +9,7 @@ in decoding and in its length; `compat="transformers"` reproduces them, the defa
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,11 +160,13 @@ class GPTNeoXJapaneseTokenizer:
             add_special_tokens: taken for habit's sake; these models add none.
 
         Raises:
-            ParameterError: rows of different length are asked for as one array without padding; an option is unknown.
+            ParameterError: rows of different length are asked for as one array without padding; an option is unknown or has no effect.
         """
         one = isinstance(text, str)
         if not one and not (isinstance(text, (list, tuple)) and all(isinstance(item, str) for item in text)):
             raise ParameterError(f"text must be a str or a list of str, not {_described(text)}")
+        if max_length is not None and not truncation and padding != "max_length":
+            raise ParameterError(f"max_length={max_length!r} does nothing alone: add truncation=True or padding='max_length'")
         return collate(
             [self.encode(item, do_clean_text) for item in ([text] if isinstance(text, str) else text)],
             one=one,
@@ -187,7 +190,7 @@ class GPTNeoXJapaneseTokenizer:
         return [np.array(self.encode(text, do_clean_text), dtype=np.int64) for text in texts]
 
     def tokenize(self, text: str, do_clean_text: bool | None = None) -> list[str]:
-        """The pieces of a text: "慶應×" → ["慶應", "<|byte195|>", "<|byte151|>"]."""
+        """The pieces of a text: "慶應é" → ["慶應", "<|byte195|>", "<|byte169|>"]."""
         return [piece for part in self._prepared(text, do_clean_text) for _, piece, _, _ in pieces(part, self.vocabulary)]
 
     def analyze(self, text: str, do_clean_text: bool | None = None) -> list[Token]:
@@ -268,7 +271,7 @@ class GPTNeoXJapaneseTokenizer:
             return {",".join(spellings): id for id, spellings in enumerate(self.vocabulary.spellings)}
         return dict(self.vocabulary.ids)
 
-    @property
+    @cached_property
     def vocab_size(self) -> int:
         """How many ids there are. compat="transformers" counts lines that stand twice once, so ids reach beyond it."""
         return len(self.get_vocab()) if self.compat else len(self.vocabulary)
@@ -337,7 +340,10 @@ class GPTNeoXJapaneseTokenizer:
         for id in listed_ids:
             if not hasattr(id, "__index__"):
                 hint = " (batch_decode takes several rows)" if isinstance(id, (list, tuple)) else ""
-                raise ParameterError(f"ids must be whole numbers, not {id!r}{hint}")
+                raise ParameterError(
+                    f"ids must be whole numbers, not {id!r}{hint}",
+                    ja=f"番号は整数で入力してください（{id!r} は整数ではありません）",
+                )
         if outside := sorted({int(id) for id in listed_ids if not 0 <= id < len(self.vocabulary)}):
             path, size = self.vocabulary.files[0], len(self.vocabulary)
             shown = ", ".join(map(str, outside[:10])) + (f" and {len(outside) - 10} more" if len(outside) > 10 else "")

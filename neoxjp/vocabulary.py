@@ -23,7 +23,7 @@ BLANK_TEXTS = {"<SP>": " ", "<BR>": "\n", "<TAB>": "\t"}
 SYMBOL_TEXTS = {"<BLOCK>": "▀", "<KIGOU>": "ǀ", "<U2000U2BFF>": "‖"}
 UTF8_BYTES = (*range(0xC0), *range(0xC2, 0xF5))  # the bytes that occur in UTF-8
 REQUIRED = (BOS, EOS, *BLANK_TEXTS, "<KIGOU>", "<U2000U2BFF>", *(f"<|byte{byte}|>" for byte in UTF8_BYTES))
-_BYTE = re.compile(r"<\|byte(\d+)\|>")
+_BYTE = re.compile(r"<\|byte(\d{1,3})\|>")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def read_vocabulary(vocab_file: str | Path, emoji_file: str | Path, *, compat: C
     if missing := [name for name in REQUIRED if name not in ids]:
         raise VocabularyError(
             f"{files[0]} lacks {len(missing)} tokens that every text may need: {listed(missing)}. "
-            "Add each on a line of its own, or use the vocab.txt that belongs to the model."
+            "Add each on a line of its own, or use the vocab.txt that belongs to the model.",
+            ja=f"{files[0]} に必要なトークンが {len(missing)} 個ありません: {listed(missing)}。モデルに付属する vocab.txt を使ってください。",
         )
     kinds: list[Kind] = []
     texts: list[str] = []
@@ -85,7 +86,8 @@ def read_vocabulary(vocab_file: str | Path, emoji_file: str | Path, *, compat: C
         if kind == "emoji" and first not in emoji_texts:
             raise VocabularyError(
                 f'{files[1]}: "emoji_inv" has no entry for {first!r}, which is line {id + 1} of {files[0].name}. '
-                "Add the emoji that decoding shall write for it."
+                "Add the emoji that decoding shall write for it.",
+                ja=f'{files[1]} の "emoji_inv" に {first!r} がありません。このトークンを表す絵文字を加えてください。',
             )
         kinds.append(kind)
         if kind == "byte":
@@ -103,7 +105,8 @@ def _read(path: Path, what: str) -> bytes:
     except OSError as error:
         raise VocabularyError(
             f"cannot read {path}: {error.strerror or error}. Give the {what} that belongs to the model "
-            "(GPTNeoXJapaneseTokenizer.from_pretrained finds both files in a model's folder or on the Hub)."
+            "(GPTNeoXJapaneseTokenizer.from_pretrained finds both files in a model's folder or on the Hub).",
+            ja=f"{path} を読めません（{error.strerror or error}）。モデルに付属する {what} を指定してください。",
         ) from error
 
 
@@ -114,10 +117,14 @@ def _decode(path: Path, content: bytes) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         raise VocabularyError(
             f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8 ({error.reason}). "
-            "Save the file as UTF-8, for example with: iconv -f CP932 -t UTF-8"
+            "Save the file as UTF-8, for example with: iconv -f CP932 -t UTF-8",
+            ja=f"{path} の {line} 行目: UTF-8 ではありません。UTF-8 で保存し直してください。",
         ) from error
     if text.startswith("\ufeff"):
-        raise VocabularyError(f"{path}, line 1: the file starts with a byte order mark. Save it as UTF-8 without one.")
+        raise VocabularyError(
+            f"{path}, line 1: the file starts with a byte order mark. Save it as UTF-8 without one.",
+            ja=f"{path} の 1 行目: BOM があります。BOM なしの UTF-8 で保存し直してください。",
+        )
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -128,7 +135,8 @@ def _spellings(path: Path, text: str, compat: Compat | None) -> list[tuple[str, 
         shown = ", ".join(map(str, empty[:10])) + (f" and {len(empty) - 10} more" if len(empty) > 10 else "")
         raise VocabularyError(
             f"{path}, line {shown}: empty line. Each line is one id, so an empty one cannot just be skipped: "
-            "take the file that belongs to the model, or put a spelling there."
+            "take the file that belongs to the model, or put a spelling there.",
+            ja=f"{path} の {shown} 行目が空です。1 行が 1 つの番号なので、空行は置けません。",
         )
     result: list[tuple[str, ...]] = []
     for number, line in enumerate(lines, 1):
@@ -141,7 +149,8 @@ def _spellings(path: Path, text: str, compat: Compat | None) -> list[tuple[str, 
         if "" in spellings:
             raise VocabularyError(
                 f"{path}, line {number}: {line!r} holds an empty spelling. Commas separate the spellings of one id; "
-                "the comma itself can only stand alone on its line."
+                "the comma itself can only stand alone on its line.",
+                ja=f"{path} の {number} 行目: {line!r} に空の綴りがあります。カンマそのものは、1 行に単独でだけ書けます。",
             )
         result.append(spellings)
     return result
@@ -154,23 +163,30 @@ def _emoji(path: Path, text: str, ids: dict[str, int]) -> tuple[dict[str, str], 
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
         where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise VocabularyError(f"{path}{where}: not JSON ({error}). {remedy}") from error
+        raise VocabularyError(
+            f"{path}{where}: not JSON ({error}). {remedy}", ja=f"{path} は JSON として読めません（{error}）"
+        ) from error
     for name in ("emoji", "emoji_inv"):
         if not isinstance(raw, dict) or name not in raw:
-            raise VocabularyError(f"{path}, line 1: no {name!r} at the top. {remedy}")
+            raise VocabularyError(f"{path}, line 1: no {name!r} at the top. {remedy}", ja=f"{path} に {name!r} がありません。")
         table = raw[name]
         if not isinstance(table, dict):
-            raise VocabularyError(f"{path}: {name!r} is {type(table).__name__}, not an object. {remedy}")
+            raise VocabularyError(
+                f"{path}{_line_of(text, name)}: {name!r} is {type(table).__name__}, not an object. {remedy}",
+                ja=f"{path} の {name!r} は表（オブジェクト）ではありません。",
+            )
         for key, value in table.items():
-            if not key or not isinstance(value, str) or not _encodable(key + value):
+            if not key or not value or not isinstance(value, str) or not _encodable(key + value):
                 raise VocabularyError(
-                    f"{path}{_line_of(text, key)}: {name!r} maps {key!r} to {value!r}: both must be text. {remedy}"
+                    f"{path}{_line_of(text, key)}: {name!r} maps {key!r} to {value!r}: both must be text, not empty. {remedy}",
+                    ja=f"{path} の {name!r}: {key!r} と {value!r} は、どちらも空でない文字列でなければなりません。",
                 )
     for key, tag in raw["emoji"].items():
         if tag not in ids:
             raise VocabularyError(
                 f"{path}{_line_of(text, key)}: {key!r} stands for {tag!r}, which vocab.txt does not hold. "
-                "Add the tag to vocab.txt or use the emoji.json that belongs to it."
+                "Add the tag to vocab.txt or use the emoji.json that belongs to it.",
+                ja=f"{path}: {key!r} のタグ {tag!r} が vocab.txt にありません。組になっている emoji.json を使ってください。",
             )
     return raw["emoji"], raw["emoji_inv"]
 
@@ -196,7 +212,10 @@ def _byte(path: Path, id: int, spelling: str) -> int:
     if not (match := _BYTE.fullmatch(spelling)):
         return -1
     if int(match[1]) > 255:
-        raise VocabularyError(f"{path}, line {id + 1}: {spelling!r} is not a byte. Bytes run from <|byte0|> to <|byte255|>.")
+        raise VocabularyError(
+            f"{path}, line {id + 1}: {spelling!r} is not a byte. Bytes run from <|byte0|> to <|byte255|>.",
+            ja=f"{path} の {id + 1} 行目: {spelling!r} はバイトではありません（0〜255）。",
+        )
     return int(match[1])
 
 
