@@ -240,6 +240,18 @@ class Backend:
     refused: str | None = None
 
 
+def check_implementation(implementation: str) -> None:
+    """Refuse early what cannot run on any device here.
+
+    Raises:
+        ParameterError: an unknown name, or "flash_attn" without the package.
+    """
+    if implementation not in IMPLEMENTATIONS:
+        raise ParameterError(f"attn_implementation={implementation!r} is not one of {', '.join(map(repr, IMPLEMENTATIONS))}.")
+    if implementation == "flash_attn" and _flash_attn_package() is None:
+        raise ParameterError(_cannot_flash("the flash-attn package is not installed"))
+
+
 def choose(implementation: Implementation, q: Tensor) -> tuple[Literal["sdpa", "flash_attn", "eager"], str | None]:
     """What `implementation` means for queries like `q`, and why flash-attn was not taken.
 
@@ -251,13 +263,14 @@ def choose(implementation: Implementation, q: Tensor) -> tuple[Literal["sdpa", "
     refused = flash_attn_refusal(q.device, q.dtype, q.shape[-1])
     if implementation == "auto":
         return ("sdpa", refused) if refused else ("flash_attn", None)
-    if implementation != "flash_attn":
-        raise ParameterError(f"attn_implementation={implementation!r} is not one of {', '.join(map(repr, IMPLEMENTATIONS))}.")
+    check_implementation(implementation)
     if refused:
-        raise ParameterError(
-            f"attn_implementation='flash_attn' cannot run: {refused}. Use 'auto', which takes what the device has."
-        )
+        raise ParameterError(_cannot_flash(refused))
     return "flash_attn", None
+
+
+def _cannot_flash(why: str) -> str:
+    return f"attn_implementation='flash_attn' cannot run: {why}. Use 'auto', which takes what the device has."
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from neoxjp import checkpoint
 from neoxjp.errors import ConfigError
 
 MODEL_TYPE = "gpt_neox_japanese"
@@ -92,8 +93,8 @@ class GPTNeoXJapaneseConfig:
         """
         if raw.get("model_type", MODEL_TYPE) != MODEL_TYPE:
             raise ConfigError(
-                f"config.json says model_type {raw['model_type']!r}: only {MODEL_TYPE!r} can be loaded. Choose a folder or Hub id "
-                "with such a model, for example 'abeja/gpt-neox-japanese-2.7b'."
+                f"config.json says model_type {raw['model_type']!r}: only {MODEL_TYPE!r} can be loaded. Choose a folder or Hub "
+                "id with such a model, for example 'abeja/gpt-neox-japanese-2.7b'."
             )
         known = {field.name for field in fields(cls)}
         numbers = {key: value for key, value in raw.items() if key in known}
@@ -126,16 +127,12 @@ class GPTNeoXJapaneseConfig:
         cls, name_or_path: str | Path, *, revision: str | None = None, local_files_only: bool = False
     ) -> "GPTNeoXJapaneseConfig":
         """Read config.json of a local folder or a Hub id; `ConfigError` names the file."""
-        from neoxjp import checkpoint
-
         folder = checkpoint.resolve(name_or_path, files=["config.json"], revision=revision, local_files_only=local_files_only)
         return cls.from_folder(folder)
 
     @classmethod
     def from_folder(cls, folder: Path) -> "GPTNeoXJapaneseConfig":
         """Read `folder`/config.json; `ConfigError` names the file."""
-        from neoxjp import checkpoint
-
         path = folder / "config.json"
         try:
             return cls.from_dict(checkpoint.read_json(path))

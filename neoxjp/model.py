@@ -1,93 +1,158 @@
-"""The whole network, top-down: GPT-NeoX-Japanese for next-token prediction, its body, a layer, attention, the MLP.
+"""The whole network, top-down: GPT-NeoX-Japanese for next-token prediction, and its body without the output layer.
 
-Attribute names are the checkpoint's names. The linears have no biases (as in PaLM, arXiv 2204.02311) but for the last layer's
-`dense_bias`; the residual is sequential; the rotary embedding is a function, so the module has no buffers. `generate` stands on
-engine.py and beam.py, loading and saving on checkpoint.py.
+Attribute names are the checkpoint's names. A layer is in layers.py, `generate` in generation.py, model folders in checkpoint.py.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neoxjp import attention
-from neoxjp.attention import Implementation, KVCache, Rope
+from neoxjp import attention, checkpoint
+from neoxjp.attention import Implementation, KVCache
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
-
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu,
-    "relu": F.relu,
-    "silu": F.silu,
-    **dict.fromkeys(("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), lambda x: F.gelu(x, approximate="tanh")),
-}
+from neoxjp.generation import generate
+from neoxjp.layers import GPTNeoXJapaneseLayer, Rows
+from neoxjp.outputs import CausalLMOutput, ModelOutput
 
 
-class _Unpackable:
-    """A record that is also the tuple of its filled fields: `loss, logits = output`, `output[0]`, `output["logits"]`."""
+class _InFolders(nn.Module):
+    """A network that is loaded from a model folder or the Hub, and saved to a folder."""
 
-    def to_tuple(self) -> tuple[Any, ...]:
-        """The fields that are not None, in order."""
-        values = (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
-        return tuple(value for value in values if value is not None)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.to_tuple())
-
-    def __len__(self) -> int:
-        return len(self.to_tuple())
-
-    def __getitem__(self, key: int | slice | str) -> Any:
-        return getattr(self, key) if isinstance(key, str) else self.to_tuple()[key]
-
-
-@dataclass(frozen=True)
-class ModelOutput(_Unpackable):
-    """What the body gives."""
-
-    last_hidden_state: Tensor  # (B, T, C), after the final layer norm
-    past_key_values: list[KVCache] | None = None  # one a row
-    hidden_states: tuple[Tensor, ...] | None = None  # what enters each layer, then last_hidden_state; (B, T, C) each
-    attentions: tuple[Tensor, ...] | None = (
-        None  # weights of each layer, (B, H, T, S); S is the longest row's, shorter rows end in zeros
-    )
-
-
-@dataclass(frozen=True)
-class CausalLMOutput(_Unpackable):
-    """What the network gives."""
-
-    loss: Tensor | None = None  # mean cross entropy in nats over the labels that are not -100
-    logits: Tensor | None = None  # (B, T, V), or the last `logits_to_keep` positions of it
-    past_key_values: list[KVCache] | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """How one forward lays out its rows: made once by the body, read by every layer's attention."""
-
-    caches: list[KVCache] | None  # one a row
-    columns: list[Tensor] | None  # for each row the columns that hold tokens; None: all of them (nothing is padded, or no caches)
-    ragged: bool  # some cache holds tokens already and the batch is not one whole row: attend row by row
-    implementation: Implementation
-    dropout: float
-    need_weights: bool
-
-
-class GPTNeoXJapaneseForCausalLM(nn.Module):
-    """The network with its output layer: ids in, logits of the next id out."""
-
-    _no_split_modules = ("GPTNeoXJapaneseLayer",)  # accelerate keeps a layer on one device
+    config: GPTNeoXJapaneseConfig
+    load_report: checkpoint.LoadReport | None = None  # what from_pretrained read
 
     def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
         super().__init__()
+        attention.check_implementation(attn_implementation)
         self.config = config
-        self.load_report: Any = None  # checkpoint.LoadReport of from_pretrained
+        self.attn_implementation = attn_implementation
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        dtype: str | torch.dtype | None = "auto",
+        torch_dtype: str | torch.dtype | None = None,
+        quantization: str | None = None,
+        device_map: str | int | torch.device | Mapping[str, str | int | torch.device] | None = None,
+        max_memory: Mapping[int | str, int | str] | None = None,
+        offload_folder: str | Path | None = None,
+        attn_implementation: Implementation = "auto",
+        local_files_only: bool = False,
+        allow_pickle: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Self:
+        """Load a local folder or a Hub id, ready to generate (`.eval()`).
+
+        Args:
+            name_or_path: "models/mine", or "abeja/gpt-neox-japanese-2.7b" (its weights come from a safetensors conversion).
+            revision: branch, tag or commit on the Hub.
+            dtype: "float32", "bfloat16", "float16" or a torch.dtype; "auto" keeps the stored one. torch_dtype is its older name.
+            quantization: must be None in this version.
+            device_map: None (the CPU), a device, "auto", or module names → devices or "disk"; accelerate places the weights.
+            max_memory, offload_folder: bounds and disk space for device_map.
+            attn_implementation: "auto" takes the fastest kernel that can run, else "sdpa", "flash_attn" or "eager".
+            local_files_only: no request leaves this machine.
+            allow_pickle: also read a .bin, with weights_only=True.
+            progress: called with (bytes done, bytes in all).
+
+        Raises:
+            CheckpointError: nothing found, a damaged file, tensors that do not fit (all of them named).
+            ConfigError: config.json makes no network.
+            ParameterError: a dtype, device or attention that cannot be had here.
+        """
+        wanted = checkpoint.parse_dtype(dtype if torch_dtype is None else torch_dtype)
+        attention.check_implementation(attn_implementation)
+        if quantization is not None:
+            raise ParameterError(
+                f"quantization={quantization!r}: this version has no quantized layers. Choose a smaller dtype instead."
+            )
+        folder = checkpoint.resolve_model(
+            name_or_path, revision=revision, local_files_only=local_files_only, allow_pickle=allow_pickle, progress=progress
+        )
+        config = GPTNeoXJapaneseConfig.from_folder(folder)
+        with torch.device("meta"):
+            model = cls(config, attn_implementation)
+        report = checkpoint.load_weights(
+            model,
+            folder,
+            dtype=wanted,
+            device_map=device_map,
+            max_memory=max_memory,
+            offload_folder=offload_folder,
+            allow_pickle=allow_pickle,
+            progress=progress,
+        )
+        model.load_report = report
+        model._set_config(
+            dataclasses.replace(config, tie_word_embeddings=report.tied, dtype=str(report.dtype).removeprefix("torch."))
+        )
+        model.attention_backend()  # refuses a kernel that cannot run on the device where the weights are now
+        return model.eval()
+
+    def save_pretrained(self, folder: str | Path, *, max_shard_size: str | int = "5GB") -> None:
+        """Write config.json and safetensors, whole or not at all; other files of the folder stay. transformers reads it too."""
+        checkpoint.save_weights(self.state_dict(), self.config.to_dict(), Path(folder), max_shard_size=max_shard_size)
+
+    def _set_config(self, config: GPTNeoXJapaneseConfig) -> None:
+        self.config = config
+
+    def _embedding(self) -> nn.Embedding:
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        """Where input ids belong; for an offloaded embedding the device that computes it."""
+        hook = getattr(self._embedding(), "_hf_hook", None)
+        device = getattr(hook, "execution_device", None)
+        return self._embedding().weight.device if device is None else torch.device(device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """How the embedding is stored."""
+        return self._embedding().weight.dtype
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights in all; a tied output is counted once."""
+        return sum(weight.numel() for weight in self.parameters())
+
+    def new_cache(self) -> KVCache:
+        """An empty cache for one sequence."""
+        return KVCache(self.config.num_hidden_layers)
+
+    @property
+    def cache_bytes_per_token(self) -> int:
+        """Bytes that one token takes in a KV cache: 655,360 for the 2.7B in float32. A cache grows by attention.BLOCK tokens."""
+        return 2 * self.config.num_hidden_layers * self.config.hidden_size * self._attention_dtype.itemsize
+
+    def attention_backend(self) -> attention.Backend:
+        """Which attention kernel reads a prompt with the model as it is now, and why it is not flash."""
+        shape = (1, self.config.num_attention_heads, 16, self.config.head_dim)
+        q = torch.zeros(shape, dtype=self._attention_dtype, device=self.device)
+        return attention.backend_in_use(q, q, q, implementation=self.attn_implementation)
+
+    @property
+    def _attention_dtype(self) -> torch.dtype:
+        """The dtype of keys and values in a cache."""
+        return torch.float32 if self.device.type == "cpu" and self.dtype != torch.float64 else self.dtype
+
+
+class GPTNeoXJapaneseForCausalLM(_InFolders):
+    """The network with its output layer: ids in, logits of the next id out."""
+
+    generate = generate
+
+    def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
+        super().__init__(config, attn_implementation)
         self.gpt_neox_japanese = GPTNeoXJapaneseModel(config, attn_implementation)
         self.embed_out = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         nn.init.normal_(self.embed_out.weight, std=config.initializer_range)
@@ -98,33 +163,11 @@ class GPTNeoXJapaneseForCausalLM(nn.Module):
         if self.config.tie_word_embeddings:
             self.embed_out.weight = self.gpt_neox_japanese.embed_in.weight
 
-    @property
-    def device(self) -> torch.device:
-        """Where input ids belong."""
-        return self.gpt_neox_japanese.device
+    def _embedding(self) -> nn.Embedding:
+        return self.gpt_neox_japanese.embed_in
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """How the embedding is stored."""
-        return self.gpt_neox_japanese.embed_in.weight.dtype
-
-    def new_cache(self) -> KVCache:
-        """An empty cache for one sequence."""
-        return self.gpt_neox_japanese.new_cache()
-
-    @property
-    def cache_bytes_per_token(self) -> int:
-        """Bytes that one token takes in a KV cache: 655,360 for the 2.7B in float32."""
-        size = 4 if self.device.type == "cpu" and self.dtype != torch.float64 else self.dtype.itemsize
-        return 2 * self.config.num_hidden_layers * self.config.hidden_size * size
-
-    def attention_backend(self) -> attention.Backend:
-        """Which attention kernel reads a prompt with the model as it is now, and why it is not flash."""
-        config = self.config
-        shape = (1, config.num_attention_heads, 16, config.head_dim)
-        on_cpu = self.device.type == "cpu" and self.dtype != torch.float64
-        q = torch.zeros(shape, dtype=torch.float32 if on_cpu else self.dtype, device=self.device)
-        return attention.backend_in_use(q, q, q, implementation=self.gpt_neox_japanese.attn_implementation)
+    def _set_config(self, config: GPTNeoXJapaneseConfig) -> None:
+        self.config = self.gpt_neox_japanese.config = config
 
     def forward(
         self,
@@ -144,7 +187,7 @@ class GPTNeoXJapaneseForCausalLM(nn.Module):
 
         Args:
             input_ids: (B, T) int64. Or inputs_embeds (B, T, C).
-            attention_mask: (B, T), 1 for tokens, 0 for padding on either side; with caches, columns for the past may stand before.
+            attention_mask: (B, T), 1 for tokens, 0 for padding on either side; with caches, the past's columns may stand before.
             position_ids: (B or 1, T); by default each row counts its own tokens, after those in its cache.
             past_key_values: one cache a row, each of its own length; they are extended in place by the row's tokens.
             labels: (B, T) int64, the ids themselves (they are shifted here); -100 is left out of the loss.
@@ -189,18 +232,11 @@ def _loss(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits.float().flatten(0, 1), following.flatten(), ignore_index=-100)
 
 
-class GPTNeoXJapaneseModel(nn.Module):
+class GPTNeoXJapaneseModel(_InFolders):
     """The network without its output layer: embedding, layers, final layer norm."""
 
-    _no_split_modules = ("GPTNeoXJapaneseLayer",)
-
     def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
-        super().__init__()
-        if attn_implementation not in attention.IMPLEMENTATIONS:
-            names = ", ".join(map(repr, attention.IMPLEMENTATIONS))
-            raise ParameterError(f"attn_implementation={attn_implementation!r} is not one of {names}.")
-        self.config = config
-        self.attn_implementation: Implementation = attn_implementation
+        super().__init__(config, attn_implementation)
         self.embed_in = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(GPTNeoXJapaneseLayer(config, number) for number in range(config.num_hidden_layers))
         self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
@@ -208,16 +244,8 @@ class GPTNeoXJapaneseModel(nn.Module):
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=config.initializer_range)
 
-    @property
-    def device(self) -> torch.device:
-        """Where input ids belong; for an offloaded embedding the device that computes it."""
-        hook = getattr(self.embed_in, "_hf_hook", None)
-        device = getattr(hook, "execution_device", None)
-        return self.embed_in.weight.device if device is None else torch.device(device)
-
-    def new_cache(self) -> KVCache:
-        """An empty cache for one sequence."""
-        return KVCache(self.config.num_hidden_layers)
+    def _embedding(self) -> nn.Embedding:
+        return self.embed_in
 
     def forward(
         self,
@@ -273,7 +301,7 @@ class GPTNeoXJapaneseModel(nn.Module):
             )
         return list(given)
 
-    def _rows(self, caches: list[KVCache] | None, valid: Tensor | None, count: int, need_weights: bool) -> _Rows:
+    def _rows(self, caches: list[KVCache] | None, valid: Tensor | None, count: int, need_weights: bool) -> Rows:
         """The layout of this forward."""
         columns = None
         if caches is not None and valid is not None:
@@ -281,7 +309,7 @@ class GPTNeoXJapaneseModel(nn.Module):
         past = any(cache.length for cache in caches or ())
         ragged = past and (count > 1 or valid is not None)
         dropout = self.config.attention_dropout if self.training else 0.0
-        return _Rows(caches, columns, ragged, self.attn_implementation, dropout, need_weights)
+        return Rows(caches, columns, ragged, self.attn_implementation, dropout, need_weights)
 
 
 def _check_ids(input_ids: Tensor, vocab_size: int) -> None:
@@ -320,99 +348,3 @@ def _positions(valid: Tensor | None, caches: list[KVCache] | None, width: int, d
         beyond = valid.flip(1).cumsum(1).eq(0).flip(1).cumsum(1)  # how far behind the row's last token
         return start + (valid.cumsum(1) - 1 + beyond).clamp(min=0)
     return (start if len(set(past)) > 1 else start[:1]) + torch.arange(width, device=device)
-
-
-class GPTNeoXJapaneseLayer(nn.Module):
-    """One block: x + attention(norm(x)), then x + mlp(norm(x))."""
-
-    def __init__(self, config: GPTNeoXJapaneseConfig, number: int) -> None:
-        super().__init__()
-        self.hidden_dropout = config.hidden_dropout
-        self.input_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.post_attention_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.attention = GPTNeoXJapaneseAttention(config, number)
-        self.mlp = GPTNeoXJapaneseMLP(config)
-
-    def forward(self, x: Tensor, angles: Rope, mask: Tensor | None, rows: _Rows) -> tuple[Tensor, Tensor | None]:
-        """(B, T, C) → the same, and the attention weights (B, H, T, S) if asked for."""
-        out, weights = self.attention(self.input_layernorm(x), angles, mask, rows)
-        x = x + F.dropout(out, self.hidden_dropout, self.training)
-        return x + F.dropout(self.mlp(self.post_attention_layernorm(x)), self.hidden_dropout, self.training), weights
-
-
-class GPTNeoXJapaneseAttention(nn.Module):
-    """Self-attention. The rows of `query_key_value` go head by head: query, key, value of the first head, then of the second."""
-
-    def __init__(self, config: GPTNeoXJapaneseConfig, number: int) -> None:
-        super().__init__()
-        self.number = number
-        self.num_heads = config.num_attention_heads
-        self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        last = number == config.num_hidden_layers - 1
-        self.dense_bias = nn.Parameter(torch.zeros(config.hidden_size)) if last else None
-
-    def forward(self, x: Tensor, angles: Rope, mask: Tensor | None, rows: _Rows) -> tuple[Tensor, Tensor | None]:
-        """(B, T, C) → the same, and the weights if asked for. Writes the new keys and values into the rows' caches."""
-        batch, width, size = x.shape
-        qkv = self.query_key_value(x).view(batch, width, self.num_heads, 3, -1)  # (B, T, H, 3, D)
-        v = qkv[..., 2, :].transpose(1, 2)  # (B, H, T, D)
-        exact = rows.caches is not None and x.device.type == "cpu" and v.dtype != torch.float64
-        v = v.float() if exact else v
-        q, k = (part.transpose(1, 2) for part in attention.rotate(qkv[..., :2, :], angles).to(v.dtype).unbind(3))
-        if rows.ragged:
-            out, weights = self._attend_by_row(q, k, v, rows)
-        else:
-            k, v = self._remember(k, v, rows)
-            out, weights = attention.attend(
-                q, k, v, mask, implementation=rows.implementation, dropout=rows.dropout, need_weights=rows.need_weights
-            )
-        out = self.dense(out.transpose(1, 2).reshape(batch, width, size).to(x.dtype))
-        return (out if self.dense_bias is None else out + self.dense_bias), weights
-
-    def _remember(self, k: Tensor, v: Tensor, rows: _Rows) -> tuple[Tensor, Tensor]:
-        """Write each row's tokens into its cache. Returns what to attend to: the batch's own, or the single row's whole past."""
-        if rows.caches is None:
-            return k, v
-        for number, cache in enumerate(rows.caches):
-            columns = slice(None) if rows.columns is None else rows.columns[number].to(k.device)
-            row = cache.update(self.number, k[number][:, columns], v[number][:, columns])
-        return row if len(rows.caches) == 1 and rows.columns is None else (k, v)
-
-    def _attend_by_row(self, q: Tensor, k: Tensor, v: Tensor, rows: _Rows) -> tuple[Tensor, Tensor | None]:
-        """Rows with pasts of different lengths: each attends to its own cache; padding gets zeros."""
-        assert rows.caches is not None
-        out = torch.zeros_like(q)
-        longest = max(cache.length for cache in rows.caches) + q.shape[2]
-        weights = q.new_zeros((*q.shape[:3], longest)) if rows.need_weights else None
-        for number, cache in enumerate(rows.caches):
-            columns = torch.arange(q.shape[2], device=q.device) if rows.columns is None else rows.columns[number].to(q.device)
-            if not len(columns):
-                continue
-            keys, values = cache.update(self.number, k[number][:, columns], v[number][:, columns])
-            row, row_weights = attention.attend(
-                q[number : number + 1, :, columns],
-                keys,
-                values,
-                implementation=rows.implementation,
-                dropout=rows.dropout,
-                need_weights=rows.need_weights,
-            )
-            out[number, :, columns] = row[0]
-            if weights is not None and row_weights is not None:
-                weights[number, :, columns, : keys.shape[2]] = row_weights[0]
-        return out, weights
-
-
-class GPTNeoXJapaneseMLP(nn.Module):
-    """Two linears and an activation."""
-
-    def __init__(self, config: GPTNeoXJapaneseConfig) -> None:
-        super().__init__()
-        self.dense_h_to_4h = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.dense_4h_to_h = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
-        self.act = _ACTIVATIONS[config.hidden_act]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) → the same."""
-        return self.dense_4h_to_h(self.act(self.dense_h_to_4h(x)))

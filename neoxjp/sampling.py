@@ -135,6 +135,15 @@ def candidates(
     return _ordered(ids, values)
 
 
+def filtered(logits: Tensor, params: SamplingParams, history: Sequence[int], banned: Collection[int] = ()) -> Tensor:
+    """The scores (V,) float32 after all filters but the choice itself, -inf where removed: what beam search adds up."""
+    scores = logits
+    for name, ids, values in _stages(logits, params, history, banned):
+        if name != "greedy":
+            scores = values if ids is None else torch.full(logits.shape, -math.inf).index_copy_(0, ids, values)
+    return scores
+
+
 def draw(ids: Tensor, probabilities: Tensor, params: SamplingParams, generator: torch.Generator | None) -> Tensor:
     """Inverse CDF: the id whose interval of the cumulative sum holds one uniform number. Takes what `candidates` returns."""
     if params.greedy:

@@ -30,6 +30,9 @@ ROWS = {
     "readings": 1,
     "beam": 1,
     "engine": 1,
+    "outputs": 1,
+    "layers": 2,
+    "generation": 2,
     "model": 2,
     "peers": 2,
     "analysis": 3,
@@ -55,6 +58,9 @@ BESIDE: set[tuple[str, str]] = {
     ("checkpoint", "stored"),
     ("render_steps", "render"),
     ("checkpoint", "placement"),
+    # model is the front of the network's rooms.
+    ("model", "layers"),
+    ("model", "generation"),
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
