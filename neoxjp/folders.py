@@ -81,9 +81,7 @@ def find_weights(
         shards = tuple(sorted(set(weight_map.values())))
         missing = [name for name in shards if name not in present]
         if missing:
-            raise CheckpointError(
-                f"{index} of {asked} names {len(missing)} files that are not there: {listed(missing)}. Fetch them again"
-            )
+            raise CheckpointError(f"{index} of {asked} names files that are not there: {listed(missing)}. Fetch them again")
         return WeightFiles(folder, kind, shards, index, weight_map)
     raise CheckpointError(
         f"{asked} holds no weights: looked for {listed(_STANDARD)}, found {listed(list(present)) or 'nothing'}",

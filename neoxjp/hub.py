@@ -40,10 +40,19 @@ def resolve(
     """
     local = _local_folder(name_or_path)
     if local is not None:
-        _check_present(local, files, f"the folder {str(local)!r}")
+        _check_present(local, files)
         return local
-    folder = _download(str(name_or_path), [*files, *optional], revision, local_files_only, progress)
-    _check_present(folder, files, f"{str(name_or_path)!r} at revision {revision or 'main'!r}")
+    repo = str(name_or_path)
+    folder = _download(repo, [*files, *optional], revision, local_files_only, progress)
+    missing = [name for name in files if not (folder / name).is_file()]
+    if missing:
+        found, from_hub = _listing(repo, folder, local_files_only)
+        if not from_hub:
+            raise _not_cached(f"{listed(missing)} of {repo!r}")
+        raise CheckpointError(
+            f"{repo!r} at revision {revision or 'main'!r} lacks {listed(missing)}; it holds {listed(found) or 'nothing'}",
+            ja=f"{repo!r} に {listed(missing)} がありません",
+        )
     return folder
 
 
@@ -64,14 +73,14 @@ def resolve_model(
     """
     local = _local_folder(name_or_path)
     if local is not None:
-        _check_present(local, ["config.json"], f"the folder {str(local)!r}")
+        _check_present(local, ["config.json"])
         find_weights(local, allow_pickle=allow_pickle)
         return local
 
     repo = str(name_or_path)
     conversion = KNOWN_CONVERSIONS.get(repo) if revision is None else None
     folder = resolve(repo, files=["config.json"], optional=INDEXES, revision=revision, local_files_only=local_files_only)
-    names = _listing(repo, folder, local_files_only)
+    names, _ = _listing(repo, folder, local_files_only)
     if conversion and not set(LAYOUTS[0][1:]) & set(names):
         log.info("%s: main holds no safetensors; taking their conversion at revision %s", repo, conversion)
         return resolve_model(repo, revision=conversion, local_files_only=local_files_only, progress=progress)
@@ -104,48 +113,53 @@ def _local_folder(name_or_path: str | Path) -> Path | None:
     return None
 
 
-def _check_present(folder: Path, files: Sequence[str], place: str) -> None:
+def _check_present(folder: Path, files: Sequence[str]) -> None:
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:
-        found = sorted(path.name for path in folder.iterdir())
+        found = [path.name for path in folder.iterdir()]
         raise CheckpointError(
-            f"{place} lacks {listed(missing)}; it holds {listed(found) or 'nothing'}",
-            ja=f"{place} に {listed(missing)} がありません",
+            f"the folder {str(folder)!r} lacks {listed(missing)}; it holds {listed(found) or 'nothing'}",
+            ja=f"フォルダ {str(folder)!r} に {listed(missing)} がありません",
         )
 
 
 def _download(repo: str, files: Sequence[str], revision: str | None, local_files_only: bool, progress: Progress | None) -> Path:
     """Fetch those of `files` that exist at the revision; the snapshot folder of huggingface_hub's cache."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import errors, snapshot_download
 
     with _hub_errors(repo, revision):
-        folder = snapshot_download(
-            repo,
-            revision=revision,
-            allow_patterns=[glob.escape(name) for name in files],
-            local_files_only=local_files_only,
-            tqdm_class=_progress_class(progress) if progress else None,
-        )
+        try:
+            folder = snapshot_download(
+                repo,
+                revision=revision,
+                allow_patterns=[glob.escape(name) for name in files],
+                local_files_only=local_files_only,
+                tqdm_class=_progress_class(progress) if progress else None,
+            )
+        except errors.LocalEntryNotFoundError as error:
+            if not hasattr(error, "snapshot_path"):
+                raise
+            folder = str(error.snapshot_path)  # cached in part: the caller looks whether its files are among them
     return Path(folder)
 
 
-def _listing(repo: str, folder: Path, local_files_only: bool) -> list[str]:
-    """The names of the files at a snapshot's revision, from the Hub; without it, those the cache holds."""
+def _listing(repo: str, folder: Path, local_files_only: bool) -> tuple[list[str], bool]:
+    """The names of the files at a snapshot's revision and whether the Hub gave them; without it, those the cache holds."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     cached = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     if local_files_only:
-        return cached
+        return cached, False
     try:
-        return sorted(HfApi().list_repo_files(repo, revision=folder.name))
+        return sorted(HfApi().list_repo_files(repo, revision=folder.name)), True
     except (HfHubHTTPError, OfflineModeIsEnabled) as error:
         log.info("%s: the Hub does not answer (%s); going by the cache", repo, type(error).__name__)
     except Exception as error:
         if not _is_network_error(error):
             raise
         log.info("%s: the Hub is out of reach (%s); going by the cache", repo, type(error).__name__)
-    return cached
+    return cached, False
 
 
 @contextmanager
@@ -171,12 +185,8 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             f"{repo!r} has no revision {revision!r}: give a branch, a tag or a commit",
             ja=f"{repo!r} にリビジョン {revision!r} はありません",
         ) from error
-    except (errors.LocalEntryNotFoundError, errors.IncompleteSnapshotError) as error:
-        raise CheckpointError(
-            f"{at} is not in the cache, or not all of it, and the Hub cannot be asked (offline or out of reach). "
-            f"Load it once while online",
-            ja=f"{at} はキャッシュになく、Hub にも接続できません",
-        ) from error
+    except errors.LocalEntryNotFoundError as error:
+        raise _not_cached(at) from error
     except errors.HFValidationError as error:
         raise CheckpointError(f"no folder {repo!r}, and it is not a Hub id: {error}") from error
     except Exception as error:
@@ -191,6 +201,13 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
                 ja=f"{at} のダウンロードに失敗しました。もう一度お試しください",
             ) from error
         raise
+
+
+def _not_cached(what: str) -> CheckpointError:
+    return CheckpointError(
+        f"{what} is not in the cache, and the Hub cannot be asked (offline or out of reach). Load it once while online",
+        ja=f"{what} はキャッシュになく、Hub にも接続できません",
+    )
 
 
 def _is_network_error(error: Exception) -> bool:
