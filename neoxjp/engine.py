@@ -25,6 +25,7 @@ from neoxjp.steps import (
     LanguageModel,
     Step,
     StoppingText,
+    bos_of,
     checked_ids,
     choices,
     forward,
@@ -181,7 +182,7 @@ class Engine:
         if params.stop and self.tokenizer is None:
             raise ParameterError(f"stop={params.stop!r} needs an engine with a tokenizer: stop strings are text")
         config = self.model.config
-        ids = checked_ids(prompt_ids, config.vocab_size) or (int(config.bos_token_id),)
+        ids = checked_ids(prompt_ids, config.vocab_size) or bos_of(config)
         checked_ids(_eos(params, config), config.vocab_size, "eos_token_id")
         kept = _fitting(ids, params, config.max_position_embeddings, overflow)
         request = Request(self, kept, len(ids) - len(kept), params, top)
@@ -265,7 +266,7 @@ class Engine:
         """
         self._check_process()
         config = self.model.config
-        history = checked_ids(ids, config.vocab_size) or (int(config.bos_token_id),)
+        history = checked_ids(ids, config.vocab_size) or bos_of(config)
         history = _fitting(history, SamplingParams(max_new_tokens=1), config.max_position_embeddings, "error")
         with self._forward, torch.inference_mode():
             cache = self.model.new_cache()

@@ -69,7 +69,7 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
     """
     config = model.config
     given = checked_ids(ids, config.vocab_size)
-    text = ((int(config.bos_token_id),) if bos else ()) + given
+    text = (bos_of(config) if bos else ()) + given
     name = namer(tokenizer)
     stream = tokenizer.stream_decoder() if tokenizer is not None else None
     steps: list[Step] = []
@@ -189,3 +189,10 @@ def checked_ids(ids: Sequence[int], vocab_size: int, what: str = "prompt_ids") -
                 ja=f"ID {id}（{place + 1} 番目）は 0 から {vocab_size - 1} までの範囲にありません。",
             )
     return values
+
+
+def bos_of(config: Any) -> tuple[int]:
+    """The id a text without beginning begins with."""
+    if config.bos_token_id is None:
+        raise ParameterError("there is nothing to continue, and the model's config has no bos_token_id: give at least one id")
+    return (int(config.bos_token_id),)

@@ -130,6 +130,12 @@ def test_an_empty_prompt_begins_with_bos():
     assert request.prompt_ids == (BOS,)
 
 
+def test_without_bos_an_empty_prompt_is_refused():
+    for refused in (lambda m: Engine(m).submit([]), lambda m: score(m, [1], bos=True)):
+        with pytest.raises(ParameterError, match="no bos_token_id: give at least one id"):
+            refused(Fake(mixed, bos=None))
+
+
 def test_prompts_come_as_list_array_or_tensor():
     for prompt in ([1, 2], (1, 2), torch.tensor([1, 2]), torch.tensor([1, 2]).numpy()):
         assert Engine(Fake(mixed)).submit(prompt).prompt_ids == (1, 2)

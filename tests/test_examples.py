@@ -1,0 +1,77 @@
+"""Every example runs, on a tiny model with random weights, and on the bundled one where it takes no argument."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neoxjp.checkpoint import bundled_path
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from tests.tiny_model import ours
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+NEED_A_SERVER = {"api_client.py"}  # the page's tests run these
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in NEED_A_SERVER)
+NAMES_ITS_MODEL = {"generate.py", "streaming.py"}  # the model is their one argument; the others take --model
+
+
+def run(script: str, *arguments: str) -> str:
+    here = os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}  # whether or not the package is installed
+    command = [sys.executable, str(EXAMPLES / script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=here)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_vocabulary: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model folder with the tiny vocabulary and random weights."""
+    folder = tmp_path_factory.mktemp("tiny-model")
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
+    model = ours(
+        vocab_size=tokenizer.vocab_size,
+        max_position_embeddings=128,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_example_runs_on_the_model_it_is_given(script, folder):
+    assert run(script, *([folder] if script in NAMES_ITS_MODEL else ["--model", folder])).strip()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_example_runs_on_the_bundled_model(script):
+    if not (bundled_path() / "model.safetensors").exists():
+        pytest.skip("no bundled model in this tree")
+    assert run(script).strip()
+
+
+def test_the_five_lines_are_the_documented_ones():
+    lines = (EXAMPLES / "generate.py").read_text(encoding="utf-8").split("\n\n")[-1].strip().splitlines()
+    documented = """\
+model = GPTNeoXJapaneseForCausalLM.from_pretrained("abeja/gpt-neox-japanese-2.7b")
+tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained("abeja/gpt-neox-japanese-2.7b")
+input_ids = tokenizer("人とAIが協調するためには、", return_tensors="pt").input_ids
+gen_tokens = model.generate(input_ids, do_sample=True, temperature=0.9, max_length=100)
+print(tokenizer.batch_decode(gen_tokens, skip_special_tokens=True)[0])"""
+    assert "\n".join(lines).replace("(name)", '("abeja/gpt-neox-japanese-2.7b")') == documented
+
+
+def test_scoring_prints_every_token_and_a_preference(folder):
+    out = run("score_sentence.py", "--model", folder, "猫。", "東京都です")
+    assert out.count("rank") == 2 + 2
+    assert "preferred: " in out
+
+
+def test_streaming_ends_each_text_for_a_reason(folder):
+    out = run("streaming.py", folder)
+    assert out.count("ended by") == 2
+    assert out.startswith("吾輩は")
