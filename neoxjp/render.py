@@ -28,6 +28,7 @@ SCRIPTS: dict["Script", str] = {
 }  # fmt: skip
 """The scripts in the order of legends, each with its sign: colour is never the only one."""
 
+JOINER = "\u200d"
 SPELLINGS_SHOWN = 24  # spellings of one id listed in the detail; an id can have hundreds
 PIECES_IN_ROW = 400  # boxes drawn in one row of the comparison
 
@@ -84,8 +85,10 @@ def _piece(group: Sequence["Token"], text: str) -> str:
         data_out=written if marks else None,
         data_kind=first.kind if first.kind != "word" else None,
     )
+    shown = f"<u>{visible(surface)}</u>" if marks else visible(surface)
     count = f"<sup>{len(group)}</sup>" if len(group) > 1 else ""
-    return f'<span{facts} role="option" tabindex="-1">{visible(surface)}{count}</span>' + "<br>" * surface.count("\n")
+    broken = "<br>" if first.piece == "<BR>" or "\n" in surface else ""
+    return f'<span{facts} role="option" tabindex="-1">{shown}{count}</span>{broken}'
 
 
 def _marks(group: Sequence["Token"]) -> tuple[str, ...]:
@@ -200,9 +203,12 @@ def notice(message: str, kind: Literal["info", "error"] = "info") -> str:
 
 def visible(text: str) -> str:
     """Escaped text in which blanks, newlines and tabs are pale glyphs, and invisible or bidirectional controls are named."""
-    out = []
-    for character in text.replace("\r\n", "\n"):
-        if character in GLYPHS:
+    out: list[str] = []
+    text = text.replace("\r\n", "\n")
+    for i, character in enumerate(text):
+        if character == JOINER and 0 < i < len(text) - 1:
+            out.append(character)  # inside a sequence of emoji it is what makes them one picture
+        elif character in GLYPHS:
             out.append(f'<i class="blank">{GLYPHS[character]}</i>')
         elif unseen(character):
             out.append(f'<i class="blank">U+{ord(character):04X}</i>')

@@ -43,6 +43,7 @@ def build(playground: Playground) -> gr.Blocks:
         gr.on([timer.tick, blocks.load], tick, outputs=[status, changed, timer], **quiet)
         generate.connect(generate_tab, playground, changed, status)
         tokenize.connect(tokenize_tab, playground, changed)
+        tokenize.endpoints(playground)
         model.connect(model_tab, playground, changed, status)
     return blocks
 

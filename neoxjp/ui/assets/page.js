@@ -12,8 +12,10 @@
   const hex = (text) => Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0").toUpperCase()).join(" ");
   const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
+  const bare = (piece) => Array.from(piece.childNodes).filter((node) => node.nodeName !== "SUP");
+
   // The user's own characters under a box: data-text where the box shows a glyph instead, else its text without the byte count.
-  const surfaceOf = (piece) => piece.dataset.text ?? Array.from(piece.childNodes).filter((n) => n.nodeType === 3).map((n) => n.data).join("");
+  const surfaceOf = (piece) => piece.dataset.text ?? bare(piece).map((node) => node.textContent).join("");
 
   function describe(piece) {
     const view = piece.closest(".tokens");
@@ -35,7 +37,7 @@
     const top = make("div", "top");
     const shown = make("span", "surface");
     shown.lang = "ja";
-    shown.append(...Array.from(piece.childNodes).filter((n) => n.nodeName !== "SUP").map((n) => n.cloneNode(true)));
+    shown.append(...bare(piece).map((node) => node.cloneNode(true)));
     const list = make("dl");
     for (const [term, value] of facts) {
       const row = make("div");

@@ -1,0 +1,61 @@
+"""What goes back to a visitor or an API caller: expected errors as one sentence in the right language, values JSON can hold."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from neoxjp import render
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.ui.session import Playground
+from neoxjp.ui.strings import language, words
+
+
+def said(kind: type[NeoxjpError], key: str, **values: object) -> NeoxjpError:
+    """An expected error whose sentence stands in strings.py, in both languages."""
+    return kind(words("en")(key, **values), ja=words("ja")(key, **values))
+
+
+def message_of(error: NeoxjpError, request: gr.Request | None) -> str:
+    """The error's sentence in the visitor's language."""
+    return error.ja or str(error) if language(request) == "ja" else str(error)
+
+
+def guarded(show: Callable[..., tuple[Any, ...]], *given: Any, request: gr.Request, empty: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What `show(*given, say)` returns; an expected error becomes a sentence in the first place, followed by `empty`."""
+    try:
+        return show(*given, words(language(request)))
+    except NeoxjpError as error:
+        return (render.notice(message_of(error, request), "error"), *empty)
+
+
+def expected(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function for the API: an expected error reaches the caller as its sentence, without a traceback in the log."""
+
+    @wraps(function)
+    def call(*args: Any, **named: Any) -> Any:
+        try:
+            return plain(function(*args, **named))
+        except NeoxjpError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return call
+
+
+def plain(value: Any) -> Any:
+    """The value with U+FFFD for lone surrogates, which JSON on the wire cannot hold."""
+    if isinstance(value, str):
+        return render.whole(value)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def check_length(playground: Playground, text: str) -> None:
+    """Raises ParameterError where a text is longer than the page takes, or no text at all."""
+    if not isinstance(text, str):
+        raise ParameterError(f"text={text!r}: expected a string")
+    limit = playground.limits.characters
+    if len(text) > limit:
+        raise said(ParameterError, "t_too_long", n=f"{len(text):,}", limit=f"{limit:,}")

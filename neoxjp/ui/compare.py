@@ -1,0 +1,219 @@
+"""The lower half of the Tokens tab: one text in its spellings, side by side over one or two tokenizers; table and CSV.
+
+A text fills the rows, the rows fill the table. A row that a visitor edited keeps what was written there, until it is reset.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from neoxjp import analysis, peers, readings, render
+from neoxjp.errors import ParameterError
+from neoxjp.ui.answers import check_length, expected, guarded, said
+from neoxjp.ui.session import Playground
+from neoxjp.ui.strings import Words, both, label, language, words
+
+COMPARED = 2_000  # characters of a text that the comparison takes
+EDITABLE: tuple[readings.SpellingKey, ...] = ("hiragana", "katakana", "halfwidth", "custom")
+SECOND = ("none", "bytes", "characters", "compat", "folder")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The components of the section."""
+
+    second: gr.Radio
+    folder: gr.Textbox
+    view: gr.HTML
+    rows: dict[readings.SpellingKey, gr.Textbox]
+    reset: gr.Button
+    automatic: gr.State  # the dictionary's spelling of each row: a row that differs was edited
+    drawn: gr.State  # what the comparison on show was made from
+    table: gr.Dataframe
+    download: gr.Button
+    csv: gr.Textbox
+
+
+def build(playground: Playground) -> Comparison:
+    """Draw the section."""
+    gr.HTML(f"<h2>{both('c_title')}</h2><p>{both('c_intro')}</p>", elem_classes="section", apply_default_css=False)
+    with gr.Column(elem_classes="card"):
+        offered = [(label(f"c_{key}"), key) for key in SECOND if key != "folder" or not playground.public]
+        second = gr.Radio(offered, value="none", label=label("c_second"), elem_id="c-second")
+        folder = gr.Textbox("", label=label("c_folder_path"), visible=False, elem_id="c-folder", max_lines=1)
+        view = gr.HTML(elem_id="c-view", apply_default_css=False)
+    with gr.Accordion(label("c_edit"), open=False, elem_id="c-edit"):
+        gr.HTML(f"<p>{both('c_edit_info')}</p>", elem_classes="section", apply_default_css=False)
+        rows = {key: _row(key) for key in EDITABLE}
+        reset = gr.Button(label("c_reset"), size="sm", elem_id="c-reset")
+    with gr.Accordion(label("c_table"), open=False, elem_id="c-table"):
+        table = gr.Dataframe(interactive=False, wrap=True, show_label=False, buttons=["copy", "fullscreen"])
+        download = gr.Button(label("c_download"), size="sm", elem_id="c-download")
+        csv = gr.Textbox(visible="hidden", show_label=False)
+    return Comparison(second, folder, view, rows, reset, gr.State({}), gr.State(None), table, download, csv)
+
+
+def _row(key: readings.SpellingKey) -> gr.Textbox:
+    info = label("c_custom_info") if key == "custom" else None
+    return gr.Textbox(label=label(f"spelling_{key}"), info=info, lines=1, max_lines=4, elem_id=f"c-row-{key}")
+
+
+def connect(section: Comparison, playground: Playground, text: gr.Textbox, changed: gr.Number) -> None:
+    """Wire the events. `text` is the text above; `changed` changes when another model was loaded."""
+    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    live: dict[str, Any] = {**silent, "trigger_mode": "always_last", "concurrency_limit": None}
+    rows = list(section.rows.values())
+
+    def on_source(text: str, automatic: dict[str, str], *current: str | None) -> tuple[Any, ...]:
+        fresh = automatic_rows(text)
+        return fresh, *kept_rows(current, automatic, fresh)
+
+    def on_reset(text: str) -> tuple[Any, ...]:
+        fresh = automatic_rows(text)
+        return fresh, *(fresh[key] for key in EDITABLE)
+
+    def on_rows(
+        request: gr.Request,
+        text: str,
+        second: str,
+        folder: str | None,
+        drawn: Any,
+        automatic: dict[str, str],
+        *current: str | None,
+    ) -> tuple[Any, ...]:
+        asked = (text, second, folder or "", kept_rows(current, automatic, automatic))
+        made_from = (*asked, playground.serial, language(request))
+        if made_from == drawn:
+            return gr.skip(), gr.skip(), gr.skip()
+        return *guarded(comparison_of, playground, *asked, request=request, empty=(None,)), made_from
+
+    def on_download(
+        request: gr.Request, text: str, second: str, folder: str, automatic: dict[str, str], *current: str | None
+    ) -> str:
+        rows = kept_rows(current, automatic, automatic)
+        return csv_of(playground, text, second, folder or "", rows, words(language(request)))
+
+    sources = [text, section.second, section.folder, section.drawn, section.automatic, *rows]
+    shown = [section.view, section.table, section.drawn]
+    filled = [section.automatic, *rows]
+    gr.on([text.change, changed.change], on_source, [text, *filled], filled, **live).then(on_rows, sources, shown, **silent)
+    gr.on([row.change for row in rows] + [section.second.change, section.folder.change], on_rows, sources, shown, **live)
+    section.reset.click(on_reset, text, filled, **silent)
+    section.second.change(lambda second: gr.Textbox(visible=second == "folder"), section.second, section.folder, **silent)
+    save = "(text) => { neoxjp.download(text, 'spellings.csv', 'text/csv;charset=utf-8') }"
+    section.download.click(on_download, [*sources[:3], *filled], section.csv, **silent).then(
+        None, section.csv, js=save, api_visibility="private"
+    )
+
+
+def endpoints(playground: Playground) -> None:
+    """The section's action as API: /compare."""
+
+    def compare(text: str, tokenizers: list[str] | None = None, own_spelling: str = "") -> list[dict[str, Any]]:
+        """Count what a text costs in its spellings: as written, hiragana, katakana, half-width.
+
+        Args:
+            text: The text; kanji are read by a dictionary.
+            tokenizers: Any of "neoxjp", "bytes", "characters", "compat"; where the page is not public also the path of a
+                vocabulary folder. Left out: ["neoxjp"].
+            own_spelling: One more spelling of your own, such as rōmaji.
+
+        Returns:
+            One record for each spelling and tokenizer: spelling, tokenizer, tokens, characters, utf8_bytes,
+            characters_per_token, ratio (to the text as written), text, pieces (with their separator).
+        """
+        check_length(playground, text + own_spelling)
+        spelled = readings.spellings(text) + ([readings.Spelling("custom", own_spelling)] if own_spelling else [])
+        chosen = [named_peer(playground, name) for name in tokenizers or ["neoxjp"]]
+        return json.loads(analysis.frame(analysis.compare(spelled, chosen)).to_json(orient="records"))
+
+    gr.api(expected(compare), api_name="compare", queue=False, concurrency_limit=None)
+
+
+# ---------------------------------------------------------------- what the handlers show
+
+
+def automatic_rows(text: str) -> dict[str, str]:
+    """The dictionary's spelling for each row that can be edited; the visitor's own row starts empty."""
+    found: dict[str, str] = {spelling.key: render.whole(spelling.text) for spelling in readings.spellings(text[:COMPARED])}
+    return {key: found.get(key, "") for key in EDITABLE}
+
+
+def kept_rows(current: Sequence[str | None], automatic: Mapping[str, str], fresh: Mapping[str, str]) -> tuple[str, ...]:
+    """The rows after the text changed: what a visitor wrote stays, what came from the dictionary (`automatic`) becomes `fresh`.
+
+    The browser says None for a row that was never unfolded: it has the dictionary's spelling.
+    """
+    pairs = zip(EDITABLE, current, strict=True)
+    return tuple(fresh.get(key, "") if value is None or value == automatic.get(key, "") else value for key, value in pairs)
+
+
+def records_of(
+    playground: Playground, text: str, second: str, folder: str, rows: Sequence[str], say: Words
+) -> list[analysis.Comparison]:
+    """The comparison's records: the text as written and the rows, by our tokenizer and by a second one."""
+    chosen = [peers.ours(playground.tokenizer, playground.loaded.name if playground.loaded else "neoxjp")]
+    other = second_peer(playground, second, folder, say)
+    if other is not None:
+        chosen.append(other)
+    spelled = [readings.Spelling("written", text[:COMPARED])] if text else []
+    for key, value in zip(EDITABLE, rows, strict=True):
+        if value:
+            check_length(playground, value)
+            spelled.append(readings.Spelling(key, value[: 2 * COMPARED]))
+    return analysis.compare(spelled, chosen)
+
+
+def second_peer(playground: Playground, second: str, folder: str, say: Words) -> peers.Peer | None:
+    """The tokenizer to compare with; None: none is chosen. A folder can be named only where the page is not public."""
+    if second == "bytes":
+        return peers.Utf8Bytes(say("c_bytes"))
+    if second == "characters":
+        return peers.Characters(say("c_characters"))
+    if second == "compat":
+        return peers.ours(playground.compat(), "transformers")
+    if second == "folder" and folder.strip():
+        if playground.public:
+            raise said(ParameterError, "c_no_folders")
+        return peers.folder(folder.strip())
+    return None
+
+
+def named_peer(playground: Playground, name: str) -> peers.Peer:
+    """A tokenizer by its name in the API."""
+    if name == "neoxjp":
+        return peers.ours(playground.tokenizer)
+    kind = name if name in SECOND[1:4] else "folder"
+    peer = second_peer(playground, kind, name, lambda key, **_: name)
+    if peer is None:
+        raise ParameterError(f"tokenizer={name!r}: choose 'neoxjp', 'bytes', 'characters', 'compat' or a vocabulary folder")
+    return peer
+
+
+def comparison_of(
+    playground: Playground, text: str, second: str, folder: str, rows: Sequence[str], say: Words
+) -> tuple[str, Any]:
+    """The comparison as HTML and as a table."""
+    records = records_of(playground, text, second, folder, rows, say)
+    drawn = render.comparison(records, say)
+    if len(text) > COMPARED:
+        drawn = render.notice(say("c_cut", n=f"{COMPARED:,}")) + drawn
+    return drawn, localised(records, say)
+
+
+def localised(records: Sequence[analysis.Comparison], say: Words) -> Any:
+    """The pandas table with its columns and spellings named in the visitor's language."""
+    table = analysis.frame(records)
+    if table.empty:
+        return table
+    table["spelling"] = [say(f"spelling_{key}") for key in table["spelling"]]
+    heads = {name: f"col_{name}" for name in ("spelling", "tokenizer", "ratio", "text", "pieces")}
+    return table.rename(columns={column: say(heads.get(column, column)) for column in table.columns})
+
+
+def csv_of(playground: Playground, text: str, second: str, folder: str, rows: Sequence[str], say: Words) -> str:
+    """The table as CSV text, a byte order mark in front so that spreadsheets read it as UTF-8."""
+    return analysis.to_csv(localised(records_of(playground, text, second, folder, rows, say), say)).decode("utf-8")
