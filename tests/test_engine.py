@@ -355,6 +355,16 @@ def test_a_long_prompt_is_read_in_pieces_and_can_be_cancelled_between_them():
     assert request.prefilled == 256
 
 
+def test_reading_in_pieces_gives_what_one_forward_gives():
+    model = ours(max_position_embeddings=600)
+    prompt = [n * n % 59 for n in range(300)]
+    [step] = Engine(model).submit(prompt, SamplingParams(max_new_tokens=1))
+    with torch.inference_mode():
+        logprobs = model(torch.tensor([prompt])).logits[0, -1].log_softmax(0)
+    assert step.id == int(logprobs.argmax())
+    assert step.logprob == pytest.approx(float(logprobs.max()), abs=1e-5)
+
+
 # Several requests
 
 
