@@ -19,5 +19,21 @@ def abeja_vocabulary() -> Path:
     """The real 32k vocabulary, which is not part of this project."""
     folder = os.environ.get("NEOXJP_ABEJA_VOCAB")
     if not folder:
-        pytest.skip("NEOXJP_ABEJA_VOCAB is not set: it names the folder with vocab.txt and emoji.json of abeja/gpt-neox-japanese-2.7b")
+        pytest.skip(
+            "NEOXJP_ABEJA_VOCAB is not set: it names the folder with vocab.txt and emoji.json of abeja/gpt-neox-japanese-2.7b"
+        )
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_vocabulary: Path) -> Path:
+    """A complete model folder: random tiny weights (context 64) with the tiny vocabulary."""
+    from neoxjp import GPTNeoXJapaneseTokenizer
+    from tests.tiny_model import ours
+
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
+    folder = tmp_path_factory.mktemp("tiny-model")
+    end = tokenizer.eos_token_id
+    ours(vocab_size=tokenizer.vocab_size, bos_token_id=end, eos_token_id=end).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

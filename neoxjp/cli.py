@@ -1,0 +1,351 @@
+"""The command line: `neoxjp generate | tokenize | score | convert | doctor`.
+
+Each command is a thin layer over the functions that the page and a Python user call, prints text or, with `--json`, one JSON
+object, and reads standard input where no text is given. Expected errors are one line on standard error and exit code 2.
+"""
+
+import argparse
+import dataclasses
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neoxjp import __version__
+from neoxjp.checkpoint import bundled_path
+from neoxjp.errors import NeoxjpError, ParameterError
+
+if TYPE_CHECKING:
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "safetensors",
+    "accelerate",
+    "huggingface_hub",
+    "gradio",
+    "pandas",
+    "SudachiPy",
+    "sudachidict-small",
+    "jaconv",
+)
+OPTIONAL = ("flash-attn", "spaces")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 2 for an expected error, 130 when interrupted."""
+    options = build_parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except NeoxjpError as error:
+        print(f"neoxjp {options.name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="neoxjp", description="GPT-NeoX-Japanese without transformers.")
+    parser.add_argument("--version", action="version", version=f"neoxjp {__version__}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+
+    generate = _command(commands, "generate", generate_command, "continue a text")
+    _text_argument(generate)
+    _model_arguments(generate)
+    generate.add_argument("--max-new-tokens", type=int, default=100, metavar="N", help="most tokens to write (default 100)")
+    generate.add_argument("--min-new-tokens", type=int, default=0, metavar="N", help="no end of text before so many tokens")
+    generate.add_argument("--greedy", action="store_true", help="always take the likeliest token")
+    generate.add_argument("--temperature", type=float, default=0.8, help="below 1: safer, above 1: wilder (default 0.8)")
+    generate.add_argument("--top-k", type=int, default=50, help="keep the K likeliest tokens; 0 keeps all (default 50)")
+    generate.add_argument("--top-p", type=float, default=0.95, help="keep the likeliest tokens that sum to P (default 0.95)")
+    generate.add_argument(
+        "--min-p", type=float, default=0.0, help="drop tokens below this share of the likeliest one's probability"
+    )
+    generate.add_argument(
+        "--typical-p", type=float, default=1.0, help="keep the tokens nearest to the expected surprise, up to this mass"
+    )
+    generate.add_argument("--repetition-penalty", type=float, default=1.0, help="above 1: repeats less")
+    generate.add_argument("--no-repeat-ngram-size", type=int, default=0, metavar="N", help="never write the same N tokens twice")
+    generate.add_argument("--seed", type=int, default=None, help="the same seed gives the same text")
+    generate.add_argument(
+        "--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times"
+    )
+
+    tokenize = _command(commands, "tokenize", tokenize_command, "show the tokens of a text")
+    _text_argument(tokenize)
+    tokenize.add_argument(
+        "--model", default=_default_model(), help="folder or Hub id with vocab.txt and emoji.json (default: the bundled one)"
+    )
+    tokenize.add_argument("--revision", default=None, help="Hub revision")
+    tokenize.add_argument("--compat", choices=["transformers"], default=None, help="the ids of transformers, its faults included")
+    tokenize.add_argument(
+        "--clean", action="store_true", help="replace URLs, addresses, prices and dates by tags first (do_clean_text)"
+    )
+    tokenize.add_argument("--ids", action="store_true", help="print the ids only, separated by blanks")
+    tokenize.add_argument("--decode", action="store_true", help="the other way: read ids, print their text")
+
+    score = _command(commands, "score", score_command, "how likely the model finds a text")
+    _text_argument(score)
+    _model_arguments(score)
+
+    convert = _command(commands, "convert", convert_command, "turn a folder's pickle weights into safetensors, once")
+    convert.add_argument("folder", type=Path, help="a model folder that holds pytorch_model.bin")
+    convert.add_argument("--out", type=Path, default=None, help="write to this folder instead of beside the pickle")
+
+    _command(commands, "doctor", doctor_command, "what this machine offers, and what would run")
+    return parser
+
+
+def _command(commands: Any, name: str, function: Any, help_text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _default_model() -> str:
+    return os.environ.get("NEOXJP_MODEL") or str(bundled_path())
+
+
+def _text_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", nargs="?", default=None, help="the text; - or nothing reads standard input")
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=_default_model(), help="folder or Hub id (default: the bundled model)")
+    parser.add_argument("--revision", default=os.environ.get("NEOXJP_REVISION"), help="Hub revision")
+    parser.add_argument(
+        "--dtype", default=os.environ.get("NEOXJP_DTYPE", "auto"), help="auto, float32, bfloat16 or float16 (default: auto)"
+    )
+    parser.add_argument(
+        "--device", default=None, help="cpu, cuda, cuda:1 or auto (accelerate spreads the layers); default: cuda if there is one"
+    )
+    parser.add_argument("--offline", action="store_true", help="use only what is already on this machine")
+
+
+def read_text(given: str | None) -> str:
+    """The text of the command: the argument, or standard input (its one last newline removed). Raises ParameterError."""
+    if given is not None and given != "-":
+        return given
+    if given is None and sys.stdin.isatty():
+        raise ParameterError("no text: give it as an argument, or pipe it in")
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ParameterError(
+            f"standard input is not UTF-8 (byte {error.object[error.start]:#04x} at {error.start}): convert it first, for example with iconv"
+        ) from error
+    return text[:-1] if text.endswith("\n") else text
+
+
+def load(options: argparse.Namespace) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer]":
+    """Model and tokenizer that the options name."""
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+
+    tokenizer = load_tokenizer(options)
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(
+        options.model,
+        revision=options.revision,
+        dtype=options.dtype,
+        device_map=options.device,
+        local_files_only=options.offline,
+    )
+    return model, tokenizer
+
+
+def load_tokenizer(options: argparse.Namespace) -> "GPTNeoXJapaneseTokenizer":
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+
+    return GPTNeoXJapaneseTokenizer.from_pretrained(
+        options.model,
+        revision=options.revision,
+        local_files_only=getattr(options, "offline", False),
+        compat=getattr(options, "compat", None),
+    )
+
+
+def emit(record: dict[str, Any]) -> None:
+    print(json.dumps(record, ensure_ascii=False, allow_nan=False))
+
+
+def generate_command(options: argparse.Namespace) -> None:
+    """Stream the continuation to standard output; counts and speed go to standard error."""
+    from neoxjp.engine import Engine
+    from neoxjp.sampling import SamplingParams
+
+    text = read_text(options.text)
+    params = SamplingParams(
+        do_sample=not options.greedy,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        min_p=options.min_p,
+        typical_p=options.typical_p,
+        repetition_penalty=options.repetition_penalty,
+        no_repeat_ngram_size=options.no_repeat_ngram_size,
+        seed=options.seed,
+        max_new_tokens=options.max_new_tokens,
+        min_new_tokens=options.min_new_tokens,
+        stop=tuple(options.stop),
+    )
+    model, tokenizer = load(options)
+    request = Engine(model, tokenizer).submit(tokenizer.encode(text), params)
+    if not options.json:
+        print(text, end="", flush=True)
+    steps = []
+    for step in request:
+        steps.append(step)
+        if not options.json:
+            print(step.text, end="", flush=True)
+    if options.json:
+        emit(
+            {
+                "prompt": text,
+                "text": "".join(step.text for step in steps),
+                "ids": [step.id for step in steps],
+                "logprobs": [step.logprob for step in steps],
+                "finish": request.finish,
+                "seed": request.seed,
+                "stats": dataclasses.asdict(request.stats),
+            }
+        )
+        return
+    print()
+    stats = request.stats
+    speed = f", {stats.tokens_per_second:.1f} tokens/s" if stats.tokens_per_second else ""
+    first = f", first after {stats.time_to_first_token:.2f} s" if stats.time_to_first_token is not None else ""
+    print(f"{len(steps)} tokens ({request.finish}, seed {request.seed}){speed}{first}", file=sys.stderr)
+
+
+def tokenize_command(options: argparse.Namespace) -> None:
+    """Pieces under their ids, or one record a token with --json."""
+    text = read_text(options.text)
+    tokenizer = load_tokenizer(options)
+    if options.decode:
+        decoded = tokenizer.decode(parse_ids(text))
+        emit({"text": decoded}) if options.json else print(decoded)
+        return
+    tokens = tokenizer.analyze(text, do_clean_text=options.clean)
+    if options.json:
+        ids = [token.id for token in tokens]
+        emit(
+            {
+                "text": text,
+                "ids": ids,
+                "tokens": [dataclasses.asdict(token) for token in tokens],
+                "decoded": tokenizer.decode(ids),
+            }
+        )
+    elif options.ids:
+        print(*(token.id for token in tokens))
+    else:
+        for token in tokens:
+            marks = ("≈" if token.folded else "") + ("≠" if token.lossy else "")
+            print(f"{token.id:>6}  {token.start:>5}–{token.end:<5}  {token.kind:<8} {token.piece} {marks}".rstrip())
+        utf8 = len(text.encode("utf-8", "surrogatepass"))
+        per_token = f", {len(text) / len(tokens):.2f} characters a token" if tokens else ""
+        print(f"{len(tokens)} tokens, {len(text)} characters, {utf8} bytes{per_token}", file=sys.stderr)
+
+
+def parse_ids(text: str) -> list[int]:
+    """Ids separated by blanks, commas or newlines, with or without brackets: "[1, 2]" → [1, 2]. Raises ParameterError."""
+    words = text.replace(",", " ").strip().strip("[]").split()
+    wrong = [word for word in words if not word.isascii() or not word.isdigit()]
+    if wrong:
+        raise ParameterError(f"not a token id: {wrong[0]!r}; ids are whole numbers separated by blanks or commas")
+    return [int(word) for word in words]
+
+
+def score_command(options: argparse.Namespace) -> None:
+    """Log probability of each token, and of the text: total bits, bits a character, perplexity a token."""
+    from neoxjp.engine import score
+
+    text = read_text(options.text)
+    model, tokenizer = load(options)
+    steps = score(model, tokenizer.encode(text), tokenizer, bos=True)
+    nats = -math.fsum(step.logprob for step in steps if step.logprob is not None)
+    total = {
+        "tokens": len(steps),
+        "characters": len(text),
+        "bits": nats / math.log(2),
+        "bits_per_character": nats / math.log(2) / len(text) if text else None,
+        "perplexity_per_token": math.exp(nats / len(steps)) if steps else None,
+    }
+    if options.json:
+        emit({"text": text, "steps": [dataclasses.asdict(step) for step in steps], **total})
+        return
+    for step in steps:
+        print(f"{step.id:>6}  {step.logprob:>8.3f}  rank {step.rank:<6} {step.text!r}")
+    if steps:
+        print(
+            f"{total['bits']:.1f} bits, {total['bits_per_character']:.2f} bits a character, perplexity {total['perplexity_per_token']:.1f} a token"
+        )
+
+
+def convert_command(options: argparse.Namespace) -> None:
+    from neoxjp.checkpoint import convert
+
+    folder = convert(options.folder, out=options.out)
+    emit({"folder": str(folder)}) if options.json else print(f"wrote {folder}")
+
+
+def doctor_command(options: argparse.Namespace) -> None:
+    """Versions, processors, memory, the attention kernel that would run, and where models are looked for."""
+    report = doctor()
+    if options.json:
+        emit(report)
+        return
+    for name, value in report.items():
+        shown = ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else value
+        print(f"{name:<18} {shown}")
+
+
+def doctor() -> dict[str, Any]:
+    """The facts that `neoxjp doctor` prints; sizes in GiB."""
+    import torch
+    from huggingface_hub import constants
+
+    from neoxjp.attention import backend_in_use
+
+    def version(package: str) -> str:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return "absent"
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    query = torch.zeros(1, 4, 16, 64, device=device, dtype=dtype)
+    backend = backend_in_use(query, query, query)
+    bundled = bundled_path() / "model.safetensors"
+    page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
+    return {
+        "neoxjp": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": {name: version(name) for name in PACKAGES},
+        "optional": {name: version(name) for name in OPTIONAL},
+        "cpu threads": torch.get_num_threads(),
+        "cpu kernels": torch.backends.cpu.get_cpu_capability(),
+        "memory GiB": round(page * os.sysconf("SC_PHYS_PAGES") / 2**30, 1) if page else None,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
+        "attention": backend.name + (f" (flash refused: {backend.refused})" if backend.refused else ""),
+        "bundled model": f"{bundled.stat().st_size / 2**20:.1f} MiB" if bundled.exists() else "absent",
+        "hub cache": constants.HF_HUB_CACHE,
+        "hub offline": constants.HF_HUB_OFFLINE,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
