@@ -144,7 +144,8 @@ def read_text(given: str | None) -> str:
         text = sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ParameterError(
-            f"standard input is not UTF-8 (byte {error.object[error.start]:#04x} at {error.start}): convert it first, for example with iconv"
+            f"standard input is not UTF-8 (byte {error.object[error.start]:#04x} at {error.start}): "
+            "convert it first, for example with iconv"
         ) from error
     return text[:-1] if text.endswith("\n") else text
 
@@ -289,7 +290,8 @@ def score_command(options: argparse.Namespace) -> None:
         print(f"{step.id:>6}  {step.logprob:>8.3f}  rank {step.rank:<6} {step.text!r}")
     if steps:
         print(
-            f"{total['bits']:.1f} bits, {total['bits_per_character']:.2f} bits a character, perplexity {total['perplexity_per_token']:.1f} a token"
+            f"{total['bits']:.1f} bits, {total['bits_per_character']:.2f} bits a character, "
+            f"perplexity {total['perplexity_per_token']:.1f} a token"
         )
 
 

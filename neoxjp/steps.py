@@ -25,11 +25,13 @@ class LanguageModel(Protocol):
     """What the engine asks of a model; `GPTNeoXJapaneseForCausalLM` has it."""
 
     config: Any  # .vocab_size .max_position_embeddings .bos_token_id .eos_token_id
-    device: Any
+
+    @property
+    def device(self) -> Any: ...
 
     def new_cache(self) -> Any: ...
 
-    def __call__(self, input_ids: Tensor, *, past_key_values: Any = None, logits_to_keep: int = 0) -> Any: ...
+    __call__: Callable[..., Any]  # (input_ids (B, T), *, past_key_values, logits_to_keep) → an object with .logits
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,9 @@ def test_a_room_imports_only_from_rows_below(path):
         parts = name.split(".")
         if parts[0] != "neoxjp" or len(parts) < 2 or parts[1] not in ROWS or parts[1] == room:
             continue
-        assert ROWS[parts[1]] < ROWS[room] or (room, parts[1]) in BESIDE, f"{room} (row {ROWS[room]}) imports {name} (row {ROWS[parts[1]]})"
+        assert ROWS[parts[1]] < ROWS[room] or (room, parts[1]) in BESIDE, (
+            f"{room} (row {ROWS[room]}) imports {name} (row {ROWS[parts[1]]})"
+        )
 
 
 @pytest.mark.parametrize("folder", ["neoxjp", "examples", "space", "app.py"])
@@ -102,7 +104,13 @@ def test_transformers_is_never_imported(folder):
     for path in [root] if root.is_file() else root.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             assert not any(name.split(".")[0] == "transformers" for name in names), f"{path} imports transformers"
 
 
