@@ -56,7 +56,11 @@
     if (entry.all > 1) {
       const all = make("div", "spellings");
       all.append(make("dt", "", words.d_spellings));
-      for (const spelling of entry.spellings) all.append(make("span", spelling === surface ? "mine" : "", spelling));
+      for (const spelling of entry.spellings) {
+        const one = make("span", spelling === surface ? "mine" : "", spelling);
+        one.title = Array.from(spelling, (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")).join(" ");
+        all.append(one);
+      }
       if (entry.all > entry.spellings.length) all.append(make("small", "", fill(words.d_more, { n: entry.all - entry.spellings.length })));
       all.lang = "ja";
       parts.push(all);
