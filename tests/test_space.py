@@ -2,11 +2,18 @@
 
 import importlib.metadata
 import os
+import re
+import select
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import gradio_client
 import pytest
 from huggingface_hub import metadata_load
 from packaging.requirements import Requirement
@@ -275,3 +282,112 @@ def test_push_says_what_went_wrong(hub: LocalHub, repository: Path, tmp_path: Pa
     hub.close()
     with pytest.raises(CheckpointError, match="out of reach"):
         space.push(out, "tester/neoxjp")
+
+
+# ---------------------------------------------------------------- started
+
+
+@dataclass(frozen=True)
+class Started:
+    """A Space that runs: where, and the proxy that it was told to use for every other machine. Nobody answers there."""
+
+    url: str
+    proxy: socket.socket
+
+    @property
+    def asked_another_machine(self) -> bool:
+        return bool(select.select([self.proxy], [], [], 0)[0])
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """The Space, built from this repository and running as on the platform."""
+    if not (ROOT / "neoxjp/bundled/model.safetensors").is_file():
+        pytest.skip(
+            "neoxjp/bundled/model.safetensors is absent: train it with `python -m neoxjp.train`, then the Space can be started"
+        )
+    folder = tmp_path_factory.mktemp("space")
+    out = space.build(folder / "out")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("NEOXJP_", "PYTHON", "GRADIO_", "HF_"))}
+    environment |= {
+        "SPACE_ID": "tester/neoxjp",
+        "SPACE_HOST": "tester-neoxjp.hf.space",
+        "SYSTEM": "spaces",
+        "SPACES_ZERO_GPU": "",
+    }
+    environment |= {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "HF_HOME": str(folder / "hub")}
+    with socket.create_server(("127.0.0.1", 0)) as proxy, (folder / "log").open("w") as log:
+        elsewhere = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            environment |= {name: elsewhere, name.lower(): elsewhere}
+        environment |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=out, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/", process, folder / "log")
+            yield Started(f"http://127.0.0.1:{port}/", proxy)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            break
+        try:
+            if urllib.request.urlopen(url, timeout=5).status == 200:
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the Space did not start:\n{log.read_text()[-3000:]}")
+
+
+@pytest.fixture
+def client(started: Started) -> Iterator[gradio_client.Client]:
+    """A visitor, once the model is there: the page is up before it."""
+    client = gradio_client.Client(started.url, verbose=False)
+    for _ in range(600):
+        state = client.predict(api_name="/model_info")["state"]
+        if state in ("ready", "failed"):
+            break
+        time.sleep(0.2)
+    assert state == "ready"
+    yield client
+    client.close()
+
+
+def test_the_started_space_serves_its_bundled_model_in_public(client: gradio_client.Client) -> None:
+    info = client.predict(api_name="/model_info")
+    assert info["public"] is True
+    assert info["model"]["source"] == "bundled"
+    assert info["limits"]["new_tokens"]
+
+
+def test_the_started_space_cuts_a_text(client: gradio_client.Client) -> None:
+    answer = client.predict("吾輩は猫である。", api_name="/tokenize")
+    assert "".join(token["surface"] for token in answer["tokens"]) == "吾輩は猫である。"
+    assert [record["spelling"] for record in client.predict("猫", api_name="/compare")][:2] == ["written", "hiragana"]
+
+
+def test_the_started_space_writes_the_same_text_for_the_same_seed(client: gradio_client.Client) -> None:
+    written = [client.predict("吾輩は", max_new_tokens=5, seed=1, api_name="/generate") for _ in range(2)]
+    assert written[0]["text"].startswith("吾輩は")
+    assert written[0]["ids"] == written[1]["ids"]
+    assert written[0]["ids"]
+
+
+def test_visitors_of_the_started_space_cannot_load_or_name_paths(client: gradio_client.Client) -> None:
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert {"/tokenize", "/compare", "/generate", "/score", "/model_info"} <= set(named)
+    parameters = {parameter["parameter_name"] for endpoint in named.values() for parameter in endpoint["parameters"]}
+    assert not [name for name in parameters if re.search("folder|path|revision|model", name)]
+    with pytest.raises(gradio_client.exceptions.AppError):
+        client.predict("猫", ["/etc"], api_name="/compare")
+
+
+def test_the_started_space_asks_no_other_machine(started: Started, client: gradio_client.Client) -> None:
+    client.predict("猫が", max_new_tokens=2, api_name="/generate")
+    assert not started.asked_another_machine
