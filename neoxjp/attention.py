@@ -136,13 +136,10 @@ def _copy(buffer: Tensor, length: int, capacity: int) -> Tensor:
 def padding_mask(valid: Tensor) -> Tensor:
     """Who sees whom in a padded batch: `valid` (B, T) bool, True for tokens → (B, 1, T, T) bool, True where a query sees a key.
 
-    A padding position before the first token would see nothing, which is no number: it sees itself, and nobody reads it.
+    A padding position before the first token sees nothing; `attend` then takes the mean of all values, as transformers does.
     """
     count = valid.shape[1]
-    causal = torch.ones(count, count, dtype=torch.bool, device=valid.device).tril()
-    alone = valid.cumsum(1).eq(0)  # (B, T)
-    itself = torch.eye(count, dtype=torch.bool, device=valid.device)
-    return ((causal & valid[:, None, :]) | (itself & alone[:, :, None]))[:, None]
+    return (torch.ones(count, count, dtype=torch.bool, device=valid.device).tril() & valid[:, None, :])[:, None]
 
 
 def attend(
@@ -174,12 +171,23 @@ def attend(
     if chosen == "flash_attn":
         return _flash_attn(q, k, v, mask, dropout), None
     queries, keys = q.shape[2], k.shape[2]
-    if mask is not None or queries == 1:
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout), None
+    if mask is not None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=_bias(mask, q.dtype), dropout_p=dropout), None
+    if queries == 1:
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout), None
     if queries == keys:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout), None
     bias = _lower_right(queries, keys, q.device)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout), None
+
+
+def _bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where the mask is True and a very low number elsewhere, not -inf: of a row that sees nothing the mean remains.
+
+    In float32 it is bfloat16's lowest number, which autocast can carry over.
+    """
+    lowest = max(torch.finfo(dtype).min, torch.finfo(torch.bfloat16).min)
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, lowest)
 
 
 def _lower_right(queries: int, keys: int, device: torch.device) -> Tensor:
@@ -197,7 +205,7 @@ def _eager(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float)
     scores = (q @ k.transpose(-1, -2)).float() / math.sqrt(q.shape[-1])  # (B, H, T, S)
     if mask is None:
         mask = torch.ones(queries, keys, dtype=torch.bool, device=q.device).tril(keys - queries)
-    weights = scores.masked_fill(~mask, -math.inf).softmax(-1).to(v.dtype)
+    weights = (scores + _bias(mask, scores.dtype)).softmax(-1).to(v.dtype)
     weights = F.dropout(weights, dropout) if dropout else weights
     return weights @ v, weights
 
@@ -286,17 +294,24 @@ def flash_attn_refusal(device: torch.device, dtype: torch.dtype, head_dim: int) 
     """Why the flash-attn package cannot run here, in words; None where it can."""
     if device.type != "cuda":
         return f"the flash-attn package needs a CUDA device, this is {device.type!r}"
+    reasons = _no_flash_on_cuda(device, dtype, head_dim)
+    if _flash_attn_package() is None:
+        reasons.append("the flash-attn package is not installed")
+    return "; ".join(reasons) or None
+
+
+def _no_flash_on_cuda(device: torch.device, dtype: torch.dtype, head_dim: int) -> list[str]:
+    """What keeps every flash kernel from running on a CUDA device, torch's as well as the package's."""
+    reasons = []
     if dtype not in (torch.float16, torch.bfloat16):
-        return f"flash attention needs float16 or bfloat16, this is {_short(dtype)}"
+        reasons.append(f"flash attention needs float16 or bfloat16, this is {_short(dtype)}")
     if head_dim > 256:
-        return f"flash attention ends at head size 256, this is {head_dim}"
+        reasons.append(f"flash attention ends at head size 256, this is {head_dim}")
     capability = torch.cuda.get_device_capability(device)
     if capability < (8, 0):
         name = torch.cuda.get_device_name(device)
-        return f"flash attention needs compute capability 8.0, {name} has {capability[0]}.{capability[1]}"
-    if _flash_attn_package() is None:
-        return "the flash-attn package is not installed"
-    return None
+        reasons.append(f"flash attention needs compute capability 8.0, {name} has {capability[0]}.{capability[1]}")
+    return reasons
 
 
 def backend_in_use(
@@ -325,13 +340,7 @@ def _why_not_flash(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal:
     if q.device.type != "cuda":
         return f"torch has no flash kernel for these tensors on {q.device.type!r} ({_short(q.dtype)}, head size {q.shape[-1]})"
     reasons = [] if mask is None else ["flash attention takes no mask, and this batch is padded"]
-    if q.dtype not in (torch.float16, torch.bfloat16):
-        reasons.append(f"flash attention needs float16 or bfloat16, this is {_short(q.dtype)}")
-    if q.shape[-1] > 256:
-        reasons.append(f"flash attention ends at head size 256, this is {q.shape[-1]}")
-    capability = torch.cuda.get_device_capability(q.device)
-    if capability < (8, 0):
-        reasons.append(f"flash attention needs compute capability 8.0, this device has {capability[0]}.{capability[1]}")
+    reasons += _no_flash_on_cuda(q.device, q.dtype, q.shape[-1])
     if reasons:
         return "; ".join(reasons)
     with warnings.catch_warnings(record=True) as caught:

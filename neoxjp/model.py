@@ -294,10 +294,12 @@ class GPTNeoXJapaneseModel(_InFolders):
         if given is None:
             wanted = not self.training if use_cache is None else use_cache
             return [self.new_cache() for _ in range(count)] if wanted else None
-        if isinstance(given, KVCache) or len(given) != count or len({id(cache) for cache in given}) != count:
-            found = "one KVCache" if isinstance(given, KVCache) else f"{len({id(c) for c in given})} different ones"
+        fits = isinstance(given, Sequence) and all(isinstance(cache, KVCache) for cache in given)
+        if not fits or len(given) != count or len({id(cache) for cache in given}) != count:
+            found = f"{len({id(cache) for cache in given})} different ones" if fits else f"a {type(given).__name__}"
             raise ParameterError(
-                f"past_key_values must be a list of {count} caches, one a row, but is {found}. Use [model.new_cache()]."
+                f"past_key_values must be a list of {count} KVCaches, a different one for each row, but is {found}. "
+                "Make them with model.new_cache()."
             )
         return list(given)
 
@@ -309,7 +311,10 @@ class GPTNeoXJapaneseModel(_InFolders):
         past = any(cache.length for cache in caches or ())
         ragged = past and (count > 1 or valid is not None)
         dropout = self.config.attention_dropout if self.training else 0.0
-        return Rows(caches, columns, ragged, self.attn_implementation, dropout, need_weights)
+        implementation = self.attn_implementation
+        if valid is not None and torch.is_grad_enabled() and not bool(valid[:, 0].all()):
+            implementation = "eager"  # the fused kernels' gradients are wrong for queries that see nothing (padding on the left)
+        return Rows(caches, columns, ragged, implementation, dropout, need_weights)
 
 
 def _check_ids(input_ids: Tensor, vocab_size: int) -> None:
@@ -341,10 +346,11 @@ def _valid(attention_mask: Tensor | None, count: int, width: int, device: torch.
 
 
 def _positions(valid: Tensor | None, caches: list[KVCache] | None, width: int, device: torch.device) -> Tensor:
-    """Each row's tokens counted from the length of its cache, (B or 1, T); padding behind them goes on counting."""
+    """Each row's tokens counted from the length of its cache, (B or 1, T); padding goes on counting, below 0 before them."""
     past = [cache.length for cache in caches] if caches else [0]
     start = torch.tensor(past, device=device)[:, None]
     if valid is not None:
-        beyond = valid.flip(1).cumsum(1).eq(0).flip(1).cumsum(1)  # how far behind the row's last token
-        return start + (valid.cumsum(1) - 1 + beyond).clamp(min=0)
+        ahead = valid.cumsum(1).eq(0).flip(1).cumsum(1).flip(1)  # of the row's first token, in columns
+        behind = valid.flip(1).cumsum(1).eq(0).flip(1).cumsum(1)  # its last token
+        return start + (valid.cumsum(1) - 1).clamp(min=0) - ahead + behind
     return (start if len(set(past)) > 1 else start[:1]) + torch.arange(width, device=device)

@@ -1,10 +1,8 @@
-"""Tiny networks with random weights: transformers' ("theirs"), and ours with the same weights."""
+"""Tiny networks with random weights: ours, and transformers' ("theirs") with the same weights."""
 
 from typing import Any
 
 import torch
-from transformers import GPTNeoXJapaneseConfig as TheirConfig
-from transformers import GPTNeoXJapaneseForCausalLM as TheirModel
 
 from neoxjp.attention import Implementation
 from neoxjp.config import GPTNeoXJapaneseConfig
@@ -34,15 +32,14 @@ def ours(seed: int = 0, attn_implementation: Implementation = "auto", **changes:
     return GPTNeoXJapaneseForCausalLM(our_config(**changes), attn_implementation).eval()
 
 
-def pair(
-    seed: int = 0, attn_implementation: Implementation = "auto", **changes: Any
-) -> tuple[GPTNeoXJapaneseForCausalLM, TheirModel]:
+def pair(seed: int = 0, attn_implementation: Implementation = "auto", **changes: Any) -> tuple[GPTNeoXJapaneseForCausalLM, Any]:
     """The same random weights in our network and in transformers'; biases and norms are random too, so none goes unnoticed."""
+    from transformers import GPTNeoXJapaneseConfig as TheirConfig
+    from transformers import GPTNeoXJapaneseForCausalLM as TheirModel
+
     config = our_config(**changes)
     torch.manual_seed(seed)
-    raw = config.to_dict()
-    raw.pop("torch_dtype", None)
-    theirs = TheirModel(TheirConfig(**raw)).eval()
+    theirs = TheirModel(TheirConfig(**config.to_dict())).eval()
     with torch.no_grad():
         for name, weight in theirs.named_parameters():
             if weight.dim() == 1:
