@@ -30,7 +30,7 @@ SCRIPTS: dict["Script", str] = {
 
 JOINER = "\u200d"
 SPELLINGS_SHOWN = 24  # spellings of one id listed in the detail; an id can have hundreds
-PIECES_IN_ROW = 400  # boxes drawn in one row of the comparison
+PIECES_IN_ROW = 120  # boxes drawn in one row of the comparison
 
 
 # ---------------------------------------------------------------- the token view

@@ -4,8 +4,8 @@ A text fills the rows, the rows fill the table. A row that a visitor edited keep
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -22,6 +22,24 @@ SECOND = ("none", "bytes", "characters", "compat", "folder")
 
 
 @dataclass(frozen=True)
+class Spelled:
+    """What stands in the rows, and what the dictionary put there: a row that differs was edited, and stays."""
+
+    rows: Mapping[readings.SpellingKey, str] = field(default_factory=dict)
+    automatic: Mapping[readings.SpellingKey, str] = field(default_factory=dict)
+
+    def follow(self, text: str) -> "Spelled":
+        """The rows of another text; edited ones keep what was written there."""
+        fresh = automatic_rows(text)
+        edited = {key: value for key, value in self.rows.items() if value != self.automatic.get(key, "")}
+        return Spelled({**fresh, **edited}, fresh)
+
+    def edit(self, key: readings.SpellingKey, value: str) -> "Spelled":
+        """The rows with one of them written anew."""
+        return replace(self, rows={**self.rows, key: value})
+
+
+@dataclass(frozen=True)
 class Comparison:
     """The components of the section."""
 
@@ -30,8 +48,7 @@ class Comparison:
     view: gr.HTML
     rows: dict[readings.SpellingKey, gr.Textbox]
     reset: gr.Button
-    automatic: gr.State  # the dictionary's spelling of each row: a row that differs was edited
-    drawn: gr.State  # what the comparison on show was made from
+    spelled: gr.State  # a Spelled: what stands in the rows
     table: gr.Dataframe
     download: gr.Button
     csv: gr.Textbox
@@ -50,10 +67,10 @@ def build(playground: Playground) -> Comparison:
         rows = {key: _row(key) for key in EDITABLE}
         reset = gr.Button(label("c_reset"), size="sm", elem_id="c-reset")
     with gr.Accordion(label("c_table"), open=False, elem_id="c-table"):
-        table = gr.Dataframe(interactive=False, wrap=True, show_label=False, buttons=["copy", "fullscreen"])
+        table = gr.Dataframe(interactive=False, max_chars=40, show_label=False, buttons=["copy", "fullscreen"], elem_id="c-frame")
         download = gr.Button(label("c_download"), size="sm", elem_id="c-download")
         csv = gr.Textbox(visible="hidden", show_label=False)
-    return Comparison(second, folder, view, rows, reset, gr.State({}), gr.State(None), table, download, csv)
+    return Comparison(second, folder, view, rows, reset, gr.State(Spelled()), table, download, csv)
 
 
 def _row(key: readings.SpellingKey) -> gr.Textbox:
@@ -65,48 +82,44 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, chang
     """Wire the events. `text` is the text above; `changed` changes when another model was loaded."""
     silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     live: dict[str, Any] = {**silent, "trigger_mode": "always_last", "concurrency_limit": None}
+    view = [section.view, section.table]
+    asked = [text, section.second, section.folder, section.spelled]
     rows = list(section.rows.values())
 
-    def on_source(text: str, automatic: dict[str, str], *current: str | None) -> tuple[Any, ...]:
-        fresh = automatic_rows(text)
-        return fresh, *kept_rows(current, automatic, fresh)
+    def draw(request: gr.Request, text: str, second: str, folder: str, spelled: Spelled) -> tuple[Any, ...]:
+        return guarded(comparison_of, playground, text, second, folder, spelled, request=request, empty=(None,))
 
-    def on_reset(text: str) -> tuple[Any, ...]:
-        fresh = automatic_rows(text)
-        return fresh, *(fresh[key] for key in EDITABLE)
+    def on_text(request: gr.Request, text: str, second: str, folder: str, spelled: Spelled) -> tuple[Any, ...]:
+        fresh = spelled.follow(text)
+        return fresh, *fresh.rows.values(), *draw(request, text, second, folder, fresh)
 
-    def on_rows(
-        request: gr.Request,
-        text: str,
-        second: str,
-        folder: str | None,
-        drawn: Any,
-        automatic: dict[str, str],
-        *current: str | None,
-    ) -> tuple[Any, ...]:
-        asked = (text, second, folder or "", kept_rows(current, automatic, automatic))
-        made_from = (*asked, playground.serial, language(request))
-        if made_from == drawn:
-            return gr.skip(), gr.skip(), gr.skip()
-        return *guarded(comparison_of, playground, *asked, request=request, empty=(None,)), made_from
+    def on_reset(request: gr.Request, text: str, second: str, folder: str, spelled: Spelled) -> tuple[Any, ...]:
+        return on_text(request, text, second, folder, Spelled())
 
-    def on_download(
-        request: gr.Request, text: str, second: str, folder: str, automatic: dict[str, str], *current: str | None
-    ) -> str:
-        rows = kept_rows(current, automatic, automatic)
-        return csv_of(playground, text, second, folder or "", rows, words(language(request)))
+    # A row's own event trusts that row alone: the others may still be on their way to the browser.
+    def on_row(key: readings.SpellingKey) -> Callable[..., tuple[Any, ...]]:
+        def on_edit(
+            request: gr.Request, text: str, second: str, folder: str, spelled: Spelled, value: str | None
+        ) -> tuple[Any, ...]:
+            if value is None or value == spelled.rows.get(key, ""):
+                return gr.skip(), gr.skip(), gr.skip()  # it was filled by on_text
+            edited = spelled.edit(key, value)
+            return edited, *draw(request, text, second, folder, edited)
 
-    sources = [text, section.second, section.folder, section.drawn, section.automatic, *rows]
-    shown = [section.view, section.table, section.drawn]
-    filled = [section.automatic, *rows]
-    gr.on([text.change, changed.change], on_source, [text, *filled], filled, **live).then(on_rows, sources, shown, **silent)
-    gr.on([row.change for row in rows] + [section.second.change, section.folder.change], on_rows, sources, shown, **live)
-    section.reset.click(on_reset, text, filled, **silent)
+        return on_edit
+
+    gr.on([text.change, changed.change], on_text, asked, [section.spelled, *rows, *view], **live)
+    section.reset.click(on_reset, asked, [section.spelled, *rows, *view], **silent)
+    for key, row in section.rows.items():
+        row.change(on_row(key), [*asked, row], [section.spelled, *view], **live)
+    gr.on([section.second.change, section.folder.change], draw, asked, view, **live)
     section.second.change(lambda second: gr.Textbox(visible=second == "folder"), section.second, section.folder, **silent)
+
+    def on_download(request: gr.Request, text: str, second: str, folder: str, spelled: Spelled) -> str:
+        return csv_of(playground, text, second, folder, spelled, words(language(request)))
+
     save = "(text) => { neoxjp.download(text, 'spellings.csv', 'text/csv;charset=utf-8') }"
-    section.download.click(on_download, [*sources[:3], *filled], section.csv, **silent).then(
-        None, section.csv, js=save, api_visibility="private"
-    )
+    section.download.click(on_download, asked, section.csv, **silent).then(None, section.csv, js=save, api_visibility="private")
 
 
 def endpoints(playground: Playground) -> None:
@@ -136,35 +149,26 @@ def endpoints(playground: Playground) -> None:
 # ---------------------------------------------------------------- what the handlers show
 
 
-def automatic_rows(text: str) -> dict[str, str]:
+def automatic_rows(text: str) -> dict[readings.SpellingKey, str]:
     """The dictionary's spelling for each row that can be edited; the visitor's own row starts empty."""
     found: dict[str, str] = {spelling.key: render.whole(spelling.text) for spelling in readings.spellings(text[:COMPARED])}
     return {key: found.get(key, "") for key in EDITABLE}
 
 
-def kept_rows(current: Sequence[str | None], automatic: Mapping[str, str], fresh: Mapping[str, str]) -> tuple[str, ...]:
-    """The rows after the text changed: what a visitor wrote stays, what came from the dictionary (`automatic`) becomes `fresh`.
-
-    The browser says None for a row that was never unfolded: it has the dictionary's spelling.
-    """
-    pairs = zip(EDITABLE, current, strict=True)
-    return tuple(fresh.get(key, "") if value is None or value == automatic.get(key, "") else value for key, value in pairs)
-
-
 def records_of(
-    playground: Playground, text: str, second: str, folder: str, rows: Sequence[str], say: Words
+    playground: Playground, text: str, second: str, folder: str, spelled: Spelled, say: Words
 ) -> list[analysis.Comparison]:
     """The comparison's records: the text as written and the rows, by our tokenizer and by a second one."""
     chosen = [peers.ours(playground.tokenizer, playground.loaded.name if playground.loaded else "neoxjp")]
     other = second_peer(playground, second, folder, say)
     if other is not None:
         chosen.append(other)
-    spelled = [readings.Spelling("written", text[:COMPARED])] if text else []
-    for key, value in zip(EDITABLE, rows, strict=True):
+    lines = [readings.Spelling("written", text[:COMPARED])] if text else []
+    for key, value in spelled.rows.items():
+        check_length(playground, value)
         if value:
-            check_length(playground, value)
-            spelled.append(readings.Spelling(key, value[: 2 * COMPARED]))
-    return analysis.compare(spelled, chosen)
+            lines.append(readings.Spelling(key, value[: 2 * COMPARED]))
+    return analysis.compare(lines, chosen)
 
 
 def second_peer(playground: Playground, second: str, folder: str, say: Words) -> peers.Peer | None:
@@ -193,11 +197,9 @@ def named_peer(playground: Playground, name: str) -> peers.Peer:
     return peer
 
 
-def comparison_of(
-    playground: Playground, text: str, second: str, folder: str, rows: Sequence[str], say: Words
-) -> tuple[str, Any]:
+def comparison_of(playground: Playground, text: str, second: str, folder: str, spelled: Spelled, say: Words) -> tuple[str, Any]:
     """The comparison as HTML and as a table."""
-    records = records_of(playground, text, second, folder, rows, say)
+    records = records_of(playground, text, second, folder, spelled, say)
     drawn = render.comparison(records, say)
     if len(text) > COMPARED:
         drawn = render.notice(say("c_cut", n=f"{COMPARED:,}")) + drawn
@@ -214,6 +216,6 @@ def localised(records: Sequence[analysis.Comparison], say: Words) -> Any:
     return table.rename(columns={column: say(heads.get(column, column)) for column in table.columns})
 
 
-def csv_of(playground: Playground, text: str, second: str, folder: str, rows: Sequence[str], say: Words) -> str:
+def csv_of(playground: Playground, text: str, second: str, folder: str, spelled: Spelled, say: Words) -> str:
     """The table as CSV text, a byte order mark in front so that spreadsheets read it as UTF-8."""
-    return analysis.to_csv(localised(records_of(playground, text, second, folder, rows, say), say)).decode("utf-8")
+    return analysis.to_csv(localised(records_of(playground, text, second, folder, spelled, say), say)).decode("utf-8")
