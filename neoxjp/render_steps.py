@@ -7,6 +7,7 @@ it shows instead of drawing it anew. `ui/assets/written.js` shows a piece's alte
 import math
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from .render import GLYPHS, Words, attributes, data, unseen, visible
@@ -16,8 +17,10 @@ LEVELS = (0.5, 0.2, 0.05, 0.01, 0.001)
 """Borders of the colour scale: a token of at least the first probability has level 0, one below the last has level 5."""
 
 DETAIL_WORDS = (
-    "g_id", "g_rank", "g_probability", "g_surprise", "g_entropy", "g_model", "g_filtered", "g_removed", "g_drawn", "g_bytes", "g_given", "g_unscored",
-)  # fmt: skip
+    *("g_view", "g_id", "g_rank", "g_probability", "g_surprise", "g_entropy", "g_unscored"),
+    *("g_model", "g_filtered", "g_removed", "g_drawn", "g_bytes"),
+)
+"""What `written.js` needs to write the panel under the text."""
 
 
 def level(probability: float) -> int:
@@ -35,7 +38,7 @@ class Sheet:
     def __init__(self, prompt: str, say: Words, *, cut: int = 0):
         """`prompt`: what the visitor wrote; `cut`: how many of its first tokens the model does not see."""
         self._held: list[Step] = []
-        words = {key: say(key) for key in DETAIL_WORDS}
+        words = {key: say(key, n="{n}") for key in DETAIL_WORDS} | {"bits": say("g_bits")}
         note = f'<span class="cut-note">{escape(say("g_cut_note", n=cut))}</span>' if cut else ""
         self.html = (
             f'<span hidden class="words"{attributes(data_words=data(words))}></span>'
@@ -61,13 +64,16 @@ class Sheet:
         facts = record(group, text)
         shown = visible(text) if text else '<i class="blank">∅</i>'
         count = f"<sup>{len(group)}</sup>" if len(group) > 1 else ""
-        names = attributes(class_=f"p l{facts['l']}", data_step=data(facts))
+        names = attributes(class_=f"w l{facts['l']}", data_step=data(facts))
         breaks = "<br>" * text.replace("\r\n", "\n").count("\n")
         self.html += f'<span role="option" tabindex="-1"{names}>{shown}{count}</span>{breaks}'
 
 
 def record(group: Sequence[Step], text: str) -> dict[str, Any]:
-    """What the browser is told about one box: s text, i ids, l level, p probability, b bits, r rank, e entropy in bits, a alternatives.
+    """What the browser is told about one box.
+
+    s text, i ids, l level, p probability, b bits, r rank, e entropy in bits, a alternatives (text, id, probability, the same after
+    the filters, kept).
 
     Several tokens that make one character count together; rank, entropy and alternatives are those of the first.
     """
@@ -100,12 +106,13 @@ def lines(text: str) -> str:
     return escape(text).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "<br>")
 
 
-def scale(say: Words) -> str:
-    """The legend of the six levels, with numbers."""
+def scale(name: str) -> str:
+    """The legend of the six levels, with numbers. `name` is HTML."""
     borders = [f"{100 * border:g}" for border in LEVELS]
-    texts = [f"≥ {borders[0]} %", *(f"–{border} %" for border in borders[1:]), f"< {borders[-1]} %"]
+    between = [f"{low}–{high} %" for high, low in pairwise(borders)]
+    texts = [f"≥ {borders[0]} %", *between, f"< {borders[-1]} %"]
     items = "".join(f'<li><i class="l{number}">字</i>{text}</li>' for number, text in enumerate(texts))
-    return f'<ul class="prob-scale" aria-label="{escape(say("g_scale"))}"><li class="name">{escape(say("g_scale"))}</li>{items}</ul>'
+    return f'<ul class="prob-scale"><li class="name">{name}</li>{items}</ul>'
 
 
 def numbers(cells: Sequence[tuple[str, str]], bits: Sequence[float], say: Words) -> str:
@@ -120,21 +127,21 @@ def spark(bits: Sequence[float], say: Words, *, width: int = 120) -> str:
     if not shown:
         return ""
     top = max(12.0, *shown)
-    bars = "".join(
-        f'<rect x="{number}" y="{40 - 40 * value / top:.2f}" width=".8" height="{40 * value / top:.2f}"/>' for number, value in enumerate(shown)
-    )
+    tall = [40 * value / top for value in shown]
+    bars = "".join(f'<rect x="{at}" y="{40 - height:.2f}" width=".8" height="{height:.2f}"/>' for at, height in enumerate(tall))
     mean = 40 - 40 * (sum(bits) / len(bits)) / top
     line = f'<line x1="0" x2="{width}" y1="{mean:.2f}" y2="{mean:.2f}"/>'
     words = escape(say("g_spark", top=f"{top:.0f}"))
     return (
-        f'<figure class="spark"><svg viewBox="0 0 {width} 40" preserveAspectRatio="none" role="img" aria-label="{words}">{bars}{line}</svg>'
+        f'<figure class="spark"><svg viewBox="0 0 {width} 40" preserveAspectRatio="none" role="img" aria-label="{words}">'
+        f"{bars}{line}</svg>"
         f"<figcaption>{words}</figcaption></figure>"
     )
 
 
 def working(message: str, done: int = 0, total: int = 0) -> str:
     """The line that says what is going on; with `total`, a bar beside it."""
-    bar = f'<progress{attributes(value=done, max=total, aria_label=message)}></progress>' if total else ""
+    bar = f"<progress{attributes(value=done, max=total, aria_label=message)}></progress>" if total else ""
     return f'<p class="work">{bar}<span>{escape(message)}</span></p>'
 
 

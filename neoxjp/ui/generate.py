@@ -1,24 +1,235 @@
-"""The Generate tab."""
+"""The Generate tab: opening, continuation in pieces, sampling. What happens is in writing.py; here are components and wires."""
 
+import json
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
+from neoxjp import render, render_steps
+from neoxjp.errors import NeoxjpError
+from neoxjp.ui import api
 from neoxjp.ui.session import Playground
-from neoxjp.ui.strings import both
+from neoxjp.ui.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
+from neoxjp.ui.strings import Lang, both, label, language, words
+from neoxjp.ui.writing import Frame, Mode, Writing, show, write
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "prompts.json"
+"""The openings that the page offers. An installed package has no examples folder: the page then offers none."""
 
 
 @dataclass(frozen=True)
 class GenerateTab:
     """The components of the tab."""
 
+    writing: gr.State
+    prompt: gr.Textbox
+    count: gr.HTML
+    examples: dict[str, gr.Button]
+    go: gr.Button
+    stop: gr.Button
+    more: gr.Button
+    again: gr.Button
+    undo: gr.Button
+    line: gr.HTML
+    announce: gr.HTML
     view: gr.HTML
+    presets: dict[str, gr.Button]
+    controls: dict[str, gr.Slider]
+    seed: gr.Textbox
+    dice: gr.Button
+    stop_strings: gr.Textbox
+    cut: gr.Checkbox
+    stats: gr.HTML
+
+    @property
+    def settings(self) -> list[Any]:
+        """The inputs that make a `Settings`, in its order."""
+        numbers = [self.controls[control.name] for control in CONTROLS]
+        return [*numbers, self.seed, self.stop_strings, self.cut]
+
+    @property
+    def shown(self) -> list[Any]:
+        """What a frame changes, in the order of `updates`."""
+        return [self.line, self.view, self.stats, self.announce, self.go, self.stop, self.more, self.again, self.undo]
 
 
 def build(playground: Playground) -> GenerateTab:
     """Draw the tab."""
-    return GenerateTab(view=gr.HTML(both("wait_model"), apply_default_css=False))
+    parts: dict[str, Any] = {"writing": gr.State(Writing(), delete_callback=Writing.stop)}
+    with gr.Row(elem_id="gen"):
+        with gr.Column(scale=7, min_width=320, elem_id="gen-main"):
+            _build_text(parts)
+        with gr.Column(scale=3, min_width=280, elem_id="gen-side"):
+            _build_sampling(parts)
+            parts["stats"] = gr.HTML(elem_id="gen-stats", apply_default_css=False)
+    return GenerateTab(**parts)
 
 
-def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status: gr.HTML) -> None:
+def _build_text(parts: dict[str, Any]) -> None:
+    openings = examples()
+    with gr.Group(elem_id="gen-opening"):
+        parts["prompt"] = gr.Textbox(
+            next(iter(openings.values()), ""),
+            label=label("g_prompt"),
+            placeholder=label("g_prompt_placeholder"),
+            lines=2,
+            max_lines=8,
+            elem_id="gen-prompt",
+        )
+        with gr.Row(elem_id="gen-under"):
+            parts["count"] = gr.HTML(elem_id="gen-count", apply_default_css=False)
+            with gr.Row(elem_id="gen-examples"):
+                if openings:
+                    gr.HTML(both("g_examples"), elem_id="gen-examples-name", apply_default_css=False)
+                parts["examples"] = {
+                    name: gr.Button(label(f"g_ex_{name}"), size="sm", min_width=0, elem_classes="chip") for name in openings
+                }
+    with gr.Row(elem_id="gen-buttons"):
+        parts["go"] = gr.Button(label("g_go"), variant="primary", elem_id="gen-go", min_width=120)
+        for name in ("stop", "more", "again", "undo"):
+            parts[name] = gr.Button(label(f"g_{name}"), elem_id=f"gen-{name}", min_width=80, interactive=False)
+    parts["line"] = gr.HTML(f'<p class="work">{both("g_hint")}</p>', elem_id="gen-line", apply_default_css=False)
+    parts["announce"] = gr.HTML(elem_id="gen-announce", elem_classes="sr", apply_default_css=False)
+    name = words("en")("g_view_label")
+    template = (
+        f'<div class="written" role="listbox" aria-label="{name}" lang="ja"><p class="hint">{both("g_panel_hint")}</p></div>'
+        f"{render_steps.scale(both('g_scale'))}"
+        '<div class="alternatives" hidden></div>'
+    )
+    script = (files("neoxjp.ui") / "assets" / "written.js").read_text(encoding="utf-8")
+    parts["view"] = gr.HTML("", html_template=template, js_on_load=script, elem_id="gen-view", apply_default_css=False)
+
+
+def _build_sampling(parts: dict[str, Any]) -> None:
+    defaults = Settings()
+
+    def slider(control: Any) -> gr.Slider:
+        return gr.Slider(
+            control.low,
+            control.high,
+            getattr(defaults, control.name),
+            step=control.step,
+            label=label(f"g_{control.name}"),
+            info=label(f"g_{control.name}_help"),
+            elem_id=f"gen-{control.name}",
+        )
+
+    with gr.Accordion(label("g_sampling"), open=True, elem_id="gen-sampling"):
+        with gr.Row(elem_id="gen-presets"):
+            parts["presets"] = {
+                name: gr.Button(label(f"g_preset_{name}"), size="sm", min_width=0, elem_classes="chip") for name in PRESETS
+            }
+        parts["controls"] = {control.name: slider(control) for control in CONTROLS if control.name in IN_VIEW}
+        with gr.Row(elem_id="gen-seed-row"):
+            parts["seed"] = gr.Textbox(
+                "", label=label("g_seed"), info=label("g_seed_help"), max_lines=1, elem_id="gen-seed", min_width=120
+            )
+            parts["dice"] = gr.Button(label("g_dice"), size="sm", min_width=0, elem_id="gen-dice", elem_classes="chip")
+        with gr.Accordion(label("g_more_filters"), open=False, elem_id="gen-more-filters"):
+            parts["controls"] |= {control.name: slider(control) for control in CONTROLS if control.name not in IN_VIEW}
+            parts["stop_strings"] = gr.Textbox(
+                "",
+                label=label("g_stop_strings"),
+                info=label("g_stop_strings_help"),
+                lines=2,
+                max_lines=6,
+                elem_id="gen-stop-strings",
+            )
+            parts["cut"] = gr.Checkbox(False, label=label("g_cut"), info=label("g_cut_help"), elem_id="gen-cut")
+
+
+def examples() -> dict[str, str]:
+    """Openings by name: "story" → "むかし、…"."""
+    return json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.is_file() else {}
+
+
+def connect(tab: GenerateTab, playground: Playground, changed: gr.State, status: gr.HTML) -> None:
     """Wire the events. `changed` changes when another model was loaded; `status` is the line in the page's head."""
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    stream: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+
+    def writer(mode: Mode) -> Any:
+        def handler(writing: Writing, prompt: str, request: gr.Request, *values: Any) -> Iterator[list[Any]]:
+            settings = Settings.of(values)
+            for frame in write(playground, writing, mode, prompt or "", settings, language(request)):
+                yield updates(frame, writing)
+
+        return handler
+
+    inputs = [tab.writing, tab.prompt, *tab.settings]
+    modes: list[tuple[gr.Button, Mode]] = [(tab.go, "new"), (tab.more, "continue"), (tab.again, "again")]
+    for button, mode in modes:
+        button.click(writer(mode), inputs, tab.shown, **stream)
+    tab.stop.click(Writing.stop, tab.writing, None, **quiet)
+
+    def undo(writing: Writing, request: gr.Request) -> list[Any]:
+        text = writing.undo()
+        view, line, stats = show(text, words(language(request)))
+        return [*updates(Frame(line, False, view, stats, announce=""), writing), gr.skip() if text is None else text.prompt]
+
+    tab.undo.click(undo, tab.writing, [*tab.shown, tab.prompt], **quiet)
+
+    def count_tokens(prompt: str, request: gr.Request) -> str:
+        return counted(playground, prompt or "", language(request))
+
+    gr.on([tab.prompt.change, changed.change], count_tokens, tab.prompt, tab.count, trigger_mode="always_last", **quiet)
+    changed.change(lambda: length_slider(playground), None, tab.controls["length"], **quiet)
+    for name, button in tab.examples.items():
+        text = examples()[name]
+        button.click(lambda text=text: text, None, tab.prompt, **quiet)
+    for name, button in tab.presets.items():
+        targets = [tab.controls[field] for field in PRESET_FIELDS]
+        button.click(lambda name=name: preset(name), None, targets, **quiet)
+    tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.seed, **quiet)
+    api.connect(playground)
+
+
+def updates(frame: Frame, writing: Writing) -> list[Any]:
+    """A frame as values for `GenerateTab.shown`."""
+    idle, text = not frame.running, writing.text is not None
+
+    def button(on: bool) -> Any:
+        return gr.Button(interactive=on)
+
+    def or_skip(value: str | None) -> Any:
+        return gr.skip() if value is None else value
+
+    if frame.announce is None:  # between start and end the buttons stay as they are
+        return [frame.line, or_skip(frame.view), or_skip(frame.stats), *[gr.skip()] * 6]
+    buttons = [button(idle), button(not idle), button(idle and text), button(idle and text), button(idle and bool(writing.past))]
+    return [frame.line, or_skip(frame.view), or_skip(frame.stats), frame.announce, *buttons]
+
+
+def counted(playground: Playground, prompt: str, lang: Lang) -> str:
+    """The number of the prompt's tokens, of how many that fit the context; a warning where they do not."""
+    say = words(lang)
+    if len(prompt) > playground.limits.characters:
+        found = say("g_too_many_characters", n=f"{len(prompt):,}", most=f"{playground.limits.characters:,}")
+        return render.notice(found, "error")
+    try:
+        number = len(playground.tokenizer.encode(prompt))
+    except NeoxjpError as error:
+        return render_steps.working(error.ja if lang == "ja" else str(error))
+    if not prompt:
+        return render_steps.working(say("g_count_bos"))
+    loaded = playground.loaded
+    if loaded is None or loaded.model is None:
+        return render_steps.working(say("g_count_no_context", n=f"{number:,}"))
+    context = loaded.model.config.max_position_embeddings
+    if number >= context:
+        return render.notice(say("g_count_over", n=f"{number:,}", context=f"{context:,}"), "error")
+    return render_steps.working(say("g_count", n=f"{number:,}", context=f"{context:,}"), number, context)
+
+
+def length_slider(playground: Playground) -> Any:
+    """The length control for the model that is loaded now: up to its context, or to what a visitor may ask for."""
+    loaded = playground.loaded
+    if loaded is None or loaded.model is None:
+        return gr.skip()
+    context = loaded.model.config.max_position_embeddings
+    return gr.Slider(maximum=min(context - 1, playground.limits.new_tokens or context))

@@ -1,24 +1,277 @@
-"""The Model tab."""
+"""The Model tab: what is loaded, on what it runs, its card; and, where visitors may, loading another one."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any
 
 import gradio as gr
 
-from neoxjp.ui.session import Playground
-from neoxjp.ui.strings import both
+from neoxjp import render, render_steps
+from neoxjp.checkpoint import bundled_path
+from neoxjp.errors import NeoxjpError
+from neoxjp.ui.memory import NoRoom, free_memory, gib, weight_bytes
+from neoxjp.ui.session import Choice, Loaded, Playground, Progress
+from neoxjp.ui.strings import Lang, Words, both, label, language, words
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+POLL = 0.25  # seconds between two looks at a load
 
 
 @dataclass(frozen=True)
 class ModelTab:
-    """The components of the tab."""
+    """The components of the tab; those for loading are None in public."""
 
-    view: gr.HTML
+    facts: gr.HTML
+    card: gr.Markdown
+    name: gr.Textbox | None = None
+    revision: gr.Textbox | None = None
+    dtype: gr.Dropdown | None = None
+    load: gr.Button | None = None
+    unload: gr.Button | None = None
+    keep: gr.Button | None = None
+    line: gr.HTML | None = None
 
 
 def build(playground: Playground) -> ModelTab:
     """Draw the tab."""
-    return ModelTab(view=gr.HTML(both("wait_model"), apply_default_css=False))
+    parts: dict[str, Any] = {}
+    with gr.Row(elem_id="mod"):
+        with gr.Column(scale=6, min_width=320):
+            parts["facts"] = gr.HTML(f'<p class="work">{both("wait_model")}</p>', elem_id="mod-facts", apply_default_css=False)
+        with gr.Column(scale=5, min_width=320):
+            if playground.public:
+                gr.HTML(f'<p class="notice info">{both("m_public")}</p>', apply_default_css=False)
+            else:
+                _build_loading(parts)
+            parts["card"] = gr.Markdown("", elem_id="mod-card", latex_delimiters=[])
+    return ModelTab(**parts)
 
 
-def connect(tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML) -> None:
-    """Wire the events. `changed` changes when another model was loaded; `status` is the line in the page's head."""
+def _build_loading(parts: dict[str, Any]) -> None:
+    with gr.Group(elem_id="mod-loading"):
+        parts["name"] = gr.Textbox(
+            label=label("m_name"),
+            info=label("m_name_help"),
+            placeholder="abeja/gpt-neox-japanese-2.7b",
+            max_lines=1,
+            elem_id="mod-name",
+        )
+        with gr.Row():
+            parts["revision"] = gr.Textbox(
+                label=label("m_revision"),
+                info=label("m_revision_help"),
+                placeholder="main",
+                max_lines=1,
+                min_width=140,
+                elem_id="mod-revision",
+            )
+            parts["dtype"] = gr.Dropdown(
+                list(DTYPES), value="auto", label=label("m_dtype"), info=label("m_dtype_help"), min_width=140, elem_id="mod-dtype"
+            )
+    with gr.Row(elem_id="mod-buttons"):
+        parts["load"] = gr.Button(label("m_load"), variant="primary", elem_id="mod-load", min_width=120)
+        parts["unload"] = gr.Button(label("m_unload"), visible=False, elem_id="mod-unload", min_width=160)
+        parts["keep"] = gr.Button(label("m_keep"), visible=False, elem_id="mod-keep", min_width=120)
+    parts["line"] = gr.HTML(elem_id="mod-line", apply_default_css=False)
+
+
+def connect(tab: ModelTab, playground: Playground, changed: gr.State, status: gr.HTML, head: Callable[[gr.Request], str]) -> None:
+    """Wire the events. `changed` changes when another model was loaded; `status` is the page's head line, `head` writes it."""
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+    def shown(request: gr.Request) -> tuple[str, str]:
+        return facts(playground, language(request)), card(playground.loaded)
+
+    changed.change(shown, None, [tab.facts, tab.card], **quiet)
+    if tab.line is None or tab.load is None or tab.unload is None or tab.keep is None:
+        return
+
+    def loader(unload_first: bool) -> Any:
+        def handler(name: str, revision: str, dtype: str, request: gr.Request) -> Iterator[list[Any]]:
+            before = playground.loaded.choice if playground.loaded else Choice("")
+            choice = Choice(name.strip(), revision.strip() or None, dtype, before.device, before.offline)
+            for line, asks in load(playground, choice, unload_first, language(request)):
+                busy = playground.progress.busy
+                question = [gr.Button(visible=asks), gr.Button(visible=asks)]
+                yield [line, gr.Button(interactive=not busy), *question, playground.serial, head(request)]
+
+        return handler
+
+    inputs: list[Any] = [tab.name, tab.revision, tab.dtype]
+    outputs: list[Any] = [tab.line, tab.load, tab.unload, tab.keep, changed, status]
+    stream: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+    tab.load.click(loader(False), inputs, outputs, **stream)
+    tab.unload.click(loader(True), inputs, outputs, **stream)
+    tab.keep.click(
+        lambda: ("", gr.Button(visible=False), gr.Button(visible=False)), None, [tab.line, tab.unload, tab.keep], **quiet
+    )
+
+
+def load(playground: Playground, choice: Choice, unload_first: bool, lang: Lang) -> Iterator[tuple[str, bool]]:
+    """Load beside the page; yields the line to show (HTML) and whether it asks to unload the present model first."""
+    say = words(lang)
+    refusal = "m_public" if playground.public else "m_busy" if playground.progress.busy else "" if choice.name else "m_no_name"
+    if refusal:
+        yield render.notice(say(refusal), "error"), False
+        return
+    thread = playground.start(choice, unload_first=unload_first)
+    while thread.is_alive():
+        yield loading_line(playground.progress, say), False
+        thread.join(POLL)
+    progress = playground.progress
+    if progress.state == "failed":
+        yield failed_line(playground, progress.error, lang), isinstance(progress.error, NoRoom) and progress.error.can_unload
+    else:
+        yield render.notice(say("m_loaded", name=progress.name)), False
+
+
+def loading_line(progress: Progress, say: Words) -> str:
+    """What is being read, and how much of it."""
+    key = {"download": "m_downloading", "weights": "m_reading"}.get(progress.state, "m_vocabulary")
+    amount = f"{gib(progress.done)} / {gib(progress.total)} GiB" if progress.total else "…"
+    return render_steps.working(say(key, name=progress.name, amount=amount), progress.done, progress.total)
+
+
+def failed_line(playground: Playground, error: NeoxjpError | None, lang: Lang) -> str:
+    """Why it failed, and that the old model still works."""
+    say = words(lang)
+    message = say("unexpected") if error is None else error.ja if lang == "ja" else str(error)
+    loaded = playground.loaded
+    if loaded is not None and loaded.model is not None:
+        message += " " + say("m_kept", name=loaded.name)
+    return render.notice(message, "error")
+
+
+def info(playground: Playground) -> dict[str, Any]:
+    """Everything that is known about what is loaded, as plain values: the record of /model_info."""
+    progress, loaded, limits = playground.progress, playground.loaded, playground.limits
+    record: dict[str, Any] = {
+        "state": progress.state,
+        "loading": {"name": progress.name, "done_bytes": progress.done, "total_bytes": progress.total} if progress.busy else None,
+        "error": str(progress.error) if progress.error is not None and not playground.public else None,
+        "public": playground.public,
+        "limits": asdict(limits),
+        "vocabulary": loaded.tokenizer.vocab_size if loaded else None,
+        "model": None,
+        "engine": None,
+    }
+    if loaded is None or loaded.model is None or loaded.engine is None:
+        return record
+    model, report = loaded.model, loaded.model.load_report
+    backend = model.attention_backend()
+    record["model"] = {
+        "name": loaded.name,
+        "source": source(playground, loaded),
+        "revision": (report.revision if report else None) or loaded.choice.revision,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "dtype": _name(model.dtype),
+        "stored_dtype": _name(report.stored_dtype) if report else None,
+        "format": report.format if report else None,
+        "tied_output": model.config.tie_word_embeddings,
+        "device_map": {name: str(device) for name, device in report.device_map.items()} if report else {"": str(model.device)},
+        "weight_bytes": weight_bytes(model),
+        "cache_bytes_per_token": model.cache_bytes_per_token,
+        "context": model.config.max_position_embeddings,
+        "attention": {"kernel": backend.name, "flash_refused": backend.refused},
+        "config": model.config.to_dict(),
+    }
+    engine = loaded.engine
+    record["engine"] = {
+        "running": engine.running,
+        "waiting": engine.waiting,
+        "max_batch": engine.max_batch,
+        "max_waiting": engine.max_waiting,
+    }
+    return record
+
+
+def source(playground: Playground, loaded: Loaded) -> str:
+    """Where the model is from: a Hub id, "bundled", or a folder (in public only the folder's name)."""
+    if loaded.folder is not None and loaded.folder == bundled_path():
+        return "bundled"
+    return (
+        loaded.name
+        if playground.public and loaded.folder is not None and str(loaded.folder) == loaded.choice.name
+        else loaded.choice.name
+    )
+
+
+def facts(playground: Playground, lang: Lang) -> str:
+    """HTML of what is loaded, in rows, with the memory as bars and the config folded."""
+    say, record = words(lang), info(playground)
+    model, engine = record["model"], record["engine"]
+    if model is None:
+        state = "wait_model" if playground.progress.busy else "nothing_loaded"
+        return render_steps.working(say(state))
+    stored = model["stored_dtype"]
+    devices = ", ".join(f"{name or say('m_all')}: {device}" for name, device in model["device_map"].items())
+    kernel = model["attention"]["kernel"]
+    refused = model["attention"]["flash_refused"]
+    dtype = model["dtype"] if stored in (None, model["dtype"]) else say("m_f_dtype_value", now=model["dtype"], stored=stored)
+    where = say("m_bundled") if model["source"] == "bundled" else model["source"]
+    rows = [
+        (say("m_f_name"), model["name"]),
+        (say("m_f_source"), where),
+        (say("m_f_revision"), model["revision"] or "–"),
+        (say("m_f_parameters"), f"{model['parameters']:,}"),
+        (say("m_f_shape"), say("m_f_shape_value", **{key: model["config"][key] for key in SHAPE})),
+        (say("m_f_vocabulary"), f"{model['config']['vocab_size']:,}"),
+        (say("m_f_context"), say("m_f_tokens", n=f"{model['context']:,}")),
+        (say("m_f_dtype"), dtype),
+        (say("m_f_devices"), devices),
+        (say("m_f_attention"), kernel if refused is None else say("m_f_refused", kernel=kernel, why=refused)),
+        (say("m_f_output"), say("m_f_tied" if model["tied_output"] else "m_f_untied")),
+        (say("m_f_engine"), say("m_f_engine_value", **engine)),
+    ]
+    if playground.public:
+        limits = record["limits"]
+        rows.append(
+            (say("m_f_limits"), say("m_f_limits_value", tokens=limits["new_tokens"], characters=f"{limits['characters']:,}"))
+        )
+    config = render.table((), [(name, str(value)) for name, value in model["config"].items()])
+    return (
+        f'<h2 class="sub">{escape(say("m_loaded_now"))}</h2>{render.table((), rows)}'
+        f'<h2 class="sub">{escape(say("m_memory"))}</h2>{memory_bars(playground, model, say)}'
+        f'<details class="config"><summary>config.json</summary>{config}</details>'
+    )
+
+
+SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
+
+
+def memory_bars(playground: Playground, model: dict[str, Any], say: Words) -> str:
+    """Weights, the cache of one full context, and what is free, on one scale."""
+    device = playground.loaded.choice.device if playground.loaded else "cpu"
+    sizes = {
+        "m_mem_weights": model["weight_bytes"],
+        "m_mem_cache": model["cache_bytes_per_token"] * model["context"],
+        "m_mem_free": free_memory(device),
+    }
+    most = max(sizes.values())
+    rows = "".join(
+        f'<tr><th scope="row">{escape(say(key))}</th><td>{render.bar(size, most, amount(size))}</td></tr>'
+        for key, size in sizes.items()
+    )
+    note = escape(say("m_mem_note", each=f"{model['cache_bytes_per_token']:,}"))
+    return f'<table class="facts memory"><tbody>{rows}</tbody></table><p class="hint">{note}</p>'
+
+
+def card(loaded: Loaded | None) -> str:
+    """The bundled model's card, without its front matter. Others stay unread: they may fetch pictures from outside."""
+    if loaded is None or loaded.folder is None or loaded.folder != bundled_path():
+        return ""
+    path = loaded.folder / "README.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if text.startswith("---\n") and "\n---\n" in text[4:]:
+        text = text[4:].split("\n---\n", 1)[1]
+    return text.strip()
+
+
+def amount(size: int) -> str:
+    """Bytes for people: 27_400_000 → "26.1 MiB"."""
+    return f"{gib(size)} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+
+
+def _name(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")

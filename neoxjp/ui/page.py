@@ -44,7 +44,7 @@ def build(playground: Playground) -> gr.Blocks:
         generate.connect(generate_tab, playground, changed, status)
         tokenize.connect(tokenize_tab, playground, changed)
         tokenize.endpoints(playground)
-        model.connect(model_tab, playground, changed, status)
+        model.connect(model_tab, playground, changed, status, lambda request: head_line(playground, request))
     return blocks
 
 
@@ -61,6 +61,8 @@ def head_line(playground: Playground, request: gr.Request | None) -> str:
         facts = [loaded.name, say("tokenizer_only")]
     if progress.state == "vocabulary":
         return render.status(facts, "busy", say("loading_vocabulary", name=progress.name))
+    if progress.state == "download":
+        return render.status(facts, "busy", say("loading_download", name=progress.name, percent=progress.percent))
     if progress.state == "weights":
         return render.status(facts, "busy", say("loading_weights", name=progress.name, percent=progress.percent))
     if progress.state == "failed":
@@ -76,7 +78,8 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
         server_port=port,
         share=share,
         theme=theme(),
-        css=_asset("page.css"),
+        css=_asset("page.css") + _asset("generate.css"),
+        max_threads=100,  # a visitor who waits or whose text streams holds one
         head=f"<script>{_asset('page.js')}</script>",
         i18n=translations(),
         footer_links=["api"],

@@ -4,14 +4,16 @@ One `Playground` a process: every visitor sees the same model. It knows nothing 
 tokenizer is there first, the model later, and an old model stays until the new one is complete.
 """
 
+import gc
 import logging
 import threading
-from collections.abc import Callable
+import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from neoxjp.errors import NeoxjpError
+from neoxjp.ui.memory import check_room, cpu_dtype, free_memory
 
 if TYPE_CHECKING:
     from neoxjp.engine import Engine
@@ -31,7 +33,7 @@ class Choice:
 
     name: str  # a local folder or a Hub id
     revision: str | None = None  # Hub revision: branch, tag or sha
-    dtype: str = "auto"  # "auto": as stored, where the device computes in it
+    dtype: str = "auto"  # "auto": as stored; on a CPU float32 where there is room, which it computes in
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
     offline: bool = False  # True: nothing is asked of the Hub
 
@@ -57,9 +59,9 @@ class Loaded:
 class Progress:
     """How the latest load stands."""
 
-    state: Literal["idle", "vocabulary", "weights", "ready", "failed"] = "idle"
+    state: Literal["idle", "vocabulary", "download", "weights", "ready", "failed"] = "idle"
     asked: str = ""  # the name that was asked for
-    done: int = 0  # bytes of weights read
+    done: int = 0  # bytes of weights downloaded or read
     total: int = 0  # bytes of weights in all; 0: not known yet
     error: NeoxjpError | None = None  # set with "failed"
 
@@ -69,7 +71,7 @@ class Progress:
 
     @property
     def busy(self) -> bool:
-        return self.state in ("vocabulary", "weights")
+        return self.state in ("vocabulary", "download", "weights")
 
     @property
     def percent(self) -> int:
@@ -102,22 +104,6 @@ def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: in
     running = max(1, min(8, memory_bytes // 4 // per_request)) if cache_bytes_per_token else 4
     characters = max(2_000, min(200_000, memory_bytes // 16 // 40 // 400))
     return Limits(characters=characters, new_tokens=min(512, context), running=running, waiting=4 * running)
-
-
-def free_memory() -> int:
-    """Bytes that this process may still take: the machine's, or its container's where that is less."""
-    import psutil  # type: ignore[import-untyped]
-
-    available = int(psutil.virtual_memory().available)
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-    except (OSError, ValueError):
-        return available
-    return available if limit == "max" else max(0, min(available, int(limit) - used))
-
-
-Loader = Callable[..., Any]
 
 
 @dataclass
@@ -174,9 +160,9 @@ class Playground:
             raise NotReady("The model is still being loaded.", ja="モデルを読み込んでいます。")
         raise NotReady("No model is loaded: load one in the Model tab.", ja="モデルがありません。モデルのタブで読み込めます。")
 
-    def start(self, choice: Choice) -> threading.Thread:
+    def start(self, choice: Choice, *, unload_first: bool = False) -> threading.Thread:
         """Load beside the page; `progress` tells how it goes. An expected error ends in `progress`, any other also in the log."""
-        thread = threading.Thread(target=self._load_quietly, args=(choice,), name="neoxjp-load", daemon=True)
+        thread = threading.Thread(target=self._load_quietly, args=(choice, unload_first), name="neoxjp-load", daemon=True)
         self.progress = Progress("vocabulary", choice.name)
         thread.start()
         return thread
@@ -190,54 +176,64 @@ class Playground:
                 is loaded again.
 
         Raises:
-            NeoxjpError: it cannot be loaded. What was loaded before is still (or again) there.
+            NeoxjpError: it cannot be loaded; NoRoom: it does not fit into memory. What was loaded before is still, or again, there.
         """
         with self._lock:
-            old = self.loaded
-            if unload_first and old is not None:
-                self._put(replace(old, model=None, engine=None))
-                _close(old)
+            before = self.loaded.choice if self.loaded and self.loaded.model is not None else None
+            if unload_first:
+                self._unload()
             try:
-                self._put(self._read(choice))
-            except NeoxjpError as error:
-                if unload_first and old is not None and old.model is not None:
-                    choice_before, old = old.choice, None  # nothing may hold the old weights while they are read anew
-                    self._put(self._read(choice_before))
-                self.progress = Progress("failed", choice.name, error=error)
+                fresh = self._read(choice)
+            except Exception as error:
+                traceback.clear_frames(error.__traceback__)  # they hold the weights that were read so far
+                if unload_first and before is not None:
+                    self._put(self._read(before))
+                self.progress = Progress("failed", choice.name, error=error if isinstance(error, NeoxjpError) else None)
                 raise
-            if old is not None and not unload_first:
+            old = self.loaded
+            self._put(fresh)
+            if old is not None:
                 _close(old)
             self.progress = Progress("ready", choice.name)
             return self.loaded  # type: ignore[return-value]
+
+    def _unload(self) -> None:
+        """Give the model's memory back; its vocabulary stays."""
+        if self.loaded is not None:
+            _close(self.loaded)
+            self._put(replace(self.loaded, model=None, engine=None))
+        gc.collect()
 
     def _read(self, choice: Choice) -> Loaded:
         """Vocabulary, then weights, then the engine. Where nothing was loaded, the vocabulary is used while weights are read."""
         from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
         self.progress = Progress("vocabulary", choice.name)
-        hub = {"revision": choice.revision, "local_files_only": choice.offline}
+        hub: dict[str, Any] = {"revision": choice.revision, "local_files_only": choice.offline}
         tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(choice.name, **hub)
-        folder = Path(choice.name) if Path(choice.name).is_dir() else None
-        loaded = Loaded(choice, tokenizer, folder=folder)
+        loaded = Loaded(choice, tokenizer)
         if self.loaded is None:
             self._put(loaded)
-        self.progress = Progress("weights", choice.name)
-        model = self._read_model(choice, hub)
-        return replace(loaded, model=model, engine=self._start_engine(model, tokenizer))
+        model, folder = self._read_model(choice, hub)
+        return replace(loaded, model=model, folder=folder, engine=self._start_engine(model, tokenizer))
 
-    def _read_model(self, choice: Choice, hub: dict[str, Any]) -> "GPTNeoXJapaneseForCausalLM":
+    def _read_model(self, choice: Choice, hub: dict[str, Any]) -> "tuple[GPTNeoXJapaneseForCausalLM, Path]":
         import torch
 
+        from neoxjp.checkpoint import parse_dtype, resolve_model
         from neoxjp.model import GPTNeoXJapaneseForCausalLM
 
         def on_bytes(done: int, total: int) -> None:
             self.progress = replace(self.progress, done=done, total=total)
 
-        device_map: Any = {"": choice.device}
-        if choice.device == "auto":
-            device_map = "auto" if torch.cuda.is_available() else None
-        options = {"dtype": choice.dtype, "device_map": device_map, "progress": on_bytes}
-        return GPTNeoXJapaneseForCausalLM.from_pretrained(choice.name, **options, **hub)
+        self.progress = Progress("download", choice.name)
+        folder = resolve_model(choice.name, progress=on_bytes, **hub)
+        on_cpu = choice.device == "cpu" or (choice.device == "auto" and not torch.cuda.is_available())
+        dtype = parse_dtype(choice.dtype) or (cpu_dtype(folder) if on_cpu else None)
+        check_room(choice.name, folder, dtype, choice.device, self.loaded.model if self.loaded else None)
+        self.progress = Progress("weights", choice.name)
+        device_map = None if on_cpu else "auto" if choice.device == "auto" else {"": choice.device}
+        return GPTNeoXJapaneseForCausalLM.from_pretrained(folder, dtype=dtype, device_map=device_map, progress=on_bytes), folder
 
     def _start_engine(self, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> "Engine":
         from neoxjp.engine import Engine
@@ -253,9 +249,9 @@ class Playground:
     def _put(self, loaded: Loaded) -> None:
         self.loaded = replace(loaded, serial=self.serial + 1)
 
-    def _load_quietly(self, choice: Choice) -> None:
+    def _load_quietly(self, choice: Choice, unload_first: bool) -> None:
         try:
-            self.load(choice)
+            self.load(choice, unload_first=unload_first)
         except NeoxjpError as error:
             log.warning("%s", error)
         except Exception as error:  # a fault of ours: the page must say so instead of waiting for ever

@@ -1,0 +1,163 @@
+// The written text and the panel under it: `js_on_load` of that component, so `element`, `props` and `watch` are given.
+// The value is HTML from render_steps.py, everything escaped there; it grows, and only what is new is added. What a piece carries
+// is set through textContent.
+const view = element.querySelector(".written");
+const panel = element.querySelector(".alternatives");
+const hint = view.firstElementChild; // what stands there before anything is written
+let shown = "";
+let selected = null; // pinned by click, arrow keys or focus; hovering shows another for a moment
+
+const make = (tag, className, text) => {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+const pieces = () => view.getElementsByClassName("w");
+const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(1) : p >= 0.00095 ? (100 * p).toFixed(2) : p > 0 ? "< 0.1" : "0") + " %";
+
+function describe(piece) {
+  const words = JSON.parse(view.querySelector(".words").dataset.words);
+  const step = JSON.parse(piece.dataset.step);
+  const bits = words.bits;
+  const head = make("p", "head");
+  const name = make("b", "name", step.s);
+  name.lang = "ja";
+  head.append(name);
+  const facts = [[words.g_id, step.i.join(" ")]];
+  if (step.p === null) facts.push(["", words.g_unscored]);
+  else facts.push([words.g_probability, percent(step.p)], [words.g_surprise, step.b.toFixed(2) + bits], [words.g_rank, String(step.r)], [words.g_entropy, step.e.toFixed(2) + bits]);
+  for (const [term, value] of facts) {
+    const fact = make("span", "", term ? term + " " : "");
+    fact.append(make("b", "", value));
+    head.append(fact);
+  }
+  const table = make("table");
+  const top = table.createTHead().insertRow();
+  for (const word of ["", words.g_model, words.g_filtered]) {
+    const cell = make("th", "", word);
+    cell.scope = "col";
+    top.append(cell);
+  }
+  const body = table.createTBody();
+  for (const [text, id, before, after, kept] of step.a) {
+    const row = body.insertRow();
+    const drawn = id === step.i[0];
+    if (drawn) row.className = "drawn";
+    const title = make("th", "", text);
+    title.scope = "row";
+    title.lang = "ja";
+    if (drawn) title.append(make("span", "sr", words.g_drawn));
+    row.append(title);
+    for (const [value, note] of [[before, null], [after, kept ? null : words.g_removed]]) {
+      const cell = row.insertCell();
+      const bar = make("div", "share");
+      const fill = make("i");
+      fill.style.width = `${Math.max(100 * value, value > 0 ? 0.8 : 0)}%`;
+      const track = make("span", "track");
+      track.append(fill);
+      bar.append(track, make("b", note ? "gone" : "", note ?? percent(value)));
+      cell.append(bar);
+    }
+  }
+  const parts = [head, table];
+  if (step.i.length > 1) parts.push(make("p", "note", words.g_bytes.replace("{n}", step.i.length)));
+  return parts;
+}
+
+function show(piece) {
+  panel.replaceChildren(...(piece ? describe(piece) : []));
+  panel.hidden = !piece;
+}
+
+function select(piece, focus) {
+  if (selected) { selected.removeAttribute("aria-selected"); selected.tabIndex = -1; }
+  selected = piece;
+  piece.setAttribute("aria-selected", "true");
+  piece.tabIndex = 0;
+  if (focus) piece.focus({ preventScroll: true });
+  show(piece);
+}
+
+function grow() {
+  const value = props.value ?? "";
+  const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 40;
+  if (shown && value.startsWith(shown)) view.insertAdjacentHTML("beforeend", value.slice(shown.length));
+  else {
+    view.innerHTML = value;
+    if (!value) view.replaceChildren(hint);
+    selected = null;
+    show(null);
+  }
+  shown = value;
+  const count = pieces().length;
+  const words = view.querySelector(".words");
+  if (words) view.setAttribute("aria-label", JSON.parse(words.dataset.words).g_view.replace("{n}", count));
+  if (!selected && count) select(pieces()[0], false);
+  if (atEnd) view.scrollTop = view.scrollHeight;
+}
+
+// The piece on the next or previous line that stands nearest below or above.
+function onLine(all, at, step) {
+  const middle = (box) => box.left + box.width / 2;
+  const from = all[at].getClientRects()[0];
+  let best = null, distance = Infinity, top = null;
+  for (let i = at + step; all[i]; i += step) {
+    const box = all[i].getClientRects()[0];
+    if (Math.abs(box.top - from.top) < 4) continue;
+    if (top !== null && Math.abs(box.top - top) > 4) break;
+    top ??= box.top;
+    const away = Math.abs(middle(box) - middle(from));
+    if (away < distance) { distance = away; best = all[i]; }
+  }
+  return best;
+}
+
+view.addEventListener("pointerover", (event) => {
+  const piece = event.target.closest(".w");
+  if (piece && event.pointerType !== "touch") show(piece);
+});
+view.addEventListener("pointerleave", () => show(selected));
+view.addEventListener("click", (event) => {
+  const piece = event.target.closest(".w");
+  if (piece && getSelection().isCollapsed) select(piece, true);
+});
+view.addEventListener("focusin", (event) => {
+  const piece = event.target.closest(".w");
+  if (piece && piece !== selected) select(piece, false);
+});
+view.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const all = Array.from(pieces());
+  const at = selected ? all.indexOf(selected) : -1;
+  if (at < 0) return;
+  const to = {
+    ArrowRight: () => all[at + 1], ArrowLeft: () => all[at - 1], Home: () => all[0], End: () => all[all.length - 1],
+    ArrowDown: () => onLine(all, at, 1), ArrowUp: () => onLine(all, at, -1),
+  }[event.key]?.();
+  if (to === undefined) return;
+  event.preventDefault();
+  if (to) {
+    select(to, true);
+    to.scrollIntoView({ block: "nearest" });
+  }
+});
+watch("value", grow);
+grow();
+
+// Keys of the whole tab. A button that cannot be pressed now ignores its key, too.
+const press = (id) => {
+  const found = document.getElementById(id);
+  const button = found?.matches("button") ? found : found?.querySelector("button");
+  if (button && !button.disabled && button.offsetParent) button.click();
+};
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    if (document.getElementById("gen-go")?.offsetParent) event.preventDefault();
+    press("gen-go");
+  } else if (event.key === "Escape") press("gen-stop");
+});
+document.getElementById("gen-announce")?.setAttribute("aria-live", "polite");
+// On a narrow screen the settings are folded under the text until asked for.
+if (matchMedia("(max-width: 640px)").matches) setTimeout(() => document.querySelector("#gen-sampling > button.open")?.click(), 0);
