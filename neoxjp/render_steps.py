@@ -72,8 +72,8 @@ class Sheet:
 def record(group: Sequence[Step], text: str) -> dict[str, Any]:
     """What the browser is told about one box.
 
-    s text, i ids, l level, p probability, b bits, r rank, e entropy in bits, a alternatives (text, id, probability, the same after
-    the filters, kept).
+    s text, i ids, l level, p probability, b bits, r rank, e entropy in bits, a alternatives (text, id, probability, the same
+    after the filters, kept).
 
     Several tokens that make one character count together; rank, entropy and alternatives are those of the first.
     """

@@ -148,7 +148,7 @@ def examples() -> dict[str, str]:
     return json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.is_file() else {}
 
 
-def connect(tab: GenerateTab, playground: Playground, changed: gr.State, status: gr.HTML) -> None:
+def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status: gr.HTML) -> None:
     """Wire the events. `changed` changes when another model was loaded; `status` is the line in the page's head."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     stream: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}

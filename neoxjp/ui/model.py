@@ -76,7 +76,7 @@ def _build_loading(parts: dict[str, Any]) -> None:
     parts["line"] = gr.HTML(elem_id="mod-line", apply_default_css=False)
 
 
-def connect(tab: ModelTab, playground: Playground, changed: gr.State, status: gr.HTML, head: Callable[[gr.Request], str]) -> None:
+def connect(tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML, head: Callable[[gr.Request], str]) -> None:
     """Wire the events. `changed` changes when another model was loaded; `status` is the page's head line, `head` writes it."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 

@@ -176,7 +176,7 @@ class Playground:
                 is loaded again.
 
         Raises:
-            NeoxjpError: it cannot be loaded; NoRoom: it does not fit into memory. What was loaded before is still, or again, there.
+            NeoxjpError: it cannot be loaded; NoRoom: it does not fit into memory. What was there before is there again.
         """
         with self._lock:
             before = self.loaded.choice if self.loaded and self.loaded.model is not None else None

@@ -186,9 +186,10 @@ def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode,
         assert loaded.model is not None
         ids = tuple(loaded.tokenizer.encode(prompt))
         bos = loaded.model.config.bos_token_id
-        if not ids and bos is None:
-            raise ParameterError(words("en")("g_no_bos"), ja=words("ja")("g_no_bos"))
-        ids = ids or (int(bos),)
+        if not ids:
+            if bos is None:
+                raise ParameterError(words("en")("g_no_bos"), ja=words("ja")("g_no_bos"))
+            ids = (bos,)
         return Text(prompt, ids, (), 0, 0, loaded.serial)
     text = writing.text
     if text is None:
