@@ -149,7 +149,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(str(options.model))
     documents = (document for path in options.files for document in read_documents(path))
     for source, score in bits_per_character(model, tokenizer, documents, limit=options.limit).items():
-        print(f"{source}: {score.bits_per_character:.3f} bits/character ({score.documents} documents, {score.characters} characters, {score.tokens} tokens)")
+        counted = f"{score.documents} documents, {score.characters} characters, {score.tokens} tokens"
+        print(f"{source}: {score.bits_per_character:.3f} bits/character ({counted})")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Texts for training: read from files, tokenised once into one memory-mapped file of ids, drawn from by seed and step.
 
-A packed corpus is a folder with `ids.bin` (uint16 or uint32, documents one after the other, each closed by <|endoftext|>) and `meta.json`.
-Constant memory for any size; which windows a step sees depends on nothing but the seed and the step's number, so a resumed run sees the same.
+A packed corpus is a folder with `ids.bin` (uint16 or uint32; documents one after the other, each closed by <|endoftext|>) and
+`meta.json`. Memory stays constant for any size. Which windows a step sees depends on nothing but the seed and the step's number,
+so a resumed run sees the same.
 """
 
 import hashlib
@@ -60,8 +61,7 @@ def read_documents(path: str | Path) -> Iterator[Document]:
         return
     if path.suffixes[-1:] != [".jsonl"] and path.suffixes[-2:] != [".jsonl", ".xz"]:
         raise ParameterError(f"{str(path)!r} ends in {path.suffix!r}: texts are read from .jsonl, .jsonl.xz and .txt files")
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-    with opened as lines:
+    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -69,7 +69,9 @@ def read_documents(path: str | Path) -> Iterator[Document]:
                 raw: Any = json.loads(line)
                 text = raw["text"]
             except (json.JSONDecodeError, KeyError, TypeError) as error:
-                raise ParameterError(f"{path.name}, line {number}: found {line[:60]!r}, not a JSON object with a field 'text'") from error
+                raise ParameterError(
+                    f"{path.name}, line {number}: found {line[:60]!r}, not a JSON object with a field 'text'"
+                ) from error
             yield Document(str(text), str(raw.get("source", "")), str(raw.get("licence", "")))
 
 
@@ -88,7 +90,12 @@ def pack(documents: Iterable[Document], tokenizer_folder: str | Path, out: str |
                 count, characters = count + n_documents, characters + n_characters
         if not characters:
             raise ParameterError("there is no text to train on: every document is empty")
-        meta = {"dtype": np.dtype(dtype).name, "documents": count, "characters": characters, "vocabulary": fingerprint(tokenizer_folder)}
+        meta = {
+            "dtype": np.dtype(dtype).name,
+            "documents": count,
+            "characters": characters,
+            "vocabulary": fingerprint(tokenizer_folder),
+        }
         (folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
     return open_packed(out, tokenizer_folder)
 
@@ -98,7 +105,9 @@ def open_packed(folder: str | Path, tokenizer_folder: str | Path) -> Packed:
     folder = Path(folder)
     meta = read_json(folder / "meta.json")
     if meta["vocabulary"] != fingerprint(tokenizer_folder):
-        raise ParameterError(f"{str(folder)!r} was packed with another vocabulary than {str(tokenizer_folder)!r}: pack the texts again")
+        raise ParameterError(
+            f"{str(folder)!r} was packed with another vocabulary than {str(tokenizer_folder)!r}: pack the texts again"
+        )
     ids = np.memmap(folder / "ids.bin", dtype=meta["dtype"], mode="r")
     return Packed(ids, meta["documents"], meta["characters"])
 
@@ -112,7 +121,7 @@ def fingerprint(tokenizer_folder: str | Path) -> str:
 
 
 def draw_batch(corpora: Sequence[Packed], shares: Sequence[float], *, rows: int, length: int, seed: int, step: int) -> np.ndarray:
-    """Windows of ids for one step: (rows, length) int64, each from one corpus, chosen with probability `shares` (they sum to 1)."""
+    """Windows of ids for one step, (rows, length) int64: each from one of `corpora`, chosen in proportion to `shares`."""
     rng = np.random.default_rng([seed, step])
     windows = []
     for chosen in rng.choice(len(corpora), size=rows, p=np.asarray(shares) / np.sum(shares)):
@@ -132,7 +141,9 @@ def _encoded(
         yield from (_encode_group(tokenizer, group) for group in groups)
         return
     # spawn: forking a process in which torch has started threads can hang it
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(str(folder),)) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(str(folder),)
+    ) as pool:
         while waiting := [pool.submit(_encode_in_worker, group) for group in islice(groups, 8 * workers)]:
             yield from (future.result() for future in waiting)
 

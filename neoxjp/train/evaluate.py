@@ -25,12 +25,16 @@ class TextScore:
 
     @property
     def bits_per_character(self) -> float:
-        """Bits that the model needs for a character on average. Which of several spellings of an id was written costs nothing here."""
+        """Bits that the model needs for a character on average. Which of an id's spellings was written costs nothing here."""
         return self.nats / math.log(2) / self.characters
 
 
 def bits_per_character(
-    model: GPTNeoXJapaneseForCausalLM, tokenizer: GPTNeoXJapaneseTokenizer, documents: Iterable[Document], *, limit: int | None = 1200
+    model: GPTNeoXJapaneseForCausalLM,
+    tokenizer: GPTNeoXJapaneseTokenizer,
+    documents: Iterable[Document],
+    *,
+    limit: int | None = 1200,
 ) -> dict[str, TextScore]:
     """Score documents by source: {"Aozora Bunko": TextScore(...), ...}; each document is cut at `limit` characters.
 

@@ -1,7 +1,8 @@
-"""Train a model on packed text with accelerate: Muon for the matrices, AdamW for embeddings and norms, atomic checkpoints, resume.
+"""Train a model on packed text with accelerate: Muon for matrices, AdamW for embeddings and norms, atomic checkpoints, resume.
 
-The length of a run is given in steps (then a resumed run has the same losses, bit for bit on a CPU, as one that was never stopped)
-or in minutes of training time. The learning rate rises over `warmup_steps`, stays flat, then falls in a line to zero at the end.
+The length of a run is given in steps (then a resumed run has the same losses, bit for bit on a CPU, as one never stopped) or in
+minutes of training time. The learning rate rises over `warmup_steps`, stays flat, then falls in a line to zero at the end.
+Several processes (`torchrun`, `accelerate launch`) share the rows of each step.
 """
 
 import csv
@@ -101,7 +102,8 @@ def train(
         raise ParameterError(f"windows of {longest} tokens exceed the model's context of {model.config.max_position_embeddings}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    accelerator = Accelerator(mixed_precision=settings.mixed_precision, cpu=not torch.cuda.is_available())
+    # Autocast is ours: accelerate holds the precision for the whole process, and a second run may want another.
+    accelerator = Accelerator(mixed_precision="no", cpu=not torch.cuda.is_available())
     optimizers = _optimizers(model, settings)
     progress = _resume(folder, model, optimizers)
     prepared, *optimizers = accelerator.prepare(model.train(), *optimizers)
@@ -121,8 +123,15 @@ def train(
                 f"the loss became {loss!r} at step {progress.step}: the last checkpoint in {str(folder)!r} is from before; "
                 "go on from it with a smaller learning rate"
             )
-        spent = time.monotonic() - started
-        progress.step, progress.seconds, progress.tokens = progress.step + 1, progress.seconds + spent, progress.tokens + batch.size
+        # Every process must count the same seconds, or they disagree on the learning rate and on where the run ends.
+        spent = float(
+            accelerator.reduce(torch.tensor(time.monotonic() - started, dtype=torch.float64).to(accelerator.device), "mean")
+        )
+        progress.step, progress.seconds, progress.tokens = (
+            progress.step + 1,
+            progress.seconds + spent,
+            progress.tokens + batch.size,
+        )
         row = (progress.step, round(progress.seconds, 2), progress.tokens, length, round(rate, 5), loss)
         record = dict(zip(_COLUMNS, (*row, loss / math.log(2) / per_token, round(batch.size / spent, 1)), strict=True))
         if accelerator.is_main_process:
@@ -135,10 +144,12 @@ def train(
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         _save(folder, accelerator.unwrap_model(prepared), optimizers, progress, settings)
-    return accelerator.unwrap_model(prepared, keep_fp32_wrapper=False).eval()
+    return accelerator.unwrap_model(prepared).eval()
 
 
-def export(folder: str | Path, tokenizer_folder: str | Path, out: str | Path, *, dtype: torch.dtype = torch.float16) -> dict[str, Any]:
+def export(
+    folder: str | Path, tokenizer_folder: str | Path, out: str | Path, *, dtype: torch.dtype = torch.float16
+) -> dict[str, Any]:
     """Write the last checkpoint of the run `folder` with its tokenizer as a model folder; returns what is known of the run."""
     last = last_checkpoint(folder)
     if last is None:
@@ -161,18 +172,24 @@ def print_progress(record: dict[str, Any]) -> None:
     """One line a ten steps on standard error."""
     if record["step"] % 10 == 0:
         print(
-            f"step {record['step']}  {record['seconds']:.0f} s  {record['tokens'] / 1e6:.2f} M tokens  loss {record['loss']:.3f}  "
-            f"{record['bits_per_character']:.3f} bits/character  {record['tokens_per_second']:.0f} tokens/s",
+            f"step {record['step']}  {record['seconds']:.0f} s  {record['tokens'] / 1e6:.2f} M tokens  "
+            f"loss {record['loss']:.3f}  {record['bits_per_character']:.3f} bits/character  {record['tokens_per_second']:.0f} tokens/s",
             file=sys.stderr,
             flush=True,
         )
 
 
 def _step(
-    accelerator: Accelerator, model: nn.Module, optimizers: Sequence[Any], batch: torch.Tensor, rate: float, settings: TrainSettings
+    accelerator: Accelerator,
+    model: nn.Module,
+    optimizers: Sequence[Any],
+    batch: torch.Tensor,
+    rate: float,
+    settings: TrainSettings,
 ) -> float:
     """One update on (rows, length) ids at `rate` of the full learning rates. Returns the loss in nats a token."""
-    loss = model(batch, labels=batch, use_cache=False).loss
+    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=settings.mixed_precision == "bf16"):
+        loss = model(batch, labels=batch, use_cache=False).loss
     accelerator.backward(loss)
     accelerator.clip_grad_norm_(model.parameters(), settings.clip)
     for optimizer, full in zip(optimizers, (settings.muon_lr, settings.adamw_lr), strict=True):
@@ -209,7 +226,7 @@ def _window(share: float, settings: TrainSettings) -> tuple[int, int]:
 
 
 def _save(
-    folder: Path, model: nn.Module, optimizers: Sequence[Any], progress: _Progress, settings: TrainSettings
+    folder: Path, model: GPTNeoXJapaneseForCausalLM, optimizers: Sequence[Any], progress: _Progress, settings: TrainSettings
 ) -> None:
     """Write checkpoint-<step> atomically and drop the oldest beyond `keep`."""
     config = model.config.to_dict()

@@ -1,7 +1,8 @@
 """Which spellings are one entry: old and new kanji, widths, circled and squared forms; and the emoji in their twelve groups.
 
-Everything comes from public tables, none from another vocabulary: the Unicode Character Database (Debian's package `unicode-data`,
-NFKC of `unicodedata`) and the old/new kanji tables of the packages `joyokanji` and `kyujipy`. Needed to build a vocabulary, never to use one.
+Everything comes from public tables, nothing from another vocabulary: the Unicode Character Database (Debian's package
+`unicode-data`, NFKC of `unicodedata`) and the old/new kanji tables of the packages `joyokanji` and `kyujipy`. They are needed to
+build a vocabulary, never to use one.
 """
 
 import bz2
@@ -19,9 +20,20 @@ EMOJI_GROUPS = 12
 _ENCLOSED = re.compile(r"\((\w)\)|(\d)\.")  # ⑴ and ⒈ are spellings of 1
 _WIDTHS = ("<wide>", "<narrow>", "<circle>", "<super>", "<sub>", "<square>", "<compat>")
 _FACES_DOWN = {"face-neutral-skeptical", "face-sleepy", "face-unwell", "face-concerned", "face-negative"}
-_HANDS = {"hand-fingers-open", "hand-fingers-partial", "hand-single-finger", "hand-fingers-closed", "hands", "hand-prop", "body-parts"}
+_HANDS = {
+    "hand-fingers-open",
+    "hand-fingers-partial",
+    "hand-single-finger",
+    "hand-fingers-closed",
+    "hands",
+    "hand-prop",
+    "body-parts",
+}
 _GROUPS = {"Animals & Nature": 6, "Food & Drink": 7, "Travel & Places": 8, "Activities": 9, "Objects": 10, "Flags": 12}
-_EMOTICONS = {1: ["(^^)", "(^_^)", "(^^♪", "(*^^*)", "(^o^)", "(^O^)", "(・∀・)", ":-)", ":-D"], 2: ["(T_T)", "(;_;)", "(>_<)", "(-_-)", "(--;)", ":-("]}
+_EMOTICONS = {
+    1: ["(^^)", "(^_^)", "(^^♪", "(*^^*)", "(^o^)", "(^O^)", "(・∀・)", ":-)", ":-D"],
+    2: ["(T_T)", "(;_;)", "(>_<)", "(-_-)", "(--;)", ":-("],
+}
 
 
 def unihan(file: str, *properties: str, folder: Path = UNICODE_FOLDER) -> Iterator[tuple[str, str, str]]:
@@ -31,7 +43,9 @@ def unihan(file: str, *properties: str, folder: Path = UNICODE_FOLDER) -> Iterat
     """
     path = folder / f"Unihan_{file}.txt.bz2"
     if not path.is_file():
-        raise VocabularyError(f"building a vocabulary reads {str(path)!r}, which is not there: install Debian's package unicode-data")
+        raise VocabularyError(
+            f"building a vocabulary reads {str(path)!r}, which is not there: install Debian's package unicode-data"
+        )
     with bz2.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             if line.startswith("U+"):
@@ -42,14 +56,17 @@ def unihan(file: str, *properties: str, folder: Path = UNICODE_FOLDER) -> Iterat
 
 def jouyou(folder: Path = UNICODE_FOLDER) -> set[str]:
     """The kanji for general use (常用漢字) in the form that fonts and keyboards have: 叱 rather than 𠮟."""
-    return {character for character, _, value in unihan("OtherMappings", "kJoyoKanji", folder=folder) if value == "2010"} | set("剥叱填頬")
+    return {character for character, _, value in unihan("OtherMappings", "kJoyoKanji", folder=folder) if value == "2010"} | set(
+        "剥叱填頬"
+    )
 
 
 def kanji_variants(counts: Mapping[str, int], folder: Path = UNICODE_FOLDER) -> dict[str, str]:
     """Variant → head for single kanji: {"應": "応", "时": "時", "髙": "高"}; no head is itself a variant.
 
     Old forms always fold into the kanji for general use; of other old/new pairs the form more frequent in `counts` is the head.
-    Other Unihan variants (Chinese forms, rare forms) fold only if JIS X 0208 lacks them, so two kanji of Japanese text stay two: 机 is not 機.
+    Other Unihan variants (Chinese forms, rare forms) fold only if JIS X 0208 lacks them, so two kanji of Japanese text stay two:
+    机 is not 機.
     """
     general = jouyou(folder)
     japanese = {character for character, _, _ in unihan("OtherMappings", "kJis0", folder=folder)}
@@ -57,9 +74,7 @@ def kanji_variants(counts: Mapping[str, int], folder: Path = UNICODE_FOLDER) -> 
     for old, new in _old_and_new():
         if len(old) != 1 or len(new) != 1 or old == new or old in heads:
             continue
-        if new in general and old not in general:
-            heads[old] = new
-        elif old not in general and counts.get(new, 0) >= counts.get(old, 0):
+        if (new in general and old not in general) or (old not in general and counts.get(new, 0) >= counts.get(old, 0)):
             heads[old] = new
         elif new not in general and new not in heads:
             heads[new] = old
@@ -114,7 +129,9 @@ def emoji_tables(folder: Path = UNICODE_FOLDER) -> dict[str, dict[str, str]]:
     """
     path = folder / "emoji" / "emoji-test.txt"
     if not path.is_file():
-        raise VocabularyError(f"building a vocabulary reads {str(path)!r}, which is not there: install Debian's package unicode-data")
+        raise VocabularyError(
+            f"building a vocabulary reads {str(path)!r}, which is not there: install Debian's package unicode-data"
+        )
     tags: dict[str, str] = {}
     group = subgroup = ""
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -132,7 +149,7 @@ def emoji_tables(folder: Path = UNICODE_FOLDER) -> dict[str, dict[str, str]]:
     for emoji, tag in tags.items():
         inverse.setdefault(tag, emoji)
     for number, emoticons in _EMOTICONS.items():
-        tags.update({emoticon: f"<|emoji{number}|>" for emoticon in emoticons})
+        tags.update(dict.fromkeys(emoticons, f"<|emoji{number}|>"))
     numbers = {f"<|emoji{number}|>": number for number in range(1, EMOJI_GROUPS + 1)}
     return {
         "emoji": dict(sorted(tags.items(), key=lambda item: -len(item[0]))),

@@ -1,8 +1,8 @@
 """Build a vocabulary for the SWE encoder from texts: vocab.txt (several spellings an id) and emoji.json.
 
-The encoder takes, of the substrings of length 3, 2 and 1 at a position, the smallest id. Words of three characters therefore stand
-before those of two, and these before single characters; which words are in is found by running that encoder over the texts and
-dropping what saves the fewest tokens, again and again. Words never cross a border between scripts, as in the original encoder.
+The encoder takes, of the substrings of length 3, 2 and 1 at a position, the smallest id. Words of three characters therefore
+stand before those of two, and these before single characters; which words are in is found by running that encoder over the texts
+and dropping what saves the fewest tokens, again and again. Words never cross a border between scripts, as in the original.
 """
 
 import json
@@ -14,7 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from neoxjp.errors import VocabularyError
-from neoxjp.train.variants import EMOJI_GROUPS, UNICODE_FOLDER, emoji_tables, jouyou, kanji_variants, narrow_spellings, width_variants
+from neoxjp.train.variants import (
+    EMOJI_GROUPS,
+    UNICODE_FOLDER,
+    emoji_tables,
+    jouyou,
+    kanji_variants,
+    narrow_spellings,
+    width_variants,
+)
 
 TAGS = ["<BR>", "<SP>", "<TAB>", "<URL>", "<EMAIL>", "<TEL>", "<DATE>", "<PRICE>", "<BLOCK>", "<KIGOU>", "<U2000U2BFF>"]
 SPECIALS = ["<|startoftext|>", "<|separator|>", "<|nottoken|>", "<|endoftext|>"]
@@ -23,7 +31,27 @@ HIRAGANA = "".join(map(chr, [*range(0x3041, 0x3097), 0x309D, 0x309E]))
 KATAKANA = "".join(map(chr, [*range(0x30A1, 0x30FB), 0x30FD, 0x30FE])) + "ー"
 ASCII = "".join(map(chr, range(0x21, 0x7F)))
 # Always words, because one character of Unicode stands for each: names of eras, units, Roman numbers.
-FORCED = ["慶応", "平成", "昭和", "大正", "明治", "令和", "(株)", "(有)", "cm", "mm", "km", "kg", "mg", "No", "TEL", "II", "III", "IV", "VI"]
+FORCED = [
+    "慶応",
+    "平成",
+    "昭和",
+    "大正",
+    "明治",
+    "令和",
+    "(株)",
+    "(有)",
+    "cm",
+    "mm",
+    "km",
+    "kg",
+    "mg",
+    "No",
+    "TEL",
+    "II",
+    "III",
+    "IV",
+    "VI",
+]
 # The encoder writes these as other characters before it looks at the vocabulary, so an entry for them could never match.
 _REPLACED = {" ": "\0", "\u3000": "\0", "\n": "\0", "\r": "\0", "\t": "\0", "—": "ー", "−": "ー"}
 _SPELLINGS = 12  # at most so many spellings of a word are built from the variants of its kanji
@@ -48,9 +76,14 @@ class Vocabulary:
 
 
 def build_vocabulary(
-    texts: Sequence[str], size: int = 8000, *, weights: Sequence[int] | None = None, sample: int = 8_000_000, unicode_folder: Path = UNICODE_FOLDER
+    texts: Sequence[str],
+    size: int = 8000,
+    *,
+    weights: Sequence[int] | None = None,
+    sample: int = 8_000_000,
+    unicode_folder: Path = UNICODE_FOLDER,
 ) -> Vocabulary:
-    """A vocabulary of exactly `size` ids for `texts`; the same texts give the same file.
+    """A vocabulary of `size` ids for `texts` (fewer where they hold too few words); the same texts give the same file.
 
     weights: how often each text counts (default 1). sample: the words are weighed on about so many characters of the texts.
     Raises VocabularyError when the Unicode tables are missing, there is no text, or `size` is too small for what is always in.
@@ -93,7 +126,7 @@ def _choose(codes: np.ndarray, counts: Mapping[str, int], always: list[str], roo
     symbol_run = (scripts[:-2] != _SYMBOL) | (small[:-2] == small[1:-1]) & (small[1:-1] == small[2:])
     pairs = _frequent(pair_keys[same], 4 * room)
     triples = _frequent(triple_keys[same[:-1] & same[1:] & symbol_run], 4 * room)
-    fixed = {character: True for character in always}
+    fixed = dict.fromkeys(always, True)
     singles = [character for character in characters if character not in fixed and ord(character) > 0x7F]
 
     pool = {"1": np.array(sorted(characters.index(c) for c in singles), dtype=np.int64), "2": pairs, "3": triples}
@@ -121,7 +154,9 @@ def _choose(codes: np.ndarray, counts: Mapping[str, int], always: list[str], roo
     return [word for _, _, word in sorted(words)]
 
 
-def _walk(n: int, pair_keys: np.ndarray, triple_keys: np.ndarray, pairs: np.ndarray, triples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _walk(
+    n: int, pair_keys: np.ndarray, triple_keys: np.ndarray, pairs: np.ndarray, triples: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Where the encoder starts a token and how long it is, longest first: (tokens,) int64 and (tokens,) int8. Keys are sorted."""
     best = np.ones(n, dtype=np.int8)
     best[: n - 1][_member(pair_keys, pairs)] = 2
@@ -135,7 +170,13 @@ def _walk(n: int, pair_keys: np.ndarray, triple_keys: np.ndarray, pairs: np.ndar
 
 
 def _gains(
-    small: np.ndarray, pair_keys: np.ndarray, triple_keys: np.ndarray, starts: np.ndarray, lengths: np.ndarray, pool: dict[str, np.ndarray], characters: list[str]
+    small: np.ndarray,
+    pair_keys: np.ndarray,
+    triple_keys: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    pool: dict[str, np.ndarray],
+    characters: list[str],
 ) -> dict[str, np.ndarray]:
     """How many tokens more the text would take without each entry of the pool."""
     gains = {}
@@ -180,7 +221,9 @@ def _spell(key: int, length: int, characters: list[str]) -> str:
 # ---- the lines of the file
 
 
-def _entries(chosen: list[str], always: list[str], heads: Mapping[str, str], widths: Mapping[str, list[str]], counts: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
+def _entries(
+    chosen: list[str], always: list[str], heads: Mapping[str, str], widths: Mapping[str, list[str]], counts: Mapping[str, int]
+) -> tuple[tuple[str, ...], ...]:
     """The spellings of every id. A spelling belongs to one id only; heads are given away before any variant."""
     old: dict[str, list[str]] = {}
     for variant, head in sorted(heads.items(), key=lambda item: -counts.get(item[0], 0)):
@@ -190,9 +233,11 @@ def _entries(chosen: list[str], always: list[str], heads: Mapping[str, str], wid
     words.sort(key=len, reverse=True)
     singles = [word for word in chosen if len(word) == 1]
     spare = len(chosen) + len(FORCED) - len(words) - len(singles)
-    extra = [kanji for kanji in sorted(counts, key=lambda c: (-counts[c], c)) if kanji not in set(singles) and kanji not in set(always)]
+    extra = [
+        kanji for kanji in sorted(counts, key=lambda c: (-counts[c], c)) if kanji not in set(singles) and kanji not in set(always)
+    ]
     singles += [kanji for kanji in extra if _script_number(kanji) == _NUMBERS["kanji"] and kanji not in heads][:spare]
-    # ｶﾞ is a spelling of ガ and starts with one of カ: the smaller id wins, so kana that are written in two characters stand first.
+    # ｶﾞ is a spelling of ガ and starts with one of カ: the smaller id wins, so kana written in two characters stand first.
     signs = sorted(always, key=lambda character: not any(len(form) > 1 for form in narrow_spellings(character)))
     ordered = [*words, *singles, *signs]
     taken = {*ordered, *TAIL, ","}
@@ -221,14 +266,37 @@ def _variants(entry: str, old: Mapping[str, list[str]], widths: Mapping[str, lis
 
 
 # Signs that NFKC keeps apart, or that it unites with something else than what Japanese text means by them.
-_SINGLE = {"～": ["〜"], "…": ["⋯"], "・": ["･"], "゛": ["\u3099", "ﾞ"], "゜": ["\u309a", "ﾟ"], "二": ["弍"], "○": ["◯"], "―": ["─"]}
+_SINGLE = {
+    "～": ["〜"],
+    "…": ["⋯"],
+    "・": ["･"],
+    "゛": ["\u3099", "ﾞ"],
+    "゜": ["\u309a", "ﾟ"],
+    "二": ["弍"],
+    "○": ["◯"],
+    "―": ["─"],
+}
 
 
 def _always(counts: Mapping[str, int], general: set[str], heads: Mapping[str, str]) -> list[str]:
     """Single characters that are in whatever the texts hold: kana, signs, ASCII, the kanji for general use."""
-    lossy = [c for c in sorted(counts) if counts[c] >= 50 and (0x2000 <= ord(c) <= 0x2C00 or 0xA1 <= ord(c) <= 0xBF) and c not in _REPLACED]
+    lossy = [
+        c
+        for c in sorted(counts)
+        if counts[c] >= 50 and (0x2000 <= ord(c) <= 0x2C00 or 0xA1 <= ord(c) <= 0xBF) and c not in _REPLACED
+    ]
     kanji = sorted(general - set(heads), key=lambda c: (-counts.get(c, 0), c))
-    characters = [*kanji, *HIRAGANA, *KATAKANA, *_japanese_symbols(), *map(chr, range(0xFF01, 0xFF5F)), *lossy, *"©®™€•–゛゜", *"⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳", *ASCII]
+    characters = [
+        *kanji,
+        *HIRAGANA,
+        *KATAKANA,
+        *_japanese_symbols(),
+        *map(chr, range(0xFF01, 0xFF5F)),
+        *lossy,
+        *"©®™€•–゛゜",
+        *"⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳",
+        *ASCII,
+    ]
     drop = {c for c in characters if ("０" <= c <= "９") or ("Ａ" <= c <= "Ｚ") or ("ａ" <= c <= "ｚ")} | {"〜", "⋯", "◯", "─"}
     return [c for c in dict.fromkeys(characters) if c not in drop]
 

@@ -1,0 +1,353 @@
+"""Training: texts read and packed, batches by seed and step, a run that resumes exactly, a vocabulary built from text."""
+
+import csv
+import json
+import lzma
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neoxjp.config import GPTNeoXJapaneseConfig
+from neoxjp.errors import ParameterError, VocabularyError
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.train import loop
+from neoxjp.train.__main__ import main
+from neoxjp.train.corpus import Document, Packed, draw_batch, open_packed, pack, read_documents
+from neoxjp.train.evaluate import _windows, bits_per_character
+from neoxjp.train.loop import TrainSettings, export, fresh_model, last_checkpoint, train
+from neoxjp.train.variants import UNICODE_FOLDER, emoji_tables, kanji_variants, width_variants
+from neoxjp.train.vocabulary import TAIL, build_vocabulary
+
+TEXTS = ["吾輩は猫である。名前はまだない。", "東京大学の犬と猫です。", "私は大学生である。\n住まいは東京都です。"] * 20
+needs_tables = pytest.mark.skipif(not UNICODE_FOLDER.is_dir(), reason="Debian's package unicode-data is not installed")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Matrices this small are slower on several threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def packed(tiny_vocabulary: Path, tmp_path: Path) -> Packed:
+    return pack(map(Document, TEXTS), tiny_vocabulary, tmp_path / "packed")
+
+
+def tiny_config(tokenizer: GPTNeoXJapaneseTokenizer) -> GPTNeoXJapaneseConfig:
+    return GPTNeoXJapaneseConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        attention_dropout=0.0,
+        bos_token_id=tokenizer.eos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+
+
+@pytest.fixture
+def tokenizer(tiny_vocabulary: Path) -> GPTNeoXJapaneseTokenizer:
+    return GPTNeoXJapaneseTokenizer.from_pretrained(str(tiny_vocabulary))
+
+
+def settings(**changes: object) -> TrainSettings:
+    values = {
+        "steps": 8,
+        "rows": 4,
+        "length": 16,
+        "final_length": 32,
+        "final_share": 0.25,
+        "warmup_steps": 2,
+        "mixed_precision": "no",
+    }
+    return TrainSettings(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def losses(folder: Path) -> list[str]:
+    with (folder / "log.csv").open(encoding="utf-8") as file:
+        return [row["loss"] for row in csv.DictReader(file)]
+
+
+# ---- texts
+
+
+def test_documents_come_from_jsonl_xz_and_txt(tmp_path: Path) -> None:
+    line = json.dumps({"text": "猫", "source": "a", "licence": "b"}, ensure_ascii=False)
+    (tmp_path / "a.jsonl").write_text(line + "\n\n" + line, encoding="utf-8")
+    with lzma.open(tmp_path / "a.jsonl.xz", "wt", encoding="utf-8") as file:
+        file.write(line)
+    (tmp_path / "a.txt").write_text("犬", encoding="utf-8")
+    assert list(read_documents(tmp_path / "a.jsonl")) == [Document("猫", "a", "b")] * 2
+    assert list(read_documents(tmp_path / "a.jsonl.xz")) == [Document("猫", "a", "b")]
+    assert list(read_documents(tmp_path / "a.txt")) == [Document("犬", "a.txt")]
+
+
+def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "猫"}\n{"txt": 1}\n', encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"a\.jsonl, line 2: found .*not a JSON object with a field 'text'"):
+        list(read_documents(tmp_path / "a.jsonl"))
+    with pytest.raises(ParameterError, match="no file"):
+        list(read_documents(tmp_path / "b.jsonl"))
+    (tmp_path / "a.pdf").touch()
+    with pytest.raises(ParameterError, match=r"'\.pdf'.*are read from"):
+        list(read_documents(tmp_path / "a.pdf"))
+
+
+def test_packed_text_is_the_documents_ids_each_closed_by_endoftext(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer) -> None:
+    expected = [number for text in TEXTS for number in [*tokenizer.encode(text), tokenizer.eos_token_id]]
+    assert packed.ids.tolist() == expected
+    assert (packed.documents, packed.characters) == (len(TEXTS), sum(map(len, TEXTS)))
+    assert packed.ids.dtype == np.uint16
+
+
+def test_packing_in_two_processes_gives_the_same_file(packed: Packed, tiny_vocabulary: Path, tmp_path: Path) -> None:
+    assert pack(map(Document, TEXTS), tiny_vocabulary, tmp_path / "two", workers=2).ids.tolist() == packed.ids.tolist()
+
+
+def test_packing_nothing_is_an_error_and_leaves_nothing(tiny_vocabulary: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="every document is empty"):
+        pack([Document("")], tiny_vocabulary, tmp_path / "none")
+    assert not list(tmp_path.iterdir())
+
+
+def test_text_packed_with_another_vocabulary_is_refused(packed: Packed, tiny_vocabulary: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "vocab.txt").write_bytes((tiny_vocabulary / "vocab.txt").read_bytes() + b"\n")
+    (other / "emoji.json").write_bytes((tiny_vocabulary / "emoji.json").read_bytes())
+    with pytest.raises(ParameterError, match="pack the texts again"):
+        open_packed(tmp_path / "packed", other)
+
+
+def test_a_batch_depends_on_seed_and_step_only(packed: Packed) -> None:
+    batch = draw_batch([packed, packed], [0.5, 0.5], rows=3, length=10, seed=1, step=7)
+    assert batch.shape == (3, 10)
+    assert (batch == draw_batch([packed, packed], [0.5, 0.5], rows=3, length=10, seed=1, step=7)).all()
+    assert (batch != draw_batch([packed, packed], [0.5, 0.5], rows=3, length=10, seed=1, step=8)).any()
+
+
+def test_a_window_longer_than_the_text_is_refused(packed: Packed) -> None:
+    with pytest.raises(ParameterError, match=r"the text has \d+ tokens, a window takes 100000"):
+        draw_batch([packed], [1.0], rows=1, length=100_000, seed=0, step=0)
+
+
+# ---- the loop
+
+
+def test_the_loss_falls(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
+    train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", settings(steps=25))
+    values = list(map(float, losses(tmp_path / "run")))
+    assert len(values) == 25
+    assert values[-1] < 0.8 * values[0]
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_same_losses(
+    packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop_at_six(record: dict) -> None:
+        if record["step"] == 6:
+            raise Stopped
+
+    train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "whole", settings())
+    with pytest.raises(Stopped):
+        train(
+            fresh_model(tiny_config(tokenizer)),
+            [packed],
+            [1.0],
+            tmp_path / "two",
+            settings(save_seconds=0.0),
+            on_step=stop_at_six,
+        )
+    assert last_checkpoint(tmp_path / "two").name == "checkpoint-00000005"  # type: ignore[union-attr]
+    resumed = train(fresh_model(tiny_config(tokenizer), seed=9), [packed], [1.0], tmp_path / "two", settings())
+    assert losses(tmp_path / "two") == losses(tmp_path / "whole")
+    assert not resumed.training
+
+
+def test_only_the_newest_checkpoints_are_kept(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
+    train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", settings(save_seconds=0.0, keep=2))
+    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert names == ["checkpoint-00000007", "checkpoint-00000008", "log.csv"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_says_where(
+    packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path
+) -> None:
+    model = fresh_model(tiny_config(tokenizer))
+    with torch.no_grad():
+        model.embed_out.weight[3] = math.nan
+    with pytest.raises(ParameterError, match=r"became nan at step 0.*smaller learning rate"):
+        train(model, [packed], [1.0], tmp_path / "run", settings())
+
+
+def test_windows_beyond_the_context_are_refused(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="windows of 128 tokens exceed the model's context of 64"):
+        train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", settings(final_length=128))
+
+
+def test_settings_say_what_is_out_of_range() -> None:
+    with pytest.raises(ParameterError, match="either steps or minutes"):
+        TrainSettings()
+    with pytest.raises(ParameterError, match="rows=0 must be above 0"):
+        TrainSettings(steps=1, rows=0)
+
+
+def test_the_rate_warms_up_stays_and_falls_to_zero() -> None:
+    chosen = settings(steps=100, warmup_steps=10)
+    rates = [loop._rate(loop._Progress(step=step), chosen) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[10:50] == [1.0] * 40
+    assert rates[75] == pytest.approx(0.5)
+    assert rates[99] == pytest.approx(0.02)
+
+
+def test_a_run_in_minutes_ends_and_bf16_runs(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
+    chosen = settings(steps=None, minutes=0.01, mixed_precision="bf16")
+    train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", chosen)
+    assert losses(tmp_path / "run")
+
+
+def test_an_exported_run_loads_with_its_tokenizer(
+    packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tiny_vocabulary: Path, tmp_path: Path
+) -> None:
+    trained = train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", settings())
+    facts = export(tmp_path / "run", tiny_vocabulary, tmp_path / "model")
+    assert facts["progress"]["step"] == 8
+    loaded = GPTNeoXJapaneseForCausalLM.from_pretrained(str(tmp_path / "model"), dtype="float32")
+    ids = torch.tensor([tokenizer.encode(TEXTS[0])])
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(ids).logits, trained(ids).logits, atol=2e-2, rtol=0)  # stored in float16
+    assert GPTNeoXJapaneseTokenizer.from_pretrained(str(tmp_path / "model")).encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
+
+
+# ---- measuring
+
+
+def test_bits_per_character_is_the_loss_in_bits_over_the_characters(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
+    model = fresh_model(tiny_config(tokenizer)).eval()
+    ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer.encode(TEXTS[0])]])
+    with torch.no_grad():
+        nats = float(model(ids, labels=ids).loss) * (ids.shape[1] - 1)
+    score = bits_per_character(model, tokenizer, [Document(TEXTS[0], "s")])["s"]
+    assert score.bits_per_character == pytest.approx(nats / math.log(2) / len(TEXTS[0]), rel=1e-5)
+    assert (score.documents, score.characters, score.tokens) == (1, len(TEXTS[0]), ids.shape[1] - 1)
+
+
+def test_sources_are_summed_apart_and_documents_cut(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
+    model = fresh_model(tiny_config(tokenizer)).eval()
+    documents = [Document("猫" * 300, "a"), Document("犬", "a"), Document("猫", "b"), Document("", "c")]
+    scores = bits_per_character(model, tokenizer, documents, limit=200)
+    assert {source: (score.documents, score.characters) for source, score in scores.items()} == {"a": (2, 201), "b": (1, 1)}
+    with pytest.raises(ParameterError, match="no text to evaluate"):
+        bits_per_character(model, tokenizer, [])
+
+
+@pytest.mark.parametrize("length", [2, 63, 64, 65, 96, 97, 128, 129, 500])
+def test_windows_score_every_position_once_with_half_a_context_before(length: int) -> None:
+    scored: list[int] = []
+    for start, new in _windows(length, 64):
+        assert start < new <= start + 64
+        assert start == 0 or new - start >= 32
+        scored += range(new, min(length, start + 64))
+    assert scored == list(range(1, length))
+
+
+# ---- the vocabulary
+
+
+@needs_tables
+def test_a_built_vocabulary_encodes_its_text_in_words() -> None:
+    pytest.importorskip("joyokanji")
+    vocabulary = build_vocabulary(TEXTS, 3200)
+    heads = [spellings[0] for spellings in vocabulary.entries]
+    assert len(heads) <= 3200  # so short a text has no more words
+    assert heads[-len(TAIL) :] == TAIL
+    assert {"である", "大学", "東京", "猫", "ア", "が", "、", ",", "A"} <= set(heads)
+    spellings = [spelling for entry in vocabulary.entries for spelling in entry]
+    assert len(spellings) == len(set(spellings))
+    lengths = [len(head) for head in heads[: heads.index("猫")]]
+    assert lengths == sorted(lengths, reverse=True)  # the smallest id wins, so the longest word must have it
+
+
+@needs_tables
+def test_the_same_text_builds_the_same_vocabulary(tmp_path: Path) -> None:
+    pytest.importorskip("joyokanji")
+    (tmp_path / "text.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    for name in ("one", "two"):
+        assert main(["vocabulary", str(tmp_path / name), f"{tmp_path / 'text.txt'}=2", "--size", "3200"]) == 0
+    for file in ("vocab.txt", "emoji.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert GPTNeoXJapaneseTokenizer.from_pretrained(str(tmp_path / "one")).tokenize("猫である") == ["猫", "である"]
+
+
+@needs_tables
+def test_a_vocabulary_without_text_or_room_is_refused() -> None:
+    pytest.importorskip("joyokanji")
+    with pytest.raises(VocabularyError, match="needs text"):
+        build_vocabulary([""])
+    with pytest.raises(VocabularyError, match="of 300 entries is too small"):
+        build_vocabulary(TEXTS, 300)
+
+
+@needs_tables
+def test_two_kanji_of_japanese_text_stay_two() -> None:
+    pytest.importorskip("joyokanji")
+    heads = kanji_variants({})
+    assert [heads[old] for old in "應國髙时\u2f47𠮟\ufa19"] == [*"応国高時日叱\u795e"]
+    assert not {"机", "機", "叶", "芸", "後", "着", "著", "島", "喰", "食"} & set(heads)
+    assert not set(heads) & set(heads.values())
+
+
+def test_one_character_forms_are_spellings_of_what_they_stand_for() -> None:
+    forms = width_variants()
+    assert {"①", "１", "⑴", "⒈", "²"} <= {*forms["1"], *forms["2"]}
+    assert "ｱ" in forms["ア"]
+    assert "㌔" in forms["キロ"]
+    assert "㈱" in forms["(株)"]
+    assert "！" not in forms.get("!", [])
+
+
+@needs_tables
+def test_longer_emoji_are_replaced_before_those_they_contain() -> None:
+    tables = emoji_tables()
+    emoji = list(tables["emoji"])
+    assert len(tables["emoji_inv"]) == 12
+    assert emoji.index("👋🏻") < emoji.index("👋")
+    assert set(tables["emoji"].values()) == set(tables["emoji_inv"])
+    assert "♀" not in emoji
+    assert "©" not in emoji
+
+
+def test_missing_unicode_tables_are_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(VocabularyError, match=r"Unihan_OtherMappings.*unicode-data"):
+        kanji_variants({}, tmp_path)
+    with pytest.raises(VocabularyError, match=r"emoji-test.*unicode-data"):
+        emoji_tables(tmp_path)
+
+
+def test_the_commands_lead_from_text_to_a_measured_model(
+    tiny_vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    at = {name: str(tmp_path / name) for name in ("text.txt", "packed", "run", "model")}
+    tokenizer = ["--tokenizer", str(tiny_vocabulary)]
+    shape = ["--hidden-size", "32", "--layers", "1", "--heads", "2", "--rows", "2", "--length", "16", "--final-length", "0"]
+    assert main(["pack", at["packed"], at["text.txt"], *tokenizer]) == 0
+    assert main(["run", at["run"], at["packed"] + "=1", *tokenizer, "--steps", "3", "--mixed-precision", "no", *shape]) == 0
+    assert main(["export", at["run"], at["model"], *tokenizer]) == 0
+    assert main(["evaluate", at["model"], at["text.txt"]]) == 0
+    assert "bits/character (1 documents" in capsys.readouterr().out
+    assert main(["export", str(tmp_path / "nowhere"), at["model"], *tokenizer]) == 2
+    assert "train first" in capsys.readouterr().err
