@@ -6,7 +6,6 @@ files hold in `stored`, devices in `placement`; the names that others use are al
 
 import json
 import logging
-import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,19 @@ from neoxjp.errors import CheckpointError, ParameterError, listed
 from neoxjp.folders import WEIGHT_PATTERNS, atomic_folder, bundled_path, find_weights, read_json
 from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, Progress, resolve, resolve_model, revision_of
 from neoxjp.placement import Device, make_device_map, place
-from neoxjp.stored import INPUT, OUTPUT, PREFIX, Match, StoredWeights, canonical, is_stray, match, open_stored, same_bytes
+from neoxjp.stored import (
+    INPUT,
+    OUTPUT,
+    PREFIX,
+    Match,
+    StoredWeights,
+    canonical,
+    is_stray,
+    match,
+    open_stored,
+    same_bytes,
+    write_tensors,
+)
 
 __all__ = [
     "ABEJA",
@@ -178,20 +189,24 @@ def _stored_dtype(matched: Match) -> torch.dtype:
 
 
 def _tie_or_untie(model: nn.Module, stored: StoredWeights, matched: Match) -> bool:
-    """Let the output share the embedding's weight where the checkpoint stores none for it, or the same; else separate the two."""
-    shapes = model.state_dict()
-    if OUTPUT not in shapes:
-        return False
-    embedding = model.get_submodule((PREFIX + INPUT).rpartition(".")[0])
-    output = model.get_submodule(OUTPUT.rpartition(".")[0])
-    own = matched.tensors.get(OUTPUT)
-    if own is not None and not same_bytes(stored.read(own), stored.read(matched.tensors[PREFIX + INPUT])):
+    """Let the output share the embedding's weight where the checkpoint stores none for it, or the same; else separate the two.
+
+    Of a base model, which has no output, only what the checkpoint says of it.
+    """
+    own = stored.tensors.get(OUTPUT)
+    embedding = matched.tensors.get(PREFIX + INPUT, matched.tensors.get(INPUT))
+    assert embedding is not None  # match refuses a checkpoint without it
+    tied = own is None or same_bytes(stored.read(own), stored.read(embedding))
+    if not tied:
         log.info("%s stores an output of its own: it is kept apart from the embedding", stored.files.folder)
-        if output.weight is embedding.weight:
-            output.weight = nn.Parameter(torch.empty(shapes[OUTPUT].shape, device="meta"))
-        return False
-    output.weight = embedding.weight
-    return True
+    if OUTPUT in model.state_dict():
+        output = model.get_submodule(OUTPUT.rpartition(".")[0])
+        shared = model.get_submodule((PREFIX + INPUT).rpartition(".")[0]).weight
+        if tied:
+            output.weight = shared
+        elif output.weight is shared:
+            output.weight = nn.Parameter(torch.empty(embedding.shape, device="meta"))
+    return tied
 
 
 def _write(
@@ -226,7 +241,7 @@ def _write(
                 ja=f"ディスクの空きが足りません（必要 {need:,} バイト、空き {free:,} バイト）",
             )
         for name, keys in shards.filename_to_tensors.items():
-            _save_file({key: tensors[key] for key in keys}, fresh / name)
+            write_tensors({key: tensors[key] for key in keys}, fresh / name)
         if shards.is_sharded:
             index = {"metadata": shards.metadata, "weight_map": shards.tensor_to_filename}
             _write_json(fresh / "model.safetensors.index.json", index)
@@ -258,24 +273,6 @@ def _savable(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
         tensors[name] = tensor.clone(memory_format=torch.contiguous_format) if memory in seen else tensor.contiguous()
         seen.add(memory)
     return tensors, tied
-
-
-def _save_file(tensors: dict[str, Tensor], path: Path) -> None:
-    """One safetensors file, on the disk when this returns, readable by whom the umask allows."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    try:
-        save_file(tensors, path, metadata={"format": "pt"})
-    except SafetensorError as error:
-        # The library knows no errno; its text ends in the operating system's "(os error 28)".
-        number = str(error).rpartition("os error ")[2].rstrip(") ")
-        raise OSError(int(number) if number.isdigit() else None, str(error)) from error
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

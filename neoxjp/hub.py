@@ -80,13 +80,13 @@ def resolve_model(
     repo = str(name_or_path)
     conversion = KNOWN_CONVERSIONS.get(repo) if revision is None else None
     folder = resolve(repo, files=["config.json"], optional=INDEXES, revision=revision, local_files_only=local_files_only)
-    names, _ = _listing(repo, folder, local_files_only)
+    names, from_hub = _listing(repo, folder, local_files_only)
     if conversion and not set(LAYOUTS[0][1:]) & set(names):
         log.info("%s: main holds no safetensors; taking their conversion at revision %s", repo, conversion)
         return resolve_model(repo, revision=conversion, local_files_only=local_files_only, progress=progress)
     weights = find_weights(folder, allow_pickle=allow_pickle, names=names, asked=repo)
     # By the snapshot's own revision: the branch may have moved meanwhile, and config and weights must be of one commit.
-    return resolve(repo, files=weights.names, revision=folder.name, local_files_only=local_files_only, progress=progress)
+    return resolve(repo, files=weights.names, revision=folder.name, local_files_only=not from_hub, progress=progress)
 
 
 def revision_of(folder: Path) -> str | None:
@@ -152,7 +152,8 @@ def _listing(repo: str, folder: Path, local_files_only: bool) -> tuple[list[str]
     if local_files_only:
         return cached, False
     try:
-        return sorted(HfApi().list_repo_files(repo, revision=folder.name)), True
+        # Not list_repo_files, which tries again for most of a minute before it believes that nobody answers.
+        return sorted(file.rfilename for file in HfApi().model_info(repo, revision=folder.name).siblings or []), True
     except (HfHubHTTPError, OfflineModeIsEnabled) as error:
         log.info("%s: the Hub does not answer (%s); going by the cache", repo, type(error).__name__)
     except Exception as error:

@@ -15,7 +15,7 @@ from torch import nn
 from neoxjp.errors import CheckpointError, ParameterError, listed
 from neoxjp.folders import write_error
 from neoxjp.hub import Progress
-from neoxjp.stored import INPUT, OUTPUT, PREFIX, Match, Stored, StoredWeights
+from neoxjp.stored import INPUT, OUTPUT, PREFIX, Match, Stored, StoredWeights, write_tensors
 
 Device = int | str | torch.device  # "disk" too, in a device map
 _BALANCED = ("auto", "balanced", "balanced_low_0")
@@ -62,10 +62,11 @@ def place(
 ) -> None:
     """Read each tensor, give it to its device, and attach accelerate's hooks where there is more than one."""
     from accelerate import dispatch_model
-    from accelerate.utils import offload_weight, set_module_tensor_to_device
+    from accelerate.utils import set_module_tensor_to_device
 
     tensors = {name: tensor for name, tensor in matched.tensors.items() if not (tied and name == OUTPUT)}
     above, below = _place_of(OUTPUT, places), _place_of(PREFIX + INPUT, places)
+    tied = tied and OUTPUT in model.state_dict()
     if tied and above != below:
         raise ParameterError(
             f"device_map puts 'embed_out' on {above!r} and 'embed_in' on {below!r}, but this checkpoint ties them to one weight: "
@@ -84,17 +85,19 @@ def place(
             else:
                 # accelerate casts what it brings in to the dtype of the meta tensor that stands here meanwhile.
                 set_module_tensor_to_device(model, name, "meta", dtype=dtype)
-                if name in rewritten:
-                    offloaded = offload_weight(stored.read(tensor).to(dtype), name, str(offload_folder), index=offloaded)
-                else:
-                    offloaded[name] = {
-                        "safetensors_file": str(tensor.file),
-                        "weight_name": tensor.name,
-                        "dtype": str(dtype).removeprefix("torch."),
-                    }
+                source, stored_name = tensor.file, tensor.name
+                if offload_folder is not None and name in rewritten:
+                    source, stored_name = offload_folder / f"{name}.safetensors", name
+                    write_tensors({name: stored.read(tensor).to(dtype)}, source)
+                kind = str(dtype).removeprefix("torch.")
+                offloaded[name] = {"safetensors_file": str(source), "weight_name": stored_name, "dtype": kind}
             done += tensor.nbytes
             if progress:
                 progress(done, total)
+    except OSError as error:
+        if isinstance(error, CheckpointError) or offload_folder is None:
+            raise
+        raise write_error(offload_folder, error) from error
     except torch.OutOfMemoryError as error:
         raise CheckpointError(
             f"{str(stored.files.folder)!r} does not fit its device: {str(error).splitlines()[0]} "
@@ -122,11 +125,23 @@ def _checked_map(model: nn.Module, asked: Mapping[str, Device]) -> dict[str, Dev
     unknown = [name for name in places if name not in known]
     bare = [name for name in model.state_dict() if _place_of(name, places) is None]
     if unknown or bare:
-        faults = [f"names no module of the model: {listed(unknown)}"] * bool(unknown) + [f"leaves out {listed(bare)}"] * bool(
-            bare
-        )
+        faults = [f"names no module of the model: {listed(unknown)}"] if unknown else []
+        faults += [f"leaves out {listed(bare)}"] if bare else []
         raise ParameterError(f"device_map {'; it '.join(faults)}. Its keys are module names, '' stands for the whole model")
-    return places
+    return _disjoint(model, places, set(_unsplit_classes(model)))
+
+
+def _disjoint(model: nn.Module, places: Mapping[str, Device], whole: set[str], name: str = "") -> dict[str, Device]:
+    """The same map with no module inside another, as accelerate's hooks need it: {"a": 0, "a.b": 1} → {"a.b": 1, "a.c": 0}."""
+    module = model.get_submodule(name)
+    prefix = f"{name}." if name else ""
+    found = {_place_of(prefix + tensor, places) for tensor in module.state_dict()}
+    if len(found) == 1 and (place := found.pop()) is not None:
+        return {name: place}
+    if type(module).__name__ in whole:
+        raise ParameterError(f"device_map splits {name!r} over several devices: a layer stays whole. Give it one device")
+    children = [_disjoint(model, places, whole, prefix + child) for child, inner in module.named_children() if inner.state_dict()]
+    return {key: place for child in children for key, place in child.items()}
 
 
 def _checked_device(device: Device) -> Device:
@@ -134,7 +149,8 @@ def _checked_device(device: Device) -> Device:
     if device == "disk":
         return device
     try:
-        torch.empty(0, device=device)
+        if torch.empty(0, device=device).is_meta:
+            raise TypeError("it holds no data")
     except (RuntimeError, AssertionError, TypeError) as error:
         first = str(error).splitlines()[0]
         raise ParameterError(
@@ -179,7 +195,6 @@ def _check_offload(
         name for name in on_disk if stored.files.format == "pickle" or (folder is not None and tensors[name].dtype != dtype)
     }
     if folder is not None and rewritten:
-        # Offloaded weights are written through a memory map, where a full disk would end the process: look first.
         need = sum(math.prod(tensors[name].shape) for name in rewritten) * dtype.itemsize
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ The layout of a safetensors file (8 bytes of length, a JSON header, the data) is
 
 import json
 import math
+import os
 import pickle
 import re
 from collections.abc import Iterable, Mapping
@@ -54,10 +55,13 @@ class StoredWeights:
         if self.files.format == "pickle":
             tensor = self._loaded[stored.name].contiguous()
         else:
-            from safetensors import safe_open
+            from safetensors import SafetensorError, safe_open
 
-            with safe_open(stored.file, framework="pt", device="cpu") as file:
-                tensor = file.get_tensor(stored.name)
+            try:
+                with safe_open(stored.file, framework="pt", device="cpu") as file:
+                    tensor = file.get_tensor(stored.name)
+            except SafetensorError as error:
+                raise CheckpointError(f"{str(stored.file)!r} is damaged ({error}). Fetch it again") from error
         # A header of odd length leaves the data on odd addresses, which kernels may refuse.
         return tensor.clone() if tensor.data_ptr() % tensor.element_size() else tensor
 
@@ -205,6 +209,24 @@ def same_bytes(a: Tensor, b: Tensor) -> bool:
     )
 
 
+def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """One safetensors file, on the disk when this returns, readable by whom the umask allows."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        # The library knows no errno; its text ends in the operating system's "(os error 28)".
+        number = str(error).rpartition("os error ")[2].rstrip(") ")
+        raise OSError(int(number) if number.isdigit() else None, str(error)) from error
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def _parse_header(path: Path, header: Mapping[str, dict]) -> tuple[list[Stored], int]:
     """The tensors of a parsed header and the end of their data, in bytes after the header."""
     stored, spans = [], []
@@ -237,7 +259,7 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{str(path)!r} holds something else than tensors, or is damaged; it was not run. ({str(error).splitlines()[0]})"
         ) from error
-    except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
+    except Exception as error:  # a damaged pickle can raise anything
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{str(path)!r} is damaged or cut short ({first}). Fetch it again") from error
     wrong = (
