@@ -173,7 +173,8 @@ def print_progress(record: dict[str, Any]) -> None:
     if record["step"] % 10 == 0:
         print(
             f"step {record['step']}  {record['seconds']:.0f} s  {record['tokens'] / 1e6:.2f} M tokens  "
-            f"loss {record['loss']:.3f}  {record['bits_per_character']:.3f} bits/character  {record['tokens_per_second']:.0f} tokens/s",
+            f"loss {record['loss']:.3f}  {record['bits_per_character']:.3f} bits/character  "
+            f"{record['tokens_per_second']:.0f} tokens/s",
             file=sys.stderr,
             flush=True,
         )
