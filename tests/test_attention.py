@@ -3,6 +3,7 @@
 import math
 import sys
 import types
+from itertools import pairwise
 
 import pytest
 import torch
@@ -235,9 +236,9 @@ def stand_in(calls):
         borders = cu_seqlens_q.tolist()
         assert borders[0] == 0
         assert borders[-1] == len(q)
-        assert max_seqlen_q == max_seqlen_k == max(b - a for a, b in zip(borders, borders[1:], strict=False))
+        assert max_seqlen_q == max_seqlen_k == max(b - a for a, b in pairwise(borders))
         calls.append(("varlen", tuple(q.shape), borders))
-        pieces = [run(*(x[None, a:b] for x in (q, k, v)))[0] for a, b in zip(borders, borders[1:], strict=False)]
+        pieces = [run(*(x[None, a:b] for x in (q, k, v)))[0] for a, b in pairwise(borders)]
         return torch.cat(pieces)
 
     module = types.ModuleType("flash_attn")
@@ -330,7 +331,7 @@ def test_flash_attn_is_named_where_it_runs(flash_calls):
 
 
 def test_flash_attn_without_its_package_is_refused_at_once():
-    with pytest.raises(ParameterError, match="the flash-attn package is not installed. Use 'auto'"):
+    with pytest.raises(ParameterError, match=r"the flash-attn package is not installed\. Use 'auto'"):
         ours(attn_implementation="flash_attn")
 
 

@@ -8,6 +8,8 @@ from neoxjp.attention import Implementation
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 
+torch.set_num_threads(1)  # tiny tensors on shared cores: a second thread costs more than it brings
+
 TINY: dict[str, Any] = {
     "vocab_size": 61,
     "hidden_size": 32,
