@@ -77,7 +77,7 @@ def _build_loading(parts: dict[str, Any]) -> None:
 
 
 def connect(tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML, head: Callable[[gr.Request], str]) -> None:
-    """Wire the events. `changed` changes when another model was loaded; `status` is the page's head line, `head` writes it."""
+    """Wire the events. `changed` changes when another model was loaded; `status` is the head line, `head` writes it."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def shown(request: gr.Request) -> tuple[str, str]:

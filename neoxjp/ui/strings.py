@@ -156,8 +156,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "g_view_label": ("文章。矢印キーで切れ目を移動します", "The text; arrow keys walk its pieces"),
     "g_panel_hint": ("続きはここに、切れ目ごとに色を付けて現れます。一切れに触れるか矢印キーで選ぶと、"
                      "そこに立てたほかの候補と確率が下に出ます。",
-                     "The continuation appears here, each piece coloured by its probability. Point at one, or walk with the arrow "
-                     "keys, to see below what else could have stood there."),
+                     "The continuation appears here, each piece coloured by its probability. Point at one, or walk with the "
+                     "arrow keys, to see below what else could have stood there."),
     "g_scale": ("確率", "probability"),
     "g_starting": ("書きはじめます", "starting"),
     "g_waiting": ("順番を待っています：{n} 番目", "waiting in line: place {n}"),
