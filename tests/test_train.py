@@ -4,6 +4,7 @@ import csv
 import json
 import lzma
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -348,6 +349,8 @@ def test_the_commands_lead_from_text_to_a_measured_model(
     assert main(["run", at["run"], at["packed"] + "=1", *tokenizer, "--steps", "3", "--mixed-precision", "no", *shape]) == 0
     assert main(["export", at["run"], at["model"], *tokenizer]) == 0
     assert main(["evaluate", at["model"], at["text.txt"]]) == 0
-    assert "bits/character (1 documents" in capsys.readouterr().out
+    assert "text.txt: " in capsys.readouterr().out
+    assert main(["evaluate", at["model"], at["text.txt"], "--apart", "Aozora Bunko"]) == 0
+    assert re.fullmatch(r"other: \d+\.\d{3} bits/character \(1 documents, .*\)\n", capsys.readouterr().out)
     assert main(["export", str(tmp_path / "nowhere"), at["model"], *tokenizer]) == 2
     assert "train first" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from neoxjp.errors import NeoxjpError
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluating.add_argument("model", type=Path)
     evaluating.add_argument("files", type=Path, nargs="+")
     evaluating.add_argument("--limit", type=int, default=1200, help="cut documents at so many characters")
+    evaluating.add_argument("--apart", metavar="SOURCE", help="only this source for itself, all others summed as 'other'")
     evaluating.set_defaults(run=_evaluate)
 
     options = parser.parse_args(arguments)
@@ -148,6 +150,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     model = GPTNeoXJapaneseForCausalLM.from_pretrained(str(options.model), dtype="float32")
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(str(options.model))
     documents = (document for path in options.files for document in read_documents(path))
+    if options.apart:
+        documents = (d if d.source == options.apart else replace(d, source="other") for d in documents)
     for source, score in bits_per_character(model, tokenizer, documents, limit=options.limit).items():
         counted = f"{score.documents} documents, {score.characters} characters, {score.tokens} tokens"
         print(f"{source}: {score.bits_per_character:.3f} bits/character ({counted})")
