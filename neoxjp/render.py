@@ -8,7 +8,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def tokens(
         text: the user's text, which the records' spans point into.
         spellings: `tokenizer.spellings`, for the details; left out, none are listed.
     """
-    groups = [list(group) for _, group in groupby(records, key=lambda token: (token.start, token.end))]
-    shown = groups[:limit]
+    groups = (list(group) for _, group in groupby(records, key=lambda token: (token.start, token.end)))
+    shown = list(islice(groups, limit))
     entries: dict[int, dict[str, object]] = {}
     for token in (token for group in shown for token in group):
         if token.id not in entries:
@@ -63,7 +63,7 @@ def tokens(
     boxes = "".join(_piece(group, text) for group in shown)
     total = say("n_tokens", n=len(records))
     drawn = sum(len(group) for group in shown)
-    more = notice(say("not_drawn", drawn=f"{drawn:,}", rest=f"{len(records) - drawn:,}")) if len(groups) > limit else ""
+    more = notice(say("not_drawn", drawn=f"{drawn:,}", rest=f"{len(records) - drawn:,}")) if drawn < len(records) else ""
     facts = attributes(data_entries=data(entries), data_words=data(_detail_words(say)))
     pieces = f'<div class="pieces" role="listbox" lang="ja"{attributes(aria_label=total)}>{boxes}</div>'
     marks = {mark for group in shown for mark in _marks(group)}

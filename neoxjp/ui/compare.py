@@ -78,8 +78,8 @@ def _row(key: readings.SpellingKey) -> gr.Textbox:
     return gr.Textbox(label=label(f"spelling_{key}"), info=info, lines=1, max_lines=4, elem_id=f"c-row-{key}")
 
 
-def connect(section: Comparison, playground: Playground, text: gr.Textbox, changed: gr.Number) -> None:
-    """Wire the events. `text` is the text above; `changed` changes when another model was loaded."""
+def connect(section: Comparison, playground: Playground, text: gr.Textbox, after: Any) -> None:
+    """Wire the events. `text` is the text above, `after` the event behind which the comparison is drawn anew."""
     silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     live: dict[str, Any] = {**silent, "trigger_mode": "always_last", "concurrency_limit": None}
     view = [section.view, section.table]
@@ -108,7 +108,7 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, chang
 
         return on_edit
 
-    gr.on([text.change, changed.change], on_text, asked, [section.spelled, *rows, *view], **live)
+    after.then(on_text, asked, [section.spelled, *rows, *view], **silent)
     section.reset.click(on_reset, asked, [section.spelled, *rows, *view], **silent)
     for key, row in section.rows.items():
         row.change(on_row(key), [*asked, row], [section.spelled, *view], **live)

@@ -105,14 +105,14 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
             return "", render.notice(message_of(error, request), "error")
 
     # "change", not "input": that one does not fire for Japanese input methods
-    gr.on([tab.text.change, changed.change], on_text, tab.text, [tab.view, tab.counts, tab.ids], **live)
+    shown = gr.on([tab.text.change, changed.change], on_text, tab.text, [tab.view, tab.counts, tab.ids], **live)
     tab.paste.change(on_ids, tab.paste, [tab.pasted, tab.paste_note], **live)
     for key, button in tab.examples.items():
         button.click(lambda example=EXAMPLES[key]: example, outputs=tab.text, **silent)
     tab.show_ids.change(
         None, tab.show_ids, js="(on) => { document.body.classList.toggle('show-ids', on) }", api_visibility="private"
     )
-    compare.connect(tab.comparison, playground, tab.text, changed)
+    compare.connect(tab.comparison, playground, tab.text, shown)  # the pieces first: they are what one looks at while typing
 
 
 def endpoints(playground: Playground) -> None:
