@@ -8,13 +8,15 @@ import json
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from neoxjp.errors import CheckpointError, ParameterError, listed
 from neoxjp.folders import WEIGHT_PATTERNS, atomic_folder, bundled_path, find_weights, read_json
@@ -42,6 +44,7 @@ __all__ = [
     "atomic_folder",
     "bundled_path",
     "convert",
+    "empty_weights",
     "load_weights",
     "parse_dtype",
     "read_json",
@@ -86,6 +89,23 @@ def parse_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
     return _DTYPES[word]
 
 
+@contextmanager
+def empty_weights() -> Iterator[None]:
+    """Build a network inside this for `load_weights` to fill: no memory, no initial values, ties hold.
+
+    Drawing random numbers for the meta device would import torch's compiler, which takes seconds.
+    """
+
+    class Undrawn(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(function, "__module__", None) == "torch.nn.init":
+                return args[0] if args else kwargs["tensor"]
+            return function(*args, **(kwargs or {}))
+
+    with torch.device("meta"), Undrawn():
+        yield
+
+
 def load_weights(
     model: nn.Module,
     folder: Path,
@@ -97,7 +117,7 @@ def load_weights(
     allow_pickle: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
-    """Fill a model that was built on `torch.device("meta")`.
+    """Fill a model that was built in `empty_weights()`.
 
     Everything that headers tell is checked before a byte of weight is read. On the CPU, tensors of the asked dtype stay mapped
     from the file; others are converted one by one: anonymous memory stays within the weights in the asked dtype and one tensor.
