@@ -42,11 +42,11 @@ def rope(positions: Tensor, ndims: int, base: float) -> Rope:
 
 
 def rotate(x: Tensor, angles: Rope) -> Tensor:
-    """Turn the first R numbers of each head by position and leave the rest. `x` (B, T, …, D) → the same shape, float32."""
+    """Turn the first R numbers of each head by position and leave the rest. `x` (B, T, …, D) → the same shape, float32 or 64."""
     ndims = angles.cos.shape[-1]
     shape = (*angles.cos.shape[:2], *[1] * (x.dim() - 3), ndims)
     cos, sin = angles.cos.view(shape), angles.sin.view(shape)
-    x = x.float()
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
     turned, rest = x[..., :ndims], x[..., ndims:]
     first, second = turned[..., : ndims // 2], turned[..., ndims // 2 :]
     turned = turned * cos + torch.cat((-second, first), dim=-1) * sin
@@ -200,9 +200,9 @@ def _lower_right(queries: int, keys: int, device: torch.device) -> Tensor:
 
 
 def _eager(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> tuple[Tensor, Tensor]:
-    """Attention written out, softmax in float32. Returns the result and the weights after dropout."""
-    queries, keys = q.shape[2], k.shape[2]
-    scores = (q @ k.transpose(-1, -2)).float() / math.sqrt(q.shape[-1])  # (B, H, T, S)
+    """Attention written out, in float32 (or 64) up to the softmax. Returns the result and the weights after dropout."""
+    queries, keys, exact = q.shape[2], k.shape[2], torch.promote_types(q.dtype, torch.float32)
+    scores = q.to(exact) @ k.to(exact).transpose(-1, -2) / math.sqrt(q.shape[-1])  # (B, H, T, S)
     if mask is None:
         mask = torch.ones(queries, keys, dtype=torch.bool, device=q.device).tril(keys - queries)
     weights = (scores + _bias(mask, scores.dtype)).softmax(-1).to(v.dtype)
@@ -324,16 +324,28 @@ def backend_in_use(
     chosen, refused = choose(implementation, q)
     if chosen != "sdpa":
         return Backend(chosen, refused)
-    causal = mask is None and q.shape[2] == k.shape[2] and q.shape[2] > 1
-    if mask is None and not causal and q.shape[2] > 1:
-        mask = _lower_right(q.shape[2], k.shape[2], torch.device("cpu")).to(q.device)
-        if q.device.type == "cuda":  # torch's causal bias runs flash exactly where a causal call without a mask does
-            mask, causal = None, True
+    queries, keys = q.shape[2], k.shape[2]
+    if mask is not None:
+        mask = _bias(mask, q.dtype) if mask.dtype == torch.bool else mask
+    elif 1 < queries < keys:
+        if q.device.type == "cuda":
+            name = _causal_bias_kernel(q, k, v)
+            return Backend(name, None if name == "flash" else _why_not_flash(q, k, v, None))
+        mask = _lower_right(queries, keys, q.device)
+    causal = mask is None and queries > 1
     name = _SDPA_KERNELS.get(torch._fused_sdp_choice(q, k, v, attn_mask=mask, is_causal=causal), "math")
-    return Backend(name, None if name == "flash" else _why_not_flash(q, k, v, mask, causal))
+    return Backend(name, None if name == "flash" else _why_not_flash(q, k, v, mask))
 
 
-def _why_not_flash(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> str:
+def _causal_bias_kernel(q: Tensor, k: Tensor, v: Tensor) -> Kernel:
+    """The kernel behind torch's `causal_lower_right`, which chooses by itself (torch/nn/attention/bias.py)."""
+    params = torch.backends.cuda.SDPAParams(q, k, v, None, 0.0, False, False)
+    if torch.backends.cuda.can_use_flash_attention(params):
+        return "flash"
+    return "efficient" if torch.backends.cuda.can_use_efficient_attention(params) else "math"
+
+
+def _why_not_flash(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> str:
     """The plain reasons first, then torch's own words."""
     if not torch.backends.cuda.flash_sdp_enabled():
         return "flash attention is switched off in torch (torch.backends.cuda.enable_flash_sdp or sdpa_kernel)"
@@ -345,7 +357,7 @@ def _why_not_flash(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal:
         return "; ".join(reasons)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        params = torch.backends.cuda.SDPAParams(q, k, v, mask, 0.0, causal, False)
+        params = torch.backends.cuda.SDPAParams(q, k, v, mask, 0.0, False, False)
         torch.backends.cuda.can_use_flash_attention(params, debug=True)
     words = [str(w.message).split(" (Triggered")[0] for w in caught]
     return "; ".join(words) or "torch prefers another kernel here and gives no reason"

@@ -4,6 +4,7 @@ Attribute names are the checkpoint's names. The linears have no biases (as in Pa
 `dense_bias`; the residual is sequential, where GPT-NeoX's own is parallel; positions come in as angles, so there are no buffers.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "relu": F.relu,
     "silu": F.silu,
-    **dict.fromkeys(("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), lambda x: F.gelu(x, approximate="tanh")),
+    **dict.fromkeys(("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), functools.partial(F.gelu, approximate="tanh")),
 }
 
 
@@ -99,9 +100,9 @@ class GPTNeoXJapaneseAttention(nn.Module):
         longest = max(cache.length for cache in rows.caches) + q.shape[2]
         weights = q.new_zeros((*q.shape[:3], longest)) if rows.need_weights else None
         for number, cache in enumerate(rows.caches):
-            columns = torch.arange(q.shape[2], device=q.device) if rows.columns is None else rows.columns[number].to(q.device)
-            if not len(columns):
-                continue
+            columns = slice(None) if rows.columns is None else rows.columns[number].to(q.device)
+            if isinstance(columns, Tensor) and not len(columns):
+                continue  # a row of padding alone
             keys, values = cache.update(self.number, k[number][:, columns], v[number][:, columns])
             row, row_weights = attention.attend(
                 q[number : number + 1, :, columns],

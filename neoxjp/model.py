@@ -79,7 +79,7 @@ class _InFolders(nn.Module):
             name_or_path, revision=revision, local_files_only=local_files_only, allow_pickle=allow_pickle, progress=progress
         )
         config = GPTNeoXJapaneseConfig.from_folder(folder)
-        with torch.device("meta"):
+        with checkpoint.empty_weights():
             model = cls(config, attn_implementation)
         report = checkpoint.load_weights(
             model,
@@ -92,9 +92,10 @@ class _InFolders(nn.Module):
             progress=progress,
         )
         model.load_report = report
-        model._set_config(
-            dataclasses.replace(config, tie_word_embeddings=report.tied, dtype=str(report.dtype).removeprefix("torch."))
-        )
+        config = dataclasses.replace(config, tie_word_embeddings=report.tied, dtype=str(report.dtype).removeprefix("torch."))
+        for module in model.modules():  # the network and its body
+            if isinstance(module, _InFolders):
+                module.config = config
         model.attention_backend()  # refuses a kernel that cannot run on the device where the weights are now
         return model.eval()
 
@@ -102,11 +103,8 @@ class _InFolders(nn.Module):
         """Write config.json and safetensors, whole or not at all; other files of the folder stay. transformers reads it too."""
         checkpoint.save_weights(self.state_dict(), self.config.to_dict(), Path(folder), max_shard_size=max_shard_size)
 
-    def _set_config(self, config: GPTNeoXJapaneseConfig) -> None:
-        self.config = config
-
     def _embedding(self) -> nn.Embedding:
-        raise NotImplementedError
+        return next(module for module in self.modules() if isinstance(module, nn.Embedding))
 
     @property
     def device(self) -> torch.device:
@@ -162,12 +160,6 @@ class GPTNeoXJapaneseForCausalLM(_InFolders):
         """Share the embedding with the output layer, if the config says so. Needed after every load that assigns weights."""
         if self.config.tie_word_embeddings:
             self.embed_out.weight = self.gpt_neox_japanese.embed_in.weight
-
-    def _embedding(self) -> nn.Embedding:
-        return self.gpt_neox_japanese.embed_in
-
-    def _set_config(self, config: GPTNeoXJapaneseConfig) -> None:
-        self.config = self.gpt_neox_japanese.config = config
 
     def forward(
         self,
@@ -243,9 +235,6 @@ class GPTNeoXJapaneseModel(_InFolders):
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=config.initializer_range)
-
-    def _embedding(self) -> nn.Embedding:
-        return self.embed_in
 
     def forward(
         self,
