@@ -1,10 +1,12 @@
 """Fixtures that several test files share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.page import serve, wait_for_model
 from tests.tiny import write_tiny_vocabulary
 
 
@@ -37,3 +39,11 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_vocabulary: Path)
     ours(vocab_size=tokenizer.vocab_size, bos_token_id=end, eos_token_id=end).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def page_url(tiny_folder: Path) -> Iterator[str]:
+    """The address of one running page over the tiny model, shared by all tests that only look at it or call its API."""
+    with serve(tiny_folder) as url:
+        wait_for_model(url)
+        yield url

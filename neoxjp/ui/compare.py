@@ -16,7 +16,7 @@ from neoxjp.ui.answers import check_length, expected, guarded, said
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label, language, words
 
-COMPARED = 2_000  # characters of a text that the comparison takes
+COMPARED = 2_000  # characters of a text that the comparison takes; its kana may be three times as long
 EDITABLE: tuple[readings.SpellingKey, ...] = ("hiragana", "katakana", "halfwidth", "custom")
 SECOND = ("none", "bytes", "characters", "compat", "folder")
 
@@ -138,7 +138,10 @@ def endpoints(playground: Playground) -> None:
             One record for each spelling and tokenizer: spelling, tokenizer, tokens, characters, utf8_bytes,
             characters_per_token, ratio (to the text as written), text, pieces (with their separator).
         """
-        check_length(playground, text + own_spelling)
+        check_length(playground, text)
+        check_length(playground, own_spelling)
+        if not isinstance(tokenizers, list | None) or not all(isinstance(name, str) for name in tokenizers or []):
+            raise ParameterError(f"tokenizers={str(tokenizers)[:40]!r}: expected a list of names")
         spelled = readings.spellings(text) + ([readings.Spelling("custom", own_spelling)] if own_spelling else [])
         chosen = [named_peer(playground, name) for name in tokenizers or ["neoxjp"]]
         return json.loads(analysis.frame(analysis.compare(spelled, chosen)).to_json(orient="records"))
@@ -167,7 +170,7 @@ def records_of(
     for key, value in spelled.rows.items():
         check_length(playground, value)
         if value:
-            lines.append(readings.Spelling(key, value[: 2 * COMPARED]))
+            lines.append(readings.Spelling(key, value[: 3 * COMPARED]))
     return analysis.compare(lines, chosen)
 
 
