@@ -10,10 +10,10 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from .render import GLYPHS, Words, attributes, data, unseen, visible
+from .render import GLYPHS, Words, attributes, data, unseen, visible, whole
 from .steps import Finish, Step
 
-LEVELS = (0.5, 0.2, 0.05, 0.01, 0.001)
+LEVELS = (0.5, 0.1, 0.02, 0.004, 0.0005)
 """Borders of the colour scale: a token of at least the first probability has level 0, one below the last has level 5."""
 
 DETAIL_WORDS = (
@@ -103,7 +103,7 @@ def plain(text: str) -> str:
 
 def lines(text: str) -> str:
     """The visitor's own text: escaped, newlines kept."""
-    return escape(text).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "<br>")
+    return escape(whole(text)).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "<br>")
 
 
 def scale(name: str) -> str:

@@ -9,26 +9,28 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
+from neoxjp.errors import NeoxjpError, PromptTooLong
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Step, score
+from neoxjp.ui.answers import check_length, plain
 from neoxjp.ui.model import info
 from neoxjp.ui.session import Playground
+from neoxjp.ui.stream import Stream
 from neoxjp.ui.strings import language
-from neoxjp.ui.writing import LN2, read, room, summary
+from neoxjp.ui.writing import LN2, room, summary
 
 SCORED_CONTEXTS = 4  # a text to score may be so many contexts long
 MOST_ALTERNATIVES = 50
 
 
-def connect(playground: Playground) -> None:
+def connect(playground: Playground, stream: Stream) -> None:
     """Add the endpoints to the page that is being built."""
-    gr.api(generate(playground), api_name="generate", concurrency_limit=None)
+    gr.api(generate(playground, stream), api_name="generate", concurrency_limit=None)
     gr.api(score_text(playground), api_name="score", concurrency_limit=1)
     gr.api(model_info(playground), api_name="model_info", queue=False)
 
 
-def generate(playground: Playground) -> Callable[..., Iterator[dict[str, Any]]]:
+def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[dict[str, Any]]]:
     """The function behind /generate."""
 
     def generate(
@@ -72,7 +74,7 @@ def generate(playground: Playground) -> Callable[..., Iterator[dict[str, Any]]]:
         """
         with _Errors(request):
             loaded = playground.ready
-            _check_characters(playground, prompt)
+            check_length(playground, prompt)
             ids = loaded.tokenizer.encode(prompt)
             room_left, _ = room(playground, loaded, len(ids), max_new_tokens, cut)
             params = SamplingParams(
@@ -89,29 +91,23 @@ def generate(playground: Playground) -> Callable[..., Iterator[dict[str, Any]]]:
                 min_new_tokens=min_new_tokens,
                 stop=tuple(stop or ()),
             )
-            assert loaded.engine is not None
-            alternatives = min(max(top, 0), MOST_ALTERNATIVES)
-            job = loaded.engine.submit(ids, params, top=alternatives, overflow="cut" if cut else "error")
             steps: list[Step] = []
-            with job:
-                over = False
-                while not over:
-                    new, over = read(job)
-                    steps += new
-                    continuation = "".join(step.text for step in steps)
-                    answer: dict[str, Any] = {
-                        "text": prompt + continuation,
-                        "continuation": continuation,
-                        "ids": [step.id for step in steps],
-                        "finish": job.finish if over else None,
-                        "seed": job.seed,
-                        "cut": job.cut,
-                        "waiting": job.position,
-                        "stats": summary(steps, job.stats),
-                    }
-                    if over:
-                        answer["tokens"] = [token_record(step) for step in steps]
-                    yield answer
+            for paint in stream(ids, params, cut, min(max(top, 0), MOST_ALTERNATIVES)):
+                steps += paint.steps
+                continuation = "".join(step.text for step in steps)
+                answer: dict[str, Any] = {
+                    "text": prompt + continuation,
+                    "continuation": continuation,
+                    "ids": [step.id for step in steps],
+                    "finish": paint.finish,
+                    "seed": paint.seed,
+                    "cut": paint.cut,
+                    "waiting": paint.place,
+                    "stats": summary(steps, paint.stats),
+                }
+                if paint.over:
+                    answer["tokens"] = [token_record(step) for step in steps]
+                yield plain(answer)
 
     return generate
 
@@ -132,7 +128,7 @@ def score_text(playground: Playground) -> Callable[..., dict[str, Any]]:
         """
         with _Errors(request):
             loaded = playground.ready
-            _check_characters(playground, text)
+            check_length(playground, text)
             assert loaded.model is not None
             ids = loaded.tokenizer.encode(text)
             most = SCORED_CONTEXTS * loaded.model.config.max_position_embeddings
@@ -143,7 +139,7 @@ def score_text(playground: Playground) -> Callable[..., dict[str, Any]]:
                 )
             steps = score(loaded.model, ids, loaded.tokenizer, top=min(max(top, 0), MOST_ALTERNATIVES), bos=True)
             bits = -math.fsum(step.logprob for step in steps if step.logprob is not None) / LN2
-            return {
+            record = {
                 "text": text,
                 "characters": len(text),
                 "bits": bits,
@@ -152,6 +148,7 @@ def score_text(playground: Playground) -> Callable[..., dict[str, Any]]:
                 "perplexity_per_token": 2 ** (bits / len(steps)) if steps else None,
                 "tokens": [token_record(step) for step in steps],
             }
+            return plain(record)
 
     return score_text
 
@@ -206,12 +203,3 @@ class _Errors:
     def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
         if isinstance(error, NeoxjpError):
             raise gr.Error(error.ja if self.lang == "ja" else str(error), print_exception=False) from error
-
-
-def _check_characters(playground: Playground, text: str) -> None:
-    most = playground.limits.characters
-    if len(text) > most:
-        raise ParameterError(
-            f"the text has {len(text)} characters; up to {most} can be used here",
-            ja=f"{len(text)} 文字は長すぎます。ここでは {most} 文字までです。",
-        )

@@ -15,6 +15,7 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.ui import api
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
+from neoxjp.ui.stream import stream
 from neoxjp.ui.strings import Lang, both, label, language, words
 from neoxjp.ui.writing import Frame, Mode, Writing, show, write
 
@@ -151,12 +152,14 @@ def examples() -> dict[str, str]:
 def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status: gr.HTML) -> None:
     """Wire the events. `changed` changes when another model was loaded; `status` is the line in the page's head."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    stream: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+    events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+
+    paints = stream(playground)
 
     def writer(mode: Mode) -> Any:
         def handler(writing: Writing, prompt: str, request: gr.Request, *values: Any) -> Iterator[list[Any]]:
             settings = Settings.of(values)
-            for frame in write(playground, writing, mode, prompt or "", settings, language(request)):
+            for frame in write(playground, paints, writing, mode, prompt or "", settings, language(request)):
                 yield updates(frame, writing)
 
         return handler
@@ -164,7 +167,7 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     inputs = [tab.writing, tab.prompt, *tab.settings]
     modes: list[tuple[gr.Button, Mode]] = [(tab.go, "new"), (tab.more, "continue"), (tab.again, "again")]
     for button, mode in modes:
-        button.click(writer(mode), inputs, tab.shown, **stream)
+        button.click(writer(mode), inputs, tab.shown, **events)
     tab.stop.click(Writing.stop, tab.writing, None, **quiet)
 
     def undo(writing: Writing, request: gr.Request) -> list[Any]:
@@ -186,7 +189,7 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         targets = [tab.controls[field] for field in PRESET_FIELDS]
         button.click(lambda name=name: preset(name), None, targets, **quiet)
     tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.seed, **quiet)
-    api.connect(playground)
+    api.connect(playground, paints)
 
 
 def updates(frame: Frame, writing: Writing) -> list[Any]:

@@ -14,6 +14,7 @@ from neoxjp.ui.memory import NoRoom, free_memory, gib, weight_bytes
 from neoxjp.ui.session import Choice, Loaded, Playground, Progress
 from neoxjp.ui.strings import Lang, Words, both, label, language, words
 
+Head = Callable[[gr.Request], str]  # the line in the page's head, in the visitor's language
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 POLL = 0.25  # seconds between two looks at a load
 
@@ -76,7 +77,9 @@ def _build_loading(parts: dict[str, Any]) -> None:
     parts["line"] = gr.HTML(elem_id="mod-line", apply_default_css=False)
 
 
-def connect(tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML, head: Callable[[gr.Request], str]) -> None:
+def connect(
+    tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML, head: Callable[[gr.Request], str]
+) -> None:
     """Wire the events. `changed` changes when another model was loaded; `status` is the head line, `head` writes it."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 

@@ -1,28 +1,28 @@
 """One visitor's text: what was written, how to go on, back, or over it again; and the stream of frames while the engine writes.
 
-Knows nothing of Gradio. A text is ids first: continuing appends ids to ids and never cuts the text anew. The alternatives of each
+Has no components. A text is ids first: continuing appends ids to ids and never cuts the text anew. The alternatives of each
 token stay in its `Step`, in the visitor's own state; the engine and its model are everyone's.
 """
 
 import logging
 import math
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from neoxjp import render, render_steps
-from neoxjp.engine import Request, Stats
+from neoxjp.engine import Stats
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.steps import Finish, Step
+from neoxjp.ui.answers import said
 from neoxjp.ui.session import Loaded, Playground
 from neoxjp.ui.settings import Settings
+from neoxjp.ui.stream import Paint, Stream
 from neoxjp.ui.strings import Lang, Words, words
 
 log = logging.getLogger(__name__)
 
 LN2 = math.log(2)
-PAINT = 1 / 15  # seconds between two frames
 ALTERNATIVES = 10  # of each token, kept and shown
 REMEMBERED = 30  # texts that undo can go back to
 
@@ -56,20 +56,16 @@ class Text:
 
 @dataclass
 class Writing:
-    """A visitor's state: the text on show, those before it, and the request that is running."""
+    """A visitor's state: the text on show, those before it, and whether a stream is running."""
 
     text: Text | None = None
     past: list[Text | None] = field(default_factory=list)  # what undo goes back to, the latest last
-    request: Request | None = None
-
-    @property
-    def running(self) -> bool:
-        return self.request is not None
+    running: bool = False
+    stopped: bool = False
 
     def stop(self) -> None:
-        """End what is running; its stream then ends by itself and keeps what was written."""
-        if self.request is not None:
-            self.request.cancel()
+        """End what is running: with its next paint the stream frees the slot and keeps what was written."""
+        self.stopped = True
 
     def keep(self, text: Text) -> None:
         """Show this text; undo leads back to the one before."""
@@ -94,84 +90,72 @@ class Frame:
     announce: str | None = None  # a sentence for screen readers
 
 
-def write(playground: Playground, writing: Writing, mode: Mode, prompt: str, settings: Settings, lang: Lang) -> Iterator[Frame]:
-    """Write, and yield what to show, at most 15 times a second. However it is left, the slot is freed and the text kept.
+def write(
+    playground: Playground, stream: Stream, writing: Writing, mode: Mode, prompt: str, settings: Settings, lang: Lang
+) -> Iterator[Frame]:
+    """Write, and yield what to show. However it is left, the slot is freed and the text kept.
 
     "new" starts from `prompt`; "continue" goes on behind the text on show; "again" writes its last part again with the same seed
     (and with `settings` as they are now).
     """
-    say = words(lang)
     if writing.running:
         return
+    writing.running, writing.stopped = True, False
     try:
         loaded = playground.ready
         start = _start(playground, loaded, writing, mode, prompt)
         most, full = room(playground, loaded, len(start.ids), settings.length, settings.cut)
         params = settings.params(most, start.seed if mode == "again" else None)
-        assert loaded.engine is not None
-        overflow: Literal["cut", "error"] = "cut" if settings.cut else "error"
-        request = loaded.engine.submit(start.ids, params, top=ALTERNATIVES, overflow=overflow)
+        paints = stream(start.ids, params, settings.cut, ALTERNATIVES)
+        first = next(paints)
+        start = replace(start, cut=first.cut, seed=first.seed, full=full)
+        yield from _frames(writing, paints, start, most, lang)
     except NeoxjpError as error:
-        message = _sentence(playground, error, lang)
-        yield Frame(render.notice(message, "error"), running=False, announce=message)
-        return
-    start = replace(start, cut=request.cut, seed=request.seed, full=full)
-    yield from _stream(writing, request, start, most, say, lang)
+        yield _failed(writing, _sentence(playground, error, lang))
+    except Exception:
+        log.exception("starting to generate")
+        yield _failed(writing, words(lang)("unexpected"))
+    finally:
+        writing.running = False
 
 
-def _stream(writing: Writing, request: Request, start: Text, most: int, say: Words, lang: Lang) -> Iterator[Frame]:
+def _failed(writing: Writing, message: str) -> Frame:
+    writing.running = False
+    return Frame(render.notice(message, "error"), running=False, announce=message)
+
+
+def _frames(writing: Writing, paints: Iterator[Paint], start: Text, most: int, lang: Lang) -> Iterator[Frame]:
     """The frames of one request, from the waiting line to its end."""
-    sheet = render_steps.Sheet(start.prompt, say, cut=request.cut)
+    say = words(lang)
+    sheet = render_steps.Sheet(start.prompt, say, cut=start.cut)
     sheet.add(start.steps)
     steps = list(start.steps)
-    writing.request = request
-    error: Exception | None = None
+    text, error = start, ""
     try:
         yield Frame(render_steps.working(say("g_starting")), True, sheet.html, announce=say("g_starting"))
-        over = False
-        while not over:
-            new, over = read(request)
-            steps += new
-            sheet.add(new)
-            yield Frame(
-                _progress(request, len(steps) - start.base, most, say),
-                True,
-                sheet.html,
-                _numbers(steps, request.stats, None, say),
-            )
+        for paint in paints:
+            steps += paint.steps
+            sheet.add(paint.steps)
+            text = replace(start, steps=tuple(steps), finish=paint.finish, stats=paint.stats)
+            if paint.over or writing.stopped:
+                break
+            line = _progress(paint, len(steps) - start.base, most, say)
+            yield Frame(line, True, sheet.html, _numbers(text, say))
     except NeoxjpError as expected:
-        error = expected
-    except Exception as fault:
+        error = expected.ja if lang == "ja" else str(expected)
+    except Exception:
         log.exception("generating")
-        error = fault
+        error = say("unexpected")
     finally:
-        request.cancel()
-        writing.request = None
-        finish = request.finish
-        text = replace(start, steps=tuple(steps), finish=finish, full=start.full and finish == "length", stats=request.stats)
+        paints.close()  # type: ignore[attr-defined]  # a generator; frees the slot
+        finish = "error" if error else text.finish or "cancelled"
+        text = replace(text, finish=finish, full=start.full and finish == "length")
         if len(steps) > start.base:
             writing.keep(text)
-    if error is not None:
-        message = say("unexpected") if not isinstance(error, NeoxjpError) else (error.ja if lang == "ja" else str(error))
-        yield Frame(render.notice(message, "error"), False, sheet.html, announce=message)
-        return
+        writing.running = False
     sheet.end(text.finish, say)
-    ending = ended(text, say)
-    yield Frame(render_steps.working(ending), False, sheet.html, _numbers(steps, request.stats, text.seed, say), announce=ending)
-
-
-def read(request: Request) -> tuple[list[Step], bool]:
-    """The steps of one paint, and whether that was the end."""
-    began = time.monotonic()
-    request.wait(PAINT)
-    time.sleep(max(0.0, began + PAINT - time.monotonic()))
-    steps: list[Step] = []
-    while time.monotonic() < began + 2 * PAINT and request.wait(0):
-        try:
-            steps.append(next(request))
-        except StopIteration:
-            return steps, True
-    return steps, False
+    line = render.notice(error, "error") if error else render_steps.working(ended(text, say))
+    yield Frame(line, False, sheet.html, _numbers(text, say), announce=error or ended(text, say))
 
 
 def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode, prompt: str) -> Text:
@@ -179,23 +163,20 @@ def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode,
     if mode == "new":
         most = playground.limits.characters
         if len(prompt) > most:
-            numbers = {"n": f"{len(prompt):,}", "most": f"{most:,}"}
-            raise PromptTooLong(
-                words("en")("g_too_many_characters", **numbers), ja=words("ja")("g_too_many_characters", **numbers)
-            )
+            raise said(PromptTooLong, "g_too_many_characters", n=f"{len(prompt):,}", most=f"{most:,}")
         assert loaded.model is not None
         ids = tuple(loaded.tokenizer.encode(prompt))
         bos = loaded.model.config.bos_token_id
         if not ids:
             if bos is None:
-                raise ParameterError(words("en")("g_no_bos"), ja=words("ja")("g_no_bos"))
+                raise said(ParameterError, "g_no_bos")
             ids = (bos,)
         return Text(prompt, ids, (), 0, 0, loaded.serial)
     text = writing.text
     if text is None:
-        raise ParameterError(words("en")("g_nothing_yet"), ja=words("ja")("g_nothing_yet"))
+        raise said(ParameterError, "g_nothing_yet")
     if text.serial != loaded.serial:
-        raise ParameterError(words("en")("g_other_model"), ja=words("ja")("g_other_model"))
+        raise said(ParameterError, "g_other_model")
     if mode == "again":
         return replace(text, steps=text.steps[: text.base], finish=None, stats=None)
     steps = settled(text, loaded.tokenizer)
@@ -233,8 +214,7 @@ def room(playground: Playground, loaded: Loaded, there: int, wanted: int, cut: b
         return max(1, min(wanted, context // 2)), False
     left = context - there
     if left < 1:
-        numbers = {"n": f"{there:,}", "context": f"{context:,}"}
-        raise PromptTooLong(words("en")("g_too_long", **numbers), ja=words("ja")("g_too_long", **numbers))
+        raise said(PromptTooLong, "g_too_long", n=f"{there:,}", context=f"{context:,}")
     return (left, True) if left < wanted else (wanted, False)
 
 
@@ -246,14 +226,12 @@ def _sentence(playground: Playground, error: NeoxjpError, lang: Lang) -> str:
     return error.ja if lang == "ja" else str(error)
 
 
-def _progress(request: Request, done: int, most: int, say: Words) -> str:
-    place = request.position
-    if place:
-        return render_steps.working(say("g_waiting", n=place))
-    if not done and request.prefilled < request.total:
-        return render_steps.working(
-            say("g_reading", n=f"{request.prefilled:,}", total=f"{request.total:,}"), request.prefilled, request.total
-        )
+def _progress(paint: Paint, done: int, most: int, say: Words) -> str:
+    if paint.place:
+        return render_steps.working(say("g_waiting", n=paint.place))
+    if not done and paint.read < paint.to_read:
+        line = say("g_reading", n=f"{paint.read:,}", total=f"{paint.to_read:,}")
+        return render_steps.working(line, paint.read, paint.to_read)
     return render_steps.working(say("g_writing", n=f"{done:,}", total=f"{most:,}"), done, most)
 
 
@@ -272,10 +250,10 @@ def show(text: Text | None, say: Words) -> tuple[str, str, str]:
     sheet = render_steps.Sheet(text.prompt, say, cut=text.cut)
     sheet.add(text.steps)
     sheet.end(text.finish, say)
-    return sheet.html, render_steps.working(ended(text, say)), _numbers(list(text.steps), text.stats, text.seed, say)
+    return sheet.html, render_steps.working(ended(text, say)), _numbers(text, say)
 
 
-def summary(steps: list[Step], stats: Stats | None) -> dict[str, Any]:
+def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
     """The numbers of a text, for the page and for the API. Bits are of the model's own distribution, before any filter."""
     nats = [-step.logprob for step in steps if step.logprob is not None]
     bits = sum(nats) / LN2
@@ -292,23 +270,22 @@ def summary(steps: list[Step], stats: Stats | None) -> dict[str, Any]:
     }
 
 
-def _numbers(steps: list[Step], stats: Stats | None, seed: int | None, say: Words) -> str:
-    if not steps:
+def _numbers(text: Text, say: Words) -> str:
+    if not text.steps:
         return ""
-    found = summary(steps, stats)
+    found = summary(text.steps, text.stats)
 
-    def number(key: str, form: str, unit: str = "") -> str:
-        return "–" if found[key] is None else format(found[key], form) + unit
+    def number(key: str, unit: str, form: str = ".2f") -> str:
+        return "–" if found[key] is None else format(found[key], form) + say(unit)
 
+    fast = (found["tokens_per_second"] or 0) >= 20
+    size = say("g_n_tokens_value", tokens=f"{found['tokens']:,}", characters=f"{found['characters']:,}")
     cells = [
-        (say("g_n_tokens"), say("g_n_tokens_value", tokens=f"{found['tokens']:,}", characters=f"{found['characters']:,}")),
-        (say("g_n_first"), number("time_to_first_token_s", ".2f", say("g_seconds"))),
-        (
-            say("g_n_speed"),
-            number("tokens_per_second", ".0f" if (found["tokens_per_second"] or 0) >= 20 else ".1f", say("g_per_second")),
-        ),
-        (say("g_n_surprise"), number("mean_surprise_bits", ".2f", say("g_bits"))),
-        (say("g_n_bpc"), number("bits_per_character", ".2f", say("g_bits"))),
+        (say("g_n_tokens"), size),
+        (say("g_n_first"), number("time_to_first_token_s", "g_seconds")),
+        (say("g_n_speed"), number("tokens_per_second", "g_per_second", ".0f" if fast else ".1f")),
+        (say("g_n_surprise"), number("mean_surprise_bits", "g_bits")),
+        (say("g_n_bpc"), number("bits_per_character", "g_bits")),
+        (say("g_n_seed"), str(text.seed)),
     ]
-    cells.append((say("g_n_seed"), "…" if seed is None else str(seed)))
-    return render_steps.numbers(cells, [-step.logprob / LN2 for step in steps if step.logprob is not None], say)
+    return render_steps.numbers(cells, [-step.logprob / LN2 for step in text.steps if step.logprob is not None], say)

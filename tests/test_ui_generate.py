@@ -1,0 +1,481 @@
+"""The Generate tab without a browser: what a visitor's text goes through, and what each frame shows."""
+
+import html
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from neoxjp import render_steps
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.sampling import SamplingParams
+from neoxjp.steps import Choice as Alternative
+from neoxjp.steps import Step
+from neoxjp.ui import generate
+from neoxjp.ui.session import Choice, Limits, Playground, Progress
+from neoxjp.ui.settings import CONTROLS, PRESET_FIELDS, PRESETS, Settings, preset
+from neoxjp.ui.stream import stream
+from neoxjp.ui.strings import STRINGS, Lang, words
+from neoxjp.ui.writing import Frame, Mode, Text, Writing, settled, show, summary, write
+
+EN = words("en")
+LIVELY = Settings(temperature=1.5, top_p=1.0, length=12, repetition_penalty=1.0)
+
+
+@pytest.fixture(scope="module")
+def playground(tiny_folder: Path) -> Iterator[Playground]:
+    playground = Playground()
+    loaded = playground.load(Choice(str(tiny_folder)))
+    yield playground
+    assert loaded.engine is not None
+    loaded.engine.close()
+
+
+def frames(
+    playground: Playground, writing: Writing, mode: Mode, prompt: str = "猫", settings: Settings = LIVELY, lang: Lang = "en"
+) -> list[Frame]:
+    return list(write(playground, stream(playground), writing, mode, prompt, settings, lang))
+
+
+def engine_of(playground: Playground) -> Any:
+    assert playground.loaded is not None
+    return playground.loaded.engine
+
+
+def boxes(view: str) -> list[dict[str, Any]]:
+    return [json.loads(html.unescape(found)) for found in re.findall(r'data-step="([^"]*)"', view)]
+
+
+def step(text: str, id: int = 1, logprob: float | None = -1.0, **changes: Any) -> Step:
+    return Step(id, text, logprob, 1, 0.5, (), 0.0, None, **changes)
+
+
+# ---------------------------------------------------------------- the stream
+
+
+def test_a_stream_only_appends_and_ends_idle(playground):
+    shown = frames(playground, Writing(), "new")
+    views = [frame.view for frame in shown if frame.view is not None]
+    assert all(later.startswith(earlier) for earlier, later in zip(views, views[1:], strict=False))
+    assert [frame.running for frame in shown[-2:]] == [True, False]
+    assert shown[0].announce
+    assert shown[-1].announce
+    assert all(frame.announce is None for frame in shown[1:-1])
+
+
+def test_each_piece_carries_its_probability_and_ten_alternatives(playground):
+    writing = Writing()
+    view = frames(playground, writing, "new")[-1].view
+    assert writing.text is not None
+    found = boxes(view)
+    assert [id for box in found for id in box["i"]] == [step.id for step in writing.text.steps]
+    for box in found:
+        assert 0 < box["p"] <= 1
+        assert box["i"][0] in [id for _, id, *_ in box["a"]]
+        assert 10 <= len(box["a"]) <= 11
+        assert sum(after for *_, after, _ in box["a"]) <= 1.001
+
+
+def test_the_same_seed_writes_the_same_text_again(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    first = writing.text
+    frames(playground, writing, "again", prompt="ignored")
+    assert writing.text is not None
+    assert writing.text is not first
+    assert writing.text.ids == first.ids
+    assert writing.text.seed == first.seed
+
+
+def test_a_set_seed_is_used_and_an_empty_one_is_fresh(playground):
+    writing = Writing()
+    frames(playground, writing, "new", settings=replace(LIVELY, seed="７"))
+    assert writing.text.seed == 7
+    seeds = set()
+    for _ in range(2):
+        frames(playground, writing, "new")
+        seeds.add(writing.text.seed)
+    assert len(seeds) == 2
+
+
+def test_continuing_appends_ids_and_cuts_nothing_anew(playground, monkeypatch):
+    writing = Writing()
+    frames(playground, writing, "new", prompt="東京都")
+    before = writing.text
+    monkeypatch.setattr(type(playground.tokenizer), "encode", None)
+    frames(playground, writing, "continue", prompt="another opening")
+    assert writing.text.ids[: len(before.ids)] == before.ids
+    assert len(writing.text.steps) > len(before.steps)
+    assert writing.text.prompt == "東京都"
+    assert writing.text.base == len(before.steps)
+
+
+def test_greedy_in_two_parts_is_greedy_at_once(playground):
+    greedy = Settings(temperature=0, length=6, repetition_penalty=1.0)
+    whole, parts = Writing(), Writing()
+    frames(playground, whole, "new", settings=replace(greedy, length=12))
+    frames(playground, parts, "new", settings=greedy)
+    frames(playground, parts, "continue", settings=greedy)
+    assert parts.text.ids == whole.text.ids
+
+
+def test_writing_again_after_continuing_redoes_only_the_last_part(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    base = writing.text.ids
+    frames(playground, writing, "continue")
+    long = writing.text.ids
+    frames(playground, writing, "again")
+    assert writing.text.ids == long
+    assert long[: len(base)] == base
+
+
+def test_stop_keeps_the_text_and_frees_the_slot(playground):
+    writing = Writing()
+    running = write(playground, stream(playground), writing, "new", "猫", replace(LIVELY, length=60), "en")
+    for frame in running:
+        if frame.view and boxes(frame.view):
+            break
+    writing.stop()
+    last = list(running)[-1]
+    assert writing.text is not None
+    assert writing.text.finish in ("cancelled", "length")
+    assert boxes(last.view)
+    assert not writing.running
+    assert engine_of(playground).running == 0
+
+
+def test_closing_the_tab_frees_the_slot_and_keeps_the_text(playground):
+    writing = Writing()
+    running = write(playground, stream(playground), writing, "new", "猫", replace(LIVELY, length=60), "en")
+    for frame in running:
+        if frame.view and boxes(frame.view):
+            break
+    running.close()
+    assert not writing.running
+    assert engine_of(playground).running == 0
+    assert writing.text.steps
+
+
+def test_a_second_press_while_writing_does_nothing(playground):
+    writing = Writing(running=True)
+    assert frames(playground, writing, "new") == []
+
+
+def test_undo_goes_back_through_the_generations(playground):
+    writing = Writing()
+    frames(playground, writing, "new", prompt="猫")
+    first = writing.text
+    frames(playground, writing, "new", prompt="犬")
+    assert writing.undo() is first
+    assert writing.undo() is None
+    assert writing.undo() is None
+    view, _, stats = show(None, EN)
+    assert (view, stats) == ("", "")
+
+
+def test_what_is_shown_after_undo_is_what_was_shown_before(playground):
+    writing = Writing()
+    last = frames(playground, writing, "new")[-1]
+    assert show(writing.text, EN)[0] == last.view
+    assert show(writing.text, EN)[2] == last.stats
+
+
+def test_an_empty_prompt_begins_with_the_models_own_beginning(playground):
+    writing = Writing()
+    frames(playground, writing, "new", prompt="")
+    assert writing.text.prompt_ids == (playground.loaded.model.config.bos_token_id,)
+    assert writing.text.steps
+
+
+def test_a_full_context_is_said_and_the_way_out_works(playground):
+    writing = Writing()
+    long = "猫" * 60  # the context is 64
+    last = frames(playground, writing, "new", prompt=long, settings=replace(LIVELY, length=30, min_new_tokens=30))[-1]
+    assert writing.text.full
+    assert "context is full" in last.line
+    refused = frames(playground, writing, "continue")[-1]
+    assert "Cut the beginning" in refused.line
+    assert "64" in refused.line
+    before = len(writing.text.steps)
+    frames(playground, writing, "continue", settings=replace(LIVELY, cut=True))
+    assert len(writing.text.steps) > before
+    assert writing.text.cut > 0
+    assert f"first {writing.text.cut} tokens" in show(writing.text, EN)[0]
+
+
+@pytest.mark.parametrize(("lang", "sentence"), [("ja", "先頭を切る"), ("en", "Cut the beginning")])
+def test_a_prompt_too_long_gets_a_sentence_in_the_visitors_language(playground, lang, sentence):
+    (frame,) = frames(playground, Writing(), "new", prompt="猫" * 100, lang=lang)
+    assert sentence in frame.line
+    assert 'role="alert"' in frame.line
+    assert frame.view is None
+
+
+def test_more_characters_than_the_limit_are_refused_before_they_are_cut(playground, monkeypatch):
+    monkeypatch.setattr(playground, "limits", Limits(characters=10))
+    monkeypatch.setattr(type(playground.tokenizer), "encode", None)
+    (frame,) = frames(playground, Writing(), "new", prompt="猫" * 11)
+    assert "11 characters" in frame.line
+
+
+def test_a_visitor_of_a_public_page_gets_no_more_tokens_than_the_limit(playground, monkeypatch):
+    monkeypatch.setattr(playground, "limits", Limits(new_tokens=3))
+    writing = Writing()
+    frames(playground, writing, "new", settings=replace(LIVELY, length=50))
+    assert len(writing.text.steps) <= 3
+
+
+@pytest.mark.parametrize("mode", ["continue", "again"])
+def test_going_on_from_nothing_says_what_to_press(playground, mode):
+    (frame,) = frames(playground, Writing(), mode)
+    assert "Generate" in frame.line
+
+
+def test_another_models_text_is_not_continued(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    writing.text = replace(writing.text, serial=writing.text.serial - 1)
+    (frame,) = frames(playground, writing, "continue")
+    assert "Another model" in frame.line
+
+
+def test_while_loading_it_says_what_is_loading_and_how_far():
+    playground = Playground(progress=Progress("weights", "models/mine", done=30, total=60))
+    (frame,) = frames(playground, Writing(), "new")
+    assert "mine" in frame.line
+    assert "50 %" in frame.line
+
+
+def test_a_wrong_seed_gets_a_sentence(playground):
+    (frame,) = frames(playground, Writing(), "new", settings=replace(LIVELY, seed="<b>x"))
+    assert "&lt;b&gt;x" in frame.line
+
+
+def test_a_waiting_visitor_sees_the_place(playground):
+    engine = engine_of(playground)
+    held = [engine.submit([1], SamplingParams(max_new_tokens=60, min_new_tokens=60)) for _ in range(engine.max_batch)]
+    hold = threading.Event()
+    advance = engine._advance
+    engine._advance = lambda request: (hold.wait(10), advance(request))
+    writing = Writing()
+    try:
+        running = write(playground, stream(playground), writing, "new", "猫", LIVELY, "en")
+        line = next(frame.line for frame in running if "place" in frame.line)
+        assert "place 1" in line
+    finally:
+        hold.set()
+        running.close()
+        engine._advance = advance
+        for request in held:
+            request.cancel()
+
+
+def test_a_fault_of_the_model_keeps_the_text_and_gets_a_sentence(playground, monkeypatch, caplog):
+    engine = engine_of(playground)
+    advance = engine._advance
+
+    def broken(request: Any) -> None:
+        if len(request.ids) == 3:
+            raise RuntimeError("boom")
+        advance(request)
+
+    monkeypatch.setattr(engine, "_advance", broken)
+    writing = Writing()
+    last = frames(playground, writing, "new")[-1]
+    assert "unexpected" in last.line.lower()
+    assert "boom" not in last.line
+    assert "boom" in caplog.text
+    assert len(writing.text.steps) == 3
+    assert writing.text.finish == "error"
+    monkeypatch.undo()
+    frames(playground, writing, "continue")
+    assert len(writing.text.steps) > 3
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_every_ending_has_a_sentence(lang):
+    for finish in ("eos", "length", "stop", "deadline", "cancelled", "error", "full"):
+        assert "3" in words(lang)(f"g_finish_{finish}", n=3)
+
+
+# ---------------------------------------------------------------- the text as HTML
+
+
+def test_what_a_visitor_writes_stays_text(playground):
+    hostile = "<script>alert(1)</script>${1+1}{{value}}\"'&"
+    view = frames(playground, Writing(), "new", prompt=hostile)[-1].view
+    assert "<script" not in view
+    assert "&lt;script&gt;" in view
+
+
+def test_hostile_pieces_are_escaped_in_text_and_data():
+    evil = '<img src=x onerror=1>"'
+    one = Step(5, evil, -1.0, 1, 0.5, (Alternative(5, evil, -1.0, 0.4, True),), 0.0, None)
+    sheet = render_steps.Sheet("", EN)
+    sheet.add([one])
+    assert "<img" not in sheet.html
+    assert boxes(sheet.html)[0]["a"][0][0] == evil.replace(" ", "␣")
+
+
+def test_the_bytes_of_a_character_share_a_box_with_their_number():
+    sheet = render_steps.Sheet("", EN)
+    sheet.add([step("", 1), step("", 2)])
+    assert boxes(sheet.html) == []
+    sheet.add([step("é", 3), step("猫", 4)])
+    assert [box["i"] for box in boxes(sheet.html)] == [[1, 2, 3], [4]]
+    assert "é<sup>3</sup>" in sheet.html
+    assert boxes(sheet.html)[0]["p"] == pytest.approx(0.0498, abs=1e-4)  # e**-3
+
+
+def test_a_stopped_text_ends_with_its_held_tokens_in_a_box_of_their_own():
+    sheet = render_steps.Sheet("", EN)
+    sheet.add([step("猫", 1), step("", 2)])
+    sheet.end("stop", EN)
+    assert [box["i"] for box in boxes(sheet.html)] == [[1], [2]]
+
+
+def test_newlines_and_blanks_are_seen_and_the_line_breaks():
+    sheet = render_steps.Sheet("a\r\nb", EN)
+    sheet.add([step("。\n"), step(" ")])
+    assert "a<br>b" in sheet.html
+    assert "⏎</i></span><br>" in sheet.html
+    assert "␣" in sheet.html
+    assert [box["s"] for box in boxes(sheet.html)] == ["。⏎", "␣"]
+
+
+def test_levels_follow_the_legend():
+    assert [render_steps.level(p) for p in (1.0, 0.5, 0.49, 0.1, 0.05, 0.01, 0.001, 0.0001)] == [0, 0, 1, 1, 2, 3, 4, 5]
+    assert render_steps.scale("x").count("<li>") == 6
+
+
+def test_the_curve_of_no_tokens_is_empty_and_of_many_is_bounded():
+    assert render_steps.spark([], EN) == ""
+    assert render_steps.spark([3.0] * 5000, EN).count("<rect") == 120
+
+
+def test_summary_counts_bits_by_the_models_own_probability():
+    found = summary([step("猫", logprob=-0.6931471805599453), step("です", logprob=-0.6931471805599453)], None)
+    assert found["bits"] == pytest.approx(2.0)
+    assert found["mean_surprise_bits"] == pytest.approx(1.0)
+    assert found["bits_per_character"] == pytest.approx(2 / 3)
+    assert summary([], None)["bits_per_character"] is None
+
+
+# ---------------------------------------------------------------- going on
+
+
+def text_of(steps: list[Step], finish: Any) -> Text:
+    return Text("", (0,), tuple(steps), 0, 0, 1, finish=finish)
+
+
+class Words:
+    """Decodes ids as numbers of letters: 1 → "a", 2 → "b"."""
+
+    def decode(self, ids: list[int], skip_special_tokens: bool = False) -> str:
+        return "".join(chr(96 + id) for id in ids)
+
+
+def test_going_on_after_a_stop_string_brings_it_back():
+    steps = settled(text_of([step("a", 1), step("", 2), step("", 3)], "stop"), Words())
+    assert "".join(one.text for one in steps) == "abc"
+    assert [one.id for one in steps] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("tail", [[step("", 2), step("", 3)], [step("", 2), step("\ufffd", 3)]])
+def test_going_on_leaves_out_a_character_that_was_never_completed(tail):
+    steps = settled(text_of([step("a", 1), *tail], "cancelled"), Words())
+    assert [one.id for one in steps] == [1]
+
+
+def test_going_on_after_the_end_keeps_the_end_token():
+    steps = settled(text_of([step("a", 1), step("", 2)], "eos"), Words())
+    assert [one.id for one in steps] == [1, 2]
+
+
+# ---------------------------------------------------------------- settings
+
+
+def test_emptied_controls_have_their_defaults():
+    names = list(Settings.__dataclass_fields__)
+    assert Settings.of((None,) * len(names)) == Settings()
+    assert Settings.of((0.5, *[None] * (len(names) - 1))).temperature == 0.5
+
+
+def test_stop_strings_are_lines_and_may_hold_newlines():
+    assert replace(Settings(), stop="。」\n\n\\n\\n").params(10).stop == ("。」", "\n\n")
+
+
+def test_the_minimum_length_never_passes_the_length():
+    assert Settings(min_new_tokens=50).params(10).min_new_tokens == 10
+
+
+def test_temperature_zero_is_greedy():
+    assert Settings(temperature=0).params(10).greedy
+
+
+def test_a_seed_that_is_no_number_is_named():
+    with pytest.raises(ParameterError, match="'abc' is not a whole number"):
+        Settings(seed="abc").params(10)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid_and_within_the_controls(name):
+    values = dict(zip(PRESET_FIELDS, preset(name), strict=True))
+    replace(Settings(), **values).params(10)
+    for control in CONTROLS:
+        if control.name in values:
+            assert control.low <= values[control.name] <= control.high
+
+
+def test_every_control_has_its_words():
+    for control in CONTROLS:
+        assert f"g_{control.name}" in STRINGS
+        assert f"g_{control.name}_help" in STRINGS
+    for name in generate.examples():
+        assert f"g_ex_{name}" in STRINGS
+
+
+# ---------------------------------------------------------------- the tab
+
+
+def test_the_prompts_tokens_are_counted_of_the_context(playground):
+    assert "3 of 64 tokens" in generate.counted(playground, "猫です。", "en")
+    assert 'role="alert"' in generate.counted(playground, "猫" * 64, "en")
+    assert "begins by itself" in generate.counted(playground, "", "en")
+
+
+def test_tokens_are_counted_with_the_vocabulary_alone(playground):
+    only = Playground(loaded=replace(playground.loaded, model=None, engine=None))
+    assert generate.counted(only, "猫です。", "en").count("3 tokens") == 1
+    assert "語彙" in generate.counted(Playground(), "猫", "ja")
+
+
+def test_the_length_goes_up_to_the_context(playground):
+    assert generate.length_slider(playground).maximum == 63
+
+
+def test_buttons_change_only_at_the_start_and_at_the_end(playground):
+    writing = Writing()
+    shown = [(generate.updates(frame, writing), frame) for frame in frames(playground, writing, "new")]
+    first, last = shown[0][0], shown[-1][0]
+    middle = generate.updates(Frame("line", True, "view", "stats"), writing)
+    assert [button.interactive for button in first[4:]] == [False, True, False, False, False]
+    assert all(update == gr.skip() for update in middle[3:])
+    assert [button.interactive for button in last[4:6]] == [True, False]
+
+
+def test_the_offered_openings_are_japanese():
+    openings = generate.examples()
+    assert list(openings) == ["story", "explanation", "dialogue", "cooking"]
+    assert all(re.search("[ぁ-ん]", text) for text in openings.values())
+
+
+def test_expected_errors_are_neoxjps():
+    assert issubclass(ParameterError, NeoxjpError)
