@@ -77,12 +77,6 @@ class AlignedText:
         self.text = text[start : self.end]
         self.source: list[Span] = [(i, i + 1) for i in range(start, self.end)]
 
-    def __contains__(self, part: str) -> bool:
-        return part in self.text
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.text)
-
     def span(self, start: int, end: int) -> Span:
         """The span in the user's text of the characters [start, end); an empty one stands where its next character begins."""
         if start < end:
@@ -125,32 +119,60 @@ DASHES = (("—", "ー"), ("−", "ー"))  # an em dash and a minus sign are rea
 
 
 class EmojiTable:
-    """The emoji and emoticons of emoji.json, replaced by their tags one after the other in the file's order.
+    """The emoji and emoticons of emoji.json, replaced by their tags as if one after the other in the file's order.
 
-    The order is part of the original algorithm: 👋 stands before 👋🏻 and takes its first half. To try all 4,314 keys on a
-    short text would take most of the time of encoding it, so each is filed under its rarest character.
+    The order is part of the original algorithm: 👋 stands before 👋🏻 and takes its first half. To search the text for each
+    of 4,314 keys would take most of the time of encoding it; so all places where a key fits are found in one pass, and the
+    earlier key takes its places first. That is the same unless a key can overlap with a tag that was put in before.
     """
 
     def __init__(self, tags: dict[str, str]):
         """`tags`: emoji → tag, in the file's order."""
         self.tags = tags
-        counts: dict[str, int] = {}
+        self._order = {key: order for order, key in enumerate(tags)}
+        self._lengths: dict[str, set[int]] = {}  # first character → lengths of the keys
         for key in tags:
-            for character in set(key):
-                counts[character] = counts.get(character, 0) + 1
-        self._filed: dict[str, list[tuple[int, str, str]]] = {}
-        for order, (key, tag) in enumerate(tags.items()):
-            rarest = min(key, key=lambda character: counts[character])
-            self._filed.setdefault(rarest, []).append((order, key, tag))
-        # A tag that was put in may complete a later key, so the keys filed under a tag's characters are always tried.
-        self._written = set("".join(tags.values()))
+            self._lengths.setdefault(key[0], set()).add(len(key))
+        self._apart = not any(_touch(key, tag) for tag in set(tags.values()) for key in tags)
 
     def replace(self, text: T) -> T:
-        found = [entry for character in self._written.union(text) for entry in self._filed.get(character, ())]
-        for _, key, tag in sorted(found):
-            if key in text:
+        if not self._apart:
+            for key, tag in self.tags.items():
                 text = text.replace(key, tag)
-        return text
+            return text
+        plain = text if isinstance(text, str) else text.text
+        found = sorted(
+            (self._order[key], start, start + len(key))
+            for start, character in enumerate(plain)
+            if character in self._lengths
+            for length in self._lengths[character]
+            if (key := plain[start : start + length]) in self._order
+        )
+        if not found:
+            return text
+        taken = bytearray(len(plain))
+        chosen: list[tuple[Span, str]] = []
+        for _, start, end in found:
+            if not any(taken[start:end]):
+                taken[start:end] = b"\1" * (end - start)
+                chosen.append(((start, end), self.tags[plain[start:end]]))
+        chosen.sort()
+        if not isinstance(text, str):
+            return text.put(chosen)
+        parts: list[str] = []
+        done = 0
+        for (start, end), tag in chosen:
+            parts += plain[done:start], tag
+            done = end
+        return "".join([*parts, plain[done:]])
+
+
+def _touch(key: str, tag: str) -> bool:
+    """Whether a key may be found in a text partly or wholly within a tag."""
+    if set(key).isdisjoint(tag):
+        return False
+    borders = range(1, min(len(key), len(tag)))
+    return key in tag or tag in key or any(tag.endswith(key[:n]) or tag.startswith(key[-n:]) for n in borders)
 
 
 def normalise(text: T, emoji: EmojiTable) -> T:

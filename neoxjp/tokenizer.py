@@ -160,7 +160,7 @@ class GPTNeoXJapaneseTokenizer:
             add_special_tokens: taken for habit's sake; these models add none.
 
         Raises:
-            ParameterError: rows of different length are asked for as one array without padding; an option is unknown or has no effect.
+            ParameterError: rows of different length are asked for as one array; an option is unknown or has no effect.
         """
         one = isinstance(text, str)
         if not one and not (isinstance(text, (list, tuple)) and all(isinstance(item, str) for item in text)):

@@ -74,7 +74,7 @@ def read_vocabulary(vocab_file: str | Path, emoji_file: str | Path, *, compat: C
         raise VocabularyError(
             f"{files[0]} lacks {len(missing)} tokens that every text may need: {listed(missing)}. "
             "Add each on a line of its own, or use the vocab.txt that belongs to the model.",
-            ja=f"{files[0]} に必要なトークンが {len(missing)} 個ありません: {listed(missing)}。モデルに付属する vocab.txt を使ってください。",
+            ja=f"{files[0]} に必要なトークンが {len(missing)} 個ありません: {listed(missing)}。モデルの vocab.txt が必要です。",
         )
     kinds: list[Kind] = []
     texts: list[str] = []
