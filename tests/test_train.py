@@ -4,7 +4,10 @@ import csv
 import json
 import lzma
 import math
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from neoxjp.train.loop import TrainSettings, export, fresh_model, last_checkpoin
 from neoxjp.train.variants import UNICODE_FOLDER, emoji_tables, kanji_variants, width_variants
 from neoxjp.train.vocabulary import TAIL, build_vocabulary
 
+ROOT = Path(__file__).parent.parent
 TEXTS = ["吾輩は猫である。名前はまだない。", "東京大学の犬と猫です。", "私は大学生である。\n住まいは東京都です。"] * 20
 needs_tables = pytest.mark.skipif(not UNICODE_FOLDER.is_dir(), reason="Debian's package unicode-data is not installed")
 
@@ -218,6 +222,36 @@ def test_a_run_in_minutes_ends_and_bf16_runs(packed: Packed, tokenizer: GPTNeoXJ
     chosen = settings(steps=None, minutes=0.01, mixed_precision="bf16")
     train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", chosen)
     assert losses(tmp_path / "run")
+
+
+def test_two_processes_find_the_losses_of_one(packed: Packed, tiny_vocabulary: Path, tmp_path: Path) -> None:
+    shape = [
+        "--steps",
+        "4",
+        "--rows",
+        "4",
+        "--length",
+        "16",
+        "--final-length",
+        "0",
+        "--hidden-size",
+        "32",
+        "--layers",
+        "1",
+        "--heads",
+        "2",
+        "--mixed-precision",
+        "no",
+    ]
+    for name, launcher in (("one", []), ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"])):
+        run = ["-m", "neoxjp.train", "run", str(tmp_path / name), str(tmp_path / "packed"), "--tokenizer", str(tiny_vocabulary)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, *launcher, *run, *shape], env=environment, cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    one, two = ([float(loss) for loss in losses(tmp_path / name)] for name in ("one", "two"))
+    assert two == pytest.approx(one, rel=1e-3)
 
 
 def test_an_exported_run_loads_with_its_tokenizer(
