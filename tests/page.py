@@ -42,7 +42,8 @@ def wait_for_model(url: str) -> None:
     """
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        request = urllib.request.Request(f"{url}/gradio_api/run/model_info", b'{"data": []}', {"Content-Type": "application/json"})
+        asked, kind = f"{url}/gradio_api/run/model_info", {"Content-Type": "application/json"}
+        request = urllib.request.Request(asked, b'{"data": []}', kind)
         with urllib.request.urlopen(request, timeout=30) as answer:
             info = json.load(answer)["data"][0]
         if info["state"] == "failed":

@@ -1,0 +1,69 @@
+"""A real Chromium for the tests of this folder: `visit` opens the page as a visitor with a language, a theme and a width."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+Visit = Callable[..., Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, and skip them with a reason where there is no browser."""
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium here: apt-get install chromium fonts-noto-cjk"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Any, page_url: str) -> Iterator[Visit]:
+    """`visit(tab="t", lang="ja", theme="light", width=1280)` → a Playwright page with that tab open and the model ready.
+
+    After the test: whatever the page asked of another machine, and every error of its scripts, fails the test.
+    """
+    contexts, faults = [], []
+
+    def watch(page: Any, url: str) -> None:
+        def on_request(request: Any) -> None:
+            if not request.url.startswith((url, "data:", "blob:")):
+                faults.append(f"asked {request.url}")
+
+        page.on("request", on_request)
+        page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
+
+    def open_page(tab: str = "g", lang: str = "ja", theme: str = "light", width: int = 1280, url: str = page_url) -> Any:
+        context = browser.new_context(
+            locale={"ja": "ja-JP", "en": "en-US"}[lang],
+            color_scheme=theme,
+            viewport={"width": width, "height": 900},
+            has_touch=width < 600,
+            accept_downloads=True,
+        )
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        watch(page, url)
+        page.goto(f"{url}/?__theme={theme}")
+        page.locator(".status.ready").wait_for()
+        page.get_by_role("tab").nth("gtm".index(tab)).click()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
