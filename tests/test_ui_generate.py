@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def step(text: str, id: int = 1, logprob: float | None = -1.0, **changes: Any) -
 def test_a_stream_only_appends_and_ends_idle(playground):
     shown = frames(playground, Writing(), "new")
     views = [frame.view for frame in shown if frame.view is not None]
-    assert all(later.startswith(earlier) for earlier, later in zip(views, views[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in pairwise(views))
     assert [frame.running for frame in shown[-2:]] == [True, False]
     assert shown[0].announce
     assert shown[-1].announce

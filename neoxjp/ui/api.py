@@ -88,7 +88,7 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
                 no_repeat_ngram_size=no_repeat_ngram_size,
                 seed=seed,
                 max_new_tokens=room_left,
-                min_new_tokens=min_new_tokens,
+                min_new_tokens=min(min_new_tokens, room_left),
                 stop=tuple(stop or ()),
             )
             steps: list[Step] = []
