@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from neoxjp.errors import CheckpointError, ParameterError, listed
 from neoxjp.folders import WEIGHT_PATTERNS, atomic_folder, bundled_path, find_weights, read_json
 from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, Progress, resolve, resolve_model, revision_of
-from neoxjp.placement import Device, make_device_map, place
+from neoxjp.placement import Device, Limits, checked_device_map, infer_device_map, place
 from neoxjp.stored import (
     INPUT,
     OUTPUT,
@@ -112,7 +112,7 @@ def load_weights(
     *,
     dtype: torch.dtype | None,
     device_map: Device | Mapping[str, Device] | None = None,
-    max_memory: Mapping[int | str, int | str] | None = None,
+    max_memory: Limits | None = None,
     offload_folder: str | Path | None = None,
     allow_pickle: bool = False,
     progress: Progress | None = None,
@@ -134,10 +134,11 @@ def load_weights(
     """
     stored = open_stored(find_weights(folder, allow_pickle=allow_pickle))
     matched = match(stored, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
+    asked = checked_device_map(model, device_map, max_memory)
     stored_dtype = _stored_dtype(matched)
     dtype = dtype or stored_dtype
     tied = _tie_or_untie(model, stored, matched)
-    places = make_device_map(model, device_map, max_memory, dtype)
+    places = infer_device_map(model, asked, max_memory, dtype) if isinstance(asked, str) else asked
     place(model, stored, matched, places, dtype, tied, Path(offload_folder) if offload_folder else None, progress)
     return LoadReport(
         folder=folder,
@@ -249,10 +250,9 @@ def _write(
     written_config = dict(config)
     if any(name.startswith(PREFIX) for name in tensors):
         written_config["tie_word_embeddings"] = tied
-    dtypes = Counter(tensor.dtype for tensor in tensors.values())
-    written_config["dtype" if "dtype" in written_config else "torch_dtype"] = str(dtypes.most_common(1)[0][0]).removeprefix(
-        "torch."
-    )
+    dtype = Counter(tensor.dtype for tensor in tensors.values()).most_common(1)[0][0]
+    for key in {"torch_dtype", "dtype"} & set(written_config) or {"torch_dtype"}:  # transformers reads either
+        written_config[key] = str(dtype).removeprefix("torch.")
     with atomic_folder(folder, drop=drop) as fresh:
         need, free = sum(tensor.nbytes for tensor in tensors.values()), shutil.disk_usage(fresh).free
         if free < need:

@@ -61,7 +61,7 @@ def find_weights(
         CheckpointError: there are none; only a pickle, and no `allow_pickle`; an index that is broken or names missing files.
     """
     asked = repr(asked or str(folder))
-    present = set(os.listdir(folder) if names is None else names)
+    present = {path.name for path in folder.iterdir() if path.is_file()} if names is None else set(names)
     for kind, single, index in LAYOUTS:
         found = [name for name in (single, index) if name in present]
         if not found:
@@ -117,7 +117,8 @@ def atomic_folder(folder: Path, *, drop: Sequence[str] = ()) -> Iterator[Path]:
     """Write a folder whole or not at all: yields a fresh folder beside it, which takes its place when the block ends well.
 
     Files of an existing folder that the block does not write are kept, except those that match a pattern of `drop`.
-    When the block raises, the fresh folder is removed and the old one was never touched.
+    When the block raises, the fresh folder is removed and the old one was never touched. A folder that cannot be renamed (a mount
+    point, the working folder, one in a folder that is not ours) gets its new files one by one at the end, each whole.
 
     Raises:
         CheckpointError: the place cannot be written, or the disk is full.
@@ -127,14 +128,13 @@ def atomic_folder(folder: Path, *, drop: Sequence[str] = ()) -> Iterator[Path]:
         raise CheckpointError(f"{str(folder)!r} is a file; name a folder to write")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # A mount point cannot be renamed: its fresh folder lies inside it and the files move over one by one at the end.
-        mounted = os.path.ismount(folder)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".writing", dir=folder if mounted else folder.parent))
+        fixed = folder.exists() and _is_fixed(folder)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".writing", dir=folder if fixed else folder.parent))
     except OSError as error:
         raise write_error(folder, error) from error
     try:
         yield fresh
-        if mounted:
+        if fixed:
             _move_files(fresh, folder, drop)
         else:
             _swap(fresh, folder, drop)
@@ -155,6 +155,12 @@ def _read_weight_map(path: Path) -> dict[str, str]:
     if outside:
         raise CheckpointError(f"{str(path)!r} names files outside its folder: {listed(sorted(set(outside)))}")
     return weight_map
+
+
+def _is_fixed(folder: Path) -> bool:
+    """Whether a folder cannot be renamed, or should not be: a shell inside it would be left in a folder that is no more."""
+    here = Path.cwd()
+    return os.path.ismount(folder) or folder in (here, *here.parents) or not os.access(folder.parent, os.W_OK)
 
 
 def _swap(fresh: Path, folder: Path, drop: Sequence[str]) -> None:
@@ -200,6 +206,8 @@ def _move_files(fresh: Path, folder: Path, drop: Sequence[str]) -> None:
     """Move the files of `fresh` over those of `folder`, then remove what is to be dropped."""
     written = {path.name for path in fresh.iterdir()}
     for name in sorted(written):
+        if (folder / name).is_dir() and not (folder / name).is_symlink():
+            shutil.rmtree(folder / name)
         os.replace(fresh / name, folder / name)
     for old in folder.iterdir():
         if old != fresh and old.name not in written and any(fnmatch.fnmatch(old.name, pattern) for pattern in drop):

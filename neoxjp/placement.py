@@ -5,12 +5,13 @@ accelerate names no missing tensor and cannot rename one, so this takes tensors 
 
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from neoxjp.errors import CheckpointError, ParameterError, listed
 from neoxjp.folders import write_error
@@ -18,33 +19,34 @@ from neoxjp.hub import Progress
 from neoxjp.stored import INPUT, OUTPUT, PREFIX, Match, Stored, StoredWeights, write_tensors
 
 Device = int | str | torch.device  # "disk" too, in a device map
+Limits = Mapping[int | str, int | str]  # device → bytes, or "10GiB"
 _BALANCED = ("auto", "balanced", "balanced_low_0")
 
 
-def make_device_map(
-    model: nn.Module,
-    asked: Device | Mapping[str, Device] | None,
-    max_memory: Mapping[int | str, int | str] | None,
-    dtype: torch.dtype,
-) -> dict[str, Device]:
-    """Module name → device, for every tensor of the model, by accelerate where the caller leaves it open."""
+def checked_device_map(
+    model: nn.Module, asked: Device | Mapping[str, Device] | None, max_memory: Limits | None
+) -> dict[str, Device] | str:
+    """The map that the caller gave, complete and on devices that exist; or the word for how accelerate is to make one."""
     if isinstance(asked, Mapping):
         return _checked_map(model, asked)
     if asked is None and max_memory is not None:
-        asked = "auto"
-    if not (isinstance(asked, str) and asked in (*_BALANCED, "sequential")):
-        return {"": _checked_device("cpu" if asked is None else asked)}
+        return "auto"
+    if isinstance(asked, str) and asked in (*_BALANCED, "sequential"):
+        return asked
+    return {"": _checked_device("cpu" if asked is None else asked)}
 
+
+def infer_device_map(model: nn.Module, way: str, max_memory: Limits | None, dtype: torch.dtype) -> dict[str, Device]:
+    """Module name → device for every tensor, as accelerate divides the model; the model's ties must hold already."""
     from accelerate import infer_auto_device_map
     from accelerate.utils import get_balanced_memory
 
     whole = _unsplit_classes(model)
+    limits: Any = dict(max_memory) if max_memory is not None else None
     try:
-        limits: Any = dict(max_memory) if max_memory is not None else None
-        if asked in _BALANCED:
-            limits = get_balanced_memory(
-                model, limits, no_split_module_classes=whole, dtype=dtype, low_zero=asked == "balanced_low_0"
-            )
+        if way in _BALANCED:
+            low = way == "balanced_low_0"
+            limits = get_balanced_memory(model, limits, no_split_module_classes=whole, dtype=dtype, low_zero=low)
         return dict(infer_auto_device_map(model, limits, no_split_module_classes=whole, dtype=dtype))
     except ValueError as error:
         raise ParameterError(f"max_memory={max_memory!r} cannot be used: {error}") from error
@@ -61,39 +63,64 @@ def place(
     progress: Progress | None,
 ) -> None:
     """Read each tensor, give it to its device, and attach accelerate's hooks where there is more than one."""
-    from accelerate import dispatch_model
-    from accelerate.utils import set_module_tensor_to_device
-
-    tensors = {name: tensor for name, tensor in matched.tensors.items() if not (tied and name == OUTPUT)}
-    above, below = _place_of(OUTPUT, places), _place_of(PREFIX + INPUT, places)
     tied = tied and OUTPUT in model.state_dict()
+    above, below = _place_of(OUTPUT, places), _place_of(PREFIX + INPUT, places)
     if tied and above != below:
         raise ParameterError(
             f"device_map puts 'embed_out' on {above!r} and 'embed_in' on {below!r}, but this checkpoint ties them to one weight: "
             f"give both the same device"
         )
+    tensors = {name: tensor for name, tensor in matched.tensors.items() if not (tied and name == OUTPUT)}
     rewritten = _check_offload(stored, tensors, places, dtype, offload_folder)
-    offloaded: dict[str, Any] = {}
+    offloaded: dict[str, Any] = {}  # in the words of accelerate's OffloadedWeightsLoader
     total, done = sum(tensor.nbytes for tensor in tensors.values()), 0
     if progress:
         progress(0, total)
-    try:
+    with _said_plainly(stored, offload_folder):
         for name, tensor in tensors.items():
-            place = _place_of(name, places)
-            if place != "disk":
-                set_module_tensor_to_device(model, name, place, stored.read(tensor), dtype=dtype, clear_cache=False)
+            device = _place_of(name, places)
+            if device == "disk":
+                offloaded[name] = _leave(model, name, tensor, stored, dtype, offload_folder if name in rewritten else None)
             else:
-                # accelerate casts what it brings in to the dtype of the meta tensor that stands here meanwhile.
-                set_module_tensor_to_device(model, name, "meta", dtype=dtype)
-                source, stored_name = tensor.file, tensor.name
-                if offload_folder is not None and name in rewritten:
-                    source, stored_name = offload_folder / f"{name}.safetensors", name
-                    write_tensors({name: stored.read(tensor).to(dtype)}, source)
-                kind = str(dtype).removeprefix("torch.")
-                offloaded[name] = {"safetensors_file": str(source), "weight_name": stored_name, "dtype": kind}
+                _put(model, name, device, stored.read(tensor), dtype)
             done += tensor.nbytes
             if progress:
                 progress(done, total)
+    if tied:  # the embedding's parameter was replaced, and the output still holds the old one
+        model.get_submodule(OUTPUT.rpartition(".")[0]).weight = model.get_submodule((PREFIX + INPUT).rpartition(".")[0]).weight
+        if PREFIX + INPUT in offloaded:
+            offloaded[OUTPUT] = offloaded[PREFIX + INPUT]
+    if len(set(places.values())) > 1 or "disk" in places.values():
+        from accelerate import dispatch_model
+
+        # A layer's weights come in together: its forward may use them without calling the submodule that holds them.
+        whole = _unsplit_classes(model)
+        dispatch_model(model, places, offload_dir=offload_folder, offload_index=offloaded or None, preload_module_classes=whole)
+
+
+def _put(model: nn.Module, name: str, device: Device | None, value: Tensor | None, dtype: torch.dtype) -> None:
+    from accelerate.utils import set_module_tensor_to_device
+
+    set_module_tensor_to_device(model, name, device, value, dtype=dtype, clear_cache=False)
+
+
+def _leave(
+    model: nn.Module, name: str, tensor: Stored, stored: StoredWeights, dtype: torch.dtype, folder: Path | None
+) -> dict[str, str]:
+    """Leave a tensor on disk, converted into `folder` if there is one: where accelerate finds it when its layer runs."""
+    # accelerate casts what it brings in to the dtype of the meta tensor that stands here meanwhile.
+    _put(model, name, "meta", None, dtype)
+    source, stored_name = tensor.file, tensor.name
+    if folder is not None:
+        source, stored_name = folder / f"{name}.safetensors", name
+        write_tensors({name: stored.read(tensor).to(dtype)}, source)
+    return {"safetensors_file": str(source), "weight_name": stored_name, "dtype": str(dtype).removeprefix("torch.")}
+
+
+@contextmanager
+def _said_plainly(stored: StoredWeights, offload_folder: Path | None) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if isinstance(error, CheckpointError) or offload_folder is None:
             raise
@@ -104,19 +131,6 @@ def place(
             f"Use device_map='auto', a smaller dtype, or another device",
             ja="モデルがデバイスのメモリに入りません。dtype を小さくするか device_map='auto' を使ってください",
         ) from error
-    if tied:  # the parameter was replaced, so the output still holds the old one
-        model.get_submodule(OUTPUT.rpartition(".")[0]).weight = model.get_submodule((PREFIX + INPUT).rpartition(".")[0]).weight
-        if PREFIX + INPUT in offloaded:
-            offloaded[OUTPUT] = offloaded[PREFIX + INPUT]
-    if len(set(places.values())) > 1 or "disk" in places.values():
-        # A layer's weights come in together: its forward may use them without calling the submodule that holds them.
-        dispatch_model(
-            model,
-            places,
-            offload_dir=offload_folder,
-            offload_index=offloaded or None,
-            preload_module_classes=_unsplit_classes(model),
-        )
 
 
 def _checked_map(model: nn.Module, asked: Mapping[str, Device]) -> dict[str, Device]:
@@ -191,9 +205,7 @@ def _check_offload(
             f"{len(on_disk)} tensors are to stay on disk, and a pickle cannot be read in parts: "
             f"name an offload_folder, or convert it with `neoxjp convert {stored.files.folder}`"
         )
-    rewritten = {
-        name for name in on_disk if stored.files.format == "pickle" or (folder is not None and tensors[name].dtype != dtype)
-    }
+    rewritten = {name for name in on_disk if pickled or (folder is not None and tensors[name].dtype != dtype)}
     if folder is not None and rewritten:
         need = sum(math.prod(tensors[name].shape) for name in rewritten) * dtype.itemsize
         try:

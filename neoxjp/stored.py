@@ -89,9 +89,7 @@ def open_stored(files: WeightFiles) -> StoredWeights:
         if files.format == "pickle":
             state = _load_pickle(path)
             loaded |= state
-            found = [
-                Stored(key, path, _usable(t.dtype), tuple(t.shape), t.numel() * t.element_size()) for key, t in state.items()
-            ]
+            found = [Stored(key, path, _usable(t.dtype), tuple(t.shape), t.nbytes) for key, t in state.items()]
         else:
             found = read_header(path)
         twice += [stored.name for stored in found if stored.name in tensors]
@@ -110,8 +108,12 @@ def open_stored(files: WeightFiles) -> StoredWeights:
 
 def read_header(path: Path) -> list[Stored]:
     """The tensors that a safetensors file describes, after checking that its size is what the header asks for."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    try:
+        size = path.stat().st_size
+        file = path.open("rb")
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    with file:
         start = file.read(8)
         if start == _LFS_POINTER[:8]:
             raise CheckpointError(f"{str(path)!r} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder")
@@ -262,11 +264,9 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged pickle can raise anything
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{str(path)!r} is damaged or cut short ({first}). Fetch it again") from error
-    wrong = (
-        [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
-        if isinstance(state, Mapping)
-        else ["(all of it)"]
-    )
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"{str(path)!r} is no table of tensors but a {type(state).__name__}")
+    wrong = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
     if wrong:
         raise CheckpointError(f"{str(path)!r} is no plain table of tensors: look at {listed(wrong)}")
     return {str(key): value.detach() for key, value in state.items()}

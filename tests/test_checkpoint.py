@@ -211,9 +211,12 @@ def test_long_lists_of_faults_are_shortened_with_a_count(tmp_path):
 
 def test_faults_are_found_before_a_byte_of_weight_is_read(model, folder, monkeypatch):
     header = read_header(folder / "model.safetensors")
+    shutil.copytree(folder, folder.with_name("whole"))
     config = json.loads((folder / "config.json").read_text()) | {"num_hidden_layers": 3}
     (folder / "config.json").write_text(json.dumps(config))
     monkeypatch.setattr("neoxjp.stored.StoredWeights.read", lambda *_: pytest.fail("a weight was read"))
+    with pytest.raises(ParameterError, match="no device 'cuda:99'"):
+        load(folder.with_name("whole"), device_map="cuda:99")
     with pytest.raises(CheckpointError, match=r"missing \(9\)"):
         load(folder)
     assert len(header) == len(model.state_dict()) - 1
@@ -309,7 +312,7 @@ def test_code_in_a_pickle_is_not_run(model, tmp_path, monkeypatch):
 def test_a_pickle_of_something_else_is_refused(tmp_path, value):
     write_pickle(tmp_path, {})
     torch.save(value, tmp_path / "pytorch_model.bin")
-    with pytest.raises(CheckpointError, match="no plain table of tensors"):
+    with pytest.raises(CheckpointError, match=r"is no (plain )?table of tensors"):
         load(tmp_path, allow_pickle=True)
 
 

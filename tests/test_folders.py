@@ -61,6 +61,20 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path):
     assert os.readlink(tmp_path / "real" / "inner") == "../elsewhere"
 
 
+def test_the_working_folder_is_filled_in_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").write_text("k")
+    (tmp_path / "old.bin").write_text("o")
+    with atomic_folder(Path(), drop=["*.bin"]) as fresh:
+        (fresh / "x").write_text("x")
+        (fresh / "sub").mkdir()
+    assert sorted(os.listdir()) == ["kept", "sub", "x"]
+    with atomic_folder(Path(), drop=["*.bin"]) as fresh:
+        (fresh / "sub").mkdir()
+        (fresh / "sub" / "y").write_text("y")
+    assert os.listdir("sub") == ["y"]
+
+
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "x").write_text("x")
     with pytest.raises(CheckpointError, match="is a file; name a folder"), atomic_folder(tmp_path / "x"):

@@ -1,5 +1,6 @@
 """Finding models by name: local folders, the Hub (played by a local server), its cache, its absence, its errors."""
 
+import errno
 import json
 import logging
 import os
@@ -212,6 +213,21 @@ def test_a_download_that_breaks_off_leaves_nothing_that_looks_whole(hub, monkeyp
         resolve("some/model", files=["model.safetensors"])
     hub.cut_after = None
     assert (resolve("some/model", files=["model.safetensors"]) / "model.safetensors").read_bytes() == b"s" * 5000
+
+
+def test_a_disk_that_fills_up_during_a_download_is_said(hub, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    hub.add("some/model", SINGLE)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", full)
+    with pytest.raises(CheckpointError, match="the disk is full: 'some/model' does not fit under HF_HOME"):
+        resolve_model("some/model")
+
+
+def test_a_name_the_hub_cannot_have_is_refused(hub):
+    with pytest.raises(CheckpointError, match="it is not a Hub id"):
+        resolve_model("some--where/model")
 
 
 def test_the_environment_alone_points_a_process_at_a_hub(tmp_path):

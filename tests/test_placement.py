@@ -1,5 +1,6 @@
 """Where weights go: device maps, offload to disk, progress, and how much memory a load takes."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -70,6 +71,24 @@ def test_an_offload_folder_without_room_is_refused_before_reading(folder, tmp_pa
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
     with pytest.raises(CheckpointError, match="0 bytes free, the weights for it take"):
         load(folder, device_map={"": "disk"}, dtype="float64", offload_folder=tmp_path / "offload")
+
+
+def test_an_offload_folder_that_fills_up_is_said(folder, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("neoxjp.placement.write_tensors", full)
+    with pytest.raises(CheckpointError, match=r"the disk is full: '.*offload' was not written"):
+        load(folder, device_map={"": "disk"}, dtype="float64", offload_folder=tmp_path / "offload")
+
+
+def test_a_device_without_room_is_said_with_what_to_do(folder, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 5 GiB.")
+
+    monkeypatch.setattr("neoxjp.placement._put", full)
+    with pytest.raises(CheckpointError, match=r"does not fit its device: CUDA out of memory.*smaller dtype"):
+        load(folder)
 
 
 def test_an_offloaded_model_cannot_be_saved_and_says_so(folder, tmp_path):

@@ -121,6 +121,13 @@ def test_of_two_indexes_that_of_the_safetensors_is_read(model, tmp_path, caplog)
     assert "ignoring 'pytorch_model.bin.index.json'" in caplog.text
 
 
+def test_a_dangling_link_counts_as_missing(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to("../blobs/gone")
+    with pytest.raises(CheckpointError, match="holds no weights"):
+        load(folder)
+
+
 def test_a_folder_without_weights_says_what_it_holds(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(our_config().to_dict()))
     (tmp_path / "weights.safetensors").write_bytes(b"")
@@ -133,7 +140,7 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
     [
         ("", "config.json' is not JSON"),
         ('{"vocab_size": 61,\n "hidden_size": }', "is not JSON: .* at line 2"),
-        ("[" * 100_000, "config.json"),
+        ("[" * 100_000, "config.json' is nested too deeply"),
         ('"text"', "holds a JSON str"),
         ("\xff", "is not UTF-8 at byte 0"),
         ('{"hidden_size": -1}', "hidden_size"),
@@ -142,4 +149,13 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
 def test_a_config_of_nonsense_is_refused(folder, config, said):
     (folder / "config.json").write_bytes(config.encode("latin-1"))
     with pytest.raises(NeoxjpError, match=said):
+        load(folder)
+
+
+def test_a_config_that_is_a_folder_is_refused(folder):
+    (folder / "config.json").unlink()
+    (folder / "config.json").mkdir()
+    with pytest.raises(CheckpointError, match=r"config.json"):
+        read_json(folder / "config.json")
+    with pytest.raises(CheckpointError, match=r"lacks 'config.json'"):
         load(folder)
