@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from .peers import Peer, Piece
-from .readings import Spelling, spellings
-from .text import Script, script_of
-from .tokenizer import Token
+from neoxjp.peers import Peer, Piece
+from neoxjp.readings import Spelling, spellings
+from neoxjp.text import Script, script_of
+from neoxjp.tokenizer import Token
 
 if TYPE_CHECKING:
     import pandas

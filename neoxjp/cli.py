@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neoxjp import __version__
-from neoxjp.checkpoint import bundled_path
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.folders import bundled_path
 
 if TYPE_CHECKING:
     from neoxjp.model import GPTNeoXJapaneseForCausalLM

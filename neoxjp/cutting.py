@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .text import AlignedText, Span
-from .vocabulary import Vocabulary
+from neoxjp.text import AlignedText, Span
+from neoxjp.vocabulary import Vocabulary
 
 Rule = Literal["smallest id", "only candidate", "tag", "emoji", "blank", "special", "symbol", "byte"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from .errors import ParameterError
+from neoxjp.errors import ParameterError
 
 Tensors = Literal["pt", "np"]
 PaddingSide = Literal["left", "right"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from .errors import CheckpointError
-from .tokenizer import GPTNeoXJapaneseTokenizer, Token
+from neoxjp.errors import CheckpointError
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Token
 
 
 @dataclass(frozen=True, slots=True)

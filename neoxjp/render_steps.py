@@ -10,8 +10,8 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from .render import GLYPHS, Words, attributes, data, unseen, visible, whole
-from .steps import Finish, Step
+from neoxjp.render import GLYPHS, Words, attributes, data, unseen, visible, whole
+from neoxjp.steps import Finish, Step
 
 LEVELS = (0.5, 0.1, 0.02, 0.004, 0.0005)
 """Borders of the colour scale: a token of at least the first probability has level 0, one below the last has level 5."""

@@ -13,12 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cutting import Cut, cut, explain, pieces, tile
-from .decoding import TextStream, by_byte, join
-from .encoding import Encoding, PaddingSide, Tensors, collate
-from .errors import ParameterError, VocabularyError
-from .text import AlignedText, EmojiTable, Script, Span, clean, normalise, script_of
-from .vocabulary import BOS, EOS, SPECIALS, Compat, Kind, Vocabulary, read_vocabulary
+from neoxjp.cutting import Cut, cut, explain, pieces, tile
+from neoxjp.decoding import TextStream, by_byte, join
+from neoxjp.encoding import Encoding, PaddingSide, Tensors, collate
+from neoxjp.errors import ParameterError, VocabularyError
+from neoxjp.text import AlignedText, EmojiTable, Script, Span, clean, normalise, script_of
+from neoxjp.vocabulary import BOS, EOS, SPECIALS, Compat, Kind, Vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,8 +91,8 @@ class GPTNeoXJapaneseTokenizer:
         compat: Compat | None = None,
     ) -> "GPTNeoXJapaneseTokenizer":
         """Load from a folder or from a model of the Hugging Face Hub; takes vocab.txt, emoji.json and tokenizer_config.json."""
-        from .folders import read_json
-        from .hub import resolve
+        from neoxjp.folders import read_json
+        from neoxjp.hub import resolve
 
         folder = resolve(
             name_or_path,
@@ -117,7 +117,7 @@ class GPTNeoXJapaneseTokenizer:
         """Write vocab.txt and emoji.json as they were read, and a tokenizer_config.json that transformers reads too."""
         import json
 
-        from .folders import atomic_folder
+        from neoxjp.folders import atomic_folder
 
         folder = Path(folder)
         config = {

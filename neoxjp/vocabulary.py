@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import VocabularyError, listed
+from neoxjp.errors import VocabularyError, listed
 
 Kind = Literal["word", "byte", "emoji", "blank", "symbol", "tag", "special"]
 Compat = Literal["transformers"]
