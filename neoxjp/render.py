@@ -28,6 +28,7 @@ SCRIPTS: dict["Script", str] = {
 }  # fmt: skip
 """The scripts in the order of legends, each with its sign: colour is never the only one."""
 
+DETAILS = ("id", "piece", "bytes", "script", "kind", "at", "spellings", "more", "folded", "lossy", "nothing")
 JOINER = "\u200d"
 SPELLINGS_SHOWN = 24  # spellings of one id listed in the detail; an id can have hundreds
 PIECES_IN_ROW = 120  # boxes drawn in one row of the comparison
@@ -60,7 +61,7 @@ def tokens(
         if token.id not in entries:
             known = list(spellings(token.id)) if spellings else []
             entries[token.id] = {"piece": token.piece, "all": len(known), "spellings": known[:SPELLINGS_SHOWN]}
-    boxes = "".join(_piece(group, text) for group in shown)
+    boxes = "".join(_piece(group, text, tab=0 if group is shown[0] else -1) for group in shown)
     total = say("n_tokens", n=len(records))
     drawn = sum(len(group) for group in shown)
     more = notice(say("not_drawn", drawn=f"{drawn:,}", rest=f"{len(records) - drawn:,}")) if drawn < len(records) else ""
@@ -70,8 +71,8 @@ def tokens(
     return f'<section class="tokens"{facts}>{pieces}{more}{_legend(shown, marks, say)}{_detail_place(say)}</section>'
 
 
-def _piece(group: Sequence["Token"], text: str) -> str:
-    """One box: a token, or all the byte tokens of one character."""
+def _piece(group: Sequence["Token"], text: str, tab: int) -> str:
+    """One box: a token, or all the byte tokens of one character. `tab`: 0 where the Tab key arrives, -1 for the others."""
     first = group[0]
     surface = text[first.start : first.end]
     written = "".join(token.text for token in group)
@@ -88,7 +89,7 @@ def _piece(group: Sequence["Token"], text: str) -> str:
     shown = f"<u>{visible(surface)}</u>" if marks else visible(surface)
     count = f"<sup>{len(group)}</sup>" if len(group) > 1 else ""
     broken = "<br>" if first.piece == "<BR>" or "\n" in surface else ""
-    return f'<span{facts} role="option" tabindex="-1">{shown}{count}</span>{broken}'
+    return f'<span{facts} role="option" tabindex="{tab}">{shown}{count}</span>{broken}'
 
 
 def _marks(group: Sequence["Token"]) -> tuple[str, ...]:
@@ -114,10 +115,7 @@ def _detail_place(say: Words) -> str:
 
 def _detail_words(say: Words) -> dict[str, str]:
     """The words that page.js needs to write a detail."""
-    facts = [
-        f"d_{name}"
-        for name in ("id", "piece", "bytes", "script", "kind", "at", "spellings", "more", "folded", "lossy", "nothing")
-    ]
+    facts = ["detail_hint", *(f"d_{name}" for name in DETAILS)]
     kinds = [f"kind_{name}" for name in ("word", "byte", "emoji", "blank", "symbol", "tag", "special")]
     return {key: say(key, n="{n}", a="{a}", b="{b}") for key in [*facts, *SCRIPTS, *kinds]}
 

@@ -82,6 +82,19 @@ def test_pointing_at_a_piece_tells_all_about_it(visit: Visit, how: str) -> None:
     expect(detail(page).locator(".spellings span")).to_have_text(["慶応", "慶應"])
 
 
+def test_another_text_brings_its_own_details(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    write(page, "犬")
+    pieces(page).first.click()
+    write(page, "東京")
+    expect(detail(page)).to_contain_text("Point at a token")
+    expect(pieces(page).first).not_to_have_attribute("aria-selected", "true")
+    pieces(page).first.hover()
+    expect(detail(page)).to_contain_text("E6 9D B1 E4 BA AC")
+    page.locator("#t-counts").hover()
+    expect(detail(page)).to_contain_text("Point at a token")
+
+
 def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
     page = visit("t")
     write(page, "犬猫私")

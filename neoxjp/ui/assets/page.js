@@ -17,10 +17,14 @@
   // The user's own characters under a box: data-text where the box shows a glyph instead, else its text without the byte count.
   const surfaceOf = (piece) => piece.dataset.text ?? bare(piece).map((node) => node.textContent).join("");
 
+  // The last table read: Gradio keeps an element and changes its attributes, so nothing may be remembered on the element.
+  let last = ["", {}];
+  const read = (json) => { if (last[0] !== json) last = [json, JSON.parse(json)]; return last[1]; };
+
   function describe(piece) {
     const view = piece.closest(".tokens");
     const words = JSON.parse(view.dataset.words);
-    const entries = (view.entries ??= JSON.parse(view.dataset.entries));
+    const entries = read(view.dataset.entries);
     const ids = piece.dataset.id.split(" ");
     const surface = surfaceOf(piece);
     const script = Object.keys(words).find((key) => piece.classList.contains(key));
@@ -70,8 +74,7 @@
 
   function show(view, piece) {
     const place = view.querySelector(".detail");
-    place.hint ??= place.firstElementChild;
-    place.replaceChildren(...(piece ? describe(piece) : [place.hint]));
+    place.replaceChildren(...(piece ? describe(piece) : [make("p", "hint", JSON.parse(view.dataset.words).detail_hint)]));
   }
 
   function select(piece, focus) {
@@ -85,14 +88,21 @@
   }
 
   const pieceOf = (event) => event.target.closest?.(".tokens .p");
-  document.addEventListener("pointerover", (event) => {
+  // "move", not "over": after another text the pointer may rest on the same element, which now is another piece.
+  let pointed = null;
+  document.addEventListener("pointermove", (event) => {
     const piece = pieceOf(event);
-    if (piece && event.pointerType !== "touch") show(piece.closest(".tokens"), piece);
+    if (!piece || event.pointerType === "touch") return;
+    const view = piece.closest(".tokens");
+    if (piece === pointed && !view.querySelector(".detail .hint")) return;
+    pointed = piece;
+    show(view, piece);
   });
   document.addEventListener("pointerout", (event) => {
     const piece = pieceOf(event);
     if (!piece || event.relatedTarget?.closest?.(".tokens .p")) return;
     const view = piece.closest(".tokens");
+    pointed = null;
     show(view, view.querySelector('.p[aria-selected="true"]'));
   });
   document.addEventListener("click", (event) => {
@@ -129,17 +139,6 @@
     }
     return best;
   }
-
-  // A token view that has just been written: its first piece is where Tab arrives.
-  new MutationObserver((changes) => {
-    for (const { addedNodes } of changes)
-      for (const node of addedNodes)
-        if (node.querySelectorAll)
-          for (const list of [...node.querySelectorAll(".tokens .pieces"), ...(node.matches(".tokens .pieces") ? [node] : [])]) {
-            const first = list.querySelector(".p");
-            if (first && !list.querySelector('.p[tabindex="0"]')) first.tabIndex = 0;
-          }
-  }).observe(document, { childList: true, subtree: true });
 
   window.neoxjp = {
     download(text, name, type) {
