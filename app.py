@@ -4,7 +4,6 @@ import argparse
 import os
 
 from neoxjp.checkpoint import bundled_path
-
 from neoxjp.ui.page import build, launch
 from neoxjp.ui.session import Choice, Playground
 

@@ -10,8 +10,9 @@ from typing import Any
 import gradio as gr
 
 from neoxjp import render
+from neoxjp.folders import bundled_path
 from neoxjp.ui import generate, model, tokenize
-from neoxjp.ui.session import Playground
+from neoxjp.ui.session import THREADS, Playground
 from neoxjp.ui.strings import both, label, language, translations, words
 from neoxjp.ui.theme import theme
 
@@ -52,13 +53,14 @@ def head_line(playground: Playground, request: gr.Request | None) -> str:
     """HTML of the line that says what is loaded, or what is being loaded."""
     say, loaded, progress = words(language(request)), playground.loaded, playground.progress
     facts: list[str] = []
+    name = (say("bundled") if loaded.choice.name == str(bundled_path()) else loaded.name) if loaded else ""
     if loaded and loaded.model is not None:
         weights = sum(parameter.numel() for parameter in loaded.model.parameters())
         backend = loaded.model.attention_backend().name
         dtype = str(loaded.model.dtype).removeprefix("torch.")
-        facts = [loaded.name, render.short_count(weights), dtype, str(loaded.model.device), f"{say('attention')}: {backend}"]
+        facts = [name, render.short_count(weights), dtype, str(loaded.model.device), f"{say('attention')}: {backend}"]
     elif loaded:
-        facts = [loaded.name, say("tokenizer_only")]
+        facts = [name, say("tokenizer_only")]
     if progress.state == "vocabulary":
         return render.status(facts, "busy", say("loading_vocabulary", name=progress.name))
     if progress.state == "download":
@@ -79,7 +81,7 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
         share=share,
         theme=theme(),
         css=_asset("page.css") + _asset("generate.css"),
-        max_threads=100,  # a visitor who waits or whose text streams holds one
+        max_threads=THREADS,
         head=f"<script>{_asset('page.js')}</script>",
         i18n=translations(),
         footer_links=["api"],

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+THREADS = 100  # of the web server; a visitor who waits or whose text streams holds one
+
 
 class NotReady(NeoxjpError, RuntimeError):
     """The tokenizer or the model is not there (yet)."""
@@ -97,12 +99,12 @@ def short_name(name: str) -> str:
 def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: int = 2048) -> Limits:
     """Bounds for a page that anybody may open, from the memory that is free once the model is loaded.
 
-    A quarter of it may go to key-value caches (so many full contexts run at once), a sixteenth to the up to 40 texts that
-    Gradio's threads tokenize at a time (about 400 bytes a character while it is worked on).
+    A quarter of it may go to key-value caches (so many full contexts run at once), an eighth to the texts that `THREADS` visitors
+    have tokenized at a time (about 300 bytes a character while it is worked on).
     """
     per_request = max(1, cache_bytes_per_token * context)
     running = max(1, min(8, memory_bytes // 4 // per_request)) if cache_bytes_per_token else 4
-    characters = max(2_000, min(200_000, memory_bytes // 16 // 40 // 400))
+    characters = max(2_000, min(200_000, memory_bytes // 8 // THREADS // 300))
     return Limits(characters=characters, new_tokens=min(512, context), running=running, waiting=4 * running)
 
 

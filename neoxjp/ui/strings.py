@@ -21,6 +21,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "tab_tokenize": ("トークン", "Tokens"),
     "tab_model": ("モデル", "Model"),
     "tagline": ("日本語の GPT-NeoX を、ひと切れずつ見る", "GPT-NeoX for Japanese, piece by piece"),
+    "bundled": ("付属モデル", "bundled model"),
     "ready": ("準備完了", "ready"),
     "loading": ("{name} を読み込み中", "loading {name}"),
     "loading_vocabulary": ("{name} の語彙を読み込み中", "loading the vocabulary of {name}"),

@@ -31,7 +31,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(browser: Any, page_url: str) -> Iterator[Visit]:
-    """`visit(tab="t", lang="ja", theme="light", width=1280)` → a Playwright page with that tab open and the model ready.
+    """`visit(tab="t", lang="ja", theme="light", width=1280)` → a Playwright page with that tab open and the model in `state`.
 
     After the test: whatever the page asked of another machine, and every error of its scripts, fails the test.
     """
@@ -45,7 +45,9 @@ def visit(browser: Any, page_url: str) -> Iterator[Visit]:
         page.on("request", on_request)
         page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
 
-    def open_page(tab: str = "g", lang: str = "ja", theme: str = "light", width: int = 1280, url: str = page_url) -> Any:
+    def open_page(
+        tab: str = "g", lang: str = "ja", theme: str = "light", width: int = 1280, url: str = page_url, state: str = "ready"
+    ) -> Any:
         context = browser.new_context(
             locale={"ja": "ja-JP", "en": "en-US"}[lang],
             color_scheme=theme,
@@ -59,7 +61,7 @@ def visit(browser: Any, page_url: str) -> Iterator[Visit]:
         page.set_default_timeout(30_000)
         watch(page, url)
         page.goto(f"{url}/?__theme={theme}")
-        page.locator(".status.ready").wait_for()
+        page.locator(f".status.{state}").wait_for()
         page.get_by_role("tab").nth("gtm".index(tab)).click()
         return page
 
