@@ -225,30 +225,12 @@ def test_a_run_in_minutes_ends_and_bf16_runs(packed: Packed, tokenizer: GPTNeoXJ
 
 
 def test_two_processes_find_the_losses_of_one(packed: Packed, tiny_vocabulary: Path, tmp_path: Path) -> None:
-    shape = [
-        "--steps",
-        "4",
-        "--rows",
-        "4",
-        "--length",
-        "16",
-        "--final-length",
-        "0",
-        "--hidden-size",
-        "32",
-        "--layers",
-        "1",
-        "--heads",
-        "2",
-        "--mixed-precision",
-        "no",
-    ]
-    for name, launcher in (("one", []), ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"])):
-        run = ["-m", "neoxjp.train", "run", str(tmp_path / name), str(tmp_path / "packed"), "--tokenizer", str(tiny_vocabulary)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [sys.executable, *launcher, *run, *shape], env=environment, cwd=ROOT, capture_output=True, text=True
-        )
+    shape = "--steps 4 --rows 4 --length 16 --final-length 0 --hidden-size 32 --layers 1 --heads 2 --mixed-precision no"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name, launcher in (("one", ""), ("two", "-m torch.distributed.run --standalone --nproc-per-node 2")):
+        run = ["run", str(tmp_path / name), str(tmp_path / "packed"), "--tokenizer", str(tiny_vocabulary), *shape.split()]
+        command = [sys.executable, *launcher.split(), "-m", "neoxjp.train", *run]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     one, two = ([float(loss) for loss in losses(tmp_path / name)] for name in ("one", "two"))
     assert two == pytest.approx(one, rel=1e-3)
