@@ -354,7 +354,7 @@ def _folded(counts: Mapping[str, int], fold: Mapping[str, str]) -> dict[str, int
 
 
 def _sampled(texts: Sequence[str], weights: Sequence[int], limit: int) -> list[str]:
-    """Evenly spaced pieces of all texts, about `limit` characters with the weights counted."""
+    """The beginning of every text, as often as it counts: about `limit` characters together."""
     total = sum(len(text) * weight for text, weight in zip(texts, weights, strict=True))
     share = min(1.0, limit / max(total, 1))
     return [text[: max(1, int(len(text) * share))] for text, weight in zip(texts, weights, strict=True) for _ in range(weight)]
