@@ -181,7 +181,8 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         return counted(playground, prompt or "", language(request))
 
     gr.on([tab.prompt.change, changed.change], count_tokens, tab.prompt, tab.count, trigger_mode="always_last", **quiet)
-    changed.change(lambda: length_slider(playground), None, tab.controls["length"], **quiet)
+    lengths = [tab.controls["length"], tab.controls["min_new_tokens"]]
+    changed.change(lambda *now: [length_slider(playground, length) for length in now], lengths, lengths, **quiet)
     for name, button in tab.examples.items():
         text = examples()[name]
         button.click(lambda text=text: text, None, tab.prompt, **quiet)
@@ -229,10 +230,11 @@ def counted(playground: Playground, prompt: str, lang: Lang) -> str:
     return render_steps.working(say("g_count", n=f"{number:,}", context=f"{context:,}"), number, context)
 
 
-def length_slider(playground: Playground) -> Any:
-    """The length control for the model that is loaded now: up to its context, or to what a visitor may ask for."""
+def length_slider(playground: Playground, now: float) -> Any:
+    """A control of lengths for the model that is loaded now: up to its context, or to what a visitor may ask for."""
     loaded = playground.loaded
     if loaded is None or loaded.model is None:
         return gr.skip()
     context = loaded.model.config.max_position_embeddings
-    return gr.Slider(maximum=min(context - 1, playground.limits.new_tokens or context))
+    most = min(context - 1, playground.limits.new_tokens or context)
+    return gr.Slider(maximum=most, value=min(now or 0, most))

@@ -67,7 +67,7 @@ def head_line(playground: Playground, request: gr.Request | None) -> str:
         return render.status(facts, "busy", say("loading_download", name=progress.name, percent=progress.percent))
     if progress.state == "weights":
         return render.status(facts, "busy", say("loading_weights", name=progress.name, percent=progress.percent))
-    if progress.state == "failed":
+    if progress.state == "failed" and (loaded is None or loaded.model is None):  # where an old model is kept, it is what counts
         return render.status(facts, "failed", f"{progress.name}: {say('failed')}")
     return render.status(facts, "ready" if facts else "idle", say("ready" if facts else "nothing_loaded"))
 

@@ -159,5 +159,10 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape") press("gen-stop");
 });
 document.getElementById("gen-announce")?.setAttribute("aria-live", "polite");
-// On a narrow screen the settings are folded under the text until asked for.
-if (matchMedia("(max-width: 640px)").matches) setTimeout(() => document.querySelector("#gen-sampling > button.open")?.click(), 0);
+// On a narrow screen the settings are folded under the text until asked for. Their button may not be there yet.
+function fold(tries) {
+  const button = document.querySelector("#gen-sampling > button");
+  if (button?.classList.contains("open")) button.click();
+  else if (!button && tries) setTimeout(fold, 50, tries - 1);
+}
+if (matchMedia("(max-width: 640px)").matches) fold(60);
