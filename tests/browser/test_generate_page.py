@@ -216,6 +216,7 @@ def test_every_text_is_readable(visit: Visit, theme: str, lang: str) -> None:
     prompt(page).fill("猫")
     generate(page, tokens=40)
     unfold_filters(page)
+    page.wait_for_timeout(500)  # a button that has just been enabled fades in
     assert low_contrast(page) == []
 
 
@@ -237,7 +238,8 @@ def test_a_narrow_screen_does_not_scroll_sideways(visit: Visit, tab: str) -> Non
     page = visit(tab, width=400)
     if tab == "g":
         prompt(page).fill("猫")
-        generate(page)
+        press(page, "go")
+        done(page)
         pieces(page).first.tap()
         expect(panel(page)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -81,7 +81,8 @@ function select(piece, focus) {
 
 function grow() {
   const value = props.value ?? "";
-  const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 40;
+  const reading = view.matches(":hover") || view.contains(document.activeElement); // then nothing may move
+  const follow = !reading && view.scrollHeight - view.scrollTop - view.clientHeight < 40;
   if (shown && value.startsWith(shown)) view.insertAdjacentHTML("beforeend", value.slice(shown.length));
   else {
     view.innerHTML = value;
@@ -94,7 +95,7 @@ function grow() {
   const words = view.querySelector(".words");
   if (words) view.setAttribute("aria-label", JSON.parse(words.dataset.words).g_view.replace("{n}", count));
   if (!selected && count) select(pieces()[0], false);
-  if (atEnd) view.scrollTop = view.scrollHeight;
+  if (follow) view.scrollTop = view.scrollHeight;
 }
 
 // The piece on the next or previous line that stands nearest below or above.
@@ -159,10 +160,14 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape") press("gen-stop");
 });
 document.getElementById("gen-announce")?.setAttribute("aria-live", "polite");
-// On a narrow screen the settings are folded under the text until asked for. Their button may not be there yet.
-function fold(tries) {
-  const button = document.querySelector("#gen-sampling > button");
-  if (button?.classList.contains("open")) button.click();
-  else if (!button && tries) setTimeout(fold, 50, tries - 1);
+// On a narrow screen the settings are folded under the text until asked for. The page may still be drawing itself, and open them
+// once more: so look again for a moment, until the visitor touches them.
+if (matchMedia("(max-width: 640px)").matches) {
+  const foldUntil = Date.now() + 4000;
+  const folding = setInterval(() => {
+    const button = document.querySelector("#gen-sampling > button");
+    if (button?.classList.contains("open")) button.click();
+    if (Date.now() > foldUntil) clearInterval(folding);
+  }, 150);
+  document.addEventListener("pointerdown", (event) => event.target.closest("#gen-sampling") && clearInterval(folding));
 }
-if (matchMedia("(max-width: 640px)").matches) fold(60);
