@@ -101,7 +101,7 @@ def _marks(group: Sequence["Token"]) -> tuple[str, ...]:
 def _legend(groups: Sequence[Sequence["Token"]], marks: set[str], say: Words) -> str:
     """What the underlines mean: only those that are on show, so that a short text has a short legend."""
     present = {group[0].script for group in groups}
-    items = [(script, f"{sign} {say(script)}") for script, sign in SCRIPTS.items() if script in present]
+    items: list[tuple[str, str]] = [(script, f"{sign} {say(script)}") for script, sign in SCRIPTS.items() if script in present]
     items += [(mark, say(f"legend_{mark}")) for mark in ("folded", "lossy") if mark in marks]
     if any(len(group) > 1 for group in groups):
         items.append(("bytes", say("legend_bytes")))

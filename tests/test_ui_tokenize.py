@@ -21,8 +21,16 @@ def playground(tiny_vocabulary: Path) -> Playground:
     return Playground(loaded=Loaded(Choice(str(tiny_vocabulary)), tokenizer, serial=1))
 
 
+def rows_of(text: str, **edited: str) -> Spelled:
+    """The rows of a text, some of them edited afterwards."""
+    spelled = Spelled()
+    spelled.follow(text)
+    spelled.rows |= edited  # type: ignore[arg-type]
+    return spelled
+
+
 def table_of(playground: Playground, text: str, second: str = "none", folder: str = "", spelled: Spelled | None = None) -> Any:
-    return compare.comparison_of(playground, text, second, folder, spelled or Spelled().follow(text), EN)[1]
+    return compare.comparison_of(playground, text, second, folder, spelled or rows_of(text), EN)[1]
 
 
 # ---------------------------------------------------------------- pieces, counts, ids
@@ -90,7 +98,7 @@ def test_no_ids_are_no_text(playground: Playground) -> None:
 
 
 def test_the_rows_come_from_the_dictionary(playground: Playground) -> None:
-    spelled = Spelled().follow("東京都に住む")
+    spelled = rows_of("東京都に住む")
     assert spelled.rows == {
         "hiragana": "とうきょうとにすむ", "katakana": "トウキョウトニスム", "halfwidth": "ﾄｳｷｮｳﾄﾆｽﾑ", "custom": "",
     }  # fmt: skip
@@ -99,21 +107,22 @@ def test_the_rows_come_from_the_dictionary(playground: Playground) -> None:
     assert table["tokens"].iloc[0] == len(playground.tokenizer.encode("東京都に住む"))
 
 
-def test_an_edited_row_stays_when_the_text_changes(playground: Playground) -> None:
-    edited = Spelled().follow("日本").edit("hiragana", "にっぽん").edit("custom", "Nippon")
-    later = edited.follow("日本の犬")
-    assert later.rows["hiragana"] == "にっぽん"
-    assert later.rows["custom"] == "Nippon"
-    assert later.rows["katakana"] == "ニホンノイヌ"
+def test_an_edited_row_stays_when_the_text_changes() -> None:
+    spelled = rows_of("日本", hiragana="にっぽん", custom="Nippon")
+    assert spelled.follow("日本の犬") == ["katakana", "halfwidth"]
+    assert spelled.rows["hiragana"] == "にっぽん"
+    assert spelled.rows["custom"] == "Nippon"
+    assert spelled.rows["katakana"] == "ニホンノイヌ"
 
 
 def test_a_row_written_back_to_the_dictionarys_reading_follows_again() -> None:
-    spelled = Spelled().follow("日本").edit("hiragana", "x").edit("hiragana", "にほん")
-    assert spelled.follow("犬").rows["hiragana"] == "いぬ"
+    spelled = rows_of("日本", hiragana="にほん")
+    spelled.follow("犬")
+    assert spelled.rows["hiragana"] == "いぬ"
 
 
 def test_an_emptied_row_leaves_the_table(playground: Playground) -> None:
-    table = table_of(playground, "犬", spelled=Spelled().follow("犬").edit("halfwidth", ""))
+    table = table_of(playground, "犬", spelled=rows_of("犬", halfwidth=""))
     assert list(table["spelling"]) == ["as written", "hiragana", "katakana"]
 
 
@@ -148,7 +157,7 @@ def test_a_public_page_takes_no_folders(playground: Playground, tiny_vocabulary:
 
 def test_only_the_start_of_a_long_text_is_compared_and_that_is_said(playground: Playground) -> None:
     text = "猫" * (compare.COMPARED + 1)
-    html, table = compare.comparison_of(playground, text, "none", "", Spelled().follow(text), EN)
+    html, table = compare.comparison_of(playground, text, "none", "", rows_of(text), EN)
     assert "The first 2,000 characters are compared." in html
     assert list(table["characters"]) == [2_000, 4_000, 4_000, 4_000]
 
@@ -160,7 +169,7 @@ def test_nothing_to_compare_is_an_empty_table(playground: Playground) -> None:
 
 
 def test_the_csv_is_the_table_in_the_visitors_language(playground: Playground) -> None:
-    csv = compare.csv_of(playground, "東京", "bytes", "", Spelled().follow("東京"), JA)
+    csv = compare.csv_of(playground, "東京", "bytes", "", rows_of("東京"), JA)
     assert csv.startswith("\ufeff表記,トークナイザー,")
     assert csv.count("\r\n") == 1 + 4 * 2
 

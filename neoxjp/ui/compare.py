@@ -4,8 +4,9 @@ A text fills the rows, the rows fill the table. A row that a visitor edited keep
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -21,22 +22,23 @@ EDITABLE: tuple[readings.SpellingKey, ...] = ("hiragana", "katakana", "halfwidth
 SECOND = ("none", "bytes", "characters", "compat", "folder")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Spelled:
-    """What stands in the rows, and what the dictionary put there: a row that differs was edited, and stays."""
+    """What stands in one visitor's rows, and what the dictionary put there: a row that differs was edited, and stays.
 
-    rows: Mapping[readings.SpellingKey, str] = field(default_factory=dict)
-    automatic: Mapping[readings.SpellingKey, str] = field(default_factory=dict)
+    Changed in place: a row edited while the readings of another text are looked up is not lost.
+    """
 
-    def follow(self, text: str) -> "Spelled":
-        """The rows of another text; edited ones keep what was written there."""
+    rows: dict[readings.SpellingKey, str] = field(default_factory=dict)
+    automatic: dict[readings.SpellingKey, str] = field(default_factory=dict)
+
+    def follow(self, text: str) -> list[readings.SpellingKey]:
+        """Take the spellings of another text; edited rows keep what was written there. Returns the rows that changed."""
         fresh = automatic_rows(text)
-        edited = {key: value for key, value in self.rows.items() if value != self.automatic.get(key, "")}
-        return Spelled({**fresh, **edited}, fresh)
-
-    def edit(self, key: readings.SpellingKey, value: str) -> "Spelled":
-        """The rows with one of them written anew."""
-        return replace(self, rows={**self.rows, key: value})
+        before = dict(self.rows)
+        edited = {key: value for key, value in before.items() if value != self.automatic.get(key, "")}
+        self.rows, self.automatic = {**fresh, **edited}, fresh
+        return [key for key in EDITABLE if self.rows[key] != before.get(key, "")]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Comparison:
     rows: dict[readings.SpellingKey, gr.Textbox]
     reset: gr.Button
     spelled: gr.State  # a Spelled: what stands in the rows
+    drawn: gr.Number  # another number whenever the comparison must be drawn anew
     table: gr.Dataframe
     download: gr.Button
     csv: gr.Textbox
@@ -62,6 +65,7 @@ def build(playground: Playground) -> Comparison:
         second = gr.Radio(offered, value="none", label=label("c_second"), elem_id="c-second")
         folder = gr.Textbox("", label=label("c_folder_path"), visible=False, elem_id="c-folder", max_lines=1)
         view = gr.HTML(elem_id="c-view", apply_default_css=False)
+        drawn = gr.Number(0, visible="hidden")
     with gr.Accordion(label("c_edit"), open=False, elem_id="c-edit"):
         gr.HTML(f"<p>{both('c_edit_info')}</p>", elem_classes="section", apply_default_css=False)
         rows = {key: _row(key) for key in EDITABLE}
@@ -70,7 +74,7 @@ def build(playground: Playground) -> Comparison:
         table = gr.Dataframe(interactive=False, max_chars=40, show_label=False, buttons=["copy", "fullscreen"], elem_id="c-frame")
         download = gr.Button(label("c_download"), size="sm", elem_id="c-download")
         csv = gr.Textbox(visible="hidden", show_label=False)
-    return Comparison(second, folder, view, rows, reset, gr.State(Spelled()), table, download, csv)
+    return Comparison(second, folder, view, rows, reset, gr.State(Spelled()), drawn, table, download, csv)
 
 
 def _row(key: readings.SpellingKey) -> gr.Textbox:
@@ -82,37 +86,40 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, after
     """Wire the events. `text` is the text above, `after` the event behind which the comparison is drawn anew."""
     silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     live: dict[str, Any] = {**silent, "trigger_mode": "always_last", "concurrency_limit": None}
-    view = [section.view, section.table]
-    asked = [text, section.second, section.folder, section.spelled]
     rows = list(section.rows.values())
+    asked = [text, section.second, section.folder, section.spelled]
 
     def draw(request: gr.Request, text: str, second: str, folder: str, spelled: Spelled) -> tuple[Any, ...]:
         return guarded(comparison_of, playground, text, second, folder, spelled, request=request, empty=(None,))
 
-    def on_text(request: gr.Request, text: str, second: str, folder: str, spelled: Spelled) -> tuple[Any, ...]:
-        fresh = spelled.follow(text)
-        return fresh, *fresh.rows.values(), *draw(request, text, second, folder, fresh)
+    def on_text(text: str, spelled: Spelled) -> tuple[Any, ...]:
+        changed = spelled.follow(text)
+        return *(spelled.rows[key] if key in changed else gr.skip() for key in EDITABLE), time.time()
 
-    def on_reset(request: gr.Request, text: str, second: str, folder: str, spelled: Spelled) -> tuple[Any, ...]:
-        return on_text(request, text, second, folder, Spelled())
+    def on_reset(text: str, spelled: Spelled) -> tuple[Any, ...]:
+        spelled.rows, spelled.automatic = {}, {}
+        spelled.follow(text)
+        return *(spelled.rows[key] for key in EDITABLE), time.time()
 
     # A row's own event trusts that row alone: the others may still be on their way to the browser.
-    def on_row(key: readings.SpellingKey) -> Callable[..., tuple[Any, ...]]:
-        def on_edit(
-            request: gr.Request, text: str, second: str, folder: str, spelled: Spelled, value: str | None
-        ) -> tuple[Any, ...]:
+    def on_row(key: readings.SpellingKey) -> Callable[[Spelled, str | None], Any]:
+        def on_edit(spelled: Spelled, value: str | None) -> Any:
             if value is None or value == spelled.rows.get(key, ""):
-                return gr.skip(), gr.skip(), gr.skip()  # it was filled by on_text
-            edited = spelled.edit(key, value)
-            return edited, *draw(request, text, second, folder, edited)
+                return gr.skip()  # it was filled by on_text
+            spelled.rows = {**spelled.rows, key: value}
+            return time.time()
 
         return on_edit
 
-    after.then(on_text, asked, [section.spelled, *rows, *view], **silent)
-    section.reset.click(on_reset, asked, [section.spelled, *rows, *view], **silent)
+    # Everything that changes the comparison changes `drawn`; only that draws. So an older answer never covers a newer one.
+    filled = [*rows, section.drawn]
+    after.then(on_text, [text, section.spelled], filled, **silent)
+    section.reset.click(on_reset, [text, section.spelled], filled, **silent)
     for key, row in section.rows.items():
-        row.change(on_row(key), [*asked, row], [section.spelled, *view], **live)
-    gr.on([section.second.change, section.folder.change], draw, asked, view, **live)
+        row.change(on_row(key), [section.spelled, row], section.drawn, **live)
+    chosen = [section.second.change, section.folder.change]
+    gr.on(chosen, None, None, section.drawn, js="() => performance.now()", api_visibility="private")
+    section.drawn.change(draw, asked, [section.view, section.table], **live)
     section.second.change(lambda second: gr.Textbox(visible=second == "folder"), section.second, section.folder, **silent)
 
     def on_download(request: gr.Request, text: str, second: str, folder: str, spelled: Spelled) -> str:

@@ -106,6 +106,8 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
 
     # "change", not "input": that one does not fire for Japanese input methods
     shown = gr.on([tab.text.change, changed.change], on_text, tab.text, [tab.view, tab.counts, tab.ids], **live)
+    tab.text.change(None, tab.text, js="(text) => { neoxjp.keep('text', text) }", api_visibility="private")
+    changed.change(None, tab.text, tab.text, js="(text) => neoxjp.kept('text', text)", api_visibility="private")
     tab.paste.change(on_ids, tab.paste, [tab.pasted, tab.paste_note], **live)
     for key, button in tab.examples.items():
         button.click(lambda example=EXAMPLES[key]: example, outputs=tab.text, **silent)

@@ -64,6 +64,15 @@ def test_an_input_method_is_followed(visit: Visit) -> None:
     expect(pieces(page)).to_have_text(["東京"])
 
 
+def test_a_reload_keeps_the_text_of_the_visit(visit: Visit) -> None:
+    page = visit("t")
+    write(page, "犬と猫")
+    page.reload()
+    page.get_by_role("tab").nth(1).click()
+    expect(page.locator("#t-text textarea")).to_have_value("犬と猫")
+    expect(pieces(page)).to_have_text(["犬", "と", "猫"])
+
+
 def test_pieces_are_the_users_own_text_in_reading_order(visit: Visit) -> None:
     page = visit("t")
     text = "私は慶應大学の學生です。"

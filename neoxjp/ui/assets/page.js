@@ -140,7 +140,18 @@
     return best;
   }
 
+  const asked = new Set();
   window.neoxjp = {
+    // A text outlives a reload of the page, but not the visit, and never leaves the browser.
+    keep(name, text) {
+      if (!asked.has(name)) return; // the page's own first text, before the kept one was asked for
+      try { sessionStorage.setItem("neoxjp." + name, text); } catch { sessionStorage.removeItem("neoxjp." + name); }
+    },
+    kept(name, text) {
+      if (asked.has(name)) return text;
+      asked.add(name);
+      return sessionStorage.getItem("neoxjp." + name) ?? text;
+    },
     download(text, name, type) {
       const link = make("a");
       link.href = URL.createObjectURL(new Blob([text], { type }));
