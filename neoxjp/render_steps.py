@@ -145,6 +145,6 @@ def working(message: str, done: int = 0, total: int = 0) -> str:
     return f'<p class="work">{bar}<span>{escape(message)}</span></p>'
 
 
-def _rounded(value: float) -> float:
-    """Four significant digits: short in the page, exact enough to read."""
-    return float(f"{value:.4g}")
+def _rounded(value: float) -> float | None:
+    """Four significant digits: short in the page, exact enough to read. None: not known (NaN)."""
+    return None if math.isnan(value) else float(f"{value:.4g}")

@@ -19,6 +19,7 @@ from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Choice as Alternative
 from neoxjp.steps import Step
 from neoxjp.ui import generate
+from neoxjp.ui.recall import memo
 from neoxjp.ui.session import Choice, Limits, Playground, Progress
 from neoxjp.ui.settings import CONTROLS, PRESET_FIELDS, PRESETS, Settings, preset
 from neoxjp.ui.stream import stream
@@ -108,13 +109,13 @@ def test_a_set_seed_is_used_and_an_empty_one_is_fresh(playground):
 def test_continuing_appends_ids_and_cuts_nothing_anew(playground, monkeypatch):
     writing = Writing()
     frames(playground, writing, "new", prompt="東京都")
-    before = writing.text
+    before = writing.text.prompt_ids + tuple(step.id for step in settled(writing.text, playground.tokenizer))
     monkeypatch.setattr(type(playground.tokenizer), "encode", None)
     frames(playground, writing, "continue", prompt="another opening")
-    assert writing.text.ids[: len(before.ids)] == before.ids
-    assert len(writing.text.steps) > len(before.steps)
+    assert writing.text.ids[: len(before)] == before
+    assert len(writing.text.ids) > len(before)
     assert writing.text.prompt == "東京都"
-    assert writing.text.base == len(before.steps)
+    assert writing.text.base == len(before) - len(writing.text.prompt_ids)
 
 
 def test_greedy_in_two_parts_is_greedy_at_once(playground):
@@ -129,7 +130,7 @@ def test_greedy_in_two_parts_is_greedy_at_once(playground):
 def test_writing_again_after_continuing_redoes_only_the_last_part(playground):
     writing = Writing()
     frames(playground, writing, "new")
-    base = writing.text.ids
+    base = writing.text.prompt_ids + tuple(step.id for step in settled(writing.text, playground.tokenizer))
     frames(playground, writing, "continue")
     long = writing.text.ids
     frames(playground, writing, "again")
@@ -400,6 +401,62 @@ def test_going_on_after_the_end_keeps_the_end_token():
     assert [one.id for one in steps] == [1, 2]
 
 
+# ---------------------------------------------------------------- after a reload
+
+
+def kept(playground: Playground, writing: Writing) -> dict[str, Any]:
+    """What the browser would give back."""
+    return json.loads(json.dumps(memo(playground, writing.text)))
+
+
+def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
+    writing, later = Writing(), Writing()
+    frames(playground, writing, "new", prompt="猫<b>", settings=replace(LIVELY, min_new_tokens=12))
+    frame = generate.recalled(playground, later, kept(playground, writing), "en")
+    assert later.text.ids == writing.text.ids
+    assert later.text.written == writing.text.written
+    assert [box["i"] for box in boxes(frame.view)] == [box["i"] for box in boxes(show(writing.text, EN)[0])]
+    for new, old in zip(later.text.steps, writing.text.steps, strict=True):
+        assert new.logprob == pytest.approx(old.logprob, abs=1e-4)
+    assert {after for box in boxes(frame.view) for *_, after, _ in box["a"]} == {None}
+    whole = [step.id for step in settled(writing.text, playground.tokenizer)]
+    frames(playground, later, "continue")
+    assert [step.id for step in later.text.steps[: len(whole)]] == whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ids": [10**6]},
+        {"ids": ["x"]},
+        {"ids": [1] * 1000},
+        {"base": 99},
+        {"prompt_ids": []},
+        {"finish": "<b>"},
+        {"cut": -1},
+        {"seed": None},
+    ],
+)
+def test_a_damaged_memo_gets_a_sentence(playground, change):
+    writing, later = Writing(), Writing()
+    frames(playground, writing, "new")
+    frame = generate.recalled(playground, later, kept(playground, writing) | change, "en")
+    assert "could not be read" in frame.line
+    assert later.text is None
+
+
+@pytest.mark.parametrize("nonsense", [None, [], "x", {"model": 1}])
+def test_nonsense_from_a_browser_gets_a_sentence(playground, nonsense):
+    assert "could not be read" in generate.recalled(playground, Writing(), nonsense, "en").line
+
+
+def test_another_models_memo_is_refused(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    frame = generate.recalled(playground, Writing(), kept(playground, writing) | {"model": "other 5"}, "en")
+    assert "Another model" in frame.line
+
+
 # ---------------------------------------------------------------- settings
 
 
@@ -466,10 +523,10 @@ def test_the_length_goes_up_to_the_context(playground):
 
 def test_buttons_change_only_at_the_start_and_at_the_end(playground):
     writing = Writing()
-    shown = [(generate.updates(frame, writing), frame) for frame in frames(playground, writing, "new")]
+    shown = [(generate.updates(playground, frame, writing), frame) for frame in frames(playground, writing, "new")]
     first, last = shown[0][0], shown[-1][0]
-    middle = generate.updates(Frame("line", True, "view", "stats"), writing)
-    assert [button.interactive for button in first[4:]] == [False, True, False, False, False]
+    middle = generate.updates(playground, Frame("line", True, "view", "stats"), writing)
+    assert [button.interactive for button in first[4:9]] == [False, True, False, False, False]
     assert all(update == gr.skip() for update in middle[3:])
     assert [button.interactive for button in last[4:6]] == [True, False]
 

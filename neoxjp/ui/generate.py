@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 
 from neoxjp import render, render_steps
 from neoxjp.errors import NeoxjpError
 from neoxjp.ui import api
+from neoxjp.ui.recall import KEY, SECRET, memo, recall
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
 from neoxjp.ui.stream import stream
@@ -36,6 +38,8 @@ class GenerateTab:
     more: gr.Button
     again: gr.Button
     undo: gr.Button
+    recall: gr.Button
+    memo: gr.BrowserState
     line: gr.HTML
     announce: gr.HTML
     view: gr.HTML
@@ -56,7 +60,8 @@ class GenerateTab:
     @property
     def shown(self) -> list[Any]:
         """What a frame changes, in the order of `updates`."""
-        return [self.line, self.view, self.stats, self.announce, self.go, self.stop, self.more, self.again, self.undo]
+        buttons = [self.go, self.stop, self.more, self.again, self.undo, self.recall]
+        return [self.line, self.view, self.stats, self.announce, *buttons, self.memo]
 
 
 def build(playground: Playground) -> GenerateTab:
@@ -94,6 +99,8 @@ def _build_text(parts: dict[str, Any]) -> None:
         parts["go"] = gr.Button(label("g_go"), variant="primary", elem_id="gen-go", min_width=120)
         for name in ("stop", "more", "again", "undo"):
             parts[name] = gr.Button(label(f"g_{name}"), elem_id=f"gen-{name}", min_width=80, interactive=False)
+        parts["recall"] = gr.Button(label("g_recall"), elem_id="gen-recall", min_width=80, visible=False)
+    parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
     parts["line"] = gr.HTML(f'<p class="work">{both("g_hint")}</p>', elem_id="gen-line", apply_default_css=False)
     parts["announce"] = gr.HTML(elem_id="gen-announce", elem_classes="sr", apply_default_css=False)
     name = words("en")("g_view_label")
@@ -160,7 +167,7 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         def handler(writing: Writing, prompt: str, request: gr.Request, *values: Any) -> Iterator[list[Any]]:
             settings = Settings.of(values)
             for frame in write(playground, paints, writing, mode, prompt or "", settings, language(request)):
-                yield updates(frame, writing)
+                yield updates(playground, frame, writing)
 
         return handler
 
@@ -173,9 +180,20 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     def undo(writing: Writing, request: gr.Request) -> list[Any]:
         text = writing.undo()
         view, line, stats = show(text, words(language(request)))
-        return [*updates(Frame(line, False, view, stats, announce=""), writing), gr.skip() if text is None else text.prompt]
+        frame = Frame(line, False, view, stats, announce="")
+        return [*updates(playground, frame, writing), gr.skip() if text is None else text.prompt]
 
     tab.undo.click(undo, tab.writing, [*tab.shown, tab.prompt], **quiet)
+
+    def bring_back(writing: Writing, kept: Any, request: gr.Request) -> list[Any]:
+        frame = recalled(playground, writing, kept, language(request))
+        prompt = gr.skip() if writing.text is None else writing.text.prompt
+        return [*updates(playground, frame, writing), prompt]
+
+    tab.recall.click(bring_back, [tab.writing, tab.memo], [*tab.shown, tab.prompt], **events)
+    page = Context.root_block
+    assert page is not None
+    page.load(lambda kept: gr.Button(visible=bool(kept)), tab.memo, tab.recall, **quiet)
 
     def count_tokens(prompt: str, request: gr.Request) -> str:
         return counted(playground, prompt or "", language(request))
@@ -193,7 +211,20 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     api.connect(playground, paints)
 
 
-def updates(frame: Frame, writing: Writing) -> list[Any]:
+def recalled(playground: Playground, writing: Writing, kept: Any, lang: Lang) -> Frame:
+    """Put the text that the browser kept back on show."""
+    say = words(lang)
+    try:
+        text = recall(playground, kept)
+    except NeoxjpError as error:
+        message = error.ja if lang == "ja" else str(error)
+        return Frame(render.notice(message, "error"), False, announce=message)
+    writing.keep(text)
+    view, _, stats = show(text, say)
+    return Frame(render_steps.working(say("g_recalled")), False, view, stats, announce=say("g_recalled"))
+
+
+def updates(playground: Playground, frame: Frame, writing: Writing) -> list[Any]:
     """A frame as values for `GenerateTab.shown`."""
     idle, text = not frame.running, writing.text is not None
 
@@ -204,9 +235,11 @@ def updates(frame: Frame, writing: Writing) -> list[Any]:
         return gr.skip() if value is None else value
 
     if frame.announce is None:  # between start and end the buttons stay as they are
-        return [frame.line, or_skip(frame.view), or_skip(frame.stats), *[gr.skip()] * 6]
+        return [frame.line, or_skip(frame.view), or_skip(frame.stats), *[gr.skip()] * 8]
     buttons = [button(idle), button(not idle), button(idle and text), button(idle and text), button(idle and bool(writing.past))]
-    return [frame.line, or_skip(frame.view), or_skip(frame.stats), frame.announce, *buttons]
+    kept = memo(playground, writing.text) if idle and text else gr.skip()
+    gone = gr.Button(visible=False) if frame.running or text else gr.skip()
+    return [frame.line, or_skip(frame.view), or_skip(frame.stats), frame.announce, *buttons, gone, kept]
 
 
 def counted(playground: Playground, prompt: str, lang: Lang) -> str:

@@ -181,6 +181,10 @@ STRINGS: dict[str, tuple[str, str]] = {
                    "{n} tokens do not fit the model's context of {context}. Shorten the text, or switch on "
                    "“Cut the beginning” under More filters."),
     "g_cut_note": ("〔先頭の {n} トークンはモデルに見えていません〕", "[the model did not see the first {n} tokens] "),
+    "g_recall": ("前回の文章を戻す", "Bring back the last text"),
+    "g_recalled": ("前回の文章です。絞り込みのあとの確率は、もう分かりません。",
+                   "Your last text. What the filters left then is not known any more."),
+    "g_memo_damaged": ("前回の文章を読み取れませんでした。", "The last text could not be read."),
     "g_no_bos": ("このモデルは空から始められません。書き出しを入れてください。",
                  "This model cannot begin from nothing: write an opening."),
     "g_nothing_yet": ("まだ続きがありません。先に「生成」を押してください。",

@@ -1,4 +1,4 @@
-"""The Generate tab in a real browser: writing, stopping, going on, the alternatives by mouse and keys, hostile text, narrow screens."""
+"""The Generate tab in a real browser: writing, going on, alternatives by mouse and keys, hostile text, narrow screens."""
 
 import re
 from collections.abc import Callable

@@ -10,7 +10,7 @@ from gradio_client import Client
 from playwright.sync_api import expect
 
 from neoxjp import GPTNeoXJapaneseTokenizer
-from tests.browser.test_generate_page import done, line, pieces, press, prompt, set_length, unfold_filters, use_seed
+from tests.browser.test_generate_page import done, generate, line, pieces, press, prompt, set_length, unfold_filters, use_seed
 from tests.page import serve, wait_for_model
 from tests.tiny_model import ours
 
@@ -133,3 +133,19 @@ def test_a_selection_stays_while_the_text_grows(visit: Visit, slow_url: str) -> 
     assert page.locator(".alternatives .head").inner_text() == head
     page.locator("#gen-stop").click()
     done(page)
+
+
+def test_a_reload_offers_the_last_text_and_goes_on_from_it(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("東京都の猫")
+    text = generate(page, tokens=12)
+    written = pieces(page).all_inner_texts()
+    page.reload()
+    page.locator("#gen-recall").click()
+    expect(prompt(page)).to_have_value("東京都の猫")
+    expect(pieces(page)).to_have_count(len(written))
+    assert page.locator(".written").inner_text() == text
+    press(page, "more")
+    done(page)
+    assert pieces(page).all_inner_texts()[: len(written)] == written
+    expect(page.locator("#gen-recall")).to_be_hidden()

@@ -49,7 +49,7 @@ function describe(piece) {
     title.lang = "ja";
     if (drawn) title.append(make("span", "sr", words.g_drawn));
     row.append(title);
-    for (const [value, note] of [[before, null], [after, kept ? null : words.g_removed]]) {
+    for (const [value, note] of [[before, null], [after, after === null ? "–" : kept ? null : words.g_removed]]) {
       const cell = row.insertCell();
       const bar = make("div", "share");
       const fill = make("i");
