@@ -90,6 +90,12 @@ def test_what_is_no_id_is_named(playground: Playground, pasted: str, message: st
         tokenize.text_of_ids(playground, pasted)
 
 
+def test_more_ids_than_characters_allowed_are_refused(playground: Playground) -> None:
+    small = Playground(loaded=playground.loaded, limits=Limits(characters=2))
+    with pytest.raises(ParameterError, match="3 ids: at most 2 can be decoded at a time"):
+        tokenize.checked_ids(small, [1, 2, 3])
+
+
 def test_no_ids_are_no_text(playground: Playground) -> None:
     assert tokenize.text_of_ids(playground, " [ ] ") == ""
 
@@ -216,6 +222,7 @@ def test_compare_gives_a_record_for_each_spelling_and_tokenizer(client: Any) -> 
         ("/tokenize", {"text": 5}, "expected a string"),
         ("/compare", {"text": "犬", "tokenizers": ["/no/such/folder"]}, "not a folder"),
         ("/compare", {"text": "犬", "tokenizers": "bytes"}, "expected a list of names"),
+        ("/compare", {"text": "犬", "tokenizers": ["bytes"] * 9}, "9 tokenizers: compare 8 at a time"),
     ],
 )
 def test_a_callers_mistake_comes_back_as_one_sentence(client: Any, name: str, given: dict[str, Any], message: str) -> None:

@@ -52,10 +52,10 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def check_length(playground: Playground, text: str) -> None:
-    """Raises ParameterError where a text is longer than the page takes, or no text at all."""
+def check_length(playground: Playground, text: str, limit: int | None = None) -> None:
+    """Raises ParameterError where a text is longer than the page takes (or `limit`), or no text at all."""
     if not isinstance(text, str):
         raise ParameterError(f"text={text!r}: expected a string")
-    limit = playground.limits.characters
+    limit = playground.limits.characters if limit is None else limit
     if len(text) > limit:
         raise said(ParameterError, "t_too_long", n=f"{len(text):,}", limit=f"{limit:,}")

@@ -18,6 +18,7 @@ from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label, language, words
 
 COMPARED = 2_000  # characters of a text that the comparison takes; its kana may be three times as long
+MOST_TOKENIZERS = 8  # of one call of /compare
 EDITABLE: tuple[readings.SpellingKey, ...] = ("hiragana", "katakana", "halfwidth", "custom")
 SECOND = ("none", "bytes", "characters", "compat", "folder")
 
@@ -145,12 +146,14 @@ def endpoints(playground: Playground) -> None:
             One record for each spelling and tokenizer: spelling, tokenizer, tokens, characters, utf8_bytes,
             characters_per_token, ratio (to the text as written), text, pieces (with their separator).
         """
-        check_length(playground, text)
-        check_length(playground, own_spelling)
+        check_length(playground, text, playground.limits.compared)
+        check_length(playground, own_spelling, playground.limits.compared)
         if not isinstance(tokenizers, list | None) or not all(isinstance(name, str) for name in tokenizers or []):
             raise ParameterError(f"tokenizers={str(tokenizers)[:40]!r}: expected a list of names")
+        if tokenizers and len(tokenizers) > MOST_TOKENIZERS:
+            raise ParameterError(f"{len(tokenizers)} tokenizers: compare {MOST_TOKENIZERS} at a time")
         spelled = readings.spellings(text) + ([readings.Spelling("custom", own_spelling)] if own_spelling else [])
-        chosen = [named_peer(playground, name) for name in tokenizers or ["neoxjp"]]
+        chosen = [named_peer(playground, name) for name in dict.fromkeys(tokenizers or ["neoxjp"])]
         return json.loads(analysis.frame(analysis.compare(spelled, chosen)).to_json(orient="records"))
 
     gr.api(expected(compare), api_name="compare", queue=False, concurrency_limit=None)
@@ -169,7 +172,8 @@ def records_of(
     playground: Playground, text: str, second: str, folder: str, spelled: Spelled, say: Words
 ) -> list[analysis.Comparison]:
     """The comparison's records: the text as written and the rows, by our tokenizer and by a second one."""
-    chosen = [peers.ours(playground.tokenizer, playground.loaded.name if playground.loaded else "neoxjp")]
+    name = playground.loaded.title(say("bundled")) if playground.loaded else "neoxjp"
+    chosen = [peers.ours(playground.tokenizer, name)]
     other = second_peer(playground, second, folder, say)
     if other is not None:
         chosen.append(other)

@@ -10,7 +10,6 @@ from typing import Any
 import gradio as gr
 
 from neoxjp import render
-from neoxjp.folders import bundled_path
 from neoxjp.ui import generate, model, tokenize
 from neoxjp.ui.session import THREADS, Playground
 from neoxjp.ui.strings import both, label, language, translations, words
@@ -53,7 +52,7 @@ def head_line(playground: Playground, request: gr.Request | None) -> str:
     """HTML of the line that says what is loaded, or what is being loaded."""
     say, loaded, progress = words(language(request)), playground.loaded, playground.progress
     facts: list[str] = []
-    name = (say("bundled") if loaded.choice.name == str(bundled_path()) else loaded.name) if loaded else ""
+    name = loaded.title(say("bundled")) if loaded else ""
     if loaded and loaded.model is not None:
         weights = sum(parameter.numel() for parameter in loaded.model.parameters())
         backend = loaded.model.attention_backend().name

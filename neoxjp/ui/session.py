@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from neoxjp.errors import NeoxjpError
+from neoxjp.folders import bundled_path
 from neoxjp.ui.memory import check_room, cpu_dtype, free_memory
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class Loaded:
         """The last part of the name, for headings: "abeja/gpt-neox-japanese-2.7b" → "gpt-neox-japanese-2.7b"."""
         return short_name(self.choice.name)
 
+    def title(self, bundled: str) -> str:
+        """The name for headings and legends; `bundled` is what to call the model that comes with the package."""
+        return bundled if self.choice.name == str(bundled_path()) else self.name
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -85,6 +90,7 @@ class Limits:
     """How much one request may ask for. The page states them; handlers enforce them."""
 
     characters: int = 1_000_000  # of a text to tokenize
+    compared: int = 1_000_000  # characters of a text that /compare puts into its spellings
     drawn_pieces: int = 3_000  # token boxes drawn in one view; the rest is counted, not drawn
     new_tokens: int | None = None  # of one generation; None: until the context is full
     running: int = 4  # requests that the engine works on at once
@@ -105,7 +111,8 @@ def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: in
     per_request = max(1, cache_bytes_per_token * context)
     running = max(1, min(8, memory_bytes // 4 // per_request)) if cache_bytes_per_token else 4
     characters = max(2_000, min(200_000, memory_bytes // 8 // THREADS // 300))
-    return Limits(characters=characters, new_tokens=min(512, context), running=running, waiting=4 * running)
+    compared = min(20_000, characters)
+    return Limits(characters, compared, new_tokens=min(512, context), running=running, waiting=4 * running)
 
 
 @dataclass

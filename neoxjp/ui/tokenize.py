@@ -193,6 +193,8 @@ def checked_ids(playground: Playground, ids: Sequence[int]) -> list[int]:
     last = playground.tokenizer.vocab_size - 1
     if not isinstance(ids, list) or not all(type(id) is int for id in ids):
         raise ParameterError(f"ids={str(ids)[:40]!r}: expected a list of whole numbers")
+    if len(ids) > playground.limits.characters:
+        raise ParameterError(f"{len(ids):,} ids: at most {playground.limits.characters:,} can be decoded at a time")
     wrong = next((id for id in ids if not 0 <= id <= last), None)
     if wrong is not None:
         raise said(ParameterError, "t_id_range", found=wrong, last=last)
