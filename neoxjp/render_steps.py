@@ -5,16 +5,22 @@ it shows instead of drawing it anew. `ui/assets/written.js` shows a piece's alte
 """
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 from typing import Any
 
 from neoxjp.render import GLYPHS, Words, attributes, data, unseen, visible, whole
-from neoxjp.steps import Finish, Step
+from neoxjp.steps import Step
 
 LEVELS = (0.5, 0.1, 0.02, 0.004, 0.0005)
 """Borders of the colour scale: a token of at least the first probability has level 0, one below the last has level 5."""
+
+SPECIAL = re.compile(r"<\|[a-z]+\|>")
+"""The name of a token that is no text, and no byte of one."""
+
+SIGNS = {"<|endoftext|>": "⏹"}
 
 DETAIL_WORDS = (
     *("g_view", "g_id", "g_rank", "g_probability", "g_surprise", "g_entropy", "g_unscored"),
@@ -49,20 +55,19 @@ class Sheet:
         """Append these steps."""
         for step in steps:
             self._held.append(step)
-            if step.text:
+            if step.text or (len(self._held) == 1 and SPECIAL.fullmatch(name(step))):
                 self._box(step.text)
 
-    def end(self, finish: Finish | None, say: Words) -> None:
-        """Append what is still held back, and the sign of how the text ended."""
+    def end(self) -> None:
+        """Append what is still held back."""
         if self._held:
             self._box("")
-        if finish == "eos":
-            self.html += f'<span class="sign"{attributes(title=say("g_finish_eos"))}>⏹</span>'
 
     def _box(self, text: str) -> None:
         group, self._held = self._held, []
         facts = record(group, text)
-        shown = visible(text) if text else '<i class="blank">∅</i>'
+        sign = SIGNS.get(facts["s"]) or facts["s"].strip("<|>") or "∅"
+        shown = visible(text) if text else f'<i class="blank">{escape(sign)}</i>'
         count = f"<sup>{len(group)}</sup>" if len(group) > 1 else ""
         names = attributes(class_=f"w l{facts['l']}", data_step=data(facts))
         breaks = "<br>" * text.replace("\r\n", "\n").count("\n")
@@ -82,7 +87,7 @@ def record(group: Sequence[Step], text: str) -> dict[str, Any]:
     scored = all(step.logprob is not None for step in group)
     probability = math.exp(logprob)
     return {
-        "s": plain(text) or plain(next((choice.text for choice in first.top if choice.id == first.id), "")),
+        "s": plain(text or name(first)),
         "i": [step.id for step in group],
         "l": level(probability) if scored else 0,
         "p": _rounded(probability) if scored else None,
@@ -96,6 +101,11 @@ def record(group: Sequence[Step], text: str) -> dict[str, Any]:
     }
 
 
+def name(step: Step) -> str:
+    """What the token is called among its alternatives: "猫", "<|byte240|>", "<|endoftext|>"; "" where none are listed."""
+    return next((choice.text for choice in step.top if choice.id == step.id), "")
+
+
 def plain(text: str) -> str:
     """Text for `textContent`, blanks and controls replaced by their signs: " \\n" → "␣⏎"."""
     return "".join(GLYPHS.get(c, f"U+{ord(c):04X}" if unseen(c) else c) for c in text)
@@ -106,13 +116,13 @@ def lines(text: str) -> str:
     return escape(whole(text)).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "<br>")
 
 
-def scale(name: str) -> str:
-    """The legend of the six levels, with numbers. `name` is HTML."""
+def scale(title: str) -> str:
+    """The legend of the six levels, with numbers. `title` is HTML."""
     borders = [f"{100 * border:g}" for border in LEVELS]
     between = [f"{low}–{high} %" for high, low in pairwise(borders)]
     texts = [f"≥ {borders[0]} %", *between, f"< {borders[-1]} %"]
     items = "".join(f'<li><i class="l{number}">字</i>{text}</li>' for number, text in enumerate(texts))
-    return f'<ul class="prob-scale"><li class="name">{name}</li>{items}</ul>'
+    return f'<ul class="prob-scale"><li class="name">{title}</li>{items}</ul>'
 
 
 def numbers(cells: Sequence[tuple[str, str]], bits: Sequence[float], say: Words) -> str:

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -138,24 +139,38 @@ def test_writing_again_after_continuing_redoes_only_the_last_part(playground):
     assert long[: len(base)] == base
 
 
+@pytest.fixture
+def slow(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model writes slowly enough to be stopped on the way."""
+    engine = engine_of(playground)
+    advance = engine._advance
+    monkeypatch.setattr(engine, "_advance", lambda request: (time.sleep(0.03), advance(request)))
+
+
+LONG = replace(LIVELY, length=60, min_new_tokens=60)
+
+
+@pytest.mark.usefixtures("slow")
 def test_stop_keeps_the_text_and_frees_the_slot(playground):
     writing = Writing()
-    running = write(playground, stream(playground), writing, "new", "猫", replace(LIVELY, length=60), "en")
+    running = write(playground, stream(playground), writing, "new", "猫", LONG, "en")
     for frame in running:
         if frame.view and boxes(frame.view):
             break
     writing.stop()
     last = list(running)[-1]
     assert writing.text is not None
-    assert writing.text.finish in ("cancelled", "length")
+    assert writing.text.finish == "cancelled"
+    assert "Stopped" in last.line
     assert boxes(last.view)
     assert not writing.running
     assert engine_of(playground).running == 0
 
 
+@pytest.mark.usefixtures("slow")
 def test_closing_the_tab_frees_the_slot_and_keeps_the_text(playground):
     writing = Writing()
-    running = write(playground, stream(playground), writing, "new", "猫", replace(LIVELY, length=60), "en")
+    running = write(playground, stream(playground), writing, "new", "猫", LONG, "en")
     for frame in running:
         if frame.view and boxes(frame.view):
             break
@@ -339,7 +354,7 @@ def test_the_bytes_of_a_character_share_a_box_with_their_number():
 def test_a_stopped_text_ends_with_its_held_tokens_in_a_box_of_their_own():
     sheet = render_steps.Sheet("", EN)
     sheet.add([step("猫", 1), step("", 2)])
-    sheet.end("stop", EN)
+    sheet.end()
     assert [box["i"] for box in boxes(sheet.html)] == [[1], [2]]
 
 
@@ -381,7 +396,7 @@ class Words:
     """Decodes ids as numbers of letters: 1 → "a", 2 → "b"."""
 
     def decode(self, ids: list[int], skip_special_tokens: bool = False) -> str:
-        return "".join(chr(96 + id) for id in ids)
+        return "".join("\ufffd" if id >= 50 else chr(96 + id) for id in ids)
 
 
 def test_going_on_after_a_stop_string_brings_it_back():
@@ -390,15 +405,28 @@ def test_going_on_after_a_stop_string_brings_it_back():
     assert [one.id for one in steps] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("tail", [[step("", 2), step("", 3)], [step("", 2), step("\ufffd", 3)]])
+@pytest.mark.parametrize("tail", [[step("", 52), step("", 53)], [step("", 52), step("\ufffd", 53)]])
 def test_going_on_leaves_out_a_character_that_was_never_completed(tail):
     steps = settled(text_of([step("a", 1), *tail], "cancelled"), Words())
     assert [one.id for one in steps] == [1]
 
 
-def test_going_on_after_the_end_keeps_the_end_token():
-    steps = settled(text_of([step("a", 1), step("", 2)], "eos"), Words())
-    assert [one.id for one in steps] == [1, 2]
+@pytest.mark.parametrize("finish", ["eos", "length", "cancelled"])
+def test_going_on_keeps_a_token_that_is_no_text(finish):
+    class Silent(Words):
+        def decode(self, ids: list[int], skip_special_tokens: bool = False) -> str:
+            return super().decode([id for id in ids if id != 3])
+
+    steps = settled(text_of([step("a", 1), step("", 3)], finish), Silent())
+    assert [one.id for one in steps] == [1, 3]
+
+
+def test_a_token_that_is_no_text_has_a_box_of_its_own():
+    top = (Alternative(9, "<|endoftext|>", -1.0, 0.4, True),)
+    sheet = render_steps.Sheet("", EN)
+    sheet.add([step("猫", 1), Step(9, "", -1.0, 1, 0.5, top, 0.0, None), step("犬", 2)])
+    assert [box["i"] for box in boxes(sheet.html)] == [[1], [9], [2]]
+    assert "⏹" in sheet.html
 
 
 # ---------------------------------------------------------------- after a reload

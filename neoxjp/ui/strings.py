@@ -252,8 +252,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "g_filtered": ("絞り込みのあと", "after the filters"),
     "g_removed": ("除外", "removed"),
     "g_drawn": ("これが選ばれた", "this one was drawn"),
-    "g_bytes": ("{n} バイトで 1 文字。候補は最初のバイトのもの。",
-                "{n} bytes make this character; the alternatives are those of the first."),
+    "g_bytes": ("{n} トークンで 1 つ。候補は最初のトークンのもの。",
+                "{n} tokens stand here together; the alternatives are those of the first."),
     "g_given": ("あなたが書いた部分", "what you wrote"),
     "g_unscored": ("確率なし", "no probability"),
     # Model tab

@@ -153,7 +153,7 @@ def _frames(writing: Writing, paints: Iterator[Paint], start: Text, most: int, l
         if len(steps) > start.base:
             writing.keep(text)
         writing.running = False
-    sheet.end(text.finish, say)
+    sheet.end()
     line = render.notice(error, "error") if error else render_steps.working(ended(text, say))
     yield Frame(line, False, sheet.html, _numbers(text, say), announce=error or ended(text, say))
 
@@ -189,15 +189,15 @@ def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
     What a stop string held back comes into view again. The bytes of a character that never was completed go.
     """
     steps = text.steps
-    if text.finish == "stop":
-        whole = tokenizer.decode([step.id for step in steps], skip_special_tokens=True)
-        hidden = whole[len(text.written) :]
-        return (*steps[:-1], replace(steps[-1], text=steps[-1].text + hidden)) if steps else ()
-    if text.finish != "eos":
-        if steps and steps[-1].text.endswith("\ufffd"):
-            steps = (*steps[:-1], replace(steps[-1], text=""))
+    if steps and steps[-1].text.endswith("\ufffd"):
+        steps = (*steps[:-1], replace(steps[-1], text=""))
+    whole = tokenizer.decode([step.id for step in steps], skip_special_tokens=True)
+    hidden = whole[sum(len(step.text) for step in steps) :]
+    if "\ufffd" in hidden:
         while steps and not steps[-1].text:
             steps = steps[:-1]
+    elif hidden:
+        steps = (*steps[:-1], replace(steps[-1], text=steps[-1].text + hidden))
     return steps
 
 
@@ -249,7 +249,7 @@ def show(text: Text | None, say: Words) -> tuple[str, str, str]:
         return "", render_steps.working(say("g_hint")), ""
     sheet = render_steps.Sheet(text.prompt, say, cut=text.cut)
     sheet.add(text.steps)
-    sheet.end(text.finish, say)
+    sheet.end()
     return sheet.html, render_steps.working(ended(text, say)), _numbers(text, say)
 
 
