@@ -23,7 +23,7 @@ from neoxjp.ui import generate
 from neoxjp.ui.recall import memo
 from neoxjp.ui.session import Choice, Limits, Playground, Progress
 from neoxjp.ui.settings import CONTROLS, PRESET_FIELDS, PRESETS, Settings, preset
-from neoxjp.ui.stream import stream
+from neoxjp.ui.stream import scorer, stream
 from neoxjp.ui.strings import STRINGS, Lang, words
 from neoxjp.ui.writing import Frame, Mode, Text, Writing, settled, show, summary, write
 
@@ -440,7 +440,7 @@ def kept(playground: Playground, writing: Writing) -> dict[str, Any]:
 def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
     writing, later = Writing(), Writing()
     frames(playground, writing, "new", prompt="猫<b>", settings=replace(LIVELY, min_new_tokens=12))
-    frame = generate.recalled(playground, later, kept(playground, writing), "en")
+    frame = generate.recalled(playground, scorer(playground), later, kept(playground, writing), "en")
     assert later.text.ids == writing.text.ids
     assert later.text.written == writing.text.written
     assert [box["i"] for box in boxes(frame.view)] == [box["i"] for box in boxes(show(writing.text, EN)[0])]
@@ -468,20 +468,20 @@ def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
 def test_a_damaged_memo_gets_a_sentence(playground, change):
     writing, later = Writing(), Writing()
     frames(playground, writing, "new")
-    frame = generate.recalled(playground, later, kept(playground, writing) | change, "en")
+    frame = generate.recalled(playground, scorer(playground), later, kept(playground, writing) | change, "en")
     assert "could not be read" in frame.line
     assert later.text is None
 
 
 @pytest.mark.parametrize("nonsense", [None, [], "x", {"model": 1}])
 def test_nonsense_from_a_browser_gets_a_sentence(playground, nonsense):
-    assert "could not be read" in generate.recalled(playground, Writing(), nonsense, "en").line
+    assert "could not be read" in generate.recalled(playground, scorer(playground), Writing(), nonsense, "en").line
 
 
 def test_another_models_memo_is_refused(playground):
     writing = Writing()
     frames(playground, writing, "new")
-    frame = generate.recalled(playground, Writing(), kept(playground, writing) | {"model": "other 5"}, "en")
+    frame = generate.recalled(playground, scorer(playground), Writing(), kept(playground, writing) | {"model": "other 5"}, "en")
     assert "Another model" in frame.line
 
 

@@ -11,11 +11,11 @@ import gradio as gr
 
 from neoxjp.errors import NeoxjpError, PromptTooLong
 from neoxjp.sampling import SamplingParams
-from neoxjp.steps import Step, score
+from neoxjp.steps import Step
 from neoxjp.ui.answers import check_length, plain
 from neoxjp.ui.model import info
 from neoxjp.ui.session import Playground
-from neoxjp.ui.stream import Stream
+from neoxjp.ui.stream import Scorer, Stream
 from neoxjp.ui.strings import language
 from neoxjp.ui.writing import LN2, room, summary
 
@@ -23,10 +23,10 @@ SCORED_CONTEXTS = 4  # a text to score may be so many contexts long
 MOST_ALTERNATIVES = 50
 
 
-def connect(playground: Playground, stream: Stream) -> None:
+def connect(playground: Playground, stream: Stream, scorer: Scorer) -> None:
     """Add the endpoints to the page that is being built."""
     gr.api(generate(playground, stream), api_name="generate", concurrency_limit=None)
-    gr.api(score_text(playground), api_name="score", concurrency_limit=1)
+    gr.api(score_text(playground, scorer), api_name="score", concurrency_limit=1)
     gr.api(model_info(playground), api_name="model_info", queue=False)
 
 
@@ -112,7 +112,7 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
     return generate
 
 
-def score_text(playground: Playground) -> Callable[..., dict[str, Any]]:
+def score_text(playground: Playground, scorer: Scorer) -> Callable[..., dict[str, Any]]:
     """The function behind /score."""
 
     def score_text(text: str, top: int = 0, request: gr.Request | None = None) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def score_text(playground: Playground) -> Callable[..., dict[str, Any]]:
                     f"the text has {len(ids)} tokens; up to {most} can be scored at once: send it in parts",
                     ja=f"{len(ids)} トークンあります。一度に調べられるのは {most} トークンまでです。分けて送ってください。",
                 )
-            steps = score(loaded.model, ids, loaded.tokenizer, top=min(max(top, 0), MOST_ALTERNATIVES), bos=True)
+            steps = scorer(ids, min(max(top, 0), MOST_ALTERNATIVES), True)
             bits = -math.fsum(step.logprob for step in steps if step.logprob is not None) / LN2
             record = {
                 "text": text,

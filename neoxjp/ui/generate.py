@@ -17,7 +17,7 @@ from neoxjp.ui import api
 from neoxjp.ui.recall import KEY, SECRET, memo, recall
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
-from neoxjp.ui.stream import stream
+from neoxjp.ui.stream import Scorer, scorer, stream
 from neoxjp.ui.strings import Lang, both, label, language, words
 from neoxjp.ui.writing import Frame, Mode, Writing, show, write
 
@@ -133,6 +133,7 @@ def _build_sampling(parts: dict[str, Any]) -> None:
                 name: gr.Button(label(f"g_preset_{name}"), size="sm", min_width=0, elem_classes="chip") for name in PRESETS
             }
         parts["controls"] = {control.name: slider(control) for control in CONTROLS if control.name in IN_VIEW}
+        parts["cut"] = gr.Checkbox(False, label=label("g_cut"), info=label("g_cut_help"), elem_id="gen-cut")
         with gr.Row(elem_id="gen-seed-row"):
             parts["seed"] = gr.Textbox(
                 "", label=label("g_seed"), info=label("g_seed_help"), max_lines=1, elem_id="gen-seed", min_width=120
@@ -148,7 +149,6 @@ def _build_sampling(parts: dict[str, Any]) -> None:
                 max_lines=6,
                 elem_id="gen-stop-strings",
             )
-            parts["cut"] = gr.Checkbox(False, label=label("g_cut"), info=label("g_cut_help"), elem_id="gen-cut")
 
 
 def examples() -> dict[str, str]:
@@ -161,7 +161,7 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 
-    paints = stream(playground)
+    paints, scored = stream(playground), scorer(playground)
 
     def writer(mode: Mode) -> Any:
         def handler(writing: Writing, prompt: str, request: gr.Request, *values: Any) -> Iterator[list[Any]]:
@@ -186,7 +186,7 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     tab.undo.click(undo, tab.writing, [*tab.shown, tab.prompt], **quiet)
 
     def bring_back(writing: Writing, kept: Any, request: gr.Request) -> list[Any]:
-        frame = recalled(playground, writing, kept, language(request))
+        frame = recalled(playground, scored, writing, kept, language(request))
         prompt = gr.skip() if writing.text is None else writing.text.prompt
         return [*updates(playground, frame, writing), prompt]
 
@@ -208,14 +208,14 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         targets = [tab.controls[field] for field in PRESET_FIELDS]
         button.click(lambda name=name: preset(name), None, targets, **quiet)
     tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.seed, **quiet)
-    api.connect(playground, paints)
+    api.connect(playground, paints, scored)
 
 
-def recalled(playground: Playground, writing: Writing, kept: Any, lang: Lang) -> Frame:
+def recalled(playground: Playground, scored: Scorer, writing: Writing, kept: Any, lang: Lang) -> Frame:
     """Put the text that the browser kept back on show."""
     say = words(lang)
     try:
-        text = recall(playground, kept)
+        text = recall(playground, scored, kept)
     except NeoxjpError as error:
         message = error.ja if lang == "ja" else str(error)
         return Frame(render.notice(message, "error"), False, announce=message)

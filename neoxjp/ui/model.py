@@ -45,7 +45,7 @@ def build(playground: Playground) -> ModelTab:
                 gr.HTML(f'<p class="notice info">{both("m_public")}</p>', apply_default_css=False)
             else:
                 _build_loading(parts)
-            parts["card"] = gr.Markdown("", elem_id="mod-card", latex_delimiters=[])
+    parts["card"] = gr.Markdown("", elem_id="mod-card", latex_delimiters=[])
     return ModelTab(**parts)
 
 
@@ -142,7 +142,8 @@ def failed_line(playground: Playground, error: NeoxjpError | None, lang: Lang) -
     message = say("unexpected") if error is None else error.ja if lang == "ja" else str(error)
     loaded = playground.loaded
     if loaded is not None and loaded.model is not None:
-        message += " " + say("m_kept", name=loaded.name)
+        ends = message.endswith((".", "。"))
+        message += ("" if ends else say("m_stop")) + say("m_kept", name=loaded.title(say("bundled")))
     return render.notice(message, "error")
 
 
@@ -214,7 +215,7 @@ def facts(playground: Playground, lang: Lang) -> str:
     dtype = model["dtype"] if stored in (None, model["dtype"]) else say("m_f_dtype_value", now=model["dtype"], stored=stored)
     where = say("m_bundled") if model["source"] == "bundled" else model["source"]
     rows = [
-        (say("m_f_name"), model["name"]),
+        (say("m_f_name"), say("bundled") if model["source"] == "bundled" else model["name"]),
         (say("m_f_source"), where),
         (say("m_f_revision"), model["revision"] or "–"),
         (say("m_f_parameters"), f"{model['parameters']:,}"),

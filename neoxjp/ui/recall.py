@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.steps import Finish, Step, score
+from neoxjp.steps import Finish, Step
 from neoxjp.ui.answers import said
 from neoxjp.ui.session import Loaded, Playground
+from neoxjp.ui.stream import Scorer
 from neoxjp.ui.writing import ALTERNATIVES, Text
 
 KEY, SECRET = "neoxjp-last-text", "neoxjp"
@@ -35,7 +36,7 @@ def memo(playground: Playground, text: Text | None) -> dict[str, Any] | None:
     }
 
 
-def recall(playground: Playground, kept: Any) -> Text:
+def recall(playground: Playground, scorer: Scorer, kept: Any) -> Text:
     """The text of a memo, its steps scored by the model that is loaded. What the filters did then is not known any more.
 
     Raises:
@@ -64,7 +65,7 @@ def recall(playground: Playground, kept: Any) -> Text:
     if not good:
         raise said(ParameterError, "g_memo_damaged")
     try:
-        found = score(loaded.model, [*prompt_ids, *ids], loaded.tokenizer, top=ALTERNATIVES)
+        found = scorer([*prompt_ids, *ids], ALTERNATIVES, False)
     except NeoxjpError:
         raise said(ParameterError, "g_memo_damaged") from None
     steps = tuple(_step(step, part) for step, part in zip(found[len(prompt_ids) :], texts, strict=True))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from neoxjp.engine import Request, Stats
 from neoxjp.sampling import SamplingParams
-from neoxjp.steps import Finish, Step
+from neoxjp.steps import Finish, Step, score
 from neoxjp.ui.session import Playground
 from neoxjp.ui.zerogpu import gpu
 
@@ -32,6 +32,7 @@ class Paint:
     stats: Stats
 
 
+Scorer = Callable[[Sequence[int], int, bool], list[Step]]
 Stream = Callable[[Sequence[int], SamplingParams, bool, int], Iterator[Paint]]
 
 
@@ -63,6 +64,18 @@ def stream(playground: Playground) -> Stream:
                 yield _paint(request, steps, over)
 
     return paints
+
+
+def scorer(playground: Playground) -> Scorer:
+    """The function that scores ids with the model of `playground`: (ids, alternatives, whether bos stands before) → steps."""
+
+    @gpu(duration=60)
+    def scored(ids: Sequence[int], top: int, bos: bool) -> list[Step]:
+        loaded = playground.ready
+        assert loaded.model is not None
+        return score(loaded.model, ids, loaded.tokenizer, top=top, bos=bos)
+
+    return scored
 
 
 def seconds(ids: Sequence[int], params: SamplingParams, cut: bool, top: int) -> int:

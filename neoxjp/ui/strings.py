@@ -150,7 +150,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "g_count_no_context": ("{n} トークン", "{n} tokens"),
     "g_count_over": ("{n} トークン：文脈 {context} を超えています。短くするか、「先頭を切る」を入れてください。",
                      "{n} tokens: more than the context of {context}. Shorten it, or switch on “Cut the "
-                     "beginning” under More filters."),
+                     "beginning”."),
     "g_count_bos": ("空：モデルがはじめから書きます", "empty: the model begins by itself"),
     "g_hint": ("「生成」を押すと、モデルが続きを書きます。", "Press Generate, and the model goes on."),
     "g_view": ("書いた文章と続き：{n} トークン", "Your text and its continuation: {n} tokens"),
@@ -179,7 +179,7 @@ STRINGS: dict[str, tuple[str, str]] = {
                               "{n} characters are too many: up to {most} can be used here."),
     "g_too_long": ("{n} トークンあり、モデルの文脈 {context} に収まりません。短くするか、「先頭を切る」を入れてください。",
                    "{n} tokens do not fit the model's context of {context}. Shorten the text, or switch on "
-                   "“Cut the beginning” under More filters."),
+                   "“Cut the beginning”."),
     "g_cut_note": ("〔先頭の {n} トークンはモデルに見えていません〕", "[the model did not see the first {n} tokens] "),
     "g_recall": ("前回の文章を戻す", "Bring back the last text"),
     "g_recalled": ("前回の文章です。絞り込みのあとの確率は、もう分かりません。",
@@ -275,7 +275,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "m_downloading": ("{name}：ダウンロードしています {amount}", "{name}: downloading {amount}"),
     "m_reading": ("{name}：重みを読み込んでいます {amount}", "{name}: reading the weights {amount}"),
     "m_loaded": ("{name} を読み込みました。", "{name} is loaded."),
-    "m_kept": ("今のモデル（{name}）はそのまま使えます。", "The present model ({name}) still works."),
+    "m_stop": ("。", "."),
+    "m_kept": ("今のモデル（{name}）はそのまま使えます。", " The present model ({name}) still works."),
     "m_all": ("全体", "all"),
     "m_bundled": ("このパッケージに付属", "comes with this package"),
     "m_loaded_now": ("読み込んであるモデル", "The model that is loaded"),

@@ -162,7 +162,6 @@ def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> N
     expect(page.locator("#gen-count [role=alert]")).to_contain_text("先頭を切る")
     page.locator("#gen-go").click()
     expect(line(page).locator("[role=alert]")).to_contain_text("先頭を切る")
-    unfold_filters(page)
     page.locator("#gen-cut input").check()
     text = generate(page, tokens=10)
     assert "見えていません" in text
