@@ -262,9 +262,9 @@ def tokenize_command(options: argparse.Namespace) -> None:
 def parse_ids(text: str) -> list[int]:
     """Ids separated by blanks, commas or newlines, with or without brackets: "[1, 2]" → [1, 2]. Raises ParameterError."""
     words = text.replace(",", " ").strip().strip("[]").split()
-    wrong = [word for word in words if not word.isascii() or not word.isdigit()]
+    wrong = [word for word in words if not word.isascii() or not word.isdigit() or len(word) > 20]
     if wrong:
-        raise ParameterError(f"not a token id: {wrong[0]!r}; ids are whole numbers separated by blanks or commas")
+        raise ParameterError(f"not a token id: {wrong[0]!r:.40}; ids are whole numbers separated by blanks or commas")
     return [int(word) for word in words]
 
 

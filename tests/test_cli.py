@@ -154,3 +154,8 @@ def test_ids_may_be_written_in_several_ways(text, ids):
 def test_what_is_not_an_id_is_named():
     with pytest.raises(ParameterError, match="'x'"):
         parse_ids("1 x 2")
+
+
+def test_a_number_of_thousands_of_digits_is_no_id():
+    with pytest.raises(ParameterError, match="'999"):
+        parse_ids("9" * 5_000)
