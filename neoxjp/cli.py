@@ -7,6 +7,7 @@ object, and reads standard input where no text is given. Expected errors are one
 import argparse
 import dataclasses
 import importlib.metadata
+import io
 import json
 import math
 import os
@@ -42,6 +43,9 @@ OPTIONAL = ("flash-attn", "spaces")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for an expected error, 130 when interrupted."""
     options = build_parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what this terminal or pipe cannot write is written as its number
     try:
         options.command(options)
     except NeoxjpError as error:
@@ -177,7 +181,13 @@ def load_tokenizer(options: argparse.Namespace) -> "GPTNeoXJapaneseTokenizer":
 
 
 def emit(record: dict[str, Any]) -> None:
-    print(json.dumps(record, ensure_ascii=False, allow_nan=False))
+    """One line of JSON; escaped where standard output cannot hold it as it is (another encoding, bytes that are not UTF-8)."""
+    line = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(record, allow_nan=False)
+    print(line)
 
 
 def generate_command(options: argparse.Namespace) -> None:

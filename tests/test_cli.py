@@ -146,6 +146,21 @@ def test_the_reader_may_leave_early(tiny_vocabulary):
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp932", "utf-8:strict"])
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_output_goes_through_any_encoding(tiny_vocabulary, encoding, options):
+    text = "東京\udcff👶".encode("utf-8", "surrogateescape")  # as a shell hands on bytes that are not UTF-8
+    done = subprocess.run(
+        [sys.executable, "-m", "neoxjp", "tokenize", text, "--model", str(tiny_vocabulary), *options],
+        capture_output=True,
+        check=False,
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | {"PYTHONUTF8": "1", "PYTHONIOENCODING": encoding},
+    )
+    assert done.returncode == 0, done.stderr
+    assert not options or json.loads(done.stdout.decode(encoding.split(":")[0]))["text"] == "東京\udcff👶"
+
+
 @pytest.mark.parametrize(("text", "ids"), [("1 2 3", [1, 2, 3]), ("[1, 2]", [1, 2]), ("", []), ("1,2\n3", [1, 2, 3])])
 def test_ids_may_be_written_in_several_ways(text, ids):
     assert parse_ids(text) == ids
