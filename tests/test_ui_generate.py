@@ -559,6 +559,14 @@ def test_buttons_change_only_at_the_start_and_at_the_end(playground):
     assert [button.interactive for button in last[4:6]] == [True, False]
 
 
+def test_what_is_announced_is_text_not_html(playground):
+    writing = Writing()
+    hostile = replace(LIVELY, seed="<img src=x onerror=alert(1)>")
+    shown = [generate.updates(playground, frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
+    assert "&lt;img" in shown[-1][3]
+    assert not any("<img" in str(value) for update in shown for value in update)
+
+
 def test_the_offered_openings_are_japanese():
     openings = generate.examples()
     assert list(openings) == ["story", "explanation", "dialogue", "cooking"]
