@@ -2,6 +2,7 @@
 
 import html
 import json
+import pickle
 import re
 import threading
 import time
@@ -23,12 +24,13 @@ from neoxjp.ui import generate
 from neoxjp.ui.recall import memo
 from neoxjp.ui.session import Choice, Limits, Playground, Progress
 from neoxjp.ui.settings import CONTROLS, PRESET_FIELDS, PRESETS, Settings, preset
-from neoxjp.ui.stream import scorer, stream
+from neoxjp.ui.stream import Paint, scorer, stream
 from neoxjp.ui.strings import STRINGS, Lang, words
 from neoxjp.ui.writing import Frame, Mode, Text, Writing, settled, show, summary, write
+from tests.test_engine import in_child
 
 EN = words("en")
-LIVELY = Settings(temperature=1.5, top_p=1.0, length=12, repetition_penalty=1.0)
+LIVELY = Settings(temperature=1.5, top_p=1.0, length=12, repetition_penalty=1.0, seed="3")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ def test_a_set_seed_is_used_and_an_empty_one_is_fresh(playground):
     assert writing.text.seed == 7
     seeds = set()
     for _ in range(2):
-        frames(playground, writing, "new")
+        frames(playground, writing, "new", settings=replace(LIVELY, seed=""))
         seeds.add(writing.text.seed)
     assert len(seeds) == 2
 
@@ -320,6 +322,19 @@ def test_a_fault_of_the_model_keeps_the_text_and_gets_a_sentence(playground, mon
 def test_every_ending_has_a_sentence(lang):
     for finish in ("eos", "length", "stop", "deadline", "cancelled", "error", "full"):
         assert "3" in words(lang)(f"g_finish_{finish}", n=3)
+
+
+def test_the_stream_runs_in_a_forked_child_and_its_paints_travel(playground):
+    """As ZeroGPU does it."""
+    params = SamplingParams(max_new_tokens=4, eos_token_id=())
+
+    def ids(paints: list[Paint]) -> list[int]:
+        return [step.id for paint in paints for step in paint.steps]
+
+    expected = list(stream(playground)([1, 2], params, False, 3))
+    assert ids(pickle.loads(pickle.dumps(expected))) == ids(expected)
+    assert in_child(lambda: ids(list(stream(playground)([1, 2], params, False, 3))) == ids(expected))
+    assert in_child(lambda: len(scorer(playground)([1, 2, 3], 2, True)) == 3)
 
 
 # ---------------------------------------------------------------- the text as HTML
