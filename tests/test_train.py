@@ -1,8 +1,6 @@
 """Training: texts read and packed, batches by seed and step, a run that resumes exactly, a vocabulary built from text."""
 
 import csv
-import json
-import lzma
 import math
 import os
 import re
@@ -21,7 +19,7 @@ from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import loop
 from neoxjp.train.__main__ import main
-from neoxjp.train.corpus import Document, Packed, draw_batch, open_packed, pack, read_documents
+from neoxjp.train.corpus import Document, Packed, draw_batch, open_packed, pack
 from neoxjp.train.evaluate import _windows, bits_per_character
 from neoxjp.train.loop import TrainSettings, export, fresh_model, last_checkpoint, train
 from neoxjp.train.variants import UNICODE_FOLDER, emoji_tables, kanji_variants, width_variants
@@ -83,28 +81,6 @@ def losses(folder: Path) -> list[str]:
 
 
 # ---- texts
-
-
-def test_documents_come_from_jsonl_xz_and_txt(tmp_path: Path) -> None:
-    line = json.dumps({"text": "猫", "source": "a", "licence": "b"}, ensure_ascii=False)
-    (tmp_path / "a.jsonl").write_text(line + "\n\n" + line, encoding="utf-8")
-    with lzma.open(tmp_path / "a.jsonl.xz", "wt", encoding="utf-8") as file:
-        file.write(line)
-    (tmp_path / "a.txt").write_text("犬", encoding="utf-8")
-    assert list(read_documents(tmp_path / "a.jsonl")) == [Document("猫", "a", "b")] * 2
-    assert list(read_documents(tmp_path / "a.jsonl.xz")) == [Document("猫", "a", "b")]
-    assert list(read_documents(tmp_path / "a.txt")) == [Document("犬", "a.txt")]
-
-
-def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"text": "猫"}\n{"txt": 1}\n', encoding="utf-8")
-    with pytest.raises(ParameterError, match=r"a\.jsonl, line 2: found .*not a JSON object with a field 'text'"):
-        list(read_documents(tmp_path / "a.jsonl"))
-    with pytest.raises(ParameterError, match="no file"):
-        list(read_documents(tmp_path / "b.jsonl"))
-    (tmp_path / "a.pdf").touch()
-    with pytest.raises(ParameterError, match=r"'\.pdf'.*are read from"):
-        list(read_documents(tmp_path / "a.pdf"))
 
 
 def test_packed_text_is_the_documents_ids_each_closed_by_endoftext(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer) -> None:

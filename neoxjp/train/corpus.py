@@ -7,31 +7,24 @@ so a resumed run sees the same.
 
 import hashlib
 import json
-import lzma
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from neoxjp.checkpoint import atomic_folder, read_json
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.train.documents import Document, Split, read_documents
+
+__all__ = ["Document", "Packed", "draw_batch", "fingerprint", "open_packed", "pack", "pack_once", "read_documents"]
 
 _DOCUMENTS_A_TASK = 16
-
-
-@dataclass(frozen=True)
-class Document:
-    """One text and what is known of it."""
-
-    text: str
-    source: str = ""
-    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,35 +41,10 @@ class Packed:
         return self.characters / max(len(self.ids) - self.documents, 1)
 
 
-def read_documents(path: str | Path) -> Iterator[Document]:
-    """The documents of a file: .jsonl or .jsonl.xz with a field `text` (and `source`, `licence`), or .txt as one document.
-
-    Raises ParameterError with file and line where a line is not such an object.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ParameterError(f"no file {str(path)!r}: name a .jsonl, .jsonl.xz or .txt file with text to train on")
-    if path.suffix == ".txt":
-        yield Document(path.read_text(encoding="utf-8"), source=path.name)
-        return
-    if path.suffixes[-1:] != [".jsonl"] and path.suffixes[-2:] != [".jsonl", ".xz"]:
-        raise ParameterError(f"{str(path)!r} ends in {path.suffix!r}: texts are read from .jsonl, .jsonl.xz and .txt files")
-    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                raw: Any = json.loads(line)
-                text = raw["text"]
-            except (json.JSONDecodeError, KeyError, TypeError) as error:
-                raise ParameterError(
-                    f"{path.name}, line {number}: found {line[:60]!r}, not a JSON object with a field 'text'"
-                ) from error
-            yield Document(str(text), str(raw.get("source", "")), str(raw.get("licence", "")))
-
-
-def pack(documents: Iterable[Document], tokenizer_folder: str | Path, out: str | Path, *, workers: int = 1) -> Packed:
-    """Tokenise documents into the folder `out` (atomic) and open it; `workers` processes encode.
+def pack(
+    documents: Iterable[Document], tokenizer_folder: str | Path, out: str | Path, *, workers: int = 1, origin: str = ""
+) -> Packed:
+    """Tokenise documents into the folder `out` (atomic) and open it; `workers` processes encode. `origin` is written down.
 
     Raises ParameterError when there is not one character.
     """
@@ -95,9 +63,33 @@ def pack(documents: Iterable[Document], tokenizer_folder: str | Path, out: str |
             "documents": count,
             "characters": characters,
             "vocabulary": fingerprint(tokenizer_folder),
+            "origin": origin,
         }
         (folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
     return open_packed(out, tokenizer_folder)
+
+
+def pack_once(
+    files: Sequence[Path], tokenizer_folder: Path, out: Path, *, column: str = "text", split: Split = "file", workers: int = 1
+) -> Packed:
+    """Open what an earlier call packed into `out`, unless a file, an option or the vocabulary has changed since: pack then.
+
+    Raises ParameterError as `read_documents` and `pack` do.
+    """
+    stats = [(str(path), *((stat.st_size, stat.st_mtime_ns) if (stat := _stat(path)) else ())) for path in files]
+    facts = json.dumps([stats, column, split, fingerprint(tokenizer_folder)])
+    origin = hashlib.sha256(facts.encode()).hexdigest()[:16]
+    if (out / "meta.json").is_file() and read_json(out / "meta.json").get("origin") == origin:
+        return open_packed(out, tokenizer_folder)
+    documents = (document for path in files for document in read_documents(path, column=column, split=split))
+    return pack(documents, tokenizer_folder, out, workers=workers, origin=origin)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None  # reading it will say why
 
 
 def open_packed(folder: str | Path, tokenizer_folder: str | Path) -> Packed:
@@ -136,7 +128,7 @@ def draw_batch(corpora: Sequence[Packed], shares: Sequence[float], *, rows: int,
 def _encoded(
     documents: Iterable[Document], tokenizer: GPTNeoXJapaneseTokenizer, folder: str | Path, workers: int
 ) -> Iterator[tuple[np.ndarray, int, int]]:
-    groups = _groups((document.text for document in documents if document.text), _DOCUMENTS_A_TASK)
+    groups = _groups(_pieces(documents), _DOCUMENTS_A_TASK)
     if workers <= 1:
         yield from (_encode_group(tokenizer, group) for group in groups)
         return
@@ -148,16 +140,27 @@ def _encoded(
             yield from (future.result() for future in waiting)
 
 
-def _groups(texts: Iterator[str], size: int) -> Iterator[list[str]]:
-    while group := list(islice(texts, size)):
+def _pieces(documents: Iterable[Document]) -> Iterator[tuple[str, bool]]:
+    """(text, whether the document ends here) of all that are not empty."""
+    going_on = False
+    for document in documents:
+        if document.text or going_on:
+            yield document.text, not document.continues
+        going_on = document.continues
+
+
+def _groups(pieces: Iterator[tuple[str, bool]], size: int) -> Iterator[list[tuple[str, bool]]]:
+    while group := list(islice(pieces, size)):
         yield group
 
 
-def _encode_group(tokenizer: GPTNeoXJapaneseTokenizer, texts: list[str]) -> tuple[np.ndarray, int, int]:
-    """Ids of the texts, each closed by <|endoftext|>; the number of texts and of characters."""
-    end = np.array([tokenizer.eos_token_id])
-    parts = [part for ids in tokenizer.encode_batch(texts) for part in (np.asarray(ids), end)]
-    return np.concatenate(parts), len(texts), sum(map(len, texts))
+def _encode_group(tokenizer: GPTNeoXJapaneseTokenizer, pieces: list[tuple[str, bool]]) -> tuple[np.ndarray, int, int]:
+    """Ids of the texts, each that ends a document closed by <|endoftext|>; the number of documents and of characters."""
+    end = [tokenizer.eos_token_id]
+    encoded = tokenizer.encode_batch([text for text, _ in pieces])
+    parts = [part for ids, (_, last) in zip(encoded, pieces, strict=True) for part in (ids, end if last else [])]
+    ids = np.concatenate([np.asarray(part, dtype=np.int64) for part in parts])
+    return ids, sum(last for _, last in pieces), sum(len(text) for text, _ in pieces)
 
 
 _worker_tokenizer: GPTNeoXJapaneseTokenizer | None = None
@@ -168,6 +171,6 @@ def _start_worker(folder: str) -> None:
     _worker_tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(folder)
 
 
-def _encode_in_worker(texts: list[str]) -> tuple[np.ndarray, int, int]:
+def _encode_in_worker(pieces: list[tuple[str, bool]]) -> tuple[np.ndarray, int, int]:
     assert _worker_tokenizer is not None, "the worker starts with _start_worker"
-    return _encode_group(_worker_tokenizer, texts)
+    return _encode_group(_worker_tokenizer, pieces)
