@@ -96,10 +96,18 @@ def revision_of(folder: Path) -> str | None:
 
 def _local_folder(name_or_path: str | Path) -> Path | None:
     """The local folder meant, or None where the name can only be a Hub id."""
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(name_or_path).expanduser()
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, RuntimeError) as error:  # a name too long, a place that may not be looked into, "~nobody"
+        why = getattr(error, "strerror", None) or error
+        raise CheckpointError(
+            f"{str(name_or_path)!r:.80} cannot be opened ({why}): name a folder of this machine or a Hub id",
+            ja=f"{str(name_or_path)!r:.80} は開けません（{why}）。この計算機のフォルダか Hub の ID を指定してください",
+        ) from None
+    if is_folder:
         return path
-    if path.exists():
+    if exists:
         raise CheckpointError(
             f"{str(name_or_path)!r} is a file; name the folder that holds it",
             ja=f"{str(name_or_path)!r} はファイルです。フォルダを指定してください",
@@ -114,9 +122,15 @@ def _local_folder(name_or_path: str | Path) -> Path | None:
 
 
 def _check_present(folder: Path, files: Sequence[str]) -> None:
-    missing = [name for name in files if not (folder / name).is_file()]
+    try:
+        missing = [name for name in files if not (folder / name).is_file()]
+        found = [path.name for path in folder.iterdir()] if missing else []
+    except OSError as error:
+        raise CheckpointError(
+            f"the folder {str(folder)!r} cannot be read: {error.strerror}",
+            ja=f"フォルダ {str(folder)!r} を読めません（{error.strerror}）",
+        ) from None
     if missing:
-        found = [path.name for path in folder.iterdir()]
         raise CheckpointError(
             f"the folder {str(folder)!r} lacks {listed(missing)}; it holds {listed(found) or 'nothing'}",
             ja=f"フォルダ {str(folder)!r} に {listed(missing)} がありません",

@@ -92,11 +92,15 @@ def folder(path: str | Path) -> Peer:
         CheckpointError: there is no such folder, or a file is missing.
         VocabularyError: a file cannot be used.
     """
-    place = Path(path).expanduser()
-    if not place.is_dir():
+    try:
+        place = Path(path).expanduser()
+        there = place.is_dir()
+    except (OSError, RuntimeError):  # a name too long, "~nobody"
+        there = False
+    if not there:
         raise CheckpointError(
-            f"{str(path)!r} is not a folder of this machine: name one that holds vocab.txt and emoji.json",
-            ja=f"{str(path)!r} というフォルダーはありません。vocab.txt と emoji.json のあるフォルダーを指定してください。",
+            f"{str(path)!r:.80} is not a folder of this machine: name one that holds vocab.txt and emoji.json",
+            ja=f"{str(path)!r:.80} というフォルダーはありません。vocab.txt と emoji.json のあるフォルダーを指定してください。",
         )
     return Ours(GPTNeoXJapaneseTokenizer.from_pretrained(place), place.resolve().name or str(place))
 

@@ -44,6 +44,14 @@ def test_a_local_folder_is_taken_as_it_is(tmp_path):
     assert resolve(str(tmp_path), files=["vocab.txt"]) == tmp_path
 
 
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "x" * 5_000])
+def test_a_name_that_cannot_be_opened_is_refused_in_one_short_line(name):
+    with pytest.raises(CheckpointError, match="cannot be opened") as caught:
+        resolve_model(name)
+    assert len(str(caught.value)) < 300
+    assert "開けません" in caught.value.ja
+
+
 def test_a_local_folder_that_lacks_files_is_refused_with_what_it_holds(tmp_path):
     (tmp_path / "notes.txt").write_text("a")
     with pytest.raises(CheckpointError, match=r"lacks 'emoji.json', 'vocab.txt'; it holds 'notes.txt'"):

@@ -108,3 +108,10 @@ def test_a_broken_vocabulary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "emoji.json").write_text("[]")
     with pytest.raises(VocabularyError, match=r"emoji\.json"):
         folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "x" * 5_000, "a\0b", "a\ud800b"])
+def test_a_name_that_no_folder_can_have_is_refused_in_one_short_line(name: str) -> None:
+    with pytest.raises(CheckpointError, match="is not a folder") as caught:
+        folder(name)
+    assert len(str(caught.value)) < 300
