@@ -22,7 +22,7 @@ _HOME = {
     "score": "engine",
     "NeoxjpError": "errors",
 }
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> object:

@@ -130,7 +130,9 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=_default_model(), help="folder or Hub id (default: the bundled model)")
     parser.add_argument("--revision", default=os.environ.get("NEOXJP_REVISION"), help="Hub revision")
     parser.add_argument(
-        "--dtype", default=os.environ.get("NEOXJP_DTYPE", "auto"), help="auto, float32, bfloat16 or float16 (default: auto)"
+        "--dtype",
+        default=os.environ.get("NEOXJP_DTYPE", "auto"),
+        help="float32, bfloat16 or float16; auto: as stored, on a CPU float32 if there is room",
     )
     parser.add_argument(
         "--device", default=None, help="cpu, cuda, cuda:1 or auto (accelerate spreads the layers); default: cuda if there is one"
@@ -156,16 +158,19 @@ def read_text(given: str | None) -> str:
 
 def load(options: argparse.Namespace) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer]":
     """Model and tokenizer that the options name."""
+    import torch
+
+    from neoxjp.checkpoint import parse_dtype, resolve_model
+    from neoxjp.memory import cpu_dtype
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
 
     tokenizer = load_tokenizer(options)
-    model = GPTNeoXJapaneseForCausalLM.from_pretrained(
-        options.model,
-        revision=options.revision,
-        dtype=options.dtype,
-        device_map=options.device,
-        local_files_only=options.offline,
-    )
+    dtype = parse_dtype(options.dtype or "auto")
+    folder = resolve_model(options.model, revision=options.revision, local_files_only=options.offline)
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if dtype is None and device == "cpu":
+        dtype = cpu_dtype(folder)
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(folder, dtype=dtype, device_map=device)
     return model, tokenizer
 
 

@@ -36,6 +36,7 @@ ROWS = {
     "generation": 2,
     "model": 2,
     "peers": 2,
+    "memory": 3,
     "analysis": 3,
     "train": 3,
     "bench": 3,

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from neoxjp import memory
 from neoxjp.errors import CheckpointError, NeoxjpError
+from neoxjp.memory import NoRoom, check_room, gib, needed_bytes
 from neoxjp.sampling import SamplingParams
-from neoxjp.ui import memory, model, session
-from neoxjp.ui.memory import NoRoom, check_room, gib, needed_bytes
+from neoxjp.ui import model, session
 from neoxjp.ui.session import Choice, Playground, Progress
 from neoxjp.ui.strings import words
 

@@ -10,7 +10,7 @@ import gradio as gr
 from neoxjp import render, render_steps
 from neoxjp.checkpoint import bundled_path
 from neoxjp.errors import NeoxjpError
-from neoxjp.ui.memory import NoRoom, free_memory, gib, weight_bytes
+from neoxjp.memory import NoRoom, free_memory, gib, weight_bytes
 from neoxjp.ui.session import Choice, Loaded, Playground, Progress
 from neoxjp.ui.strings import Lang, Words, both, label, language, words
 

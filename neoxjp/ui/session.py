@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.folders import bundled_path
-from neoxjp.ui.memory import check_room, cpu_dtype, free_memory
+from neoxjp.memory import check_room, cpu_dtype, free_memory
 
 if TYPE_CHECKING:
     from neoxjp.engine import Engine
