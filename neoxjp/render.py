@@ -196,7 +196,7 @@ def short_count(number: int) -> str:
 def notice(message: str, kind: Literal["info", "error"] = "info") -> str:
     """One sentence on the spot; an error is announced to screen readers."""
     role = "alert" if kind == "error" else "status"
-    return f'<p class="notice {kind}" role="{role}">{escape(message)}</p>'
+    return f'<p class="notice {kind}" role="{role}">{escape(whole(message))}</p>'
 
 
 def visible(text: str) -> str:

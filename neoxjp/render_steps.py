@@ -152,7 +152,7 @@ def spark(bits: Sequence[float], say: Words, *, width: int = 120) -> str:
 def working(message: str, done: int = 0, total: int = 0) -> str:
     """The line that says what is going on; with `total`, a bar beside it."""
     bar = f"<progress{attributes(value=done, max=total, aria_label=message)}></progress>" if total else ""
-    return f'<p class="work">{bar}<span>{escape(message)}</span></p>'
+    return f'<p class="work">{bar}<span>{escape(whole(message))}</span></p>'
 
 
 def _rounded(value: float) -> float | None:

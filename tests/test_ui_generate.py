@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from neoxjp import render_steps
+from neoxjp import render, render_steps
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Choice as Alternative
@@ -572,6 +572,20 @@ def test_buttons_change_only_at_the_start_and_at_the_end(playground):
     assert [button.interactive for button in first[4:9]] == [False, True, False, False, False]
     assert all(update == gr.skip() for update in middle[3:])
     assert [button.interactive for button in last[4:6]] == [True, False]
+
+
+def test_half_a_surrogate_pair_never_reaches_the_wire(playground):
+    """JSON can carry "\\ud800" to the page; nothing can carry it back."""
+    writing, later, hostile = Writing(), Writing(), "猫\ud800"
+    for settings in (LIVELY, replace(LIVELY, seed=hostile)):
+        for frame in frames(playground, writing, "new", prompt=hostile, settings=settings):
+            json.dumps(generate.updates(playground, frame, writing), ensure_ascii=False, default=str).encode()
+    damaged = kept(playground, writing) | {"prompt": hostile}
+    damaged["texts"][0] = hostile
+    frame = generate.recalled(playground, scorer(playground), later, damaged, "en")
+    json.dumps([generate.updates(playground, frame, later), later.text.prompt], ensure_ascii=False, default=str).encode()
+    assert render.notice(hostile).encode()
+    assert render_steps.working(hostile).encode()
 
 
 def test_what_is_announced_is_text_not_html(playground):

@@ -1,5 +1,7 @@
 """Rules of the Tokens tab, without a browser: what its handlers show, what its API answers, what a public page refuses."""
 
+import json
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +213,16 @@ def test_compare_gives_a_record_for_each_spelling_and_tokenizer(client: Any) -> 
     assert [(record["spelling"], record["tokenizer"]) for record in records[:2]] == [("written", "neoxjp"), ("written", "bytes")]
     assert len(records) == 5 * 2
     assert records[0]["tokens"] == 1
+
+
+def test_half_a_surrogate_pair_is_compared_as_a_replacement_character(page_url: str, playground: Playground) -> None:
+    asked = json.dumps({"data": ["東京\ud800", ["neoxjp"], "\udfffx"]}).encode()  # Python's own client cannot send it
+    request = urllib.request.Request(f"{page_url}/gradio_api/run/compare", asked, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        records = json.load(answer)["data"][0]
+    assert [record["text"] for record in (records[0], records[-1])] == ["東京\ufffd", "\ufffdx"]
+    html, table = compare.comparison_of(playground, "東京\ud800", "none", "", Spelled({"custom": "\udfff"}), EN)
+    assert (html + table.to_json()).encode()
 
 
 @pytest.mark.parametrize(

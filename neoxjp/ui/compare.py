@@ -152,7 +152,8 @@ def endpoints(playground: Playground) -> None:
             raise ParameterError(f"tokenizers={str(tokenizers)[:40]!r}: expected a list of names")
         if tokenizers and len(tokenizers) > MOST_TOKENIZERS:
             raise ParameterError(f"{len(tokenizers)} tokenizers: compare {MOST_TOKENIZERS} at a time")
-        spelled = readings.spellings(text) + ([readings.Spelling("custom", own_spelling)] if own_spelling else [])
+        written, own = render.whole(text), render.whole(own_spelling)
+        spelled = readings.spellings(written) + ([readings.Spelling("custom", own)] if own else [])
         chosen = [named_peer(playground, name) for name in dict.fromkeys(tokenizers or ["neoxjp"])]
         return json.loads(analysis.frame(analysis.compare(spelled, chosen)).to_json(orient="records"))
 
@@ -177,11 +178,11 @@ def records_of(
     other = second_peer(playground, second, folder, say)
     if other is not None:
         chosen.append(other)
-    lines = [readings.Spelling("written", text[:COMPARED])] if text else []
+    lines = [readings.Spelling("written", render.whole(text[:COMPARED]))] if text else []
     for key, value in spelled.rows.items():
         check_length(playground, value)
         if value:
-            lines.append(readings.Spelling(key, value[: 3 * COMPARED]))
+            lines.append(readings.Spelling(key, render.whole(value[: 3 * COMPARED])))
     return analysis.compare(lines, chosen)
 
 

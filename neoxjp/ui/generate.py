@@ -240,7 +240,7 @@ def updates(playground: Playground, frame: Frame, writing: Writing) -> list[Any]
     buttons = [button(idle), button(not idle), button(idle and text), button(idle and text), button(idle and bool(writing.past))]
     kept = memo(playground, writing.text) if idle and text else gr.skip()
     gone = gr.Button(visible=False) if frame.running or text else gr.skip()
-    return [frame.line, or_skip(frame.view), or_skip(frame.stats), escape(frame.announce), *buttons, gone, kept]
+    return [frame.line, or_skip(frame.view), or_skip(frame.stats), escape(render.whole(frame.announce)), *buttons, gone, kept]
 
 
 def counted(playground: Playground, prompt: str, lang: Lang) -> str:

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from typing import Any, get_args
 
+from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.steps import Finish, Step
 from neoxjp.ui.answers import said
@@ -44,9 +45,9 @@ def recall(playground: Playground, scorer: Scorer, kept: Any) -> Text:
     """
     loaded = playground.ready
     try:
-        model, prompt, finish = kept["model"], str(kept["prompt"]), kept["finish"]
+        model, prompt, finish = kept["model"], render.whole(str(kept["prompt"])), kept["finish"]
         prompt_ids, ids = ([int(id) for id in kept[name]] for name in ("prompt_ids", "ids"))
-        texts = [str(part) for part in kept["texts"]]
+        texts = [render.whole(str(part)) for part in kept["texts"]]
         base, seed, cut = (int(kept[name]) for name in ("base", "seed", "cut"))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise said(ParameterError, "g_memo_damaged") from None

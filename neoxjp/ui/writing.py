@@ -171,7 +171,7 @@ def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode,
             if bos is None:
                 raise said(ParameterError, "g_no_bos")
             ids = (bos,)
-        return Text(prompt, ids, (), 0, 0, loaded.serial)
+        return Text(render.whole(prompt), ids, (), 0, 0, loaded.serial)
     text = writing.text
     if text is None:
         raise said(ParameterError, "g_nothing_yet")
