@@ -93,6 +93,11 @@ def test_an_empty_prompt_and_stop_strings_work(client):
         ({"max_new_tokens": 0}, "max_new_tokens"),
         ({"prompt": "猫" * 3000}, "context"),
         ({"seed": -5}, "seed=-5"),
+        ({"max_new_tokens": "7"}, "max_new_tokens='7' must be a whole number"),
+        ({"min_new_tokens": None}, "min_new_tokens=None must be a whole number"),
+        ({"top": 1.5}, r"top=1\.5 must be a whole number"),
+        ({"stop": "。"}, "stop='。': expected a list of strings"),
+        ({"stop": ["。"] * 33}, "at most 32 stop strings"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(client, given, message):

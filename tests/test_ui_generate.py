@@ -509,6 +509,13 @@ def test_emptied_controls_have_their_defaults():
     assert Settings.of((0.5, *[None] * (len(names) - 1))).temperature == 0.5
 
 
+@pytest.mark.parametrize("stop", ["あ\n" * 33, "あ" * 201])
+def test_stop_strings_are_few_and_short(stop):
+    with pytest.raises(ParameterError, match="at most 32 stop strings of up to 200 characters") as caught:
+        replace(Settings(), stop=stop).params(10)
+    assert "止める文字列は 32 個まで" in caught.value.ja
+
+
 def test_stop_strings_are_lines_and_may_hold_newlines():
     assert replace(Settings(), stop="。」\n\n\\n\\n").params(10).stop == ("。」", "\n\n")
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError, PromptTooLong
+from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Step
 from neoxjp.ui.answers import check_length, plain
 from neoxjp.ui.model import info
 from neoxjp.ui.session import Playground
+from neoxjp.ui.settings import stop_strings
 from neoxjp.ui.stream import Scorer, Stream
 from neoxjp.ui.strings import language
 from neoxjp.ui.writing import LN2, room, summary
@@ -75,6 +76,7 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
         with _Errors(request):
             loaded = playground.ready
             check_length(playground, prompt)
+            whole_numbers(max_new_tokens=max_new_tokens, min_new_tokens=min_new_tokens, top=top)
             ids = loaded.tokenizer.encode(prompt)
             room_left, _ = room(playground, loaded, len(ids), max_new_tokens, cut)
             params = SamplingParams(
@@ -89,7 +91,7 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
                 seed=seed,
                 max_new_tokens=room_left,
                 min_new_tokens=min(min_new_tokens, room_left),
-                stop=tuple(stop or ()),
+                stop=stop_strings(stop or []),
             )
             steps: list[Step] = []
             for paint in stream(ids, params, cut, min(max(top, 0), MOST_ALTERNATIVES)):
@@ -129,6 +131,7 @@ def score_text(playground: Playground, scorer: Scorer) -> Callable[..., dict[str
         with _Errors(request):
             loaded = playground.ready
             check_length(playground, text)
+            whole_numbers(top=top)
             assert loaded.model is not None
             ids = loaded.tokenizer.encode(text)
             most = SCORED_CONTEXTS * loaded.model.config.max_position_embeddings
@@ -138,7 +141,7 @@ def score_text(playground: Playground, scorer: Scorer) -> Callable[..., dict[str
                     ja=f"{len(ids)} トークンあります。一度に調べられるのは {most} トークンまでです。分けて送ってください。",
                 )
             steps = scorer(ids, min(max(top, 0), MOST_ALTERNATIVES), True)
-            bits = -math.fsum(step.logprob for step in steps if step.logprob is not None) / LN2
+            bits = 0.0 - math.fsum(step.logprob for step in steps if step.logprob is not None) / LN2
             record = {
                 "text": text,
                 "characters": len(text),
@@ -165,6 +168,13 @@ def model_info(playground: Playground) -> Callable[..., dict[str, Any]]:
         return info(playground)
 
     return model_info
+
+
+def whole_numbers(**given: Any) -> None:
+    """Raises ParameterError for the first that is no whole number. Their ranges are checked elsewhere."""
+    for name, value in given.items():
+        if type(value) is not int:
+            raise ParameterError(f"{name}={value!r:.40} must be a whole number")
 
 
 def token_record(step: Step) -> dict[str, Any]:

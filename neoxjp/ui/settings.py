@@ -31,6 +31,7 @@ CONTROLS = (
     Control("no_repeat_ngram_size", 0, 10, 1),
     Control("min_new_tokens", 0, 512, 1),
 )
+MOST_STOPS, LONGEST_STOP = 32, 200  # stop strings of one generation, characters of each
 IN_VIEW = ("temperature", "top_p", "length")
 
 
@@ -63,7 +64,7 @@ class Settings:
         Raises:
             ParameterError: a value out of its range, all of them named.
         """
-        stop = tuple(line.replace("\\n", "\n") for line in self.stop.splitlines() if line)
+        stop = stop_strings([line.replace("\\n", "\n") for line in self.stop.splitlines() if line])
         return SamplingParams(
             do_sample=True,
             temperature=self.temperature,
@@ -78,6 +79,22 @@ class Settings:
             min_new_tokens=min(self.min_new_tokens, new_tokens),
             stop=stop,
         )
+
+
+def stop_strings(given: Any) -> tuple[str, ...]:
+    """Stop strings, few and short enough: each is looked for at every token, while other visitors wait.
+
+    Raises:
+        ParameterError: too many, too long, or not a list of strings.
+    """
+    if not isinstance(given, list | tuple) or not all(isinstance(string, str) for string in given):
+        raise ParameterError(f"stop={str(given)!r:.40}: expected a list of strings")
+    if len(given) > MOST_STOPS or any(len(string) > LONGEST_STOP for string in given):
+        raise ParameterError(
+            f"at most {MOST_STOPS} stop strings of up to {LONGEST_STOP} characters can be used: leave some out",
+            ja=f"止める文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。減らしてください。",
+        )
+    return tuple(given)
 
 
 def _seed(text: str) -> int | None:
