@@ -199,6 +199,16 @@ def test_undo_goes_back_through_the_generations(playground):
     assert (view, stats) == ("", "")
 
 
+def test_undo_while_writing_leaves_the_buttons_alone(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    stream_of = write(playground, stream(playground), writing, "new", "犬", LIVELY, "en")
+    next(stream_of)
+    assert generate.undone(playground, writing, "en") == [gr.skip()] * 12
+    assert len(list(stream_of)) > 0
+    assert generate.undone(playground, writing, "en")[-1] == "猫"
+
+
 def test_what_is_shown_after_undo_is_what_was_shown_before(playground):
     writing = Writing()
     last = frames(playground, writing, "new")[-1]

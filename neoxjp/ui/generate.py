@@ -179,14 +179,13 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     tab.stop.click(Writing.stop, tab.writing, None, **quiet)
 
     def undo(writing: Writing, request: gr.Request) -> list[Any]:
-        text = writing.undo()
-        view, line, stats = show(text, words(language(request)))
-        frame = Frame(line, False, view, stats, announce="")
-        return [*updates(playground, frame, writing), gr.skip() if text is None else text.prompt]
+        return undone(playground, writing, language(request))
 
     tab.undo.click(undo, tab.writing, [*tab.shown, tab.prompt], **quiet)
 
     def bring_back(writing: Writing, kept: Any, request: gr.Request) -> list[Any]:
+        if writing.running:
+            return [gr.skip()] * (len(tab.shown) + 1)
         frame = recalled(playground, scored, writing, kept, language(request))
         prompt = gr.skip() if writing.text is None else writing.text.prompt
         return [*updates(playground, frame, writing), prompt]
@@ -210,6 +209,19 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         button.click(lambda name=name: preset(name), None, targets, **quiet)
     tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.seed, **quiet)
     api.connect(playground, paints, scored)
+
+
+def undone(playground: Playground, writing: Writing, lang: Lang) -> list[Any]:
+    """The text before the last generation, as values for `GenerateTab.shown` and the prompt.
+
+    Nothing while a stream runs: a click that came before the button was off must not turn off Stop.
+    """
+    if writing.running:
+        return [gr.skip()] * 12
+    text = writing.undo()
+    view, line, stats = show(text, words(lang))
+    frame = Frame(line, False, view, stats, announce="")
+    return [*updates(playground, frame, writing), gr.skip() if text is None else text.prompt]
 
 
 def recalled(playground: Playground, scored: Scorer, writing: Writing, kept: Any, lang: Lang) -> Frame:
