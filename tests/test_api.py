@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from itertools import pairwise
@@ -161,6 +162,13 @@ def page_model(tiny_folder: Path) -> tuple[GPTNeoXJapaneseForCausalLM, GPTNeoXJa
         GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder, dtype="float32"),
         GPTNeoXJapaneseTokenizer.from_pretrained(tiny_folder),
     )
+
+
+def test_no_file_can_be_left_here(page_url):
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.html"\r\n\r\nsome bytes\r\n--x--\r\n'
+    request = urllib.request.Request(f"{page_url}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"})
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        urllib.request.urlopen(request, timeout=30)
 
 
 def test_the_example_client_runs(page_url):

@@ -87,6 +87,7 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
         ssr_mode=False,
         enable_monitoring=False,
         run_history=False,
+        max_file_size=1,  # nothing here takes a file, but Gradio's door for uploads stands open: nothing gets through
         **more,
     )
 
