@@ -1,6 +1,5 @@
 """Training: texts read and packed, batches by seed and step, a run that resumes exactly, a vocabulary built from text."""
 
-import csv
 import math
 import os
 import re
@@ -13,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from neoxjp.config import GPTNeoXJapaneseConfig
-from neoxjp.errors import ParameterError, VocabularyError
+from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import loop
@@ -22,12 +20,10 @@ from neoxjp.train.__main__ import main
 from neoxjp.train.corpus import Document, Packed, draw_batch, open_packed, pack
 from neoxjp.train.evaluate import _windows, bits_per_character
 from neoxjp.train.loop import TrainSettings, export, fresh_model, last_checkpoint, train
-from neoxjp.train.variants import UNICODE_FOLDER, emoji_tables, kanji_variants, width_variants
-from neoxjp.train.vocabulary import TAIL, build_vocabulary
+from neoxjp.train.runs import Progress
+from tests.train_tiny import TEXTS, losses, settings, tiny_config
 
 ROOT = Path(__file__).parent.parent
-TEXTS = ["吾輩は猫である。名前はまだない。", "東京大学の犬と猫です。", "私は大学生である。\n住まいは東京都です。"] * 20
-needs_tables = pytest.mark.skipif(not UNICODE_FOLDER.is_dir(), reason="Debian's package unicode-data is not installed")
 
 
 @pytest.fixture(autouse=True)
@@ -44,40 +40,9 @@ def packed(tiny_vocabulary: Path, tmp_path: Path) -> Packed:
     return pack(map(Document, TEXTS), tiny_vocabulary, tmp_path / "packed")
 
 
-def tiny_config(tokenizer: GPTNeoXJapaneseTokenizer) -> GPTNeoXJapaneseConfig:
-    return GPTNeoXJapaneseConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=64,
-        attention_dropout=0.0,
-        bos_token_id=tokenizer.eos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-
-
 @pytest.fixture
 def tokenizer(tiny_vocabulary: Path) -> GPTNeoXJapaneseTokenizer:
     return GPTNeoXJapaneseTokenizer.from_pretrained(str(tiny_vocabulary))
-
-
-def settings(**changes: object) -> TrainSettings:
-    values = {
-        "steps": 8,
-        "rows": 4,
-        "length": 16,
-        "final_length": 32,
-        "final_share": 0.25,
-        "warmup_steps": 2,
-        "mixed_precision": "no",
-    }
-    return TrainSettings(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def losses(folder: Path) -> list[str]:
-    with (folder / "log.csv").open(encoding="utf-8") as file:
-        return [row["loss"] for row in csv.DictReader(file)]
 
 
 # ---- texts
@@ -187,7 +152,7 @@ def test_settings_say_what_is_out_of_range() -> None:
 
 def test_the_rate_warms_up_stays_and_falls_to_zero() -> None:
     chosen = settings(steps=100, warmup_steps=10)
-    rates = [loop._rate(loop._Progress(step=step), chosen) for step in range(100)]
+    rates = [loop._rate(Progress(step=step), chosen) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[10:50] == [1.0] * 40
     assert rates[75] == pytest.approx(0.5)
@@ -255,79 +220,6 @@ def test_windows_score_every_position_once_with_half_a_context_before(length: in
         assert start == 0 or new - start >= 32
         scored += range(new, min(length, start + 64))
     assert scored == list(range(1, length))
-
-
-# ---- the vocabulary
-
-
-@needs_tables
-def test_a_built_vocabulary_encodes_its_text_in_words() -> None:
-    pytest.importorskip("joyokanji")
-    vocabulary = build_vocabulary(TEXTS, 3200)
-    heads = [spellings[0] for spellings in vocabulary.entries]
-    assert len(heads) <= 3200  # so short a text has no more words
-    assert heads[-len(TAIL) :] == TAIL
-    assert {"である", "大学", "東京", "猫", "ア", "が", "、", ",", "A"} <= set(heads)
-    spellings = [spelling for entry in vocabulary.entries for spelling in entry]
-    assert len(spellings) == len(set(spellings))
-    lengths = [len(head) for head in heads[: heads.index("猫")]]
-    assert lengths == sorted(lengths, reverse=True)  # the smallest id wins, so the longest word must have it
-
-
-@needs_tables
-def test_the_same_text_builds_the_same_vocabulary(tmp_path: Path) -> None:
-    pytest.importorskip("joyokanji")
-    (tmp_path / "text.txt").write_text("\n".join(TEXTS), encoding="utf-8")
-    for name in ("one", "two"):
-        assert main(["vocabulary", str(tmp_path / name), f"{tmp_path / 'text.txt'}=2", "--size", "3200"]) == 0
-    for file in ("vocab.txt", "emoji.json"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
-    assert GPTNeoXJapaneseTokenizer.from_pretrained(str(tmp_path / "one")).tokenize("猫である") == ["猫", "である"]
-
-
-@needs_tables
-def test_a_vocabulary_without_text_or_room_is_refused() -> None:
-    pytest.importorskip("joyokanji")
-    with pytest.raises(VocabularyError, match="needs text"):
-        build_vocabulary([""])
-    with pytest.raises(VocabularyError, match="of 300 entries is too small"):
-        build_vocabulary(TEXTS, 300)
-
-
-@needs_tables
-def test_two_kanji_of_japanese_text_stay_two() -> None:
-    pytest.importorskip("joyokanji")
-    heads = kanji_variants({})
-    assert [heads[old] for old in "應國髙时\u2f47𠮟\ufa19"] == [*"応国高時日叱\u795e"]
-    assert not {"机", "機", "叶", "芸", "後", "着", "著", "島", "喰", "食"} & set(heads)
-    assert not set(heads) & set(heads.values())
-
-
-def test_one_character_forms_are_spellings_of_what_they_stand_for() -> None:
-    forms = width_variants()
-    assert {"①", "１", "⑴", "⒈", "²"} <= {*forms["1"], *forms["2"]}
-    assert "ｱ" in forms["ア"]
-    assert "㌔" in forms["キロ"]
-    assert "㈱" in forms["(株)"]
-    assert "！" not in forms.get("!", [])
-
-
-@needs_tables
-def test_longer_emoji_are_replaced_before_those_they_contain() -> None:
-    tables = emoji_tables()
-    emoji = list(tables["emoji"])
-    assert len(tables["emoji_inv"]) == 12
-    assert emoji.index("👋🏻") < emoji.index("👋")
-    assert set(tables["emoji"].values()) == set(tables["emoji_inv"])
-    assert "♀" not in emoji
-    assert "©" not in emoji
-
-
-def test_missing_unicode_tables_are_named_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(VocabularyError, match=r"Unihan_OtherMappings.*unicode-data"):
-        kanji_variants({}, tmp_path)
-    with pytest.raises(VocabularyError, match=r"emoji-test.*unicode-data"):
-        emoji_tables(tmp_path)
 
 
 def test_the_commands_lead_from_text_to_a_measured_model(

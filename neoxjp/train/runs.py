@@ -1,0 +1,198 @@
+"""The folder of a training run: `checkpoint-<step>` folders, each written whole or not at all, and `log.csv`.
+
+A checkpoint holds the weights that train, what the optimizers remember (state.pt) and the facts of the run (state.json).
+"""
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neoxjp.checkpoint import atomic_folder, read_json
+from neoxjp.config import GPTNeoXJapaneseConfig
+from neoxjp.errors import CheckpointError, ParameterError, listed
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.train.settings import TrainSettings
+
+COLUMNS = ("step", "seconds", "tokens", "length", "rate", "loss", "bits_per_character", "tokens_per_second")
+_SHAPE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_multiple_size")
+
+
+@dataclass
+class Progress:
+    """How far a run is."""
+
+    step: int = 0  # steps done
+    seconds: float = 0.0  # of training time
+    tokens: int = 0
+
+    def share(self, settings: TrainSettings) -> float:
+        """How much of the run is done, 0 to 1."""
+        return self.step / settings.steps if settings.steps else min(1.0, self.seconds / (60 * (settings.minutes or 1)))
+
+
+def last_checkpoint(folder: str | Path) -> Path | None:
+    """The newest checkpoint of a run, or None."""
+    found = sorted(Path(folder).glob("checkpoint-*"))
+    return found[-1] if found else None
+
+
+def stands(folder: Path) -> str:
+    """Where a run that broke off can go on, as the end of an error message."""
+    last = last_checkpoint(folder)
+    return f"{str(last)!r} is the last good checkpoint" if last else f"there is no checkpoint in {str(folder)!r} yet"
+
+
+def save(
+    folder: Path,
+    model: nn.Module,
+    optimizers: Sequence[Any],
+    progress: Progress,
+    settings: TrainSettings,
+    start: Mapping[str, Any],
+) -> None:
+    """Write checkpoint-<step> atomically and drop the oldest beyond `keep`.
+
+    Raises:
+        CheckpointError: there is no room.
+        ParameterError: a weight is infinite or NaN.
+    """
+    if not all(bool(weight.isfinite().all()) for weight in trained_state(model).values()):
+        raise ParameterError(
+            f"the weights are no finite numbers after step {progress.step}: {stands(folder)}; go on with a smaller learning rate"
+        )
+    config: GPTNeoXJapaneseConfig = model.config  # type: ignore[assignment]
+    facts = {"progress": asdict(progress), "settings": asdict(settings), "config": config.to_dict(), "start": dict(start)}
+    try:
+        with atomic_folder(folder / f"checkpoint-{progress.step:08d}") as target:
+            state = {"model": trained_state(model), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
+            _write_state(state, target / "state.pt")
+            (target / "state.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"step {progress.step} could not be saved: {error}. Make room and give the same command again: {stands(folder)}"
+        ) from error
+    for old in sorted(folder.glob("checkpoint-*"))[: -settings.keep]:
+        shutil.rmtree(old)
+
+
+def resume(folder: Path, model: nn.Module, optimizers: Sequence[Any], settings: TrainSettings) -> Progress:
+    """Load the last checkpoint into model and optimizers, if there is one.
+
+    Raises ParameterError where it belongs to another network or another optimizer.
+    """
+    last = last_checkpoint(folder)
+    if last is None:
+        return Progress()
+    facts = read_json(last / "state.json")
+    config: GPTNeoXJapaneseConfig = model.config  # type: ignore[assignment]
+    other = [f"{name} {facts['config'][name]}" for name in _SHAPE if facts["config"][name] != getattr(config, name)]
+    if (optimizer := facts["settings"].get("optimizer", "muon")) != settings.optimizer:
+        other.append(f"optimizer {optimizer!r}")
+    if other:
+        raise ParameterError(f"{str(last)!r} is of a run with {', '.join(other)}: go on with that, or name another folder")
+    state = torch.load(last / "state.pt", weights_only=True, map_location="cpu")
+    if set(state["model"]) != set(trained_state(model)):
+        raise ParameterError(
+            f"{str(last)!r} is of a run that trained {len(state['model'])} tensors, now they are {len(trained_state(model))}: "
+            "go on with the same layers frozen, or name another folder"
+        )
+    model.load_state_dict(state["model"], strict=False)
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    return Progress(**facts["progress"])
+
+
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """The weights that train, by their names in `state_dict()`: a tied one under both of its names."""
+    return {name: weight.detach() for name, weight in model.state_dict(keep_vars=True).items() if weight.requires_grad}
+
+
+def export(
+    folder: str | Path, tokenizer_folder: str | Path, out: str | Path, *, dtype: torch.dtype = torch.float16
+) -> dict[str, Any]:
+    """Write the last checkpoint of the run `folder` with its tokenizer as a model folder; returns what is known of the run."""
+    last = last_checkpoint(folder)
+    if last is None:
+        raise ParameterError(f"no checkpoint in {str(folder)!r}: train first")
+    facts = read_json(last / "state.json")
+    model = GPTNeoXJapaneseForCausalLM(GPTNeoXJapaneseConfig.from_dict(facts["config"]))
+    state = torch.load(last / "state.pt", weights_only=True, mmap=True, map_location="cpu")["model"]
+    missing = sorted(set(model.state_dict()) - set(state))
+    if missing:
+        raise ParameterError(
+            f"{str(last)!r} holds only the weights that were trained, not {listed(missing, 3)}: give the command that began the "
+            "run again, which writes the whole model at its end"
+        )
+    model.load_state_dict(state)
+    save_model(model, GPTNeoXJapaneseTokenizer.from_pretrained(str(tokenizer_folder)), out, dtype)
+    return facts
+
+
+def save_model(
+    model: GPTNeoXJapaneseForCausalLM, tokenizer: GPTNeoXJapaneseTokenizer, out: str | Path, dtype: torch.dtype
+) -> None:
+    """Write a model folder with weights in `dtype` and the tokenizer's files. The model's own weights become `dtype` too."""
+    model.to(dtype).save_pretrained(str(out))
+    tokenizer.save_pretrained(str(out))
+
+
+def clean(folder: Path) -> None:
+    """Remove what a process left that was killed while it saved."""
+    for left in (*folder.glob(".checkpoint-*.writing"), *folder.glob(".checkpoint-*.old")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def read_log(path: Path) -> list[dict[str, str]]:
+    """The rows of a log.csv; none where there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def open_log(path: Path, step: int) -> None:
+    """Start the log, or drop the rows of steps that were lost with the process that made them."""
+    kept = [row for row in read_log(path) if (row["step"] or "").isdigit() and int(row["step"]) <= step]
+    fresh = path.with_name(f".{path.name}.writing")
+    with fresh.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(kept)
+    fresh.replace(path)
+
+
+def log(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a row."""
+    try:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            csv.DictWriter(file, COLUMNS, extrasaction="ignore").writerow(record)
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be written ({error.strerror}): {stands(path.parent)}") from error
+
+
+def _write_state(state: dict[str, Any], path: Path) -> None:
+    need = sum(tensor.nbytes for tensor in _tensors(state))
+    free = shutil.disk_usage(path.parent).free
+    if free < need:
+        raise CheckpointError(f"the disk is too full: a checkpoint takes {need:,} bytes, {free:,} are free")
+    try:
+        with path.open("wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:  # torch's writer hides the system's error
+        raise CheckpointError(f"writing {path.name} failed ({error.__cause__ or error.__context__ or error})") from error
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    """All tensors in nested dicts and lists."""
+    if isinstance(value, Tensor):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return [tensor for item in inner for tensor in _tensors(item)]

@@ -1,0 +1,99 @@
+"""The numbers of a training run, checked once, and the optimizers they ask for."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from neoxjp.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train. Exactly one of `steps` and `minutes` says how long."""
+
+    steps: int | None = None
+    minutes: float | None = None  # of training time, counted over resumes
+    rows: int = 16  # windows a step, at `length` tokens each, over all processes
+    length: int = 256
+    final_length: int | None = 512  # the last `final_share` of the run sees longer windows, as many tokens a step
+    final_share: float = 0.15
+    accumulate: int = 1  # parts that a process computes one after the other in each step: less memory, the same result
+    gradient_checkpointing: bool = False  # compute each layer twice, to hold only its input in memory
+    optimizer: Literal["muon", "adamw"] = "muon"  # for the matrices of the layers; everything else takes AdamW
+    muon_lr: float = 0.02  # matrices of the layers
+    adamw_lr: float = 0.004  # embeddings, norms, biases; with optimizer="adamw" everything
+    weight_decay: float = 0.0  # of matrices
+    warmup_steps: int = 40
+    flat_share: float = 0.5  # of the run, before the learning rate falls
+    clip: float = 1.0  # largest norm of the gradient
+    seed: int = 0
+    mixed_precision: Literal["no", "bf16"] = "bf16"
+    save_seconds: float = 300.0  # between checkpoints
+    keep: int = 2  # checkpoints kept
+    log_with: str | None = None  # a tracker that accelerate knows, such as "tensorboard"
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise ParameterError(f"give either steps or minutes, found steps={self.steps!r} and minutes={self.minutes!r}")
+        for name in ("rows", "muon_lr", "adamw_lr", "clip", "keep", "accumulate"):
+            if getattr(self, name) <= 0:
+                raise ParameterError(f"{name}={getattr(self, name)!r} must be above 0")
+        for name in ("length", "final_length"):
+            if getattr(self, name) is not None and getattr(self, name) < 2:
+                raise ParameterError(f"{name}={getattr(self, name)!r} must be at least 2: one token to see, one to predict")
+        if not 0 <= self.flat_share <= 1 or self.weight_decay < 0 or self.warmup_steps < 0:
+            raise ParameterError(
+                f"flat_share={self.flat_share!r} must be from 0 to 1, weight_decay={self.weight_decay!r} and "
+                f"warmup_steps={self.warmup_steps!r} at least 0"
+            )
+        if (self.steps or self.minutes or 0) <= 0:
+            raise ParameterError(f"steps={self.steps!r}, minutes={self.minutes!r}: the run must be longer than nothing")
+        if self.optimizer not in ("muon", "adamw"):
+            raise ParameterError(f"optimizer must be one of 'muon', 'adamw', not {self.optimizer!r}")
+        _check_tracker(self.log_with)
+
+
+def build_optimizers(model: nn.Module, settings: TrainSettings) -> list[tuple[torch.optim.Optimizer, float]]:
+    """Optimizers for the parameters that train, each with its full learning rate.
+
+    Muon (arXiv 2502.16982) orthogonalises the updates of matrices; embeddings, norms and biases take AdamW.
+    """
+    trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    if not trained:
+        raise ParameterError("there is nothing to train: every weight is frozen. Freeze fewer layers")
+    matrices = [weight for name, weight in trained if weight.ndim == 2 and ".layers." in name]
+    chosen = {id(weight) for weight in matrices}
+    others = [weight for _, weight in trained if id(weight) not in chosen]
+    decay, betas = settings.weight_decay, (0.9, 0.95)
+    if settings.optimizer == "adamw":
+        groups = [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+        kept = [group for group in groups if group["params"]]
+        return [(torch.optim.AdamW(kept, lr=settings.adamw_lr, betas=betas), settings.adamw_lr)]
+    found: list[tuple[torch.optim.Optimizer, float]] = []
+    if matrices:
+        found.append((torch.optim.Muon(matrices, lr=settings.muon_lr, weight_decay=decay), settings.muon_lr))
+    if others:
+        found.append((torch.optim.AdamW(others, lr=settings.adamw_lr, betas=betas, weight_decay=0.0), settings.adamw_lr))
+    return found
+
+
+def bf16_helps() -> bool:
+    """Whether matrices multiply faster in bfloat16 here: on cards from Ampere on, on CPUs with AVX512-BF16 or AMX."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # of newer torch versions
+    return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+def _check_tracker(name: str | None) -> None:
+    if name is None:
+        return
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    known = sorted(str(kind) for kind in LOGGER_TYPE_TO_CLASS)
+    if name not in known:
+        raise ParameterError(f"log_with={name!r} is no tracker that accelerate knows: {', '.join(map(repr, known))}")
+    if name not in [str(kind) for kind in get_available_trackers()]:
+        raise ParameterError(f"log_with={name!r} needs the package of that tracker: pip install {name}")
