@@ -166,6 +166,9 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
 
     def writer(mode: Mode) -> Any:
         def handler(writing: Writing, prompt: str, request: gr.Request, *values: Any) -> Iterator[list[Any]]:
+            if writing.running:  # two buttons were pressed at once; without any answer Gradio would empty all outputs
+                yield [gr.skip()] * len(tab.shown)
+                return
             settings = Settings.of(values)
             for frame in write(playground, paints, writing, mode, prompt or "", settings, language(request)):
                 yield updates(playground, frame, writing)

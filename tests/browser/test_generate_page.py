@@ -194,6 +194,19 @@ def test_hostile_text_stays_text(visit: Visit) -> None:
     assert page.locator(".written img, .written script").count() == 0
 
 
+def test_buttons_pressed_at_once_keep_their_labels_and_stop_works(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    prompt(page).fill("猫")
+    generate(page, tokens=3)
+    ids = ["gen-go", "gen-undo", "gen-more", "gen-again"]
+    set_length(page, 400)
+    page.evaluate("(ids) => ids.forEach((id) => document.getElementById(id).click())", ids)
+    page.locator("#gen-stop").click()
+    expect(page.locator("#gen-go")).to_be_enabled()
+    for id, label in zip(ids, ["Generate", "Undo", "Continue", "Again"], strict=True):
+        expect(page.locator(f"#{id}")).to_contain_text(label)
+
+
 def test_nothing_but_the_text_moves_while_it_is_written(visit: Visit) -> None:
     page = visit("g")
     prompt(page).fill("猫")
