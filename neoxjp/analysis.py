@@ -107,8 +107,8 @@ def frame(records: Iterable[Any]) -> "pandas.DataFrame":
 def to_csv(table: "pandas.DataFrame") -> bytes:
     """The table as CSV that a spreadsheet opens: UTF-8 with a byte order mark, lines ended by CRLF.
 
-    A text that a spreadsheet would run as a formula (it starts with = + - @ or a control character) gets an apostrophe in front,
-    and a lone surrogate becomes U+FFFD; everything else is as in the table.
+    A text that a spreadsheet would run as a formula (it starts with = + - @, for some also their full-width forms, or a control
+    character) gets an apostrophe in front, and a lone surrogate becomes U+FFFD; everything else is as in the table.
     """
     safe = table.map(_cell)
     return safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
@@ -136,4 +136,4 @@ def _cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return f"'{value}" if len(value) > 1 and value[0] in "=+-@\t\r" else value
+    return f"'{value}" if len(value) > 1 and value[0] in "=+-@＝＋－＠\t\r\0" else value

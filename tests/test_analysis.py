@@ -113,7 +113,7 @@ def test_csv_opens_in_a_spreadsheet() -> None:
     assert pandas.read_csv(io.BytesIO(data), encoding="utf-8-sig")["text"][0] == '猫\n犬,"x"'
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+81", "-1", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+81", "-1", "@SUM(A1)", "\tx", "\rx", "\0=1+1", "＝1+1", "＠SUM(A1)"])
 def test_csv_keeps_a_spreadsheet_from_running_a_text(text: str) -> None:
     header, first, *_ = parsed(to_csv(frame(compare(text, [Characters()]))))
     assert first[header.index("text")] == "'" + text
