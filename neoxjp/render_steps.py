@@ -48,7 +48,7 @@ class Sheet:
         note = f'<span class="cut-note">{escape(say("g_cut_note", n=cut))}</span>' if cut else ""
         self.html = (
             f'<span hidden class="words"{attributes(data_words=data(words))}></span>'
-            f'{note}<span class="given">{lines(prompt)}</span>'
+            f'{note}<bdi class="given">{lines(prompt)}</bdi>'
         )
 
     def add(self, steps: Sequence[Step]) -> None:

@@ -199,6 +199,10 @@ def test_undo_goes_back_through_the_generations(playground):
     assert (view, stats) == ("", "")
 
 
+def test_a_direction_mark_in_the_opening_does_not_turn_the_continuation_round():
+    assert '<bdi class="given">\u202eabc</bdi>' in render_steps.Sheet("\u202eabc", EN).html
+
+
 def test_undo_while_writing_leaves_the_buttons_alone(playground):
     writing = Writing()
     frames(playground, writing, "new")
