@@ -59,7 +59,8 @@ class GPTNeoXJapaneseConfig:
             raise ConfigError(
                 "This config makes no network: "
                 + "; ".join(faults)
-                + ". Correct it, or take the config.json that belongs to the weights."
+                + ". Correct it, or take the config.json that belongs to the weights.",
+                ja=f"この設定ではモデルになりません（{'; '.join(faults)}）。直すか、重みに付属の config.json を使ってください。",
             )
 
     @property
@@ -94,7 +95,8 @@ class GPTNeoXJapaneseConfig:
         if raw.get("model_type", MODEL_TYPE) != MODEL_TYPE:
             raise ConfigError(
                 f"config.json says model_type {raw['model_type']!r}: only {MODEL_TYPE!r} can be loaded. Choose a folder or Hub "
-                "id with such a model, for example 'abeja/gpt-neox-japanese-2.7b'."
+                "id with such a model, for example 'abeja/gpt-neox-japanese-2.7b'.",
+                ja=f"config.json の model_type は {raw['model_type']!r} です。読み込めるのは {MODEL_TYPE!r} だけです。",
             )
         known = {field.name for field in fields(cls)}
         numbers = {key: value for key, value in raw.items() if key in known}

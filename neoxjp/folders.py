@@ -102,13 +102,25 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise CheckpointError(f"{str(path)!r} is not UTF-8 at byte {error.start}") from None
+        raise CheckpointError(
+            f"{str(path)!r} is not UTF-8 at byte {error.start}: save it as UTF-8, or fetch it again",
+            ja=f"{str(path)!r} は UTF-8 ではありません（{error.start} バイト目）。保存し直すか、取り直してください",
+        ) from None
     except json.JSONDecodeError as error:
-        raise CheckpointError(f"{str(path)!r} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise CheckpointError(
+            f"{str(path)!r} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. Correct it, or fetch it again",
+            ja=f"{str(path)!r} は JSON ではありません（{error.lineno} 行 {error.colno} 文字目）。直すか、取り直してください",
+        ) from None
     except RecursionError:
-        raise CheckpointError(f"{str(path)!r} is nested too deeply to be what it should be") from None
+        raise CheckpointError(
+            f"{str(path)!r} is nested too deeply to be what it should be: fetch it again",
+            ja=f"{str(path)!r} の入れ子が深すぎます。取り直してください",
+        ) from None
     if not isinstance(value, dict):
-        raise CheckpointError(f"{str(path)!r} holds a JSON {type(value).__name__}, not an object {{...}}")
+        raise CheckpointError(
+            f"{str(path)!r} holds a JSON {type(value).__name__}, not an object {{...}}",
+            ja=f"{str(path)!r} の中身が {{…}} の形ではありません。取り直してください",
+        )
     return value
 
 

@@ -121,7 +121,8 @@ def read_header(path: Path) -> list[Stored]:
         if len(start) < 8 or length > min(size - 8, _HEADER_LIMIT):
             raise CheckpointError(
                 f"{str(path)!r} is no safetensors file, or only the beginning of one: {size:,} bytes, "
-                f"of which the header would take {length:,}. Fetch it again"
+                f"of which the header would take {length:,}. Fetch it again",
+                ja=f"{str(path)!r} は safetensors ではないか、途中で切れています。取り直してください",
             )
         raw = file.read(length)
     try:

@@ -148,8 +148,9 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
 )
 def test_a_config_of_nonsense_is_refused(folder, config, said):
     (folder / "config.json").write_bytes(config.encode("latin-1"))
-    with pytest.raises(NeoxjpError, match=said):
+    with pytest.raises(NeoxjpError, match=said) as caught:
         load(folder)
+    assert caught.value.ja != str(caught.value)  # a visitor who loads a model reads it, in Japanese too
 
 
 def test_a_config_that_is_a_folder_is_refused(folder):
