@@ -1,4 +1,4 @@
-"""The command line: `neoxjp generate | tokenize | score | convert | doctor`.
+"""The command line: `neoxjp generate | tokenize | score | convert | train | evaluate | train-vocabulary | doctor`.
 
 Each command is a thin layer over the functions that the page and a Python user call, prints text or, with `--json`, one JSON
 object, and reads standard input where no text is given. Expected errors are one line on standard error and exit code 2.
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from neoxjp import __version__
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.folders import bundled_path
+from neoxjp.train.commands import add_commands
 
 if TYPE_CHECKING:
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
@@ -106,6 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
     convert = _command(commands, "convert", convert_command, "turn a folder's pickle weights into safetensors, once")
     convert.add_argument("folder", type=Path, help="a model folder that holds pytorch_model.bin")
     convert.add_argument("--out", type=Path, default=None, help="write to this folder instead of beside the pickle")
+
+    add_commands(commands, "command")
 
     _command(commands, "doctor", doctor_command, "what this machine offers, and what would run")
     return parser

@@ -235,6 +235,6 @@ def test_the_commands_lead_from_text_to_a_measured_model(
     assert main(["evaluate", at["model"], at["text.txt"]]) == 0
     assert "text.txt: " in capsys.readouterr().out
     assert main(["evaluate", at["model"], at["text.txt"], "--apart", "Aozora Bunko"]) == 0
-    assert re.fullmatch(r"other: \d+\.\d{3} bits/character \(1 documents, .*\)\n", capsys.readouterr().out)
+    assert re.fullmatch(r"other: \d+\.\d{3} bits/character \(1 documents, .*\), perplexity .*\n", capsys.readouterr().out)
     assert main(["export", str(tmp_path / "nowhere"), at["model"], *tokenizer]) == 2
     assert "train first" in capsys.readouterr().err

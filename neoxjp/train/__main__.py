@@ -1,25 +1,22 @@
-"""`python -m neoxjp.train vocabulary | pack | run | export | evaluate`: the steps from text files to a model folder."""
+"""`python -m neoxjp.train train | evaluate | vocabulary`: what `neoxjp` has too, here for `accelerate launch -m neoxjp.train`.
+
+pack, run and export are the steps of `train` one by one.
+"""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from neoxjp.errors import NeoxjpError
+from neoxjp.train.commands import add_commands, named
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; expected errors become one line and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m neoxjp.train", description=__doc__)
     commands = parser.add_subparsers(required=True)
-
-    vocabulary = commands.add_parser("vocabulary", help="write vocab.txt and emoji.json for texts")
-    vocabulary.add_argument("out", type=Path)
-    _files(vocabulary)
-    vocabulary.add_argument("--size", type=int, default=8000, help="number of ids")
-    vocabulary.set_defaults(run=_vocabulary)
 
     packing = commands.add_parser("pack", help="tokenise texts into a folder that training reads")
     packing.add_argument("out", type=Path)
@@ -52,45 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exporting.add_argument("--tokenizer", type=Path, required=True)
     exporting.set_defaults(run=_export)
 
-    evaluating = commands.add_parser("evaluate", help="bits per character of a model on text files, by source")
-    evaluating.add_argument("model", type=Path)
-    evaluating.add_argument("files", type=Path, nargs="+")
-    evaluating.add_argument("--limit", type=int, default=1200, help="cut documents at so many characters")
-    evaluating.add_argument("--apart", metavar="SOURCE", help="only this source for itself, all others summed as 'other'")
-    evaluating.set_defaults(run=_evaluate)
-
+    add_commands(commands, "run", vocabulary="vocabulary")
     options = parser.parse_args(arguments)
     try:
         options.run(options)
     except NeoxjpError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
-
-
-def _files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", help="texts, each with how often it counts: modern.jsonl.xz=3")
-
-
-def _named(value: str, default: float) -> tuple[Path, float]:
-    """ "a/b=3" → (a/b, 3.0)."""
-    name, _, number = value.rpartition("=")
-    return (Path(name), float(number)) if name else (Path(value), default)
-
-
-def _vocabulary(options: argparse.Namespace) -> None:
-    from neoxjp.train.corpus import read_documents
-    from neoxjp.train.vocabulary import build_vocabulary
-
-    texts, weights = [], []
-    for path, weight in (_named(value, 1) for value in options.files):
-        for document in read_documents(path):
-            texts.append(document.text)
-            weights.append(int(weight))
-    vocabulary = build_vocabulary(texts, options.size, weights=weights)
-    vocabulary.write(options.out)
-    several = sum(len(spellings) > 1 for spellings in vocabulary.entries)
-    print(f"{options.out}: {len(vocabulary.entries)} ids, {several} of them with several spellings")
 
 
 def _pack(options: argparse.Namespace) -> None:
@@ -108,8 +76,8 @@ def _run(options: argparse.Namespace) -> None:
     from neoxjp.train.loop import TrainSettings, fresh_model, print_progress, train
 
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(str(options.tokenizer))
-    named = [_named(value, 1.0) for value in options.packed]
-    corpora = [open_packed(path, options.tokenizer) for path, _ in named]
+    packed = [named(value) for value in options.packed]
+    corpora = [open_packed(path, options.tokenizer) for path, _ in packed]
     config = GPTNeoXJapaneseConfig(
         vocab_size=tokenizer.vocab_size,
         hidden_size=options.hidden_size,
@@ -131,7 +99,8 @@ def _run(options: argparse.Namespace) -> None:
         mixed_precision=options.mixed_precision,
     )
     model = fresh_model(config, options.seed)
-    train(model, corpora, [share for _, share in named], options.folder, settings, on_step=print_progress)
+    shares = [1.0 if share is None else share for _, share in packed]
+    train(model, corpora, shares, options.folder, settings, on_step=print_progress)
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -139,22 +108,6 @@ def _export(options: argparse.Namespace) -> None:
 
     facts = export(options.folder, options.tokenizer, options.out)
     print(json.dumps(facts["progress"]))
-
-
-def _evaluate(options: argparse.Namespace) -> None:
-    from neoxjp.model import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-    from neoxjp.train.corpus import read_documents
-    from neoxjp.train.evaluate import bits_per_character
-
-    model = GPTNeoXJapaneseForCausalLM.from_pretrained(str(options.model), dtype="float32")
-    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(str(options.model))
-    documents = (document for path in options.files for document in read_documents(path))
-    if options.apart:
-        documents = (d if d.source == options.apart else replace(d, source="other") for d in documents)
-    for source, score in bits_per_character(model, tokenizer, documents, limit=options.limit).items():
-        counted = f"{score.documents} documents, {score.characters} characters, {score.tokens} tokens"
-        print(f"{source}: {score.bits_per_character:.3f} bits/character ({counted})")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """How well a model predicts text: bits per character, which can be compared between vocabularies, unlike the loss a token."""
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.train.corpus import Document
+from neoxjp.train.documents import Document
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,34 @@ class TextScore:
     characters: int
     tokens: int
     nats: float  # minus the log probability of all tokens
+    first: int = 0  # tokens that the model found likeliest of all
+    first_five: int = 0  # tokens among the five likeliest
+    cut: int = 0  # documents of which only the beginning was scored
 
     @property
     def bits_per_character(self) -> float:
-        """Bits that the model needs for a character on average. Which of an id's spellings was written costs nothing here."""
+        """Bits that the model needs for a character on average: comparable between vocabularies.
+
+        Which of an id's spellings was written costs nothing here.
+        """
         return self.nats / math.log(2) / self.characters
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean of minus the log probability of a token: among how many equally likely ids the model was choosing.
+
+        Its unit is a token, so it can be compared between models of one vocabulary only; `bits_per_character` goes across.
+        """
+        return math.exp(min(self.nats / self.tokens, 700.0))
+
+    def as_dict(self) -> dict[str, int | float]:
+        """The sums and what follows from them, for JSON."""
+        return asdict(self) | {
+            "bits_per_character": self.bits_per_character,
+            "perplexity_per_token": self.perplexity,
+            "top1": self.first / self.tokens,
+            "top5": self.first_five / self.tokens,
+        }
 
 
 def bits_per_character(
@@ -36,7 +59,7 @@ def bits_per_character(
     *,
     limit: int | None = 1200,
 ) -> dict[str, TextScore]:
-    """Score documents by source: {"Aozora Bunko": TextScore(...), ...}; each document is cut at `limit` characters.
+    """Score documents by source: {"Aozora Bunko": TextScore(...), ...}; each document is cut at `limit` characters (None: whole).
 
     A document starts after <|endoftext|>, as in training. Past the context it goes on in windows that overlap by half, so every
     token but the first ones is predicted from at least half a context.
@@ -48,25 +71,28 @@ def bits_per_character(
         text = document.text[:limit]
         if text:
             ids = tokenizer.encode(text)
-            row = sums.setdefault(document.source, [0, 0, 0, 0.0])
-            for column, value in enumerate((1, len(text), len(ids), _nats(model, [tokenizer.eos_token_id, *ids]))):
-                row[column] += value
+            nats, first, first_five = score_ids(model, [tokenizer.eos_token_id, *ids])
+            found = (1, len(text), len(ids), nats, first, first_five, len(text) < len(document.text))
+            sums[document.source] = [a + b for a, b in zip(sums.get(document.source, [0.0] * 7), found, strict=True)]
     if not sums:
         raise ParameterError("there is no text to evaluate on: every document is empty")
-    return {source: TextScore(int(row[0]), int(row[1]), int(row[2]), row[3]) for source, row in sums.items()}
+    return {source: TextScore(int(row[0]), int(row[1]), int(row[2]), row[3], *map(int, row[4:])) for source, row in sums.items()}
 
 
 @torch.inference_mode()
-def _nats(model: GPTNeoXJapaneseForCausalLM, ids: list[int]) -> float:
-    """Minus the log probability of ids[1:], in nats."""
+def score_ids(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int]) -> tuple[float, int, int]:
+    """For ids[1:]: minus their log probability in nats, how many were the likeliest id, how many among the five likeliest."""
     context = model.config.max_position_embeddings
-    total = 0.0
+    total, first, first_five = 0.0, 0, 0
     for start, new in _windows(len(ids), context):
         window = torch.tensor([ids[start : start + context]], device=model.device)
-        logits: Tensor = model(window, use_cache=False).logits[0, :-1].float()  # (T - 1, V)
-        nats = F.cross_entropy(logits, window[0, 1:], reduction="none")  # (T - 1,)
-        total += float(nats[new - start - 1 :].double().sum())
-    return total
+        logits: Tensor = model(window, use_cache=False).logits[0, new - start - 1 : -1].float()  # (new tokens, V)
+        targets = window[0, new - start :]
+        total += float(F.cross_entropy(logits, targets, reduction="none").double().sum())
+        best = logits.topk(min(5, logits.shape[-1])).indices == targets[:, None]  # (new tokens, 5)
+        first += int(best[:, 0].sum())
+        first_five += int(best.sum())
+    return total, first, first_five
 
 
 def _windows(length: int, context: int) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,101 @@
+"""What training starts from: fresh weights, or a model folder of which all, the upper layers, or LoRA matrices are trained."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from neoxjp.checkpoint import resolve
+from neoxjp.config import GPTNeoXJapaneseConfig
+from neoxjp.errors import ParameterError
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+
+_ADAPTED = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")  # the linears of a layer
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run starts, and what of the model it trains."""
+
+    model: str | None = None  # a folder or Hub id that from_pretrained takes; None: fresh weights
+    revision: str | None = None  # on the Hub
+    freeze: int = 0  # the embedding and so many layers from the bottom stay as they are
+    lora: int | None = None  # rank of the LoRA matrices (arXiv 2106.09685) beside the linears; then nothing else is trained
+
+    def __post_init__(self) -> None:
+        if self.freeze < 0:
+            raise ParameterError(f"freeze={self.freeze!r} must be at least 0: the number of layers that stay as they are")
+        if self.lora is not None and self.lora < 1:
+            raise ParameterError(f"lora={self.lora!r} must be at least 1: the rank of the matrices that are trained")
+        if self.model is None and (self.freeze or self.lora):
+            raise ParameterError("freezing layers or LoRA takes a trained model: name one to start from (--from)")
+        if self.freeze and self.lora:
+            raise ParameterError("choose one of freezing layers and LoRA, which freezes all of them")
+
+
+def start_tokenizer(name: str, revision: str | None, folder: Path) -> GPTNeoXJapaneseTokenizer:
+    """The tokenizer of a model folder or Hub id, its files copied into `folder`."""
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name, revision=revision)
+    if not (folder / "vocab.txt").is_file():
+        tokenizer.save_pretrained(folder)
+    return GPTNeoXJapaneseTokenizer.from_pretrained(str(folder))
+
+
+def start_model(start: Start, *, seed: int, half: bool) -> GPTNeoXJapaneseForCausalLM:
+    """Load the model of `start` and freeze what is not trained.
+
+    Weights that train are float32. Frozen matrices keep the dtype in which they are stored when `half` says that they are only
+    used under bf16 autocast (5.3 GB instead of 10.6 for the 2.7B); otherwise they are float32 too.
+
+    Raises:
+        ParameterError: more layers to freeze than there are; peft is not installed.
+    """
+    assert start.model is not None, "fresh weights come from loop.fresh_model"
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(start.model, revision=start.revision, dtype="auto")
+    layers = model.config.num_hidden_layers
+    if start.freeze > layers:
+        raise ParameterError(f"freeze={start.freeze!r}: the model has {layers} layers")
+    if start.freeze:
+        model.gpt_neox_japanese.embed_in.requires_grad_(False)
+        model.gpt_neox_japanese.layers[: start.freeze].requires_grad_(False)
+    if start.lora:
+        _add_lora(model, start.lora, seed)
+    linears = {id(module.weight) for module in model.gpt_neox_japanese.layers.modules() if isinstance(module, nn.Linear)}
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.to(torch.float32, copy=True)  # a copy: what from_pretrained gave may be the mapped file
+        elif not half or id(weight) not in linears:
+            weight.data = weight.data.float()
+    return model
+
+
+def merge_lora(model: GPTNeoXJapaneseForCausalLM) -> GPTNeoXJapaneseForCausalLM:
+    """Add the LoRA matrices to the weights beside them and drop them, in place: an ordinary model again."""
+    for parent in list(model.modules()):
+        for name, child in list[tuple[str, Any]](parent.named_children()):
+            if hasattr(child, "get_base_layer") and hasattr(child, "merge"):
+                base = child.get_base_layer()
+                base.float()  # the sum is made in float32, whatever the stored dtype
+                child.merge()
+                setattr(parent, name, base)
+    return model
+
+
+def stored_dtype(name: str, revision: str | None) -> torch.dtype:
+    """How the model's weights are stored, as its config says; float32 where it does not say."""
+    folder = resolve(name, files=["config.json"], revision=revision)
+    return getattr(torch, GPTNeoXJapaneseConfig.from_folder(folder).dtype or "float32")
+
+
+def _add_lora(model: GPTNeoXJapaneseForCausalLM, rank: int, seed: int) -> None:
+    """Freeze the model and put LoRA matrices beside the linears of its layers."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ModuleNotFoundError as error:
+        raise ParameterError(f"LoRA needs the package peft, and {error.name!r} is not installed: pip install peft") from error
+    torch.manual_seed(seed)  # one half of the matrices starts at random
+    pattern = rf"gpt_neox_japanese\.layers\.\d+\.\w+\.(?:{'|'.join(_ADAPTED)})"
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=pattern), model)
