@@ -215,6 +215,14 @@ def test_compare_gives_a_record_for_each_spelling_and_tokenizer(client: Any) -> 
     assert records[0]["tokens"] == 1
 
 
+def test_no_csv_is_saved_where_nothing_can_be_compared(client: Any, page_url: str) -> None:
+    function = next(each["id"] for each in client.config["dependencies"] if each["api_name"] == "on_download")
+    asked = json.dumps({"data": ["東京", "folder", "/no/such/folder", None], "fn_index": function, "session_hash": "x"}).encode()
+    request = urllib.request.Request(f"{page_url}/gradio_api/run/predict", asked, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert json.load(answer)["data"] == [""]
+
+
 def test_half_a_surrogate_pair_is_compared_as_a_replacement_character(page_url: str, playground: Playground) -> None:
     asked = json.dumps({"data": ["東京\ud800", ["neoxjp"], "\udfffx"]}).encode()  # Python's own client cannot send it
     request = urllib.request.Request(f"{page_url}/gradio_api/run/compare", asked, {"Content-Type": "application/json"})

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from neoxjp import analysis, peers, readings, render
-from neoxjp.errors import ParameterError
+from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.ui.answers import check_length, expected, guarded, said
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label, language, words
@@ -124,9 +124,12 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, after
     section.second.change(lambda second: gr.Textbox(visible=second == "folder"), section.second, section.folder, **silent)
 
     def on_download(request: gr.Request, text: str, second: str, folder: str, spelled: Spelled) -> str:
-        return csv_of(playground, text, second, folder, spelled, words(language(request)))
+        try:
+            return csv_of(playground, text, second, folder, spelled, words(language(request)))
+        except NeoxjpError:
+            return ""  # the comparison says why already; there is nothing to save
 
-    save = "(text) => { neoxjp.download(text, 'spellings.csv', 'text/csv;charset=utf-8') }"
+    save = "(text) => { if (text) neoxjp.download(text, 'spellings.csv', 'text/csv;charset=utf-8') }"
     section.download.click(on_download, asked, section.csv, **silent).then(None, section.csv, js=save, api_visibility="private")
 
 
