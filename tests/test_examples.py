@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 NEED_A_SERVER = {"api_client.py"}  # the page's tests run these
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in NEED_A_SERVER)
 NAMES_ITS_MODEL = {"generate.py", "streaming.py"}  # the model is their one argument; the others take --model
+TAKES_MINUTES = {"finetune.py": ("--steps", "2")}
 
 
 def run(script: str, *arguments: str) -> str:
     here = os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}  # whether or not the package is installed
     command = [sys.executable, str(EXAMPLES / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=here)
+    with tempfile.TemporaryDirectory() as folder:  # some write files where they are
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=here, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
@@ -44,14 +47,15 @@ def folder(tiny_vocabulary: Path, tmp_path_factory: pytest.TempPathFactory) -> s
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_an_example_runs_on_the_model_it_is_given(script, folder):
-    assert run(script, *([folder] if script in NAMES_ITS_MODEL else ["--model", folder])).strip()
+    model = [folder] if script in NAMES_ITS_MODEL else ["--model", folder]
+    assert run(script, *model, *TAKES_MINUTES.get(script, ())).strip()
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_an_example_runs_on_the_bundled_model(script):
     if not (bundled_path() / "model.safetensors").exists():
         pytest.skip("no bundled model in this tree")
-    assert run(script).strip()
+    assert run(script, *TAKES_MINUTES.get(script, ())).strip()
 
 
 def test_the_five_lines_are_the_documented_ones():
@@ -69,6 +73,14 @@ def test_scoring_prints_every_token_and_a_preference(folder):
     out = run("score_sentence.py", "--model", folder, "猫。", "東京都です")
     assert out.count("rank") == 2 + 2
     assert "preferred: " in out
+
+
+def test_fine_tuning_shows_samples_before_and_after_and_writes_a_model(folder, tmp_path):
+    (tmp_path / "mine.txt").write_text("猫は東京都に住んでいた。\n" * 30, encoding="utf-8")
+    options = ("--split", "line", "--steps", "12", "--prompt", "猫は", "--out", str(tmp_path / "out"))
+    out = run("finetune.py", str(tmp_path / "mine.txt"), "--model", folder, *options)
+    assert out.index("=== before") < out.index("30 documents") < out.index("step 10") < out.index("=== after")
+    assert run("generate.py", str(tmp_path / "out")).startswith("人とAIが")
 
 
 def test_streaming_ends_each_text_for_a_reason(folder):
