@@ -38,7 +38,7 @@ PACKAGES = (
     "sudachidict-small",
     "jaconv",
 )
-OPTIONAL = ("flash-attn", "spaces")
+OPTIONAL = ("flash-attn", "spaces", "peft", "pyarrow", "tensorboard")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -230,6 +231,17 @@ def test_a_text_of_nothing_or_one_character_is_refused(capsys, tiny_folder, tmp_
     assert message in err
 
 
+def test_ctrl_c_says_that_the_same_command_goes_on(capsys, texts, tiny_folder, tmp_path, monkeypatch) -> None:
+    def interrupt(self: ProgressLine, record: dict) -> None:
+        if record["step"] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(ProgressLine, "__call__", interrupt)
+    code, _, err = run(capsys, "train", tmp_path / "run", texts, "--from", tiny_folder, "--steps", 9, *QUICK)
+    assert code == 130
+    assert "stopped at checkpoint-00000002: the same command goes on from there" in err
+
+
 def test_a_run_goes_on_only_from_what_it_began_with(capsys, texts, tiny_folder, tiny_vocabulary, tmp_path) -> None:
     assert run(capsys, "train", tmp_path / "run", texts, "--from", tiny_folder, "--steps", 1, *QUICK)[0] == 0
     code, _, err = run(capsys, "train", tmp_path / "run", texts, "--from", tiny_folder, "--freeze", 1, "--steps", 2, *QUICK)
@@ -250,6 +262,14 @@ def test_accelerate_launches_two_processes_that_find_the_losses_of_one(texts, ti
     one, two = ([float(loss) for loss in losses(tmp_path / name)] for name in ("one", "two"))
     assert two == pytest.approx(one, rel=1e-3)
     assert (tmp_path / "two" / "model" / "model.safetensors").is_file()
+
+
+def test_a_place_that_cannot_be_written_is_named(capsys, texts, tiny_folder, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "run"):
+        code, _, err = run(capsys, "train", place, texts, "--from", tiny_folder, "--steps", 1)
+        assert code == 2
+        assert f"{str(place)!r} cannot be written: " in err
 
 
 # ---- what a run shows

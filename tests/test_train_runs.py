@@ -129,9 +129,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint_and_names_it(
                 model.embed_out.weight[3] = torch.nan
 
     run = tmp_path / "run"
-    with pytest.raises(
-        ParameterError, match=r"are no finite numbers after step 5: .*checkpoint-00000004' is the last good"
-    ):
+    with pytest.raises(ParameterError, match=r"are no finite numbers after step 5: .*checkpoint-00000004' is the last good"):
         train(model, [packed], [1.0], run, settings(save_seconds=0.0), on_step=spoil)
     state = torch.load(run / "checkpoint-00000004" / "state.pt", weights_only=True)
     assert all(bool(weight.isfinite().all()) for weight in state["model"].values())
@@ -248,6 +246,7 @@ def test_a_text_shorter_than_a_window_is_refused_before_anything_is_written(
         ({"rows": 0}, "rows=0 must be above 0"),
         ({"accumulate": 0}, "accumulate=0 must be above 0"),
         ({"length": 1}, "length=1 must be at least 2"),
+        ({"seed": -1}, "seed=-1 must be at least 0"),
         ({"optimizer": "sgd"}, "'muon', 'adamw', not 'sgd'"),
         ({"flat_share": 2.0}, "flat_share=2.0 must be from 0 to 1"),
         ({"log_with": "paper"}, "log_with='paper' is no tracker that accelerate knows: .*'tensorboard'"),

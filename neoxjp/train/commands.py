@@ -88,7 +88,7 @@ def _evaluate_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--apart", metavar="SOURCE", help="only this source for itself, all others summed as 'other'")
     parser.add_argument("--revision", help="Hub revision")
     parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16, float16 or auto")
-    parser.add_argument("--device", help="cpu, cuda or auto (default: the CPU)")
+    parser.add_argument("--device", help="cpu, cuda or auto (default: cuda if there is one)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -143,8 +143,9 @@ def evaluate_command(options: argparse.Namespace) -> None:
     if options.limit < 0:
         raise ParameterError(f"limit={options.limit!r} must be at least 0 characters (0: whole documents)")
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(options.model, revision=options.revision)
+    device = options.device or ("cuda" if _cuda() else "cpu")
     model = GPTNeoXJapaneseForCausalLM.from_pretrained(
-        options.model, revision=options.revision, dtype=options.dtype, device_map=options.device
+        options.model, revision=options.revision, dtype=options.dtype, device_map=device
     )
     documents = (d for path in options.files for d in read_documents(path, column=options.column, split=options.split))
     if options.apart:

@@ -20,7 +20,7 @@ from neoxjp.train.commands import named
 from neoxjp.train.corpus import Packed, pack_once
 from neoxjp.train.loop import fresh_model, train
 from neoxjp.train.plot import plot
-from neoxjp.train.runs import last_checkpoint, save_model
+from neoxjp.train.runs import last_checkpoint, save_model, writing
 from neoxjp.train.settings import TrainSettings, bf16_helps
 from neoxjp.train.start import Start, merge_lora, start_model, start_tokenizer, stored_dtype
 
@@ -41,7 +41,8 @@ def run_job(options: argparse.Namespace, *, main_first: Callable[[], AbstractCon
     _check(options, start)
     folder: Path = options.folder
     with main_first():
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         vocabulary = folder / "vocabulary"
         tokenizer = start_tokenizer(options.source or options.vocabulary or str(bundled_path()), options.revision, vocabulary)
         corpora, shares = _texts(options, vocabulary, folder, say=is_main)
@@ -57,12 +58,18 @@ def run_job(options: argparse.Namespace, *, main_first: Callable[[], AbstractCon
     settings = _settings(options, start, model, corpora, precision)
     if is_main:
         _announce(model, corpora, settings, last_checkpoint(folder))
-    train(model, corpora, shares, folder, settings, on_step=ProgressLine(settings), start=asdict(start))
+    try:
+        train(model, corpora, shares, folder, settings, on_step=ProgressLine(settings), start=asdict(start))
+    except KeyboardInterrupt:
+        last = last_checkpoint(folder)
+        print(f"\nstopped{f' at {last.name}: the same command goes on from there' if last else ''}", file=sys.stderr)
+        raise
     out = folder / "model"
     if is_main:
         save_model(merge_lora(model), tokenizer, out, dtype)
         began = f"from {start.model}" if start.model else "from scratch"
-        plot(folder / "log.csv", folder / "plot.png", f"{model.num_parameters / 1e6:.1f} M parameters, {began}")
+        with writing(folder / "plot.png"):
+            plot(folder / "log.csv", folder / "plot.png", f"{model.num_parameters / 1e6:.1f} M parameters, {began}")
     return f"{out}: done. Try it: neoxjp generate --model {out}"
 
 

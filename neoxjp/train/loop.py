@@ -69,7 +69,8 @@ def train(
     """
     _check_windows(settings, model.config, corpora)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with runs.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     # Autocast is ours: accelerate holds the precision for the whole process, and a second run may want another.
     accelerator = Accelerator(
         mixed_precision="no", cpu=not torch.cuda.is_available(), log_with=settings.log_with, project_dir=folder

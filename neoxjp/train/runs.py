@@ -6,7 +6,8 @@ A checkpoint holds the weights that train, what the optimizers remember (state.p
 import csv
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from neoxjp.checkpoint import atomic_folder, read_json
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import CheckpointError, ParameterError, listed
+from neoxjp.folders import write_error
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.settings import TrainSettings
@@ -36,6 +38,17 @@ class Progress:
     def share(self, settings: TrainSettings) -> float:
         """How much of the run is done, 0 to 1."""
         return self.step / settings.steps if settings.steps else min(1.0, self.seconds / (60 * (settings.minutes or 1)))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the system's refusal to write `path` into a CheckpointError."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def last_checkpoint(folder: str | Path) -> Path | None:
@@ -162,20 +175,18 @@ def open_log(path: Path, step: int) -> None:
     """Start the log, or drop the rows of steps that were lost with the process that made them."""
     kept = [row for row in read_log(path) if (row["step"] or "").isdigit() and int(row["step"]) <= step]
     fresh = path.with_name(f".{path.name}.writing")
-    with fresh.open("w", encoding="utf-8", newline="") as file:
+    with writing(path), fresh.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
-    fresh.replace(path)
+    with writing(path):
+        fresh.replace(path)
 
 
 def log(path: Path, record: Mapping[str, Any]) -> None:
     """Add a row."""
-    try:
-        with path.open("a", encoding="utf-8", newline="") as file:
-            csv.DictWriter(file, COLUMNS, extrasaction="ignore").writerow(record)
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be written ({error.strerror}): {stands(path.parent)}") from error
+    with writing(path), path.open("a", encoding="utf-8", newline="") as file:
+        csv.DictWriter(file, COLUMNS, extrasaction="ignore").writerow(record)
 
 
 def _write_state(state: dict[str, Any], path: Path) -> None:

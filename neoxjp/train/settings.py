@@ -48,6 +48,8 @@ class TrainSettings:
                 f"flat_share={self.flat_share!r} must be from 0 to 1, weight_decay={self.weight_decay!r} and "
                 f"warmup_steps={self.warmup_steps!r} at least 0"
             )
+        if self.seed < 0:
+            raise ParameterError(f"seed={self.seed!r} must be at least 0")
         if (self.steps or self.minutes or 0) <= 0:
             raise ParameterError(f"steps={self.steps!r}, minutes={self.minutes!r}: the run must be longer than nothing")
         if self.optimizer not in ("muon", "adamw"):
