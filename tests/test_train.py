@@ -18,7 +18,6 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import loop
 from neoxjp.train.__main__ import main
 from neoxjp.train.corpus import Document, Packed, draw_batch, open_packed, pack
-from neoxjp.train.evaluate import _windows, bits_per_character
 from neoxjp.train.loop import TrainSettings, export, fresh_model, last_checkpoint, train
 from neoxjp.train.runs import Progress
 from tests.train_tiny import TEXTS, losses, settings, tiny_config
@@ -188,38 +187,6 @@ def test_an_exported_run_loads_with_its_tokenizer(
     with torch.no_grad():
         torch.testing.assert_close(loaded(ids).logits, trained(ids).logits, atol=2e-2, rtol=0)  # stored in float16
     assert GPTNeoXJapaneseTokenizer.from_pretrained(str(tmp_path / "model")).encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
-
-
-# ---- measuring
-
-
-def test_bits_per_character_is_the_loss_in_bits_over_the_characters(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    model = fresh_model(tiny_config(tokenizer)).eval()
-    ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer.encode(TEXTS[0])]])
-    with torch.no_grad():
-        nats = float(model(ids, labels=ids).loss) * (ids.shape[1] - 1)
-    score = bits_per_character(model, tokenizer, [Document(TEXTS[0], "s")])["s"]
-    assert score.bits_per_character == pytest.approx(nats / math.log(2) / len(TEXTS[0]), rel=1e-5)
-    assert (score.documents, score.characters, score.tokens) == (1, len(TEXTS[0]), ids.shape[1] - 1)
-
-
-def test_sources_are_summed_apart_and_documents_cut(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    model = fresh_model(tiny_config(tokenizer)).eval()
-    documents = [Document("猫" * 300, "a"), Document("犬", "a"), Document("猫", "b"), Document("", "c")]
-    scores = bits_per_character(model, tokenizer, documents, limit=200)
-    assert {source: (score.documents, score.characters) for source, score in scores.items()} == {"a": (2, 201), "b": (1, 1)}
-    with pytest.raises(ParameterError, match="no text to evaluate"):
-        bits_per_character(model, tokenizer, [])
-
-
-@pytest.mark.parametrize("length", [2, 63, 64, 65, 96, 97, 128, 129, 500])
-def test_windows_score_every_position_once_with_half_a_context_before(length: int) -> None:
-    scored: list[int] = []
-    for start, new in _windows(length, 64):
-        assert start < new <= start + 64
-        assert start == 0 or new - start >= 32
-        scored += range(new, min(length, start + 64))
-    assert scored == list(range(1, length))
 
 
 def test_the_commands_lead_from_text_to_a_measured_model(

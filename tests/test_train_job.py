@@ -1,4 +1,4 @@
-"""`neoxjp train` and `evaluate` on tiny models: from text to a folder that loads, fine-tuning, LoRA, processes, faults."""
+"""`neoxjp train` on tiny models: from text to a folder that loads, fine-tuning, LoRA, processes, faults."""
 
 import json
 import math
@@ -17,12 +17,10 @@ from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.commands import named
-from neoxjp.train.evaluate import score_ids
 from neoxjp.train.job import ProgressLine, progress_line
 from neoxjp.train.plot import plot, ticks
 from neoxjp.train.runs import open_log
 from neoxjp.train.start import Start, merge_lora, start_model
-from tests.tiny_model import pair
 from tests.train_tiny import TEXTS, losses, settings
 
 ROOT = Path(__file__).parent.parent
@@ -308,55 +306,3 @@ def test_ticks_are_round_numbers() -> None:
     assert ticks(0, 7.3) == [0, 2, 4, 6]
     assert ticks(3.8, 6.6) == [4.0, 4.5, 5.0, 5.5, 6.0, 6.5]
     assert ticks(1, 1) == [1.0]
-
-
-# ---- measuring
-
-
-def test_the_loss_is_that_of_transformers() -> None:
-    our, theirs = pair()
-    ids = [60, *(number * 7 % 59 for number in range(40))]
-    with torch.no_grad():
-        expected = float(theirs(torch.tensor([ids]), labels=torch.tensor([ids])).loss)
-        logits = theirs(torch.tensor([ids])).logits[0, :-1]
-    nats, first, first_five = score_ids(our, ids)
-    assert nats / 40 == pytest.approx(expected, abs=1e-5)
-    ranks = [int((row > row[target]).sum()) for row, target in zip(logits, ids[1:], strict=True)]
-    assert (first, first_five) == (sum(rank == 0 for rank in ranks), sum(rank < 5 for rank in ranks))
-
-
-def test_past_the_context_the_loss_is_that_of_overlapping_windows() -> None:
-    our, theirs = pair(max_position_embeddings=16)
-    ids = [60, *(number * 7 % 59 for number in range(39))]
-    expected = 0.0
-    for start, new in ((0, 1), (8, 16), (16, 24), (24, 32)):
-        window = torch.tensor([ids[start : start + 16]])
-        with torch.no_grad():
-            logprobs = theirs(window).logits[0].log_softmax(-1)
-        expected -= sum(float(logprobs[n - start - 1, ids[n]]) for n in range(new, min(start + 16, 40)))
-    assert score_ids(our, ids)[0] == pytest.approx(expected, abs=1e-3)
-
-
-def test_evaluate_prints_a_line_a_source_and_says_what_it_cut(capsys, tiny_folder, tmp_path) -> None:
-    lines = [{"text": "猫は犬である。" * 9, "source": "a"}, {"text": "東京", "source": "b"}, {"text": "大学"}]
-    (tmp_path / "x.jsonl").write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
-    code, out, err = run(capsys, "evaluate", tiny_folder, tmp_path / "x.jsonl", "--limit", 20)
-    assert code == 0
-    assert [line.split(":")[0] for line in out.splitlines()] == ["a", "b", "texts"]
-    assert "bits/character (1 documents, 20 characters, " in out
-    assert "top-5" in out
-    assert err == "1 documents were cut at 20 characters; --limit 0 takes them whole\n"
-    code, out, err = run(capsys, "evaluate", tiny_folder, tmp_path / "x.jsonl", "--limit", 0, "--json")
-    found = json.loads(out)["sources"]["a"]
-    assert (code, err, found["characters"]) == (0, "", 63)
-    assert found["perplexity_per_token"] == pytest.approx(math.exp(found["nats"] / found["tokens"]))
-    assert found["bits_per_character"] == pytest.approx(found["nats"] / math.log(2) / 63)
-    assert 0 <= found["top1"] <= found["top5"] <= 1
-
-
-def test_evaluate_refuses_what_it_cannot_read(capsys, tiny_folder, tmp_path) -> None:
-    (tmp_path / "x.txt").write_text("", encoding="utf-8")
-    assert "there is no text to evaluate on" in run(capsys, "evaluate", tiny_folder, tmp_path / "x.txt")[2]
-    assert run(capsys, "evaluate", tiny_folder, tmp_path / "none.txt")[0] == 2
-    assert run(capsys, "evaluate", tiny_folder, tmp_path / "x.txt", "--limit", -1)[0] == 2
-    assert run(capsys, "evaluate", tmp_path / "nowhere", tmp_path / "x.txt")[0] == 2

@@ -40,15 +40,15 @@ class TextScore:
 
         Its unit is a token, so it can be compared between models of one vocabulary only; `bits_per_character` goes across.
         """
-        return math.exp(min(self.nats / self.tokens, 700.0))
+        return math.exp(min(self.nats / max(self.tokens, 1), 700.0))
 
     def as_dict(self) -> dict[str, int | float]:
         """The sums and what follows from them, for JSON."""
         return asdict(self) | {
             "bits_per_character": self.bits_per_character,
             "perplexity_per_token": self.perplexity,
-            "top1": self.first / self.tokens,
-            "top5": self.first_five / self.tokens,
+            "top1": self.first / max(self.tokens, 1),
+            "top5": self.first_five / max(self.tokens, 1),
         }
 
 
@@ -67,27 +67,33 @@ def bits_per_character(
     Raises ParameterError when there is no text.
     """
     sums: dict[str, list[float]] = {}
+    half = max(1, model.config.max_position_embeddings // 2)
+    used, before = 0, [tokenizer.eos_token_id]  # of the document that a piece goes on: characters scored, the last ids
     for document in documents:
-        text = document.text[:limit]
+        text = document.text if limit is None else document.text[: max(0, limit - used)]
         if text:
             ids = tokenizer.encode(text)
-            nats, first, first_five = score_ids(model, [tokenizer.eos_token_id, *ids])
-            found = (1, len(text), len(ids), nats, first, first_five, len(text) < len(document.text))
+            nats, first, first_five = score_ids(model, [*before, *ids], new=len(before))
+            found = (used == 0, len(text), len(ids), nats, first, first_five, len(text) < len(document.text))
             sums[document.source] = [a + b for a, b in zip(sums.get(document.source, [0.0] * 7), found, strict=True)]
+            before = [*before, *ids][-half:]
+        used += len(text)
+        if not document.continues:
+            used, before = 0, [tokenizer.eos_token_id]
     if not sums:
         raise ParameterError("there is no text to evaluate on: every document is empty")
     return {source: TextScore(int(row[0]), int(row[1]), int(row[2]), row[3], *map(int, row[4:])) for source, row in sums.items()}
 
 
 @torch.inference_mode()
-def score_ids(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int]) -> tuple[float, int, int]:
-    """For ids[1:]: minus their log probability in nats, how many were the likeliest id, how many among the five likeliest."""
+def score_ids(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int], new: int = 1) -> tuple[float, int, int]:
+    """For ids[new:]: minus their log probability in nats, how many were the likeliest id, how many among the five likeliest."""
     context = model.config.max_position_embeddings
     total, first, first_five = 0.0, 0, 0
-    for start, new in _windows(len(ids), context):
+    for start, position in _windows(len(ids), context, new):
         window = torch.tensor([ids[start : start + context]], device=model.device)
-        logits: Tensor = model(window, use_cache=False).logits[0, new - start - 1 : -1].float()  # (new tokens, V)
-        targets = window[0, new - start :]
+        logits: Tensor = model(window, use_cache=False).logits[0, position - start - 1 : -1].float()  # (new tokens, V)
+        targets = window[0, position - start :]
         total += float(F.cross_entropy(logits, targets, reduction="none").double().sum())
         best = logits.topk(min(5, logits.shape[-1])).indices == targets[:, None]  # (new tokens, 5)
         first += int(best[:, 0].sum())
@@ -95,9 +101,9 @@ def score_ids(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int]) -> tuple[fl
     return total, first, first_five
 
 
-def _windows(length: int, context: int) -> Iterator[tuple[int, int]]:
+def _windows(length: int, context: int, new: int = 1) -> Iterator[tuple[int, int]]:
     """(start, first new position) of each window: (0, 1), then windows that overlap by half."""
-    start, new = 0, 1
+    start = 0
     while new < length:
         yield start, new
         new = start + context
