@@ -18,7 +18,7 @@ from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.commands import named
 from neoxjp.train.job import ProgressLine, progress_line
-from neoxjp.train.plot import plot, ticks
+from neoxjp.train.plot import _running_mean, plot, ticks
 from neoxjp.train.runs import open_log
 from neoxjp.train.start import Start, merge_lora, start_model
 from tests.train_tiny import TEXTS, losses, settings
@@ -300,6 +300,10 @@ def test_a_plot_is_drawn_from_any_log(tmp_path) -> None:
         plot(tmp_path / "log.csv", tmp_path / "plot.png", "a run")
         with Image.open(tmp_path / "plot.png") as image:
             assert image.size == (1200, 720)
+
+
+def test_the_mean_runs_over_the_last_values() -> None:
+    assert _running_mean([4.0, 2.0, 6.0, 1.0], 2) == [4.0, 3.0, 4.0, 3.5]
 
 
 def test_ticks_are_round_numbers() -> None:

@@ -1,8 +1,8 @@
 """The curve of a run as a PNG: bits per character over tokens, drawn with Pillow, which gradio brings along."""
 
 import math
-import statistics
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -70,7 +70,8 @@ def ticks(low: float, high: float, wanted: int = 6) -> list[float]:
 
 def _running_mean(values: Sequence[float], width: int) -> list[float]:
     """The mean of each value and the up to `width` - 1 before it."""
-    return [statistics.fmean(values[max(0, end - width) : end]) for end in range(1, len(values) + 1)]
+    sums = [0.0, *accumulate(values)]
+    return [(sums[end] - sums[max(0, end - width)]) / min(end, width) for end in range(1, len(sums))]
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
