@@ -98,17 +98,21 @@ def token_records(tokens: Sequence[Token], text: str) -> list[dict[str, Any]]:
 
 
 def frame(records: Iterable[Any]) -> "pandas.DataFrame":
-    """A tidy table, one row a record: comparisons, `token_records`, or any dataclasses or dicts without nesting."""
+    """A tidy table, one row a record: comparisons, `token_records`, or any dataclasses or dicts without nesting.
+
+    A lone surrogate becomes U+FFFD: where pyarrow is installed, pandas keeps text as UTF-8, which has none.
+    """
     import pandas
 
-    return pandas.DataFrame([_row(record) for record in records])
+    rows = [_row(record) for record in records]
+    return pandas.DataFrame([{name: _whole(value) for name, value in row.items()} for row in rows])
 
 
 def to_csv(table: "pandas.DataFrame") -> bytes:
     """The table as CSV that a spreadsheet opens: UTF-8 with a byte order mark, lines ended by CRLF.
 
     A text that a spreadsheet would run as a formula (it starts with = + - @, for some also their full-width forms, or a control
-    character) gets an apostrophe in front, and a lone surrogate becomes U+FFFD; everything else is as in the table.
+    character) gets an apostrophe in front; everything else is as in the table.
     """
     safe = table.map(_cell)
     return safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
@@ -132,8 +136,11 @@ def _row(record: Any) -> dict[str, Any]:
     return dict(record)
 
 
+def _whole(value: Any) -> Any:
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+
+
 def _cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return f"'{value}" if len(value) > 1 and value[0] in "=+-@＝＋－＠\t\r\0" else value

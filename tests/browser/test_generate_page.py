@@ -1,13 +1,15 @@
 """The Generate tab in a real browser: writing, going on, alternatives by mouse and keys, hostile text, narrow screens."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.page import serve, wait_for_model
 
 Visit = Callable[..., Any]
 
@@ -264,9 +266,17 @@ def test_on_a_narrow_screen_the_buttons_stay_in_reach_and_the_settings_are_folde
     expect(page.locator("#gen-go")).to_be_in_viewport()
 
 
+@pytest.fixture(scope="module")
+def own_url(tiny_folder: Path) -> Iterator[str]:
+    """A page for the tests that load into it: what they load, everyone sees."""
+    with serve(tiny_folder) as url:
+        wait_for_model(url)
+        yield url
+
+
 @pytest.mark.parametrize("lang", ["ja", "en"])
-def test_the_model_tab_tells_what_is_loaded_and_keeps_it_when_a_load_fails(visit: Visit, lang: str) -> None:
-    page = visit("m", lang=lang)
+def test_the_model_tab_tells_what_is_loaded_and_keeps_it_when_a_load_fails(visit: Visit, own_url: str, lang: str) -> None:
+    page = visit("m", lang=lang, url=own_url)
     expect(page.locator("#mod-facts")).to_contain_text("float32")
     page.locator("#mod-name input, #mod-name textarea").fill("/nowhere/<b>at all</b>")
     page.locator("#mod-load").click()
