@@ -27,7 +27,7 @@ from neoxjp.train.start import Start, merge_lora, start_model, start_tokenizer, 
 _FRESH = {"hidden_size": 384, "layers": 6, "heads": 6, "context": 512}
 _RATES = {  # (start, optimizer) → (Muon's rate, AdamW's rate), unless told otherwise
     ("fresh", "muon"): (0.02, 0.004),
-    ("fresh", "adamw"): (0.02, 0.001),
+    ("fresh", "adamw"): (0.02, 0.002),
     ("tuned", "muon"): (0.002, 0.0004),
     ("tuned", "adamw"): (0.002, 0.0001),
     ("lora", "muon"): (0.002, 0.0004),
