@@ -100,7 +100,7 @@ def test_the_gradio_of_the_space_satisfies_the_repository() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["-r other.txt", "-e .", "./wheels/x.whl", "x @ file:///tmp/x.whl", "https://example.org/x.whl", "--index-url x"]
+    "line", ["-r other.txt", "-e .", "./wheels/x.whl", "x @ file:///wheels/x.whl", "https://example.org/x.whl", "--index-url x"]
 )
 def test_requirements_with_paths_or_options_are_refused(line: str) -> None:
     with pytest.raises(CheckpointError, match="only packages by name"):
