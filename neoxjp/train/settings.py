@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from neoxjp.errors import ParameterError
+from neoxjp.train.muon import Muon
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def build_optimizers(model: nn.Module, settings: TrainSettings) -> list[tuple[to
         return [(torch.optim.AdamW(kept, lr=settings.adamw_lr, betas=betas), settings.adamw_lr)]
     found: list[tuple[torch.optim.Optimizer, float]] = []
     if matrices:
-        found.append((torch.optim.Muon(matrices, lr=settings.muon_lr, weight_decay=decay), settings.muon_lr))
+        found.append((Muon(matrices, settings.muon_lr, weight_decay=decay, half=bf16_helps()), settings.muon_lr))
     if others:
         found.append((torch.optim.AdamW(others, lr=settings.adamw_lr, betas=betas, weight_decay=0.0), settings.adamw_lr))
     return found
