@@ -28,6 +28,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.train import runs
 from neoxjp.train.corpus import Packed, draw_batch
+from neoxjp.train.loss import TrainingLoss
 from neoxjp.train.runs import Progress, export, last_checkpoint
 from neoxjp.train.settings import TrainSettings, build_optimizers
 
@@ -78,7 +79,7 @@ def train(
     _check_rows(settings, accelerator.num_processes)
     built = build_optimizers(model, settings)
     progress = runs.resume(folder, model, [optimizer for optimizer, _ in built], settings)
-    prepared, *optimizers = accelerator.prepare(model.train(), *(optimizer for optimizer, _ in built))
+    prepared, *optimizers = accelerator.prepare(TrainingLoss(model.train()), *(optimizer for optimizer, _ in built))
     rated = [(optimizer, full) for optimizer, (_, full) in zip(optimizers, built, strict=True)]
     main = accelerator.is_main_process
     if main:
@@ -89,7 +90,7 @@ def train(
 
     def save() -> None:
         if main:
-            runs.save(folder, accelerator.unwrap_model(prepared), optimizers, progress, settings, start or {})
+            runs.save(folder, accelerator.unwrap_model(prepared).model, optimizers, progress, settings, start or {})
 
     per_token = sum(corpus.characters_per_token * share for corpus, share in zip(corpora, shares, strict=True)) / sum(shares)
     saved_at, first = time.monotonic(), progress.step
@@ -132,7 +133,7 @@ def train(
         tracker.finish()
     if interrupted.is_set():
         raise KeyboardInterrupt
-    return accelerator.unwrap_model(prepared).eval()
+    return accelerator.unwrap_model(prepared).model.eval()
 
 
 def print_progress(record: dict[str, Any]) -> None:
@@ -180,7 +181,7 @@ def _gradients(accelerator: Accelerator, model: nn.Module, batch: torch.Tensor, 
     for number, part in enumerate(parts, 1):
         with nullcontext() if number == len(parts) else accelerator.no_sync(model):
             with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=settings.mixed_precision == "bf16"):
-                loss = model(part, labels=part, use_cache=False).loss * (len(part) / len(batch))
+                loss = model(part) * (len(part) / len(batch))
             accelerator.backward(loss)
         total += loss.detach()
     norm = accelerator.clip_grad_norm_([weight for weight in model.parameters() if weight.requires_grad], settings.clip)
