@@ -24,6 +24,7 @@ IMPLEMENTATIONS = ("auto", "sdpa", "flash_attn", "eager")
 Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager"]
 _SDPA_KERNELS: dict[int, Kernel] = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
 BLOCK = 256  # tokens by which a cache grows
+SINGLY = 8  # so many new positions of one sequence attend one by one in a packed forward, as decoding steps would
 
 
 class Rope(NamedTuple):

@@ -1,6 +1,7 @@
 """The whole network, top-down: GPT-NeoX-Japanese for next-token prediction, and its body without the output layer.
 
-Attribute names are the checkpoint's names. A layer is in layers.py, `generate` in generation.py, model folders in checkpoint.py.
+Attribute names are the checkpoint's names. A layer is in layers.py, the forward for many sequences in packed.py,
+`generate` in generation.py, model folders in checkpoint.py.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.generation import generate
 from neoxjp.layers import GPTNeoXJapaneseLayer, Rows
 from neoxjp.outputs import CausalLMOutput, ModelOutput
+from neoxjp.packed import forward_packed
 
 
 class _InFolders(nn.Module):
@@ -148,6 +150,7 @@ class GPTNeoXJapaneseForCausalLM(_InFolders):
     """The network with its output layer: ids in, logits of the next id out."""
 
     generate = generate
+    forward_packed = forward_packed
 
     def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
         super().__init__(config, attn_implementation)

@@ -33,6 +33,7 @@ ROWS = {
     "engine": 1,
     "outputs": 1,
     "layers": 2,
+    "packed": 2,
     "generation": 2,
     "model": 2,
     "peers": 2,
@@ -63,6 +64,7 @@ BESIDE: set[tuple[str, str]] = {
     ("checkpoint", "placement"),
     # model is the front of the network's rooms.
     ("model", "layers"),
+    ("model", "packed"),
     ("model", "generation"),
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -1,0 +1,124 @@
+"""Many sequences in one forward: each as if it were alone."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neoxjp import attention
+from neoxjp.errors import ParameterError
+from tests.model_folders import load
+from tests.tiny_model import ours, pair
+
+MODEL = ours(rotary_pct=0.5, max_position_embeddings=512)
+
+
+def ids_of(count, seed=0):
+    return torch.randint(0, 59, (count,), generator=torch.Generator().manual_seed(seed))
+
+
+def read(model, ids):
+    """A cache that holds `ids`, by the plain forward."""
+    cache = model.new_cache()
+    if len(ids):
+        with torch.no_grad():
+            model(ids[None], past_key_values=[cache])
+    return cache
+
+
+def plain(model, past, ids):
+    """Logits (T, V) of `ids` after `past`, by the plain forward."""
+    with torch.no_grad():
+        return model(ids[None], past_key_values=[read(model, past)]).logits[0].float()
+
+
+def check(model, lengths, atol=1e-5):
+    """Sequences of (past, new) lengths: every position's logits equal the plain forward's, and so does what the cache holds."""
+    pasts = [ids_of(past, seed) for seed, (past, _) in enumerate(lengths)]
+    news = [ids_of(new, 100 + seed) for seed, (_, new) in enumerate(lengths)]
+    caches = [read(model, past) for past in pasts]
+    counts = [len(new) for new in news]
+    found = model.forward_packed(torch.cat(news), counts, caches, torch.arange(sum(counts)))
+    wanted = torch.cat([plain(model, past, new) for past, new in zip(pasts, news, strict=True)])
+    torch.testing.assert_close(found, wanted, rtol=0, atol=atol)
+    assert [cache.length for cache in caches] == [past + new for past, new in lengths]
+    for past, new, cache in zip(pasts, news, caches, strict=True):
+        following = model.forward_packed(torch.tensor([7]), [1], [cache])
+        wanted = plain(model, torch.cat((past, new)), torch.tensor([7]))
+        torch.testing.assert_close(following, wanted, rtol=0, atol=atol)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 30)), min_size=1, max_size=5))
+def test_each_sequence_is_as_the_plain_forward_computes_it(lengths):
+    check(MODEL, lengths)
+
+
+@pytest.mark.parametrize("attn_implementation", ["auto", "sdpa", "eager"])
+@pytest.mark.parametrize("changes", [{}, {"rotary_pct": 0.0}, {"tie_word_embeddings": False}, {"hidden_act": "relu"}])
+def test_any_network_and_attention(changes, attn_implementation):
+    model = pair(attn_implementation=attn_implementation, **changes)[0]
+    check(model, [(0, 20), (9, 1), (3, 8), (300, 9)] if "rotary_pct" not in changes else [(0, 1), (5, 12)])
+
+
+def test_a_cache_grows_over_its_blocks_in_the_middle_of_a_chunk():
+    check(MODEL, [(attention.BLOCK - 3, 20), (attention.BLOCK - 1, 1), (attention.BLOCK, 4)])
+
+
+def test_without_logits_at_each_sequence_gives_its_last_position():
+    counts, ids = [3, 1, 12], ids_of(16)
+    every = MODEL.forward_packed(ids, counts, [MODEL.new_cache() for _ in counts], torch.arange(16))
+    last = MODEL.forward_packed(ids, counts, [MODEL.new_cache() for _ in counts])
+    some = MODEL.forward_packed(ids, counts, [MODEL.new_cache() for _ in counts], torch.tensor([5, 0, 5]))
+    torch.testing.assert_close(last, every[[2, 3, 15]], rtol=0, atol=1e-6)
+    torch.testing.assert_close(some, every[[5, 0, 5]], rtol=0, atol=1e-6)
+    assert last.dtype == torch.float32
+    assert last.shape == (3, 61)
+
+
+@pytest.mark.parametrize("count", [1, 2, attention.SINGLY, attention.SINGLY + 1])
+def test_up_to_eight_new_positions_attend_one_by_one(count, monkeypatch):
+    queries = []
+    attend = attention.attend
+    monkeypatch.setattr(attention, "attend", lambda q, *rest, **kw: queries.append(q.shape[2]) or attend(q, *rest, **kw))
+    MODEL.forward_packed(ids_of(count), [count], [read(MODEL, ids_of(5))])
+    layers = MODEL.config.num_hidden_layers
+    calls = queries[-layers * (count if count <= attention.SINGLY else 1) :]
+    assert set(calls) == ({1} if count <= attention.SINGLY else {count})
+
+
+def test_a_model_that_is_spread_or_offloaded_computes_the_same(tmp_path):
+    MODEL.save_pretrained(tmp_path / "model")
+    body = {"gpt_neox_japanese.embed_in": "cpu", "gpt_neox_japanese": "disk", "embed_out": "cpu"}
+    check(load(tmp_path / "model", device_map=body), [(0, 12), (5, 1)])
+
+
+def test_a_cropped_cache_goes_on_from_where_it_was_cut():
+    cache = read(MODEL, ids_of(20))
+    cache.crop(12)
+    found = MODEL.forward_packed(torch.tensor([1, 2]), [2], [cache])
+    torch.testing.assert_close(found, plain(MODEL, ids_of(20)[:12], torch.tensor([1, 2]))[-1:], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ids", "counts", "caches", "said"),
+    [
+        ([[1, 2]], [2], 1, r"shape \(positions,\)"),
+        ([], [], 0, "at least one"),
+        ([1, 2, 3], [1, 1], 2, r"counts=\[1, 1\] must be 1 or more each and 3 in sum"),
+        ([1, 2], [2, 0], 2, "1 or more each"),
+        ([1, 2], [1, 1], 1, "must be 2 different KVCaches"),
+        ([1, 61], [2], 1, "input_ids holds 61: the model's ids run from 0 to 60"),
+        ([-1, 1], [2], 1, "input_ids holds -1"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(ids, counts, caches, said):
+    made = [MODEL.new_cache() for _ in range(caches)]
+    with pytest.raises(ParameterError, match=said):
+        MODEL.forward_packed(torch.tensor(ids, dtype=torch.int64), counts, made)
+    assert all(cache.length == 0 for cache in made)
+
+
+def test_one_cache_for_two_sequences_is_refused():
+    with pytest.raises(ParameterError, match="different KVCaches"):
+        MODEL.forward_packed(torch.tensor([1, 2]), [1, 1], [MODEL.new_cache()] * 2)
