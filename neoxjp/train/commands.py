@@ -6,11 +6,15 @@ The parsers are here; what a command does is in the other files of this folder, 
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neoxjp.errors import ParameterError
+
+if TYPE_CHECKING:
+    from neoxjp.train.documents import Document
 
 
 def add_commands(commands: Any, under: str, vocabulary: str = "train-vocabulary") -> None:
@@ -89,6 +93,9 @@ def _evaluate_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", help="Hub revision")
     parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16, float16 or auto")
     parser.add_argument("--device", help="cpu, cuda or auto (default: cuda if there is one)")
+    help_text = "texts to count an n-gram of characters in: a table shows how well it and xz do beside the model"
+    parser.add_argument("--ngram", type=Path, nargs="+", metavar="FILE", help=help_text)
+    parser.add_argument("--order", type=int, default=5, metavar="N", help="characters of its longest n-gram (default 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -137,8 +144,8 @@ def evaluate_command(options: argparse.Namespace) -> None:
     """Bits per character, perplexity a token, and how often the next token was the first or among the first five guesses."""
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-    from neoxjp.train.documents import read_documents
     from neoxjp.train.evaluate import bits_per_character
+    from neoxjp.train.ngram import baselines, train_ngram
 
     if options.limit < 0:
         raise ParameterError(f"limit={options.limit!r} must be at least 0 characters (0: whole documents)")
@@ -147,21 +154,47 @@ def evaluate_command(options: argparse.Namespace) -> None:
     model = GPTNeoXJapaneseForCausalLM.from_pretrained(
         options.model, revision=options.revision, dtype=options.dtype, device_map=device
     )
-    documents = (d for path in options.files for d in read_documents(path, column=options.column, split=options.split))
+    documents: Iterable[Document] = _read(options, options.files)
     if options.apart:
         documents = (d if d.source == options.apart else replace(d, source="other") for d in documents)
-    scores = bits_per_character(model, tokenizer, documents, limit=options.limit or None)
+    limit, others, ngram = options.limit or None, {}, None
+    if options.ngram:
+        documents = list(documents)
+        ngram = train_ngram(_read(options, options.ngram), options.order)
+        others = baselines(ngram, documents, limit=limit)
+    scores = bits_per_character(model, tokenizer, documents, limit=limit)
     if options.json:
-        found = {source: score.as_dict() for source, score in scores.items()}
-        print(json.dumps({"model": options.model, "limit": options.limit or None, "sources": found}, ensure_ascii=False))
+        found = {source: score.as_dict() | others.get(source, {}) for source, score in scores.items()}
+        facts: dict[str, Any] = {"model": options.model, "limit": limit, "sources": found}
+        facts |= {"ngram": {"order": options.order, "characters": ngram.characters}} if ngram else {}
+        print(json.dumps(facts, ensure_ascii=False))
         return
     for source, score in scores.items():
         facts = score.as_dict()
         counted = f"{score.documents} documents, {score.characters} characters, {score.tokens} tokens"
         guessed = f"perplexity {score.perplexity:.1f} a token, top-1 {facts['top1']:.1%}, top-5 {facts['top5']:.1%}"
         print(f"{source or 'texts'}: {score.bits_per_character:.3f} bits/character ({counted}), {guessed}")
+    if ngram:
+        head = ["bits per character", *(source or "texts" for source in scores)]
+        ours = [options.model, *(f"{score.bits_per_character:.3f}" for score in scores.values())]
+        lines = ((f"{options.order}-gram of {ngram.characters:,} characters", "ngram"), ("xz -9", "xz"))
+        rows = [[name, *(f"{others[source][f'{key}_bits_per_character']:.3f}" for source in scores)] for name, key in lines]
+        _print_table([head, ours, *rows])
     if cut := sum(score.cut for score in scores.values()):
         print(f"{cut} documents were cut at {options.limit} characters; --limit 0 takes them whole", file=sys.stderr)
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    print()
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _read(options: argparse.Namespace, files: Iterable[Path]) -> "Iterator[Document]":
+    from neoxjp.train.documents import read_documents
+
+    return (d for path in files for d in read_documents(path, column=options.column, split=options.split))
 
 
 def vocabulary_command(options: argparse.Namespace) -> None:
