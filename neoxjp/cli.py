@@ -1,4 +1,4 @@
-"""The command line: `neoxjp generate | tokenize | score | convert | train | evaluate | train-vocabulary | doctor`.
+"""The command line: `neoxjp generate | tokenize | score | convert | export | bench | train | evaluate | doctor` and a few more.
 
 Each command is a thin layer over the functions that the page and a Python user call, prints text or, with `--json`, one JSON
 object, and reads standard input where no text is given. Expected errors are one line on standard error and exit code 2.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from neoxjp import __version__
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.export.commands import add_commands as add_export
 from neoxjp.folders import bundled_path
 from neoxjp.train.commands import add_commands
 
@@ -108,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("folder", type=Path, help="a model folder that holds pytorch_model.bin")
     convert.add_argument("--out", type=Path, default=None, help="write to this folder instead of beside the pickle")
 
+    add_export(commands, "command")
     add_commands(commands, "command")
 
     _command(commands, "doctor", doctor_command, "what this machine offers, and what would run")

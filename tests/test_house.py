@@ -41,6 +41,7 @@ ROWS = {
     "analysis": 3,
     "train": 3,
     "bench": 3,
+    "export": 3,
     "render": 4,
     "render_steps": 4,
     "cli": 5,
@@ -61,6 +62,7 @@ BESIDE: set[tuple[str, str]] = {
     ("checkpoint", "hub"),
     ("checkpoint", "stored"),
     ("render_steps", "render"),
+    ("bench", "export"),  # llama.cpp is measured on what is exported for it
     ("checkpoint", "placement"),
     # model is the front of the network's rooms.
     ("model", "layers"),

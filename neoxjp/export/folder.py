@@ -1,0 +1,63 @@
+"""One export from a model folder to another folder, whole or not at all, with a README beside the weights."""
+
+import shutil
+from pathlib import Path
+from typing import Literal, get_args
+
+from neoxjp.config import MODEL_TYPE, GPTNeoXJapaneseConfig
+from neoxjp.errors import CheckpointError, ParameterError
+from neoxjp.export.gguf_file import check_gguf, write_gguf
+from neoxjp.export.gpt_neox import write_gpt_neox
+from neoxjp.export.parts import stored_parts
+from neoxjp.folders import WEIGHT_PATTERNS, atomic_folder, read_json
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+
+Target = Literal["gpt-neox", "gguf"]
+
+
+def export(folder: Path, out: Path, to: Target = "gpt-neox", kind: str = "f16") -> list[Path]:
+    """Write a model folder for other programs, whole or not at all. Returns the files written.
+
+    Args:
+        folder: a model folder of ours (safetensors).
+        out: a folder to write.
+        kind: of a GGUF file's matrices, one of gguf_file.GGUF_TYPES; a GPT-NeoX folder keeps the stored dtype.
+    Raises:
+        ParameterError: an unknown target or type, a missing package, a network that llama.cpp cannot compute, or `out` holds a
+            model of ours.
+        CheckpointError: no such folder or nothing in it, a full disk (what was in `out` is unchanged).
+    """
+    folder, out = Path(folder).expanduser(), Path(out).expanduser()
+    if to not in get_args(Target):
+        raise ParameterError(f"to={to!r} must be one of {', '.join(map(repr, get_args(Target)))}")
+    if not folder.is_dir():
+        raise CheckpointError(f"no folder {str(folder)!r} to export: name a folder with config.json and model.safetensors")
+    if (out / "config.json").is_file() and read_json(out / "config.json").get("model_type") == MODEL_TYPE:
+        raise ParameterError(f"{str(out)!r} holds a model of neoxjp, which the export would overwrite: name another folder")
+    config = GPTNeoXJapaneseConfig.from_folder(folder)
+    parts = stored_parts(folder, config)
+    tokenizer = None
+    if (folder / "vocab.txt").is_file() and (folder / "emoji.json").is_file():
+        tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(folder)
+    if to == "gguf":
+        check_gguf(config, kind)
+    with atomic_folder(out, drop=WEIGHT_PATTERNS if to == "gpt-neox" else ()) as fresh:
+        if to == "gpt-neox":
+            write_gpt_neox(config, parts, fresh)
+        else:
+            write_gguf(config, parts, fresh / f"model-{kind}.gguf", kind, tokenizer)
+        for name in ("vocab.txt", "emoji.json"):  # not tokenizer_config.json, which other loaders would follow
+            if tokenizer is not None and (folder / name).is_file():
+                shutil.copyfile(folder / name, fresh / name)
+        (fresh / "README.md").write_text(_readme(to, kind, config), encoding="utf-8")
+        names = sorted(path.name for path in fresh.iterdir())
+    return [out / name for name in names]
+
+
+def _readme(to: Target, kind: str, config: GPTNeoXJapaneseConfig) -> str:
+    """How to send ids to the readers of these files, and decode what comes back."""
+    facts = {"KIND": kind, "CONTEXT": str(config.max_position_embeddings), "EOS": str(list(config.eos_ids))}
+    text = (Path(__file__).parent / f"{to}.md").read_text(encoding="utf-8")
+    for name, value in facts.items():
+        text = text.replace(f"@{name}@", value)
+    return text

@@ -1,0 +1,88 @@
+"""The tensors of a model folder, read one at a time: under the checkpoint's names, and under those of GPT-NeoX."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neoxjp import checkpoint
+from neoxjp.config import GPTNeoXJapaneseConfig
+from neoxjp.errors import CheckpointError
+from neoxjp.folders import find_weights
+from neoxjp.stored import INPUT, OUTPUT, PREFIX, match, open_stored, same_bytes
+
+
+@dataclass(frozen=True)
+class Part:
+    """One tensor that is read when its turn has come."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    read: Callable[[], Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+
+def stored_parts(folder: Path, config: GPTNeoXJapaneseConfig) -> list[Part]:
+    """The tensors of a model folder under the checkpoint's names, in the network's order; no output where it is the embedding.
+
+    Raises CheckpointError, naming all tensors that are missing, unexpected or of another shape.
+    """
+    stored = open_stored(find_weights(folder))
+    wanted = shapes(config)
+    found = match(stored, wanted).tensors
+    output = found.get(OUTPUT)
+    if output is not None and same_bytes(stored.read(output), stored.read(found[PREFIX + INPUT])):
+        del found[OUTPUT]
+    parts = []
+    for name in wanted:
+        if name in found:
+            tensor = found[name]
+            assert isinstance(tensor.dtype, torch.dtype)  # match refused the others
+            parts.append(Part(name, tensor.shape, tensor.dtype, lambda tensor=tensor: stored.read(tensor)))  # type: ignore[misc]
+    return parts
+
+
+def shapes(config: GPTNeoXJapaneseConfig) -> dict[str, tuple[int, ...]]:
+    """The checkpoint's names and shapes, in the network's order, the output last."""
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+
+    with checkpoint.empty_weights():
+        state = GPTNeoXJapaneseForCausalLM(config).state_dict()
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def gpt_neox_parts(config: GPTNeoXJapaneseConfig, parts: Sequence[Part]) -> list[Part]:
+    """The same tensors under GPT-NeoX's names, with the biases that it has and the output that it may expect."""
+    own = {part.name: part for part in parts}
+    embedding = own[PREFIX + INPUT]
+    named: list[Part] = []
+    for part in parts:
+        name = part.name.replace(PREFIX, "gpt_neox.", 1)
+        if name.endswith("attention.dense_bias"):
+            continue
+        named.append(dataclasses.replace(part, name=name))
+        if name.endswith((".query_key_value.weight", ".dense.weight", ".dense_h_to_4h.weight", ".dense_4h_to_h.weight")):
+            given = own.get(part.name.replace("dense.weight", "dense_bias"))
+            zeros = Part("", part.shape[:1], part.dtype, lambda part=part: torch.zeros(part.shape[0], dtype=part.dtype))  # type: ignore[misc]
+            bias = zeros if given is None or given is part else given
+            named.append(dataclasses.replace(bias, name=name.removesuffix("weight") + "bias"))
+    if OUTPUT not in own:
+        named.append(dataclasses.replace(embedding, name=OUTPUT))
+    return named
+
+
+def check_disk(folder: Path, need: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise CheckpointError(
+            f"the disk is too full: the export takes {need:,} bytes, {free:,} are free",
+            ja=f"ディスクの空きが足りません（必要 {need:,} バイト、空き {free:,} バイト）",
+        )
