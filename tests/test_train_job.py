@@ -132,6 +132,21 @@ def test_frozen_layers_and_the_embedding_stay_as_they_are(capsys, texts, tiny_fo
     assert not any(".layers.0." in name for name in state["model"])
 
 
+@pytest.mark.parametrize("helps", [True, False])
+def test_the_precision_is_said_and_that_bf16_is_slow_where_it_is(
+    capsys, texts, tiny_vocabulary, tmp_path, monkeypatch, helps
+) -> None:
+    monkeypatch.setattr("neoxjp.train.settings.bf16_helps", lambda: helps)
+    monkeypatch.setattr("neoxjp.train.job.bf16_helps", lambda: helps)
+    shape = ["--vocabulary", tiny_vocabulary, "--steps", 1, *SHAPE, *QUICK]
+    for name, found in (("auto", "bf16" if helps else "float32"), ("no", "float32"), ("bf16", "bf16")):
+        code, _, err = run(capsys, "train", tmp_path / name, texts, *shape, "--mixed-precision", name)
+        assert code == 0, err
+        assert f"16 tokens, muon, {found}\n" in err
+        assert ("has no instructions for bf16" in err) == (name == "bf16" and not helps)
+        assert "tokens/s" in err
+
+
 def test_frozen_matrices_keep_their_stored_dtype_only_under_autocast(tiny_folder, tmp_path) -> None:
     GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder, dtype="float16").save_pretrained(tmp_path / "half")
     for half, expected in ((True, torch.float16), (False, torch.float32)):

@@ -247,6 +247,7 @@ def test_a_text_shorter_than_a_window_is_refused_before_anything_is_written(
         ({"accumulate": 0}, "accumulate=0 must be above 0"),
         ({"length": 1}, "length=1 must be at least 2"),
         ({"seed": -1}, "seed=-1 must be at least 0"),
+        ({"mixed_precision": "fp16"}, "'auto', 'no', 'bf16', not 'fp16'"),
         ({"optimizer": "sgd"}, "'muon', 'adamw', not 'sgd'"),
         ({"flat_share": 2.0}, "flat_share=2.0 must be from 0 to 1"),
         ({"log_with": "paper"}, "log_with='paper' is no tracker that accelerate knows: .*'tensorboard'"),

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     running.add_argument("--context", type=int, default=512)
     running.add_argument("--seed", type=int, default=0)
     running.add_argument("--save-seconds", type=float, default=300.0)
-    running.add_argument("--mixed-precision", choices=("no", "bf16"), default="bf16")
+    running.add_argument("--mixed-precision", choices=("auto", "no", "bf16"), default="auto")
     running.set_defaults(run=_run)
 
     exporting = commands.add_parser("export", help="write the last checkpoint of a run as a model folder (fp16)")

@@ -47,15 +47,14 @@ def run_job(options: argparse.Namespace, *, main_first: Callable[[], AbstractCon
         tokenizer = start_tokenizer(options.source or options.vocabulary or str(bundled_path()), options.revision, vocabulary)
         corpora, shares = _texts(options, vocabulary, folder, say=is_main)
     _check_start(folder, start)
-    precision = options.mixed_precision
-    precision = ("bf16" if bf16_helps() else "no") if precision == "auto" else precision
+    half = options.mixed_precision == "bf16" or (options.mixed_precision == "auto" and bf16_helps())
     if start.model is None:
         model = fresh_model(_config(options, tokenizer), options.seed)
         dtype = parse_dtype(options.dtype) or torch.float16
     else:
         dtype = parse_dtype(options.dtype) or stored_dtype(start.model, start.revision)
-        model = start_model(start, seed=options.seed, half=precision == "bf16")
-    settings = _settings(options, start, model, corpora, precision)
+        model = start_model(start, seed=options.seed, half=half)
+    settings = _settings(options, start, model, corpora)
     if is_main:
         _announce(model, corpora, settings, last_checkpoint(folder))
     try:
@@ -164,7 +163,7 @@ def _config(options: argparse.Namespace, tokenizer: GPTNeoXJapaneseTokenizer) ->
 
 
 def _settings(
-    options: argparse.Namespace, start: Start, model: GPTNeoXJapaneseForCausalLM, corpora: Sequence[Packed], precision: Any
+    options: argparse.Namespace, start: Start, model: GPTNeoXJapaneseForCausalLM, corpora: Sequence[Packed]
 ) -> TrainSettings:
     shortest, tokens = min(len(corpus.ids) for corpus in corpora), sum(len(corpus.ids) for corpus in corpora)
     length = options.length if options.length is not None else max(16, min(256, model.config.max_position_embeddings, shortest))
@@ -189,7 +188,7 @@ def _settings(
         flat_share=options.flat_share,
         clip=options.clip,
         seed=options.seed,
-        mixed_precision=precision,
+        mixed_precision=options.mixed_precision,
         save_seconds=options.save_seconds,
         keep=options.keep,
         log_with=options.log_with,
@@ -204,8 +203,10 @@ def _announce(model: GPTNeoXJapaneseForCausalLM, corpora: Sequence[Packed], sett
     print(f"{documents:,} documents, {characters:,} characters, {tokens:,} tokens", file=sys.stderr)
     print(
         f"training {trained:,} of {model.num_parameters:,} parameters for {long} of {settings.rows} × "
-        f"{settings.length} tokens, {settings.optimizer}, {'bf16' if settings.mixed_precision == 'bf16' else 'float32'}"
+        f"{settings.length} tokens, {settings.optimizer}, {'bf16' if settings.half else 'float32'}"
         + (f"; going on from {last.name}" if last else ""),
         file=sys.stderr,
         flush=True,
     )
+    if settings.half and not bf16_helps():
+        print("this processor has no instructions for bf16: --mixed-precision auto would be many times faster", file=sys.stderr)

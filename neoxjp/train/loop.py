@@ -180,7 +180,7 @@ def _gradients(accelerator: Accelerator, model: nn.Module, batch: torch.Tensor, 
     parts = batch.chunk(min(settings.accumulate, len(batch)))
     for number, part in enumerate(parts, 1):
         with nullcontext() if number == len(parts) else accelerator.no_sync(model):
-            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=settings.mixed_precision == "bf16"):
+            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=settings.half):
                 loss = model(part) * (len(part) / len(batch))
             accelerator.backward(loss)
         total += loss.detach()

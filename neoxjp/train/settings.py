@@ -30,7 +30,7 @@ class TrainSettings:
     flat_share: float = 0.5  # of the run, before the learning rate falls
     clip: float = 1.0  # largest norm of the gradient
     seed: int = 0
-    mixed_precision: Literal["no", "bf16"] = "bf16"
+    mixed_precision: Literal["auto", "no", "bf16"] = "auto"  # bf16 autocast; auto: where it is faster
     save_seconds: float = 300.0  # between checkpoints
     keep: int = 2  # checkpoints kept
     log_with: str | None = None  # a tracker that accelerate knows, such as "tensorboard"
@@ -53,9 +53,16 @@ class TrainSettings:
             raise ParameterError(f"seed={self.seed!r} must be at least 0")
         if (self.steps or self.minutes or 0) <= 0:
             raise ParameterError(f"steps={self.steps!r}, minutes={self.minutes!r}: the run must be longer than nothing")
+        if self.mixed_precision not in ("auto", "no", "bf16"):
+            raise ParameterError(f"mixed_precision must be one of 'auto', 'no', 'bf16', not {self.mixed_precision!r}")
         if self.optimizer not in ("muon", "adamw"):
             raise ParameterError(f"optimizer must be one of 'muon', 'adamw', not {self.optimizer!r}")
         _check_tracker(self.log_with)
+
+    @property
+    def half(self) -> bool:
+        """Whether layers are computed in bfloat16."""
+        return self.mixed_precision == "bf16" or (self.mixed_precision == "auto" and bf16_helps())
 
 
 def build_optimizers(model: nn.Module, settings: TrainSettings) -> list[tuple[torch.optim.Optimizer, float]]:
