@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neoxjp import __version__
+from neoxjp.bench.commands import add_commands as add_bench
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.export.commands import add_commands as add_export
 from neoxjp.folders import bundled_path
@@ -110,6 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("--out", type=Path, default=None, help="write to this folder instead of beside the pickle")
 
     add_export(commands, "command")
+    add_bench(commands, "command")
     add_commands(commands, "command")
 
     _command(commands, "doctor", doctor_command, "what this machine offers, and what would run")

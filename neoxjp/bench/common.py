@@ -58,7 +58,7 @@ class Report:
     base: str = BEST
 
     def ratio(self, row: Row) -> float | None:
-        """How many times better the base is than this row: the median over the rounds, each round's pair being neighbours in time."""
+        """How many times better the base is than this row: the median over the rounds of the ratio within a round."""
         ours = next((r for r in self.rows if r.who == self.base and r.what == row.what and r.values), None)
         if ours is None or row.who == self.base or len(ours.values) != len(row.values) or not all(row.values + ours.values):
             return None

@@ -1,0 +1,144 @@
+"""`neoxjp bench generate`: one visitor. Time to the first token, decoding speed, the same linear layers alone, the read limit.
+
+Ours runs as users get it, through the engine. Each round has a prompt of its own, the same for everybody, so that nobody can
+reuse what it read before.
+"""
+
+import argparse
+import contextlib
+import functools
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from neoxjp import checkpoint
+from neoxjp.bench import common, peers
+from neoxjp.bench.common import BEST, Report, Row
+from neoxjp.bench.peers import Writer, Written
+from neoxjp.bench.subject import Subject, subject
+from neoxjp.engine import Engine
+from neoxjp.errors import ParameterError
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.sampling import SamplingParams
+
+LINEARS = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "embed_out")  # in the order of a step
+
+
+def command(options: argparse.Namespace) -> None:
+    """Measure and print."""
+    check_lengths(options)
+    measured = subject(options.shape, options.model)
+    check_context(measured, options.prompt + options.new)
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(peers.opened(name, measured, options)) for name in options.against]
+        model = measured.ours(options.dtype, options.quantization, options.device)
+        report = measure(measured, model, others, options)
+    report.show(options.json)
+
+
+def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: argparse.Namespace) -> Report:
+    """The table."""
+    runs: dict[str, Callable[[], Any]] = {BEST: _in_turn(measured, options, lambda p: write(model, p, options.new))}
+    for peer in others:
+        if peer.write is not None:
+            runs[peer.name] = _in_turn(measured, options, functools.partial(peer.write, new=peer.new))
+    runs["linears alone"] = linears_alone(model)
+    found = common.rounds(runs, options.rounds)
+    report = Report(
+        f"bench generate: {measured.name}",
+        {
+            "format": model_format(model, options),
+            "prompt": options.prompt,
+            "new": options.new,
+            "device": options.device,
+            "kernel": kernel_of(model),
+        },
+        machine=common.machine_facts(("torch", *(peer.package for peer in others))),
+    )
+    ran = [(BEST, "")] + [(peer.name, peer.note) for peer in others]
+    for what, unit in (("decode", "tokens/s"), ("first token", "s")):
+        for name, note in ran:
+            values = tuple(w.rate if what == "decode" else w.first for w in found.get(name, ()))
+            report.rows.append(Row(name, what, unit, values, note if what == "decode" else ""))
+    report.rows.append(Row("linears alone", "decode", "tokens/s", tuple(1 / seconds for seconds in found["linears alone"])))
+    reached = statistics.median(written.rate for written in found[BEST])
+    nbytes = measured.bytes_per_token(model_format(model, options))
+    report.notes.append(common.limit_note(nbytes, common.read_bandwidth(options.device), reached))
+    report.notes.append("linears alone: a loop over our model's own linear layers, one row each, nothing else")
+    report.notes += [f"{p.name}: {peers.agreement(found[BEST], found[p.name])}" for p in others if p.name in found]
+    return report
+
+
+def _in_turn(measured: Subject, options: argparse.Namespace, write: Callable[[list[int]], Written]) -> Callable[[], Written]:
+    """A run whose every round has the next prompt."""
+    prompts = (measured.prompt(options.prompt, number) for number in itertools.count())
+    return lambda: write(next(prompts))
+
+
+@torch.inference_mode()
+def write(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], new: int) -> Written:
+    """One visitor with an engine of its own, greedy, `new` ids whatever they are."""
+    params = SamplingParams(do_sample=False, max_new_tokens=new, eos_token_id=())
+    began = time.perf_counter()
+    with Engine(model, max_batch=1) as engine:
+        request = engine.submit(prompt, params)
+        next(request)
+        first = time.perf_counter()
+        for _ in request:
+            pass
+    return Written(list(request.ids), first - began, time.perf_counter() - first)
+
+
+def linears_alone(model: GPTNeoXJapaneseForCausalLM) -> Callable[[], float]:
+    """A run that returns the seconds of one token's linear layers, in the order of the network: the mean of several passes."""
+    layers = [(name.rpartition(".")[2], module) for name, module in model.named_modules()]
+    layers = [(name, module) for name, module in layers if name in LINEARS]
+    config = model.config
+    dtype = torch.float32 if model.device.type == "cpu" and model.dtype != torch.bfloat16 else model.dtype
+    inputs = {width: torch.randn(1, width, dtype=dtype, device=model.device)
+              for width in (config.hidden_size, config.intermediate_size)}  # fmt: skip
+
+    def once() -> None:
+        for name, layer in layers:
+            layer(inputs[config.intermediate_size if name == "dense_4h_to_h" else config.hidden_size])
+
+    @torch.inference_mode()
+    def run() -> float:
+        done, began = 0, time.perf_counter()
+        while done < 3 or (done < 200 and time.perf_counter() - began < 1.0):
+            once()
+            if model.device.type == "cuda":
+                torch.cuda.synchronize()
+            done += 1
+        return (time.perf_counter() - began) / done
+
+    return run
+
+
+def model_format(model: GPTNeoXJapaneseForCausalLM, options: argparse.Namespace) -> str:
+    """ "int8", or the dtype; for "auto" the one that it became."""
+    name = str(model.dtype if options.dtype == "auto" else checkpoint.parse_dtype(options.dtype)).removeprefix("torch.")
+    return options.quantization or name
+
+
+def kernel_of(model: GPTNeoXJapaneseForCausalLM) -> str | None:
+    """What computes the linear layers."""
+    return None
+
+
+def check_lengths(options: argparse.Namespace) -> None:
+    for name in ("prompt", "new", "rounds"):
+        if getattr(options, name) < (2 if name == "new" else 1):
+            raise ParameterError(f"{name}={getattr(options, name)!r} must be at least {2 if name == 'new' else 1}")
+
+
+def check_context(measured: Subject, tokens: int) -> None:
+    if tokens > measured.config.max_position_embeddings:
+        raise ParameterError(
+            f"prompt and new tokens are {tokens}, but the context of {measured.name} is "
+            f"{measured.config.max_position_embeddings}: lower --prompt or --new"
+        )

@@ -1,0 +1,201 @@
+"""The other programs beside us: transformers and llama.cpp, with the same weights, fed with the same ids, greedy.
+
+They are installed by the user. This is the one file of the package that imports transformers: it is what is measured here,
+and only where `--against` names it. Each peer is opened once, and its weights are gone when it is left.
+"""
+
+import argparse
+import contextlib
+import functools
+import importlib
+import importlib.util
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neoxjp.bench.commands import WRITERS
+from neoxjp.bench.common import say, timed
+from neoxjp.bench.subject import Subject
+from neoxjp.checkpoint import parse_dtype
+from neoxjp.errors import ParameterError
+from neoxjp.export.gguf_file import write_gguf
+
+PIP = {"transformers": "transformers", "llama_cpp": "llama-cpp-python", "gguf": "gguf"}  # what to install, by what is imported
+
+
+@dataclass(frozen=True)
+class Written:
+    """One text: its new ids, seconds to the first of them, seconds for the others."""
+
+    ids: list[int]
+    first: float
+    rest: float
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second after the first."""
+        return (len(self.ids) - 1) / self.rest
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A peer that is ready."""
+
+    name: str  # "transformers bfloat16"
+    package: str  # for its version
+    write: Callable[..., Written] | None  # (prompt, new=ids to write); None: too slow here, `note` says how slow
+    new: int  # ids to write in a round
+    note: str = ""
+
+
+def agreement(ours: Sequence[Written], theirs: Sequence[Written]) -> str:
+    """How far two go along: random weights have near ties, so another rounding soon takes another way."""
+    same = sum(_common(a.ids, b.ids) for a, b in zip(ours, theirs, strict=True))
+    return f"{same} of {sum(len(text.ids) for text in theirs)} ids as ours before the first difference of a round"
+
+
+def _common(a: Sequence[int], b: Sequence[int]) -> int:
+    """Length of the common beginning."""
+    return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+@contextlib.contextmanager
+def opened(asked: str, subject: Subject, options: argparse.Namespace) -> Iterator[Writer]:
+    """The peer that `--against` names. Raises ParameterError for an unknown one, or one that is not installed."""
+    name, _, kind = asked.partition(":")
+    if name == "transformers":
+        yield _transformers(kind or "bfloat16", subject, options)
+    elif name in ("llama.cpp", "llama-cpp"):
+        with _llama(kind or "f16", subject, options) as writer:
+            yield writer
+    else:
+        raise ParameterError(f"against={asked!r} is no peer of this table: choose {WRITERS}")
+
+
+def required(module: str, asked: str) -> Any:
+    """An optional package. Raises ParameterError with the line that installs it."""
+    if importlib.util.find_spec(module) is None:
+        raise ParameterError(
+            f"--against {asked} needs the package {PIP[module]}, which is not installed: pip install {PIP[module]}"
+        )
+    return importlib.import_module(module)
+
+
+def load_transformers(subject: Subject, dtype: torch.dtype, device: str) -> Any:
+    """transformers' class with the subject's weights."""
+    transformers = required("transformers", "transformers")
+    config = transformers.GPTNeoXJapaneseConfig(**subject.config.to_dict())
+    with torch.device("meta"):
+        theirs = transformers.GPTNeoXJapaneseForCausalLM(config)
+    state = {}
+    for part in subject.parts():
+        say(f"transformers: {part.name}")
+        state[part.name] = part.read().to(device, dtype)
+    if "embed_out.weight" not in state:
+        state["embed_out.weight"] = state["gpt_neox_japanese.embed_in.weight"]
+    theirs.load_state_dict(state, assign=True)
+    rotary = type(theirs.gpt_neox_japanese.rotary_emb)(config)  # its buffers are in no checkpoint
+    theirs.gpt_neox_japanese.rotary_emb = rotary.to(device)
+    theirs.generation_config.eos_token_id = None  # writes as many ids as asked
+    say("")
+    return theirs.eval().requires_grad_(False)
+
+
+def _transformers(kind: str, subject: Subject, options: argparse.Namespace) -> Writer:
+    dtype = parse_dtype(kind)
+    if dtype is None:
+        raise ParameterError(f"--against transformers:{kind}: name a dtype, for example transformers:float32")
+    theirs = load_transformers(subject, dtype, options.device)
+    name = f"transformers {kind}"
+    first, each = _estimate(theirs, subject, dtype, options.prompt, options.device)
+    new = min(options.new, int((options.limit - first) / each))
+    if new < 2:
+        return Writer(name, "transformers", None, 0, f"not run: one of its layers alone, timed, makes {first:.0f} s to the first "
+                      f"token and {1 / each:.2g} tokens/s here, over --limit {options.limit:g} s")  # fmt: skip
+    note = (
+        "" if new == options.new else f"wrote {new} tokens a round, not {options.new}, to stay within --limit {options.limit:g} s"
+    )
+    return Writer(name, "transformers", functools.partial(transformers_writes, theirs), new, note)
+
+
+class _Watch:
+    """A streamer of transformers: when each id came."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def put(self, value: Any) -> None:
+        self.times.append(time.perf_counter())  # the prompt is put first
+
+    def end(self) -> None:
+        pass
+
+
+@torch.inference_mode()
+def transformers_writes(theirs: Any, prompt: list[int], new: int) -> Written:
+    """`new` ids by its generate()."""
+    watch = _Watch()
+    ids = torch.tensor([prompt], device=theirs.device)
+    began = time.perf_counter()
+    out = theirs.generate(
+        ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, do_sample=False, streamer=watch, pad_token_id=0
+    )
+    return Written(out[0, len(prompt) :].tolist(), watch.times[1] - began, watch.times[-1] - watch.times[1])
+
+
+@torch.inference_mode()
+def _estimate(theirs: Any, subject: Subject, dtype: torch.dtype, prompt: int, device: str) -> tuple[float, float]:
+    """Seconds to the first token and for each other, from one linear layer alone: some CPUs compute some dtypes very slowly."""
+    layer = theirs.gpt_neox_japanese.layers[0].attention.dense
+
+    def run(count: int) -> float:
+        x = torch.randn(count, layer.in_features, dtype=dtype, device=device)
+        layer(x[:1])
+        return timed(lambda: layer(x).sum().item()) * subject.linear_weights / layer.weight.numel()
+
+    return run(prompt), run(1)
+
+
+@contextlib.contextmanager
+def _llama(kind: str, subject: Subject, options: argparse.Namespace) -> Iterator[Writer]:
+    import numpy
+
+    llama_cpp = required("llama_cpp", f"llama.cpp:{kind}")
+    required("gguf", f"llama.cpp:{kind}")
+    with tempfile.TemporaryDirectory(prefix="neoxjp-bench-") as folder:
+        path = Path(folder) / "model.gguf"
+        write_gguf(subject.config, subject.parts(), path, kind, progress=lambda name: say(f"llama.cpp: writing {name}"))
+        threads = torch.get_num_threads()
+        context = options.prompt + options.new + 8
+        llama = llama_cpp.Llama(
+            str(path),
+            n_ctx=context,
+            n_batch=512,
+            n_threads=threads,
+            n_threads_batch=threads,
+            n_gpu_layers=-1 if options.device != "cpu" else 0,
+            verbose=False,
+        )
+
+        def write(prompt: list[int], new: int) -> Written:
+            def following() -> int:
+                pointer = llama_cpp.llama_get_logits_ith(llama.ctx, -1)
+                return int(numpy.ctypeslib.as_array(pointer, shape=(llama.n_vocab(),)).argmax())
+
+            llama.reset()
+            began = time.perf_counter()
+            llama.eval(prompt)
+            ids = [following()]
+            first = time.perf_counter()
+            while len(ids) < new:
+                llama.eval(ids[-1:])
+                ids.append(following())
+            return Written(ids, first - began, time.perf_counter() - first)
+
+        yield Writer(f"llama.cpp {kind}", "llama-cpp-python", write, options.new)
+        llama.close()

@@ -1,0 +1,115 @@
+"""The model that is measured: a folder, or a shape with random weights that ours and every peer get alike.
+
+Random weights are built part by part in the wanted format, so that the 2.7B shape never takes its float32 size at once.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neoxjp import checkpoint
+from neoxjp.bench.common import say
+from neoxjp.config import GPTNeoXJapaneseConfig
+from neoxjp.errors import ParameterError
+from neoxjp.export.parts import Part, shapes, stored_parts
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+
+SHAPES = {
+    "2.7b": GPTNeoXJapaneseConfig(attention_dropout=0.0),
+    # The bundled model's, and one for tests.
+    "small": GPTNeoXJapaneseConfig(8000, 384, 6, 6, max_position_embeddings=512, attention_dropout=0.0, bos_token_id=7999,
+                                   eos_token_id=7999),
+    "tiny": GPTNeoXJapaneseConfig(256, 64, 2, 4, max_position_embeddings=256, attention_dropout=0.0, bos_token_id=255,
+                                  eos_token_id=255),
+}  # fmt: skip
+ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8, "int8": 1}  # bytes a weight of a linear layer
+_POOL = 4_000_037  # random numbers that are drawn; no multiple of a width, so that rows differ
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What to measure. Make it with `subject`."""
+
+    name: str  # "2.7b, random weights" or the folder
+    config: GPTNeoXJapaneseConfig
+    folder: Path | None  # None: random weights
+    seed: int = 0
+
+    def ours(self, dtype: str = "float32", quantization: str | None = None, device: str = "cpu") -> GPTNeoXJapaneseForCausalLM:
+        """Our model, ready to generate."""
+        if self.folder is not None:
+            return GPTNeoXJapaneseForCausalLM.from_pretrained(
+                self.folder, dtype=dtype, quantization=quantization, device_map=device
+            )
+        return _random_model(self, dtype, quantization, device)
+
+    def parts(self) -> list[Part]:
+        """Every tensor, to be read one after the other; a tied output is left out. Random ones are float32."""
+        if self.folder is not None:
+            return stored_parts(self.folder, self.config)
+        pool = torch.randn(_POOL, generator=torch.Generator().manual_seed(self.seed)) * self.config.initializer_range
+        parts, start = [], 0
+        for name, shape in shapes(self.config).items():
+            if name == "embed_out.weight" and self.config.tie_word_embeddings:
+                continue
+            parts.append(Part(name, shape, torch.float32, functools.partial(_random, pool, start, name, shape)))
+            start += math.prod(shape)
+        return parts
+
+    @property
+    def linear_weights(self) -> int:
+        """Weights of all linear layers, the output's included: what a decoding step reads."""
+        c = self.config
+        layer = c.hidden_size * (4 * c.hidden_size + 2 * c.intermediate_size)
+        return c.num_hidden_layers * layer + c.vocab_size * c.hidden_size
+
+    def bytes_per_token(self, form: str) -> int:
+        """Bytes of weights that decoding one token reads in a format, "int8" or a dtype; the cache comes on top."""
+        return self.linear_weights * ITEMSIZE[form]
+
+    def prompt(self, length: int, number: int = 0) -> list[int]:
+        """Random ids, the same for everybody in round `number` and others in the next, so that nothing can be remembered."""
+        generator = torch.Generator().manual_seed(1000 + number)
+        return torch.randint(self.config.vocab_size - 1, (length,), generator=generator).tolist()
+
+
+def subject(shape: str, model: str | None, *, revision: str | None = None, offline: bool = False) -> Subject:
+    """From the options --shape and --model; `model` counts. Raises ParameterError, CheckpointError, ConfigError."""
+    if model is not None:
+        folder = checkpoint.resolve_model(model, revision=revision, local_files_only=offline)
+        return Subject(model, GPTNeoXJapaneseConfig.from_folder(folder), folder)
+    if shape not in SHAPES:
+        raise ParameterError(f"shape={shape!r} must be one of {', '.join(map(repr, SHAPES))}; or give a folder with --model")
+    return Subject(f"{shape} shape, random weights", SHAPES[shape], None)
+
+
+def _random(pool: Tensor, start: int, name: str, shape: tuple[int, ...]) -> Tensor:
+    """A matrix out of the pool, which is read round and round from `start` on; for a norm ones, for a bias zeros."""
+    if len(shape) == 1:
+        return torch.full(shape, float("norm.weight" in name))
+    flat = torch.empty(math.prod(shape))
+    done = 0
+    while done < len(flat):
+        begin = (start + done) % len(pool)
+        count = min(len(pool) - begin, len(flat) - done)
+        flat[done : done + count] = pool[begin : begin + count]
+        done += count
+    return flat.view(shape)
+
+
+def _random_model(subject: Subject, dtype: str, quantization: str | None, device: str) -> GPTNeoXJapaneseForCausalLM:
+    wanted = checkpoint.parse_dtype(dtype) or torch.float32
+    with checkpoint.empty_weights():
+        model = GPTNeoXJapaneseForCausalLM(subject.config)
+    for part in subject.parts():
+        say(f"random weights: {part.name}")
+        module, _, own = part.name.rpartition(".")
+        weight = part.read().to(device, wanted)
+        setattr(model.get_submodule(module), own, torch.nn.Parameter(weight, requires_grad=False))
+    model.tie_weights()
+    say("")
+    return model.eval()
