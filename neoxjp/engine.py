@@ -1,126 +1,35 @@
-"""Many requests over one model: prefill, decoding, streamed steps, stop strings, deadline, cancel, a bounded waiting line.
+"""Many requests over one model: one forward for all that run, streamed steps, cancel, a bounded waiting line.
 
-The engine receives model and tokenizer as arguments and knows neither class. One forward runs at a time, for the request whose
-turn it is: its tokens are bit for bit the same alone or beside others. With `start()` a thread of its own does the work; without,
-whoever iterates a Request does it, for all that run (a forked child has no threads).
+The engine receives model and tokenizer as arguments and knows neither class. Requests join and leave between two forwards. Each
+forward reads one id (and perhaps a draft) of every text that is being written and at most `CHUNK` ids of prompts, so that a long
+prompt holds the others up no longer than one piece takes. A request's life is in request.py, who may run in line.py, what a
+forward reads in batch.py, reused prompts in prefixes.py, drafts in speculation.py. With `start()` a thread of its own does the
+work; without, whoever iterates a Request does it, for all that run (a forked child has no threads).
 """
 
 import os
-import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong, QueueFull
-from neoxjp.sampling import Ledger, SamplingParams, candidates, draw, ledger
-from neoxjp.steps import (
-    PREFILL,
-    Choice,
-    Finish,
-    LanguageModel,
-    Step,
-    StoppingText,
-    bos_of,
-    checked_ids,
-    choices,
-    forward,
-    namer,
-    record,
-    score,
-)
+from neoxjp import batch
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.line import Line, fitting, needed_bytes
+from neoxjp.prefixes import CHUNK, Prefixes, beginning, reusable
+from neoxjp.request import Request, Row, Stats
+from neoxjp.sampling import Ledger, SamplingParams, ledger
+from neoxjp.steps import Choice, Finish, LanguageModel, Step, bos_of, checked_ids, forward, namer, score
 
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
 
+PREFIX_BYTES = 512 * 2**20
 _IMPORTED_IN = os.getpid()
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """Seconds by the clock on the wall, as the reader of the stream lives them. None: not there yet."""
-
-    queue_s: float  # in the waiting line
-    prefill_s: float | None  # from leaving the line to the first token
-    decode_s: float | None  # from the first token to the last so far
-    time_to_first_token: float | None  # from submit
-    tokens: int
-    tokens_per_second: float | None  # of the tokens after the first
-
-
-class Request:
-    """One text in the making. Iterate it for its Steps; use it in `with` to free its slot however the block is left.
-
-    Iteration ends when `finish` is set; after "error" it raises what the model raised. A cancelled request makes no further step,
-    so the last one read may have no `finish`: ask the request.
-    """
-
-    def __init__(self, engine: "Engine", prompt_ids: tuple[int, ...], cut: int, params: SamplingParams, top: int):
-        self.prompt_ids = prompt_ids  # after a cut
-        self.cut = cut  # ids dropped at the front of the prompt
-        self.params = params
-        self.top = top
-        self.seed = secrets.randbits(32) if params.seed is None else params.seed  # the one in use
-        self.ids: list[int] = []  # drawn so far
-        self.prefilled = 0  # ids of the prompt that were read, of `total`
-        self.total = len(prompt_ids)
-        self.finish: Finish | None = None
-        self.error: Exception | None = None  # what the model raised
-        self._engine = engine
-        self._steps: deque[Step] = deque()  # made, not yet read
-        self._raised = False
-        self._cache: Any = None
-        self._generator = torch.Generator().manual_seed(self.seed)
-        self._text = StoppingText(engine.tokenizer, params.stop)
-        self._submitted = engine.clock()
-        self._started: float | None = None
-        self._first: float | None = None
-        self._last: float | None = None
-        self._ended: float | None = None
-
-    def __iter__(self) -> Iterator[Step]:
-        return self
-
-    def __next__(self) -> Step:
-        return self._engine._next_step(self)
-
-    def __enter__(self) -> "Request":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.cancel()
-
-    def cancel(self) -> None:
-        """End the request and free its slot at once; nothing happens where it has ended. Steps already made can still be read."""
-        self._engine._finish(self, "cancelled")
-
-    def wait(self, seconds: float) -> bool:
-        """Whether a step, or the end, can be read now without waiting; waits for it up to `seconds` (inline: does one forward).
-
-        Between two calls `position` and `prefilled` of `total` tell how far a request is that has no token yet.
-        """
-        return self._engine._ready(self, seconds)
-
-    @property
-    def position(self) -> int:
-        """Place in the waiting line; 0: it runs, or has ended."""
-        return self._engine._position(self)
-
-    @property
-    def stats(self) -> Stats:
-        now = self._engine.clock() if self._ended is None else self._ended
-        decode = None if self._first is None or self._last is None else self._last - self._first
-        return Stats(
-            queue_s=(now if self._started is None else self._started) - self._submitted,
-            prefill_s=None if self._first is None or self._started is None else self._first - self._started,
-            decode_s=decode,
-            time_to_first_token=None if self._first is None else self._first - self._submitted,
-            tokens=len(self.ids),
-            tokens_per_second=(len(self.ids) - 1) / decode if decode else None,
-        )
 
 
 class Engine:
@@ -128,6 +37,10 @@ class Engine:
 
     tokenizer: for the text of the steps and for stop strings; without one, text is "".
     max_batch: requests that run at once, each with a cache of its own. max_waiting: requests that may wait for a slot.
+    cache_bytes: bytes that all caches may take, those of kept prompts included; None: no bound. A request is counted with its
+        prompt and all its new tokens before it may run, and waits while it does not fit.
+    prefix_bytes: of them at most this many for the caches of prompts that were read, to begin from again; 0: none is kept.
+    speculate: guess ids ahead where the text repeats itself and it pays; changes no id.
     clock: seconds that only grow.
 
     In a forked child the requests of the parent are dropped (cancelled there), and torch is set to one thread: its thread pool
@@ -139,16 +52,24 @@ class Engine:
         model: LanguageModel,
         tokenizer: Any = None,
         *,
-        max_batch: int = 4,
+        max_batch: int = 8,
         max_waiting: int = 16,
+        cache_bytes: int | None = None,
+        prefix_bytes: int = PREFIX_BYTES,
+        speculate: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ):
         if max_batch < 1 or max_waiting < 0:
             raise ParameterError(f"max_batch={max_batch!r} must be at least 1 and max_waiting={max_waiting!r} at least 0")
+        if prefix_bytes < 0 or (cache_bytes is not None and cache_bytes < 0):
+            raise ParameterError(f"cache_bytes={cache_bytes!r} and prefix_bytes={prefix_bytes!r} must be 0 or more")
         self.model = model
         self.tokenizer = tokenizer
         self.max_batch = max_batch
         self.max_waiting = max_waiting
+        self.cache_bytes = cache_bytes
+        self.prefix_bytes = prefix_bytes
+        self.speculate = speculate
         self.clock = clock
         self._name = namer(tokenizer)
         self._thread: threading.Thread | None = None
@@ -171,7 +92,8 @@ class Engine:
         overflow: when prompt and new tokens do not fit the context, "error" raises; "cut" keeps the last ids that fit and
             Request.cut says how many went. Without max_new_tokens, the cut leaves a quarter of the context for new text.
 
-        Raises PromptTooLong; QueueFull when the waiting line is full; ParameterError for an id outside the vocabulary.
+        Raises PromptTooLong, also where the cache it needs never fits `cache_bytes`; QueueFull when the waiting line is full;
+        ParameterError for an id outside the vocabulary.
         """
         self._check_process()
         params = params or SamplingParams()
@@ -183,40 +105,38 @@ class Engine:
             raise ParameterError(f"stop={params.stop!r} needs an engine with a tokenizer: stop strings are text")
         config = self.model.config
         ids = checked_ids(prompt_ids, config.vocab_size) or bos_of(config)
-        checked_ids(_eos(params, config), config.vocab_size, "eos_token_id")
-        kept = _fitting(ids, params, config.max_position_embeddings, overflow)
-        request = Request(self, kept, len(ids) - len(kept), params, top)
+        eos = checked_ids(_eos(params, config), config.vocab_size, "eos_token_id")
+        kept = fitting(ids, params, config.max_position_embeddings, overflow)
+        room = params.max_new_tokens or config.max_position_embeddings - len(kept)
+        nbytes = needed_bytes(len(kept), room, self.model.cache_bytes_per_token, self.cache_bytes)
+        cut = len(ids) - len(kept)
+        request = Request(self, kept, cut, params, top, eos=eos, room=room, nbytes=nbytes, name=self._name)
         with self._changed:
             if self._closed:
                 raise NeoxjpError("the engine is closed: make a new one", ja="エンジンは終了しています。")
-            if len(self._running) < self.max_batch:
-                self._admit(request)
-            elif len(self._waiting) < self.max_waiting:
-                self._waiting.append(request)
-            else:
-                run, wait = len(self._running), len(self._waiting)
-                raise QueueFull(
-                    f"{run} requests run and {wait} wait, the most there may be; try again in a moment",
-                    ja=f"混み合っています（実行中 {run}、待ち {wait}）。少し待ってからもう一度お試しください。",
-                )
+            self._line.join(request, self.clock())
             self._changed.notify_all()
         return request
 
     def step(self) -> bool:
-        """One forward: a piece of a prompt or one token, of the request whose turn it is. False: there is nothing to do."""
+        """One forward for all that run: a token of each text, and the next piece of a prompt. False: there is nothing to do."""
         self._check_process()
         with self._forward:
-            request = self._turn()
-            if request is None:
-                return False
+            self._settle()
+            running = self._due()
             try:
-                self._advance(request)
-            except Exception as error:
-                self._finish(request, "error", error)
+                for request in running:
+                    if request.cache is None:
+                        self._begin(request)
+                self._turn += 1
+                with self._changed:
+                    rows = batch.plan(running, self._turn, self.speculate)
+                self._advance(rows)
             except BaseException:  # Ctrl-C of whoever drives the engine inline
-                self._finish(request, "cancelled")
+                for request in running:
+                    self._finish(request, "cancelled")
                 raise
-            return True
+            return bool(running)
 
     def start(self) -> "Engine":
         """Work in a thread of the engine's own from now on."""
@@ -234,12 +154,15 @@ class Engine:
         self._check_process()
         with self._changed:
             self._closed = True
-            for request in [*self._running, *self._waiting]:
+            for request in [*self._line.running, *self._line.waiting]:
                 self._finish(request, "cancelled")
             thread, self._thread = self._thread, None
             self._changed.notify_all()
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        with self._forward:
+            self._released.clear()
+            self._prefixes.shrink(0)
 
     def __enter__(self) -> "Engine":
         return self
@@ -250,12 +173,17 @@ class Engine:
     @property
     def running(self) -> int:
         """How many requests hold a slot."""
-        return len(self._running)
+        return len(self._line.running)
 
     @property
     def waiting(self) -> int:
         """How many requests wait for a slot."""
-        return len(self._waiting)
+        return len(self._line.waiting)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of caches that are kept to begin from again."""
+        return self._prefixes.nbytes
 
     def ledger(
         self, ids: Sequence[int], params: SamplingParams, *, new: int = 0, show: int = 20, include: Sequence[int] = ()
@@ -267,69 +195,26 @@ class Engine:
         self._check_process()
         config = self.model.config
         history = checked_ids(ids, config.vocab_size) or bos_of(config)
-        history = _fitting(history, SamplingParams(max_new_tokens=1), config.max_position_embeddings, "error")
+        history = fitting(history, SamplingParams(max_new_tokens=1), config.max_position_embeddings, "error")
         with self._forward, torch.inference_mode():
             cache = self.model.new_cache()
-            for start in range(0, len(history), PREFILL):
-                logits = forward(self.model, history[start : start + PREFILL], cache, keep=1)
+            for start in range(0, len(history), CHUNK):
+                logits = forward(self.model, history[start : start + CHUNK], cache, keep=1)
             banned = _eos(params, config) if new < params.min_new_tokens else ()
             return ledger(logits[-1], params, history, show, banned=banned, include=include)
 
-    # The rest runs under one of two locks: `_changed` guards lists and requests for a moment, `_forward` the model for a forward.
+    # For a Request
 
-    def _fresh_locks(self) -> None:
-        self._process = os.getpid()
-        self._changed = threading.Condition()
-        self._forward = threading.Lock()
-        self._running: deque[Request] = deque()  # the next one to have its turn is first
-        self._waiting: deque[Request] = deque()
-
-    def _check_process(self) -> None:
-        """In a forked child: locks may be held by threads that are not here, and the parent's requests are the parent's."""
-        if self._process == os.getpid():
-            return
-        inherited = [*self._running, *self._waiting]
-        self._thread = None
-        self._fresh_locks()
-        for request in inherited:
-            self._finish(request, "cancelled")
-        torch.set_num_threads(1)
-
-    def _work(self) -> None:
-        try:
-            while not self._closed:
-                if not self.step():
-                    with self._changed:
-                        self._changed.wait_for(lambda: self._closed or self._running)
-        finally:  # whatever ended the thread, readers must not wait for it
-            with self._changed:
-                self._thread = None
-                self._changed.notify_all()
-
-    def _admit(self, request: Request) -> None:
-        request._started = self.clock()
-        self._running.append(request)
-
-    def _turn(self) -> Request | None:
-        with self._changed:
-            now = self.clock()
-            for request in [*self._running, *self._waiting]:
-                if _overdue(request, now):
-                    self._finish(request, "deadline")
-            if not self._running:
-                return None
-            self._running.rotate(-1)
-            return self._running[-1]
-
-    def _next_step(self, request: Request) -> Step:
+    def next_step(self, request: Request) -> Step:
+        """Its next Step; does the forwards for it where no thread does."""
         self._check_process()
         while True:
             with self._changed:
-                if request._steps:
-                    return request._steps.popleft()
+                if request.steps:
+                    return request.steps.popleft()
                 if request.finish is not None:
-                    if request.error is not None and not request._raised:
-                        request._raised = True
+                    if request.error is not None and not request.raised:
+                        request.raised = True
                         raise request.error
                     raise StopIteration
                 if self._thread is not None:
@@ -337,104 +222,149 @@ class Engine:
                     continue
             self.step()
 
-    def _ready(self, request: Request, seconds: float) -> bool:
+    def ready(self, request: Request, seconds: float) -> bool:
+        """Whether its next Step or its end is there, within so many seconds."""
         self._check_process()
 
         def ready() -> bool:
-            return bool(request._steps) or request.finish is not None
+            return bool(request.steps) or request.finish is not None
 
         if not ready() and self._thread is None:
             self.step()
         with self._changed:
             return ready() if self._thread is None else self._changed.wait_for(ready, seconds)
 
-    def _position(self, request: Request) -> int:
+    def position(self, request: Request) -> int:
+        """Its place in the waiting line, from 1; 0: it is not in it."""
         with self._changed:
-            return self._waiting.index(request) + 1 if request in self._waiting else 0
+            return self._line.place(request)
+
+    def cancel(self, request: Request) -> None:
+        """End it; nothing happens where it has ended."""
+        self._finish(request, "cancelled")
+
+    # The rest runs under one of two locks: `_changed` guards lists and requests for a moment, `_forward` the model and every
+    # cache for a forward.
+
+    def _fresh_locks(self) -> None:
+        self._process = os.getpid()
+        self._changed = threading.Condition()
+        self._forward = threading.Lock()
+        self._line = Line(self.max_batch, self.max_waiting, self.cache_bytes)
+        self._released: deque[tuple[np.ndarray, Any, Tensor | None]] = deque()  # what ended requests read, for `_settle`
+        self._prefixes = Prefixes(self.prefix_bytes)
+        self._turn = 0  # number of the forward
+
+    def _check_process(self) -> None:
+        """In a forked child: locks may be held by threads that are not here, and the parent's requests are the parent's."""
+        if self._process == os.getpid():
+            return
+        inherited = [*self._line.running, *self._line.waiting]
+        self._thread = None
+        self._fresh_locks()
+        for request in inherited:
+            self._finish(request, "cancelled")
+        self._released.clear()
+        torch.set_num_threads(1)
+
+    def _work(self) -> None:
+        try:
+            while not self._closed:
+                if not self.step():
+                    with self._changed:
+                        self._changed.wait_for(lambda: self._closed or self._line.running or self._released)
+        finally:  # whatever ended the thread, readers must not wait for it
+            with self._changed:
+                self._thread = None
+                self._changed.notify_all()
+
+    def _settle(self) -> None:
+        """Keep what ended requests read, within what the running ones leave."""
+        while self._released:
+            self._prefixes.keep(*self._released.popleft())
+        if self.cache_bytes is not None:
+            with self._changed:
+                reserved = self._line.reserved_bytes
+            self._prefixes.shrink(max(0, self.cache_bytes - reserved))
+
+    def _due(self) -> list[Request]:
+        """The requests that run now; those whose deadline has passed end."""
+        with self._changed:
+            now = self.clock()
+            for request in [*self._line.running, *self._line.waiting]:
+                if request.overdue(now):
+                    self._finish(request, "deadline")
+            return list(self._line.running)
+
+    def _begin(self, request: Request) -> None:
+        """Its cache: a copy of the longest beginning of its prompt that some cache has, or an empty one."""
+        try:
+            ids, found, source, logits = request.whole_prompt, 0, None, None
+            kept = self._prefixes.longest(ids)
+            if kept is not None:
+                found, source, logits = kept.covers(ids), kept.cache, kept.logits
+            for other in list(self._line.running) if self.prefix_bytes else ():
+                cache, known = other.cache, other.logits
+                if cache is not None and (covered := reusable(other.prompt, known is not None, ids)) > found:
+                    found, source, logits = covered, cache, known
+            cache = self.model.new_cache() if source is None else beginning(source, found)
+        except Exception as error:
+            self._finish(request, "error", error)
+            return
+        with self._changed:
+            if request.finish is None:
+                request.cache, request.prefilled, request.reused = cache, found, found
+                request.logits = logits if found == request.total else None
+                request.last_turn = self._turn
+
+    @torch.inference_mode()
+    def _advance(self, rows: list[Row]) -> None:
+        """One forward of these rows, the ids it gives, and everything readers see of it."""
+        batch.read(self.model, [row for row in rows if row.ids])
+        for row in rows:
+            request = row.request
+            request.beside = max(request.beside, len(rows) - 1)
+            if row.fault is None and request.prefilled < request.total:
+                request.prefilled += len(row.ids)
+                if row.logits is not None:
+                    request.logits = row.logits[-1].clone()
+            if row.fault is None and row.logits is not None:
+                self._write(row)
+        with self._changed:
+            for row in rows:
+                request = row.request
+                if request.finish is not None:
+                    continue  # cancelled while the model ran
+                request.ids += [step.id for step in row.made]
+                request.steps += row.made
+                if row.fault is not None:
+                    self._finish(request, "error", row.fault)
+                elif row.made and row.made[-1].finish is not None:
+                    self._finish(request, row.made[-1].finish)
+            self._changed.notify_all()
+
+    def _write(self, row: Row) -> None:
+        """Draw a row's ids. What goes wrong here is this request's alone. Ids of a draft that were not drawn leave the cache."""
+        try:
+            row.request.write(row)
+        except Exception as error:
+            row.fault = error
+        if row.keep > 1:
+            row.cache.crop(row.length + max(1, len(row.made)))
 
     def _finish(self, request: Request, finish: Finish, error: Exception | None = None) -> None:
-        """End a request, free its slot and its cache, let the next one in."""
+        """End a request, free its slot and its cache, let the next ones in."""
         with self._changed:
             if request.finish is not None:
                 return
-            request.finish, request.error, request._cache = finish, error, None
-            request._ended = self.clock()
-            for line in (self._running, self._waiting):
-                if request in line:
-                    line.remove(request)
-            while self._waiting and len(self._running) < self.max_batch:
-                self._admit(self._waiting.popleft())
+            if request.cache is not None and self.prefix_bytes:
+                self._released.append((request.prompt, request.cache, request.logits))
+            request.finish, request.error, request.cache = finish, error, None
+            request.ended = self.clock()
+            self._line.leave(request, request.ended)
             self._changed.notify_all()
-
-    @torch.inference_mode()
-    def _advance(self, request: Request) -> None:
-        """One forward of this request, and the token it gives unless the prompt goes on."""
-        if request._cache is None:
-            request._cache = self.model.new_cache()
-        reading = request.prompt_ids[request.prefilled : request.prefilled + PREFILL]
-        logits = forward(self.model, reading or request.ids[-1:], request._cache, keep=1)[0]  # (V,)
-        request.prefilled += len(reading)
-        if request.prefilled < request.total:
-            return
-        params, eos = request.params, _eos(request.params, self.model.config)
-        banned = eos if len(request.ids) < params.min_new_tokens else ()
-        ids, probabilities = candidates(logits, params, [*request.prompt_ids, *request.ids], banned)
-        id = int(draw(ids, probabilities, params, request._generator))
-        logprobs, rank, entropy = record(logits, id)
-        top: tuple[Choice, ...] = ()
-        if request.top:
-            after = torch.full((len(logits),), -1.0, dtype=torch.float64).index_copy_(0, ids, probabilities)
-            top = choices(logprobs, id, request.top, self._name, after)
-        with self._changed:
-            if request.finish is not None:
-                return  # cancelled while the model ran
-            text, finish = self._text_and_finish(request, id, id in eos)
-            now = self.clock()
-            before = request._started if request._last is None else request._last
-            assert before is not None
-            request._first = now if request._first is None else request._first
-            request._last = now
-            request.ids.append(id)
-            request._steps.append(Step(id, text, float(logprobs[id]), rank, entropy, top, now - before, finish))
-            if finish is not None:
-                self._finish(request, finish)
-            self._changed.notify_all()
-
-    def _text_and_finish(self, request: Request, id: int, is_eos: bool) -> tuple[str, Finish | None]:
-        """What a new id adds to the text, and whether it ends it. The end token itself is no text."""
-        if is_eos:
-            return request._text.flush(), "eos"
-        text, stopped = request._text.push(id)
-        if stopped:
-            return text, "stop"
-        most = request.params.max_new_tokens
-        room = self.model.config.max_position_embeddings - request.total if most is None else most
-        if len(request.ids) + 1 >= room:
-            return text + request._text.flush(), "length"
-        if _overdue(request, self.clock()):
-            return text + request._text.flush(), "deadline"
-        return text, None
-
-
-def _fitting(ids: tuple[int, ...], params: SamplingParams, context: int, overflow: str) -> tuple[int, ...]:
-    """The last ids that leave room for the new ones; PromptTooLong where they may not be cut or nothing would be left."""
-    wanted = params.max_new_tokens or 1
-    if len(ids) + wanted <= context:
-        return ids
-    if overflow == "error" or wanted >= context:
-        raise PromptTooLong(
-            f"the prompt has {len(ids)} tokens and {wanted} new ones are asked for, but the context is {context}: "
-            f"shorten the prompt, lower max_new_tokens, or let it be cut with overflow='cut'",
-            ja=f"プロンプトの {len(ids)} トークンと新しい {wanted} トークンは、文脈の長さ {context} に収まりません。",
-        )
-    room = wanted if params.max_new_tokens else max(context // 4, 1)
-    return ids[-(context - room) :]
 
 
 def _eos(params: SamplingParams, config: Any) -> tuple[int, ...]:
     eos = config.eos_token_id if params.eos_token_id is None else params.eos_token_id
     return () if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)
-
-
-def _overdue(request: Request, now: float) -> bool:
-    return request.params.deadline_s is not None and now - request._submitted >= request.params.deadline_s

@@ -17,6 +17,10 @@ from torch import Tensor
 
 from neoxjp.errors import NeoxjpError, ParameterError
 
+History = Sequence[int] | np.ndarray  # ids in order, the prompt included
+HEAD = 256  # of the vocabulary, sorted first where no top-k says how many are needed
+_MOST = float(np.finfo(np.float32).max)
+
 Stage = Literal[
     "model",
     "repetition_penalty",
@@ -111,7 +115,7 @@ class SamplingParams:
 def sample(
     logits: Tensor,
     params: SamplingParams,
-    history: Sequence[int],
+    history: History,
     generator: torch.Generator | None,
     banned: Collection[int] = (),
 ) -> Tensor:
@@ -124,18 +128,16 @@ def sample(
 
     Raises ParameterError when the filters leave no token, NeoxjpError for logits that are not numbers.
     """
-    return draw(*candidates(logits, params, history, banned), params, generator)
+    return torch.tensor(remaining(logits, params, history, banned).draw(generator))
 
 
-def candidates(
-    logits: Tensor, params: SamplingParams, history: Sequence[int], banned: Collection[int] = ()
-) -> tuple[Tensor, Tensor]:
+def candidates(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> tuple[Tensor, Tensor]:
     """What all filters leave: ids (n,) int64 and their probabilities (n,) float64, most probable first, equals by id."""
     *_, (_, ids, values) = _stages(logits, params, history, banned)
     return _ordered(ids, values)
 
 
-def filtered(logits: Tensor, params: SamplingParams, history: Sequence[int], banned: Collection[int] = ()) -> Tensor:
+def filtered(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> Tensor:
     """The scores (V,) float32 after all filters but the choice itself, -inf where removed: what beam search adds up."""
     scores = logits
     for name, ids, values in _stages(logits, params, history, banned):
@@ -144,15 +146,54 @@ def filtered(logits: Tensor, params: SamplingParams, history: Sequence[int], ban
     return scores
 
 
-def draw(ids: Tensor, probabilities: Tensor, params: SamplingParams, generator: torch.Generator | None) -> Tensor:
-    """Inverse CDF: the id whose interval of the cumulative sum holds one uniform number. Takes what `candidates` returns."""
-    if params.greedy:
-        return ids[0]
-    uniform = torch.rand((), dtype=torch.float64, generator=generator)
-    ends = probabilities.cumsum(0)  # (n,)
-    hit = torch.searchsorted(ends, uniform * ends[-1], right=True)  # right: an interval of no width is never hit
-    last = (probabilities > 0).sum() - 1  # rounding may carry the product to the very end
-    return ids[torch.minimum(hit, last)]
+class Remaining:
+    """What the filters leave of one distribution: to draw from, and to ask for the chance of an id.
+
+    The candidates stand most probable first, equals by id; where no filter made them few, no more of them are sorted than a draw
+    needs. The numbers are the same however many are.
+    """
+
+    def __init__(self, ids: Tensor | None, values: Tensor, greedy: bool):
+        if ids is not None:
+            alive = values > -math.inf
+            ids, values = ids[alive], values[alive]
+        self._ids = ids  # (n,), sorted; None: all (V,), not sorted
+        self._values = values  # float32
+        self._greedy = greedy
+        self._weights = (values.double() - values.max()).exp().numpy()  # float64; the probabilities but for a factor
+        self._total = float(self._weights.sum())
+
+    def draw(self, generator: torch.Generator | None) -> int:
+        """Inverse CDF: the id whose interval of the cumulative sum holds one uniform number. Greedy takes none."""
+        if self._greedy:
+            assert self._ids is not None
+            return int(self._ids[0])
+        aim = float(torch.rand((), dtype=torch.float64, generator=generator)) * self._total
+        size = HEAD
+        while True:
+            ids = self._ids if self._ids is not None else _head(self._values, size)[0]
+            weights = self._weights if self._ids is not None else self._weights[ids.numpy()]
+            ends = weights.cumsum()
+            if aim < ends[-1] or len(weights) == len(self._weights):
+                break
+            size *= 8
+        hit = int(np.searchsorted(ends, aim, side="right"))  # right: an interval of no width is never hit
+        last = int(np.count_nonzero(weights)) - 1  # rounding may carry the number to the very end
+        return int(ids[min(hit, last)])
+
+    def chances(self, ids: Sequence[int]) -> list[float | None]:
+        """The probability of each id to be drawn; None where a filter removed it."""
+        if self._ids is None:
+            alive = self._values > -math.inf
+            return [float(self._weights[id]) / self._total if alive[id] else None for id in ids]
+        places = {id: place for place, id in enumerate(self._ids.tolist())}
+        return [float(self._weights[places[id]]) / self._total if id in places else None for id in ids]
+
+
+def remaining(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> Remaining:
+    """What `candidates` finds, sorted no further than a draw needs. Arguments and errors as for `sample`."""
+    *_, (_, ids, values) = _stages(logits, params, history, banned)
+    return Remaining(ids, values, params.greedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +226,7 @@ class Ledger:
 def ledger(
     logits: Tensor,
     params: SamplingParams,
-    history: Sequence[int],
+    history: History,
     show: int = 20,
     *,
     banned: Collection[int] = (),
@@ -223,7 +264,7 @@ def ledger(
 
 def require_numbers(logits: Tensor) -> None:
     """Raise NeoxjpError where the best logit of a row (..., V) is NaN or infinite; -inf beside a finite one is allowed."""
-    if not torch.isfinite(logits.amax(-1)).all():
+    if not (math.isfinite(float(logits.max())) if logits.dim() == 1 else torch.isfinite(logits.amax(-1)).all()):
         raise NeoxjpError(
             "the model's logits are not numbers (NaN or infinite): a weight is damaged or a half-precision sum overflowed; "
             "load with dtype='float32', and check the model's files",
@@ -232,7 +273,7 @@ def require_numbers(logits: Tensor) -> None:
 
 
 def _stages(
-    logits: Tensor, params: SamplingParams, history: Sequence[int], banned: Collection[int]
+    logits: Tensor, params: SamplingParams, history: History, banned: Collection[int]
 ) -> Iterator[tuple[Stage, Tensor | None, Tensor]]:
     """Each stage that is switched on: its name, the ids that are left (n,), and their logits (n,) float32; ids None: all (V,).
 
@@ -242,9 +283,9 @@ def _stages(
     require_numbers(x)
     yield "model", None, x
     if params.repetition_penalty != 1.0 and len(history):
-        seen = torch.as_tensor(np.unique(np.asarray(history, dtype=np.int64)))
-        x = x.clone()
-        x[seen] = torch.where(x[seen] < 0, x[seen] * params.repetition_penalty, x[seen] / params.repetition_penalty)
+        seen = torch.from_numpy(np.asarray(history, dtype=np.int64))  # one that stands twice is written twice, with one value
+        x, there = x.clone(), x[seen]
+        x[seen] = torch.where(there < 0, there * params.repetition_penalty, there / params.repetition_penalty)
         yield "repetition_penalty", None, x
     if params.no_repeat_ngram_size:
         x = _without(x, _completing(history, params.no_repeat_ngram_size), f"no_repeat_ngram_size={params.no_repeat_ngram_size}")
@@ -261,20 +302,17 @@ def _stages(
         yield "temperature", None, x
     ids: Tensor | None = None
     if 0 < params.top_k < len(x):
-        least = x.topk(params.top_k).values[-1].clamp(min=torch.finfo(x.dtype).min)  # the clamp drops what is at -inf already
-        ids = (x >= least).nonzero()[:, 0]  # (n,); ties with the last one stay, as in transformers
-        ids, x = _sorted(ids, x[ids])
+        ids, x = _head(x, params.top_k)  # ties with the last one stay, as in transformers
         yield "top_k", ids, x
-    if ids is None and (params.top_p < 1 or params.min_p > 0 or params.typical_p < 1):
-        ids, x = _sorted(torch.arange(len(x)), x)
     if params.top_p < 1:
-        rest = x.softmax(0).flip(0).cumsum(0).flip(0)  # mass of this token and of all that are less probable
-        ids, x = _kept(ids, x, rest > 1 - params.top_p)
+        ids, x = _nucleus(ids, x, params.top_p)
         yield "top_p", ids, x
     if params.min_p > 0:
-        p = x.softmax(0)
-        ids, x = _kept(ids, x, p >= params.min_p * p[0])
+        likely = (x - x.max()).exp() >= params.min_p
+        ids, x = _sorted(likely.nonzero()[:, 0], x[likely]) if ids is None else _kept(ids, x, likely)
         yield "min_p", ids, x
+    if ids is None and params.typical_p < 1:
+        ids, x = _sorted(torch.arange(len(x)), x)
     if params.typical_p < 1:
         logp = x.log_softmax(0)
         distance = (-logp - torch.special.entr(logp.exp()).sum()).abs()
@@ -295,6 +333,33 @@ def _ordered(ids: Tensor | None, values: Tensor) -> tuple[Tensor, Tensor]:
 def _sorted(ids: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     values, order = values.sort(descending=True, stable=True)
     return ids[order], values
+
+
+def _head(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The `size` most probable of x (V,) and what ties with the last of them: ids and values, sorted. No sort of the rest."""
+    if size >= len(x):
+        return _sorted(torch.arange(len(x)), x)
+    values = x.numpy()
+    least = np.partition(values, len(values) - size)[len(values) - size]
+    ids = torch.from_numpy(np.flatnonzero(values >= max(least, -_MOST)))  # not what is at -inf already
+    return _sorted(ids, x[ids])
+
+
+def _nucleus(ids: Tensor | None, x: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """The smallest set of most probable tokens whose mass reaches top_p: those with less than top_p before them.
+
+    `ids` (n,), sorted, with their values; None: x is all (V,), of which only the head is sorted.
+    """
+    weights = np.exp((x - x.max()).numpy())  # (n or V,) float32
+    reach = top_p * float(weights.sum(dtype=np.float64))
+    size = HEAD
+    while True:
+        some, values = (ids, x) if ids is not None else _head(x, size)
+        ends = (weights if ids is not None else weights[some.numpy()]).cumsum(dtype=np.float64)
+        count = 1 + int(np.searchsorted(ends[:-1], reach))
+        if ids is not None or count < len(some) or len(some) < size or size >= len(x):
+            return some[:count], values[:count]
+        size *= 8
 
 
 def _kept(ids: Tensor | None, values: Tensor, keep: Tensor, always: int = 0) -> tuple[Tensor, Tensor]:
@@ -320,7 +385,7 @@ def _without(x: Tensor, banned: Sequence[int], asked: str) -> Tensor:
     return x
 
 
-def _completing(history: Sequence[int], n: int) -> list[int]:
+def _completing(history: History, n: int) -> list[int]:
     """The ids that would make the last n - 1 ids a run of n that was there before: [1, 2, 3, 1, 2], 3 → [3]."""
     ids = np.asarray(history, dtype=np.int64)
     starts = len(ids) - n + 1  # number of complete runs of n

@@ -5,12 +5,14 @@ makes the same records while it draws. A record is of the model's own softmax, i
 """
 
 import functools
+import math
 import operator
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,9 +31,14 @@ class LanguageModel(Protocol):
     @property
     def device(self) -> Any: ...
 
-    def new_cache(self) -> Any: ...
+    @property
+    def cache_bytes_per_token(self) -> int: ...
 
-    __call__: Callable[..., Any]  # (input_ids (B, T), *, past_key_values, logits_to_keep) → an object with .logits
+    def new_cache(self) -> Any: ...  # of one sequence: .length .nbytes .crop(length) .advance(count) .fork()
+
+    def forward_packed(
+        self, input_ids: Tensor, counts: Sequence[int], caches: Sequence[Any], logits_at: Tensor | None = None
+    ) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +153,9 @@ class StoppingText:
 
 def forward(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0) -> Tensor:
     """Logits (T, V), or of the last `keep` positions, on the CPU in float32; the cache grows by T."""
-    rows = torch.tensor([ids], dtype=torch.int64, device=model.device)  # (1, T)
-    logits = model(rows, past_key_values=[cache], logits_to_keep=keep).logits[0].to("cpu", torch.float32)
+    rows = torch.tensor(ids, dtype=torch.int64, device=model.device)  # (T,)
+    places = torch.arange(len(ids) - keep if keep else 0, len(ids))
+    logits = model.forward_packed(rows, [len(ids)], [cache], places).to("cpu", torch.float32)
     require_numbers(logits)
     return logits
 
@@ -155,15 +163,28 @@ def forward(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0)
 def record(logits: Tensor, id: int) -> tuple[Tensor, int, float]:
     """Log probabilities (V,) in nats, the rank of `id` counted from 1, and the entropy in nats, of logits (V,) float32."""
     logprobs = logits.log_softmax(0)
-    return logprobs, 1 + int((logits > logits[id]).sum()), float(torch.special.entr(logprobs.exp()).sum())
+    p = logprobs.exp()
+    entropy = -float((p * logprobs).sum())
+    if math.isnan(entropy):  # 0 · -inf, of an id that cannot come
+        entropy = float(torch.special.entr(p).sum())
+    values = logits.numpy()
+    return logprobs, 1 + int(np.count_nonzero(values > values[id])), entropy
 
 
-def choices(logprobs: Tensor, id: int, top: int, name: Callable[[int], str], after: Tensor | None = None) -> tuple[Choice, ...]:
-    """The `top` most probable ids, and `id`; `after` (V,): probabilities after the filters, below 0 where removed."""
-    ids = dict.fromkeys([*logprobs.topk(min(top, len(logprobs))).indices.tolist(), id])
-    if after is None:
-        after = logprobs.double().exp()
-    return tuple(Choice(i, name(i), float(logprobs[i]), max(float(after[i]), 0.0), bool(after[i] >= 0)) for i in ids)
+Chances = Callable[[list[int]], list[float | None]]
+
+
+def choices(
+    logprobs: Tensor, id: int, top: int, name: Callable[[int], str], chances: Chances | None = None
+) -> tuple[Choice, ...]:
+    """The `top` most probable ids, and `id`. chances: their probabilities after the filters, None where removed."""
+    best = logprobs.topk(min(top, len(logprobs))).indices.tolist()
+    ids = best if id in best else [*best, id]
+    own = logprobs[ids].tolist()
+    after = chances(ids) if chances else torch.tensor(own, dtype=torch.float64).exp().tolist()
+    return tuple(
+        Choice(i, name(i), logprob, chance or 0.0, chance is not None) for i, logprob, chance in zip(ids, own, after, strict=True)
+    )
 
 
 def namer(tokenizer: Any) -> Callable[[int], str]:

@@ -2,12 +2,13 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from neoxjp.attention import BLOCK
 from neoxjp.engine import Engine, score
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong, QueueFull
 from neoxjp.sampling import SamplingParams, candidates
@@ -15,33 +16,68 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.tiny_model import ours
 
 V = 12
+PER_TOKEN = 10  # bytes
 BOS, EOS = 10, 11
 
 
+class FakeCache:
+    """The ids that were read, in the shape of a KVCache."""
+
+    def __init__(self, ids: Sequence[int] = ()):
+        self.ids = list(ids)
+        self.length = len(self.ids)
+
+    @property
+    def nbytes(self) -> int:
+        return PER_TOKEN * BLOCK * -(-self.length // BLOCK)
+
+    def extend(self, ids: list[int]) -> None:
+        self.ids[self.length :] = ids
+        self.length += len(ids)
+
+    def crop(self, length: int) -> None:
+        assert 0 <= length <= self.length
+        self.length = length
+
+    def advance(self, count: int) -> None:
+        self.length += count
+        assert self.length <= len(self.ids)
+
+    def fork(self) -> "FakeCache":
+        return FakeCache(self.ids[: self.length])
+
+
 class Fake:
-    """A language model that is a function: all ids so far → logits (V,). Its cache is the list of ids."""
+    """A language model that is a function: all ids so far → logits (V,)."""
 
     device = "cpu"
+    cache_bytes_per_token = PER_TOKEN
 
     def __init__(
         self, logits: Callable[[list[int]], torch.Tensor], context: int = 40, vocab: int = V, bos: int = BOS, eos: int = EOS
     ):
         self.logits = logits
         self.config = SimpleNamespace(vocab_size=vocab, max_position_embeddings=context, bos_token_id=bos, eos_token_id=eos)
-        self.forwards: list[list[int]] = []
+        self.forwards: list[list[int]] = []  # the ids of each sequence of each forward
+        self.batches: list[int] = []  # how many sequences each forward had
 
-    def new_cache(self) -> list[int]:
-        return []
+    def new_cache(self) -> FakeCache:
+        return FakeCache()
 
-    def __call__(self, input_ids, *, past_key_values, logits_to_keep=0):
-        [cache], [row] = past_key_values, input_ids.tolist()
-        self.forwards.append(row)
-        rows = []
-        for id in row:
-            cache.append(id)
-            rows.append(self.logits(cache))
-        assert len(cache) <= self.config.max_position_embeddings
-        return SimpleNamespace(logits=torch.stack(rows)[-logits_to_keep:][None])
+    def forward_packed(self, input_ids, counts, caches, logits_at=None):
+        assert len(input_ids) == sum(counts)
+        assert len({id(cache) for cache in caches}) == len(counts)
+        rows, self.batches = [], [*self.batches, len(counts)]
+        for piece, cache in zip(input_ids.split(list(counts)), caches, strict=True):
+            self.forwards.append(piece.tolist())
+            so_far = cache.ids[: cache.length]
+            for one in piece.tolist():
+                so_far.append(one)
+                rows.append(self.logits(list(so_far)))
+            cache.extend(piece.tolist())
+            assert cache.length <= self.config.max_position_embeddings
+        places = torch.tensor(counts).cumsum(0) - 1 if logits_at is None else logits_at
+        return torch.stack(rows)[places]
 
 
 def mixed(ids: list[int]) -> torch.Tensor:
@@ -50,8 +86,8 @@ def mixed(ids: list[int]) -> torch.Tensor:
 
 
 def saying(script: list[int], prompt: int = 1, vocab: int = V) -> Callable[[list[int]], torch.Tensor]:
-    """Logits that make `script` follow a prompt of so many ids."""
-    return lambda ids: torch.nn.functional.one_hot(torch.tensor(script[len(ids) - prompt]), vocab) * 20.0
+    """Logits that make `script` follow a prompt of so many ids; its last id again behind it, where a draft may reach."""
+    return lambda ids: torch.nn.functional.one_hot(torch.tensor(script[min(len(ids) - prompt, len(script) - 1)]), vocab) * 20.0
 
 
 class Clock:
@@ -247,7 +283,7 @@ def test_cancel_keeps_what_was_made_and_frees_slot_and_cache_at_once():
     engine.step()
     first.cancel()
     assert (engine.running, engine.waiting, second.position) == (1, 0, 0)
-    assert first._cache is None
+    assert first.cache is None
     assert len(list(first)) == 2
     assert first.finish == "cancelled"
     second.cancel()
@@ -341,18 +377,18 @@ def test_a_prompt_too_long_is_refused_or_visibly_cut():
 
 def test_a_long_prompt_is_read_in_pieces_and_can_be_cancelled_between_them():
     model = Fake(mixed, context=1000)
-    engine = Engine(model)
-    request = engine.submit([1] * 600, SamplingParams(max_new_tokens=1))
+    engine = Engine(model, prefix_bytes=0)
+    request = engine.submit([1] * 80, SamplingParams(max_new_tokens=1))
     seen = []
     while not request.wait(0):
         seen.append((request.prefilled, request.total))
-    assert seen == [(256, 600), (512, 600)]
-    assert [len(piece) for piece in model.forwards] == [256, 256, 88]
-    request = engine.submit([1] * 600)
+    assert seen == [(32, 80), (64, 80)]
+    assert [len(piece) for piece in model.forwards] == [32, 32, 16]
+    request = engine.submit([1] * 80)
     engine.step()
     request.cancel()
     assert not engine.step()
-    assert request.prefilled == 256
+    assert request.prefilled == 32
 
 
 def test_reading_in_pieces_gives_what_one_forward_gives():
@@ -378,15 +414,40 @@ def test_the_waiting_line_is_bounded():
     assert engine.submit([1], DRAW).position == 1
 
 
-def test_running_requests_have_their_turn_one_after_another():
-    order = []
-    engine = Engine(Fake(lambda ids: order.append(ids[0]) or mixed(ids)), max_batch=2)
-    for first in (1, 2, 3):
-        engine.submit([first], SamplingParams(max_new_tokens=3, eos_token_id=()))
+def test_all_that_run_share_each_forward_and_join_and_leave_between_two():
+    model = Fake(mixed)
+    engine = Engine(model, max_batch=2, speculate=False, prefix_bytes=0)
+    for first, length in ((1, 2), (2, 3), (3, 2)):
+        engine.submit([first], SamplingParams(max_new_tokens=length, eos_token_id=()))
     while engine.step():
         pass
-    assert order == [1, 2, 1, 2, 1, 2, 3, 3, 3]
+    assert model.batches == [2, 2, 2, 1]
+    assert [piece[0] for piece in model.forwards[:2]] == [1, 2]
+    assert model.forwards[4:6].count([3]) == 1  # the third came when the first had left
     assert engine.running == 0
+
+
+def test_a_long_prompt_holds_texts_up_by_one_piece_only():
+    model = Fake(mixed, context=1000)
+    engine = Engine(model, speculate=False)
+    text = engine.submit([1], SamplingParams(max_new_tokens=20, eos_token_id=()))
+    next(text)
+    engine.submit([2] * 100, DRAW)
+    for _ in range(3):
+        before = len(model.forwards)
+        next(text)
+        assert sorted(map(len, model.forwards[before:])) == [1, 32]
+
+
+def test_several_prompts_are_read_in_turns_and_short_ones_share_a_piece():
+    model = Fake(mixed, context=1000)
+    engine = Engine(model, prefix_bytes=0)
+    long, other, *short = (engine.submit([n] * size, DRAW) for n, size in enumerate((96, 64, 10, 10)))
+    progress = []
+    while long.prefilled < 96:
+        engine.step()
+        progress.append((long.prefilled, other.prefilled, *(request.prefilled for request in short)))
+    assert progress == [(32, 0, 0, 0), (32, 32, 0, 0), (32, 32, 10, 10), (64, 32, 10, 10), (64, 64, 10, 10), (96, 64, 10, 10)]
 
 
 def test_a_text_is_the_same_alone_and_beside_others():
@@ -398,7 +459,8 @@ def test_a_text_is_the_same_alone_and_beside_others():
     requests = [engine.submit(ids, p) for ids, p in zip(prompts, params, strict=True)]
     beside = [list(request) for request in reversed(requests)][::-1]
     for a, b in zip(alone, beside, strict=True):
-        assert [(s.id, s.logprob, s.rank, s.entropy) for s in a] == [(s.id, s.logprob, s.rank, s.entropy) for s in b]
+        assert ids(a) == ids(b)  # in float32 the last bits may differ: tests/test_batch.py has the formats where none does
+        assert [s.logprob for s in a] == pytest.approx([s.logprob for s in b], abs=1e-4)
 
 
 def test_the_thread_of_the_engine_serves_many_readers():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import GenerationConfig
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.sampling import SamplingParams, candidates, ledger, sample
+from neoxjp.sampling import HEAD, SamplingParams, candidates, ledger, remaining, sample
 
 FOUR = torch.tensor([0.5, 0.25, 0.125, 0.125]).log()
 DRAWING = {"do_sample": True, "top_k": 0}  # every filter off
@@ -146,6 +146,59 @@ def test_top_k_comes_before_any_sort(monkeypatch):
     left(torch.randn(5000), top_k=40, top_p=0.9, typical_p=0.9, min_p=0.01)
     assert sizes
     assert max(sizes) == 40
+
+
+def slow_candidates(logits, params):
+    """The filters written out with full sorts: ids and float64 probabilities, most probable first, equals by id."""
+    x, ids = (logits / params.temperature).sort(descending=True, stable=True)
+    if 0 < params.top_k < len(x):
+        ids, x = ids[x >= x[params.top_k - 1]], x[x >= x[params.top_k - 1]]
+    if params.top_p < 1:
+        e = (x - x[0]).exp()
+        total = (logits / params.temperature - x[0]).exp().numpy() if params.top_k in (0, len(logits)) else e.numpy()
+        before = e.double().cumsum(0) - e.double()
+        keep = before < params.top_p * float(total.sum(dtype="float64"))
+        keep[0] = True
+        ids, x = ids[keep], x[keep]
+    if params.min_p > 0:
+        keep = (x - x[0]).exp() >= params.min_p
+        ids, x = ids[keep], x[keep]
+    return ids, x.double().softmax(0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 3 * HEAD),
+    st.sampled_from([0.0, 0.3, 1.0, 6.0]),
+    st.sampled_from([0, 1, 40, 400]),
+    st.sampled_from([0.0, 0.5, 0.95, 0.999, 1.0]),
+    st.sampled_from([0.0, 0.02]),
+)
+def test_sorting_only_the_head_leaves_and_draws_what_a_full_sort_does(seed, size, spread, top_k, top_p, min_p):
+    logits = (torch.randn(size, generator=torch.Generator().manual_seed(seed)) * spread).round(decimals=1)  # many equal ones
+    params = SamplingParams(do_sample=True, temperature=0.9, top_k=top_k, top_p=top_p, min_p=min_p)
+    ids, probabilities = slow_candidates(logits, params)
+    found = candidates(logits, params, [])
+    assert found[0].tolist() == ids.tolist()
+    assert found[1].tolist() == pytest.approx(probabilities.tolist(), rel=1e-9)
+    generator, reference = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
+    for _ in range(5):
+        uniform = torch.rand((), dtype=torch.float64, generator=reference)
+        ends = probabilities.cumsum(0)
+        place = int(torch.searchsorted(ends, uniform * ends[-1], right=True))
+        assert int(sample(logits, params, [], generator)) == int(ids[min(place, len(ids) - 1)])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([{}, {"top_k": 5}, {"top_p": 0.7}]), st.booleans())
+def test_the_chance_of_an_id_is_its_probability_among_the_candidates(seed, params, do_sample):
+    logits = torch.randn(50, generator=torch.Generator().manual_seed(seed)) * 3
+    logits[7] = -math.inf
+    params = SamplingParams(do_sample=do_sample, **({"top_k": 0} | params))
+    expected = dict(zip(*(t.tolist() for t in candidates(logits, params, [])), strict=True))
+    for id, chance in enumerate(remaining(logits, params, []).chances(range(50))):
+        assert chance == pytest.approx(expected[id]) if id in expected else chance is None
 
 
 filters = st.fixed_dictionaries(

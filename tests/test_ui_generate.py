@@ -17,6 +17,7 @@ import pytest
 
 from neoxjp import render, render_steps
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.request import Request
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Choice as Alternative
 from neoxjp.steps import Step
@@ -146,7 +147,7 @@ def slow(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model writes slowly enough to be stopped on the way."""
     engine = engine_of(playground)
     advance = engine._advance
-    monkeypatch.setattr(engine, "_advance", lambda request: (time.sleep(0.03), advance(request)))
+    monkeypatch.setattr(engine, "_advance", lambda rows: (time.sleep(0.03), advance(rows)))
 
 
 LONG = replace(LIVELY, length=60, min_new_tokens=60)
@@ -296,7 +297,7 @@ def test_a_waiting_visitor_sees_the_place(playground):
     held = [engine.submit([1], SamplingParams(max_new_tokens=60, min_new_tokens=60)) for _ in range(engine.max_batch)]
     hold = threading.Event()
     advance = engine._advance
-    engine._advance = lambda request: (hold.wait(10), advance(request))
+    engine._advance = lambda rows: (hold.wait(10), advance(rows))
     writing = Writing()
     try:
         running = write(playground, stream(playground), writing, "new", "猫", LIVELY, "en")
@@ -312,14 +313,15 @@ def test_a_waiting_visitor_sees_the_place(playground):
 
 def test_a_fault_of_the_model_keeps_the_text_and_gets_a_sentence(playground, monkeypatch, caplog):
     engine = engine_of(playground)
-    advance = engine._advance
 
-    def broken(request: Any) -> None:
+    def broken(request: Any, row: Any) -> None:
         if len(request.ids) == 3:
             raise RuntimeError("boom")
-        advance(request)
+        request_write(request, row)
 
-    monkeypatch.setattr(engine, "_advance", broken)
+    request_write = Request.write
+    monkeypatch.setattr(Request, "write", broken)
+    monkeypatch.setattr(engine, "speculate", False)
     writing = Writing()
     last = frames(playground, writing, "new")[-1]
     assert "unexpected" in last.line.lower()

@@ -1,0 +1,106 @@
+"""Caches of prompts that were read, kept to begin from again: continue, regenerate, branch, the same example once more.
+
+A text must be the same whether its prompt was read afresh or found here. So only what a fresh reading computes in the very same
+way is reused: whole pieces of `CHUNK` ids at fixed boundaries counted from position 0; and a prompt that comes again as it was,
+its last, shorter piece and the logits behind it included. Not reused are positions that decoding wrote: their queries attended
+one at a time, a prompt's attend together, and the two sums differ in their last bits. After "continue" the text therefore is read
+again from the last boundary inside the old prompt: at the speed of a prompt, several times that of writing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+CHUNK = 32  # ids of a prompt that one forward reads
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """A prompt, or the beginning of one in whole chunks, and its cache. Nobody writes into the cache any more."""
+
+    ids: np.ndarray  # (n,) int64, what the cache holds
+    cache: Any
+    logits: Tensor | None  # (V,) after the last id; None: the prompt was not read to its end
+
+    @property
+    def nbytes(self) -> int:
+        return self.cache.nbytes + self.ids.nbytes + (0 if self.logits is None else self.logits.nbytes)
+
+    def covers(self, ids: np.ndarray) -> int:
+        """How many of the prompt's `ids` need not be read again."""
+        return reusable(self.ids, self.logits is not None, ids)
+
+
+class Prefixes:
+    """Kept caches within a number of bytes, the least recently used going first. For one thread at a time."""
+
+    def __init__(self, most_bytes: int):
+        self.most_bytes = most_bytes
+        self._kept: list[Kept] = []  # the least recently used first
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, the free room of each cache's last block included."""
+        return sum(kept.nbytes for kept in self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def longest(self, ids: np.ndarray) -> Kept | None:
+        """The one that covers most of `ids`, now the most recently used; None: nothing is covered."""
+        best = max(self._kept, key=lambda kept: kept.covers(ids), default=None)
+        if best is None or not best.covers(ids):
+            return None
+        self._kept.remove(best)
+        self._kept.append(best)
+        return best
+
+    def keep(self, ids: np.ndarray, cache: Any, logits: Tensor | None) -> None:
+        """Take over a cache that nobody uses any more; of more than `ids`, the rest is forgotten."""
+        if logits is None:
+            ids = ids[: len(ids) // CHUNK * CHUNK]
+        fresh = Kept(ids, cache, logits)
+        if not len(ids) or any(kept.covers(ids) >= len(ids) or _holds(kept, fresh) for kept in self._kept):
+            return
+        cache.crop(len(ids))
+        self._kept = [kept for kept in self._kept if not _holds(fresh, kept)]
+        self._kept.append(fresh)
+        self.shrink(self.most_bytes)
+
+    def shrink(self, most_bytes: int) -> None:
+        """Let go of the least recently used until at most so many bytes are held."""
+        most_bytes = min(most_bytes, self.most_bytes)
+        while self._kept and self.nbytes > most_bytes:
+            del self._kept[0]
+
+
+def reusable(read: np.ndarray, complete: bool, ids: np.ndarray) -> int:
+    """How many of a prompt's `ids` a cache that read `read` has as a fresh reading would.
+
+    complete: `read` is a whole prompt and the logits after it are known: the same prompt then needs no reading at all. Otherwise
+    at least the last id is read again, for its logits.
+    """
+    shorter = min(len(read), len(ids))
+    differ = np.flatnonzero(read[:shorter] != ids[:shorter])
+    same = int(differ[0]) if len(differ) else shorter
+    if complete and same == len(read) == len(ids):
+        return same
+    return min(same, len(ids) - 1) // CHUNK * CHUNK
+
+
+def beginning(cache: Any, length: int) -> Any:
+    """An independent copy of a cache's first `length` tokens."""
+    whole = cache.length
+    cache.crop(length)
+    try:
+        return cache.fork()
+    finally:
+        cache.advance(whole - length)
+
+
+def _holds(one: Kept, other: Kept) -> bool:
+    """Whether `other` is of no use beside `one`: a beginning of it in whole chunks."""
+    n = len(other.ids)
+    return other.logits is None and len(one.ids) >= n and bool((one.ids[:n] == other.ids).all())
