@@ -8,7 +8,7 @@ its vocabulary; `clean` gives what its regular expressions give, in time linear 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Literal, TypeVar
 
 Script = Literal["hiragana", "katakana", "kanji", "latin", "digit", "symbol", "emoji", "space", "other"]
@@ -124,47 +124,100 @@ class EmojiTable:
     The order is part of the original algorithm: 👋 stands before 👋🏻 and takes its first half. To search the text for each
     of 4,314 keys would take most of the time of encoding it; so all places where a key fits are found in one pass, and the
     earlier key takes its places first. That is the same unless a key can overlap with a tag that was put in before.
+    Each key is looked for by one of its characters, the one least likely in ordinary text: (^_^) by its ^.
     """
 
     def __init__(self, tags: dict[str, str]):
         """`tags`: emoji → tag, in the file's order."""
         self.tags = tags
-        self._order = {key: order for order, key in enumerate(tags)}
-        self._lengths: dict[str, set[int]] = {}  # first character → lengths of the keys
-        for key in tags:
-            self._lengths.setdefault(key[0], set()).add(len(key))
-        self._apart = not any(_touch(key, tag) for tag in set(tags.values()) for key in tags)
 
-    def replace(self, text: T) -> T:
-        if not self._apart:
-            for key, tag in self.tags.items():
-                text = text.replace(key, tag)
-            return text
-        plain = text if isinstance(text, str) else text.text
-        found = sorted(
-            (self._order[key], start, start + len(key))
-            for start, character in enumerate(plain)
-            if character in self._lengths
-            for length in self._lengths[character]
-            if (key := plain[start : start + length]) in self._order
-        )
-        if not found:
-            return text
-        taken = bytearray(len(plain))
+    @cached_property
+    def apart(self) -> bool:
+        """Whether no key can be found partly or wholly within a tag, so that one pass will do."""
+        return not self.touching(set(self.tags.values()))
+
+    def touching(self, tags: Iterable[str]) -> list[str]:
+        """The keys that may be found in a text partly or wholly within one of the tags."""
+        tags = list(tags)
+        characters = set("".join(tags))
+        return [key for key in self.tags if not characters.isdisjoint(key) and any(_touch(key, tag) for tag in tags)]
+
+    @cached_property
+    def _order(self) -> dict[str, int]:
+        return {key: order for order, key in enumerate(self.tags)}
+
+    @cached_property
+    def signs(self) -> dict[str, set[tuple[int, int]]]:
+        """The character by which keys are looked for → place of it in them, and their length."""
+        signs: dict[str, set[tuple[int, int]]] = {}
+        for key in self.tags:
+            sign = min(key, key=_commonness)
+            signs.setdefault(sign, set()).add((key.index(sign), len(key)))
+        return signs
+
+    @cached_property
+    def _sign(self) -> re.Pattern[str]:
+        # re looks up a set of characters of the basic plane in a table, but goes through others one by one: take all of these.
+        within = "".join(map(re.escape, filter("\uffff".__ge__, self.signs)))
+        return re.compile(f"[{within}\U00010000-\U0010ffff]")
+
+    def find(self, text: str, places: Iterable[int] | None = None) -> list[tuple[Span, str]]:
+        """The spans to replace, in order, with the key that stands there; right where the keys are `apart` from the tags.
+
+        `places`: where one of the `signs` stands in the text, if that is known.
+        """
+        order, found = self._order, []
+        for place in (match.start() for match in self._sign.finditer(text)) if places is None else places:
+            for offset, length in self.signs.get(text[place], ()):
+                start = place - offset
+                key = text[start : start + length] if start >= 0 else ""
+                if key in order:
+                    found.append((order[key], start, start + len(key)))
+        if len(found) > 1:
+            found.sort()
+        taken = bytearray(len(text) if found else 0)
         chosen: list[tuple[Span, str]] = []
         for _, start, end in found:
             if not any(taken[start:end]):
                 taken[start:end] = b"\1" * (end - start)
-                chosen.append(((start, end), self.tags[plain[start:end]]))
+                chosen.append(((start, end), text[start:end]))
         chosen.sort()
-        if not isinstance(text, str):
-            return text.put(chosen)
-        parts: list[str] = []
-        done = 0
-        for (start, end), tag in chosen:
-            parts += plain[done:start], tag
-            done = end
-        return "".join([*parts, plain[done:]])
+        return chosen
+
+    def replace(self, text: T) -> T:
+        if not self.apart:
+            for key, tag in self.tags.items():
+                text = text.replace(key, tag)
+            return text
+        found = [(span, self.tags[key]) for span, key in self.find(text if isinstance(text, str) else text.text)]
+        return put(text, found) if isinstance(text, str) else text.put(found)
+
+
+def findable(tags: dict[str, str]) -> dict[str, str]:
+    """The emoji that can be found once blanks and dashes have been replaced: "(^ _ ^)" never is."""
+    replaced = {character for old, _ in (*BLANKS, *DASHES) for character in old}
+    if not replaced.isdisjoint("".join(set(tags.values()))):
+        return tags
+    return {key: tag for key, tag in tags.items() if replaced.isdisjoint(key)}
+
+
+def put(text: str, replacements: Iterable[tuple[Span, str]]) -> str:
+    """The text with each new text written over its span; the spans are in order and do not overlap."""
+    parts: list[str] = []
+    done = 0
+    for (start, end), new in replacements:
+        parts += text[done:start], new
+        done = end
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _commonness(character: str) -> int:
+    """How often a character is met in Japanese text, roughly: 0 for emoji and signs, 4 for letters, kana, kanji and digits."""
+    if "\u2190" <= character < "\u3000" or (character > "\ufe00" and not "\uff00" <= character < "\ufff0"):
+        return 0
+    if character in "-.:":
+        return 2
+    return 3 if character in "()<>!?！？、。・「」（）" else 4 if character.isalnum() and not "\x7f" < character < "\u2000" else 1
 
 
 def _touch(key: str, tag: str) -> bool:

@@ -11,17 +11,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from neoxjp.cutting import Cut, cut, explain, pieces, tile
 from neoxjp.decoding import TextStream, by_byte, join
 from neoxjp.encoding import Encoding, PaddingSide, Tensors, collate
 from neoxjp.errors import ParameterError, VocabularyError
-from neoxjp.text import AlignedText, EmojiTable, Script, Span, clean, normalise, script_of
+from neoxjp.text import AlignedText, EmojiTable, Script, Span, clean, findable, normalise, script_of
 from neoxjp.vocabulary import BOS, EOS, SPECIALS, Compat, Kind, Vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from neoxjp.scanning import Scanner
+
+LONG = 80  # characters from which on the tables are faster than the dictionary
+WORTHWHILE = 200_000  # characters that the dictionary encodes in the time that it takes to build the tables
+BATCH = 1 << 20  # characters that are encoded in one pass, so that memory stays bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,9 @@ class GPTNeoXJapaneseTokenizer:
         self.eos_token_id = self.pad_token_id = self.unk_token_id = self.vocabulary.ids[EOS]
         self.all_special_tokens = [BOS, EOS] if compat else [name for name in SPECIALS if name in self.vocabulary.ids]
         self.all_special_ids = [self.vocabulary.ids[name] for name in self.all_special_tokens]
-        self._emoji = EmojiTable(self.vocabulary.emoji)
+        self._emoji = EmojiTable(findable(self.vocabulary.emoji))
+        self._scanner: Scanner | Literal[False] | None = None  # None: not built yet; False: not for this vocabulary
+        self._seen = 0  # characters of long texts that were encoded without it
 
     @classmethod
     def from_pretrained(
@@ -168,7 +176,9 @@ class GPTNeoXJapaneseTokenizer:
         if max_length is not None and not truncation and padding != "max_length":
             raise ParameterError(f"max_length={max_length!r} does nothing alone: add truncation=True or padding='max_length'")
         return collate(
-            [self.encode(item, do_clean_text) for item in ([text] if isinstance(text, str) else text)],
+            [self.encode(text, do_clean_text)]
+            if isinstance(text, str)
+            else [ids.tolist() for ids in self.encode_batch(text, do_clean_text)],
             one=one,
             pad_id=self.pad_token_id,
             return_tensors=return_tensors,
@@ -181,17 +191,46 @@ class GPTNeoXJapaneseTokenizer:
 
     def encode(self, text: str, do_clean_text: bool | None = None) -> list[int]:
         """The ids of a text: "慶應" → [17749]."""
-        return [id for part in self._prepared(text, do_clean_text) for id in cut(part, self.vocabulary)[0]]
+        ids: list[int] = []
+        for part, normalised in self._parts(text, do_clean_text):
+            if scanner := self._scanner_for(len(part)):
+                ids += scanner.ids(part, normalised).tolist()
+            else:
+                ids += cut(part if normalised else normalise(part, self._emoji), self.vocabulary)[0]
+        return ids
 
     def encode_batch(self, texts: Iterable[str], do_clean_text: bool | None = None) -> "list[np.ndarray]":
-        """The ids of each text, as int64 arrays of shape (T,)."""
+        """The ids of each text, as int64 arrays of shape (T,). Many short texts are encoded in one pass over all."""
         import numpy as np
 
-        return [np.array(self.encode(text, do_clean_text), dtype=np.int64) for text in texts]
+        result: list[np.ndarray] = []
+        several: list[str] = []
+        pending = 0
+
+        def encode_several() -> None:
+            if scanner := self._scanner_for(pending):
+                result.extend(scanner.batch(several))
+            else:
+                result.extend(np.array(self.encode(text), dtype=np.int64) for text in several)
+            several.clear()
+
+        for text in texts:
+            alone = self._cleaned(do_clean_text) or not isinstance(text, str) or (self.compat and _TYPED_SPECIALS.search(text))
+            if alone or pending > BATCH:
+                encode_several()
+                pending = 0
+            if alone:
+                result.append(np.array(self.encode(text, do_clean_text), dtype=np.int64))
+            else:
+                several.append(text)
+                pending += len(text) + 1
+        encode_several()
+        return result
 
     def tokenize(self, text: str, do_clean_text: bool | None = None) -> list[str]:
         """The pieces of a text: "慶應é" → ["慶應", "<|byte195|>", "<|byte169|>"]."""
-        return [piece for part in self._prepared(text, do_clean_text) for _, piece, _, _ in pieces(part, self.vocabulary)]
+        normalised = (part if done else normalise(part, self._emoji) for part, done in self._parts(text, do_clean_text))
+        return [piece for part in normalised for _, piece, _, _ in pieces(part, self.vocabulary)]
 
     def analyze(self, text: str, do_clean_text: bool | None = None) -> list[Token]:
         """The tokens of a text with their spans in it; distinct spans tile the text."""
@@ -314,14 +353,34 @@ class GPTNeoXJapaneseTokenizer:
         borders = [place for match in _TYPED_SPECIALS.finditer(text) for place in match.span()]
         return [(start, end) for start, end in zip([0, *borders], [*borders, len(text)], strict=True) if start < end]
 
-    def _prepared(self, text: str, do_clean_text: bool | None) -> Iterator[str]:
-        """The normalised text, in its segments."""
-        if self.do_clean_text if do_clean_text is None else do_clean_text:
-            yield from (aligned.text for aligned in self._aligned(text, True))
+    def _cleaned(self, do_clean_text: bool | None) -> bool:
+        return self.do_clean_text if do_clean_text is None else do_clean_text
+
+    def _parts(self, text: str, do_clean_text: bool | None) -> Iterator[tuple[str, bool]]:
+        """The segments of the text, and whether they are normalised already."""
+        if self._cleaned(do_clean_text):
+            yield from ((aligned.text, True) for aligned in self._aligned(text, True))
         else:
             for start, end in self._segments(text):
                 part = text[start:end]
-                yield part if part in SPECIALS else normalise(part, self._emoji)
+                yield part, part in SPECIALS
+
+    def _scanner_for(self, length: int) -> "Scanner | None":
+        """The tables, for a text of so many characters; None where the dictionary is as fast or the vocabulary does not fit them.
+
+        They are built once so much text was seen that building them took less time than they save.
+        """
+        if length < LONG or self._scanner is False:
+            return None
+        if self._scanner is None:
+            self._seen += length
+            if self._seen < WORTHWHILE:
+                return None
+            from neoxjp.scanning import Scanner
+
+            fits = Scanner.fits(self.vocabulary, self._emoji)
+            self._scanner = Scanner(self.vocabulary, self._emoji) if fits else False
+        return self._scanner or None
 
     def _aligned(self, text: str, do_clean_text: bool | None) -> Iterator[AlignedText]:
         """The same, with the spans of the user's text."""
@@ -329,7 +388,7 @@ class GPTNeoXJapaneseTokenizer:
             aligned = AlignedText(text, start, end)
             if aligned.text not in SPECIALS:
                 aligned = normalise(aligned, self._emoji)
-                if self.do_clean_text if do_clean_text is None else do_clean_text:
+                if self._cleaned(do_clean_text):
                     aligned = clean(aligned)
             yield aligned
 

@@ -21,6 +21,8 @@ EOS = "<|endoftext|>"
 SPECIALS = (BOS, "<|separator|>", "<|nottoken|>", EOS)
 BLANK_TEXTS = {"<SP>": " ", "<BR>": "\n", "<TAB>": "\t"}
 SYMBOL_TEXTS = {"<BLOCK>": "▀", "<KIGOU>": "ǀ", "<U2000U2BFF>": "‖"}
+KIGOU_RANGES = ((0xA1, 0xBF), (0x1C0, 0x1C3), (0x2B9, 0x2FF), (0x300, 0x362))  # code points that <KIGOU> stands for
+SYMBOL_RANGE = (0x2000, 0x2BFF)  # those that <U2000U2BFF> stands for
 UTF8_BYTES = (*range(0xC0), *range(0xC2, 0xF5))  # the bytes that occur in UTF-8
 REQUIRED = (BOS, EOS, *BLANK_TEXTS, "<KIGOU>", "<U2000U2BFF>", *(f"<|byte{byte}|>" for byte in UTF8_BYTES))
 _BYTE = re.compile(r"<\|byte(\d{1,3})\|>")
@@ -49,9 +51,9 @@ class Vocabulary:
         A lone surrogate has no UTF-8; it becomes U+FFFD.
         """
         code = ord(character)
-        if 0xA1 <= code <= 0xBF or 0x1C0 <= code <= 0x1C3 or 0x2B9 <= code <= 0x2FF or 0x300 <= code <= 0x362:
+        if any(first <= code <= last for first, last in KIGOU_RANGES):
             return (self.ids["<KIGOU>"],)
-        if 0x2000 <= code <= 0x2BFF:
+        if SYMBOL_RANGE[0] <= code <= SYMBOL_RANGE[1]:
             return (self.ids["<U2000U2BFF>"],)
         if 0xD800 <= code <= 0xDFFF:
             character = "\ufffd"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.text import SCRIPTS, AlignedText, EmojiTable, clean, normalise, script_of
+from neoxjp.text import SCRIPTS, AlignedText, EmojiTable, clean, findable, normalise, script_of
 from tests.texts import texts, words
 
 SMALL = st.text("ab<", max_size=12)
@@ -83,6 +83,11 @@ def test_a_part_of_a_text_counts_from_the_beginning_of_the_whole():
 def test_emoji_are_replaced_in_the_order_of_the_file():
     assert EmojiTable({"👋": "<w>", "👋🏻": "<never>"}).replace("👋🏻👋") == "<w>🏻<w>"
     assert EmojiTable({"👋🏻": "<both>", "👋": "<w>"}).replace("👋🏻👋") == "<both><w>"
+
+
+def test_emoji_with_blanks_are_left_out_because_blanks_are_replaced_before():
+    assert findable({"(^ _ ^)": "<a>", "(^_^)": "<a>", "—": "<b>"}) == {"(^_^)": "<a>"}
+    assert findable({"(^ _ ^)": "<a >"}) == {"(^ _ ^)": "<a >"}  # not where a tag brings blanks back
 
 
 def test_an_emoji_may_be_completed_by_the_tag_of_an_earlier_one():

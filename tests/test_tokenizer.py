@@ -171,13 +171,50 @@ def test_long_texts_of_one_sign_are_encoded_in_linear_time(tiny):
         assert len(tiny.analyze(text)) == len(tiny.encode(text)) > 0
 
 
-def test_encode_batch_gives_the_ids_of_each_text(tokenizer):
+@pytest.mark.parametrize("worthwhile", [0, 10**9], ids=["tables", "dictionary"])
+@pytest.mark.parametrize("cleaned", [False, True])
+@pytest.mark.parametrize("mode", [None, "transformers"])
+def test_encode_batch_gives_the_ids_of_each_text(folder, monkeypatch, mode, cleaned, worthwhile):
     import numpy as np
 
-    sentences = ["慶應大学", "", "é 😀", "a,b"]
-    arrays = tokenizer.encode_batch(sentences)
-    assert [array.tolist() for array in arrays] == [tokenizer.encode(text) for text in sentences]
+    sentences = ["慶應大学" * 50, "", "é 😀", "a,b" * 40, "猫<|endoftext|>_<", "\ud800", "<|end", "oftext|>", "2020年1月\r", "\n"]
+    expected = [
+        GPTNeoXJapaneseTokenizer.from_pretrained(folder, compat=mode).encode(text, do_clean_text=cleaned) for text in sentences
+    ]
+    monkeypatch.setattr("neoxjp.tokenizer.WORTHWHILE", worthwhile)
+    monkeypatch.setattr("neoxjp.tokenizer.BATCH", 100)
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(folder, compat=mode)
+    arrays = tokenizer.encode_batch(iter(sentences), do_clean_text=cleaned)
+    assert [array.tolist() for array in arrays] == expected
     assert {array.dtype for array in arrays} == {np.dtype(np.int64)}
+    assert tokenizer(sentences, do_clean_text=cleaned).input_ids == expected
+    assert bool(tokenizer._scanner) is (worthwhile == 0)
+
+
+@pytest.mark.parametrize("worthwhile", [0, 10**9], ids=["tables", "dictionary"])
+def test_a_batch_of_what_is_no_text_is_refused(tiny_vocabulary, monkeypatch, worthwhile):
+    monkeypatch.setattr("neoxjp.tokenizer.WORTHWHILE", worthwhile)
+    with pytest.raises(ParameterError, match=r"text must be a str, not 3 \(int\)"):
+        GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary).encode_batch(["猫", 3])
+
+
+def test_the_tables_are_built_once_they_save_time_and_give_the_same_ids(tiny_vocabulary, monkeypatch):
+    monkeypatch.setattr("neoxjp.tokenizer.WORTHWHILE", 400)
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
+    text = "東京 である😀é" * 20
+    ids = [tokenizer.encode(text) for _ in range(3)]
+    assert tokenizer._scanner
+    assert ids[0] == ids[1] == ids[2]
+
+
+def test_a_vocabulary_that_the_tables_cannot_hold_keeps_the_dictionary(tmp_path, tiny_vocabulary, monkeypatch):
+    monkeypatch.setattr("neoxjp.tokenizer.WORTHWHILE", 0)
+    lines = (tiny_vocabulary / "vocab.txt").read_text(encoding="utf-8")
+    (tmp_path / "vocab.txt").write_text("a<\n" + lines, encoding="utf-8")
+    tokenizer = GPTNeoXJapaneseTokenizer(tmp_path / "vocab.txt", tiny_vocabulary / "emoji.json")
+    text = "xa😀y" * 100
+    assert tokenizer.encode(text) == tokenizer.encode("xa😀y") * 100
+    assert tokenizer._scanner is False
 
 
 # --- decoding
