@@ -29,6 +29,7 @@ ROWS = {
     "prefixes": 0,
     "speculation": 0,
     "attention": 0,
+    "linear": 0,
     "config": 1,
     "tokenizer": 1,
     "readings": 1,
@@ -72,10 +73,13 @@ BESIDE: set[tuple[str, str]] = {
     ("placement", "folders"),
     ("placement", "hub"),
     ("placement", "stored"),
+    ("placement", "linear"),
     ("checkpoint", "folders"),
     ("checkpoint", "hub"),
     ("checkpoint", "stored"),
+    ("checkpoint", "linear"),
     ("render_steps", "render"),
+    ("bench", "train"),  # texts are read as training reads them
     ("bench", "export"),  # llama.cpp is measured on what is exported for it
     ("checkpoint", "placement"),
     # model is the front of the network's rooms.

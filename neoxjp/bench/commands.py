@@ -64,7 +64,7 @@ def _rounds_option(parser: argparse.ArgumentParser, rounds: int) -> None:
 def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shape", default="2.7b", choices=SHAPES, help="of random weights (default 2.7b)")
     parser.add_argument("--model", help="measure this folder or Hub id instead of random weights")
-    parser.add_argument("--dtype", default="float32", help="of ours: float32 (default), bfloat16, float16")
+    parser.add_argument("--dtype", default="auto", help="of ours: float32, bfloat16, float16; auto: as stored, float32 if random")
     parser.add_argument("--quantization", choices=["int8"], help="of ours")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument(
@@ -78,6 +78,7 @@ def _writing_options(parser: argparse.ArgumentParser, rounds: int) -> None:
     _rounds_option(parser, rounds)
     parser.add_argument("--prompt", type=int, default=64, metavar="N", help="ids of a prompt (default 64)")
     parser.add_argument("--new", type=int, default=64, metavar="N", help="ids to write (default 64)")
+    parser.add_argument("--speculate", action="store_true", help="let ours guess ahead where the text repeats itself")
 
 
 def _formats_option(parser: argparse.ArgumentParser, formats: str) -> None:

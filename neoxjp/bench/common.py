@@ -78,6 +78,8 @@ class Report:
             numbers = [_number(found[key]) if row.values else "–" for key in ("min", "median", "max")]
             ratio = self.ratio(row)
             lines.append([row.who, row.what, *numbers, row.unit, "" if ratio is None else f"{ratio:.2f} ×"])
+        if not any(line[-1] for line in lines[1:]):
+            lines = [line[:-1] for line in lines]
         explained = [f"{row.who}, {row.what}: {row.note}" for row in self.rows if row.note]
         facts = [_facts(self.facts), _facts(self.machine or machine_facts())]
         return "\n".join([self.title, *filter(None, facts), "", table(lines), *[f"* {note}" for note in explained + self.notes]])
@@ -193,8 +195,8 @@ def table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits that matter: 0.0123, 1.23, 12.3, 12,345."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    """Four digits that matter: 0.01234, 1.234, 12.34, 12,345."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _facts(facts: Mapping[str, Any]) -> str:

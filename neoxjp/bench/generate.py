@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from neoxjp import checkpoint
+from neoxjp import linear
 from neoxjp.bench import common, peers
 from neoxjp.bench.common import BEST, Report, Row
 from neoxjp.bench.peers import Writer, Written
@@ -42,7 +42,9 @@ def command(options: argparse.Namespace) -> None:
 
 def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: argparse.Namespace) -> Report:
     """The table."""
-    runs: dict[str, Callable[[], Any]] = {BEST: _in_turn(measured, options, lambda p: write(model, p, options.new))}
+    runs: dict[str, Callable[[], Any]] = {
+        BEST: _in_turn(measured, options, lambda p: write(model, p, options.new, options.speculate))
+    }
     for peer in others:
         if peer.write is not None:
             runs[peer.name] = _in_turn(measured, options, functools.partial(peer.write, new=peer.new))
@@ -51,11 +53,12 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
     report = Report(
         f"bench generate: {measured.name}",
         {
-            "format": model_format(model, options),
+            "format": model_format(model),
             "prompt": options.prompt,
             "new": options.new,
             "device": options.device,
-            "kernel": kernel_of(model),
+            "kernel": linear.describe(model),
+            "speculation": "on" if options.speculate else None,
         },
         machine=common.machine_facts(("torch", *(peer.package for peer in others))),
     )
@@ -66,7 +69,7 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
             report.rows.append(Row(name, what, unit, values, note if what == "decode" else ""))
     report.rows.append(Row("linears alone", "decode", "tokens/s", tuple(1 / seconds for seconds in found["linears alone"])))
     reached = statistics.median(written.rate for written in found[BEST])
-    nbytes = measured.bytes_per_token(model_format(model, options))
+    nbytes = measured.bytes_per_token(model_format(model))
     report.notes.append(common.limit_note(nbytes, common.read_bandwidth(options.device), reached))
     report.notes.append("linears alone: a loop over our model's own linear layers, one row each, nothing else")
     report.notes += [f"{p.name}: {peers.agreement(found[BEST], found[p.name])}" for p in others if p.name in found]
@@ -80,11 +83,11 @@ def _in_turn(measured: Subject, options: argparse.Namespace, write: Callable[[li
 
 
 @torch.inference_mode()
-def write(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], new: int) -> Written:
+def write(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], new: int, speculate: bool = False) -> Written:
     """One visitor with an engine of its own, greedy, `new` ids whatever they are."""
     params = SamplingParams(do_sample=False, max_new_tokens=new, eos_token_id=())
     began = time.perf_counter()
-    with Engine(model, max_batch=1) as engine:
+    with Engine(model, max_batch=1, speculate=speculate) as engine:
         request = engine.submit(prompt, params)
         next(request)
         first = time.perf_counter()
@@ -98,7 +101,7 @@ def linears_alone(model: GPTNeoXJapaneseForCausalLM) -> Callable[[], float]:
     layers = [(name.rpartition(".")[2], module) for name, module in model.named_modules()]
     layers = [(name, module) for name, module in layers if name in LINEARS]
     config = model.config
-    dtype = torch.float32 if model.device.type == "cpu" and model.dtype != torch.bfloat16 else model.dtype
+    dtype = model.gpt_neox_japanese.final_layer_norm.weight.dtype  # of what the layers get; packed weights have another
     inputs = {width: torch.randn(1, width, dtype=dtype, device=model.device)
               for width in (config.hidden_size, config.intermediate_size)}  # fmt: skip
 
@@ -119,15 +122,10 @@ def linears_alone(model: GPTNeoXJapaneseForCausalLM) -> Callable[[], float]:
     return run
 
 
-def model_format(model: GPTNeoXJapaneseForCausalLM, options: argparse.Namespace) -> str:
-    """ "int8", or the dtype; for "auto" the one that it became."""
-    name = str(model.dtype if options.dtype == "auto" else checkpoint.parse_dtype(options.dtype)).removeprefix("torch.")
-    return options.quantization or name
-
-
-def kernel_of(model: GPTNeoXJapaneseForCausalLM) -> str | None:
-    """What computes the linear layers."""
-    return None
+def model_format(model: GPTNeoXJapaneseForCausalLM) -> str:
+    """How its linear layers hold their weights: "int8", "float16", …"""
+    packed = next(linear.packed(model), None)
+    return str(model.dtype).removeprefix("torch.") if packed is None else packed.format
 
 
 def check_lengths(options: argparse.Namespace) -> None:

@@ -50,6 +50,7 @@ class Writer:
     package: str  # for its version
     write: Callable[..., Written] | None  # (prompt, new=ids to write); None: too slow here, `note` says how slow
     new: int  # ids to write in a round
+    seconds: float  # that one text takes, by an estimate; 0.0: unknown
     note: str = ""
 
 
@@ -115,12 +116,12 @@ def _transformers(kind: str, subject: Subject, options: argparse.Namespace) -> W
     first, each = _estimate(theirs, subject, dtype, options.prompt, options.device)
     new = min(options.new, int((options.limit - first) / each))
     if new < 2:
-        return Writer(name, "transformers", None, 0, f"not run: one of its layers alone, timed, makes {first:.0f} s to the first "
-                      f"token and {1 / each:.2g} tokens/s here, over --limit {options.limit:g} s")  # fmt: skip
+        slow = f"{first:.0f} s to the first token and {1 / each:.2g} tokens/s here, over --limit {options.limit:g} s"
+        return Writer(name, "transformers", None, 0, 0.0, f"not run: one of its layers alone, timed, makes {slow}")
     note = (
         "" if new == options.new else f"wrote {new} tokens a round, not {options.new}, to stay within --limit {options.limit:g} s"
     )
-    return Writer(name, "transformers", functools.partial(transformers_writes, theirs), new, note)
+    return Writer(name, "transformers", functools.partial(transformers_writes, theirs), new, first + new * each, note)
 
 
 class _Watch:
@@ -197,5 +198,5 @@ def _llama(kind: str, subject: Subject, options: argparse.Namespace) -> Iterator
                 ids.append(following())
             return Written(ids, first - began, time.perf_counter() - first)
 
-        yield Writer(f"llama.cpp {kind}", "llama-cpp-python", write, options.new)
+        yield Writer(f"llama.cpp {kind}", "llama-cpp-python", write, options.new, 0.0)
         llama.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from neoxjp import checkpoint
+from neoxjp import checkpoint, linear
 from neoxjp.bench.common import say
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
@@ -27,6 +27,13 @@ SHAPES = {
                                   eos_token_id=255),
 }  # fmt: skip
 ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8, "int8": 1}  # bytes a weight of a linear layer
+# name of a format → dtype and quantization of from_pretrained
+FORMATS: dict[str, tuple[str, str | None]] = {
+    "float32": ("float32", None),
+    "bfloat16": ("bfloat16", None),
+    "float16": ("float16", None),
+    "int8": ("auto", "int8"),
+}
 _POOL = 4_000_037  # random numbers that are drawn; no multiple of a width, so that rows differ
 
 
@@ -39,8 +46,8 @@ class Subject:
     folder: Path | None  # None: random weights
     seed: int = 0
 
-    def ours(self, dtype: str = "float32", quantization: str | None = None, device: str = "cpu") -> GPTNeoXJapaneseForCausalLM:
-        """Our model, ready to generate."""
+    def ours(self, dtype: str = "auto", quantization: str | None = None, device: str = "cpu") -> GPTNeoXJapaneseForCausalLM:
+        """Our model, ready to generate. dtype "auto": as stored, float32 for random weights."""
         if self.folder is not None:
             return GPTNeoXJapaneseForCausalLM.from_pretrained(
                 self.folder, dtype=dtype, quantization=quantization, device_map=device
@@ -87,6 +94,15 @@ def subject(shape: str, model: str | None, *, revision: str | None = None, offli
     return Subject(f"{shape} shape, random weights", SHAPES[shape], None)
 
 
+def parse_formats(names: str) -> list[str]:
+    """ "float16,int8" → ["float16", "int8"]. Raises ParameterError."""
+    found = [name.strip() for name in names.split(",") if name.strip()]
+    wrong = [name for name in found if name not in FORMATS]
+    if wrong or not found:
+        raise ParameterError(f"formats={names!r} must be some of {', '.join(FORMATS)}, separated by commas")
+    return list(dict.fromkeys(found))
+
+
 def _random(pool: Tensor, start: int, name: str, shape: tuple[int, ...]) -> Tensor:
     """A matrix out of the pool, which is read round and round from `start` on; for a norm ones, for a bias zeros."""
     if len(shape) == 1:
@@ -102,14 +118,23 @@ def _random(pool: Tensor, start: int, name: str, shape: tuple[int, ...]) -> Tens
 
 
 def _random_model(subject: Subject, dtype: str, quantization: str | None, device: str) -> GPTNeoXJapaneseForCausalLM:
-    wanted = checkpoint.parse_dtype(dtype) or torch.float32
+    wanted = checkpoint.parse_dtype(dtype) or (None if quantization else torch.float32)
+    packing = linear.packing_for(wanted, quantization, torch.device(device))
     with checkpoint.empty_weights():
         model = GPTNeoXJapaneseForCausalLM(subject.config)
+    plain = set(linear.linears(model))
     for part in subject.parts():
         say(f"random weights: {part.name}")
-        module, _, own = part.name.rpartition(".")
-        weight = part.read().to(device, wanted)
-        setattr(model.get_submodule(module), own, torch.nn.Parameter(weight, requires_grad=False))
-    model.tie_weights()
+        name, _, own = part.name.rpartition(".")
+        weight = part.read().to(device)
+        if name in plain and packing is not None:
+            linear.pack(model, name, weight, packing)
+            continue
+        kept = wanted if packing is None else packing.rows if "embed_in" in name else packing.rest
+        setattr(model.get_submodule(name), own, torch.nn.Parameter(weight.to(kept), requires_grad=False))
+        if "embed_in" in name and subject.config.tie_word_embeddings and packing is not None:
+            linear.pack(model, "embed_out", weight, packing)
+    if packing is None:
+        model.tie_weights()
     say("")
     return model.eval()

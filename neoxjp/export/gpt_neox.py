@@ -1,7 +1,6 @@
 """A GPT-NeoX folder: config.json and one safetensors file, written tensor by tensor."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,7 @@ from typing import Any
 import torch
 
 from neoxjp.config import GPTNeoXJapaneseConfig
-from neoxjp.export.parts import Part, check_disk, gpt_neox_parts
-from neoxjp.stored import DTYPES
+from neoxjp.export.parts import Part, gpt_neox_parts, write_safetensors
 
 
 def gpt_neox_config(config: GPTNeoXJapaneseConfig, dtype: torch.dtype) -> dict[str, Any]:
@@ -33,18 +31,4 @@ def write_gpt_neox(config: GPTNeoXJapaneseConfig, parts: Sequence[Part], folder:
     named = gpt_neox_parts(config, parts)
     raw = gpt_neox_config(config, parts[0].dtype)
     (folder / "config.json").write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
-    check_disk(folder, sum(part.nbytes for part in named))
-    words = {dtype: word for word, dtype in DTYPES.items()}
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    end = 0
-    for part in named:
-        header[part.name] = {"dtype": words[part.dtype], "shape": part.shape, "data_offsets": [end, end + part.nbytes]}
-        end += part.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # the data begins on an even address
-    with (folder / "model.safetensors").open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for part in named:
-            file.write(part.read().contiguous().view(-1).view(torch.uint8).numpy().data)
-        file.flush()
-        os.fsync(file.fileno())
+    write_safetensors(named, folder / "model.safetensors")

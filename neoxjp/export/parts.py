@@ -1,10 +1,13 @@
 """The tensors of a model folder, read one at a time: under the checkpoint's names, and under those of GPT-NeoX."""
 
 import dataclasses
+import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +16,7 @@ from neoxjp import checkpoint
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import CheckpointError
 from neoxjp.folders import find_weights
-from neoxjp.stored import INPUT, OUTPUT, PREFIX, match, open_stored, same_bytes
+from neoxjp.stored import DTYPES, INPUT, OUTPUT, PREFIX, match, open_stored, same_bytes
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,28 @@ def gpt_neox_parts(config: GPTNeoXJapaneseConfig, parts: Sequence[Part]) -> list
     if OUTPUT not in own:
         named.append(dataclasses.replace(embedding, name=OUTPUT))
     return named
+
+
+def write_safetensors(parts: Sequence[Part], path: Path) -> None:
+    """One safetensors file, tensor by tensor: the library's own writer holds all of them in memory. On the disk when it returns.
+
+    Raises CheckpointError where the disk is too full.
+    """
+    check_disk(path.parent, sum(part.nbytes for part in parts))
+    words = {dtype: word for word, dtype in DTYPES.items()}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for part in parts:
+        header[part.name] = {"dtype": words[part.dtype], "shape": part.shape, "data_offsets": [end, end + part.nbytes]}
+        end += part.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # the data begins on an even address
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for part in parts:
+            file.write(part.read().contiguous().view(-1).view(torch.uint8).numpy().data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_disk(folder: Path, need: int) -> None:

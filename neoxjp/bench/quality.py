@@ -1,0 +1,113 @@
+"""`neoxjp bench quality`: what a format costs. Bits per character on texts, and how often it would take the same next token.
+
+Each text is read from <|endoftext|> on, in windows of the context that begin with the last id of the one before. float32 comes
+first; the others are compared with it, on the same tokens.
+"""
+
+import argparse
+import itertools
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from neoxjp import linear
+from neoxjp.bench import common
+from neoxjp.bench.common import Report, Row
+from neoxjp.bench.subject import FORMATS, parse_formats, subject
+from neoxjp.errors import ParameterError
+from neoxjp.folders import bundled_path
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.train.documents import read_documents
+
+SECONDS = 120.0  # for one format: what is not reached by then is left out, and said
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One text as one format predicts it."""
+
+    nats: float  # minus the log probability of all its tokens
+    best: Tensor  # (tokens,) the likeliest id at each place
+
+
+def command(options: argparse.Namespace) -> None:
+    """Measure and print."""
+    formats = parse_formats(options.formats)
+    measured = subject("small", options.model or str(bundled_path()))
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(measured.folder or measured.name)
+    texts = read_texts(options)
+    texts_ids = [tokenizer.encode(text) for text in texts]
+    begin = tokenizer.eos_token_id
+    exact = readings(measured.ours("float32"), begin, texts_ids)
+    report = Report(
+        f"bench quality: {measured.name}",
+        {"texts": len(exact), "characters": sum(map(len, texts[: len(exact)])), "tokens": sum(map(len, texts_ids[: len(exact)]))},
+        base="float32",
+    )
+    report.rows.append(Row("float32", "bits per character", "bits", (bits(exact, texts),)))
+    for name in formats:
+        common.say(name)
+        model = measured.ours(*FORMATS[name])
+        found = readings(model, begin, texts_ids[: len(exact)])
+        before, now = bits(exact[: len(found)], texts), bits(found, texts)
+        cut = f"; only {len(found)} of {len(exact)} texts in {SECONDS:g} s" if len(found) < len(exact) else ""
+        report.rows.append(
+            Row(name, "bits per character", "bits", (now,), f"{100 * (now / before - 1):+.3f} % ({linear.describe(model)}{cut})")
+        )
+        report.rows.append(Row(name, "same likeliest token", "%", (100 * agreement(found, exact[: len(found)]),)))
+        del model
+    common.say("")
+    report.show(options.json)
+
+
+def read_texts(options: argparse.Namespace) -> list[str]:
+    """The beginnings of the first documents. Raises ParameterError where there is no text."""
+    if options.limit < 0 or options.documents < 0:
+        raise ParameterError(f"limit={options.limit!r} and documents={options.documents!r} must be at least 0 (0: all)")
+    documents = (document.text for path in options.files for document in read_documents(path, column=options.column))
+    kept = itertools.islice((text[: options.limit or None] for text in documents if text), options.documents or None)
+    texts = list(kept)
+    if not texts:
+        raise ParameterError("there is no text to measure on: every document is empty")
+    return texts
+
+
+@torch.inference_mode()
+def readings(model: GPTNeoXJapaneseForCausalLM, begin: int, texts: Sequence[Sequence[int]]) -> list[Reading]:
+    """One a text, until SECONDS have passed; `begin` stands before each."""
+    found: list[Reading] = []
+    started = time.monotonic()
+    for number, ids in enumerate(texts):
+        if found and time.monotonic() - started > SECONDS:
+            break
+        common.say(f"text {number + 1} of {len(texts)}")
+        found.append(_read(model, [begin, *ids]))
+    return found
+
+
+def _read(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int]) -> Reading:
+    context = model.config.max_position_embeddings
+    nats, best = 0.0, []
+    for start in range(0, len(ids) - 1, context):
+        window = torch.tensor(ids[start : start + context + 1], device=model.device)
+        logits = model(window[None, :-1], use_cache=False).logits[0].float()  # (T, V)
+        nats += float(F.cross_entropy(logits, window[1:], reduction="none").double().sum())
+        best.append(logits.argmax(1).cpu())
+    return Reading(nats, torch.cat(best) if best else torch.empty(0, dtype=torch.int64))
+
+
+def bits(found: Sequence[Reading], texts: Sequence[str]) -> float:
+    """Bits per character over the texts that were read."""
+    return math.fsum(reading.nats for reading in found) / math.log(2) / sum(map(len, texts[: len(found)]))
+
+
+def agreement(found: Sequence[Reading], exact: Sequence[Reading]) -> float:
+    """The share of places where both find the same id likeliest."""
+    same = sum(int((a.best == b.best).sum()) for a, b in zip(found, exact, strict=True))
+    return same / max(1, sum(len(reading.best) for reading in exact))
