@@ -21,7 +21,8 @@ from torch.overrides import TorchFunctionMode
 from neoxjp.errors import CheckpointError, ParameterError, listed
 from neoxjp.folders import WEIGHT_PATTERNS, atomic_folder, bundled_path, find_weights, read_json
 from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, Progress, resolve, resolve_model, revision_of
-from neoxjp.placement import Device, Limits, checked_device_map, infer_device_map, place
+from neoxjp.linear import packing_for, spread_refusal
+from neoxjp.placement import Device, Limits, checked_device_map, infer_device_map, place, place_packed
 from neoxjp.stored import (
     INPUT,
     OUTPUT,
@@ -74,6 +75,8 @@ class LoadReport:
     ignored: tuple[str, ...]  # stored names that are no weights of the model
     renamed: int  # tensors stored under another name
     revision: str | None  # commit of the Hub, for a folder of its cache
+    quantization: str | None = None  # "int8"
+    packed: bool = False  # the linears hold their weights in a format of their own (linear.py)
 
 
 def parse_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
@@ -111,6 +114,7 @@ def load_weights(
     folder: Path,
     *,
     dtype: torch.dtype | None,
+    quantization: str | None = None,
     device_map: Device | Mapping[str, Device] | None = None,
     max_memory: Limits | None = None,
     offload_folder: str | Path | None = None,
@@ -123,7 +127,8 @@ def load_weights(
     from the file; others are converted one by one: anonymous memory stays within the weights in the asked dtype and one tensor.
 
     Args:
-        dtype: of the model's weights; None keeps the stored one.
+        dtype: of the model's weights; None keeps the stored one. float16 on a CPU: packed, where linear.py can.
+        quantization: "int8": the linears are packed; the embedding is in `dtype` (None: float16).
         device_map: None (CPU), a device, "auto", "balanced", "balanced_low_0", "sequential", or module name → device or "disk".
         max_memory: device → bytes or "10GiB", for the maps that accelerate makes.
         offload_folder: where weights for "disk" go that cannot be read from the checkpoint as they are; for one model only.
@@ -136,22 +141,33 @@ def load_weights(
     matched = match(stored, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
     asked = checked_device_map(model, device_map, max_memory)
     stored_dtype = _stored_dtype(matched)
-    dtype = dtype or stored_dtype
+    plain = dtype or (torch.float16 if quantization else stored_dtype)
     tied = _tie_or_untie(model, stored, matched)
-    places = infer_device_map(model, asked, max_memory, dtype) if isinstance(asked, str) else asked
-    place(model, stored, matched, places, dtype, tied, Path(offload_folder) if offload_folder else None, progress)
+    places = infer_device_map(model, asked, max_memory, plain) if isinstance(asked, str) else asked
+    devices = set(places.values())
+    alone = next(iter(devices)) if len(devices) == 1 and "disk" not in devices else None
+    if quantization is not None and alone is None:
+        raise ParameterError(spread_refusal(quantization))
+    packing = None if alone is None else packing_for(dtype, quantization, torch.device(alone))
+    if packing is not None and alone is not None:
+        place_packed(model, stored, matched, alone, packing, tied, progress)
+        plain = packing.rows
+    else:
+        place(model, stored, matched, places, plain, tied, Path(offload_folder) if offload_folder else None, progress)
     return LoadReport(
         folder=folder,
         format=stored.files.format,
         files=stored.files.names,
         stored_bytes=sum(tensor.nbytes for tensor in matched.tensors.values()),
         stored_dtype=stored_dtype,
-        dtype=dtype,
+        dtype=plain,
         device_map=places,
         tied=tied,
         ignored=matched.ignored,
         renamed=matched.renamed,
         revision=revision_of(folder),
+        quantization=quantization,
+        packed=packing is not None,
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neoxjp import attention, checkpoint
+from neoxjp import attention, checkpoint, linear
 from neoxjp.attention import Implementation, KVCache
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
@@ -58,7 +58,8 @@ class _InFolders(nn.Module):
             name_or_path: "models/mine", or "abeja/gpt-neox-japanese-2.7b" (its weights come from a safetensors conversion).
             revision: branch, tag or commit on the Hub.
             dtype: "float32", "bfloat16", "float16" or a torch.dtype; "auto" keeps the stored one. torch_dtype is its older name.
-            quantization: must be None in this version.
+                "float16" on a CPU packs the linears (linear.py): fast, float32 in between, and not to be trained or saved.
+            quantization: "int8": the linears hold and multiply whole numbers of 8 bits; `dtype` is then the embedding's.
             device_map: None (the CPU), a device, "auto", or module names → devices or "disk"; accelerate places the weights.
             max_memory, offload_folder: bounds and disk space for device_map.
             attn_implementation: "auto" takes the fastest kernel that can run, else "sdpa", "flash_attn" or "eager".
@@ -73,10 +74,7 @@ class _InFolders(nn.Module):
         """
         wanted = checkpoint.parse_dtype(dtype if torch_dtype is None else torch_dtype)
         attention.check_implementation(attn_implementation)
-        if quantization is not None:
-            raise ParameterError(
-                f"quantization={quantization!r}: this version has no quantized layers. Choose a smaller dtype instead."
-            )
+        linear.parse_quantization(quantization)
         folder = checkpoint.resolve_model(
             name_or_path, revision=revision, local_files_only=local_files_only, allow_pickle=allow_pickle, progress=progress
         )
@@ -87,6 +85,7 @@ class _InFolders(nn.Module):
             model,
             folder,
             dtype=wanted,
+            quantization=quantization,
             device_map=device_map,
             max_memory=max_memory,
             offload_folder=offload_folder,
@@ -102,7 +101,15 @@ class _InFolders(nn.Module):
         return model.eval()
 
     def save_pretrained(self, folder: str | Path, *, max_shard_size: str | int = "5GB") -> None:
-        """Write config.json and safetensors, whole or not at all; other files of the folder stay. transformers reads it too."""
+        """Write config.json and safetensors, whole or not at all; other files of the folder stay. transformers reads it too.
+
+        Raises ParameterError for a packed model: load it with dtype="auto" to save it.
+        """
+        if linear.is_packed(self):
+            raise ParameterError(
+                "a model with packed weights (dtype='float16' on a CPU, or quantization) cannot be saved: load it with "
+                "dtype='auto' and without quantization to save it."
+            )
         checkpoint.save_weights(self.state_dict(), self.config.to_dict(), Path(folder), max_shard_size=max_shard_size)
 
     def _embedding(self) -> nn.Embedding:
@@ -120,10 +127,29 @@ class _InFolders(nn.Module):
         """How the embedding is stored."""
         return self._embedding().weight.dtype
 
+    def train(self, mode: bool = True) -> Self:
+        """As in torch; refused for packed weights, which have no gradients."""
+        if mode and linear.is_packed(self):
+            raise ParameterError(linear.NO_GRADIENTS)
+        return super().train(mode)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        for module in linear.packed(self):
+            module.check_move(fn)  # before anything has moved
+        return super()._apply(fn, recurse)
+
     @property
     def num_parameters(self) -> int:
-        """Weights in all; a tied output is counted once."""
-        return sum(weight.numel() for weight in self.parameters())
+        """Weights in all; a tied output is counted once, also where a packed one has numbers of its own."""
+        count = sum(weight.numel() for weight in self.parameters())
+        packed = sum(module.in_features * module.out_features for module in linear.packed(self))
+        twice = packed and hasattr(self, "embed_out") and self.config.tie_word_embeddings
+        return count + packed - (self._embedding().weight.numel() if twice else 0)
+
+    @property
+    def quantization(self) -> str | None:
+        """ "int8" where the linears hold whole numbers."""
+        return "int8" if any(module.format == "int8" for module in linear.packed(self)) else None
 
     def new_cache(self) -> KVCache:
         """An empty cache for one sequence."""
@@ -161,7 +187,7 @@ class GPTNeoXJapaneseForCausalLM(_InFolders):
 
     def tie_weights(self) -> None:
         """Share the embedding with the output layer, if the config says so. Needed after every load that assigns weights."""
-        if self.config.tie_word_embeddings:
+        if self.config.tie_word_embeddings and isinstance(self.embed_out, nn.Linear):
             self.embed_out.weight = self.gpt_neox_japanese.embed_in.weight
 
     def forward(
@@ -213,6 +239,8 @@ class GPTNeoXJapaneseForCausalLM(_InFolders):
             hidden = hidden[:, -logits_to_keep:]
         logits = self.embed_out(hidden)  # (B, T or kept, V)
         loss = None if labels is None else _loss(logits, labels)
+        if loss is not None and not isinstance(self.embed_out, nn.Linear):
+            loss = linear.refuse_gradients(loss)
         output = CausalLMOutput(loss, logits, body.past_key_values, body.hidden_states, body.attentions)
         return output if return_dict else output.to_tuple()
 
@@ -257,7 +285,7 @@ class GPTNeoXJapaneseModel(_InFolders):
         if inputs_embeds is None:
             assert input_ids is not None
             _check_ids(input_ids, self.config.vocab_size)
-            inputs_embeds = self.embed_in(input_ids)  # (B, T, C)
+            inputs_embeds = self.embed_in(input_ids).to(self.final_layer_norm.weight.dtype)  # (B, T, C)
         count, width = inputs_embeds.shape[:2]
         caches = self._caches(past_key_values, use_cache, count)
         valid = _valid(attention_mask, count, width, inputs_embeds.device)

@@ -46,7 +46,7 @@ def forward_packed(
     body, config = model.gpt_neox_japanese, model.config
     starts = [torch.arange(cache.length, cache.length + count) for cache, count in zip(caches, counts, strict=True)]
     angles = attention.rope(torch.cat(starts).to(model.device)[None], config.rotary_ndims, config.rotary_emb_base)
-    x = body.embed_in(input_ids)  # (N, C)
+    x = body.embed_in(input_ids).to(body.final_layer_norm.weight.dtype)  # (N, C)
     for layer in body.layers:
         x = x + _attention(layer.attention, layer.input_layernorm(x), angles, counts, caches, model.attn_implementation)
         x = x + layer.mlp(layer.post_attention_layernorm(x))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from neoxjp.errors import CheckpointError, ParameterError, listed
 from neoxjp.folders import write_error
 from neoxjp.hub import Progress
+from neoxjp.linear import Packing, linears, pack
 from neoxjp.stored import INPUT, OUTPUT, PREFIX, Match, Stored, StoredWeights, write_tensors
 
 Device = int | str | torch.device  # "disk" too, in a device map
@@ -96,6 +97,36 @@ def place(
         # A layer's weights come in together: its forward may use them without calling the submodule that holds them.
         whole = _unsplit_classes(model)
         dispatch_model(model, places, offload_dir=offload_folder, offload_index=offloaded or None, preload_module_classes=whole)
+
+
+def place_packed(
+    model: nn.Module,
+    stored: StoredWeights,
+    matched: Match,
+    device: Device,
+    packing: Packing,
+    tied: bool,
+    progress: Progress | None,
+) -> None:
+    """Read each tensor for one device, and pack those of linears as they come: beside the packed ones only one is in memory."""
+    tensors = dict(matched.tensors)
+    if tied and OUTPUT in model.state_dict():  # the output is packed, the embedding's rows are not: each has its own
+        tensors[OUTPUT] = tensors[PREFIX + INPUT]
+    packable = {f"{name}.weight" for name in linears(model)}
+    total, done = sum(tensor.nbytes for tensor in tensors.values()), 0
+    if progress:
+        progress(0, total)
+    with _said_plainly(stored, None):
+        # The largest first: what packing one takes on top comes while little else is there.
+        for name, tensor in sorted(tensors.items(), key=lambda item: -item[1].nbytes):
+            if name in packable:
+                pack(model, name.removesuffix(".weight"), stored.read(tensor).to(device), packing)
+            else:
+                _put(model, name, device, stored.read(tensor), packing.rows if name.endswith(INPUT) else packing.rest)
+            done += tensor.nbytes
+            if progress:
+                progress(done, total)
+    model.requires_grad_(False)
 
 
 def _put(model: nn.Module, name: str, device: Device | None, value: Tensor | None, dtype: torch.dtype) -> None:
