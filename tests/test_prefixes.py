@@ -1,0 +1,151 @@
+"""What of a prompt is begun from again, and that a text does not tell whether it was."""
+
+import numpy as np
+import pytest
+import torch
+
+from neoxjp.engine import Engine
+from neoxjp.prefixes import CHUNK, Prefixes, beginning, reusable
+from neoxjp.sampling import SamplingParams
+from tests.test_batch import FORMATS, packed
+from tests.test_engine import DRAW, PER_TOKEN, Fake, FakeCache, mixed
+from tests.tiny_model import ours
+
+BLOCK_BYTES = 256 * PER_TOKEN
+
+
+def row(length: int, start: int = 0) -> list[int]:
+    return [(start + n) % 9 for n in range(length)]
+
+
+def numbers(*ids: int) -> np.ndarray:
+    return np.array(ids, dtype=np.int64)
+
+
+def test_only_whole_pieces_are_reused_and_never_the_last_id():
+    known = np.arange(2 * CHUNK + 5)
+    assert reusable(known, False, np.arange(3 * CHUNK)) == 2 * CHUNK
+    assert reusable(known, False, np.arange(2 * CHUNK)) == CHUNK  # its last logits are not known
+    assert reusable(known, False, np.arange(2 * CHUNK + 1)) == 2 * CHUNK
+    assert reusable(known, True, known) == len(known)
+    assert reusable(known, False, known) == 2 * CHUNK
+    changed = known.copy()
+    changed[CHUNK + 3] = 99
+    assert reusable(known, True, changed) == CHUNK
+    assert reusable(known, True, np.arange(1, 50)) == 0
+    assert reusable(numbers(), False, numbers(1)) == 0
+
+
+def test_a_beginning_is_a_copy_and_leaves_the_cache_whole():
+    cache = FakeCache([1, 2, 3])
+    copy = beginning(cache, 2)
+    copy.extend([9])
+    assert (copy.ids[: copy.length], cache.ids, cache.length) == ([1, 2, 9], [1, 2, 3], 3)
+
+
+def test_the_least_recently_used_goes_first_and_bytes_are_counted_whole():
+    prefixes = Prefixes(2 * (BLOCK_BYTES + 8 * CHUNK) + 10)
+    for start in (0, 1):
+        prefixes.keep(np.arange(start, start + CHUNK), FakeCache(range(CHUNK)), None)
+    assert prefixes.nbytes == 2 * (BLOCK_BYTES + 8 * CHUNK)
+    assert prefixes.longest(np.arange(0, 50)) is not None
+    prefixes.keep(np.arange(2, 2 + CHUNK), FakeCache(range(CHUNK)), None)
+    assert [bool(prefixes.longest(np.arange(start, start + 50))) for start in (0, 1, 2)] == [True, False, True]
+    prefixes.shrink(0)
+    assert (len(prefixes), prefixes.nbytes) == (0, 0)
+
+
+def test_a_beginning_of_what_is_kept_is_not_kept_twice():
+    prefixes = Prefixes(10**9)
+    for length in (CHUNK, 3 * CHUNK, 2 * CHUNK, 3 * CHUNK + 7):
+        prefixes.keep(np.arange(length), FakeCache(range(length)), None)
+    assert len(prefixes) == 1
+    prefixes.keep(np.arange(10), FakeCache(range(10)), torch.zeros(3))
+    assert len(prefixes) == 2  # a whole short prompt, for when it comes again
+    prefixes.keep(np.arange(10), FakeCache(range(10)), None)  # not one piece was read
+    assert len(prefixes) == 2
+
+
+def finished(engine: Engine, prompt: list[int], params: SamplingParams = DRAW) -> tuple[list, int]:
+    request = engine.submit(prompt, params)
+    return [(step.id, step.logprob) for step in request], request.stats.reused
+
+
+def test_the_same_prompt_again_is_not_read_at_all():
+    model = Fake(mixed)
+    engine = Engine(model)
+    first, reused = finished(engine, [1, 2, 3])
+    assert reused == 0
+    read = len(model.forwards)
+    again = engine.submit([1, 2, 3], DRAW)
+    step = next(again)
+    assert (step.id, step.logprob) == first[0]
+    assert len(model.forwards) == read
+    assert again.stats.reused == 3
+    assert [(s.id, s.logprob) for s in again] == first[1:]
+
+
+def test_a_visitor_beside_another_with_the_same_prompt_begins_from_it():
+    model = Fake(mixed)
+    engine = Engine(model)
+    engine.submit([1, 2, 3], DRAW)
+    engine.step()
+    second = engine.submit([1, 2, 3], DRAW)
+    next(second)
+    assert second.stats.reused == 3
+
+
+@pytest.mark.parametrize("name", ["float32", *FORMATS])
+def test_a_replay_is_the_same_to_the_bit_warm_and_cold(name):
+    model = ours(max_position_embeddings=160) if name == "float32" else packed(name)
+    params = SamplingParams(do_sample=True, seed=5, max_new_tokens=30, eos_token_id=())
+    prompt = row(40)
+    warm = Engine(model)
+    first, _ = finished(warm, prompt, params)
+    longer = [*prompt, *(id for id, _ in first)]  # continue
+    branch = [*longer[:55], 20]
+    for asked, expected in (
+        (prompt, 40),
+        (longer, 32),
+        (branch, 64 // CHUNK * CHUNK - 32),
+        (longer, len(longer)),
+        ([*longer, 1], 64),
+    ):
+        found, reused = finished(warm, asked, params)
+        assert reused == expected
+        assert found == finished(Engine(model, prefix_bytes=0), asked, params)[0]
+
+
+def test_what_a_cancelled_request_read_is_kept():
+    model = Fake(mixed, context=200)
+    engine = Engine(model)
+    request = engine.submit(row(100), DRAW)
+    engine.step()
+    engine.step()
+    request.cancel()
+    assert finished(engine, row(100))[1] == 2 * CHUNK
+
+
+def test_nothing_is_kept_without_bytes_for_it():
+    engine = Engine(Fake(mixed), prefix_bytes=0)
+    assert [finished(engine, [1, 2, 3])[1] for _ in range(2)] == [0, 0]
+    assert engine.kept_bytes == 0
+
+
+def test_kept_prompts_give_way_to_those_that_run():
+    engine = Engine(Fake(mixed), cache_bytes=2 * BLOCK_BYTES)
+    finished(engine, [1, 2, 3])
+    assert not engine.step()
+    assert 0 < engine.kept_bytes <= 2 * BLOCK_BYTES
+    requests = [engine.submit([n], DRAW) for n in (4, 5)]
+    engine.step()
+    assert (engine.running, engine.kept_bytes) == (2, 0)
+    for request in requests:
+        request.cancel()
+
+
+def test_a_closed_engine_holds_no_bytes():
+    engine = Engine(Fake(mixed))
+    finished(engine, [1, 2, 3])
+    engine.close()
+    assert engine.kept_bytes == 0
