@@ -1,4 +1,4 @@
-"""Many requests in one forward: the same bits alone and beside others, warm and cold, with and without drafts; faults stay alone."""
+"""Many requests in one forward: the same bits alone and beside others, with kept prompts and drafts; faults stay alone."""
 
 import functools
 from typing import Any
