@@ -117,7 +117,7 @@ def test_fine_tuning_starts_from_the_model_and_keeps_its_dtype(capsys, texts, ti
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_frozen_layers_and_the_embedding_stay_as_they_are(capsys, texts, tiny_folder, tmp_path, precision) -> None:
-    half = GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder, dtype="float16")
+    half = GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder).to(torch.float16)
     half.save_pretrained(tmp_path / "half")
     GPTNeoXJapaneseTokenizer.from_pretrained(tiny_folder).save_pretrained(tmp_path / "half")
     old = weights(tmp_path / "half")
@@ -148,7 +148,7 @@ def test_the_precision_is_said_and_that_bf16_is_slow_where_it_is(
 
 
 def test_frozen_matrices_keep_their_stored_dtype_only_under_autocast(tiny_folder, tmp_path) -> None:
-    GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder, dtype="float16").save_pretrained(tmp_path / "half")
+    GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder).to(torch.float16).save_pretrained(tmp_path / "half")
     for half, expected in ((True, torch.float16), (False, torch.float32)):
         model = start_model(Start(str(tmp_path / "half"), freeze=1), seed=0, half=half)
         assert model.gpt_neox_japanese.layers[0].mlp.dense_h_to_4h.weight.dtype == expected
