@@ -195,10 +195,12 @@ class EmojiTable:
 
 def findable(tags: dict[str, str]) -> dict[str, str]:
     """The emoji that can be found once blanks and dashes have been replaced: "(^ _ ^)" never is."""
-    replaced = {character for old, _ in (*BLANKS, *DASHES) for character in old}
-    if not replaced.isdisjoint("".join(set(tags.values()))):
+    if _REPLACED.search("".join(set(tags.values()))):
         return tags
-    return {key: tag for key, tag in tags.items() if replaced.isdisjoint(key)}
+    return {key: tag for key, tag in tags.items() if not _REPLACED.search(key)}
+
+
+_REPLACED = re.compile(f"[{''.join(old for old, _ in (*BLANKS, *DASHES))}]")
 
 
 def put(text: str, replacements: Iterable[tuple[Span, str]]) -> str:

@@ -84,6 +84,16 @@ def test_other_line_ends_are_read_too(build):
     assert build(lines="\r\n".join(LINES).encode()).ids == build(lines="\n".join(LINES).encode()).ids == build().ids
 
 
+def test_of_two_lines_with_a_comma_transformers_splits_the_first(build, tmp_path):
+    from transformers import GPTNeoXJapaneseTokenizer as Theirs
+
+    vocabulary = build(lines="\n".join([*LINES, ","]).encode(), compat="transformers")
+    assert vocabulary.ids == Theirs(str(tmp_path / "vocab.txt"), str(tmp_path / "emoji.json")).vocab
+    assert (vocabulary.spellings[LINES.index(",")], vocabulary.spellings[-1]) == (("", ""), (",",))
+    assert vocabulary.texts[-1] == ","
+    assert build(lines=[*LINES, ","]).spellings[LINES.index(",")] == (",",)
+
+
 @pytest.mark.parametrize("ended", [True, False])
 def test_a_comma_on_the_last_line_is_split_by_transformers_only_where_the_line_ends(build, tmp_path, ended):
     from transformers import GPTNeoXJapaneseTokenizer as Theirs
