@@ -183,6 +183,33 @@ def test_closing_the_tab_frees_the_slot_and_keeps_the_text(playground):
     assert writing.text.steps
 
 
+def test_what_was_read_before_is_said(playground):
+    writing = Writing()
+    opening = "東京都の猫です。" * 3
+    frames(playground, writing, "new", prompt=opening)
+    last = frames(playground, writing, "again")[-1]
+    assert writing.text.stats.reused == len(writing.text.prompt_ids)
+    assert f"read before</dt><dd>{len(writing.text.prompt_ids)} tokens" in last.stats
+    assert "読み直さずに済んだ" in show(writing.text, words("ja"))[2]
+
+
+def test_drafts_that_came_true_are_counted(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    assert "guessed" not in show(writing.text, EN)[2]
+    writing.text = replace(writing.text, stats=replace(writing.text.stats, drafted=9, accepted=4))
+    assert "4 of 9 tokens" in show(writing.text, EN)[2]
+
+
+def test_a_seed_is_no_promise_where_sums_differ_beside_others(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    assert not writing.text.steady  # float32
+    for beside, steady, said in ((0, False, False), (3, False, True), (3, True, False)):
+        text = replace(writing.text, stats=replace(writing.text.stats, beside=beside), steady=steady)
+        assert ("computed beside others" in show(text, EN)[2]) == said
+
+
 def test_a_second_press_while_writing_does_nothing(playground):
     writing = Writing(running=True)
     assert frames(playground, writing, "new") == []

@@ -59,7 +59,7 @@ def test_the_record_tells_what_is_loaded(playground, tiny_folder):
     assert about["weight_bytes"] == 4 * about["parameters"]
     assert about["attention"]["kernel"] == loaded.attention_backend().name
     assert about["config"]["hidden_size"] == 32
-    assert found["engine"] == {"running": 0, "waiting": 0, "max_batch": 4, "max_waiting": 16}
+    assert found["engine"] == {"running": 0, "waiting": 0, "max_batch": 8, "max_waiting": 16}
     json.dumps(found)
 
 

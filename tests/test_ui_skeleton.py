@@ -80,8 +80,13 @@ def test_public_limits_grow_with_memory_and_stay_in_their_bounds() -> None:
     assert small.characters == 2_000
     assert small.running == 1
     assert small.characters < large.characters < huge.characters == 200_000
-    assert small.running < large.running < huge.running == 8
+    assert small.running < large.running == huge.running == 8
     assert large.new_tokens == 512
+
+
+def test_caches_take_half_of_the_memory_but_at_least_one_context() -> None:
+    assert session.cache_budget(16 * GB, 655_360, 2_048) == (8 * GB, 2 * GB)
+    assert session.cache_budget(GB, 655_360, 2_048)[0] >= 655_360 * 2_048
 
 
 def test_new_tokens_are_never_more_than_the_context() -> None:

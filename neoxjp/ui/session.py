@@ -93,7 +93,7 @@ class Limits:
     compared: int = 1_000_000  # characters of a text that /compare puts into its spellings
     drawn_pieces: int = 3_000  # token boxes drawn in one view; the rest is counted, not drawn
     new_tokens: int | None = None  # of one generation; None: until the context is full
-    running: int = 4  # requests that the engine works on at once
+    running: int = 8  # requests that the engine works on at once
     waiting: int = 16  # requests in line behind them
 
 
@@ -105,14 +105,22 @@ def short_name(name: str) -> str:
 def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: int = 2048) -> Limits:
     """Bounds for a page that anybody may open, from the memory that is free once the model is loaded.
 
-    A quarter of it may go to key-value caches (so many full contexts run at once), an eighth to the texts that `THREADS` visitors
-    have tokenized at a time (about 300 bytes a character while it is worked on).
+    Half of it may go to key-value caches (see `cache_budget`; the engine counts each request's before it lets it run), an eighth
+    to the texts that `THREADS` visitors have tokenized at a time (about 300 bytes a character while it is worked on).
     """
-    per_request = max(1, cache_bytes_per_token * context)
-    running = max(1, min(8, memory_bytes // 4 // per_request)) if cache_bytes_per_token else 4
+    per_request = max(1, cache_bytes_per_token * min(512, context))  # a prompt and its continuation, as visitors ask for them
+    running = max(1, min(8, memory_bytes // 2 // per_request))
     characters = max(2_000, min(200_000, memory_bytes // 8 // THREADS // 300))
     compared = min(20_000, characters)
     return Limits(characters, compared, new_tokens=min(512, context), running=running, waiting=4 * running)
+
+
+def cache_budget(memory_bytes: int, cache_bytes_per_token: int, context: int) -> tuple[int, int]:
+    """Of the memory that is free once the model is loaded: bytes for all caches, and of them for kept prompts.
+
+    Half and an eighth; at least one full context, which was counted before the model was loaded.
+    """
+    return max(memory_bytes // 2, cache_bytes_per_token * (context + 256)), memory_bytes // 8
 
 
 @dataclass
@@ -247,11 +255,18 @@ class Playground:
     def _start_engine(self, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> "Engine":
         from neoxjp.engine import Engine
 
+        free, context = free_memory(str(model.device)), model.config.max_position_embeddings
         if self.public:
-            config = model.config
-            per_token = 2 * config.num_hidden_layers * config.hidden_size * 4  # keys and values, float32
-            self.limits = public_limits(free_memory(), per_token, config.max_position_embeddings)
-        engine = Engine(model, tokenizer, max_batch=self.limits.running, max_waiting=self.limits.waiting)
+            self.limits = public_limits(free, model.cache_bytes_per_token, context)
+        cache_bytes, prefix_bytes = cache_budget(free, model.cache_bytes_per_token, context)
+        engine = Engine(
+            model,
+            tokenizer,
+            max_batch=self.limits.running,
+            max_waiting=self.limits.waiting,
+            cache_bytes=cache_bytes,
+            prefix_bytes=prefix_bytes,
+        )
         engine.start()
         return engine
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from neoxjp import render, render_steps
+from neoxjp import linear, render, render_steps
 from neoxjp.engine import Stats
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.steps import Finish, Step
@@ -43,6 +43,7 @@ class Text:
     finish: Finish | None = None  # None: the stream was broken off
     full: bool = False  # it ended because the context was full
     stats: Stats | None = None  # of the last generation
+    steady: bool = True  # the model computes a text alike, alone and beside others
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -108,7 +109,7 @@ def write(
         params = settings.params(most, start.seed if mode == "again" else None)
         paints = stream(start.ids, params, settings.cut, ALTERNATIVES)
         first = next(paints)
-        start = replace(start, cut=first.cut, seed=first.seed, full=full)
+        start = replace(start, cut=first.cut, seed=first.seed, full=full, steady=_steady(loaded))
         yield from _frames(writing, paints, start, most, lang)
     except NeoxjpError as error:
         yield _failed(writing, _sentence(playground, error, lang))
@@ -117,6 +118,14 @@ def write(
         yield _failed(writing, words(lang)("unexpected"))
     finally:
         writing.running = False
+
+
+def _steady(loaded: Loaded) -> bool:
+    """Whether a row of a forward has the same numbers whatever stands beside it: packed fp16 and int8 on a CPU (linear.py)."""
+    model = loaded.model
+    assert model is not None
+    kernels = [module.kernel.name for module in linear.packed(model)]
+    return bool(kernels) and "dequantized" not in kernels and model.device.type == "cpu"
 
 
 def _failed(writing: Writing, message: str) -> Frame:
@@ -267,6 +276,9 @@ def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
         "time_to_first_token_s": stats.time_to_first_token if stats else None,
         "tokens_per_second": stats.tokens_per_second if stats else None,
         "queue_s": stats.queue_s if stats else None,
+        "reused_tokens": stats.reused if stats else None,
+        "drafted_tokens": stats.drafted if stats else None,
+        "accepted_tokens": stats.accepted if stats else None,
     }
 
 
@@ -286,6 +298,13 @@ def _numbers(text: Text, say: Words) -> str:
         (say("g_n_speed"), number("tokens_per_second", "g_per_second", ".0f" if fast else ".1f")),
         (say("g_n_surprise"), number("mean_surprise_bits", "g_bits")),
         (say("g_n_bpc"), number("bits_per_character", "g_bits")),
-        (say("g_n_seed"), str(text.seed)),
     ]
+    if found["reused_tokens"]:
+        cells.append((say("g_n_reused"), say("n_tokens", n=f"{found['reused_tokens']:,}")))
+    if found["drafted_tokens"]:
+        taken, drafted = found["accepted_tokens"], found["drafted_tokens"]
+        cells.append((say("g_n_drafts"), say("g_n_drafts_value", taken=f"{taken:,}", drafted=f"{drafted:,}")))
+    cells.append((say("g_n_seed"), str(text.seed)))
+    if text.stats is not None and text.stats.beside and not text.steady:
+        cells.append((say("g_n_beside"), say("g_n_beside_value")))
     return render_steps.numbers(cells, [-step.logprob / LN2 for step in text.steps if step.logprob is not None], say)
