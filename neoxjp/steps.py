@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.errors import ParameterError
-from neoxjp.sampling import require_numbers
+from neoxjp.filters import head, require_numbers
 
 Finish = Literal["eos", "length", "stop", "deadline", "cancelled", "error"]
 PREFILL = 256  # ids a forward of a known text: bounds the logits in memory; between two forwards others have their turn
@@ -160,28 +160,31 @@ def forward(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0)
     return logits
 
 
-def record(logits: Tensor, id: int) -> tuple[Tensor, int, float]:
-    """Log probabilities (V,) in nats, the rank of `id` counted from 1, and the entropy in nats, of logits (V,) float32."""
-    logprobs = logits.log_softmax(0)
-    p = logprobs.exp()
-    entropy = -float((p * logprobs).sum())
-    if math.isnan(entropy):  # 0 · -inf, of an id that cannot come
-        entropy = float(torch.special.entr(p).sum())
+def record(logits: Tensor, id: int) -> tuple[np.ndarray, int, float]:
+    """Log probabilities (V,) float32 in nats, the rank of `id` counted from 1, and the entropy (nats), of logits (V,) float32."""
     values = logits.numpy()
-    return logprobs, 1 + int(np.count_nonzero(values > values[id])), entropy
+    below = values - values.max()  # (V,), 0 and less
+    weights = np.exp(below)
+    total = float(weights.sum(dtype=np.float64))
+    size = math.log(total)
+    if values.min() == -math.inf:  # an id that cannot come
+        mean = float((weights * np.where(weights > 0, below, 0)).sum(dtype=np.float64)) / total
+    else:
+        mean = float((weights * below).sum(dtype=np.float64)) / total
+    return below - np.float32(size), 1 + int(np.count_nonzero(values > values[id])), size - mean
 
 
 Chances = Callable[[list[int]], list[float | None]]
 
 
 def choices(
-    logprobs: Tensor, id: int, top: int, name: Callable[[int], str], chances: Chances | None = None
+    logprobs: np.ndarray, id: int, top: int, name: Callable[[int], str], chances: Chances | None = None
 ) -> tuple[Choice, ...]:
     """The `top` most probable ids, and `id`. chances: their probabilities after the filters, None where removed."""
-    best = logprobs.topk(min(top, len(logprobs))).indices.tolist()
+    best = head(logprobs, top)[0][:top].tolist() if top else []
     ids = best if id in best else [*best, id]
     own = logprobs[ids].tolist()
-    after = chances(ids) if chances else torch.tensor(own, dtype=torch.float64).exp().tolist()
+    after = chances(ids) if chances else [math.exp(logprob) for logprob in own]
     return tuple(
         Choice(i, name(i), logprob, chance or 0.0, chance is not None) for i, logprob, chance in zip(ids, own, after, strict=True)
     )
