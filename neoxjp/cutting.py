@@ -9,10 +9,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from neoxjp.text import AlignedText, Span
-from neoxjp.vocabulary import Vocabulary
+from neoxjp.text import AlignedText, Script, Span
+from neoxjp.vocabulary import Kind, Vocabulary
 
 Rule = Literal["smallest id", "only candidate", "tag", "emoji", "blank", "special", "symbol", "byte"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token and the part of the user's text that it stands for."""
+
+    id: int
+    piece: str  # the spelling that matched: "慶應", "<|byte240|>", "<SP>"
+    text: str  # what decode writes for it: "慶応"; "" for a byte before the one that completes its character
+    start: int  # half-open span in characters of the user's text; the bytes of one character share it
+    end: int
+    kind: Kind
+    script: Script
+    folded: bool  # the piece is a variant: decode writes another spelling of the same id
+    lossy: bool  # what decode writes for the span differs from the user's text
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,17 @@ in decoding and in its length; `compat="transformers"` reproduces them, the defa
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from neoxjp.cutting import Cut, cut, explain, pieces, tile
-from neoxjp.decoding import TextStream, by_byte, join
+from neoxjp.cutting import Cut, Token, cut, explain, pieces, tile
+from neoxjp.decoding import TextStream, Writer, each, join
 from neoxjp.encoding import Encoding, PaddingSide, Tensors, collate
 from neoxjp.errors import ParameterError, VocabularyError
 from neoxjp.text import AlignedText, EmojiTable, Script, Span, clean, findable, normalise, script_of
-from neoxjp.vocabulary import BOS, EOS, SPECIALS, Compat, Kind, Vocabulary, read_vocabulary
+from neoxjp.vocabulary import BOS, EOS, SPECIALS, Compat, Vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,22 +27,8 @@ if TYPE_CHECKING:
 
 LONG = 80  # characters from which on the tables are faster than the dictionary
 WORTHWHILE = 200_000  # characters that the dictionary encodes in the time that it takes to build the tables
+MANY = 20_000  # ids from which on the tables of `decoding.Writer` take less time than they save
 BATCH = 1 << 20  # characters that are encoded in one pass, so that memory stays bounded
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token and the part of the user's text that it stands for."""
-
-    id: int
-    piece: str  # the spelling that matched: "慶應", "<|byte240|>", "<SP>"
-    text: str  # what decode writes for it: "慶応"; "" for a byte before the one that completes its character
-    start: int  # half-open span in characters of the user's text; the bytes of one character share it
-    end: int
-    kind: Kind
-    script: Script
-    folded: bool  # the piece is a variant: decode writes another spelling of the same id
-    lossy: bool  # what decode writes for the span differs from the user's text
 
 
 class GPTNeoXJapaneseTokenizer:
@@ -241,7 +227,7 @@ class GPTNeoXJapaneseTokenizer:
                 found.append((id, piece))
                 spans.append(aligned.span(start, end))
         spans = tile(spans, len(text))
-        texts = self._texts([id for id, _ in found])
+        texts = each([id for id, _ in found], self.vocabulary.texts, self.vocabulary.byte_values)
         written: dict[Span, str] = {}
         for span, piece_text in zip(spans, texts, strict=True):
             written[span] = written.get(span, "") + piece_text
@@ -274,7 +260,10 @@ class GPTNeoXJapaneseTokenizer:
         Raises:
             VocabularyError: an id is outside the vocabulary.
         """
-        text = join(self._checked(ids, skip_special_tokens), self.vocabulary.texts, self.vocabulary.byte_values)
+        if (sound := self._sound(ids, skip_special_tokens)) is not None:
+            text = self._writer.write(sound)
+        else:
+            text = join(self._checked(ids, skip_special_tokens), self.vocabulary.texts, self.vocabulary.byte_values)
         return text.strip() if self.compat else text
 
     def batch_decode(self, rows: Iterable[Iterable[int]], skip_special_tokens: bool = False) -> list[str]:
@@ -324,18 +313,6 @@ class GPTNeoXJapaneseTokenizer:
         )
 
     # --- one text
-
-    def _texts(self, ids: list[int]) -> list[str]:
-        """What decode writes, told apart by token; a character of several bytes stands at its last one."""
-        texts = [self.vocabulary.texts[id] for id in ids]
-        start = 0
-        while start < len(ids):
-            end = start
-            while end < len(ids) and self.vocabulary.byte_values[ids[end]] >= 0:
-                end += 1
-            texts[start:end] = by_byte(bytes(self.vocabulary.byte_values[id] for id in ids[start:end]))
-            start = end + 1
-        return texts
 
     def _script(self, id: int, original: str) -> Script:
         """The script of a token, by the first character of the user's text that it stands for."""
@@ -391,6 +368,25 @@ class GPTNeoXJapaneseTokenizer:
                 if self._cleaned(do_clean_text):
                     aligned = clean(aligned)
             yield aligned
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(self.vocabulary.texts, self.vocabulary.byte_values)
+
+    def _sound(self, ids: "int | Iterable[int]", skip_special_tokens: bool) -> "np.ndarray | None":
+        """Many ids as an array (T,), without the special ones where asked; None for few, or where one is not an id."""
+        import numpy as np  # not at the top: a short text needs none of it
+
+        raw: Any = ids
+        try:
+            if len(raw) < MANY:
+                return None
+            array = np.asarray(raw.cpu() if hasattr(raw, "cpu") else raw)
+        except (TypeError, ValueError, OverflowError):  # no length, no ids; the slow way says what is wrong
+            return None
+        if array.ndim != 1 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= len(self.vocabulary):
+            return None
+        return array[~np.isin(array, self.all_special_ids)] if skip_special_tokens else array
 
     def _checked(self, ids: "int | Iterable[int]", skip_special_tokens: bool) -> list[int]:
         """The ids as a list of int, each in range; without the special ones where asked."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neoxjp import GPTNeoXJapaneseTokenizer
+from neoxjp.decoding import join
 from neoxjp.errors import ParameterError, VocabularyError
 from tests.texts import oracle, texts
 
@@ -257,6 +258,32 @@ def test_decoding_keeps_blanks_at_both_ends_where_compat_strips_them(tokenizer, 
     assert compat.decode(compat.encode(" 猫\n\t")) == "猫"
 
 
+@settings(max_examples=200)
+@given(data=st.data())
+def test_many_ids_are_decoded_as_few_are(data, tokenizer, compat):
+    import numpy as np
+
+    for one in (tokenizer, compat):
+        broken = st.sampled_from([id for id, byte in enumerate(tokenizer.vocabulary.byte_values) if byte >= 0])
+        any_id = st.integers(0, len(one.vocabulary) - 1)
+        ids = data.draw(st.lists(st.one_of(any_id, broken, st.sampled_from(one.all_special_ids)), max_size=20), label="ids")
+        text = join(ids, one.vocabulary.texts, one.vocabulary.byte_values)
+        assert one._writer.write(np.array(ids, np.int64)) == text
+        long = ids * (20_000 // max(len(ids), 1) + 1)
+        for drop in (False, True):
+            assert one.decode(long, drop) == one.decode(map(int, long), drop)  # an iterator has no length: never many
+            assert one.decode(np.array(long, np.uint16), drop) == one.decode(long, drop)
+
+
+@pytest.mark.parametrize("bad", [-1, 10**6, 1 << 70, "猫", 1.5, None, [1]])
+def test_one_wrong_id_among_many_is_named_as_among_few(tokenizer, bad):
+    with pytest.raises((ParameterError, VocabularyError)) as few:
+        tokenizer.decode([1, bad])
+    with pytest.raises(type(few.value)) as many:
+        tokenizer.decode([1] * 30_000 + [bad])
+    assert str(many.value) == str(few.value)
+
+
 def test_special_tokens_are_written_or_skipped(tokenizer):
     ids = [tokenizer.bos_token_id, *tokenizer.encode("猫"), tokenizer.eos_token_id]
     assert tokenizer.decode(ids) == "<|startoftext|>猫<|endoftext|>"
@@ -276,7 +303,8 @@ def test_decode_takes_tensors_arrays_and_single_ids(tokenizer):
 
     ids = tokenizer.encode("猫である")
     assert tokenizer.decode(torch.tensor(ids)) == tokenizer.decode(np.array(ids, dtype=np.int32)) == "猫である"
-    assert tokenizer.decode(ids[0]) == tokenizer.decode(np.int64(ids[0])) == "猫"
+    assert tokenizer.decode(ids[0]) == tokenizer.decode(np.int64(ids[0])) == tokenizer.decode(torch.tensor(ids[0])) == "猫"
+    assert tokenizer.decode(torch.tensor(ids * 20_000)) == "猫である" * 20_000
     assert tokenizer.batch_decode(torch.tensor([ids, ids])) == ["猫である"] * 2
 
 
