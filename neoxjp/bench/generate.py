@@ -49,7 +49,8 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
         if peer.write is not None:
             runs[peer.name] = _in_turn(measured, options, functools.partial(peer.write, new=peer.new))
     runs["linears alone"] = linears_alone(model)
-    found = common.rounds(runs, options.rounds)
+    warm_up(model, measured.prompt(options.prompt, -1), others)
+    found = common.rounds(runs, options.rounds, warm=0)
     report = Report(
         f"bench generate: {measured.name}",
         {
@@ -94,6 +95,15 @@ def write(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], new: int, specul
         for _ in request:
             pass
     return Written(list(request.ids), first - began, time.perf_counter() - first)
+
+
+def warm_up(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], others: list[Writer]) -> None:
+    """Two tokens of everybody, so that no round pays for what is done only once; whole rounds would take minutes with some."""
+    write(model, prompt, 2)
+    for peer in others:
+        if peer.write is not None:
+            common.say(f"warming up: {peer.name}")
+            peer.write(prompt, new=2)
 
 
 def linears_alone(model: GPTNeoXJapaneseForCausalLM) -> Callable[[], float]:

@@ -48,7 +48,6 @@ def command(options: argparse.Namespace) -> None:
     report = Report(
         f"bench quality: {measured.name}",
         {"texts": len(exact), "characters": sum(map(len, texts[: len(exact)])), "tokens": sum(map(len, texts_ids[: len(exact)]))},
-        base="float32",
     )
     report.rows.append(Row("float32", "bits per character", "bits", (bits(exact, texts),)))
     for name in formats:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from neoxjp import linear
 from neoxjp.bench import common, peers
 from neoxjp.bench.common import BEST, Report, Row
-from neoxjp.bench.generate import check_context, check_lengths, model_format
+from neoxjp.bench.generate import check_context, check_lengths, model_format, warm_up
 from neoxjp.bench.peers import Writer, Written
 from neoxjp.bench.subject import Subject, subject
 from neoxjp.engine import Engine
@@ -62,7 +62,8 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
             )
         serve = functools.partial(one_after_another, functools.partial(peer.write, new=peer.new), options.every)
         runs[peer.name] = _in_turn(measured, options, lambda prompts, n=visitors, serve=serve: serve(prompts[:n]))  # type: ignore[misc]
-    found = common.rounds(runs, options.rounds)
+    warm_up(model, measured.prompt(options.prompt, -1), others)
+    found = common.rounds(runs, options.rounds, warm=0)
     report = Report(
         f"bench serve: {measured.name}",
         {
