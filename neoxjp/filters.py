@@ -93,8 +93,14 @@ def require_numbers(logits: Tensor) -> None:
 
 def in_order(ids: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ids in rising order and their values → most probable first, equals by id."""
-    sorted_values, order = torch.from_numpy(values).sort(descending=True, stable=True)
-    return ids[order.numpy()], sorted_values.numpy()
+    # Sorting whole numbers is several times faster than a stable sort of floats: the value's bits, turned so that they fall as it
+    # rises, stand before the place.
+    bits = (values + np.float32(0)).view(np.int32)  # -0.0 becomes 0.0
+    falling = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) ^ -1  # from -2**31 to 2**31 - 1
+    keys = (falling << 32) | np.arange(len(values))
+    keys.sort()
+    order = keys & 0xFFFFFFFF
+    return ids[order], values[order]
 
 
 def head(x: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,12 +3,14 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import GenerationConfig
 
+from neoxjp import filters
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.sampling import HEAD, SamplingParams, candidates, ledger, remaining, sample
 
@@ -141,11 +143,19 @@ def test_half_precision_logits_give_the_same_as_their_float32():
 
 def test_top_k_comes_before_any_sort(monkeypatch):
     sizes = []
-    sort = torch.Tensor.sort
-    monkeypatch.setattr(torch.Tensor, "sort", lambda x, *a, **k: sizes.append(x.numel()) or sort(x, *a, **k))
+    in_order = filters.in_order
+    monkeypatch.setattr(filters, "in_order", lambda ids, values: sizes.append(len(values)) or in_order(ids, values))
     left(torch.randn(5000), top_k=40, top_p=0.9, typical_p=0.9, min_p=0.01)
     assert sizes
     assert max(sizes) == 40
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0, -math.inf]), max_size=50))
+def test_the_order_is_that_of_a_stable_sort(values):
+    expected = torch.tensor(values, dtype=torch.float32).sort(descending=True, stable=True)
+    ids, found = filters.in_order(np.arange(len(values)), np.array(values, dtype=np.float32))
+    assert ids.tolist() == expected.indices.tolist()
+    assert found.tolist() == expected.values.tolist()
 
 
 def slow_candidates(logits, params):
@@ -201,7 +211,7 @@ def test_the_chance_of_an_id_is_its_probability_among_the_candidates(seed, param
         assert chance == pytest.approx(expected[id]) if id in expected else chance is None
 
 
-filters = st.fixed_dictionaries(
+wishes = st.fixed_dictionaries(
     {},
     optional={
         "temperature": st.sampled_from([0.3, 0.7, 1.5, 4.0]),
@@ -217,7 +227,7 @@ filters = st.fixed_dictionaries(
 
 
 @settings(max_examples=150, deadline=None)
-@given(filters, st.integers(0, 2**32), st.lists(st.integers(0, 9), min_size=1, max_size=20), st.booleans())
+@given(wishes, st.integers(0, 2**32), st.lists(st.integers(0, 9), min_size=1, max_size=20), st.booleans())
 def test_what_is_left_equals_transformers_own_chain(their_model, params, seed, history, do_sample):
     logits = torch.randn(61, generator=torch.Generator().manual_seed(seed)) * 3
     eos, prompt = 60, max(len(history) - 3, 1)
@@ -244,7 +254,7 @@ def their_model():
 
 
 @settings(max_examples=80, deadline=None)
-@given(filters, st.integers(0, 2**32), st.lists(st.integers(0, 9), max_size=20))
+@given(wishes, st.integers(0, 2**32), st.lists(st.integers(0, 9), max_size=20))
 def test_the_ledger_tells_what_the_draw_does(params, seed, history):
     logits = torch.randn(40, generator=torch.Generator().manual_seed(seed)) * 3
     params = SamplingParams(do_sample=True, **params)
