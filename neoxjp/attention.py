@@ -54,6 +54,35 @@ def rotate(x: Tensor, angles: Rope) -> Tensor:
     return torch.cat((turned, rest), dim=-1) if rest.shape[-1] else turned
 
 
+@functools.lru_cache(maxsize=8)
+def rope_table(length: int, ndims: int, base: float, head_dim: int, device: torch.device) -> Rope:
+    """Cosines and sines of positions 0 … length - 1 for queries, keys and values in one go, (length, 1, 3, D) float32 each.
+
+    For `turn`: the sine of the first half has the sign of rotate-half already, what is not turned (values, the rest of a head)
+    has cosine 1 and sine 0.
+    """
+    with torch.inference_mode(False):
+        angles = rope(torch.arange(length, device=device)[None], ndims, base)
+        cos = torch.ones(length, 1, 3, head_dim, device=device)
+        sin = torch.zeros(length, 1, 3, head_dim, device=device)
+        cos[:, 0, :2, :ndims] = angles.cos[0, :, None]
+        sin[:, 0, :2, :ndims] = angles.sin[0, :, None]
+        sin[..., : ndims // 2].neg_()
+    return Rope(cos, sin)
+
+
+def turn(qkv: Tensor, angles: Rope, ndims: int) -> Tensor:
+    """`rotate` for queries, keys and values (N, H, 3, D) at once, with rows of `rope_table` (N, 1, 3, D); float32."""
+    if not ndims:
+        return qkv.to(torch.promote_types(qkv.dtype, torch.float32))
+    half = ndims // 2
+    parts = [qkv[..., half:ndims], qkv[..., :half]]
+    if ndims < qkv.shape[-1]:
+        parts.append(qkv[..., ndims:])
+    # One rounding an operation: a fused multiply-add would round otherwise where the vector instructions end.
+    return (qkv * angles.cos).add_(torch.cat(parts, -1) * angles.sin)
+
+
 class KVCache:
     """Keys and values of one sequence, all layers: `cache.length` tokens are in it.
 
@@ -63,13 +92,12 @@ class KVCache:
 
     def __init__(self, num_layers: int) -> None:
         self.length = 0  # tokens, all layers complete
-        self._keys: list[Tensor | None] = [None] * num_layers  # each (H, capacity, D)
-        self._values: list[Tensor | None] = [None] * num_layers
+        self._layers: list[Tensor | None] = [None] * num_layers  # keys and values of each, (2, 1, H, capacity, D)
 
     @property
     def nbytes(self) -> int:
         """Bytes held, the free room of the last block included."""
-        return sum(buffer.nbytes for buffer in (*self._keys, *self._values) if buffer is not None)
+        return sum(buffer.nbytes for buffer in self._layers if buffer is not None)
 
     def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Write T new positions of one layer, `k` and `v` (H, T, D), and return all S = length + T of them, (1, H, S, D).
@@ -77,14 +105,23 @@ class KVCache:
         With gradients on, the new positions keep theirs; the old ones have none.
         """
         end = self.length + k.shape[1]
-        keys = self._keys[layer] = self._room(self._keys[layer], k, end)
-        values = self._values[layer] = self._room(self._values[layer], v, end)
-        keys[:, self.length : end] = k.detach()
-        values[:, self.length : end] = v.detach()
+        keys, values = self._room(layer, k, end)
+        keys[0, :, self.length : end] = k.detach()
+        values[0, :, self.length : end] = v.detach()
         if torch.is_grad_enabled() and (k.requires_grad or v.requires_grad):
-            old_k, old_v = keys[:, : self.length], values[:, : self.length]
-            return torch.cat((old_k, k.to(keys.dtype)), 1)[None], torch.cat((old_v, v.to(values.dtype)), 1)[None]
-        return keys[None, :, :end], values[None, :, :end]
+            old_k, old_v = keys[:, :, : self.length], values[:, :, : self.length]
+            return torch.cat((old_k, k.to(keys.dtype)[None]), 2), torch.cat((old_v, v.to(values.dtype)[None]), 2)
+        return keys[:, :, :end], values[:, :, :end]
+
+    def append(self, layer: int, kv: Tensor) -> Tensor:
+        """The same in as few operations as can be: `kv` (2, 1, H, T, D) are new keys and values; returns all, (2, 1, H, S, D)."""
+        count = kv.shape[3]
+        end = self.length + count
+        buffer = self._layers[layer]
+        if buffer is None or self.length == 0 or end > buffer.shape[3]:
+            buffer = self._room(layer, kv[0, 0], end)
+        buffer.narrow(3, self.length, count).copy_(kv)
+        return buffer.narrow(3, 0, end)
 
     def advance(self, count: int) -> None:
         """Count `count` tokens as present, after every layer was updated with them."""
@@ -101,19 +138,22 @@ class KVCache:
 
     def fork(self) -> "KVCache":
         """An independent copy that continues from the same tokens."""
-        copy = KVCache(len(self._keys))
+        copy = KVCache(len(self._layers))
         copy.length = self.length
         room = _blocks(self.length + 1)
-        copy._keys = [None if buffer is None else _copy(buffer, self.length, room) for buffer in self._keys]
-        copy._values = [None if buffer is None else _copy(buffer, self.length, room) for buffer in self._values]
+        copy._layers = [None if buffer is None else _copy(buffer, self.length, room) for buffer in self._layers]
         return copy
 
-    def _room(self, buffer: Tensor | None, new: Tensor, end: int) -> Tensor:
-        """A buffer for at least `end` positions that starts with the tokens of `buffer`."""
+    def _room(self, layer: int, new: Tensor, end: int) -> Tensor:
+        """The layer's buffer with room for at least `end` positions; `new` (H, T, D) tells size, device and dtype."""
+        buffer = self._layers[layer]
         if buffer is None or (self.length == 0 and buffer.device != new.device):
             dtype = torch.float32 if new.device.type == "cpu" and new.dtype != torch.float64 else new.dtype
-            return _empty((new.shape[0], _blocks(end), new.shape[2]), dtype, new.device)
-        return buffer if end <= buffer.shape[1] else _copy(buffer, self.length, _blocks(end))
+            buffer = _empty((2, 1, new.shape[0], _blocks(end), new.shape[2]), dtype, new.device)
+        elif end > buffer.shape[3]:
+            buffer = _copy(buffer, self.length, _blocks(end))
+        self._layers[layer] = buffer
+        return buffer
 
 
 def _blocks(length: int) -> int:
@@ -121,7 +161,7 @@ def _blocks(length: int) -> int:
     return -(-length // BLOCK) * BLOCK
 
 
-def _empty(shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """A buffer that may be written in any mode: one made under inference_mode could only be written there."""
     with torch.inference_mode(False):
         return torch.empty(shape, dtype=dtype, device=device)
@@ -129,8 +169,8 @@ def _empty(shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device
 
 def _copy(buffer: Tensor, length: int, capacity: int) -> Tensor:
     """A new buffer of `capacity` positions with the first `length` of the old one."""
-    copy = _empty((buffer.shape[0], capacity, buffer.shape[2]), buffer.dtype, buffer.device)
-    copy[:, :length] = buffer[:, :length]
+    copy = _empty((*buffer.shape[:3], capacity, buffer.shape[4]), buffer.dtype, buffer.device)
+    copy[:, :, :, :length] = buffer[:, :, :, :length]
     return copy
 
 

@@ -7,6 +7,7 @@ numbers: a row's result does not depend on its neighbours, bit for bit. The pack
 """
 
 import functools
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from neoxjp.errors import ParameterError
 Format = Literal["float16", "int8"]
 QUANTIZATIONS = (None, "int8")
 _AT_ONCE = 2**20  # numbers of a weight that are quantized at a time: bounds the float32 copies
-_EDGE = 126.9999  # what a row's largest number becomes: rounds to 127, and no rounding on the way takes it past that
+_KEPT_ROWS = 16  # up to so many, the place where a row is scaled is kept from call to call
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,6 @@ class PackedLinear(nn.Module):
         self.forward = getattr(self, f"_{packing.kernel.name}")
         if packing.kernel.name == "fbgemm":
             self._packed = _prepack_int8(values, scale)
-            self._pin = torch.zeros(1, self.in_features)
-            self._pin[0, :2] = torch.tensor([127.0, -128.0])
         else:
             self.register_buffer("_values", values, persistent=False)
             self.register_buffer("_scale", scale, persistent=False)
@@ -105,25 +104,23 @@ class PackedLinear(nn.Module):
         return out[:rows].view(*x.shape[:-1], self.out_features)
 
     def _fbgemm(self, x: Tensor) -> Tensor:
-        """fbgemm rounds activations by the range of the whole tensor: a last row of -128 and 127 makes that a scale of 1."""
+        """fbgemm rounds activations by the range of the whole tensor: rows scaled to ±1, and one more that pins the range."""
         flat = x.reshape(-1, self.in_features)
         largest = _largest(flat)
-        rows = len(flat)
-        scaled = flat.new_empty(rows + 1, self.in_features)
-        torch.mul(flat, _EDGE / largest, out=scaled[:rows])
-        scaled[rows:] = self._pin
-        out = torch.ops.quantized.linear_dynamic(scaled, self._packed, False)[:rows]
-        return out.mul_(largest.mul_(1 / _EDGE)).view(*x.shape[:-1], self.out_features)
+        pinned, scaled = _scratch.pinned(len(flat), self.in_features)
+        torch.div(flat, largest, out=scaled)
+        out = torch.ops.quantized.linear_dynamic(pinned, self._packed, False)[: len(flat)].mul_(largest)
+        return out if x.dim() == 2 else out.view(*x.shape[:-1], self.out_features)
 
     def _int_mm(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, self.in_features)
         largest = _largest(flat.float())
-        values = (flat * (_EDGE / largest)).round().to(torch.int8)
+        values = (flat / largest * 127).round().to(torch.int8)
         rows = len(values)
         if rows < 32 and values.is_cuda:  # cuBLAS takes no fewer than 17
             values = F.pad(values, (0, 0, 0, 32 - rows))
         sums = torch._int_mm(values, self._values.t())[:rows]
-        return (sums * (self._scale * (largest / _EDGE))).to(x.dtype).view(*x.shape[:-1], self.out_features)
+        return (sums * (self._scale * (largest / 127))).to(x.dtype).view(*x.shape[:-1], self.out_features)
 
     def _dequantized(self, x: Tensor) -> Tensor:
         """The weight is brought back to x's dtype each time; activations are not rounded."""
@@ -145,6 +142,29 @@ class PackedLinear(nn.Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, {self.format}, {self.kernel.name}"
+
+
+class _Scratch(threading.local):
+    """Where rows are scaled for fbgemm, one a thread and shape."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+
+    def pinned(self, rows: int, size: int) -> tuple[Tensor, Tensor]:
+        """(rows + 1, size) float32 whose last row makes the range [-128/127, 1], a step of 1/127; and its first rows, to fill."""
+        found = self._kept.get((rows, size))
+        if found is None:
+            with torch.inference_mode(False):
+                pinned = torch.empty(rows + 1, size)
+                pinned[rows] = 0.0
+                pinned[rows, :2] = torch.tensor([1.0, -128 / 127])
+                found = pinned, pinned[:rows]
+            if rows <= _KEPT_ROWS:
+                self._kept[rows, size] = found
+        return found
+
+
+_scratch = _Scratch()
 
 
 def _largest(x: Tensor) -> Tensor:
@@ -195,6 +215,11 @@ def convert(model: nn.Module, dtype: torch.dtype | None, quantization: str | Non
             kept = packing.rows if isinstance(module, nn.Embedding) else packing.rest
             setattr(module, key, nn.Parameter(weight.detach().to(kept), requires_grad=False))
     return model
+
+
+def steady_width(linear: nn.Module, rows: int) -> int:
+    """To how many rows a whole forward is best filled up, so that no linear like this one has to do it."""
+    return steady_rows(rows) if isinstance(linear, PackedLinear) and linear.format == "float16" else rows
 
 
 def linears(model: nn.Module) -> list[str]:

@@ -5,15 +5,18 @@ rows. No gradients. With weights whose linears are row-independent (linear.py: p
 same bit for bit whatever stands beside it.
 """
 
+import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from neoxjp import attention
 from neoxjp.attention import KVCache
 from neoxjp.errors import ParameterError
+from neoxjp.linear import steady_width
 
 
 @torch.inference_mode()
@@ -38,52 +41,91 @@ def forward_packed(
     """
     _check(model, input_ids, counts, caches)
     if logits_at is None:
-        logits_at = torch.tensor(counts).cumsum(0) - 1
-    logits_at = logits_at.to(model.device)
+        logits_at = None if len(counts) == len(input_ids) else torch.tensor(counts).cumsum(0).sub_(1)
+    if logits_at is not None:
+        logits_at = logits_at.to(model.device)
     if _is_hooked(model):  # accelerate brings weights in as modules are called: the plain forward calls them all
         hidden = torch.cat([_plain(model, ids, cache) for ids, cache in zip(input_ids.split(list(counts)), caches, strict=True)])
-        return model.embed_out(hidden[logits_at.to(hidden.device)]).float()
+        return model.embed_out(hidden if logits_at is None else hidden[logits_at.to(hidden.device)]).float()
     body, config = model.gpt_neox_japanese, model.config
-    starts = [torch.arange(cache.length, cache.length + count) for cache, count in zip(caches, counts, strict=True)]
-    angles = attention.rope(torch.cat(starts).to(model.device)[None], config.rotary_ndims, config.rotary_emb_base)
+    pieces = _pieces(counts, caches)
+    count = len(input_ids)
     x = body.embed_in(input_ids).to(body.final_layer_norm.weight.dtype)  # (N, C)
+    width = steady_width(model.embed_out, count)
+    if width > count:
+        x = F.pad(x, (0, 0, 0, width - count))
+    angles = _angles(pieces, width, config, x.device)
+    one = _attend_one(model.attn_implementation, x)
     for layer in body.layers:
-        x = x + _attention(layer.attention, layer.input_layernorm(x), angles, counts, caches, model.attn_implementation)
-        x = x + layer.mlp(layer.post_attention_layernorm(x))
-    for cache, count in zip(caches, counts, strict=True):
-        cache.advance(count)
-    return model.embed_out(body.final_layer_norm(x[logits_at])).float()
+        block, ndims = layer.attention, config.rotary_ndims
+        qkv = block.query_key_value(layer.input_layernorm(x)).view(width, block.num_heads, 3, -1)
+        qkv = attention.turn(qkv, angles, ndims).to(torch.float32 if x.is_cpu and x.dtype != torch.float64 else x.dtype)
+        out = block.dense(_attend(block.number, qkv, pieces, one, model.attn_implementation).to(x.dtype))
+        x = x + (out if block.dense_bias is None else out.add_(block.dense_bias))
+        x = layer.mlp(layer.post_attention_layernorm(x)).add_(x)
+    for piece in pieces:
+        piece.cache.advance(piece.count)
+    x = x[:count] if logits_at is None else x[logits_at]
+    return model.embed_out(body.final_layer_norm(x)).float()
 
 
-def _attention(
-    module: Any, x: Tensor, angles: attention.Rope, counts: Sequence[int], caches: Sequence[KVCache], implementation: Any
-) -> Tensor:
-    """The attention block of one layer: (N, C) → (N, C); the new keys and values go into the caches."""
-    qkv = module.query_key_value(x).view(1, len(x), module.num_heads, 3, -1)  # (1, N, H, 3, D)
-    q, k = attention.rotate(qkv[..., :2, :], angles)[0].transpose(0, 1).unbind(2)  # (H, N, D)
-    v = qkv[0, ..., 2, :].transpose(0, 1)
-    if x.device.type == "cpu" and v.dtype != torch.float64:
-        v = v.float()
-    q, k = q.to(v.dtype), k.to(v.dtype)
-    out = torch.empty_like(v)
-    start = 0
-    for count, cache in zip(counts, caches, strict=True):
-        end = start + count
-        keys, values = cache.update(module.number, k[:, start:end], v[:, start:end])  # (1, H, S, D)
-        for first, last in _spans(count):
-            seen = cache.length + last
-            queries = q[None, :, start + first : start + last]
-            out[:, start + first : start + last] = attention.attend(
-                queries, keys[:, :, :seen], values[:, :, :seen], implementation=implementation
-            )[0][0]
-        start = end
-    out = module.dense(out.transpose(0, 1).reshape(x.shape).to(x.dtype))
-    return out if module.dense_bias is None else out + module.dense_bias
+class _Piece(NamedTuple):
+    """The new positions of one sequence."""
+
+    cache: KVCache
+    start: int  # in the packed rows
+    count: int
+    past: int  # tokens in the cache
 
 
-def _spans(count: int) -> list[tuple[int, int]]:
-    """Which of a sequence's new positions attend in one call."""
-    return [(i, i + 1) for i in range(count)] if count <= attention.SINGLY else [(0, count)]
+def _pieces(counts: Sequence[int], caches: Sequence[KVCache]) -> list[_Piece]:
+    starts = itertools.accumulate(counts, initial=0)
+    return [_Piece(cache, start, count, cache.length) for cache, start, count in zip(caches, starts, counts, strict=False)]
+
+
+def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> attention.Rope:
+    """The rotation of each packed row, (width, 1, 3, D); rows that only fill up get any."""
+    longest = max(piece.past + piece.count for piece in pieces)
+    length = max(config.max_position_embeddings, -(-longest // attention.BLOCK) * attention.BLOCK)
+    table = attention.rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, device)
+    first = pieces[0]
+    if len(pieces) == 1 and first.past + width <= length:
+        return attention.Rope(table.cos[first.past : first.past + width], table.sin[first.past : first.past + width])
+    places = [piece.past + place for piece in pieces for place in range(piece.count)]
+    at = torch.tensor(places + [0] * (width - len(places)), device=device)
+    return attention.Rope(table.cos[at], table.sin[at])
+
+
+def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementation: Any) -> Tensor:
+    """Attention of one layer, sequence by sequence: queries, keys and values (width, H, 3, D) → (width, H · D)."""
+    width = len(qkv)
+    q = qkv.select(2, 0)  # (width, H, D)
+    kv = qkv.narrow(2, 1, 2).permute(2, 1, 0, 3).unsqueeze(1)  # (2, 1, H, width, D)
+    rows = []
+    for cache, start, count, past in pieces:
+        new = kv if count == width else kv.narrow(3, start, count)
+        keys, values = cache.append(number, new).unbind(0)  # (1, H, S, D)
+        if count > attention.SINGLY:
+            queries = q.narrow(0, start, count).transpose(0, 1).unsqueeze(0)  # (1, H, T, D)
+            rows.append(attention.attend(queries, keys, values, implementation=implementation)[0][0].transpose(0, 1).flatten(1))
+        elif count == 1:
+            rows.append(one(q.narrow(0, start, 1).unsqueeze(2), keys, values).view(1, -1))
+        else:
+            for place in range(count):
+                seen = past + place + 1
+                single = q.narrow(0, start + place, 1).unsqueeze(2)
+                rows.append(one(single, keys.narrow(2, 0, seen), values.narrow(2, 0, seen)).view(1, -1))
+    last = pieces[-1]
+    if (filling := width - last.start - last.count) > 0:
+        rows.append(qkv.new_zeros(filling, q.shape[1] * q.shape[2]))
+    return rows[0] if len(rows) == 1 else torch.cat(rows)
+
+
+def _attend_one(implementation: Any, like: Tensor) -> Any:
+    """Attention of one query (1, H, 1, D) to all of (1, H, S, D): torch's own where nothing else was asked for, found once."""
+    if implementation == "sdpa" or (implementation == "auto" and like.is_cpu):
+        return F.scaled_dot_product_attention
+    return lambda q, k, v: attention.attend(q, k, v, implementation=implementation)[0]
 
 
 def _is_hooked(model: Any) -> bool:

@@ -76,8 +76,8 @@ def test_int8_products_are_those_of_whole_numbers():
             values, scale = quantize(weight, packing.kernel.limit)
             assert int(values.abs().max()) == packing.kernel.limit
             largest = x.abs().amax(1, keepdim=True).clamp(min=1e-30)
-            whole = (x * (linear._EDGE / largest)).round().long() @ values.long().t()
-            wanted = whole.double() * (largest / linear._EDGE).double() * scale.double()
+            whole = (x / largest * 127).round().long() @ values.long().t()
+            wanted = whole.double() * (largest / 127).double() * scale.double()
             torch.testing.assert_close(PackedLinear(weight, packing)(x).double(), wanted, rtol=1e-5, atol=1e-12)
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from neoxjp import attention
 from neoxjp.errors import ParameterError
@@ -79,8 +80,8 @@ def test_without_logits_at_each_sequence_gives_its_last_position():
 @pytest.mark.parametrize("count", [1, 2, attention.SINGLY, attention.SINGLY + 1])
 def test_up_to_eight_new_positions_attend_one_by_one(count, monkeypatch):
     queries = []
-    attend = attention.attend
-    monkeypatch.setattr(attention, "attend", lambda q, *rest, **kw: queries.append(q.shape[2]) or attend(q, *rest, **kw))
+    attend = F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, *a, **kw: queries.append(q.shape[2]) or attend(q, *a, **kw))
     MODEL.forward_packed(ids_of(count), [count], [read(MODEL, ids_of(5))])
     layers = MODEL.config.num_hidden_layers
     calls = queries[-layers * (count if count <= attention.SINGLY else 1) :]
