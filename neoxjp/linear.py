@@ -6,7 +6,9 @@ numbers: a row's result does not depend on its neighbours, bit for bit. The pack
 (github.com/pytorch/FBGEMM).
 """
 
+import ctypes
 import functools
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -189,6 +191,15 @@ def pack(model: nn.Module, name: str, weight: Tensor, packing: Packing) -> None:
     """Put a PackedLinear of `weight` in the place of the linear `name`, whose own weight is not looked at."""
     parent = model.get_submodule(name.rpartition(".")[0])
     setattr(parent, name.rpartition(".")[2], PackedLinear(weight, packing).eval())
+    if weight.is_cpu and weight.numel() > _AT_ONCE:
+        _trim_heap()
+
+
+def _trim_heap() -> None:
+    """Give the pages of freed copies back: glibc keeps the smaller ones in its heap, between the packed weights."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def convert(model: nn.Module, dtype: torch.dtype | None, quantization: str | None = None) -> nn.Module:

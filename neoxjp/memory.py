@@ -4,6 +4,8 @@ All sizes in bytes. On the CPU, weights of the stored dtype stay mapped from the
 although the model needs them, so they are taken off while the model is to stay.
 """
 
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.stored import Stored
 
 
 class NoRoom(NeoxjpError, RuntimeError):
@@ -30,9 +33,9 @@ class NoRoom(NeoxjpError, RuntimeError):
         else:
             super().__init__(
                 f"{name!r} needs {gib(needed)} GiB, but at most {gib(max(free, after_unloading))} GiB are free: choose a smaller "
-                f"dtype (bfloat16 takes half of float32) or a smaller model.",
+                f"dtype (float16 takes half of float32, quantization int8 a quarter) or a smaller model.",
                 ja=f"「{name}」には {gib(needed)} GiB 要りますが、空きは多くても {gib(max(free, after_unloading))} GiB です。"
-                "小さい dtype（bfloat16 は float32 の半分）か、小さいモデルを選んでください。",
+                "小さい dtype（float16 は float32 の半分、int8 は 4 分の 1）か、小さいモデルを選んでください。",
             )
 
     @property
@@ -42,14 +45,19 @@ class NoRoom(NeoxjpError, RuntimeError):
 
 
 def check_room(
-    name: str, folder: Path, dtype: "torch.dtype | None", device: str, present: "GPTNeoXJapaneseForCausalLM | None"
+    name: str,
+    folder: Path,
+    dtype: "torch.dtype | None",
+    device: str,
+    present: "GPTNeoXJapaneseForCausalLM | None",
+    quantization: str | None = None,
 ) -> None:
     """Before a byte of weight is read.
 
     Raises:
         NoRoom: the model in `folder` does not fit into what is free on `device`.
     """
-    needed, free = needed_bytes(folder, dtype), free_memory(device)
+    needed, free = needed_bytes(folder, dtype, quantization), free_memory(device)
     held, mapped = (0, False) if present is None else (weight_bytes(present), _is_mapped(present))
     beside = free - (held if mapped else 0)
     after = free if present is None or mapped else free + held
@@ -58,31 +66,51 @@ def check_room(
 
 
 def cpu_dtype(folder: Path) -> "torch.dtype | None":
-    """What "auto" means on a CPU: float32 where that takes at most half of the free memory, else as stored (None)."""
+    """What "auto" means on a CPU: the fastest format that loses nothing of what the file stores.
+
+    16 stored bits: float16, packed where that runs; else float32 where it takes at most half of the free memory, or as stored
+    (None).
+    """
     import torch
 
+    from neoxjp.linear import fp16_refusal
+
+    weights = [tensor for tensor in _stored(folder) if len(tensor.shape) > 1]
+    if fp16_refusal() is None and all(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in weights):
+        return torch.float16
     return torch.float32 if needed_bytes(folder, torch.float32) <= free_memory("cpu") // 2 else None
 
 
-def needed_bytes(folder: Path, dtype: "torch.dtype | None") -> int:
-    """What the weights take in `dtype` (None: as stored), and the cache of one full context in float32."""
+def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | None = None) -> int:
+    """What the weights take in `dtype` (None: as stored) or quantized, and the cache of one full context in float32."""
     from neoxjp.config import GPTNeoXJapaneseConfig
-    from neoxjp.folders import find_weights
-    from neoxjp.stored import open_stored
+    from neoxjp.stored import INPUT
 
-    weights = 0
-    for tensor in open_stored(find_weights(folder)).tensors.values():
-        numbers = 1
-        for length in tensor.shape:
-            numbers *= length
-        weights += tensor.nbytes if dtype is None else numbers * dtype.itemsize
     config = GPTNeoXJapaneseConfig.from_folder(folder)
+    weights = 0
+    for tensor in _stored(folder):
+        numbers = math.prod(tensor.shape)
+        if quantization is None:
+            weights += tensor.nbytes if dtype is None else numbers * dtype.itemsize
+        elif tensor.name.endswith(INPUT):  # the rows, in 16 bits, and the output made of them
+            weights += numbers * (3 if config.tie_word_embeddings else 2)
+        else:
+            weights += numbers * (1 if len(tensor.shape) > 1 else 4)
     return weights + 2 * 4 * config.num_hidden_layers * config.hidden_size * config.max_position_embeddings
 
 
+def _stored(folder: Path) -> "Iterable[Stored]":
+    from neoxjp.folders import find_weights
+    from neoxjp.stored import open_stored
+
+    return open_stored(find_weights(folder)).tensors.values()
+
+
 def weight_bytes(model: "GPTNeoXJapaneseForCausalLM") -> int:
-    """What the weights of a loaded model take; a tied weight counts once."""
-    return sum(parameter.nbytes for parameter in model.parameters())
+    """What the weights of a loaded model take, packed ones included; a tied weight counts once."""
+    from neoxjp.linear import packed
+
+    return sum(parameter.nbytes for parameter in model.parameters()) + sum(module.nbytes for module in packed(model))
 
 
 def free_memory(device: str = "cpu") -> int:
@@ -113,4 +141,4 @@ def gib(size: int) -> str:
 
 def _is_mapped(model: "GPTNeoXJapaneseForCausalLM") -> bool:
     report = model.load_report
-    return model.device.type == "cpu" and report is not None and report.dtype == report.stored_dtype
+    return model.device.type == "cpu" and report is not None and not report.packed and report.dtype == report.stored_dtype

@@ -64,7 +64,7 @@ def forward_packed(
         x = x + (out if block.dense_bias is None else out.add_(block.dense_bias))
         x = layer.mlp(layer.post_attention_layernorm(x)).add_(x)
     for piece in pieces:
-        piece.cache.advance(piece.count)
+        piece.cache.advance(piece.new)
     x = x[:count] if logits_at is None else x[logits_at]
     return model.embed_out(body.final_layer_norm(x)).float()
 
@@ -74,7 +74,7 @@ class _Piece(NamedTuple):
 
     cache: KVCache
     start: int  # in the packed rows
-    count: int
+    new: int
     past: int  # tokens in the cache
 
 
@@ -85,13 +85,13 @@ def _pieces(counts: Sequence[int], caches: Sequence[KVCache]) -> list[_Piece]:
 
 def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> attention.Rope:
     """The rotation of each packed row, (width, 1, 3, D); rows that only fill up get any."""
-    longest = max(piece.past + piece.count for piece in pieces)
+    longest = max(piece.past + piece.new for piece in pieces)
     length = max(config.max_position_embeddings, -(-longest // attention.BLOCK) * attention.BLOCK)
     table = attention.rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, device)
     first = pieces[0]
     if len(pieces) == 1 and first.past + width <= length:
         return attention.Rope(table.cos[first.past : first.past + width], table.sin[first.past : first.past + width])
-    places = [piece.past + place for piece in pieces for place in range(piece.count)]
+    places = [piece.past + place for piece in pieces for place in range(piece.new)]
     at = torch.tensor(places + [0] * (width - len(places)), device=device)
     return attention.Rope(table.cos[at], table.sin[at])
 
@@ -116,7 +116,7 @@ def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementa
                 single = q.narrow(0, start + place, 1).unsqueeze(2)
                 rows.append(one(single, keys.narrow(2, 0, seen), values.narrow(2, 0, seen)).view(1, -1))
     last = pieces[-1]
-    if (filling := width - last.start - last.count) > 0:
+    if (filling := width - last.start - last.new) > 0:
         rows.append(qkv.new_zeros(filling, q.shape[1] * q.shape[2]))
     return rows[0] if len(rows) == 1 else torch.cat(rows)
 

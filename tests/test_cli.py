@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from neoxjp import cli
 from neoxjp.cli import main, parse_ids
 from neoxjp.errors import ParameterError
 
@@ -174,3 +175,19 @@ def test_what_is_not_an_id_is_named():
 def test_a_number_of_thousands_of_digits_is_no_id():
     with pytest.raises(ParameterError, match="'999"):
         parse_ids("9" * 5_000)
+
+
+def test_int8_is_asked_for_by_name_or_environment_and_doctor_says_what_would_run(capsys, tiny_folder, monkeypatch):
+    loaded = []
+    original = cli.load
+    monkeypatch.setattr(cli, "load", lambda options: loaded.append(original(options)) or loaded[-1])
+    code, _, _ = run(capsys, "score", "東京", "--model", tiny_folder, "--quantization", "int8", "--device", "cpu")
+    monkeypatch.setenv("NEOXJP_QUANTIZATION", "int8")
+    run(capsys, "generate", "東京", "--model", tiny_folder, "--max-new-tokens", 2, "--device", "cpu")
+    assert code == 0
+    assert [model.quantization for model, _ in loaded] == ["int8", "int8"]
+    code, _, err = run(capsys, "score", "東京", "--model", tiny_folder, "--quantization", "int3")
+    assert code == 2
+    assert "quantization='int3' is not one of None, 'int8'" in err
+    _, out, _ = run(capsys, "doctor", "--json")
+    assert json.loads(out)["linears"]["int8"].startswith("int8 weights")

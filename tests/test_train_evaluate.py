@@ -110,6 +110,10 @@ def test_evaluate_prints_a_line_a_source_and_says_what_it_cut(capsys, tiny_folde
     assert found["perplexity_per_token"] == pytest.approx(math.exp(found["nats"] / found["tokens"]))
     assert found["bits_per_character"] == pytest.approx(found["nats"] / math.log(2) / 63)
     assert 0 <= found["top1"] <= found["top5"] <= 1
+    code, out, _ = run(
+        capsys, "evaluate", tiny_folder, tmp_path / "x.jsonl", "--quantization", "int8", "--device", "cpu", "--json"
+    )
+    assert json.loads(out)["sources"]["a"]["nats"] == pytest.approx(found["nats"], rel=0.02)
 
 
 def test_evaluate_refuses_what_it_cannot_read(capsys, tiny_folder, tmp_path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from neoxjp import memory
+from neoxjp import GPTNeoXJapaneseForCausalLM, linear, memory
 from neoxjp.errors import CheckpointError, NeoxjpError
 from neoxjp.memory import NoRoom, check_room, gib, needed_bytes
 from neoxjp.sampling import SamplingParams
@@ -54,7 +54,7 @@ def test_the_record_tells_what_is_loaded(playground, tiny_folder):
     about = found["model"]
     assert about["source"] == str(tiny_folder)
     assert about["parameters"] == sum(parameter.numel() for parameter in loaded.parameters())
-    assert about["dtype"] == "float32"
+    assert (about["dtype"], about["quantization"], about["linears"]) == ("float32", None, "float32 (torch)")
     assert about["device_map"] == {"": "cpu"}
     assert about["weight_bytes"] == 4 * about["parameters"]
     assert about["attention"]["kernel"] == loaded.attention_backend().name
@@ -132,6 +132,17 @@ def test_a_damaged_folder_keeps_the_old_model(playground, other):
     assert writes(playground)
 
 
+def test_int8_is_chosen_where_the_dtype_is_and_said(playground, other):
+    shown = lines(playground, Choice(str(other), quantization="int8"))
+    assert "is loaded" in shown[-1][0]
+    about = model.info(playground)["model"]
+    assert about["quantization"] == "int8"
+    assert about["linears"].startswith("int8 weights")
+    assert about["linears"].split(";")[0] in model.facts(playground, "en")
+    assert "int8" in model.DTYPES
+    assert writes(playground)
+
+
 def test_an_unknown_dtype_or_device_is_an_expected_error(playground, other):
     for choice in (Choice(str(other), dtype="float7"), Choice(str(other), device="nowhere")):
         with pytest.raises(NeoxjpError):
@@ -186,6 +197,25 @@ def test_needed_bytes_are_weights_in_the_asked_dtype_and_one_context(playground,
     assert needed_bytes(tiny_folder, torch.float32) == 4 * parameters + context
     assert needed_bytes(tiny_folder, torch.bfloat16) == 2 * parameters + context
     assert needed_bytes(tiny_folder, None) == 4 * parameters + context
+
+
+def test_needed_bytes_of_int8_are_what_it_takes(playground, tiny_folder):
+    choice = Choice(str(tiny_folder), quantization="int8")
+    context = 2 * 4 * 2 * 32 * 64
+    taken = memory.weight_bytes(playground._read_model(choice, {})[0])
+    assert needed_bytes(tiny_folder, None, "int8") == taken + context
+
+
+def test_on_a_cpu_auto_is_the_fastest_that_loses_nothing(tiny_folder, other, monkeypatch):
+    half = GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder, dtype="float32").to(torch.bfloat16)
+    half.save_pretrained(other)
+    monkeypatch.setattr(linear, "fp16_refusal", lambda: None)
+    assert memory.cpu_dtype(tiny_folder) == torch.float32  # as stored
+    assert memory.cpu_dtype(other) == torch.float16
+    monkeypatch.setattr(linear, "fp16_refusal", lambda: "no fbgemm")
+    assert memory.cpu_dtype(other) == torch.float32
+    monkeypatch.setattr(memory, "free_memory", lambda device="cpu": 1000)
+    assert memory.cpu_dtype(other) is None
 
 
 def no_room_beside(monkeypatch: pytest.MonkeyPatch, playground: Playground, other: Path) -> None:

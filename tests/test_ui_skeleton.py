@@ -177,15 +177,16 @@ def test_the_environment_gives_defaults_and_the_command_line_wins(monkeypatch: p
     monkeypatch.setenv("NEOXJP_MODEL", "a/b")
     monkeypatch.setenv("NEOXJP_REVISION", "main")
     monkeypatch.setenv("NEOXJP_DTYPE", "bfloat16")
+    monkeypatch.setenv("NEOXJP_QUANTIZATION", "int8")
     monkeypatch.setattr("sys.argv", ["app.py"])
     asked = app.options()
-    assert (asked.model, asked.revision, asked.dtype) == ("a/b", "main", "bfloat16")
+    assert (asked.model, asked.revision, asked.dtype, asked.quantization) == ("a/b", "main", "bfloat16", "int8")
     monkeypatch.setattr("sys.argv", ["app.py", "--model", "c", "--server-port", "7000"])
     assert (app.options().model, app.options().server_port) == ("c", 7000)
 
 
 def test_without_anything_said_the_page_is_private_and_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NEOXJP_MODEL", "NEOXJP_REVISION", "NEOXJP_DTYPE"):
+    for name in ("NEOXJP_MODEL", "NEOXJP_REVISION", "NEOXJP_DTYPE", "NEOXJP_QUANTIZATION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.argv", ["app.py"])
     asked = app.options()

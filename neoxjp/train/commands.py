@@ -92,6 +92,7 @@ def _evaluate_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--apart", metavar="SOURCE", help="only this source for itself, all others summed as 'other'")
     parser.add_argument("--revision", help="Hub revision")
     parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16, float16 or auto")
+    parser.add_argument("--quantization", help="int8: a byte a weight (default: none)")
     parser.add_argument("--device", help="cpu, cuda or auto (default: cuda if there is one)")
     help_text = "texts to count an n-gram of characters in: a table shows how well it and xz do beside the model"
     parser.add_argument("--ngram", type=Path, nargs="+", metavar="FILE", help=help_text)
@@ -152,7 +153,11 @@ def evaluate_command(options: argparse.Namespace) -> None:
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(options.model, revision=options.revision)
     device = options.device or ("cuda" if _cuda() else "cpu")
     model = GPTNeoXJapaneseForCausalLM.from_pretrained(
-        options.model, revision=options.revision, dtype=options.dtype, device_map=device
+        options.model,
+        revision=options.revision,
+        dtype="auto" if options.quantization else options.dtype,
+        quantization=options.quantization,
+        device_map=device,
     )
     documents: Iterable[Document] = _read(options, options.files)
     if options.apart:

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import render, render_steps
+from neoxjp import linear, render, render_steps
 from neoxjp.checkpoint import bundled_path
 from neoxjp.errors import NeoxjpError
 from neoxjp.memory import NoRoom, free_memory, gib, weight_bytes
@@ -15,7 +15,7 @@ from neoxjp.ui.session import Choice, Loaded, Playground, Progress
 from neoxjp.ui.strings import Lang, Words, both, label, language, words
 
 Head = Callable[[gr.Request], str]  # the line in the page's head, in the visitor's language
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")  # int8: a quantization
 POLL = 0.25  # seconds between two looks at a load
 
 
@@ -93,7 +93,8 @@ def connect(
     def loader(unload_first: bool) -> Any:
         def handler(name: str, revision: str, dtype: str, request: gr.Request) -> Iterator[list[Any]]:
             before = playground.loaded.choice if playground.loaded else Choice("")
-            choice = Choice(name.strip(), revision.strip() or None, dtype, before.device, before.offline)
+            dtype, quantization = ("auto", dtype) if dtype == "int8" else (dtype, None)
+            choice = Choice(name.strip(), revision.strip() or None, dtype, before.device, before.offline, quantization)
             for line, asks in load(playground, choice, unload_first, language(request)):
                 busy = playground.progress.busy
                 question = [gr.Button(visible=asks), gr.Button(visible=asks)]
@@ -168,8 +169,10 @@ def info(playground: Playground) -> dict[str, Any]:
         "name": loaded.name,
         "source": source(playground, loaded),
         "revision": (report.revision if report else None) or loaded.choice.revision,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": model.num_parameters,
         "dtype": _name(model.dtype),
+        "quantization": model.quantization,
+        "linears": linear.describe(model),
         "stored_dtype": _name(report.stored_dtype) if report else None,
         "format": report.format if report else None,
         "tied_output": model.config.tie_word_embeddings,
@@ -223,6 +226,7 @@ def facts(playground: Playground, lang: Lang) -> str:
         (say("m_f_vocabulary"), f"{model['config']['vocab_size']:,}"),
         (say("m_f_context"), say("m_f_tokens", n=f"{model['context']:,}")),
         (say("m_f_dtype"), dtype),
+        (say("m_f_linears"), model["linears"]),
         (say("m_f_devices"), devices),
         (say("m_f_attention"), kernel if refused is None else say("m_f_refused", kernel=kernel, why=refused)),
         (say("m_f_output"), say("m_f_tied" if model["tied_output"] else "m_f_untied")),

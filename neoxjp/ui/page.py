@@ -54,9 +54,9 @@ def head_line(playground: Playground, request: gr.Request | None) -> str:
     facts: list[str] = []
     name = loaded.title(say("bundled")) if loaded else ""
     if loaded and loaded.model is not None:
-        weights = sum(parameter.numel() for parameter in loaded.model.parameters())
+        weights = loaded.model.num_parameters
         backend = loaded.model.attention_backend().name
-        dtype = str(loaded.model.dtype).removeprefix("torch.")
+        dtype = loaded.model.quantization or str(loaded.model.dtype).removeprefix("torch.")
         facts = [name, render.short_count(weights), dtype, str(loaded.model.device), f"{say('attention')}: {backend}"]
     elif loaded:
         facts = [name, say("tokenizer_only")]

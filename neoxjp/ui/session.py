@@ -36,9 +36,10 @@ class Choice:
 
     name: str  # a local folder or a Hub id
     revision: str | None = None  # Hub revision: branch, tag or sha
-    dtype: str = "auto"  # "auto": as stored; on a CPU float32 where there is room, which it computes in
+    dtype: str = "auto"  # "auto": as stored; on a CPU the fastest that loses nothing (memory.cpu_dtype)
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
     offline: bool = False  # True: nothing is asked of the Hub
+    quantization: str | None = None  # "int8"
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,7 @@ class Playground:
         import torch
 
         from neoxjp.checkpoint import parse_dtype, resolve_model
+        from neoxjp.linear import parse_quantization
         from neoxjp.model import GPTNeoXJapaneseForCausalLM
 
         def on_bytes(done: int, total: int) -> None:
@@ -246,11 +248,16 @@ class Playground:
         self.progress = Progress("download", choice.name)
         folder = resolve_model(choice.name, progress=on_bytes, **hub)
         on_cpu = choice.device == "cpu" or (choice.device == "auto" and not torch.cuda.is_available())
-        dtype = parse_dtype(choice.dtype) or (cpu_dtype(folder) if on_cpu else None)
-        check_room(choice.name, folder, dtype, choice.device, self.loaded.model if self.loaded else None)
+        quantization = parse_quantization(choice.quantization)
+        dtype = parse_dtype(choice.dtype) or (cpu_dtype(folder) if on_cpu and quantization is None else None)
+        present = self.loaded.model if self.loaded else None
+        check_room(choice.name, folder, dtype, choice.device, present, quantization)
         self.progress = Progress("weights", choice.name)
         device_map = None if on_cpu else "auto" if choice.device == "auto" else {"": choice.device}
-        return GPTNeoXJapaneseForCausalLM.from_pretrained(folder, dtype=dtype, device_map=device_map, progress=on_bytes), folder
+        model = GPTNeoXJapaneseForCausalLM.from_pretrained(
+            folder, dtype=dtype, quantization=quantization, device_map=device_map, progress=on_bytes
+        )
+        return model, folder
 
     def _start_engine(self, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> "Engine":
         from neoxjp.engine import Engine
