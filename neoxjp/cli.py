@@ -139,7 +139,10 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         default=os.environ.get("NEOXJP_DTYPE", "auto"),
-        help="float32, bfloat16 or float16; auto: as stored, on a CPU float32 if there is room",
+        help="float32, bfloat16 or float16; auto: as stored, on a CPU the fastest that loses nothing",
+    )
+    parser.add_argument(
+        "--quantization", default=os.environ.get("NEOXJP_QUANTIZATION") or None, help="int8: a byte a weight (default: none)"
     )
     parser.add_argument(
         "--device", default=None, help="cpu, cuda, cuda:1 or auto (accelerate spreads the layers); default: cuda if there is one"
@@ -175,9 +178,9 @@ def load(options: argparse.Namespace) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTN
     dtype = parse_dtype(options.dtype or "auto")
     folder = resolve_model(options.model, revision=options.revision, local_files_only=options.offline)
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if dtype is None and device == "cpu":
+    if dtype is None and device == "cpu" and options.quantization is None:
         dtype = cpu_dtype(folder)
-    model = GPTNeoXJapaneseForCausalLM.from_pretrained(folder, dtype=dtype, device_map=device)
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(folder, dtype=dtype, quantization=options.quantization, device_map=device)
     return model, tokenizer
 
 
@@ -341,6 +344,7 @@ def doctor() -> dict[str, Any]:
     from huggingface_hub import constants
 
     from neoxjp.attention import backend_in_use
+    from neoxjp.linear import available
 
     def version(package: str) -> str:
         try:
@@ -365,6 +369,7 @@ def doctor() -> dict[str, Any]:
         "memory GiB": round(page * os.sysconf("SC_PHYS_PAGES") / 2**30, 1) if page else None,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
         "attention": backend.name + (f" (flash refused: {backend.refused})" if backend.refused else ""),
+        "linears": available(),
         "bundled model": f"{bundled.stat().st_size / 2**20:.1f} MiB" if bundled.exists() else "absent",
         "hub cache": constants.HF_HUB_CACHE,
         "hub offline": constants.HF_HUB_OFFLINE,
