@@ -13,6 +13,7 @@ import math
 import os
 import platform
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--clean", action="store_true", help="replace URLs, addresses, prices and dates by tags first (do_clean_text)"
     )
     tokenize.add_argument("--ids", action="store_true", help="print the ids only, separated by blanks")
+    tokenize.add_argument(
+        "--file", type=Path, nargs="+", metavar="FILE", help="encode files of any size, joined, instead of a text; see --out"
+    )
+    tokenize.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the ids of --file there (.npy, .bin, .txt); without it they are printed"
+    )
     tokenize.add_argument("--decode", action="store_true", help="the other way: read ids, print their text")
 
     score = _command(commands, "score", score_command, "how likely the model finds a text")
@@ -255,7 +262,12 @@ def generate_command(options: argparse.Namespace) -> None:
 
 
 def tokenize_command(options: argparse.Namespace) -> None:
-    """Pieces under their ids, or one record a token with --json."""
+    """Pieces under their ids, or one record a token with --json; the ids of files with --file."""
+    if options.file:
+        tokenize_files(options)
+        return
+    if options.out:
+        raise ParameterError("--out takes the ids of files: name them with --file")
     text = read_text(options.text)
     tokenizer = load_tokenizer(options)
     if options.decode:
@@ -282,6 +294,33 @@ def tokenize_command(options: argparse.Namespace) -> None:
         utf8 = len(text.encode("utf-8", "surrogatepass"))
         per_token = f", {len(text) / len(tokens):.2f} characters a token" if tokens else ""
         print(f"{len(tokens)} tokens, {len(text)} characters, {utf8} bytes{per_token}", file=sys.stderr)
+
+
+def tokenize_files(options: argparse.Namespace) -> None:
+    """Encode files in constant memory; with a progress bar on a terminal, and what was done at the end."""
+    from neoxjp.feeding import encode_files
+
+    if options.text is not None or options.decode:
+        raise ParameterError("--file encodes files: it takes neither a text nor --decode")
+    if options.json and not options.out:
+        raise ParameterError("--json prints what was done, so the ids need --out FILE")
+
+    def progress(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            bar = "█" * (20 * done // max(total, 1))
+            print(f"\r{bar:░<20} {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", end="", file=sys.stderr, flush=True)
+
+    tokenizer = load_tokenizer(options)
+    began = time.perf_counter()
+    done = encode_files(tokenizer.stream_encoder(options.clean), options.file, options.out, len(tokenizer.vocabulary), progress)
+    seconds = time.perf_counter() - began
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    if options.json:
+        emit({"out": str(options.out), **done, "seconds": seconds})
+    else:
+        numbers = ", ".join(f"{count:,} {name}" for name, count in done.items())
+        print(f"{numbers}, {done['bytes'] / 1e6 / seconds:.1f} MB/s", file=sys.stderr)
 
 
 def parse_ids(text: str) -> list[int]:

@@ -6,7 +6,7 @@ out whole. What is not UTF-8 among them becomes U+FFFD, as `bytes.decode(errors=
 
 import codecs
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,14 +78,30 @@ class Writer:
             for size in (NARROW, max(width, NARROW))
         ]
 
-    def write(self, ids: "np.ndarray") -> str:
-        """The text of ids (T,), each of them in the vocabulary."""
+    def write(self, ids: "np.ndarray", skip: Sequence[int] = ()) -> str:
+        """The text of ids (T,), each of them in the vocabulary; those to `skip` are left out."""
+        import numpy as np
+
+        ids = ids[~np.isin(ids, skip)] if skip else ids
         parts: list[bytes] = []
         for start in range(0, len(ids), PART):
             part = ids[start : start + PART]
             cells = self._cells[int(self._long[part].any())]
             parts.append(cells[part].tobytes().translate(None, _GAP))
         return b"".join(parts).decode("utf-8", "replace")
+
+
+def as_array(ids: Any, many: int, size: int) -> "np.ndarray | None":
+    """`many` ids or more as an array (T,); None for fewer, or where one is no whole number below `size`."""
+    import numpy as np  # not at the top: a short text needs none of it
+
+    try:
+        if len(ids) < many:
+            return None
+        array = np.asarray(ids.cpu() if hasattr(ids, "cpu") else ids)
+    except (TypeError, ValueError, OverflowError):  # it has no length, or holds no ids
+        return None
+    return array if array.ndim == 1 and array.dtype.kind in "iu" and array.min() >= 0 and array.max() < size else None
 
 
 class TextStream:

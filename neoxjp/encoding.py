@@ -1,6 +1,6 @@
 """Rows of ids as one result: truncated, padded, with attention mask, as lists, torch tensors or numpy arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from neoxjp.errors import ParameterError
@@ -76,6 +76,24 @@ def collate(
         )
     shape = (len(rows), widths.pop() if widths else 0)
     return Encoding(input_ids=_array(rows, shape, return_tensors), attention_mask=_array(masks, shape, return_tensors))
+
+
+def grouped(texts: Iterable[str], size: int, alone: Callable[[str], bool]) -> Iterator[list[str]]:
+    """The texts in order, in groups of about `size` characters; one that is to be `alone` is a group of its own."""
+    group: list[str] = []
+    room = size
+    for text in texts:
+        single = alone(text)
+        if group and (single or room < 0):
+            yield group
+            group, room = [], size
+        if single:
+            yield [text]
+        else:
+            group.append(text)
+            room -= len(text) + 1
+    if group:
+        yield group
 
 
 def _choice(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -6,8 +6,9 @@ triples of classes are found in one step each, without probing: row displacement
 an offset at which its followers lie in a shared table without a collision; the entry holds the classes that it belongs to.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+import re
+from collections.abc import Sequence
+from itertools import compress, pairwise
 from math import isqrt
 
 import numpy as np
@@ -16,6 +17,7 @@ from neoxjp.text import BLANKS, DASHES, EmojiTable
 from neoxjp.vocabulary import BLANK_TEXTS, KIGOU_RANGES, SYMBOL_RANGE, Vocabulary
 
 BLOCK = 1 << 14  # places looked at at once: what they need fits into a processor's second-level cache
+PART = 1 << 18  # places walked through at once
 LOOP = 4096  # places from which on lanes walked side by side are faster than a loop
 SPLIT = 4  # bits of the second class that part the followers of a common first one into 16 rows
 END = 0x110000  # stands between two texts; no character has this number
@@ -28,7 +30,7 @@ class Scanner:
         """Build the tables: some 100 ms for the original vocabulary, 10 MB."""
         ids = vocabulary.ids
         self._emoji = emoji
-        tag_names = _tags(ids)
+        tag_names = _tags(vocabulary)
         blanks = {old: tag for old, tag in BLANKS if len(old) == 1}
         alone = _alone(emoji)
         signs = emoji.signs.keys() - alone.keys()
@@ -37,10 +39,19 @@ class Scanner:
         self._tag_lengths = sorted({len(tag) for tag in tag_names}, reverse=True)
         kigou, symbol, between = range(len(tag_names) + 1, len(tag_names) + 4)
         gone = {*blanks, *(old for old, _ in DASHES), *alone}
-        spelled = [[s for s in ids if len(s) == length and not (length > 1 and s in self.tags)] for length in (1, 2, 3)]
-        codes = [_codes(s, n) for n, s in enumerate(spelled, 1)]
-        alphabet = np.union1d(np.concatenate([c.ravel() for c in codes]), [*map(ord, signs), 0x3C])
-        alphabet = np.setdiff1d(alphabet, [ord(character) for character in gone])
+        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        numbers = np.fromiter(ids.values(), np.int64, len(ids))
+        codes, numbers_of = [], []
+        for length in (1, 2, 3):
+            of_length = lengths == length
+            codes.append(_codes(list(compress(ids, of_length)), length))
+            numbers_of.append(numbers[of_length])
+        met = np.zeros(END, bool)
+        for some in codes:
+            met[some] = True
+        met[[*map(ord, signs), 0x3C]] = True
+        met[[*map(ord, gone)]] = False
+        alphabet = np.flatnonzero(met)
         close = np.isin(alphabet, [*map(ord, signs), 0x3C])
         alphabet = np.concatenate([alphabet[~close], alphabet[close]])
         first = between + 1
@@ -70,18 +81,18 @@ class Scanner:
         for number, name in ((kigou, "<KIGOU>"), (symbol, "<U2000U2BFF>")):
             single[number] = worse | ids[name] << 2 | 2
         single[first:-1] = single[fallback]
-        numbers = [np.fromiter(map(ids.__getitem__, s), np.int64, len(s)) for s in spelled]
-        known = ~np.isin(codes[0][:, 0], [ord(character) for character in gone])
-        single[class_of[codes[0][known, 0]]] = numbers[0][known] << 2 | 2
+        reachable = [met[c].all(1) for c in codes]
+        single[class_of[codes[0][reachable[0], 0]]] = numbers_of[0][reachable[0]] << 2 | 2
         for tag, number in self.tags.items():
             single[number] = ids[tag] << 2 | 2
         single[-1] = single[self.tags["<BR>"]]
         self._single = single
-        reachable = [~np.isin(c, [ord(character) for character in gone]).any(1) for c in codes]
+        reachable[2] &= codes[2][:, 0] != 0x3C  # a tag, which is one class
         pair, triple = (class_of[c[r]].astype(np.int64) for c, r in zip(codes[1:], reachable[1:], strict=True))
-        pair_id, triple_id = (n[r] for n, r in zip(numbers[1:], reachable[1:], strict=True))
+        pair_id, triple_id = (n[r] for n, r in zip(numbers_of[1:], reachable[1:], strict=True))
         nothing = ((1 << 3 * bits) - 1) << shift
-        begun = np.unique(np.concatenate([pair[:, 0] << bits | pair[:, 1], triple[:, 0] << bits | triple[:, 1]]))
+        begun = np.sort(np.concatenate([pair[:, 0] << bits | pair[:, 1], triple[:, 0] << bits | triple[:, 1]]))
+        begun = begun[_first(begun)]
         a, b = begun >> bits, begun & (1 << bits) - 1
         rows, offsets, length = displace(a << SPLIT | b & (1 << SPLIT) - 1, b >> SPLIT, size >> SPLIT)
         self._pair_row = np.zeros(size << SPLIT, np.int64)
@@ -104,11 +115,12 @@ class Scanner:
         Then a tag could not be one class. The original vocabulary and those of `train-vocabulary` are of the right kind.
         """
         ids = vocabulary.ids
-        tags = sorted(_tags(ids))
+        tags = sorted(_tags(vocabulary))
         blank_tags = set(BLANK_TEXTS)
-        classes = len(set("".join(ids))) + len(emoji.signs) + len(tags) + 5  # or fewer
+        every = "\n".join(vocabulary.lines).replace(",", "\n")
+        classes = len(set(every)) + len(emoji.signs) + len(tags) + 5  # or fewer
         return (
-            not any("<" in spelling[1:] for spelling in ids)
+            not re.search(r".<", every)
             and not any(after.startswith(tag) for tag, after in pairwise(tags))
             and blank_tags | set(emoji.tags.values()) <= set(tags)
             and emoji.apart
@@ -120,8 +132,7 @@ class Scanner:
 
     def ids(self, text: str, normalised: bool = False) -> np.ndarray:
         """The ids (T,) int64 of a text; of one that is `normalised`, emoji stay as they are."""
-        classes, codes = self.classes(text, normalised)
-        return self.scan(classes, codes)[0]
+        return self._scan_all(*self.classes(text, normalised))
 
     def batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """The ids of each text, found in one pass over all: an array (T,) int64 for each."""
@@ -129,7 +140,7 @@ class Scanner:
             return []
         joined = "\ud800".join(texts)  # no emoji and no tag holds a lone surrogate, so none reaches over it
         ends = np.cumsum([len(text) + 1 for text in texts[:-1]]) - 1
-        ids = self.scan(*self.classes(joined, borders=ends))[0]
+        ids = self._scan_all(*self.classes(joined, borders=ends))
         borders = np.flatnonzero(ids == self._between).tolist()
         return [ids[start:end] for start, end in zip([0, *(b + 1 for b in borders)], [*borders, len(ids)], strict=True)]
 
@@ -167,6 +178,16 @@ class Scanner:
                     keep[start + 1 : start + length] = False
                     break
         return classes[keep], codes[keep]
+
+    def _scan_all(self, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """`scan` in parts: fresh memory for every step of a long text would take longer than the steps."""
+        parts, covered = [], 0
+        for start in range(0, max(len(classes), 1), PART):
+            end = min(start + PART, len(classes))
+            ahead = min(2, len(classes) - end)
+            ids, covered = self.scan(classes[start : end + ahead], codes[start : end + ahead], covered, ahead)
+            parts.append(ids)
+        return np.concatenate(parts)
 
     def scan(self, classes: np.ndarray, codes: np.ndarray, covered: int = 0, ahead: int = 0) -> tuple[np.ndarray, int]:
         """The ids (T,) int64 of the tokens that start in a text of classes and code points (N,).
@@ -284,8 +305,9 @@ def displace(rows: np.ndarray, columns: np.ndarray, width: int) -> tuple[np.ndar
     Returns the distinct rows (r,), their offsets (r,), and how long the shared table must be: any offset plus `width`.
     """
     order = np.argsort(rows, kind="stable")
-    columns = columns[order]
-    distinct, starts, counts = np.unique(rows[order], return_index=True, return_counts=True)
+    rows, columns = rows[order], columns[order]
+    starts = np.flatnonzero(_first(rows))
+    distinct, counts = rows[starts], np.diff(starts, append=len(rows))
     size = 1 << max(4 * len(rows), 2 * width, 64).bit_length()
     offsets = np.zeros(len(distinct), np.int64)
     used = np.zeros(size + width + 1, bool)
@@ -311,10 +333,16 @@ def displace(rows: np.ndarray, columns: np.ndarray, width: int) -> tuple[np.ndar
     return distinct, offsets, size + width + 1
 
 
-def _tags(ids: Iterable[str]) -> list[str]:
+def _first(ordered: np.ndarray) -> np.ndarray:
+    """Where another value begins, (n,) bool."""
+    return np.diff(ordered, prepend=-1) != 0
+
+
+def _tags(vocabulary: Vocabulary) -> list[str]:
     """The spellings that are taken at once: "<" and at least two characters, none of them one that normalising replaces."""
     replaced = {character for old, _ in (*BLANKS, *DASHES) for character in old}
-    return [s for s in ids if s[:1] == "<" and len(s) > 2 and replaced.isdisjoint(s)]
+    with_tags = [line.split(",") for line in vocabulary.lines if "<" in line]
+    return [s for line in with_tags for s in line if s[:1] == "<" and len(s) > 2 and replaced.isdisjoint(s)]
 
 
 def _alone(emoji: EmojiTable) -> dict[str, str]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from neoxjp.cutting import Cut, Token, cut, explain, pieces, tile
-from neoxjp.decoding import TextStream, Writer, each, join
-from neoxjp.encoding import Encoding, PaddingSide, Tensors, collate
+from neoxjp.decoding import TextStream, Writer, as_array, each, join
+from neoxjp.encoding import Encoding, PaddingSide, Tensors, collate, grouped
 from neoxjp.errors import ParameterError, VocabularyError
 from neoxjp.text import AlignedText, EmojiTable, Script, Span, clean, findable, normalise, script_of
 from neoxjp.vocabulary import BOS, EOS, SPECIALS, Compat, Vocabulary, read_vocabulary
@@ -23,10 +23,11 @@ from neoxjp.vocabulary import BOS, EOS, SPECIALS, Compat, Vocabulary, read_vocab
 if TYPE_CHECKING:
     import numpy as np
 
+    from neoxjp.feeding import IdStream
     from neoxjp.scanning import Scanner
 
 LONG = 80  # characters from which on the tables are faster than the dictionary
-WORTHWHILE = 200_000  # characters that the dictionary encodes in the time that it takes to build the tables
+WORTHWHILE = 100_000  # characters that the dictionary encodes in the time that it takes to build the tables
 MANY = 20_000  # ids from which on the tables of `decoding.Writer` take less time than they save
 BATCH = 1 << 20  # characters that are encoded in one pass, so that memory stays bounded
 
@@ -180,38 +181,34 @@ class GPTNeoXJapaneseTokenizer:
         ids: list[int] = []
         for part, normalised in self._parts(text, do_clean_text):
             if scanner := self._scanner_for(len(part)):
-                ids += scanner.ids(part, normalised).tolist()
+                more = scanner.ids(part, normalised).tolist()
             else:
-                ids += cut(part if normalised else normalise(part, self._emoji), self.vocabulary)[0]
+                more = cut(part if normalised else normalise(part, self._emoji), self.vocabulary)[0]
+            ids = ids + more if ids else more
         return ids
 
     def encode_batch(self, texts: Iterable[str], do_clean_text: bool | None = None) -> "list[np.ndarray]":
         """The ids of each text, as int64 arrays of shape (T,). Many short texts are encoded in one pass over all."""
         import numpy as np
 
+        def alone(text: object) -> bool:
+            return cleaned or not isinstance(text, str) or bool(self.compat and _TYPED_SPECIALS.search(text))
+
+        cleaned = self._cleaned(do_clean_text)
         result: list[np.ndarray] = []
-        several: list[str] = []
-        pending = 0
-
-        def encode_several() -> None:
-            if scanner := self._scanner_for(pending):
-                result.extend(scanner.batch(several))
-            else:
-                result.extend(np.array(self.encode(text), dtype=np.int64) for text in several)
-            several.clear()
-
-        for text in texts:
-            alone = self._cleaned(do_clean_text) or not isinstance(text, str) or (self.compat and _TYPED_SPECIALS.search(text))
-            if alone or pending > BATCH:
-                encode_several()
-                pending = 0
-            if alone:
-                result.append(np.array(self.encode(text, do_clean_text), dtype=np.int64))
-            else:
-                several.append(text)
-                pending += len(text) + 1
-        encode_several()
+        for group in grouped(texts, BATCH, alone):
+            scanner = None if alone(group[0]) else self._scanner_for(sum(map(len, group)) + len(group))
+            result += scanner.batch(group) if scanner else [np.array(self.encode(text, cleaned), np.int64) for text in group]
         return result
+
+    def stream_encoder(self, do_clean_text: bool | None = None) -> "IdStream":
+        """An encoder that takes a text in parts, in constant memory: what `push` and `flush` give, joined, is `encode`."""
+        from neoxjp.feeding import IdStream
+
+        scanner = None if self._cleaned(do_clean_text) else self._built_scanner()
+        return IdStream(
+            scanner, self._emoji, lambda part: self._parts(part, False), lambda text: self.encode(text, do_clean_text)
+        )
 
     def tokenize(self, text: str, do_clean_text: bool | None = None) -> list[str]:
         """The pieces of a text: "慶應é" → ["慶應", "<|byte195|>", "<|byte169|>"]."""
@@ -260,8 +257,8 @@ class GPTNeoXJapaneseTokenizer:
         Raises:
             VocabularyError: an id is outside the vocabulary.
         """
-        if (sound := self._sound(ids, skip_special_tokens)) is not None:
-            text = self._writer.write(sound)
+        if (array := as_array(ids, MANY, len(self.vocabulary))) is not None:
+            text = self._writer.write(array, self.all_special_ids if skip_special_tokens else ())
         else:
             text = join(self._checked(ids, skip_special_tokens), self.vocabulary.texts, self.vocabulary.byte_values)
         return text.strip() if self.compat else text
@@ -347,12 +344,13 @@ class GPTNeoXJapaneseTokenizer:
 
         They are built once so much text was seen that building them took less time than they save.
         """
-        if length < LONG or self._scanner is False:
+        if length < LONG:
             return None
+        self._seen += length
+        return self._built_scanner() if self._seen >= WORTHWHILE else None
+
+    def _built_scanner(self) -> "Scanner | None":
         if self._scanner is None:
-            self._seen += length
-            if self._seen < WORTHWHILE:
-                return None
             from neoxjp.scanning import Scanner
 
             fits = Scanner.fits(self.vocabulary, self._emoji)
@@ -372,21 +370,6 @@ class GPTNeoXJapaneseTokenizer:
     @cached_property
     def _writer(self) -> Writer:
         return Writer(self.vocabulary.texts, self.vocabulary.byte_values)
-
-    def _sound(self, ids: "int | Iterable[int]", skip_special_tokens: bool) -> "np.ndarray | None":
-        """Many ids as an array (T,), without the special ones where asked; None for few, or where one is not an id."""
-        import numpy as np  # not at the top: a short text needs none of it
-
-        raw: Any = ids
-        try:
-            if len(raw) < MANY:
-                return None
-            array = np.asarray(raw.cpu() if hasattr(raw, "cpu") else raw)
-        except (TypeError, ValueError, OverflowError):  # no length, no ids; the slow way says what is wrong
-            return None
-        if array.ndim != 1 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= len(self.vocabulary):
-            return None
-        return array[~np.isin(array, self.all_special_ids)] if skip_special_tokens else array
 
     def _checked(self, ids: "int | Iterable[int]", skip_special_tokens: bool) -> list[int]:
         """The ids as a list of int, each in range; without the special ones where asked."""

@@ -48,9 +48,17 @@ def test_ids_are_those_of_the_dictionary(data, folder, vocabulary, emoji, scanne
     assert scanner.ids(normal, normalised=True).tolist() == expected
 
 
+@pytest.fixture(scope="module")
+def short_parts():
+    """Parts so short that a long text has several."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("neoxjp.scanning.PART", 10_001)
+        yield
+
+
 @settings(max_examples=30)
 @given(data=st.data())
-def test_ids_of_long_texts_are_those_of_the_dictionary(data, folder, vocabulary, emoji, scanner):
+def test_ids_of_long_texts_are_those_of_the_dictionary(data, folder, vocabulary, emoji, scanner, short_parts):
     parts = data.draw(st.lists(st.one_of(texts(folder), ODD), min_size=1, max_size=4), label="texts")
     chance = random.Random(data.draw(st.integers(0, 999), label="seed"))
     text = "".join(chance.choice(parts) for _ in range(3000))[:40_000]
