@@ -45,6 +45,17 @@ def add_commands(commands: Any, under: str) -> None:
     _rounds_option(load, 3)
     _formats_option(load, "float32,float16,bfloat16,int8")
 
+    tokenize = table_parser(tables, under, "tokenize", "text to ids and back: MB a second, a short text, loading")
+    tokenize.add_argument("file", type=Path, help="a UTF-8 text")
+    tokenize.add_argument("--megabytes", type=float, default=10.0, metavar="MB", help="read so much of it (default 10)")
+    tokenize.add_argument("--model", help="folder or Hub id with vocab.txt and emoji.json (default: the bundled one)")
+    tokenize.add_argument(
+        "--against", action="append", default=[], metavar="PEER", help="transformers, tiktoken, tokenizers (repeatable)"
+    )
+    tokenize.add_argument("--ranks", type=Path, help="for tiktoken, a .tiktoken file (default: Qwen's, of the package dashscope)")
+    tokenize.add_argument("--tokenizer-json", type=Path, metavar="FILE", help="for tokenizers, the tokenizer to run")
+    _rounds_option(tokenize, 5)
+
 
 def table_parser(tables: Any, under: str, name: str, help_text: str) -> argparse.ArgumentParser:
     """The parser of one table, which `command(options)` in the file of its name makes; with the options that all have."""
