@@ -107,7 +107,7 @@ def test_reloading_in_mid_stream_frees_the_slot(visit: Visit, slow_url: str, run
 
 
 def test_a_visitor_who_has_to_wait_sees_the_place_in_line(visit: Visit, slow_url: str) -> None:
-    clients = [Client(slow_url, verbose=False) for _ in range(4)]  # as many as run at once
+    clients = [Client(slow_url, verbose=False) for _ in range(8)]  # as many as run at once
     jobs = [client.submit(prompt="猫", max_new_tokens=4000, min_new_tokens=4000, api_name="/generate") for client in clients]
     for job in jobs:
         next(iter(job))
