@@ -15,7 +15,6 @@ from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.folders import bundled_path
 from neoxjp.train.corpus import pack, read_documents
 from neoxjp.train.loop import TrainSettings, train
-from neoxjp.train.settings import bf16_helps
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 recipes = Path(__file__).parent / "recipes.txt"
@@ -59,7 +58,6 @@ with tempfile.TemporaryDirectory() as work:
         warmup_steps=10,
         muon_lr=0.002,  # a tenth of what fresh weights take: it should learn a style, and forget little
         adamw_lr=0.0004,
-        mixed_precision="bf16" if bf16_helps() else "no",
     )
     print(f"{texts.documents} documents, {texts.characters} characters, {len(texts.ids)} tokens")
     train(model, [texts], [1.0], Path(work) / "run", settings, on_step=report)
