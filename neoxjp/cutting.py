@@ -7,6 +7,7 @@ tag for a kind of symbol, or its UTF-8 bytes.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from neoxjp.text import AlignedText, Script, Span
@@ -115,6 +116,8 @@ def tile(spans: Sequence[Span], length: int) -> list[Span]:
 
     They overlap where one character gave several tokens: its bytes, or a tag that the vocabulary cuts in two.
     """
+    if spans and all(a[1] == b[0] or a == b for a, b in pairwise([(0, 0), *spans, (length, length)])):
+        return list(spans)  # as almost always
     groups: list[list[int]] = []
     group_of: list[int] = []
     for start, end in spans:

@@ -52,13 +52,12 @@ def by_byte(run: bytes) -> list[str]:
 def each(ids: Sequence[int], texts: Sequence[str], byte_values: Sequence[int]) -> list[str]:
     """What `join` writes, told apart by id; a character of several bytes stands at its last one."""
     parts = [texts[id] for id in ids]
-    start = 0
-    while start < len(ids):
-        end = start
-        while end < len(ids) and byte_values[ids[end]] >= 0:
-            end += 1
-        parts[start:end] = by_byte(bytes(byte_values[id] for id in ids[start:end]))
-        start = end + 1
+    places = [place for place, id in enumerate(ids) if byte_values[id] >= 0]
+    first = 0
+    for number, place in enumerate(places, 1):
+        if number == len(places) or places[number] != place + 1:
+            parts[places[first] : place + 1] = by_byte(bytes(byte_values[ids[at]] for at in places[first:number]))
+            first = number
     return parts
 
 
