@@ -16,15 +16,16 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from neoxjp import batch
+from neoxjp import batch, linear
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.line import Line, fitting, needed_bytes
-from neoxjp.prefixes import CHUNK, Prefixes, beginning, reusable
+from neoxjp.prefixes import CHUNK, Kept, Prefixes, beginning
 from neoxjp.request import Request, Row, Stats
 from neoxjp.sampling import Ledger, SamplingParams, ledger
-from neoxjp.steps import Choice, Finish, LanguageModel, Step, bos_of, checked_ids, forward, namer, score
+from neoxjp.speculation import PLAIN_ROW_COST, ROW_COST, Pace
+from neoxjp.steps import Choice, Finish, LanguageModel, Step, bos_of, checked_ids, eos_of, forward, namer, score
 
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
 
@@ -72,6 +73,8 @@ class Engine:
         self.speculate = speculate
         self.clock = clock
         self._name = namer(tokenizer)
+        plain = isinstance(model, nn.Module) and model.device.type == "cpu" and not linear.is_packed(model)
+        self._row_cost = PLAIN_ROW_COST if plain else ROW_COST
         self._thread: threading.Thread | None = None
         self._closed = False
         self._fresh_locks()
@@ -105,12 +108,13 @@ class Engine:
             raise ParameterError(f"stop={params.stop!r} needs an engine with a tokenizer: stop strings are text")
         config = self.model.config
         ids = checked_ids(prompt_ids, config.vocab_size) or bos_of(config)
-        eos = checked_ids(_eos(params, config), config.vocab_size, "eos_token_id")
+        eos = checked_ids(eos_of(params, config), config.vocab_size, "eos_token_id")
         kept = fitting(ids, params, config.max_position_embeddings, overflow)
         room = params.max_new_tokens or config.max_position_embeddings - len(kept)
         nbytes = needed_bytes(len(kept), room, self.model.cache_bytes_per_token, self.cache_bytes)
         cut = len(ids) - len(kept)
-        request = Request(self, kept, cut, params, top, eos=eos, room=room, nbytes=nbytes, name=self._name)
+        pace = Pace(self._row_cost)
+        request = Request(self, kept, cut, params, top, eos=eos, room=room, nbytes=nbytes, name=self._name, pace=pace)
         with self._changed:
             if self._closed:
                 raise NeoxjpError("the engine is closed: make a new one", ja="エンジンは終了しています。")
@@ -200,7 +204,7 @@ class Engine:
             cache = self.model.new_cache()
             for start in range(0, len(history), CHUNK):
                 logits = forward(self.model, history[start : start + CHUNK], cache, keep=1)
-            banned = _eos(params, config) if new < params.min_new_tokens else ()
+            banned = eos_of(params, config) if new < params.min_new_tokens else ()
             return ledger(logits[-1], params, history, show, banned=banned, include=include)
 
     # For a Request
@@ -299,22 +303,19 @@ class Engine:
     def _begin(self, request: Request) -> None:
         """Its cache: a copy of the longest beginning of its prompt that some cache has, or an empty one."""
         try:
-            ids, found, source, logits = request.whole_prompt, 0, None, None
-            kept = self._prefixes.longest(ids)
-            if kept is not None:
-                found, source, logits = kept.covers(ids), kept.cache, kept.logits
-            for other in list(self._line.running) if self.prefix_bytes else ():
-                cache, known = other.cache, other.logits
-                if cache is not None and (covered := reusable(other.prompt, known is not None, ids)) > found:
-                    found, source, logits = covered, cache, known
-            cache = self.model.new_cache() if source is None else beginning(source, found)
+            ids, found = request.whole_prompt, None
+            if self.prefix_bytes:
+                running = [(other.prompt, other.cache, other.logits) for other in list(self._line.running)]
+                found = self._prefixes.longest(ids, [Kept(*read) for read in running if read[1] is not None])
+            covered = found.covers(ids) if found else 0
+            cache = beginning(found.cache, covered) if found else self.model.new_cache()
         except Exception as error:
             self._finish(request, "error", error)
             return
         with self._changed:
             if request.finish is None:
-                request.cache, request.prefilled, request.reused = cache, found, found
-                request.logits = logits if found == request.total else None
+                request.cache, request.prefilled, request.reused = cache, covered, covered
+                request.logits = found.logits if found and covered == request.total else None
                 request.last_turn = self._turn
 
     @torch.inference_mode()
@@ -363,8 +364,3 @@ class Engine:
             request.ended = self.clock()
             self._line.leave(request, request.ended)
             self._changed.notify_all()
-
-
-def _eos(params: SamplingParams, config: Any) -> tuple[int, ...]:
-    eos = config.eos_token_id if params.eos_token_id is None else params.eos_token_id
-    return () if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)

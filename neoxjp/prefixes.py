@@ -7,13 +7,14 @@ one at a time, a prompt's attend together, and the two sums differ in their last
 again from the last boundary inside the old prompt: at the speed of a prompt, several times that of writing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-CHUNK = 32  # ids of a prompt that one forward reads
+CHUNK = 16  # ids of a prompt that one forward reads: 0.35 s of the 2.7B in int8 on two cores without VNNI
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,13 +49,17 @@ class Prefixes:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def longest(self, ids: np.ndarray) -> Kept | None:
-        """The one that covers most of `ids`, now the most recently used; None: nothing is covered."""
-        best = max(self._kept, key=lambda kept: kept.covers(ids), default=None)
+    def longest(self, ids: np.ndarray, beside: Sequence[Kept] = ()) -> Kept | None:
+        """The one that covers most of `ids`, now the most recently used; None: nothing is covered.
+
+        beside: what running requests have read, to begin from as well.
+        """
+        best = max((*self._kept, *beside), key=lambda kept: kept.covers(ids), default=None)
         if best is None or not best.covers(ids):
             return None
-        self._kept.remove(best)
-        self._kept.append(best)
+        if best in self._kept:
+            self._kept.remove(best)
+            self._kept.append(best)
         return best
 
     def keep(self, ids: np.ndarray, cache: Any, logits: Tensor | None) -> None:

@@ -66,6 +66,7 @@ class Request:
         room: int,
         nbytes: int,
         name: Callable[[int], str],
+        pace: Pace,
     ):
         self.prompt_ids = prompt_ids  # after a cut
         self.cut = cut  # ids dropped at the front of the prompt
@@ -87,7 +88,7 @@ class Request:
         self.raised = False
         self.last_turn = 0  # number of the forward that read of its prompt last
         self.beside = 0
-        self.pace = Pace()
+        self.pace = pace
         self.submitted = engine.clock()
         self.started: float | None = None
         self.ended: float | None = None

@@ -15,7 +15,9 @@ import numpy as np
 
 LONGEST, SHORTEST = 4, 2  # ids that must have stood together before; the longest match wins, then the latest
 MOST = 7  # ids of a draft; with the one before them as many as attend one by one (attention.SINGLY)
-ROW_COST = 0.15  # what a row more adds to a forward of one row, in parts of it: 2.7B, int8 and fp16, two cores
+# What a row more adds to a forward of one row, in parts of it. Measured on two cores (Zen 3): the 2.7B in int8 0.07, in packed
+# fp16 up to 0.1; plain float32 0.16 to 0.5, since from one row to two the kernel changes.
+ROW_COST, PLAIN_ROW_COST = 0.1, 0.3
 
 
 def draft(history: np.ndarray, most: int) -> list[int]:
@@ -42,7 +44,8 @@ def draft(history: np.ndarray, most: int) -> list[int]:
 class Pace:
     """How long a request's next draft may be, from how its drafts went so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, row_cost: float = ROW_COST) -> None:
+        self.row_cost = row_cost
         self.drafted = 0  # ids, in all
         self.accepted = 0
         self._taken, self._tried = 1.2, 2.0  # fading counts of ids that were compared; at first a hopeful guess
@@ -59,7 +62,7 @@ class Pace:
             self._pause -= 1
             return 0 if self._pause else 1  # its last token is for one attempt
         chance = self._taken / self._tried  # of the next id, where those before it were taken
-        worth = ROW_COST * running / (1 + ROW_COST * (running - 1))
+        worth = self.row_cost * running / (1 + self.row_cost * (running - 1))
         length = MOST if chance >= 1 else min(MOST, int(math.log(worth) / math.log(max(chance, 1e-9)))) if worth < 1 else 0
         if not length:
             self._pause, self._next_pause = self._next_pause, min(2 * self._next_pause, 128)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from neoxjp.errors import ParameterError
 from neoxjp.filters import head, require_numbers
+from neoxjp.parameters import SamplingParams
 
 Finish = Literal["eos", "length", "stop", "deadline", "cancelled", "error"]
 PREFILL = 256  # ids a forward of a known text: bounds the logits in memory; between two forwards others have their turn
@@ -222,3 +223,9 @@ def bos_of(config: Any) -> tuple[int]:
     if config.bos_token_id is None:
         raise ParameterError("there is nothing to continue, and the model's config has no bos_token_id: give at least one id")
     return (int(config.bos_token_id),)
+
+
+def eos_of(params: SamplingParams, config: Any) -> tuple[int, ...]:
+    """The ids that end a text: those that were asked for, else the model's."""
+    eos = config.eos_token_id if params.eos_token_id is None else params.eos_token_id
+    return () if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)

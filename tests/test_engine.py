@@ -378,17 +378,17 @@ def test_a_prompt_too_long_is_refused_or_visibly_cut():
 def test_a_long_prompt_is_read_in_pieces_and_can_be_cancelled_between_them():
     model = Fake(mixed, context=1000)
     engine = Engine(model, prefix_bytes=0)
-    request = engine.submit([1] * 80, SamplingParams(max_new_tokens=1))
+    request = engine.submit([1] * 40, SamplingParams(max_new_tokens=1))
     seen = []
     while not request.wait(0):
         seen.append((request.prefilled, request.total))
-    assert seen == [(32, 80), (64, 80)]
-    assert [len(piece) for piece in model.forwards] == [32, 32, 16]
-    request = engine.submit([1] * 80)
+    assert seen == [(16, 40), (32, 40)]
+    assert [len(piece) for piece in model.forwards] == [16, 16, 8]
+    request = engine.submit([1] * 40)
     engine.step()
     request.cancel()
     assert not engine.step()
-    assert request.prefilled == 32
+    assert request.prefilled == 16
 
 
 def test_reading_in_pieces_gives_what_one_forward_gives():
@@ -436,18 +436,18 @@ def test_a_long_prompt_holds_texts_up_by_one_piece_only():
     for _ in range(3):
         before = len(model.forwards)
         next(text)
-        assert sorted(map(len, model.forwards[before:])) == [1, 32]
+        assert sorted(map(len, model.forwards[before:])) == [1, 16]
 
 
 def test_several_prompts_are_read_in_turns_and_short_ones_share_a_piece():
     model = Fake(mixed, context=1000)
     engine = Engine(model, prefix_bytes=0)
-    long, other, *short = (engine.submit([n] * size, DRAW) for n, size in enumerate((96, 64, 10, 10)))
+    long, other, *short = (engine.submit([n] * size, DRAW) for n, size in enumerate((48, 32, 8, 8)))
     progress = []
-    while long.prefilled < 96:
+    while long.prefilled < 48:
         engine.step()
         progress.append((long.prefilled, other.prefilled, *(request.prefilled for request in short)))
-    assert progress == [(32, 0, 0, 0), (32, 32, 0, 0), (32, 32, 10, 10), (64, 32, 10, 10), (64, 64, 10, 10), (96, 64, 10, 10)]
+    assert progress == [(16, 0, 0, 0), (16, 16, 0, 0), (16, 16, 8, 8), (32, 16, 8, 8), (32, 32, 8, 8), (48, 32, 8, 8)]
 
 
 def test_a_text_is_the_same_alone_and_beside_others():

@@ -71,6 +71,7 @@ BESIDE: set[tuple[str, str]] = {
     ("sampling", "filters"),
     ("sampling", "parameters"),
     ("steps", "filters"),
+    ("steps", "parameters"),
     # engine is the front of the rooms of a request's way.
     ("line", "request"),
     ("batch", "request"),
