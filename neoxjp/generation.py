@@ -11,11 +11,13 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from neoxjp import linear
 from neoxjp.beam import BeamParams, beam_search
-from neoxjp.engine import Engine
+from neoxjp.engine import PREFIX_BYTES, Engine
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.sampling import SamplingParams
 
+AT_ONCE = 8  # rows in one forward
 DEFAULT_NEW_TOKENS = 20  # transformers' default max_length, which it too adds to the prompt
 
 
@@ -124,10 +126,15 @@ def _write(
     fill: int,
     streamer: Streamer | None,
 ) -> list[list[int]]:
-    """The new ids of each row, by the engine: row after row, or step by step where somebody listens."""
+    """The new ids of each row, by the engine: together where that changes no bit or somebody listens, else one by one.
+
+    Several texts of one prompt read it once. Drafts are made where they change no bit.
+    """
     rows = [(prompt, _own_seed(params, sample)) for prompt in prompts for sample in range(samples)]
-    at_once = 1 if streamer is None else len(rows)  # row after row only one cache is alive
-    with Engine(model, max_batch=at_once, max_waiting=len(rows)) as engine:
+    exact = linear.is_packed(model)
+    at_once = len(rows) if streamer is not None else min(AT_ONCE, len(rows)) if exact else 1
+    kept = PREFIX_BYTES if samples > 1 else 0
+    with Engine(model, max_batch=at_once, max_waiting=len(rows), prefix_bytes=kept, speculate=exact) as engine:
         requests = [engine.submit(prompt, own) for prompt, own in rows]
         if streamer is None:
             return [[step.id for step in request] for request in requests]

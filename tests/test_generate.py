@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from neoxjp import Engine, SamplingParams
 from neoxjp.errors import ParameterError, PromptTooLong
+from tests.test_batch import FORMATS, packed
 from tests.tiny_model import ours, pair
 
 PAIRS = [pair(seed, tie_word_embeddings=bool(seed % 2)) for seed in range(4)]
@@ -140,6 +141,17 @@ def test_without_a_seed_torchs_generator_decides():
         torch.manual_seed(seed)
         texts.append(model.generate(some_ids(), **SAMPLING).tolist())
     assert texts[0] == texts[1] != texts[2]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_packed_rows_are_written_together_as_each_would_be_alone(name):
+    model = packed(name)
+    rows = [[n, n + 1, 5] for n in range(10)]
+    for options in ({}, {"do_sample": True, "seed": 3}):
+        together = model.generate(torch.tensor(rows), max_new_tokens=12, pad_token_id=0, eos_token_id=(), **options)
+        for row, found in zip(rows, together.tolist(), strict=True):
+            alone = model.generate(torch.tensor([row]), max_new_tokens=12, pad_token_id=0, eos_token_id=(), **options)
+            assert found == alone[0].tolist()
 
 
 def test_generate_and_the_engine_write_the_same_text():
