@@ -95,7 +95,7 @@ class PackedLinear(nn.Module):
     def _fp16(self, x: Tensor) -> Tensor:
         """fbgemm's kernels for one and two rows add up in another order: rows are filled up to where none of them runs."""
         flat = x.reshape(-1, self.in_features)
-        rows = len(flat)
+        rows = flat.shape[0]
         steady = steady_rows(rows)
         if steady == rows:
             return torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
@@ -107,11 +107,12 @@ class PackedLinear(nn.Module):
 
     def _fbgemm(self, x: Tensor) -> Tensor:
         """fbgemm rounds activations by the range of the whole tensor: rows scaled to ±1, and one more that pins the range."""
-        flat = x.reshape(-1, self.in_features)
+        flat = x if x.dim() == 2 else x.reshape(-1, self.in_features)
         largest = _largest(flat)
-        pinned, scaled = _scratch.pinned(len(flat), self.in_features)
+        rows = flat.shape[0]
+        pinned, scaled = _scratch.pinned(rows, self.in_features)
         torch.div(flat, largest, out=scaled)
-        out = torch.ops.quantized.linear_dynamic(pinned, self._packed, False)[: len(flat)].mul_(largest)
+        out = torch.ops.quantized.linear_dynamic(pinned, self._packed, False).narrow(0, 0, rows).mul_(largest)
         return out if x.dim() == 2 else out.view(*x.shape[:-1], self.out_features)
 
     def _int_mm(self, x: Tensor) -> Tensor:

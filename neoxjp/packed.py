@@ -55,12 +55,18 @@ def forward_packed(
     if width > count:
         x = F.pad(x, (0, 0, 0, width - count))
     angles = _angles(pieces, width, config, x.device)
-    one = _attend_one(model.attn_implementation, x)
+    implementation, ndims, shape = model.attn_implementation, config.rotary_ndims, (width, config.num_attention_heads, 3, -1)
+    one = _attend_one(implementation, x)
+    filling = x.new_zeros(width - count, config.hidden_size) if width > count else None
+    exact = torch.float32 if x.is_cpu and x.dtype != torch.float64 else x.dtype  # of the cache
     for layer in body.layers:
-        block, ndims = layer.attention, config.rotary_ndims
-        qkv = block.query_key_value(layer.input_layernorm(x)).view(width, block.num_heads, 3, -1)
-        qkv = attention.turn(qkv, angles, ndims).to(torch.float32 if x.is_cpu and x.dtype != torch.float64 else x.dtype)
-        out = block.dense(_attend(block.number, qkv, pieces, one, model.attn_implementation).to(x.dtype))
+        block = layer.attention
+        qkv = attention.turn(block.query_key_value(layer.input_layernorm(x)).view(shape), angles, ndims)  # (width, H, 3, D)
+        rows = _attend(block.number, qkv if qkv.dtype == exact else qkv.to(exact), pieces, one, implementation)
+        if filling is not None:
+            rows.append(filling)
+        out = rows[0] if len(rows) == 1 else torch.cat(rows)  # (width, C)
+        out = block.dense(out if out.dtype == x.dtype else out.to(x.dtype))
         x = x + (out if block.dense_bias is None else out.add_(block.dense_bias))
         x = layer.mlp(layer.post_attention_layernorm(x)).add_(x)
     for piece in pieces:
@@ -96,8 +102,8 @@ def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device)
     return attention.Rope(table.cos[at], table.sin[at])
 
 
-def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementation: Any) -> Tensor:
-    """Attention of one layer, sequence by sequence: queries, keys and values (width, H, 3, D) → (width, H · D)."""
+def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementation: Any) -> list[Tensor]:
+    """Attention of one layer, sequence by sequence: queries, keys and values (width, H, 3, D) → rows (T, H · D), in order."""
     width = len(qkv)
     q = qkv.select(2, 0)  # (width, H, D)
     kv = qkv.narrow(2, 1, 2).permute(2, 1, 0, 3).unsqueeze(1)  # (2, 1, H, width, D)
@@ -115,10 +121,7 @@ def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementa
                 seen = past + place + 1
                 single = q.narrow(0, start + place, 1).unsqueeze(2)
                 rows.append(one(single, keys.narrow(2, 0, seen), values.narrow(2, 0, seen)).view(1, -1))
-    last = pieces[-1]
-    if (filling := width - last.start - last.new) > 0:
-        rows.append(qkv.new_zeros(filling, q.shape[1] * q.shape[2]))
-    return rows[0] if len(rows) == 1 else torch.cat(rows)
+    return rows
 
 
 def _attend_one(implementation: Any, like: Tensor) -> Any:
@@ -150,7 +153,8 @@ def _check(model: Any, input_ids: Tensor, counts: Sequence[int], caches: Sequenc
     if len(caches) != len(counts) or len({id(cache) for cache in caches}) != len(counts):
         raise ParameterError(f"caches must be {len(counts)} different KVCaches, one for each of counts; found {len(caches)}.")
     if input_ids.device.type == "cpu":  # reading ids back from another device would make the host wait
-        low, high = (int(bound) for bound in input_ids.aminmax())
+        ids = input_ids.tolist()
+        low, high = min(ids), max(ids)
         if low < 0 or high >= model.config.vocab_size:
             raise ParameterError(
                 f"input_ids holds {low if low < 0 else high}: the model's ids run from 0 to {model.config.vocab_size - 1}. "
