@@ -1,8 +1,8 @@
-"""Rotary positions, the KV cache of one sequence, causal attention, and which kernel runs it. Takes numbers, no config.
+"""The KV cache of one sequence, causal attention, and which kernel runs it. Takes numbers, no config.
 
 Everything is causal and aligned to the bottom right: of S keys the T queries are the last T, query i sees keys 0 … S-T+i. SDPA's
-own `is_causal` is aligned to the top left and is therefore used only where T equals S. Rotate-half rotary embedding: arXiv
-2104.09864, as GPT-NeoX applies it. The flash-attn package (github.com/Dao-AILab/flash-attention) is optional.
+own `is_causal` is aligned to the top left and is therefore used only where T equals S. The flash-attn package
+(github.com/Dao-AILab/flash-attention) is optional.
 """
 
 import functools
@@ -11,7 +11,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,62 +25,6 @@ Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager"]
 _SDPA_KERNELS: dict[int, Kernel] = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
 BLOCK = 256  # tokens by which a cache grows
 SINGLY = 8  # so many new positions of one sequence attend one by one in a packed forward, as decoding steps would
-
-
-class Rope(NamedTuple):
-    """The rotation of each position: cosines and sines, (B or 1, T, R) float32, R = `rotary_ndims`."""
-
-    cos: Tensor
-    sin: Tensor
-
-
-def rope(positions: Tensor, ndims: int, base: float) -> Rope:
-    """Angles for `positions` (B or 1, T) int64. Always float32: half precision would confuse late positions."""
-    exponents = torch.arange(0, ndims, 2, dtype=torch.float32, device=positions.device) / max(ndims, 1)
-    angles = positions[..., None].float() * (1.0 / base**exponents)
-    angles = torch.cat((angles, angles), dim=-1)  # (B, T, R)
-    return Rope(angles.cos(), angles.sin())
-
-
-def rotate(x: Tensor, angles: Rope) -> Tensor:
-    """Turn the first R numbers of each head by position and leave the rest. `x` (B, T, …, D) → the same shape, float32 or 64."""
-    ndims = angles.cos.shape[-1]
-    shape = (*angles.cos.shape[:2], *[1] * (x.dim() - 3), ndims)
-    cos, sin = angles.cos.view(shape), angles.sin.view(shape)
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    turned, rest = x[..., :ndims], x[..., ndims:]
-    first, second = turned[..., : ndims // 2], turned[..., ndims // 2 :]
-    turned = turned * cos + torch.cat((-second, first), dim=-1) * sin
-    return torch.cat((turned, rest), dim=-1) if rest.shape[-1] else turned
-
-
-@functools.lru_cache(maxsize=8)
-def rope_table(length: int, ndims: int, base: float, head_dim: int, device: torch.device) -> Rope:
-    """Cosines and sines of positions 0 … length - 1 for queries, keys and values in one go, (length, 1, 3, D) float32 each.
-
-    For `turn`: the sine of the first half has the sign of rotate-half already, what is not turned (values, the rest of a head)
-    has cosine 1 and sine 0.
-    """
-    with torch.inference_mode(False):
-        angles = rope(torch.arange(length, device=device)[None], ndims, base)
-        cos = torch.ones(length, 1, 3, head_dim, device=device)
-        sin = torch.zeros(length, 1, 3, head_dim, device=device)
-        cos[:, 0, :2, :ndims] = angles.cos[0, :, None]
-        sin[:, 0, :2, :ndims] = angles.sin[0, :, None]
-        sin[..., : ndims // 2].neg_()
-    return Rope(cos, sin)
-
-
-def turn(qkv: Tensor, angles: Rope, ndims: int) -> Tensor:
-    """`rotate` for queries, keys and values (N, H, 3, D) at once, with rows of `rope_table` (N, 1, 3, D); float32."""
-    if not ndims:
-        return qkv.to(torch.promote_types(qkv.dtype, torch.float32))
-    half = ndims // 2
-    parts = [qkv[..., half:ndims], qkv[..., :half]]
-    if ndims < qkv.shape[-1]:
-        parts.append(qkv[..., ndims:])
-    # One rounding an operation: a fused multiply-add would round otherwise where the vector instructions end.
-    return (qkv * angles.cos).add_(torch.cat(parts, -1) * angles.sin)
 
 
 class KVCache:

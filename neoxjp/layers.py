@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neoxjp import attention
-from neoxjp.attention import Implementation, KVCache, Rope
+from neoxjp.attention import Implementation, KVCache
 from neoxjp.config import GPTNeoXJapaneseConfig
+from neoxjp.rotary import Rope, rotate
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -73,7 +74,7 @@ class GPTNeoXJapaneseAttention(nn.Module):
         v = qkv[..., 2, :].transpose(1, 2)  # (B, H, T, D)
         exact = rows.caches is not None and x.device.type == "cpu" and v.dtype != torch.float64
         v = v.float() if exact else v
-        q, k = (part.transpose(1, 2) for part in attention.rotate(qkv[..., :2, :], angles).to(v.dtype).unbind(3))
+        q, k = (part.transpose(1, 2) for part in rotate(qkv[..., :2, :], angles).to(v.dtype).unbind(3))
         if rows.ragged:
             out, weights = self._attend_by_row(q, k, v, rows)
         else:

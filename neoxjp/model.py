@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neoxjp import attention, checkpoint, linear
+from neoxjp import attention, checkpoint, linear, rotary
 from neoxjp.attention import Implementation, KVCache
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
@@ -293,7 +293,7 @@ class GPTNeoXJapaneseModel(_InFolders):
             position_ids = _positions(valid, caches, width, inputs_embeds.device)
         rows = self._rows(caches, valid, count, output_attentions)
         mask = None if valid is None or rows.ragged else attention.padding_mask(valid)
-        angles = attention.rope(position_ids, self.config.rotary_ndims, self.config.rotary_emb_base)
+        angles = rotary.rope(position_ids, self.config.rotary_ndims, self.config.rotary_emb_base)
 
         hidden = inputs_embeds
         hidden_states: list[Tensor] = []

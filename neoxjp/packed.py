@@ -17,6 +17,7 @@ from neoxjp import attention
 from neoxjp.attention import KVCache
 from neoxjp.errors import ParameterError
 from neoxjp.linear import steady_width
+from neoxjp.rotary import Rope, rope_table, turn
 
 
 @torch.inference_mode()
@@ -61,7 +62,7 @@ def forward_packed(
     exact = torch.float32 if x.is_cpu and x.dtype != torch.float64 else x.dtype  # of the cache
     for layer in body.layers:
         block = layer.attention
-        qkv = attention.turn(block.query_key_value(layer.input_layernorm(x)).view(shape), angles, ndims)  # (width, H, 3, D)
+        qkv = turn(block.query_key_value(layer.input_layernorm(x)).view(shape), angles, ndims)  # (width, H, 3, D)
         rows = _attend(block.number, qkv if qkv.dtype == exact else qkv.to(exact), pieces, one, implementation)
         if filling is not None:
             rows.append(filling)
@@ -89,17 +90,17 @@ def _pieces(counts: Sequence[int], caches: Sequence[KVCache]) -> list[_Piece]:
     return [_Piece(cache, start, count, cache.length) for cache, start, count in zip(caches, starts, counts, strict=False)]
 
 
-def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> attention.Rope:
+def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> Rope:
     """The rotation of each packed row, (width, 1, 3, D); rows that only fill up get any."""
     longest = max(piece.past + piece.new for piece in pieces)
     length = max(config.max_position_embeddings, -(-longest // attention.BLOCK) * attention.BLOCK)
-    table = attention.rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, device)
+    table = rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, device)
     first = pieces[0]
     if len(pieces) == 1 and first.past + width <= length:
-        return attention.Rope(table.cos[first.past : first.past + width], table.sin[first.past : first.past + width])
+        return Rope(table.cos[first.past : first.past + width], table.sin[first.past : first.past + width])
     places = [piece.past + place for piece in pieces for place in range(piece.new)]
     at = torch.tensor(places + [0] * (width - len(places)), device=device)
-    return attention.Rope(table.cos[at], table.sin[at])
+    return Rope(table.cos[at], table.sin[at])
 
 
 def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementation: Any) -> list[Tensor]:

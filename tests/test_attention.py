@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from neoxjp import attention
-from neoxjp.attention import BLOCK, Backend, KVCache, attend, backend_in_use, padding_mask, rope, rotate
+from neoxjp.attention import BLOCK, Backend, KVCache, attend, backend_in_use, padding_mask
 from neoxjp.errors import ParameterError
+from neoxjp.rotary import rope, rope_table, rotate, turn
 from tests.tiny_model import ours, pair
 
 
@@ -51,6 +52,17 @@ def test_angles_are_float32_for_half_precision_too():
     assert late.cos.dtype == torch.float32
     assert not torch.equal(late.cos[0, 0], late.cos[0, 1])
     assert rotate(torch.ones(1, 2, 8, dtype=torch.float16), late).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("size", "ndims"), [(8, 8), (10, 4), (6, 0)])
+def test_the_table_turns_queries_and_keys_as_rotate_does_and_leaves_values(size, ndims):
+    qkv = torch.randn(7, 3, 3, size, generator=torch.Generator().manual_seed(0))  # (N, H, 3, D)
+    places = torch.tensor([0, 1, 5, 5, 63, 2, 30])
+    table = rope_table(64, ndims, 10000.0, size, torch.device("cpu"))
+    found = turn(qkv, type(table)(table.cos[places], table.sin[places]), ndims)
+    wanted = rotate(qkv[None, :, :, :2], rope(places[None], ndims, 10000.0))[0]
+    torch.testing.assert_close(found[:, :, :2], wanted, rtol=0, atol=1e-6)
+    assert torch.equal(found[:, :, 2], qkv[:, :, 2])
 
 
 # ---- the cache

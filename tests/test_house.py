@@ -32,6 +32,7 @@ ROWS = {
     "prefixes": 0,
     "speculation": 0,
     "attention": 0,
+    "rotary": 0,
     "linear": 0,
     "config": 1,
     "tokenizer": 1,
