@@ -4,18 +4,17 @@ from collections.abc import Sequence
 
 import torch
 
-from neoxjp.prefixes import CHUNK
 from neoxjp.request import Request, Row
 from neoxjp.steps import LanguageModel
 
 
-def plan(requests: Sequence[Request], turn: int, speculate: bool) -> list[Row]:
-    """The rows of the forward number `turn`: the last id of every text, and at most CHUNK ids of prompts.
+def plan(requests: Sequence[Request], turn: int, chunk: int, speculate: bool) -> list[Row]:
+    """The rows of the forward number `turn`: the last id of every text, and at most `chunk` ids of prompts.
 
     So a prompt holds the texts up by one piece at most. Of several prompts that one goes first which was read from longest ago;
     short ones share the piece.
     """
-    rows, left = [], CHUNK
+    rows, left = [], chunk
     for request in sorted(requests, key=lambda request: request.last_turn):
         if request.cache is None:
             continue  # cancelled just now

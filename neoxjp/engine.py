@@ -1,8 +1,8 @@
 """Many requests over one model: one forward for all that run, streamed steps, cancel, a bounded waiting line.
 
 The engine receives model and tokenizer as arguments and knows neither class. Requests join and leave between two forwards. Each
-forward reads one id (and perhaps a draft) of every text that is being written and at most `CHUNK` ids of prompts, so that a long
-prompt holds the others up no longer than one piece takes. A request's life is in request.py, who may run in line.py, what a
+forward reads one id (and perhaps a draft) of every text that is being written and at most one chunk of prompts, so that a long
+prompt holds the others up no longer than that takes. A request's life is in request.py, who may run in line.py, what a
 forward reads in batch.py, reused prompts in prefixes.py, drafts in speculation.py. With `start()` a thread of its own does the
 work; without, whoever iterates a Request does it, for all that run (a forked child has no threads).
 """
@@ -16,12 +16,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from neoxjp import batch, linear
+from neoxjp import batch
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.line import Line, fitting, needed_bytes
-from neoxjp.prefixes import CHUNK, Kept, Prefixes, beginning
+from neoxjp.prefixes import Kept, Prefixes, beginning, chunk_for
 from neoxjp.request import Request, Row, Stats
 from neoxjp.sampling import Ledger, SamplingParams, ledger
 from neoxjp.speculation import PLAIN_ROW_COST, ROW_COST, Pace
@@ -41,7 +41,9 @@ class Engine:
     cache_bytes: bytes that all caches may take, those of kept prompts included; None: no bound. A request is counted with its
         prompt and all its new tokens before it may run, and waits while it does not fit.
     prefix_bytes: of them at most this many for the caches of prompts that were read, to begin from again; 0: none is kept.
-    speculate: guess ids ahead where the text repeats itself and it pays; changes no id.
+    chunk: ids of prompts that one forward reads; None: by the model's size.
+    speculate: guess ids ahead where the text repeats itself and it pays. Changes no bit where the model's rows are
+        independent; else numbers may differ in their last digits, as they do beside other requests.
     clock: seconds that only grow.
 
     In a forked child the requests of the parent are dropped (cancelled there), and torch is set to one thread: its thread pool
@@ -57,6 +59,7 @@ class Engine:
         max_waiting: int = 16,
         cache_bytes: int | None = None,
         prefix_bytes: int = PREFIX_BYTES,
+        chunk: int | None = None,
         speculate: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ):
@@ -64,6 +67,8 @@ class Engine:
             raise ParameterError(f"max_batch={max_batch!r} must be at least 1 and max_waiting={max_waiting!r} at least 0")
         if prefix_bytes < 0 or (cache_bytes is not None and cache_bytes < 0):
             raise ParameterError(f"cache_bytes={cache_bytes!r} and prefix_bytes={prefix_bytes!r} must be 0 or more")
+        if chunk is not None and chunk < 1:
+            raise ParameterError(f"chunk={chunk!r} must be at least 1")
         self.model = model
         self.tokenizer = tokenizer
         self.max_batch = max_batch
@@ -73,8 +78,9 @@ class Engine:
         self.speculate = speculate
         self.clock = clock
         self._name = namer(tokenizer)
-        plain = isinstance(model, nn.Module) and model.device.type == "cpu" and not linear.is_packed(model)
-        self._row_cost = PLAIN_ROW_COST if plain else ROW_COST
+        self.chunk = chunk_for(model.num_parameters) if chunk is None else chunk
+        cheap = model.rows_are_independent or torch.device(model.device).type != "cpu"
+        self._row_cost = ROW_COST if cheap else PLAIN_ROW_COST
         self._thread: threading.Thread | None = None
         self._closed = False
         self._fresh_locks()
@@ -114,7 +120,9 @@ class Engine:
         nbytes = needed_bytes(len(kept), room, self.model.cache_bytes_per_token, self.cache_bytes)
         cut = len(ids) - len(kept)
         pace = Pace(self._row_cost)
-        request = Request(self, kept, cut, params, top, eos=eos, room=room, nbytes=nbytes, name=self._name, pace=pace)
+        request = Request(
+            self, kept, cut, params, top, eos=eos, room=room, nbytes=nbytes, name=self._name, pace=pace, chunk=self.chunk
+        )
         with self._changed:
             if self._closed:
                 raise NeoxjpError("the engine is closed: make a new one", ja="エンジンは終了しています。")
@@ -134,7 +142,7 @@ class Engine:
                         self._begin(request)
                 self._turn += 1
                 with self._changed:
-                    rows = batch.plan(running, self._turn, self.speculate)
+                    rows = batch.plan(running, self._turn, self.chunk, self.speculate)
                 self._advance(rows)
             except BaseException:  # Ctrl-C of whoever drives the engine inline
                 for request in running:
@@ -202,8 +210,8 @@ class Engine:
         history = fitting(history, SamplingParams(max_new_tokens=1), config.max_position_embeddings, "error")
         with self._forward, torch.inference_mode():
             cache = self.model.new_cache()
-            for start in range(0, len(history), CHUNK):
-                logits = forward(self.model, history[start : start + CHUNK], cache, keep=1)
+            for start in range(0, len(history), self.chunk):
+                logits = forward(self.model, history[start : start + self.chunk], cache, keep=1)
             banned = eos_of(params, config) if new < params.min_new_tokens else ()
             return ledger(logits[-1], params, history, show, banned=banned, include=include)
 
@@ -256,7 +264,7 @@ class Engine:
         self._forward = threading.Lock()
         self._line = Line(self.max_batch, self.max_waiting, self.cache_bytes)
         self._released: deque[tuple[np.ndarray, Any, Tensor | None]] = deque()  # what ended requests read, for `_settle`
-        self._prefixes = Prefixes(self.prefix_bytes)
+        self._prefixes = Prefixes(self.prefix_bytes, self.chunk)
         self._turn = 0  # number of the forward
 
     def _check_process(self) -> None:
@@ -307,7 +315,7 @@ class Engine:
             if self.prefix_bytes:
                 running = [(other.prompt, other.cache, other.logits) for other in list(self._line.running)]
                 found = self._prefixes.longest(ids, [Kept(*read) for read in running if read[1] is not None])
-            covered = found.covers(ids) if found else 0
+            covered = found.covers(ids, self.chunk) if found else 0
             cache = beginning(found.cache, covered) if found else self.model.new_cache()
         except Exception as error:
             self._finish(request, "error", error)

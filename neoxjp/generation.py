@@ -11,7 +11,6 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from neoxjp import linear
 from neoxjp.beam import BeamParams, beam_search
 from neoxjp.engine import PREFIX_BYTES, Engine
 from neoxjp.errors import ParameterError, PromptTooLong
@@ -131,7 +130,7 @@ def _write(
     Several texts of one prompt read it once. Drafts are made where they change no bit.
     """
     rows = [(prompt, _own_seed(params, sample)) for prompt in prompts for sample in range(samples)]
-    exact = linear.is_packed(model)
+    exact = model.rows_are_independent
     at_once = len(rows) if streamer is not None else min(AT_ONCE, len(rows)) if exact else 1
     kept = PREFIX_BYTES if samples > 1 else 0
     with Engine(model, max_batch=at_once, max_waiting=len(rows), prefix_bytes=kept, speculate=exact) as engine:

@@ -247,6 +247,16 @@ def is_packed(model: nn.Module) -> bool:
     return next(packed(model), None) is not None
 
 
+def rows_are_independent(model: nn.Module) -> bool:
+    """Whether a packed forward gives a position the same numbers whatever stands beside it, bit for bit.
+
+    So with fbgemm's and exact integer products on a CPU. Plain products, and int8 brought back to floats, add up in an order that
+    hangs on the number of rows.
+    """
+    kernels = {module.kernel.name for module in packed(model)}
+    return bool(kernels) and "dequantized" not in kernels and all(weight.is_cpu for weight in model.parameters())
+
+
 def spread_refusal(quantization: str) -> str:
     return (
         f"quantization={quantization!r} needs the whole model on one device: packed weights cannot be spread over several or "

@@ -151,6 +151,11 @@ class _InFolders(nn.Module):
         """ "int8" where the linears hold whole numbers."""
         return "int8" if any(module.format == "int8" for module in linear.packed(self)) else None
 
+    @property
+    def rows_are_independent(self) -> bool:
+        """Whether `forward_packed` computes a text alike, bit for bit, alone and beside others (linear.py)."""
+        return linear.rows_are_independent(self)
+
     def new_cache(self) -> KVCache:
         """An empty cache for one sequence."""
         return KVCache(self.config.num_hidden_layers)

@@ -1,7 +1,7 @@
 """Caches of prompts that were read, kept to begin from again: continue, regenerate, branch, the same example once more.
 
 A text must be the same whether its prompt was read afresh or found here. So only what a fresh reading computes in the very same
-way is reused: whole pieces of `CHUNK` ids at fixed boundaries counted from position 0; and a prompt that comes again as it was,
+way is reused: whole chunks of ids at fixed boundaries counted from position 0; and a prompt that comes again as it was,
 its last, shorter piece and the logits behind it included. Not reused are positions that decoding wrote: their queries attended
 one at a time, a prompt's attend together, and the two sums differ in their last bits. After "continue" the text therefore is read
 again from the last boundary inside the old prompt: at the speed of a prompt, several times that of writing.
@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-CHUNK = 16  # ids of a prompt that one forward reads: 0.35 s of the 2.7B in int8 on two cores without VNNI
+CHUNK, LARGE_CHUNK = 16, 64  # ids of a prompt that one forward reads, of large and of small models
+LARGE = 500_000_000  # parameters: 16 ids of the 2.7B take 0.35 s in int8 on two cores without VNNI, 64 of this size 0.3 s
+
+
+def chunk_for(parameters: int) -> int:
+    """How many ids of a prompt one forward reads of a model of this size, so that others do not wait long for it."""
+    return CHUNK if parameters > LARGE else LARGE_CHUNK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,16 +35,17 @@ class Kept:
     def nbytes(self) -> int:
         return self.cache.nbytes + self.ids.nbytes + (0 if self.logits is None else self.logits.nbytes)
 
-    def covers(self, ids: np.ndarray) -> int:
+    def covers(self, ids: np.ndarray, chunk: int) -> int:
         """How many of the prompt's `ids` need not be read again."""
-        return reusable(self.ids, self.logits is not None, ids)
+        return reusable(self.ids, self.logits is not None, ids, chunk)
 
 
 class Prefixes:
     """Kept caches within a number of bytes, the least recently used going first. For one thread at a time."""
 
-    def __init__(self, most_bytes: int):
+    def __init__(self, most_bytes: int, chunk: int = CHUNK):
         self.most_bytes = most_bytes
+        self.chunk = chunk
         self._kept: list[Kept] = []  # the least recently used first
 
     @property
@@ -54,8 +61,8 @@ class Prefixes:
 
         beside: what running requests have read, to begin from as well.
         """
-        best = max((*self._kept, *beside), key=lambda kept: kept.covers(ids), default=None)
-        if best is None or not best.covers(ids):
+        best = max((*self._kept, *beside), key=lambda kept: kept.covers(ids, self.chunk), default=None)
+        if best is None or not best.covers(ids, self.chunk):
             return None
         if best in self._kept:
             self._kept.remove(best)
@@ -65,9 +72,9 @@ class Prefixes:
     def keep(self, ids: np.ndarray, cache: Any, logits: Tensor | None) -> None:
         """Take over a cache that nobody uses any more; of more than `ids`, the rest is forgotten."""
         if logits is None:
-            ids = ids[: len(ids) // CHUNK * CHUNK]
+            ids = ids[: len(ids) // self.chunk * self.chunk]
         fresh = Kept(ids, cache, logits)
-        if not len(ids) or any(kept.covers(ids) >= len(ids) or _holds(kept, fresh) for kept in self._kept):
+        if not len(ids) or any(kept.covers(ids, self.chunk) >= len(ids) or _holds(kept, fresh) for kept in self._kept):
             return
         cache.crop(len(ids))
         self._kept = [kept for kept in self._kept if not _holds(fresh, kept)]
@@ -81,7 +88,7 @@ class Prefixes:
             del self._kept[0]
 
 
-def reusable(read: np.ndarray, complete: bool, ids: np.ndarray) -> int:
+def reusable(read: np.ndarray, complete: bool, ids: np.ndarray, chunk: int = CHUNK) -> int:
     """How many of a prompt's `ids` a cache that read `read` has as a fresh reading would.
 
     complete: `read` is a whole prompt and the logits after it are known: the same prompt then needs no reading at all. Otherwise
@@ -92,7 +99,7 @@ def reusable(read: np.ndarray, complete: bool, ids: np.ndarray) -> int:
     same = int(differ[0]) if len(differ) else shorter
     if complete and same == len(read) == len(ids):
         return same
-    return min(same, len(ids) - 1) // CHUNK * CHUNK
+    return min(same, len(ids) - 1) // chunk * chunk
 
 
 def beginning(cache: Any, length: int) -> Any:

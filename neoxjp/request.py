@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.prefixes import CHUNK
 from neoxjp.sampling import SamplingParams, remaining
 from neoxjp.speculation import MOST, Pace, draft
 from neoxjp.steps import Finish, Step, StoppingText, choices, record
@@ -67,6 +66,7 @@ class Request:
         nbytes: int,
         name: Callable[[int], str],
         pace: Pace,
+        chunk: int,
     ):
         self.prompt_ids = prompt_ids  # after a cut
         self.cut = cut  # ids dropped at the front of the prompt
@@ -89,6 +89,7 @@ class Request:
         self.last_turn = 0  # number of the forward that read of its prompt last
         self.beside = 0
         self.pace = pace
+        self.chunk = chunk  # ids of the prompt that a forward reads
         self.submitted = engine.clock()
         self.started: float | None = None
         self.ended: float | None = None
@@ -166,7 +167,7 @@ class Request:
     def row(self, running: int, speculate: bool) -> "Row":
         """What the next forward is to read for it, while so many requests run."""
         if self.prefilled < self.total:
-            end = min(self.prefilled + CHUNK - self.prefilled % CHUNK, self.total)
+            end = min(self.prefilled + self.chunk - self.prefilled % self.chunk, self.total)
             return Row(self, self.prompt_ids[self.prefilled : end], keep=int(end == self.total))
         if self._known == self.total:
             return Row(self, (), keep=0, logits=None if self.logits is None else self.logits[None])  # the prompt was found whole

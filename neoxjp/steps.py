@@ -35,6 +35,12 @@ class LanguageModel(Protocol):
     @property
     def cache_bytes_per_token(self) -> int: ...
 
+    @property
+    def num_parameters(self) -> int: ...
+
+    @property
+    def rows_are_independent(self) -> bool: ...  # the same bits alone and beside others
+
     def new_cache(self) -> Any: ...  # of one sequence: .length .nbytes .crop(length) .advance(count) .fork()
 
     def forward_packed(

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from neoxjp import linear
 from neoxjp.attention import SINGLY
 from neoxjp.engine import Engine, Request
+from neoxjp.prefixes import CHUNK
 from neoxjp.sampling import SamplingParams
 from neoxjp.speculation import MOST
-from tests.test_engine import DRAW, Fake, mixed
+from tests.fake_model import DRAW, Fake, mixed
 from tests.tiny_model import ours
 
 FORMATS = ("float16", "int8")
@@ -36,7 +37,7 @@ def bits(request: Request, steps: list) -> list[tuple]:
 
 
 def alone(model: Any, prompt: list[int], params: SamplingParams) -> list[tuple]:
-    request = Engine(model, prefix_bytes=0, speculate=False).submit(prompt, params, top=3)
+    request = Engine(model, prefix_bytes=0, speculate=False, chunk=CHUNK).submit(prompt, params, top=3)
     return bits(request, list(request))
 
 
@@ -59,7 +60,7 @@ wishes = st.tuples(
 @given(st.lists(wishes, min_size=2, max_size=8), st.integers(1, 8), st.booleans(), st.sampled_from([0, 2**22]))
 def test_packed_weights_give_the_same_bits_alone_and_beside_others(name, asked, slots, speculate, prefix_bytes):
     model = packed(name)
-    engine = Engine(model, max_batch=slots, speculate=speculate, prefix_bytes=prefix_bytes)
+    engine = Engine(model, max_batch=slots, speculate=speculate, prefix_bytes=prefix_bytes, chunk=CHUNK)
     params = [SamplingParams(max_new_tokens=new, seed=seed, **kind) for _, new, seed, kind, _, _ in asked]
     requests: dict[int, Request] = {}
     for turn in range(400):

@@ -2,109 +2,16 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from neoxjp.attention import BLOCK
 from neoxjp.engine import Engine, score
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong, QueueFull
 from neoxjp.sampling import SamplingParams, candidates
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from tests.fake_model import BOS, DRAW, EOS, Clock, Fake, V, ids, mixed, saying
 from tests.tiny_model import ours
-
-V = 12
-PER_TOKEN = 10  # bytes
-BOS, EOS = 10, 11
-
-
-class FakeCache:
-    """The ids that were read, in the shape of a KVCache."""
-
-    def __init__(self, ids: Sequence[int] = ()):
-        self.ids = list(ids)
-        self.length = len(self.ids)
-
-    @property
-    def nbytes(self) -> int:
-        return PER_TOKEN * BLOCK * -(-self.length // BLOCK)
-
-    def extend(self, ids: list[int]) -> None:
-        self.ids[self.length :] = ids
-        self.length += len(ids)
-
-    def crop(self, length: int) -> None:
-        assert 0 <= length <= self.length
-        self.length = length
-
-    def advance(self, count: int) -> None:
-        self.length += count
-        assert self.length <= len(self.ids)
-
-    def fork(self) -> "FakeCache":
-        return FakeCache(self.ids[: self.length])
-
-
-class Fake:
-    """A language model that is a function: all ids so far → logits (V,)."""
-
-    device = "cpu"
-    cache_bytes_per_token = PER_TOKEN
-
-    def __init__(
-        self, logits: Callable[[list[int]], torch.Tensor], context: int = 40, vocab: int = V, bos: int = BOS, eos: int = EOS
-    ):
-        self.logits = logits
-        self.config = SimpleNamespace(vocab_size=vocab, max_position_embeddings=context, bos_token_id=bos, eos_token_id=eos)
-        self.forwards: list[list[int]] = []  # the ids of each sequence of each forward
-        self.batches: list[int] = []  # how many sequences each forward had
-
-    def new_cache(self) -> FakeCache:
-        return FakeCache()
-
-    def forward_packed(self, input_ids, counts, caches, logits_at=None):
-        assert len(input_ids) == sum(counts)
-        assert len({id(cache) for cache in caches}) == len(counts)
-        rows, self.batches = [], [*self.batches, len(counts)]
-        for piece, cache in zip(input_ids.split(list(counts)), caches, strict=True):
-            self.forwards.append(piece.tolist())
-            so_far = cache.ids[: cache.length]
-            for one in piece.tolist():
-                so_far.append(one)
-                rows.append(self.logits(list(so_far)))
-            cache.extend(piece.tolist())
-            assert cache.length <= self.config.max_position_embeddings
-        places = torch.tensor(counts).cumsum(0) - 1 if logits_at is None else logits_at
-        return torch.stack(rows)[places]
-
-
-def mixed(ids: list[int]) -> torch.Tensor:
-    """Random logits that depend on every id so far."""
-    return torch.randn(V, generator=torch.Generator().manual_seed(hash(tuple(ids)) % 2**32)) * 2
-
-
-def saying(script: list[int], prompt: int = 1, vocab: int = V) -> Callable[[list[int]], torch.Tensor]:
-    """Logits that make `script` follow a prompt of so many ids; its last id again behind it, where a draft may reach."""
-    return lambda ids: torch.nn.functional.one_hot(torch.tensor(script[min(len(ids) - prompt, len(script) - 1)]), vocab) * 20.0
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-DRAW = SamplingParams(do_sample=True, seed=1, eos_token_id=(), max_new_tokens=8)
-
-
-def ids(steps) -> list[int]:
-    return [step.id for step in steps]
-
 
 # One request
 
@@ -599,74 +506,7 @@ def test_a_forked_child_does_not_run_its_parents_requests():
     assert len(list(request)) == 8
 
 
-# Text
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_vocabulary) -> Iterator[GPTNeoXJapaneseTokenizer]:
-    return GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
-
-
-def writing(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> Fake:
-    """A model that says `text`, then the end token."""
-    script = [*tokenizer.encode(text), tokenizer.eos_token_id]
-    size = tokenizer.vocab_size
-    return Fake(saying(script, vocab=size), 200, size, tokenizer.bos_token_id, tokenizer.eos_token_id)
-
-
-def streamed(tokenizer, text, *stop, **params) -> tuple[list[str], str | None]:
-    request = Engine(writing(tokenizer, text), tokenizer).submit([0], SamplingParams(stop=stop, **params))
-    return [step.text for step in request], request.finish
-
-
-def test_text_is_what_decode_writes_and_the_end_token_is_no_text(tokenizer):
-    text = "吾輩は猫である。 é𩸽😀\n名前"
-    pieces, finish = streamed(tokenizer, text)
-    assert "".join(pieces) == tokenizer.decode(tokenizer.encode(text))
-    assert pieces[-1] == ""
-    assert finish == "eos"
-    assert not any("\ufffd" in piece for piece in pieces)
-
-
-def test_a_stop_string_ends_the_text_before_it(tokenizer):
-    pieces, finish = streamed(tokenizer, "東京です。大学です", "。")
-    assert "".join(pieces) == "東京です"
-    assert finish == "stop"
-
-
-def test_a_stop_string_is_found_across_and_inside_tokens(tokenizer):
-    assert len(tokenizer.encode("東京都大学")) == 2
-    for stop, before in (("都大", "東京"), ("京", "東"), ("学", "東京都大"), ("東京都大学", "")):
-        pieces, finish = streamed(tokenizer, "東京都大学", stop)
-        assert ("".join(pieces), finish) == (before, "stop")
-
-
-def test_text_waits_only_while_it_may_be_the_beginning_of_a_stop_string(tokenizer):
-    pieces, _ = streamed(tokenizer, "abxabc", "abab", "xy")
-    assert pieces == ["", "", "ab", "x", "", "abc", ""]
-    pieces, finish = streamed(tokenizer, "aaab", "aab")
-    assert ("".join(pieces), finish) == ("a", "stop")
-
-
-def test_text_held_back_is_given_at_the_end(tokenizer):
-    for params, finish in (({}, "eos"), ({"max_new_tokens": 2}, "length")):
-        pieces, why = streamed(tokenizer, "ab", "abc", **params)
-        assert ("".join(pieces), why) == ("ab", finish)
-
-
-def test_half_a_character_waits_for_its_other_half(tokenizer):
-    pieces, _ = streamed(tokenizer, "é!")
-    assert pieces == ["", "é", "!", ""]
-    pieces, finish = streamed(tokenizer, "é!", max_new_tokens=1)
-    assert (pieces, finish) == (["\ufffd"], "length")
-
-
-def test_alternatives_have_names(tokenizer):
-    request = Engine(writing(tokenizer, "é猫"), tokenizer).submit([0], top=1)
-    assert [step.top[0].text for step in request] == ["<|byte195|>", "<|byte169|>", "猫", "<|endoftext|>"]
-
-
-# Ledger and score
+# Ledger
 
 
 def test_the_ledger_of_the_engine_is_about_the_next_token():
@@ -679,60 +519,3 @@ def test_the_ledger_of_the_engine_is_about_the_next_token():
     assert engine.ledger([], params, new=2).rows[0].logit == pytest.approx(float(mixed([BOS]).max()))
     with pytest.raises(PromptTooLong):
         engine.ledger([1] * 40, params)
-
-
-def test_score_tells_of_a_text_what_the_engine_told_when_it_wrote_it():
-    model = ours()
-    request = Engine(model).submit(
-        [5, 6], SamplingParams(do_sample=True, seed=2, max_new_tokens=20, eos_token_id=(), top_k=0), top=2
-    )
-    written = list(request)
-    scored = score(model, [5, 6, *ids(written)], top=2)
-    assert (scored[0].logprob, scored[0].rank, scored[0].entropy, scored[0].top) == (None, None, None, ())
-    for ours_, theirs in zip(scored[2:], written, strict=True):
-        assert (ours_.id, ours_.rank) == (theirs.id, theirs.rank)
-        assert ours_.logprob == pytest.approx(theirs.logprob, abs=1e-5)
-        assert ours_.entropy == pytest.approx(theirs.entropy, abs=1e-5)
-        assert ids(ours_.top) == ids(theirs.top)
-        for choice in ours_.top:
-            assert choice.kept
-            assert choice.probability == pytest.approx(torch.tensor(choice.logprob).exp().item(), abs=1e-6)
-
-
-def test_score_with_bos_scores_the_first_id_too():
-    scored = score(Fake(mixed), [3, 4], bos=True)
-    assert ids(scored) == [3, 4]
-    assert scored[0].logprob == pytest.approx(float(mixed([BOS]).log_softmax(0)[3]), abs=1e-6)
-    assert scored[1].logprob == pytest.approx(float(mixed([BOS, 3]).log_softmax(0)[4]), abs=1e-6)
-
-
-def test_score_of_nothing_and_of_one_id():
-    assert score(Fake(mixed), []) == []
-    assert score(Fake(mixed), [], bos=True) == []
-    assert [step.logprob for step in score(Fake(mixed), [3])] == [None]
-
-
-@pytest.mark.parametrize("context", [1, 2, 3, 10, 300])
-def test_score_reads_past_the_context_in_windows_that_overlap_by_half(context):
-    text = [(n * n + n // 3) % 10 for n in range(700)]
-    seen: list[int] = []
-
-    def how_much(ids):
-        return torch.nn.functional.one_hot(torch.tensor(len(ids) % V), V) * 5.0
-
-    model = Fake(how_much, context=context)
-    scored = score(model, text, top=1)
-    assert ids(scored) == text
-    for place, step in enumerate(scored[1:], 1):
-        behind = step.top[0].id
-        seen.append(next(n for n in range(max(context // 2, 1), context + 1) if n % V == behind) if place > context else place)
-    assert all(n >= max(context // 2, 1) for n in seen[context:])
-    assert max(len(piece) for piece in model.forwards) <= min(context, 256)
-
-
-def test_the_text_of_score_is_what_decode_writes(tokenizer):
-    text = "吾輩は猫é。"
-    encoded = tokenizer.encode(text)
-    model = writing(tokenizer, text * 30)
-    assert "".join(step.text for step in score(model, encoded, tokenizer)) == tokenizer.decode(encoded)
-    assert "".join(step.text for step in score(model, encoded[:-2], tokenizer)) == tokenizer.decode(encoded[:-2])

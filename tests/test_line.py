@@ -6,7 +6,7 @@ from neoxjp.engine import Engine
 from neoxjp.errors import PromptTooLong, QueueFull
 from neoxjp.line import needed_bytes
 from neoxjp.sampling import SamplingParams
-from tests.test_engine import PER_TOKEN, Fake, mixed
+from tests.fake_model import PER_TOKEN, Fake, mixed
 
 BLOCK_BYTES = 256 * PER_TOKEN
 

@@ -7,8 +7,8 @@ import torch
 from neoxjp.engine import Engine
 from neoxjp.prefixes import CHUNK, Prefixes, beginning, reusable
 from neoxjp.sampling import SamplingParams
+from tests.fake_model import DRAW, PER_TOKEN, Fake, FakeCache, mixed
 from tests.test_batch import FORMATS, packed
-from tests.test_engine import DRAW, PER_TOKEN, Fake, FakeCache, mixed
 from tests.tiny_model import ours
 
 BLOCK_BYTES = 256 * PER_TOKEN
@@ -100,7 +100,7 @@ def test_a_replay_is_the_same_to_the_bit_warm_and_cold(name):
     model = ours(max_position_embeddings=160) if name == "float32" else packed(name)
     params = SamplingParams(do_sample=True, seed=5, max_new_tokens=30, eos_token_id=())
     prompt = row(40)
-    warm = Engine(model)
+    warm = Engine(model, chunk=CHUNK)
     first, _ = finished(warm, prompt, params)
     longer = [*prompt, *(id for id, _ in first)]  # continue
     branch = [*longer[:55], 20]
@@ -113,7 +113,7 @@ def test_a_replay_is_the_same_to_the_bit_warm_and_cold(name):
     ):
         found, reused = finished(warm, asked, params)
         assert reused == expected
-        assert found == finished(Engine(model, prefix_bytes=0), asked, params)[0]
+        assert found == finished(Engine(model, prefix_bytes=0, chunk=CHUNK), asked, params)[0]
 
 
 def test_what_a_cancelled_request_read_is_kept():

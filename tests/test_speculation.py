@@ -10,7 +10,7 @@ from neoxjp.engine import Engine
 from neoxjp.sampling import SamplingParams
 from neoxjp.speculation import MOST, Pace, draft
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from tests.test_engine import EOS, Fake, V, writing
+from tests.fake_model import EOS, Fake, V, writing
 
 
 def guess(*ids: int, most: int = 4) -> list[int]:

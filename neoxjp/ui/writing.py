@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from neoxjp import linear, render, render_steps
+from neoxjp import render, render_steps
 from neoxjp.engine import Stats
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.steps import Finish, Step
@@ -109,7 +109,8 @@ def write(
         params = settings.params(most, start.seed if mode == "again" else None)
         paints = stream(start.ids, params, settings.cut, ALTERNATIVES)
         first = next(paints)
-        start = replace(start, cut=first.cut, seed=first.seed, full=full, steady=_steady(loaded))
+        steady = loaded.model is not None and loaded.model.rows_are_independent
+        start = replace(start, cut=first.cut, seed=first.seed, full=full, steady=steady)
         yield from _frames(writing, paints, start, most, lang)
     except NeoxjpError as error:
         yield _failed(writing, _sentence(playground, error, lang))
@@ -118,14 +119,6 @@ def write(
         yield _failed(writing, words(lang)("unexpected"))
     finally:
         writing.running = False
-
-
-def _steady(loaded: Loaded) -> bool:
-    """Whether a row of a forward has the same numbers whatever stands beside it: packed fp16 and int8 on a CPU (linear.py)."""
-    model = loaded.model
-    assert model is not None
-    kernels = [module.kernel.name for module in linear.packed(model)]
-    return bool(kernels) and "dequantized" not in kernels and model.device.type == "cpu"
 
 
 def _failed(writing: Writing, message: str) -> Frame:
