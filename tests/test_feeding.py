@@ -12,9 +12,7 @@ from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.cli import main
 from neoxjp.errors import ParameterError
 from neoxjp.feeding import IdWriter, read_files
-from tests.texts import texts
-
-ODD = st.text(st.one_of(st.characters(min_codepoint=0xD800, max_codepoint=0xDFFF), st.sampled_from("猫<\r\n😀—^_()")), max_size=6)
+from tests.texts import ODD, texts
 
 
 @pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])

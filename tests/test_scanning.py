@@ -11,10 +11,8 @@ from neoxjp.cutting import cut
 from neoxjp.scanning import Scanner, displace, walk
 from neoxjp.text import EmojiTable, findable, normalise
 from neoxjp.vocabulary import read_vocabulary
-from tests.texts import EMOJI, texts
+from tests.texts import EMOJI, ODD, texts
 from tests.tiny import EMOJI_JSON, LINES, write_tiny_vocabulary
-
-ODD = st.text(st.one_of(st.characters(min_codepoint=0xD800, max_codepoint=0xDFFF), st.sampled_from("猫<\r\n😀—")), max_size=4)
 
 
 @pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])
