@@ -25,19 +25,43 @@ from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.sampling import SamplingParams
 
+Measure = Callable[[Subject, GPTNeoXJapaneseForCausalLM, list[Writer], argparse.Namespace], Report]
 LINEARS = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "embed_out")  # in the order of a step
 
 
 def command(options: argparse.Namespace) -> None:
     """Measure and print."""
+    show(measure, options)
+
+
+def show(measure: Measure, options: argparse.Namespace) -> None:
+    """Check the options, open the peers and our model, and print the table that `measure` makes of them."""
     check_lengths(options)
     measured = subject(options.shape, options.model)
     check_context(measured, options.prompt + options.new)
     with contextlib.ExitStack() as stack:
         others = [stack.enter_context(peers.opened(name, measured, options)) for name in options.against]
         model = measured.ours(options.dtype, options.quantization, options.device)
+        warm_up(model, measured.prompt(options.prompt, -1), others)
         report = measure(measured, model, others, options)
     report.show(options.json)
+
+
+def report_of(
+    table: str,
+    measured: Subject,
+    model: GPTNeoXJapaneseForCausalLM,
+    others: list[Writer],
+    options: argparse.Namespace,
+    **facts: Any,
+) -> Report:
+    """A table without rows: what is measured, and on what."""
+    asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": linear.describe(model)}
+    return Report(
+        f"bench {table}: {measured.name}",
+        {"format": model_format(model), **facts, **asked, "speculation": "on" if options.speculate else None},
+        machine=common.machine_facts(("torch", *(peer.package for peer in others))),
+    )
 
 
 def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: argparse.Namespace) -> Report:
@@ -49,20 +73,8 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
         if peer.write is not None:
             runs[peer.name] = _in_turn(measured, options, functools.partial(peer.write, new=peer.new))
     runs["linears alone"] = linears_alone(model)
-    warm_up(model, measured.prompt(options.prompt, -1), others)
     found = common.rounds(runs, options.rounds, warm=0)
-    report = Report(
-        f"bench generate: {measured.name}",
-        {
-            "format": model_format(model),
-            "prompt": options.prompt,
-            "new": options.new,
-            "device": options.device,
-            "kernel": linear.describe(model),
-            "speculation": "on" if options.speculate else None,
-        },
-        machine=common.machine_facts(("torch", *(peer.package for peer in others))),
-    )
+    report = report_of("generate", measured, model, others, options)
     ran = [(BEST, "")] + [(peer.name, peer.note) for peer in others]
     for what, unit in (("decode", "tokens/s"), ("first token", "s")):
         for name, note in ran:

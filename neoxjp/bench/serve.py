@@ -4,7 +4,6 @@ Ours serves them together, through the engine with its thread. A peer serves one
 """
 
 import argparse
-import contextlib
 import functools
 import itertools
 import statistics
@@ -12,12 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from neoxjp import linear
-from neoxjp.bench import common, peers
+from neoxjp.bench import common
 from neoxjp.bench.common import BEST, Report, Row
-from neoxjp.bench.generate import check_context, check_lengths, model_format, warm_up
+from neoxjp.bench.generate import report_of, show
 from neoxjp.bench.peers import Writer, Written
-from neoxjp.bench.subject import Subject, subject
+from neoxjp.bench.subject import Subject
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
@@ -35,16 +33,9 @@ class Served:
 
 def command(options: argparse.Namespace) -> None:
     """Measure and print."""
-    check_lengths(options)
     if options.visitors < 1 or options.every < 0:
         raise ParameterError(f"visitors={options.visitors!r} must be at least 1 and every={options.every!r} at least 0 seconds")
-    measured = subject(options.shape, options.model)
-    check_context(measured, options.prompt + options.new)
-    with contextlib.ExitStack() as stack:
-        others = [stack.enter_context(peers.opened(name, measured, options)) for name in options.against]
-        model = measured.ours(options.dtype, options.quantization, options.device)
-        report = measure(measured, model, others, options)
-    report.show(options.json)
+    show(measure, options)
 
 
 def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: argparse.Namespace) -> Report:
@@ -62,22 +53,9 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
             )
         serve = functools.partial(one_after_another, functools.partial(peer.write, new=peer.new), options.every)
         runs[peer.name] = _in_turn(measured, options, lambda prompts, n=visitors, serve=serve: serve(prompts[:n]))  # type: ignore[misc]
-    warm_up(model, measured.prompt(options.prompt, -1), others)
     found = common.rounds(runs, options.rounds, warm=0)
-    report = Report(
-        f"bench serve: {measured.name}",
-        {
-            "format": model_format(model),
-            "visitors": options.visitors,
-            "arrival": f"every {options.every:g} s" if options.every else "at once",
-            "prompt": options.prompt,
-            "new": options.new,
-            "device": options.device,
-            "kernel": linear.describe(model),
-            "speculation": "on" if options.speculate else None,
-        },
-        machine=common.machine_facts(("torch", *(peer.package for peer in others))),
-    )
+    arrival = f"every {options.every:g} s" if options.every else "at once"
+    report = report_of("serve", measured, model, others, options, visitors=options.visitors, arrival=arrival)
     for name, note in notes.items():
         values = tuple(served.tokens / served.seconds for served in found.get(name, ()))
         report.rows.append(Row(name, "all together", "tokens/s", values, note))
