@@ -161,6 +161,12 @@ def test_another_model_is_pinned_to_the_commit_its_branch_has(tmp_path: Path, mo
     assert served.variables == {"NEOXJP_MODEL": "some/model", "NEOXJP_REVISION": SHA, "NEOXJP_DTYPE": "float16"}
 
 
+def test_a_space_can_serve_int8_and_says_so_only_then(tmp_path: Path) -> None:
+    assert space.find_served(ABEJA, quantization="int8").variables["NEOXJP_QUANTIZATION"] == "int8"
+    assert "NEOXJP_QUANTIZATION" not in space.find_served(ABEJA).variables
+    assert space.main([str(tmp_path / "out"), "--quantization", "int8"]) == 2  # the bundled one is served as it is
+
+
 def test_a_model_that_a_space_could_not_serve_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalHub() as hub:
         hub.use(monkeypatch, tmp_path)
