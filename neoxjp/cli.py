@@ -6,12 +6,10 @@ object, and reads standard input where no text is given. Expected errors are one
 
 import argparse
 import dataclasses
-import importlib.metadata
 import io
 import json
 import math
 import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -28,20 +26,6 @@ from neoxjp.train.commands import add_commands
 if TYPE_CHECKING:
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-
-PACKAGES = (
-    "torch",
-    "numpy",
-    "safetensors",
-    "accelerate",
-    "huggingface_hub",
-    "gradio",
-    "pandas",
-    "SudachiPy",
-    "sudachidict-small",
-    "jaconv",
-)
-OPTIONAL = ("flash-attn", "spaces", "peft", "pyarrow", "tensorboard")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -368,6 +352,8 @@ def convert_command(options: argparse.Namespace) -> None:
 
 def doctor_command(options: argparse.Namespace) -> None:
     """Versions, processors, memory, the attention kernel that would run, and where models are looked for."""
+    from neoxjp.doctor import doctor
+
     report = doctor()
     if options.json:
         emit(report)
@@ -375,44 +361,6 @@ def doctor_command(options: argparse.Namespace) -> None:
     for name, value in report.items():
         shown = ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else value
         print(f"{name:<18} {shown}")
-
-
-def doctor() -> dict[str, Any]:
-    """The facts that `neoxjp doctor` prints; sizes in GiB."""
-    import torch
-    from huggingface_hub import constants
-
-    from neoxjp.attention import backend_in_use
-    from neoxjp.linear import available
-
-    def version(package: str) -> str:
-        try:
-            return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            return "absent"
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.float16 if device.type == "cuda" else torch.float32
-    query = torch.zeros(1, 4, 16, 64, device=device, dtype=dtype)
-    backend = backend_in_use(query, query, query)
-    bundled = bundled_path() / "model.safetensors"
-    page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
-    return {
-        "neoxjp": __version__,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "packages": {name: version(name) for name in PACKAGES},
-        "optional": {name: version(name) for name in OPTIONAL},
-        "cpu threads": torch.get_num_threads(),
-        "cpu kernels": torch.backends.cpu.get_cpu_capability(),
-        "memory GiB": round(page * os.sysconf("SC_PHYS_PAGES") / 2**30, 1) if page else None,
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
-        "attention": backend.name + (f" (flash refused: {backend.refused})" if backend.refused else ""),
-        "linears": available(),
-        "bundled model": f"{bundled.stat().st_size / 2**20:.1f} MiB" if bundled.exists() else "absent",
-        "hub cache": constants.HF_HUB_CACHE,
-        "hub offline": constants.HF_HUB_OFFLINE,
-    }
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ ROWS = {
     "export": 3,
     "render": 4,
     "render_steps": 4,
+    "doctor": 4,
     "cli": 5,
     "__main__": 6,
     "ui": 5,
