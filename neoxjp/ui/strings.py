@@ -271,8 +271,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "m_revision_help": ("枝、タグ、コミット。空なら main。", "Branch, tag or commit; empty: main."),
     "m_dtype": ("数の形 dtype", "Dtype"),
     "m_dtype_help": (
-        "小さい形ほどメモリが減り、少し粗くなる。int8 が最小で、CPU では最速。",
-        "A smaller one takes less memory and is coarser. int8 is the smallest, and on a CPU the fastest.",
+        "小さい形ほどメモリが減り、少し粗くなる。int8 が最小で、大きなモデルは CPU ではこれが最速。",
+        "A smaller one takes less memory and is coarser. int8 is the smallest, and on a CPU the fastest for large models.",
     ),
     "m_load": ("読み込む", "Load"),
     "m_unload": ("今のモデルを下ろして読み込む", "Unload the present one, then load"),
