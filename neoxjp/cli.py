@@ -21,6 +21,7 @@ from neoxjp.bench.commands import add_commands as add_bench
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.export.commands import add_commands as add_export
 from neoxjp.folders import bundled_path
+from neoxjp.lab.commands import add_commands as add_lab
 from neoxjp.train.commands import add_commands
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("folder", type=Path, help="a model folder that holds pytorch_model.bin")
     convert.add_argument("--out", type=Path, default=None, help="write to this folder instead of beside the pickle")
 
+    add_lab(commands, "command")
     add_export(commands, "command")
     add_bench(commands, "command")
     add_commands(commands, "command")

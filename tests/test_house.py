@@ -50,6 +50,7 @@ ROWS = {
     "peers": 2,
     "memory": 3,
     "analysis": 3,
+    "lab": 3,
     "train": 3,
     "bench": 3,
     "export": 3,
@@ -90,6 +91,8 @@ BESIDE: set[tuple[str, str]] = {
     ("checkpoint", "stored"),
     ("checkpoint", "linear"),
     ("render_steps", "render"),
+    ("lab", "analysis"),
+    ("lab", "train"),  # texts are read as training reads them
     ("bench", "train"),  # texts are read as training reads them
     ("bench", "export"),  # llama.cpp is measured on what is exported for it
     ("checkpoint", "placement"),

@@ -83,8 +83,8 @@ def _row(key: readings.SpellingKey) -> gr.Textbox:
     return gr.Textbox(label=label(f"spelling_{key}"), info=info, lines=1, max_lines=4, elem_id=f"c-row-{key}")
 
 
-def connect(section: Comparison, playground: Playground, text: gr.Textbox, after: Any) -> None:
-    """Wire the events. `text` is the text above, `after` the event behind which the comparison is drawn anew."""
+def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
+    """Wire the events. `text` is the text above; `due` changes whenever the section must draw anew."""
     silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     live: dict[str, Any] = {**silent, "trigger_mode": "always_last", "concurrency_limit": None}
     rows = list(section.rows.values())
@@ -114,7 +114,7 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, after
 
     # Everything that changes the comparison changes `drawn`; only that draws. So an older answer never covers a newer one.
     filled = [*rows, section.drawn]
-    after.then(on_text, [text, section.spelled], filled, **silent)
+    due.change(on_text, [text, section.spelled], filled, **live)
     section.reset.click(on_reset, [text, section.spelled], filled, **silent)
     for key, row in section.rows.items():
         row.change(on_row(key), [section.spelled, row], section.drawn, **live)

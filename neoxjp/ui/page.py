@@ -16,6 +16,7 @@ from neoxjp.ui.strings import both, label, language, translations, words
 from neoxjp.ui.theme import theme
 
 ASSETS = files("neoxjp.ui") / "assets"
+STYLES = ("page", "generate", "matrix", "why", "roundtrip", "lexicon", "corpus", "links")
 
 
 def build(playground: Playground) -> gr.Blocks:
@@ -79,7 +80,7 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
         server_port=port,
         share=share,
         theme=theme(),
-        css=_asset("page.css") + _asset("generate.css"),
+        css="".join(_asset(f"{name}.css") for name in STYLES),
         max_threads=THREADS,
         head=f"<script>{_asset('page.js')}</script>",
         i18n=translations(),

@@ -1,4 +1,4 @@
-"""Every word of the page, in Japanese and English, and how each place gets its language.
+"""Every word of the page, in Japanese and English (the lab's in words/), and how each place gets its language.
 
 Labels of components: `label(key)`, which Gradio translates in the browser. HTML that a handler writes:
 `words(language(request))`. HTML that stands on the page before any handler ran: `both(key)`, of which the style sheet shows one.
@@ -9,6 +9,8 @@ from html import escape
 from typing import Literal
 
 import gradio as gr
+
+from neoxjp.ui.words import WORDS
 
 Lang = Literal["ja", "en"]
 Words = Callable[..., str]
@@ -318,6 +320,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "m_mem_note": ("文脈は 1 トークンにつき {each} バイト使います。", "A context takes {each} bytes for each token."),
 }
 # fmt: on
+assert not STRINGS.keys() & WORDS.keys(), f"said twice: {STRINGS.keys() & WORDS.keys()}"
+STRINGS |= WORDS
 
 
 def translations() -> gr.I18n:

@@ -1,4 +1,4 @@
-"""The Tokens tab: the visitor's text cut into pieces while it is typed, its counts and ids; its spellings are in compare.py.
+"""The Tokens tab: the visitor's text cut into pieces while it is typed, its counts and ids; the lab under it is in lab.py.
 
 `build` draws, `connect` wires, `endpoints` gives the same as API. What a handler shows is computed in plain functions below.
 """
@@ -12,7 +12,7 @@ import gradio as gr
 
 from neoxjp import analysis, render
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.ui import compare
+from neoxjp.ui import lab
 from neoxjp.ui.answers import check_length, expected, guarded, message_of, said
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label
@@ -40,7 +40,7 @@ class TokenizeTab:
     paste: gr.Textbox
     paste_note: gr.HTML
     pasted: gr.Textbox
-    comparison: compare.Comparison
+    lab: lab.Lab
 
 
 def build(playground: Playground) -> TokenizeTab:
@@ -86,8 +86,8 @@ def build(playground: Playground) -> TokenizeTab:
             pasted = gr.Textbox(
                 label=label("t_decoded"), lines=1, max_lines=6, interactive=False, buttons=["copy"], elem_id="t-pasted"
             )
-    comparison = compare.build(playground)
-    return TokenizeTab(text, examples, show_ids, view, counts, ids, paste, paste_note, pasted, comparison)
+    below = lab.build(playground)
+    return TokenizeTab(text, examples, show_ids, view, counts, ids, paste, paste_note, pasted, below)
 
 
 def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> None:
@@ -114,11 +114,11 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
     tab.show_ids.change(
         None, tab.show_ids, js="(on) => { document.body.classList.toggle('show-ids', on) }", api_visibility="private"
     )
-    compare.connect(tab.comparison, playground, tab.text, shown)  # the pieces first: they are what one looks at while typing
+    lab.connect(tab.lab, playground, tab.text, shown)  # the pieces first: they are what one looks at while typing
 
 
 def endpoints(playground: Playground) -> None:
-    """The tab's actions as API: /tokenize, /detokenize and /compare. Argument names and docstrings are what callers see."""
+    """The tab's actions as API: /tokenize, /detokenize and the lab's. Argument names and docstrings are what callers see."""
 
     def tokenize(text: str, compat: bool = False) -> dict[str, Any]:
         """Cut a Japanese text into tokens.
@@ -152,7 +152,7 @@ def endpoints(playground: Playground) -> None:
 
     for function in (tokenize, detokenize):
         gr.api(expected(function), api_name=function.__name__, queue=False, concurrency_limit=None)
-    compare.endpoints(playground)
+    lab.endpoints(playground)
 
 
 # ---------------------------------------------------------------- what the handlers show
