@@ -25,6 +25,10 @@ class CheckpointError(NeoxjpError, OSError):
     """A model folder or Hub id cannot be found, read or written; tensors are missing, unexpected or mis-shaped."""
 
 
+class PeerUnavailable(NeoxjpError, RuntimeError):
+    """A tokenizer to compare with cannot be had: its package, its file or its Hub repository is missing, closed or out of reach."""
+
+
 class ParameterError(NeoxjpError, ValueError):
     """An argument is out of its range; the message names the field, the value and the range."""
 

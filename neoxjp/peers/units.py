@@ -1,38 +1,12 @@
-"""The tokenizers to compare with: ours, ours as transformers has it, UTF-8 bytes, characters, and any other vocabulary folder.
+"""The tokenizers that need nothing else: ours, ours as transformers has it, UTF-8 bytes, characters, any vocabulary folder."""
 
-Each gives pieces that tile the user's text. A piece may stand for several tokens: the bytes of one character are one piece, so
-that nothing shows half a character. "𩸽" in bytes → one piece of four tokens.
-"""
-
-from collections.abc import Iterable
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from neoxjp.errors import CheckpointError
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Token
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of the user's text that is one token, or the several byte tokens of one character."""
-
-    text: str  # the user's own characters, text[start:end]
-    start: int  # half-open span in characters of the user's text
-    end: int
-    id: int | None  # the id where the piece is one token of a vocabulary; None for several tokens, or without ids
-    tokens: int = 1  # how many tokens it costs
-
-
-class Peer(Protocol):
-    """A tokenizer to compare with."""
-
-    @property
-    def name(self) -> str:
-        """What tables and the page call it."""
-
-    def pieces(self, text: str) -> list[Piece]:
-        """The pieces of a text, any text. They tile it."""
+from neoxjp.peers.pieces import Peer, Piece, pieces_of
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 @dataclass(frozen=True)
@@ -75,13 +49,19 @@ def ours(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "neoxjp") -> Peer:
     return Ours(tokenizer, name)
 
 
+_as_transformers: "weakref.WeakKeyDictionary[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer]" = weakref.WeakKeyDictionary()
+
+
 def compat(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "transformers") -> Peer:
-    """The same vocabulary cut as transformers cuts it, faults included: "," → a byte."""
-    return Ours(GPTNeoXJapaneseTokenizer(*tokenizer.vocabulary.files, compat="transformers"), name)
+    """The same vocabulary cut as transformers cuts it, faults included: "," → a byte. Read once for each tokenizer."""
+    theirs = _as_transformers.get(tokenizer)
+    if theirs is None:
+        theirs = _as_transformers[tokenizer] = GPTNeoXJapaneseTokenizer(*tokenizer.vocabulary.files, compat="transformers")
+    return Ours(theirs, name)
 
 
 def peers(tokenizer: GPTNeoXJapaneseTokenizer) -> list[Peer]:
-    """What the page compares: the loaded tokenizer, the same as transformers has it, UTF-8 bytes, characters."""
+    """The four that are always there: the tokenizer, the same as transformers has it, UTF-8 bytes, characters."""
     return [ours(tokenizer), compat(tokenizer), Utf8Bytes(), Characters()]
 
 
@@ -95,7 +75,7 @@ def folder(path: str | Path) -> Peer:
     try:
         place = Path(path).expanduser()
         there = place.is_dir()
-    except (OSError, RuntimeError):  # a name too long, "~nobody"
+    except (OSError, RuntimeError, ValueError):  # a name too long, "~nobody", a NUL
         there = False
     if not there:
         raise CheckpointError(
@@ -103,15 +83,3 @@ def folder(path: str | Path) -> Peer:
             ja=f"{str(path)!r:.80} というフォルダーはありません。vocab.txt と emoji.json のあるフォルダーを指定してください。",
         )
     return Ours(GPTNeoXJapaneseTokenizer.from_pretrained(place), place.resolve().name or str(place))
-
-
-def pieces_of(tokens: Iterable[Token], text: str) -> list[Piece]:
-    """Tokens as pieces: those that share a span, the bytes of one character, become one piece."""
-    pieces: list[Piece] = []
-    for token in tokens:
-        last = pieces[-1] if pieces else None
-        if last is not None and (last.start, last.end) == (token.start, token.end):
-            pieces[-1] = Piece(last.text, last.start, last.end, None, last.tokens + 1)
-        else:
-            pieces.append(Piece(text[token.start : token.end], token.start, token.end, token.id))
-    return pieces
