@@ -85,7 +85,12 @@ def build_parser() -> argparse.ArgumentParser:
     tokenize.add_argument(
         "--clean", action="store_true", help="replace URLs, addresses, prices and dates by tags first (do_clean_text)"
     )
-    tokenize.add_argument("--ids", action="store_true", help="print the ids only, separated by blanks")
+    tokenize.add_argument(
+        "--ids", action="store_true", help="print the ids only, separated by blanks; with --format: beside each piece"
+    )
+    tokenize.add_argument(
+        "--format", choices=["text", "markdown", "html"], default=None, help="the pieces as something to paste elsewhere"
+    )
     tokenize.add_argument(
         "--file", type=Path, nargs="+", metavar="FILE", help="encode files of any size, joined, instead of a text; see --out"
     )
@@ -261,7 +266,12 @@ def tokenize_command(options: argparse.Namespace) -> None:
         emit({"text": decoded}) if options.json else print(decoded)
         return
     tokens = tokenizer.analyze(text, do_clean_text=options.clean)
-    if options.json:
+    if options.format:
+        from neoxjp.lab import copies
+
+        copied = copies.copy(tokens, text, options.format, ids=options.ids)
+        emit({"text": text, "copy": copied}) if options.json else print(copied)
+    elif options.json:
         ids = [token.id for token in tokens]
         emit(
             {

@@ -5,31 +5,23 @@ language. What hovering and arrow keys do with the markup stands in `ui/assets/p
 """
 
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Literal
 
+from .glyphs import GLYPHS as GLYPHS
+from .glyphs import SCRIPTS, glyphs
+from .glyphs import unseen as unseen
+
 if TYPE_CHECKING:
     from .analysis import Comparison, Counts
-    from .text import Script
     from .tokenizer import Token
 
 Words = Callable[..., str]
 """`say(key, **values)` → a sentence in the visitor's language, not escaped."""
 
-GLYPHS = {"\n": "⏎", "\r": "⏎", "\t": "⇥", " ": "␣", "\u3000": "□"}
-"""What stands for a character that would be invisible in a box."""
-
-SCRIPTS: dict["Script", str] = {
-    "hiragana": "あ", "katakana": "ア", "kanji": "漢", "latin": "A", "digit": "1",
-    "symbol": "。", "emoji": "☺", "space": "␣", "other": "…",
-}  # fmt: skip
-"""The scripts in the order of legends, each with its sign: colour is never the only one."""
-
 DETAILS = ("id", "piece", "bytes", "script", "kind", "at", "spellings", "more", "folded", "lossy", "nothing")
-JOINER = "\u200d"
 SPELLINGS_SHOWN = 24  # spellings of one id listed in the detail; an id can have hundreds
 PIECES_IN_ROW = 120  # boxes drawn in one row of the comparison
 
@@ -201,25 +193,8 @@ def notice(message: str, kind: Literal["info", "error"] = "info") -> str:
 
 def visible(text: str) -> str:
     """Escaped text in which blanks, newlines and tabs are pale glyphs, and invisible or bidirectional controls are named."""
-    out: list[str] = []
-    text = text.replace("\r\n", "\n")
-    for i, character in enumerate(text):
-        if character == JOINER and 0 < i < len(text) - 1:
-            out.append(character)  # inside a sequence of emoji it is what makes them one picture
-        elif character in GLYPHS:
-            out.append(f'<i class="blank">{GLYPHS[character]}</i>')
-        elif unseen(character):
-            out.append(f'<i class="blank">U+{ord(character):04X}</i>')
-        elif unicodedata.combining(character) and not out:
-            out.append(f"◌{character}")  # a mark without its letter would land on the box's edge
-        else:
-            out.append(escape(character))
-    return "".join(out)
-
-
-def unseen(character: str) -> bool:
-    """Controls, zero-width and direction marks, lone surrogates: a box would look empty, or turn its neighbours round."""
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    shown = ((escape(sign), pale) for sign, pale in glyphs(text))
+    return "".join(f'<i class="blank">{sign}</i>' if pale else sign for sign, pale in shown)
 
 
 def attributes(**values: object) -> str:

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "neoxjp"
 ROWS = {
     "errors": -1,
     "text": 0,
+    "glyphs": 0,
     "numerals": 0,
     "vocabulary": 0,
     "cutting": 0,
@@ -64,6 +65,7 @@ ROWS = {
 # checkpoint is the front of four rooms: folders ← hub, stored ← placement.
 BESIDE: set[tuple[str, str]] = {
     ("cutting", "text"),
+    ("glyphs", "text"),
     ("cutting", "vocabulary"),
     ("scanning", "text"),
     ("scanning", "vocabulary"),
