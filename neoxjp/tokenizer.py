@@ -219,7 +219,7 @@ class GPTNeoXJapaneseTokenizer:
         """The tokens of a text with their spans in it; distinct spans tile the text."""
         found: list[tuple[int, str]] = []
         spans: list[Span] = []
-        for aligned in self._aligned(text, do_clean_text):
+        for aligned in self.aligned(text, do_clean_text):
             for id, piece, start, end in pieces(aligned.text, self.vocabulary):
                 found.append((id, piece))
                 spans.append(aligned.span(start, end))
@@ -245,7 +245,7 @@ class GPTNeoXJapaneseTokenizer:
 
     def explain(self, text: str, do_clean_text: bool | None = None) -> list[Cut]:
         """For each place where the text was cut: the candidates, the winner and the rule that chose it."""
-        cuts = [cut for aligned in self._aligned(text, do_clean_text) for cut in explain(aligned, self.vocabulary)]
+        cuts = [cut for aligned in self.aligned(text, do_clean_text) for cut in explain(aligned, self.vocabulary)]
         spans = tile([(cut.start, cut.end) for cut in cuts], len(text))
         return [replace(cut, start=start, end=end) for cut, (start, end) in zip(cuts, spans, strict=True)]
 
@@ -333,7 +333,7 @@ class GPTNeoXJapaneseTokenizer:
     def _parts(self, text: str, do_clean_text: bool | None) -> Iterator[tuple[str, bool]]:
         """The segments of the text, and whether they are normalised already."""
         if self._cleaned(do_clean_text):
-            yield from ((aligned.text, True) for aligned in self._aligned(text, True))
+            yield from ((aligned.text, True) for aligned in self.aligned(text, True))
         else:
             for start, end in self._segments(text):
                 part = text[start:end]
@@ -357,8 +357,8 @@ class GPTNeoXJapaneseTokenizer:
             self._scanner = Scanner(self.vocabulary, self._emoji) if fits else False
         return self._scanner or None
 
-    def _aligned(self, text: str, do_clean_text: bool | None) -> Iterator[AlignedText]:
-        """The same, with the spans of the user's text."""
+    def aligned(self, text: str, do_clean_text: bool | None = None) -> Iterator[AlignedText]:
+        """The text as the vocabulary is asked for it, with its spans: "猫 😀" → "猫<SP><|emoji1|>". In compat in segments."""
         for start, end in self._segments(text):
             aligned = AlignedText(text, start, end)
             if aligned.text not in SPECIALS:
