@@ -37,6 +37,20 @@ def add_commands(commands: Any, under: str) -> None:
     quality.add_argument("--documents", type=int, default=200, metavar="N", help="read only so many; 0: all (default 200)")
     _formats_option(quality, "float16,bfloat16,int8")
 
+    repetition = table_parser(tables, under, "repetition", "samples of a model: does it run in circles at these settings")
+    repetition.add_argument("--model", help="folder or Hub id (default: the bundled model)")
+    repetition.add_argument("--dtype", default="float32", help="float32 (default), float16, bfloat16 or auto")
+    repetition.add_argument("--prompts", type=Path, metavar="FILE", help="one a line (default: ten of our own)")
+    repetition.add_argument("--samples", type=int, default=2, metavar="N", help="of each prompt (default 2)")
+    repetition.add_argument("--new", type=int, default=100, metavar="N", help="ids of each sample (default 100)")
+    repetition.add_argument("--seed", type=int, default=0, metavar="N", help="of the first sample (default 0)")
+    repetition.add_argument("--temperature", type=float, default=0.8)
+    repetition.add_argument("--top-p", type=float, default=0.95)
+    repetition.add_argument("--top-k", type=int, default=0)
+    repetition.add_argument("--min-p", type=float, default=0.0)
+    repetition.add_argument("--repetition-penalty", type=float, default=1.1)
+    repetition.add_argument("--show", action="store_true", help="print every sample, not only those that run in circles")
+
     load = table_parser(tables, under, "load", "seconds and memory of loading, in each format")
     load.add_argument(
         "--shape", choices=SHAPES, default="small", help="of random weights, saved in float16 first (default small)"
