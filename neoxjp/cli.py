@@ -7,7 +7,6 @@ object, and reads standard input where no text is given. Expected errors are one
 import argparse
 import dataclasses
 import io
-import json
 import math
 import os
 import sys
@@ -20,8 +19,8 @@ from neoxjp import __version__
 from neoxjp.bench.commands import add_commands as add_bench
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.export.commands import add_commands as add_export
-from neoxjp.folders import bundled_path
 from neoxjp.lab.commands import add_commands as add_lab
+from neoxjp.terminal import default_model, emit, load_tokenizer, read_text, text_argument
 from neoxjp.train.commands import add_commands
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
 
     generate = _command(commands, "generate", generate_command, "continue a text")
-    _text_argument(generate)
+    text_argument(generate)
     _model_arguments(generate)
     generate.add_argument("--max-new-tokens", type=int, default=100, metavar="N", help="most tokens to write (default 100)")
     generate.add_argument("--min-new-tokens", type=int, default=0, metavar="N", help="no end of text before so many tokens")
@@ -76,9 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     tokenize = _command(commands, "tokenize", tokenize_command, "show the tokens of a text")
-    _text_argument(tokenize)
+    text_argument(tokenize)
     tokenize.add_argument(
-        "--model", default=_default_model(), help="folder or Hub id with vocab.txt and emoji.json (default: the bundled one)"
+        "--model", default=default_model(), help="folder or Hub id with vocab.txt and emoji.json (default: the bundled one)"
     )
     tokenize.add_argument("--revision", default=None, help="Hub revision")
     tokenize.add_argument("--compat", choices=["transformers"], default=None, help="the ids of transformers, its faults included")
@@ -100,7 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     tokenize.add_argument("--decode", action="store_true", help="the other way: read ids, print their text")
 
     score = _command(commands, "score", score_command, "how likely the model finds a text")
-    _text_argument(score)
+    text_argument(score)
     _model_arguments(score)
 
     convert = _command(commands, "convert", convert_command, "turn a folder's pickle weights into safetensors, once")
@@ -123,16 +122,8 @@ def _command(commands: Any, name: str, function: Any, help_text: str) -> argpars
     return parser
 
 
-def _default_model() -> str:
-    return os.environ.get("NEOXJP_MODEL") or str(bundled_path())
-
-
-def _text_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("text", nargs="?", default=None, help="the text; - or nothing reads standard input")
-
-
 def _model_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default=_default_model(), help="folder or Hub id (default: the bundled model)")
+    parser.add_argument("--model", default=default_model(), help="folder or Hub id (default: the bundled model)")
     parser.add_argument("--revision", default=os.environ.get("NEOXJP_REVISION"), help="Hub revision")
     parser.add_argument(
         "--dtype",
@@ -146,22 +137,6 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", default=None, help="cpu, cuda, cuda:1 or auto (accelerate spreads the layers); default: cuda if there is one"
     )
     parser.add_argument("--offline", action="store_true", help="use only what is already on this machine")
-
-
-def read_text(given: str | None) -> str:
-    """The text of the command: the argument, or standard input (its one last newline removed). Raises ParameterError."""
-    if given is not None and given != "-":
-        return given
-    if given is None and sys.stdin.isatty():
-        raise ParameterError("no text: give it as an argument, or pipe it in")
-    try:
-        text = sys.stdin.buffer.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ParameterError(
-            f"standard input is not UTF-8 (byte {error.object[error.start]:#04x} at {error.start}): "
-            "convert it first, for example with iconv"
-        ) from error
-    return text[:-1] if text.endswith("\n") else text
 
 
 def load(options: argparse.Namespace) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer]":
@@ -180,27 +155,6 @@ def load(options: argparse.Namespace) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTN
         dtype = cpu_dtype(folder)
     model = GPTNeoXJapaneseForCausalLM.from_pretrained(folder, dtype=dtype, quantization=options.quantization, device_map=device)
     return model, tokenizer
-
-
-def load_tokenizer(options: argparse.Namespace) -> "GPTNeoXJapaneseTokenizer":
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-
-    return GPTNeoXJapaneseTokenizer.from_pretrained(
-        options.model,
-        revision=options.revision,
-        local_files_only=getattr(options, "offline", False),
-        compat=getattr(options, "compat", None),
-    )
-
-
-def emit(record: dict[str, Any]) -> None:
-    """One line of JSON; escaped where standard output cannot hold it as it is (another encoding, bytes that are not UTF-8)."""
-    line = json.dumps(record, ensure_ascii=False, allow_nan=False)
-    try:
-        line.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        line = json.dumps(record, allow_nan=False)
-    print(line)
 
 
 def generate_command(options: argparse.Namespace) -> None:

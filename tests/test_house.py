@@ -49,6 +49,7 @@ ROWS = {
     "generation": 2,
     "model": 2,
     "peers": 2,
+    "terminal": 2,
     "memory": 3,
     "analysis": 3,
     "lab": 3,
