@@ -58,6 +58,8 @@ ROWS = {
     "export": 3,
     "render": 4,
     "render_steps": 4,
+    "render_lexicon": 4,
+    "render_curve": 4,
     "doctor": 4,
     "cli": 5,
     "__main__": 6,
@@ -94,6 +96,8 @@ BESIDE: set[tuple[str, str]] = {
     ("checkpoint", "stored"),
     ("checkpoint", "linear"),
     ("render_steps", "render"),
+    ("render_lexicon", "render"),
+    ("render_curve", "render"),
     ("lab", "analysis"),
     ("lab", "train"),  # texts are read as training reads them
     ("bench", "train"),  # texts are read as training reads them

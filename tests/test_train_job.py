@@ -19,7 +19,7 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.commands import named
 from neoxjp.train.job import ProgressLine, progress_line
 from neoxjp.train.plot import _running_mean, plot, ticks
-from neoxjp.train.runs import open_log
+from neoxjp.train.runs import open_log, read_curve, write_curve
 from neoxjp.train.start import Start, merge_lora, start_model
 from tests.train_tiny import TEXTS, losses, settings
 
@@ -315,6 +315,19 @@ def test_a_plot_is_drawn_from_any_log(tmp_path) -> None:
         plot(tmp_path / "log.csv", tmp_path / "plot.png", "a run")
         with Image.open(tmp_path / "plot.png") as image:
             assert image.size == (1200, 720)
+
+
+def test_a_log_in_short_has_the_means_of_equal_stretches(tmp_path) -> None:
+    open_log(tmp_path / "log.csv", 0)
+    write_curve(tmp_path / "log.csv", tmp_path / "training.csv")
+    assert not (tmp_path / "training.csv").exists()
+    rows = [f"{n},{n * 2},{n * 16},16,1.0,3.0,{n},9" for n in range(1, 251)]
+    (tmp_path / "log.csv").write_text((tmp_path / "log.csv").read_text() + "\n".join(rows) + "\n")
+    write_curve(tmp_path / "log.csv", tmp_path / "training.csv")
+    points = read_curve(tmp_path / "training.csv")
+    assert points[0] == (48, 6, 2.0)  # the mean of steps 1, 2, 3
+    assert points[-1] == (4000, 500, 250.0)
+    assert len(points) == 84
 
 
 def test_the_mean_runs_over_the_last_values() -> None:

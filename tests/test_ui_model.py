@@ -99,6 +99,19 @@ def test_only_the_bundled_card_is_shown_without_its_front_matter(playground, mon
     (playground.loaded.folder / "README.md").unlink()
 
 
+def test_the_curve_of_the_training_is_drawn_where_the_folder_has_one(playground):
+    path = playground.loaded.folder / "training.csv"
+    assert "curve" not in model.facts(playground, "en")
+    path.write_text("tokens,seconds,bits_per_character\n1000000,60,6.5\n2000000,120,4.5\n3000000,180,4.0\n", encoding="utf-8")
+    shown = model.facts(playground, "en")
+    assert "from 6.50 to 4.00 bits per character, in 3.0 million tokens, 3 minutes" in shown
+    assert shown.count("<polyline") == 1
+    for broken in ("", "tokens\n1\n", "tokens,seconds,bits_per_character\n<b>,1,2\n3,4,5\n", "\0"):
+        path.write_text(broken, encoding="utf-8")
+        assert "<polyline" not in model.facts(playground, "en")
+    path.unlink()
+
+
 # ---------------------------------------------------------------- loading another
 
 

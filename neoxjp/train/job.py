@@ -20,7 +20,7 @@ from neoxjp.train.commands import named
 from neoxjp.train.corpus import Packed, pack_once
 from neoxjp.train.loop import fresh_model, train
 from neoxjp.train.plot import plot
-from neoxjp.train.runs import last_checkpoint, save_model, writing
+from neoxjp.train.runs import last_checkpoint, save_model, write_curve, writing
 from neoxjp.train.settings import TrainSettings, bf16_helps
 from neoxjp.train.start import Start, merge_lora, start_model, start_tokenizer, stored_dtype
 
@@ -66,6 +66,7 @@ def run_job(options: argparse.Namespace, *, main_first: Callable[[], AbstractCon
     out = folder / "model"
     if is_main:
         save_model(merge_lora(model), tokenizer, out, dtype)
+        write_curve(folder / "log.csv", out / "training.csv")
         began = f"from {start.model}" if start.model else "from scratch"
         with writing(folder / "plot.png"):
             plot(folder / "log.csv", folder / "plot.png", f"{model.num_parameters / 1e6:.1f} M parameters, {began}")

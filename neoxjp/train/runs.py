@@ -5,6 +5,7 @@ A checkpoint holds the weights that train, what the optimizers remember (state.p
 
 import csv
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.settings import TrainSettings
 
 COLUMNS = ("step", "seconds", "tokens", "length", "rate", "loss", "bits_per_character", "tokens_per_second")
+CURVE = ("tokens", "seconds", "bits_per_character")  # of training.csv
 _SHAPE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_multiple_size")
 
 
@@ -146,6 +148,7 @@ def export(
         )
     model.load_state_dict(state)
     save_model(model, GPTNeoXJapaneseTokenizer.from_pretrained(str(tokenizer_folder)), out, dtype)
+    write_curve(Path(folder) / "log.csv", Path(out) / "training.csv")
     return facts
 
 
@@ -155,6 +158,38 @@ def save_model(
     """Write a model folder with weights in `dtype` and the tokenizer's files. The model's own weights become `dtype` too."""
     model.to(dtype).save_pretrained(str(out))
     tokenizer.save_pretrained(str(out))
+
+
+def write_curve(log: Path, out: Path, points: int = 100) -> None:
+    """Write a run's log.csv in short: `points` means over equal stretches of steps. Nothing where there are no steps.
+
+    save_model's folder keeps it as training.csv, and the page draws it. A row: tokens read so far, seconds, bits per character.
+    """
+    rows = read_log(log)
+    if not rows:
+        return
+    width = math.ceil(len(rows) / points)
+    fresh = out.with_name(f".{out.name}.writing")
+    with writing(out):
+        with fresh.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(CURVE)
+            for start in range(0, len(rows), width):
+                some = rows[start : start + width]
+                bits = sum(float(row["bits_per_character"]) for row in some) / len(some)
+                writer.writerow((int(some[-1]["tokens"]), round(float(some[-1]["seconds"])), round(bits, 4)))
+        fresh.replace(out)
+
+
+def read_curve(path: Path) -> list[tuple[int, int, float]]:
+    """What `write_curve` wrote; empty for a file that is not there, too large, or no curve."""
+    try:
+        if path.stat().st_size > 1_000_000:
+            return []
+        rows = read_log(path)
+        return [(int(row["tokens"]), int(row["seconds"]), float(row["bits_per_character"])) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return []
 
 
 def clean(folder: Path) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import linear, render, render_steps
+from neoxjp import linear, render, render_curve, render_steps
 from neoxjp.checkpoint import bundled_path
 from neoxjp.errors import NeoxjpError
 from neoxjp.memory import NoRoom, free_memory, gib, weight_bytes
+from neoxjp.train.runs import read_curve
 from neoxjp.ui.session import Choice, Loaded, Playground, Progress
 from neoxjp.ui.strings import Lang, Words, both, label, language, words
 
@@ -241,6 +242,7 @@ def facts(playground: Playground, lang: Lang) -> str:
     return (
         f'<h2 class="sub">{escape(say("m_loaded_now"))}</h2>{render.table((), rows)}'
         f'<h2 class="sub">{escape(say("m_memory"))}</h2>{memory_bars(playground, model, say)}'
+        f"{training_curve(playground.loaded, say)}"
         f'<details class="config"><summary>config.json</summary>{config}</details>'
     )
 
@@ -263,6 +265,19 @@ def memory_bars(playground: Playground, model: dict[str, Any], say: Words) -> st
     )
     note = escape(say("m_mem_note", each=f"{model['cache_bytes_per_token']:,}"))
     return f'<table class="facts memory"><tbody>{rows}</tbody></table><p class="hint">{note}</p>'
+
+
+def training_curve(loaded: Loaded | None, say: Words) -> str:
+    """How the model learned, drawn from the training.csv that `neoxjp train` leaves in its folder; empty without one."""
+    points = read_curve(loaded.folder / "training.csv") if loaded is not None and loaded.folder is not None else []
+    if len(points) < 2:
+        return ""
+    (_, _, first), (tokens, seconds, last) = points[0], points[-1]
+    facts = say(
+        "m_curve_facts", tokens=f"{tokens / 1e6:.1f}", minutes=f"{seconds / 60:.0f}", first=f"{first:.2f}", last=f"{last:.2f}"
+    )
+    drawn = render_curve.curve([(at, bits) for at, _, bits in points], say("m_curve_tokens"), say("m_curve_bits"), facts)
+    return f'<h2 class="sub">{escape(say("m_curve"))}</h2>{drawn}<p class="hint">{escape(facts)}</p>'
 
 
 def card(loaded: Loaded | None) -> str:
