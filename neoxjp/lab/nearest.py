@@ -15,8 +15,9 @@ import jaconv
 
 from neoxjp import readings
 from neoxjp.errors import ParameterError
-from neoxjp.lab.why import WINDOW, Cuts, Part
+from neoxjp.lab.why import WINDOW, Cuts, Part, Place, Slot, WhatIf, what_if
 from neoxjp.text import Span
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 How = Literal["equal", "contains", "reading", "width", "prefix", "suffix"]
 Reason = Literal["taken", "smaller id", "begun before", "other characters"]
@@ -52,6 +53,40 @@ class Word:
     whole: bool  # it is one token, and nothing else is in that token
     fits: bool  # False: it is longer than the window, so no token can hold it
     entries: tuple[Entry, ...]  # empty where the word is whole
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a command or an API call asked about the cuts of a text."""
+
+    text: str
+    cuts: tuple[Place, ...]  # all of them, or the one that was asked about
+    what_if: WhatIf | None
+    word: Word | None  # None where no place was asked about
+
+
+def explanation(
+    tokenizer: GPTNeoXJapaneseTokenizer,
+    text: str,
+    at: int | None = None,
+    replacement: str | None = None,
+    which: Slot = "next",
+    word: str | None = None,
+) -> Explanation:
+    """The cuts of a text; with `at`, the one that holds that character, with its word and what a replacement would change.
+
+    Raises:
+        ParameterError: the text has no such character or word; the replacement is too long, or there is no place for it.
+    """
+    cuts = Cuts(tokenizer, text)
+    if at is None:
+        if replacement is not None or word is not None:
+            raise ParameterError("a replacement or a word needs a place: say which character is asked about (at)")
+        return Explanation(text, tuple(cuts), None, None)
+    index = cuts.at(at)
+    tried = None if replacement is None else what_if(cuts, index, replacement, which)
+    start, end = word_at(text, at) if word is None else span_of(text, word, at)
+    return Explanation(text, (cuts[index],), tried, nearest(cuts, start, end))
 
 
 def word_at(text: str, position: int) -> Span:

@@ -138,6 +138,21 @@ def effect(tokenizer: GPTNeoXJapaneseTokenizer, before: Roundtrip, normalization
     return Effect(normalization, text, replacements, characters, before.tokens, after.tokens, before.changed, after.changed)
 
 
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """What a command or an API call asked: a text, normalised first, and its round trip."""
+
+    effect: Effect
+    roundtrip: Roundtrip  # of the normalised text
+
+
+def normalised(tokenizer: GPTNeoXJapaneseTokenizer, text: str, normalization: Normalization) -> Normalised:
+    """Normalise a text, then encode and decode it. Raises ParameterError where the normalisation is unknown."""
+    before = roundtrip(tokenizer, text)
+    found = effect(tokenizer, before, normalization)
+    return Normalised(found, roundtrip(tokenizer, found.text) if found.replacements else before)
+
+
 def grouped(found: Iterable[Difference | Replacement]) -> list[tuple[str, str, int]]:
     """(was, became, how often), the most frequent first."""
     return [(was, became, times) for (was, became), times in Counter((each.was, each.became) for each in found).most_common()]
