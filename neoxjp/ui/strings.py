@@ -318,7 +318,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "m_curve_tokens": ("読んだトークン数", "tokens read"),
     "m_curve_bits": ("ビット／文字（低いほどよい）", "bits per character (lower is better)"),
     "m_curve_facts": ("学習用の文章で、{tokens} 百万トークン・{minutes} 分のあいだに {first} から {last} ビット／文字へ。",
-                      "On its training text from {first} to {last} bits per character, in {tokens} million tokens, {minutes} minutes."),
+                      "On its training text from {first} to {last} bits per character, "
+                      "in {tokens} million tokens, {minutes} minutes."),
     "m_mem_weights": ("重み", "weights"),
     "m_mem_cache": ("1 人分の文脈（満杯のとき）", "one visitor’s full context"),
     "m_mem_free": ("空き", "free"),
