@@ -58,7 +58,7 @@ def tokens(
     drawn = sum(len(group) for group in shown)
     more = notice(say("not_drawn", drawn=f"{drawn:,}", rest=f"{len(records) - drawn:,}")) if drawn < len(records) else ""
     facts = attributes(data_entries=data(entries), data_words=data(_detail_words(say)))
-    pieces = f'<div class="pieces" role="listbox" lang="ja"{attributes(aria_label=total)}>{boxes}</div>'
+    pieces = f'<div class="pieces" role="listbox" lang="ja"{attributes(aria_label=total, data_all=len(records))}>{boxes}</div>'
     marks = {mark for group in shown for mark in _marks(group)}
     return f'<section class="tokens"{facts}>{pieces}{more}{_legend(shown, marks, say)}{_detail_place(say)}</section>'
 

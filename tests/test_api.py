@@ -20,7 +20,7 @@ from neoxjp.engine import score
 from tests.page import serve, wait_for_model
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "api_client.py"
-ENDPOINTS = {"/generate", "/score", "/model_info", "/tokenize", "/compare"}
+ENDPOINTS = {"/generate", "/score", "/model_info", "/tokenize", "/compare", "/copy"}
 
 
 @pytest.fixture(scope="module")

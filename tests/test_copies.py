@@ -136,8 +136,8 @@ def test_markdown_explains_the_marks_that_are_there(tokenizer: GPTNeoXJapaneseTo
         return copies.as_markdown(tokenizer.analyze(text), text)
 
     assert copied("犬").endswith("\n\n1 token")
-    assert copied("慶應").endswith("\n\n1 token; ≈ folded into another spelling")
-    assert copied("𩸽").endswith("\n\n4 tokens; small number = tokens of a character split into bytes")
+    assert copied("慶應").endswith("\n\n1 token · ≈ folded into another spelling")
+    assert copied("𩸽").endswith("\n\n4 tokens · small number = tokens of a character split into bytes")
 
 
 def test_nothing_is_copied_of_nothing() -> None:
@@ -180,7 +180,7 @@ def test_every_legend_can_be_said_in_both_languages() -> None:
     [
         (("--format", "text"), "≈慶應│と\n"),
         (("--format", "text", "--ids"), "≈慶應 ["),
-        (("--format", "markdown"), "≈`慶應` `と`\n\n2 tokens; ≈ folded"),
+        (("--format", "markdown"), "≈`慶應` `と`\n\n2 tokens · ≈ folded"),
         (("--format", "html"), '<div style="'),
         (("--format", "text", "--json"), '{"text": "慶應と", "copy": "≈慶應│と"}\n'),
     ],

@@ -124,7 +124,7 @@ def as_markdown(
     if any(len(box.ids) > 1 for box in found):
         notes.append(words["bytes"])
     pieces = _lines(found, write, " ")
-    return "\n\n".join(part for part in (pieces, "; ".join(note for note in notes if note)) if part)
+    return "\n\n".join(part for part in (pieces, " · ".join(note for note in notes if note)) if part)
 
 
 def as_html(

@@ -32,7 +32,7 @@ class Lab:
 def build(playground: Playground) -> Lab:
     """Draw the sections."""
     tab, sections, due = {}, {}, {}
-    with gr.Tabs(selected=FIRST, elem_id="lab") as tabs:
+    with gr.Tabs(selected=FIRST, elem_id="lab", overflow_behavior="wrap") as tabs:
         for key, section in SECTIONS.items():
             with gr.Tab(label(f"lab_{key}"), id=key, render_children=True, elem_id=f"lab-{key}") as tab[key]:
                 sections[key] = section.build(playground)

@@ -10,13 +10,14 @@ from typing import Any
 import gradio as gr
 
 from neoxjp import render
-from neoxjp.ui import generate, model, tokenize
+from neoxjp.ui import generate, links, model, tokenize
 from neoxjp.ui.session import THREADS, Playground
 from neoxjp.ui.strings import both, label, language, translations, words
 from neoxjp.ui.theme import theme
 
 ASSETS = files("neoxjp.ui") / "assets"
 STYLES = ("page", "generate", "matrix", "why", "roundtrip", "lexicon", "corpus", "links")
+SCRIPTS = ("page.js", "copies.js")
 
 
 def build(playground: Playground) -> gr.Blocks:
@@ -28,7 +29,7 @@ def build(playground: Playground) -> gr.Blocks:
             status = gr.HTML(elem_id="status", apply_default_css=False)
         changed = gr.Number(0, visible="hidden")  # the serial of what is loaded: its change event tells the tabs
         timer = gr.Timer(0.5)
-        with gr.Tabs(selected="generate", elem_id="tabs"):
+        with gr.Tabs(selected="generate", elem_id="tabs") as tabs:
             with gr.Tab(label("tab_generate"), id="generate", render_children=True):
                 generate_tab = generate.build(playground)
             with gr.Tab(label("tab_tokenize"), id="tokenize", render_children=True):
@@ -45,6 +46,8 @@ def build(playground: Playground) -> gr.Blocks:
         generate.connect(generate_tab, playground, changed, status)
         tokenize.connect(tokenize_tab, playground, changed)
         tokenize.endpoints(playground)
+        links.connect(tokenize_tab.links, playground, blocks, tokenize_tab.linked(tabs))
+        links.endpoints(playground)
         model.connect(model_tab, playground, changed, status, lambda request: head_line(playground, request))
     return blocks
 
@@ -82,7 +85,7 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
         theme=theme(),
         css="".join(_asset(f"{name}.css") for name in STYLES),
         max_threads=THREADS,
-        head=f"<script>{_asset('page.js')}</script>",
+        head="".join(f"<script>{_asset(name)}</script>" for name in SCRIPTS),
         i18n=translations(),
         footer_links=["api"],
         ssr_mode=False,

@@ -12,8 +12,9 @@ import gradio as gr
 
 from neoxjp import analysis, render
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.ui import lab
+from neoxjp.ui import lab, links
 from neoxjp.ui.answers import check_length, expected, guarded, message_of, said
+from neoxjp.ui.links import Linked
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label
 
@@ -35,12 +36,17 @@ class TokenizeTab:
     examples: dict[str, gr.Button]
     show_ids: gr.Checkbox
     view: gr.HTML
+    links: links.Links
     counts: gr.HTML
     ids: gr.Textbox
     paste: gr.Textbox
     paste_note: gr.HTML
     pasted: gr.Textbox
     lab: lab.Lab
+
+    def linked(self, tabs: gr.Tabs) -> Linked:
+        """What a link to this tab restores; `tabs` are those of the page."""
+        return Linked(tabs, self.text, self.lab, {"ids": self.show_ids})
 
 
 def build(playground: Playground) -> TokenizeTab:
@@ -61,6 +67,7 @@ def build(playground: Playground) -> TokenizeTab:
                 html_attributes=gr.InputHTMLAttributes(lang="ja", spellcheck=False),
             )
             view = gr.HTML(both("wait_vocabulary"), elem_id="t-view", apply_default_css=False)
+            row = links.build()
         with gr.Column(scale=3, min_width=250, elem_classes="card side"):
             counts = gr.HTML(elem_id="t-counts", apply_default_css=False)
     with gr.Accordion(label("t_ids_section"), open=False, elem_id="t-ids-section"), gr.Row():
@@ -87,7 +94,7 @@ def build(playground: Playground) -> TokenizeTab:
                 label=label("t_decoded"), lines=1, max_lines=6, interactive=False, buttons=["copy"], elem_id="t-pasted"
             )
     below = lab.build(playground)
-    return TokenizeTab(text, examples, show_ids, view, counts, ids, paste, paste_note, pasted, below)
+    return TokenizeTab(text, examples, show_ids, view, row, counts, ids, paste, paste_note, pasted, below)
 
 
 def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> None:

@@ -46,7 +46,13 @@ def visit(browser: Any, page_url: str) -> Iterator[Visit]:
         page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
 
     def open_page(
-        tab: str = "g", lang: str = "ja", theme: str = "light", width: int = 1280, url: str = page_url, state: str = "ready"
+        tab: str = "g",
+        lang: str = "ja",
+        theme: str = "light",
+        width: int = 1280,
+        url: str = page_url,
+        state: str = "ready",
+        link: str = "",  # opened instead, as somebody sent it
     ) -> Any:
         context = browser.new_context(
             locale={"ja": "ja-JP", "en": "en-US"}[lang],
@@ -60,9 +66,10 @@ def visit(browser: Any, page_url: str) -> Iterator[Visit]:
         page = context.new_page()
         page.set_default_timeout(30_000)
         watch(page, url)
-        page.goto(f"{url}/?__theme={theme}")
+        page.goto(link or f"{url}/?__theme={theme}")
         page.locator(f".status.{state}").wait_for()
-        page.get_by_role("tab").nth("gtm".index(tab)).click()
+        if not link:
+            page.get_by_role("tab").nth("gtm".index(tab)).click()
         return page
 
     yield open_page

@@ -150,6 +150,7 @@
     kept(name, text) {
       if (asked.has(name)) return text;
       asked.add(name);
+      if (window.neoxjp.linked) return text; // the page was opened by a link: see copies.js
       return sessionStorage.getItem("neoxjp." + name) ?? text;
     },
     download(text, name, type) {

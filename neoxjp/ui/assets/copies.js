@@ -1,0 +1,212 @@
+// Links and copies of the token view: onto the clipboard, or where that is forbidden into a file. The picture is drawn here, in the
+// visitor's own fonts and theme. Text is only ever set through textContent, value or fillText.
+(() => {
+  "use strict";
+
+  const FILES = { html: ["tokens.html", "text/html"], markdown: ["tokens.md", "text/markdown"], text: ["tokens.txt", "text/plain"], png: ["tokens.png", "image/png"] };
+  const NAME = "lab"; // of the parameter: as in address.py
+
+  const words = () => JSON.parse(document.querySelector("#l-said").dataset.words)[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
+  function say(key, values = {}) {
+    const sentence = words()[key].replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? values[name].toLocaleString() : values[name]));
+    document.querySelector("#l-said").textContent = sentence;
+  }
+
+  // ---------------------------------------------------------------- the clipboard
+
+  // Some browsers allow writing only while the press is being handled, but the server's answer comes later: they take a promise.
+  let pending = null;
+  function begin(kind) {
+    const types = { html: ["text/html", "text/plain"], png: ["image/png"] }[kind] ?? ["text/plain"];
+    pending = { kind, done: null };
+    const value = new Promise((settle, fail) => { pending.settle = settle; pending.fail = fail; });
+    value.catch(() => {});
+    if (!navigator.clipboard?.write || !window.ClipboardItem) return;
+    const blobs = types.map((type) => [type, value.then((content) => (content instanceof Blob ? content : new Blob([content], { type })))]);
+    for (const [, blob] of blobs) blob.catch(() => {});
+    try {
+      pending.done = navigator.clipboard.write([new ClipboardItem(Object.fromEntries(blobs))]).then(() => true, () => false);
+    } catch { /* this browser takes no promises: written in `end` */ }
+  }
+  async function end(value) {
+    const { kind, done, settle } = pending;
+    settle(value);
+    if (done && (await done)) return { kind, copied: true };
+    if (value instanceof Blob) return { kind, copied: false };
+    return { kind, copied: (await navigator.clipboard?.writeText(value).then(() => true, () => false)) ?? false };
+  }
+
+  document.addEventListener("click", (event) => {
+    const kind = event.target.closest?.("button[id^='l-copy-']")?.id.slice("l-copy-".length);
+    if (!kind) return;
+    document.querySelector("#l-said").textContent = "";
+    if (kind === "save") picture("save");
+    else begin(kind);
+    if (kind === "png") picture("png");
+  }, true);
+
+  const counted = (n, all) => ({ n, all, kind: words()["l_" + pending.kind] });
+  async function copied(given) {
+    if (!given || !pending) { pending?.fail?.(); return; } // the page says why beside the button
+    const { value, n, all } = JSON.parse(given);
+    const link = pending.kind === "link";
+    const content = link ? new URL(value, location.origin + location.pathname).href : value;
+    const { kind, copied } = await end(content);
+    if (link && copied) say("l_link_copied", { n: content.length });
+    else if (link) show(content);
+    else if (copied) say(n === all ? "l_copied" : "l_copied_part", counted(n, all));
+    else { save(new Blob([content], { type: FILES[kind][1] }), kind); say("l_saved", counted(n, all)); }
+  }
+
+  function show(link) {
+    say("l_link_shown");
+    const box = document.createElement("input");
+    box.readOnly = true;
+    box.value = link;
+    document.querySelector("#l-said").append(box);
+    box.select();
+  }
+
+  function save(blob, kind) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = FILES[kind][0];
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }
+
+  // ---------------------------------------------------------------- the picture
+
+  const WIDTH = 960, EDGE = 24, MOST = 4_000, SCALE = 2; // CSS pixels; phones draw no canvas of more than 16 million pixels
+
+  async function picture(kind) {
+    if (kind === "save") pending = { kind };
+    const { canvas, n, all } = draw(document.querySelector("#t-view .tokens"));
+    const blob = await new Promise((give) => canvas.toBlob(give, "image/png"));
+    const written = kind === "save" ? { copied: false } : await end(blob);
+    if (!written.copied) save(blob, "png");
+    const key = !written.copied ? "l_saved" : n === all ? "l_copied" : "l_copied_part";
+    say(key, { n, all, kind: words().l_png });
+  }
+
+  // The runs of a box: its text, whether that is a pale sign, whether it is the raised count.
+  function runs(piece) {
+    const found = [];
+    const walk = (node, pale, raised) => {
+      if (node.nodeType === Node.TEXT_NODE) found.push({ text: node.data, pale, raised });
+      else for (const child of node.childNodes) walk(child, pale || node.className === "blank", raised || node.nodeName === "SUP");
+    };
+    walk(piece, false, false);
+    return found;
+  }
+
+  function draw(view) {
+    const place = view.querySelector(".pieces");
+    const style = getComputedStyle(place);
+    const colour = (name) => style.getPropertyValue("--" + name).trim();
+    const ids = document.body.classList.contains("show-ids");
+    const font = (size) => `${size}px ${style.fontFamily}`;
+    const canvas = document.createElement("canvas");
+    const pen = canvas.getContext("2d");
+    const width = (text, size) => { pen.font = font(size); return pen.measureText(text).width; };
+
+    // Where everything stands, before the height is known.
+    const high = ids ? 43 : 27, step = high + 11, boxes = []; // of a box without its line, and from line to line
+    let x = EDGE, y = EDGE, n = 0, full = false, odd = false;
+    for (const piece of place.children) {
+      if (piece.nodeName === "BR") { x = EDGE; y += step; continue; }
+      const mark = piece.classList.contains("folded") ? "≈" : piece.classList.contains("lossy") ? "≠" : "";
+      const parts = runs(piece).map((run) => ({ ...run, size: run.raised ? 10 : 18, width: width(run.text, run.raised ? 10 : 18) }));
+      if (mark) parts.unshift({ text: mark, pale: true, size: 11, width: width(mark, 11) + 1, mark: true });
+      const wide = Math.max(parts.reduce((sum, part) => sum + part.width, 0), ids ? width(piece.dataset.id, 10) : 0) + 6;
+      if (x + wide > WIDTH - EDGE && x > EDGE) { x = EDGE; y += step; }
+      if (y + step > MOST - 4 * EDGE) { full = true; break; }
+      boxes.push({ piece, parts, x, y, wide, odd });
+      n += piece.dataset.id.split(" ").length;
+      odd = !odd;
+      x += wide + 1;
+    }
+    const all = Number(place.dataset.all);
+    const legend = Array.from(view.querySelectorAll(".legend .key"), (key) => ({ sign: getComputedStyle(key, "::before").content.replace(/^"|"$|^none$|^normal$/g, ""), text: key.textContent, line: getComputedStyle(key) }));
+    const said = n === all ? place.getAttribute("aria-label") : words().l_part.replace("{n}", n.toLocaleString()).replace("{all}", all.toLocaleString());
+    const notes = [{ sign: "", text: said }, ...legend];
+    let noteX = EDGE, noteY = y + step + (x > EDGE || full ? 8 : 0);
+    for (const note of notes) {
+      const wide = width(note.sign + note.text, 13);
+      if (noteX + wide > WIDTH - EDGE && noteX > EDGE) { noteX = EDGE; noteY += 26; }
+      Object.assign(note, { x: noteX, y: noteY, wide });
+      noteX += wide + 18;
+    }
+
+    canvas.width = WIDTH * SCALE;
+    canvas.height = (noteY + 26 + EDGE / 2) * SCALE;
+    pen.scale(SCALE, SCALE);
+    pen.fillStyle = colour("card");
+    pen.fillRect(0, 0, WIDTH, canvas.height);
+    pen.textBaseline = "alphabetic";
+    for (const box of boxes) {
+      const { piece, parts, x, y, wide } = box;
+      const script = getComputedStyle(piece);
+      pen.fillStyle = colour(box.odd ? "piece-b" : "piece-a");
+      pen.beginPath();
+      pen.roundRect(x, y, wide, high + 3, 3);
+      pen.fill();
+      pen.fillStyle = colour("piece-edge");
+      pen.fillRect(x + wide - 1, y + 1, 1, high - 1);
+      pen.fillStyle = script.borderBottomColor;
+      for (const [from, thick] of script.borderBottomStyle === "double" ? [[0, 1], [2, 1]] : [[0, 3]]) pen.fillRect(x, y + high + from, wide, thick);
+      let at = x + 3;
+      for (const part of parts) {
+        pen.font = font(part.size);
+        pen.fillStyle = colour(part.pale || part.raised ? "ink-2" : "ink");
+        pen.fillText(part.text, at, y + (part.raised ? 13 : 20));
+        if (!part.mark && !part.raised && piece.matches(".folded, .lossy")) underline(pen, at, y + 24, part.width, piece.matches(".lossy"));
+        at += part.width;
+      }
+      if (!ids) continue;
+      pen.font = font(10);
+      pen.fillStyle = colour("ink-2");
+      pen.fillText(piece.dataset.id, x + (wide - pen.measureText(piece.dataset.id).width) / 2, y + 39);
+    }
+    pen.font = font(13);
+    for (const note of notes) {
+      pen.fillStyle = colour("ink-2");
+      pen.fillText(note.sign + note.text, note.x, note.y + 13);
+      if (!note.line || note.sign) continue;
+      pen.fillStyle = note.line.borderBottomColor;
+      pen.fillRect(note.x, note.y + 18, note.wide, 3);
+    }
+    return { canvas, n, all };
+  }
+
+  function underline(pen, x, y, width, wavy) {
+    pen.strokeStyle = pen.fillStyle;
+    pen.lineWidth = wavy ? 1.2 : 1.6;
+    pen.setLineDash(wavy ? [] : [1.6, 2]);
+    pen.beginPath();
+    pen.moveTo(x, y);
+    if (wavy) for (let i = 1; i <= width; i += 1) pen.lineTo(x + i, y + 1.3 * Math.sin((i * Math.PI) / 3));
+    else pen.lineTo(x + width, y);
+    pen.stroke();
+    pen.setLineDash([]);
+  }
+
+  // ---------------------------------------------------------------- a page that was opened by a link
+
+  const linked = new URLSearchParams(location.search).has(NAME);
+  const arrived = () => document.documentElement.classList.remove("arriving");
+  if (linked) { // what the link says must not be preceded by a flash of the page's own first text
+    document.documentElement.classList.add("arriving");
+    setTimeout(arrived, 10_000);
+  }
+  Object.assign(window.neoxjp, {
+    copied,
+    arrived,
+    linked,
+    // A link wins over the text that the browser kept, but not over what was typed since it was opened.
+    reloaded(name) {
+      const again = performance.getEntriesByType("navigation")[0]?.type === "reload";
+      return [again ? sessionStorage.getItem("neoxjp." + name) : null];
+    },
+  });
+})();
