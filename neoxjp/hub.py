@@ -56,6 +56,61 @@ def resolve(
     return folder
 
 
+def resolve_file(
+    repo: str,
+    names: Sequence[str],
+    *,
+    revision: str | None = None,
+    most_bytes: int | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """One file of a Hub repository: the first of `names` that the cache holds or, asked only then, the repository.
+
+    Nothing larger than `most_bytes` is downloaded.
+
+    Raises:
+        CheckpointError: no such id or revision; it is gated; the Hub is out of reach; it lacks the names; the file is too large.
+    """
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    at = f"{repo!r}" + (f" at revision {revision!r}" if revision else "")
+    with _hub_errors(repo, revision):
+        for name in names:
+            cached = try_to_load_from_cache(repo, name, revision=revision)
+            if isinstance(cached, str):
+                return Path(cached)
+        if local_files_only:
+            raise _not_cached(f"{listed(list(names))} of {at}")
+        try:
+            # One question, and ten seconds of silence are enough: huggingface_hub's own way tries again for most of a minute.
+            about = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=10)
+            held = {file.rfilename: file.size for file in about.siblings or []}
+            found = [name for name in names if name in held]
+            if not found:
+                raise CheckpointError(
+                    f"{at} lacks {listed(list(names))}; it holds {listed(list(held)) or 'nothing'}",
+                    ja=f"{at} に {listed(list(names))} がありません",
+                )
+            name, size = found[0], held[found[0]]
+            if most_bytes is not None and (size is None or size > most_bytes):
+                said = "an unknown number of" if size is None else f"{size:,}"
+                raise CheckpointError(
+                    f"{name} of {at} has {said} bytes; at most {most_bytes:,} are downloaded",
+                    ja=f"{at} の {name} は大きすぎます（ダウンロードは {most_bytes:,} バイトまで）",
+                )
+            return Path(hf_hub_download(repo, name, revision=revision))
+        except OfflineModeIsEnabled as error:
+            raise _not_cached(f"{listed(list(names))} of {at}") from error
+        except Exception as error:
+            if not _is_network_error(error):
+                raise
+            raise CheckpointError(
+                f"the Hub is out of reach ({type(error).__name__}), and {listed(list(names))} of {at} is not in the cache",
+                ja=f"Hub に接続できず、{at} はキャッシュにもありません",
+            ) from error
+
+
 def resolve_model(
     name_or_path: str | Path,
     *,

@@ -20,6 +20,7 @@ from . import numerals
 
 SpellingKey = Literal["written", "hiragana", "katakana", "halfwidth", "custom"]
 Overrides = Mapping[str | tuple[int, int], str]  # a surface, or a (start, end) of the text, and the reading it shall have
+Mode = Literal["A", "B", "C"]  # SudachiPy's split modes: the shortest units, middle ones, the longest
 KEYS: tuple[SpellingKey, ...] = ("written", "hiragana", "katakana", "halfwidth")
 
 KANJI = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af々〆〇]")
@@ -27,7 +28,7 @@ _READING = re.compile(r"[ァ-ヺーヽヾ]+")
 _HALF_KANA = re.compile(r"[ｦ-ﾟ]+")
 _DECOMPOSED = re.compile(r"[ぁ-ヿ][\u3099\u309a]")
 _VARIATION = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FIGURES = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _BREAK = re.compile(r"[\n。！？!?]")
 _KANJI_OR_KANA = re.compile(rf"(?:{KANJI.pattern}|[ぁ-ヿ])+")
@@ -155,7 +156,7 @@ def _halfwidth(text: str) -> str:
 
 def _words(text: str, start: int, end: int, by_surface: Mapping[str, str]) -> list[Word]:
     """The words of text[start:end], with the readings of `by_surface` and of the table of usual ones."""
-    words = _counted([word for low, high in _chunks(text, start, end) for word in _analysed(text, low, high)])
+    words = _counted([word for low, high in chunks(text, start, end) for word in _analysed(text, low, high)])
     longest = max(map(len, (*by_surface, *_USUAL)))
     merged: list[Word] = []
     at = 0
@@ -225,7 +226,7 @@ def _counter(word: Word) -> tuple[str, str] | None:
     return None
 
 
-def _chunks(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def chunks(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Spans of at most `_CHUNK` characters that tile [start, end), cut after a sentence if possible, else before a kanji."""
     while end - start > _CHUNK:
         window = text[start : start + _CHUNK]
@@ -246,9 +247,9 @@ def _analysed(text: str, start: int, end: int) -> Iterator[Word]:
         yield Word(text[start:end], start, end, None)
         return
     edges = [start, *kept[1:], end]
-    clean = _SURROGATE.sub("\ufffd", "".join(text[i] for i in kept)).translate(_SAME_READING)
+    clean = SURROGATE.sub("\ufffd", "".join(text[i] for i in kept)).translate(_SAME_READING)
     low = start
-    for morpheme in _tokenizer().tokenize(clean):
+    for morpheme in sudachi().tokenize(clean):
         high = edges[morpheme.end()]
         if high <= low:
             continue  # normalisation made several words of one character (ﷺ): the first has the span
@@ -284,19 +285,20 @@ def _reading(morpheme: Any) -> str | None:
 
 _local = threading.local()
 _loading = threading.Lock()
-_dictionary: list[Any] = []
+_dictionaries: dict[str, Any] = {}
 
 
-def _tokenizer() -> Any:
-    """This thread's SudachiPy tokenizer (they are not shareable) over the one dictionary, loaded at the first text."""
-    if not hasattr(_local, "tokenizer"):
+def sudachi(mode: Mode = "C", edition: Literal["small", "core"] = "small") -> Any:
+    """This thread's SudachiPy tokenizer (they are not shareable); the dictionary is shared, and loaded at the first text."""
+    made: dict[tuple[str, str], Any] = _local.__dict__.setdefault("tokenizers", {})
+    if (mode, edition) not in made:
         from sudachipy import Dictionary, SplitMode
 
         with _loading:
-            if not _dictionary:
-                _dictionary.append(Dictionary(dict="small"))
-        dictionary = _dictionary[0]
+            if edition not in _dictionaries:
+                _dictionaries[edition] = Dictionary(dict=edition)
+        dictionary = _dictionaries[edition]
         # SudachiPy 0.7 renamed `create`, and warns of the old name.
         make = dictionary.tokenizer if hasattr(dictionary, "tokenizer") else dictionary.create
-        _local.tokenizer = make(mode=SplitMode.C)
-    return _local.tokenizer
+        made[mode, edition] = make(mode=getattr(SplitMode, mode))
+    return made[mode, edition]

@@ -174,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({"type": "user", "name": "tester", "fullname": "tester", "orgs": [], "auth": {"type": "access_token"}})
         elif found := _INFO.fullmatch(path):
             if at := self._commit_of(found):
-                siblings = [{"rfilename": name} for name in sorted(at[1])]
+                siblings = [{"rfilename": name, "size": len(content)} for name, content in sorted(at[1].items())]
                 about = {"private": False, "disabled": False, "gated": False, "downloads": 0, "likes": 0, "tags": []}
                 self._json(
                     {"_id": "0", "id": found["repo"], "modelId": found["repo"], "sha": at[0], "siblings": siblings, **about}

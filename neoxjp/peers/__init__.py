@@ -7,7 +7,7 @@ A piece may stand for several tokens: the bytes of one character are one piece, 
 """
 
 from neoxjp.errors import PeerUnavailable
-from neoxjp.peers.offers import Offer, offer, offers, open_peer
+from neoxjp.peers.opening import Offer, offer, offers, open_peer
 from neoxjp.peers.pieces import Peer, Piece, pieces_of
 from neoxjp.peers.units import Characters, Ours, Utf8Bytes, compat, folder, ours, peers
 
