@@ -1,4 +1,4 @@
-"""One text in its other spellings: all hiragana, all katakana, half-width; and the reading of each of its words.
+"""One text in its other spellings: hiragana, katakana, half-width, rōmaji, old and new kanji; and the reading of each word.
 
 Readings come from SudachiPy's small dictionary, kana and width conversions from jaconv. Only kanji are read: kana keep their
 spelling (the particle は stays は), and Latin letters, digits, blanks, newlines, emoji and punctuation stay where they stand.
@@ -10,18 +10,22 @@ import dataclasses
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import jaconv
 
-from . import numerals
+from . import kanji_forms, numerals, romaji
 
-SpellingKey = Literal["written", "hiragana", "katakana", "halfwidth", "custom"]
+SpellingKey = Literal[
+    "written", "hiragana", "katakana", "halfwidth", "romaji", "old_kanji", "new_kanji", "custom", "custom2", "custom3", "custom4"
+]
 Overrides = Mapping[str | tuple[int, int], str]  # a surface, or a (start, end) of the text, and the reading it shall have
 Mode = Literal["A", "B", "C"]  # SudachiPy's split modes: the shortest units, middle ones, the longest
 KEYS: tuple[SpellingKey, ...] = ("written", "hiragana", "katakana", "halfwidth")
+ALL_KEYS: tuple[SpellingKey, ...] = (*KEYS, "romaji", "old_kanji", "new_kanji")  # all that a text gives by itself
+OWN_KEYS: tuple[SpellingKey, ...] = ("custom", "custom2", "custom3", "custom4")  # what the user wrote
 
 KANJI = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af々〆〇]")
 _READING = re.compile(r"[ァ-ヺーヽヾ]+")
@@ -57,6 +61,7 @@ class Word:
     start: int  # half-open span, in characters of the user's text
     end: int
     reading: str | None  # in hiragana; None where nothing is to be read (kana, digits, blanks) or the kanji are unknown
+    pos: tuple[str, ...] = field(default=(), compare=False)  # Sudachi's part of speech, six fields; () where it gave none
 
     @property
     def unknown(self) -> bool:
@@ -74,13 +79,14 @@ class Spelling:
     spans: tuple[tuple[int, int], ...] = ()  # for each word its half-open span in `text`
 
 
-def spellings(text: str, overrides: Overrides | None = None) -> list[Spelling]:
-    """The text as written, in hiragana, in katakana and in half-width katakana.
+def spellings(text: str, overrides: Overrides | None = None, keys: Sequence[SpellingKey] = KEYS) -> list[Spelling]:
+    """The text in each of the spellings `keys`: as written, in hiragana, in katakana and in half-width katakana.
 
-    "東京へ行く" → "東京へ行く", "とうきょうへいく", "トウキョウヘイク", "ﾄｳｷｮｳﾍｲｸ". See `readings` for `overrides`.
+    "東京へ行く" → "東京へ行く", "とうきょうへいく", "トウキョウヘイク", "ﾄｳｷｮｳﾍｲｸ"; `ALL_KEYS` adds "Tōkyō e iku" and the old and
+    new forms of its kanji (國語 ↔ 国語). See `readings` for `overrides`.
     """
     words = tuple(readings(text, overrides))
-    return [_spelled(words, key) for key in KEYS]
+    return [_spelled(words, key) for key in keys]
 
 
 def spell(text: str, key: SpellingKey, overrides: Overrides | None = None) -> Spelling:
@@ -123,8 +129,15 @@ def ruby(word: Word) -> list[tuple[str, str | None]]:
 
 
 def _spelled(words: tuple[Word, ...], key: SpellingKey) -> Spelling:
-    convert = {"hiragana": _hiragana, "katakana": _katakana, "halfwidth": _halfwidth}.get(key)
-    texts = [word.surface if convert is None else convert(word.reading or word.surface) for word in words]
+    if key == "romaji":
+        texts = romaji.texts([romaji.Unit(word.surface, _hiragana(word.reading or word.surface), word.pos) for word in words])
+    elif key == "old_kanji":
+        texts = [kanji_forms.old(word.surface, pronoun="代名詞" in word.pos) for word in words]
+    elif key == "new_kanji":
+        texts = [kanji_forms.new(word.surface) for word in words]
+    else:
+        convert = {"hiragana": _hiragana, "katakana": _katakana, "halfwidth": _halfwidth}.get(key)
+        texts = [word.surface if convert is None else convert(word.reading or word.surface) for word in words]
     spans, position = [], 0
     for written in texts:
         spans.append((position, position + len(written)))
@@ -172,9 +185,16 @@ def _words(text: str, start: int, end: int, by_surface: Mapping[str, str]) -> li
                 taken, reading = n, better
         if reading is None:
             merged.append(words[at])
-        else:
-            low, high = words[at].start, words[at + taken - 1].end
-            merged.append(Word(text[low:high], low, high, reading))
+            at += 1
+            continue
+        # A particle at the end stays a word, which rōmaji writes apart: 何を → 何 (なに) and を.
+        while taken > 1 and words[at + taken - 1].pos[:1] == ("助詞",) and reading.endswith(words[at + taken - 1].surface):
+            reading = reading.removesuffix(words[at + taken - 1].surface)
+            taken -= 1
+        whole = words[at : at + taken]
+        low, high = whole[0].start, whole[-1].end
+        head = next((word for word in whole if word.pos[:1] not in (("接頭辞",), ("接尾辞",))), whole[0])
+        merged.append(Word(text[low:high], low, high, reading, head.pos))
         at += taken
     return merged
 
@@ -254,10 +274,11 @@ def _analysed(text: str, start: int, end: int) -> Iterator[Word]:
         if high <= low:
             continue  # normalisation made several words of one character (ﷺ): the first has the span
         surface = text[low:high]
+        pos = tuple(morpheme.part_of_speech())
         if not KANJI.search(surface):
-            yield Word(surface, low, high, None)
+            yield Word(surface, low, high, None, pos)
         elif _KANJI_OR_KANA.fullmatch(_VARIATION.sub("", surface)):
-            yield Word(surface, low, high, _reading(morpheme))
+            yield Word(surface, low, high, _reading(morpheme), pos)
         else:
             yield from _mixed(text, low, high)
         low = high

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.readings import KEYS, Word, readings, ruby, spell, spellings
+from neoxjp.readings import ALL_KEYS, KEYS, Spelling, Word, readings, ruby, spell, spellings
 
 HARD = [
     "",
@@ -143,9 +143,13 @@ def check_tiling(text: str) -> None:
         for word, (low, high) in zip(spelling.readings, spelling.spans, strict=True):
             assert text[word.start : word.end] == word.surface != ""
             assert low <= high <= len(spelling.text)
-        edges = [0, *(high for _, high in spelling.spans)]
-        assert [low for low, _ in spelling.spans] == edges[:-1]
-        assert edges[-1] == len(spelling.text)
+        check_spans(spelling)
+
+
+def check_spans(spelling: Spelling) -> None:
+    edges = [0, *(high for _, high in spelling.spans)]
+    assert [low for low, _ in spelling.spans] == edges[:-1]
+    assert edges[-1] == len(spelling.text)
 
 
 @pytest.mark.parametrize("unit", ["吾輩は猫である。", "あ", "漢", "ﷺ", "\ud800", "👨‍👩‍👧", "a1 ", "𩸽", "一"])
@@ -173,3 +177,19 @@ def test_each_thread_has_its_own_tokenizer() -> None:
 
 def test_the_keys_come_in_the_order_of_the_page() -> None:
     assert [spelling.key for spelling in spellings("猫")] == list(KEYS)
+
+
+@pytest.mark.parametrize("text", HARD)
+def test_every_spelling_tiles_hard_texts(text: str) -> None:
+    for spelling in spellings(text, keys=ALL_KEYS):
+        check_spans(spelling)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text("abcXYZ012 .,-\n\t😀№ä\ud800", max_size=30))
+def test_every_spelling_keeps_what_it_does_not_convert(kept: str) -> None:
+    assert {spelling.text for spelling in spellings(kept, keys=("written", "hiragana", "katakana", *ALL_KEYS[4:]))} == {kept}
+
+
+def test_a_merged_reading_leaves_its_particle_a_word() -> None:
+    assert [(word.surface, word.reading) for word in readings("何を")] == [("何", "なに"), ("を", None)]

@@ -1,0 +1,82 @@
+"""Old and new forms of kanji: 國語 ↔ 国語. One character for one, so that places in the text stay.
+
+The pairs are kyujipy's (MIT): the official list of 1949 and 1981, and forms that print and names use. What cannot be undone is
+said by `unsure`: 弁 was three characters (辨, 瓣, 辯), and 余 is both the new form of 餘 and an old word of its own, "I".
+Some old forms (that of 海, U+FA45) are compatibility characters, which NFC turns into the new ones: `unstable` names them.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+Form = Literal["old_kanji", "new_kanji"]
+
+# Not undone: 籠 is the official form itself since 2010, 篭 the abbreviation.
+_OFFICIAL = {"籠"}
+# 弁 in words that tell which of the three it was.
+_BEN = {
+    "辯": "弁護 弁論 弁士 弁明 弁解 答弁 雄弁 熱弁 詭弁 能弁 多弁 訥弁 代弁 強弁 弁舌 弁証 抗弁 関西弁 東北弁 大阪弁",
+    "辨": "弁当 弁別 弁償 弁済 弁理 支弁 弁慶 思弁",
+    "瓣": "花弁 弁膜 安全弁 調節弁",
+}
+_BEN_WORDS = {word: word.replace("弁", old) for old, words in _BEN.items() for word in words.split()}
+_BEN_PATTERN = re.compile("|".join(sorted(_BEN_WORDS, key=len, reverse=True)))
+_MANY = {"弁": "辨瓣辯"}
+# New forms that were characters before, with another sense: 芸 "rue", 欠 "yawn", 糸 "thread" (then read べき), 予 "I" ...
+_OWN_SENSE = frozenset("余予芸欠台糸虫缶灯証体担浜蚕医")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """A character whose other form is a guess, or cannot be undone."""
+
+    character: str  # in the text
+    written: str  # in the other spelling
+    others: str  # what it may be as well
+
+
+def old(text: str, *, pronoun: bool = False) -> str:
+    """The text in old forms. "国語の弁論" → "國語の辯論". `pronoun`: the text is one word, "I", in which 余 and 予 stay."""
+    if pronoun and text in ("余", "予"):
+        return text
+    return _BEN_PATTERN.sub(lambda found: _BEN_WORDS[found[0]], text).translate(_tables()["old_kanji"])
+
+
+def new(text: str) -> str:
+    """The text in new forms. "國語の辯論" → "国語の弁論"."""
+    return text.translate(_tables()["new_kanji"])
+
+
+def unsure(text: str, written: str, form: Form) -> tuple[Unsure, ...]:
+    """The characters of a text, each once, that one cannot be sure of; `written` is the text in the form.
+
+    "余" → old: Unsure("余", "餘", "余"). "辯" → new: Unsure("辯", "弁", "辨瓣"), three became one.
+    """
+    found: dict[str, Unsure] = {}
+    for a, b in zip(text, written, strict=False):
+        if form == "old_kanji" and (a == b in _MANY or (a != b and a in _OWN_SENSE)):
+            found[a] = Unsure(a, b, _MANY.get(a, a))
+        elif form == "new_kanji" and a != b:
+            others = "".join(c for c in _MANY.get(b, old(b)) if c != a)
+            if others:
+                found[a] = Unsure(a, b, others)
+    return tuple(found.values())
+
+
+def unstable(text: str) -> str:
+    """The kanji of a text that NFC changes, each once: the old 海, U+FA45, becomes U+6D77."""
+    return "".join(dict.fromkeys(c for c in text if "\uf900" <= c <= "\ufaff" and unicodedata.normalize("NFC", c) != c))
+
+
+@cache
+def _tables() -> dict[Form, dict[int, str]]:
+    """Both directions for str.translate. kyujipy's own methods replace 464 times over the whole text."""
+    from kyujipy import BasicConverter
+
+    pairs = BasicConverter()
+    to_old = {ord(a): b for a, b in pairs.shinjitai_to_kyujitai_database.items()}
+    to_new = {ord(a): b for a, b in pairs.kyujitai_to_shinjitai_database.items() if a not in _OFFICIAL}
+    to_new |= {ord(a): b for b, many in _MANY.items() for a in many}
+    return {"old_kanji": to_old, "new_kanji": to_new}
