@@ -81,8 +81,9 @@ def test_unknown_kanji_stay() -> None:
 @pytest.mark.parametrize(
     ("kana", "expected"),
     [
-        ("っ", "'"), ("あっ", "a'"), ("ざっし", "zasshi"), ("みっつ", "mittsu"), ("ー", "ー"), ("んー", "nー"), ("ほんや", "hon'ya"),
-        ("ぢづ", "jizu"), ("しゃしゅしょ", "shashusho"), ("てぃ", "ti"), ("うぇぶ", "webu"), ("こゝろ", "kokoro"), ("ゔ", "vu"), ("", ""),
+        ("っ", "'"), ("あっ", "a'"), ("ざっし", "zasshi"), ("みっつ", "mittsu"), ("ー", "ー"), ("んー", "nー"),
+        ("ほんや", "hon'ya"), ("ぢづ", "jizu"), ("しゃしゅしょ", "shashusho"), ("てぃ", "ti"), ("うぇぶ", "webu"),
+        ("こゝろ", "kokoro"), ("ゔ", "vu"), ("", ""),
     ],
 )  # fmt: skip
 def test_kana_by_themselves(kana: str, expected: str) -> None:
