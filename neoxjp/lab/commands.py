@@ -4,7 +4,7 @@ The parsers are here; what a command shows is computed in the other files of thi
 """
 
 import argparse
-import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from neoxjp.terminal import default_model, emit, load_tokenizer, read_text, text
 
 def add_commands(commands: Any, under: str) -> None:
     """Add them to a parser's subparsers; the function to call with the options is left in their attribute `under`."""
+    _compare_parser(commands, under)
     _explain_parser(commands, under)
     _roundtrip_parser(commands, under)
     _corpus_parser(commands, under)
+    _vocabulary_parser(commands, under)
 
 
 def _added(commands: Any, under: str, name: str, function: Any, help_text: str) -> argparse.ArgumentParser:
@@ -31,6 +33,35 @@ def _added(commands: Any, under: str, name: str, function: Any, help_text: str) 
     parser.add_argument("--revision", default=None, help="Hub revision")
     parser.set_defaults(**{under: function})
     return parser
+
+
+def _compare_parser(commands: Any, under: str) -> None:
+    compare = _added(commands, under, "compare", compare_command, "count what a text costs in its spellings, over many tokenizers")
+    text_argument(compare)
+    compare.add_argument(
+        "--tokenizer", nargs="+", default=["neoxjp", "characters", "sudachi-c", "bytes"], metavar="KEY",
+        help="neoxjp, compat, bytes, characters, sudachi-a|b|c, tekken, rinna, ..., a path or a Hub id",
+    )  # fmt: skip
+    compare.add_argument("--spelling", nargs="+", default=None, metavar="KEY", help="hiragana, romaji, old_kanji, ... (default: all)")
+    compare.add_argument("--own", nargs="+", default=[], metavar="TEXT", help="up to four spellings of your own")
+    compare.add_argument("--reading", nargs="+", default=[], metavar="WORD=KANA", help="correct a reading: 日本=にっぽん")
+    compare.add_argument("--csv", type=Path, metavar="FILE", help="write every cell there, with its pieces")
+    compare.add_argument("--svg", type=Path, metavar="FILE", help="write a chart there: tokens for each character")
+    compare.add_argument("--offline", action="store_true", help="use only what is already on this machine")
+
+
+def compare_command(options: argparse.Namespace) -> None:
+    """Spellings × tokenizers as a table."""
+    from neoxjp.lab.matrix_command import compared, lines, written_files
+
+    found = compared(options, load_tokenizer(options))
+    written_files(options, found)
+    if options.json:
+        from neoxjp.lab.matrix import records
+
+        emit({"cells": records(found)})
+    else:
+        print(*lines(found), sep="\n")
 
 
 def _explain_parser(commands: Any, under: str) -> None:
@@ -82,7 +113,9 @@ def roundtrip_command(options: argparse.Namespace) -> None:
 
 def _corpus_parser(commands: Any, under: str) -> None:
     corpus = _added(commands, under, "corpus", corpus_command, "count what files cost in tokens, and what decoding would lose")
-    corpus.add_argument("file", type=Path, nargs="+", metavar="FILE", help="plain text, .csv, .tsv or .jsonl; together one corpus")
+    corpus.add_argument(
+        "file", type=Path, nargs="+", metavar="FILE", help="plain text, .csv, .tsv or .jsonl; together one corpus"
+    )
     corpus.add_argument("--column", metavar="NAME", help="with the text of a CSV or JSONL (default: text, or the fullest)")
     corpus.add_argument("--encoding", metavar="NAME", help="utf-8, cp932, euc_jp, iso2022_jp, utf-16, ... (default: found)")
     corpus.add_argument("--tokenizer", nargs="+", default=[], metavar="KEY", help="count these too: bytes, tekken, a folder, ...")
@@ -95,3 +128,45 @@ def corpus_command(options: argparse.Namespace) -> None:
 
     corpus = run_command(options)
     emit(asdict(corpus)) if options.json else print(summary(corpus))
+
+
+def _vocabulary_parser(commands: Any, under: str) -> None:
+    look = _added(commands, under, "vocabulary", vocabulary_command, "list, open, count and compare what a vocabulary holds")
+    look.add_argument("query", nargs="?", default="", help="stands in one of the spellings, as typed (default: all entries)")
+    look.add_argument("--match", default="contains", help="contains (default), starts, ends or whole")
+    look.add_argument("--ids", default="", metavar="RANGE", help="such as 100-199 or 31000-")
+    look.add_argument("--script", default="all", help="hiragana, katakana, kanji, latin, digit, symbol, emoji, mixed, ...")
+    look.add_argument("--kind", default="all", help="word, byte, emoji, blank, symbol, tag or special")
+    look.add_argument("--length", default="", metavar="RANGE", help="characters of the first spelling, such as 2-3")
+    look.add_argument("--spellings", default="", metavar="RANGE", help="number of spellings, such as 10-")
+    look.add_argument("--reach", default="all", help="never: only ids that no text is encoded to; reached: the others")
+    look.add_argument("--sort", default="id", help="id (default), length or spellings")
+    look.add_argument("--descending", action="store_true", help="the largest first")
+    look.add_argument("--limit", type=int, default=50, metavar="N", help="rows to print; 0: all (default 50)")
+    look.add_argument("--csv", type=Path, metavar="FILE", help="write all found entries there, with every spelling")
+    look.add_argument("--id", type=int, metavar="N", help="open one id instead: its spellings, bytes, neighbours")
+    look.add_argument("--stats", action="store_true", help="the vocabulary in numbers instead")
+    look.add_argument("--corpus", type=Path, nargs="+", metavar="FILE", help="with --stats: how many ids these texts use")
+    look.add_argument("--column", default="text", help="of a .jsonl, .csv or .parquet corpus (default: text)")
+    look.add_argument("--against", metavar="MODEL", help="compare with another vocabulary instead: folder or Hub id")
+    look.add_argument(
+        "--list",
+        choices=["only-here", "only-there", "moved"],
+        default="only-here",
+        help="with --against: which spellings to list",
+    )
+    look.add_argument("--offline", action="store_true", help="use only what is already on this machine")
+
+
+def vocabulary_command(options: argparse.Namespace) -> None:
+    """Entries that pass the filters, one entry, the numbers, or the difference of two vocabularies."""
+    from neoxjp.lab.lexicon_command import lines, record, summary
+
+    found = record(options, load_tokenizer(options))
+    if options.json:
+        emit(found)
+        return
+    for line in lines(found):
+        print(line)
+    if said := summary(found):
+        print(said, file=sys.stderr)

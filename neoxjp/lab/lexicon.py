@@ -199,6 +199,15 @@ def rows(index: Index, ids: Sequence[int] | np.ndarray, filters: Filters | None 
     return listed
 
 
+def records(index: Index, ids: Sequence[int] | np.ndarray) -> list[dict[str, object]]:
+    """The same as plain dicts for a table, all spellings joined by commas in the last column, as in vocab.txt."""
+    listed = []
+    for row in rows(index, ids):
+        fields = {"id": row.id, "piece": row.piece, "kind": row.kind, "script": row.script, "length": row.length}
+        listed.append({**fields, "spellings": row.spellings, "all_spellings": ",".join(index.spellings[row.id])})
+    return listed
+
+
 def entry(tokenizer: GPTNeoXJapaneseTokenizer, id: int) -> Entry:
     """All about one id.
 

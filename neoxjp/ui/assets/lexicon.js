@@ -1,0 +1,42 @@
+// The vocabulary's lists and entries: `js_on_load` of those components, so `element` and `trigger` are given. The HTML is from
+// render_lexicon.py, everything escaped there. A press tells the server which entry to open, or which spelling to use.
+const told = (event) => {
+  const target = event.target.closest("[data-add], [data-entry]");
+  if (!target || !element.contains(target)) return;
+  const { add, entry } = target.dataset;
+  for (const row of element.querySelectorAll("tr.chosen")) row.classList.remove("chosen");
+  target.closest("tr[data-entry]")?.classList.add("chosen");
+  trigger("select", add === undefined ? { entry: Number(entry) } : { add });
+};
+element.addEventListener("click", told);
+
+// The rows of the list are one stop of the Tab key; arrows walk them, Page Up and Page Down turn the page.
+let arriving = null; // which row has the focus on the next page: 0 the first, -1 the last
+const openers = () => Array.from(element.querySelectorAll(".entries .open"));
+const go = (rows, to) => {
+  if (!rows[to]) return;
+  for (const row of rows) row.tabIndex = -1;
+  rows[to].tabIndex = 0;
+  rows[to].focus();
+};
+element.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const rows = openers();
+  const at = rows.indexOf(event.target);
+  if (at < 0) return;
+  const turn = { PageDown: "next", PageUp: "previous" }[event.key];
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+  if (turn === undefined && to === undefined) return;
+  event.preventDefault();
+  if (turn === undefined) return go(rows, to);
+  const button = element.closest(".lexicon-list")?.querySelector(`.turn-${turn}`);
+  if (!button || button.disabled) return;
+  arriving = turn === "next" ? 0 : -1;
+  button.click();
+});
+new MutationObserver(() => {
+  if (arriving === null) return;
+  const rows = openers();
+  if (rows.length) go(rows, arriving < 0 ? rows.length - 1 : 0);
+  arriving = null;
+}).observe(element, { childList: true, subtree: true });
