@@ -13,19 +13,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neoxjp import __version__
 from neoxjp.bench.commands import add_commands as add_bench
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.export.commands import add_commands as add_export
 from neoxjp.lab.commands import add_commands as add_lab
-from neoxjp.terminal import default_model, emit, load_tokenizer, read_text, text_argument
+from neoxjp.terminal import default_model, emit, load_model, load_tokenizer, model_arguments, read_text, text_argument
 from neoxjp.train.commands import add_commands
-
-if TYPE_CHECKING:
-    from neoxjp.model import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     generate = _command(commands, "generate", generate_command, "continue a text")
     text_argument(generate)
-    _model_arguments(generate)
+    model_arguments(generate)
     generate.add_argument("--max-new-tokens", type=int, default=100, metavar="N", help="most tokens to write (default 100)")
     generate.add_argument("--min-new-tokens", type=int, default=0, metavar="N", help="no end of text before so many tokens")
     generate.add_argument("--greedy", action="store_true", help="always take the likeliest token")
@@ -100,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     score = _command(commands, "score", score_command, "how likely the model finds a text")
     text_argument(score)
-    _model_arguments(score)
+    model_arguments(score)
 
     convert = _command(commands, "convert", convert_command, "turn a folder's pickle weights into safetensors, once")
     convert.add_argument("folder", type=Path, help="a model folder that holds pytorch_model.bin")
@@ -120,41 +116,6 @@ def _command(commands: Any, name: str, function: Any, help_text: str) -> argpars
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=function)
     return parser
-
-
-def _model_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default=default_model(), help="folder or Hub id (default: the bundled model)")
-    parser.add_argument("--revision", default=os.environ.get("NEOXJP_REVISION"), help="Hub revision")
-    parser.add_argument(
-        "--dtype",
-        default=os.environ.get("NEOXJP_DTYPE", "auto"),
-        help="float32, bfloat16 or float16; auto: as stored, on a CPU the fastest that loses nothing",
-    )
-    parser.add_argument(
-        "--quantization", default=os.environ.get("NEOXJP_QUANTIZATION") or None, help="int8: a byte a weight (default: none)"
-    )
-    parser.add_argument(
-        "--device", default=None, help="cpu, cuda, cuda:1 or auto (accelerate spreads the layers); default: cuda if there is one"
-    )
-    parser.add_argument("--offline", action="store_true", help="use only what is already on this machine")
-
-
-def load(options: argparse.Namespace) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer]":
-    """Model and tokenizer that the options name."""
-    import torch
-
-    from neoxjp.checkpoint import parse_dtype, resolve_model
-    from neoxjp.memory import cpu_dtype
-    from neoxjp.model import GPTNeoXJapaneseForCausalLM
-
-    tokenizer = load_tokenizer(options)
-    dtype = parse_dtype(options.dtype or "auto")
-    folder = resolve_model(options.model, revision=options.revision, local_files_only=options.offline)
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if dtype is None and device == "cpu" and options.quantization is None:
-        dtype = cpu_dtype(folder)
-    model = GPTNeoXJapaneseForCausalLM.from_pretrained(folder, dtype=dtype, quantization=options.quantization, device_map=device)
-    return model, tokenizer
 
 
 def generate_command(options: argparse.Namespace) -> None:
@@ -177,7 +138,7 @@ def generate_command(options: argparse.Namespace) -> None:
         min_new_tokens=options.min_new_tokens,
         stop=tuple(options.stop),
     )
-    model, tokenizer = load(options)
+    model, tokenizer = load_model(options)
     request = Engine(model, tokenizer).submit(tokenizer.encode(text), params)
     if not options.json:
         print(text, end="", flush=True)
@@ -287,7 +248,7 @@ def score_command(options: argparse.Namespace) -> None:
     from neoxjp.engine import score
 
     text = read_text(options.text)
-    model, tokenizer = load(options)
+    model, tokenizer = load_model(options)
     steps = score(model, tokenizer.encode(text), tokenizer, bos=True)
     nats = -math.fsum(step.logprob for step in steps if step.logprob is not None)
     total = {

@@ -1,4 +1,4 @@
-"""What every command does alike: where its text comes from, which tokenizer it asks for, how a record is printed.
+"""What every command does alike: where its text comes from, which tokenizer and model it asks for, how a record is printed.
 
 Knows no single command; cli.py and the rooms that bring commands of their own (lab/) share it.
 """
@@ -13,6 +13,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.folders import bundled_path
 
 if TYPE_CHECKING:
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
@@ -52,6 +53,42 @@ def load_tokenizer(options: argparse.Namespace) -> "GPTNeoXJapaneseTokenizer":
         local_files_only=getattr(options, "offline", False),
         compat=getattr(options, "compat", None),
     )
+
+
+def model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model of a command and how to load it, for `load_model`."""
+    parser.add_argument("--model", default=default_model(), help="folder or Hub id (default: the bundled model)")
+    parser.add_argument("--revision", default=os.environ.get("NEOXJP_REVISION"), help="Hub revision")
+    parser.add_argument(
+        "--dtype",
+        default=os.environ.get("NEOXJP_DTYPE", "auto"),
+        help="float32, bfloat16 or float16; auto: as stored, on a CPU the fastest that loses nothing",
+    )
+    parser.add_argument(
+        "--quantization", default=os.environ.get("NEOXJP_QUANTIZATION") or None, help="int8: a byte a weight (default: none)"
+    )
+    parser.add_argument(
+        "--device", default=None, help="cpu, cuda, cuda:1 or auto (accelerate spreads the layers); default: cuda if there is one"
+    )
+    parser.add_argument("--offline", action="store_true", help="use only what is already on this machine")
+
+
+def load_model(options: argparse.Namespace) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer]":
+    """Model and tokenizer that the options name."""
+    import torch
+
+    from neoxjp.checkpoint import parse_dtype, resolve_model
+    from neoxjp.memory import cpu_dtype
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+
+    tokenizer = load_tokenizer(options)
+    dtype = parse_dtype(options.dtype or "auto")
+    folder = resolve_model(options.model, revision=options.revision, local_files_only=options.offline)
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if dtype is None and device == "cpu" and options.quantization is None:
+        dtype = cpu_dtype(folder)
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(folder, dtype=dtype, quantization=options.quantization, device_map=device)
+    return model, tokenizer
 
 
 def emit(record: dict[str, Any]) -> None:

@@ -46,6 +46,7 @@ ROWS = {
     "batch": 1,
     "engine": 1,
     "outputs": 1,
+    "measures": 1,
     "layers": 2,
     "packed": 2,
     "generation": 2,
