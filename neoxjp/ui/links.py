@@ -26,7 +26,7 @@ from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label, language, words
 
 KINDS = ("html", "markdown", "text", "png", "save")  # "save": the picture as a file
-SAID = ("l_copied", "l_copied_part", "l_saved", "l_link_copied", "l_link_shown", *(f"l_{kind}" for kind in KINDS))
+SAID = ("l_copied", "l_copied_part", "l_saved", "l_part", "l_link_copied", "l_link_shown", *(f"l_{kind}" for kind in KINDS))
 MOST_VALUES = 64  # of one list in a link: rows, tokenizers
 LONGEST_CHOICE = 500  # characters of a choice that is no free text
 

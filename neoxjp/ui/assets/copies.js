@@ -205,8 +205,9 @@
     linked,
     // A link wins over the text that the browser kept, but not over what was typed since it was opened.
     reloaded(name) {
-      const again = performance.getEntriesByType("navigation")[0]?.type === "reload";
-      return [again ? sessionStorage.getItem("neoxjp." + name) : null];
+      if (!linked) return [null];
+      const last = window.neoxjp.last(name);
+      return [performance.getEntriesByType("navigation")[0]?.type === "reload" ? last : null];
     },
   });
 })();

@@ -148,10 +148,12 @@
       try { sessionStorage.setItem("neoxjp." + name, text); } catch { sessionStorage.removeItem("neoxjp." + name); }
     },
     kept(name, text) {
-      if (asked.has(name)) return text;
+      if (asked.has(name) || window.neoxjp.linked) return text; // a link is answered by `reloaded`: see copies.js
+      return window.neoxjp.last(name) ?? text;
+    },
+    last(name) {
       asked.add(name);
-      if (window.neoxjp.linked) return text; // the page was opened by a link: see copies.js
-      return sessionStorage.getItem("neoxjp." + name) ?? text;
+      return sessionStorage.getItem("neoxjp." + name);
     },
     download(text, name, type) {
       const link = make("a");
