@@ -22,7 +22,7 @@ from neoxjp import batch
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.line import Line, fitting, needed_bytes
 from neoxjp.prefixes import Kept, Prefixes, beginning, chunk_for
-from neoxjp.request import Request, Row, Stats
+from neoxjp.request import Request, Row, Stats, Watch
 from neoxjp.sampling import Ledger, SamplingParams, ledger
 from neoxjp.speculation import PLAIN_ROW_COST, ROW_COST, Pace
 from neoxjp.steps import Choice, Finish, LanguageModel, Step, bos_of, checked_ids, eos_of, forward, namer, score
@@ -93,6 +93,7 @@ class Engine:
         params: SamplingParams | None = None,
         top: int = 0,
         overflow: Literal["error", "cut"] = "error",
+        watch: Watch | None = None,
     ) -> Request:
         """Put a prompt to work; returns at once.
 
@@ -100,6 +101,8 @@ class Engine:
         top: how many of the most probable tokens each Step lists; 0 = none, not even the drawn one.
         overflow: when prompt and new tokens do not fit the context, "error" raises; "cut" keeps the last ids that fit and
             Request.cut says how many went. Without max_new_tokens, the cut leaves a quarter of the context for new text.
+        watch: is called before each draw with the ids so far and the logits (V,) it is made from, float32 on the CPU: to be
+            copied by whoever wants to keep them, and quickly, since all requests wait for it.
 
         Raises PromptTooLong, also where the cache it needs never fits `cache_bytes`; QueueFull when the waiting line is full;
         ParameterError for an id outside the vocabulary.
@@ -121,7 +124,18 @@ class Engine:
         cut = len(ids) - len(kept)
         pace = Pace(self._row_cost)
         request = Request(
-            self, kept, cut, params, top, eos=eos, room=room, nbytes=nbytes, name=self._name, pace=pace, chunk=self.chunk
+            self,
+            kept,
+            cut,
+            params,
+            top,
+            eos=eos,
+            room=room,
+            nbytes=nbytes,
+            name=self._name,
+            pace=pace,
+            chunk=self.chunk,
+            watch=watch,
         )
         with self._changed:
             if self._closed:

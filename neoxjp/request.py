@@ -30,6 +30,9 @@ class Turns(Protocol):
     def cancel(self, request: "Request") -> None: ...
 
 
+Watch = Callable[[np.ndarray, Tensor], None]  # the ids so far (n,), to be read only; the logits (V,) of the next one
+
+
 @dataclass(frozen=True, slots=True)
 class Stats:
     """Seconds by the clock on the wall, as the reader of the stream lives them. None: not there yet."""
@@ -67,6 +70,7 @@ class Request:
         name: Callable[[int], str],
         pace: Pace,
         chunk: int,
+        watch: Watch | None = None,
     ):
         self.prompt_ids = prompt_ids  # after a cut
         self.cut = cut  # ids dropped at the front of the prompt
@@ -100,6 +104,7 @@ class Request:
         self._history[: self.total] = prompt_ids
         self._known = self.total  # ids in _history
         self._generator = torch.Generator().manual_seed(self.seed)
+        self._watch = watch
         self._text = StoppingText(engine.tokenizer, params.stop)
         self._first: float | None = None
         self._last: float | None = None
@@ -193,6 +198,8 @@ class Request:
     def _draw(self, logits: Tensor) -> Step:
         """The next id by its logits (V,) float32 on the CPU, and its record."""
         made = self._known - self.total
+        if self._watch is not None:
+            self._watch(self._history[: self._known], logits)
         banned = self._eos if made < self.params.min_new_tokens else ()
         left = remaining(logits, self.params, self._history[: self._known], banned)
         id = left.draw(self._generator)

@@ -86,7 +86,11 @@ class Remaining:
         if self._greedy:
             assert self._ids is not None
             return int(self._ids[0])
-        aim = float(torch.rand((), dtype=torch.float64, generator=generator)) * self._total
+        return self.at(float(torch.rand((), dtype=torch.float64, generator=generator)))
+
+    def at(self, uniform: float) -> int:
+        """The id that is drawn with this uniform number of [0, 1)."""
+        aim = uniform * self._total
         size = HEAD
         while True:
             ids = self._ids if self._ids is not None else head(self._values, size)[0]
@@ -129,13 +133,15 @@ class LedgerRow:
 class Ledger:
     """What the filters did to one distribution. Entropies in nats.
 
-    `rows` are the `show` tokens the model finds most probable, in that order, then those asked for besides. Only stages that
-    were switched on are listed; "model" is the plain softmax.
+    `rows` are the `show` tokens the model finds most probable, in that order, then the `also` most probable after all filters,
+    then those asked for besides. Only stages that were switched on are listed; "model" is the plain softmax.
     """
 
     stages: tuple[Stage, ...]
     kept: tuple[int, ...]  # how many tokens are left after each stage
+    cut: tuple[float, ...]  # share of the plain softmax that lies on the tokens which each stage removed
     rows: tuple[LedgerRow, ...]
+    others: tuple[float, ...]  # probability, after each stage, of all tokens without a row
     entropy_before: float  # of the plain softmax
     entropy_after: float  # of what is drawn from
     mass_cut: float  # share of the plain softmax that lies on removed tokens
@@ -149,8 +155,12 @@ def ledger(
     *,
     banned: Collection[int] = (),
     include: Sequence[int] = (),
+    also: int = 0,
 ) -> Ledger:
-    """The way of the `show` most probable tokens, and of the ids in `include`, through each filter. Arguments as for `sample`."""
+    """The way of the `show` most probable tokens, and of the ids in `include`, through each filter. Arguments as for `sample`.
+
+    also: so many of those that are most probable after all filters are shown too.
+    """
     names: list[Stage] = []
     steps: list[Tensor] = []  # one (V,) vector of logits a stage
     for name, ids, values in stages(logits, params, history, banned):
@@ -163,15 +173,21 @@ def ledger(
     ends = (sums / sums[-1]).tolist()
     interval = dict(zip(final_ids.tolist(), zip([0.0, *ends], ends, strict=False), strict=True))
     first = steps[0].topk(min(max(show, 0), len(steps[0]))).indices.tolist()
+    shown = dict.fromkeys([*first, *final_ids[: max(also, 0)].tolist(), *include])
     rows = []
-    for id in dict.fromkeys([*first, *include]):
+    for id in shown:
         gone = (~alive[:, id]).nonzero()
         removed: Stage | None = names[int(gone[0])] if len(gone) else None
         rows.append(LedgerRow(id, float(steps[0][id]), tuple(probabilities[:, id].tolist()), removed, interval.get(id)))
+    gone_here = torch.cat((~alive[:1], alive[:-1] & ~alive[1:]))  # (stages, V)
+    unseen = torch.ones(len(steps[0]), dtype=torch.bool)
+    unseen[list(shown)] = False
     return Ledger(
         stages=tuple(names),
         kept=tuple(alive.sum(-1).tolist()),
+        cut=tuple((probabilities[0] * gone_here).sum(-1).tolist()),
         rows=tuple(rows),
+        others=tuple(probabilities[:, unseen].sum(-1).tolist()),
         entropy_before=float(torch.special.entr(probabilities[0]).sum()),
         entropy_after=float(torch.special.entr(final).sum()),
         mass_cut=float(probabilities[0][~alive[-1]].sum()),

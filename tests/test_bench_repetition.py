@@ -4,27 +4,14 @@ import json
 
 import pytest
 
-from neoxjp.bench.repetition import Sample, distinct, repeats
+from neoxjp.bench.repetition import Sample
 from neoxjp.cli import main
-
-
-def test_repeats_counts_the_most_frequent_run():
-    assert repeats([1, 2, 1, 2, 1], run=2) == 2
-    assert repeats([1, 1, 1, 1], run=2) == 3
-    assert repeats([1, 2], run=3) == 0
-    assert repeats(list(range(100))) == 1
 
 
 def test_only_the_last_half_of_a_sample_counts():
     circle = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] * 5
     assert Sample("", "", (*circle, *range(100, 150))).repeats == 1
     assert Sample("", "", (*range(100, 150), *circle)).repeats == 5
-
-
-def test_distinct_is_the_share_of_different_pairs():
-    assert distinct([1, 2, 1, 2]) == pytest.approx(2 / 3)
-    assert distinct([1, 2, 3]) == 1.0
-    assert distinct([1]) == 1.0
 
 
 def test_the_command_finds_greedy_circles_and_says_how_many(capsys, tmp_path):

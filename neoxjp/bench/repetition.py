@@ -6,7 +6,6 @@ does; the page's settings should not.
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ from neoxjp.bench.common import Report, Row
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.folders import bundled_path
+from neoxjp.measures import RUN, distinct, repeats
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-RUN = 10  # ids
 MOST = 2  # times in the last half of a sample
 PROMPTS = (
     "むかし、山のふもとの小さな村に、",
@@ -48,18 +47,6 @@ class Sample:
     def repeats(self) -> int:
         """How often the most frequent run of ten ids comes in the last half; 0 where that is shorter than one."""
         return repeats(self.ids[len(self.ids) // 2 :])
-
-
-def repeats(ids: Sequence[int], run: int = RUN) -> int:
-    """How often the most frequent run of `run` ids comes. (1, 2, 1, 2, 1) with runs of 2 → 2."""
-    counted = Counter(tuple(ids[start : start + run]) for start in range(len(ids) - run + 1))
-    return max(counted.values(), default=0)
-
-
-def distinct(ids: Sequence[int], run: int = 2) -> float:
-    """distinct-n (arXiv 1510.03055): different runs of `run` ids over all of them; 1.0 for a text too short to have one."""
-    runs = [tuple(ids[start : start + run]) for start in range(len(ids) - run + 1)]
-    return len(set(runs)) / len(runs) if runs else 1.0
 
 
 def command(options: argparse.Namespace) -> None:
