@@ -44,7 +44,9 @@ LINES: dict[Mark, str] = {
     "folded": "text-decoration:underline dotted 2px;text-underline-offset:3px",
     "lossy": "text-decoration:underline wavy 1.5px;text-underline-offset:3px",
 }
-ID = "display:block;text-align:center;font:10px/1.3 monospace;white-space:nowrap"
+ID = "display:block;margin-top:3px;text-align:center;font:10px/1.3 monospace;white-space:nowrap"
+
+COUNT = "font-size:10px;unicode-bidi:isolate"  # isolated: behind a Hebrew letter, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ def _html_box(box: Box, place: int, ids: bool) -> str:
     shown = "".join(f'<span style="opacity:.65">{escape(sign)}</span>' if pale else escape(sign) for sign, pale in box.shown)
     if box.mark:
         shown = f'<small>{SIGNS[box.mark]}</small><span style="{LINES[box.mark]}">{shown}</span>'
-    count = f"<sup>{len(box.ids)}</sup>" if len(box.ids) > 1 else ""
+    count = f'<sup style="{COUNT}">{len(box.ids)}</sup>' if len(box.ids) > 1 else ""
     below = f'<span style="{ID}">{_ids(box)}</span>' if ids else ""
     return f'<span style="{style}">{shown}{count}{below}</span>' + ("<br>" if box.ends_line else "")
 
@@ -227,12 +229,14 @@ def _html_legend(found: Sequence[Box], words: Mapping[str, str]) -> list[str]:
     """What the lines and marks mean: only those that are there."""
     present = {box.script for box in found}
     items = [
-        f'<span style="border-bottom:3px {_line(script)} {COLOURS[script]}">{sign} {escape(words[script])}</span>'
+        f'<span style="white-space:nowrap;border-bottom:3px {_line(script)} {COLOURS[script]}">{sign} {escape(words[script])}</span>'
         for script, sign in SCRIPTS.items()
         if script in present
     ]
     marks = {box.mark for box in found}
-    items += [f"<span>{sign} {escape(words[mark])}</span>" for mark, sign in SIGNS.items() if mark in marks]
+    items += [
+        f'<span style="white-space:nowrap">{sign} {escape(words[mark])}</span>' for mark, sign in SIGNS.items() if mark in marks
+    ]
     if any(len(box.ids) > 1 for box in found):
         items.append(f"<span>{escape(words['bytes'])}</span>")
     return items
