@@ -46,6 +46,7 @@ LINES: dict[Mark, str] = {
 }
 ID = "display:block;margin-top:3px;text-align:center;font:10px/1.3 monospace;white-space:nowrap"
 
+WHOLE = "white-space:nowrap"
 COUNT = "font-size:10px;unicode-bidi:isolate"  # isolated: behind a Hebrew letter, too
 
 
@@ -229,14 +230,12 @@ def _html_legend(found: Sequence[Box], words: Mapping[str, str]) -> list[str]:
     """What the lines and marks mean: only those that are there."""
     present = {box.script for box in found}
     items = [
-        f'<span style="white-space:nowrap;border-bottom:3px {_line(script)} {COLOURS[script]}">{sign} {escape(words[script])}</span>'
+        f'<span style="{WHOLE};border-bottom:3px {_line(script)} {COLOURS[script]}">{sign} {escape(words[script])}</span>'
         for script, sign in SCRIPTS.items()
         if script in present
     ]
     marks = {box.mark for box in found}
-    items += [
-        f'<span style="white-space:nowrap">{sign} {escape(words[mark])}</span>' for mark, sign in SIGNS.items() if mark in marks
-    ]
+    items += [f'<span style="{WHOLE}">{sign} {escape(words[mark])}</span>' for mark, sign in SIGNS.items() if mark in marks]
     if any(len(box.ids) > 1 for box in found):
         items.append(f"<span>{escape(words['bytes'])}</span>")
     return items
