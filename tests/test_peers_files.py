@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neoxjp.errors import PeerUnavailable
 from neoxjp.peers import Peer, Piece, offer, offers, open_peer
-from neoxjp.peers.files import open_file
+from neoxjp.peers.files import Tokenizer, open_file
 from neoxjp.readings import sudachi
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests import tiny_peers
@@ -249,12 +250,26 @@ def test_a_folder_without_a_tokenizer_says_what_was_looked_for(tmp_path: Path, t
 
 
 def test_a_text_that_a_tokenizer_refuses_is_said(tmp_path: Path, tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    from tokenizers import Tokenizer, models
-
-    Tokenizer(models.WordLevel({"cat": 0}, unk_token="[UNK]")).save(str(tmp_path / "tokenizer.json"))
+    tokenizers.Tokenizer(tokenizers.models.WordLevel({"cat": 0}, unk_token="[UNK]")).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(PeerUnavailable, match=r"cannot cut this text: .*\[?UNK") as caught:
         open_file(tmp_path / "tokenizer.json", "theirs").pieces("猫")
     assert "分割できません" in caught.value.ja
+
+
+def test_a_panic_inside_a_library_is_a_refusal_and_the_next_text_works(every: dict[str, Peer]) -> None:
+    with pytest.raises(PeerUnavailable, match=r"cannot cut this text: .*StackOverflow"):
+        every["mine.tiktoken"].pieces(" " * 1_200_000)
+    assert cut(every["mine.tiktoken"], "東京") == [("東京", 1)]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), GeneratorExit()])
+def test_what_is_no_refusal_goes_through(error: BaseException) -> None:
+    class Interrupted:
+        def encode(self, text: str, add_special_tokens: bool) -> None:
+            raise error
+
+    with pytest.raises(type(error)):
+        Tokenizer("theirs", Interrupted()).pieces("猫")
 
 
 @pytest.mark.parametrize("key", ["", "nothing", "~nobody-of-that-name/x/y", "x" * 5_000, "a\0b", "a\ud800b", "/nowhere/at/all"])

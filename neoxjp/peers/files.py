@@ -203,13 +203,11 @@ def _unreadable(path: Path, error: OSError) -> PeerUnavailable:
 
 @contextmanager
 def _unusable(path: Path) -> Iterator[None]:
-    """What a library says of a file it cannot use, as one sentence. Their errors have no class in common."""
+    """What a library says of a file it cannot use, as one sentence."""
     try:
         yield
-    except (MemoryError, NeoxjpError):
-        raise
-    except Exception as error:
-        why = " ".join(str(error).split())[:200] or type(error).__name__
+    except BaseException as error:
+        why = _reason(error)
         raise PeerUnavailable(
             f"{path.name!r:.80} cannot be used: {why}", ja=f"{path.name!r:.80} は使えません（{why}）。"
         ) from error
@@ -217,13 +215,22 @@ def _unusable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _refusals(name: str) -> Iterator[None]:
-    """A tokenizer without a token for unknown characters raises on them."""
+    """A tokenizer without a token for unknown characters raises on them; tiktoken on a million blanks in a row."""
     try:
         yield
-    except MemoryError:
-        raise
-    except Exception as error:
-        why = " ".join(str(error).split())[:200] or type(error).__name__
+    except BaseException as error:
+        why = _reason(error)
         raise PeerUnavailable(
             f"{name} cannot cut this text: {why}", ja=f"{name} ではこのテキストを分割できません（{why}）。"
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The message of a library's error in one line; raises again what is none.
+
+    The libraries' errors have no class in common, and what goes wrong inside Rust is a PanicException, which is no Exception.
+    """
+    panic = type(error).__name__ == "PanicException"
+    if isinstance(error, MemoryError | PeerUnavailable) or not (panic or isinstance(error, Exception)):
+        raise error
+    return " ".join(str(error).split())[:200] or type(error).__name__

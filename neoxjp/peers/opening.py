@@ -53,12 +53,12 @@ _locks: dict[str, threading.Lock] = {}
 _guard = threading.Lock()
 
 
-def offers(tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = False) -> list[Offer]:
+def offers(tokenizer: GPTNeoXJapaneseTokenizer | None = None, *, public: bool = False) -> list[Offer]:
     """What can be asked for by name, in the order to show it; the same on a public page, which only takes no other keys.
 
     A tokenizer that is read as transformers reads it is not offered a second time.
     """
-    return [known for known in _offers() if known.key != "compat" or tokenizer.compat is None]
+    return [known for known in _offers() if known.key != "compat" or tokenizer is None or tokenizer.compat is None]
 
 
 def offer(key: str) -> Offer:
