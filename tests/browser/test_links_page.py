@@ -59,6 +59,25 @@ def test_a_link_wins_over_the_kept_text_and_what_is_typed_then_over_a_reload(vis
     expect(page.locator("#t-text textarea")).to_have_value("打ちなおした文章")
 
 
+def test_nothing_else_flashes_before_what_the_link_says(visit: Visit, page_url: str) -> None:
+    page = visit("t")
+    page.add_init_script(
+        """window.seen = new Set();
+        const look = () => {
+            const shown = (selector) => document.querySelector(selector)?.checkVisibility({ visibilityProperty: true });
+            if (shown('#gen-go')) window.seen.add('the first tab');
+            if (shown('#t-text textarea')) window.seen.add(document.querySelector('#t-text textarea').value);
+            requestAnimationFrame(look);
+        };
+        look();"""
+    )
+    page.goto(page_url + "/" + address.query(address.View("覚えている文章", "why")))
+    expect(page.locator("#t-text textarea")).to_have_value("覚えている文章")
+    expect(page.locator("#lab-why-button")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert page.evaluate("[...window.seen]") == ["覚えている文章"]
+
+
 def test_a_damaged_link_gets_a_sentence_and_a_page_that_works(visit: Visit, page_url: str) -> None:
     link = page_url + "/" + address.query(address.View("犬", "why"))
     page = visit(lang="en", link=link[:-2] + "zz")

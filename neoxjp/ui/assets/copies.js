@@ -18,6 +18,7 @@
   let pending = null;
   function begin(kind) {
     const types = { html: ["text/html", "text/plain"], png: ["image/png"] }[kind] ?? ["text/plain"];
+    pending?.fail?.(); // an answer that never came
     pending = { kind, done: null };
     const value = new Promise((settle, fail) => { pending.settle = settle; pending.fail = fail; });
     value.catch(() => {});
