@@ -254,3 +254,11 @@ def test_a_word_that_the_user_names_is_found_next_to_the_place():
     with pytest.raises(ParameterError, match="'鳥' is not in the text") as caught:
         span_of("犬と猫", "鳥", 0)
     assert caught.value.ja == "「鳥」は文章にありません。"
+
+
+def test_of_an_ids_spellings_one_is_named_the_texts_own_first(tmp_path, tiny_vocabulary):
+    lines = (tiny_vocabulary / "vocab.txt").read_text(encoding="utf-8")
+    (tmp_path / "vocab.txt").write_text(lines + "犬人間,犬人問,犬人閒\n", encoding="utf-8")
+    tokenizer = GPTNeoXJapaneseTokenizer(tmp_path / "vocab.txt", tiny_vocabulary / "emoji.json")
+    word = nearest(Cuts(tokenizer, "犬人問"), 0, 2)
+    assert [(e.piece, e.how, e.reason, e.by) for e in word.entries] == [("犬人問", "contains", "smaller id", "犬")]

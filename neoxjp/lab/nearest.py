@@ -148,20 +148,23 @@ def _entries(cuts: Cuts, start: int, end: int, reading: str | None) -> Iterator[
     found: dict[How, list[str]] = {how: [] for how in MOST}
     if word in ids:
         found["equal"].append(word)
-    if len(word) < WINDOW:
+    if 1 < len(word) < WINDOW:
         found["contains"] = [piece for piece in ids if word in piece and piece != word and piece[0] != "<"]
-    if reading:
+    if reading and len(word) > 1:
         found["reading"] = [kana for kana in (reading, jaconv.hira2kata(reading)) if kana in ids and kana != word]
     width = unicodedata.normalize("NFKC", word)
     if width in ids and width != word:
         found["width"].append(width)
     if len(word) > 2:
         found["prefix"], found["suffix"] = _sharing(ids, word, str.startswith), _sharing(ids, word, str.endswith)
-    named: set[str] = set()
+    named: set[int] = set()
+    near = cuts.text[max(0, start - WINDOW) : end + WINDOW]
     for how, pieces in found.items():
-        for piece in sorted(set(pieces) - named, key=ids.__getitem__)[: MOST[how]]:
-            named.add(piece)
-            yield _entry(cuts, start, end, piece, how)
+        # Of an id's spellings one will do: that of the text if it has one.
+        one = {ids[piece]: piece for piece in sorted(pieces, key=lambda piece: piece in near)}
+        for id in sorted(one.keys() - named)[: MOST[how]]:
+            named.add(id)
+            yield _entry(cuts, start, end, one[id], how)
 
 
 def _sharing(ids: dict[str, int], word: str, has: Callable[[str, str], bool]) -> list[str]:

@@ -86,7 +86,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "w_try_rest": ("{n} 文字目から先は、切れ目がまた同じです。", "From character {n} on the cuts are the same again."),
     "w_nothing": ("なし", "nothing"),
     # the word
-    "w_word_title": ("切れなかったはずの語", "What would have kept the word whole"),
+    "w_word_title": ("語をまるごと残せた項目", "What would have kept the word whole"),
     "w_word": ("しらべる語", "Word"),
     "w_word_info": ("空なら、辞書（Sudachi）の語。", "Empty: the dictionary’s (Sudachi)."),
     "w_word_whole": ("語「{word}」は 1 つのトークンです。", "The word “{word}” is one token."),
