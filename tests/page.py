@@ -16,13 +16,13 @@ PATIENCE = 120  # seconds for the page to open on a busy machine
 
 
 @contextmanager
-def serve(model: Path | str, *options: str, **environment: str) -> Iterator[str]:
+def serve(model: Path | str, *options: str, offline: bool = True, **environment: str) -> Iterator[str]:
     """Run `python app.py --model MODEL OPTIONS` until the block ends; gives the page's address.
 
     The page answers as soon as this enters; its model may still be loading.
     """
     port = _free_port()
-    command = [sys.executable, "app.py", "--model", str(model), "--server-port", str(port), "--offline", *options]
+    command = [sys.executable, "app.py", "--model", str(model), "--server-port", str(port), *["--offline"] * offline, *options]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NEOXJP_", "SPACE_", "GRADIO_"))}
     process = subprocess.Popen(
         command, cwd=ROOT, env=env | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 from neoxjp.ui import address
 from tests.browser.contrast import low_contrast
 from tests.browser.test_tokenize_page import HOSTILE, pieces, write
-from tests.page import serve
+from tests.hub_server import LocalHub
+from tests.page import serve, wait_for_model
 
 Visit = Callable[..., Any]
 TEXT = "慶應と慶応 👨\u200d👩\u200d👧\n𩸽。\u202e"
@@ -76,6 +77,29 @@ def test_nothing_else_flashes_before_what_the_link_says(visit: Visit, page_url: 
     expect(page.locator("#lab-why-button")).to_be_visible()
     page.wait_for_timeout(300)
     assert page.evaluate("[...window.seen]") == ["覚えている文章"]
+
+
+@pytest.fixture
+def online(tmp_path: Path, tiny_folder: Path) -> Iterator[tuple[str, LocalHub]]:
+    """A page that may ask a Hub, and that Hub, on which nobody has asked for anything yet."""
+    with LocalHub() as hub, serve(tiny_folder, offline=False, **hub.environment(tmp_path)) as url:
+        wait_for_model(url)
+        hub.requests.clear()
+        yield url, hub
+
+
+def test_a_link_opens_no_tokenizer_before_one_presses(visit: Visit, online: tuple[str, LocalHub], tiny_vocabulary: Path) -> None:
+    url, hub = online
+    choices = {"matrix": {"hub": ["rinna", "qwen"], "package": ["tekken"], "local": str(tiny_vocabulary)}}
+    page = visit(lang="en", url=url, link=url + "/" + address.query(address.View("慶應と慶応", "matrix", choices)))
+    expect(page.locator("#c-open")).to_be_visible()
+    for name in ("rinna", "Qwen3", "Mistral Tekken", tiny_vocabulary.name):
+        expect(page.locator("#c-view")).to_contain_text(name)
+    page.wait_for_timeout(500)
+    assert hub.requests == []
+    page.locator("#c-open").click()
+    expect(page.locator("#c-view")).to_contain_text("no model of that name on the Hub")
+    assert [path for _, path in hub.requests if "rinna" in path]
 
 
 def test_a_damaged_link_gets_a_sentence_and_a_page_that_works(visit: Visit, page_url: str) -> None:
