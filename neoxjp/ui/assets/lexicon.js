@@ -11,7 +11,7 @@ const told = (event) => {
 element.addEventListener("click", told);
 
 // The rows of the list are one stop of the Tab key; arrows walk them, Page Up and Page Down turn the page.
-let arriving = null; // which row has the focus on the next page: 0 the first, -1 the last
+let arriving = null; // while a page is being turned: the row that is left, and whether the next focus is the first or the last
 const openers = () => Array.from(element.querySelectorAll(".entries .open"));
 const go = (rows, to) => {
   if (!rows[to]) return;
@@ -31,12 +31,14 @@ element.addEventListener("keydown", (event) => {
   if (turn === undefined) return go(rows, to);
   const button = element.closest(".lexicon-list")?.querySelector(`.turn-${turn}`);
   if (!button || button.disabled) return;
-  arriving = turn === "next" ? 0 : -1;
+  arriving = { from: rows[0].dataset.entry, last: turn === "previous", until: Date.now() + 2000 };
   button.click();
 });
+// The rows may be drawn more than once, and with each drawing the focus falls back to the whole page.
 new MutationObserver(() => {
-  if (arriving === null) return;
+  if (!arriving || Date.now() > arriving.until || element.contains(document.activeElement)) return;
   const rows = openers();
-  if (rows.length) go(rows, arriving < 0 ? rows.length - 1 : 0);
-  arriving = null;
+  if (rows.length && rows[0].dataset.entry !== arriving.from && document.activeElement === document.body) {
+    go(rows, arriving.last ? rows.length - 1 : 0);
+  }
 }).observe(element, { childList: true, subtree: true });
