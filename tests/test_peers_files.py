@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import regex
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiktoken_ext import openai_public
 
 from neoxjp.errors import PeerUnavailable
 from neoxjp.peers import Peer, Piece, offer, offers, open_peer
-from neoxjp.peers.files import Tokenizer, open_file
+from neoxjp.peers.files import Tokenizer, open_file, split_of
 from neoxjp.readings import sudachi
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests import tiny_peers
@@ -150,10 +152,21 @@ def test_tekken_comes_with_its_package_and_keeps_its_ids(every: dict[str, Peer])
     assert all(peer.tokenizer.id_to_byte_piece(p.id).decode() == p.text for p in pieces if p.id is not None)
 
 
-def test_a_number_in_a_rank_file_is_split_as_its_family_splits_it(every: dict[str, Peer]) -> None:
-    ranks = {"12": tiny_peers.rank_file("12", "1234"), "123": tiny_peers.rank_file("123", "1234")}
-    assert b"MTIzNA== " in ranks["123"]  # "1234" has a rank, but three digits are the most that are looked at together
-    assert [text for text, _ in cut(every["mine.tiktoken"], "1234")] == ["1", "2", "3", "4"]
+@settings(max_examples=60)
+@given(text=st.tuples(texts(), st.text("aZ ' \t\r\n猫ー1２é'sLL", max_size=20), texts()).map("".join))
+def test_text_is_split_as_tiktoken_splits_it_for_a_file_of_that_many_ranks(text: str) -> None:
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openai_public, "load_tiktoken_bpe", lambda *_, **__: ranks)
+        theirs = {50_256: openai_public.r50k_base(), 100_256: openai_public.cl100k_base(), 199_998: openai_public.o200k_base()}
+    for size, encoding in theirs.items():
+        assert regex.findall(split_of(size), text) == regex.findall(encoding["pat_str"], text), size
+
+
+def test_digits_are_split_by_the_family_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "x.tiktoken").write_bytes(tiny_peers.rank_file("12345"))
+    assert cut(open_file(tmp_path / "x.tiktoken", "x"), "12345") == [("123", 1), ("4", 1), ("5", 1)]  # three at a time
+    assert regex.findall(split_of(151_643), "猫123") == ["猫", "1", "2", "3"]  # Qwen looks at each digit alone
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,8 @@ _GPT_4O = "|".join(
         r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     ]
 )
-# A rank file does not say how text is split before its ranks are used. The known ones are recognised by their number of ranks;
-# the rest are taken for relatives of cl100k_base, as Llama 3's are.
 _GPT_2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _SPLITS = {50_256: _GPT_2, 50_280: _GPT_2, 151_643: _WORD % r"\p{N}", 199_998: _GPT_4O}  # GPT-2, Codex, Qwen, GPT-4o
-_OTHER_SPLIT = _WORD % r"\p{N}{1,3}"
 
 
 @dataclass(frozen=True)
@@ -176,8 +173,16 @@ def _rank_file(path: Path, name: str) -> Peer:
         ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in lines}
         if lacking := [byte for byte in range(256) if bytes([byte]) not in ranks]:
             raise ValueError(f"no rank for {len(lacking)} of the 256 bytes")
-        split = _SPLITS.get(len(ranks), _OTHER_SPLIT)
-        return Ranks(name, tiktoken.Encoding(name, pat_str=split, mergeable_ranks=ranks, special_tokens={}))
+        encoding = tiktoken.Encoding(name, pat_str=split_of(len(ranks)), mergeable_ranks=ranks, special_tokens={})
+    return Ranks(name, encoding)
+
+
+def split_of(ranks: int) -> str:
+    """The pattern of the stretches within which ranks are used, by the number of ranks.
+
+    A rank file does not hold it. Unknown numbers are taken for relatives of cl100k_base (100,256), as Llama 3's 128,000 are.
+    """
+    return _SPLITS.get(ranks, _WORD % r"\p{N}{1,3}")
 
 
 def _tekken(path: Path, name: str) -> Peer:
