@@ -101,20 +101,17 @@ def roundtrip(tokenizer: GPTNeoXJapaneseTokenizer, text: str, do_clean_text: boo
 
     `tokenizer` may be in compat mode; `do_clean_text` is that of `encode`.
     """
-    tokens = tokenizer.analyze(text, do_clean_text)
-    groups = [list(group) for _, group in groupby(tokens, key=lambda token: (token.start, token.end))]
-    written = ["".join(token.text for token in group) for group in groups]
-    kept = _stripped(written) if tokenizer.compat else written
-    differences = []
-    for group, full, left in zip(groups, written, kept, strict=True):
-        start, end = group[0].start, group[0].end
-        was = text[start:end]
-        ids = tuple(token.id for token in group)
-        if left != was:
-            reason = _reason(group, was, bool(tokenizer.compat)) if full != was else "stripped"
-            differences.append(Difference(start, end, was, left, reason, ids, changed_characters(was, left)))
-        elif tokenizer.compat and was == "," and group[0].kind == "byte":
-            differences.append(Difference(start, end, was, left, "comma", ids, 0))
+    ids = tokenizer.encode(text, do_clean_text)
+    decoded = tokenizer.decode(ids)
+    differences: list[Difference] = []
+    if tokenizer.compat:
+        differences += _compat_differences(tokenizer.analyze(text, do_clean_text), text)
+    elif decoded != text:  # to look at each token takes far longer than to encode and decode
+        lossy = (token for token in tokenizer.analyze(text, do_clean_text) if token.lossy)
+        for (start, end), found in groupby(lossy, key=lambda token: (token.start, token.end)):
+            group = list(found)
+            became = "".join(token.text for token in group)
+            differences.append(_difference(group, text[start:end], became, _reason(group, text[start:end])))
     number, characters = Counter[Reason](), Counter[Reason]()
     for difference in differences:
         number[difference.reason] += 1
@@ -122,7 +119,7 @@ def roundtrip(tokenizer: GPTNeoXJapaneseTokenizer, text: str, do_clean_text: boo
     totals = {reason: Total(number[reason], characters[reason]) for reason in REASONS if number[reason]}
     totals = dict(sorted(totals.items(), key=lambda item: -item[1].changed))
     changed = sum(characters.values())
-    return Roundtrip(text, "".join(kept), len(tokens), len(text), changed, tuple(differences), totals)
+    return Roundtrip(text, decoded, len(ids), len(text), changed, tuple(differences), totals)
 
 
 def effect(tokenizer: GPTNeoXJapaneseTokenizer, before: Roundtrip, normalization: Normalization) -> Effect:
@@ -171,7 +168,24 @@ def changed_characters(was: str, became: str) -> int:
 # ---------------------------------------------------------------- reasons
 
 
-def _reason(group: Sequence[Token], was: str, compat: bool) -> Reason:
+def _difference(group: Sequence[Token], was: str, became: str, reason: Reason) -> Difference:
+    ids = tuple(token.id for token in group)
+    return Difference(group[0].start, group[0].end, was, became, reason, ids, changed_characters(was, became))
+
+
+def _compat_differences(tokens: Sequence[Token], text: str) -> Iterator[Difference]:
+    """The differences of compat mode, which also takes the blanks off both ends, and makes a byte of a comma."""
+    groups = [list(group) for _, group in groupby(tokens, key=lambda token: (token.start, token.end))]
+    written = ["".join(token.text for token in group) for group in groups]
+    for group, full, left in zip(groups, written, _stripped(written), strict=True):
+        was = text[group[0].start : group[0].end]
+        if left != was:
+            yield _difference(group, was, left, _reason(group, was) if full != was else "stripped")
+        elif was == "," and group[0].kind == "byte":
+            yield _difference(group, was, left, "comma")
+
+
+def _reason(group: Sequence[Token], was: str) -> Reason:
     """Why the tokens of one stretch are written otherwise than it was."""
     first = group[0]
     if any("\ud800" <= character <= "\udfff" for character in was):
@@ -221,17 +235,19 @@ def _composed(text: str, form: str) -> list[tuple[Span, str]]:
         return unicodedata.normalize(form, part)  # type: ignore[arg-type]
 
     borders = [0]
-    last, last_normal = "", ""
-    for place, character in enumerate(text):
-        alone = normal(character)
-        if last and (unicodedata.combining(character) or normal(last + character) != last_normal + alone):
+    joins: dict[tuple[str, str], bool] = {}  # (stretch, next character) → whether that belongs to it
+    last = text[0]
+    for place, character in enumerate(text[1:], 1):
+        pair = (last, character)
+        if pair not in joins:
+            joins[pair] = bool(unicodedata.combining(character)) or normal(last + character) != normal(last) + normal(character)
+        if joins[pair]:
             last += character
-            last_normal = normal(last)
-            continue
-        if place:
+        else:
             borders.append(place)
-        last, last_normal = character, alone
-    found = [((start, end), normal(text[start:end])) for start, end in pairwise([*borders, len(text)])]
+            last = character
+    forms = {part: normal(part) for part in {text[start:end] for start, end in pairwise([*borders, len(text)])}}
+    found = [((start, end), forms[text[start:end]]) for start, end in pairwise([*borders, len(text)])]
     # Where a mark would move over a border after all, the text is one stretch.
     return found if "".join(became for _, became in found) == normal(text) else [((0, len(text)), normal(text))]
 

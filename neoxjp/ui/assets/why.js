@@ -39,7 +39,7 @@ const why = {
       box.tabIndex = mine ? 0 : -1;
       if (mine) box.setAttribute("aria-selected", "true"); else box.removeAttribute("aria-selected");
       if (!mine) continue;
-      if (held) box.focus({ preventScroll: true });
+      if (held && !document.activeElement?.matches("input, textarea")) box.focus({ preventScroll: true });
       const strip = box.parentElement, top = box.offsetTop - strip.offsetTop; // scroll the strip, never the page
       if (top < strip.scrollTop || top + box.offsetHeight > strip.scrollTop + strip.clientHeight) strip.scrollTop = top - strip.clientHeight / 2;
     }
@@ -47,8 +47,6 @@ const why = {
 };
 window.neoxjp.why = why;
 
-element.addEventListener("focusin", (event) => { held = event.target.matches(".w-strip .p"); });
-element.addEventListener("focusout", (event) => { if (event.target.isConnected) held = false; });
 element.addEventListener("click", (event) => {
   const box = event.target.closest(".w-strip .p, [data-go]");
   if (!box) return;
@@ -72,6 +70,7 @@ element.addEventListener("keydown", (event) => {
 });
 // While the section is open, a piece chosen in the view above is explained at once.
 document.addEventListener("focusin", (event) => {
+  held = event.target.matches?.("#w-strip .p") ?? false; // nothing tells that the focus is lost because the strip was drawn anew
   const piece = event.target.closest?.("#t-view .p");
   if (!piece || !element.offsetParent) return;
   adopted = piece.dataset.at;
