@@ -21,7 +21,8 @@ from . import kanji_forms, numerals, romaji
 SpellingKey = Literal[
     "written", "hiragana", "katakana", "halfwidth", "romaji", "old_kanji", "new_kanji", "custom", "custom2", "custom3", "custom4"
 ]
-Overrides = Mapping[str | tuple[int, int], str]  # a surface, or a (start, end) of the text, and the reading it shall have
+# A surface, or a (start, end) of the text, and the reading it shall have.
+Overrides = Mapping[str, str] | Mapping[tuple[int, int], str] | Mapping[str | tuple[int, int], str]
 Mode = Literal["A", "B", "C"]  # SudachiPy's split modes: the shortest units, middle ones, the longest
 KEYS: tuple[SpellingKey, ...] = ("written", "hiragana", "katakana", "halfwidth")
 ALL_KEYS: tuple[SpellingKey, ...] = (*KEYS, "romaji", "old_kanji", "new_kanji")  # all that a text gives by itself

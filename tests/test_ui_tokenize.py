@@ -1,7 +1,5 @@
 """Rules of the Tokens tab, without a browser: what its handlers show, what its API answers, what a public page refuses."""
 
-import json
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +7,7 @@ import pytest
 
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.ui import compare, tokenize
-from neoxjp.ui.compare import Spelled
+from neoxjp.ui import tokenize
 from neoxjp.ui.session import Choice, Limits, Loaded, NotReady, Playground
 from neoxjp.ui.strings import words
 
@@ -21,18 +18,6 @@ EN, JA = words("en"), words("ja")
 def playground(tiny_vocabulary: Path) -> Playground:
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
     return Playground(loaded=Loaded(Choice(str(tiny_vocabulary)), tokenizer, serial=1))
-
-
-def rows_of(text: str, **edited: str) -> Spelled:
-    """The rows of a text, some of them edited afterwards."""
-    spelled = Spelled()
-    spelled.follow(text)
-    spelled.rows |= edited  # type: ignore[arg-type]
-    return spelled
-
-
-def table_of(playground: Playground, text: str, second: str = "none", folder: str = "", spelled: Spelled | None = None) -> Any:
-    return compare.comparison_of(playground, text, second, folder, spelled or rows_of(text), EN)[1]
 
 
 # ---------------------------------------------------------------- pieces, counts, ids
@@ -102,86 +87,6 @@ def test_no_ids_are_no_text(playground: Playground) -> None:
     assert tokenize.text_of_ids(playground, " [ ] ") == ""
 
 
-# ---------------------------------------------------------------- the comparison
-
-
-def test_the_rows_come_from_the_dictionary(playground: Playground) -> None:
-    spelled = rows_of("東京都に住む")
-    assert spelled.rows == {
-        "hiragana": "とうきょうとにすむ", "katakana": "トウキョウトニスム", "halfwidth": "ﾄｳｷｮｳﾄﾆｽﾑ", "custom": "",
-    }  # fmt: skip
-    table = table_of(playground, "東京都に住む", spelled=spelled)
-    assert list(table["spelling"]) == ["as written", "hiragana", "katakana", "half-width"]
-    assert table["tokens"].iloc[0] == len(playground.tokenizer.encode("東京都に住む"))
-
-
-def test_an_edited_row_stays_when_the_text_changes() -> None:
-    spelled = rows_of("日本", hiragana="にっぽん", custom="Nippon")
-    assert spelled.follow("日本の犬") == ["katakana", "halfwidth"]
-    assert spelled.rows["hiragana"] == "にっぽん"
-    assert spelled.rows["custom"] == "Nippon"
-    assert spelled.rows["katakana"] == "ニホンノイヌ"
-
-
-def test_a_row_written_back_to_the_dictionarys_reading_follows_again() -> None:
-    spelled = rows_of("日本", hiragana="にほん")
-    spelled.follow("犬")
-    assert spelled.rows["hiragana"] == "いぬ"
-
-
-def test_an_emptied_row_leaves_the_table(playground: Playground) -> None:
-    table = table_of(playground, "犬", spelled=rows_of("犬", halfwidth=""))
-    assert list(table["spelling"]) == ["as written", "hiragana", "katakana"]
-
-
-@pytest.mark.parametrize(("second", "tokens"), [("bytes", 6), ("characters", 2), ("compat", 1)])
-def test_a_second_tokenizer_stands_beside_ours(playground: Playground, second: str, tokens: int) -> None:
-    table = table_of(playground, "東京", second)
-    written = table[table["spelling"] == "as written"]
-    assert list(written["tokens"]) == [1, tokens]
-
-
-def test_a_named_folder_is_a_second_tokenizer(playground: Playground, tiny_vocabulary: Path) -> None:
-    table = table_of(playground, "東京", "folder", str(tiny_vocabulary))
-    assert tiny_vocabulary.name in set(table["tokenizer"])
-
-
-def test_a_folder_that_is_none_is_said(playground: Playground) -> None:
-    with pytest.raises(Exception, match="not a folder"):
-        table_of(playground, "東京", "folder", "/no/such/folder")
-
-
-def test_no_folder_named_yet_compares_with_nothing(playground: Playground) -> None:
-    assert set(table_of(playground, "東京", "folder", "  ")["spelling"]) == {"as written", "hiragana", "katakana", "half-width"}
-
-
-def test_a_public_page_takes_no_folders(playground: Playground, tiny_vocabulary: Path) -> None:
-    public = Playground(public=True, loaded=playground.loaded)
-    with pytest.raises(ParameterError, match="Folders cannot be named on a public page"):
-        table_of(public, "東京", "folder", str(tiny_vocabulary))
-    with pytest.raises(ParameterError, match="public page"):
-        compare.named_peer(public, str(tiny_vocabulary))
-
-
-def test_only_the_start_of_a_long_text_is_compared_and_that_is_said(playground: Playground) -> None:
-    text = "猫" * (compare.COMPARED + 1)
-    html, table = compare.comparison_of(playground, text, "none", "", rows_of(text), EN)
-    assert "The first 2,000 characters are compared." in html
-    assert list(table["characters"]) == [2_000, 4_000, 4_000, 4_000]
-
-
-def test_nothing_to_compare_is_an_empty_table(playground: Playground) -> None:
-    html, table = compare.comparison_of(playground, "", "none", "", Spelled(), EN)
-    assert html == ""
-    assert table.empty
-
-
-def test_the_csv_is_the_table_in_the_visitors_language(playground: Playground) -> None:
-    csv = compare.csv_of(playground, "東京", "bytes", "", rows_of("東京"), JA)
-    assert csv.startswith("\ufeff表記,トークナイザー,")
-    assert csv.count("\r\n") == 1 + 4 * 2
-
-
 # ---------------------------------------------------------------- the API
 
 
@@ -208,31 +113,6 @@ def test_detokenize_is_the_way_back(client: Any, playground: Playground) -> None
     assert client.predict(ids=playground.tokenizer.encode("𩸽 と\n鱈"), api_name="/detokenize") == "𩸽 と\n鱈"
 
 
-def test_compare_gives_a_record_for_each_spelling_and_tokenizer(client: Any) -> None:
-    records = client.predict(text="東京", tokenizers=["neoxjp", "bytes"], own_spelling="Tokyo", api_name="/compare")
-    assert [(record["spelling"], record["tokenizer"]) for record in records[:2]] == [("written", "neoxjp"), ("written", "bytes")]
-    assert len(records) == 5 * 2
-    assert records[0]["tokens"] == 1
-
-
-def test_no_csv_is_saved_where_nothing_can_be_compared(client: Any, page_url: str) -> None:
-    function = next(each["id"] for each in client.config["dependencies"] if each["api_name"] == "on_download")
-    asked = json.dumps({"data": ["東京", "folder", "/no/such/folder", None], "fn_index": function, "session_hash": "x"}).encode()
-    request = urllib.request.Request(f"{page_url}/gradio_api/run/predict", asked, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        assert json.load(answer)["data"] == [""]
-
-
-def test_half_a_surrogate_pair_is_compared_as_a_replacement_character(page_url: str, playground: Playground) -> None:
-    asked = json.dumps({"data": ["東京\ud800", ["neoxjp"], "\udfffx"]}).encode()  # Python's own client cannot send it
-    request = urllib.request.Request(f"{page_url}/gradio_api/run/compare", asked, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        records = json.load(answer)["data"][0]
-    assert [record["text"] for record in (records[0], records[-1])] == ["東京\ufffd", "\ufffdx"]
-    html, table = compare.comparison_of(playground, "東京\ud800", "none", "", Spelled({"custom": "\udfff"}), EN)
-    assert (html + table.to_json()).encode()
-
-
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
@@ -240,9 +120,6 @@ def test_half_a_surrogate_pair_is_compared_as_a_replacement_character(page_url: 
         ("/detokenize", {"ids": "猫"}, "expected a list of whole numbers"),
         ("/detokenize", {"ids": [1.5]}, "expected a list of whole numbers"),
         ("/tokenize", {"text": 5}, "expected a string"),
-        ("/compare", {"text": "犬", "tokenizers": ["/no/such/folder"]}, "not a folder"),
-        ("/compare", {"text": "犬", "tokenizers": "bytes"}, "expected a list of names"),
-        ("/compare", {"text": "犬", "tokenizers": ["bytes"] * 9}, "9 tokenizers: compare 8 at a time"),
     ],
 )
 def test_a_callers_mistake_comes_back_as_one_sentence(client: Any, name: str, given: dict[str, Any], message: str) -> None:
@@ -257,7 +134,6 @@ def test_every_endpoint_is_documented_with_its_arguments(client: Any) -> None:
     names = {name: [argument["parameter_name"] for argument in ends["parameters"]] for name, ends in described.items()}
     assert names["/tokenize"] == ["text", "compat"]
     assert names["/detokenize"] == ["ids", "skip_special_tokens"]
-    assert names["/compare"] == ["text", "tokenizers", "own_spelling"]
     assert all(described[name]["description"] for name in names)
 
 

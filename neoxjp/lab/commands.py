@@ -36,32 +36,30 @@ def _added(commands: Any, under: str, name: str, function: Any, help_text: str) 
 
 
 def _compare_parser(commands: Any, under: str) -> None:
-    compare = _added(commands, under, "compare", compare_command, "count what a text costs in its spellings, over many tokenizers")
+    compare = _added(
+        commands, under, "compare", compare_command, "count what a text costs in its spellings, over many tokenizers"
+    )
     text_argument(compare)
     compare.add_argument(
         "--tokenizer", nargs="+", default=["neoxjp", "characters", "sudachi-c", "bytes"], metavar="KEY",
         help="neoxjp, compat, bytes, characters, sudachi-a|b|c, tekken, rinna, ..., a path or a Hub id",
     )  # fmt: skip
-    compare.add_argument("--spelling", nargs="+", default=None, metavar="KEY", help="hiragana, romaji, old_kanji, ... (default: all)")
+    compare.add_argument(
+        "--spelling", nargs="+", default=None, metavar="KEY", help="hiragana, romaji, old_kanji, ... (default: all)"
+    )
     compare.add_argument("--own", nargs="+", default=[], metavar="TEXT", help="up to four spellings of your own")
     compare.add_argument("--reading", nargs="+", default=[], metavar="WORD=KANA", help="correct a reading: 日本=にっぽん")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write every cell there, with its pieces")
-    compare.add_argument("--svg", type=Path, metavar="FILE", help="write a chart there: tokens for each character")
     compare.add_argument("--offline", action="store_true", help="use only what is already on this machine")
 
 
 def compare_command(options: argparse.Namespace) -> None:
     """Spellings × tokenizers as a table."""
-    from neoxjp.lab.matrix_command import compared, lines, written_files
+    from neoxjp.lab.matrix import records
+    from neoxjp.lab.matrix_command import compared, lines
 
     found = compared(options, load_tokenizer(options))
-    written_files(options, found)
-    if options.json:
-        from neoxjp.lab.matrix import records
-
-        emit({"cells": records(found)})
-    else:
-        print(*lines(found), sep="\n")
+    emit({"cells": records(found)}) if options.json else print(*lines(found), sep="\n")
 
 
 def _explain_parser(commands: Any, under: str) -> None:

@@ -162,5 +162,18 @@
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     },
+    // An SVG of the page as a file: as it is, or drawn into a PNG of twice its size.
+    async saveDrawing(selector, name, kind) {
+      const svg = document.querySelector(selector);
+      if (!svg) return;
+      const source = new XMLSerializer().serializeToString(svg);
+      if (kind === "svg") return this.download(source, name + ".svg", "image/svg+xml");
+      const picture = new Image();
+      picture.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(source);
+      await picture.decode();
+      const canvas = Object.assign(make("canvas"), { width: 2 * picture.width, height: 2 * picture.height });
+      canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+      this.download(await new Promise((done) => canvas.toBlob(done, "image/png")), name + ".png", "image/png");
+    },
   };
 })();
