@@ -1,5 +1,7 @@
 """Every example runs, on a tiny model with random weights, and on the bundled one where it takes no argument."""
 
+import csv
+import io
 import os
 import subprocess
 import sys
@@ -9,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from neoxjp.checkpoint import bundled_path
+from neoxjp.readings import ALL_KEYS
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.tiny_model import ours
+from tests.tiny_peers import rank_file
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NEED_A_SERVER = {"api_client.py"}  # the page's tests run these
@@ -87,3 +91,15 @@ def test_streaming_ends_each_text_for_a_reason(folder):
     out = run("streaming.py", folder)
     assert out.count("ended by") == 2
     assert out.startswith("吾輩は")
+
+
+def test_comparing_tokenizers_makes_the_matrix_of_a_file_and_leaves_out_what_is_missing(folder, tmp_path):
+    (tmp_path / "letter.txt").write_text("東京都に住む", encoding="utf-8")
+    (tmp_path / "mine.tiktoken").write_bytes(rank_file("東京", "都"))
+    keys = ("bytes", str(tmp_path / "mine.tiktoken"), "/nowhere/at/all")
+    table = tmp_path / "letter.csv"
+    out = run("compare_tokenizers.py", str(tmp_path / "letter.txt"), "--model", folder, "--tokenizer", *keys, "--csv", str(table))
+    assert "all is left out: no tokenizer '/nowhere/at/all'" in out
+    rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig"))))
+    assert [(row["tokens"], row["tokens_per_character"]) for row in rows[:2]] == [("18", "3.0"), ("11", "1.833")]
+    assert {row["spelling"] for row in rows} == set(ALL_KEYS)
