@@ -23,6 +23,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "api_client.py"
 ENDPOINTS = {"/generate", "/score", "/model_info", "/tokenize", "/compare", "/copy"}
 ENDPOINTS |= {"/explain", "/roundtrip"}
 ENDPOINTS |= {"/vocabulary", "/vocabulary_entry", "/vocabulary_stats", "/vocabulary_diff"}
+ENDPOINTS |= {"/corpus"}
 
 
 @pytest.fixture(scope="module")

@@ -137,4 +137,6 @@ class Losses:
 
     def _show(self, key: tuple[str, str, str], text: str, start: int, end: int) -> None:
         example = Example(text[max(start - AROUND, 0) : start], text[start:end], text[end : end + AROUND])
-        self._examples.setdefault(key, []).append(example)
+        known = self._examples.setdefault(key, [])
+        if example not in known:
+            known.append(example)

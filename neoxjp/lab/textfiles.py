@@ -148,7 +148,7 @@ def _count(error: UnicodeError) -> tuple[str, int]:
     return "\ufffd", error.end
 
 
-def _decoded(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple[str, int]]:
+def decoded(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple[str, int]]:
     """The characters of a file as they are read, and how many bytes were read so far."""
     codecs.register_error("neoxjp.count", _count)
     decoder = codecs.getincrementaldecoder(encoding)("neoxjp.count")
@@ -177,7 +177,7 @@ def _pending(decoder: codecs.IncrementalDecoder) -> bytes:
 def _characters(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple[str, int]]:
     """A plain text in pieces that end with a line, so that no token reaches over their border; a very long line is cut within."""
     held, read = "", 0
-    for text, read in _decoded(file, encoding, faults):
+    for text, read in decoded(file, encoding, faults):
         held += text
         while len(held) > PIECE:
             end = held.rfind("\n", 0, PIECE) + 1 or held.find("\n") + 1
@@ -199,7 +199,7 @@ _END = re.compile(r"\r\n|\n|\r")
 def _lines(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple[str, int]]:
     """The lines with their ends: \\n, \\r\\n or \\r, nothing else (U+2028 may stand in a JSON string)."""
     parts: list[str] = []  # of a line that is not complete; joined once, or a line of 50 MB would be copied for each piece
-    for text, read in _decoded(file, encoding, faults):
+    for text, read in decoded(file, encoding, faults):
         if "\n" not in text and "\r" not in text:
             parts.append(text)
             continue

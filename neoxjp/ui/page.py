@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from neoxjp import render
-from neoxjp.ui import generate, links, model, tokenize
+from neoxjp.ui import generate, links, model, tokenize, uploads
 from neoxjp.ui.session import THREADS, Playground
 from neoxjp.ui.strings import both, label, language, translations, words
 from neoxjp.ui.theme import theme
@@ -21,7 +21,7 @@ SCRIPTS = ("page.js", "copies.js")
 
 
 def build(playground: Playground) -> gr.Blocks:
-    """The whole page over `playground`, ready for `launch` or for `gr.mount_gradio_app`."""
+    """The whole page over `playground`, ready for `launch`, or for `gr.mount_gradio_app` with the same `app_kwargs`."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     with gr.Blocks(title="neoxjp", analytics_enabled=False, fill_width=True) as blocks:
         with gr.Row(elem_id="head"):
@@ -91,7 +91,8 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
         ssr_mode=False,
         enable_monitoring=False,
         run_history=False,
-        max_file_size=1,  # nothing here takes a file, but Gradio's door for uploads stands open: nothing gets through
+        max_file_size=1,  # files come in through a door of our own (uploads.py): nothing gets through Gradio's
+        app_kwargs={"routes": uploads.routes()},
         **more,
     )
 
