@@ -75,11 +75,13 @@ def test_doubts_are_of_kanji_forms_only() -> None:
 def test_the_command_prints_a_table_and_says_what_is_closed(tiny_vocabulary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["compare", "東京都", "--model", str(tiny_vocabulary), "--tokenizer", "neoxjp", "bytes", "/no/such", "--offline"]
     assert main([*command, "--spelling", "hiragana", "romaji", "--own", "Tokyo", "--reading", "東京=トウケイ"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
     assert lines[1].split() == ["written", "1", "9", "–", "東京都"]
     assert lines[2].split()[-1] == "とうけいと"
     assert lines[4].split() == ["custom", "5", "5", "–", "Tokyo"]
-    assert lines[5].startswith("such: no tokenizer '/no/such'")
+    assert len(lines) == 5
+    assert printed.err.startswith("such: no tokenizer '/no/such'")
 
 
 def test_the_command_gives_the_records_as_json_and_csv(
@@ -105,3 +107,49 @@ def test_the_command_gives_the_records_as_json_and_csv(
 def test_a_mistake_is_one_line(given: list[str], message: str, tiny_vocabulary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "犬", "--model", str(tiny_vocabulary), *given]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_tokenizer_that_refuses_one_spelling_is_closed_for_all(
+    tiny_vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tokenizer.json").write_bytes(only_cats())
+    command = ["compare", "cat", "--model", str(tiny_vocabulary), "--json", "--tokenizer", str(tmp_path), "bytes"]
+    assert main([*command, "--spelling", "written", "--own", "犬"]) == 0
+    printed = capsys.readouterr()
+    cells = json.loads(printed.out)["cells"]
+    assert [cell["tokens"] for cell in cells] == [None, 3, None, 3]
+    assert "cannot cut this text" in cells[0]["error"]
+    assert "cannot cut this text" in printed.err
+
+
+def only_cats() -> bytes:
+    """A tokenizer.json with one word and no token for the unknown."""
+    from tokenizers import Tokenizer, models
+
+    return Tokenizer(models.WordLevel({"cat": 0}, unk_token="[UNK]")).to_str().encode()
+
+
+def test_all_asks_for_every_offer_and_the_help_names_each(
+    tiny_vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr("neoxjp.peers.opening._opened", {})
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    command = ["compare", "猫", "--model", str(tiny_vocabulary), "--tokenizer", "all", "--spelling", "written"]
+    assert main([*command, "--offline", "--json"]) == 0
+    cells = json.loads(capsys.readouterr().out)["cells"]
+    missing = [cell["tokenizer"] for cell in cells if cell["error"]]
+    assert missing == ["rinna", "llm-jp", "swallow", "qwen", "gemma", "gpt-4o"]
+    assert all("is not in the cache" in cell["error"] for cell in cells if cell["error"])
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    said = capsys.readouterr().out
+    assert all(key in said for key in [*missing, "neoxjp", "compat", "bytes", "characters", "sudachi-a|b|c", "tekken"])
+
+
+def test_a_csv_that_cannot_be_written_is_said(tiny_vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["compare", "猫", "--model", str(tiny_vocabulary), "--tokenizer", "bytes", "--csv", str(tmp_path / "no" / "x.csv")]
+    assert main(command) == 2
+    assert "cannot write" in capsys.readouterr().err

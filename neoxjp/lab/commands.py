@@ -42,7 +42,8 @@ def _compare_parser(commands: Any, under: str) -> None:
     text_argument(compare)
     compare.add_argument(
         "--tokenizer", nargs="+", default=["neoxjp", "characters", "sudachi-c", "bytes"], metavar="KEY",
-        help="neoxjp, compat, bytes, characters, sudachi-a|b|c, tekken, rinna, ..., a path or a Hub id",
+        help="neoxjp, compat, bytes, characters, sudachi-a|b|c, tekken, rinna, llm-jp, swallow, qwen, gemma, gpt-4o, a path or a "
+        "Hub id; all: every one with a name",
     )  # fmt: skip
     compare.add_argument(
         "--spelling", nargs="+", default=None, metavar="KEY", help="hiragana, romaji, old_kanji, ... (default: all)"

@@ -8,7 +8,7 @@ A tokenizer that cannot be opened keeps its column, with the reason, and spoils 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from neoxjp import peers
@@ -63,22 +63,31 @@ def open_columns(
 
 
 def matrix(spelled: Sequence[Spelling], columns: Sequence[Column]) -> Matrix:
-    """Each spelling with each tokenizer. A cell's ratio is to the first spelling with the same tokenizer."""
-    first: list[int | None] = [None] * len(columns)
-    rows = []
-    for spelling in spelled:
-        row: list[Comparison | None] = []
-        for place, column in enumerate(columns):
-            if column.peer is None:
-                row.append(None)
-                continue
+    """Each spelling with each tokenizer. A cell's ratio is to the first spelling with the same tokenizer.
+
+    A tokenizer that refuses one of the spellings (some have no token for unknown characters) is closed for all of them.
+    """
+    asked = [_cells(column, spelled) for column in columns]
+    rows = [tuple(cells[row] for _, cells in asked) for row in range(len(spelled))]
+    return Matrix(tuple(spelled), tuple(column for column, _ in asked), tuple(rows))
+
+
+def _cells(column: Column, spelled: Sequence[Spelling]) -> tuple[Column, list[Comparison | None]]:
+    """The column and its cells, one for each spelling."""
+    cells: list[Comparison | None] = [None] * len(spelled)
+    if column.peer is None:
+        return column, cells
+    base = 0
+    for row, spelling in enumerate(spelled):
+        try:
             pieces = tuple(column.peer.pieces(spelling.text))
-            counted = counts(spelling.text, pieces)
-            base = first[place] = counted.tokens if first[place] is None else first[place]
-            ratio = counted.tokens / base if base else None
-            row.append(Comparison(spelling.key, column.title, spelling.text, pieces, counted, ratio))
-        rows.append(tuple(row))
-    return Matrix(tuple(spelled), tuple(columns), tuple(rows))
+        except NeoxjpError as error:
+            return replace(column, peer=None, problem=error), [None] * len(spelled)
+        counted = counts(spelling.text, pieces)
+        base = counted.tokens if row == 0 else base
+        ratio = counted.tokens / base if base else None
+        cells[row] = Comparison(spelling.key, column.title, spelling.text, pieces, counted, ratio)
+    return column, cells
 
 
 def records(found: Matrix, *, by: str = "key") -> list[dict[str, Any]]:
