@@ -3,6 +3,8 @@
 import json
 import random
 import re
+import subprocess
+import sys
 import urllib.parse
 import zlib
 from base64 import urlsafe_b64encode
@@ -179,6 +181,25 @@ def test_only_changed_choices_are_in_a_link() -> None:
     ]
     assert links.changed(parts, (False, "none", "")) == {}
     assert links.changed(parts, (True, "bytes", "x")) == {"tokens": {"ids": True}, "matrix": {"second": "bytes", "row": "x"}}
+
+
+def test_whatever_a_section_links_is_of_a_kind_that_a_link_restores() -> None:
+    code = """if True:
+        import gradio as gr
+        from neoxjp.ui import links, tokenize
+        from neoxjp.ui.session import Playground
+        with gr.Blocks():
+            parts = list(tokenize.build(Playground()).linked(gr.Tabs()).parts())
+        print(*sorted({section for section, _, _ in parts}))
+        assert links.changed(parts, tuple(component.value for _, _, component in parts)) == {}
+        for section, name, component in parts:
+            value = {gr.Number: 1}.get(type(component)) if component.value is None else component.value
+            assert value is None or links.accepts(component, value, 1_000), f"{section}.{name}: {value!r}"
+            assert not links.accepts(component, {"a": 1}, 1_000), f"{section}.{name}"
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["corpus", "lexicon", "matrix", "roundtrip", "tokens", "why"]
 
 
 # ---------------------------------------------------------------- the Space's address

@@ -56,7 +56,7 @@ class Linked:
         """Section, short name and component of each choice."""
         yield from (("tokens", name, component) for name, component in self.own.items())
         for key, section in self.lab.sections.items():
-            yield from ((key, name, component) for name, component in getattr(section, "linked", {}).items())
+            yield from ((key, name, component) for name, component in section.linked.items())
 
 
 def build() -> Links:
