@@ -55,7 +55,7 @@ def _stretches(length: int, differences: Sequence[Difference]) -> list[Span]:
     shown: list[Span] = []
     for difference in differences:
         start, end = max(0, difference.start - AROUND), min(length, difference.end + AROUND)
-        if shown and start <= shown[-1][1]:
+        if shown and start <= shown[-1][1] + AROUND:  # to fold less would hide more than it saves
             shown[-1] = (shown[-1][0], end)
         else:
             shown.append((start, end))

@@ -204,6 +204,11 @@ def test_a_word_that_is_one_token_needs_no_entries(tiny):
     assert (word.whole, word.entries, [part.surface for part in word.pieces]) == (True, (), ["東京都"])
 
 
+def test_a_word_of_bytes_is_not_whole(tiny):
+    word = nearest(Cuts(tiny, "𩸽を"), 0, 1)
+    assert (word.whole, word.entries, len(word.pieces[0].ids)) == (False, (), 4)
+
+
 def test_a_word_in_the_vocabulary_may_have_lost_its_first_character(abeja):
     # 都 is taken by 都知, so that 知事, an entry of its own, is never asked for.
     cuts = Cuts(abeja, "東京都知事")

@@ -86,6 +86,12 @@ def test_of_a_long_text_only_what_changes_is_drawn(playground: Playground) -> No
     assert len(aligned) < 2_000
 
 
+def test_a_short_stretch_between_two_differences_is_not_folded(playground: Playground) -> None:
+    _, aligned, *_ = shown(playground, "猫" * 500 + "①" + "犬" * 30 + "①" + "人" * 500)
+    assert aligned.count("r-fold") == 2
+    assert f"<span>{'犬' * 30}</span>" in aligned
+
+
 def test_the_number_of_differences_drawn_is_bounded_and_said(playground: Playground) -> None:
     summary, aligned, reasons, *_ = shown(playground, "慶應" * 1_000)
     assert aligned.count("r-pair") == render_roundtrip.DRAWN

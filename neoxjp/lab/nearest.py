@@ -116,7 +116,7 @@ def nearest(cuts: Cuts, start: int, end: int) -> Word:
     text = cuts.text
     surface = text[start:end]
     touching = range(cuts.at(start), cuts.at(end - 1) + 1)
-    whole = len(touching) == 1 and cuts.spans[touching[0]] == (start, end)
+    whole = len(touching) == 1 and cuts.spans[touching[0]] == (start, end) and len(cuts.part(touching[0]).ids) == 1
     reading = _reading(text, start, end)
     entries = () if whole else tuple(_entries(cuts, start, end, reading))
     return Word(surface, start, end, reading, tuple(map(cuts.part, touching)), whole, len(surface) <= WINDOW, entries)

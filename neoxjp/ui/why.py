@@ -51,7 +51,7 @@ def build(playground: Playground) -> Why:
         with gr.Row(elem_classes="w-steps"):
             before = gr.Button(label("w_before"), size="sm", elem_id="w-before", min_width=110)
             behind = gr.Button(label("w_behind_button"), size="sm", elem_id="w-behind", min_width=110)
-            position = gr.Number(1, label=label("w_position"), precision=0, minimum=1, elem_id="w-position", min_width=110)
+            position = gr.Number(1, label=label("w_position"), precision=0, elem_id="w-position", min_width=110)
         place = gr.HTML(elem_id="w-place", apply_default_css=False, js_on_load="watch('value', () => neoxjp.why?.mark())")
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(min_width=320, elem_classes="card"):
