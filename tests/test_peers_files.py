@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import regex
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
@@ -152,7 +152,8 @@ def test_tekken_comes_with_its_package_and_keeps_its_ids(every: dict[str, Peer])
     assert all(peer.tokenizer.id_to_byte_piece(p.id).decode() == p.text for p in pieces if p.id is not None)
 
 
-@settings(max_examples=60)
+@settings(max_examples=150)
+@example(text="猫\r\t")
 @given(text=st.tuples(texts(), st.text("aZ ' \t\r\n猫ー1２é'sLL", max_size=20), texts()).map("".join))
 def test_text_is_split_as_tiktoken_splits_it_for_a_file_of_that_many_ranks(text: str) -> None:
     ranks = {bytes([byte]): byte for byte in range(256)}

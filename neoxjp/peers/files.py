@@ -31,7 +31,10 @@ _GPT_4O = "|".join(
     ]
 )
 _GPT_2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-_SPLITS = {50_256: _GPT_2, 50_280: _GPT_2, 151_643: _WORD % r"\p{N}", 199_998: _GPT_4O}  # GPT-2, Codex, Qwen, GPT-4o
+# Not the pattern of its relatives: blanks at the end of the text are one stretch, line ends among them.
+_GPT_4 = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+# GPT-2, Codex, GPT-4, Qwen, GPT-4o
+_SPLITS = {50_256: _GPT_2, 50_280: _GPT_2, 100_256: _GPT_4, 151_643: _WORD % r"\p{N}", 199_998: _GPT_4O}
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def _rank_file(path: Path, name: str) -> Peer:
 def split_of(ranks: int) -> str:
     """The pattern of the stretches within which ranks are used, by the number of ranks.
 
-    A rank file does not hold it. Unknown numbers are taken for relatives of cl100k_base (100,256), as Llama 3's 128,000 are.
+    A rank file does not hold it. Unknown numbers are taken for relatives of GPT-4's cl100k_base, as Llama 3's 128,000 are.
     """
     return _SPLITS.get(ranks, _WORD % r"\p{N}{1,3}")
 
