@@ -1,0 +1,80 @@
+"""JSON files that the lab writes and reads back: their format and version, and one sentence about a damaged one.
+
+What comes back may be anything: cut short, edited by hand, another program's. Whoever reads one checks every value and raises
+ValueError, TypeError or KeyError for a wrong one; `reading` makes one sentence of it.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from neoxjp.errors import ParameterError
+
+
+def dumps(name: str, version: int, content: dict[str, Any]) -> str:
+    """The text of a file: what it is, then the content. Lone surrogates stay as escapes."""
+    return json.dumps({"format": name, "version": version} | content, ensure_ascii=True, allow_nan=False)
+
+
+def loads(data: str | bytes, name: str, version: int, most_bytes: int) -> dict[str, Any]:
+    """The object of a file, its format and version checked.
+
+    Raises ParameterError: it is too large, not JSON, something else, or of a later version.
+    """
+    if len(data) > most_bytes:
+        raise ParameterError(
+            f"the file has {len(data):,} bytes, more than the {most_bytes:,} that a {name} file may have",
+            ja=f"ファイルが大きすぎます（{len(data):,} バイト。{most_bytes:,} バイトまで）。",
+        )
+    with reading(name):
+        found = json.loads(data)
+        if not isinstance(found, dict) or found.get("format") != name or type(found.get("version")) is not int:
+            raise ValueError(f"it is no {name} file")
+    if found["version"] != version:
+        raise ParameterError(
+            f"the file is {name} version {found['version']}, and this program reads version {version}: use the one that wrote it",
+            ja=f"ファイルの版は {found['version']} ですが、読めるのは {version} 版です。",
+        )
+    return found
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Makes one ParameterError of whatever a wrong value raises; ParameterErrors pass."""
+    try:
+        yield
+    except ParameterError:
+        raise
+    except KeyError as error:
+        raise _damaged(name, f"{error.args[0]!r:.40} is missing") from None
+    except (TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
+        raise _damaged(name, str(error) if type(error) is ValueError else "a value is of the wrong kind") from None
+
+
+def _damaged(name: str, why: str) -> ParameterError:
+    return ParameterError(
+        f"this is no {name} file, or it is damaged ({why:.80}): save it again, or choose another",
+        ja="ファイルが壊れているか、別の種類のものです。保存し直すか、別のファイルを選んでください。",
+    )
+
+
+def whole(value: Any, low: int, high: int, what: str) -> int:
+    """A whole number of [low, high]; ValueError for anything else."""
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{what} is not a whole number from {low} to {high}")
+    return value
+
+
+def ids(value: Any, vocab_size: int, most: int, what: str) -> tuple[int, ...]:
+    """A list of ids of a vocabulary; ValueError for anything else."""
+    if not isinstance(value, list) or len(value) > most:
+        raise ValueError(f"{what} is not a list of at most {most} ids")
+    return tuple(whole(id, 0, vocab_size - 1, what) for id in value)
+
+
+def string(value: Any, most: int, what: str) -> str:
+    """A string of at most so many characters; ValueError for anything else."""
+    if not isinstance(value, str) or len(value) > most:
+        raise ValueError(f"{what} is not a text of at most {most} characters")
+    return value
