@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from neoxjp.lab import replay_commands
 from neoxjp.terminal import default_model, emit, load_tokenizer, read_text, text_argument
 
 
@@ -19,6 +20,7 @@ def add_commands(commands: Any, under: str) -> None:
     _roundtrip_parser(commands, under)
     _corpus_parser(commands, under)
     _vocabulary_parser(commands, under)
+    replay_commands.add_commands(commands, under)
 
 
 def _added(commands: Any, under: str, name: str, function: Any, help_text: str) -> argparse.ArgumentParser:
