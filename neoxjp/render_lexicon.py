@@ -143,9 +143,18 @@ def chart(title: str, groups: Iterable[tuple[str, "Group"]], say: Words) -> str:
         else:
             part = group.used / group.ids
             label = f"{group.used:,} / {group.ids:,}"
-            drawn = bar(part, 1, label, spoken=say("v_used_of", used=group.used, of=group.ids, share=PERCENT.format(100 * part)))
+            drawn = (
+                _no_bar(label)
+                if not part
+                else bar(part, 1, label, spoken=say("v_used_of", used=group.used, of=group.ids, share=PERCENT.format(100 * part)))
+            )
         lines.append(f'<tr><th scope="row">{escape(name)}</th><td>{drawn}</td></tr>')
     return f'<section><h4>{escape(title)}</h4><table class="chart"><tbody>{"".join(lines)}</tbody></table></section>'
+
+
+def _no_bar(label: str) -> str:
+    """Nothing, as a number without a bar: even the thinnest would look like a little."""
+    return f'<div class="bar"><b>{escape(label)}</b></div>'
 
 
 def _script(name: str, say: Words) -> str:

@@ -135,6 +135,7 @@ def test_the_numbers_follow_the_text(playground: Playground) -> None:
     stats, usage = stats_of(playground, "猫と猫", EN)
     assert f"<dd>{len(LINES)}</dd><dt>ids</dt>" in stats
     assert f"3 tokens of 2 different ids: 0.4 % of the {len(LINES)}" in usage
+    assert '<div class="bar"><b>0 / 255</b></div>' in usage
     assert "ids are counted here" in stats_of(playground, "", EN)[1]
     with pytest.raises(ParameterError, match="up to 2 can be cut here"):
         stats_of(Playground(loaded=playground.loaded, limits=Limits(characters=2)), "猫と猫", EN)

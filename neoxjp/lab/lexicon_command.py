@@ -110,7 +110,11 @@ def _entry_lines(found: dict[str, Any]) -> list[str]:
         f"bytes       {found['bytes']}",
         f"spellings   {len(spellings)}: {shown}{rest}",
         "neighbours  " + " ".join(f"{id}:{piece}" for id, piece in found["neighbours"]),
-        *([] if found["reached"] else ["no text is encoded to this id: a shorter piece with a smaller id always wins"]),
+        *(
+            []
+            if found["reached"]
+            else ["no text is encoded to this id: its spellings become others, mostly because a shorter piece has a smaller id"]
+        ),
     ]
 
 
@@ -121,13 +125,13 @@ def _stats_lines(found: dict[str, Any]) -> list[str]:
         f"{counted['twice']:,} spellings stand on two lines; {counted['never']:,} ids come out of no text",
     ]
     for name in ("by_kind", "by_script", "by_length", "by_spellings"):
-        parts = ", ".join(f"{group['name']} {group['ids']:,}" for group in counted[name])
+        parts = ", ".join(f"{group['name']}: {group['ids']:,}" for group in counted[name])
         listed.append(f"{name.replace('_', ' '):<13} {parts}")
     if used:
         share = 100 * used["ids"] / used["of"]
         listed.append(f"used: {used['ids']:,} ids ({share:.1f} %) in {used['tokens']:,} tokens, {used['once']:,} of them once")
         listed += [f"{ids:>6,} ids make up {100 * part:.0f} %" for part, ids in used["covering"]]
-        parts = ", ".join(f"{group['name']} {group['used']:,}/{group['ids']:,}" for group in used["by_script"])
+        parts = ", ".join(f"{group['name']}: {group['used']:,}/{group['ids']:,}" for group in used["by_script"])
         listed.append(f"used words by script: {parts}")
     return listed
 

@@ -31,14 +31,13 @@ element.addEventListener("keydown", (event) => {
   if (turn === undefined) return go(rows, to);
   const button = element.closest(".lexicon-list")?.querySelector(`.turn-${turn}`);
   if (!button || button.disabled) return;
-  arriving = { from: rows[0].dataset.entry, last: turn === "previous", until: Date.now() + 2000 };
+  arriving = { from: rows[0].dataset.entry, last: turn === "previous" };
   button.click();
 });
-// The rows may be drawn more than once, and with each drawing the focus falls back to the whole page.
+// Gradio changes the rows in place, so the focus would stay on the row of the same number.
 new MutationObserver(() => {
-  if (!arriving || Date.now() > arriving.until || element.contains(document.activeElement)) return;
-  const rows = openers();
-  if (rows.length && rows[0].dataset.entry !== arriving.from && document.activeElement === document.body) {
-    go(rows, arriving.last ? rows.length - 1 : 0);
-  }
-}).observe(element, { childList: true, subtree: true });
+  const rows = arriving ? openers() : [];
+  if (!rows.length || rows[0].dataset.entry === arriving.from) return;
+  go(rows, arriving.last ? rows.length - 1 : 0);
+  arriving = null;
+}).observe(element, { childList: true, subtree: true, attributeFilter: ["data-entry"] });

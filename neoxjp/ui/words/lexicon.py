@@ -59,8 +59,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "v_spellings_hint": ("押すと上の文章の終わりに加わります。波線は、単独では別の id になる表記です。",
                          "Press one to add it to the text above. Wavy: alone it becomes another id."),
     "v_other_ids": ("単独では id {ids} になる", "alone it becomes id {ids}"),
-    "v_never_here": ("この id は、どんな文章からも出てきません。より短い表記の id の方が小さく、いつもそちらが選ばれるからです。",
-                     "No text is ever encoded to this id: a shorter piece with a smaller id always wins."),
+    "v_never_here": ("どんな文章からも、この id は出てきません。どの表記も別の id になります"
+                     "（多くは、より短い表記の id の方が小さいため）。",
+                     "No text is ever encoded to this id: its spellings become other ids, mostly because a shorter piece has a "
+                     "smaller id."),
     "v_neighbours": ("前後の id", "Neighbours by id"),
     # in numbers
     "v_stats": ("数で見る", "In numbers"),
@@ -81,7 +83,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "v_used": ("{tokens} トークンに {ids} 種類の id。語彙 {of} 件の {share} です。",
                "{tokens} tokens of {ids} different ids: {share} of the {of} in the vocabulary."),
     "v_covering": ("よく出る {n} 種類で {share} %。", "The most frequent {n} make up {share} %."),
-    "v_once": ("1 回だけの id は {n} 種類。", "{n} occur once."),
+    "v_once": ("1 回だけの id は {n} 種類。", "Occurring once: {n}."),
     "v_used_by_kind": ("種別ごとに、使われた id", "Used ids by kind"),
     "v_used_by_script": ("文字の種類ごとに、使われた語", "Used words by script"),
     "v_used_of": ("{of} のうち {used}（{share}）", "{used} of {of} ({share})"),
