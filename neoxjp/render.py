@@ -15,7 +15,7 @@ from .glyphs import SCRIPTS, glyphs
 from .glyphs import unseen as unseen
 
 if TYPE_CHECKING:
-    from .analysis import Comparison, Counts
+    from .analysis import Counts
     from .tokenizer import Token
 
 Words = Callable[..., str]
@@ -23,7 +23,6 @@ Words = Callable[..., str]
 
 DETAILS = ("id", "piece", "bytes", "script", "kind", "at", "spellings", "more", "folded", "lossy", "nothing")
 SPELLINGS_SHOWN = 24  # spellings of one id listed in the detail; an id can have hundreds
-PIECES_IN_ROW = 120  # boxes drawn in one row of the comparison
 
 
 # ---------------------------------------------------------------- the token view
@@ -112,7 +111,7 @@ def _detail_words(say: Words) -> dict[str, str]:
     return {key: say(key, n="{n}", a="{a}", b="{b}") for key in [*facts, *SCRIPTS, *kinds]}
 
 
-# ---------------------------------------------------------------- counts and comparison
+# ---------------------------------------------------------------- counts
 
 
 def counts(counted: "Counts", say: Words) -> str:
@@ -131,41 +130,6 @@ def counts(counted: "Counts", say: Words) -> str:
     )
     bars = f'<div class="scripts" aria-hidden="true">{parts}</div><ul class="script-keys">{keys}</ul>' if present else ""
     return f'<div class="counts"><dl>{cells}</dl>{bars}</div>'
-
-
-def comparison(records: Sequence["Comparison"], say: Words, *, limit: int = PIECES_IN_ROW) -> str:
-    """Spellings × tokenizers: one row a spelling, and for each tokenizer the pieces and a bar on one scale."""
-    if not records:
-        return ""
-    largest = max(record.counts.tokens for record in records)
-    names = list(dict.fromkeys(record.tokenizer for record in records))
-    rows = []
-    for _, group in groupby(records, key=lambda record: record.spelling):
-        found = list(group)
-        bars = "".join(_count_bar(record, largest, names.index(record.tokenizer), say) for record in found)
-        lines = "".join(_pieces_line(record, limit, say, series=names.index(record.tokenizer)) for record in found)
-        name = escape(say(f"spelling_{found[0].spelling}"))
-        rows.append(f'<tr><th scope="row">{name}</th><td class="cut">{lines}</td><td class="bars">{bars}</td></tr>')
-    keys = "".join(f'<span class="series s{i}"><i></i>{escape(name)}</span>' for i, name in enumerate(names))
-    scale = escape(say("one_scale", n=f"{largest:,}"))
-    head = f'<p class="legend">{keys}<span class="scale">{scale}</span></p>' if len(names) > 1 else ""
-    return f'{head}<table class="compare"><tbody>{"".join(rows)}</tbody></table>'
-
-
-def _count_bar(record: "Comparison", largest: int, series: int, say: Words) -> str:
-    times = "" if record.ratio is None or record.spelling == "written" else f" ×{record.ratio:.2f}"
-    count = record.counts.tokens
-    return bar(count, largest, f"{count:,}{times}", series=series, spoken=say("n_tokens", n=count))
-
-
-def _pieces_line(record: "Comparison", limit: int, say: Words, *, series: int) -> str:
-    boxes = "".join(
-        f'<span class="p">{visible(piece.text)}{f"<sup>{piece.tokens}</sup>" if piece.tokens > 1 else ""}</span>'
-        for piece in record.pieces[:limit]
-    )
-    rest = len(record.pieces) - limit
-    more = f'<span class="more">{escape(say("n_more", n=f"{rest:,}"))}</span>' if rest > 0 else ""
-    return f'<div class="pieces small s{series}" lang="ja">{boxes}{more}</div>'
 
 
 # ---------------------------------------------------------------- small parts, for every tab

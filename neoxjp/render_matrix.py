@@ -48,9 +48,9 @@ def _row(found: Matrix, row: int, say: Words, selected: bool, problems: Sequence
         _cell(cell, column, found.largest, problem, row, say)
         for cell, column, problem in zip(found.cells[row], found.columns, problems, strict=True)
     )
-    shown = visible(spelling.text[:24]).replace(f'<i class="blank">{GLYPHS[" "]}</i>', " ") + (
-        "…" if len(spelling.text) > 24 else ""
-    )
+    length = 24 if any(map(_wide, spelling.text[:48])) else 48
+    shown = visible(spelling.text[:length]).replace(f'<i class="blank">{GLYPHS[" "]}</i>', " ")
+    shown += "…" if len(spelling.text) > length else ""
     mark = f"<small>{escape(say('c_is_same'))}</small>" if not found.changed(row) else f'<small lang="ja">{shown}</small>'
     button = (
         f'<button type="button"{attributes(aria_pressed=str(selected).lower(), data_key=spelling.key)}>{escape(name)}</button>'

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neoxjp import analysis, peers, readings, render
+from neoxjp import analysis, render
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui.strings import words
 
@@ -64,10 +64,6 @@ def test_any_text_gives_well_formed_html_that_utf8_holds(tokenizer: GPTNeoXJapan
     html = view(tokenizer, text)
     html.encode("utf-8")
     assert set(Page(html).tags) <= {"section", "div", "span", "i", "u", "sup", "p", "br"}
-    records = analysis.compare(readings.spellings(text), [peers.ours(tokenizer), peers.Utf8Bytes()])
-    table = render.comparison(records, words("ja"))
-    table.encode("utf-8")
-    Page(table)
 
 
 def test_the_bytes_of_a_character_are_one_box_with_their_number(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
@@ -157,24 +153,6 @@ def test_counts_show_four_numbers_and_only_present_scripts() -> None:
 
 def test_counts_of_nothing_are_zeros() -> None:
     assert "<dd>0.00</dd>" in render.counts(analysis.counts("", 0), words("ja"))
-
-
-def test_bars_share_one_scale(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    spelled = [readings.Spelling("written", "東京"), readings.Spelling("hiragana", "とうきょう")]
-    html = render.comparison(analysis.compare(spelled, [peers.ours(tokenizer), peers.Utf8Bytes()]), words("en"))
-    shares = [float(share) for share in re.findall(r"\* ([0-9.]+)\)", html)]
-    assert shares == pytest.approx([1 / 15, 6 / 15, 2 / 15, 1.0], abs=1e-3)
-    assert "×2.00" in html
-    assert "one scale (right end = 15 tokens)" in html
-
-
-def test_a_long_row_of_the_comparison_says_how_much_is_folded_away(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    records = analysis.compare([readings.Spelling("written", "猫" * 30)], [peers.ours(tokenizer)])
-    assert "20 more" in render.comparison(records, words("en"), limit=10)
-
-
-def test_no_records_are_no_table() -> None:
-    assert render.comparison([], words("en")) == ""
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from neoxjp import peers
 from neoxjp.analysis import SEPARATOR, Comparison, counts
 from neoxjp.errors import NeoxjpError
 from neoxjp.kanji_forms import Unsure, unstable, unsure
-from neoxjp.readings import Spelling
+from neoxjp.readings import OWN_KEYS, Spelling
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
@@ -38,8 +38,9 @@ class Matrix:
     cells: tuple[tuple[Comparison | None, ...], ...]  # cells[row][column]; None where the column is not open
 
     def changed(self, row: int) -> bool:
-        """Whether a spelling differs from the text as written, the first row, which itself counts as changed."""
-        return row == 0 or self.spellings[row].text != self.spellings[0].text
+        """Whether a spelling differs from the first row, the text as written. That row and the user's own count as changed."""
+        spelling = self.spellings[row]
+        return row == 0 or spelling.key in OWN_KEYS or spelling.text != self.spellings[0].text
 
     @property
     def largest(self) -> int:
