@@ -173,6 +173,7 @@ def test_the_command_prints_a_summary(capsys: pytest.CaptureFixture[str], tmp_pa
     assert "Shift_JIS (CP932)" in out
     assert "慶應 → 慶応" in out
     assert "1 byte cannot be read" in out
+    assert "no entry alone: � 1, 慶 1, Ж 1" in out
 
 
 @pytest.mark.parametrize(

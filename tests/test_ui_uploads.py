@@ -1,5 +1,6 @@
 """The door for files: what it takes, how much it keeps, when a file goes, and that nothing is left on the disk."""
 
+import io
 import tempfile
 import threading
 import time
@@ -49,6 +50,18 @@ def test_a_file_beyond_the_limit_is_refused_whether_or_not_it_is_announced() -> 
     for answer in (told, untold):
         assert answer.status_code == 413
         assert answer.json() == {"error": "the file is larger than 1 MB", "ja": "ファイルが 1 MB を超えています。"}
+    assert len(door) == 0
+
+
+def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", Full)
+    door = Door()
+    answer = client(door).post(PATH, content=b"x", headers=BYTES)
+    assert (answer.status_code, answer.json()["error"]) == (507, "there is no room for the file")
     assert len(door) == 0
 
 

@@ -120,6 +120,8 @@ def summary(corpus: Corpus) -> str:
     for script in corpus.scripts:
         some = " ".join(f"{_shown(one.character)} {one.code}" for one in script.rarest[:4])
         lines.append(f"  {script.characters:>12,}  {script.script} ({script.distinct:,} different): {some}")
+    if corpus.without_entry:
+        lines += ["", "no entry alone: " + _listed([(one.character, one.count) for one in corpus.without_entry])]
     return "\n".join(lines)
 
 
@@ -134,7 +136,8 @@ def _listed(items: Sequence[tuple[str, int]]) -> str:
 
 def _shown(text: str) -> str:
     """The text itself, or its escapes where it would not be seen."""
-    return text if text.isprintable() and text.strip() else repr(text)[1:-1] or "nothing"
+    text = text.replace(" ", "␣")
+    return text if text.isprintable() and text else repr(text)[1:-1] or "nothing"
 
 
 def _plain(text: str) -> str:

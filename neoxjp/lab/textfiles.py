@@ -22,8 +22,8 @@ from neoxjp.lab.encodings import READ, Found, chosen, find, refuse_other_files
 
 Kind = Literal["text", "csv", "jsonl"]
 KINDS: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-PIECE = 1 << 16  # characters of a text that come at once
-LONGEST = 16 * PIECE  # characters without the end of a line, from which on a text is cut within it
+PIECE = 1 << 15  # characters of a text that come at once
+LONGEST = 32 * PIECE  # characters without the end of a line, from which on a text is cut within it
 PEEKED = 20  # rows from which the columns are known
 TOLD = 5  # examples of what is broken
 

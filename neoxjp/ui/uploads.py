@@ -154,6 +154,8 @@ def routes(door: Door = door) -> list[Route]:
             complete = True
         except (ClientDisconnect, TimeoutError):
             return _refused(408, "the file did not come to its end")
+        except OSError:  # the disk is full
+            return _refused(507, "there is no room for the file", "ファイルを置く場所がありません。")
         finally:
             if not complete:
                 door.drop(key)
