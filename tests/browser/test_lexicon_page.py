@@ -98,6 +98,7 @@ def test_an_id_a_random_entry_and_a_spelling_into_the_text(visit: Visit) -> None
     box(page, "v-id").fill(str(LINES.index("慶応,慶應")))
     expect(entry(page).locator("h3")).to_have_text("慶応")
     box(page, "t-text").fill("猫")
+    expect(page.locator("#t-view .p")).to_have_text(["猫"])
     page.locator("#v-use").click()
     expect(box(page, "t-text")).to_have_value("猫慶応")
     entry(page).locator("[data-add]").nth(1).click()

@@ -1,11 +1,15 @@
 // The vocabulary's lists and entries: `js_on_load` of those components, so `element` and `trigger` are given. The HTML is from
 // render_lexicon.py, everything escaped there. A press tells the server which entry to open, or which spelling to use.
+let chosen = null; // the id whose row is marked
+const mark = () => {
+  for (const row of element.querySelectorAll("tr[data-entry]")) row.classList.toggle("chosen", row.dataset.entry === chosen);
+};
 const told = (event) => {
   const target = event.target.closest("[data-add], [data-entry]");
   if (!target || !element.contains(target)) return;
   const { add, entry } = target.dataset;
-  for (const row of element.querySelectorAll("tr.chosen")) row.classList.remove("chosen");
-  target.closest("tr[data-entry]")?.classList.add("chosen");
+  if (entry !== undefined) chosen = entry;
+  mark();
   trigger("select", add === undefined ? { entry: Number(entry) } : { add });
 };
 element.addEventListener("click", told);
@@ -34,8 +38,9 @@ element.addEventListener("keydown", (event) => {
   arriving = { from: rows[0].dataset.entry, last: turn === "previous" };
   button.click();
 });
-// Gradio changes the rows in place, so the focus would stay on the row of the same number.
+// Gradio changes the rows in place, so mark and focus would stay on the row of the same number.
 new MutationObserver(() => {
+  mark();
   const rows = arriving ? openers() : [];
   if (!rows.length || rows[0].dataset.entry === arriving.from) return;
   go(rows, arriving.last ? rows.length - 1 : 0);
