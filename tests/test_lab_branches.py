@@ -65,7 +65,11 @@ def _show(draw: st.DrawFn, tree: Tree) -> Tree:
     return tree.show(draw(st.sampled_from([None, *tree.nodes])))
 
 
-OPERATIONS = (_grow, _grow, _grow, _start, _name, _delete, _show)
+def _extend(draw: st.DrawFn, tree: Tree) -> Tree:
+    return tree.extend(draw(st.sampled_from(list(tree.nodes))), draw(IDS), draw(st.sampled_from(branches.AUTHORS)))
+
+
+OPERATIONS = (_grow, _extend, _grow, _grow, _start, _name, _delete, _show)
 
 
 @given(trees())
@@ -203,6 +207,17 @@ def test_an_alternative_starts_a_branch_and_the_old_one_stays():
     assert [node.key for node in tree.children(0)] == [1]
 
 
+def test_token_by_token_is_one_branch():
+    tree = Tree().start([1]).extend(0, [2])
+    for id in (3, 4):
+        tree = tree.extend(1, [id])
+    assert (tree.nodes[1].ids, tree.current, len(tree.nodes)) == ((2, 3, 4), 1, 2)
+    assert tree.extend(0, [5], "user").nodes[2].ids == (5,)  # something starts from it
+    assert tree.extend(1, [5], "user").nodes[2].place == 4  # somebody else wrote it
+    drawn = Tree().start([1]).grow(0, [2], seed=3).extend(1, [4])
+    assert drawn.nodes[1].seed is None
+
+
 def test_deleting_takes_what_hangs_on_it_and_shows_what_is_left():
     tree = Tree().start([1]).grow(0, [2]).grow(1, [3]).start([5])
     assert tree.current == 3
@@ -232,6 +247,8 @@ def test_a_tree_is_bounded(monkeypatch):
     monkeypatch.setattr(branches, "MOST_IDS", 4)
     with pytest.raises(ParameterError, match="delete some"):
         tree.delete(2).grow(1, [1, 2, 3])
+    with pytest.raises(ParameterError, match="delete some"):
+        tree.delete(2).extend(1, [1, 2, 3])
     with pytest.raises(ParameterError, match="from 0 to 1"):
         tree.delete(1).grow(0, [1], place=2)
 

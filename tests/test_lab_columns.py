@@ -61,6 +61,21 @@ def test_each_column_is_what_it_would_be_alone(engine, tokenizer, threaded):
     engine.close()
 
 
+def test_updates_come_no_faster_than_asked_and_lose_nothing(engine):
+    updates = list(side_by_side({"": engine}, "東京", COLUMNS, every=3600))
+    assert len(updates) == 2  # the first at once, and the last
+    for place, column in enumerate(updates[-1].columns):
+        assert [step for update in updates for step in update.new[place]] == list(column.steps)
+
+
+def test_a_long_prompt_shows_how_far_it_is_read(tokenizer):
+    fake = Fake(lambda ids: torch.zeros(tokenizer.vocab_size), 90, tokenizer.vocab_size, 0, 1)
+    engine = Engine(fake, tokenizer, max_batch=1)
+    updates = list(side_by_side({"": engine}, [5] * 60, [Column(drawing(new=2)), Column(drawing(new=2))]))
+    assert [update.columns[0].read for update in updates][:4] == [16, 32, 48, 60]
+    assert updates[0].columns[1].waiting == 1
+
+
 def test_all_columns_of_a_model_share_its_forwards(tokenizer):
     fake = Fake(lambda ids: torch.zeros(tokenizer.vocab_size), 60, tokenizer.vocab_size, 0, 1)
     columns = [Column(drawing(seed, new=8, eos_token_id=())) for seed in range(3)]

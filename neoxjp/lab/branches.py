@@ -145,6 +145,18 @@ class Tree:
             raise ParameterError(f"place={place!r} must be from 0 to {length}", ja=f"位置は 0 から {length} までです。")
         return self._with(Node(self.next_key, key, place, tuple(ids), author, "", seed, params))
 
+    def extend(self, key: int, ids: Sequence[int], author: Author = "model") -> "Tree":
+        """More ids behind a branch: into it where nothing starts from it and one author wrote both, else as a branch of its own.
+
+        For a text that grows token by token. What was known about the draws of the branch is given up.
+        """
+        node = self.node(key)
+        if node.author != author or self.children(key):
+            return self.grow(key, ids, author)
+        self._require_room(0, len(ids))
+        longer = replace(node, ids=(*node.ids, *ids), seed=None, params=None)
+        return replace(self, nodes={**self.nodes, key: longer}, current=key)
+
     def show(self, key: int | None) -> "Tree":
         """Another branch on show."""
         return replace(self, current=None if key is None else self.node(key).key)
@@ -167,12 +179,16 @@ class Tree:
         return replace(self, nodes=left, current=current)
 
     def _with(self, node: Node) -> "Tree":
-        if len(self.nodes) >= MOST_NODES or sum(len(n.ids) for n in self.nodes.values()) + len(node.ids) > MOST_IDS:
+        self._require_room(1, len(node.ids))
+        return Tree({**self.nodes, node.key: node}, node.key, self.next_key + 1)
+
+    def _require_room(self, nodes: int, ids: int) -> None:
+        """Raises ParameterError where so many more would be too many."""
+        if len(self.nodes) + nodes > MOST_NODES or sum(len(node.ids) for node in self.nodes.values()) + ids > MOST_IDS:
             raise ParameterError(
                 f"there are {len(self.nodes)} branches; {MOST_NODES} of {MOST_IDS:,} tokens together can be kept: delete some",
                 ja=f"枝が多すぎます（{MOST_NODES} 本、合わせて {MOST_IDS:,} トークンまで）。いくつか削除してください。",
             )
-        return Tree({**self.nodes, node.key: node}, node.key, self.next_key + 1)
 
 
 def _named(name: str) -> str:

@@ -4,6 +4,8 @@ All columns of one model are requests of one engine, so each forward serves all 
 """
 
 import logging
+import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ class Grown:
     finish: Finish | None  # None: it is being written
     seed: int  # the one in use
     waiting: int  # place in the waiting line; 0: it runs, or has ended
+    read: int  # ids of the prompt that were read so far
     failed: str  # why it broke off; "": it did not
     failed_ja: str
 
@@ -54,12 +57,12 @@ class Update:
 
 
 def side_by_side(
-    engines: Mapping[str, Engine], prompt: str | Sequence[int], columns: Sequence[Column], top: int = 0
+    engines: Mapping[str, Engine], prompt: str | Sequence[int], columns: Sequence[Column], top: int = 0, every: float = 0.0
 ) -> Iterator[Update]:
-    """Write all columns together, and yield as they grow; closing the generator frees their slots.
+    """Write all columns together, and yield as they grow or wait; closing the generator frees their slots.
 
     engines: by key, one a model, with a tokenizer. prompt: a text, cut by each model's own tokenizer, or ids of the one
-    vocabulary that all share. top: alternatives of each step.
+    vocabulary that all share. top: alternatives of each step. every: seconds between two updates at least.
 
     Raises ParameterError: too few or too many columns, a key without an engine, ids for two vocabularies; as `Engine.submit`.
     A model that fails while it writes ends its own column, with `failed`.
@@ -85,25 +88,28 @@ def side_by_side(
         steps: list[list[Step]] = [[] for _ in requests]
         failed: list[NeoxjpError | None] = [None] * len(requests)
         open_columns = set(range(len(requests)))
+        new: list[tuple[Step, ...]] = [()] * len(requests)
+        yielded = -math.inf
         while open_columns:
-            new: list[tuple[Step, ...]] = [()] * len(requests)
-            patience = PAUSE  # only the first column is waited for: the others grow beside it
+            waited: set[str] = set()  # only the first column of each engine is waited for: the others grow beside it
             for place in sorted(open_columns):
-                read, over, failed[place] = _read(requests[place], patience)
-                patience = 0.0
+                engine_key = columns[place].engine
+                read, over, failed[place] = _read(requests[place], 0.0 if engine_key in waited else PAUSE)
+                waited.add(engine_key)
                 steps[place] += read
-                new[place] = tuple(read)
+                new[place] += tuple(read)
                 if over:
                     open_columns.discard(place)
-            if any(new) or not open_columns or any(request.position for request in requests):
-                grown = tuple(map(_grown, requests, steps, failed))
-                yield Update(grown, tuple(new), not open_columns)
+            if not open_columns or time.monotonic() >= yielded + every:
+                yield Update(tuple(map(_grown, requests, steps, failed)), tuple(new), not open_columns)
+                new, yielded = [()] * len(requests), time.monotonic()
 
 
 def _read(request: Request, seconds: float) -> tuple[list[Step], bool, NeoxjpError | None]:
     """The steps that are there now, after waiting so long for one; whether it has ended; what was raised."""
     steps: list[Step] = []
-    request.wait(seconds)
+    if seconds:
+        request.wait(seconds)
     while request.steps or request.finish is not None:
         try:
             steps.append(next(request))
@@ -125,6 +131,7 @@ def _grown(request: Request, steps: Sequence[Step], failed: NeoxjpError | None) 
         finish=request.finish,
         seed=request.seed,
         waiting=request.position,
+        read=request.prefilled,
         failed=str(failed) if failed else "",
         failed_ja=failed.ja if failed else "",
     )

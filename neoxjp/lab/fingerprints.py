@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SPOTS, SPOT = 64, 4096  # places of each weight file that are hashed, and bytes of each
 COVERS = "config.json; of each weight file its size, its header and 64 samples of 4 KiB, spread evenly"
-"""What a folder's fingerprint is made of. Training changes every weight and so the samples; a few edited numbers may be missed."""
+"""What a folder's fingerprint is made of. Training changes every weight, so the samples too; they may miss a few edited ones."""
 
 
 @dataclass(frozen=True)

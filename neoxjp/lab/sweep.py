@@ -62,7 +62,7 @@ def sweep(
         raise ParameterError(
             f"{len(temperatures)} temperatures × {len(top_ps)} top-p × {samples} samples are {total} texts: 1 to {MOST_SAMPLES} "
             f"can be written",
-            ja=f"温度 {len(temperatures)} × top-p {len(top_ps)} × {samples} で {total} 個です。{MOST_SAMPLES} 個までにしてください。",
+            ja=f"温度 {len(temperatures)} × top-p {len(top_ps)} × {samples} で {total} 個です（{MOST_SAMPLES} 個まで）。",
         )
     first = params.seed or 0
     asked = [  # all of them before the first forward: a wrong value is told at once
