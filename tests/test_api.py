@@ -20,7 +20,7 @@ from neoxjp.engine import score
 from tests.page import serve, wait_for_model
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "api_client.py"
-ENDPOINTS = {"/generate", "/score", "/model_info", "/tokenize", "/compare", "/copy"}
+ENDPOINTS = {"/generate", "/score", "/model_info", "/tokenize", "/compare", "/spellings", "/copy"}
 ENDPOINTS |= {"/explain", "/roundtrip"}
 ENDPOINTS |= {"/vocabulary", "/vocabulary_entry", "/vocabulary_stats", "/vocabulary_diff"}
 ENDPOINTS |= {"/corpus"}
