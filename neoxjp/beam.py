@@ -4,7 +4,7 @@ Chooses as the `generate` of transformers 5 does (`early_stopping` and `length_p
 prompt's result does not depend on its neighbours. With sampling, the continuations are drawn instead of taken from the top.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,6 +36,20 @@ class Text:
     score: float
 
 
+@dataclass(frozen=True)
+class Round:
+    """What one step of the search weighed and chose, for who looks on. Scores are sums of log probabilities (nats)."""
+
+    count: int  # new ids of each text after this step
+    parents: tuple[int, ...]  # the running text that each continuation belongs to: a place in the `kept` of the step before
+    ids: tuple[int, ...]  # its new id
+    scores: tuple[float, ...]  # its sum, before the length penalty
+    ends: tuple[bool, ...]  # its text is complete: an end token, or the last id there is room for
+    kept: tuple[int, ...]  # the continuations that run on, the best first; of the last step: that would have
+    finished: tuple[Text, ...]  # the best complete texts so far, best first
+    over: bool  # nothing runs on
+
+
 @torch.no_grad()
 def beam_search(
     model: Any,
@@ -43,6 +57,7 @@ def beam_search(
     beams: BeamParams,
     params: SamplingParams,
     generator: torch.Generator | None = None,
+    watch: Callable[[Round], None] | None = None,
 ) -> list[Text]:
     """The `num_beams` best texts after `prompt`, best first.
 
@@ -51,6 +66,7 @@ def beam_search(
         prompt: at least one id.
         params: penalties, and with do_sample the filters, applied to log probabilities (as in transformers); min_new_tokens.
         generator: a CPU generator for do_sample.
+        watch: told what each step weighed and chose. At first one text runs and n - 1 stand in its place with scores of -1e9.
     """
     width = beams.num_beams
     cache, logits = _prefill(model, prompt)
@@ -69,13 +85,15 @@ def beam_search(
         ends = [id in beams.eos_ids or count == beams.max_new_tokens for id in ids]
         finished += [(best[i] / count**beams.length_penalty, texts[i]) for i in range(width) if ends[i]]
         finished = sorted(finished, key=lambda text: -float(text[0]))[:width]
-        if count == beams.max_new_tokens:
-            break
         open_best = torch.where(torch.tensor(ends), best - 1e9, best)
         scores, kept = open_best.topk(width)
-        if len(finished) == width and _settled(scores[0], finished[-1][0], count, beams):
-            break
         chosen = kept.tolist()
+        over = count == beams.max_new_tokens or (len(finished) == width and _settled(scores[0], finished[-1][0], count, beams))
+        if watch is not None:
+            complete = tuple(Text(text, float(score)) for score, text in finished)
+            watch(Round(count, tuple(parents), tuple(ids), tuple(best.tolist()), tuple(ends), tuple(chosen), complete, over))
+        if over:
+            break
         running = [texts[i] for i in chosen]
         caches = _follow(caches, [parents[i] for i in chosen])
         logits = _forward(model, [text[-1:] for text in running], caches)
