@@ -7,21 +7,24 @@ object, and reads standard input where no text is given. Expected errors are one
 import argparse
 import dataclasses
 import io
-import math
 import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neoxjp import __version__
 from neoxjp.bench.commands import add_commands as add_bench
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.export.commands import add_commands as add_export
 from neoxjp.lab.commands import add_commands as add_lab
+from neoxjp.lab.generation_commands import add_commands as add_generation
 from neoxjp.terminal import default_model, emit, load_model, load_tokenizer, model_arguments, read_text, text_argument
 from neoxjp.train.commands import add_commands
+
+if TYPE_CHECKING:
+    from neoxjp.lab.replay import State
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_argument(
         "--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times"
     )
+    generate.add_argument("--save-state", type=Path, metavar="FILE", help="all it depended on, for neoxjp replay")
 
     tokenize = _command(commands, "tokenize", tokenize_command, "show the tokens of a text")
     text_argument(tokenize)
@@ -94,14 +98,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     tokenize.add_argument("--decode", action="store_true", help="the other way: read ids, print their text")
 
-    score = _command(commands, "score", score_command, "how likely the model finds a text")
-    text_argument(score)
-    model_arguments(score)
-
     convert = _command(commands, "convert", convert_command, "turn a folder's pickle weights into safetensors, once")
     convert.add_argument("folder", type=Path, help="a model folder that holds pytorch_model.bin")
     convert.add_argument("--out", type=Path, default=None, help="write to this folder instead of beside the pickle")
 
+    add_generation(commands, "command")
     add_lab(commands, "command")
     add_export(commands, "command")
     add_bench(commands, "command")
@@ -121,6 +122,7 @@ def _command(commands: Any, name: str, function: Any, help_text: str) -> argpars
 def generate_command(options: argparse.Namespace) -> None:
     """Stream the continuation to standard output; counts and speed go to standard error."""
     from neoxjp.engine import Engine
+    from neoxjp.lab.replay import capture
     from neoxjp.sampling import SamplingParams
 
     text = read_text(options.text)
@@ -138,6 +140,8 @@ def generate_command(options: argparse.Namespace) -> None:
         min_new_tokens=options.min_new_tokens,
         stop=tuple(options.stop),
     )
+    if options.save_state and not options.save_state.parent.is_dir():
+        raise ParameterError(f"cannot write {options.save_state}: there is no such folder")
     model, tokenizer = load_model(options)
     request = Engine(model, tokenizer).submit(tokenizer.encode(text), params)
     if not options.json:
@@ -147,6 +151,8 @@ def generate_command(options: argparse.Namespace) -> None:
         steps.append(step)
         if not options.json:
             print(step.text, end="", flush=True)
+    if options.save_state:
+        save_state(options, capture(request, model, tokenizer, options.model, options.revision))
     if options.json:
         emit(
             {
@@ -165,6 +171,16 @@ def generate_command(options: argparse.Namespace) -> None:
     speed = f", {stats.tokens_per_second:.1f} tokens/s" if stats.tokens_per_second else ""
     first = f", first after {stats.time_to_first_token:.2f} s" if stats.time_to_first_token is not None else ""
     print(f"{len(steps)} tokens ({request.finish}, seed {request.seed}){speed}{first}", file=sys.stderr)
+
+
+def save_state(options: argparse.Namespace, state: "State") -> None:
+    """Raises ParameterError where the file cannot be written."""
+    from neoxjp.lab.replay import to_json
+
+    try:
+        options.save_state.write_text(to_json(state) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ParameterError(f"cannot write {options.save_state}: {error.strerror}") from error
 
 
 def tokenize_command(options: argparse.Namespace) -> None:
@@ -241,33 +257,6 @@ def parse_ids(text: str) -> list[int]:
     if wrong:
         raise ParameterError(f"not a token id: {wrong[0]!r:.40}; ids are whole numbers separated by blanks or commas")
     return [int(word) for word in words]
-
-
-def score_command(options: argparse.Namespace) -> None:
-    """Log probability of each token, and of the text: total bits, bits a character, perplexity a token."""
-    from neoxjp.engine import score
-
-    text = read_text(options.text)
-    model, tokenizer = load_model(options)
-    steps = score(model, tokenizer.encode(text), tokenizer, bos=True)
-    nats = -math.fsum(step.logprob for step in steps if step.logprob is not None)
-    total = {
-        "tokens": len(steps),
-        "characters": len(text),
-        "bits": nats / math.log(2),
-        "bits_per_character": nats / math.log(2) / len(text) if text else None,
-        "perplexity_per_token": math.exp(nats / len(steps)) if steps else None,
-    }
-    if options.json:
-        emit({"text": text, "steps": [dataclasses.asdict(step) for step in steps], **total})
-        return
-    for step in steps:
-        print(f"{step.id:>6}  {step.logprob:>8.3f}  rank {step.rank:<6} {step.text!r}")
-    if steps:
-        print(
-            f"{total['bits']:.1f} bits, {total['bits_per_character']:.2f} bits a character, "
-            f"perplexity {total['perplexity_per_token']:.1f} a token"
-        )
 
 
 def convert_command(options: argparse.Namespace) -> None:

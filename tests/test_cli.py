@@ -12,6 +12,7 @@ import pytest
 from neoxjp import cli
 from neoxjp.cli import main, parse_ids
 from neoxjp.errors import ParameterError
+from neoxjp.lab import generation_commands
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -180,7 +181,8 @@ def test_a_number_of_thousands_of_digits_is_no_id():
 def test_int8_is_asked_for_by_name_or_environment_and_doctor_says_what_would_run(capsys, tiny_folder, monkeypatch):
     loaded = []
     original = cli.load_model
-    monkeypatch.setattr(cli, "load_model", lambda options: loaded.append(original(options)) or loaded[-1])
+    for commands in (cli, generation_commands):
+        monkeypatch.setattr(commands, "load_model", lambda options: loaded.append(original(options)) or loaded[-1])
     code, _, _ = run(capsys, "score", "東京", "--model", tiny_folder, "--quantization", "int8", "--device", "cpu")
     monkeypatch.setenv("NEOXJP_QUANTIZATION", "int8")
     run(capsys, "generate", "東京", "--model", tiny_folder, "--max-new-tokens", 2, "--device", "cpu")
