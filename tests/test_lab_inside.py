@@ -110,6 +110,27 @@ def test_packed_and_small_dtypes_answer_as_their_own_model_does(tmp_path, option
     assert list(found) == pytest.approx(output.attentions[1][0, 3, -1].tolist(), abs=1e-5 if exact else 0.02)
 
 
+@torch.no_grad()
+def test_layers_that_lie_on_disk_are_brought_in(tmp_path):
+    plain = ours(tie_word_embeddings=False)
+    plain.save_pretrained(tmp_path / "model")
+    places = {"gpt_neox_japanese.embed_in": "cpu", "gpt_neox_japanese.layers.0": "cpu", "gpt_neox_japanese.layers.1": "disk"}
+    places |= {"gpt_neox_japanese.final_layer_norm": "disk", "embed_out": "disk"}
+    options = {"device_map": places, "offload_folder": tmp_path / "offload"}
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(tmp_path / "model", **options)
+    assert lens(model, None, IDS) == lens(plain, None, IDS)
+    assert attention(model, None, IDS, 1, 2) == attention(plain, None, IDS, 1, 2)
+
+
+@pytest.mark.parametrize("look", [lambda model: lens(model, None, IDS), lambda model: attention(model, None, IDS, 1, 0)])
+def test_a_damaged_weight_is_a_sentence(look):
+    model = ours()
+    with torch.no_grad():
+        model.gpt_neox_japanese.layers[0].mlp.dense_4h_to_h.weight[0] = torch.nan
+    with pytest.raises(NeoxjpError, match="not numbers"):
+        look(model)
+
+
 def test_no_ids_are_the_beginning_of_a_text():
     model = ours()
     assert lens(model, None, []).ids == (59,)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.filters import require_numbers
 from neoxjp.layers import Rows
 from neoxjp.rotary import rope
 from neoxjp.steps import bos_of, checked_ids, choices, namer, record
@@ -86,6 +87,7 @@ def lens(model: Any, tokenizer: Any, ids: Sequence[int], at: int = -1, top: int 
 
     Raises:
         ParameterError: `at` or `top` out of range, an id outside the vocabulary. PromptTooLong: too many ids.
+        NeoxjpError: a layer gives no numbers (NaN).
     """
     read = _checked(model, ids)
     at = _place("at", at, len(read), "位置")
@@ -94,6 +96,7 @@ def lens(model: Any, tokenizer: Any, ids: Sequence[int], at: int = -1, top: int 
     states = [state[0, at] for state, _ in _states(model, read[: at + 1])]  # (C,); what follows changes nothing here
     norm, output = model.gpt_neox_japanese.final_layer_norm, model.embed_out
     logits = output(norm(torch.stack([state.to(states[-1].device) for state in states]))).float().cpu()  # (L + 1, V)
+    require_numbers(logits)
     next_id = read[at + 1] if at + 1 < len(read) else None
     return _lens(logits, read, at, next_id, top, namer(tokenizer))
 
@@ -120,6 +123,7 @@ def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: 
 
     Raises:
         ParameterError: a layer, head or position that is not there, an id outside the vocabulary. PromptTooLong: too many ids.
+        NeoxjpError: the weights are no numbers (NaN).
     """
     config = model.config
     read = _checked(model, ids)
@@ -129,6 +133,7 @@ def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: 
     *_, (_, weights) = _states(model, read, layer)
     assert weights is not None
     rows = weights[0, head].float().cpu()  # (T, T)
+    require_numbers(rows)
     kept = tuple(tuple(rows[place, : place + 1].tolist()) for place in positions)
     name = namer(tokenizer)
     return Attention(
