@@ -15,6 +15,7 @@ import torch
 
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
+from neoxjp.folders import bundled_path
 from neoxjp.lab.as_code import WAYS, as_code
 from neoxjp.lab.fingerprints import folder_fingerprint, model_fingerprint, vocabulary_fingerprint
 from neoxjp.lab.replay import State, capture, from_json, replay, to_json, told
@@ -277,6 +278,17 @@ def test_the_api_is_called_with_its_own_parameters(way, case, model, tokenizer):
         assert (tokenizer.encode(arguments["prompt"]) or [tokenizer.bos_token_id]) == list(state.prompt_ids)
     else:
         assert code.code.startswith("# the API takes text")
+
+
+def test_the_bundled_model_goes_by_its_name_wherever_it_lies(model, tokenizer):
+    for params in (DRAW, dataclasses.replace(DRAW, stop=("。",))):
+        state = written(model, tokenizer, params, "東京", str(bundled_path()))
+        assert state.name == "(bundled)"
+        code = as_code(state, tokenizer, "python").code
+        assert str(bundled_path()) not in to_json(state) + code
+        assert "from neoxjp.checkpoint import bundled_path\n" in code
+        names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+        assert {"bundled_path", "model", "tokenizer"} <= names
 
 
 def test_a_deadline_and_requests_beside_are_told(model, tokenizer):
