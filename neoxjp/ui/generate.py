@@ -14,7 +14,7 @@ from gradio.context import Context
 
 from neoxjp import render, render_steps
 from neoxjp.errors import NeoxjpError
-from neoxjp.ui import api
+from neoxjp.ui import api, lab
 from neoxjp.ui.recall import KEY, SECRET, memo, recall
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
@@ -51,6 +51,7 @@ class GenerateTab:
     stop_strings: gr.Textbox
     cut: gr.Checkbox
     stats: gr.HTML
+    lab: lab.Lab
 
     @property
     def settings(self) -> list[Any]:
@@ -74,6 +75,7 @@ def build(playground: Playground) -> GenerateTab:
         with gr.Column(scale=3, min_width=280, elem_id="gen-side"):
             _build_sampling(parts)
             parts["stats"] = gr.HTML(elem_id="gen-stats", apply_default_css=False)
+    parts["lab"] = lab.build(playground, lab.GENERATION, "genlab")
     return GenerateTab(**parts)
 
 
@@ -184,7 +186,7 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     def undo(writing: Writing, request: gr.Request) -> list[Any]:
         return undone(playground, writing, language(request))
 
-    tab.undo.click(undo, tab.writing, [*tab.shown, tab.prompt], **quiet)
+    back = tab.undo.click(undo, tab.writing, [*tab.shown, tab.prompt], **quiet)
 
     def bring_back(writing: Writing, kept: Any, request: gr.Request) -> list[Any]:
         if writing.running:
@@ -212,6 +214,10 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         button.click(lambda name=name: preset(name), None, targets, **quiet)
     tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.seed, **quiet)
     api.connect(playground, paints, scored)
+    # A generation is announced when it starts and when it has ended; an undo is not.
+    told = tab.announce.change(lambda: None, None, None, **quiet)
+    lab.connect(tab.lab, lab.GENERATION, playground, tab, told, back)
+    lab.endpoints(lab.GENERATION, playground)
 
 
 def undone(playground: Playground, writing: Writing, lang: Lang) -> list[Any]:

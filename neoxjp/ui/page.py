@@ -16,7 +16,10 @@ from neoxjp.ui.strings import both, label, language, translations, words
 from neoxjp.ui.theme import theme
 
 ASSETS = files("neoxjp.ui") / "assets"
-STYLES = ("page", "generate", "matrix", "why", "roundtrip", "lexicon", "corpus", "links")
+STYLES = (
+    *("page", "generate", "matrix", "why", "roundtrip", "lexicon", "corpus", "links"),
+    *("ledger", "heat", "columns", "beams", "inside", "replay"),
+)
 SCRIPTS = ("page.js", "copies.js")
 
 

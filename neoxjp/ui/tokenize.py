@@ -93,7 +93,7 @@ def build(playground: Playground) -> TokenizeTab:
             pasted = gr.Textbox(
                 label=label("t_decoded"), lines=1, max_lines=6, interactive=False, buttons=["copy"], elem_id="t-pasted"
             )
-    below = lab.build(playground)
+    below = lab.build(playground, lab.TOKENS, "lab")
     return TokenizeTab(text, examples, show_ids, view, row, counts, ids, paste, paste_note, pasted, below)
 
 
@@ -121,7 +121,7 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
     tab.show_ids.change(
         None, tab.show_ids, js="(on) => { document.body.classList.toggle('show-ids', on) }", api_visibility="private"
     )
-    lab.connect(tab.lab, playground, tab.text, shown)  # the pieces first: they are what one looks at while typing
+    lab.connect(tab.lab, lab.TOKENS, playground, tab.text, shown)  # the pieces first: they are what one looks at while typing
 
 
 def endpoints(playground: Playground) -> None:
@@ -159,7 +159,7 @@ def endpoints(playground: Playground) -> None:
 
     for function in (tokenize, detokenize):
         gr.api(expected(function), api_name=function.__name__, queue=False, concurrency_limit=None)
-    lab.endpoints(playground)
+    lab.endpoints(lab.TOKENS, playground)
 
 
 # ---------------------------------------------------------------- what the handlers show
