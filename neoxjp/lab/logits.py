@@ -108,5 +108,24 @@ def next_logits(model: LanguageModel, history: Sequence[int], kept: Logits | Non
     return last, False
 
 
+@torch.inference_mode()
+def logits_after(model: LanguageModel, ids: Sequence[int], first: int) -> Tensor:
+    """The logits (len(ids) - first, V) float32 after each of the ids from place `first` on, read in one pass.
+
+    Raises PromptTooLong where `ids` fill the context.
+    """
+    fitting(tuple(ids), SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
+    chunk = chunk_for(model.num_parameters)
+    cache = model.new_cache()
+    found = []
+    for start in range(0, len(ids), chunk):
+        piece = ids[start : start + chunk]
+        keep = min(len(piece), max(1, start + len(piece) - first))
+        logits = forward(model, piece, cache, keep=keep)
+        if start + len(piece) > first:
+            found.append(logits.clone())
+    return torch.cat(found)
+
+
 def _key(history: History) -> bytes:
     return hashlib.blake2b(np.asarray(history, dtype=np.int64).tobytes(), digest_size=16).digest()

@@ -18,6 +18,7 @@ from neoxjp.memory import check_room, cpu_dtype, free_memory
 
 if TYPE_CHECKING:
     from neoxjp.engine import Engine
+    from neoxjp.lab.logits import Logits
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -42,6 +43,12 @@ class Choice:
     quantization: str | None = None  # "int8"
 
 
+def _nothing_kept() -> "Logits":
+    from neoxjp.lab.logits import Logits
+
+    return Logits()
+
+
 @dataclass(frozen=True)
 class Loaded:
     """One vocabulary with, once it is read, its model. Never changed: a load puts another `Loaded` in its place."""
@@ -52,6 +59,7 @@ class Loaded:
     engine: "Engine | None" = None
     folder: Path | None = None  # where the files lie on this machine
     serial: int = 0  # counts up with each change; the page compares it
+    logits: "Logits" = field(default_factory=_nothing_kept, repr=False, compare=False)  # of what this model wrote last
 
     @property
     def name(self) -> str:
@@ -219,7 +227,7 @@ class Playground:
         """Give the model's memory back; its vocabulary stays."""
         if self.loaded is not None:
             _close(self.loaded)
-            self._put(replace(self.loaded, model=None, engine=None))
+            self._put(replace(self.loaded, model=None, engine=None, logits=_nothing_kept()))
         gc.collect()
 
     def _read(self, choice: Choice) -> Loaded:

@@ -49,9 +49,11 @@ def stream(playground: Playground) -> Stream:
         Raises:
             NeoxjpError: as `Engine.submit`, before the first paint; what the model raises, later.
         """
-        engine = playground.ready.engine
-        assert engine is not None
-        with engine.submit(ids, params, top=top, overflow="cut" if cut else "error") as request:
+        loaded = playground.ready
+        assert loaded.engine is not None
+        # A forked child keeps them in vain: what was not kept is read again when it is asked for.
+        watch = loaded.logits.keep
+        with loaded.engine.submit(ids, params, top=top, overflow="cut" if cut else "error", watch=watch) as request:
             over = False
             yield _paint(request, [], over)
             while not over:

@@ -6,13 +6,14 @@ token stay in its `Step`, in the visitor's own state; the engine and its model a
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from neoxjp import render, render_steps
 from neoxjp.engine import Stats
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
+from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Finish, Step
 from neoxjp.ui.answers import said
 from neoxjp.ui.session import Loaded, Playground
@@ -30,6 +31,15 @@ Mode = Literal["new", "continue", "again"]
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one generation added to a text: its steps from `start` up to the next part's."""
+
+    start: int  # place of its first step
+    params: SamplingParams  # all that it was written with, the seed that was used filled in
+    cut: int  # ids at the front of the text that it did not see
+
+
+@dataclass(frozen=True)
 class Text:
     """A prompt and what the model made of it. Never changed: each generation makes a new one."""
 
@@ -44,6 +54,7 @@ class Text:
     full: bool = False  # it ended because the context was full
     stats: Stats | None = None  # of the last generation
     steady: bool = True  # the model computes a text alike, alone and beside others
+    parts: tuple[Part, ...] = ()  # in order; none for a text that was recalled: how it was written is not known any more
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -53,6 +64,15 @@ class Text:
     def written(self) -> str:
         """What the model wrote."""
         return "".join(step.text for step in self.steps)
+
+    @property
+    def params(self) -> SamplingParams | None:
+        """What the last generation was written with, the seed that was used filled in; None: it is not known any more."""
+        return self.parts[-1].params if self.parts else None
+
+    def part_of(self, place: int) -> Part | None:
+        """The generation that wrote the step at this place; None: it is not known."""
+        return next((part for part in reversed(self.parts) if part.start <= place), None)
 
 
 @dataclass
@@ -99,19 +119,40 @@ def write(
     "new" starts from `prompt`; "continue" goes on behind the text on show; "again" writes its last part again with the same seed
     (and with `settings` as they are now).
     """
+
+    def begin() -> tuple[Text, SamplingParams, bool]:
+        loaded = playground.ready
+        start = _start(playground, loaded, writing, mode, prompt)
+        most, full = room(playground, loaded, len(start.ids), settings.length, settings.cut)
+        return replace(start, full=full), settings.params(most, start.seed if mode == "again" else None), settings.cut
+
+    return _write(playground, stream, writing, begin, lang)
+
+
+def rewrite(
+    playground: Playground, stream: Stream, writing: Writing, start: Text, params: SamplingParams, lang: Lang
+) -> Iterator[Frame]:
+    """Write behind the ids of `start` with exactly these settings, as once before; else as `write`."""
+    return _write(playground, stream, writing, lambda: (start, params, False), lang)
+
+
+def _write(
+    playground: Playground, stream: Stream, writing: Writing, begin: Callable[[], tuple[Text, SamplingParams, bool]], lang: Lang
+) -> Iterator[Frame]:
+    """begin: the text to go on from, the settings, and whether a text that is too long is cut."""
     if writing.running:
         return
     writing.running, writing.stopped = True, False
     try:
-        loaded = playground.ready
-        start = _start(playground, loaded, writing, mode, prompt)
-        most, full = room(playground, loaded, len(start.ids), settings.length, settings.cut)
-        params = settings.params(most, start.seed if mode == "again" else None)
-        paints = stream(start.ids, params, settings.cut, ALTERNATIVES)
+        start, params, cut = begin()
+        paints = stream(start.ids, params, cut, ALTERNATIVES)
         first = next(paints)
-        steady = loaded.model is not None and loaded.model.rows_are_independent
-        start = replace(start, cut=first.cut, seed=first.seed, full=full, steady=steady)
-        yield from _frames(writing, paints, start, most, lang)
+        model = playground.ready.model
+        steady = model is not None and model.rows_are_independent
+        part = Part(start.base, replace(params, seed=first.seed), first.cut)
+        parts = (*[old for old in start.parts if old.start < start.base], part)
+        start = replace(start, cut=first.cut, seed=first.seed, steady=steady, parts=parts)
+        yield from _frames(writing, paints, start, params.max_new_tokens or 0, lang)
     except NeoxjpError as error:
         yield _failed(writing, _sentence(playground, error, lang))
     except Exception:
