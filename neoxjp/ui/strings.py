@@ -167,7 +167,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "g_presets": ("おまかせ設定", "Presets"),
     "g_preset_normal": ("標準", "Standard"),
     "g_preset_careful": ("慎重", "Careful"),
-    "g_preset_lively": ("奔放", "Lively"),
+    "g_preset_lively": ("のびのび", "Lively"),
+    "g_preset_wild": ("奔放", "Wild"),
     "g_preset_greedy": ("最有力だけ", "Greedy"),
     "g_temperature": ("温度 temperature", "Temperature"),
     "g_temperature_help": ("低い：無難で単調。高い：意外、やがて支離滅裂。0 は最有力だけ。",
@@ -299,16 +300,22 @@ assert not STRINGS.keys() & WORDS.keys(), f"said twice: {STRINGS.keys() & WORDS.
 STRINGS |= WORDS
 
 
+MARK = "neoxjp:"
+"""Before each key that Gradio sees. Its browser part also translates a plain value that equals a key: a choice whose value is
+"bundled" would come back as 付属モデル, which the server refuses."""
+
+
 def translations() -> gr.I18n:
     """For `launch(i18n=...)`: the whole table, by the browser's locale."""
-    return gr.I18n(ja={key: ja for key, (ja, _) in STRINGS.items()}, en={key: en for key, (_, en) in STRINGS.items()})
+    table = {MARK + key: said for key, said in STRINGS.items()}
+    return gr.I18n(ja={key: ja for key, (ja, _) in table.items()}, en={key: en for key, (_, en) in table.items()})
 
 
 def label(key: str) -> str:
     """A component's label, info, placeholder or choice, which the browser translates. Typed as the string it stands for."""
     if key not in STRINGS:
         raise KeyError(key)
-    return gr.I18n()(key)  # type: ignore[return-value]
+    return gr.I18n()(MARK + key)  # type: ignore[return-value]
 
 
 def words(lang: Lang) -> Words:
