@@ -48,7 +48,7 @@ def resolve(
     if missing:
         found, from_hub = _listing(repo, folder, local_files_only)
         if not from_hub:
-            raise _not_cached(f"{listed(missing)} of {repo!r}")
+            raise _not_cached(f"{repo!r}", missing)
         raise CheckpointError(
             f"{repo!r} at revision {revision or 'main'!r} lacks {listed(missing)}; it holds {listed(found) or 'nothing'}",
             ja=f"{repo!r} に {listed(missing)} がありません",
@@ -81,7 +81,7 @@ def resolve_file(
             if isinstance(cached, str):
                 return Path(cached)
         if local_files_only:
-            raise _not_cached(f"{listed(list(names))} of {at}")
+            raise _not_cached(at, names)
         try:
             # One question, and ten seconds of silence are enough: huggingface_hub's own way tries again for most of a minute.
             about = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=10)
@@ -101,7 +101,7 @@ def resolve_file(
                 )
             return Path(hf_hub_download(repo, name, revision=revision))
         except OfflineModeIsEnabled as error:
-            raise _not_cached(f"{listed(list(names))} of {at}") from error
+            raise _not_cached(at, names) from error
         except Exception as error:
             if not _is_network_error(error):
                 raise
@@ -273,10 +273,12 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         raise
 
 
-def _not_cached(what: str) -> CheckpointError:
+def _not_cached(at: str, names: Sequence[str] = ()) -> CheckpointError:
+    files = listed(list(names))
+    what = f"{files} of {at}" if files else at
     return CheckpointError(
         f"{what} is not in the cache, and the Hub cannot be asked (offline or out of reach). Load it once while online",
-        ja=f"{what} はキャッシュになく、Hub にも接続できません",
+        ja=f"{at} {f'の {files} ' if files else ''}はキャッシュになく、Hub にも接続できません",
     )
 
 

@@ -139,7 +139,7 @@ def test_offline_asks_nobody(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", how == "environment")
     english, japanese = refused("rinna", tokenizer, local_files_only=how == "asked")
     assert "'spiece.model' of 'rinna/japanese-gpt-neox-3.6b' is not in the cache" in english
-    assert "キャッシュになく" in japanese
+    assert "'rinna/japanese-gpt-neox-3.6b' の 'spiece.model' はキャッシュになく" in japanese
     assert hub.requests == []
 
 
