@@ -32,21 +32,25 @@ def table(found: Matrix, say: Words, *, selected: int, same: bool, problems: Seq
     if not rows or not found.columns:
         return notice(say("c_no_columns")) if rows else ""
     heads = "".join(f'<th scope="col">{escape(column.title)}</th>' for column in found.columns)
-    body = "".join(_row(found, row, say, selected == row, problems) for row in rows)
+    body = "".join(_row(found, row, say, selected == row) for row in rows)
     scale = escape(say("one_scale", n=f"{found.largest:,}"))
     top = f'<thead><tr><th scope="col"><span class="sr">{escape(say("col_spelling"))}</span></th>{heads}</tr></thead>'
     folded = [say(f"spelling_{found.spellings[row].key}") for row in range(len(found.spellings)) if row not in rows]
     under = f'<p class="under"><span>{scale}</span>'
     under += f"<span>{escape(say('c_same', rows=say('c_comma').join(folded)))}</span>" if folded else ""
-    return f'<table class="matrix">{top}<tbody>{body}</tbody></table>{under}</p>'
+    closed = "".join(
+        f'<p class="closed"><b>{escape(column.title)}</b>{escape(problem or say("c_pending"))}</p>'
+        for column, problem in zip(found.columns, problems, strict=True)
+        if column.peer is None
+    )
+    return f'<table class="matrix">{top}<tbody>{body}</tbody></table>{closed}{under}</p>'
 
 
-def _row(found: Matrix, row: int, say: Words, selected: bool, problems: Sequence[str | None]) -> str:
+def _row(found: Matrix, row: int, say: Words, selected: bool) -> str:
     spelling = found.spellings[row]
     name = say(f"spelling_{spelling.key}")
     cells = "".join(
-        _cell(cell, column, found.largest, problem, row, say)
-        for cell, column, problem in zip(found.cells[row], found.columns, problems, strict=True)
+        _cell(cell, column, found.largest, row, say) for cell, column in zip(found.cells[row], found.columns, strict=True)
     )
     length = 24 if any(map(_wide, spelling.text[:48])) else 48
     shown = visible(spelling.text[:length]).replace(f'<i class="blank">{GLYPHS[" "]}</i>', " ")
@@ -59,17 +63,11 @@ def _row(found: Matrix, row: int, say: Words, selected: bool, problems: Sequence
     return f'<tr{facts}><th scope="row">{button}{mark}</th>{cells}</tr>'
 
 
-def _cell(cell: "Comparison | None", column: Column, largest: int, problem: str | None, row: int, say: Words) -> str:
+def _cell(cell: "Comparison | None", column: Column, largest: int, row: int, say: Words) -> str:
     facts = attributes(data_name=column.title)
     if cell is None:
-        why = problem or say("c_pending")
-        # The reason once a column; the cells below only say that there is nothing.
-        shown = (
-            f"<small>{escape(why)}</small>"
-            if row == 0
-            else f'<span aria-hidden="true">–</span><span class="sr">{escape(why)}</span>'
-        )
-        return f'<td{facts} class="none">{shown}</td>'
+        # Why stands under the matrix, once; the cells only say that there is nothing.
+        return f'<td{facts} class="none"><span aria-hidden="true">–</span><span class="sr">{escape(say("c_closed"))}</span></td>'
     count = cell.counts.tokens
     share = count / largest if largest else 0
     times = "" if cell.ratio is None or row == 0 else f" <small>×{cell.ratio:.2f}</small>"
@@ -132,7 +130,8 @@ def _said(cell: "Comparison", end: int) -> str:
 
 
 def _wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF" or unicodedata.combining(character) > 0
+    width = unicodedata.east_asian_width(character)  # "A", as of ① and …: as wide as a kanji where they stand among kanji
+    return width in "WF" or (width == "A" and not character.isalpha()) or unicodedata.combining(character) > 0
 
 
 # ---------------------------------------------------------------- readings and doubts

@@ -37,11 +37,12 @@ def test_bars_share_one_scale() -> None:
     assert "×2.50" in html
 
 
-def test_a_reason_stands_once_and_is_told_in_every_cell() -> None:
+def test_a_reason_stands_once_and_every_cell_says_that_it_is_closed() -> None:
     of = matrix([Spelling("written", "犬"), Spelling("custom", "いぬ")], [Column("x", "X", problem=PeerUnavailable("gone"))])
     html = render_matrix.table(of, EN, selected=0, same=True, problems=["gone"])
-    assert html.count("<small>gone</small>") == 1
-    assert html.count('<span class="sr">gone</span>') == 1
+    assert html.count("gone") == 1
+    assert '<p class="closed"><b>X</b>gone</p>' in html
+    assert html.count('<span class="sr">not open</span>') == 2
 
 
 @given(st.text(max_size=40) | st.text("<&\"'>犬か\u3099\u200d\u202e\ufeff\ud800\n 👨$\\{}", max_size=40))

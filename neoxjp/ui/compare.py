@@ -57,12 +57,12 @@ def build(playground: Playground) -> Comparison:
     with gr.Column(elem_classes="card"):
         view = gr.HTML(elem_id="c-view", js_on_load=script, apply_default_css=False)
         note = gr.HTML(elem_id="c-note", apply_default_css=False)
-        open_button = gr.Button(label("c_open"), size="sm", visible=False, elem_id="c-open")
+        open_button = gr.Button(label("c_open"), size="sm", visible=False, elem_id="c-open", elem_classes="plain")
         pieces = gr.HTML(elem_id="c-pieces", apply_default_css=False)
     with gr.Column(elem_classes="card"):
         gr.HTML(f"<p>{both('c_ruby')}</p>", elem_classes="section", apply_default_css=False)
         ruby = gr.HTML(elem_id="c-ruby", js_on_load=script, apply_default_css=False)
-        reset = gr.Button(label("c_reset"), size="sm", visible=False, elem_id="c-reset")
+        reset = gr.Button(label("c_reset"), size="sm", visible=False, elem_id="c-reset", elem_classes="plain")
     with gr.Accordion(label("c_columns"), open=False, elem_id="c-columns"):
         groups = {group: _group(playground, group) for group in GROUPS}
         local = gr.Textbox(
@@ -72,7 +72,7 @@ def build(playground: Playground) -> Comparison:
         gr.HTML(f"<p>{both('c_rows_info')}</p>", elem_classes="section", apply_default_css=False)
         own = [_own_row(key) for key in readings.OWN_KEYS]
         with gr.Row():
-            take = gr.Button(label("c_take"), size="sm", elem_id="c-take")
+            take = gr.Button(label("c_take"), size="sm", elem_id="c-take", elem_classes="plain")
             same = gr.Checkbox(False, label=label("c_show_same"), container=False, elem_id="c-same")
     with gr.Accordion(label("c_chart"), open=False, elem_id="c-chart-section"):
         chart = gr.HTML(elem_id="c-chart", apply_default_css=False)
