@@ -91,8 +91,11 @@ def test_the_list_is_walked_and_turned_by_keyboard(visit: Visit) -> None:
 
 def test_an_id_a_random_entry_and_a_spelling_into_the_text(visit: Visit) -> None:
     page = opened(visit, lang="en")
-    expect(entry(page).locator("h3")).to_have_text(LINES[0])
+    expect(page.locator("#v-entry .hint")).to_have_text("Press a row, or write an id.")
+    box(page, "v-id").fill("2")
+    expect(page.locator("#v-list tr.chosen")).to_have_attribute("data-entry", "2")
     box(page, "v-id").fill("999999")
+    expect(page.locator("#v-list tr.chosen")).to_have_count(0)
     expect(page.locator("#v-entry [role=alert]")).to_contain_text("id 999999 is not in this vocabulary")
     expect(page.locator("#v-use")).to_be_disabled()
     box(page, "v-id").fill(str(LINES.index("慶応,慶應")))

@@ -1,15 +1,13 @@
 // The vocabulary's lists and entries: `js_on_load` of those components, so `element` and `trigger` are given. The HTML is from
 // render_lexicon.py, everything escaped there. A press tells the server which entry to open, or which spelling to use.
-let chosen = null; // the id whose row is marked
 const mark = () => {
-  for (const row of element.querySelectorAll("tr[data-entry]")) row.classList.toggle("chosen", row.dataset.entry === chosen);
+  const shown = document.querySelector("#v-entry .entry")?.dataset.id; // however it was looked up
+  for (const row of document.querySelectorAll("#v-list tr[data-entry]")) row.classList.toggle("chosen", row.dataset.entry === shown);
 };
 const told = (event) => {
   const target = event.target.closest("[data-add], [data-entry]");
   if (!target || !element.contains(target)) return;
   const { add, entry } = target.dataset;
-  if (entry !== undefined) chosen = entry;
-  mark();
   trigger("select", add === undefined ? { entry: Number(entry) } : { add });
 };
 element.addEventListener("click", told);
@@ -45,4 +43,4 @@ new MutationObserver(() => {
   if (!rows.length || rows[0].dataset.entry === arriving.from) return;
   go(rows, arriving.last ? rows.length - 1 : 0);
   arriving = null;
-}).observe(element, { childList: true, subtree: true, attributeFilter: ["data-entry"] });
+}).observe(element, { childList: true, subtree: true, attributeFilter: ["data-entry", "data-id"] });

@@ -10,7 +10,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "v_query": ("表記で絞り込む", "Filter by spelling"),
     "v_query_help": ("表記のどれかに含まれる文字列。かな・半角は区別します。",
                      "Stands in one of the spellings. Kana and width are told apart."),
-    "v_query_placeholder": ("例：慶、ﾄｳ、<|byte", "such as 慶, ﾄｳ, <|byte"),
+    "v_query_placeholder": ("例：慶、ﾄｳ、<|byte", "such as “慶”, “ﾄｳ”, “<|byte”"),
     "v_match": ("一致のしかた", "Match"),
     "v_contains": ("含む", "contains"),
     "v_starts": ("で始まる", "starts with"),
