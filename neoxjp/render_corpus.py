@@ -206,9 +206,11 @@ def _titled(title: str, inside: str) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> str:
     """A table that scrolls sideways in its own place; cells are HTML, heads are text."""
     top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    lines = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows)
-    region = attributes(aria_label=name)
-    return (
-        f'<div class="k-scroll" role="region" tabindex="0"{region}><table class="facts k-table"><thead><tr>{top}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
-    )
+    names = [attributes(data_name=head) for head in heads[1:]]  # where a phone stacks the cells, each says what it is
+    lines = ""
+    for first, *cells in rows:
+        lines += f'<tr><th scope="row">{first}</th>'
+        lines += "".join(f"<td{name}>{cell}</td>" for name, cell in zip(names, cells, strict=True)) + "</tr>"
+    stacked = " k-stack" if len(heads) > 2 else ""
+    table = f'<table class="facts k-table{stacked}"><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table>'
+    return f'<div class="k-scroll" role="region" tabindex="0"{attributes(aria_label=name)}>{table}</div>'

@@ -137,7 +137,7 @@ def effect(found: Effect, say: Words) -> str:
         ("r_lost", found.changed_before, found.changed_after),
     ):
         most = max(before, after, 1)
-        step = f"{after - before:+,}" if after != before else "±0"
+        step = f"{after - before:+,}".replace("-", "−") if after != before else "±0"
         rows += (
             f'<tr><th scope="row">{escape(say(key))}</th>'
             f"<td>{bar(before, most, f'{before:,}')}{bar(after, most, f'{after:,} ({step})', series=1)}</td></tr>"

@@ -53,7 +53,7 @@ def test_a_normalisation_is_shown_before_it_is_used(playground: Playground) -> N
     *_, effect, button = shown(playground, "ｱ①猫", normalization="nfkc")
     assert "It would change 2 characters in 2 places." in effect
     assert "<b>①</b> → <b>1</b>" in effect
-    assert "0 (-2)" in effect
+    assert "0 (−2)" in effect
     assert button.interactive is True
     assert roundtrip.used(playground, "ｱ①猫", False, "nfkc") == "ア1猫"
 

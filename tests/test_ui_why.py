@@ -67,7 +67,7 @@ def test_a_shorter_piece_that_wins_is_explained_as_such(tmp_path: Path, tiny_voc
     lines = (tiny_vocabulary / "vocab.txt").read_text(encoding="utf-8")
     (tmp_path / "vocab.txt").write_text(lines + "東京に\n", encoding="utf-8")
     cuts = Cuts(GPTNeoXJapaneseTokenizer(tmp_path / "vocab.txt", tiny_vocabulary / "emoji.json"), "東京に")
-    assert "There is a longer one, but not the longest wins" in render_why.sentence(cuts[0], cuts, EN)
+    assert "What wins is not length but the smallest id" in render_why.sentence(cuts[0], cuts, EN)
 
 
 def test_text_cleaned_by_the_model_is_explained(tiny_vocabulary: Path) -> None:

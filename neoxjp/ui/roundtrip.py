@@ -48,7 +48,7 @@ def build(playground: Playground) -> Roundtrip:
             offered = [(label(f"r_{name}"), name) for name in lab.NORMALIZATIONS]
             normalization = gr.Radio(offered, value="none", label=label("r_normalization"), elem_id="r-normalization")
             effect = gr.HTML(elem_id="r-effect", apply_default_css=False)
-            use = gr.Button(label("r_use"), size="sm", elem_id="r-use", interactive=False)
+            use = gr.Button(label("r_use"), size="sm", elem_id="r-use", elem_classes="plain", interactive=False)
     with gr.Column(elem_classes="card"):
         reasons = gr.HTML(elem_id="r-reasons", apply_default_css=False)
     return Roundtrip(compat, summary, aligned, reasons, normalization, effect, use)

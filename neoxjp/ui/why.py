@@ -48,7 +48,7 @@ def build(playground: Playground) -> Why:
     gr.HTML(f"<h2>{both('w_title')}</h2><p>{both('w_intro')}</p>", elem_classes="section", apply_default_css=False)
     with gr.Column(elem_classes="card"):
         strip = gr.HTML(elem_id="w-strip", apply_default_css=False, js_on_load=script)
-        with gr.Row(elem_classes="w-steps"):
+        with gr.Row(elem_classes="w-steps one-line"):
             before = gr.Button(label("w_before"), size="sm", elem_id="w-before", min_width=110)
             behind = gr.Button(label("w_behind_button"), size="sm", elem_id="w-behind", min_width=110)
             position = gr.Number(1, label=label("w_position"), precision=0, elem_id="w-position", min_width=110)

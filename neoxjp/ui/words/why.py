@@ -6,13 +6,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "w_title": ("なぜここで切れる", "Why this cut"),
     "w_intro": (
         "トークンを押すか、← → で歩くと、その場の候補と、選ばれた理由が出ます。上の文章のトークンを選んでもここに来ます。",
-        "Press a token or walk with ← →: what stood to choice there, and why one won. A token chosen in the view above leads "
-        "here too.",
+        "Press a token, or walk with ← →: the candidates there, and why one won. A token chosen above is explained here too.",
     ),
     "w_strip": ("{n} 個の切れ目。← → で歩けます。", "{n} cuts; walk with ← →"),
     "w_page": ("{n} 個のうち {first}〜{last} 個目を表示", "cuts {first} to {last} of {n}"),
-    "w_page_before": ("前の 200 個", "the 200 before"),
-    "w_page_behind": ("次の 200 個", "the 200 behind"),
+    "w_page_before": ("前の 200 個", "the previous 200"),
+    "w_page_behind": ("次の 200 個", "the next 200"),
     "w_before": ("← 前のトークン", "← Previous token"),
     "w_behind_button": ("次のトークン →", "Next token →"),
     "w_position": ("何文字目", "Character"),
@@ -38,7 +37,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "w_why_shorter": (
         "語彙にある候補は {n} つ。もっと長い候補もありますが、勝つのは長いものではなく id がいちばん小さいもの、"
         "「{piece}」（{id}）です。",
-        "{n} candidates are in the vocabulary. There is a longer one, but not the longest wins: the smallest id does, "
+        "{n} candidates are in the vocabulary, a longer one among them. What wins is not length but the smallest id: "
         "“{piece}” ({id}).",
     ),
     "w_why_only": ("ここから始まる候補のうち、語彙にあるのは「{piece}」（{id}）だけです。",
@@ -70,7 +69,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # what if
     "w_try_title": ("もし別の文字なら", "What if another character stood there"),
     "w_try": ("ためす文字", "Character to try"),
-    "w_try_placeholder": ("例: 府", "for example: 府"),
+    "w_try_placeholder": ("例: 府", "for example “府”"),
     "w_which": ("置きかえる所", "In the place of"),
     "w_which_next": ("トークンの次の文字", "the character after the token"),
     "w_which_second": ("窓の 2 文字目", "the window’s second"),
