@@ -1,31 +1,135 @@
-"""Section of the generation lab: Beam search as a tree."""
+"""Section of the generation lab: beam search as a tree."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from neoxjp import render_beams
+from neoxjp.errors import ParameterError
+from neoxjp.ui.answers import check_length, expected, guarded, said
+from neoxjp.ui.heat import script
 from neoxjp.ui.session import Playground
+from neoxjp.ui.strings import Words, both, label
+from neoxjp.ui.zerogpu import gpu
 
 if TYPE_CHECKING:
+    from neoxjp.lab.beams import Tree
     from neoxjp.ui.generate import GenerateTab
+
+BEAMS, LONGEST, PENALTIES = (2, 6), 20, (-2.0, 4.0)  # what one search may ask for
+Grower = Callable[[Sequence[int], int, int, float], "Tree"]
 
 
 @dataclass(frozen=True)
 class Beams:
     """The components of the section."""
 
-    linked: dict[str, Any] = field(default_factory=dict)  # what a link restores: a short name and its component
+    number: gr.Slider
+    new: gr.Slider
+    penalty: gr.Slider
+    go: gr.Button
+    view: gr.HTML
+
+    @property
+    def linked(self) -> dict[str, Any]:
+        """What a link restores."""
+        return {"beams": self.number, "new": self.new, "penalty": self.penalty}
 
 
 def build(playground: Playground) -> Beams:
     """Draw the section."""
-    return Beams()
+
+    def slider(name: str, low: float, high: float, value: float, step: float) -> gr.Slider:
+        words = {"label": label(f"beams_{name}"), "info": label(f"beams_{name}_help")}
+        return gr.Slider(low, high, value, step=step, elem_id=f"beams-{name}", min_width=220, **words)
+
+    gr.HTML(f"<h2>{both('beams_title')}</h2><p>{both('beams_intro')}</p>", elem_classes="section", apply_default_css=False)
+    with gr.Column(elem_classes="card"):
+        with gr.Row(elem_classes="lab-controls lab-sliders"):
+            number = slider("number", *BEAMS, 4, 1)
+            new = slider("new", 1, LONGEST, 10, 1)
+            penalty = slider("penalty", *PENALTIES, 1.0, 0.1)
+        with gr.Row(elem_classes="lab-controls"):
+            go = gr.Button(label("beams_go"), variant="primary", elem_id="beams-go", min_width=110)
+        press = f'<p class="lab-hint">{both("beams_press")}</p>'
+        view = gr.HTML(press, elem_id="beams-view", apply_default_css=False, js_on_load=script("told.js"))
+    return Beams(number, new, penalty, go, view)
 
 
 def connect(section: Beams, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
-    """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
+    """Wire the events. `tab` is the tab above; nothing here follows `due`: a search begins with a click."""
+    grown = grower(playground)
+
+    def search(prompt: str, number: int, new: int, penalty: float, request: gr.Request) -> str:
+        def show(say: Words) -> tuple[str]:
+            return (render_beams.view(tree_of(playground, grown, prompt or "", number, new, penalty), prompt or "", say),)
+
+        return str(guarded(show, request=request, empty=())[0])
+
+    asked = [tab.prompt, section.number, section.new, section.penalty]
+    queued: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "lab"}
+    section.go.click(search, asked, section.view, **queued)
 
 
 def endpoints(playground: Playground) -> None:
-    """The section's actions as API."""
+    """The section's action as API: /beams."""
+    grown = grower(playground)
+
+    def beams(prompt: str, num_beams: int = 4, max_new_tokens: int = 10, length_penalty: float = 1.0) -> dict[str, Any]:
+        """Search the likeliest continuation with beams, and tell all that was weighed on the way.
+
+        Args:
+            prompt: What to go on from; empty: the model begins by itself.
+            num_beams: So many texts are kept at each step, 2 to 6.
+            max_new_tokens: How many tokens a text may have, 1 to 20.
+            length_penalty: A finished text's score is its log probability ÷ length ^ this, -2 to 4.
+
+        Returns:
+            prompt_ids, nodes (step, parent, id, text, logprob, score and penalised in nats, fate, died), hypotheses (node, ids,
+            text, score, penalised, end), best first, and over ("length" or "settled").
+        """
+        found = asdict(tree_of(playground, grown, prompt, num_beams, max_new_tokens, length_penalty))
+        return {name: found[name] for name in ("prompt_ids", "nodes", "hypotheses", "over")}
+
+    gr.api(expected(beams), api_name="beams", concurrency_limit=1)
+
+
+# ---------------------------------------------------------------- what the handlers do
+
+
+def grower(playground: Playground) -> Grower:
+    """The function that searches with the model of `playground`: (prompt ids, beams, new tokens, length penalty) → tree."""
+
+    @gpu(duration=60)
+    def grown(ids: Sequence[int], number: int, new: int, penalty: float) -> "Tree":
+        from neoxjp.lab.beams import grow
+
+        loaded = playground.ready
+        return grow(loaded.model, loaded.tokenizer, ids, num_beams=number, max_new_tokens=new, length_penalty=penalty)
+
+    return grown
+
+
+def tree_of(playground: Playground, grown: Grower, prompt: str, number: Any, new: Any, penalty: Any) -> "Tree":
+    """The search behind a prompt.
+
+    Raises:
+        ParameterError: a number out of its range; the prompt is empty and the model cannot begin by itself.
+        PromptTooLong: there is no room in the context.
+    """
+    loaded = playground.ready
+    check_length(playground, prompt)
+    for name, value, low, high in (
+        ("num_beams", number, *BEAMS),
+        ("max_new_tokens", new, 1, LONGEST),
+        ("length_penalty", penalty, *PENALTIES),
+    ):
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        if not numeric or not low <= value <= high or (name != "length_penalty" and value != int(value)):
+            raise said(ParameterError, "beams_range", name=name, low=low, high=high)
+    assert loaded.model is not None
+    if not prompt and loaded.model.config.bos_token_id is None:
+        raise said(ParameterError, "g_no_bos")
+    return grown(loaded.tokenizer.encode(prompt), int(number), int(new), float(penalty))

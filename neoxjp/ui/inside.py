@@ -1,31 +1,221 @@
-"""Section of the generation lab: The guesses of each layer, and what a head attends to."""
+"""Section of the generation lab: the guess after each layer, and what a head of attention looks at."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from neoxjp import render, render_inside
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.ui.answers import check_length, expected, guarded, message_of, said
+from neoxjp.ui.api import whole_numbers
+from neoxjp.ui.heat import ids_above, script
 from neoxjp.ui.session import Playground
+from neoxjp.ui.strings import Words, both, label
+from neoxjp.ui.writing import Writing
+from neoxjp.ui.zerogpu import gpu
 
 if TYPE_CHECKING:
+    from neoxjp.lab.inside import Attention, Lens
     from neoxjp.ui.generate import GenerateTab
+
+LONGEST = 512  # tokens: neoxjp.lab.inside.LONGEST, which needs torch to be imported
+MOST_GUESSES = 20  # of a layer, in the API
+FACE = '<p class="lab-hint">{}</p>'
+Looker = tuple[Callable[[Sequence[int], int, int], "Lens"], Callable[[Sequence[int], int, int, int | None], "Attention"]]
 
 
 @dataclass(frozen=True)
 class Inside:
     """The components of the section."""
 
-    linked: dict[str, Any] = field(default_factory=dict)  # what a link restores: a short name and its component
+    at: gr.Number
+    layer: gr.Slider
+    head: gr.Slider
+    go: gr.Button
+    attention: gr.HTML
+    lens: gr.HTML
+
+    @property
+    def linked(self) -> dict[str, Any]:
+        """What a link restores."""
+        return {"at": self.at, "layer": self.layer, "head": self.head}
 
 
 def build(playground: Playground) -> Inside:
     """Draw the section."""
-    return Inside()
+    intro = both("inside_intro", most=LONGEST)
+    gr.HTML(f"<h2>{both('inside_title')}</h2><p>{intro}</p>", elem_classes="section", apply_default_css=False)
+    with gr.Column(elem_classes="card"):
+        with gr.Row(elem_classes="lab-controls lab-sliders"):
+            at = gr.Number(
+                None,
+                label=label("inside_at"),
+                info=label("inside_at_help"),
+                precision=0,
+                minimum=1,
+                min_width=220,
+                elem_id="inside-at",
+            )
+            sliders = [
+                gr.Slider(
+                    0,
+                    11,
+                    0,
+                    step=1,
+                    label=label(f"inside_{name}"),
+                    info=label(f"inside_{name}_help"),
+                    min_width=220,
+                    elem_id=f"inside-{name}",
+                )
+                for name in ("layer", "head")
+            ]
+        with gr.Row(elem_classes="lab-controls"):
+            go = gr.Button(label("inside_go"), variant="primary", elem_id="inside-go", min_width=110)
+        attention = gr.HTML(
+            FACE.format(both("inside_press")),
+            elem_id="inside-attention",
+            apply_default_css=False,
+            js_on_load=script("told.js") + script("inside.js"),
+        )
+    with gr.Column(elem_classes="card"):
+        lens = gr.HTML(FACE.format(both("inside_press")), elem_id="inside-lens", apply_default_css=False)
+    return Inside(at, *sliders, go, attention, lens)
 
 
 def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
-    """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
+    """Wire the events. `tab` is the tab above; with `due` the sliders follow the model that is loaded."""
+    queued: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "lab"}
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    looker_of = looker(playground)
+
+    def look(writing: Writing, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request) -> tuple[str, str]:
+        def show(say: Words) -> tuple[str, str]:
+            return views(playground, looker_of, writing, prompt or "", (at, layer, head), say, lambda e: message_of(e, request))
+
+        return guarded(show, request=request, empty=("",))  # type: ignore[return-value]
+
+    def look_again(shown: str | None, request: gr.Request, *asked: Any) -> Any:
+        return look(*asked, request) if "inside-text" in (shown or "") else (gr.skip(), gr.skip())
+
+    def ranges(layer: Any, head: Any) -> Any:
+        loaded = playground.loaded
+        if loaded is None or loaded.model is None:
+            return gr.skip(), gr.skip()
+        config = loaded.model.config
+        counts = (config.num_hidden_layers, config.num_attention_heads)
+        return tuple(
+            gr.Slider(maximum=count - 1, value=min(int(now or 0), count - 1))
+            for now, count in zip((layer, head), counts, strict=True)
+        )
+
+    asked = [tab.writing, tab.prompt, section.at, section.layer, section.head]
+    shown = [section.attention, section.lens]
+    section.go.click(look, asked, shown, **queued)
+    section.at.submit(look, asked, shown, **queued)
+    gr.on([section.layer.release, section.head.release], look_again, [section.attention, *asked], shown, **queued)
+    pressed = section.attention.select(None, section.at, section.at, js="(at) => neoxjp.inside ?? at", **quiet)
+    pressed.then(look, asked, shown, **queued)
+    due.change(ranges, [section.layer, section.head], [section.layer, section.head], **quiet)
 
 
 def endpoints(playground: Playground) -> None:
-    """The section's actions as API."""
+    """The section's actions as API: /lens and /attention."""
+    lensed, attended = looker(playground)
+
+    def lens(text: str, at: int = -1, top: int = 5) -> dict[str, Any]:
+        """Tell the model's guess of the next token after each layer (the logit lens).
+
+        Args:
+            text: The text, read as it stands, with nothing before it; at most 512 tokens.
+            at: What follows this token is guessed, counted from 0; -1 is the last.
+            top: So many guesses a layer, 1 to 20.
+
+        Returns:
+            ids, texts, at, next_id, layers (layers, top, entropy and divergence in nats, answer_rank, next_rank, next_logprob):
+            the first is the embedding alone, the last the model's own answer.
+        """
+        whole_numbers(at=at, top=top)
+        return asdict(lensed(_encoded(playground, text), at, min(top, MOST_GUESSES)))
+
+    def attention(text: str, layer: int, head: int, at: int | None = None) -> dict[str, Any]:
+        """Tell the weights of one head of attention over a text.
+
+        Args:
+            text: The text, read as it stands, with nothing before it; at most 512 tokens.
+            layer: Counted from 0.
+            head: Counted from 0.
+            at: The weights of this token alone, counted from 0; -1 is the last; left out, of all tokens.
+
+        Returns:
+            ids, texts, layer, head, layers, heads, positions, weights (of each position, on itself and all before it).
+        """
+        whole_numbers(layer=layer, head=head, at=0 if at is None else at)
+        return asdict(attended(_encoded(playground, text), layer, head, at))
+
+    gr.api(expected(lens), api_name="lens", concurrency_limit=1)
+    gr.api(expected(attention), api_name="attention", concurrency_limit=1)
+
+
+# ---------------------------------------------------------------- what the handlers do
+
+
+def looker(playground: Playground) -> Looker:
+    """The functions that look into the model of `playground`: (ids, at, top) → lens, (ids, layer, head, at) → attention."""
+
+    @gpu(duration=30)
+    def lensed(ids: Sequence[int], at: int, top: int) -> "Lens":
+        from neoxjp.lab.inside import lens
+
+        loaded = playground.ready
+        return lens(loaded.model, loaded.tokenizer, ids, at, top)
+
+    @gpu(duration=30)
+    def attended(ids: Sequence[int], layer: int, head: int, at: int | None) -> "Attention":
+        from neoxjp.lab.inside import attention
+
+        loaded = playground.ready
+        return attention(loaded.model, loaded.tokenizer, ids, layer, head, at)
+
+    return lensed, attended
+
+
+def views(
+    playground: Playground,
+    looker: Looker,
+    writing: Writing,
+    prompt: str,
+    asked: tuple[Any, Any, Any],
+    say: Words,
+    told: Any = str,
+) -> tuple[str, str]:
+    """Attention and lens as HTML, for (token counted from 1 or None, layer, head).
+
+    Raises:
+        NeoxjpError: there is no text, or no such token.
+    """
+    at, layer, head = asked
+    ids = ids_above(playground, writing, prompt)
+    loaded = playground.ready
+    assert loaded.model is not None
+    most = min(LONGEST, loaded.model.config.max_position_embeddings)
+    place = min(len(ids), most) if at is None else at
+    if place != int(place) or not 1 <= place <= len(ids):
+        raise said(ParameterError, "inside_bad_place", n=len(ids))
+    note = render.notice(say("inside_cut", n=f"{len(ids):,}", most=most)) if len(ids) > most else ""
+    read, place = ids[:most], int(place) - 1
+    if place >= most:  # the record's own sentence says what can be read
+        read = ids
+    lensed, attended = looker
+    guesses = note + render_inside.lens(lensed(read, place, 5), say)
+    try:
+        weights = note + render_inside.attention(attended(read, int(layer or 0), int(head or 0), place), place, say)
+    except NeoxjpError as error:  # a layer that this model has not: the lens is there all the same
+        weights = render.notice(told(error), "error")
+    return weights, guesses
+
+
+def _encoded(playground: Playground, text: str) -> list[int]:
+    check_length(playground, text)
+    return playground.ready.tokenizer.encode(text)

@@ -1,0 +1,82 @@
+// Boxes that tell about themselves: `js_on_load` of a component with a `.walk` of [role=option] and a `.told`. What is told is a
+// box's aria-label: its name, a newline, the rest. The boxes of a tree have data-step and, but for the first ones, data-parent.
+const boxes = (walk) => Array.from(walk.querySelectorAll('[role="option"]'));
+const boxOf = (event) => event.target.closest?.('.walk [role="option"]');
+const chosen = (walk) => walk?.querySelector('[aria-selected="true"]');
+
+function tell(box, walk) {
+  const place = walk.closest(".prose, .html-container, div[id]")?.querySelector(".told") ?? element.querySelector(".told");
+  if (!place) return;
+  if (!box) { place.textContent = place.dataset.hint; return; }
+  const [name, ...rest] = box.getAttribute("aria-label").split("\n");
+  const shown = document.createElement("bdi");
+  shown.lang = "ja";
+  shown.textContent = name;
+  const facts = document.createElement("span");
+  facts.textContent = rest.join(" ");
+  place.replaceChildren(shown, facts);
+}
+
+function choose(box, focus) {
+  const walk = box.closest(".walk"), old = chosen(walk);
+  for (const other of walk.querySelectorAll('[tabindex="0"]')) other.setAttribute("tabindex", "-1");
+  old?.removeAttribute("aria-selected");
+  box.setAttribute("aria-selected", "true");
+  box.setAttribute("tabindex", "0");
+  if (focus) box.focus({ preventScroll: true });
+  if (focus) box.scrollIntoView({ block: "nearest", inline: "nearest" });
+  tell(box, walk);
+}
+
+// The box on the next or previous line that stands nearest below or above.
+function onLine(all, at, step) {
+  const middle = (rect) => rect.left + rect.width / 2, from = all[at].getClientRects()[0];
+  let best, distance = Infinity, top = null;
+  for (let i = at + step; all[i]; i += step) {
+    const rect = all[i].getClientRects()[0];
+    if (Math.abs(rect.top - from.top) < 4) continue;
+    if (top !== null && Math.abs(rect.top - top) > 4) break;
+    top ??= rect.top;
+    if (Math.abs(middle(rect) - middle(from)) < distance) { distance = Math.abs(middle(rect) - middle(from)); best = all[i]; }
+  }
+  return best;
+}
+
+function target(box, key) {
+  const all = boxes(box.closest(".walk")), at = all.indexOf(box);
+  if (key === "Home") return all[0];
+  if (key === "End") return all[all.length - 1];
+  if (box.dataset.step === undefined) {
+    if (key === "ArrowRight" || key === "ArrowLeft") return all[at + (key === "ArrowRight" ? 1 : -1)];
+    return onLine(all, at, key === "ArrowDown" ? 1 : -1);
+  }
+  if (key === "ArrowLeft") return all.find((other) => other.dataset.node === box.dataset.parent);
+  if (key === "ArrowRight") return all.find((other) => other.dataset.parent === box.dataset.node);
+  const next = all[at + (key === "ArrowDown" ? 1 : -1)];
+  return next?.dataset.step === box.dataset.step ? next : undefined;
+}
+
+element.addEventListener("pointerover", (event) => {
+  const box = boxOf(event);
+  if (box && event.pointerType !== "touch") tell(box, box.closest(".walk"));
+});
+element.addEventListener("pointerout", (event) => {
+  const box = boxOf(event);
+  if (box && !event.relatedTarget?.closest?.('.walk [role="option"]')) tell(chosen(box.closest(".walk")), box.closest(".walk"));
+});
+element.addEventListener("click", (event) => {
+  const box = boxOf(event), go = event.target.closest?.("[data-go]");
+  if (box) choose(box, true);
+  else if (go) choose(boxes(element.querySelector(".walk"))[Number(go.dataset.go)], true);
+});
+element.addEventListener("focusin", (event) => {
+  const box = boxOf(event);
+  if (box && box.getAttribute("aria-selected") !== "true") choose(box, false);
+});
+element.addEventListener("keydown", (event) => {
+  const box = boxOf(event);
+  if (!box || event.ctrlKey || event.metaKey || event.altKey || !/^(Arrow(Left|Right|Up|Down)|Home|End)$/.test(event.key)) return;
+  event.preventDefault();
+  const to = target(box, event.key);
+  if (to) choose(to, true);
+});
