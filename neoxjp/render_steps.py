@@ -44,6 +44,7 @@ class Sheet:
     def __init__(self, prompt: str, say: Words, *, cut: int = 0):
         """`prompt`: what the visitor wrote; `cut`: how many of its first tokens the model does not see."""
         self._held: list[Step] = []
+        self._boxed = 0  # steps that have their box
         words = {key: say(key, n="{n}") for key in DETAIL_WORDS} | {"bits": say("g_bits")}
         note = f'<span class="cut-note">{escape(say("g_cut_note", n=cut))}</span>' if cut else ""
         self.html = (
@@ -69,7 +70,8 @@ class Sheet:
         sign = SIGNS.get(facts["s"]) or facts["s"].strip("<|>") or "∅"
         shown = visible(text) if text else f'<i class="blank">{escape(sign)}</i>'
         count = f"<sup>{len(group)}</sup>" if len(group) > 1 else ""
-        names = attributes(class_=f"w l{facts['l']}", data_step=data(facts))
+        names = attributes(class_=f"w l{facts['l']}", data_at=self._boxed, data_step=data(facts))
+        self._boxed += len(group)
         breaks = "<br>" * text.replace("\r\n", "\n").count("\n")
         self.html += f'<span role="option" tabindex="-1"{names}>{shown}{count}</span>{breaks}'
 

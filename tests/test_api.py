@@ -24,6 +24,9 @@ ENDPOINTS = {"/generate", "/score", "/model_info", "/tokenize", "/compare", "/sp
 ENDPOINTS |= {"/explain", "/roundtrip"}
 ENDPOINTS |= {"/vocabulary", "/vocabulary_entry", "/vocabulary_stats", "/vocabulary_diff"}
 ENDPOINTS |= {"/corpus"}
+ENDPOINTS |= {"/heat", "/compare_texts", "/beams", "/lens", "/attention"}
+ENDPOINTS |= {"/side_by_side", "/sweep", "/replay"}
+ENDPOINTS |= {"/ledger"}
 
 
 @pytest.fixture(scope="module")

@@ -70,13 +70,29 @@ function show(piece) {
   panel.hidden = !piece;
 }
 
-function select(piece, focus) {
+// For the sections below: which token is chosen, and to choose one from there. They hear of it by the view's "select".
+const written = {
+  chosen: null, // place of the chosen piece's first token, from 0
+
+  mark(at) {
+    const box = Array.from(pieces()).findLast((piece) => Number(piece.dataset.at) <= at);
+    if (!box || box === selected) return;
+    select(box, false, false);
+    const place = box.getBoundingClientRect(), frame = view.getBoundingClientRect(); // scroll the text, never the page
+    if (place.top < frame.top || place.bottom > frame.bottom) view.scrollTop += place.top - frame.top - frame.height / 3;
+  },
+};
+window.neoxjp.written = written;
+
+function select(piece, focus, told = true) {
   if (selected) { selected.removeAttribute("aria-selected"); selected.tabIndex = -1; }
   selected = piece;
   piece.setAttribute("aria-selected", "true");
   piece.tabIndex = 0;
   if (focus) piece.focus({ preventScroll: true });
   show(piece);
+  written.chosen = Number(piece.dataset.at);
+  if (told) trigger("select", { at: written.chosen });
 }
 
 function grow() {
@@ -87,7 +103,7 @@ function grow() {
   else {
     view.innerHTML = value;
     if (!value) view.replaceChildren(hint);
-    selected = null;
+    selected = written.chosen = null;
     show(null);
   }
   shown = value;
