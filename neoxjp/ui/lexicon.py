@@ -77,10 +77,8 @@ def build(playground: Playground) -> Lexicon:
             csv = gr.Textbox(visible="hidden", show_label=False)
         with gr.Column(scale=5, min_width=300, elem_classes="card side lexicon-entry"):
             with gr.Row(elem_classes="look-up one-line"):
-                # with a placeholder the empty field stays empty; without one Gradio writes a 0 into it
-                opened = gr.Number(
-                    None, label=label("v_id"), placeholder=label("v_id_help"), precision=0, elem_id="v-id", min_width=110
-                )
+                # the list's first row, which is marked there; Gradio's field writes a 0 where it is given nothing
+                opened = gr.Number(0, label=label("v_id"), precision=0, elem_id="v-id", min_width=110)
                 chance = gr.Button(label("v_random"), size="sm", min_width=90, elem_id="v-random")
                 use = gr.Button(label("v_use"), size="sm", min_width=90, elem_id="v-use", interactive=False)
             entry = _pressed("v-entry", f'<p class="hint">{both("v_entry_hint")}</p>')

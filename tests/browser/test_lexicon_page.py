@@ -91,7 +91,8 @@ def test_the_list_is_walked_and_turned_by_keyboard(visit: Visit) -> None:
 
 def test_an_id_a_random_entry_and_a_spelling_into_the_text(visit: Visit) -> None:
     page = opened(visit, lang="en")
-    expect(page.locator("#v-entry .hint")).to_have_text("Press a row, or write an id.")
+    expect(entry(page).locator("h3")).to_have_text(LINES[0])
+    expect(page.locator("#v-list tr.chosen")).to_have_attribute("data-entry", "0")
     box(page, "v-id").fill("2")
     expect(page.locator("#v-list tr.chosen")).to_have_attribute("data-entry", "2")
     box(page, "v-id").fill("999999")

@@ -50,7 +50,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "v_download": ("CSV を保存", "Download CSV"),
     # one entry
     "v_id": ("id で引く", "Look up id"),
-    "v_id_help": ("例：100", "such as 100"),
     "v_random": ("ランダムに 1 つ", "Random entry"),
     "v_use": ("上の文章に加える", "Use in the text"),
     "v_entry_hint": ("行を押すか、id を入れてください。", "Press a row, or write an id."),
