@@ -110,7 +110,7 @@ def number_line(record: StepLedger, say: Words) -> str:
 
 def _interval(row: Candidate, record: StepLedger, say: Words) -> str:
     begin, end = row.interval or (0.0, 0.0)
-    names = "xl-i" + (" drawn" if row.id == record.drawn else "") + (" written" if row.id == record.written else "")
+    names = "xl-i" + (" drawn" if row.id == record.drawn else "") + (" was" if row.id == record.written else "")
     title = f"{plain(row.text) or row.id} {percent(end - begin)} ({begin:.4f}–{end:.4f})"
     text = _shown(row.text, say) if end - begin >= NAMED else ""
     facts = attributes(class_=names, style=f"left:{100 * begin:.3f}%;width:{100 * (end - begin):.3f}%", title=title, lang="ja")
@@ -133,7 +133,7 @@ def candidates(record: StepLedger, params: SamplingParams, say: Words) -> str:
     largest = max(chance for row in record.candidates for chance in row.probabilities)
     rows = "".join(_candidate(row, record, params, largest, say) for row in record.candidates)
     if record.others.count:
-        cells = "".join(f"<td>{_share(chance, largest)}</td>" for chance in record.others.probabilities)
+        cells = "".join(f"<td><b>{percent(chance)}</b></td>" for chance in record.others.probabilities)  # no bar: it is no token
         left = say("ledger_others_left", n=f"{record.others.kept:,}")
         title = escape(say("ledger_others", n=f"{record.others.count:,}"))
         rows += f'<tr class="others"><th scope="row">{title}</th>{cells}<td class="verdict">{escape(left)}</td></tr>'
@@ -170,7 +170,7 @@ def _verdict(row: Candidate, record: StepLedger, params: SamplingParams, say: Wo
             f" {say('ledger_and_written')}" if row.id == record.written else ""
         )
     if row.id == record.written:
-        return ' class="written"', f"◆ {say('ledger_written')}" + (f" {lost}" if lost else "")
+        return ' class="was"', f"◆ {say('ledger_written')}" + (f" {lost}" if lost else "")
     return (' class="lost"', lost) if lost else ("", f"○ {say('ledger_could')}")
 
 
