@@ -30,7 +30,7 @@ PAIRS = {
     "order": ("猫が魚を食べる。", "魚が猫を食べる。"),
     "form": ("慶応大学に通う。", "慶應大学に通う。"),
 }
-"""Pairs to begin with. In the vocabularies of the bundled model and of abeja's 2.7B, both letter forms of the last have the same id."""
+"""Pairs to begin with. The letter forms of the last are one id, with the bundled vocabulary and with abeja's."""
 
 
 @dataclass(frozen=True)
