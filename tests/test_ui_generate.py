@@ -585,6 +585,15 @@ def test_presets_are_valid_and_within_the_controls(name):
             assert control.low <= values[control.name] <= control.high
 
 
+def test_the_presets_go_from_the_likeliest_token_to_a_free_draw():
+    assert list(PRESETS) == ["normal", "careful", "lively", "wild", "greedy"]
+    heat = {name: dict(zip(PRESET_FIELDS, preset(name), strict=True)) for name in PRESETS}
+    rising = [heat[name] for name in ("greedy", "careful", "normal", "lively", "wild")]
+    assert all(low["temperature"] < high["temperature"] for low, high in pairwise(rising))
+    assert all(low["top_p"] <= high["top_p"] for low, high in pairwise(rising[1:]))
+    assert heat["wild"]["top_p"] == 1  # nothing is cut away
+
+
 def test_every_control_has_its_words():
     for control in CONTROLS:
         assert f"g_{control.name}" in STRINGS

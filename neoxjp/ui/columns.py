@@ -1,11 +1,20 @@
-"""Section of the generation lab: Generations side by side, and a grid of samples."""
+"""Section of the generation lab: generations side by side. The grid below them is sweep.py, a second model second.py."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, get_args
 
 import gradio as gr
 
+from neoxjp import render
+from neoxjp.errors import NeoxjpError
+from neoxjp.lab.columns import MOST
+from neoxjp.ui import columns_api, second, sweep
+from neoxjp.ui.answers import message_of
+from neoxjp.ui.columns_run import LOADED, SECOND, Differs, Run, given, proposed, write, writer
 from neoxjp.ui.session import Playground
+from neoxjp.ui.settings import Settings
+from neoxjp.ui.strings import both, label, language, words
 
 if TYPE_CHECKING:
     from neoxjp.ui.generate import GenerateTab
@@ -15,17 +24,127 @@ if TYPE_CHECKING:
 class Columns:
     """The components of the section."""
 
-    linked: dict[str, Any] = field(default_factory=dict)  # what a link restores: a short name and its component
+    run: gr.State
+    count: gr.Radio
+    differs: gr.Radio
+    boxes: list[gr.Column]  # the fields of each column
+    fields: list[dict[str, Any]]  # by the names of `Setting`
+    go: gr.Button
+    stop: gr.Button
+    line: gr.HTML
+    result: gr.HTML
+    sweep: sweep.Sweep
+    second: second.Second | None  # None: on a public page nothing else is loaded
+
+    @property
+    def linked(self) -> dict[str, Any]:
+        """What a link restores."""
+        return {"n": self.count, "differs": self.differs}
+
+    @property
+    def values(self) -> list[Any]:
+        """All fields, column by column in the order of `Setting`."""
+        return [field for fields in self.fields for field in fields.values()]
 
 
 def build(playground: Playground) -> Columns:
     """Draw the section."""
-    return Columns()
+    gr.HTML(f"<h2>{both('columns_heading')}</h2><p>{both('columns_intro')}</p>", elem_classes="section", apply_default_css=False)
+    choices = [key for key in get_args(Differs) if key != "model" or not playground.public]
+    with gr.Column(elem_classes="card"):
+        with gr.Row(elem_id="c-set"):
+            count = gr.Radio([2, 3, 4], value=2, label=label("columns_count"), elem_id="c-count", min_width=140, scale=1)
+            offered = [(label(f"columns_differs_{key}"), key) for key in choices]
+            differs = gr.Radio(
+                offered, value="temperature", label=label("columns_differs"), elem_id="c-differs", min_width=300, scale=4
+            )
+        with gr.Accordion(label("columns_fields"), open=False, elem_id="c-fields"), gr.Row(elem_id="c-fields-row"):
+            drawn = [_fields(playground, number, shown=number < 2) for number in range(MOST)]
+        model = None if playground.public else second.build()
+        with gr.Row(elem_id="c-buttons"):
+            go = gr.Button(label("columns_go"), variant="primary", elem_id="c-go", min_width=120)
+            stop = gr.Button(label("columns_stop"), elem_id="c-stop", interactive=False, min_width=80)
+        line = gr.HTML(f'<p class="work">{both("columns_empty")}</p>', elem_id="c-line", apply_default_css=False)
+    result = gr.HTML(elem_id="c-result", apply_default_css=False)
+    legend = f"<summary>{both('columns_legend_title')}</summary><p>{both('columns_legend')}</p>"
+    gr.HTML(f'<details class="c-legend">{legend}</details>', apply_default_css=False)
+    boxes, fields = [box for box, _ in drawn], [fields for _, fields in drawn]
+    run = gr.State(Run(), delete_callback=Run.stop)
+    return Columns(run, count, differs, boxes, fields, go, stop, line, result, sweep.build(), model)
+
+
+def _fields(playground: Playground, number: int, shown: bool) -> tuple[gr.Column, dict[str, Any]]:
+    start = proposed(Settings(), "temperature")[number]
+    with gr.Column(min_width=180, visible=shown, elem_classes="c-field", elem_id=f"c-field-{number + 1}") as box:
+        gr.HTML(f"<h4>{both(f'columns_title_{number + 1}')}</h4>", apply_default_css=False)
+        fields: dict[str, Any] = {
+            name: gr.Number(
+                getattr(start, name), label=label(f"columns_{name}"), step=0.05, elem_id=f"c-{name}-{number + 1}", min_width=120
+            )
+            for name in ("temperature", "top_p", "repetition_penalty")
+        }
+        fields["seed"] = gr.Textbox(
+            "",
+            label=label("columns_seed"),
+            placeholder=label("columns_seed_fresh"),
+            max_lines=1,
+            max_length=40,
+            elem_id=f"c-seed-{number + 1}",
+        )
+        models = [(label(f"columns_{key}"), key) for key in (LOADED, SECOND)]
+        fields["model"] = gr.Dropdown(
+            models, value=LOADED, label=label("columns_model"), elem_id=f"c-model-{number + 1}", visible=not playground.public
+        )
+    return box, fields
 
 
 def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
     """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
+    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    other = section.second.playground if section.second else None
+    updates = writer(playground, other)
+
+    def propose(differs: Differs, *values: Any) -> list[Any]:
+        if differs == "hand":
+            return [gr.skip()] * len(section.values)
+        return [value for setting in proposed(Settings.of(values), differs) for value in asdict(setting).values()]
+
+    # What is set above is taken over until a field is changed by hand.
+    gr.on([section.differs.change, due.change], propose, [section.differs, *tab.settings], section.values, **silent)
+    gr.on([field.input for field in section.values], lambda: "hand", None, section.differs, **silent)
+    section.count.change(
+        lambda n: [gr.Column(visible=number < n) for number in range(MOST)], section.count, section.boxes, **silent
+    )
+
+    def on_go(request: gr.Request, run: Run, prompt: str, n: int, differs: Differs, *values: Any) -> Iterator[tuple[Any, ...]]:
+        if run.running:
+            yield (gr.skip(),) * 4
+            return
+        own = values[len(tab.settings) :]
+        say = words(language(request))
+        on, off = gr.Button(interactive=True), gr.Button(interactive=False)
+        yield gr.skip(), gr.skip(), off, on
+        try:
+            settings = Settings.of(values[: len(tab.settings)])
+            chosen = given(own) if differs == "hand" else proposed(settings, differs)
+            for line, result in write(playground, other, updates, run, prompt or "", settings, chosen[:n], differs, say):
+                yield line, result, gr.skip(), gr.skip()
+        except NeoxjpError as error:
+            yield render.notice(message_of(error, request), "error"), gr.skip(), gr.skip(), gr.skip()
+        finally:
+            run.running = False
+        yield gr.skip(), gr.skip(), on, off
+
+    asked = [section.run, tab.prompt, section.count, section.differs, *tab.settings, *section.values]
+    shown = [section.line, section.result, section.go, section.stop]
+    section.go.click(on_go, asked, shown, show_progress="hidden", api_visibility="private", concurrency_limit=8)
+    section.stop.click(Run.stop, section.run, None, **silent)
+    if section.second:
+        second.connect(section.second, playground)
+    sweep.connect(section.sweep, playground, tab)
 
 
 def endpoints(playground: Playground) -> None:
-    """The section's actions as API."""
+    """The section's actions as API: /side_by_side and /sweep."""
+    gr.api(columns_api.side_by_side(playground), api_name="side_by_side", concurrency_limit=4)
+    sweep.endpoints(playground)

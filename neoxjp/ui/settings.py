@@ -74,7 +74,7 @@ class Settings:
             typical_p=self.typical_p,
             repetition_penalty=self.repetition_penalty,
             no_repeat_ngram_size=self.no_repeat_ngram_size,
-            seed=_seed(self.seed) if seed is None else seed,
+            seed=seed_of(self.seed) if seed is None else seed,
             max_new_tokens=new_tokens,
             min_new_tokens=min(self.min_new_tokens, new_tokens),
             stop=stop,
@@ -97,8 +97,8 @@ def stop_strings(given: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _seed(text: str) -> int | None:
-    """ "42" and "４２" → 42; "" → None."""
+def seed_of(text: str) -> int | None:
+    """ "42" and "４２" → 42; "" → None. Raises ParameterError for anything else."""
     try:
         return int(text.strip()) if text.strip() else None
     except ValueError:
@@ -112,6 +112,7 @@ PRESETS: dict[str, dict[str, float]] = {
     "normal": {},
     "careful": {"temperature": 0.5, "top_p": 0.9, "repetition_penalty": 1.15},
     "lively": {"temperature": 1.1, "top_p": 0.98, "repetition_penalty": 1.05},
+    "wild": {"temperature": 1.5, "top_p": 1.0, "repetition_penalty": 1.0},
     "greedy": {"temperature": 0.0},
 }
 """What a preset changes; every other filter goes back to its default. Length, seed, stop strings and `cut` stay."""
