@@ -5,6 +5,7 @@ state names all of these, so that a text that comes out otherwise is explained a
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -93,16 +94,27 @@ def replay(
 
     Raises ParameterError where the ids are not in the model's vocabulary, PromptTooLong where they do not fit its context.
     """
-    found = differences(state.setup, setup(model, tokenizer, model_mark))
-    broken_off = state.finish in BROKEN_OFF
-    if broken_off and not state.ids:
-        return Replay((), "", True, None, found)
+    if state.finish in BROKEN_OFF and not state.ids:
+        return judged(state, (), model, tokenizer, model_mark=model_mark)
     with (engine or Engine(model, tokenizer)).submit(state.prompt_ids, rerun(state)) as request:
-        ids = tuple(step.id for step in request)
-    if not model.rows_are_independent and (state.beside or request.beside):
-        found += (Difference("batch", "beside", str(state.beside), str(request.beside)),)
+        ids = [step.id for step in request]
+    return judged(state, ids, model, tokenizer, request.beside, model_mark)
+
+
+def judged(
+    state: State,
+    ids: Sequence[int],
+    model: "GPTNeoXJapaneseForCausalLM",
+    tokenizer: "GPTNeoXJapaneseTokenizer",
+    beside: int = 0,
+    model_mark: str | None = None,
+) -> Replay:
+    """What is to be said about ids that this model wrote with `rerun(state)`. beside: other requests that ran meanwhile."""
+    found = differences(state.setup, setup(model, tokenizer, model_mark))
+    if not model.rows_are_independent and (state.beside or beside):
+        found += (Difference("batch", "beside", str(state.beside), str(beside)),)
     place = first_difference(state.ids, ids)
-    return Replay(ids, tokenizer.decode(ids), place is None, place, found)
+    return Replay(tuple(ids), tokenizer.decode(ids), place is None, place, found)
 
 
 def rerun(state: State) -> SamplingParams:

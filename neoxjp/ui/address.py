@@ -43,6 +43,11 @@ def write(view: View) -> str:
     content: dict[str, Any] = {"t": view.text, "s": view.section}
     if view.choices:
         content["c"] = view.choices
+    return pack(content)
+
+
+def pack(content: dict[str, Any]) -> str:
+    """Any JSON object as a parameter's value."""
     # surrogatepass: half of a surrogate pair, as a careless program may paste it, stays what it is
     plain = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "surrogatepass")
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -60,6 +65,19 @@ def read(value: str) -> View:
 
     Raises:
         DamagedLink: it is not what `write` gives.
+    """
+    content = unpack(value)
+    text, section, choices = content.get("t"), content.get("s"), content.get("c", {})
+    if not isinstance(text, str) or not isinstance(section, str) or not isinstance(choices, dict):
+        raise DamagedLink
+    return View(text, section, {name: chosen for name, chosen in choices.items() if isinstance(chosen, dict)})
+
+
+def unpack(value: str) -> dict[str, Any]:
+    """The JSON object in a parameter's value; whatever it holds is the reader's to check.
+
+    Raises:
+        DamagedLink: it is not what `pack` gives.
     """
     letters = re.match(r"[0-9A-Za-z_-]*", "".join(value[: 2 * LONGEST].split()))
     found = letters[0] if letters else ""
@@ -79,10 +97,7 @@ def read(value: str) -> View:
         raise DamagedLink from error
     if not isinstance(content, dict):
         raise DamagedLink
-    text, section, choices = content.get("t"), content.get("s"), content.get("c", {})
-    if not isinstance(text, str) or not isinstance(section, str) or not isinstance(choices, dict):
-        raise DamagedLink
-    return View(text, section, {name: chosen for name, chosen in choices.items() if isinstance(chosen, dict)})
+    return content
 
 
 def _check(packed: bytes) -> str:
