@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 import torch
 
@@ -279,6 +281,58 @@ def test_settings_that_leave_nothing_get_a_sentence(playground):
     with pytest.raises(NeoxjpError, match="top_p=2"):
         ledger.settings(NO_FILTERS, [1.0, 2, 0, 0, 1, 1])
     assert ledger.settings(NO_FILTERS, [0.5, None, 3, None, None, None]) == replace(NO_FILTERS, temperature=0.5, top_k=3)
+
+
+# ---------------------------------------------------------------- the handler
+
+
+NAMES = ("draw", "candidates", "filters", "read", "part", *ledger.TRIED)
+
+
+def updated(playground: Playground, text: Text | None, part: Any, position: float, *values: Any) -> dict[str, Any]:
+    """What the handler shows, by name."""
+    visitor: Any = SimpleNamespace(headers={"accept-language": "en"})
+    return dict(zip(NAMES, ledger._updates(playground, text, part, position, values, visitor), strict=True))
+
+
+def neutral(**changes: float) -> list[Any]:
+    return [changes.get(name, getattr(NO_FILTERS, name)) for name in ledger.TRIED]
+
+
+def test_sliders_start_at_the_settings_of_the_generation_and_then_stay_as_they_are_moved(playground):
+    text = written(playground, settings=replace(LIVELY, top_k=7))
+    first = updated(playground, text, None, 3, *neutral())
+    assert "it was drawn" in first["draw"]
+    assert first["part"] is text.parts[0]
+    assert (first["temperature"].value, first["top_k"].value) == (1.5, 7)
+    second = updated(playground, text, first["part"], 4, *neutral(top_k=2))
+    assert "× top-k 2" in second["candidates"]
+    assert second["temperature"] == second["top_k"] == gr.skip()
+    other = updated(playground, written(playground), first["part"], 4, *neutral(top_k=2))
+    assert other["top_k"].value == 0
+
+
+def test_a_setting_beyond_the_ends_of_its_slider_moves_the_ends(playground):
+    text = written(playground, settings=replace(LIVELY, temperature=7.5))
+    temperature = updated(playground, text, None, 1, *neutral())["temperature"]
+    assert (temperature.value, temperature.maximum) == (7.5, 7.5)
+
+
+def test_a_wrong_value_gets_a_sentence_and_no_table(playground):
+    text = written(playground)
+    part = text.parts[0]
+    found = updated(playground, text, part, 1, *neutral(top_p=2))
+    assert 'role="alert"' in found["draw"]
+    assert "top_p=2" in found["draw"]
+    assert (found["candidates"], found["filters"]) == ("", "")
+
+
+def test_the_button_for_reading_again_is_there_only_where_it_helps(playground):
+    text = written(playground)
+    assert updated(playground, text, None, 1, *neutral())["read"].visible is False
+    playground.ready.logits.clear()
+    assert updated(playground, text, None, 1, *neutral())["read"].visible is True
+    assert updated(playground, None, None, 1, *neutral())["read"].visible is False
 
 
 # ---------------------------------------------------------------- the cost

@@ -12,7 +12,7 @@ from neoxjp.engine import Request, Stats
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Finish, Step, score
 from neoxjp.ui.session import Playground
-from neoxjp.ui.zerogpu import gpu
+from neoxjp.ui.zerogpu import gpu, on_zerogpu
 
 PAINT = 1 / 15  # seconds between two paints
 
@@ -51,8 +51,8 @@ def stream(playground: Playground) -> Stream:
         """
         loaded = playground.ready
         assert loaded.engine is not None
-        # A forked child keeps them in vain: what was not kept is read again when it is asked for.
-        watch = loaded.logits.keep
+        # A forked child would keep them in vain: there, what is looked at is read again.
+        watch = None if on_zerogpu() else loaded.logits.keep
         with loaded.engine.submit(ids, params, top=top, overflow="cut" if cut else "error", watch=watch) as request:
             over = False
             yield _paint(request, [], over)
