@@ -85,10 +85,8 @@ def scale(measure: Measure, say: Words) -> str:
         bits = [f"{-math.log2(border):.1f}".removesuffix(".0") for border in LEVELS]
         between = [f"{low}–{high} %" for high, low in pairwise(shares)]
         costs = [f"≤ {bits[0]}", *(f"{low}–{high}" for low, high in pairwise(bits)), f"> {bits[-1]}"]
-        texts = [
-            f"{share}（{say('heat_bits_value', bits=cost)}）" if share.startswith("≥") else f"{share}（{cost}）"
-            for share, cost in zip([f"≥ {shares[0]} %", *between, f"< {shares[-1]} %"], costs, strict=True)
-        ]
+        wide = [f"≥ {shares[0]} %", *between, f"< {shares[-1]} %"]
+        texts = [f"{share}（{cost}）" for share, cost in zip(wide, costs, strict=True)]
     elif measure == "rank":
         texts = ["1", *(f"{low + 1:,}–{high:,}" for low, high in pairwise(RANKS)), f"> {RANKS[-1]:,}"]
     else:

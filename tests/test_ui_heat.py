@@ -115,7 +115,7 @@ def test_levels_follow_the_chosen_measure(measure: Any, levels: list[int]) -> No
 def test_the_legend_has_a_number_for_each_of_six_levels() -> None:
     legend = render_heat.scale("logprob", EN)
     assert re.findall(r'class="l(\d)"', legend) == list("012345")
-    assert "≥ 50 %（≤ 1 bits）" in legend
+    assert "≥ 50 %（≤ 1）" in legend
     assert "10–50 %（1–3.3）" in legend
     assert "&lt; 0.05 %（&gt; 11）" in legend
     assert "101–1,000" in render_heat.scale("rank", EN)

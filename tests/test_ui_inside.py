@@ -62,6 +62,7 @@ def test_the_last_token_is_the_one_that_is_looked_from_unless_another_is_chosen(
     assert f"follows token {n}, " in table
     assert "In the text" not in table
     assert re.search(r'class="w l\d query"[^>]*data-at="(\d+)"', shown)[1] == str(n)  # type: ignore[index]
+    assert views(playground, TEXT, at=0) == (shown, table)
     shown, _ = views(playground, TEXT, at=2)
     assert shown.count('class="w none"') == n - 2
 
@@ -102,7 +103,7 @@ def test_of_a_long_text_the_first_part_is_read_and_the_page_says_so(playground: 
         views(playground, "猫" * 70, at=65)
 
 
-@pytest.mark.parametrize("at", [0, -1, 99, 1.5])
+@pytest.mark.parametrize("at", [-1, 99, 1.5])
 def test_a_place_that_is_not_there_is_refused(playground: Playground, at: Any) -> None:
     with pytest.raises(NeoxjpError, match="must be a whole number from 1 to 2") as refused:
         views(playground, "犬猫", at=at)

@@ -50,11 +50,10 @@ def build(playground: Playground) -> Inside:
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_classes="lab-controls lab-sliders"):
             at = gr.Number(
-                None,
+                0,
                 label=label("inside_at"),
                 info=label("inside_at_help"),
                 precision=0,
-                minimum=1,
                 min_width=220,
                 elem_id="inside-at",
             )
@@ -190,7 +189,7 @@ def views(
     say: Words,
     told: Any = str,
 ) -> tuple[str, str]:
-    """Attention and lens as HTML, for (token counted from 1 or None, layer, head).
+    """Attention and lens as HTML, for (token counted from 1, 0 or None for the last; layer; head).
 
     Raises:
         NeoxjpError: there is no text, or no such token.
@@ -200,7 +199,7 @@ def views(
     loaded = playground.ready
     assert loaded.model is not None
     most = min(LONGEST, loaded.model.config.max_position_embeddings)
-    place = min(len(ids), most) if at is None else at
+    place = at or min(len(ids), most)
     if place != int(place) or not 1 <= place <= len(ids):
         raise said(ParameterError, "inside_bad_place", n=len(ids))
     note = render.notice(say("inside_cut", n=f"{len(ids):,}", most=most)) if len(ids) > most else ""

@@ -30,7 +30,7 @@ WORDS: dict[str, tuple[str, str]] = {
                   "probability {p} · {bits} bits · rank {rank} · entropy {entropy} bits · id {ids}"),
     "heat_told_first": ("前に何もないので、確率はない · id {ids}", "nothing stands before it: not scored · id {ids}"),
     "heat_unscored": ("計算なし", "not scored"),
-    "heat_scale_logprob": ("確率（驚き）", "probability (surprise)"),
+    "heat_scale_logprob": ("確率（驚き、ビット）", "probability (surprise in bits)"),
     "heat_scale_rank": ("順位：1 が最有力", "rank: 1 is the likeliest"),
     "heat_scale_entropy": ("エントロピー、ビット：多いほど迷っている", "entropy in bits: the more, the less sure"),
     "heat_bits_value": ("{bits} ビット", "{bits} bits"),

@@ -10,7 +10,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "(up to {most} tokens).",
     ),
     "inside_at": ("何番目のトークン", "Token number"),
-    "inside_at_help": ("空なら最後。下の文章を押しても選べる。", "Empty: the last. Or press one in the text below."),
+    "inside_at_help": ("0 なら最後。下の文章を押しても選べる。", "0: the last. Or press one in the text below."),
     "inside_layer": ("層", "Layer"),
     "inside_layer_help": ("0 から。", "From 0."),
     "inside_head": ("ヘッド", "Head"),
