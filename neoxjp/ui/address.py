@@ -100,6 +100,14 @@ def unpack(value: str) -> dict[str, Any]:
     return content
 
 
+def space_address(space: str) -> str:
+    """ "someone/something" → "https://huggingface.co/spaces/someone/something"; "" where this is no Space.
+
+    There the page stands in a frame: its own address is not the one that visitors see, and takes them out of the Space.
+    """
+    return f"https://huggingface.co/spaces/{space}" if re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", space) else ""
+
+
 def _check(packed: bytes) -> str:
     """A link also ends in it so that its last character is a letter or digit, which no program takes for punctuation."""
     return f"{zlib.crc32(packed) & 0xFFFFFF:06x}"

@@ -7,7 +7,6 @@ It presses nothing.
 
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.glyphs import SCRIPTS
 from neoxjp.lab import copies
 from neoxjp.ui import address
+from neoxjp.ui.address import space_address
 from neoxjp.ui.answers import check_length, expected, message_of, said
 from neoxjp.ui.lab import Lab
 from neoxjp.ui.session import Playground
@@ -190,14 +190,6 @@ def link_of(view: address.View, space: str | None = None) -> str:
         excess = f"{len(found) + address.LONGEST - most:,}"
         raise said(ParameterError, key, n=excess, most=f"{address.LONGEST:,}", text=f"{len(view.text):,}")
     return base + found
-
-
-def space_address(space: str) -> str:
-    """ "someone/something" → "https://huggingface.co/spaces/someone/something"; "" where this is no Space.
-
-    There the page stands in a frame: its own address is not the one that visitors see, and takes them out of the Space.
-    """
-    return f"https://huggingface.co/spaces/{space}" if re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", space) else ""
 
 
 def changed(parts: list[tuple[str, str, Any]], values: tuple[Any, ...]) -> dict[str, dict[str, Any]]:
