@@ -157,9 +157,8 @@ def _candidate(row: Candidate, record: StepLedger, params: SamplingParams, large
         else:
             cells += f"<td>{_share(chance, largest)}</td>"
     kind, verdict = _verdict(row, record, params, say)
-    return (
-        f'<tr{kind}><th scope="row" lang="ja">{_shown(row.text, say)}</th>{cells}<td class="verdict">{escape(verdict)}</td></tr>'
-    )
+    name = f'<i aria-hidden="true">{verdict[0]}</i>{_shown(row.text, say)}'  # the verdict's sign stays in view on a narrow screen
+    return f'<tr{kind}><th scope="row" lang="ja">{name}</th>{cells}<td class="verdict">{escape(verdict)}</td></tr>'
 
 
 def _verdict(row: Candidate, record: StepLedger, params: SamplingParams, say: Words) -> tuple[str, str]:
