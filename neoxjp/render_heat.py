@@ -216,7 +216,7 @@ def pair(found: Pair, say: Words) -> str:
         return verdict(found, say) + sums
     largest = max((abs(part.difference) for part in found.stretches), default=0.0) or 1.0
     rows = "".join(_stretch(part, largest, say) for part in found.stretches)
-    names = ["heat_col_first", "heat_col_bits", "heat_col_second", "heat_col_bits", "heat_col_difference"]
+    names = ["heat_col_first", "heat_col_second", "heat_col_difference", "heat_col_first_bits", "heat_col_second_bits"]
     heads = ["", *(say(name) for name in names)]
     table = f'<table class="heat-stretches">{_heads(heads)}<tbody>{rows}</tbody></table>'
     where = f'<h3>{escape(say("heat_pair_where"))}</h3><div class="lab-scroll">{table}</div>'
@@ -253,8 +253,8 @@ def _stretch(part: Stretch, largest: float, say: Words) -> str:
         cheaper = bar(size, largest, say("heat_cheaper", which=which, bits=f"{size:.2f}"), series=which - 1)
     return (
         f'<tr class="{part.kind}"><th scope="row"><i aria-hidden="true">{sign}</i>{kind}</th>'
-        f'<td lang="ja">{texts[0]}</td><td>{part.first_bits:.2f}</td>'
-        f'<td lang="ja">{texts[1]}</td><td>{part.second_bits:.2f}</td><td>{cheaper}</td></tr>'
+        f'<td lang="ja">{texts[0]}</td><td lang="ja">{texts[1]}</td><td class="cheaper">{cheaper}</td>'
+        f"<td>{part.first_bits:.2f}</td><td>{part.second_bits:.2f}</td></tr>"
     )
 
 

@@ -4,6 +4,7 @@ What pointing and arrow keys do stands in `ui/assets/told.js`, which reads a box
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 from itertools import pairwise
@@ -17,6 +18,7 @@ from neoxjp.render_steps import plain
 Words = Callable[..., str]
 WEIGHTS = (0.01, 0.03, 0.1, 0.2, 0.4)
 """Borders of the scale of weights: one below the first has level 0."""
+BYTE = re.compile(r"<\|byte(\d+)\|>")
 LISTED = 10  # of the largest weights
 
 
@@ -32,7 +34,7 @@ def lens(found: Lens, say: Words) -> str:
     if found.next_id is not None and last.next_logprob is not None:
         follows = plain(found.texts[found.at + 1])
         said.append(say("inside_lens_next", next=follows, p=percent(math.exp(last.next_logprob)), rank=f"{last.next_rank:,}"))
-    said.append(say("inside_settled", n=settled(found)))
+    said.append(say("inside_settled", name=_layers(settled(found), say)))
     guesses = range(1, len(last.top) + 1)
     heads = [
         say("inside_col_layer"),
@@ -58,8 +60,12 @@ def settled(found: Lens) -> int:
     return found.layers[first].layers
 
 
+def _layers(number: int, say: Words) -> str:
+    return say("inside_after", n=number) if number else say("inside_embedding")
+
+
 def _layer(layer: LayerGuess, answer: int, next_id: int | None, most: float, say: Words) -> str:
-    name = say("inside_after", n=layer.layers) if layer.layers else say("inside_embedding")
+    name = _layers(layer.layers, say)
     cells = "".join(f"<td>{_guess(guess, answer, next_id, say)}</td>" for guess in layer.top)
     kl = layer.divergence / LN2
     return (
@@ -72,7 +78,7 @@ def _guess(guess: Guess, answer: int, next_id: int | None, say: Words) -> str:
     signs = [("✓", "inside_is_answer")] * (guess.id == answer) + [("→", "inside_is_next")] * (guess.id == next_id)
     marks = "".join(f'<i aria-hidden="true">{sign}</i><span class="sr">{escape(say(key))}</span> ' for sign, key in signs)
     name = ' class="answer"' if guess.id == answer else ""
-    return f'<span{name}>{marks}<b lang="ja">{visible(guess.text) or "∅"}</b> <small>{percent(guess.probability)}</small></span>'
+    return f'<span{name}>{marks}<b lang="ja">{_shown(guess.text)}</b> <small>{percent(guess.probability)}</small></span>'
 
 
 # ---------------------------------------------------------------- attention
@@ -86,7 +92,7 @@ def attention(found: Attention, at: int, say: Words) -> str:
     rows = ""
     order = sorted(range(len(weights)), key=lambda place: -weights[place])[:LISTED]
     for place in order:
-        name = f'<span lang="ja">{visible(found.texts[place]) or "∅"} <small>{place + 1}</small></span>'
+        name = f'<span lang="ja">{_shown(found.texts[place])} <small>{place + 1}</small></span>'
         go = f'<button type="button" data-go="{place}">{name}</button>'
         rows += f"<li>{go}{bar(weights[place], weights[order[0]], percent(weights[place]))}</li>"
     return (
@@ -110,7 +116,13 @@ def _box(text: str, place: int, weights: Sequence[float], at: int, say: Words) -
     facts = attributes(
         class_=names, tabindex=0 if place == at else -1, aria_label=f"{plain(text) or '∅'}\n{told}", data_at=place + 1
     )
-    return f'<span role="option"{facts}>{sign}{visible(text) or "∅"}</span>{"<br>" * text.count(chr(10))}'
+    return f'<span role="option"{facts}>{sign}{_shown(text)}</span>{"<br>" * text.count(chr(10))}'
+
+
+def _shown(text: str) -> str:
+    """A token as HTML; a byte by its two digits: "<|byte233|>" → E9."""
+    byte = BYTE.fullmatch(text)
+    return f'<i class="blank">{int(byte[1]):02X}</i>' if byte else visible(text) or "∅"
 
 
 def level(weight: float) -> int:

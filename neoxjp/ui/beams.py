@@ -42,8 +42,10 @@ def build(playground: Playground) -> Beams:
     """Draw the section."""
 
     def slider(name: str, low: float, high: float, value: float, step: float) -> gr.Slider:
-        words = {"label": label(f"beams_{name}"), "info": label(f"beams_{name}_help")}
-        return gr.Slider(low, high, value, step=step, elem_id=f"beams-{name}", min_width=220, **words)
+        key = f"beams_{name}"
+        return gr.Slider(
+            low, high, value, step=step, label=label(key), info=label(f"{key}_help"), elem_id=f"beams-{name}", min_width=220
+        )
 
     gr.HTML(f"<h2>{both('beams_title')}</h2><p>{both('beams_intro')}</p>", elem_classes="section", apply_default_css=False)
     with gr.Column(elem_classes="card"):

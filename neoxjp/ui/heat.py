@@ -106,7 +106,8 @@ def build(playground: Playground) -> Heat:
                 chips = {name: gr.Button(label(f"heat_ex_{name}"), size="sm", min_width=0, elem_classes="chip") for name in PAIRS}
         press = f'<p class="lab-hint">{both("heat_pair_press")}</p>'
         pair = gr.HTML(press, elem_id="heat-pair", apply_default_css=False)
-    return Heat(text, go, measure, gr.State(None), line, view, *fields, chips, compare, pair)
+    first, second = fields
+    return Heat(text, go, measure, gr.State(None), line, view, first, second, chips, compare, pair)
 
 
 def script(name: str) -> str:

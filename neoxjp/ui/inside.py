@@ -80,7 +80,8 @@ def build(playground: Playground) -> Inside:
         )
     with gr.Column(elem_classes="card"):
         lens = gr.HTML(FACE.format(both("inside_press")), elem_id="inside-lens", apply_default_css=False)
-    return Inside(at, *sliders, go, attention, lens)
+    layer, head = sliders
+    return Inside(at, layer, head, go, attention, lens)
 
 
 def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
@@ -93,10 +94,12 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         def show(say: Words) -> tuple[str, str]:
             return views(playground, looker_of, writing, prompt or "", (at, layer, head), say, lambda e: message_of(e, request))
 
-        return guarded(show, request=request, empty=("",))  # type: ignore[return-value]
+        return guarded(show, request=request, empty=("",))
 
-    def look_again(shown: str | None, request: gr.Request, *asked: Any) -> Any:
-        return look(*asked, request) if "inside-text" in (shown or "") else (gr.skip(), gr.skip())
+    def look_again(
+        shown: str | None, writing: Writing, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request
+    ) -> tuple[Any, Any]:
+        return look(writing, prompt, at, layer, head, request) if "inside-text" in (shown or "") else (gr.skip(), gr.skip())
 
     def ranges(layer: Any, head: Any) -> Any:
         loaded = playground.loaded

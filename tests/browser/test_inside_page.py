@@ -56,6 +56,14 @@ def test_another_layer_and_head_are_chosen(visit: Visit) -> None:
     expect(page.locator("#inside-attention h3")).to_have_text("Attention: layer 1, head 3")
 
 
+def test_a_slider_that_is_let_go_of_shows_its_head_at_once(visit: Visit) -> None:
+    page = visit(lang="en")
+    looked(page)
+    slider = page.locator("#inside-head input[type=range]")
+    slider.click(position={"x": slider.bounding_box()["width"] - 3, "y": 3})
+    expect(page.locator("#inside-attention h3")).to_have_text("Attention: layer 0, head 3")
+
+
 def test_a_wrong_place_gets_a_sentence(visit: Visit) -> None:
     page = visit(lang="en")
     looked(page, "犬猫")

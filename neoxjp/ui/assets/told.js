@@ -56,8 +56,11 @@ function target(box, key) {
   return next?.dataset.step === box.dataset.step ? next : undefined;
 }
 
-element.addEventListener("pointerover", (event) => {
-  const box = boxOf(event);
+let pointer = ""; // where it was: what scrolls away under a resting pointer is not pointed at
+element.addEventListener("pointermove", (event) => {
+  const box = boxOf(event), now = `${event.screenX} ${event.screenY}`;
+  if (now === pointer) return;
+  pointer = now;
   if (box && event.pointerType !== "touch") tell(box, box.closest(".walk"));
 });
 element.addEventListener("pointerout", (event) => {

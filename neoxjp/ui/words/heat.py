@@ -108,6 +108,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "heat_col_bits": ("ビット", "bits"),
     "heat_col_first": ("文 1", "text 1"),
     "heat_col_second": ("文 2", "text 2"),
+    "heat_col_first_bits": ("文 1、ビット", "bits of 1"),
+    "heat_col_second_bits": ("文 2、ビット", "bits of 2"),
     "heat_col_difference": ("どちらが安いか、ビット", "which is cheaper, in bits"),
     "heat_kind_same": ("同じトークン", "same tokens"),
     "heat_kind_different": ("ちがうトークン", "different tokens"),

@@ -34,7 +34,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "inside_col_entropy": ("エントロピー（ビット）", "entropy (bits)"),
     "inside_embedding": ("埋め込み", "embedding"),
     "inside_after": ("{n} 層のあと", "after {n}"),
-    "inside_settled": ("答えは {n} 層のあとから、ずっと 1 位です。", "The answer is in first place from after layer {n} on."),
+    "inside_settled": ("答えは「{name}」から、ずっと 1 位です。", "The answer keeps first place from “{name}” on."),
     "inside_is_answer": ("モデルの答え", "the model’s answer"),
     "inside_is_next": ("文章の続き", "what follows in the text"),
     "inside_lens_does": (
