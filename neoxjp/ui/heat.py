@@ -138,7 +138,7 @@ def connect(section: Heat, playground: Playground, tab: "GenerateTab", due: gr.N
         now = () if writing.text is None else writing.text.ids
         return "" if now == shown.ids else render.notice(say("heat_changed"))
 
-    def compare(first: str, second: str, request: gr.Request) -> tuple[Any, ...]:
+    def show_pair(first: str, second: str, request: gr.Request) -> tuple[Any, ...]:
         def show(say: Words) -> tuple[str]:
             if not first and not second:
                 raise said(ParameterError, "heat_pair_empty")
@@ -152,9 +152,9 @@ def connect(section: Heat, playground: Playground, tab: "GenerateTab", due: gr.N
     section.measure.change(recolour, [section.shown, section.measure], section.view, **quiet)
     due.change(look, [tab.writing, section.shown], section.line, **quiet)
     fields = [section.first, section.second]
-    gr.on([section.compare.click, section.first.submit, section.second.submit], compare, fields, section.pair, **queued)
+    gr.on([section.compare.click, section.first.submit, section.second.submit], show_pair, fields, section.pair, **queued)
     for name, chip in section.examples.items():
-        chip.click(lambda name=name: PAIRS[name], None, fields, **quiet).then(compare, fields, section.pair, **queued)
+        chip.click(lambda name=name: PAIRS[name], None, fields, **quiet).then(show_pair, fields, section.pair, **queued)
 
 
 def endpoints(playground: Playground) -> None:
