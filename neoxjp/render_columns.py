@@ -125,7 +125,7 @@ def _measures(mine: Measures, all: Sequence[Measures], say: Words) -> str:
     rows = [
         ("columns_tokens", bar(mine.tokens, most_tokens, f"{mine.tokens:,}")),
         ("columns_distinct", bar(mine.distinct_2, 1.0, f"{mine.distinct_2:.2f}")),
-        ("columns_repeats", bar(mine.repeats, max(one.repeats for one in all), f"{mine.repeats}{circle}")),
+        ("columns_repeats", bar(mine.repeats, max(2 * CIRCLES, *(one.repeats for one in all)), f"{mine.repeats}{circle}")),
     ]
     if mine.mean_logprob is not None:
         rows.append(("columns_logprob", bar(-mine.mean_logprob, deepest, f"{mine.mean_logprob:.2f}")))

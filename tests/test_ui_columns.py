@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from neoxjp.measures import measure
 from neoxjp.memory import NoRoom
 from neoxjp.steps import Step
 from neoxjp.ui import second, sweep
-from neoxjp.ui.columns_run import LOADED, SECOND, Run, Setting, given, proposed, seconds, write, writer
+from neoxjp.ui.columns_run import LOADED, SECOND, Run, Setting, chooser, given, proposed, seconds, write, writer
 from neoxjp.ui.session import Choice, Limits, NotReady, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.strings import words
@@ -105,6 +105,13 @@ def test_other_seeds_count_up_and_other_models_take_turns() -> None:
         Setting(0.5, 0.9, 1.1, "3"),
         Setting(1.0, 1.0, 1.0, "", SECOND),
     ]
+
+
+def test_a_field_that_is_not_as_proposed_was_set_by_hand() -> None:
+    fields = [value for setting in proposed(SET, "top_p") for value in asdict(setting).values()]
+    assert chooser("top_p", SET, fields) == "top_p"
+    assert chooser("top_p", SET, [0.7, *fields[1:]]) == "hand"
+    assert chooser("hand", SET, fields) == "hand"
 
 
 def test_the_page_writes_what_the_records_say(playground: Playground) -> None:

@@ -11,7 +11,7 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.lab.columns import MOST
 from neoxjp.ui import columns_api, second, sweep
 from neoxjp.ui.answers import message_of
-from neoxjp.ui.columns_run import LOADED, SECOND, Differs, Run, given, proposed, write, writer
+from neoxjp.ui.columns_run import LOADED, SECOND, Differs, Run, chooser, given, proposed, write, writer
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.strings import both, label, language, words
@@ -102,6 +102,7 @@ def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: g
     """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
     silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     other = section.second.playground if section.second else None
+    tabs = len(tab.settings)
     updates = writer(playground, other)
 
     def propose(differs: Differs, *values: Any) -> list[Any]:
@@ -111,7 +112,15 @@ def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: g
 
     # What is set above is taken over until a field is changed by hand.
     gr.on([section.differs.change, due.change], propose, [section.differs, *tab.settings], section.values, **silent)
-    gr.on([field.input for field in section.values], lambda: "hand", None, section.differs, **silent)
+    # A field's change event, since its input event misses pasted text and input methods: so it also follows what was proposed.
+    gr.on(
+        [field.change for field in section.values],
+        lambda differs, *values: chooser(differs, Settings.of(values[:tabs]), values[tabs:]),
+        [section.differs, *tab.settings, *section.values],
+        section.differs,
+        trigger_mode="always_last",
+        **silent,
+    )
     section.count.change(
         lambda n: [gr.Column(visible=number < n) for number in range(MOST)], section.count, section.boxes, **silent
     )
@@ -120,12 +129,12 @@ def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: g
         if run.running:
             yield (gr.skip(),) * 4
             return
-        own = values[len(tab.settings) :]
+        own = values[tabs:]
         say = words(language(request))
         on, off = gr.Button(interactive=True), gr.Button(interactive=False)
         yield gr.skip(), gr.skip(), off, on
         try:
-            settings = Settings.of(values[: len(tab.settings)])
+            settings = Settings.of(values[:tabs])
             chosen = given(own) if differs == "hand" else proposed(settings, differs)
             for line, result in write(playground, other, updates, run, prompt or "", settings, chosen[:n], differs, say):
                 yield line, result, gr.skip(), gr.skip()

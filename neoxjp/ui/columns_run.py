@@ -73,6 +73,11 @@ def given(values: Sequence[Any]) -> list[Setting]:
     return [Setting(**{name: value for name, value in column.items() if value is not None}) for column in columns]
 
 
+def chooser(differs: Differs, settings: Settings, values: Sequence[Any]) -> Differs:
+    """What to show as differing once a field changed: the fields are as proposed, or were set by hand."""
+    return differs if differs == "hand" or given(values) == proposed(settings, differs) else "hand"
+
+
 def write(
     playground: Playground,
     other: Playground | None,
