@@ -1,6 +1,6 @@
 """The model card's five lines, with only their import changed.
 
-python examples/generate.py                                       # the bundled model: it babbles
+python examples/generate.py                                       # the bundled model
 python examples/generate.py abeja/gpt-neox-japanese-2.7b          # the real one: a download of 5.4 GB
 """
 

@@ -26,7 +26,7 @@ class CheckpointError(NeoxjpError, OSError):
 
 
 class PeerUnavailable(NeoxjpError, RuntimeError):
-    """A tokenizer to compare with cannot be had: its package, its file or its Hub repository is missing, closed or out of reach."""
+    """A tokenizer to compare with cannot be had: its package, file or Hub repository is missing, closed or out of reach."""
 
 
 class ParameterError(NeoxjpError, ValueError):

@@ -159,7 +159,7 @@ def readme(body: str, served: Served | None = None) -> str:
         "tags": ["japanese", "gpt-neox", "tokenizer", "text-generation"],
         "startup_duration_timeout": "1h",
     }
-    serves = "the small model in `neoxjp/bundled`, which babbles"
+    serves = "the small model in `neoxjp/bundled`, which knows no facts"
     if served is not None:
         settings |= {"models": [served.name], "preload_from_hub": [served.preload]}
         serves = f"[{served.name}](https://huggingface.co/{served.name}/tree/{served.revision})"

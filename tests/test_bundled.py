@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from neoxjp.bench.repetition import MOST, PROMPTS, write
 from neoxjp.checkpoint import bundled_path
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
@@ -16,6 +17,7 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Document
 from neoxjp.train.evaluate import bits_per_character
 from neoxjp.train.vocabulary import TAIL
+from neoxjp.ui.settings import Settings
 
 FOLDER = bundled_path()
 
@@ -141,6 +143,16 @@ def test_it_continues_japanese_with_japanese(model: GPTNeoXJapaneseForCausalLM, 
     out = model.generate(ids, do_sample=True, max_new_tokens=40, temperature=0.8, seed=1)
     text = tokenizer.decode(out[0, ids.shape[1] :].tolist(), skip_special_tokens=True)
     assert sum("\u3041" <= character <= "\u9fff" for character in text) > len(text) / 2
+
+
+def test_the_page_s_settings_do_not_run_in_circles(
+    model: GPTNeoXJapaneseForCausalLM, tokenizer: GPTNeoXJapaneseTokenizer
+) -> None:
+    page = Settings()
+    settings = {name: getattr(page, name) for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")}
+    samples = write(model, tokenizer, PROMPTS, samples=2, new=page.length, seed=0, settings=settings)
+    assert len(samples) == 20
+    assert [sample for sample in samples if sample.repeats > MOST] == []
 
 
 def test_the_card_says_what_it_is() -> None:

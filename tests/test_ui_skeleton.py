@@ -70,7 +70,8 @@ def test_a_label_that_is_not_in_the_table_fails_when_the_page_is_built() -> None
 def test_every_label_is_sent_in_both_languages() -> None:
     sent = translations().translations_dict
     assert set(sent["ja"]) == set(sent["en"]) == {MARK + key for key in STRINGS}
-    assert "bundled" not in sent["ja"]  # Gradio translates a value that is a key: that choice came back as 付属モデル, an error 500
+    # Gradio translates a value that is a key: that choice came back as 付属モデル, an error 500.
+    assert "bundled" not in sent["ja"]
 
 
 # ---------------------------------------------------------------- limits and states

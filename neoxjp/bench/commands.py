@@ -44,7 +44,7 @@ def add_commands(commands: Any, under: str) -> None:
     repetition.add_argument("--samples", type=int, default=2, metavar="N", help="of each prompt (default 2)")
     repetition.add_argument("--new", type=int, default=100, metavar="N", help="ids of each sample (default 100)")
     repetition.add_argument("--seed", type=int, default=0, metavar="N", help="of the first sample (default 0)")
-    repetition.add_argument("--temperature", type=float, default=0.8)
+    repetition.add_argument("--temperature", type=float, default=0.7)
     repetition.add_argument("--top-p", type=float, default=0.95)
     repetition.add_argument("--top-k", type=int, default=0)
     repetition.add_argument("--min-p", type=float, default=0.0)

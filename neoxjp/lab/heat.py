@@ -204,7 +204,7 @@ class Pair:
 
 
 def compare_texts(model: Any, tokenizer: Any, first: str, second: str, *, bos: bool = True) -> Pair:
-    """Score two texts and align them by their tokens: the common beginning and end, and between them place by place or by difflib.
+    """Score two texts and align them by their tokens: the common beginning and end, between them place by place or by difflib.
 
     Raises ParameterError as `heat` does.
     """
@@ -252,7 +252,7 @@ def _parts(first: Sequence[ScoredPiece], second: Sequence[ScoredPiece]) -> Itera
 
 
 def _middle(left: list[tuple[int, ...]], right: list[tuple[int, ...]]) -> list[Part]:
-    """difflib's alignment; or place by place, where equally many pieces are as often the same: 猫が魚 and 魚が猫 share their が."""
+    """difflib's alignment; or place by place, where as many pieces are the same then: 猫が魚 and 魚が猫 share their が."""
     matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
     found: list[Part] = [("same" if tag == "equal" else "different", i, j, k, l) for tag, i, j, k, l in matcher.get_opcodes()]
     same = [one == other for one, other in zip(left, right, strict=False)]

@@ -37,7 +37,7 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
     def generate(
         prompt: str,
         max_new_tokens: int = 100,
-        temperature: float = 0.8,
+        temperature: float = 0.7,
         top_p: float = 0.95,
         top_k: int = 0,
         min_p: float = 0.0,

@@ -141,7 +141,7 @@ def endpoints(playground: Playground) -> None:
         ids: list[int] | None = None,
         continuation: str | None = None,
         place: int = 0,
-        temperature: float = 0.8,
+        temperature: float = 0.7,
         top_p: float = 0.95,
         top_k: int = 0,
         min_p: float = 0.0,

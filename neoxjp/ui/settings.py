@@ -39,7 +39,7 @@ IN_VIEW = ("temperature", "top_p", "length")
 class Settings:
     """The page's controls in the order of its inputs. Only `temperature` is special: 0 takes the likeliest token each time."""
 
-    temperature: float = 0.8
+    temperature: float = 0.7  # chosen by reading samples of the bundled model: its card says how
     top_p: float = 0.95
     length: int = 100  # new tokens
     top_k: int = 0  # 0: off

@@ -111,7 +111,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "g_ex_story": ("物語", "Story"),
     "g_ex_explanation": ("説明", "Explanation"),
     "g_ex_dialogue": ("会話", "Dialogue"),
-    "g_ex_cooking": ("料理", "Cooking"),
+    "g_ex_evening": ("夕方の駅", "A station"),
     "g_go": ("▶ 生成　Ctrl+⏎", "▶ Generate  Ctrl+⏎"),
     "g_stop": ("■ 停止　Esc", "■ Stop  Esc"),
     "g_more": ("続ける", "Continue"),

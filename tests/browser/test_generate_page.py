@@ -182,7 +182,7 @@ def test_presets_set_the_controls(visit: Visit) -> None:
     page.get_by_role("button", name="最有力だけ").click()
     expect(page.locator("#gen-temperature input[type=number]")).to_have_value("0")
     page.get_by_role("button", name="標準").click()
-    expect(page.locator("#gen-temperature input[type=number]")).to_have_value("0.8")
+    expect(page.locator("#gen-temperature input[type=number]")).to_have_value("0.7")
 
 
 def test_hostile_text_stays_text(visit: Visit) -> None:
