@@ -42,10 +42,12 @@ def lens(found: Lens, say: Words) -> str:
         *(say(f"inside_col_{name}") for name in ("rank", "divergence", "entropy")),
     ]
     top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    most = max(layer.divergence for layer in found.layers) / LN2
+    most = max(layer.divergence for layer in found.layers[1:]) / LN2  # the embedding's would flatten all the others
     rows = "".join(_layer(layer, answer.id, found.next_id, most, say) for layer in found.layers)
     table = f'<table class="lab-table inside-lens"><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>'
     keys = f"✓ {say('inside_is_answer')}" + ("" if found.next_id is None else f"　→ {say('inside_is_next')}")
+    if found.layers[0].divergence / LN2 > most:
+        keys += f"　{say('inside_beyond')}"
     return (
         f'<h3>{escape(say("inside_lens"))}</h3><p class="lab-said"><i aria-hidden="true">∴</i> {escape(" ".join(said))}</p>'
         f'<div class="lab-scroll">{table}</div><p class="lab-note">{escape(keys)}</p>{_lines("lens", say)}'
@@ -68,9 +70,10 @@ def _layer(layer: LayerGuess, answer: int, next_id: int | None, most: float, say
     name = _layers(layer.layers, say)
     cells = "".join(f"<td>{_guess(guess, answer, next_id, say)}</td>" for guess in layer.top)
     kl = layer.divergence / LN2
+    distance = bar(min(kl, most), most, f"{kl:.2f} ≫" if kl > most else f"{kl:.2f}")
     return (
         f'<tr><th scope="row">{escape(name)}</th>{cells}<td>{layer.answer_rank:,}</td>'
-        f"<td>{bar(kl, most, f'{kl:.2f}')}</td><td>{layer.entropy / LN2:.2f}</td></tr>"
+        f"<td>{distance}</td><td>{layer.entropy / LN2:.2f}</td></tr>"
     )
 
 

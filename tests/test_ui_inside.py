@@ -141,6 +141,20 @@ def test_the_answer_is_settled_from_where_it_keeps_first_place(playground: Playg
         assert render_inside.settled(replace(found, layers=layers)) == settled
 
 
+def test_the_bars_of_the_layers_are_not_flattened_by_the_embedding(playground: Playground) -> None:
+    from dataclasses import replace
+
+    loaded = playground.ready
+    found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
+    bits = [100.0, 2.0, 0.0]
+    layers = [replace(layer, divergence=kl * render_inside.LN2) for layer, kl in zip(found.layers, bits, strict=True)]
+    view = render_inside.lens(replace(found, layers=tuple(layers)), EN)
+    assert [float(share) for share in re.findall(r"\* ([\d.]+)\)", view)] == [1.0, 1.0, 0.0]
+    assert "100.00 ≫" in view
+    assert "2.00 ≫" not in view
+    assert "beyond the bars’ scale" in view
+
+
 # ---------------------------------------------------------------- the API
 
 

@@ -35,6 +35,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "inside_embedding": ("埋め込み", "embedding"),
     "inside_after": ("{n} 層のあと", "after {n}"),
     "inside_settled": ("答えは「{name}」から、ずっと 1 位です。", "The answer keeps first place from “{name}” on."),
+    "inside_beyond": ("≫ 埋め込みは棒の目盛の外", "≫ the embedding is beyond the bars’ scale"),
     "inside_is_answer": ("モデルの答え", "the model’s answer"),
     "inside_is_next": ("文章の続き", "what follows in the text"),
     "inside_lens_does": (
@@ -42,8 +43,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "It shows: the state after a layer, put through the last norm and the output matrix as if no layer followed.",
     ),
     "inside_lens_says": (
-        "言えること：予想がどの層のあたりで形になるか。下へ行くほど KL が 0 に近づきます。",
-        "It says: around which layer a guess takes shape. Further down the KL goes to 0.",
+        "言えること：予想がどの層のあたりで形になるか。最後の行は答えそのものなので、KL は 0 です。",
+        "It says: around which layer a guess takes shape. The last row is the answer itself, so its KL is 0.",
     ),
     "inside_lens_not": (
         "言えないこと：層が何を計算しているか。浅い層は出力の言葉で書いていないことが多く、予想がでたらめに見えます。",
