@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import pickle
 import re
 import subprocess
 import sys
@@ -189,6 +190,14 @@ def test_what_cannot_be_written_is_told_before_anything_is(playground: Playgroun
 
 def test_a_gpu_is_borrowed_for_the_longest_column() -> None:
     assert seconds("東京", [Column(SET.params(100)), Column(SET.params(400))]) == 55
+
+
+def test_what_crosses_from_a_borrowed_gpu_can_be_pickled(playground: Playground) -> None:
+    columns = [Column(SET.params(3), LOADED)] * 2
+    *_, update = writer(playground, None)(list(playground.tokenizer.encode("東京")), columns)
+    assert pickle.loads(pickle.dumps((columns, update))) == (columns, update)
+    progress = next(sweep.sampler(playground)(playground.tokenizer.encode("東京"), [1.0], [1.0], SET.params(3), 1))
+    assert pickle.loads(pickle.dumps(progress)) == progress
 
 
 # ---------------------------------------------------------------- what is shown

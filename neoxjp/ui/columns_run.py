@@ -34,9 +34,9 @@ Updates = Callable[[str | Sequence[int], Sequence[Column]], Iterator[Update]]
 class Setting:
     """What a column may have of its own; all else is the tab's."""
 
-    temperature: float = 0.8
-    top_p: float = 0.95
-    repetition_penalty: float = 1.1
+    temperature: float = Settings.temperature
+    top_p: float = Settings.top_p
+    repetition_penalty: float = Settings.repetition_penalty
     seed: str = ""  # empty: a fresh one, the same for all columns
     model: str = LOADED
 
