@@ -9,7 +9,7 @@ import pytest
 
 from neoxjp.errors import ParameterError
 from neoxjp.lab import encodings
-from neoxjp.lab.textfiles import LONGEST, Faults, peek, read
+from neoxjp.lab.textfiles import LONGEST, LONGEST_NAME, MOST_COLUMNS, MOST_VALUES, Faults, peek, read
 
 PROSE = (
     "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。何でも薄暗いじめじめした所で\r\n"
@@ -192,3 +192,46 @@ def test_a_text_comes_in_pieces_that_end_with_a_line() -> None:
 def test_a_line_without_an_end_is_cut_and_nothing_is_lost() -> None:
     text = "猫" * (3 * LONGEST)
     assert texts("a.txt", text.encode())[0] == [text]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "idna", "punycode"])
+def test_an_encoding_that_cannot_read_the_file_is_one_sentence(encoding: str) -> None:
+    with pytest.raises(ParameterError, match=f"cannot be read as {encoding}") as caught:
+        texts("a.txt", PROSE.encode(), encoding=encoding)
+    assert caught.value.ja
+
+
+# ---------------------------------------------------------------- files made to fill the memory
+
+
+@pytest.mark.parametrize("columns", [MOST_COLUMNS + 1, MOST_VALUES + 1])
+def test_a_first_line_of_too_many_columns_is_refused(columns: int) -> None:
+    with pytest.raises(ParameterError, match=r"a\.csv: the first line of a CSV names its columns"):
+        peek(io.BytesIO(b"," * columns + b"\nb"), "a.csv")
+
+
+def test_a_name_of_a_column_is_cut() -> None:
+    assert peek(io.BytesIO("猫".encode() * 100_000), "a.csv").columns == ("猫" * LONGEST_NAME,)
+    assert peek(io.BytesIO(json.dumps({"a" * 9999: "b"}).encode()), "a.jsonl").columns == ("a" * LONGEST_NAME,)
+
+
+def test_a_wide_row_is_refused_also_where_it_goes_over_many_lines() -> None:
+    for row in (b"," * MOST_VALUES * 2, b',,,,,,,,,"\n"' * (MOST_VALUES // 8)):
+        with pytest.raises(ParameterError, match="cells: is a quotation mark open"):
+            texts("a.csv", b"text,b\nx,y\n" + row)
+
+
+def test_a_line_of_too_many_values_is_told_and_left_out() -> None:
+    found, faults = texts("a.jsonl", b'{"text": "a"}\n{"text": "b", "c": [' + b"[]," * MOST_VALUES + b"[]]}\n")
+    assert found == ["a"]
+    assert faults.broken == [(2, f"more than {MOST_VALUES:,} values")]
+
+
+def test_at_most_so_many_fields_of_a_line_are_offered() -> None:
+    row = {str(i): "" for i in range(MOST_COLUMNS + 5)}
+    assert len(peek(io.BytesIO(json.dumps(row).encode()), "a.jsonl").columns) == MOST_COLUMNS
+
+
+def test_a_number_that_python_does_not_read_is_not_called_nesting() -> None:
+    _, faults = texts("a.jsonl", b'{"text": "a"}\n{"text": "b", "n": ' + b"1" * 5000 + b"}\n")
+    assert "digits" in faults.broken[0][1]

@@ -25,6 +25,10 @@ KINDS: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndj
 PIECE = 1 << 15  # characters of a text that come at once
 LONGEST = 32 * PIECE  # characters without the end of a line, from which on a text is cut within it
 PEEKED = 20  # rows from which the columns are known
+PEEKED_CHARACTERS = 1 << 21  # of these rows together, beyond the first
+MOST_COLUMNS = 2_000
+LONGEST_NAME = 200  # characters of a column's name
+MOST_VALUES = 1 << 20  # in a row: what takes two bytes in a file takes eighty in memory
 TOLD = 5  # examples of what is broken
 
 
@@ -81,7 +85,7 @@ def peek(file: BinaryIO, name: str, encoding: str = "") -> Peek:
     file.seek(0)
     lines = _lines(file, found.encoding, faults)
     if kind == "csv":
-        delimiter, columns, column = _csv_columns([line for line, _ in islice(lines, 20 * PEEKED)], name)
+        delimiter, columns, column = _csv_columns(_first_lines(lines), name)
     elif kind == "jsonl":
         columns, column = _jsonl_fields(line for line, _ in islice(lines, PEEKED))
     file.seek(0)
@@ -157,7 +161,13 @@ def decoded(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple[str
         data = file.read(READ)
         held = len(_pending(decoder))
         _counting.wrong = []
-        text = decoder.decode(data, final=not data)
+        try:
+            text = decoder.decode(data, final=not data)
+        except UnicodeError as error:  # UTF-16 without a byte order mark; "idna", which is for domain names
+            raise ParameterError(
+                f"the file cannot be read as {encoding} ({error}): choose another encoding, or let it be found",
+                ja=f"{encoding} としては読めません。ほかの文字コードを選ぶか、自動にしてください。",
+            ) from error
         for start, wrong in _counting.wrong:
             faults.wrong_bytes += len(wrong)
             if len(faults.wrong_at) < TOLD:
@@ -228,32 +238,64 @@ def _any_width() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
+def _first_lines(lines: Iterator[tuple[str, int]]) -> list[str]:
+    found, held = [], 0
+    for line, _ in islice(lines, 20 * PEEKED):
+        found.append(line)
+        held += len(line)
+        if held > PEEKED_CHARACTERS:
+            break
+    return found
+
+
 def _csv_columns(lines: list[str], name: str) -> tuple[str, tuple[str, ...], str]:
     """Delimiter, columns, and the column with most text. The first line names the columns."""
     if not lines:
         return ",", (), ""
     counts = {mark: lines[0].count(mark) for mark in ",\t;"}
     delimiter = max(counts, key=lambda mark: counts[mark])
+    if counts[delimiter] >= MOST_VALUES:
+        raise _too_many_columns(name)
+    while len(lines) > 1 and sum(line.count(delimiter) for line in lines) > MOST_VALUES:
+        lines = lines[: len(lines) // 2]
     with _any_width():
         try:
             rows = list(islice(csv.reader(lines, delimiter=delimiter), PEEKED + 1))
         except csv.Error:
             rows = [next(csv.reader(lines[:1], delimiter=delimiter), [])]
-    columns = tuple(cell.strip() for cell in rows[0]) if rows else ()
+    columns = tuple(cell[: 2 * LONGEST_NAME].strip()[:LONGEST_NAME] for cell in rows[0]) if rows else ()
+    if len(columns) > MOST_COLUMNS:
+        raise _too_many_columns(name)
     lengths = {column: sum(_size(row[i]) for row in rows[1:] if i < len(row)) for i, column in enumerate(columns)}
     return delimiter, columns, _likeliest(lengths)
 
 
+def _too_many_columns(name: str) -> ParameterError:
+    return ParameterError(
+        f"{name}: the first line of a CSV names its columns, and has more than {MOST_COLUMNS:,} here; if it is plain text, "
+        "give it the ending .txt",
+        ja=f"{name}：CSV の最初の行は列の名前ですが、{MOST_COLUMNS:,} を超えています。ふつうの文章なら .txt にしてください。",
+    )
+
+
 def _csv(lines: Iterator[tuple[str, int]], plan: Peek, column: str, faults: Faults) -> Iterator[tuple[str, int]]:
-    read = 0
+    read = cells = 0
 
     def fed() -> Iterator[str]:
-        nonlocal read
+        nonlocal read, cells
         for line, read in lines:  # noqa: B007
+            cells += line.count(plan.delimiter)
+            if cells > MOST_VALUES:
+                end = f"{rows.line_num + 1:,}"
+                raise ParameterError(
+                    f"the row that ends in line {end} has more than {MOST_VALUES:,} cells: is a quotation mark open?",
+                    ja=f"{end} 行目で終わる行のセルが {MOST_VALUES:,} 個を超えています。引用符が閉じていませんか。",
+                )
             yield line
 
     rows, place, first = csv.reader(fed(), delimiter=plan.delimiter), plan.columns.index(column), True
     while True:
+        cells = 0
         with _any_width():
             try:
                 row = next(rows, None)
@@ -279,7 +321,8 @@ def _jsonl_fields(lines: Iterator[str]) -> tuple[tuple[str, ...], str]:
     for line in lines:
         row = _object(line)
         for key, value in row.items() if isinstance(row, dict) else ():
-            if isinstance(value, str):
+            key = key[:LONGEST_NAME]
+            if isinstance(value, str) and (key in lengths or len(lengths) < MOST_COLUMNS):
                 lengths[key] = lengths.get(key, 0) + _size(value)
     return tuple(lengths), _likeliest(lengths)
 
@@ -296,9 +339,13 @@ def _size(cell: str) -> int:
 
 def _object(line: str) -> Any:
     """The value on a line, or the reason why there is none as an exception."""
+    if sum(map(line.count, ",[{")) > MOST_VALUES:
+        return ValueError(f"more than {MOST_VALUES:,} values")
     try:
         return json.loads(line)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        return ValueError("nested too deep")
+    except ValueError as error:
         return error
 
 
@@ -308,7 +355,7 @@ def _jsonl(lines: Iterator[tuple[str, int]], column: str, faults: Faults) -> Ite
             continue
         row = _object(line)
         if isinstance(row, Exception):
-            why = f"{row.msg} ({line.strip()[:40]!r})" if isinstance(row, json.JSONDecodeError) else "nested too deep"
+            why = f"{row.msg} ({line.strip()[:40]!r})" if isinstance(row, json.JSONDecodeError) else str(row)[:80]
             faults.line(number, why)
         elif not isinstance(row, dict):
             faults.line(number, f"a JSON {type(row).__name__}, not an object")

@@ -32,6 +32,7 @@ MOST_TOKENIZERS = 8  # beside the loaded one
 PUBLIC_SECONDS = 300  # that a count may take on a public page
 PATIENCE = 60  # seconds that a call of the API waits in the line
 BEGINS = 60  # characters of a file shown before it is counted
+LONGEST_NAME = 200  # characters of a file's name; its ending says what it is
 NAMED = ("bytes", "characters", "compat")  # whose names are words of the page
 
 
@@ -217,6 +218,7 @@ def endpoints(playground: Playground) -> None:
             raise ParameterError("give either text or the key of a file")
         if not isinstance(tokenizers, list | None) or not all(isinstance(key, str) for key in tokenizers or []):
             raise ParameterError(f"tokenizers={str(tokenizers)[:40]!r}: expected a list of keys")
+        name = name[-LONGEST_NAME:]
         chosen = [(key, open_peer(key, playground.tokenizer, public=playground.public)) for key in _keys(tokenizers or [])]
         ticket, last = object(), None
         begun = time.monotonic()
@@ -245,7 +247,7 @@ def read_given(given: str) -> tuple[str, str]:
     """Key and name of the file, as the browser tells them; "" for none."""
     try:
         told = json.loads(given or "{}")
-        return str(told["file"]), str(told["name"])[:200]
+        return str(told["file"]), str(told["name"])[-LONGEST_NAME:]
     except (ValueError, KeyError, TypeError, RecursionError):
         return "", ""
 
