@@ -97,7 +97,7 @@ class PackedLinear(nn.Module):
         flat = x.reshape(-1, self.in_features)
         rows = flat.shape[0]
         steady = steady_rows(rows)
-        if steady == rows:
+        if steady == rows and x.dim() > 1:
             return torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
         filled = flat.new_empty(steady, self.in_features)
         filled[:rows] = flat
