@@ -16,6 +16,7 @@ from neoxjp.ui import inside
 from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.strings import words
 from neoxjp.ui.writing import Text, Writing
+from tests.near import near
 from tests.test_ui_heat import plain, written
 
 EN, JA = words("en"), words("ja")
@@ -169,9 +170,9 @@ def test_lens_and_attention_answer_with_the_records(client: Any, playground: Pla
     loaded = playground.ready
     ids = loaded.tokenizer.encode(TEXT)
     answer = client.predict(text=TEXT, at=1, top=3, api_name="/lens")
-    assert answer == plain(asdict(lens(loaded.model, loaded.tokenizer, ids, 1, 3)))
+    assert answer == near(plain(asdict(lens(loaded.model, loaded.tokenizer, ids, 1, 3))))
     answer = client.predict(text=TEXT, layer=1, head=3, api_name="/attention")
-    assert answer == plain(asdict(attention(loaded.model, loaded.tokenizer, ids, 1, 3)))
+    assert answer == near(plain(asdict(attention(loaded.model, loaded.tokenizer, ids, 1, 3))))
     assert len(client.predict(text=TEXT, layer=0, head=0, at=-1, api_name="/attention")["weights"]) == 1
 
 
