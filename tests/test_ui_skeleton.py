@@ -2,6 +2,8 @@
 
 import re
 import string
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,3 +195,23 @@ def test_without_anything_said_the_page_is_private_and_not_shared(monkeypatch: p
     monkeypatch.setattr("sys.argv", ["app.py"])
     asked = app.options()
     assert (asked.model, asked.host, asked.dtype, asked.share, asked.public) == (None, None, "auto", False, False)
+
+
+FEW_SESSIONS = """
+import json, urllib.request
+from neoxjp.ui import page, session
+page.SESSIONS = 3
+blocks = page.build(session.Playground())
+_, url, _ = page.launch(blocks, host="127.0.0.1", prevent_thread_lock=True, quiet=True)
+for visitor in range(6):
+    body = json.dumps({"data": [], "session_hash": f"visitor{visitor}"}).encode()
+    asked = urllib.request.Request(f"{url}gradio_api/run/model_info", body, {"Content-Type": "application/json"})
+    urllib.request.urlopen(asked, timeout=30).close()
+print(*blocks.state_holder.session_data)
+"""
+
+
+def test_a_page_keeps_few_sessions() -> None:
+    done = subprocess.run([sys.executable, "-c", FEW_SESSIONS], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split()[-3:] == ["visitor3", "visitor4", "visitor5"], done.stderr
+    assert "visitor2" not in done.stdout

@@ -21,6 +21,7 @@ STYLES = (
     *("ledger", "heat", "columns", "beams", "inside", "replay"),
 )
 SCRIPTS = ("page.js", "copies.js")
+SESSIONS = 256  # of which Gradio keeps what they hold: over 1 MB each, and each call of the API is one; its default is 10,000
 
 
 def build(playground: Playground) -> gr.Blocks:
@@ -88,6 +89,7 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
         theme=theme(),
         css="".join(_asset(f"{name}.css") for name in STYLES),
         max_threads=THREADS,
+        state_session_capacity=SESSIONS,
         head="".join(f"<script>{_asset(name)}</script>" for name in SCRIPTS),
         i18n=translations(),
         footer_links=["api"],
