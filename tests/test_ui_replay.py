@@ -265,6 +265,11 @@ def test_nothing_and_too_much_are_told(playground: Playground) -> None:
     bounded = replace(playground, limits=Limits(new_tokens=5))
     with pytest.raises(ParameterError, match="asks for 12 tokens; up to 5"):
         readable(bounded, to_json(state))
+    endless = replace(state, params=replace(state.params, max_new_tokens=1, min_new_tokens=0), finish="cancelled", ids=(1,) * 6)
+    with pytest.raises(
+        ParameterError, match="asks for 6 tokens"
+    ):  # one that was broken off is written as far as it says that it came
+        readable(bounded, to_json(endless))
     many = replace(state, params=replace(state.params, stop=("a" * 500,)))
     with pytest.raises(ParameterError, match="stop strings"):
         readable(playground, to_json(many))

@@ -64,7 +64,7 @@ def readable(playground: Playground, pasted: str) -> State:
         raise said(ParameterError, "replay_nothing")
     state = from_json(pasted[: MOST_BYTES + 1])
     stop_strings(list(state.params.stop))
-    wanted, most = state.params.max_new_tokens, playground.limits.new_tokens
+    wanted, most = rerun(state).max_new_tokens, playground.limits.new_tokens
     if most is not None and (wanted is None or wanted > most):
         asked = f"{wanted:,}" if wanted is not None else "∞"
         raise said(ParameterError, "replay_too_many", n=asked, most=f"{most:,}")
