@@ -115,7 +115,7 @@ def test_scripts_and_rare_characters_have_code_points(tokenizer: GPTNeoXJapanese
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl"])
 def test_nothing_is_counted_as_nothing(tokenizer: GPTNeoXJapaneseTokenizer, name: str) -> None:
     if name == "a.csv":
-        with pytest.raises(ParameterError, match="has no column"):
+        with pytest.raises(ParameterError, match="holds no text"):
             run([Source(name, io.BytesIO())], tokenizer)
         return
     found = run([Source(name, io.BytesIO())], tokenizer)

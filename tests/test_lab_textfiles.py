@@ -235,3 +235,9 @@ def test_at_most_so_many_fields_of_a_line_are_offered() -> None:
 def test_a_number_that_python_does_not_read_is_not_called_nesting() -> None:
     _, faults = texts("a.jsonl", b'{"text": "a"}\n{"text": "b", "n": ' + b"1" * 5000 + b"}\n")
     assert "digits" in faults.broken[0][1]
+
+
+@pytest.mark.parametrize("data", [b"", b"\r\r\n"])
+def test_an_empty_table_is_said_to_be_empty(data: bytes) -> None:
+    with pytest.raises(ParameterError, match=r"^a\.csv holds no text$"):
+        texts("a.csv", data)

@@ -134,7 +134,9 @@ def read(file: BinaryIO, name: str, plan: Peek, faults: Faults, column: str = ""
 
 
 def _no_column(name: str, column: str, columns: tuple[str, ...]) -> ParameterError:
-    there = listed(list(columns)) or "none"
+    if not columns:
+        return ParameterError(f"{name} holds no text", ja=f"{name} には文章がありません。")
+    there = listed(list(columns))
     return ParameterError(
         f"{name} has no column {column[:60]!r}; it has: {there}", ja=f"{name} に列 {column[:60]!r} はありません。ある列：{there}"
     )
