@@ -28,7 +28,7 @@ def test_the_first_visit_says_what_is_loaded_in_the_visitors_language(
     visit: Visit, lang: str, tabs: list[str], ready: str
 ) -> None:
     page = visit(lang=lang)
-    expect(page.get_by_role("tab")).to_have_text(tabs)
+    expect(page.locator("#tabs > .tab-wrapper").first.get_by_role("tab")).to_have_text(tabs)
     expect(page.locator(".status .state")).to_have_text(ready)
     expect(page.locator(".status")).to_contain_text("float32")
     assert page.locator("html").get_attribute("lang") == lang

@@ -79,8 +79,8 @@ def test_the_first_visit_offers_an_opening_and_counts_it(visit: Visit) -> None:
     expect(page.locator("#gen-go")).to_be_enabled()
     for name in ("stop", "more", "again", "undo"):
         expect(page.locator(f"#gen-{name}")).to_be_disabled()
-    page.get_by_role("button", name="料理").click()
-    expect(prompt(page)).to_have_value(re.compile("肉じゃが"))
+    page.get_by_role("button", name="夕方の駅").click()
+    expect(prompt(page)).to_have_value(re.compile("汽車"))
 
 
 def test_what_is_written_appears_in_pieces_behind_the_opening(visit: Visit) -> None:

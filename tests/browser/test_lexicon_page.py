@@ -56,6 +56,7 @@ def test_filters_together_and_what_finds_nothing(visit: Visit) -> None:
     page = opened(visit, lang="en")
     unfold(page, "v-more")
     box(page, "v-length").fill("3")
+    expect(rows(page).first).to_contain_text("である")
     box(page, "v-ids").fill("0-20")
     fitting = [line for line in LINES[:21] if len(line.split(",")[0]) == 3]
     expect(rows(page)).to_have_count(len(fitting))
