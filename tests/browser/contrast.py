@@ -4,8 +4,15 @@ from typing import Any
 
 
 def low_contrast(page: Any) -> list[str]:
-    """Each visible text under its bound, as "ratio element text". Disabled controls are exempt, as WCAG has it."""
-    found: list[str] = page.evaluate(SCRIPT)
+    """Each visible text under its bound, as "ratio element text". Disabled controls are exempt, as WCAG has it.
+
+    What is faint only while it fades in is waited for.
+    """
+    for _ in range(20):
+        found: list[str] = page.evaluate(SCRIPT)
+        if not found:
+            break
+        page.wait_for_timeout(250)
     return found
 
 
