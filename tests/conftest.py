@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -29,6 +30,42 @@ def abeja_vocabulary() -> Path:
             "NEOXJP_ABEJA_VOCAB is not set: it names the folder with vocab.txt and emoji.json of abeja/gpt-neox-japanese-2.7b"
         )
     return Path(folder)
+
+
+@pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])
+def folder(request: pytest.FixtureRequest) -> Path:
+    """Each of the two vocabularies in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder: Path) -> Any:
+    """The tokenizer of each vocabulary in turn."""
+    return _tokenizer(folder)
+
+
+@pytest.fixture(scope="module")
+def compat(folder: Path) -> Any:
+    """The same as transformers has it."""
+    return _tokenizer(folder, compat="transformers")
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_vocabulary: Path) -> Any:
+    """The tokenizer of the small vocabulary."""
+    return _tokenizer(tiny_vocabulary)
+
+
+@pytest.fixture(scope="module")
+def abeja(abeja_vocabulary: Path) -> Any:
+    """The tokenizer of the real vocabulary."""
+    return _tokenizer(abeja_vocabulary)
+
+
+def _tokenizer(folder: Path, **how: Any) -> Any:
+    from neoxjp import GPTNeoXJapaneseTokenizer
+
+    return GPTNeoXJapaneseTokenizer.from_pretrained(folder, **how)
 
 
 @pytest.fixture(scope="session")

@@ -8,26 +8,6 @@ from neoxjp import GPTNeoXJapaneseTokenizer
 from tests.texts import texts
 
 
-@pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])
-def folder(request):
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(folder)
-
-
-@pytest.fixture(scope="module")
-def compat(folder):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(folder, compat="transformers")
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_vocabulary):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
-
-
 def assert_tiled(tokens, text):
     """The distinct spans, in order, are the text without gap or overlap."""
     spans = list(dict.fromkeys((token.start, token.end) for token in tokens))

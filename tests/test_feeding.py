@@ -15,11 +15,6 @@ from neoxjp.feeding import IdWriter, read_files
 from tests.texts import ODD, texts
 
 
-@pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])
-def folder(request):
-    return request.getfixturevalue(request.param)
-
-
 @pytest.fixture(scope="module", params=[None, "transformers"])
 def tokenizer(request, folder):
     return GPTNeoXJapaneseTokenizer.from_pretrained(folder, compat=request.param)

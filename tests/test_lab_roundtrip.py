@@ -13,26 +13,6 @@ from neoxjp.text import put
 from tests.texts import ODD, texts
 
 
-@pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])
-def folder(request):
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(folder)
-
-
-@pytest.fixture(scope="module")
-def compat(folder):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(folder, compat="transformers")
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_vocabulary):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
-
-
 @settings(max_examples=200)
 @given(data=st.data(), cleaned=st.booleans())
 def test_the_differences_written_over_the_text_give_what_decoding_gives(data, folder, tokenizer, compat, cleaned):

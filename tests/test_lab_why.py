@@ -10,32 +10,6 @@ from neoxjp.lab.nearest import nearest, span_of, word_at
 from neoxjp.lab.why import SLOTS, Cuts, what_if
 from tests.texts import ODD, texts
 
-
-@pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])
-def folder(request):
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(folder)
-
-
-@pytest.fixture(scope="module")
-def compat(folder):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(folder, compat="transformers")
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_vocabulary):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
-
-
-@pytest.fixture(scope="module")
-def abeja(abeja_vocabulary):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(abeja_vocabulary)
-
-
 # ---------------------------------------------------------------- places
 
 

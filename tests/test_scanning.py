@@ -15,11 +15,6 @@ from tests.texts import EMOJI, ODD, texts
 from tests.tiny import EMOJI_JSON, LINES, write_tiny_vocabulary
 
 
-@pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])
-def folder(request):
-    return request.getfixturevalue(request.param)
-
-
 @pytest.fixture(scope="module", params=[None, "transformers"])
 def vocabulary(request, folder):
     return read_vocabulary(folder / "vocab.txt", folder / "emoji.json", compat=request.param)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,31 +14,6 @@ from tests.texts import oracle, texts
 
 DOCUMENTED = "吾輩は猫である🐯。実は慶応(慶應)大学出身"
 DOCUMENTED_IDS = [30014, 26883, 26638, 27228, 25, 26650, 31732, 31679, 27809, 26638, 17749, 31592, 17749, 31593, 321, 1281]
-
-
-@pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])
-def folder(request: pytest.FixtureRequest) -> Path:
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(folder)
-
-
-@pytest.fixture(scope="module")
-def compat(folder):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(folder, compat="transformers")
-
-
-@pytest.fixture(scope="module")
-def abeja(abeja_vocabulary):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(abeja_vocabulary)
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_vocabulary):
-    return GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
 
 
 @pytest.fixture(scope="module")

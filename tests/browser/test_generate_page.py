@@ -196,7 +196,7 @@ def test_hostile_text_stays_text(visit: Visit) -> None:
     assert page.locator(".written img, .written script").count() == 0
 
 
-def test_buttons_pressed_at_once_keep_their_labels_and_stop_works(visit: Visit) -> None:
+def test_buttons_pressed_at_once_keep_their_labels(visit: Visit) -> None:
     page = visit("g", lang="en")
     prompt(page).fill("猫")
     generate(page, tokens=3)
