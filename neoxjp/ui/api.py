@@ -15,7 +15,7 @@ from neoxjp.steps import Step
 from neoxjp.ui.answers import check_length, plain
 from neoxjp.ui.model import info
 from neoxjp.ui.session import Playground
-from neoxjp.ui.settings import stop_strings
+from neoxjp.ui.settings import Settings, stop_strings
 from neoxjp.ui.stream import Scorer, Stream
 from neoxjp.ui.strings import language
 from neoxjp.ui.writing import LN2, room, summary
@@ -37,13 +37,13 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
     def generate(
         prompt: str,
         max_new_tokens: int = 100,
-        temperature: float = 0.7,
-        top_p: float = 0.95,
-        top_k: int = 0,
-        min_p: float = 0.0,
-        typical_p: float = 1.0,
-        repetition_penalty: float = 1.1,
-        no_repeat_ngram_size: int = 0,
+        temperature: float = Settings.temperature,
+        top_p: float = Settings.top_p,
+        top_k: int = Settings.top_k,
+        min_p: float = Settings.min_p,
+        typical_p: float = Settings.typical_p,
+        repetition_penalty: float = Settings.repetition_penalty,
+        no_repeat_ngram_size: int = Settings.no_repeat_ngram_size,
         min_new_tokens: int = 0,
         seed: int | None = None,
         stop: list[str] | None = None,

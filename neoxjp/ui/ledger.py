@@ -18,7 +18,7 @@ from neoxjp.steps import bos_of, checked_ids
 from neoxjp.ui.answers import check_length, expected, message_of
 from neoxjp.ui.ledger_steps import NO_FILTERS, Step, keep, keep_again, reading, step_at
 from neoxjp.ui.session import Playground
-from neoxjp.ui.settings import CONTROLS
+from neoxjp.ui.settings import CONTROLS, Settings
 from neoxjp.ui.strings import Words, both, label, language, words
 from neoxjp.ui.writing import Part, Text, Writing
 
@@ -141,13 +141,13 @@ def endpoints(playground: Playground) -> None:
         ids: list[int] | None = None,
         continuation: str | None = None,
         place: int = 0,
-        temperature: float = 0.7,
-        top_p: float = 0.95,
-        top_k: int = 0,
-        min_p: float = 0.0,
-        typical_p: float = 1.0,
-        repetition_penalty: float = 1.1,
-        no_repeat_ngram_size: int = 0,
+        temperature: float = Settings.temperature,
+        top_p: float = Settings.top_p,
+        top_k: int = Settings.top_k,
+        min_p: float = Settings.min_p,
+        typical_p: float = Settings.typical_p,
+        repetition_penalty: float = Settings.repetition_penalty,
+        no_repeat_ngram_size: int = Settings.no_repeat_ngram_size,
         min_new_tokens: int = 0,
         seed: int | None = None,
         show: int = SHOWN,
