@@ -25,7 +25,7 @@ from neoxjp.measures import measure
 from neoxjp.memory import NoRoom
 from neoxjp.steps import Step
 from neoxjp.ui import second, sweep
-from neoxjp.ui.columns_run import LOADED, SECOND, Run, Setting, chooser, given, proposed, seconds, write, writer
+from neoxjp.ui.columns_run import LOADED, SECOND, Run, Setting, chosen_of, given, proposed, seconds, write, writer
 from neoxjp.ui.session import Choice, Limits, NotReady, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.strings import words
@@ -108,11 +108,13 @@ def test_other_seeds_count_up_and_other_models_take_turns() -> None:
     ]
 
 
-def test_a_field_that_is_not_as_proposed_was_set_by_hand() -> None:
-    fields = [value for setting in proposed(SET, "top_p") for value in asdict(setting).values()]
-    assert chooser("top_p", SET, fields) == "top_p"
-    assert chooser("top_p", SET, [0.7, *fields[1:]]) == "hand"
-    assert chooser("hand", SET, fields) == "hand"
+def test_a_field_that_is_not_what_it_was_filled_with_was_set_by_hand() -> None:
+    filled = [value for setting in proposed(SET, "top_p") for value in asdict(setting).values()]
+    now = replace(SET, temperature=1.3)  # the tab was set anew since: fields nobody touched follow it
+    assert chosen_of("top_p", now, filled, filled) == ("top_p", proposed(now, "top_p"))
+    touched = [0.5, *filled[1:]]
+    assert chosen_of("top_p", now, touched, filled) == ("hand", given(touched))
+    assert chosen_of("hand", now, filled, filled) == ("hand", given(filled))
 
 
 def test_the_page_writes_what_the_records_say(playground: Playground) -> None:

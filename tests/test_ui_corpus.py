@@ -81,12 +81,32 @@ def test_a_count_ends_with_the_corpus_and_the_file_is_gone(playground: Playgroun
     assert notes == ""
 
 
-def test_a_count_that_is_stopped_leaves_nothing(playground: Playground) -> None:
-    key = left(TEXT.encode() * 50_000)
-    steps = corpus.counting(playground, key, "a.txt", "", "", [], EN)
+def test_a_count_that_is_broken_off_leaves_nothing(playground: Playground) -> None:
+    steps = corpus.counting(playground, left(TEXT.encode()), "a.txt", "", "", ["bytes"], EN)
     next(steps)
     assert len(uploads.door) == 1
     steps.close()
+
+
+def test_stop_is_the_last_that_is_said_of_a_count(playground: Playground) -> None:
+    count = corpus.Count()
+    steps = corpus.counting(playground, left(TEXT.encode()), "a.txt", "", "", ["bytes"], EN, run=count)
+    next(steps)
+    count.stop()
+    *_, last = steps
+    assert "Stopped. The file is deleted." in str(last)
+    assert not isinstance(last, tuple)
+
+
+def test_stop_ends_the_wait_in_the_line(playground: Playground) -> None:
+    count = corpus.Count()
+    uploads.line.place("someone")
+    steps = corpus.counting(playground, left(TEXT.encode()), "a.txt", "", "", [], EN, run=count)
+    next(steps)
+    count.stop()
+    *_, last = steps
+    assert "Stopped. The file is deleted." in str(last)
+    uploads.line.leave("someone")
 
 
 def test_another_waits_and_sees_its_place(playground: Playground) -> None:

@@ -11,7 +11,7 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.lab.columns import MOST
 from neoxjp.ui import columns_api, second, sweep
 from neoxjp.ui.answers import message_of
-from neoxjp.ui.columns_run import LOADED, SECOND, Differs, Run, chooser, given, proposed, write, writer
+from neoxjp.ui.columns_run import LOADED, SECOND, Differs, Run, Setting, chosen_of, proposed, write, writer
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.strings import both, label, language, words
@@ -29,6 +29,7 @@ class Columns:
     differs: gr.Radio
     boxes: list[gr.Column]  # the fields of each column
     fields: list[dict[str, Any]]  # by the names of `Setting`
+    filled: gr.State  # what the fields were last filled with, as `values`
     go: gr.Button
     stop: gr.Button
     line: gr.HTML
@@ -70,7 +71,8 @@ def build(playground: Playground) -> Columns:
     gr.HTML(f'<details class="c-legend">{legend}</details>', apply_default_css=False)
     boxes, fields = [box for box, _ in drawn], [fields for _, fields in drawn]
     run = gr.State(Run(), delete_callback=Run.stop)
-    return Columns(run, count, differs, boxes, fields, go, stop, line, result, sweep.build(), model)
+    filled = gr.State(_values(proposed(Settings(), "temperature")))
+    return Columns(run, count, differs, boxes, fields, filled, go, stop, line, result, sweep.build(), model)
 
 
 def _fields(playground: Playground, number: int, shown: bool) -> tuple[gr.Column, dict[str, Any]]:
@@ -98,6 +100,11 @@ def _fields(playground: Playground, number: int, shown: bool) -> tuple[gr.Column
     return box, fields
 
 
+def _values(settings: list[Setting]) -> list[Any]:
+    """The values of the fields, column by column."""
+    return [value for setting in settings for value in asdict(setting).values()]
+
+
 def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
     """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
     silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -107,45 +114,46 @@ def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: g
 
     def propose(differs: Differs, *values: Any) -> list[Any]:
         if differs == "hand":
-            return [gr.skip()] * len(section.values)
-        return [value for setting in proposed(Settings.of(values), differs) for value in asdict(setting).values()]
+            return [gr.skip()] * (1 + len(section.values))
+        filled = _values(proposed(Settings.of(values), differs))
+        return [filled, *filled]
 
-    # What is set above is taken over until a field is changed by hand.
-    gr.on([section.differs.change, due.change], propose, [section.differs, *tab.settings], section.values, **silent)
-    # A field's change event, since its input event misses pasted text and input methods: so it also follows what was proposed.
-    gr.on(
-        [field.change for field in section.values],
-        lambda differs, *values: chooser(differs, Settings.of(values[:tabs]), values[tabs:]),
-        [section.differs, *tab.settings, *section.values],
-        section.differs,
-        trigger_mode="always_last",
-        **silent,
-    )
+    def renew(differs: Differs, filled: list[Any], *values: Any) -> list[Any]:
+        told, _ = chosen_of(differs, Settings.of(values[:tabs]), values[tabs:], filled)
+        return [gr.skip() if told == differs else told, *propose(told, *values[:tabs])]
+
+    # What is set above is taken over until a field is changed by hand. Listening to the fields would not tell who changed them.
+    filled = [section.filled, *section.values]
+    section.differs.input(propose, [section.differs, *tab.settings], filled, **silent)
+    asked = [section.differs, section.filled, *tab.settings, *section.values]
+    due.change(renew, asked, [section.differs, *filled], **silent)
     section.count.change(
         lambda n: [gr.Column(visible=number < n) for number in range(MOST)], section.count, section.boxes, **silent
     )
 
-    def on_go(request: gr.Request, run: Run, prompt: str, n: int, differs: Differs, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def on_go(
+        request: gr.Request, run: Run, prompt: str, n: int, differs: Differs, filled: list[Any], *values: Any
+    ) -> Iterator[tuple[Any, ...]]:
+        keep = (gr.skip(),) * 3
         if run.running:
-            yield (gr.skip(),) * 4
+            yield gr.skip(), gr.skip(), *keep
             return
-        own = values[tabs:]
         say = words(language(request))
         on, off = gr.Button(interactive=True), gr.Button(interactive=False)
-        yield gr.skip(), gr.skip(), off, on
         try:
             settings = Settings.of(values[:tabs])
-            chosen = given(own) if differs == "hand" else proposed(settings, differs)
+            differs, chosen = chosen_of(differs, settings, values[tabs:], filled)
+            yield gr.skip(), gr.skip(), off, on, differs
             for line, result in write(playground, other, updates, run, prompt or "", settings, chosen[:n], differs, say):
-                yield line, result, gr.skip(), gr.skip()
+                yield line, result, *keep
         except NeoxjpError as error:
-            yield render.notice(message_of(error, request), "error"), gr.skip(), gr.skip(), gr.skip()
+            yield render.notice(message_of(error, request), "error"), gr.skip(), *keep
         finally:
             run.running = False
-        yield gr.skip(), gr.skip(), on, off
+        yield gr.skip(), gr.skip(), on, off, gr.skip()
 
-    asked = [section.run, tab.prompt, section.count, section.differs, *tab.settings, *section.values]
-    shown = [section.line, section.result, section.go, section.stop]
+    asked = [section.run, tab.prompt, section.count, section.differs, section.filled, *tab.settings, *section.values]
+    shown = [section.line, section.result, section.go, section.stop, section.differs]
     section.go.click(on_go, asked, shown, show_progress="hidden", api_visibility="private", concurrency_limit=8)
     section.stop.click(Run.stop, section.run, None, **silent)
     if section.second:

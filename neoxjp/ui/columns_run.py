@@ -73,9 +73,14 @@ def given(values: Sequence[Any]) -> list[Setting]:
     return [Setting(**{name: value for name, value in column.items() if value is not None}) for column in columns]
 
 
-def chooser(differs: Differs, settings: Settings, values: Sequence[Any]) -> Differs:
-    """What to show as differing once a field changed: the fields are as proposed, or were set by hand."""
-    return differs if differs == "hand" or given(values) == proposed(settings, differs) else "hand"
+def chosen_of(
+    differs: Differs, settings: Settings, values: Sequence[Any], filled: Sequence[Any]
+) -> tuple[Differs, list[Setting]]:
+    """What differs, and the columns: as the tab is set now, or by hand once a field is not what it was `filled` with."""
+    now = given(values)
+    if differs == "hand" or now != given(filled):
+        return "hand", now
+    return differs, proposed(settings, differs)
 
 
 def write(

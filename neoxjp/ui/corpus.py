@@ -36,10 +36,22 @@ LONGEST_NAME = 200  # characters of a file's name; its ending says what it is
 NAMED = ("bytes", "characters", "compat")  # whose names are words of the page
 
 
+@dataclass
+class Count:
+    """One visitor's count: whether it is to end."""
+
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """End it with its next piece of the text."""
+        self.stopped = True
+
+
 @dataclass(frozen=True)
 class Corpus:
     """The components of the section."""
 
+    run: gr.State
     chooser: gr.HTML
     given: gr.Textbox  # {"file": its key, "name": …} as the browser tells it
     found: gr.HTML
@@ -99,7 +111,8 @@ def build(playground: Playground) -> Corpus:
         as_json = gr.Button(label("k_json"), size="sm", min_width=60, elem_id="k-json")
     saved = gr.Textbox(visible="hidden", show_label=False)
     linked = {"tokenizers": tokenizers, "column": column}
-    parts = (chooser, given, found, column, encoding, tokenizers, go, stop, progress, result)
+    run = gr.State(Count(), delete_callback=Count.stop)
+    parts = (run, chooser, given, found, column, encoding, tokenizers, go, stop, progress, result)
     return Corpus(*parts, gr.State(None), downloads, csv, as_json, saved, linked)
 
 
@@ -138,14 +151,18 @@ def connect(section: Corpus, playground: Playground, text: gr.Textbox, due: gr.N
         return guarded(look_of, given, encoding, request=request, empty=(gr.skip(),))
 
     def on_go(
-        request: gr.Request, given: str, column: str | None, encoding: str, tokenizers: list[str]
+        request: gr.Request, run: Count, given: str, column: str | None, encoding: str, tokenizers: list[str]
     ) -> Iterator[tuple[Any, ...]]:
         say = words(language(request))
         key, name = read_given(given)
         keep = (gr.skip(), gr.skip(), gr.skip())
+        if name and not key:  # it was not sent to its end: the note beside the file says why
+            yield "", *keep
+            return
+        run.stopped = False
         try:
             told = partial(message_of, request=request)
-            for step in counting(playground, key, name, column or "", encoding, tokenizers, say, told):
+            for step in counting(playground, key, name, column or "", encoding, tokenizers, say, told, run):
                 if isinstance(step, str):
                     yield step, *keep
                 else:
@@ -154,25 +171,22 @@ def connect(section: Corpus, playground: Playground, text: gr.Textbox, due: gr.N
         except NeoxjpError as error:
             yield render.notice(message_of(error, request), "error"), *keep
 
-    def on_stop(request: gr.Request) -> str:
-        return render.notice(words(language(request))("k_stopped"))
-
     looks = [section.found, section.column]
     now = "(given, encoding) => [neoxjp.corpus.now(), encoding]"
     section.chooser.select(on_file, section.encoding, looks, **silent)
     section.encoding.change(looked, [section.given, section.encoding], looks, js=now, **silent)
-    asked = [section.given, section.column, section.encoding, section.tokenizers]
-    run = section.go.click(
+    asked = [section.run, section.given, section.column, section.encoding, section.tokenizers]
+    section.go.click(
         on_go,
         asked,
         [section.progress, section.result, section.counted, section.downloads],
-        js="async (given, ...rest) => [await neoxjp.corpus.use(), ...rest]",
+        js="async (run, given, ...rest) => [run, await neoxjp.corpus.use(), ...rest]",
         concurrency_limit=None,
         show_progress="hidden",
         api_visibility="private",
     )
     section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", api_visibility="private")
-    section.stop.click(on_stop, None, section.progress, cancels=[run], **silent)
+    section.stop.click(Count.stop, section.run, None, **silent)
 
     def on_json(found: corpus.Corpus | None) -> str:
         return json.dumps(plain(asdict(found)), ensure_ascii=False, indent=1) if found else ""
@@ -273,12 +287,14 @@ def counting(
     tokenizers: Sequence[str],
     say: Words,
     told_of: Callable[[NeoxjpError], str] = str,
+    run: Count | None = None,  # whoever holds it can end the count
 ) -> Iterator[str | tuple[str, corpus.Corpus, str]]:
     """Count a file: HTML of how far it came, last that it is done, the corpus, and what could not be opened.
 
-    However this ends, also where it is closed half-way, the file is deleted and the next in the line goes on.
+    Stopped, the last is that. However this ends, also where it is closed half-way, the file is deleted and the next in the line
+    goes on.
     """
-    ticket = object()
+    ticket, run = object(), run or Count()
     try:
         if not key:
             raise said(ParameterError, "k_no_file")
@@ -290,7 +306,7 @@ def counting(
                 chosen.append((wanted, replace(peer, name=say(f"k_{wanted}")) if wanted in NAMED else peer))
             except NeoxjpError as error:  # one that cannot be opened does not spoil the rest
                 notes += render.notice(f"{wanted}: {told_of(error)}", "error")
-        while before := uploads.line.place(ticket):
+        while (before := uploads.line.place(ticket)) and not run.stopped:
             yield render_corpus.progress(say("k_waiting", n=before))
             time.sleep(TOLD)
         began = told = time.monotonic()
@@ -298,6 +314,9 @@ def counting(
             source = corpus.Source(name, file, column, encoding)  # type: ignore[arg-type]
             title = playground.loaded.title(say("bundled")) if playground.loaded else "neoxjp"
             for step in corpus.analyse([source], playground.tokenizer, chosen, title):
+                if run.stopped:
+                    yield render.notice(say("k_stopped"))
+                    return
                 if isinstance(step, corpus.Corpus):
                     done = render.notice(say("k_done", seconds=f"{time.monotonic() - began:.1f}"))
                     yield done, step, notes

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.quiet import count_calls
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE = 30_000  # milliseconds that a page may take on a busy machine
 Visit = Callable[..., Any]
 
 
@@ -21,8 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -43,6 +47,7 @@ def visit(browser: Any, page_url: str) -> Iterator[Visit]:
                 faults.append(f"asked {request.url}")
 
         page.on("request", on_request)
+        count_calls(page)
         page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
 
     def open_page(
@@ -64,7 +69,7 @@ def visit(browser: Any, page_url: str) -> Iterator[Visit]:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         watch(page, url)
         page.goto(link or f"{url}/?__theme={theme}")
         page.locator(f".status.{state}").wait_for()

@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import quiet
 
 Visit = Callable[..., Any]
 
@@ -20,6 +21,7 @@ def opened(page: Any, name: str = "Side by side", length: str = "12") -> Any:
         page.locator("#gen-length input[type=number]").fill(length)
     page.get_by_role("tab", name=name).click()
     expect(page.locator("#c-go")).to_be_visible()
+    quiet(page)
     return page
 
 
@@ -52,9 +54,13 @@ def test_what_differs_is_chosen_and_a_field_changed_by_hand_counts(visit: Visit)
     page.locator("#c-fields > button").click()
     expect(page.locator("#c-seed-2 input, #c-seed-2 textarea")).to_have_value("8")
     page.locator("#c-seed-2 input, #c-seed-2 textarea").fill("7")
-    expect(page.locator("#c-differs input[type=radio]").last).to_be_checked()
     write(page)
+    expect(page.locator("#c-differs input[type=radio]").last).to_be_checked()
     expect(page.locator(".c-col").nth(1).locator(".c-same")).to_contain_text("the same text as column 1")
+    page.get_by_role("tab", name="Heat map").click()  # back again, and what was set by hand stands
+    page.get_by_role("tab", name="Side by side").click()
+    quiet(page)
+    expect(page.locator("#c-seed-2 input, #c-seed-2 textarea")).to_have_value("7")
 
 
 def test_stop_keeps_what_was_written_and_gives_the_buttons_back(visit: Visit) -> None:

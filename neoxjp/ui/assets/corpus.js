@@ -65,7 +65,7 @@ const send = () => {
   });
 };
 
-const given = (key) => JSON.stringify({ file: key, name: key && file ? file.name : "" });
+const given = (key) => JSON.stringify({ file: key, name: file ? file.name : "" });
 
 const take = async (chosen) => {
   if (!chosen) return;

@@ -1,0 +1,24 @@
+"""Wait until a page has nothing under way, where a test would else type into a field that an answer is about to fill."""
+
+from typing import Any
+
+CALM = 400  # milliseconds without a call
+
+
+def count_calls(page: Any) -> None:
+    """Keep the page's unanswered calls of the server in `page.calls`, for `quiet`."""
+    page.calls = set()
+    page.on("request", lambda request: page.calls.add(request) if "/gradio_api/run/" in request.url else None)
+    for over in ("requestfinished", "requestfailed"):
+        page.on(over, lambda request: page.calls.discard(request))
+
+
+def quiet(page: Any, most: int = 30_000) -> None:
+    """Return when no call was under way for `CALM` milliseconds."""
+    calm = 0
+    for _ in range(most // 50):
+        page.wait_for_timeout(50)
+        calm = 0 if page.calls else calm + 50
+        if calm >= CALM:
+            return
+    raise TimeoutError(f"the page was still asking after {most} ms: {[call.url for call in page.calls]}")
