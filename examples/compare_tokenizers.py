@@ -11,7 +11,7 @@ from pathlib import Path
 from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.analysis import frame, to_csv
 from neoxjp.folders import bundled_path
-from neoxjp.lab.matrix import matrix, open_columns, records
+from neoxjp.lab.tokens.matrix import matrix, open_columns, records
 from neoxjp.readings import ALL_KEYS, spellings
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

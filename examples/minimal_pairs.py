@@ -7,7 +7,7 @@ import argparse
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.checkpoint import bundled_path
-from neoxjp.lab.heat import compare_texts
+from neoxjp.lab.generation.heat import compare_texts
 
 # What differs, the sentence one expects to be likelier, the other one.
 PAIRS = [

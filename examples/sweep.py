@@ -10,7 +10,7 @@ import pandas
 
 from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams
 from neoxjp.checkpoint import bundled_path
-from neoxjp.lab.sweep import sweep
+from neoxjp.lab.generation.sweep import sweep
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("prompt", nargs="?", default="むかし、山のふもとの小さな村に、")

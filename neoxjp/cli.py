@@ -18,13 +18,13 @@ from neoxjp import __version__
 from neoxjp.bench.commands import add_commands as add_bench
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.export.commands import add_commands as add_export
-from neoxjp.lab.commands import add_commands as add_lab
-from neoxjp.lab.generation_commands import add_commands as add_generation
+from neoxjp.lab.generation.commands import add_commands as add_generation
+from neoxjp.lab.tokens.commands import add_commands as add_lab
 from neoxjp.terminal import default_model, emit, load_model, load_tokenizer, model_arguments, read_text, text_argument
 from neoxjp.train.commands import add_commands
 
 if TYPE_CHECKING:
-    from neoxjp.lab.replay import State
+    from neoxjp.lab.generation.replay import State
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,7 +122,7 @@ def _command(commands: Any, name: str, function: Any, help_text: str) -> argpars
 def generate_command(options: argparse.Namespace) -> None:
     """Stream the continuation to standard output; counts and speed go to standard error."""
     from neoxjp.engine import Engine
-    from neoxjp.lab.replay import capture
+    from neoxjp.lab.generation.replay import capture
     from neoxjp.sampling import SamplingParams
 
     text = read_text(options.text)
@@ -175,7 +175,7 @@ def generate_command(options: argparse.Namespace) -> None:
 
 def save_state(options: argparse.Namespace, state: "State") -> None:
     """Raises ParameterError where the file cannot be written."""
-    from neoxjp.lab.replay import to_json
+    from neoxjp.lab.generation.replay import to_json
 
     try:
         options.save_state.write_text(to_json(state) + "\n", encoding="utf-8")
@@ -198,7 +198,7 @@ def tokenize_command(options: argparse.Namespace) -> None:
         return
     tokens = tokenizer.analyze(text, do_clean_text=options.clean)
     if options.format:
-        from neoxjp.lab import copies
+        from neoxjp.lab.tokens import copies
 
         copied = copies.copy(tokens, text, options.format, ids=options.ids)
         emit({"text": text, "copy": copied}) if options.json else print(copied)

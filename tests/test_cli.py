@@ -12,7 +12,7 @@ import pytest
 from neoxjp import cli
 from neoxjp.cli import main, parse_ids
 from neoxjp.errors import ParameterError
-from neoxjp.lab import generation_commands
+from neoxjp.lab.generation import commands as generation_commands
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:

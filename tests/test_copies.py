@@ -13,7 +13,7 @@ from neoxjp import render
 from neoxjp.cli import main
 from neoxjp.errors import ParameterError
 from neoxjp.glyphs import SCRIPTS
-from neoxjp.lab import copies
+from neoxjp.lab.tokens import copies
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui.strings import words
 from tests.texts import ODD, texts

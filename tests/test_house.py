@@ -60,20 +60,6 @@ ROWS = {
     "bench": 3,
     "export": 3,
     "render": 4,
-    "render_steps": 4,
-    "render_matrix": 4,
-    "render_chart": 4,
-    "render_why": 4,
-    "render_roundtrip": 4,
-    "render_lexicon": 4,
-    "render_curve": 4,
-    "render_corpus": 4,
-    "render_columns": 4,
-    "render_replay": 4,
-    "render_ledger": 4,
-    "render_heat": 4,
-    "render_beams": 4,
-    "render_inside": 4,
     "doctor": 4,
     "cli": 5,
     "__main__": 6,
@@ -109,25 +95,6 @@ BESIDE: set[tuple[str, str]] = {
     ("checkpoint", "hub"),
     ("checkpoint", "stored"),
     ("checkpoint", "linear"),
-    ("render_steps", "render"),
-    ("render_matrix", "render"),
-    ("render_chart", "render"),
-    ("render_why", "render"),
-    ("render_roundtrip", "render"),
-    ("render_lexicon", "render"),
-    ("render_curve", "render"),
-    ("render_corpus", "render"),
-    ("render_columns", "render"),
-    ("render_replay", "render"),
-    ("render_ledger", "render"),
-    ("render_ledger", "render_steps"),
-    ("render_heat", "render"),
-    ("render_heat", "render_steps"),
-    ("render_beams", "render"),
-    ("render_beams", "render_steps"),
-    ("render_inside", "render"),
-    ("render_inside", "render_steps"),
-    ("render_inside", "render_heat"),
     ("terminal", "memory"),
     ("lab", "terminal"),
     ("lab", "analysis"),
@@ -174,6 +141,12 @@ def test_a_room_imports_only_from_rows_below(path):
         assert ROWS[parts[1]] < ROWS[room] or (room, parts[1]) in BESIDE, (
             f"{room} (row {ROWS[room]}) imports {name} (row {ROWS[parts[1]]})"
         )
+
+
+def test_the_two_labs_know_nothing_of_each_other():
+    for lab, other in (("tokens", "generation"), ("generation", "tokens")):
+        for path in (PACKAGE / "lab" / lab).glob("*.py"):
+            assert not [name for name in imported(path) if name.startswith(f"neoxjp.lab.{other}")], path
 
 
 @pytest.mark.parametrize("folder", ["neoxjp", "examples", "space", "app.py"])

@@ -11,7 +11,7 @@ from neoxjp.attention import KVCache
 from neoxjp.beam import BeamParams, beam_search
 from neoxjp.cli import main
 from neoxjp.errors import NeoxjpError, PromptTooLong
-from neoxjp.lab.beams import grow
+from neoxjp.lab.generation.beams import grow
 from neoxjp.outputs import CausalLMOutput
 from neoxjp.sampling import SamplingParams
 from tests.tiny_model import ours

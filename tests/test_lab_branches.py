@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from neoxjp.engine import score
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.lab import branches
-from neoxjp.lab.branch_edits import edit, edited, force, price, shown_pieces
-from neoxjp.lab.branch_files import from_json, listed, to_json
-from neoxjp.lab.branches import History, Tree
+from neoxjp.lab.generation import branches
+from neoxjp.lab.generation.branch_edits import edit, edited, force, price, shown_pieces
+from neoxjp.lab.generation.branch_files import from_json, listed, to_json
+from neoxjp.lab.generation.branches import History, Tree
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.fake_model import Fake, mixed
@@ -349,7 +349,7 @@ def test_the_price_is_what_scoring_the_whole_text_says(before):
 
 
 def test_the_price_of_a_text_longer_than_one_forward(monkeypatch):
-    from neoxjp.lab import branch_edits
+    from neoxjp.lab.generation import branch_edits
 
     before, forced = [3, 1, 4, 1, 5, 9, 2, 6], [5, 3, 5]
     whole = price(Fake(mixed), None, before, forced)

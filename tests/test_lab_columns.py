@@ -10,8 +10,8 @@ import torch
 
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.lab.columns import Column, compared, shares_vocabulary, side_by_side
-from neoxjp.lab.sweep import row, sweep, to_csv
+from neoxjp.lab.generation.columns import Column, compared, shares_vocabulary, side_by_side
+from neoxjp.lab.generation.sweep import row, sweep, to_csv
 from neoxjp.measures import measure
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from neoxjp import cli
 from neoxjp.errors import ParameterError
-from neoxjp.lab.corpus import Corpus, Progress, Source, analyse, run
-from neoxjp.lab.costs import ByPiece
+from neoxjp.lab.tokens.corpus import Corpus, Progress, Source, analyse, run
+from neoxjp.lab.tokens.costs import ByPiece
 from neoxjp.peers import peers
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 

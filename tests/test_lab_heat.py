@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from neoxjp import GPTNeoXJapaneseTokenizer, score
 from neoxjp.cli import main
 from neoxjp.errors import NeoxjpError
-from neoxjp.lab import heat as heat_file
-from neoxjp.lab.heat import compare_texts, heat, heat_of_ids, heat_of_steps, pair_of, spans_of
+from neoxjp.lab.generation import heat as heat_file
+from neoxjp.lab.generation.heat import compare_texts, heat, heat_of_ids, heat_of_steps, pair_of, spans_of
 from neoxjp.steps import Step
 from tests.fake_model import Fake, mixed
 from tests.texts import ODD, texts

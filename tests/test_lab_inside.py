@@ -9,7 +9,7 @@ import torch
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.cli import main
 from neoxjp.errors import NeoxjpError, PromptTooLong
-from neoxjp.lab.inside import LONGEST, attention, lens
+from neoxjp.lab.generation.inside import LONGEST, attention, lens
 from tests.tiny_model import ours, pair
 
 IDS = torch.randint(0, 59, (11,), generator=torch.Generator().manual_seed(3)).tolist()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.lab.ledger import StepLedger, ledger_at, step_ledger, uniform_number
-from neoxjp.lab.logits import Logits, next_logits
+from neoxjp.lab.generation.ledger import StepLedger, ledger_at, step_ledger, uniform_number
+from neoxjp.lab.generation.logits import Logits, next_logits
 from neoxjp.sampling import SamplingParams
 from tests.fake_model import EOS, Fake, V, ids, mixed
 from tests.tiny_model import ours

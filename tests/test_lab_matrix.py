@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neoxjp.cli import main
 from neoxjp.errors import PeerUnavailable
-from neoxjp.lab.matrix import Column, doubts, matrix, open_columns, records, shared_starts
+from neoxjp.lab.tokens.matrix import Column, doubts, matrix, open_columns, records, shared_starts
 from neoxjp.peers import Characters, Utf8Bytes
 from neoxjp.readings import ALL_KEYS, Spelling, spell, spellings
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer

@@ -16,9 +16,9 @@ import torch
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.folders import bundled_path
-from neoxjp.lab.as_code import WAYS, as_code
-from neoxjp.lab.fingerprints import folder_fingerprint, model_fingerprint, vocabulary_fingerprint
-from neoxjp.lab.replay import State, capture, from_json, replay, to_json, told
+from neoxjp.lab.generation.as_code import WAYS, as_code
+from neoxjp.lab.generation.fingerprints import folder_fingerprint, model_fingerprint, vocabulary_fingerprint
+from neoxjp.lab.generation.replay import State, capture, from_json, replay, to_json, told
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer

@@ -9,7 +9,7 @@ import pytest
 
 from neoxjp.cli import main
 from neoxjp.errors import ParameterError
-from neoxjp.lab.replay_commands import numbers
+from neoxjp.lab.generation.replay_commands import numbers
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.errors import ParameterError
-from neoxjp.lab.roundtrip import NORMALIZATIONS, changed_characters, effect, grouped, roundtrip
+from neoxjp.lab.tokens.roundtrip import NORMALIZATIONS, changed_characters, effect, grouped, roundtrip
 from neoxjp.text import put
 from tests.texts import ODD, texts
 

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from neoxjp.errors import ParameterError
-from neoxjp.lab import encodings
-from neoxjp.lab.textfiles import LONGEST, LONGEST_NAME, MOST_COLUMNS, MOST_VALUES, Faults, peek, read
+from neoxjp.lab.tokens import encodings
+from neoxjp.lab.tokens.textfiles import LONGEST, LONGEST_NAME, MOST_COLUMNS, MOST_VALUES, Faults, peek, read
 
 PROSE = (
     "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。何でも薄暗いじめじめした所で\r\n"

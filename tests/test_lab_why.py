@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.errors import ParameterError
-from neoxjp.lab.nearest import nearest, span_of, word_at
-from neoxjp.lab.why import SLOTS, Cuts, what_if
+from neoxjp.lab.tokens.nearest import nearest, span_of, word_at
+from neoxjp.lab.tokens.why import SLOTS, Cuts, what_if
 from tests.texts import ODD, texts
 
 # ---------------------------------------------------------------- places

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neoxjp.errors import ParameterError
-from neoxjp.lab import lexicon, lexicon_diff, lexicon_stats
-from neoxjp.lab.lexicon import KINDS, SCRIPTS, Filters, checked_filters, entry, index_of, parse_range, rows, select, typed
-from neoxjp.lab.search import MATCHES, Match, Strings, matches
+from neoxjp.lab.tokens import lexicon, lexicon_diff, lexicon_stats
+from neoxjp.lab.tokens.lexicon import KINDS, SCRIPTS, Filters, checked_filters, entry, index_of, parse_range, rows, select, typed
+from neoxjp.lab.tokens.search import MATCHES, Match, Strings, matches
 from neoxjp.text import script_of
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.tiny import LINES, write_tiny_vocabulary

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neoxjp import render_chart, render_matrix
 from neoxjp.errors import PeerUnavailable
-from neoxjp.lab.matrix import Column, Matrix, matrix
+from neoxjp.lab.tokens.matrix import Column, Matrix, matrix
 from neoxjp.peers import Characters, Utf8Bytes
 from neoxjp.readings import ALL_KEYS, Spelling, readings, spellings
+from neoxjp.render import chart as render_chart
+from neoxjp.render import matrix as render_matrix
 from neoxjp.ui.strings import words
 from tests.test_render import NASTY, Page
 

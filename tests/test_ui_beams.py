@@ -1,4 +1,4 @@
-"""Rules of the section "beams", without a browser: the tree that is drawn and /beams, against the record of lab/beams.py."""
+"""Rules of the section "beams", without a browser: the tree that is drawn and /beams, against its record."""
 
 import html
 import re
@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from neoxjp import render_beams
 from neoxjp.errors import NeoxjpError
-from neoxjp.lab.beams import Tree, grow
+from neoxjp.lab.generation.beams import Tree, grow
+from neoxjp.render import beams as render_beams
 from neoxjp.ui import beams
 from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.strings import words

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from neoxjp import render_columns
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.glyphs import glyphs
-from neoxjp.lab.columns import Column, Grown, compared, side_by_side
-from neoxjp.lab.sweep import sweep as records
-from neoxjp.lab.sweep import to_csv
+from neoxjp.lab.generation.columns import Column, Grown, compared, side_by_side
+from neoxjp.lab.generation.sweep import sweep as records
+from neoxjp.lab.generation.sweep import to_csv
 from neoxjp.measures import measure
 from neoxjp.memory import NoRoom
+from neoxjp.render import columns as render_columns
 from neoxjp.steps import Step
 from neoxjp.ui import second, sweep
 from neoxjp.ui.columns_run import LOADED, SECOND, Run, Setting, chosen_of, given, proposed, seconds, write, writer

@@ -13,10 +13,10 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from neoxjp import render_corpus
 from neoxjp.errors import ParameterError
-from neoxjp.lab.corpus import Corpus, Source, run
-from neoxjp.lab.corpus_command import to_csv
+from neoxjp.lab.tokens.corpus import Corpus, Source, run
+from neoxjp.lab.tokens.corpus_command import to_csv
+from neoxjp.render import corpus as render_corpus
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import corpus, uploads
 from neoxjp.ui.session import Choice, Loaded, Playground
@@ -177,7 +177,7 @@ def test_a_report_is_escaped_and_complete(playground: Playground, say: Any) -> N
 def test_every_reason_and_every_degree_has_its_word() -> None:
     from typing import get_args
 
-    from neoxjp.lab.losses import REASONS
+    from neoxjp.lab.tokens.losses import REASONS
 
     assert all(f"k_reason_{reason}" in WORDS for reason in REASONS)
     assert all(f"k_sure_{sure}" in WORDS for sure in get_args(corpus.encodings.Sure))

@@ -15,8 +15,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from neoxjp import render, render_steps
+from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.render import steps as render_steps
 from neoxjp.request import Request
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Choice as Alternative

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from neoxjp import render_heat
 from neoxjp.errors import NeoxjpError
-from neoxjp.lab import heat as records
-from neoxjp.lab.heat import heat_of_steps
+from neoxjp.lab.generation import heat as records
+from neoxjp.lab.generation.heat import heat_of_steps
+from neoxjp.render import heat as render_heat
 from neoxjp.steps import Step
 from neoxjp.ui import heat
 from neoxjp.ui.session import Choice, NotReady, Playground

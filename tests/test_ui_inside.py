@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from neoxjp import render_inside
 from neoxjp.errors import NeoxjpError
-from neoxjp.lab.inside import LONGEST, attention, lens
+from neoxjp.lab.generation.inside import LONGEST, attention, lens
+from neoxjp.render import inside as render_inside
 from neoxjp.ui import inside
 from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.strings import words

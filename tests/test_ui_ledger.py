@@ -13,10 +13,10 @@ import gradio as gr
 import pytest
 import torch
 
-from neoxjp import render_ledger
 from neoxjp.errors import NeoxjpError
-from neoxjp.lab.ledger import StepLedger, ledger_at, step_ledger
-from neoxjp.lab.logits import Logits, logits_after, next_logits
+from neoxjp.lab.generation.ledger import StepLedger, ledger_at, step_ledger
+from neoxjp.lab.generation.logits import Logits, logits_after, next_logits
+from neoxjp.render import ledger as render_ledger
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui import ledger
 from neoxjp.ui.ledger_steps import NO_FILTERS, Step, keep_again, reading, step_at

@@ -10,9 +10,9 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from neoxjp import render_lexicon
 from neoxjp.errors import CheckpointError, ParameterError
-from neoxjp.lab.lexicon import Entry, Spelling
+from neoxjp.lab.tokens.lexicon import Entry, Spelling
+from neoxjp.render import lexicon as render_lexicon
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import lexicon_view
 from neoxjp.ui.lexicon_view import FILTERS, PAGE, csv_of, diff_of, entry_of, list_of, other_tokenizer, random_id, stats_of

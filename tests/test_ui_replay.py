@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from neoxjp import render_replay
 from neoxjp.engine import Engine
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.lab import replay as records
-from neoxjp.lab.as_code import URL, WAYS, as_code
-from neoxjp.lab.fingerprints import Difference
-from neoxjp.lab.replay import Replay, State, capture, from_json, to_json
+from neoxjp.lab.generation import replay as records
+from neoxjp.lab.generation.as_code import URL, WAYS, as_code
+from neoxjp.lab.generation.fingerprints import Difference
+from neoxjp.lab.generation.replay import Replay, State, capture, from_json, to_json
+from neoxjp.render import replay as render_replay
 from neoxjp.ui import address, replay
 from neoxjp.ui.replay_run import again, alone, readable, state_of
 from neoxjp.ui.session import Choice, Limits, NotReady, Playground

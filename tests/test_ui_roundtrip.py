@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from neoxjp import render_roundtrip
 from neoxjp.cli import main
-from neoxjp.lab.roundtrip import REASONS
+from neoxjp.lab.tokens.roundtrip import REASONS
+from neoxjp.render import roundtrip as render_roundtrip
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import roundtrip
 from neoxjp.ui.session import Choice, Loaded, NotReady, Playground

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from neoxjp import render_why
 from neoxjp.cli import main
-from neoxjp.lab.why import Cuts
+from neoxjp.lab.tokens.why import Cuts
+from neoxjp.render import why as render_why
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import why
 from neoxjp.ui.session import Choice, Loaded, NotReady, Playground

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp import render_beams
 from neoxjp.errors import ParameterError
+from neoxjp.render import beams as render_beams
 from neoxjp.ui.answers import check_length, expected, guarded, said
 from neoxjp.ui.heat import script
 from neoxjp.ui.session import Playground
@@ -15,7 +15,7 @@ from neoxjp.ui.strings import Words, both, label
 from neoxjp.ui.zerogpu import gpu
 
 if TYPE_CHECKING:
-    from neoxjp.lab.beams import Tree
+    from neoxjp.lab.generation.beams import Tree
     from neoxjp.ui.generate import GenerateTab
 
 BEAMS, LONGEST, PENALTIES = (2, 6), 20, (-2.0, 4.0)  # what one search may ask for
@@ -106,7 +106,7 @@ def grower(playground: Playground) -> Grower:
 
     @gpu(duration=60)
     def grown(ids: Sequence[int], number: int, new: int, penalty: float) -> "Tree":
-        from neoxjp.lab.beams import grow
+        from neoxjp.lab.generation.beams import grow
 
         loaded = playground.ready
         return grow(loaded.model, loaded.tokenizer, ids, num_beams=number, max_new_tokens=new, length_penalty=penalty)

@@ -8,7 +8,7 @@ import gradio as gr
 
 from neoxjp import render
 from neoxjp.errors import NeoxjpError
-from neoxjp.lab.columns import MOST
+from neoxjp.lab.generation.columns import MOST
 from neoxjp.ui import columns_api, second, sweep
 from neoxjp.ui.answers import message_of
 from neoxjp.ui.columns_run import LOADED, SECOND, Differs, Run, Setting, chosen_of, proposed, write, writer

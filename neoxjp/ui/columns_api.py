@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.lab.columns import FEWEST, MOST, Column, Update, compared
+from neoxjp.lab.generation.columns import FEWEST, MOST, Column, Update, compared
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui.answers import message_of, plain
 from neoxjp.ui.columns_run import LOADED, engines_of, opening, writer

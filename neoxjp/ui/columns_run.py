@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from neoxjp import render, render_columns, render_steps
+from neoxjp import render
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.lab.columns import MOST, Column, Update, compared, shares_vocabulary, side_by_side
+from neoxjp.lab.generation.columns import MOST, Column, Update, compared, shares_vocabulary, side_by_side
 from neoxjp.line import fitting
+from neoxjp.render import columns as render_columns
+from neoxjp.render import steps as render_steps
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import namer
 from neoxjp.ui.answers import check_length, said

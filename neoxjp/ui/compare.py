@@ -14,7 +14,7 @@ import gradio as gr
 
 from neoxjp import peers, readings, render
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.lab import matrix
+from neoxjp.lab.tokens import matrix
 from neoxjp.ui import matrix_view
 from neoxjp.ui.answers import check_length, expected, message_of
 from neoxjp.ui.matrix_view import ASKED_FOR, DEFAULT, Asked

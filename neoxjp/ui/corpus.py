@@ -1,7 +1,7 @@
 """Section of the tokenizer lab: what a file of the visitor's costs. The file comes in through uploads.py and is counted once.
 
 One count at a time for all visitors, others see their place in the line. A count can be stopped at every piece of the text;
-however it ends, its file is gone. What is counted is in lab/corpus.py, what it looks like in render_corpus.py.
+however it ends, its file is gone. What is counted is in lab/tokens/corpus.py, what it looks like in render/corpus.py.
 """
 
 import io
@@ -15,12 +15,13 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import render, render_corpus
+from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError, QueueFull
 from neoxjp.folders import bundled_path
-from neoxjp.lab import corpus, encodings, textfiles
-from neoxjp.lab.corpus_command import to_csv
+from neoxjp.lab.tokens import corpus, encodings, textfiles
+from neoxjp.lab.tokens.corpus_command import to_csv
 from neoxjp.peers import Peer, offers, open_peer
+from neoxjp.render import corpus as render_corpus
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import uploads
 from neoxjp.ui.answers import check_length, expected, guarded, message_of, plain, said

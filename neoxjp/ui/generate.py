@@ -12,8 +12,9 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from neoxjp import render, render_steps
+from neoxjp import render
 from neoxjp.errors import NeoxjpError
+from neoxjp.render import steps as render_steps
 from neoxjp.ui import api, lab
 from neoxjp.ui.recall import KEY, SECRET, memo, recall
 from neoxjp.ui.session import Playground

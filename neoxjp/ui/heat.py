@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp import render, render_heat
+from neoxjp import render
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.lab.heat import Heat as Record
-from neoxjp.lab.heat import Pair, heat_of_steps, pair_of, spans_of
-from neoxjp.render_heat import MEASURES, Measure
+from neoxjp.lab.generation.heat import Heat as Record
+from neoxjp.lab.generation.heat import Pair, heat_of_steps, pair_of, spans_of
+from neoxjp.render import heat as render_heat
+from neoxjp.render.heat import MEASURES, Measure
 from neoxjp.steps import checked_ids
 from neoxjp.ui.answers import check_length, expected, guarded, said
 from neoxjp.ui.session import Loaded, Playground

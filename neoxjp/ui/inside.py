@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp import render, render_inside
+from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.render import inside as render_inside
 from neoxjp.ui.answers import check_length, expected, guarded, message_of, said
 from neoxjp.ui.api import whole_numbers
 from neoxjp.ui.heat import ids_above, script
@@ -17,10 +18,10 @@ from neoxjp.ui.writing import Writing
 from neoxjp.ui.zerogpu import gpu
 
 if TYPE_CHECKING:
-    from neoxjp.lab.inside import Attention, Lens
+    from neoxjp.lab.generation.inside import Attention, Lens
     from neoxjp.ui.generate import GenerateTab
 
-LONGEST = 512  # tokens: neoxjp.lab.inside.LONGEST, which needs torch to be imported
+LONGEST = 512  # tokens: neoxjp.lab.generation.inside.LONGEST, which needs torch to be imported
 MOST_GUESSES = 20  # of a layer, in the API
 FACE = '<p class="lab-hint">{}</p>'
 Looker = tuple[Callable[[Sequence[int], int, int], "Lens"], Callable[[Sequence[int], int, int, int | None], "Attention"]]
@@ -168,14 +169,14 @@ def looker(playground: Playground) -> Looker:
 
     @gpu(duration=30)
     def lensed(ids: Sequence[int], at: int, top: int) -> "Lens":
-        from neoxjp.lab.inside import lens
+        from neoxjp.lab.generation.inside import lens
 
         loaded = playground.ready
         return lens(loaded.model, loaded.tokenizer, ids, at, top)
 
     @gpu(duration=30)
     def attended(ids: Sequence[int], layer: int, head: int, at: int | None) -> "Attention":
-        from neoxjp.lab.inside import attention
+        from neoxjp.lab.generation.inside import attention
 
         loaded = playground.ready
         return attention(loaded.model, loaded.tokenizer, ids, layer, head, at)

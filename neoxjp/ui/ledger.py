@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp import render_ledger
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.lab.ledger import SHOWN, ledger_at
+from neoxjp.lab.generation.ledger import SHOWN, ledger_at
+from neoxjp.render import ledger as render_ledger
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import bos_of, checked_ids
 from neoxjp.ui.answers import check_length, expected, message_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from neoxjp.lab.logits import logits_after
+from neoxjp.lab.generation.logits import logits_after
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui.session import Loaded, Playground
 from neoxjp.ui.writing import Part, Text

@@ -12,8 +12,8 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.errors import NeoxjpError
-from neoxjp.lab import lexicon, lexicon_diff
-from neoxjp.lab.search import MATCHES
+from neoxjp.lab.tokens import lexicon, lexicon_diff
+from neoxjp.lab.tokens.search import MATCHES
 from neoxjp.ui.answers import guarded
 from neoxjp.ui.lexicon_api import endpoints
 from neoxjp.ui.lexicon_view import FILTERS, csv_of, diff_of, entry_of, list_of, random_id, stats_of, turned

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.errors import ParameterError
-from neoxjp.lab import lexicon, lexicon_diff, lexicon_stats
-from neoxjp.lab.search import Match
+from neoxjp.lab.tokens import lexicon, lexicon_diff, lexicon_stats
+from neoxjp.lab.tokens.search import Match
 from neoxjp.ui.answers import check_length, expected
 from neoxjp.ui.lexicon_view import other_tokenizer
 from neoxjp.ui.session import Playground

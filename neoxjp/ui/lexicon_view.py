@@ -6,10 +6,11 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import analysis, peers, render, render_lexicon
+from neoxjp import analysis, peers, render
 from neoxjp.errors import CheckpointError, ParameterError
 from neoxjp.folders import bundled_path
-from neoxjp.lab import lexicon, lexicon_diff, lexicon_stats
+from neoxjp.lab.tokens import lexicon, lexicon_diff, lexicon_stats
+from neoxjp.render import lexicon as render_lexicon
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui.answers import check_length, said
 from neoxjp.ui.session import Playground

@@ -1,6 +1,6 @@
 """Under the token view: a button that copies a link to what one sees, and a folded menu that copies the view itself.
 
-What a link holds is in address.py, what a copy looks like in lab/copies.py; `assets/copies.js` writes both to the clipboard,
+A link is in address.py, a copy in lab/tokens/copies.py; `assets/copies.js` writes both to the clipboard,
 or saves a file where the browser forbids that. Opening a link fills in text and choices and draws the section that was open.
 It presses nothing.
 """
@@ -17,7 +17,7 @@ import gradio as gr
 from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.glyphs import SCRIPTS
-from neoxjp.lab import copies
+from neoxjp.lab.tokens import copies
 from neoxjp.ui import address
 from neoxjp.ui.address import space_address
 from neoxjp.ui.answers import check_length, expected, message_of, said

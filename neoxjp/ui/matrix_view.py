@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from neoxjp import analysis, peers, readings, render, render_chart, render_matrix
+from neoxjp import analysis, peers, readings, render
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.lab import matrix
+from neoxjp.lab.tokens import matrix
+from neoxjp.render import chart as render_chart
+from neoxjp.render import matrix as render_matrix
 from neoxjp.ui.answers import check_length
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words

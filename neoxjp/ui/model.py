@@ -7,10 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import linear, render, render_curve, render_steps
+from neoxjp import linear, render
 from neoxjp.checkpoint import bundled_path
 from neoxjp.errors import NeoxjpError
 from neoxjp.memory import NoRoom, free_memory, gib, weight_bytes
+from neoxjp.render import curve as render_curve
+from neoxjp.render import steps as render_steps
 from neoxjp.train.runs import read_curve
 from neoxjp.ui.session import Choice, Loaded, Playground, Progress
 from neoxjp.ui.strings import Lang, Words, both, label, language, words

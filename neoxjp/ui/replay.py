@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context
 
-from neoxjp import render, render_replay, render_steps
+from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.lab.as_code import URL, WAYS, as_code
-from neoxjp.lab.replay import FORMAT, MOST_BYTES, VERSION, State, from_json, to_json, told
+from neoxjp.lab.generation.as_code import URL, WAYS, as_code
+from neoxjp.lab.generation.replay import FORMAT, MOST_BYTES, VERSION, State, from_json, to_json, told
+from neoxjp.render import replay as render_replay
+from neoxjp.render import steps as render_steps
 from neoxjp.ui import address
 from neoxjp.ui.answers import expected, message_of, said
 from neoxjp.ui.replay_run import again, alone, readable, state_of

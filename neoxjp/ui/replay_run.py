@@ -4,11 +4,13 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from neoxjp import render, render_replay, render_steps
+from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.folders import bundled_path
-from neoxjp.lab.fingerprints import setup
-from neoxjp.lab.replay import BROKEN_OFF, BUNDLED, MOST_BYTES, Replay, State, from_json, judged, rerun
+from neoxjp.lab.generation.fingerprints import setup
+from neoxjp.lab.generation.replay import BROKEN_OFF, BUNDLED, MOST_BYTES, Replay, State, from_json, judged, rerun
+from neoxjp.render import replay as render_replay
+from neoxjp.render import steps as render_steps
 from neoxjp.steps import namer
 from neoxjp.ui.answers import said
 from neoxjp.ui.session import Loaded, Playground

@@ -6,9 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import render, render_roundtrip
+from neoxjp import render
 from neoxjp.errors import NeoxjpError
-from neoxjp.lab import roundtrip as lab
+from neoxjp.lab.tokens import roundtrip as lab
+from neoxjp.render import roundtrip as render_roundtrip
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui.answers import check_length, expected, message_of
 from neoxjp.ui.session import Playground

@@ -8,10 +8,11 @@ from typing import Any
 import gradio as gr
 import torch
 
-from neoxjp import render, render_steps
+from neoxjp import render
 from neoxjp.checkpoint import resolve_model
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.memory import check_room, cpu_dtype
+from neoxjp.render import steps as render_steps
 from neoxjp.ui.answers import message_of, said
 from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.strings import Words, both, label, language, words

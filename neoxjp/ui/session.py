@@ -18,7 +18,7 @@ from neoxjp.memory import check_room, cpu_dtype, free_memory
 
 if TYPE_CHECKING:
     from neoxjp.engine import Engine
-    from neoxjp.lab.logits import Logits
+    from neoxjp.lab.generation.logits import Logits
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -44,7 +44,7 @@ class Choice:
 
 
 def _nothing_kept() -> "Logits":
-    from neoxjp.lab.logits import Logits
+    from neoxjp.lab.generation.logits import Logits
 
     return Logits()
 

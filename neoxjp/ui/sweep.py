@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp import render, render_columns, render_steps
+from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.lab import sweep as grids
-from neoxjp.lab.sweep import Progress, Sample, row, to_csv
+from neoxjp.lab.generation import sweep as grids
+from neoxjp.lab.generation.sweep import Progress, Sample, row, to_csv
+from neoxjp.render import columns as render_columns
+from neoxjp.render import steps as render_steps
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui.answers import message_of, plain, said
 from neoxjp.ui.columns_run import LOADED, engines_of, opening

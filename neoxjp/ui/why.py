@@ -7,10 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import render, render_why
+from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.lab.nearest import explanation, nearest, span_of, word_at
-from neoxjp.lab.why import MOST_REPLACEMENT, SLOTS, Cuts, Slot, what_if
+from neoxjp.lab.tokens.nearest import explanation, nearest, span_of, word_at
+from neoxjp.lab.tokens.why import MOST_REPLACEMENT, SLOTS, Cuts, Slot, what_if
+from neoxjp.render import why as render_why
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui.answers import check_length, expected, message_of
 from neoxjp.ui.session import Playground

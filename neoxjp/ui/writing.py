@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from neoxjp import render, render_steps
+from neoxjp import render
 from neoxjp.engine import Stats
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
+from neoxjp.render import steps as render_steps
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Finish, Step
 from neoxjp.ui.answers import said

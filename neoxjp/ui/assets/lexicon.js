@@ -1,5 +1,5 @@
 // The vocabulary's lists and entries: `js_on_load` of those components, so `element` and `trigger` are given. The HTML is from
-// render_lexicon.py, everything escaped there. A press tells the server which entry to open, or which spelling to use.
+// render/lexicon.py, everything escaped there. A press tells the server which entry to open, or which spelling to use.
 const mark = () => {
   const shown = document.querySelector("#v-entry .entry")?.dataset.id; // however it was looked up
   for (const row of document.querySelectorAll("#v-list tr[data-entry]")) row.classList.toggle("chosen", row.dataset.entry === shown);

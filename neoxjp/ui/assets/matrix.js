@@ -1,5 +1,5 @@
 // Pressing a row of the matrix, or a word to correct its reading: `js_on_load` of both components, so `element` and `trigger` are
-// given. The HTML is from render_matrix.py, everything escaped there; a text is only ever set through textContent and value.
+// given. The HTML is from render/matrix.py, everything escaped there; a text is only ever set through textContent and value.
 const make = (tag, text, given = {}) => Object.assign(document.createElement(tag), { textContent: text }, given);
 
 // A row: its button is what the keyboard reaches, but any of its cells may be pressed.

@@ -1,5 +1,5 @@
 // The written text and the panel under it: `js_on_load` of that component, so `element`, `props` and `watch` are given.
-// The value is HTML from render_steps.py, everything escaped there; it grows, and only what is new is added. What a piece carries
+// The value is HTML from render/steps.py, everything escaped there; it grows, and only what is new is added. What a piece carries
 // is set through textContent.
 const view = element.querySelector(".written");
 const panel = element.querySelector(".alternatives");
