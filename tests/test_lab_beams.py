@@ -11,7 +11,7 @@ from neoxjp.attention import KVCache
 from neoxjp.beam import BeamParams, beam_search
 from neoxjp.cli import main
 from neoxjp.errors import NeoxjpError, PromptTooLong
-from neoxjp.lab.generation.beams import grow
+from neoxjp.lab.generation.beams import MOST_BEAMS, MOST_NEW, grow
 from neoxjp.outputs import CausalLMOutput
 from neoxjp.sampling import SamplingParams
 from tests.tiny_model import ours
@@ -241,3 +241,27 @@ def test_beams_prints_each_step_and_the_finished_texts(capsys, tiny_folder):
 def test_beams_of_nothing_begin_a_text(capsys, tiny_folder):
     assert main(["beams", "", "--model", str(tiny_folder), "--new", "2", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["prompt_ids"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--beams", "7"], "--beams 7: this command takes 2 to 6"),
+        (["--beams", "1"], "--beams 1: this command takes 2 to 6"),
+        (["--new", "1000"], "--new 1000: this command takes 1 to 20"),
+        (["--new", "0", "--beams", "99"], "--beams 99: this command takes 2 to 6"),
+    ],
+)
+def test_the_command_refuses_a_search_too_large_to_be_shown_before_a_model_is_read(capsys, asked, message):
+    assert main(["beams", "東京", "--model", "/nowhere", *asked]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "call model.generate(ids, num_beams=" in said
+
+
+def test_the_commands_help_names_its_limits(capsys):
+    with pytest.raises(SystemExit):
+        main(["beams", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for low, high in (MOST_BEAMS, MOST_NEW):
+        assert f", {low} to {high} (default" in said

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from neoxjp.errors import ParameterError
+from neoxjp.lab.generation.beams import MOST_BEAMS, MOST_NEW
 from neoxjp.render import beams as render_beams
 from neoxjp.ui.answers import check_length, expected, guarded, said
 from neoxjp.ui.heat import script
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from neoxjp.lab.generation.beams import Tree
     from neoxjp.ui.generate import GenerateTab
 
-BEAMS, LONGEST, PENALTIES = (2, 6), 20, (-2.0, 4.0)  # what one search may ask for
+PENALTIES = (-2.0, 4.0)  # length penalties that one search may ask for
 Grower = Callable[[Sequence[int], int, int, float], "Tree"]
 
 
@@ -50,8 +51,8 @@ def build(playground: Playground) -> Beams:
     gr.HTML(f"<h2>{both('beams_title')}</h2><p>{both('beams_intro')}</p>", elem_classes="section", apply_default_css=False)
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_classes="lab-controls lab-sliders"):
-            number = slider("number", *BEAMS, 4, 1)
-            new = slider("new", 1, LONGEST, 10, 1)
+            number = slider("number", *MOST_BEAMS, 4, 1)
+            new = slider("new", *MOST_NEW, 10, 1)
             penalty = slider("penalty", *PENALTIES, 1.0, 0.1)
         with gr.Row(elem_classes="lab-controls"):
             go = gr.Button(label("beams_go"), variant="primary", elem_id="beams-go", min_width=110)
@@ -124,8 +125,8 @@ def tree_of(playground: Playground, grown: Grower, prompt: str, number: Any, new
     loaded = playground.ready
     check_length(playground, prompt)
     for name, value, low, high in (
-        ("num_beams", number, *BEAMS),
-        ("max_new_tokens", new, 1, LONGEST),
+        ("num_beams", number, *MOST_BEAMS),
+        ("max_new_tokens", new, *MOST_NEW),
         ("length_penalty", penalty, *PENALTIES),
     ):
         numeric = isinstance(value, int | float) and not isinstance(value, bool)

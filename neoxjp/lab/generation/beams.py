@@ -17,6 +17,7 @@ from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import bos_of, checked_ids, eos_of, namer
 
+MOST_BEAMS, MOST_NEW = (2, 6), (1, 20)  # what the page and the command may ask for; from Python there is no limit
 STEEPEST = 20  # length penalties beyond it are no longer numbers for long texts
 REAL = -5e8  # nats: below it are the places of beams that are not there yet, and what a filter removed
 

@@ -34,8 +34,8 @@ def add_commands(commands: Any, under: str) -> None:
     lens.add_argument("--top", type=int, default=5, metavar="K", help="guesses a layer (default 5)")
 
     beams = _added(commands, under, "beams", beams_command, "show a beam search: what was weighed, and what became of it")
-    beams.add_argument("--beams", type=int, default=4, metavar="N", help="texts kept in sight (default 4)")
-    beams.add_argument("--new", type=int, default=10, metavar="N", help="most tokens to write (default 10)")
+    beams.add_argument("--beams", type=int, default=4, metavar="N", help="texts kept in sight, 2 to 6 (default 4)")
+    beams.add_argument("--new", type=int, default=10, metavar="N", help="most tokens to write, 1 to 20 (default 10)")
     beams.add_argument(
         "--length-penalty", type=float, default=1.0, metavar="X", help="above 0 favours long texts, below short ones (default 1)"
     )
@@ -158,8 +158,14 @@ def seen(found: "Lens") -> Iterator[str]:
 
 def beams_command(options: argparse.Namespace) -> None:
     """Every continuation of every step with its scores and what became of it, then the finished texts."""
-    from neoxjp.lab.generation.beams import grow
+    from neoxjp.lab.generation.beams import MOST_BEAMS, MOST_NEW, grow
 
+    for name, value, (low, high) in (("--beams", options.beams, MOST_BEAMS), ("--new", options.new, MOST_NEW)):
+        if not low <= value <= high:
+            raise ParameterError(
+                f"{name} {value}: this command takes {low} to {high}, since it prints every text that it weighs; for the best "
+                f"text alone, call model.generate(ids, num_beams={max(1, options.beams)}, max_new_tokens={max(1, options.new)})"
+            )
     text = read_text(options.text)
     model, tokenizer = load_model(options)
     tree = grow(
