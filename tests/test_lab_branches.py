@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,9 @@ from hypothesis import strategies as st
 from neoxjp.engine import score
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.lab.generation import branches
-from neoxjp.lab.generation.branch_edits import edit, edited, force, price, shown_pieces
+from neoxjp.lab.generation.branch_edits import edit, edited, force, price, price_of, shown_pieces
 from neoxjp.lab.generation.branch_files import from_json, listed, to_json
-from neoxjp.lab.generation.branches import History, Tree
+from neoxjp.lab.generation.branches import History, Node, Tree
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.fake_model import Fake, mixed
@@ -31,7 +32,7 @@ def tokenizer(tiny_vocabulary):
 @st.composite
 def trees(draw: st.DrawFn) -> Tree:
     """A tree after some operations in any order."""
-    tree = Tree().start(draw(IDS))
+    tree = Tree(vocabulary="abc").start(draw(IDS), typed=draw(st.text(max_size=4)))
     for _ in range(draw(st.integers(0, 12))):
         tree = draw(st.sampled_from(OPERATIONS))(draw, tree)
     return tree
@@ -45,7 +46,8 @@ def _grow(draw: st.DrawFn, tree: Tree) -> Tree:
     place = draw(st.none() | st.integers(0, len(tree.ids(key))))
     author = draw(st.sampled_from(branches.AUTHORS))
     params = draw(st.none() | st.just(SamplingParams(do_sample=True, seed=3, stop=("。",), eos_token_id=())))
-    return tree.grow(key, draw(IDS), author, place, seed=draw(st.none() | st.integers(0, 2**63 - 1)), params=params)
+    seed, cut = draw(st.none() | st.integers(0, 2**63 - 1)), draw(st.integers(0, place or 0))
+    return tree.grow(key, draw(IDS), author, place, seed=seed, params=params, cut=cut)
 
 
 def _start(draw: st.DrawFn, tree: Tree) -> Tree:
@@ -132,14 +134,14 @@ def test_a_change_after_undo_gives_up_what_was_undone_and_a_look_does_not():
 @settings(max_examples=60)
 @given(trees())
 def test_a_file_comes_back_as_it_was(tree):
-    assert from_json(to_json(tree, "abc"), "abc", V) == tree
-    assert from_json(to_json(tree, "abc").encode(), "abc", V) == tree
+    assert from_json(to_json(tree), "abc", V) == tree
+    assert from_json(to_json(tree).encode(), "abc", V) == tree
 
 
 @given(trees(), st.data())
 def test_no_file_does_anything_but_load_or_say_a_sentence(tree, data):
     """One value of a good file replaced by any other."""
-    file = json.loads(to_json(tree, "abc"))
+    file = json.loads(to_json(tree))
     place: dict | list = file
     while True:
         key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
@@ -160,7 +162,21 @@ def test_no_file_does_anything_but_load_or_say_a_sentence(tree, data):
         assert "\n" not in str(refusal)
         return
     assert all(0 <= id < V for key in loaded.nodes for id in loaded.ids(key))
-    assert from_json(to_json(loaded, "abc"), "abc", V) == loaded
+    assert from_json(to_json(loaded), "abc", V) == loaded
+
+
+@pytest.mark.parametrize("change", [{"typed": 3}, {"typed": "x" * 1_000_001}, {"cut": 2}, {"cut": -1}, {"cut": None}])
+def test_what_only_some_branches_have_is_checked_too(change):
+    file = json.loads(to_json(Tree(vocabulary="abc").start([1], typed="a").grow(0, [2], cut=1)))
+    assert from_json(json.dumps(file), "abc", V).nodes[0].typed == "a"
+    assert "typed" not in file["nodes"][1]
+    file["nodes"][0 if "typed" in change else 1] |= change
+    with pytest.raises(ParameterError, match="damaged"):
+        from_json(json.dumps(file), "abc", V)
+    file = json.loads(to_json(Tree(vocabulary="abc").start([1]).grow(0, [2])))
+    file["nodes"][1]["typed"] = "a"
+    with pytest.raises(ParameterError, match="typed stands at a branch that hangs on another"):
+        from_json(json.dumps(file), "abc", V)
 
 
 @pytest.mark.parametrize("file", ["", "{", "[]", "3", b"\x00\xff", "[" * 100_000, '{"format": "neoxjp-branches", "version": 1}'])
@@ -171,7 +187,7 @@ def test_a_damaged_file_is_one_sentence(file):
 
 
 def test_a_file_of_another_vocabulary_or_version_and_one_too_large_are_refused():
-    file = to_json(Tree().start([1]), "abc")
+    file = to_json(Tree(vocabulary="abc").start([1]))
     with pytest.raises(ParameterError, match="another vocabulary"):
         from_json(file, "xyz", V)
     with pytest.raises(ParameterError, match="version 2"):
@@ -205,6 +221,47 @@ def test_an_alternative_starts_a_branch_and_the_old_one_stays():
     assert tree.compare(1, 1).place is None
     assert tree.compare(0, 1).place == 2
     assert [node.key for node in tree.children(0)] == [1]
+
+
+def test_another_version_of_a_branch_stands_beside_it():
+    tree = Tree().start([1, 2]).grow(0, [3, 4]).grow(1, [5])
+    again = tree.grow(2, [6], "model", place=2)  # the text from id 2 on was branch 1's
+    assert (again.nodes[3].parent, again.ids(3)) == (0, (1, 2, 6))
+    assert tree.grow(2, [6], "model", place=3).nodes[3].parent == 1
+    assert tree.grow(2, [6]).nodes[3].parent == 2
+    assert tree.grow(2, [6], place=1).ids(3) == (1, 6)
+    emptied = tree.grow(2, [], "edit", place=2)  # an edit may leave nothing of its own: what follows hangs on it
+    assert emptied.grow(3, [7]).nodes[4].parent == 3
+
+
+def test_trees_are_joined_behind_each_other():
+    one, other = Tree().start([1]).grow(0, [2]), Tree().start([3]).start([4]).grow(0, [5]).show(0).delete(1)
+    both = one.join(other)
+    assert [both.ids(key) for key in both.nodes] == [(1,), (1, 2), (3,), (3, 5)]
+    assert both.ids(both.current) == (3,)
+    assert both.grow(both.current, [9]).current not in both.nodes
+    assert one.join(Tree()) == one
+    assert Tree().join(other) == other
+
+
+def test_what_is_known_about_draws_can_be_told_after_token_by_token():
+    tree = Tree().start([1]).grow(0, [2], seed=4).extend(1, [3])
+    params = SamplingParams(seed=4)
+    assert tree.drawn_with(1, 4, params, 1).nodes[1] == Node(1, 0, 1, (2, 3), "model", "", 4, params, 1)
+
+
+@given(trees(), st.integers(0, 3000))
+def test_a_file_of_bounded_size_holds_the_branch_on_show_and_the_newest(tree, most):
+    file = to_json(tree, most)
+    if not file:
+        assert tree.current is not None
+        alone = replace(tree, nodes={node.key: node for node in tree.path(tree.current)})
+        assert len(to_json(alone)) > most
+        return
+    found = from_json(file, "abc", V)
+    assert len(file) <= most or not found.nodes
+    assert found.current == tree.current
+    assert {key: tree.ids(key) for key in found.nodes} == {key: found.ids(key) for key in found.nodes}
 
 
 def test_token_by_token_is_one_branch():
@@ -326,6 +383,14 @@ def test_an_edit_keeps_a_beginning_and_cuts_the_rest_from_its_text(tokenizer, be
         assert found.ids == ids
 
 
+def test_the_end_token_is_no_text(tokenizer):
+    ids = [tokenizer.bos_token_id, *tokenizer.encode("東京です"), tokenizer.eos_token_id]
+    assert shown_pieces(ids, "", tokenizer)[0] == shown_pieces(ids, "", tokenizer)[-1] == ""
+    found = edited(ids, "東京の犬", tokenizer)
+    assert found.ids == (tokenizer.bos_token_id, *tokenizer.encode("東京の犬"))
+    assert not found.lossy
+
+
 def test_an_edit_in_the_tree_is_a_branch_and_nothing_edited_is_none(tokenizer):
     tree = Tree().start(tokenizer.encode("東京です"))
     same, _ = edit(tree, 0, "東京です", tokenizer)
@@ -356,6 +421,18 @@ def test_the_price_of_a_text_longer_than_one_forward(monkeypatch):
     monkeypatch.setattr(branch_edits, "PREFILL", 3)
     assert price(Fake(mixed), None, before, forced) == whole
     assert price(Fake(mixed), None, before, []).bits == 0
+
+
+def test_the_price_is_in_the_record_of_the_tokens_too(tokenizer):
+    model = ours(vocab_size=tokenizer.vocab_size, bos_token_id=tokenizer.bos_token_id)
+    steps = score(model, [3, 1, 4, 1, 5], tokenizer, top=4)
+    ours_, theirs = price_of(steps[2:]), price(model, tokenizer, [3, 1], [4, 1, 5])
+    assert [(token.id, token.text, token.rank, token.likeliest) for token in ours_.tokens] == [
+        (token.id, token.text, token.rank, token.likeliest) for token in theirs.tokens
+    ]
+    for one, other in zip(ours_.tokens, theirs.tokens, strict=True):
+        assert (one.bits, one.likeliest_bits) == pytest.approx((other.bits, other.likeliest_bits), abs=1e-5)
+    assert ours_.bits == pytest.approx(theirs.bits, abs=1e-4)
 
 
 def test_what_does_not_fit_the_context_is_refused():

@@ -11,7 +11,7 @@ from neoxjp.decoding import each
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.lab.generation.branches import Tree
 from neoxjp.measures import LN2
-from neoxjp.steps import PREFILL, LanguageModel, bos_of, checked_ids, forward, namer, record
+from neoxjp.steps import PREFILL, LanguageModel, Step, bos_of, checked_ids, forward, namer, record
 
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -49,13 +49,15 @@ def edited(ids: Sequence[int], text: str, tokenizer: "GPTNeoXJapaneseTokenizer",
     new = (*old[:kept], *tokenizer.encode(text[cut:]))
     back = _shared(old[kept:][::-1], new[kept:][::-1])
     end = len(new) - back
-    found = tokenizer.decode(new)
+    found = tokenizer.decode(new, skip_special_tokens=True)
     return Edited(new, kept, (kept, end), (kept, len(old) - back), end if back else None, found, found != text)
 
 
 def decoded_pieces(ids: Sequence[int], tokenizer: "GPTNeoXJapaneseTokenizer") -> list[str]:
-    """The text of each id; a character of several bytes stands at its last one."""
-    return each(ids, tokenizer.vocabulary.texts, tokenizer.vocabulary.byte_values)
+    """The text of each id, that of a special one being ""; a character of several bytes stands at its last one."""
+    special = set(tokenizer.all_special_ids)
+    texts = each(ids, tokenizer.vocabulary.texts, tokenizer.vocabulary.byte_values)
+    return ["" if id in special else text for id, text in zip(ids, texts, strict=True)]
 
 
 def shown_pieces(ids: Sequence[int], prompt: str, tokenizer: "GPTNeoXJapaneseTokenizer") -> list[str]:
@@ -136,6 +138,16 @@ def price(model: LanguageModel, tokenizer: Any, before: Sequence[int], ids: Sequ
             logprobs, rank, _ = record(logits[row], id)
             best = int(logprobs.argmax())
             tokens.append(Forced(id, name(id), _bits(logprobs[id]), rank, name(best), _bits(logprobs[best])))
+    return Price(tuple(tokens), math.fsum(token.bits for token in tokens))
+
+
+def price_of(steps: Sequence[Step]) -> Price:
+    """The same from the record of the tokens, where that is there already, each step with at least one alternative."""
+    tokens = []
+    for step in steps:
+        best, own = step.top[0], next(choice for choice in step.top if choice.id == step.id)
+        assert step.rank is not None
+        tokens.append(Forced(step.id, own.text, _bits(own.logprob), step.rank, best.text, _bits(best.logprob)))
     return Price(tuple(tokens), math.fsum(token.bits for token in tokens))
 
 

@@ -1,6 +1,7 @@
 """A tree of branches as a file, and as rows for a page or a terminal."""
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,37 @@ from neoxjp.lab.generation.replay import params_of
 
 FORMAT, VERSION = "neoxjp-branches", 1
 MOST_BYTES = 8 * 2**20
+LONGEST_TYPED = 1_000_000  # characters
 SHOWN = 60  # characters of a branch's own text in a list
 
 
-def to_json(tree: Tree, vocabulary: str) -> str:
-    """The file. vocabulary: its fingerprint (lab/generation/fingerprints.py), since ids mean nothing to another one."""
-    nodes = [dataclasses.asdict(node) for node in tree.nodes.values()]
-    content = {"vocabulary": vocabulary, "current": tree.current, "next_key": tree.next_key, "nodes": nodes}
-    return savefile.dumps(FORMAT, VERSION, content)
+def to_json(tree: Tree, most: int | None = None) -> str:
+    """The file, with the vocabulary's fingerprint, since ids mean nothing to another one.
+
+    most: characters. Where all branches are more, the one on show comes first, then the newest, each with those it hangs on; ""
+    where not even that one is within them.
+    """
+    saved = {node.key: _saved(node) for node in tree.nodes.values()}
+    sizes = {key: len(json.dumps(node)) + 2 for key, node in saved.items()}
+    head = {"vocabulary": tree.vocabulary, "current": tree.current, "next_key": tree.next_key}
+    room = None if most is None else most - len(savefile.dumps(FORMAT, VERSION, head | {"nodes": []}))
+    kept: set[int] = set()
+    first = [] if tree.current is None else [tree.current]
+    for key in (*first, *reversed(saved)):
+        new = [node.key for node in tree.path(key) if node.key not in kept]
+        size = sum(sizes[one] for one in new)
+        if room is None or size <= room:
+            kept.update(new)
+            room = None if room is None else room - size
+        elif key == tree.current:
+            return ""
+    return savefile.dumps(FORMAT, VERSION, head | {"nodes": [node for key, node in saved.items() if key in kept]})
+
+
+def _saved(node: Node) -> dict[str, Any]:
+    """A branch for the file; what only some have is left out where it is empty."""
+    found = dataclasses.asdict(node)
+    return {name: value for name, value in found.items() if value or name not in ("cut", "typed")}
 
 
 def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
@@ -50,7 +74,7 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
         current = found["current"]
         if current is not None and (type(current) is not int or current not in nodes):
             raise ValueError("current is no branch")
-        return Tree(nodes, current, next_key)
+        return Tree(nodes, current, next_key, vocabulary)
 
 
 def _node(item: Any, nodes: dict[int, Node], lengths: dict[int, int], next_key: int, vocab_size: int) -> Node:
@@ -62,16 +86,21 @@ def _node(item: Any, nodes: dict[int, Node], lengths: dict[int, int], next_key: 
     author: Author = item["author"]
     if author not in AUTHORS:
         raise ValueError("author is none of " + ", ".join(AUTHORS))
-    seed = item["seed"]
+    seed, typed = item["seed"], savefile.string(item.get("typed", ""), LONGEST_TYPED, "typed")
+    if typed and parent is not None:
+        raise ValueError("typed stands at a branch that hangs on another")
+    place = savefile.whole(item["place"], 0, 0 if parent is None else lengths[parent], "place")
     return Node(
         key=key,
         parent=parent,
-        place=savefile.whole(item["place"], 0, 0 if parent is None else lengths[parent], "place"),
+        place=place,
         ids=savefile.ids(item["ids"], vocab_size, MOST_IDS, "ids"),
         author=author,
         name=savefile.string(item["name"], LONGEST_NAME, "name"),
         seed=None if seed is None else savefile.whole(seed, 0, 2**63 - 1, "seed"),
         params=None if item["params"] is None else params_of(item["params"]),
+        cut=savefile.whole(item.get("cut", 0), 0, place, "cut"),
+        typed=typed,
     )
 
 

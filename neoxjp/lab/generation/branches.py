@@ -33,6 +33,8 @@ class Node:
     name: str = ""  # given by the user
     seed: int | None = None  # of a model's: with `params`, what its draws can be looked up by
     params: SamplingParams | None = None
+    cut: int = 0  # ids at the front of the text that the model did not see
+    typed: str = ""  # what a user typed for the ids of a text of its own; "": what they decode to
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Tree:
     nodes: Mapping[int, Node] = field(default_factory=dict)  # in the order in which they were made
     current: int | None = None  # the branch on show; None: there is none
     next_key: int = 0
+    vocabulary: str = ""  # fingerprint of that which the ids are of (lab/generation/fingerprints.py); "": not said
 
     # Reading
 
@@ -122,9 +125,9 @@ class Tree:
 
     # Changing
 
-    def start(self, ids: Sequence[int], name: str = "") -> "Tree":
+    def start(self, ids: Sequence[int], name: str = "", typed: str = "") -> "Tree":
         """A text of the user's that hangs on no other."""
-        return self._with(Node(self.next_key, None, 0, tuple(ids), "user", _named(name)))
+        return self._with(Node(self.next_key, None, 0, tuple(ids), "user", _named(name), typed=typed))
 
     def grow(
         self,
@@ -134,8 +137,11 @@ class Tree:
         place: int | None = None,
         seed: int | None = None,
         params: SamplingParams | None = None,
+        cut: int = 0,
     ) -> "Tree":
         """A branch with other ids behind the first `place` of a text; None: behind all of them, which goes on with it.
+
+        It hangs on the branch that wrote the id before it, so that another version of a branch stands beside that.
 
         >>> tree.grow(key, [alternative], "user", place=12)     # another token instead of number 12, counted from 0
         """
@@ -143,7 +149,10 @@ class Tree:
         place = length if place is None else place
         if not 0 <= place <= length:
             raise ParameterError(f"place={place!r} must be from 0 to {length}", ja=f"位置は 0 から {length} までです。")
-        return self._with(Node(self.next_key, key, place, tuple(ids), author, "", seed, params))
+        node = self.nodes[key]
+        while place < length and place <= node.place and node.parent is not None:
+            node = self.nodes[node.parent]
+        return self._with(Node(self.next_key, node.key, place, tuple(ids), author, "", seed, params, cut))
 
     def extend(self, key: int, ids: Sequence[int], author: Author = "model") -> "Tree":
         """More ids behind a branch: into it where nothing starts from it and one author wrote both, else as a branch of its own.
@@ -153,9 +162,24 @@ class Tree:
         node = self.node(key)
         if node.author != author or self.children(key):
             return self.grow(key, ids, author)
-        self._require_room(0, len(ids))
-        longer = replace(node, ids=(*node.ids, *ids), seed=None, params=None)
+        self.require_room(0, len(ids))
+        longer = replace(node, ids=(*node.ids, *ids), seed=None, params=None, cut=0)
         return replace(self, nodes={**self.nodes, key: longer}, current=key)
+
+    def drawn_with(self, key: int, seed: int, params: SamplingParams, cut: int = 0) -> "Tree":
+        """With what is known about the draws of a branch."""
+        return replace(self, nodes={**self.nodes, key: replace(self.node(key), seed=seed, params=params, cut=cut)})
+
+    def join(self, other: "Tree") -> "Tree":
+        """With all branches of another tree behind its own, and that which was on show there."""
+        self.require_room(len(other.nodes), sum(len(node.ids) for node in other.nodes.values()))
+        by = self.next_key
+        moved = {
+            key + by: replace(node, key=key + by, parent=None if node.parent is None else node.parent + by)
+            for key, node in other.nodes.items()
+        }
+        current = self.current if other.current is None else other.current + by
+        return replace(self, nodes={**self.nodes, **moved}, current=current, next_key=by + other.next_key)
 
     def show(self, key: int | None) -> "Tree":
         """Another branch on show."""
@@ -179,15 +203,18 @@ class Tree:
         return replace(self, nodes=left, current=current)
 
     def _with(self, node: Node) -> "Tree":
-        self._require_room(1, len(node.ids))
-        return Tree({**self.nodes, node.key: node}, node.key, self.next_key + 1)
+        self.require_room(1, len(node.ids))
+        return replace(self, nodes={**self.nodes, node.key: node}, current=node.key, next_key=self.next_key + 1)
 
-    def _require_room(self, nodes: int, ids: int) -> None:
+    def require_room(self, nodes: int, ids: int) -> None:
         """Raises ParameterError where so many more would be too many."""
-        if len(self.nodes) + nodes > MOST_NODES or sum(len(node.ids) for node in self.nodes.values()) + ids > MOST_IDS:
+        nodes, ids = nodes + len(self.nodes), ids + sum(len(node.ids) for node in self.nodes.values())
+        if nodes > MOST_NODES or ids > MOST_IDS:
             raise ParameterError(
-                f"there are {len(self.nodes)} branches; {MOST_NODES} of {MOST_IDS:,} tokens together can be kept: delete some",
-                ja=f"枝が多すぎます（{MOST_NODES} 本、合わせて {MOST_IDS:,} トークンまで）。いくつか削除してください。",
+                f"these would be {nodes} branches with {ids:,} tokens together; {MOST_NODES} with {MOST_IDS:,} can be kept: "
+                "delete some, or take a shorter text",
+                ja=f"枝が {nodes} 本、合わせて {ids:,} トークンになります。置けるのは {MOST_NODES} 本、{MOST_IDS:,} トークンまでです。"
+                "いくつか削除するか、文章を短くしてください。",
             )
 
 
