@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 import pytest
 import torch
 
 from neoxjp.errors import NeoxjpError
+from neoxjp.filters import Stage
 from neoxjp.lab.generation.ledger import StepLedger, ledger_at, step_ledger
 from neoxjp.lab.generation.logits import Logits, logits_after, next_logits
 from neoxjp.render import ledger as render_ledger
@@ -279,8 +280,9 @@ def test_a_recalled_text_shows_the_model_and_says_what_is_not_known(playground):
 
 def test_settings_that_leave_nothing_get_a_sentence(playground):
     with pytest.raises(NeoxjpError, match="top_p=2"):
-        ledger.settings(NO_FILTERS, [1.0, 2, 0, 0, 1, 1])
-    assert ledger.settings(NO_FILTERS, [0.5, None, 3, None, None, None]) == replace(NO_FILTERS, temperature=0.5, top_k=3)
+        ledger.settings(NO_FILTERS, neutral(top_p=2))
+    emptied = [{"temperature": 0.5, "top_k": 3}.get(name) for name in ledger.TRIED]
+    assert ledger.settings(NO_FILTERS, emptied) == replace(NO_FILTERS, temperature=0.5, top_k=3)
 
 
 # ---------------------------------------------------------------- the handler
@@ -316,6 +318,32 @@ def test_a_setting_beyond_the_ends_of_its_slider_moves_the_ends(playground):
     text = written(playground, settings=replace(LIVELY, temperature=7.5))
     temperature = updated(playground, text, None, 1, *neutral())["temperature"]
     assert (temperature.value, temperature.maximum) == (7.5, 7.5)
+
+
+def test_every_filter_that_is_explained_can_be_tried_in_its_order():
+    fields = [{"no_repeat_ngram": "no_repeat_ngram_size"}.get(stage, stage) for stage in get_args(Stage)]
+    assert [field for field in fields if field not in ("model", "greedy")] == list(ledger.TRIED)
+
+
+def test_the_ban_of_runs_and_the_minimum_length_can_be_tried(playground):
+    text = written(playground, settings=replace(LIVELY, min_new_tokens=0, length=8), prompt="猫は東京に猫は東京に猫は東京")
+    part = updated(playground, text, None, 1, *neutral())["part"]
+    found = updated(playground, text, part, 1, *neutral(no_repeat_ngram_size=3, min_new_tokens=8))
+    size = playground.tokenizer.vocab_size  # less what would make the prompt's run a third time, then less the end token
+    assert [row[:2] for row in cells(found["filters"].split("</table>")[0])] == [
+        ["model", f"{size:,}"],
+        ["n-gram ban 3", f"{size - 1:,}"],
+        ["minimum length 8", f"{size - 2:,}"],
+        ["in sum", f"{size - 2:,}"],
+    ]
+
+
+def test_the_minimum_length_ends_at_the_length(playground):
+    sliders = updated(playground, written(playground, settings=replace(LIVELY, length=12, min_new_tokens=5)), None, 1, *neutral())
+    assert (sliders["min_new_tokens"].value, sliders["min_new_tokens"].maximum) == (5, 12)
+    longest = [*neutral(min_new_tokens=12)]
+    text = written(playground)
+    assert 'role="alert"' not in updated(playground, text, text.parts[0], 1, *longest)["draw"]
 
 
 def test_a_wrong_value_gets_a_sentence_and_no_table(playground):

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from neoxjp.ui.generate import GenerateTab
 
 ROWS = 10  # candidates of the table, by the model's probability, and as many by the final one
-TRIED = ("temperature", "top_p", "top_k", "min_p", "typical_p", "repetition_penalty")
+TRIED = (  # in the order in which they are applied, as in the table of filters
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+    "min_new_tokens",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+)
 
 
 @dataclass(frozen=True)
@@ -273,6 +282,7 @@ def _updates(
 
 
 def _moved(name: str, params: SamplingParams) -> Any:
-    """A slider at the setting of a generation; a replay may have set one beyond its ends."""
+    """A slider at the setting of a generation; a replay may have set one beyond its ends. A minimum length ends at the length."""
     control, value = next(control for control in CONTROLS if control.name == name), getattr(params, name)
-    return gr.Slider(value=value, minimum=min(control.low, value), maximum=max(control.high, value))
+    high = params.max_new_tokens if name == "min_new_tokens" and params.max_new_tokens is not None else control.high
+    return gr.Slider(value=value, minimum=min(control.low, value), maximum=max(high, value))

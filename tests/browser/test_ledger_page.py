@@ -83,6 +83,10 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     slider(page, "top-k").fill("2")
     expect(page.locator("#ledger-filters")).to_contain_text("top-k 2")
     expect(page.locator("#ledger-candidates")).to_contain_text("× top-k 2")
+    slider(page, "no-repeat-ngram-size").fill("1")
+    expect(page.locator("#ledger-filters")).to_contain_text("n-gram ban 1")
+    slider(page, "min-new-tokens").fill("12")
+    expect(page.locator("#ledger-filters")).to_contain_text("minimum length 12")
     pieces(page).nth(3).click()
     expect(drawing(page).locator(".xl")).to_have_attribute("data-place", pieces(page).nth(3).get_attribute("data-at") or "")
     expect(page.locator("#ledger-filters")).to_contain_text("top-k 2")  # one can walk with other settings

@@ -83,8 +83,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "ledger_f_min_p": ("min-p", "min-p"),
     "ledger_f_typical_p": ("typical-p", "typical-p"),
     "ledger_try": ("同じ一歩を別の設定で", "The same step with other settings"),
-    "ledger_try_help": ("文章は変わりません。この一歩だけが、すぐに計算し直されます。",
-                        "The text stays as it is: only this step is worked out again, at once."),
+    "ledger_try_help": ("文章は変わりません。この一歩だけが、すぐに計算し直されます。並びは、絞り込みがかかる順です。",
+                        "The text stays as it is: only this step is worked out again, at once. Filters in their order."),
     "ledger_reset": ("⟲ 生成したときの設定に戻す", "⟲ Back to the settings of the generation"),
 }
 # fmt: on
