@@ -94,6 +94,7 @@ class Engine:
         top: int = 0,
         overflow: Literal["error", "cut"] = "error",
         watch: Watch | None = None,
+        drawn: int = 0,
     ) -> Request:
         """Put a prompt to work; returns at once.
 
@@ -103,6 +104,7 @@ class Engine:
             Request.cut says how many went. Without max_new_tokens, the cut leaves a quarter of the context for new text.
         watch: is called before each draw with the ids so far and the logits (V,) it is made from, float32 on the CPU: to be
             copied by whoever wants to keep them, and quickly, since all requests wait for it.
+        drawn: so many ids at the end of the prompt were drawn with this seed before; what follows is drawn as if in one go.
 
         Raises PromptTooLong, also where the cache it needs never fits `cache_bytes`; QueueFull when the waiting line is full;
         ParameterError for an id outside the vocabulary.
@@ -117,6 +119,8 @@ class Engine:
             raise ParameterError(f"stop={params.stop!r} needs an engine with a tokenizer: stop strings are text")
         config = self.model.config
         ids = checked_ids(prompt_ids, config.vocab_size) or bos_of(config)
+        if not 0 <= drawn <= len(ids):
+            raise ParameterError(f"drawn={drawn!r} must be from 0 to the prompt's {len(ids)} ids")
         eos = checked_ids(eos_of(params, config), config.vocab_size, "eos_token_id")
         kept = fitting(ids, params, config.max_position_embeddings, overflow)
         room = params.max_new_tokens or config.max_position_embeddings - len(kept)
@@ -136,6 +140,7 @@ class Engine:
             pace=pace,
             chunk=self.chunk,
             watch=watch,
+            drawn=drawn,
         )
         with self._changed:
             if self._closed:

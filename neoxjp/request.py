@@ -71,6 +71,7 @@ class Request:
         pace: Pace,
         chunk: int,
         watch: Watch | None = None,
+        drawn: int = 0,
     ):
         self.prompt_ids = prompt_ids  # after a cut
         self.cut = cut  # ids dropped at the front of the prompt
@@ -104,6 +105,7 @@ class Request:
         self._history[: self.total] = prompt_ids
         self._known = self.total  # ids in _history
         self._generator = torch.Generator().manual_seed(self.seed)
+        torch.rand(drawn, dtype=torch.float64, generator=self._generator)
         self._watch = watch
         self._text = StoppingText(engine.tokenizer, params.stop)
         self._first: float | None = None

@@ -57,6 +57,14 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another():
     assert run(5) != run(6)
 
 
+def test_a_text_drawn_in_two_requests_is_the_text_drawn_in_one():
+    draw = SamplingParams(do_sample=True, temperature=2.0, seed=5, max_new_tokens=12, eos_token_id=())
+    whole = ids(Engine(Fake(mixed)).submit([1], draw))
+    rest = SamplingParams(**(vars(draw) | {"max_new_tokens": 8}))
+    assert ids(Engine(Fake(mixed)).submit([1, *whole[:4]], rest, drawn=4)) == whole[4:]
+    assert ids(Engine(Fake(mixed)).submit([1, *whole[:4]], rest)) != whole[4:]
+
+
 def test_a_request_without_seed_says_which_one_it_used():
     params = SamplingParams(do_sample=True, temperature=2.0, max_new_tokens=12, eos_token_id=())
     first, second = (Engine(Fake(mixed)).submit([1], params) for _ in range(2))
@@ -109,6 +117,8 @@ def test_impossible_arguments_are_refused():
         engine.submit([1], overflow="chop")
     with pytest.raises(ParameterError, match="top=-1 must be 0 or more"):
         engine.submit([1], top=-1)
+    with pytest.raises(ParameterError, match="drawn=2 must be from 0 to the prompt's 1 ids"):
+        engine.submit([1], drawn=2)
     with pytest.raises(ParameterError, match=r"stop=.* needs an engine with a tokenizer"):
         engine.submit([1], SamplingParams(stop=("a",)))
     with pytest.raises(ParameterError, match="max_batch=0 must be at least 1"):

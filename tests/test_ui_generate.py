@@ -132,6 +132,60 @@ def test_greedy_in_two_parts_is_greedy_at_once(playground):
     assert parts.text.ids == whole.text.ids
 
 
+def test_token_by_token_is_the_text_at_once(playground):
+    at_once, one_by_one = Writing(), Writing()
+    settings = replace(LIVELY, length=6, min_new_tokens=4)
+    frames(playground, at_once, "new", settings=settings)
+    for n in range(1, 7):
+        frames(playground, one_by_one, "step", settings=replace(settings, length=99))
+        assert len(one_by_one.text.steps) == n
+    assert one_by_one.text.ids == at_once.text.ids
+    assert one_by_one.text.written == at_once.text.written
+    assert one_by_one.text.parts == at_once.text.parts
+    frames(playground, one_by_one, "again", settings=settings)
+    assert one_by_one.text.ids == at_once.text.ids
+    one_by_one.undo()
+    one_by_one.undo()
+    assert one_by_one.text.ids == at_once.text.ids[:-1]
+
+
+def test_steps_without_a_seed_are_one_generation_and_other_settings_begin_another(playground):
+    writing = Writing()
+    fresh = replace(LIVELY, seed="")
+    for _ in range(3):
+        frames(playground, writing, "step", settings=fresh)
+    seed = writing.text.seed
+    assert [(part.start, part.params.seed, part.params.max_new_tokens) for part in writing.text.parts] == [(0, seed, 3)]
+    frames(playground, writing, "step", settings=replace(fresh, temperature=0.5))
+    assert [(part.start, part.params.max_new_tokens) for part in writing.text.parts] == [(0, 3), (3, 1)]
+    at_once = Writing()
+    frames(playground, at_once, "new", settings=replace(fresh, length=3, seed=str(seed)))
+    assert at_once.text.ids == writing.text.ids[:-1]
+
+
+def test_a_step_goes_on_behind_what_was_written_and_begins_behind_another_opening(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    before = writing.text
+    frames(playground, writing, "step", settings=replace(LIVELY, temperature=1.0))
+    assert len(writing.text.parts) == 2
+    writing.undo()
+    frames(playground, writing, "step")
+    assert writing.text.ids[:-1] == before.ids
+    frames(playground, writing, "step", prompt="犬")
+    assert (writing.text.prompt, len(writing.text.steps)) == ("犬", 1)
+
+
+def test_a_step_past_the_context_is_refused(playground):
+    context = playground.loaded.model.config.max_position_embeddings
+    writing = Writing()
+    frames(playground, writing, "new", settings=replace(LIVELY, length=context))
+    full = writing.text
+    shown = frames(playground, writing, "step")
+    assert "do not fit" in shown[-1].line
+    assert writing.text is full
+
+
 def test_writing_again_after_continuing_redoes_only_the_last_part(playground):
     writing = Writing()
     frames(playground, writing, "new")
@@ -237,7 +291,7 @@ def test_undo_while_writing_leaves_the_buttons_alone(playground):
     frames(playground, writing, "new")
     stream_of = write(playground, stream(playground), writing, "new", "犬", LIVELY, "en")
     next(stream_of)
-    assert generate.undone(playground, writing, "en") == [gr.skip()] * 12
+    assert generate.undone(playground, writing, "en") == [gr.skip()] * 13
     assert len(list(stream_of)) > 0
     assert generate.undone(playground, writing, "en")[-1] == "猫"
 

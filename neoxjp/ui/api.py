@@ -94,7 +94,7 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
                 stop=stop_strings(stop or []),
             )
             steps: list[Step] = []
-            for paint in stream(ids, params, cut, min(max(top, 0), MOST_ALTERNATIVES)):
+            for paint in stream(ids, params, cut, min(max(top, 0), MOST_ALTERNATIVES), 0):
                 steps += paint.steps
                 continuation = "".join(step.text for step in steps)
                 answer: dict[str, Any] = {

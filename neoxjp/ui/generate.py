@@ -23,6 +23,17 @@ from neoxjp.ui.stream import Scorer, scorer, stream
 from neoxjp.ui.strings import Lang, both, label, language, words
 from neoxjp.ui.writing import Frame, Mode, Writing, show, write
 
+KEYS = {
+    "go": "Ctrl+Enter",
+    "step": "Alt+Enter",
+    "more": "Ctrl+Shift+Enter",
+    "stop": "Esc",
+    "undo": "Ctrl+Z",
+    "redo": "Ctrl+Shift+Z",
+    "walk": "← → ↑ ↓ Home End",
+}
+"""The tab's shortcuts, as `assets/written.js` has them."""
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "prompts.json"
 """The openings that the page offers. An installed package has no examples folder: the page then offers none."""
 
@@ -38,6 +49,7 @@ class GenerateTab:
     go: gr.Button
     stop: gr.Button
     more: gr.Button
+    step: gr.Button
     again: gr.Button
     undo: gr.Button
     recall: gr.Button
@@ -63,7 +75,7 @@ class GenerateTab:
     @property
     def shown(self) -> list[Any]:
         """What a frame changes, in the order of `updates`."""
-        buttons = [self.go, self.stop, self.more, self.again, self.undo, self.recall]
+        buttons = [self.go, self.stop, self.more, self.step, self.again, self.undo, self.recall]
         return [self.line, self.view, self.stats, self.announce, *buttons, self.memo]
 
 
@@ -101,8 +113,8 @@ def _build_text(parts: dict[str, Any]) -> None:
                 }
     with gr.Row(elem_id="gen-buttons"):
         parts["go"] = gr.Button(label("g_go"), variant="primary", elem_id="gen-go", min_width=120)
-        for name in ("stop", "more", "again", "undo"):
-            parts[name] = gr.Button(label(f"g_{name}"), elem_id=f"gen-{name}", min_width=80, interactive=False)
+        for name in ("stop", "more", "step", "again", "undo"):
+            parts[name] = gr.Button(label(f"g_{name}"), elem_id=f"gen-{name}", min_width=80, interactive=name == "step")
         parts["recall"] = gr.Button(label("g_recall"), elem_id="gen-recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
     parts["line"] = gr.HTML(f'<p class="work">{both("g_hint")}</p>', elem_id="gen-line", apply_default_css=False)
@@ -115,6 +127,18 @@ def _build_text(parts: dict[str, Any]) -> None:
     )
     script = (files("neoxjp.ui") / "assets" / "written.js").read_text(encoding="utf-8")
     parts["view"] = gr.HTML("", html_template=template, js_on_load=script, elem_id="gen-view", apply_default_css=False)
+    gr.HTML(_keys(), elem_id="gen-keys", apply_default_css=False)
+
+
+def _keys() -> str:
+    """The list of shortcuts, folded."""
+
+    def caps(keys: str) -> str:
+        names = [f"<kbd>{name}</kbd>" for name in keys.replace("+", " ").split()]
+        return ("+" if "+" in keys else " ").join(names)
+
+    rows = "".join(f"<div><dt>{caps(keys)}</dt><dd>{both(f'g_key_{name}')}</dd></div>" for name, keys in KEYS.items())
+    return f"<details><summary>{both('g_keys')}</summary><dl>{rows}</dl><p>{both('g_keys_note')}</p></details>"
 
 
 def _build_sampling(parts: dict[str, Any]) -> None:
@@ -179,9 +203,10 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         return handler
 
     inputs = [tab.writing, tab.prompt, *tab.settings]
-    modes: list[tuple[gr.Button, Mode]] = [(tab.go, "new"), (tab.more, "continue"), (tab.again, "again")]
+    modes: list[tuple[gr.Button, Mode]] = [(tab.go, "new"), (tab.more, "continue"), (tab.step, "step"), (tab.again, "again")]
     for button, mode in modes:
-        button.click(writer(mode), inputs, tab.shown, **events)
+        # Steps follow each other at once: Gradio would drop a click until it has heard that the one before is all over.
+        button.click(writer(mode), inputs, tab.shown, trigger_mode="multiple" if mode == "step" else "once", **events)
     tab.stop.click(Writing.stop, tab.writing, None, **quiet)
 
     def undo(writing: Writing, request: gr.Request) -> list[Any]:
@@ -227,7 +252,7 @@ def undone(playground: Playground, writing: Writing, lang: Lang) -> list[Any]:
     Nothing while a stream runs: a click that came before the button was off must not turn off Stop.
     """
     if writing.running:
-        return [gr.skip()] * 12
+        return [gr.skip()] * 13
     text = writing.undo()
     view, line, stats = show(text, words(lang))
     frame = Frame(line, False, view, stats, announce="")
@@ -258,8 +283,9 @@ def updates(playground: Playground, frame: Frame, writing: Writing) -> list[Any]
         return gr.skip() if value is None else value
 
     if frame.announce is None:  # between start and end the buttons stay as they are
-        return [frame.line, or_skip(frame.view), or_skip(frame.stats), *[gr.skip()] * 8]
-    buttons = [button(idle), button(not idle), button(idle and text), button(idle and text), button(idle and bool(writing.past))]
+        return [frame.line, or_skip(frame.view), or_skip(frame.stats), *[gr.skip()] * 9]
+    more, back = button(idle and text), button(idle and bool(writing.past))
+    buttons = [button(idle), button(not idle), more, button(idle), more, back]
     kept = memo(playground, writing.text) if idle and text else gr.skip()
     gone = gr.Button(visible=False) if frame.running or text else gr.skip()
     return [frame.line, or_skip(frame.view), or_skip(frame.stats), escape(render.whole(frame.announce)), *buttons, gone, kept]

@@ -131,7 +131,7 @@ def alone(playground: Playground, stream: Stream, state: State, writing: Writing
     ids: list[int] = []
     beside = 0
     if state.ids or state.finish not in BROKEN_OFF:
-        paints = stream(state.prompt_ids, rerun(state), False, 0)
+        paints = stream(state.prompt_ids, rerun(state), False, 0, 0)
         try:
             for paint in paints:
                 ids += [step.id for step in paint.steps]

@@ -7,6 +7,7 @@ playground for the rest. Closing it cancels the request and frees its slot.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from neoxjp.engine import Request, Stats
 from neoxjp.sampling import SamplingParams
@@ -33,17 +34,18 @@ class Paint:
 
 
 Scorer = Callable[[Sequence[int], int, bool], list[Step]]
-Stream = Callable[[Sequence[int], SamplingParams, bool, int], Iterator[Paint]]
+Stream = Callable[[Sequence[int], SamplingParams, bool, int, int], Iterator[Paint]]
 
 
 def stream(playground: Playground) -> Stream:
     """The function that streams from the model of `playground`.
 
-    Its arguments: prompt ids, params, whether a prompt that is too long is cut, how many alternatives each step lists.
+    Its arguments: prompt ids, params, whether a prompt that is too long is cut, how many alternatives each step lists, and how
+    many ids at the end of the prompt were drawn with the same seed before.
     """
 
     @gpu(duration=seconds)
-    def paints(ids: Sequence[int], params: SamplingParams, cut: bool, top: int) -> Iterator[Paint]:
+    def paints(ids: Sequence[int], params: SamplingParams, cut: bool, top: int, drawn: int = 0) -> Iterator[Paint]:
         """The first paint comes at once and is empty.
 
         Raises:
@@ -53,7 +55,8 @@ def stream(playground: Playground) -> Stream:
         assert loaded.engine is not None
         # A forked child would keep them in vain: there, what is looked at is read again.
         watch = None if on_zerogpu() else loaded.logits.keep
-        with loaded.engine.submit(ids, params, top=top, overflow="cut" if cut else "error", watch=watch) as request:
+        overflow: Literal["cut", "error"] = "cut" if cut else "error"
+        with loaded.engine.submit(ids, params, top=top, overflow=overflow, watch=watch, drawn=drawn) as request:
             over = False
             yield _paint(request, [], over)
             while not over:
@@ -80,7 +83,7 @@ def scorer(playground: Playground) -> Scorer:
     return scored
 
 
-def seconds(ids: Sequence[int], params: SamplingParams, cut: bool, top: int) -> int:
+def seconds(ids: Sequence[int], params: SamplingParams, cut: bool, top: int, drawn: int = 0) -> int:
     """How long a GPU is borrowed for at most: ample for the 2.7B, short enough not to wait long for it."""
     return min(120, 15 + (params.max_new_tokens or 100) // 10)
 

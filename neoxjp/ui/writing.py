@@ -28,7 +28,7 @@ LN2 = math.log(2)
 ALTERNATIVES = 10  # of each token, kept and shown
 REMEMBERED = 30  # texts that undo can go back to
 
-Mode = Literal["new", "continue", "again"]
+Mode = Literal["new", "continue", "again", "step"]
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,14 @@ def write(
     """Write, and yield what to show. However it is left, the slot is freed and the text kept.
 
     "new" starts from `prompt`; "continue" goes on behind the text on show; "again" writes its last part again with the same seed
-    (and with `settings` as they are now).
+    (and with `settings` as they are now). "step" writes one token: behind the text on show, as if its last part had been longer
+    by one where `settings` are still the same; or the first behind another `prompt`.
     """
 
     def begin() -> tuple[Text, SamplingParams, bool]:
         loaded = playground.ready
+        if mode == "step":
+            return _step(playground, loaded, writing, prompt, settings)
         start = _start(playground, loaded, writing, mode, prompt)
         most, full = room(playground, loaded, len(start.ids), settings.length, settings.cut)
         return replace(start, full=full), settings.params(most, start.seed if mode == "again" else None), settings.cut
@@ -146,7 +149,12 @@ def _write(
     writing.running, writing.stopped = True, False
     try:
         start, params, cut = begin()
-        paints = stream(start.ids, params, cut, ALTERNATIVES)
+        drawn = len(start.steps) - start.base  # of this part, by a step before
+        most, least = (params.max_new_tokens or drawn) - drawn, max(0, params.min_new_tokens - drawn)
+        rest = replace(params, max_new_tokens=most, min_new_tokens=least) if drawn else params
+        paints = stream(start.ids, rest, cut, ALTERNATIVES, drawn)
+        if start.steps and not start.steps[-1].text:
+            paints = _joined(paints, start.steps, playground.tokenizer)
         first = next(paints)
         model = playground.ready.model
         steady = model is not None and model.rows_are_independent
@@ -194,7 +202,7 @@ def _frames(writing: Writing, paints: Iterator[Paint], start: Text, most: int, l
         paints.close()  # type: ignore[attr-defined]  # a generator; frees the slot
         finish = "error" if error else text.finish or "cancelled"
         text = replace(text, finish=finish, full=start.full and finish == "length")
-        if len(steps) > start.base:
+        if len(steps) > len(start.steps):
             writing.keep(text)
         writing.running = False
     sheet.end()
@@ -227,14 +235,55 @@ def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode,
     return replace(text, steps=steps, base=len(steps), finish=None, stats=None)
 
 
+def _step(
+    playground: Playground, loaded: Loaded, writing: Writing, prompt: str, settings: Settings
+) -> tuple[Text, SamplingParams, bool]:
+    """What to write one token behind, and with which settings: those of the last part, which it then belongs to, or new ones."""
+    text = writing.text
+    mode: Mode = "continue" if text is not None and render.whole(prompt) == text.prompt else "new"
+    start = _start(playground, loaded, writing, mode, prompt)
+    if mode == "continue" and text is not None and text.finish != "stop":  # then all is kept, also half of a character
+        start = replace(start, steps=_unsaid(text.steps), base=len(text.steps))
+        last = text.parts[-1] if text.parts else None
+        if last is not None and not last.cut and text.finish in ("length", "cancelled"):
+            seed = None if settings.seed.strip() else last.params.seed
+            if settings.params(last.params.max_new_tokens or 1, seed) == last.params:
+                room(playground, loaded, len(start.ids), 1, cut=False)
+                return replace(start, base=last.start), settings.params(len(start.steps) - last.start + 1, seed), False
+    room(playground, loaded, len(start.ids), 1, settings.cut)
+    return start, settings.params(1), settings.cut
+
+
+def _unsaid(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps, a character at their end that is not complete yet still to be said."""
+    if steps and steps[-1].text.endswith("\ufffd"):
+        return (*steps[:-1], replace(steps[-1], text=""))
+    return steps
+
+
+def _joined(paints: Iterator[Paint], before: Sequence[Step], tokenizer: Any) -> Iterator[Paint]:
+    """The paints of a request that goes on with one before, which may have ended within a character: each step's text is its part
+    of the whole."""
+    ids, said = [step.id for step in before], sum(len(step.text) for step in before)
+    try:
+        for paint in paints:
+            steps = []
+            for step in paint.steps:
+                ids.append(step.id)
+                text = tokenizer.decode(ids, skip_special_tokens=True)[said:]
+                said += 0 if text.endswith("\ufffd") else len(text)
+                steps.append(replace(step, text=text))
+            yield replace(paint, steps=tuple(steps))
+    finally:
+        paints.close()  # type: ignore[attr-defined]  # a generator
+
+
 def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
     """The steps to go on from, their texts joined being the whole text.
 
     What a stop string held back comes into view again. The bytes of a character that never was completed go.
     """
-    steps = text.steps
-    if steps and steps[-1].text.endswith("\ufffd"):
-        steps = (*steps[:-1], replace(steps[-1], text=""))
+    steps = _unsaid(text.steps)
     whole = tokenizer.decode([step.id for step in steps], skip_special_tokens=True)
     hidden = whole[sum(len(step.text) for step in steps) :]
     if "\ufffd" in hidden:

@@ -101,6 +101,40 @@ def test_the_keys_on_the_buttons_work(visit: Visit) -> None:
     expect(page.locator("#gen-undo")).to_be_enabled()
 
 
+def test_each_key_writes_one_token_and_shows_what_was_drawn(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    prompt(page).fill("猫")
+    whole = generate(page, tokens=5)
+    page.locator("#gen-undo").click()
+    expect(pieces(page)).to_have_count(0)
+    prompt(page).fill("猫")
+    for _ in range(5):  # faster than the model: none is lost
+        prompt(page).press("Alt+Enter")
+    expect(line(page)).to_contain_text("Wrote 5 tokens")
+    assert page.locator(".written").inner_text() == whole
+    expect(pieces(page).last).to_have_attribute("aria-selected", "true")
+    page.locator("#genlab").get_by_role("tab").first.focus()
+    page.keyboard.press("Control+z")
+    expect(line(page)).to_contain_text("Wrote 4 tokens")
+
+
+def test_the_shortcuts_are_listed_on_the_page(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    page.locator("#gen-keys summary").click()
+    expect(page.locator("#gen-keys dd")).to_have_text(
+        [
+            "generate",
+            "write only the next token, one each time",
+            "continue",
+            "stop",
+            "undo (outside a text field)",
+            "redo (outside a text field)",
+            "walk the pieces (in the text)",
+        ],
+        use_inner_text=True,
+    )
+
+
 def test_the_same_seed_writes_the_same_and_undo_goes_back(visit: Visit) -> None:
     page = visit("g")
     prompt(page).fill("猫")

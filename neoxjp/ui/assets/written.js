@@ -95,8 +95,15 @@ function select(piece, focus, told = true) {
   if (told) trigger("select", { at: written.chosen });
 }
 
+let newest = false; // tokens come one by one: the last one is looked at
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("#gen-buttons button");
+  if (button) newest = button.id === "gen-step" || Boolean(button.closest("#gen-step"));
+});
+
 function grow() {
   const value = props.value ?? "";
+  const before = pieces().length;
   const reading = view.matches(":hover") || view.contains(document.activeElement); // then nothing may move
   const follow = !reading && view.scrollHeight - view.scrollTop - view.clientHeight < 40;
   if (shown && value.startsWith(shown)) view.insertAdjacentHTML("beforeend", value.slice(shown.length));
@@ -110,7 +117,8 @@ function grow() {
   const count = pieces().length;
   const words = view.querySelector(".words");
   if (words) view.setAttribute("aria-label", JSON.parse(words.dataset.words).g_view.replace("{n}", count));
-  if (!selected && count) select(pieces()[0], false);
+  if (newest && count && count !== before) select(pieces()[count - 1], false);
+  else if (!selected && count) select(pieces()[0], false);
   if (follow) view.scrollTop = view.scrollHeight;
 }
 
@@ -168,12 +176,49 @@ const press = (id) => {
   const button = found?.matches("button") ? found : found?.querySelector("button");
   if (button && !button.disabled && button.offsetParent) button.click();
 };
+// One token a key, also for one who is faster than the model: keys that come while a token is under way are counted. A key that
+// is held down writes on without counting.
+const PATIENCE = 2000; // milliseconds after which a step that nobody saw start is given up
+let stepper = null; // the button, once a key was pressed
+let steps = 0, since = 0;
+const onButton = new MutationObserver(() => {
+  if (stepper.disabled) return;
+  since = 0;
+  if (steps) {
+    steps -= 1;
+    step(false);
+  }
+});
+function step(held) {
+  const button = document.getElementById("gen-step");
+  if (button !== stepper) onButton.observe(stepper = button, { attributeFilter: ["disabled"] });
+  if (stepper.disabled || Date.now() - since < PATIENCE) {
+    if (!held) steps = Math.min(steps + 1, 20);
+    return;
+  }
+  since = Date.now();
+  press("gen-step");
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.isComposing) return;
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    if (document.getElementById("gen-go")?.offsetParent) event.preventDefault();
-    press("gen-go");
-  } else if (event.key === "Escape") press("gen-stop");
+  if (event.isComposing || !document.getElementById("gen-buttons")?.offsetParent) return;
+  const control = event.ctrlKey || event.metaKey, key = event.key.toLowerCase();
+  let button = null;
+  if (key === "enter" && control) button = event.shiftKey ? "gen-more" : "gen-go";
+  else if (key === "enter" && event.altKey) {
+    event.preventDefault();
+    return step(event.repeat);
+  } else if (key === "escape") {
+    steps = 0;
+    return press("gen-stop");
+  }
+  else if (control && !event.target.closest?.("input, textarea")) { // in a field these keys undo what was typed
+    if (key === "z") button = event.shiftKey ? "gen-redo" : "gen-undo";
+    else if (key === "y") button = "gen-redo";
+  }
+  if (!button) return;
+  event.preventDefault();
+  press(button);
 });
 document.getElementById("gen-announce")?.setAttribute("aria-live", "polite");
 // On a narrow screen the settings are folded under the text until asked for. The page may still be drawing itself, and open them
