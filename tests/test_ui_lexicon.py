@@ -12,6 +12,7 @@ from gradio_client.exceptions import AppError
 
 from neoxjp.errors import CheckpointError, ParameterError
 from neoxjp.lab.tokens.lexicon import Entry, Spelling
+from neoxjp.lab.tokens.lexicon_stats import Group, Usage
 from neoxjp.render import lexicon as render_lexicon
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import lexicon_view
@@ -87,25 +88,35 @@ def test_a_range_that_is_none_is_said_in_both_languages(playground: Playground) 
 
 def test_an_entry_shows_spellings_to_press_and_neighbours_to_open(playground: Playground) -> None:
     id = playground.tokenizer.encode("慶應")[0]
-    html, use = entry_of(playground, id, EN)
+    html, use = entry_of(playground, str(id), EN)
     assert 'data-add="慶應"' in html
+    assert 'data-use="慶応"' in html
     assert f'data-entry="{id - 1}"' in html
     assert f'data-entry="{id + 1}"' in html
     assert use.interactive
-    html, use = entry_of(playground, None, JA)
-    assert "行を押すか" in html
-    assert not use.interactive
+    for nothing in ("", " 　"):
+        html, use = entry_of(playground, nothing, JA)
+        assert "行を押すか" in html
+        assert not use.interactive
+
+
+def test_an_id_is_read_as_it_is_typed(playground: Playground) -> None:
+    for typed in ("2", " ２　", "0002"):
+        assert 'data-id="2"' in entry_of(playground, typed, EN)[0]
+    for typed in ("-1", "1.5", "猫", "1 2", "9" * 30):
+        with pytest.raises(ParameterError, match="is not an id: write one whole number"):
+            entry_of(playground, typed, EN)
 
 
 @pytest.mark.parametrize("piece", ["<|byte240|>", "<SP>", "<|emoji1|>", ",", "<|endoftext|>"])
 def test_every_kind_of_entry_can_be_drawn(playground: Playground, piece: str) -> None:
-    html, _ = entry_of(playground, playground.tokenizer.vocabulary.ids[piece], JA)
+    html, _ = entry_of(playground, str(playground.tokenizer.vocabulary.ids[piece]), JA)
     assert html.count("<article") == 1
 
 
 def test_an_id_out_of_range_is_said_without_a_path(playground: Playground) -> None:
     with pytest.raises(ParameterError, match="id 99999 is not in this vocabulary") as caught:
-        entry_of(playground, 99_999, EN)
+        entry_of(playground, "99999", EN)
     assert "/" not in str(caught.value)
 
 
@@ -120,8 +131,8 @@ def test_spellings_past_two_hundred_are_folded() -> None:
 
 def test_a_random_entry_comes_from_what_is_listed(playground: Playground) -> None:
     chosen = {random_id(playground, *filters(kind="blank")) for _ in range(60)}
-    assert chosen == {playground.tokenizer.vocabulary.ids[tag] for tag in ("<SP>", "<BR>", "<TAB>")}
-    assert not isinstance(random_id(playground, *filters(query="麒麟")), int)
+    assert chosen == {str(playground.tokenizer.vocabulary.ids[tag]) for tag in ("<SP>", "<BR>", "<TAB>")}
+    assert not isinstance(random_id(playground, *filters(query="麒麟")), str)
 
 
 def test_the_csv_holds_what_is_listed_and_opens_as_no_formula(playground: Playground) -> None:
@@ -139,6 +150,15 @@ def test_the_numbers_follow_the_text(playground: Playground) -> None:
     assert "ids are counted here" in stats_of(playground, "", EN)[1]
     with pytest.raises(ParameterError, match="up to 2 can be cut here"):
         stats_of(Playground(loaded=playground.loaded, limits=Limits(characters=2)), "猫と猫", EN)
+
+
+def test_a_share_that_is_not_nothing_never_reads_as_nothing() -> None:
+    shown = [render_lexicon.percent(share) for share in (0, 1e-9, 0.00049, 0.0005, 0.612, 1)]
+    assert shown == ["0.0 %", "< 0.1 %", "< 0.1 %", "0.1 %", "61.2 %", "100.0 %"]
+    used = Usage(tokens=1, ids=1, of=32_000, once=1, covering=(), by_kind=(Group("word", 31_000, 1),), by_script=(), frequent=())
+    usage = render_lexicon.usage(used, EN)
+    assert "1 tokens of 1 different ids: &lt; 0.1 % of the 32,000" in usage
+    assert "1 of 31000 (&lt; 0.1 %)" in usage
 
 
 def test_another_folder_stands_beside_the_loaded_vocabulary(playground: Playground, tmp_path: Path) -> None:

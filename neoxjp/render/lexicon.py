@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from neoxjp.lab.tokens.lexicon import typed
 from neoxjp.render import SCRIPTS, Words, attributes, bar, notice, visible, whole
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 SPELLINGS_SHOWN = 200  # of an opened entry; the rest is folded
 SIGNS: dict[str, str] = {**{str(script): sign for script, sign in SCRIPTS.items()}, "mixed": "漢あ"}
-PERCENT = "{:.1f} %"
 
 
 def entries(rows: Sequence["Row"], first: int, total: int, of: int, say: Words) -> str:
@@ -83,7 +83,7 @@ def entry(found: "Entry", say: Words) -> str:
     here = f'<span class="here" lang="ja"><i>{found.id}</i> {visible(found.piece)}</span>'
     after = "".join(_near(id, piece, say) for id, piece in found.neighbours if id > found.id)
     return (
-        f'<article class="entry"{attributes(data_id=found.id)}>{head}{never}{spellings}'
+        f'<article class="entry"{attributes(data_id=found.id, data_use=typed(found))}>{head}{never}{spellings}'
         f"<h4>{escape(say('v_neighbours'))}</h4><p class='near'>{near}{here}{after}</p></article>"
     )
 
@@ -122,7 +122,7 @@ def usage(used: "Usage", say: Words) -> str:
     """What a text takes of the vocabulary: bars of the used share, on a scale that ends at all of its entries."""
     if not used.tokens:
         return notice(say("v_no_text"))
-    share = PERCENT.format(100 * used.ids / used.of)
+    share = percent(used.ids / used.of)
     line = say("v_used", tokens=f"{used.tokens:,}", ids=f"{used.ids:,}", of=f"{used.of:,}", share=share)
     covered = " ".join(say("v_covering", share=f"{100 * part:.0f}", n=f"{ids:,}") for part, ids in used.covering)
     kinds = chart(say("v_used_by_kind"), ((say(f"kind_{group.name}"), group) for group in used.by_kind), say)
@@ -146,10 +146,15 @@ def chart(title: str, groups: Iterable[tuple[str, "Group"]], say: Words) -> str:
             drawn = (
                 _no_bar(label)
                 if not part
-                else bar(part, 1, label, spoken=say("v_used_of", used=group.used, of=group.ids, share=PERCENT.format(100 * part)))
+                else bar(part, 1, label, spoken=say("v_used_of", used=group.used, of=group.ids, share=percent(part)))
             )
         lines.append(f'<tr><th scope="row">{escape(name)}</th><td>{drawn}</td></tr>')
     return f'<section><h4>{escape(title)}</h4><table class="chart"><tbody>{"".join(lines)}</tbody></table></section>'
+
+
+def percent(share: float) -> str:
+    """0.612 → "61.2 %", 0.0 → "0.0 %"; what is there but rounds to nothing is "< 0.1 %"."""
+    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
 def _no_bar(label: str) -> str:

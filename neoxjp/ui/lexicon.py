@@ -50,7 +50,7 @@ class Lexicon:
     turns: tuple[gr.Button, gr.Button]  # back and forth
     download: gr.Button
     csv: gr.Textbox
-    id: gr.Number  # of the opened entry
+    id: gr.Textbox  # of the opened entry
     random: gr.Button
     use: gr.Button
     entry: gr.HTML
@@ -77,8 +77,16 @@ def build(playground: Playground) -> Lexicon:
             csv = gr.Textbox(visible="hidden", show_label=False)
         with gr.Column(scale=5, min_width=300, elem_classes="card side lexicon-entry"):
             with gr.Row(elem_classes="look-up one-line"):
-                # the list's first row, which is marked there; Gradio's field writes a 0 where it is given nothing
-                opened = gr.Number(0, label=label("v_id"), precision=0, elem_id="v-id", min_width=110)
+                # no gr.Number: that one writes a 0 where it is given nothing, and id 0 would be looked up
+                opened = gr.Textbox(
+                    "",
+                    label=label("v_id"),
+                    max_lines=1,
+                    max_length=20,
+                    elem_id="v-id",
+                    min_width=110,
+                    html_attributes=gr.InputHTMLAttributes(spellcheck=False),
+                )
                 chance = gr.Button(label("v_random"), size="sm", min_width=90, elem_id="v-random")
                 use = gr.Button(label("v_use"), size="sm", min_width=90, elem_id="v-use", interactive=False)
             entry = _pressed("v-entry", f'<p class="hint">{both("v_entry_hint")}</p>')
@@ -202,8 +210,8 @@ def connect(section: Lexicon, playground: Playground, text: gr.Textbox, due: gr.
 
         return on_turn
 
-    def on_id(id: int | None, request: gr.Request) -> tuple[Any, ...]:
-        return guarded(entry_of, playground, id, request=request, empty=(gr.Button(interactive=False),))
+    def on_id(id: str | None, request: gr.Request) -> tuple[Any, ...]:
+        return guarded(entry_of, playground, id or "", request=request, empty=(gr.Button(interactive=False),))
 
     due.change(on_due, section.drawn, [section.drawn, section.anew], **live)
     gr.on([section.anew.change, *(control.change for control in filters)], draw, filters, listed, **live)
@@ -211,28 +219,17 @@ def connect(section: Lexicon, playground: Playground, text: gr.Textbox, due: gr.
         button.click(turn(step), [section.page, *filters], listed, **silent)
     gr.on([section.anew.change, section.id.change], on_id, section.id, [section.entry, section.use], **live)
 
-    def on_press(event: gr.EventData, text: str) -> tuple[Any, Any]:
-        pressed = event._data if isinstance(event._data, dict) else {}
-        id, add = pressed.get("entry"), pressed.get("add")
-        if isinstance(add, str):
-            return gr.skip(), (text or "") + add
-        return (id if type(id) is int else gr.skip()), gr.skip()
-
+    # In the browser: an answer of the server's would undo what was pressed or typed meanwhile.
+    pressed = "(id, text) => neoxjp.lexicon.pressed(id, text)"
     difference = section.difference
     for view in (section.view, section.entry, section.stats, section.usage, difference.view):
-        view.select(on_press, text, [section.id, text], **silent)
+        view.select(None, [section.id, text], [section.id, text], js=pressed, api_visibility="private")
 
     def on_random(*values: Any) -> Any:
         try:
             return random_id(playground, *values)
         except NeoxjpError:
             return gr.skip()  # the list says why already
-
-    def on_use(id: int | None, text: str) -> Any:
-        try:
-            return (text or "") + lexicon.typed(lexicon.entry(playground.tokenizer, id))  # type: ignore[arg-type]
-        except NeoxjpError:
-            return gr.skip()
 
     def on_download(*values: Any) -> str:
         try:
@@ -241,7 +238,9 @@ def connect(section: Lexicon, playground: Playground, text: gr.Textbox, due: gr.
             return ""
 
     section.random.click(on_random, filters, section.id, **silent)
-    section.use.click(on_use, [section.id, text], text, **silent).then(None, js=TO_TEXT, api_visibility="private")
+    section.use.click(None, text, text, js="(text) => neoxjp.lexicon.used(text)", api_visibility="private").then(
+        None, js=TO_TEXT, api_visibility="private"
+    )
     save = "(text) => { if (text) neoxjp.download(text, 'vocabulary.csv', 'text/csv;charset=utf-8') }"
     section.download.click(on_download, filters, section.csv, **silent).then(None, section.csv, js=save, api_visibility="private")
     _connect_stats(section, playground, text, due, live)

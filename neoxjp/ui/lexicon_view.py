@@ -1,6 +1,8 @@
 """What the vocabulary explorer's handlers show: the list, an entry, the numbers, the difference of two vocabularies, the CSV."""
 
 import random
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +47,24 @@ def turned(page: int, total: int) -> tuple[int, int, tuple[Any, Any]]:
     return page, page * PAGE, (gr.Button(interactive=page > 0), gr.Button(interactive=page < last))
 
 
-def entry_of(playground: Playground, id: int | None, say: Words) -> tuple[str, Any]:
-    """One entry as HTML, and the button that puts it into the text."""
-    if id is None:
+def entry_of(playground: Playground, id: str, say: Words) -> tuple[str, Any]:
+    """One entry as HTML, and the button that puts it into the text. `id` as typed: "17749", "１７７４９"; "": none is looked up.
+
+    Raises:
+        ParameterError: it is no number, or no id of this vocabulary.
+    """
+    digits = unicodedata.normalize("NFKC", id[:100]).strip()
+    if not digits:
         return f'<p class="hint">{say("v_entry_hint")}</p>', gr.Button(interactive=False)
-    return render_lexicon.entry(lexicon.entry(playground.tokenizer, id), say), gr.Button(interactive=True)
+    if not re.fullmatch("[0-9]{1,9}", digits):
+        raise said(ParameterError, "v_no_id", found=repr(digits[:20]))
+    return render_lexicon.entry(lexicon.entry(playground.tokenizer, int(digits)), say), gr.Button(interactive=True)
 
 
 def random_id(playground: Playground, *values: Any) -> Any:
-    """One of the ids that the filters leave; nothing where they leave none."""
+    """One of the ids that the filters leave, as a string; nothing where they leave none."""
     ids = lexicon.select(playground.tokenizer, filters_of(*values))
-    return random.choice(ids.tolist()) if ids.size else gr.skip()
+    return str(random.choice(ids.tolist())) if ids.size else gr.skip()
 
 
 def csv_of(playground: Playground, *values: Any) -> str:

@@ -1,5 +1,5 @@
 // The vocabulary's lists and entries: `js_on_load` of those components, so `element` and `trigger` are given. The HTML is from
-// render/lexicon.py, everything escaped there. A press tells the server which entry to open, or which spelling to use.
+// render/lexicon.py, everything escaped there. A press fills in the id to open, or adds a spelling to the text.
 const mark = () => {
   const shown = document.querySelector("#v-entry .entry")?.dataset.id; // however it was looked up
   for (const row of document.querySelectorAll("#v-list tr[data-entry]")) row.classList.toggle("chosen", row.dataset.entry === shown);
@@ -7,8 +7,18 @@ const mark = () => {
 const told = (event) => {
   const target = event.target.closest("[data-add], [data-entry]");
   if (!target || !element.contains(target)) return;
-  const { add, entry } = target.dataset;
-  trigger("select", add === undefined ? { entry: Number(entry) } : { add });
+  window.neoxjp.lexicon.press = { ...target.dataset };
+  trigger("select", {});
+};
+window.neoxjp.lexicon ??= {
+  press: {},
+  // What the last press makes of the id that is looked up and of the text above.
+  pressed(id, text) {
+    const { add, entry } = this.press;
+    return add === undefined ? [entry, text] : [id, (text ?? "") + add];
+  },
+  // The text with the opened entry behind it.
+  used: (text) => (text ?? "") + (document.querySelector("#v-entry .entry")?.dataset.use ?? ""),
 };
 element.addEventListener("click", told);
 

@@ -53,6 +53,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "v_random": ("ランダムに 1 つ", "Random entry"),
     "v_use": ("上の文章に加える", "Use in the text"),
     "v_entry_hint": ("行を押すか、id を入れてください。", "Press a row, or write an id."),
+    "v_no_id": ("{found} は id ではありません。0 からの整数を 1 つ入れてください。",
+                "{found} is not an id: write one whole number from 0."),
     "v_writes": ("戻すと", "decodes to"),
     "v_writes_byte": ("（前後のバイトと合わせて 1 文字）", "(a character, with the bytes beside it)"),
     "v_spellings": ("この id の表記 {n} 通り", "Spellings of this id: {n}"),
