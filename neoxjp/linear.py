@@ -9,7 +9,6 @@ numbers: a row's result does not depend on its neighbours, bit for bit. The pack
 import ctypes
 import functools
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,14 +23,14 @@ from neoxjp.errors import ParameterError
 Format = Literal["float16", "int8"]
 QUANTIZATIONS = (None, "int8")
 _AT_ONCE = 2**20  # numbers of a weight that are quantized at a time: bounds the float32 copies
-_KEPT_ROWS = 16  # up to so many, the place where a row is scaled is kept from call to call
+_FBGEMM: tuple[Literal["fbgemm", "dynamic"], ...] = ("fbgemm", "dynamic")  # the kernels whose packed weights are fbgemm's objects
 
 
 @dataclass(frozen=True)
 class Kernel:
     """A way to multiply with a packed weight here."""
 
-    name: Literal["fbgemm", "int_mm", "dequantized"]
+    name: Literal["fbgemm", "dynamic", "int_mm", "dequantized"]
     limit: int = 127  # the largest weight that its sums hold exactly
     passed_over: str | None = None  # why no better one
 
@@ -86,7 +85,7 @@ class PackedLinear(nn.Module):
             return
         values, scale = quantize(weight, packing.kernel.limit)
         self.forward = getattr(self, f"_{packing.kernel.name}")
-        if packing.kernel.name == "fbgemm":
+        if packing.kernel.name in _FBGEMM:
             self._packed = _prepack_int8(values, scale)
         else:
             self.register_buffer("_values", values, persistent=False)
@@ -98,22 +97,28 @@ class PackedLinear(nn.Module):
         rows = flat.shape[0]
         steady = steady_rows(rows)
         if steady == rows and x.dim() > 1:
-            return torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
+            return _operator("linear_dynamic_fp16")(x, self._packed)
         filled = flat.new_empty(steady, self.in_features)
         filled[:rows] = flat
         filled[rows:] = 0.0
-        out = torch.ops.quantized.linear_dynamic_fp16(filled, self._packed)
+        out = _operator("linear_dynamic_fp16")(filled, self._packed)
         return out[:rows].view(*x.shape[:-1], self.out_features)
 
     def _fbgemm(self, x: Tensor) -> Tensor:
-        """fbgemm rounds activations by the range of the whole tensor: rows scaled to ±1, and one more that pins the range."""
+        """Rows scaled to ±1 and rounded to steps of 1/127."""
         flat = x if x.dim() == 2 else x.reshape(-1, self.in_features)
         largest = _largest(flat)
-        rows = flat.shape[0]
-        pinned, scaled = _scratch.pinned(rows, self.in_features)
-        torch.div(flat, largest, out=scaled)
-        out = torch.ops.quantized.linear_dynamic(pinned, self._packed, False).narrow(0, 0, rows).mul_(largest)
+        out = _operator("linear_with_input_q_dq_qweight_dq_output_fp32")(flat / largest, 1 / 127, 128, self._packed).mul_(largest)
         return out if x.dim() == 2 else out.view(*x.shape[:-1], self.out_features)
+
+    def _dynamic(self, x: Tensor) -> Tensor:
+        """The same where the step is taken from the range of the whole tensor: one more row makes that range [-128/127, 1]."""
+        flat = x.reshape(-1, self.in_features)
+        largest = _largest(flat)
+        pinned = F.pad(flat / largest, (0, 0, 0, 1))
+        pinned[-1, :2] = torch.tensor([1.0, -128 / 127])
+        out = torch.ops.quantized.linear_dynamic(pinned, self._packed, False)[:-1].mul_(largest)
+        return out.view(*x.shape[:-1], self.out_features)
 
     def _int_mm(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, self.in_features)
@@ -133,12 +138,12 @@ class PackedLinear(nn.Module):
         """`.to`, `.cuda`, `.float` of the model come here; only the device may change, and not of fbgemm's objects."""
         self.check_move(fn)
         super()._apply(fn, recurse)
-        if self.kernel.name != "fbgemm":
+        if self.kernel.name not in _FBGEMM:
             self._scale = self._scale.float()
         return self
 
     def check_move(self, fn: Any) -> None:
-        if self.kernel.name == "fbgemm" and fn(torch.empty(0)).device.type != "cpu":
+        if self.kernel.name in _FBGEMM and fn(torch.empty(0)).device.type != "cpu":
             raise ParameterError(
                 f"weights packed as {self.format} stay on the CPU: load the model again with device_map for another device."
             )
@@ -147,27 +152,11 @@ class PackedLinear(nn.Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, {self.format}, {self.kernel.name}"
 
 
-class _Scratch(threading.local):
-    """Where rows are scaled for fbgemm, one a thread and shape."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
-
-    def pinned(self, rows: int, size: int) -> tuple[Tensor, Tensor]:
-        """(rows + 1, size) float32 whose last row makes the range [-128/127, 1], a step of 1/127; and its first rows, to fill."""
-        found = self._kept.get((rows, size))
-        if found is None:
-            with torch.inference_mode(False):
-                pinned = torch.empty(rows + 1, size)
-                pinned[rows] = 0.0
-                pinned[rows, :2] = torch.tensor([1.0, -128 / 127])
-                found = pinned, pinned[:rows]
-            if rows <= _KEPT_ROWS:
-                self._kept[rows, size] = found
-        return found
-
-
-_scratch = _Scratch()
+@functools.cache
+def _operator(name: str) -> Any:
+    """One of torch's quantized operators, without the Python around it: 3 µs a call, with 25 calls a token of a small model."""
+    packet = getattr(torch.ops.quantized, name)
+    return getattr(packet, "_op", packet)
 
 
 def _largest(x: Tensor) -> Tensor:
@@ -308,6 +297,7 @@ def _said(format: Format, kernel: Kernel) -> str:
     how = {
         ("float16", "fbgemm"): "float16 weights, float32 activations (fbgemm)",
         ("int8", "fbgemm"): "int8 weights and activations (fbgemm)",
+        ("int8", "dynamic"): "int8 weights and activations (torch's quantized linear)",
         ("int8", "int_mm"): "int8 weights and activations (torch._int_mm)",
         ("int8", "dequantized"): "int8 weights, brought back to floats for each product (torch)",
     }[format, kernel.name]
@@ -354,13 +344,13 @@ def int8_kernel(device: str) -> Kernel:
     Without VNNI, AVX2 adds two products of 8 × 8 bits in 16 and saturates: there weights of 7 bits are exact, and the
     activations, whose outliers need the range more, keep their 8.
     """
-    refused = []
-    if device == "cpu":
+    refused: list[str] = []
+    for name in _FBGEMM if device == "cpu" else ():
         for limit in (127, 64):
-            why = _wrong_sums("fbgemm", limit, device)
+            why = _wrong_sums(name, limit, device)
             if why is None:
-                return Kernel("fbgemm", limit)
-        refused.append(f"fbgemm: {why}")
+                return Kernel(name, limit, "; ".join(refused) or None)
+        refused.append(f"{name}: {why}")
     for limit in (127, 64):
         why = _wrong_sums("int_mm", limit, device)
         if why is None:
@@ -368,7 +358,7 @@ def int8_kernel(device: str) -> Kernel:
     return Kernel("dequantized", 127, "; ".join([*refused, f"torch._int_mm: {why}"]))
 
 
-def _wrong_sums(name: Literal["fbgemm", "int_mm"], limit: int, device: str) -> str | None:
+def _wrong_sums(name: Literal["fbgemm", "dynamic", "int_mm"], limit: int, device: str) -> str | None:
     """What a kernel says or gets wrong on the largest sums there are: rows of ±127 against weights of ±limit."""
     weight = torch.full((64, 256), float(limit), device=device)
     weight[1::2] *= -1

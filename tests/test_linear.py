@@ -18,6 +18,8 @@ from tests.tiny_model import our_config, ours
 CPU = torch.device("cpu")
 FBGEMM = linear.fp16_refusal() is None
 KERNELS = [linear.int8_kernel("cpu"), Kernel("dequantized")]
+if linear._wrong_sums("dynamic", 64, "cpu") is None:
+    KERNELS.append(Kernel("dynamic", 64))
 if linear._wrong_sums("int_mm", 64, "cpu") is None:
     KERNELS.append(Kernel("int_mm", 64))
 PACKINGS = [Packing("int8", kernel, torch.float32, torch.float16) for kernel in dict.fromkeys(KERNELS)]
@@ -83,8 +85,18 @@ def test_int8_products_are_those_of_whole_numbers():
 
 def test_the_largest_sums_are_exact():
     for packing in PACKINGS:
-        if packing.kernel.name == "fbgemm" and packing.format == "int8":
-            assert linear._wrong_sums("fbgemm", packing.kernel.limit, "cpu") is None
+        if packing.kernel.name in ("fbgemm", "dynamic") and packing.format == "int8":
+            assert linear._wrong_sums(packing.kernel.name, packing.kernel.limit, "cpu") is None
+
+
+@pytest.mark.skipif(linear._wrong_sums("fbgemm", 64, "cpu") is not None, reason="no fbgemm here")
+def test_a_step_that_is_given_is_the_one_that_is_found_from_the_range():
+    weight, x = weight_and_rows(size=512)
+    given, found = (
+        PackedLinear(weight, Packing("int8", Kernel(name, 64), torch.float32, torch.float16)) for name in linear._FBGEMM
+    )
+    for rows in (1, 2, 9, 70):
+        assert torch.equal(given(x[:rows]), found(x[:rows]))
 
 
 def test_a_weight_is_quantized_row_by_row_and_a_row_of_zeros_stays():
@@ -107,13 +119,18 @@ def test_not_a_number_stays_visible(packing):
 
 
 def test_kernels_that_are_absent_or_wrong_are_passed_over(monkeypatch):
-    monkeypatch.setattr(linear, "_wrong_sums", lambda name, limit, device: "no such operator" if name == "fbgemm" else None)
-    found = linear.int8_kernel.__wrapped__("cpu")
-    assert (found.name, found.passed_over) == ("int_mm", "fbgemm: no such operator")
+    for absent, wanted, said in (
+        (("fbgemm",), "dynamic", "fbgemm: no such operator"),
+        (("fbgemm", "dynamic"), "int_mm", "fbgemm: no such operator; dynamic: no such operator"),
+    ):
+        monkeypatch.setattr(linear, "_wrong_sums", lambda name, *_, absent=absent: "no such operator" if name in absent else None)
+        found = linear.int8_kernel.__wrapped__("cpu")
+        assert (found.name, found.passed_over) == (wanted, said)
     monkeypatch.setattr(linear, "_wrong_sums", lambda name, limit, device: "its sums overflow here")
     found = linear.int8_kernel.__wrapped__("cpu")
     assert found.name == "dequantized"
-    assert found.passed_over == "fbgemm: its sums overflow here; torch._int_mm: its sums overflow here"
+    wrong = "its sums overflow here"
+    assert found.passed_over == f"fbgemm: {wrong}; dynamic: {wrong}; torch._int_mm: {wrong}"
 
 
 def test_sums_that_overflow_are_found_and_avoided_by_smaller_weights(monkeypatch):
