@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from neoxjp.errors import NeoxjpError
@@ -66,7 +68,7 @@ def test_a_written_text_is_read_by_its_own_ids(playground: Playground) -> None:
     loaded, writing = playground.ready, written(playground, "東", "京都")  # cut anew, 東京 would be one token
     assert writing.text is not None
     found = shown(playground, writing, prompt="ignored")
-    assert found.ids == writing.text.ids
+    assert found.of == (loaded.serial, writing.text.ids)
     assert found.heat == records.heat_of_ids(loaded.model, loaded.tokenizer, writing.text.ids)
     assert [piece.ids for piece in found.heat.pieces] == [(id,) for id in writing.text.ids]
     assert found.heat.pieces[0].bits is None
@@ -74,9 +76,28 @@ def test_a_written_text_is_read_by_its_own_ids(playground: Playground) -> None:
 
 def test_before_anything_is_written_the_opening_is_read(playground: Playground) -> None:
     found = shown(playground, Writing(), prompt="猫が")
-    assert (found.heat.text, found.ids) == ("猫が", ())
+    assert (found.heat.text, found.of) == ("猫が", (playground.serial, tuple(playground.tokenizer.encode("猫が"))))
     with pytest.raises(NeoxjpError, match="Press Generate above or write a text here"):
         shown(playground, Writing())
+
+
+def test_what_is_of_an_earlier_text_says_so_until_that_text_is_back(playground: Playground) -> None:
+    visitor: Any = SimpleNamespace(headers={"accept-language": "en"})
+
+    def told(writing: Writing, prompt: str, of: Any) -> Any:
+        return heat.earlier(playground, writing, prompt, of, "heat_changed", visitor)
+
+    opening, first, second = Writing(), written(playground, "東", "京"), written(playground, "東", "京都")
+    of = heat.above(playground, first, "")
+    assert told(first, "whatever the opening", of) == ""
+    assert "The text above has changed" in told(second, "", of)
+    of = heat.above(playground, opening, "猫が")
+    assert told(opening, "猫が", of) == ""
+    for writing, prompt in ((opening, "猫を"), (opening, ""), (first, "猫が")):
+        assert "The text above has changed" in told(writing, prompt, of)
+    assert told(first, "", None) == gr.skip()  # nothing is on show
+    first.running = True
+    assert told(first, "", of) == gr.skip()  # not before the new text is there
 
 
 def test_a_text_of_another_model_is_refused(playground: Playground) -> None:

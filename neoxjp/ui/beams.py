@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from neoxjp import render
 from neoxjp.errors import ParameterError
 from neoxjp.lab.generation.beams import MOST_BEAMS, MOST_NEW
 from neoxjp.render import beams as render_beams
 from neoxjp.ui.answers import check_length, expected, guarded, said
 from neoxjp.ui.heat import script
 from neoxjp.ui.session import Playground
-from neoxjp.ui.strings import Words, both, label
+from neoxjp.ui.strings import Words, both, label, language, words
 from neoxjp.ui.zerogpu import gpu
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Beams:
     new: gr.Slider
     penalty: gr.Slider
     go: gr.Button
+    of: gr.State  # serial of the model and opening of the tree on show
+    line: gr.HTML
     view: gr.HTML
 
     @property
@@ -56,24 +59,39 @@ def build(playground: Playground) -> Beams:
             penalty = slider("penalty", *PENALTIES, 1.0, 0.1)
         with gr.Row(elem_classes="lab-controls"):
             go = gr.Button(label("beams_go"), variant="primary", elem_id="beams-go", min_width=110)
+        line = gr.HTML(elem_id="beams-line", apply_default_css=False)
         press = f'<p class="lab-hint">{both("beams_press")}</p>'
         view = gr.HTML(press, elem_id="beams-view", apply_default_css=False, js_on_load=script("told.js"))
-    return Beams(number, new, penalty, go, view)
+    return Beams(number, new, penalty, go, gr.State(None), line, view)
 
 
 def connect(section: Beams, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
-    """Wire the events. `tab` is the tab above; nothing here follows `due`: a search begins with a click."""
+    """Wire the events. `tab` is the tab above; with `due` a tree of another opening says so: a search begins with a click."""
     grown = grower(playground)
 
-    def search(prompt: str, number: int, new: int, penalty: float, request: gr.Request) -> str:
-        def show(say: Words) -> tuple[str]:
-            return (render_beams.view(tree_of(playground, grown, prompt or "", number, new, penalty), prompt or "", say),)
+    def search(prompt: str, number: int, new: int, penalty: float, request: gr.Request) -> tuple[Any, ...]:
+        def show(say: Words) -> tuple[Any, ...]:
+            of = playground.ready.serial, prompt or ""
+            return "", render_beams.view(tree_of(playground, grown, of[1], number, new, penalty), of[1], say), of
 
-        return str(guarded(show, request=request, empty=())[0])
+        return guarded(show, request=request, empty=("", None))
+
+    def told(prompt: str, of: tuple[int, str] | None, request: gr.Request) -> Any:
+        if of is None:
+            return gr.skip()
+        return "" if of == (playground.serial, prompt or "") else render.notice(words(language(request))("beams_changed"))
 
     asked = [tab.prompt, section.number, section.new, section.penalty]
     queued: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "lab"}
-    section.go.click(search, asked, section.view, **queued)
+    quiet: dict[str, Any] = {
+        "queue": False,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "trigger_mode": "always_last",
+    }
+    searched = section.go.click(search, asked, [section.line, section.view, section.of], **queued)
+    searched.then(told, [tab.prompt, section.of], section.line, **quiet)  # the opening may have changed meanwhile
+    gr.on([due.change, tab.prompt.change], told, [tab.prompt, section.of], section.line, **quiet)
 
 
 def endpoints(playground: Playground) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from neoxjp import render
-from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.lab.generation.heat import Heat as Record
 from neoxjp.lab.generation.heat import Pair, heat_of_steps, pair_of, spans_of
 from neoxjp.render import heat as render_heat
@@ -22,6 +22,9 @@ from neoxjp.ui.writing import Writing
 
 if TYPE_CHECKING:
     from neoxjp.ui.generate import GenerateTab
+
+Above = tuple[int, tuple[int, ...]]
+"""What a section looked at: the serial of the model, and the ids of the text above."""
 
 CONTEXTS = 4  # a text may be so many contexts long
 PAIRS = {
@@ -39,7 +42,7 @@ class Shown:
     """What is on show."""
 
     heat: Record
-    ids: tuple[int, ...] | None  # of the text written above, () of an opening; None: the text came from the field
+    of: Above | None  # None: the text came from the field
 
 
 @dataclass(frozen=True)
@@ -132,12 +135,9 @@ def connect(section: Heat, playground: Playground, tab: "GenerateTab", due: gr.N
     def recolour(shown: Shown | None, measure: Measure, request: gr.Request) -> Any:
         return gr.skip() if shown is None else view_of(playground, shown, measure, words(language(request)))
 
-    def look(writing: Writing, shown: Shown | None, request: gr.Request) -> Any:
-        say = words(language(request))
-        if shown is None or shown.ids is None or writing.running:
-            return gr.skip()
-        now = () if writing.text is None else writing.text.ids
-        return "" if now == shown.ids else render.notice(say("heat_changed"))
+    def look(writing: Writing, prompt: str, shown: Shown | None, request: gr.Request) -> Any:
+        of = None if shown is None else shown.of
+        return earlier(playground, writing, prompt or "", of, "heat_changed", request)
 
     def show_pair(first: str, second: str, request: gr.Request) -> tuple[Any, ...]:
         def show(say: Words) -> tuple[str]:
@@ -149,9 +149,11 @@ def connect(section: Heat, playground: Playground, tab: "GenerateTab", due: gr.N
 
     asked = [tab.writing, tab.prompt, section.text, section.measure]
     out = [section.line, section.view, section.shown]
-    gr.on([section.go.click, section.text.submit], colour, asked, out, **queued)
+    coloured = gr.on([section.go.click, section.text.submit], colour, asked, out, **queued)
     section.measure.change(recolour, [section.shown, section.measure], section.view, **quiet)
-    due.change(look, [tab.writing, section.shown], section.line, **quiet)
+    now: tuple[Any, ...] = (look, [tab.writing, tab.prompt, section.shown], section.line)
+    coloured.then(*now, **quiet)  # the text may have changed meanwhile
+    gr.on([due.change, tab.prompt.change], *now, trigger_mode="always_last", **quiet)
     fields = [section.first, section.second]
     gr.on([section.compare.click, section.first.submit, section.second.submit], show_pair, fields, section.pair, **queued)
     for name, chip in section.examples.items():
@@ -204,10 +206,9 @@ def heat_of(playground: Playground, scored: Scorer, writing: Writing, prompt: st
     """The text of the field, or what stands above."""
     if text:
         return Shown(heat_of_text(playground, scored, text), None)
-    if writing.text is None and prompt:
-        return Shown(heat_of_text(playground, scored, prompt), ())
     ids = ids_above(playground, writing, prompt)
-    return Shown(heat_of_written(playground, scored, ids), ids)
+    found = heat_of_text(playground, scored, prompt) if writing.text is None else heat_of_written(playground, scored, ids)
+    return Shown(found, above(playground, writing, prompt))
 
 
 def ids_above(playground: Playground, writing: Writing, prompt: str) -> tuple[int, ...]:
@@ -225,6 +226,22 @@ def ids_above(playground: Playground, writing: Writing, prompt: str) -> tuple[in
     if writing.text.serial != loaded.serial:
         raise said(ParameterError, "g_other_model")
     return writing.text.ids
+
+
+def above(playground: Playground, writing: Writing, prompt: str) -> Above | None:
+    """What the sections look at now; None: nothing that could be looked at."""
+    try:
+        return playground.ready.serial, ids_above(playground, writing, prompt)
+    except NeoxjpError:
+        return None
+
+
+def earlier(playground: Playground, writing: Writing, prompt: str, of: Above | None, key: str, request: gr.Request) -> Any:
+    """For a section's line: a sentence where it shows another text than the one above, "" where it is that; of None: skip."""
+    if of is None or writing.running:
+        return gr.skip()
+    say = words(language(request))
+    return "" if above(playground, writing, prompt) == of else render.notice(say(key))
 
 
 def heat_of_text(playground: Playground, scored: Scorer, text: str) -> Record:

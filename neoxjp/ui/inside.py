@@ -11,7 +11,7 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.render import inside as render_inside
 from neoxjp.ui.answers import check_length, expected, guarded, message_of, said
 from neoxjp.ui.api import whole_numbers
-from neoxjp.ui.heat import ids_above, script
+from neoxjp.ui.heat import above, earlier, ids_above, script
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label
 from neoxjp.ui.writing import Writing
@@ -35,6 +35,8 @@ class Inside:
     layer: gr.Slider
     head: gr.Slider
     go: gr.Button
+    of: gr.State  # what is on show, an `Above`
+    line: gr.HTML
     attention: gr.HTML
     lens: gr.HTML
 
@@ -73,6 +75,7 @@ def build(playground: Playground) -> Inside:
             ]
         with gr.Row(elem_classes="lab-controls"):
             go = gr.Button(label("inside_go"), variant="primary", elem_id="inside-go", min_width=110)
+        line = gr.HTML(elem_id="inside-line", apply_default_css=False)
         attention = gr.HTML(
             FACE.format(both("inside_press")),
             elem_id="inside-attention",
@@ -82,25 +85,32 @@ def build(playground: Playground) -> Inside:
     with gr.Column(elem_classes="card"):
         lens = gr.HTML(FACE.format(both("inside_press")), elem_id="inside-lens", apply_default_css=False)
     layer, head = sliders
-    return Inside(at, layer, head, go, attention, lens)
+    return Inside(at, layer, head, go, gr.State(None), line, attention, lens)
 
 
 def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
-    """Wire the events. `tab` is the tab above; with `due` the sliders follow the model that is loaded."""
+    """Wire the events. `tab` is the tab above; with `due` the sliders follow the model that is loaded, and
+    what is of an earlier text says so.
+    """
     queued: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "lab"}
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     looker_of = looker(playground)
 
-    def look(writing: Writing, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request) -> tuple[str, str]:
-        def show(say: Words) -> tuple[str, str]:
-            return views(playground, looker_of, writing, prompt or "", (at, layer, head), say, lambda e: message_of(e, request))
+    def look(writing: Writing, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request) -> tuple[Any, ...]:
+        def show(say: Words) -> tuple[Any, ...]:
+            asked = (at, layer, head)
+            found = views(playground, looker_of, writing, prompt or "", asked, say, lambda e: message_of(e, request))
+            return "", *found, above(playground, writing, prompt or "")
 
-        return guarded(show, request=request, empty=("",))
+        return guarded(show, request=request, empty=("", "", None))
 
     def look_again(
         shown: str | None, writing: Writing, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request
-    ) -> tuple[Any, Any]:
-        return look(writing, prompt, at, layer, head, request) if "inside-text" in (shown or "") else (gr.skip(), gr.skip())
+    ) -> tuple[Any, ...]:
+        return look(writing, prompt, at, layer, head, request) if "inside-text" in (shown or "") else (gr.skip(),) * 4
+
+    def told(writing: Writing, prompt: str, of: Any, request: gr.Request) -> Any:
+        return earlier(playground, writing, prompt or "", of, "inside_changed", request)
 
     def ranges(layer: Any, head: Any) -> Any:
         loaded = playground.loaded
@@ -114,13 +124,19 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         )
 
     asked = [tab.writing, tab.prompt, section.at, section.layer, section.head]
-    shown = [section.attention, section.lens]
-    section.go.click(look, asked, shown, **queued)
-    section.at.submit(look, asked, shown, **queued)
-    gr.on([section.layer.release, section.head.release], look_again, [section.attention, *asked], shown, **queued)
+    shown = [section.line, section.attention, section.lens, section.of]
+    now: tuple[Any, ...] = (told, [tab.writing, tab.prompt, section.of], section.line)
     pressed = section.attention.select(None, section.at, section.at, js="(at) => neoxjp.inside ?? at", **quiet)
-    pressed.then(look, asked, shown, **queued)
+    looks = [
+        section.go.click(look, asked, shown, **queued),
+        section.at.submit(look, asked, shown, **queued),
+        pressed.then(look, asked, shown, **queued),
+        gr.on([section.layer.release, section.head.release], look_again, [section.attention, *asked], shown, **queued),
+    ]
+    for looked in looks:
+        looked.then(*now, **quiet)  # the text may have changed meanwhile
     due.change(ranges, [section.layer, section.head], [section.layer, section.head], **quiet)
+    gr.on([due.change, tab.prompt.change], *now, trigger_mode="always_last", **quiet)
 
 
 def endpoints(playground: Playground) -> None:

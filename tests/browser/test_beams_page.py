@@ -30,6 +30,21 @@ def test_a_search_is_drawn_and_its_winner_told(visit: Visit) -> None:
     expect(page.locator(".beams-box .node.best").last).to_contain_text("★")
 
 
+def test_a_tree_of_an_earlier_opening_says_so(visit: Visit) -> None:
+    page = visit(lang="en")
+    searched(page)
+    line = page.locator("#beams-line")
+    prompt(page).fill("猫が東京")
+    expect(line).to_contain_text("this tree is of the earlier one")
+    prompt(page).fill("猫が")
+    expect(line).not_to_contain_text("earlier")
+    prompt(page).fill("東京")
+    expect(line).to_contain_text("this tree is of the earlier one")
+    page.locator("#beams-go").click()
+    expect(page.locator("#beams-view .lab-said")).to_contain_text("After “東京” the winner is")
+    expect(line).not_to_contain_text("earlier")
+
+
 def test_keys_walk_from_parent_to_child_and_the_scores_are_told(visit: Visit) -> None:
     page = visit(lang="en")
     searched(page)

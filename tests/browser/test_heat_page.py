@@ -81,6 +81,14 @@ def test_the_written_text_is_coloured_and_its_change_is_told(visit: Visit) -> No
     expect(page.locator("#heat-line")).not_to_contain_text("has changed")
 
 
+def test_an_opening_that_was_coloured_is_not_taken_for_another(visit: Visit) -> None:
+    page = opened(visit(lang="en"), "Heat map")
+    prompt(page).fill("犬猫")
+    coloured(page)
+    prompt(page).fill("犬猫私")
+    expect(page.locator("#heat-line")).to_contain_text("The text above has changed")
+
+
 def test_two_texts_are_compared_and_examples_fill_the_fields(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     page.locator("#heat-compare").click()

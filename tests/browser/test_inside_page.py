@@ -6,7 +6,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
-from tests.browser.test_generate_page import prompt
+from tests.browser.test_generate_page import done, generate, press, prompt
 from tests.browser.test_heat_page import HOSTILE, opened
 
 Visit = Callable[..., Any]
@@ -29,6 +29,23 @@ def test_the_last_token_is_looked_from_and_each_view_has_its_three_lines(visit: 
     expect(page.locator("#inside-attention .query")).to_have_attribute("data-at", str(tokens.count()))
     expect(page.locator("#inside-lens .inside-lines li")).to_have_count(3)
     expect(page.locator("#inside-attention .inside-lines li")).to_have_count(3)
+
+
+def test_what_is_of_an_earlier_text_says_so(visit: Visit) -> None:
+    page = visit(lang="en")
+    looked(page, "猫が")
+    line = page.locator("#inside-line")
+    generate(page, tokens=3)
+    expect(line).to_contain_text("The text above has changed")
+    page.locator("#inside-go").click()
+    expect(page.locator("#inside-attention .w")).to_have_count(5)
+    expect(line).not_to_contain_text("changed")
+    prompt(page).fill("another opening")  # not what is looked into: the text above is
+    press(page, "more")
+    done(page)
+    expect(line).to_contain_text("The text above has changed")
+    press(page, "undo")
+    expect(line).not_to_contain_text("changed")
 
 
 def test_a_pressed_token_becomes_the_one_that_looks(visit: Visit) -> None:
@@ -69,7 +86,7 @@ def test_a_wrong_place_gets_a_sentence(visit: Visit) -> None:
     looked(page, "犬猫")
     page.locator("#inside-at input").fill("9")
     page.locator("#inside-go").click()
-    expect(page.locator("#inside-attention .notice")).to_contain_text("must be a whole number from 1 to 2")
+    expect(page.locator("#inside-line .notice")).to_contain_text("must be a whole number from 1 to 2")
 
 
 def test_hostile_text_on_a_narrow_dark_screen(visit: Visit) -> None:

@@ -18,6 +18,8 @@ WORDS: dict[str, tuple[str, str]] = {
                            "Score = sum ÷ length ^ this. Higher favours long texts."),
     "beams_go": ("探す", "Search"),
     "beams_press": ("「探す」を押すと、上の書き出しから木が伸びます。", "Press Search, and a tree grows from the opening above."),
+    "beams_changed": ("上の書き出しが変わりました。この木は前の書き出しのものです。「探す」で新しくなります。",
+                      "The opening above has changed: this tree is of the earlier one. Press Search for a new one."),
     "beams_range": ("{name} は {low} から {high} までです。", "{name} must be {low} to {high}."),
     "beams_winner": ("「{prompt}」のあと、勝ったのは「{text}」：対数確率の合計 {score}、罰則を入れた点 {penalised}（nat）。",
                      "After “{prompt}” the winner is “{text}”: log probability {score} in all, {penalised} with the length "

@@ -17,6 +17,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "inside_head_help": ("0 から。", "From 0."),
     "inside_go": ("中を見る", "Look inside"),
     "inside_press": ("「中を見る」を押すと、ここに出ます。", "Press Look inside, and the layers appear here."),
+    "inside_changed": ("上の文章が変わりました。ここにあるのは前の文章のものです。「中を見る」で新しくなります。",
+                       "The text above has changed: this is of the earlier one. Press Look inside for the new one."),
     "inside_nothing": ("先に上で「生成」を押すか、書き出しを入れてください。", "Press Generate above, or write an opening."),
     "inside_bad_place": ("{n} トークンの文章です。位置は 1 から {n} までの整数にしてください。",
                          "The text has {n} tokens: the place must be a whole number from 1 to {n}."),
