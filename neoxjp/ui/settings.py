@@ -111,11 +111,16 @@ def seed_of(text: str) -> int | None:
 PRESETS: dict[str, dict[str, float]] = {
     "normal": {},
     "careful": {"temperature": 0.5, "top_p": 0.9, "repetition_penalty": 1.15},
-    "lively": {"temperature": 1.1, "top_p": 0.98, "repetition_penalty": 1.05},
-    "wild": {"temperature": 1.5, "top_p": 1.0, "repetition_penalty": 1.0},
+    "lively": {"temperature": 0.9},
+    "wild": {"temperature": 1.2, "top_p": 1.0, "repetition_penalty": 1.0},
     "greedy": {"temperature": 0.0},
 }
-"""What a preset changes; every other filter goes back to its default. Length, seed, stop strings and `cut` stay."""
+"""What a preset changes; every other filter goes back to its default. Length, seed, stop strings and `cut` stay.
+
+Chosen by reading 40 samples of 60 tokens of the bundled model each: none ran in a circle (`neoxjp bench repetition`). At temperature
+1.1 (top-p 0.98, penalty 1.05) the lively ones were no sentences any more, at 1.5 the wild ones hardly words. Greedy text comes back
+to the same words; that is what it shows.
+"""
 
 PRESET_FIELDS = (
     "temperature",
