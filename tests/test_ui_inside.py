@@ -3,7 +3,7 @@
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,6 @@ def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
 
 
 def test_the_answer_is_settled_from_where_it_keeps_first_place(playground: Playground) -> None:
-    from dataclasses import replace
-
     loaded = playground.ready
     found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
     for ranks, settled in (((1, 1, 1), 0), ((1, 4, 1), 2), ((9, 1, 1), 1)):
@@ -143,17 +141,32 @@ def test_the_answer_is_settled_from_where_it_keeps_first_place(playground: Playg
 
 
 def test_the_bars_of_the_layers_are_not_flattened_by_the_embedding(playground: Playground) -> None:
-    from dataclasses import replace
-
     loaded = playground.ready
     found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
     bits = [100.0, 2.0, 0.0]
     layers = [replace(layer, divergence=kl * render_inside.LN2) for layer, kl in zip(found.layers, bits, strict=True)]
     view = render_inside.lens(replace(found, layers=tuple(layers)), EN)
     assert [float(share) for share in re.findall(r"\* ([\d.]+)\)", view)] == [1.0, 1.0, 0.0]
+    heights = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', view)]
+    assert heights[0] == heights[1] < heights[2]  # the embedding stands at the upper end
+    assert re.findall(r">([\d.]+(?: ≫)?)</text>", view.split('class="dots"')[1]) == ["100.0 ≫", "2.0", "0.0"]
     assert "100.00 ≫" in view
     assert "2.00 ≫" not in view
-    assert "beyond the bars’ scale" in view
+    assert "beyond the scale" in view
+
+
+def test_the_curve_of_the_distances_names_its_axes_and_tells_its_values(playground: Playground) -> None:
+    loaded = playground.ready
+    found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
+    view = render_inside.lens(found, EN)
+    values = ", ".join(f"{layer.divergence / render_inside.LN2:.2f}" for layer in found.layers)
+    assert f'aria-label="distance from the answer (KL, bits), 3 points from the embedding to the last layer: {values}"' in view
+    for name in ("↑ KL from the answer, bits", "layers that have run →"):
+        assert f">{name}</text>" in view
+    assert view.count("<circle") == 3
+    many = replace(found, layers=found.layers * 6)
+    assert 'class="curve"' in render_inside.lens(many, EN)
+    assert "<circle" not in render_inside.lens(many, EN)  # values would stand on each other
 
 
 # ---------------------------------------------------------------- the API

@@ -12,6 +12,7 @@ from itertools import pairwise
 from neoxjp.lab.generation.heat import LN2
 from neoxjp.lab.generation.inside import Attention, Guess, LayerGuess, Lens
 from neoxjp.render import attributes, bar, visible
+from neoxjp.render.curve import curve
 from neoxjp.render.heat import percent
 from neoxjp.render.steps import plain
 
@@ -19,6 +20,7 @@ Words = Callable[..., str]
 WEIGHTS = (0.01, 0.03, 0.1, 0.2, 0.4)
 """Borders of the scale of weights: one below the first has level 0."""
 BYTE = re.compile(r"<\|byte(\d+)\|>")
+CURVE, DOTS = (380, 190), 14  # size of the curve, narrow enough for a phone; of more points no values are written beside it
 LISTED = 10  # of the largest weights
 
 
@@ -44,13 +46,18 @@ def lens(found: Lens, say: Words) -> str:
     top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     most = max(layer.divergence for layer in found.layers[1:]) / LN2  # the embedding's would flatten all the others
     rows = "".join(_layer(layer, answer.id, found.next_id, most, say) for layer in found.layers)
+    distances = [(layer.layers, layer.divergence / LN2) for layer in found.layers]
+    values = ", ".join(f"{kl:.2f}" for _, kl in distances)
+    names = (say("inside_curve_x"), say("inside_curve_y"), say("inside_curve_spoken", n=len(distances), values=values))
+    drawn = curve(distances, *names, size=CURVE, ends=(0.0, most or 1.0), dots=len(distances) <= DOTS)
     table = f'<table class="lab-table inside-lens"><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>'
     keys = f"✓ {say('inside_is_answer')}" + ("" if found.next_id is None else f"　→ {say('inside_is_next')}")
     if found.layers[0].divergence / LN2 > most:
         keys += f"　{say('inside_beyond')}"
     return (
         f'<h3>{escape(say("inside_lens"))}</h3><p class="lab-said"><i aria-hidden="true">∴</i> {escape(" ".join(said))}</p>'
-        f'<div class="lab-scroll">{table}</div><p class="lab-note">{escape(keys)}</p>{_lines("lens", say)}'
+        f'<div class="inside-curve">{drawn}</div><div class="lab-scroll">{table}</div>'
+        f'<p class="lab-note">{escape(keys)}</p>{_lines("lens", say)}'
     )
 
 

@@ -37,7 +37,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "inside_embedding": ("埋め込み", "embedding"),
     "inside_after": ("{n} 層のあと", "after {n}"),
     "inside_settled": ("答えは「{name}」から、ずっと 1 位です。", "The answer keeps first place from “{name}” on."),
-    "inside_beyond": ("≫ 埋め込みは棒の目盛の外", "≫ the embedding is beyond the bars’ scale"),
+    "inside_beyond": ("≫ 埋め込みは目盛の外", "≫ the embedding is beyond the scale"),
+    "inside_curve_x": ("通った層の数", "layers that have run"),
+    "inside_curve_y": ("答えとの隔たり KL、ビット", "KL from the answer, bits"),
+    "inside_curve_spoken": ("答えとの隔たり（KL、ビット）、埋め込みから最後の層まで {n} 点：{values}",
+                            "distance from the answer (KL, bits), {n} points from the embedding to the last layer: {values}"),
     "inside_is_answer": ("モデルの答え", "the model’s answer"),
     "inside_is_next": ("文章の続き", "what follows in the text"),
     "inside_lens_does": (
