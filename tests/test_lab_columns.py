@@ -11,7 +11,7 @@ import torch
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.lab.generation.columns import Column, compared, shares_vocabulary, side_by_side
-from neoxjp.lab.generation.sweep import row, sweep, to_csv
+from neoxjp.lab.generation.sweep import Meanwhile, Progress, row, sweep, to_csv, watched_sweep
 from neoxjp.measures import measure
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -182,6 +182,16 @@ def test_a_sweep_that_is_left_frees_its_slots_and_leaves_places_free(engine):
     assert engine.running + engine.waiting <= 4
     running.close()
     assert (engine.running, engine.waiting) == (0, 0)
+
+
+def test_a_watched_sweep_tells_how_far_it_is_within_a_sample(engine):
+    told = list(watched_sweep(engine, "東京", [0.5, 1.5], [1], drawing(), every=1e-9))
+    whole = list(sweep(engine, "東京", [0.5, 1.5], [1], drawing()))
+    assert [one for one in told if isinstance(one, Progress)] == whole
+    between = [one for one in told if isinstance(one, Meanwhile)]
+    assert between
+    assert {(one.total, one.place) for one in between} == {(2, 0)}
+    assert [one.done for one in between] == sorted(one.done for one in between)
 
 
 def test_a_sweep_beside_a_thread_can_be_left_from_another_one(engine):

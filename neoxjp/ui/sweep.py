@@ -12,7 +12,7 @@ import gradio as gr
 from neoxjp import render
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.lab.generation import sweep as grids
-from neoxjp.lab.generation.sweep import Progress, Sample, row, to_csv
+from neoxjp.lab.generation.sweep import Meanwhile, Progress, Sample, row, to_csv
 from neoxjp.render import columns as render_columns
 from neoxjp.render import steps as render_steps
 from neoxjp.sampling import SamplingParams
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 MOST = 5  # temperatures, and top-p
 SHORTEST, LONGEST = 10, 40  # tokens of a sample
 MOST_SAMPLES = 4  # of one cell, for the API
-Samples = Callable[[Sequence[int], Sequence[float], Sequence[float], SamplingParams, int], Iterator[Progress]]
+HEARD = 0.1  # seconds after which Stop is heard, also within a sample
+Samples = Callable[[Sequence[int], Sequence[float], Sequence[float], SamplingParams, int], Iterator[Progress | Meanwhile]]
 
 
 @dataclass
@@ -160,12 +161,16 @@ def write(
     try:
         yield drawn(say("columns_sweep_going", n=0, total=total, seed=seed), 0, total)
         for progress in stream:
-            sample = progress.sample
-            grid.samples.append(sample)
-            cells[sample.temperature, sample.top_p] = sample
+            line = say("columns_sweep_going", n=progress.done, total=total, seed=seed)
+            if isinstance(progress, Progress):
+                sample = progress.sample
+                grid.samples.append(sample)
+                cells[sample.temperature, sample.top_p] = sample
+            elif progress.place:
+                line = say("g_waiting", n=progress.place)
             if grid.stopped:
                 break
-            yield drawn(say("columns_sweep_going", n=progress.done, total=total, seed=seed), progress.done, total)
+            yield drawn(line, progress.done, total)
     finally:
         stream.close()  # type: ignore[attr-defined]  # a generator; frees the slots
         grid.running = False
@@ -187,10 +192,10 @@ def sampler(playground: Playground) -> Samples:
     @gpu(duration=seconds)
     def samples(
         ids: Sequence[int], temperatures: Sequence[float], top_ps: Sequence[float], params: SamplingParams, each: int
-    ) -> Iterator[Progress]:
+    ) -> Iterator[Progress | Meanwhile]:
         engine = playground.ready.engine
         assert engine is not None
-        yield from grids.sweep(engine, ids, temperatures, top_ps, params, each)
+        yield from grids.watched_sweep(engine, ids, temperatures, top_ps, params, each, every=HEARD)
 
     return samples
 
@@ -243,6 +248,8 @@ def endpoints(playground: Playground) -> None:
             start, params = start_of(playground, prompt, settings)
             params = replace(params, repetition_penalty=repetition_penalty)
             for progress in samples(start, temperatures, top_ps, params, samples_each):
+                if not isinstance(progress, Progress):
+                    continue
                 sample = row(progress.sample) | {"ids": list(progress.sample.ids)}
                 yield plain({"done": progress.done, "total": progress.total, "sample": sample})
         except NeoxjpError as error:

@@ -4,7 +4,10 @@ The same seed means the same uniform numbers: what differs between two cells is 
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import math
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +16,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.measures import Measures, measure
 from neoxjp.request import Request
 from neoxjp.sampling import SamplingParams
-from neoxjp.steps import Finish
+from neoxjp.steps import Finish, Step
 
 MOST_SAMPLES = 256  # of one sweep
 AT_ONCE = 4  # requests that it holds at a time: the others' places stay free
@@ -41,6 +44,15 @@ class Progress:
     sample: Sample  # the one that is ready now
 
 
+@dataclass(frozen=True)
+class Meanwhile:
+    """How far it is while a sample is being written."""
+
+    done: int
+    total: int
+    place: int  # of that sample in the waiting line; 0: it runs
+
+
 def sweep(
     engine: Engine,
     prompt: str | Sequence[int],
@@ -57,6 +69,21 @@ def sweep(
 
     Raises ParameterError: nothing to do, too much, a value out of its range; as `Engine.submit`.
     """
+    with closing(watched_sweep(engine, prompt, temperatures, top_ps, params, samples, at_once)) as told:
+        yield from (progress for progress in told if isinstance(progress, Progress))
+
+
+def watched_sweep(
+    engine: Engine,
+    prompt: str | Sequence[int],
+    temperatures: Sequence[float],
+    top_ps: Sequence[float],
+    params: SamplingParams,
+    samples: int = 1,
+    at_once: int = AT_ONCE,
+    every: float = math.inf,
+) -> Generator[Progress | Meanwhile]:
+    """As `sweep`, and a word every so many seconds within a sample too, for whoever may want to stop there."""
     total = len(temperatures) * len(top_ps) * samples
     if not 1 <= total <= MOST_SAMPLES or samples < 1 or at_once < 1:
         raise ParameterError(
@@ -79,7 +106,9 @@ def sweep(
                 running.append((waiting[-1], engine.submit(ids, waiting[-1])))
                 waiting.pop()
             settings, request = running[0]
-            steps = list(request)
+            steps = list[Step]()
+            while not _ended(request, every, steps):
+                yield Meanwhile(done - 1, total, request.position)
             del running[0]
             text = "".join(step.text for step in steps)
             written = tuple(step.id for step in steps)
@@ -88,6 +117,21 @@ def sweep(
     finally:
         for _, request in running:
             request.cancel()
+
+
+def _ended(request: Request, seconds: float, steps: list[Step]) -> bool:
+    """Append what it writes in so many seconds to `steps`; whether that was the end."""
+    if seconds == math.inf:
+        steps += request
+        return True
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if request.wait(left):
+            try:
+                steps.append(next(request))
+            except StopIteration:
+                return True
+    return False
 
 
 def row(sample: Sample) -> dict[str, Any]:
