@@ -384,7 +384,6 @@ def test_a_sweep_in_the_waiting_line_says_its_place_and_can_be_stopped_there(pla
     try:
         assert "waiting in line: place 1" in next(line for line, _ in stream if "place" in line)
         grid.stop()
-        hold.set()
         *_, (line, _) = stream
         assert "Stopped. The 0 samples written are kept." in line
         assert engine.waiting == 0

@@ -124,13 +124,14 @@ def _ended(request: Request, seconds: float, steps: list[Step]) -> bool:
     if seconds == math.inf:
         steps += request
         return True
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+    until, left = time.monotonic() + seconds, seconds
+    while left > 0:
         if request.wait(left):
             try:
                 steps.append(next(request))
             except StopIteration:
                 return True
+        left = until - time.monotonic()
     return False
 
 
