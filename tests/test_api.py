@@ -26,7 +26,7 @@ ENDPOINTS |= {"/vocabulary", "/vocabulary_entry", "/vocabulary_stats", "/vocabul
 ENDPOINTS |= {"/corpus"}
 ENDPOINTS |= {"/heat", "/compare_texts", "/beams", "/lens", "/attention"}
 ENDPOINTS |= {"/side_by_side", "/sweep", "/replay"}
-ENDPOINTS |= {"/ledger"}
+ENDPOINTS |= {"/ledger", "/edit", "/force"}
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,48 @@ def test_an_empty_prompt_and_stop_strings_work(client):
 def test_what_cannot_be_is_refused_in_one_sentence(client, given, message):
     with pytest.raises(AppError, match=message):
         last(client, **({"prompt": "猫", "max_new_tokens": 2} | given))
+
+
+def test_a_text_goes_on_by_ids(client, page_model):
+    _, tokenizer = page_model
+    first = last(client, prompt="東京都の", max_new_tokens=6, min_new_tokens=6, temperature=0, repetition_penalty=1)
+    half = last(
+        client, prompt="東京都の", ids=first["ids"][:2], max_new_tokens=4, min_new_tokens=4, temperature=0, repetition_penalty=1
+    )
+    assert half["ids"] == first["ids"][2:]
+    assert half["text"] == first["text"]
+    apart = [*tokenizer.encode("東"), *tokenizer.encode("京")]  # as one text they are another id
+    assert last(client, prompt="", ids=apart, max_new_tokens=1)["text"].startswith("東京")
+    with pytest.raises(AppError, match="ids holds id 99999"):
+        last(client, prompt="猫", ids=[99999])
+
+
+def test_an_edit_keeps_the_ids_before_it(client, page_model):
+    _, tokenizer = page_model
+    ids = tokenizer.encode("の大学です")
+    found = client.predict(text="慶應の犬です", prompt="慶應", ids=ids, api_name="/edit")
+    old = [*tokenizer.encode("慶應"), *ids]
+    assert found["ids"][: found["kept"]] == old[: found["kept"]]
+    assert found["kept"] == len(tokenizer.encode("慶應の"))
+    assert found["ids"][found["agree_from"] :] == old[found["replaced"][1] :]
+    assert (found["text"], found["lossy"]) == ("慶応の犬です", True)
+    with pytest.raises(AppError, match="ids"):
+        client.predict(text="猫", ids=["x"], api_name="/edit")
+
+
+def test_forced_words_have_a_price_and_the_text_goes_on_from_them(client, page_model):
+    model, tokenizer = page_model
+    ids = tokenizer.encode("の大学です")
+    found = client.predict(text="犬です", prompt="東京", ids=ids, place=1, api_name="/force")
+    before = [*tokenizer.encode("東京"), ids[0]]
+    assert found["ids"] == [*before, *tokenizer.encode("犬です")]
+    steps = score(model, found["ids"])[len(before) :]
+    assert [token["rank"] for token in found["tokens"]] == [step.rank for step in steps]
+    assert found["bits"] == pytest.approx(-sum(step.logprob for step in steps) / math.log(2), abs=1e-2)
+    assert last(client, prompt="", ids=found["ids"], max_new_tokens=1)["text"].startswith("東京の犬です")
+    for wrong, message in ({"place": 9}, "from 0 to"), ({"text": ""}, "Write the words"), ({"ids": [10**6]}, "1000000"):
+        with pytest.raises(AppError, match=message):
+            client.predict(**({"text": "犬", "prompt": "東京", "ids": ids} | wrong), api_name="/force")
 
 
 def test_a_prompt_too_long_is_cut_when_asked(client):

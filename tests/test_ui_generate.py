@@ -286,14 +286,20 @@ def test_a_direction_mark_in_the_opening_does_not_turn_the_continuation_round():
     assert '<bdi class="given">\u202eabc</bdi>' in render_steps.Sheet("\u202eabc", EN).html
 
 
+def turned(playground: Playground, writing: Writing, go: Any) -> list[Any]:
+    return generate.turned(playground, scorer(playground), writing, go, "en")
+
+
 def test_undo_while_writing_leaves_the_buttons_alone(playground):
     writing = Writing()
     frames(playground, writing, "new")
     stream_of = write(playground, stream(playground), writing, "new", "犬", LIVELY, "en")
     next(stream_of)
-    assert generate.undone(playground, writing, "en") == [gr.skip()] * 13
+    assert turned(playground, writing, Writing.undo) == [gr.skip()] * 14
+    assert turned(playground, writing, Writing.redo) == [gr.skip()] * 14
     assert len(list(stream_of)) > 0
-    assert generate.undone(playground, writing, "en")[-1] == "猫"
+    assert turned(playground, writing, Writing.undo)[-1] == "猫"
+    assert turned(playground, writing, Writing.redo)[-1] == "犬"
 
 
 def test_what_is_shown_after_undo_is_what_was_shown_before(playground):
@@ -545,48 +551,42 @@ def test_a_token_that_is_no_text_has_a_box_of_its_own():
 # ---------------------------------------------------------------- after a reload
 
 
-def kept(playground: Playground, writing: Writing) -> dict[str, Any]:
-    """What the browser would give back."""
-    return json.loads(json.dumps(memo(playground, writing.text)))
+def kept(writing: Writing, change: Any = None, node: int = 1) -> Any:
+    """What the browser would give back, a branch of it changed."""
+    found = json.loads(memo(writing))
+    found["nodes"][node] |= change or {}
+    return json.loads(json.dumps(json.dumps(found)))
 
 
 def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
     writing, later = Writing(), Writing()
     frames(playground, writing, "new", prompt="猫<b>", settings=replace(LIVELY, min_new_tokens=12))
-    frame = generate.recalled(playground, scorer(playground), later, kept(playground, writing), "en")
+    frame = generate.recalled(playground, scorer(playground), later, kept(writing), "en")
     assert later.text.ids == writing.text.ids
     assert later.text.written == writing.text.written
     assert [box["i"] for box in boxes(frame.view)] == [box["i"] for box in boxes(show(writing.text, EN)[0])]
     for new, old in zip(later.text.steps, writing.text.steps, strict=True):
         assert new.logprob == pytest.approx(old.logprob, abs=1e-4)
     assert {after for box in boxes(frame.view) for *_, after, _ in box["a"]} == {None}
+    assert later.text.parts == writing.text.parts
+    assert "Your last texts" in frame.line
     whole = [step.id for step in settled(writing.text, playground.tokenizer)]
     frames(playground, later, "continue")
     assert [step.id for step in later.text.steps[: len(whole)]] == whole
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"ids": [10**6]},
-        {"ids": ["x"]},
-        {"ids": [1] * 1000},
-        {"base": 99},
-        {"prompt_ids": []},
-        {"finish": "<b>"},
-        {"cut": -1},
-        {"seed": None},
-    ],
+    "change", [{"ids": [10**6]}, {"ids": ["x"]}, {"parent": 9}, {"place": 99}, {"author": "<b>"}, {"cut": -1}, {"seed": "x"}]
 )
 def test_a_damaged_memo_gets_a_sentence(playground, change):
     writing, later = Writing(), Writing()
     frames(playground, writing, "new")
-    frame = generate.recalled(playground, scorer(playground), later, kept(playground, writing) | change, "en")
+    frame = generate.recalled(playground, scorer(playground), later, kept(writing, change), "en")
     assert "could not be read" in frame.line
     assert later.text is None
 
 
-@pytest.mark.parametrize("nonsense", [None, [], "x", {"model": 1}])
+@pytest.mark.parametrize("nonsense", [None, [], "x", {"model": 1}, "{}", "[" * 100_000])
 def test_nonsense_from_a_browser_gets_a_sentence(playground, nonsense):
     assert "could not be read" in generate.recalled(playground, scorer(playground), Writing(), nonsense, "en").line
 
@@ -594,8 +594,8 @@ def test_nonsense_from_a_browser_gets_a_sentence(playground, nonsense):
 def test_another_models_memo_is_refused(playground):
     writing = Writing()
     frames(playground, writing, "new")
-    frame = generate.recalled(playground, scorer(playground), Writing(), kept(playground, writing) | {"model": "other 5"}, "en")
-    assert "Another model" in frame.line
+    other = json.dumps(json.loads(kept(writing)) | {"vocabulary": "other"})
+    assert "another vocabulary" in generate.recalled(playground, scorer(playground), Writing(), other, "en").line
 
 
 # ---------------------------------------------------------------- settings
@@ -680,9 +680,9 @@ def test_the_length_goes_up_to_the_context(playground):
 
 def test_buttons_change_only_at_the_start_and_at_the_end(playground):
     writing = Writing()
-    shown = [(generate.updates(playground, frame, writing), frame) for frame in frames(playground, writing, "new")]
+    shown = [(generate.updates(frame, writing), frame) for frame in frames(playground, writing, "new")]
     first, last = shown[0][0], shown[-1][0]
-    middle = generate.updates(playground, Frame("line", True, "view", "stats"), writing)
+    middle = generate.updates(Frame("line", True, "view", "stats"), writing)
     assert [button.interactive for button in first[4:9]] == [False, True, False, False, False]
     assert all(update == gr.skip() for update in middle[3:])
     assert [button.interactive for button in last[4:6]] == [True, False]
@@ -693,11 +693,10 @@ def test_half_a_surrogate_pair_never_reaches_the_wire(playground):
     writing, later, hostile = Writing(), Writing(), "猫\ud800"
     for settings in (LIVELY, replace(LIVELY, seed=hostile)):
         for frame in frames(playground, writing, "new", prompt=hostile, settings=settings):
-            json.dumps(generate.updates(playground, frame, writing), ensure_ascii=False, default=str).encode()
-    damaged = kept(playground, writing) | {"prompt": hostile}
-    damaged["texts"][0] = hostile
+            json.dumps(generate.updates(frame, writing), ensure_ascii=False, default=str).encode()
+    damaged = kept(writing, {"typed": hostile, "name": hostile}, 0)
     frame = generate.recalled(playground, scorer(playground), later, damaged, "en")
-    json.dumps([generate.updates(playground, frame, later), later.text.prompt], ensure_ascii=False, default=str).encode()
+    json.dumps([generate.updates(frame, later), later.text.prompt], ensure_ascii=False, default=str).encode()
     assert render.notice(hostile).encode()
     assert render_steps.working(hostile).encode()
 
@@ -705,7 +704,7 @@ def test_half_a_surrogate_pair_never_reaches_the_wire(playground):
 def test_what_is_announced_is_text_not_html(playground):
     writing = Writing()
     hostile = replace(LIVELY, seed="<img src=x onerror=alert(1)>")
-    shown = [generate.updates(playground, frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
+    shown = [generate.updates(frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
     assert "&lt;img" in shown[-1][3]
     assert not any("<img" in str(value) for update in shown for value in update)
 

@@ -26,6 +26,7 @@ from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.stream import scorer, stream
 from neoxjp.ui.strings import words
+from neoxjp.ui.texts import mark_of
 from neoxjp.ui.writing import Mode, Text, Writing, write
 from tests.tiny_model import ours
 
@@ -265,9 +266,17 @@ def test_no_more_is_read_again_than_the_store_can_hold(playground, monkeypatch):
         assert store.get(step.history) is not None
 
 
-def test_a_recalled_text_shows_the_model_and_says_what_is_not_known(playground):
-    text = written(playground)
-    again = recall(playground, scorer(playground), memo(playground, text))
+def test_a_recalled_text_knows_what_it_was_drawn_with(playground):
+    writing = Writing(written(playground))
+    later = Writing()
+    writing.look(replace(writing.tree, vocabulary=mark_of(playground.tokenizer)), writing.text)
+    recall(playground, scorer(playground), later, memo(writing))
+    assert step_at(later.text, 5).known
+    assert step_at(later.text, 5).part == step_at(writing.text, 5).part
+
+
+def test_a_text_whose_settings_are_not_known_shows_the_model_and_says_so(playground):
+    again = replace(written(playground), parts=())
     step = step_at(again, 5)
     assert (step.known, step.part.params) == (False, NO_FILTERS)
     draw, candidates, *_ = shown(playground, again, 5)

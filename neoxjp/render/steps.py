@@ -25,6 +25,7 @@ SIGNS = {"<|endoftext|>": "⏹"}
 DETAIL_WORDS = (
     *("g_view", "g_id", "g_rank", "g_probability", "g_surprise", "g_entropy", "g_unscored"),
     *("g_model", "g_filtered", "g_removed", "g_drawn", "g_bytes"),
+    *("branches_go_on", "branches_go_on_spoken", "branches_go_on_drawn"),
 )
 """What `written.js` needs to write the panel under the text."""
 
@@ -45,7 +46,7 @@ class Sheet:
         """`prompt`: what the visitor wrote; `cut`: how many of its first tokens the model does not see."""
         self._held: list[Step] = []
         self._boxed = 0  # steps that have their box
-        words = {key: say(key, n="{n}") for key in DETAIL_WORDS} | {"bits": say("g_bits")}
+        words = {key: say(key, n="{n}", text="{text}") for key in DETAIL_WORDS} | {"bits": say("g_bits")}
         note = f'<span class="cut-note">{escape(say("g_cut_note", n=cut))}</span>' if cut else ""
         self.html = (
             f'<span hidden class="words"{attributes(data_words=data(words))}></span>'
@@ -74,6 +75,14 @@ class Sheet:
         self._boxed += len(group)
         breaks = "<br>" * text.replace("\r\n", "\n").count("\n")
         self.html += f'<span role="option" tabindex="-1"{names}>{shown}{count}</span>{breaks}'
+
+
+def box_end(steps: Sequence[Step], at: int) -> int:
+    """Where the box ends that begins with the step at this place: the place behind its last one."""
+    end = at + 1
+    while end < len(steps) and not steps[end - 1].text and not (end == at + 1 and SPECIAL.fullmatch(name(steps[at]))):
+        end += 1
+    return end
 
 
 def record(group: Sequence[Step], text: str) -> dict[str, Any]:

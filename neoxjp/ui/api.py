@@ -11,7 +11,7 @@ import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.sampling import SamplingParams
-from neoxjp.steps import Step
+from neoxjp.steps import Step, checked_ids
 from neoxjp.ui.answers import check_length, plain
 from neoxjp.ui.model import info
 from neoxjp.ui.session import Playground
@@ -49,6 +49,7 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
         stop: list[str] | None = None,
         cut: bool = False,
         top: int = 0,
+        ids: list[int] | None = None,
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Go on from a text. Streams a record about fifteen times a second; the last one is complete and has the token records.
@@ -68,17 +69,20 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
             stop: the text ends before the first of these strings.
             cut: a prompt that is too long loses its beginning instead of being refused.
             top: so many alternatives with each token record, at most 50.
+            ids: token ids behind the prompt to go on from as they are: a text goes on by ids, which no other cut can change.
 
         Returns:
-            A record: text (prompt and continuation), continuation, ids (of the new tokens), finish (null until the end), seed,
-            cut (tokens of the prompt that the model did not see), waiting (place in the line), stats; the last also has tokens.
+            A record: text (all of it), continuation, ids (of the new tokens), finish (null until the end), seed, cut (tokens of
+            the prompt that the model did not see), waiting (place in the line), stats; the last also has tokens.
         """
         with _Errors(request):
             loaded = playground.ready
             check_length(playground, prompt)
             whole_numbers(max_new_tokens=max_new_tokens, min_new_tokens=min_new_tokens, top=top)
-            ids = loaded.tokenizer.encode(prompt)
-            room_left, _ = room(playground, loaded, len(ids), max_new_tokens, cut)
+            behind = checked_ids(ids or (), loaded.tokenizer.vocab_size, "ids")
+            before = (*loaded.tokenizer.encode(prompt), *behind)
+            given = prompt + loaded.tokenizer.decode(behind, skip_special_tokens=True)
+            room_left, _ = room(playground, loaded, len(before), max_new_tokens, cut)
             params = SamplingParams(
                 do_sample=True,
                 temperature=temperature,
@@ -94,11 +98,11 @@ def generate(playground: Playground, stream: Stream) -> Callable[..., Iterator[d
                 stop=stop_strings(stop or []),
             )
             steps: list[Step] = []
-            for paint in stream(ids, params, cut, min(max(top, 0), MOST_ALTERNATIVES), 0):
+            for paint in stream(before, params, cut, min(max(top, 0), MOST_ALTERNATIVES), 0):
                 steps += paint.steps
                 continuation = "".join(step.text for step in steps)
                 answer: dict[str, Any] = {
-                    "text": prompt + continuation,
+                    "text": given + continuation,
                     "continuation": continuation,
                     "ids": [step.id for step in steps],
                     "finish": paint.finish,

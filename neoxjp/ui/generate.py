@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -15,13 +15,14 @@ from gradio.context import Context
 from neoxjp import render
 from neoxjp.errors import NeoxjpError
 from neoxjp.render import steps as render_steps
-from neoxjp.ui import api, lab
+from neoxjp.ui import api, lab, links
+from neoxjp.ui.branch_texts import text_of
 from neoxjp.ui.recall import KEY, SECRET, memo, recall
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
 from neoxjp.ui.stream import Scorer, scorer, stream
 from neoxjp.ui.strings import Lang, both, label, language, words
-from neoxjp.ui.writing import Frame, Mode, Writing, show, write
+from neoxjp.ui.writing import Frame, Mode, Text, Writing, branch, show, write
 
 KEYS = {
     "go": "Ctrl+Enter",
@@ -52,6 +53,7 @@ class GenerateTab:
     step: gr.Button
     again: gr.Button
     undo: gr.Button
+    redo: gr.Button
     recall: gr.Button
     memo: gr.BrowserState
     line: gr.HTML
@@ -63,6 +65,7 @@ class GenerateTab:
     dice: gr.Button
     stop_strings: gr.Textbox
     cut: gr.Checkbox
+    link: links.Link
     stats: gr.HTML
     lab: lab.Lab
 
@@ -72,10 +75,17 @@ class GenerateTab:
         numbers = [self.controls[control.name] for control in CONTROLS]
         return [*numbers, self.seed, self.stop_strings, self.cut]
 
+    def linked(self, tabs: gr.Tabs) -> links.Linked:
+        """What a link to this tab restores; `tabs` are those of the page."""
+        own = {**self.controls, "seed": self.seed, "stop": self.stop_strings, "cut": self.cut}
+        inside = self.lab.sections["inside"]
+        growing = (self.controls["length"], self.controls["min_new_tokens"], inside.layer, inside.head)
+        return links.Linked("generate", tabs, self.prompt, self.lab, own, growing)
+
     @property
     def shown(self) -> list[Any]:
         """What a frame changes, in the order of `updates`."""
-        buttons = [self.go, self.stop, self.more, self.step, self.again, self.undo, self.recall]
+        buttons = [self.go, self.stop, self.more, self.step, self.again, self.undo, self.redo, self.recall]
         return [self.line, self.view, self.stats, self.announce, *buttons, self.memo]
 
 
@@ -87,6 +97,7 @@ def build(playground: Playground) -> GenerateTab:
             _build_text(parts)
         with gr.Column(scale=3, min_width=280, elem_id="gen-side"):
             _build_sampling(parts)
+            parts["link"] = links.build_link("generate")
             parts["stats"] = gr.HTML(elem_id="gen-stats", apply_default_css=False)
     parts["lab"] = lab.build(playground, lab.GENERATION, "genlab")
     return GenerateTab(**parts)
@@ -113,7 +124,7 @@ def _build_text(parts: dict[str, Any]) -> None:
                 }
     with gr.Row(elem_id="gen-buttons"):
         parts["go"] = gr.Button(label("g_go"), variant="primary", elem_id="gen-go", min_width=120)
-        for name in ("stop", "more", "step", "again", "undo"):
+        for name in ("stop", "more", "step", "again", "undo", "redo"):
             parts[name] = gr.Button(label(f"g_{name}"), elem_id=f"gen-{name}", min_width=80, interactive=name == "step")
         parts["recall"] = gr.Button(label("g_recall"), elem_id="gen-recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
@@ -198,7 +209,7 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
                 return
             settings = Settings.of(values)
             for frame in write(playground, paints, writing, mode, prompt or "", settings, language(request)):
-                yield updates(playground, frame, writing)
+                yield updates(frame, writing)
 
         return handler
 
@@ -209,17 +220,34 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         button.click(writer(mode), inputs, tab.shown, trigger_mode="multiple" if mode == "step" else "once", **events)
     tab.stop.click(Writing.stop, tab.writing, None, **quiet)
 
-    def undo(writing: Writing, request: gr.Request) -> list[Any]:
-        return undone(playground, writing, language(request))
+    def other(writing: Writing, request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[list[Any]]:
+        chosen = event._data or {}
+        if writing.running:
+            yield [gr.skip()] * len(tab.shown)
+            return
+        settings = Settings.of(values)
+        for frame in branch(playground, paints, writing, chosen.get("at"), chosen.get("id"), settings, language(request)):
+            yield updates(frame, writing)
 
-    back = tab.undo.click(undo, tab.writing, [*tab.shown, tab.prompt], **quiet)
+    tab.view.apply(other, [tab.writing, *tab.settings], tab.shown, **events)
+
+    def turn(go: Callable[[Writing], Text | None]) -> Callable[..., list[Any]]:
+        def handler(writing: Writing, request: gr.Request) -> list[Any]:
+            return turned(playground, scored, writing, go, language(request))
+
+        return handler
+
+    turns = [
+        button.click(turn(go), tab.writing, [*tab.shown, tab.prompt], **quiet)
+        for button, go in ((tab.undo, Writing.undo), (tab.redo, Writing.redo))
+    ]
 
     def bring_back(writing: Writing, kept: Any, request: gr.Request) -> list[Any]:
         if writing.running:
             return [gr.skip()] * (len(tab.shown) + 1)
         frame = recalled(playground, scored, writing, kept, language(request))
         prompt = gr.skip() if writing.text is None else writing.text.prompt
-        return [*updates(playground, frame, writing), prompt]
+        return [*updates(frame, writing), prompt]
 
     tab.recall.click(bring_back, [tab.writing, tab.memo], [*tab.shown, tab.prompt], **events)
     page = Context.root_block
@@ -242,37 +270,39 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     api.connect(playground, paints, scored)
     # A generation is announced when it starts and when it has ended; an undo is not.
     told = tab.announce.change(lambda: None, None, None, **quiet)
-    lab.connect(tab.lab, lab.GENERATION, playground, tab, told, back)
+    lab.connect(tab.lab, lab.GENERATION, playground, tab, told, *turns)
     lab.endpoints(lab.GENERATION, playground)
 
 
-def undone(playground: Playground, writing: Writing, lang: Lang) -> list[Any]:
-    """The text before the last generation, as values for `GenerateTab.shown` and the prompt.
+def turned(
+    playground: Playground, scored: Scorer, writing: Writing, go: Callable[[Writing], Text | None], lang: Lang
+) -> list[Any]:
+    """The text before the last change, or behind the one that was undone, as values for `GenerateTab.shown` and the prompt.
 
     Nothing while a stream runs: a click that came before the button was off must not turn off Stop.
     """
     if writing.running:
-        return [gr.skip()] * 13
-    text = writing.undo()
-    view, line, stats = show(text, words(lang))
+        return [gr.skip()] * 14
+    if go(writing) is None:
+        writing.look(writing.tree, text_of(playground, scored, writing, writing.tree))
+    view, line, stats = show(writing.text, words(lang))
     frame = Frame(line, False, view, stats, announce="")
-    return [*updates(playground, frame, writing), gr.skip() if text is None else text.prompt]
+    return [*updates(frame, writing), gr.skip() if writing.text is None else writing.text.prompt]
 
 
 def recalled(playground: Playground, scored: Scorer, writing: Writing, kept: Any, lang: Lang) -> Frame:
-    """Put the text that the browser kept back on show."""
+    """Put the branches that the browser kept back."""
     say = words(lang)
     try:
-        text = recall(playground, scored, kept)
+        recall(playground, scored, writing, kept)
     except NeoxjpError as error:
         message = error.ja if lang == "ja" else str(error)
         return Frame(render.notice(message, "error"), False, announce=message)
-    writing.keep(text)
-    view, _, stats = show(text, say)
+    view, _, stats = show(writing.text, say)
     return Frame(render_steps.working(say("g_recalled")), False, view, stats, announce=say("g_recalled"))
 
 
-def updates(playground: Playground, frame: Frame, writing: Writing) -> list[Any]:
+def updates(frame: Frame, writing: Writing) -> list[Any]:
     """A frame as values for `GenerateTab.shown`."""
     idle, text = not frame.running, writing.text is not None
 
@@ -283,10 +313,11 @@ def updates(playground: Playground, frame: Frame, writing: Writing) -> list[Any]
         return gr.skip() if value is None else value
 
     if frame.announce is None:  # between start and end the buttons stay as they are
-        return [frame.line, or_skip(frame.view), or_skip(frame.stats), *[gr.skip()] * 9]
-    more, back = button(idle and text), button(idle and bool(writing.past))
-    buttons = [button(idle), button(not idle), more, button(idle), more, back]
-    kept = memo(playground, writing.text) if idle and text else gr.skip()
+        return [frame.line, or_skip(frame.view), or_skip(frame.stats), *[gr.skip()] * 10]
+    more, history = button(idle and text), writing.history
+    back, forth = button(idle and bool(history.past)), button(idle and bool(history.future))
+    buttons = [button(idle), button(not idle), more, button(idle), more, back, forth]
+    kept = memo(writing) if idle and text else gr.skip()
     gone = gr.Button(visible=False) if frame.running or text else gr.skip()
     return [frame.line, or_skip(frame.view), or_skip(frame.stats), escape(render.whole(frame.announce)), *buttons, gone, kept]
 
@@ -319,4 +350,5 @@ def length_slider(playground: Playground, now: float) -> Any:
         return gr.skip()
     context = loaded.model.config.max_position_embeddings
     most = min(context - 1, playground.limits.new_tokens or context)
-    return gr.Slider(maximum=most, value=min(now or 0, most))
+    # a value that fits is not written back: a link, or the visitor, may have set another meanwhile
+    return gr.Slider(maximum=most) if 0 < (now or 0) <= most else gr.Slider(maximum=most, value=min(now or 0, most))

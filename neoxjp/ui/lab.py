@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.ui import beams, columns, compare, corpus, heat, inside, ledger, lexicon, replay, roundtrip, why
+from neoxjp.ui import beams, branches, columns, compare, corpus, heat, inside, ledger, lexicon, replay, roundtrip, why
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import label
 
@@ -19,6 +19,7 @@ Sections = Mapping[str, Any]  # a key and the module of the section; the first i
 TOKENS: Sections = {"matrix": compare, "why": why, "roundtrip": roundtrip, "lexicon": lexicon, "corpus": corpus}
 GENERATION: Sections = {
     "ledger": ledger,
+    "branches": branches,
     "heat": heat,
     "columns": columns,
     "beams": beams,

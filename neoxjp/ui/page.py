@@ -18,7 +18,7 @@ from neoxjp.ui.theme import theme
 ASSETS = files("neoxjp.ui") / "assets"
 STYLES = (
     *("page", "generate", "matrix", "why", "roundtrip", "lexicon", "corpus", "links"),
-    *("ledger", "heat", "columns", "beams", "inside", "replay"),
+    *("ledger", "branches", "heat", "columns", "beams", "inside", "replay"),
 )
 SCRIPTS = ("page.js", "copies.js")
 SESSIONS = 256  # of which Gradio keeps what they hold: over 1 MB each, and each call of the API is one; its default is 10,000
@@ -50,7 +50,9 @@ def build(playground: Playground) -> gr.Blocks:
         generate.connect(generate_tab, playground, changed, status)
         tokenize.connect(tokenize_tab, playground, changed)
         tokenize.endpoints(playground)
-        links.connect(tokenize_tab.links, playground, blocks, tokenize_tab.linked(tabs))
+        links.connect(tokenize_tab.links, playground, tokenize_tab.text, tokenize_tab.show_ids)
+        links.connect_link(tokenize_tab.links.link, playground, blocks, tokenize_tab.linked(tabs))
+        links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
         links.endpoints(playground)
         model.connect(model_tab, playground, changed, status, lambda request: head_line(playground, request))
     return blocks

@@ -128,7 +128,7 @@ def connect(section: Replay, playground: Playground, tab: "GenerateTab", due: gr
                 above = keep
                 if isinstance(frame, Frame):
                     prompt = writing.text.prompt if writing.text is not None and not frame.running else gr.skip()
-                    above = [*updates(playground, frame, writing), prompt]
+                    above = [*updates(frame, writing), prompt]
                 yield [line, verdict, gr.skip(), gr.skip(), *above]
         except NeoxjpError as error:
             yield [render.notice(message_of(error, request), "error"), "", gr.skip(), gr.skip(), *keep]

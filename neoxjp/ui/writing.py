@@ -1,104 +1,40 @@
-"""One visitor's text: what was written, how to go on, back, or over it again; and the stream of frames while the engine writes.
+"""Writing a visitor's text: behind an opening, on, over again, from another token; the stream of frames while the engine writes.
 
 Has no components. A text is ids first: continuing appends ids to ids and never cuts the text anew. The alternatives of each
-token stay in its `Step`, in the visitor's own state; the engine and its model are everyone's.
+token stay in its `Step`, in the visitor's own state (texts.py); the engine and its model are everyone's.
 """
 
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from neoxjp import render
 from neoxjp.engine import Stats
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
+from neoxjp.lab.generation.branches import Tree
 from neoxjp.render import steps as render_steps
 from neoxjp.sampling import SamplingParams
-from neoxjp.steps import Finish, Step
+from neoxjp.steps import Step
 from neoxjp.ui.answers import said
 from neoxjp.ui.session import Loaded, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.stream import Paint, Stream
 from neoxjp.ui.strings import Lang, Words, words
+from neoxjp.ui.texts import Part as Part
+from neoxjp.ui.texts import Text as Text
+from neoxjp.ui.texts import Writing as Writing
+from neoxjp.ui.texts import opened, planted, step_place
 
 log = logging.getLogger(__name__)
 
 LN2 = math.log(2)
 ALTERNATIVES = 10  # of each token, kept and shown
-REMEMBERED = 30  # texts that undo can go back to
 
 Mode = Literal["new", "continue", "again", "step"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one generation added to a text: its steps from `start` up to the next part's."""
-
-    start: int  # place of its first step
-    params: SamplingParams  # all that it was written with, the seed that was used filled in
-    cut: int  # ids at the front of the text that it did not see
-
-
-@dataclass(frozen=True)
-class Text:
-    """A prompt and what the model made of it. Never changed: each generation makes a new one."""
-
-    prompt: str
-    prompt_ids: tuple[int, ...]  # all of them, also those that a cut hides from the model
-    steps: tuple[Step, ...]
-    base: int  # how many of the steps stood there before the last generation
-    seed: int  # of the last generation
-    serial: int  # of the model it was written by: its ids mean nothing to another vocabulary
-    cut: int = 0  # ids at the front that the last generation did not see
-    finish: Finish | None = None  # None: the stream was broken off
-    full: bool = False  # it ended because the context was full
-    stats: Stats | None = None  # of the last generation
-    steady: bool = True  # the model computes a text alike, alone and beside others
-    parts: tuple[Part, ...] = ()  # in order; none for a text that was recalled: how it was written is not known any more
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        return self.prompt_ids + tuple(step.id for step in self.steps)
-
-    @property
-    def written(self) -> str:
-        """What the model wrote."""
-        return "".join(step.text for step in self.steps)
-
-    @property
-    def params(self) -> SamplingParams | None:
-        """What the last generation was written with, the seed that was used filled in; None: it is not known any more."""
-        return self.parts[-1].params if self.parts else None
-
-    def part_of(self, place: int) -> Part | None:
-        """The generation that wrote the step at this place; None: it is not known."""
-        return next((part for part in reversed(self.parts) if part.start <= place), None)
-
-
-@dataclass
-class Writing:
-    """A visitor's state: the text on show, those before it, and whether a stream is running."""
-
-    text: Text | None = None
-    past: list[Text | None] = field(default_factory=list)  # what undo goes back to, the latest last
-    running: bool = False
-    stopped: bool = False
-
-    def stop(self) -> None:
-        """End what is running: with its next paint the stream frees the slot and keeps what was written."""
-        self.stopped = True
-
-    def keep(self, text: Text) -> None:
-        """Show this text; undo leads back to the one before."""
-        self.past = [*self.past, self.text][-REMEMBERED:]
-        self.text = text
-
-    def undo(self) -> Text | None:
-        """Back to the text before the last generation."""
-        if self.past and not self.running:
-            self.text = self.past.pop()
-        return self.text
+Begun = tuple[Tree, Text, SamplingParams, bool]
+"""The tree that the text will belong to, the text to go on from, the settings, and whether what is too long is cut."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +58,52 @@ def write(
     by one where `settings` are still the same; or the first behind another `prompt`.
     """
 
-    def begin() -> tuple[Text, SamplingParams, bool]:
+    def begin() -> Begun:
         loaded = playground.ready
         if mode == "step":
-            return _step(playground, loaded, writing, prompt, settings)
-        start = _start(playground, loaded, writing, mode, prompt)
+            start, params, cut = _step(playground, loaded, writing, prompt, settings)
+        else:
+            start = _start(playground, loaded, writing, mode, prompt)
+            most, full = room(playground, loaded, len(start.ids), settings.length, settings.cut)
+            start, cut = replace(start, full=full), settings.cut
+            params = settings.params(most, start.seed if mode == "again" else None)
+        return _tree(writing, loaded, start), start, params, cut
+
+    return _write(playground, stream, writing, begin, lang)
+
+
+def branch(
+    playground: Playground, stream: Stream, writing: Writing, at: Any, id: Any, settings: Settings, lang: Lang
+) -> Iterator[Frame]:
+    """Write on from another token: `id`, an alternative of the step at place `at`, stands there instead; else as `write`.
+
+    Where it is the token that stands there, what follows its piece is written anew. What was there stays as another branch.
+    """
+
+    def begin() -> Begun:
+        loaded = playground.ready
+        text = replace(_there(writing, loaded), finish=None, stats=None)
+        place = step_place(text, at)
+        step = text.steps[place]
+        choice = next((choice for choice in step.top if choice.id == id), None)
+        if choice is None or type(id) is not int:
+            raise said(ParameterError, "branches_no_choice")
+        tree = writing.tree
+        assert tree.current is not None
+        if id == step.id:
+            end = render_steps.box_end(text.steps, place)
+            steps = settled(text, loaded.tokenizer) if end == len(text.steps) else text.steps[:end]
+            start = replace(text, steps=steps, base=len(steps))
+        else:
+            other = loaded.tokenizer.stream_decoder(skip_special_tokens=True).push(id)
+            rank = None if choice is step.top[-1] and len(step.top) > ALTERNATIVES else step.top.index(choice) + 1
+            put = replace(step, id=id, text=other, logprob=choice.logprob, rank=rank, seconds=0.0, finish=None)
+            hand = Part(place, SamplingParams(), 0, drawn=False)
+            parts = (*[part for part in text.parts if part.start < place], hand)
+            start = replace(text, steps=(*text.steps[:place], put), base=place + 1, parts=parts)
+            tree = tree.grow(tree.current, [id], "user", len(text.prompt_ids) + place)
         most, full = room(playground, loaded, len(start.ids), settings.length, settings.cut)
-        return replace(start, full=full), settings.params(most, start.seed if mode == "again" else None), settings.cut
+        return tree, replace(start, full=full), settings.params(most), settings.cut
 
     return _write(playground, stream, writing, begin, lang)
 
@@ -137,18 +112,20 @@ def rewrite(
     playground: Playground, stream: Stream, writing: Writing, start: Text, params: SamplingParams, lang: Lang
 ) -> Iterator[Frame]:
     """Write behind the ids of `start` with exactly these settings, as once before; else as `write`."""
-    return _write(playground, stream, writing, lambda: (start, params, False), lang)
+
+    def begin() -> Begun:
+        return _tree(writing, playground.ready, start), start, params, False
+
+    return _write(playground, stream, writing, begin, lang)
 
 
-def _write(
-    playground: Playground, stream: Stream, writing: Writing, begin: Callable[[], tuple[Text, SamplingParams, bool]], lang: Lang
-) -> Iterator[Frame]:
-    """begin: the text to go on from, the settings, and whether a text that is too long is cut."""
+def _write(playground: Playground, stream: Stream, writing: Writing, begin: Callable[[], Begun], lang: Lang) -> Iterator[Frame]:
     if writing.running:
         return
     writing.running, writing.stopped = True, False
     try:
-        start, params, cut = begin()
+        tree, start, params, cut = begin()
+        tree.require_room(1, params.max_new_tokens or 0)
         drawn = len(start.steps) - start.base  # of this part, by a step before
         most, least = (params.max_new_tokens or drawn) - drawn, max(0, params.min_new_tokens - drawn)
         rest = replace(params, max_new_tokens=most, min_new_tokens=least) if drawn else params
@@ -161,7 +138,7 @@ def _write(
         part = Part(start.base, replace(params, seed=first.seed), first.cut)
         parts = (*[old for old in start.parts if old.start < start.base], part)
         start = replace(start, cut=first.cut, seed=first.seed, steady=steady, parts=parts)
-        yield from _frames(writing, paints, start, params.max_new_tokens or 0, lang)
+        yield from _frames(writing, tree, paints, start, params.max_new_tokens or 0, lang)
     except NeoxjpError as error:
         yield _failed(writing, _sentence(playground, error, lang))
     except Exception:
@@ -176,7 +153,7 @@ def _failed(writing: Writing, message: str) -> Frame:
     return Frame(render.notice(message, "error"), running=False, announce=message)
 
 
-def _frames(writing: Writing, paints: Iterator[Paint], start: Text, most: int, lang: Lang) -> Iterator[Frame]:
+def _frames(writing: Writing, tree: Tree, paints: Iterator[Paint], start: Text, most: int, lang: Lang) -> Iterator[Frame]:
     """The frames of one request, from the waiting line to its end."""
     say = words(lang)
     sheet = render_steps.Sheet(start.prompt, say, cut=start.cut)
@@ -203,11 +180,16 @@ def _frames(writing: Writing, paints: Iterator[Paint], start: Text, most: int, l
         finish = "error" if error else text.finish or "cancelled"
         text = replace(text, finish=finish, full=start.full and finish == "length")
         if len(steps) > len(start.steps):
-            writing.keep(text)
+            writing.keep(planted(tree, text, len(start.ids)), text)
         writing.running = False
     sheet.end()
     line = render.notice(error, "error") if error else render_steps.working(ended(text, say))
     yield Frame(line, False, sheet.html, _numbers(text, say), announce=error or ended(text, say))
+
+
+def _tree(writing: Writing, loaded: Loaded, start: Text) -> Tree:
+    """The tree that a text will belong to which goes on from `start`."""
+    return writing.tree if start.steps else opened(writing.fresh(loaded.tokenizer), start)
 
 
 def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode, prompt: str) -> Text:
@@ -224,15 +206,21 @@ def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode,
                 raise said(ParameterError, "g_no_bos")
             ids = (bos,)
         return Text(render.whole(prompt), ids, (), 0, 0, loaded.serial)
+    text = _there(writing, loaded)
+    if mode == "again":
+        return replace(text, steps=text.steps[: text.base], finish=None, stats=None)
+    steps = settled(text, loaded.tokenizer)
+    return replace(text, steps=steps, base=len(steps), finish=None, stats=None)
+
+
+def _there(writing: Writing, loaded: Loaded) -> Text:
+    """The text on show. Raises ParameterError: there is none, or another model wrote it."""
     text = writing.text
     if text is None:
         raise said(ParameterError, "g_nothing_yet")
     if text.serial != loaded.serial:
         raise said(ParameterError, "g_other_model")
-    if mode == "again":
-        return replace(text, steps=text.steps[: text.base], finish=None, stats=None)
-    steps = settled(text, loaded.tokenizer)
-    return replace(text, steps=steps, base=len(steps), finish=None, stats=None)
+    return text
 
 
 def _step(
@@ -331,9 +319,11 @@ def _progress(paint: Paint, done: int, most: int, say: Words) -> str:
 def ended(text: Text, say: Words) -> str:
     """How the last generation ended, in a sentence."""
     new = len(text.steps) - text.base
+    if text.finish is None:  # of a branch whose end nobody knows
+        return say("branches_shown")
     if text.full:
         return say("g_finish_full", n=f"{new:,}")
-    return say(f"g_finish_{text.finish or 'cancelled'}", n=f"{new:,}")
+    return say(f"g_finish_{text.finish}", n=f"{new:,}")
 
 
 def show(text: Text | None, say: Words) -> tuple[str, str, str]:
@@ -388,7 +378,8 @@ def _numbers(text: Text, say: Words) -> str:
     if found["drafted_tokens"]:
         taken, drafted = found["accepted_tokens"], found["drafted_tokens"]
         cells.append((say("g_n_drafts"), say("g_n_drafts_value", taken=f"{taken:,}", drafted=f"{drafted:,}")))
-    cells.append((say("g_n_seed"), str(text.seed)))
+    if text.params is not None:
+        cells.append((say("g_n_seed"), str(text.seed)))
     if text.stats is not None and text.stats.beside and not text.steady:
         cells.append((say("g_n_beside"), say("g_n_beside_value")))
     return render_steps.numbers(cells, [-step.logprob / LN2 for step in text.steps if step.logprob is not None], say)

@@ -76,6 +76,15 @@ def shown_pieces(ids: Sequence[int], prompt: str, tokenizer: "GPTNeoXJapaneseTok
     return pieces + decoded_pieces(ids[count:], tokenizer)
 
 
+def branch_pieces(tree: Tree, key: int, tokenizer: "GPTNeoXJapaneseTokenizer") -> list[str]:
+    """The text of each id of a branch: what is left of its opening as it was typed, the rest as it decodes."""
+    root, *others = tree.path(key)
+    if not root.typed:
+        return decoded_pieces(tree.ids(key), tokenizer)
+    own = min([len(root.ids), *(node.place for node in others)])
+    return shown_pieces(root.ids, root.typed, tokenizer)[:own] + decoded_pieces(tree.ids(key)[own:], tokenizer)
+
+
 def _shared(one: Sequence[Any], other: Sequence[Any]) -> int:
     """How long the beginning is that two sequences share."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

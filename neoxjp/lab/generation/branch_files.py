@@ -16,6 +16,10 @@ LONGEST_TYPED = 1_000_000  # characters
 SHOWN = 60  # characters of a branch's own text in a list
 
 
+class OtherVocabulary(ParameterError):
+    """A file's ids are of another vocabulary than that which is loaded."""
+
+
 def to_json(tree: Tree, most: int | None = None) -> str:
     """The file, with the vocabulary's fingerprint, since ids mean nothing to another one.
 
@@ -53,7 +57,7 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
     found = savefile.loads(data, FORMAT, VERSION, MOST_BYTES)
     with savefile.reading(FORMAT):
         if found["vocabulary"] != vocabulary:
-            raise ParameterError(
+            raise OtherVocabulary(
                 "the file's ids are of another vocabulary than the one that is loaded: load the model they were written with",
                 ja="このファイルの ID は、読み込まれているものとは別の語彙のものです。書いたときのモデルを読み込んでください。",
             )
@@ -126,7 +130,7 @@ def listed(tree: Tree, tokenizer: Any) -> list[Listed]:
     rows = []
     for depth, node in tree.walk():
         lengths[node.key] = node.place + len(node.ids)
-        begins = tokenizer.decode(node.ids[:SHOWN])[:SHOWN]
+        begins = (node.typed or tokenizer.decode(node.ids[:SHOWN]))[:SHOWN]
         rows.append(
             Listed(
                 node.key,

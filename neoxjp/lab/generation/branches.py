@@ -213,8 +213,8 @@ class Tree:
             raise ParameterError(
                 f"these would be {nodes} branches with {ids:,} tokens together; {MOST_NODES} with {MOST_IDS:,} can be kept: "
                 "delete some, or take a shorter text",
-                ja=f"枝が {nodes} 本、合わせて {ids:,} トークンになります。置けるのは {MOST_NODES} 本、{MOST_IDS:,} トークンまでです。"
-                "いくつか削除するか、文章を短くしてください。",
+                ja=f"枝が {nodes} 本、合わせて {ids:,} トークンになります。置けるのは {MOST_NODES} 本、{MOST_IDS:,} トークンまで"
+                "です。いくつか削除するか、文章を短くしてください。",
             )
 
 

@@ -5,6 +5,7 @@ const view = element.querySelector(".written");
 const panel = element.querySelector(".alternatives");
 const hint = view.firstElementChild; // what stands there before anything is written
 let shown = "";
+let newest = false; // tokens come one by one: the last one is looked at
 let selected = null; // pinned by click, arrow keys or focus; hovering shows another for a moment
 
 const make = (tag, className, text) => {
@@ -39,6 +40,7 @@ function describe(piece) {
     cell.scope = "col";
     top.append(cell);
   }
+  top.append(make("td", "go"));
   const body = table.createTBody();
   for (const [text, id, before, after, kept] of step.a) {
     const row = body.insertRow();
@@ -59,15 +61,38 @@ function describe(piece) {
       bar.append(track, make("b", note ? "gone" : "", note ?? percent(value)));
       cell.append(bar);
     }
+    const go = make("button", "go-on", "➜");
+    go.type = "button";
+    go.title = (drawn ? words.branches_go_on_drawn : words.branches_go_on_spoken).replace("{text}", () => text);
+    go.append(make("span", "word", " " + words.branches_go_on));
+    go.setAttribute("aria-label", words.branches_go_on + ": " + go.title);
+    go.addEventListener("click", () => goOn(piece, id));
+    const cell = row.insertCell();
+    cell.className = "go";
+    cell.append(go);
   }
   const parts = [head, table];
   if (step.i.length > 1) parts.push(make("p", "note", words.g_bytes.replace("{n}", step.i.length)));
   return parts;
 }
 
+// Another token stands at this place, and the model writes on from it: that is where one looks then.
+let branching = null;
+function goOn(piece, id) {
+  if (document.querySelector("#gen-go")?.disabled) return; // it is writing
+  branching = { at: Number(piece.dataset.at), focus: panel.contains(document.activeElement) };
+  newest = false;
+  trigger("apply", { at: branching.at, id });
+}
+
 function show(piece) {
   panel.replaceChildren(...(piece ? describe(piece) : []));
   panel.hidden = !piece;
+}
+
+function into(box) {
+  const place = box.getBoundingClientRect(), frame = view.getBoundingClientRect(); // scroll the text, never the page
+  if (place.top < frame.top || place.bottom > frame.bottom) view.scrollTop += place.top - frame.top - frame.height / 3;
 }
 
 // For the sections below: which token is chosen, and to choose one from there. They hear of it by the view's "select".
@@ -78,8 +103,7 @@ const written = {
     const box = Array.from(pieces()).findLast((piece) => Number(piece.dataset.at) <= at);
     if (!box || box === selected) return;
     select(box, false, false);
-    const place = box.getBoundingClientRect(), frame = view.getBoundingClientRect(); // scroll the text, never the page
-    if (place.top < frame.top || place.bottom > frame.bottom) view.scrollTop += place.top - frame.top - frame.height / 3;
+    into(box);
   },
 };
 window.neoxjp.written = written;
@@ -95,10 +119,11 @@ function select(piece, focus, told = true) {
   if (told) trigger("select", { at: written.chosen });
 }
 
-let newest = false; // tokens come one by one: the last one is looked at
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("#gen-buttons button");
-  if (button) newest = button.id === "gen-step" || Boolean(button.closest("#gen-step"));
+  if (!button) return;
+  branching = null;
+  newest = button.id === "gen-step" || Boolean(button.closest("#gen-step"));
 });
 
 function grow() {
@@ -117,8 +142,13 @@ function grow() {
   const count = pieces().length;
   const words = view.querySelector(".words");
   if (words) view.setAttribute("aria-label", JSON.parse(words.dataset.words).g_view.replace("{n}", count));
-  if (newest && count && count !== before) select(pieces()[count - 1], false);
-  else if (!selected && count) select(pieces()[0], false);
+  const branched = branching && !selected ? Array.from(pieces()).find((piece) => Number(piece.dataset.at) === branching.at) : null;
+  if (branched) {
+    select(branched, branching.focus);
+    into(branched);
+    branching = null;
+  } else if (newest && count && count !== before) select(pieces()[count - 1], false);
+  else if (!selected && count && !branching) select(pieces()[0], false);
   if (follow) view.scrollTop = view.scrollHeight;
 }
 
