@@ -18,12 +18,12 @@ from neoxjp.attention import Implementation, KVCache
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
 from neoxjp.generation import generate
-from neoxjp.layers import GPTNeoXJapaneseLayer, Rows
+from neoxjp.layers import GPTNeoXJapaneseLayer, Parts, Rows
 from neoxjp.outputs import CausalLMOutput, ModelOutput
 from neoxjp.packed import forward_packed
 
 
-class _InFolders(nn.Module):
+class _InFolders(Parts):
     """A network that is loaded from a model folder or the Hub, and saved to a folder."""
 
     config: GPTNeoXJapaneseConfig
@@ -113,14 +113,16 @@ class _InFolders(nn.Module):
         checkpoint.save_weights(self.state_dict(), self.config.to_dict(), Path(folder), max_shard_size=max_shard_size)
 
     def _embedding(self) -> nn.Embedding:
-        return next(module for module in self.modules() if isinstance(module, nn.Embedding))
+        body: Any = self._modules.get("gpt_neox_japanese", self)
+        return body.embed_in
 
     @property
     def device(self) -> torch.device:
         """Where input ids belong; for an offloaded embedding the device that computes it."""
-        hook = getattr(self._embedding(), "_hf_hook", None)
+        embedding = self._embedding()
+        hook = embedding.__dict__.get("_hf_hook")  # asking a module for what it lacks takes long, and this is asked at each step
         device = getattr(hook, "execution_device", None)
-        return self._embedding().weight.device if device is None else torch.device(device)
+        return embedding.weight.device if device is None else torch.device(device)
 
     @property
     def dtype(self) -> torch.dtype:

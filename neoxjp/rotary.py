@@ -56,8 +56,9 @@ def turn(qkv: Tensor, angles: Rope, ndims: int) -> Tensor:
     if not ndims:
         return qkv.to(torch.promote_types(qkv.dtype, torch.float32))
     half = ndims // 2
-    parts = [qkv[..., half:ndims], qkv[..., :half]]
-    if ndims < qkv.shape[-1]:
-        parts.append(qkv[..., ndims:])
+    if ndims == qkv.shape[-1]:
+        other = qkv.roll(half, -1)
+    else:
+        other = torch.cat([qkv[..., half:ndims], qkv[..., :half], qkv[..., ndims:]], -1)
     # One rounding an operation: a fused multiply-add would round otherwise where the vector instructions end.
-    return (qkv * angles.cos).add_(torch.cat(parts, -1) * angles.sin)
+    return (qkv * angles.cos).add_(other.mul_(angles.sin))

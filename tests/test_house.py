@@ -105,6 +105,7 @@ BESIDE: set[tuple[str, str]] = {
     # model is the front of the network's rooms.
     ("model", "layers"),
     ("model", "packed"),
+    ("packed", "layers"),  # whose parts it computes with
     ("model", "generation"),
 }
 # The benchmarks measure transformers where the user asks for it: this one file may import it by name, inside a function.

@@ -1,13 +1,17 @@
 """Many sequences in one forward: each as if it were alone."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.nn import functional as F
 
-from neoxjp import attention
+from neoxjp import attention, linear
 from neoxjp.errors import ParameterError
+from neoxjp.layers import SMALL, gelu_of_rows
 from tests.model_folders import load
 from tests.tiny_model import ours, pair
 
@@ -123,3 +127,54 @@ def test_what_does_not_fit_together_is_refused(ids, counts, caches, said):
 def test_one_cache_for_two_sequences_is_refused():
     with pytest.raises(ParameterError, match="different KVCaches"):
         MODEL.forward_packed(torch.tensor([1, 2]), [1, 1], [MODEL.new_cache()] * 2)
+
+
+# ---- the layers without their modules
+
+
+def test_weights_that_were_put_in_the_place_of_others_count():
+    model, ids = ours(max_position_embeddings=512), ids_of(7)
+    check(model, [(3, 4), (0, 9)])
+    body, other = model.gpt_neox_japanese, ours(initializer_range=0.3, max_position_embeddings=512)
+    layer, given = body.layers[0], other.gpt_neox_japanese.layers[0]
+    swaps = [
+        lambda: setattr(layer.mlp, "dense_h_to_4h", given.mlp.dense_h_to_4h),
+        lambda: setattr(layer.attention.dense, "weight", nn.Parameter(given.attention.dense.weight.detach().clone())),
+        lambda: setattr(layer.input_layernorm, "bias", nn.Parameter(torch.randn(32))),
+        lambda: setattr(body, "final_layer_norm", nn.LayerNorm(32, eps=0.5)),
+        lambda: setattr(body.embed_in, "weight", nn.Parameter(torch.randn(61, 32))),
+        lambda: setattr(model, "embed_out", copy.deepcopy(other.embed_out)),
+        lambda: model.load_state_dict(ours(initializer_range=0.2).state_dict(), assign=True),
+        lambda: body.layers.__setitem__(0, copy.deepcopy(given)),
+        lambda: body.layers.pop(0),
+        lambda: model.double().float(),
+        lambda: linear.convert(model, None, "int8"),
+    ]
+    for number, swap in enumerate(swaps):
+        before = model.forward_packed(ids, [7], [model.new_cache()])
+        swap()
+        found, wanted = model.forward_packed(ids, [7], [model.new_cache()]), plain(model, ids[:0], ids)[-1:]
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5 if number < 10 else 0.02)
+        assert number == 9 or not torch.equal(found, before)
+
+
+def test_a_copy_of_a_model_computes_with_its_own_weights():
+    model, ids = ours(), ids_of(7)
+    before = model.forward_packed(ids, [7], [model.new_cache()])
+    copied = copy.deepcopy(model)
+    with torch.no_grad():
+        copied.gpt_neox_japanese.layers[0].attention.dense.weight.mul_(2)
+    assert torch.equal(model.forward_packed(ids, [7], [model.new_cache()]), before)
+    assert not torch.equal(copied.forward_packed(ids, [7], [copied.new_cache()]), before)
+
+
+@pytest.mark.parametrize("size", [64, 192, 1536, SMALL, SMALL + 64, 100])
+@settings(deadline=None, max_examples=20)
+@given(rows=st.integers(1, 70), start=st.integers(0, 69))
+def test_a_row_of_gelu_is_the_same_bit_for_bit_whatever_stands_beside_it(size, rows, start):
+    x = torch.randn(70, size, generator=torch.Generator().manual_seed(size)) * 3
+    whole, start = gelu_of_rows(x), min(start, 70 - rows)
+    found = gelu_of_rows(x[start : start + rows])
+    assert torch.equal(found, whole[start : start + rows])
+    assert found.is_contiguous()
+    torch.testing.assert_close(whole, F.gelu(x), rtol=1e-5, atol=2e-6)
