@@ -7,18 +7,22 @@ import torch
 from neoxjp.request import Request, Row
 from neoxjp.steps import LanguageModel
 
+AT_ONCE = 4  # chunks of prompts that one forward reads while no text waits for its next id
 
-def plan(requests: Sequence[Request], turn: int, chunk: int, speculate: bool) -> list[Row]:
-    """The rows of the forward number `turn`: the last id of every text, and at most `chunk` ids of prompts.
 
-    So a prompt holds the texts up by one piece at most. Of several prompts that one goes first which was read from longest ago;
-    short ones share the piece.
+def plan(requests: Sequence[Request], turn: int, chunk: int, speculate: bool, spans: bool) -> list[Row]:
+    """The rows of the forward number `turn`: the last id of every text, and one chunk of prompts; AT_ONCE where there is no text.
+
+    So a prompt holds the texts up by one chunk at most, and many rows share the reading of the weights where it holds up nobody.
+    Of several prompts that one goes first which was read from longest ago; short ones share a chunk.
+    spans: whether one prompt may have several chunks in a forward (whose bits then must not depend on their number).
     """
-    rows, left = [], chunk
+    requests = [request for request in requests if request.cache is not None]  # without those that were cancelled just now
+    prompts = sum(request.prefilled < request.total for request in requests)
+    chunks = AT_ONCE if prompts == len(requests) else 1
+    rows, left = [], chunks * chunk
     for request in sorted(requests, key=lambda request: request.last_turn):
-        if request.cache is None:
-            continue  # cancelled just now
-        row = request.row(len(requests), speculate)
+        row = request.row(len(requests), speculate, chunks // prompts if spans and prompts else 1)
         if request.prefilled < request.total:
             if len(row.ids) > left:
                 continue
@@ -28,7 +32,7 @@ def plan(requests: Sequence[Request], turn: int, chunk: int, speculate: bool) ->
     return rows
 
 
-def read(model: LanguageModel, rows: Sequence[Row]) -> None:
+def read(model: LanguageModel, rows: Sequence[Row], chunk: int) -> None:
     """Each row's cache grows by its ids and its logits come into the row.
 
     Where the forward fails, each row is read alone: the one at fault gets the error, the others their logits.
@@ -36,7 +40,7 @@ def read(model: LanguageModel, rows: Sequence[Row]) -> None:
     if not rows:
         return
     try:
-        _forward(model, rows)
+        _forward(model, rows, chunk)
     except Exception as error:
         for row in rows:
             row.cache.crop(row.length)  # a forward that fails half-way may have grown some
@@ -44,10 +48,10 @@ def read(model: LanguageModel, rows: Sequence[Row]) -> None:
             rows[0].fault = error
             return
         for row in rows:
-            read(model, [row])
+            read(model, [row], chunk)
 
 
-def _forward(model: LanguageModel, rows: Sequence[Row]) -> None:
+def _forward(model: LanguageModel, rows: Sequence[Row], chunk: int) -> None:
     ids = torch.tensor([id for row in rows for id in row.ids], dtype=torch.int64, device=model.device)  # (N,)
     counts = [len(row.ids) for row in rows]
     places: list[int] = []
@@ -56,7 +60,9 @@ def _forward(model: LanguageModel, rows: Sequence[Row]) -> None:
         end += count
         places += range(end - row.keep, end)
     wanted = torch.tensor(places or [0])  # the output layer reads at least one position
-    logits = model.forward_packed(ids, counts, [row.cache for row in rows], wanted).to("cpu", torch.float32)  # (R, V)
+    caches = [row.cache for row in rows]
+    logits = model.forward_packed(ids, counts, caches, wanted, chunk if max(counts) > chunk else None)
+    logits = logits.to("cpu", torch.float32)  # (R, V)
     start = 0
     for row in rows:
         row.logits = logits[start : start + row.keep] if row.keep else None

@@ -2,9 +2,10 @@
 
 The engine receives model and tokenizer as arguments and knows neither class. Requests join and leave between two forwards. Each
 forward reads one id (and perhaps a draft) of every text that is being written and at most one chunk of prompts, so that a long
-prompt holds the others up no longer than that takes. A request's life is in request.py, who may run in line.py, what a
-forward reads in batch.py, reused prompts in prefixes.py, drafts in speculation.py. With `start()` a thread of its own does the
-work; without, whoever iterates a Request does it, for all that run (a forked child has no threads).
+prompt holds the others up no longer than that takes; several chunks where nothing is being written. A request's life is in
+request.py, who may run in line.py, what a forward reads in batch.py, reused prompts in prefixes.py, drafts in speculation.py.
+With `start()` a thread of its own does the work; without, whoever iterates a Request does it, for all that run (a forked child
+has no threads).
 """
 
 import os
@@ -41,7 +42,7 @@ class Engine:
     cache_bytes: bytes that all caches may take, those of kept prompts included; None: no bound. A request is counted with its
         prompt and all its new tokens before it may run, and waits while it does not fit.
     prefix_bytes: of them at most this many for the caches of prompts that were read, to begin from again; 0: none is kept.
-    chunk: ids of prompts that one forward reads; None: by the model's size.
+    chunk: ids of prompts that one forward reads beside texts; None: by the model's size.
     speculate: guess ids ahead where the text repeats itself and it pays. Changes no bit where the model's rows are
         independent; else numbers may differ in their last digits, as they do beside other requests.
     clock: seconds that only grow.
@@ -79,7 +80,8 @@ class Engine:
         self.clock = clock
         self._name = namer(tokenizer)
         self.chunk = chunk_for(model.num_parameters) if chunk is None else chunk
-        cheap = model.rows_are_independent or torch.device(model.device).type != "cpu"
+        self._spans = bool(model.rows_are_independent)
+        cheap = self._spans or torch.device(model.device).type != "cpu"
         self._row_cost = ROW_COST if cheap else PLAIN_ROW_COST
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -161,7 +163,7 @@ class Engine:
                         self._begin(request)
                 self._turn += 1
                 with self._changed:
-                    rows = batch.plan(running, self._turn, self.chunk, self.speculate)
+                    rows = batch.plan(running, self._turn, self.chunk, self.speculate, self._spans)
                 self._advance(rows)
             except BaseException:  # Ctrl-C of whoever drives the engine inline
                 for request in running:
@@ -348,7 +350,7 @@ class Engine:
     @torch.inference_mode()
     def _advance(self, rows: list[Row]) -> None:
         """One forward of these rows, the ids it gives, and everything readers see of it."""
-        batch.read(self.model, [row for row in rows if row.ids])
+        batch.read(self.model, [row for row in rows if row.ids], self.chunk)
         for row in rows:
             request = row.request
             request.beside = max(request.beside, len(rows) - 1)

@@ -5,7 +5,6 @@ rows. No gradients. With weights whose linears are row-independent (linear.py: p
 same bit for bit whatever stands beside it.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,7 +24,12 @@ from neoxjp.rotary import Rope, rope_table, turn
 
 @torch.inference_mode()
 def forward_packed(
-    model: Any, input_ids: Tensor, counts: Sequence[int], caches: Sequence[KVCache], logits_at: Tensor | None = None
+    model: Any,
+    input_ids: Tensor,
+    counts: Sequence[int],
+    caches: Sequence[KVCache],
+    logits_at: Tensor | None = None,
+    chunk: int | None = None,
 ) -> Tensor:
     """Logits (R, V) float32 of the positions `logits_at`, or of each sequence's last one; the caches grow by `counts`.
 
@@ -39,6 +43,8 @@ def forward_packed(
         counts: new ids of each sequence, 1 or more; N in sum.
         caches: one a sequence, all different; extended in place.
         logits_at: (R,) int64, flat positions from 0 to N - 1.
+        chunk: a sequence's new ids attend in pieces that end at multiples of so many positions, each as in a forward of its own;
+            None: all at once.
 
     Raises:
         ParameterError: counts, caches and ids that do not fit together; an id outside the vocabulary.
@@ -50,7 +56,7 @@ def forward_packed(
         hidden = torch.cat([_plain(model, ids, cache) for ids, cache in zip(input_ids.split(list(counts)), caches, strict=True)])
         return model.embed_out(hidden if logits_at is None else hidden[logits_at.to(hidden.device)]).float()
     plan, config = _plan(model), model.config
-    pieces = _pieces(counts, caches)
+    pieces = _pieces(counts, caches, chunk)
     count = len(input_ids)
     x = plan.embed_in(input_ids)  # (N, C)
     width = steady_width(plan.embed_out, count)
@@ -163,11 +169,17 @@ class _Piece(NamedTuple):
     start: int  # in the packed rows
     new: int
     past: int  # tokens in the cache
+    ends: Sequence[int]  # of the new positions that attend together, from `start` on
 
 
-def _pieces(counts: Sequence[int], caches: Sequence[KVCache]) -> list[_Piece]:
-    starts = itertools.accumulate(counts, initial=0)
-    return [_Piece(cache, start, count, cache.length) for cache, start, count in zip(caches, starts, counts, strict=False)]
+def _pieces(counts: Sequence[int], caches: Sequence[KVCache], chunk: int | None) -> list[_Piece]:
+    pieces, start = [], 0
+    for cache, count in zip(caches, counts, strict=True):
+        past = cache.length
+        ends = (count,) if chunk is None or count == 1 else (*range(chunk - past % chunk, count, chunk), count)
+        pieces.append(_Piece(cache, start, count, past, ends))
+        start += count
+    return pieces
 
 
 def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> Rope:
@@ -189,19 +201,23 @@ def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementa
     q = qkv.select(2, 0)  # (width, H, D)
     kv = qkv.narrow(2, 1, 2).permute(2, 1, 0, 3).unsqueeze(1)  # (2, 1, H, width, D)
     rows = []
-    for cache, start, count, past in pieces:
+    for cache, start, count, past, ends in pieces:
         new = kv if count == width else kv.narrow(3, start, count)
         keys, values = cache.append(number, new).unbind(0)  # (1, H, S, D)
-        if count > attention.SINGLY:
-            queries = q.narrow(0, start, count).transpose(0, 1).unsqueeze(0)  # (1, H, T, D)
-            rows.append(attention.attend(queries, keys, values, implementation=implementation)[0][0].transpose(0, 1).flatten(1))
-        elif count == 1:
+        if count == 1:
             rows.append(one(q.narrow(0, start, 1).unsqueeze(2), keys, values).view(1, -1))
-        else:
-            for place in range(count):
-                seen = past + place + 1
-                single = q.narrow(0, start + place, 1).unsqueeze(2)
-                rows.append(one(single, keys.narrow(2, 0, seen), values.narrow(2, 0, seen)).view(1, -1))
+            continue
+        begin = 0
+        for end in ends:
+            if end - begin > attention.SINGLY:
+                queries = q.narrow(0, start + begin, end - begin).transpose(0, 1).unsqueeze(0)  # (1, H, T, D)
+                k, v = keys.narrow(2, 0, past + end), values.narrow(2, 0, past + end)
+                rows.append(attention.attend(queries, k, v, implementation=implementation)[0][0].transpose(0, 1).flatten(1))
+            else:
+                for place in range(begin, end):
+                    single, seen = q.narrow(0, start + place, 1).unsqueeze(2), past + place + 1
+                    rows.append(one(single, keys.narrow(2, 0, seen), values.narrow(2, 0, seen)).view(1, -1))
+            begin = end
     return rows
 
 

@@ -94,7 +94,7 @@ class Request:
         self.last_turn = 0  # number of the forward that read of its prompt last
         self.beside = 0
         self.pace = pace
-        self.chunk = chunk  # ids of the prompt that a forward reads
+        self.chunk = chunk  # ids of the prompt that are read together
         self.submitted = engine.clock()
         self.started: float | None = None
         self.ended: float | None = None
@@ -171,10 +171,10 @@ class Request:
         """Whether its deadline has passed."""
         return self.params.deadline_s is not None and now - self.submitted >= self.params.deadline_s
 
-    def row(self, running: int, speculate: bool) -> "Row":
-        """What the next forward is to read for it, while so many requests run."""
+    def row(self, running: int, speculate: bool, chunks: int = 1) -> "Row":
+        """What the next forward is to read for it, while so many requests run: of its prompt up to so many chunks."""
         if self.prefilled < self.total:
-            end = min(self.prefilled + self.chunk - self.prefilled % self.chunk, self.total)
+            end = min((self.prefilled // self.chunk + max(1, chunks)) * self.chunk, self.total)
             return Row(self, self.prompt_ids[self.prefilled : end], keep=int(end == self.total))
         if self._known == self.total:
             return Row(self, (), keep=0, logits=None if self.logits is None else self.logits[None])  # the prompt was found whole
@@ -188,8 +188,8 @@ class Request:
         """Draw ids from a forward's logits, into `row.made`: those of the draft as long as it is right, and one more."""
         assert row.logits is not None
         drafted = row.ids[1:] if row.keep > 1 else ()
-        for place, logits in enumerate(row.logits):
-            step = self._draw(logits)
+        for place in range(len(row.logits)):
+            step = self._draw(row.logits[place])
             row.made.append(step)
             if step.finish is not None or place >= len(drafted) or step.id != drafted[place]:
                 break

@@ -44,7 +44,12 @@ class LanguageModel(Protocol):
     def new_cache(self) -> Any: ...  # of one sequence: .length .nbytes .crop(length) .advance(count) .fork()
 
     def forward_packed(
-        self, input_ids: Tensor, counts: Sequence[int], caches: Sequence[Any], logits_at: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        counts: Sequence[int],
+        caches: Sequence[Any],
+        logits_at: Tensor | None = None,
+        chunk: int | None = None,
     ) -> Tensor: ...
 
 

@@ -60,7 +60,7 @@ class Fake:
     def new_cache(self) -> FakeCache:
         return FakeCache()
 
-    def forward_packed(self, input_ids, counts, caches, logits_at=None):
+    def forward_packed(self, input_ids, counts, caches, logits_at=None, chunk=None):
         assert len(input_ids) == sum(counts)
         assert len({id(cache) for cache in caches}) == len(counts)
         rows, self.batches = [], [*self.batches, len(counts)]

@@ -37,7 +37,9 @@ def bits(request: Request, steps: list) -> list[tuple]:
 
 
 def alone(model: Any, prompt: list[int], params: SamplingParams) -> list[tuple]:
-    request = Engine(model, prefix_bytes=0, speculate=False, chunk=CHUNK).submit(prompt, params, top=3)
+    engine = Engine(model, prefix_bytes=0, speculate=False, chunk=CHUNK)
+    engine._spans = False  # the slow way: one chunk a forward
+    request = engine.submit(prompt, params, top=3)
     return bits(request, list(request))
 
 
@@ -120,11 +122,11 @@ def test_of_one_row_at_fault_the_others_do_not_hear():
 
 def test_a_forward_that_fails_for_all_at_once_is_done_one_by_one():
     class Small(Fake):
-        def forward_packed(self, input_ids, counts, caches, logits_at=None):
+        def forward_packed(self, input_ids, counts, caches, logits_at=None, chunk=None):
             if len(counts) > 1:
                 caches[0].extend(input_ids[: counts[0]].tolist())  # half-way
                 raise RuntimeError("out of memory")
-            return super().forward_packed(input_ids, counts, caches, logits_at)
+            return super().forward_packed(input_ids, counts, caches, logits_at, chunk)
 
     engine = Engine(Small(mixed))
     requests = [engine.submit([n], DRAW) for n in range(3)]

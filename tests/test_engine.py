@@ -295,17 +295,24 @@ def test_a_prompt_too_long_is_refused_or_visibly_cut():
 def test_a_long_prompt_is_read_in_pieces_and_can_be_cancelled_between_them():
     model = Fake(mixed, context=1000)
     engine = Engine(model, prefix_bytes=0)
-    request = engine.submit([1] * 40, SamplingParams(max_new_tokens=1))
+    request = engine.submit([1] * 150, SamplingParams(max_new_tokens=1))
     seen = []
     while not request.wait(0):
         seen.append((request.prefilled, request.total))
-    assert seen == [(16, 40), (32, 40)]
-    assert [len(piece) for piece in model.forwards] == [16, 16, 8]
-    request = engine.submit([1] * 40)
+    assert seen == [(64, 150), (128, 150)]
+    assert [len(piece) for piece in model.forwards] == [64, 64, 22]
+    request = engine.submit([1] * 150)
     engine.step()
     request.cancel()
     assert not engine.step()
-    assert request.prefilled == 16
+    assert request.prefilled == 64
+
+
+def test_a_prompt_has_one_chunk_in_a_forward_where_bits_depend_on_the_number_of_rows():
+    model = Fake(mixed, context=1000)
+    model.rows_are_independent = False
+    list(Engine(model, prefix_bytes=0).submit([1] * 40, SamplingParams(max_new_tokens=1)))
+    assert [len(piece) for piece in model.forwards] == [16, 16, 8]
 
 
 def test_reading_in_pieces_gives_what_one_forward_gives():
@@ -364,7 +371,20 @@ def test_several_prompts_are_read_in_turns_and_short_ones_share_a_piece():
     while long.prefilled < 48:
         engine.step()
         progress.append((long.prefilled, other.prefilled, *(request.prefilled for request in short)))
-    assert progress == [(16, 0, 0, 0), (16, 16, 0, 0), (16, 16, 8, 8), (32, 16, 8, 8), (32, 32, 8, 8), (48, 32, 8, 8)]
+    # Four chunks in one forward as long as nothing is written, then one.
+    assert progress == [(16, 16, 8, 8), (32, 16, 8, 8), (32, 32, 8, 8), (48, 32, 8, 8)]
+
+
+def test_many_prompts_share_forwards_until_the_first_text_begins():
+    model = Fake(mixed, context=1000)
+    engine = Engine(model, prefix_bytes=0)
+    requests = [engine.submit([n] * 32, DRAW) for n in range(6)]
+    progress = []
+    while any(request.prefilled < 32 for request in requests):
+        engine.step()
+        progress.append([request.prefilled for request in requests])
+    assert progress[:3] == [[16] * 4 + [0] * 2, [32] * 2 + [16] * 4, [32] * 3 + [16] * 3]
+    assert len(progress) == 6
 
 
 def test_a_text_is_the_same_alone_and_beside_others():

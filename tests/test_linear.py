@@ -221,6 +221,25 @@ def test_short_drafts_are_computed_as_single_steps_are(quantization):
         assert torch.equal(model.forward_packed(ids[20 + place : 21 + place], [1], [step])[0], drafted[place])
 
 
+@pytest.mark.parametrize("quantization", FORMATS)
+@settings(deadline=None, max_examples=25)
+@given(past=st.integers(0, 40), new=st.integers(1, 300), chunk=st.sampled_from([16, 64]))
+def test_chunks_in_one_forward_are_computed_as_in_forwards_of_their_own(quantization, past, new, chunk):
+    model, ids = MODELS[quantization], torch.arange(past + new) * 7 % 59
+    one, other = model.new_cache(), model.new_cache()
+    for cache in (one, other):
+        if past:
+            model.forward_packed(ids[:past], [past], [cache])
+    beside = [torch.arange(5), model.new_cache(), torch.arange(3), model.new_cache()]
+    found = model.forward_packed(
+        torch.cat([beside[0], ids[past:], beside[2]]), [5, new, 3], [beside[1], one, beside[3]], torch.arange(5, 5 + new), chunk
+    )
+    ends = [*range(chunk - past % chunk, new, chunk), new]
+    pieces = zip([0, *ends], ends, strict=False)
+    alone = [model.forward_packed(ids[past:][a:b], [b - a], [other], torch.arange(b - a)) for a, b in pieces]
+    assert torch.equal(found, torch.cat(alone))
+
+
 MODELS = {"int8": packed("int8", hidden_size=64)} | ({None: packed(None, hidden_size=64)} if FBGEMM else {})
 
 

@@ -92,6 +92,29 @@ def test_up_to_eight_new_positions_attend_one_by_one(count, monkeypatch):
     assert set(calls) == ({1} if count <= attention.SINGLY else {count})
 
 
+@pytest.mark.parametrize("past", [0, 3, 16])
+def test_chunks_attend_as_in_forwards_of_their_own(past, monkeypatch):
+    seen = []
+    attend = F.scaled_dot_product_attention
+    monkeypatch.setattr(
+        F, "scaled_dot_product_attention", lambda q, k, *a, **kw: seen.append((q.shape[2], k.shape[2])) or attend(q, k, *a, **kw)
+    )
+    ids, at_once, alone = ids_of(45), read(MODEL, ids_of(past, 1)), read(MODEL, ids_of(past, 1))
+    seen.clear()
+    found = MODEL.forward_packed(ids, [45], [at_once], torch.arange(45), 16)
+    layers, together = MODEL.config.num_hidden_layers, seen.copy()
+    seen.clear()
+    ends = [*range(16 - past % 16, 45, 16), 45]
+    wanted = [
+        MODEL.forward_packed(ids[start:end], [end - start], [alone], torch.arange(end - start))
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
+    torch.testing.assert_close(found, torch.cat(wanted), rtol=0, atol=1e-5)
+    assert sorted(together) == sorted(seen)
+    assert at_once.length == alone.length == past + 45
+    assert len(together) % layers == 0
+
+
 def test_a_model_that_is_spread_or_offloaded_computes_the_same(tmp_path):
     MODEL.save_pretrained(tmp_path / "model")
     body = {"gpt_neox_japanese.embed_in": "cpu", "gpt_neox_japanese": "disk", "embed_out": "cpu"}
