@@ -9,7 +9,7 @@ from html import escape
 from neoxjp.lab.generation.branch_edits import Edited, Price
 from neoxjp.lab.generation.branch_files import Listed
 from neoxjp.lab.generation.branches import Author
-from neoxjp.render import Words, attributes, bar, notice, visible
+from neoxjp.render import Words, attributes, bar, notice, visible, whole
 
 SIGNS: dict[Author, str] = {"user": "●", "model": "○", "edit": "✎", "forced": "▲"}
 DEEPEST = 12  # levels that are indented further and further
@@ -35,7 +35,7 @@ def _row(row: Listed, reached: bool, say: Words) -> str:
         style=f"--depth:{min(row.depth, DEEPEST)}",
     )
     deeper = f" <small>+{row.depth - DEEPEST}</small>" if row.depth > DEEPEST else ""
-    name = f'<b class="br-name">{visible(row.name)}</b> ' if row.name else ""
+    name = f'<b class="br-name"><bdi>{escape(whole(row.name))}</bdi></b> ' if row.name else ""
     text = visible(row.begins) if row.begins else f"<i>{escape(say('branches_nothing'))}</i>"
     length = escape(say("branches_own", n=f"{row.tokens:,}"))
     place = "" if row.parent is None else f" · {escape(say('branches_from', n=f'{row.place + 1:,}'))}"

@@ -130,7 +130,8 @@ def _write(playground: Playground, stream: Stream, writing: Writing, begin: Call
         most, least = (params.max_new_tokens or drawn) - drawn, max(0, params.min_new_tokens - drawn)
         rest = replace(params, max_new_tokens=most, min_new_tokens=least) if drawn else params
         paints = stream(start.ids, rest, cut, ALTERNATIVES, drawn)
-        if start.steps and not start.steps[-1].text:
+        last = start.steps[-1] if start.steps else None
+        if last is not None and not last.text and playground.tokenizer.vocabulary.byte_values[last.id] >= 0:
             paints = _joined(paints, start.steps, playground.tokenizer)
         first = next(paints)
         model = playground.ready.model
@@ -250,17 +251,24 @@ def _unsaid(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def _joined(paints: Iterator[Paint], before: Sequence[Step], tokenizer: Any) -> Iterator[Paint]:
-    """The paints of a request that goes on with one before, which may have ended within a character: each step's text is its part
-    of the whole."""
+    """The paints of a request that goes on within a character, of which `before` ends with the first bytes.
+
+    Its text stands at the step that completes it, or shows that there is none; from there on it is the request's own.
+    """
     ids, said = [step.id for step in before], sum(len(step.text) for step in before)
+    within = True
     try:
         for paint in paints:
             steps = []
             for step in paint.steps:
-                ids.append(step.id)
-                text = tokenizer.decode(ids, skip_special_tokens=True)[said:]
-                said += 0 if text.endswith("\ufffd") else len(text)
-                steps.append(replace(step, text=text))
+                if within:
+                    byte = tokenizer.vocabulary.byte_values[step.id] >= 0
+                    ids += [step.id] if byte else []
+                    text = tokenizer.decode(ids, skip_special_tokens=True)[said:]
+                    last = paint.over and step is paint.steps[-1]
+                    within = byte and text.endswith("\ufffd") and not last
+                    step = replace(step, text="" if within else text if byte else text + step.text)
+                steps.append(step)
             yield replace(paint, steps=tuple(steps))
     finally:
         paints.close()  # type: ignore[attr-defined]  # a generator

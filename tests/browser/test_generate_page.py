@@ -50,6 +50,12 @@ def generate(page: Any, tokens: int = 20, seed: str = "5") -> str:
 
 def press(page: Any, name: str) -> None:
     """Press a button that makes the model write; `done` then waits for the end of that."""
+    watch(page)
+    page.locator(f"#gen-{name}").click()
+
+
+def watch(page: Any) -> None:
+    """Before something else that makes the model write."""
     page.evaluate(
         """() => {
             const go = document.querySelector("#gen-go");
@@ -59,7 +65,6 @@ def press(page: Any, name: str) -> None:
                 .observe(go, { attributes: true });
         }"""
     )
-    page.locator(f"#gen-{name}").click()
 
 
 def done(page: Any) -> str:
