@@ -215,3 +215,19 @@ def test_a_page_keeps_few_sessions() -> None:
     done = subprocess.run([sys.executable, "-c", FEW_SESSIONS], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.split()[-3:] == ["visitor3", "visitor4", "visitor5"], done.stderr
     assert "visitor2" not in done.stdout
+
+
+def test_no_event_has_two_listeners_that_could_wake_each_other_for_ever() -> None:
+    """See ui/events.py: a page that was opened by a link asked some calls a second, without an end."""
+    code = """if True:
+        from collections import Counter
+        from neoxjp.ui.page import build
+        from neoxjp.ui.session import Playground
+        found = Counter()
+        for listener in build(Playground()).get_config_file()["dependencies"]:
+            if listener["backend_fn"] and listener["trigger_mode"] == "always_last":
+                found.update((target, event) for target, event in listener["targets"] if target is not None)
+        print([event for event, listeners in found.items() if listeners > 1])
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

@@ -11,6 +11,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.lab.generation.beams import MOST_BEAMS, MOST_NEW
 from neoxjp.render import beams as render_beams
 from neoxjp.ui.answers import check_length, expected, guarded, said
+from neoxjp.ui.events import latest
 from neoxjp.ui.heat import script
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label, language, words
@@ -91,7 +92,7 @@ def connect(section: Beams, playground: Playground, tab: "GenerateTab", due: gr.
     }
     searched = section.go.click(search, asked, [section.line, section.view, section.of], **queued)
     searched.then(told, [tab.prompt, section.of], section.line, **quiet)  # the opening may have changed meanwhile
-    gr.on([due.change, tab.prompt.change], told, [tab.prompt, section.of], section.line, **quiet)
+    latest([due.change, tab.prompt.change], told, [tab.prompt, section.of], section.line)
 
 
 def endpoints(playground: Playground) -> None:

@@ -17,6 +17,7 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.render import steps as render_steps
 from neoxjp.ui import api, lab, links
 from neoxjp.ui.branch_texts import text_of
+from neoxjp.ui.events import latest
 from neoxjp.ui.recall import KEY, SECRET, memo, recall
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
@@ -257,9 +258,9 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     def count_tokens(prompt: str, request: gr.Request) -> str:
         return counted(playground, prompt or "", language(request))
 
-    gr.on([tab.prompt.change, changed.change], count_tokens, tab.prompt, tab.count, trigger_mode="always_last", **quiet)
+    latest([tab.prompt.change, changed.change], count_tokens, tab.prompt, tab.count)
     lengths = [tab.controls["length"], tab.controls["min_new_tokens"]]
-    changed.change(lambda *now: [length_slider(playground, length) for length in now], lengths, lengths, **quiet)
+    latest([changed.change], lambda *now: [length_slider(playground, length) for length in now], lengths, lengths)
     for name, button in tab.examples.items():
         text = examples()[name]
         button.click(lambda text=text: text, None, tab.prompt, **quiet)
@@ -351,4 +352,4 @@ def length_slider(playground: Playground, now: float) -> Any:
     context = loaded.model.config.max_position_embeddings
     most = min(context - 1, playground.limits.new_tokens or context)
     # a value that fits is not written back: a link, or the visitor, may have set another meanwhile
-    return gr.Slider(maximum=most) if 0 < (now or 0) <= most else gr.Slider(maximum=most, value=min(now or 0, most))
+    return gr.Slider(maximum=most) if now is not None and now <= most else gr.Slider(maximum=most, value=min(now or 0, most))

@@ -15,6 +15,7 @@ from neoxjp.render import heat as render_heat
 from neoxjp.render.heat import MEASURES, Measure
 from neoxjp.steps import checked_ids
 from neoxjp.ui.answers import check_length, expected, guarded, said
+from neoxjp.ui.events import latest
 from neoxjp.ui.session import Loaded, Playground
 from neoxjp.ui.stream import Scorer, scorer
 from neoxjp.ui.strings import Words, both, label, language, words
@@ -153,7 +154,7 @@ def connect(section: Heat, playground: Playground, tab: "GenerateTab", due: gr.N
     section.measure.change(recolour, [section.shown, section.measure], section.view, **quiet)
     now: tuple[Any, ...] = (look, [tab.writing, tab.prompt, section.shown], section.line)
     coloured.then(*now, **quiet)  # the text may have changed meanwhile
-    gr.on([due.change, tab.prompt.change], *now, trigger_mode="always_last", **quiet)
+    latest([due.change, tab.prompt.change], *now)
     fields = [section.first, section.second]
     gr.on([section.compare.click, section.first.submit, section.second.submit], show_pair, fields, section.pair, **queued)
     for name, chip in section.examples.items():

@@ -11,6 +11,7 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.render import inside as render_inside
 from neoxjp.ui.answers import check_length, expected, guarded, message_of, said
 from neoxjp.ui.api import whole_numbers
+from neoxjp.ui.events import latest
 from neoxjp.ui.heat import above, earlier, ids_above, script
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label
@@ -118,9 +119,10 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
             return gr.skip(), gr.skip()
         config = loaded.model.config
         counts = (config.num_hidden_layers, config.num_attention_heads)
+        # a value that fits is not written back: a link, or the visitor, may have set another meanwhile
         return tuple(
-            gr.Slider(maximum=count - 1, value=min(int(now or 0), count - 1))
-            for now, count in zip((layer, head), counts, strict=True)
+            gr.Slider(maximum=most) if (now or 0) <= most else gr.Slider(maximum=most, value=most)
+            for now, most in zip((layer, head), (count - 1 for count in counts), strict=True)
         )
 
     asked = [tab.writing, tab.prompt, section.at, section.layer, section.head]
@@ -135,8 +137,8 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
     ]
     for looked in looks:
         looked.then(*now, **quiet)  # the text may have changed meanwhile
-    due.change(ranges, [section.layer, section.head], [section.layer, section.head], **quiet)
-    gr.on([due.change, tab.prompt.change], *now, trigger_mode="always_last", **quiet)
+    latest([due.change], ranges, [section.layer, section.head], [section.layer, section.head])
+    latest([due.change, tab.prompt.change], *now)
 
 
 def endpoints(playground: Playground) -> None:

@@ -15,6 +15,7 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.lab.tokens import lexicon, lexicon_diff
 from neoxjp.lab.tokens.search import MATCHES
 from neoxjp.ui.answers import guarded
+from neoxjp.ui.events import latest
 from neoxjp.ui.lexicon_api import endpoints
 from neoxjp.ui.lexicon_view import FILTERS, csv_of, diff_of, entry_of, list_of, random_id, stats_of, turned
 from neoxjp.ui.session import Playground
@@ -213,11 +214,11 @@ def connect(section: Lexicon, playground: Playground, text: gr.Textbox, due: gr.
     def on_id(id: str | None, request: gr.Request) -> tuple[Any, ...]:
         return guarded(entry_of, playground, id or "", request=request, empty=(gr.Button(interactive=False),))
 
-    due.change(on_due, section.drawn, [section.drawn, section.anew], **live)
-    gr.on([section.anew.change, *(control.change for control in filters)], draw, filters, listed, **live)
+    latest([due.change], on_due, section.drawn, [section.drawn, section.anew])
+    latest([section.anew.change, *(control.change for control in filters)], draw, filters, listed)
     for button, step in zip(section.turns, (-1, 1), strict=True):
         button.click(turn(step), [section.page, *filters], listed, **silent)
-    gr.on([section.anew.change, section.id.change], on_id, section.id, [section.entry, section.use], **live)
+    latest([section.anew.change, section.id.change], on_id, section.id, [section.entry, section.use])
 
     # In the browser: an answer of the server's would undo what was pressed or typed meanwhile.
     pressed = "(id, text) => neoxjp.lexicon.pressed(id, text)"
@@ -253,12 +254,10 @@ def _connect_stats(section: Lexicon, playground: Playground, text: gr.Textbox, d
     def draw(opened: bool, text: str, request: gr.Request) -> tuple[Any, Any]:
         return guarded(stats_of, playground, text, request=request, empty=("",)) if opened else (gr.skip(), gr.skip())
 
-    drawing: dict[str, Any] = {
-        "fn": draw, "inputs": [section.stats_open, text], "outputs": [section.stats, section.usage], **live,
-    }  # fmt: skip
-    section.stats_section.expand(lambda: True, None, section.stats_open, **live).then(**drawing)
+    drawing: tuple[Any, ...] = (draw, [section.stats_open, text], [section.stats, section.usage])
+    section.stats_section.expand(lambda: True, None, section.stats_open, **live).then(*drawing, **live)
     section.stats_section.collapse(lambda: False, None, section.stats_open, **live)
-    due.change(**drawing)
+    latest([due.change], *drawing)
 
 
 def _connect_difference(section: Lexicon, playground: Playground, live: dict[str, Any]) -> None:
@@ -283,7 +282,7 @@ def _connect_difference(section: Lexicon, playground: Playground, live: dict[str
     part.section.expand(lambda: True, None, part.open, **live).then(draw, [part.open, *asked], drawn, **live)
     part.section.collapse(lambda: False, None, part.open, **live)
     changes = [section.anew.change, *(control.change for control in asked)]
-    gr.on(changes, draw, [part.open, *asked], drawn, **live)
-    part.against.change(lambda against: gr.Textbox(visible=against == "folder"), part.against, part.folder, **live)
+    latest(changes, draw, [part.open, *asked], drawn)
+    latest([part.against.change], lambda against: gr.Textbox(visible=against == "folder"), part.against, part.folder)
     for button, step in zip(part.turns, (-1, 1), strict=True):
         button.click(turn(step), [part.page, *asked], drawn, **live)

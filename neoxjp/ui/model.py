@@ -14,6 +14,7 @@ from neoxjp.memory import NoRoom, free_memory, gib, weight_bytes
 from neoxjp.render import curve as render_curve
 from neoxjp.render import steps as render_steps
 from neoxjp.train.runs import read_curve
+from neoxjp.ui.events import latest
 from neoxjp.ui.session import Choice, Loaded, Playground, Progress
 from neoxjp.ui.strings import Lang, Words, both, label, language, words
 
@@ -89,7 +90,7 @@ def connect(
     def shown(request: gr.Request) -> tuple[str, str]:
         return facts(playground, language(request)), card(playground.loaded)
 
-    changed.change(shown, None, [tab.facts, tab.card], **quiet)
+    latest([changed.change], shown, None, [tab.facts, tab.card])
     if tab.line is None or tab.load is None or tab.unload is None or tab.keep is None:
         return
 

@@ -117,9 +117,9 @@ PRESETS: dict[str, dict[str, float]] = {
 }
 """What a preset changes; every other filter goes back to its default. Length, seed, stop strings and `cut` stay.
 
-Chosen by reading 40 samples of 60 tokens of the bundled model each: none ran in a circle (`neoxjp bench repetition`). At temperature
-1.1 (top-p 0.98, penalty 1.05) the lively ones were no sentences any more, at 1.5 the wild ones hardly words. Greedy text comes back
-to the same words; that is what it shows.
+Chosen by reading 40 samples of 60 tokens of the bundled model each: none ran in a circle (`neoxjp bench repetition`). At
+temperature 1.1 (top-p 0.98, penalty 1.05) the lively ones were no sentences any more, at 1.5 the wild ones hardly words. Greedy
+text comes back to the same words; that is what it shows.
 """
 
 PRESET_FIELDS = (

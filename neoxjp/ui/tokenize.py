@@ -14,6 +14,7 @@ from neoxjp import analysis, render
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.ui import lab, links
 from neoxjp.ui.answers import check_length, expected, guarded, message_of, said
+from neoxjp.ui.events import latest
 from neoxjp.ui.links import Linked
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label
@@ -46,7 +47,7 @@ class TokenizeTab:
 
     def linked(self, tabs: gr.Tabs) -> Linked:
         """What a link to this tab restores; `tabs` are those of the page."""
-        return Linked(tabs, self.text, self.lab, {"ids": self.show_ids})
+        return Linked("tokenize", tabs, self.text, self.lab, {"ids": self.show_ids})
 
 
 def build(playground: Playground) -> TokenizeTab:
@@ -112,9 +113,8 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
             return "", render.notice(message_of(error, request), "error")
 
     # "change", not "input": that one does not fire for Japanese input methods
-    shown = gr.on([tab.text.change, changed.change], on_text, tab.text, [tab.view, tab.counts, tab.ids], **live)
-    tab.text.change(None, tab.text, js="(text) => { neoxjp.keep('text', text) }", api_visibility="private")
-    changed.change(None, tab.text, tab.text, js="(text) => neoxjp.kept('text', text)", api_visibility="private")
+    shown = latest([tab.text.change, changed.change], on_text, tab.text, [tab.view, tab.counts, tab.ids])
+    changed.change(None, tab.text, tab.text, js="(text) => neoxjp.kept('lab', text)", api_visibility="private")
     tab.paste.change(on_ids, tab.paste, [tab.pasted, tab.paste_note], **live)
     for key, button in tab.examples.items():
         button.click(lambda example=EXAMPLES[key]: example, outputs=tab.text, **silent)
