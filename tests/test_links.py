@@ -54,7 +54,7 @@ def test_a_link_needs_no_percent_encoding_and_ends_in_a_letter_or_digit(text: st
     value = address.write(View(text, "why"))
     assert urllib.parse.quote(value, safe="") == value
     assert value[-1].isalnum()
-    assert urllib.parse.parse_qs(address.query(View(text, "why"))[1:])[address.NAME] == [value]
+    assert urllib.parse.parse_qs(address.query(View(text, "why"))[1:])["lab"] == [value]
 
 
 def test_a_link_survives_line_breaks_of_mail_and_the_full_stop_behind_it() -> None:
@@ -183,13 +183,22 @@ def test_only_changed_choices_are_in_a_link() -> None:
     assert links.changed(parts, (True, "bytes", "x")) == {"tokens": {"ids": True}, "matrix": {"second": "bytes", "row": "x"}}
 
 
-def test_whatever_a_section_links_is_of_a_kind_that_a_link_restores() -> None:
-    code = """if True:
+@pytest.mark.parametrize(
+    ("tab", "sections"),
+    [
+        ("tokenize", {"corpus", "lexicon", "matrix", "roundtrip", "tokens", "why"}),
+        ("generate", {"beams", "columns", "generate", "heat", "inside"}),
+    ],
+)
+def test_whatever_a_section_links_is_of_a_kind_that_a_link_restores(tab: str, sections: set[str]) -> None:
+    code = (
+        f"from neoxjp.ui import {tab} as tab\n"
+        + """if True:
         import gradio as gr
-        from neoxjp.ui import links, tokenize
+        from neoxjp.ui import links
         from neoxjp.ui.session import Playground
         with gr.Blocks():
-            parts = list(tokenize.build(Playground()).linked(gr.Tabs()).parts())
+            parts = list(tab.build(Playground()).linked(gr.Tabs()).parts())
         print(*sorted({section for section, _, _ in parts}))
         assert links.changed(parts, tuple(component.value for _, _, component in parts)) == {}
         for section, name, component in parts:
@@ -197,9 +206,36 @@ def test_whatever_a_section_links_is_of_a_kind_that_a_link_restores() -> None:
             assert value is None or links.accepts(component, value, 1_000), f"{section}.{name}: {value!r}"
             assert not links.accepts(component, {"a": 1}, 1_000), f"{section}.{name}"
     """
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["corpus", "lexicon", "matrix", "roundtrip", "tokens", "why"]
+    assert set(done.stdout.split()) == sections
+
+
+def test_a_slider_that_follows_the_model_takes_what_a_larger_model_allows() -> None:
+    length, top_k = gr.Slider(1, 512, 100), gr.Slider(0, 200, 0)
+    found = links.restored(length, 2_000, 200, (length,))
+    assert (found.value, found.maximum) == (2_000, 2_000)
+    assert links.restored(length, 300, 200, (length,)).maximum == 512
+    for component, value in ((top_k, 201), (length, 0), (length, 10**7), (length, "9"), (length, None)):
+        assert links.restored(component, value, 200, (length,)) == gr.skip()
+
+
+def test_a_link_to_the_generate_tab_has_a_name_and_sentences_of_its_own(playground: Playground) -> None:
+    view = View(NOVEL, "beams", {"generate": {"temperature": 1.2, "stop": "。\n\\n"}})
+    found = links.link_of(view, "", "generate")
+    assert found.startswith("?gen=1")
+    assert len(found) < 200
+    assert links.opened(playground, found.removeprefix("?gen="), "generate") == view
+    kanji = "".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500))
+    with pytest.raises(ParameterError, match="Please shorten the opening, which has 2,500") as caught:
+        links.link_of(View(kanji, "heat"), "", "generate")
+    assert "書き出し（いま 2,500 文字）を短く" in caught.value.ja
+    with pytest.raises(ParameterError, match="Please shorten the stop strings, the texts in the fields below, or the opening"):
+        links.link_of(View("犬", "heat", {"heat": {"text": kanji}}), "", "generate")
+    small = Playground(loaded=playground.loaded, limits=Limits(characters=5))
+    with pytest.raises(ParameterError, match="6 characters are too many: up to 5"):
+        links.opened(small, address.write(View("犬" * 6, "heat")), "generate")
 
 
 # ---------------------------------------------------------------- the Space's address

@@ -1,9 +1,9 @@
-"""What a shared link holds, and how it is written: `?lab=1…`, letters that chat programs and mail leave alone. No Gradio here.
+"""What a shared link holds, and how it is written: `?lab=1…` or `?gen=1…`, letters that chat programs and mail leave alone.
 
 A version digit, then base64url of raw deflate of compact JSON, then six hex digits of a CRC: Japanese written plainly would take
 nine characters a letter once a browser has percent-encoded it, and programs that find links in a text stop at 「。」. A line
 break or blank that mail put into a link is dropped, as is a full stop behind it. Whatever comes in was written by a stranger: it
-is inflated up to a bound, parsed as JSON, checked for types, and never evaluated.
+is inflated up to a bound, parsed as JSON, checked for types, and never evaluated. No Gradio here.
 
 >>> read(write(View("慶應", "why")))
 View(text='慶應', section='why', choices={})
@@ -14,10 +14,11 @@ import re
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
-NAME = "lab"
-"""The parameter of the query string."""
+Tab = Literal["tokenize", "generate"]
+NAMES: dict[Tab, str] = {"tokenize": "lab", "generate": "gen"}
+"""The parameter of the query string that holds a view of each tab."""
 
 VERSION = "1"
 LONGEST = 4_096  # characters of a whole link: what servers, proxies and chat programs let through
@@ -31,9 +32,9 @@ class DamagedLink(ValueError):
 
 @dataclass(frozen=True)
 class View:
-    """What one sees on the Tokens tab, in few words."""
+    """What one sees on a tab, in few words."""
 
-    text: str
+    text: str  # that the visitor wrote
     section: str  # key of the lab's open section
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)  # section → short name → JSON value
 
@@ -55,9 +56,9 @@ def pack(content: dict[str, Any]) -> str:
     return f"{VERSION}{urlsafe_b64encode(packed).decode().rstrip('=')}{_check(packed)}"
 
 
-def query(view: View) -> str:
+def query(view: View, tab: Tab = "tokenize") -> str:
     """The query string: "?lab=1q1YqU7JSslJ…"."""
-    return f"?{NAME}={write(view)}"
+    return f"?{NAMES[tab]}={write(view)}"
 
 
 def read(value: str) -> View:

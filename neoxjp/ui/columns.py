@@ -40,7 +40,8 @@ class Columns:
     @property
     def linked(self) -> dict[str, Any]:
         """What a link restores."""
-        return {"n": self.count, "differs": self.differs}
+        grid = {"t": self.sweep.temperatures, "p": self.sweep.top_ps, "l": self.sweep.length}
+        return {"n": self.count, "differs": self.differs, **grid}
 
     @property
     def values(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Under the token view: a button that copies a link to what one sees, and a folded menu that copies the view itself.
+"""On the Tokens and the Generate tab: a button that copies a link to what one set; and the menu that copies the token view.
 
 A link is in address.py, a copy in lab/tokens/copies.py; `assets/copies.js` writes both to the clipboard,
 or saves a file where the browser forbids that. Opening a link fills in text and choices and draws the section that was open.
@@ -8,7 +8,7 @@ It presses nothing.
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -23,51 +23,74 @@ from neoxjp.ui.address import space_address
 from neoxjp.ui.answers import check_length, expected, message_of, said
 from neoxjp.ui.lab import Lab
 from neoxjp.ui.session import Playground
-from neoxjp.ui.strings import Words, both, label, language, words
+from neoxjp.ui.strings import Lang, Words, both, label, language, words
 
 KINDS = ("html", "markdown", "text", "png", "save")  # "save": the picture as a file
 SAID = ("l_copied", "l_copied_part", "l_saved", "l_part", "l_link_copied", "l_link_shown", *(f"l_{kind}" for kind in KINDS))
+IDS: dict[address.Tab, str] = {"tokenize": "l", "generate": "l-g"}  # what the ids of a tab's row begin with, and its words
+LANGS: tuple[Lang, ...] = ("ja", "en")
+SILENT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+COPIED = "(given) => neoxjp.copied(given)"
+LARGEST = 1_000_000  # of a number whose largest value follows the model
 MOST_VALUES = 64  # of one list in a link: rows, tokenizers
 LONGEST_CHOICE = 500  # characters of a choice that is no free text
 
 
 @dataclass(frozen=True)
-class Links:
-    """The components of the row."""
+class Link:
+    """The components of a button that copies a link."""
 
-    link: gr.Button
-    kinds: dict[str, gr.Button]
-    separator: gr.Textbox
+    button: gr.Button
     note: gr.HTML
     given: gr.Textbox  # what the browser is to copy, as JSON
     kept: gr.Textbox  # the text that the browser remembers, where this visit is a reload
 
 
 @dataclass(frozen=True)
+class Links:
+    """The components of the row under the token view."""
+
+    link: Link
+    kinds: dict[str, gr.Button]
+    separator: gr.Textbox
+
+
+@dataclass(frozen=True)
 class Linked:
     """What a link restores: the text, which tabs are open, and each section's choices."""
 
+    tab: address.Tab
     tabs: gr.Tabs  # of the page
     text: gr.Textbox
     lab: Lab
-    own: Mapping[str, Any]  # choices of the Tokens tab itself
+    own: Mapping[str, Any]  # choices of the tab itself
+    growing: Sequence[gr.Slider] = ()  # those whose largest value follows the model
 
     def parts(self) -> Iterator[tuple[str, str, Any]]:
         """Section, short name and component of each choice."""
-        yield from (("tokens", name, component) for name, component in self.own.items())
+        yield from ((self.tab if self.tab == "generate" else "tokens", name, component) for name, component in self.own.items())
         for key, section in self.lab.sections.items():
             yield from ((key, name, component) for name, component in section.linked.items())
 
 
-def build() -> Links:
-    """Draw the row."""
+def build_link(tab: address.Tab) -> Link:
+    """Draw the button, and the place where it says what it did."""
+    id = IDS[tab]
     with gr.Row(elem_classes="links"):
-        link = gr.Button(label("l_link"), size="sm", min_width=0, elem_id="l-copy-link")
+        button = gr.Button(label("l_link"), size="sm", min_width=0, elem_id=f"{id}-copy-link")
         fields = {name: f"{{{name}}}" for name in ("kind", "n", "all")}
-        sentences = {lang: {key: words(lang)(key, **fields) for key in SAID} for lang in ("ja", "en")}
-        live = f'<p id="l-said" role="status"{render.attributes(data_words=render.data(sentences))}></p>'
-        gr.HTML(live, apply_default_css=False)
-    note = gr.HTML(elem_id="l-note", apply_default_css=False)
+        said_as = {"l_link_copied": "l_g_link_copied"} if tab == "generate" else {}
+        sentences = {lang: {key: words(lang)(said_as.get(key, key), **fields) for key in SAID} for lang in LANGS}
+        help_line = both("l_g_help") if tab == "generate" else ""
+        facts = render.attributes(id=f"{id}-said", class_="l-said", data_words=render.data(sentences))
+        gr.HTML(f'<p{facts} role="status">{help_line}</p>', apply_default_css=False)
+    note = gr.HTML(elem_id=f"{id}-note", apply_default_css=False)
+    return Link(button, note, gr.Textbox(visible="hidden", show_label=False), gr.Textbox(visible="hidden", show_label=False))
+
+
+def build() -> Links:
+    """Draw the row under the token view."""
+    link = build_link("tokenize")
     with gr.Accordion(label("l_menu"), open=False, elem_id="l-menu"):
         gr.HTML(f"<p>{both('l_menu_info')}</p>", elem_classes="section", apply_default_css=False)
         with gr.Row(elem_classes="links"):
@@ -79,23 +102,11 @@ def build() -> Links:
                 max_length=copies.LONGEST_SEPARATOR,
                 elem_id="l-separator",
             )
-    given = gr.Textbox(visible="hidden", show_label=False)
-    kept = gr.Textbox(visible="hidden", show_label=False)
-    return Links(link, kinds, separator, note, given, kept)
+    return Links(link, kinds, separator)
 
 
-def connect(links: Links, playground: Playground, blocks: gr.Blocks, linked: Linked) -> None:
-    """Wire the events."""
-    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    parts = list(linked.parts())
-    components = [component for _, _, component in parts]
-
-    def on_link(request: gr.Request, text: str, section: str, *values: Any) -> tuple[str, str]:
-        try:
-            found = link_of(address.View(text, section, changed(parts, values)))
-        except NeoxjpError as error:
-            return "", render.notice(message_of(error, request), "error")
-        return json.dumps({"value": found}), ""
+def connect(links: Links, playground: Playground, text: gr.Textbox, show_ids: gr.Checkbox) -> None:
+    """Wire the menu that copies the token view."""
 
     def on_copy(kind: copies.Format) -> Callable[..., tuple[str, str]]:
         def answer(request: gr.Request, text: str, separator: str, ids: bool) -> tuple[str, str]:
@@ -106,42 +117,58 @@ def connect(links: Links, playground: Playground, blocks: gr.Blocks, linked: Lin
 
         return answer
 
+    for kind in get_args(copies.Format):
+        asked, answers = [text, links.separator, show_ids], [links.link.given, links.link.note]
+        links.kinds[kind].click(on_copy(kind), asked, answers, **SILENT).then(
+            None, links.link.given, js=COPIED, api_visibility="private"
+        )
+
+
+def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: Linked) -> None:
+    """Wire the button of a tab, and what happens where a page is opened by its link."""
+    parts = list(linked.parts())
+    components = [component for _, _, component in parts]
+    name = f"'{address.NAMES[linked.tab]}'"
+
+    def on_link(request: gr.Request, text: str, section: str, *values: Any) -> tuple[str, str]:
+        try:
+            found = link_of(address.View(text, section, changed(parts, values)), tab=linked.tab)
+        except NeoxjpError as error:
+            return "", render.notice(message_of(error, request), "error")
+        return json.dumps({"value": found}), ""
+
     def on_load(request: gr.Request, kept: str | None) -> tuple[Any, ...]:
-        value = (request.query_params or {}).get(address.NAME)
+        value = (request.query_params or {}).get(address.NAMES[linked.tab])
         if value is None:
             return nothing
         try:
-            view = opened(playground, value)
+            view = opened(playground, value, linked.tab)
         except NeoxjpError as error:
             note = render.notice(message_of(error, request), "error")
-            return gr.Tabs(selected="tokenize"), *nothing[1:-1], note
+            return gr.Tabs(selected=linked.tab), *nothing[1:-1], note
         section = view.section if view.section in linked.lab.tab else linked.lab.open.value
         text = kept if isinstance(kept, str) and kept else view.text
         chosen = [view.choices.get(key, {}).get(name) for key, name, _ in parts]
         limit = playground.limits.characters
         return (
-            gr.Tabs(selected="tokenize"),
+            gr.Tabs(selected=linked.tab),
             gr.Tabs(selected=section),
             section,
             render.whole(text),
-            *(value if accepts(each, value, limit) else gr.skip() for each, value in zip(components, chosen, strict=True)),
+            *(restored(each, value, limit, linked.growing) for each, value in zip(components, chosen, strict=True)),
             *(time.time() if key == section else gr.skip() for key in linked.lab.due),
             "",
         )
 
     asked = [linked.text, linked.lab.open, *components]
-    filled = [linked.tabs, linked.lab.tabs, linked.lab.open, linked.text, *components, *linked.lab.due.values(), links.note]
+    filled = [linked.tabs, linked.lab.tabs, linked.lab.open, linked.text, *components, *linked.lab.due.values(), link.note]
     nothing = tuple(gr.skip() for _ in filled)
-    done = "(given) => neoxjp.copied(given)"
-    links.link.click(on_link, asked, [links.given, links.note], **silent).then(
-        None, links.given, js=done, api_visibility="private"
+    link.button.click(on_link, asked, [link.given, link.note], **SILENT).then(
+        None, link.given, js=COPIED, api_visibility="private"
     )
-    for kind in get_args(copies.Format):
-        links.kinds[kind].click(
-            on_copy(kind), [linked.text, links.separator, linked.own["ids"]], [links.given, links.note], **silent
-        ).then(None, links.given, js=done, api_visibility="private")
-    blocks.load(on_load, links.kept, filled, js="() => neoxjp.reloaded('text')", **silent).then(
-        None, js="() => neoxjp.arrived()", api_visibility="private"
+    linked.text.change(None, linked.text, js=f"(text) => {{ neoxjp.keep({name}, text) }}", api_visibility="private")
+    blocks.load(on_load, link.kept, filled, js=f"() => neoxjp.reloaded({name})", **SILENT).then(
+        None, js=f"() => neoxjp.arrived({name})", api_visibility="private"
     )
 
 
@@ -175,7 +202,7 @@ def endpoints(playground: Playground) -> None:
 # ---------------------------------------------------------------- links
 
 
-def link_of(view: address.View, space: str | None = None) -> str:
+def link_of(view: address.View, space: str | None = None, tab: address.Tab = "tokenize") -> str:
     """The link to a view: on a Space a whole address, elsewhere its query string, to which the browser adds the page's own.
 
     Raises:
@@ -183,10 +210,10 @@ def link_of(view: address.View, space: str | None = None) -> str:
     """
     base = space_address(os.environ.get("SPACE_ID", "") if space is None else space)
     most = address.LONGEST - (len(base) or address.ADDRESS)
-    found = address.query(view)
+    found = address.query(view, tab)
     if len(found) > most:
-        plain = len(address.query(address.View(view.text, view.section)))
-        key = "l_too_long_text" if plain > most / 2 else "l_too_long_choices"
+        plain = len(address.query(address.View(view.text, view.section), tab))
+        key = f"{IDS[tab].replace('-', '_')}_too_long_{'text' if plain > most / 2 else 'choices'}"
         excess = f"{len(found) + address.LONGEST - most:,}"
         raise said(ParameterError, key, n=excess, most=f"{address.LONGEST:,}", text=f"{len(view.text):,}")
     return base + found
@@ -201,7 +228,7 @@ def changed(parts: list[tuple[str, str, Any]], values: tuple[Any, ...]) -> dict[
     return found
 
 
-def opened(playground: Playground, value: str) -> address.View:
+def opened(playground: Playground, value: str, tab: address.Tab = "tokenize") -> address.View:
     """What a link says.
 
     Raises:
@@ -211,18 +238,31 @@ def opened(playground: Playground, value: str) -> address.View:
         view = address.read(value)
     except address.DamagedLink:
         raise said(ParameterError, "l_damaged") from None
-    check_length(playground, view.text)
+    if tab == "tokenize":
+        check_length(playground, view.text)
+    elif len(view.text) > (most := playground.limits.characters):
+        raise said(ParameterError, "g_too_many_characters", n=f"{len(view.text):,}", most=f"{most:,}")
     return view
 
 
-def accepts(component: Any, value: Any, longest: int) -> bool:
-    """Whether a value from a link is one that this component could have had: its type, its choices, its length."""
+def restored(component: Any, value: Any, longest: int, growing: Sequence[gr.Slider] = ()) -> Any:
+    """A value from a link as an update of its component; nothing where that could not have it."""
+    if component in growing and accepts(component, value, longest, LARGEST):
+        return gr.Slider(value=value, maximum=max(value, component.maximum))
+    return value if accepts(component, value, longest) else gr.skip()
+
+
+def accepts(component: Any, value: Any, longest: int, largest: float | None = None) -> bool:
+    """Whether a value from a link is one that this component could have had: its type, its choices, its length.
+
+    largest: instead of the end of a slider that follows the model.
+    """
     if value is None:
         return False
     if isinstance(component, gr.Checkbox):
         return isinstance(value, bool)
     if isinstance(component, (gr.Slider, gr.Number)):
-        low, high = component.minimum, component.maximum
+        low, high = component.minimum, component.maximum if largest is None else largest
         number = type(value) in (int, float) and abs(value) < 1e15  # no Infinity, nothing that a browser would round
         return number and (low is None or value >= low) and (high is None or value <= high)
     if isinstance(component, gr.Textbox):

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from neoxjp.ui import address
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import quiet
 from tests.browser.test_tokenize_page import HOSTILE, pieces, write
 from tests.hub_server import LocalHub
 from tests.page import serve, wait_for_model
@@ -129,6 +130,114 @@ def test_a_hostile_link_changes_nothing_but_what_it_may(visit: Visit, page_url: 
     assert page.evaluate("window.hacked") is None
 
 
+# ---------------------------------------------------------------- the Generate tab
+
+
+def value(page: Any, name: str) -> Any:
+    """A field by its id; of a slider the number."""
+    return page.locator(f"#{name} textarea, #{name} input:not([type=range])").first
+
+
+def generate_link(page: Any) -> str:
+    page.locator("#l-g-copy-link").click()
+    expect(page.locator("#l-g-said")).to_contain_text(re.compile(r"The link is copied|リンクをコピーしました"))
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and_runs_nothing(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    expect(page.locator("#l-g-said")).to_contain_text("Not the written text")
+    page.locator("#gen-more-filters > button").click()
+    given = {
+        "gen-prompt": "慶應と「猫」\n𩸽は",
+        "gen-temperature": "1.25",
+        "gen-top_k": "17",
+        "gen-length": "33",
+        "gen-min_new_tokens": "4",
+        "gen-seed": "42",
+        "gen-stop-strings": "。\n\\n",
+    }
+    for name, text in given.items():
+        value(page, name).fill(text)
+    page.locator("#gen-cut input").check()
+    page.locator("#lab-heat-button").click()
+    page.locator("#heat-measure").get_by_role("radio").nth(1).check()
+    value(page, "heat-text").fill("吾輩は猫である")
+    page.locator("#lab-beams-button").click()
+    value(page, "beams-number").fill("3")
+    page.locator("#lab-inside-button").click()
+    value(page, "inside-head").fill("2")
+    quiet(page)
+    link = generate_link(page)
+    assert re.match(r"http://127\.0\.0\.1:\d+/\?gen=1[\w-]{100,400}$", link)
+
+    other = visit(lang="ja", link=link)
+    other.locator("#gen-more-filters > button").click()
+    for name, text in given.items():
+        expect(value(other, name)).to_have_value(text)
+    expect(other.locator("#gen-cut input")).to_be_checked()
+    expect(other.locator("#lab-inside-button")).to_have_attribute("aria-selected", "true")
+    expect(value(other, "inside-head")).to_have_value("2")
+    quiet(other)
+    expect(value(other, "gen-length")).to_have_value("33")  # nor does the model's arrival undo it
+    expect(other.locator(".written .w")).to_have_count(0)
+    expect(other.locator("#inside-lens table")).to_have_count(0)
+    other.locator("#lab-heat-button").click()
+    expect(value(other, "heat-text")).to_have_value("吾輩は猫である")
+    expect(other.locator("#heat-measure").get_by_role("radio").nth(1)).to_be_checked()
+    other.locator("#lab-beams-button").click()
+    expect(value(other, "beams-number")).to_have_value("3")
+    page.locator("#lab-beams-button").click()
+    expect(page.locator("#lab-beams-button")).to_have_attribute("aria-selected", "true")
+    quiet(page)
+    assert generate_link(other) == generate_link(page)
+
+
+def test_what_is_typed_after_a_link_of_the_generate_tab_stays_over_a_reload(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    write(page, "トークンの文章")
+    page.get_by_role("tab").nth(0).click()
+    value(page, "gen-prompt").fill("リンクの書き出し")
+    link = generate_link(page)
+    value(page, "gen-prompt").fill("そのあとの書き出し")
+    page.goto(link)
+    expect(value(page, "gen-prompt")).to_have_value("リンクの書き出し")
+    quiet(page)
+    expect(page.locator("#t-text textarea")).to_have_value("トークンの文章")  # the other tab's text is not the link's matter
+    value(page, "gen-prompt").fill("打ちなおした書き出し")
+    page.reload()
+    expect(value(page, "gen-prompt")).to_have_value("打ちなおした書き出し")
+
+
+def test_a_damaged_and_a_too_long_link_of_the_generate_tab_get_a_sentence(visit: Visit, page_url: str) -> None:
+    link = page_url + "/" + address.query(address.View("犬", "beams"), "generate")
+    page = visit(lang="en", link=link[:-2] + "zz")
+    expect(page.locator("#l-g-note [role=alert]")).to_contain_text("This link cannot be read")
+    expect(page.locator("#gen-go")).to_be_visible()
+    value(page, "gen-prompt").fill("".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
+    page.locator("#l-g-copy-link").click()
+    expect(page.locator("#l-g-note [role=alert]")).to_contain_text("Please shorten the opening, which has 2,500 characters")
+
+
+def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visit: Visit, page_url: str) -> None:
+    choices = {
+        "generate": {"temperature": 99, "top_p": "<b>", "seed": HOSTILE, "length": 10**9, "cut": 1, "prompt": "x"},
+        "inside": {"layer": -1},
+        "replay": {"pasted": HOSTILE},
+        "nowhere": {"x": [1]},
+    }
+    page = visit(lang="en", link=page_url + "/" + address.query(address.View(HOSTILE, "<b>", choices), "generate"))
+    expect(value(page, "gen-prompt")).to_have_value(HOSTILE)
+    expect(value(page, "gen-temperature")).to_have_value("0.7")
+    expect(value(page, "gen-seed")).to_have_value(HOSTILE)
+    expect(page.locator("#gen-cut input")).not_to_be_checked()
+    expect(page.locator("#lab-ledger-button")).to_have_attribute("aria-selected", "true")
+    value(page, "gen-prompt").fill("猫")
+    page.locator("#gen-go").click()
+    expect(page.locator("#gen-line [role=alert]")).to_contain_text("is not a whole number")
+    assert page.evaluate("window.hacked") is None
+
+
 def test_each_copy_is_what_the_page_shows(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, TEXT)
@@ -210,6 +319,8 @@ def test_on_a_space_the_link_names_the_space(visit: Visit, space: str) -> None:
     page = visit("t", lang="en", url=space, state="failed")
     write(page, "犬")
     assert copied(page, "link", "The link is copied").startswith("https://huggingface.co/spaces/someone/something?lab=1")
+    page.get_by_role("tab").nth(0).click()
+    assert generate_link(page).startswith("https://huggingface.co/spaces/someone/something?gen=1")
 
 
 def test_the_lab_is_reached_by_keyboard_on_a_phone(visit: Visit) -> None:

@@ -1,15 +1,16 @@
-// Links and copies of the token view: onto the clipboard, or where that is forbidden into a file. The picture is drawn here, in the
+// Links to a tab and copies of the token view: onto the clipboard, or where that is forbidden into a file. The picture is drawn here, in the
 // visitor's own fonts and theme. Text is only ever set through textContent, value or fillText.
 (() => {
   "use strict";
 
   const FILES = { html: ["tokens.html", "text/html"], markdown: ["tokens.md", "text/markdown"], text: ["tokens.txt", "text/plain"], png: ["tokens.png", "image/png"] };
-  const NAME = "lab"; // of the parameter: as in address.py
+  const NAMES = ["lab", "gen"]; // of the parameters: as in address.py
 
-  const words = () => JSON.parse(document.querySelector("#l-said").dataset.words)[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
+  let live = () => document.querySelector("#l-said"); // where the tab of the last press says what was done
+  const words = () => JSON.parse(live().dataset.words)[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
   function say(key, values = {}) {
     const sentence = words()[key].replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? values[name].toLocaleString() : values[name]));
-    document.querySelector("#l-said").textContent = sentence;
+    live().textContent = sentence;
   }
 
   // ---------------------------------------------------------------- the clipboard
@@ -38,9 +39,10 @@
   }
 
   document.addEventListener("click", (event) => {
-    const kind = event.target.closest?.("button[id^='l-copy-']")?.id.slice("l-copy-".length);
+    const [, row, kind] = event.target.closest?.("button[id]")?.id.match(/^(l|l-g)-copy-(\w+)$/) ?? [];
     if (!kind) return;
-    document.querySelector("#l-said").textContent = "";
+    live = () => document.querySelector(`#${row}-said`);
+    live().textContent = "";
     if (kind === "save") picture("save");
     else begin(kind);
     if (kind === "png") picture("png");
@@ -64,7 +66,7 @@
     const box = document.createElement("input");
     box.readOnly = true;
     box.value = link;
-    document.querySelector("#l-said").append(box);
+    live().append(box);
     box.select();
   }
 
@@ -194,19 +196,20 @@
 
   // ---------------------------------------------------------------- a page that was opened by a link
 
-  const linked = new URLSearchParams(location.search).has(NAME);
-  const arrived = () => document.documentElement.classList.remove("arriving");
-  if (linked) { // what the link says must not be preceded by a flash of the page's own first text
+  const given = new URLSearchParams(location.search);
+  const linked = (name) => given.has(name);
+  const come = () => document.documentElement.classList.remove("arriving");
+  if (NAMES.some(linked)) { // what the link says must not be preceded by a flash of the page's own first text
     document.documentElement.classList.add("arriving");
-    setTimeout(arrived, 10_000);
+    setTimeout(come, 10_000);
   }
   Object.assign(window.neoxjp, {
     copied,
-    arrived,
+    arrived(name) { if (linked(name)) come(); },
     linked,
     // A link wins over the text that the browser kept, but not over what was typed since it was opened.
     reloaded(name) {
-      if (!linked) return [null];
+      if (!linked(name)) return [null];
       const last = window.neoxjp.last(name);
       return [performance.getEntriesByType("navigation")[0]?.type === "reload" ? last : null];
     },

@@ -142,13 +142,13 @@
 
   const asked = new Set();
   window.neoxjp = {
-    // A text outlives a reload of the page, but not the visit, and never leaves the browser.
+    // A text outlives a reload of the page, but not the visit, and never leaves the browser. Its name is that of its tab's links.
     keep(name, text) {
       if (!asked.has(name)) return; // the page's own first text, before the kept one was asked for
       try { sessionStorage.setItem("neoxjp." + name, text); } catch { sessionStorage.removeItem("neoxjp." + name); }
     },
     kept(name, text) {
-      if (asked.has(name) || window.neoxjp.linked) return text; // a link is answered by `reloaded`: see copies.js
+      if (asked.has(name) || window.neoxjp.linked(name)) return text; // a link is answered by `reloaded`: see copies.js
       return window.neoxjp.last(name) ?? text;
     },
     last(name) {

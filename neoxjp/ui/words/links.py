@@ -15,6 +15,18 @@ WORDS: dict[str, tuple[str, str]] = {
                            "文章（いま {text} 文字）を短くしてください。",
                            "The link would have {n} characters, and up to {most} travel safely. Please shorten the rows that you "
                            "added or edited, or the text, which has {text} characters."),
+    "l_g_help": ("書き出し、選び方、下の欄の選択を戻すリンク。書かれた文章は入りません（それは「記録と再現」で）。",
+                 "Brings back opening, settings and the choices below. Not the written text: Replay has a link for that."),
+    "l_g_link_copied": ("リンクをコピーしました（{n} 文字）。開くと、書き出し・選び方・下の欄の選択が今のとおりになります。",
+                        "The link is copied ({n} characters). It brings back this opening, these settings and choices."),
+    "l_g_too_long_text": ("リンクは {n} 文字になりますが、無事に届くのは {most} 文字までです。"
+                          "書き出し（いま {text} 文字）を短くしてください。",
+                          "The link would have {n} characters, and up to {most} travel safely. Please shorten the opening, "
+                          "which has {text} characters."),
+    "l_g_too_long_choices": ("リンクは {n} 文字になりますが、無事に届くのは {most} 文字までです。止める文字列か下の欄の文章、"
+                             "または書き出し（いま {text} 文字）を短くしてください。",
+                             "The link would have {n} characters, and up to {most} travel safely. Please shorten the stop "
+                             "strings, the texts in the fields below, or the opening, which has {text} characters."),
     "l_damaged": ("このリンクは途中で欠けたか書きかわっていて、読み取れません。もう一度コピーしてもらってください。",
                   "This link cannot be read: a part of it was lost or changed on the way. Ask for it to be copied again."),
     "l_menu": ("別の形でコピー", "Copy as …"),
