@@ -198,24 +198,24 @@ def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device)
 def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementation: Any) -> list[Tensor]:
     """Attention of one layer, sequence by sequence: queries, keys and values (width, H, 3, D) → rows (T, H · D), in order."""
     width = len(qkv)
-    q = qkv.select(2, 0)  # (width, H, D)
+    q = qkv.narrow(2, 0, 1)  # (width, H, 1, D)
     kv = qkv.narrow(2, 1, 2).permute(2, 1, 0, 3).unsqueeze(1)  # (2, 1, H, width, D)
     rows = []
     for cache, start, count, past, ends in pieces:
         new = kv if count == width else kv.narrow(3, start, count)
         keys, values = cache.append(number, new).unbind(0)  # (1, H, S, D)
         if count == 1:
-            rows.append(one(q.narrow(0, start, 1).unsqueeze(2), keys, values).view(1, -1))
+            rows.append(one(q.narrow(0, start, 1), keys, values).view(1, -1))
             continue
         begin = 0
         for end in ends:
             if end - begin > attention.SINGLY:
-                queries = q.narrow(0, start + begin, end - begin).transpose(0, 1).unsqueeze(0)  # (1, H, T, D)
+                queries = q.narrow(0, start + begin, end - begin).permute(2, 1, 0, 3)  # (1, H, T, D)
                 k, v = keys.narrow(2, 0, past + end), values.narrow(2, 0, past + end)
                 rows.append(attention.attend(queries, k, v, implementation=implementation)[0][0].transpose(0, 1).flatten(1))
             else:
                 for place in range(begin, end):
-                    single, seen = q.narrow(0, start + place, 1).unsqueeze(2), past + place + 1
+                    single, seen = q.narrow(0, start + place, 1), past + place + 1
                     rows.append(one(single, keys.narrow(2, 0, seen), values.narrow(2, 0, seen)).view(1, -1))
             begin = end
     return rows
