@@ -397,8 +397,14 @@ def test_a_sweep_in_the_waiting_line_says_its_place_and_can_be_stopped_there(pla
 def test_nothing_sampled_becomes_markup() -> None:
     text = "<script>x</script>"
     sample = sweep.Sample(0.5, 1.0, 1, text, (1,), "length", measure([step(text, 1)]))
-    page = render_columns.grid({(0.5, 1.0): sample}, [0.5], [1.0], EN)
+    page = render_columns.grid({(0.5, 1.0): sample}, [0.5], [1.0], EN, "<script>opening")
     assert "<script" not in page
+
+
+def test_a_sweep_names_the_opening_that_it_went_on_from() -> None:
+    assert "猫が</span> …</p>" in render_columns.grid({}, [0.5], [1.0], EN, "猫が")
+    assert "…" + "猫" * 24 in render_columns.grid({}, [0.5], [1.0], EN, "猫" * 99)
+    assert "c-given" not in render_columns.grid({}, [0.5], [1.0], EN)
 
 
 # ---------------------------------------------------------------- the API

@@ -72,8 +72,7 @@ def _card(
     say: Words,
 ) -> str:
     facts = "".join(f"<span>{escape(term)} <b>{escape(value)}</b></span>" for term, value in own)
-    given = prompt[-TAIL:]
-    before = f'<span class="c-given">{"…" if len(given) < len(prompt) else ""}{_text(given)}</span>' if given else ""
+    before = _given(prompt)
     text, at = "", 0
     for place, other in signs:
         text += _text(one.text[at:place])
@@ -98,6 +97,12 @@ def _card(
 
 def _text(text: str) -> str:
     return visible(text).replace('<i class="blank">⏎</i>', '<i class="blank">⏎</i><br>')
+
+
+def _given(prompt: str) -> str:
+    """The end of the opening."""
+    given = prompt[-TAIL:]
+    return f'<span class="c-given">{"…" if len(given) < len(prompt) else ""}{_text(given)}</span>' if given else ""
 
 
 def _state(one: Grown, over: bool, say: Words) -> str:
@@ -167,9 +172,16 @@ def percent(share: float) -> str:
 
 
 def grid(
-    samples: Mapping[tuple[float, float], Sample], temperatures: Sequence[float], top_ps: Sequence[float], say: Words
+    samples: Mapping[tuple[float, float], Sample],
+    temperatures: Sequence[float],
+    top_ps: Sequence[float],
+    say: Words,
+    prompt: str = "",
 ) -> str:
-    """A sweep: a row for each temperature, a column for each top-p; a cell that is not written yet is empty."""
+    """A sweep: a row for each temperature, a column for each top-p; a cell that is not written yet is empty.
+
+    prompt: what the samples go on from; the one on the page may be another by now.
+    """
     heads = "".join(f'<th scope="col">top-p {top_p:g}</th>' for top_p in top_ps)
     rows = ""
     for temperature in temperatures:
@@ -177,7 +189,8 @@ def grid(
         rows += f'<tr><th scope="row">{escape(say("columns_temperature"))} {temperature:g}</th>{cells}</tr>'
     corner = f"<td>{escape(say('columns_sweep_corner'))}</td>"
     table = f"<table><thead><tr>{corner}{heads}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<div class="c-scroll c-sweep" tabindex="0">{table}</div>'
+    before = f'<p class="c-common" lang="ja">{_given(prompt)} …</p>' if prompt else ""
+    return f'{before}<div class="c-scroll c-sweep" tabindex="0">{table}</div>'
 
 
 def _sample(sample: Sample | None, say: Words) -> str:

@@ -156,7 +156,7 @@ def write(
     cells: dict[tuple[float, float], Sample] = {}
 
     def drawn(line: str, done: int = 0, most: int = 0) -> tuple[str, str]:
-        return render_steps.working(line, done, most), render_columns.grid(cells, rows, heads, say)
+        return render_steps.working(line, done, most), render_columns.grid(cells, rows, heads, say, render.whole(prompt))
 
     try:
         yield drawn(say("columns_sweep_going", n=0, total=total, seed=seed), 0, total)
