@@ -15,7 +15,7 @@ WORDS: dict[str, tuple[str, str]] = {
                            "文章（いま {text} 文字）を短くしてください。",
                            "The link would have {n} characters, and up to {most} travel safely. Please shorten the rows that you "
                            "added or edited, or the text, which has {text} characters."),
-    "l_g_help": ("書き出し、選び方、下の欄の選択を戻すリンク。書かれた文章は入りません（それは「記録と再現」で）。",
+    "l_g_help": ("書き出し・選び方・下の欄の選択を戻します。書かれた文章は「記録と再現」のリンクで。",
                  "Brings back opening, settings and the choices below. Not the written text: Replay has a link for that."),
     "l_g_link_copied": ("リンクをコピーしました（{n} 文字）。開くと、書き出し・選び方・下の欄の選択が今のとおりになります。",
                         "The link is copied ({n} characters). It brings back this opening, these settings and choices."),
