@@ -16,8 +16,10 @@ from neoxjp.lab.generation.branch_files import listed, to_json
 from neoxjp.lab.generation.branches import Tree
 from neoxjp.render import branches as render_branches
 from neoxjp.steps import Step
-from neoxjp.ui import branches, branches_do, generate, recall
+from neoxjp.ui import branches, branches_do, generate, ledger, recall
 from neoxjp.ui.branch_texts import text_of
+from neoxjp.ui.ledger_steps import keep_again, reading, step_at
+from neoxjp.ui.replay_run import state_of
 from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.stream import scorer, stream
@@ -179,6 +181,23 @@ def test_an_alternative_stands_in_its_place_and_the_model_goes_on_by_ids(playgro
     assert new.part_of(2) == text.parts[0]
     assert new.part_of(3) is None  # nobody drew it
     assert new.part_of(4).start == 4
+
+
+def test_the_ledger_and_the_replay_know_that_nobody_drew_a_token_put_there(playground):
+    writing = Writing()
+    text = put(playground, writing)
+    go_on(playground, writing, 3, other_than_written(text, 3, playground.tokenizer))
+    step = step_at(writing.text, 4)
+    assert (step.place, step.known) == (3, False)
+    assert step.history == text.ids[: len(text.prompt_ids) + 3]
+    keep_again(playground, reading(playground), writing.text, step)
+    assert "not known any more" in ledger.shown_of(playground, writing.text, step, None, EN)[0]
+    assert step_at(writing.text, 3).part == text.parts[0]
+    state = state_of(playground, writing.text)
+    assert state.prompt_ids == writing.text.ids[: len(text.prompt_ids) + 4]
+    branches_do.force(playground, scorer(playground), writing, "犬", None)
+    with pytest.raises(ParameterError, match="not known"):
+        state_of(playground, writing.text)
 
 
 def test_the_token_that_stands_there_writes_anew_behind_it(playground):

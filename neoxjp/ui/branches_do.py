@@ -96,8 +96,13 @@ def compare(writing: Writing, other: Any) -> Parting:
 
 def to_edit(writing: Writing, key: int) -> str:
     """The text of a branch as a text box holds it."""
-    tokenizer = writing.tokenizer()
-    return "" if tokenizer is None else "".join(_boxed(branch_pieces(writing.tree, key, tokenizer)))
+    tree, tokenizer = writing.tree, writing.tokenizer()
+    if tokenizer is None:
+        return ""
+    root, *others = tree.path(key)
+    if root.typed and all(node.place >= len(root.ids) for node in others):  # its pieces are not needed, and take their time
+        return "".join(_boxed([root.typed, *decoded_pieces(tree.ids(key)[len(root.ids) :], tokenizer)]))
+    return "".join(_boxed(branch_pieces(tree, key, tokenizer)))
 
 
 def _boxed(pieces: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
-from tests.browser.test_generate_page import generate, pieces, press, prompt, set_length
+from tests.browser.test_generate_page import done, generate, pieces, press, prompt, set_length, watch
 
 Visit = Callable[..., Any]
 
@@ -109,14 +109,19 @@ def test_a_new_generation_brings_its_own_settings(visit: Visit) -> None:
     expect(page.locator("#ledger-filters")).to_contain_text("temperature 1.5")
 
 
-def test_a_recalled_text_is_shown_without_the_draw(visit: Visit) -> None:
+def test_a_recalled_text_still_knows_its_draw_and_a_token_put_there_has_none(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
+    drawn = drawing(page).locator(".xl p").first.text_content() or ""
     page.reload()
     page.locator("#gen-recall").click()
     expect(pieces(page).first).to_be_visible()
+    expect(drawing(page).locator(".xl p").first).to_have_text(drawn)
+    pieces(page).nth(3).click()
+    watch(page)
+    page.locator(".alternatives tbody tr:not(.drawn) .go-on").first.click()
+    done(page)
     expect(drawing(page)).to_contain_text("not known any more")
     expect(drawing(page).locator(".xl-mark")).to_have_count(0)
-    expect(slider(page, "temperature")).to_have_value("1")
 
 
 def test_it_fits_a_narrow_dark_screen(visit: Visit) -> None:

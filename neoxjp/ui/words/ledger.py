@@ -46,9 +46,10 @@ WORDS: dict[str, tuple[str, str]] = {
                            "With these settings “{name}” ({p}) would have been drawn instead of “{was}”{lost}."),
     "ledger_removed_by": ("（{filter} が除外）", " (removed by {filter})"),
     "ledger_unknown": (
-        "前回の文章なので、書いたときの設定と乱数はもう分かりません。モデルそのものの確率です。つまみで絞り込みを試せます。",
-        "A text from before: its settings and random numbers are not known any more. These are the model's own probabilities; "
-        "try filters with the sliders.",
+        "自分で置いたトークンか、前からの文章なので、選ばれたときの設定と乱数は分かりません。モデルそのものの確率です。"
+        "つまみで絞り込みを試せます。",
+        "You put this token there, or the text is from before: settings and random numbers are not known any more. These are the "
+        "model's own probabilities; try filters with the sliders.",
     ),
     "ledger_no_seed": ("乱数が分からないので、何が選ばれるかは言えません。",
                        "The random number is not known, so nobody can say what would be drawn."),
