@@ -5,6 +5,7 @@ rows. No gradients. With weights whose linears are row-independent (linear.py: p
 same bit for bit whatever stands beside it.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ def forward_packed(
         x = F.pad(x, (0, 0, 0, width - count))
     angles = _angles(pieces, width, config, x.device)
     implementation, ndims, shape = model.attn_implementation, config.rotary_ndims, (width, config.num_attention_heads, 3, -1)
-    one = _attend_one(implementation, x)
+    one, runs = _attend_one(implementation, x), _runs(pieces, width)
     filling = x.new_zeros(width - count, config.hidden_size) if width > count else None
     exact = torch.float32 if x.is_cpu and x.dtype != torch.float64 else x.dtype  # of the cache
     for layer in plan.layers:
@@ -76,7 +77,8 @@ def forward_packed(
         out = layer.dense(out if out.dtype == x.dtype else out.to(x.dtype))
         bias = layer.own.get("dense_bias")
         x = (out if bias is None else out.add_(bias)).add_(x)
-        x = layer.dense_4h_to_h(layer.act(layer.dense_h_to_4h(layer.post_attention_layernorm(x)))).add_(x)
+        inner = layer.dense_h_to_4h(layer.post_attention_layernorm(x))
+        x = layer.dense_4h_to_h(_gelu(inner, runs) if layer.act is F.gelu else layer.act(inner)).add_(x)
     for piece in pieces:
         piece.cache.advance(piece.new)
     if logits_at is not None:
@@ -145,7 +147,7 @@ def _layer(layer: Any) -> _Layer:
         _linear(block.dense),
         _norm(layer.post_attention_layernorm),
         _linear(mlp.dense_h_to_4h),
-        gelu_of_rows if mlp.act is F.gelu else mlp.act,
+        mlp.act,
         _linear(mlp.dense_4h_to_h),
     )
 
@@ -180,6 +182,24 @@ def _pieces(counts: Sequence[int], caches: Sequence[KVCache], chunk: int | None)
         pieces.append(_Piece(cache, start, count, past, ends))
         start += count
     return pieces
+
+
+def _runs(pieces: list[_Piece], width: int) -> list[tuple[bool, int]]:
+    """The packed rows in order: whether they attend one by one, and how many; rows that only fill up count with the last."""
+    sizes = [end - begin for piece in pieces for begin, end in itertools.pairwise((0, *piece.ends))]
+    runs = [(singly, sum(group)) for singly, group in itertools.groupby(sizes, lambda size: size <= attention.SINGLY)]
+    runs[-1] = runs[-1][0], runs[-1][1] + width - sum(sizes)
+    return runs
+
+
+def _gelu(x: Tensor, runs: list[tuple[bool, int]]) -> Tensor:
+    """Of single steps by the kernel that is fast for few numbers, of a prompt's chunks by the other, whatever stands beside them."""
+    parts = [gelu_of_rows(part) if singly else F.gelu(part) for (singly, _), part in zip(runs, _split(x, runs), strict=True)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _split(x: Tensor, runs: list[tuple[bool, int]]) -> Sequence[Tensor]:
+    return (x,) if len(runs) == 1 else x.split([count for _, count in runs])
 
 
 def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> Rope:

@@ -12,7 +12,7 @@ import pytest
 from neoxjp.errors import NeoxjpError
 from neoxjp.lab.generation.beams import Tree, grow
 from neoxjp.render import beams as render_beams
-from neoxjp.ui import beams
+from neoxjp.ui.generation import beams
 from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.strings import words
 from tests.near import near

@@ -16,10 +16,11 @@ from neoxjp.lab.generation.branch_files import listed, to_json
 from neoxjp.lab.generation.branches import Tree
 from neoxjp.render import branches as render_branches
 from neoxjp.steps import Step
-from neoxjp.ui import branches, branches_do, generate, ledger, recall
-from neoxjp.ui.branch_texts import text_of
-from neoxjp.ui.ledger_steps import keep_again, reading, step_at
-from neoxjp.ui.replay_run import state_of
+from neoxjp.ui import generate, recall
+from neoxjp.ui.generation import branches, branches_do, ledger
+from neoxjp.ui.generation.branch_texts import text_of
+from neoxjp.ui.generation.ledger_steps import keep_again, reading, step_at
+from neoxjp.ui.generation.replay_run import state_of
 from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.stream import scorer, stream
@@ -491,7 +492,7 @@ def test_another_models_branches_are_seen_and_saved_but_do_not_go_on(playground,
     # of the same vocabulary: to show it is to score it by the model that is there, which then goes on
     assert branches_do.show(playground, scorer(playground), writing, 1).serial == playground.serial
     put(playground, writing, "continue")
-    monkeypatch.setattr("neoxjp.ui.branch_texts.mark_of", lambda tokenizer: "another")
+    monkeypatch.setattr("neoxjp.ui.generation.branch_texts.mark_of", lambda tokenizer: "another")
     monkeypatch.setattr("neoxjp.ui.texts.mark_of", lambda tokenizer: "another")
     monkeypatch.setattr(playground, "loaded", replace(playground.ready, serial=playground.serial + 1))
     assert not branches.usable(playground, writing)

@@ -27,8 +27,8 @@ from neoxjp.memory import NoRoom
 from neoxjp.render import columns as render_columns
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Step
-from neoxjp.ui import second, sweep
-from neoxjp.ui.columns_run import LOADED, SECOND, Run, Setting, chosen_of, given, proposed, seconds, write, writer
+from neoxjp.ui.generation import second, sweep
+from neoxjp.ui.generation.columns_run import LOADED, SECOND, Run, Setting, chosen_of, given, proposed, seconds, write, writer
 from neoxjp.ui.session import Choice, Limits, NotReady, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.strings import words
@@ -312,7 +312,7 @@ def test_a_second_model_that_is_not_there_or_too_large_is_refused(
 def test_a_public_page_offers_no_second_model() -> None:
     code = """if True:
         import gradio as gr
-        from neoxjp.ui import columns
+        from neoxjp.ui.generation import columns
         from neoxjp.ui.session import Playground
         for public in (True, False):
             with gr.Blocks():

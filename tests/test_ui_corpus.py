@@ -18,9 +18,10 @@ from neoxjp.lab.tokens.corpus import Corpus, Source, run
 from neoxjp.lab.tokens.corpus_command import to_csv
 from neoxjp.render import corpus as render_corpus
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.ui import corpus, uploads
+from neoxjp.ui import uploads
 from neoxjp.ui.session import Choice, Loaded, Playground
 from neoxjp.ui.strings import words
+from neoxjp.ui.tokens import corpus
 from neoxjp.ui.words.corpus import WORDS
 
 EN, JA = words("en"), words("ja")

@@ -17,7 +17,7 @@ from neoxjp.lab.generation import heat as records
 from neoxjp.lab.generation.heat import heat_of_steps
 from neoxjp.render import heat as render_heat
 from neoxjp.steps import Step
-from neoxjp.ui import heat
+from neoxjp.ui.generation import heat
 from neoxjp.ui.session import Choice, NotReady, Playground
 from neoxjp.ui.stream import scorer
 from neoxjp.ui.strings import words

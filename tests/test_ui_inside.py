@@ -12,7 +12,7 @@ import pytest
 from neoxjp.errors import NeoxjpError
 from neoxjp.lab.generation.inside import LONGEST, attention, lens
 from neoxjp.render import inside as render_inside
-from neoxjp.ui import inside
+from neoxjp.ui.generation import inside
 from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.strings import words
 from neoxjp.ui.writing import Text, Writing

@@ -19,8 +19,8 @@ from neoxjp.lab.generation.ledger import StepLedger, ledger_at, step_ledger
 from neoxjp.lab.generation.logits import Logits, logits_after, next_logits
 from neoxjp.render import ledger as render_ledger
 from neoxjp.sampling import SamplingParams
-from neoxjp.ui import ledger
-from neoxjp.ui.ledger_steps import NO_FILTERS, Step, keep_again, reading, step_at
+from neoxjp.ui.generation import ledger
+from neoxjp.ui.generation.ledger_steps import NO_FILTERS, Step, keep_again, reading, step_at
 from neoxjp.ui.recall import memo, recall
 from neoxjp.ui.session import Choice, Playground
 from neoxjp.ui.settings import Settings

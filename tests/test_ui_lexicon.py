@@ -15,10 +15,10 @@ from neoxjp.lab.tokens.lexicon import Entry, Spelling
 from neoxjp.lab.tokens.lexicon_stats import Group, Usage
 from neoxjp.render import lexicon as render_lexicon
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.ui import lexicon_view
-from neoxjp.ui.lexicon_view import FILTERS, PAGE, csv_of, diff_of, entry_of, list_of, other_tokenizer, random_id, stats_of
 from neoxjp.ui.session import Choice, Limits, Loaded, NotReady, Playground
 from neoxjp.ui.strings import words
+from neoxjp.ui.tokens import lexicon_view
+from neoxjp.ui.tokens.lexicon_view import FILTERS, PAGE, csv_of, diff_of, entry_of, list_of, other_tokenizer, random_id, stats_of
 from neoxjp.ui.words.lexicon import WORDS
 from tests.tiny import LINES
 
@@ -226,9 +226,9 @@ def test_both_languages_have_the_same_fields() -> None:
 
 def test_every_word_is_used() -> None:
     """A word that no file names is left over: keys made from parts (v_side_…) count by their first part."""
-    import neoxjp.ui.lexicon
+    import neoxjp.ui.tokens.lexicon
 
-    source = "".join(inspect.getsource(module) for module in (neoxjp.ui.lexicon, lexicon_view, render_lexicon))
+    source = "".join(inspect.getsource(module) for module in (neoxjp.ui.tokens.lexicon, lexicon_view, render_lexicon))
     made = ("v_side_", "v_sort_", "v_col_")
     names = {
         "contains",

@@ -12,10 +12,10 @@ import pytest
 
 from neoxjp.errors import NeoxjpError, ParameterError, PeerUnavailable
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.ui import matrix_view
-from neoxjp.ui.matrix_view import Asked, Drawn
 from neoxjp.ui.session import Choice, Limits, Loaded, NotReady, Playground
 from neoxjp.ui.strings import words
+from neoxjp.ui.tokens import matrix_view
+from neoxjp.ui.tokens.matrix_view import Asked, Drawn
 
 EN, JA = words("en"), words("ja")
 HOSTILE = "<script>x</script>${y}\u202e\u200bか\u3099👨\u200d👩\ud800"

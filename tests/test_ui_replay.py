@@ -19,8 +19,9 @@ from neoxjp.lab.generation.as_code import URL, WAYS, as_code
 from neoxjp.lab.generation.fingerprints import Difference
 from neoxjp.lab.generation.replay import Replay, State, capture, from_json, to_json
 from neoxjp.render import replay as render_replay
-from neoxjp.ui import address, replay
-from neoxjp.ui.replay_run import again, alone, readable, state_of
+from neoxjp.ui import address
+from neoxjp.ui.generation import replay
+from neoxjp.ui.generation.replay_run import again, alone, readable, state_of
 from neoxjp.ui.session import Choice, Limits, NotReady, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.stream import stream

@@ -10,9 +10,9 @@ from neoxjp.cli import main
 from neoxjp.lab.tokens.roundtrip import REASONS
 from neoxjp.render import roundtrip as render_roundtrip
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.ui import roundtrip
 from neoxjp.ui.session import Choice, Loaded, NotReady, Playground
 from neoxjp.ui.strings import words
+from neoxjp.ui.tokens import roundtrip
 
 EN, JA = words("en"), words("ja")
 

@@ -10,9 +10,9 @@ from neoxjp.cli import main
 from neoxjp.lab.tokens.why import Cuts
 from neoxjp.render import why as render_why
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.ui import why
 from neoxjp.ui.session import Choice, Loaded, NotReady, Playground
 from neoxjp.ui.strings import words
+from neoxjp.ui.tokens import why
 
 EN, JA = words("en"), words("ja")
 

@@ -16,8 +16,8 @@ from neoxjp import render
 from neoxjp.errors import NeoxjpError
 from neoxjp.render import steps as render_steps
 from neoxjp.ui import api, lab, links
-from neoxjp.ui.branch_texts import text_of
 from neoxjp.ui.events import latest
+from neoxjp.ui.generation.branch_texts import text_of
 from neoxjp.ui.recall import KEY, SECRET, memo, recall
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset

@@ -11,9 +11,10 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.ui import beams, branches, columns, compare, corpus, heat, inside, ledger, lexicon, replay, roundtrip, why
+from neoxjp.ui.generation import beams, branches, columns, heat, inside, ledger, replay
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import label
+from neoxjp.ui.tokens import compare, corpus, lexicon, roundtrip, why
 
 Sections = Mapping[str, Any]  # a key and the module of the section; the first is open at the start
 TOKENS: Sections = {"matrix": compare, "why": why, "roundtrip": roundtrip, "lexicon": lexicon, "corpus": corpus}

@@ -7,8 +7,8 @@ from typing import Any
 
 from neoxjp.errors import ParameterError
 from neoxjp.lab.generation.branch_files import OtherVocabulary, to_json
-from neoxjp.ui import branches_do
 from neoxjp.ui.answers import said
+from neoxjp.ui.generation import branches_do
 from neoxjp.ui.session import Playground
 from neoxjp.ui.stream import Scorer
 from neoxjp.ui.texts import Writing

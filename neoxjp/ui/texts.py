@@ -1,7 +1,7 @@
 """One visitor's texts: the one on show, the tree of branches it belongs to, and the way back and forth through all changes.
 
 Has no components and no model. The tree holds ids (neoxjp/lab/generation/branches.py); what is shown of a branch, its steps with
-their alternatives, is kept beside it within a bound, and is found out again where it is not there any more (branch_texts.py).
+their alternatives, is kept beside it within a bound, and found out again where it is gone (generation/branch_texts.py).
 """
 
 from dataclasses import InitVar, dataclass, field

@@ -12,8 +12,8 @@ from neoxjp.errors import ParameterError
 from neoxjp.lab.tokens import lexicon, lexicon_diff, lexicon_stats
 from neoxjp.lab.tokens.search import Match
 from neoxjp.ui.answers import check_length, expected
-from neoxjp.ui.lexicon_view import other_tokenizer
 from neoxjp.ui.session import Playground
+from neoxjp.ui.tokens.lexicon_view import other_tokenizer
 
 MOST_ROWS = 1_000  # of one call
 

@@ -15,11 +15,11 @@ import gradio as gr
 from neoxjp import peers, readings, render
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.lab.tokens import matrix
-from neoxjp.ui import matrix_view
 from neoxjp.ui.answers import check_length, expected, message_of
-from neoxjp.ui.matrix_view import ASKED_FOR, DEFAULT, Asked
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import both, label, language, words
+from neoxjp.ui.tokens import matrix_view
+from neoxjp.ui.tokens.matrix_view import ASKED_FOR, DEFAULT, Asked
 
 MOST_TOKENIZERS = 8  # of one call of /compare
 GROUPS = ("ours", "units", "words", "package", "hub")

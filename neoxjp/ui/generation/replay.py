@@ -20,7 +20,7 @@ from neoxjp.render import replay as render_replay
 from neoxjp.render import steps as render_steps
 from neoxjp.ui import address
 from neoxjp.ui.answers import expected, message_of, said
-from neoxjp.ui.replay_run import again, alone, readable, state_of
+from neoxjp.ui.generation.replay_run import again, alone, readable, state_of
 from neoxjp.ui.session import Playground
 from neoxjp.ui.stream import stream
 from neoxjp.ui.strings import Words, both, label, language, words

@@ -12,7 +12,7 @@ from neoxjp.lab.generation.beams import MOST_BEAMS, MOST_NEW
 from neoxjp.render import beams as render_beams
 from neoxjp.ui.answers import check_length, expected, guarded, said
 from neoxjp.ui.events import latest
-from neoxjp.ui.heat import script
+from neoxjp.ui.generation.heat import script
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label, language, words
 from neoxjp.ui.zerogpu import gpu

@@ -17,7 +17,7 @@ from neoxjp.render import columns as render_columns
 from neoxjp.render import steps as render_steps
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui.answers import message_of, plain, said
-from neoxjp.ui.columns_run import LOADED, engines_of, opening
+from neoxjp.ui.generation.columns_run import LOADED, engines_of, opening
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import Settings, seed_of
 from neoxjp.ui.strings import Words, both, label, language, words

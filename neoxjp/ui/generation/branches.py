@@ -13,9 +13,9 @@ from neoxjp.lab.generation.branch_files import MOST_BYTES, listed, to_json
 from neoxjp.lab.generation.branches import LONGEST_NAME
 from neoxjp.render import branches as render_branches
 from neoxjp.render import steps as render_steps
-from neoxjp.ui import branches_api, branches_do
 from neoxjp.ui.answers import message_of, said
-from neoxjp.ui.branch_texts import can_score
+from neoxjp.ui.generation import branches_api, branches_do
+from neoxjp.ui.generation.branch_texts import can_score
 from neoxjp.ui.recall import all_kept
 from neoxjp.ui.session import Playground
 from neoxjp.ui.stream import scorer

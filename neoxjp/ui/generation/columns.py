@@ -9,9 +9,9 @@ import gradio as gr
 from neoxjp import render
 from neoxjp.errors import NeoxjpError
 from neoxjp.lab.generation.columns import MOST
-from neoxjp.ui import columns_api, second, sweep
 from neoxjp.ui.answers import message_of
-from neoxjp.ui.columns_run import LOADED, SECOND, Differs, Run, Setting, chosen_of, proposed, write, writer
+from neoxjp.ui.generation import columns_api, second, sweep
+from neoxjp.ui.generation.columns_run import LOADED, SECOND, Differs, Run, Setting, chosen_of, proposed, write, writer
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.strings import both, label, language, words

@@ -12,7 +12,7 @@ from neoxjp.lab.generation.branch_edits import Edited, Price, branch_pieces, dec
 from neoxjp.lab.generation.branch_files import from_json
 from neoxjp.lab.generation.branches import Tree
 from neoxjp.ui.answers import check_length, said
-from neoxjp.ui.branch_texts import can_score, most_scored, scored, text_of
+from neoxjp.ui.generation.branch_texts import can_score, most_scored, scored, text_of
 from neoxjp.ui.session import Playground
 from neoxjp.ui.stream import Scorer
 from neoxjp.ui.texts import Text, Writing, mark_of, step_place

@@ -11,7 +11,7 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.lab.generation.columns import FEWEST, MOST, Column, Update, compared
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui.answers import message_of, plain
-from neoxjp.ui.columns_run import LOADED, engines_of, opening, writer
+from neoxjp.ui.generation.columns_run import LOADED, engines_of, opening, writer
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import Settings, stop_strings
 

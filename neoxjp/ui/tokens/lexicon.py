@@ -16,10 +16,10 @@ from neoxjp.lab.tokens import lexicon, lexicon_diff
 from neoxjp.lab.tokens.search import MATCHES
 from neoxjp.ui.answers import guarded
 from neoxjp.ui.events import latest
-from neoxjp.ui.lexicon_api import endpoints
-from neoxjp.ui.lexicon_view import FILTERS, csv_of, diff_of, entry_of, list_of, random_id, stats_of, turned
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import both, label
+from neoxjp.ui.tokens.lexicon_api import endpoints
+from neoxjp.ui.tokens.lexicon_view import FILTERS, csv_of, diff_of, entry_of, list_of, random_id, stats_of, turned
 
 __all__ = ["build", "connect", "endpoints"]
 TO_TEXT = "() => document.getElementById('t-text')?.scrollIntoView({ block: 'nearest' })"

@@ -16,7 +16,7 @@ from neoxjp.render import ledger as render_ledger
 from neoxjp.sampling import SamplingParams
 from neoxjp.steps import bos_of, checked_ids
 from neoxjp.ui.answers import check_length, expected, message_of
-from neoxjp.ui.ledger_steps import NO_FILTERS, Step, keep, keep_again, reading, step_at
+from neoxjp.ui.generation.ledger_steps import NO_FILTERS, Step, keep, keep_again, reading, step_at
 from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import CONTROLS, Settings
 from neoxjp.ui.strings import Words, both, label, language, words

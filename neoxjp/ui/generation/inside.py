@@ -12,7 +12,7 @@ from neoxjp.render import inside as render_inside
 from neoxjp.ui.answers import check_length, expected, guarded, message_of, said
 from neoxjp.ui.api import whole_numbers
 from neoxjp.ui.events import latest
-from neoxjp.ui.heat import above, earlier, ids_above, script
+from neoxjp.ui.generation.heat import above, earlier, ids_above, script
 from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import Words, both, label
 from neoxjp.ui.writing import Writing
