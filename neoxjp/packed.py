@@ -193,13 +193,11 @@ def _runs(pieces: list[_Piece], width: int) -> list[tuple[bool, int]]:
 
 
 def _gelu(x: Tensor, runs: list[tuple[bool, int]]) -> Tensor:
-    """Of single steps by the kernel that is fast for few numbers, of a prompt's chunks by the other, whatever stands beside them."""
-    parts = [gelu_of_rows(part) if singly else F.gelu(part) for (singly, _), part in zip(runs, _split(x, runs), strict=True)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def _split(x: Tensor, runs: list[tuple[bool, int]]) -> Sequence[Tensor]:
-    return (x,) if len(runs) == 1 else x.split([count for _, count in runs])
+    """Of single steps by what is fast for few numbers, of a prompt's chunks by the other kernel, whatever stands beside them."""
+    if len(runs) == 1:
+        return gelu_of_rows(x) if runs[0][0] else F.gelu(x)
+    parts = zip(runs, x.split([count for _, count in runs]), strict=True)
+    return torch.cat([gelu_of_rows(part) if singly else F.gelu(part) for (singly, _), part in parts])
 
 
 def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> Rope:
