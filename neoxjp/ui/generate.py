@@ -304,7 +304,11 @@ def recalled(playground: Playground, scored: Scorer, writing: Writing, kept: Any
 
 
 def updates(frame: Frame, writing: Writing) -> list[Any]:
-    """A frame as values for `GenerateTab.shown`."""
+    """A frame as values for `GenerateTab.shown`.
+
+    The buttons come with every frame: where two frames reach the browser in one packet and the second skips a button, Gradio
+    forgets what the first said of it.
+    """
     idle, text = not frame.running, writing.text is not None
 
     def button(on: bool) -> Any:
@@ -313,14 +317,13 @@ def updates(frame: Frame, writing: Writing) -> list[Any]:
     def or_skip(value: str | None) -> Any:
         return gr.skip() if value is None else value
 
-    if frame.announce is None:  # between start and end the buttons stay as they are
-        return [frame.line, or_skip(frame.view), or_skip(frame.stats), *[gr.skip()] * 10]
     more, history = button(idle and text), writing.history
     back, forth = button(idle and bool(history.past)), button(idle and bool(history.future))
     buttons = [button(idle), button(not idle), more, button(idle), more, back, forth]
     kept = memo(writing) if idle and text else gr.skip()
     gone = gr.Button(visible=False) if frame.running or text else gr.skip()
-    return [frame.line, or_skip(frame.view), or_skip(frame.stats), escape(render.whole(frame.announce)), *buttons, gone, kept]
+    told = None if frame.announce is None else escape(render.whole(frame.announce))
+    return [frame.line, or_skip(frame.view), or_skip(frame.stats), or_skip(told), *buttons, gone, kept]
 
 
 def counted(playground: Playground, prompt: str, lang: Lang) -> str:

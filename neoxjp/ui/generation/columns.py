@@ -135,9 +135,8 @@ def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: g
     def on_go(
         request: gr.Request, run: Run, prompt: str, n: int, differs: Differs, filled: list[Any], *values: Any
     ) -> Iterator[tuple[Any, ...]]:
-        keep = (gr.skip(),) * 3
         if run.running:
-            yield gr.skip(), gr.skip(), *keep
+            yield (gr.skip(),) * 5
             return
         say = words(language(request))
         on, off = gr.Button(interactive=True), gr.Button(interactive=False)
@@ -146,9 +145,9 @@ def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: g
             differs, chosen = chosen_of(differs, settings, values[tabs:], filled)
             yield gr.skip(), gr.skip(), off, on, differs
             for line, result in write(playground, other, updates, run, prompt or "", settings, chosen[:n], differs, say):
-                yield line, result, *keep
+                yield line, result, off, on, differs
         except NeoxjpError as error:
-            yield render.notice(message_of(error, request), "error"), gr.skip(), *keep
+            yield render.notice(message_of(error, request), "error"), gr.skip(), off, on, gr.skip()
         finally:
             run.running = False
         yield gr.skip(), gr.skip(), on, off, gr.skip()

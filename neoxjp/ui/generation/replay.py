@@ -122,17 +122,17 @@ def connect(section: Replay, playground: Playground, tab: "GenerateTab", due: gr
             yield [gr.skip()] * (4 + len(keep))
             return
         yield ["", "", off, on, *keep]
+        above = keep  # told again with the last word: see `updates`
         try:
             state = readable(playground, pasted or "")
             for line, verdict, frame in again(playground, paints, writing, state, language(request)):
-                above = keep
                 if isinstance(frame, Frame):
                     prompt = writing.text.prompt if writing.text is not None and not frame.running else gr.skip()
                     above = [*updates(frame, writing), prompt]
-                yield [line, verdict, gr.skip(), gr.skip(), *above]
+                yield [line, verdict, off, on, *above]
         except NeoxjpError as error:
-            yield [render.notice(message_of(error, request), "error"), "", gr.skip(), gr.skip(), *keep]
-        yield [gr.skip(), gr.skip(), on, off, *keep]
+            yield [render.notice(message_of(error, request), "error"), "", off, on, *above]
+        yield [gr.skip(), gr.skip(), on, off, *above]
 
     shown = [section.line, section.verdict, section.go, section.stop, *tab.shown, tab.prompt]
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}

@@ -101,9 +101,9 @@ def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
             settings = replace(Settings.of(values), length=int(length or SHORTEST))
             say = words(language(request))
             for line, result in write(playground, samples, grid, prompt or "", temperatures or "", top_ps or "", settings, say):
-                yield line, result, gr.skip(), gr.skip(), gr.skip()
+                yield line, result, off, on, off
         except NeoxjpError as error:
-            yield render.notice(message_of(error, request), "error"), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            yield render.notice(message_of(error, request), "error"), gr.skip(), off, on, off
         finally:
             grid.running = False
         yield gr.skip(), gr.skip(), on, off, gr.Button(interactive=bool(grid.samples))
