@@ -69,10 +69,10 @@ def test_updates_come_no_faster_than_asked_and_lose_nothing(engine):
 
 
 def test_a_long_prompt_shows_how_far_it_is_read(tokenizer):
-    fake = Fake(lambda ids: torch.zeros(tokenizer.vocab_size), 90, tokenizer.vocab_size, 0, 1)
+    fake = Fake(lambda ids: torch.zeros(tokenizer.vocab_size), 200, tokenizer.vocab_size, 0, 1)
     engine = Engine(fake, tokenizer, max_batch=1)
-    updates = list(side_by_side({"": engine}, [5] * 60, [Column(drawing(new=2)), Column(drawing(new=2))]))
-    assert [update.columns[0].read for update in updates][:4] == [16, 32, 48, 60]
+    updates = list(side_by_side({"": engine}, [5] * 150, [Column(drawing(new=2)), Column(drawing(new=2))]))
+    assert [update.columns[0].read for update in updates][:3] == [64, 128, 150]
     assert updates[0].columns[1].waiting == 1
 
 

@@ -262,22 +262,20 @@ def test_the_api_is_called_with_its_own_parameters(way, case, model, tokenizer):
     code = as_code(state, tokenizer, way, "http://example.org/")
     arguments = api_arguments(code.code, way)
     known = set(inspect.signature(api.generate(None, None)).parameters) - {"request", "cut", "top"}  # type: ignore[arg-type]
-    assert known - {"stop"} <= set(arguments) <= known
+    assert known - {"stop", "ids"} <= set(arguments) <= known
     assert "http://example.org/gradio_api" in code.code or "Client('http://example.org'" in code.code
     # what the endpoint makes of them is what was run
-    made = {name: value for name, value in arguments.items() if name != "prompt"} | {"do_sample": True}
+    made = {name: value for name, value in arguments.items() if name not in ("prompt", "ids")} | {"do_sample": True}
     remade = SamplingParams(**made)
     expected = dataclasses.replace(state.params, eos_token_id=None)
     if expected.greedy:
         assert remade.greedy
         remade, expected = (dataclasses.replace(one, do_sample=False, temperature=1.0) for one in (remade, expected))
     assert remade == expected
-    assert ("recut" in code.caveats) == (case == "ids")
-    assert ("eos" in code.caveats) == (case == "ids")
-    if case != "ids":
-        assert (tokenizer.encode(arguments["prompt"]) or [tokenizer.bos_token_id]) == list(state.prompt_ids)
-    else:
-        assert code.code.startswith("# the API takes text")
+    assert code.caveats == (("eos",) if case == "ids" else ())
+    assert ("ids" in arguments) == (case == "ids")
+    sent = [*tokenizer.encode(arguments["prompt"]), *arguments.get("ids", ())]
+    assert (sent or [tokenizer.bos_token_id]) == list(state.prompt_ids)
 
 
 def test_the_bundled_model_goes_by_its_name_wherever_it_lies(model, tokenizer):

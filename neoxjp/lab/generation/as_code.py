@@ -1,6 +1,7 @@
 """A generation as code to copy: Python, curl, gradio_client. What is run is what was run: the same ids, settings and seed.
 
-Where the way cannot say it (the page's API takes text, not ids), the code says so in a comment, and `Code.caveats` by key.
+Where the way cannot say it (the page's API knows no end tokens of one's own), the code says so in a comment, and `Code.caveats`
+by key.
 """
 
 import json
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
 
 Way = Literal["python", "curl", "gradio_client"]
 WAYS: tuple[Way, ...] = ("python", "curl", "gradio_client")
-Caveat = Literal["recut", "eos", "deadline", "beside"]
+Caveat = Literal["eos", "deadline", "beside"]
 CAVEATS: dict[Caveat, str] = {
-    "recut": "the API takes text, and this text would be cut into other ids: the continuation may differ",
     "eos": "the API knows no end tokens of one's own: the model's are used",
     "deadline": "there was a deadline: it is left out",
     "beside": "other requests ran beside it, and this model's numbers depend on them in their last digits",
@@ -47,12 +47,9 @@ def as_code(state: State, tokenizer: "GPTNeoXJapaneseTokenizer", way: Way, url: 
         five_lines = not state.params.stop
         code = _five_lines(state, text) if five_lines else _engine(state, text)
     else:
-        if text is None:
-            caveats.append("recut")
-            text = tokenizer.decode(state.prompt_ids)
         if state.params.eos_token_id is not None:
             caveats.append("eos")
-        code = (_curl if way == "curl" else _client)(_api(state.params, text), url.rstrip("/"))
+        code = (_curl if way == "curl" else _client)(_api(state, text), url.rstrip("/"))
     notes = [f"# {CAVEATS[caveat]}" for caveat in caveats]
     return Code(way, "\n".join([*notes, code]), tuple(caveats))
 
@@ -141,9 +138,13 @@ def _engine(state: State, text: str | None) -> str:
     return "\n".join(lines)
 
 
-def _api(params: SamplingParams, text: str) -> dict[str, Any]:
+def _api(state: State, text: str | None) -> dict[str, Any]:
     """The arguments of the page's endpoint /generate, all of them that change the text."""
-    arguments: dict[str, Any] = {"prompt": text, "max_new_tokens": params.max_new_tokens}
+    params = state.params
+    arguments: dict[str, Any] = {"prompt": text or ""}
+    if text is None:
+        arguments["ids"] = list(state.prompt_ids)
+    arguments["max_new_tokens"] = params.max_new_tokens
     arguments |= {name: getattr(params, name) for name in SAMPLING}
     if params.greedy:
         arguments["temperature"] = 0.0

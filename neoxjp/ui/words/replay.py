@@ -83,8 +83,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "replay_way_python": ("Python", "Python"),
     "replay_way_curl": ("curl", "curl"),
     "replay_way_gradio_client": ("gradio_client", "gradio_client"),
-    "replay_caveat_recut": ("API は文字を受け取ります。この文章は別の id に切られるので、続きが違うかもしれません。",
-                            "The API takes text, and this text would be cut into other ids: the continuation may differ."),
     "replay_caveat_eos": ("API では終わりのトークンを決められません。モデルのものが使われます。",
                           "The API knows no end tokens of one’s own: the model’s are used."),
     "replay_caveat_deadline": ("時間の制限は入れていません。", "There was a deadline: it is left out."),
