@@ -1,6 +1,7 @@
 """The section corpus in a real browser: a file sent, counted, stopped, downloaded; what it leaves; what it refuses."""
 
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -67,7 +68,9 @@ def test_a_file_is_sent_recognised_counted_and_downloaded(visit: Visit) -> None:
 
 def test_a_count_goes_on_while_one_types_and_stops_when_told_to(visit: Visit) -> None:
     page = opened(visit, lang="en")
-    choose(page, "long.txt", (TEXT * 400_000).encode()[:45_000_000])
+    letters = "".join(map(chr, range(0x3041, 0x3097))) * 8 + "".join(map(chr, range(0x4E00, 0x9000)))
+    lines = ["".join(random.Random(n).choices(letters, k=1000)) for n in range(7000)]  # no two alike: a minute's work
+    choose(page, "long.txt", "\n".join(lines).encode())
     recognised(page, "UTF-8")
     page.locator("#k-go").click()
     bar = page.locator("#k-progress progress")
