@@ -82,6 +82,18 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_vocabulary: Path)
     return folder
 
 
+@pytest.fixture(scope="module")
+def playground(tiny_folder: Path) -> Iterator[Any]:
+    """The page's state without the page: a Playground with the tiny model loaded."""
+    from neoxjp.ui.session import Choice, Playground
+
+    playground = Playground()
+    loaded = playground.load(Choice(str(tiny_folder)))
+    yield playground
+    assert loaded.engine is not None
+    loaded.engine.close()
+
+
 @pytest.fixture(scope="session")
 def page_url(tiny_folder: Path) -> Iterator[str]:
     """The address of one running page over the tiny model, shared by all tests that only look at it or call its API."""

@@ -2,9 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,20 +11,11 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.lab.generation.beams import Tree, grow
 from neoxjp.render import beams as render_beams
 from neoxjp.ui.generation import beams
-from neoxjp.ui.session import Choice, Playground
+from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import words
 from tests.near import near
 
 EN, JA = words("en"), words("ja")
-
-
-@pytest.fixture(scope="module")
-def playground(tiny_folder: Path) -> Iterator[Playground]:
-    playground = Playground()
-    loaded = playground.load(Choice(str(tiny_folder)))
-    yield playground
-    assert loaded.engine is not None
-    loaded.engine.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from neoxjp.ui.generation import branches, branches_do, ledger
 from neoxjp.ui.generation.branch_texts import text_of
 from neoxjp.ui.generation.ledger_steps import keep_again, reading, step_at
 from neoxjp.ui.generation.replay_run import state_of
-from neoxjp.ui.session import Choice, Playground
+from neoxjp.ui.session import Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.stream import scorer, stream
 from neoxjp.ui.strings import words
@@ -31,15 +29,6 @@ from neoxjp.ui.writing import Frame, Mode, branch, show, write
 EN = words("en")
 LIVELY = Settings(temperature=1.5, top_p=1.0, length=8, min_new_tokens=8, repetition_penalty=1.0, seed="3")
 HOSTILE = "<script>hacked=1</script>${hacked=2}"
-
-
-@pytest.fixture(scope="module")
-def playground(tiny_folder: Path) -> Iterator[Playground]:
-    playground = Playground()
-    loaded = playground.load(Choice(str(tiny_folder)))
-    yield playground
-    assert loaded.engine is not None
-    loaded.engine.close()
 
 
 def put(playground: Playground, writing: Writing, mode: Mode = "new", prompt: str = "猫", settings: Settings = LIVELY) -> Text:

@@ -29,21 +29,12 @@ from neoxjp.sampling import SamplingParams
 from neoxjp.steps import Step
 from neoxjp.ui.generation import second, sweep
 from neoxjp.ui.generation.columns_run import LOADED, SECOND, Run, Setting, chosen_of, given, proposed, seconds, write, writer
-from neoxjp.ui.session import Choice, Limits, NotReady, Playground
+from neoxjp.ui.session import Limits, NotReady, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.strings import words
 
 EN, JA = words("en"), words("ja")
 SET = Settings(temperature=0.9, length=12, seed="5")
-
-
-@pytest.fixture(scope="module")
-def playground(tiny_folder: Path) -> Iterator[Playground]:
-    playground = Playground()
-    loaded = playground.load(Choice(str(tiny_folder)))
-    yield playground
-    assert loaded.engine is not None
-    loaded.engine.close()
 
 
 def shown(

@@ -6,10 +6,8 @@ import pickle
 import re
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -24,7 +22,7 @@ from neoxjp.steps import Choice as Alternative
 from neoxjp.steps import Step
 from neoxjp.ui import generate
 from neoxjp.ui.recall import memo
-from neoxjp.ui.session import Choice, Limits, Playground, Progress
+from neoxjp.ui.session import Limits, Playground, Progress
 from neoxjp.ui.settings import CONTROLS, PRESET_FIELDS, PRESETS, Settings, preset
 from neoxjp.ui.stream import Paint, scorer, stream
 from neoxjp.ui.strings import STRINGS, Lang, words
@@ -33,15 +31,6 @@ from tests.test_engine import in_child
 
 EN = words("en")
 LIVELY = Settings(temperature=1.5, top_p=1.0, length=12, repetition_penalty=1.0, seed="3")
-
-
-@pytest.fixture(scope="module")
-def playground(tiny_folder: Path) -> Iterator[Playground]:
-    playground = Playground()
-    loaded = playground.load(Choice(str(tiny_folder)))
-    yield playground
-    assert loaded.engine is not None
-    loaded.engine.close()
 
 
 def frames(

@@ -3,9 +3,7 @@
 import html
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +16,7 @@ from neoxjp.lab.generation.heat import heat_of_steps
 from neoxjp.render import heat as render_heat
 from neoxjp.steps import Step
 from neoxjp.ui.generation import heat
-from neoxjp.ui.session import Choice, NotReady, Playground
+from neoxjp.ui.session import NotReady, Playground
 from neoxjp.ui.stream import scorer
 from neoxjp.ui.strings import words
 from neoxjp.ui.writing import Text, Writing
@@ -26,15 +24,6 @@ from tests.near import near
 
 EN, JA = words("en"), words("ja")
 TEXT = "東京都の大学です。é猫😀"
-
-
-@pytest.fixture(scope="module")
-def playground(tiny_folder: Path) -> Iterator[Playground]:
-    playground = Playground()
-    loaded = playground.load(Choice(str(tiny_folder)))
-    yield playground
-    assert loaded.engine is not None
-    loaded.engine.close()
 
 
 def written(playground: Playground, prompt: str, more: str) -> Writing:

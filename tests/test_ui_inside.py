@@ -2,9 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.lab.generation.inside import LONGEST, attention, lens
 from neoxjp.render import inside as render_inside
 from neoxjp.ui.generation import inside
-from neoxjp.ui.session import Choice, Playground
+from neoxjp.ui.session import Playground
 from neoxjp.ui.strings import words
 from neoxjp.ui.writing import Text, Writing
 from tests.near import near
@@ -21,15 +19,6 @@ from tests.test_ui_heat import plain, written
 
 EN, JA = words("en"), words("ja")
 TEXT = "東京都の大学です。"
-
-
-@pytest.fixture(scope="module")
-def playground(tiny_folder: Path) -> Iterator[Playground]:
-    playground = Playground()
-    loaded = playground.load(Choice(str(tiny_folder)))
-    yield playground
-    assert loaded.engine is not None
-    loaded.engine.close()
 
 
 def views(playground: Playground, prompt: str, at: Any = None, layer: Any = 0, head: Any = 0) -> tuple[str, str]:

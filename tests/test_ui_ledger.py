@@ -3,7 +3,6 @@
 import html
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,15 +31,6 @@ from tests.tiny_model import ours
 
 EN, JA = words("en"), words("ja")
 LIVELY = Settings(temperature=1.5, top_p=0.9, length=12, seed="3", min_new_tokens=12)
-
-
-@pytest.fixture(scope="module")
-def playground(tiny_folder: Path) -> Iterator[Playground]:
-    playground = Playground()
-    loaded = playground.load(Choice(str(tiny_folder)))
-    yield playground
-    assert loaded.engine is not None
-    loaded.engine.close()
 
 
 def written(playground: Playground, *modes: Mode, settings: Settings = LIVELY, prompt: str = "猫は東京に") -> Text:

@@ -4,7 +4,6 @@ import dataclasses
 import html
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,7 @@ from neoxjp.render import replay as render_replay
 from neoxjp.ui import address
 from neoxjp.ui.generation import replay
 from neoxjp.ui.generation.replay_run import again, alone, readable, state_of
-from neoxjp.ui.session import Choice, Limits, NotReady, Playground
+from neoxjp.ui.session import Limits, NotReady, Playground
 from neoxjp.ui.settings import Settings
 from neoxjp.ui.stream import stream
 from neoxjp.ui.strings import words
@@ -30,15 +29,6 @@ from neoxjp.ui.writing import Frame, Writing, write
 
 EN, JA = words("en"), words("ja")
 SET = Settings(temperature=0.9, length=12, seed="5")
-
-
-@pytest.fixture(scope="module")
-def playground(tiny_folder: Path) -> Iterator[Playground]:
-    playground = Playground()
-    loaded = playground.load(Choice(str(tiny_folder)))
-    yield playground
-    assert loaded.engine is not None
-    loaded.engine.close()
 
 
 def written(playground: Playground, *modes: Any, prompt: str = "東京", settings: Settings = SET) -> Writing:
