@@ -162,6 +162,24 @@
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     },
+    // The text of the file that is chosen in a control of chooser.py, and what became of it, in words.
+    readJson(element, taken) {
+      const note = element.querySelector("[role=status]");
+      const { most, words } = JSON.parse(element.querySelector(".r-file").dataset.facts);
+      const [large, read, failed] = words[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
+      element.addEventListener("change", async (event) => {
+        const input = event.target, file = input.files?.[0];
+        if (!file) return;
+        const say = (sentence) => { note.textContent = fill(sentence, { name: file.name, size: (file.size / 2 ** 20).toFixed(1) + " MB" }); };
+        if (file.size > most) say(large);
+        else {
+          const text = await file.text().catch(() => null);
+          say(text === null ? failed : read);
+          if (text !== null) taken(text);
+        }
+        input.value = ""; // the same file can be chosen again
+      });
+    },
     // An SVG of the page as a file: as it is, or drawn into a PNG of twice its size.
     async saveDrawing(selector, name, kind) {
       const svg = document.querySelector(selector);

@@ -1,8 +1,5 @@
 // The section "replay" in the browser: `js_on_load` of its file chooser, so `element` and `trigger` are given. A file is read here
 // and goes nowhere; saving and copying take what stands in the buttons. Text is only ever set through textContent and value.
-const note = element.querySelector(".r-note");
-const { most, words } = JSON.parse(element.querySelector(".r-file").dataset.facts);
-const said = (key, values) => words[document.documentElement.lang.startsWith("ja") ? "ja" : "en"][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const replay = {
   read: null,
   // The file that was read last, for the field.
@@ -10,21 +7,9 @@ const replay = {
 };
 window.neoxjp.replay = replay;
 
-element.addEventListener("change", async (event) => {
-  const input = event.target, file = input.files?.[0];
-  if (!file) return;
-  if (file.size > most) {
-    note.textContent = said("replay_file_large", { size: (file.size / 2 ** 20).toFixed(1) + " MB" });
-  } else {
-    try {
-      replay.read = await file.text();
-      note.textContent = said("replay_file_read", { name: file.name });
-      trigger("select", {});
-    } catch {
-      note.textContent = said("replay_file_failed", { name: file.name });
-    }
-  }
-  input.value = ""; // the same file can be chosen again
+window.neoxjp.readJson(element, (text) => {
+  replay.read = text;
+  trigger("select", {});
 });
 
 const copy = async (text) => (await navigator.clipboard?.writeText(text).then(() => true, () => false)) ?? false;

@@ -14,6 +14,7 @@ from neoxjp.lab.generation.branches import LONGEST_NAME
 from neoxjp.render import branches as render_branches
 from neoxjp.render import steps as render_steps
 from neoxjp.ui.answers import message_of, said
+from neoxjp.ui.chooser import json_chooser
 from neoxjp.ui.generation import branches_api, branches_do
 from neoxjp.ui.generation.branch_texts import can_score
 from neoxjp.ui.recall import all_kept
@@ -92,7 +93,12 @@ def build(playground: Playground) -> Branches:
             _build_force(parts)
         with gr.Accordion(label("branches_files_title"), open=False, elem_id="br-files"):
             parts["save"] = gr.Button(label("branches_save"), elem_id="br-save", min_width=120)
-            parts["file"] = gr.HTML(_chooser(), elem_id="br-file-part", apply_default_css=False, js_on_load=_reader())
+            parts["file"] = gr.HTML(
+                json_chooser("branches", "br-file", MOST_BYTES),
+                elem_id="br-file-part",
+                apply_default_css=False,
+                js_on_load=_reader(),
+            )
         parts["saved"] = gr.Textbox(visible="hidden")
         parts["fresh"] = gr.Textbox(visible="hidden")
         parts["edit_of"] = gr.Number(-1, visible="hidden", precision=0)
@@ -138,17 +144,6 @@ def _build_force(parts: dict[str, Any]) -> None:
 
 def _reader() -> str:
     return (files("neoxjp.ui") / "assets" / "branches_file.js").read_text(encoding="utf-8")
-
-
-def _chooser() -> str:
-    keys = ("branches_file_large", "branches_file_failed")
-    sentences = {lang: {key: words(lang)(key, size="{size}", name="{name}") for key in keys} for lang in ("ja", "en")}
-    facts = render.attributes(data_facts=render.data({"most": MOST_BYTES, "words": sentences}))
-    return (
-        f'<div class="r-file"{facts}><label><b>{both("branches_load")}</b>'
-        f'<input type="file" id="br-file" accept=".json,application/json"></label>'
-        f'<p class="br-note" role="status">{both("branches_load_note")}</p></div>'
-    )
 
 
 def connect(section: Branches, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:

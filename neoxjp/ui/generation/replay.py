@@ -20,6 +20,7 @@ from neoxjp.render import replay as render_replay
 from neoxjp.render import steps as render_steps
 from neoxjp.ui import address
 from neoxjp.ui.answers import expected, message_of, said
+from neoxjp.ui.chooser import json_chooser
 from neoxjp.ui.generation.replay_run import again, alone, readable, state_of
 from neoxjp.ui.session import Playground
 from neoxjp.ui.stream import stream
@@ -72,7 +73,9 @@ def build(playground: Playground) -> Replay:
                 elem_id="r-pasted",
                 html_attributes=gr.InputHTMLAttributes(spellcheck=False),
             )
-            file = gr.HTML(_chooser(), elem_id="r-file-part", apply_default_css=False, js_on_load=script)
+            file = gr.HTML(
+                json_chooser("replay", "r-file", MOST_BYTES), elem_id="r-file-part", apply_default_css=False, js_on_load=script
+            )
             with gr.Row(elem_id="r-go-row"):
                 go = gr.Button(label("replay_go"), variant="primary", elem_id="r-go", min_width=110)
                 stop = gr.Button(label("replay_stop"), elem_id="r-stop", min_width=80, interactive=False)
@@ -86,17 +89,6 @@ def build(playground: Playground) -> Replay:
                 with gr.Tab(label(f"replay_way_{way}"), id=way, render_children=True):
                     code[way] = gr.HTML(elem_id=f"r-code-{way}", elem_classes="r-code-part", apply_default_css=False)
     return Replay(saved, pasted, file, go, stop, line, verdict, code)
-
-
-def _chooser() -> str:
-    keys = ("replay_file_large", "replay_file_read", "replay_file_failed")
-    sentences = {lang: {key: words(lang)(key, size="{size}", name="{name}") for key in keys} for lang in ("ja", "en")}
-    facts = render.attributes(data_facts=render.data({"most": MOST_BYTES, "words": sentences}))
-    return (
-        f'<div class="r-file"{facts}><label><b>{both("replay_file")}</b>'
-        f'<input type="file" id="r-file" accept=".json,application/json"></label>'
-        f'<p class="r-note" role="status">{both("replay_file_note")}</p></div>'
-    )
 
 
 def connect(section: Replay, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
