@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.quiet import count_calls
+from tests.browser.quiet import count_calls, press_open
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 30_000  # milliseconds that a page may take on a busy machine
@@ -74,7 +74,7 @@ def visit(browser: Any, page_url: str) -> Iterator[Visit]:
         page.goto(link or f"{url}/?__theme={theme}")
         page.locator(f".status.{state}").wait_for()
         if not link:
-            page.get_by_role("tab").nth("gtm".index(tab)).click()
+            press_open(page.get_by_role("tab").nth("gtm".index(tab)))
         return page
 
     yield open_page

@@ -1,8 +1,9 @@
-"""Wait until a page has nothing under way, where a test would else type into a field that an answer is about to fill."""
+"""Waits of the tests: where one would type into a field that an answer, or Gradio that has just drawn it, is about to fill."""
 
 from typing import Any
 
 CALM = 400  # milliseconds without a call
+SETTLING = 150  # milliseconds; Gradio was seen to empty a field up to 10 ms after drawing it for the first time
 
 
 def count_calls(page: Any) -> None:
@@ -22,3 +23,12 @@ def quiet(page: Any, most: int = 30_000) -> None:
         if calm >= CALM:
             return
     raise TimeoutError(f"the page was still asking after {most} ms: {[call.url for call in page.calls]}")
+
+
+def press_open(opener: Any) -> None:
+    """Press what opens a tab or a folded part, and return when Gradio has drawn it and will not fill its fields anew."""
+    opener.click()
+    opener.page.evaluate(
+        "(wait) => new Promise((settled) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(settled, wait))))",
+        SETTLING,
+    )

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
-from tests.browser.quiet import quiet
+from tests.browser.quiet import press_open, quiet
 from tests.browser.test_generate_page import done, generate, panel, pieces, press, prompt, watch
 
 Visit = Callable[..., Any]
@@ -32,11 +32,11 @@ def opened(visit: Visit, text: str = "東京都の猫", **how: Any) -> Any:
 
 
 def section(page: Any) -> None:
-    page.get_by_role("tab", name="Branches").click()
+    press_open(page.get_by_role("tab", name="Branches"))
 
 
 def unfold(page: Any, name: str) -> None:
-    page.locator(f"#br-{name} > button").click()
+    press_open(page.locator(f"#br-{name} > button"))
 
 
 def told(page: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
-from tests.browser.quiet import quiet
+from tests.browser.quiet import press_open, quiet
 
 Visit = Callable[..., Any]
 
@@ -19,7 +19,7 @@ Visit = Callable[..., Any]
 def opened(page: Any, name: str = "Side by side", length: str = "12") -> Any:
     if length:
         page.locator("#gen-length input[type=number]").fill(length)
-    page.get_by_role("tab", name=name).click()
+    press_open(page.get_by_role("tab", name=name))
     expect(page.locator("#c-go")).to_be_visible()
     quiet(page)
     return page
@@ -51,14 +51,14 @@ def test_what_differs_is_chosen_and_a_field_changed_by_hand_counts(visit: Visit)
     page = opened(visit("g", lang="en"))
     page.locator("#gen-seed textarea, #gen-seed input").first.fill("7")
     page.locator("#c-differs label", has_text="seed").click()
-    page.locator("#c-fields > button").click()
+    press_open(page.locator("#c-fields > button"))
     expect(page.locator("#c-seed-2 input, #c-seed-2 textarea")).to_have_value("8")
     page.locator("#c-seed-2 input, #c-seed-2 textarea").fill("7")
     write(page)
     expect(page.locator("#c-differs input[type=radio]").last).to_be_checked()
     expect(page.locator(".c-col").nth(1).locator(".c-same")).to_contain_text("the same text as column 1")
-    page.get_by_role("tab", name="Heat map").click()  # back again, and what was set by hand stands
-    page.get_by_role("tab", name="Side by side").click()
+    press_open(page.get_by_role("tab", name="Heat map"))  # back again, and what was set by hand stands
+    press_open(page.get_by_role("tab", name="Side by side"))
     quiet(page)
     expect(page.locator("#c-seed-2 input, #c-seed-2 textarea")).to_have_value("7")
 
@@ -92,7 +92,7 @@ def test_a_wrong_value_is_told_on_the_spot_in_the_visitor_s_language(visit: Visi
 
 def test_a_sweep_is_written_and_saved(visit: Visit, tmp_path: Path) -> None:
     page = opened(visit("g", lang="en"))
-    page.locator("#c-sweep > button").click()
+    press_open(page.locator("#c-sweep > button"))
     page.locator("#c-sweep-temperatures input, #c-sweep-temperatures textarea").fill("0.5、１.5")
     page.locator("#c-sweep-go").click()
     expect(page.locator("#c-sweep-line")).to_contain_text("Wrote 6 samples")
@@ -116,7 +116,7 @@ def test_columns_stand_one_under_another_on_a_narrow_dark_screen(visit: Visit) -
     boxes = [page.locator(".c-col").nth(number).bounding_box() for number in range(4)]
     assert all(lower["y"] >= upper["y"] + upper["height"] for upper, lower in pairwise(boxes))
     page.locator(".c-table summary").click()
-    page.locator("#c-sweep > button").click()
+    press_open(page.locator("#c-sweep > button"))
     page.locator("#c-sweep-go").click()
     expect(page.locator("#c-sweep-line")).to_contain_text("Wrote 9 samples")
     expect(page.locator("#c-sweep-csv")).to_be_enabled()

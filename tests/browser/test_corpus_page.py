@@ -11,6 +11,7 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 
 Visit = Callable[..., Any]
 PATIENCE = 30_000  # milliseconds for a file to be sent and counted on a busy machine
@@ -21,7 +22,7 @@ HOSTILE = "<script>hacked = 1</script><img src=x onerror='hacked = 2'> ${window.
 def opened(visit: Visit, **options: Any) -> Any:
     """The page with the section in view."""
     page = visit("t", **options)
-    page.locator("#lab").get_by_role("tab").nth(4).click()
+    press_open(page.locator("#lab").get_by_role("tab").nth(4))
     expect(page.locator("#k-file")).to_be_visible()
     return page
 

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 from tests.page import serve
 
 Visit = Callable[..., Any]
@@ -51,6 +52,6 @@ def test_where_the_model_cannot_be_loaded_one_can_still_tokenize(visit: Visit, b
 
 def test_on_a_space_nobody_can_name_a_folder(visit: Visit, broken_public_page: str) -> None:
     page = visit("t", lang="en", url=broken_public_page, state="failed")
-    page.locator("#c-columns > button").click()
+    press_open(page.locator("#c-columns > button"))
     expect(page.locator("#c-group-units label")).to_have_text(["UTF-8 bytes", "characters"])
     expect(page.locator("#c-local")).to_have_count(0)

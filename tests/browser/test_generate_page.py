@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 from tests.page import serve, wait_for_model
 
 Visit = Callable[..., Any]
@@ -74,7 +75,7 @@ def done(page: Any) -> str:
 
 
 def unfold_filters(page: Any) -> None:
-    page.locator("#gen-more-filters > button").click()
+    press_open(page.locator("#gen-more-filters > button"))
 
 
 def test_the_first_visit_offers_an_opening_and_counts_it(visit: Visit) -> None:
@@ -322,5 +323,5 @@ def test_the_model_tab_tells_what_is_loaded_and_keeps_it_when_a_load_fails(visit
     page.locator("#mod-load").click()
     expect(page.locator("#mod-line [role=alert]")).to_contain_text("<b>at all</b>")
     expect(page.locator("#mod-load")).to_be_enabled()
-    page.get_by_role("tab").first.click()
+    press_open(page.get_by_role("tab").first)
     assert generate(page)

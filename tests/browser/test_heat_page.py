@@ -6,6 +6,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 from tests.browser.test_generate_page import done, generate, press, prompt
 
 Visit = Callable[..., Any]
@@ -13,7 +14,7 @@ HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>
 
 
 def opened(page: Any, name: str) -> Any:
-    page.locator("#genlab").get_by_role("tab", name=name).click()
+    press_open(page.locator("#genlab").get_by_role("tab", name=name))
     return page
 
 

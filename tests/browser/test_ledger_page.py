@@ -7,6 +7,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 from tests.browser.test_generate_page import done, generate, pieces, press, prompt, set_length, watch
 
 Visit = Callable[..., Any]
@@ -33,7 +34,7 @@ def opened(page: Any, tokens: int = 12, text: str = "猫") -> Any:
 
 def test_before_anything_is_written_the_section_says_what_to_do(visit: Visit) -> None:
     page = visit("g", lang="en")
-    page.get_by_role("tab", name="This token").click()
+    press_open(page.get_by_role("tab", name="This token"))
     expect(drawing(page)).to_contain_text("press Generate")
     expect(page.locator("#ledger-read")).to_be_hidden()
 

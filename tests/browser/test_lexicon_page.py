@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 from tests.tiny import LINES
 
 Visit = Callable[..., Any]
@@ -17,7 +18,7 @@ HOSTILE = "<script>hacked = 1</script><img src=x onerror='hacked = 2'> ${window.
 def opened(visit: Visit, **how: Any) -> Any:
     """The page with the section open and its list drawn."""
     page = visit("t", **how)
-    page.locator("#lab").get_by_role("tab").nth(3).click()
+    press_open(page.locator("#lab").get_by_role("tab").nth(3))
     expect(rows(page)).to_have_count(50)
     return page
 
@@ -35,7 +36,7 @@ def box(page: Any, name: str) -> Any:
 
 
 def unfold(page: Any, name: str) -> None:
-    page.locator(f"#{name} > button").click()
+    press_open(page.locator(f"#{name} > button"))
 
 
 def test_typing_filters_and_a_row_opens_all_spellings(visit: Visit) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from neoxjp.ui import address
 from tests.browser.contrast import low_contrast
-from tests.browser.quiet import quiet
+from tests.browser.quiet import press_open, quiet
 from tests.browser.test_tokenize_page import HOSTILE, pieces, write
 from tests.hub_server import LocalHub
 from tests.page import serve, wait_for_model
@@ -28,7 +28,7 @@ def copied(page: Any, kind: str, said: str) -> str:
 
 
 def open_menu(page: Any) -> None:
-    page.locator("#l-menu > button").click()
+    press_open(page.locator("#l-menu > button"))
     expect(page.locator("#l-copy-html")).to_be_visible()
 
 
@@ -147,7 +147,7 @@ def generate_link(page: Any) -> str:
 def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and_runs_nothing(visit: Visit) -> None:
     page = visit("g", lang="en")
     expect(page.locator("#l-g-said")).to_contain_text("Not the written text")
-    page.locator("#gen-more-filters > button").click()
+    press_open(page.locator("#gen-more-filters > button"))
     given = {
         "gen-prompt": "慶應と「猫」\n𩸽は",
         "gen-temperature": "1.25",
@@ -171,7 +171,7 @@ def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and
     assert re.match(r"http://127\.0\.0\.1:\d+/\?gen=1[\w-]{100,400}$", link)
 
     other = visit(lang="ja", link=link)
-    other.locator("#gen-more-filters > button").click()
+    press_open(other.locator("#gen-more-filters > button"))
     for name, text in given.items():
         expect(value(other, name)).to_have_value(text)
     expect(other.locator("#gen-cut input")).to_be_checked()
@@ -194,16 +194,16 @@ def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and
 def test_what_is_typed_after_a_link_of_the_generate_tab_stays_over_a_reload(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "トークンの文章")
-    page.get_by_role("tab").nth(0).click()
+    press_open(page.get_by_role("tab").nth(0))
     value(page, "gen-prompt").fill("リンクの書き出し")
     link = generate_link(page)
     value(page, "gen-prompt").fill("そのあとの書き出し")
     page.goto(link)
     expect(value(page, "gen-prompt")).to_have_value("リンクの書き出し")
     quiet(page)
-    page.get_by_role("tab").nth(1).click()
+    press_open(page.get_by_role("tab").nth(1))
     expect(page.locator("#t-text textarea")).to_have_value("トークンの文章")  # the other tab's text is not the link's matter
-    page.get_by_role("tab").nth(0).click()
+    press_open(page.get_by_role("tab").nth(0))
     value(page, "gen-prompt").fill("打ちなおした書き出し")
     page.reload()
     expect(value(page, "gen-prompt")).to_have_value("打ちなおした書き出し")
@@ -319,7 +319,7 @@ def test_on_a_space_the_link_names_the_space(visit: Visit, space: str) -> None:
     page = visit("t", lang="en", url=space, state="failed")
     write(page, "犬")
     assert copied(page, "link", "The link is copied").startswith("https://huggingface.co/spaces/someone/something?lab=1")
-    page.get_by_role("tab").nth(0).click()
+    press_open(page.get_by_role("tab").nth(0))
     assert generate_link(page).startswith("https://huggingface.co/spaces/someone/something?gen=1")
 
 

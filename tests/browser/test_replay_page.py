@@ -8,6 +8,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 
 Visit = Callable[..., Any]
 
@@ -16,7 +17,7 @@ def generated(page: Any, tab: str = "Replay") -> Any:
     """A page that wrote something, with the section open."""
     page.locator("#gen-go").click()
     expect(page.locator("#gen-more")).to_be_enabled()
-    page.get_by_role("tab", name=tab).click()
+    press_open(page.get_by_role("tab", name=tab))
     expect(page.locator("#r-save")).to_be_visible()
     return page
 
@@ -95,7 +96,7 @@ def test_the_code_is_copied_as_it_stands(visit: Visit) -> None:
     page.locator("#r-code-python [data-r-copy]").click()
     expect(page.locator("#r-code-python [role=status]")).to_contain_text("copied")
     assert page.evaluate("navigator.clipboard.readText()").startswith("from neoxjp import")
-    page.get_by_role("tab", name="curl").click()
+    press_open(page.get_by_role("tab", name="curl"))
     page.locator("#r-code-curl [data-r-copy]").click()
     expect(page.locator("#r-code-curl [role=status]")).to_contain_text("copied")
     assert page.url.split("/?")[0] in page.evaluate("navigator.clipboard.readText()")

@@ -6,6 +6,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 from tests.browser.test_tokenize_page import HOSTILE, write
 
 Visit = Callable[..., Any]
@@ -13,7 +14,7 @@ Visit = Callable[..., Any]
 
 def opened(page: Any, text: str) -> Any:
     write(page, text)
-    page.get_by_role("tab", name="Round trip").click()
+    press_open(page.get_by_role("tab", name="Round trip"))
     expect(page.locator("#r-summary .r-sum")).to_be_visible()
     return page
 

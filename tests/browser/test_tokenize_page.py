@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 
 Visit = Callable[..., Any]
 HOSTILE = "<script>hacked = 1</script><img src=x onerror='hacked = 2'> ${window.hacked = 3} {{window.hacked}} \u202e右から"
@@ -32,7 +33,7 @@ def detail(page: Any) -> Any:
 
 
 def unfold(page: Any, name: str) -> None:
-    page.locator(f"#{name} > button").click()
+    press_open(page.locator(f"#{name} > button"))
 
 
 def test_the_first_visit_shows_a_text_and_its_pieces(visit: Visit) -> None:
@@ -68,7 +69,7 @@ def test_a_reload_keeps_the_text_of_the_visit(visit: Visit) -> None:
     page = visit("t")
     write(page, "犬と猫")
     page.reload()
-    page.get_by_role("tab").nth(1).click()
+    press_open(page.get_by_role("tab").nth(1))
     expect(page.locator("#t-text textarea")).to_have_value("犬と猫")
     expect(pieces(page)).to_have_text(["犬", "と", "猫"])
 

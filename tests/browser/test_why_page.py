@@ -6,6 +6,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.contrast import low_contrast
+from tests.browser.quiet import press_open
 from tests.browser.test_tokenize_page import HOSTILE, pieces, write
 
 Visit = Callable[..., Any]
@@ -13,7 +14,7 @@ Visit = Callable[..., Any]
 
 def opened(page: Any, text: str, name: str = "Why this cut") -> Any:
     write(page, text)
-    page.get_by_role("tab", name=name).click()
+    press_open(page.get_by_role("tab", name=name))
     expect(page.locator("#w-place .why")).to_be_visible()
     return page
 
@@ -69,14 +70,14 @@ def test_a_token_chosen_above_is_taken_over(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "犬猫私人")
     pieces(page).nth(2).click()
-    page.get_by_role("tab", name="Why this cut").click()
+    press_open(page.get_by_role("tab", name="Why this cut"))
     expect(taken(page)).to_have_text("私")
     pieces(page).nth(1).click()
     expect(taken(page)).to_have_text("猫")
     page.locator("#w-behind").click()
     expect(taken(page)).to_have_text("私")
-    page.get_by_role("tab", name="Round trip").click()
-    page.get_by_role("tab", name="Why this cut").click()
+    press_open(page.get_by_role("tab", name="Round trip"))
+    press_open(page.get_by_role("tab", name="Why this cut"))
     expect(taken(page)).to_have_text("私")  # what was chosen above is older than the step
 
 
