@@ -72,7 +72,7 @@ def visit(browser: Any, page_url: str) -> Iterator[Visit]:
         page.set_default_timeout(PATIENCE)
         watch(page, url)
         page.goto(link or f"{url}/?__theme={theme}")
-        page.locator(f".status.{state}").wait_for()
+        page.locator(f".status.{state}").wait_for(timeout=3 * PATIENCE)
         if not link:
             press_open(page.get_by_role("tab").nth("gtm".index(tab)))
         return page
