@@ -67,6 +67,16 @@ class KVCache:
         buffer.narrow(3, self.length, count).copy_(kv)
         return buffer.narrow(3, 0, end)
 
+    def reserve(self, end: int, like: Tensor) -> list[Tensor]:
+        """Every layer's keys and values, (2, 1, H, capacity, D), with room for `end` positions or more; `like` (H, T, D).
+
+        What stands from `length` on counts once `advance` is called.
+        """
+        for layer, buffer in enumerate(self._layers):
+            if buffer is None or end > buffer.shape[3] or self.length == 0:
+                self._room(layer, like, end)
+        return self._layers  # type: ignore[return-value]
+
     def advance(self, count: int) -> None:
         """Count `count` tokens as present, after every layer was updated with them."""
         self.length += count

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from neoxjp.errors import CheckpointError, ParameterError, listed
 from neoxjp.folders import WEIGHT_PATTERNS, atomic_folder, bundled_path, find_weights, read_json
 from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, Progress, resolve, resolve_model, revision_of
-from neoxjp.linear import packing_for, spread_refusal
+from neoxjp.packing import packing_for, spread_refusal
 from neoxjp.placement import Device, Limits, checked_device_map, infer_device_map, place, place_packed
 from neoxjp.stored import (
     INPUT,

@@ -73,10 +73,10 @@ def cpu_dtype(folder: Path) -> "torch.dtype | None":
     """
     import torch
 
-    from neoxjp.linear import fp16_refusal
+    from neoxjp.linear import Kernel, fp16_kernel
 
     weights = [tensor for tensor in _stored(folder) if len(tensor.shape) > 1]
-    if fp16_refusal() is None and all(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in weights):
+    if isinstance(fp16_kernel(), Kernel) and all(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in weights):
         return torch.float16
     return torch.float32 if needed_bytes(folder, torch.float32) <= free_memory("cpu") // 2 else None
 
@@ -108,7 +108,7 @@ def _stored(folder: Path) -> "Iterable[Stored]":
 
 def weight_bytes(model: "GPTNeoXJapaneseForCausalLM") -> int:
     """What the weights of a loaded model take, packed ones included; a tied weight counts once."""
-    from neoxjp.linear import packed
+    from neoxjp.packing import packed
 
     return sum(parameter.nbytes for parameter in model.parameters()) + sum(module.nbytes for module in packed(model))
 

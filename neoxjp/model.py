@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neoxjp import attention, checkpoint, linear, rotary
+from neoxjp import attention, checkpoint, packing, rotary
 from neoxjp.attention import Implementation, KVCache
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
@@ -74,7 +74,7 @@ class _InFolders(Parts):
         """
         wanted = checkpoint.parse_dtype(dtype if torch_dtype is None else torch_dtype)
         attention.check_implementation(attn_implementation)
-        linear.parse_quantization(quantization)
+        packing.parse_quantization(quantization)
         folder = checkpoint.resolve_model(
             name_or_path, revision=revision, local_files_only=local_files_only, allow_pickle=allow_pickle, progress=progress
         )
@@ -105,7 +105,7 @@ class _InFolders(Parts):
 
         Raises ParameterError for a packed model: load it with dtype="auto" to save it.
         """
-        if linear.is_packed(self):
+        if packing.is_packed(self):
             raise ParameterError(
                 "a model with packed weights (dtype='float16' on a CPU, or quantization) cannot be saved: load it with "
                 "dtype='auto' and without quantization to save it."
@@ -131,12 +131,12 @@ class _InFolders(Parts):
 
     def train(self, mode: bool = True) -> Self:
         """As in torch; refused for packed weights, which have no gradients."""
-        if mode and linear.is_packed(self):
-            raise ParameterError(linear.NO_GRADIENTS)
+        if mode and packing.is_packed(self):
+            raise ParameterError(packing.NO_GRADIENTS)
         return super().train(mode)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        for module in linear.packed(self):
+        for module in packing.packed(self):
             module.check_move(fn)  # before anything has moved
         return super()._apply(fn, recurse)
 
@@ -144,19 +144,19 @@ class _InFolders(Parts):
     def num_parameters(self) -> int:
         """Weights in all; a tied output is counted once, also where a packed one has numbers of its own."""
         count = sum(weight.numel() for weight in self.parameters())
-        packed = sum(module.in_features * module.out_features for module in linear.packed(self))
+        packed = sum(module.in_features * module.out_features for module in packing.packed(self))
         twice = packed and hasattr(self, "embed_out") and self.config.tie_word_embeddings
         return count + packed - (self._embedding().weight.numel() if twice else 0)
 
     @property
     def quantization(self) -> str | None:
         """ "int8" where the linears hold whole numbers."""
-        return "int8" if any(module.format == "int8" for module in linear.packed(self)) else None
+        return "int8" if any(module.format == "int8" for module in packing.packed(self)) else None
 
     @property
     def rows_are_independent(self) -> bool:
         """Whether `forward_packed` computes a text alike, bit for bit, alone and beside others (linear.py)."""
-        return linear.rows_are_independent(self)
+        return packing.rows_are_independent(self)
 
     def new_cache(self) -> KVCache:
         """An empty cache for one sequence."""
@@ -247,7 +247,7 @@ class GPTNeoXJapaneseForCausalLM(_InFolders):
         logits = self.embed_out(hidden)  # (B, T or kept, V)
         loss = None if labels is None else _loss(logits, labels)
         if loss is not None and not isinstance(self.embed_out, nn.Linear):
-            loss = linear.refuse_gradients(loss)
+            loss = packing.refuse_gradients(loss)
         output = CausalLMOutput(loss, logits, body.past_key_values, body.hidden_states, body.attentions)
         return output if return_dict else output.to_tuple()
 

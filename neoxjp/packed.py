@@ -19,7 +19,10 @@ from neoxjp import attention
 from neoxjp.attention import KVCache
 from neoxjp.errors import ParameterError
 from neoxjp.layers import Parts, gelu_of_rows
-from neoxjp.linear import PackedLinear, steady_width
+from neoxjp.linear import PackedLinear
+from neoxjp.native import NativeNetwork
+from neoxjp.native.network import Past
+from neoxjp.packing import steady_width
 from neoxjp.rotary import Rope, rope_table, turn
 
 
@@ -58,6 +61,8 @@ def forward_packed(
         return model.embed_out(hidden if logits_at is None else hidden[logits_at.to(hidden.device)]).float()
     plan, config = _plan(model), model.config
     pieces = _pieces(counts, caches, chunk)
+    if plan.network is not None and model.attn_implementation in ("auto", "sdpa"):
+        return _forward_native(plan, plan.network, config, input_ids, pieces, logits_at)
     count = len(input_ids)
     x = plan.embed_in(input_ids)  # (N, C)
     width = steady_width(plan.embed_out, count)
@@ -117,6 +122,7 @@ class _Plan:
     final_layer_norm: Compute
     embed_out: nn.Module
     compute_logits: Compute
+    network: NativeNetwork | None  # the same in our own functions, where they can be had for these weights
 
 
 _plans: WeakKeyDictionary[nn.Module, _Plan] = WeakKeyDictionary()
@@ -125,11 +131,21 @@ _plans: WeakKeyDictionary[nn.Module, _Plan] = WeakKeyDictionary()
 def _plan(model: Any) -> _Plan:
     found, body = _plans.get(model), model._modules["gpt_neox_japanese"]
     modules = list(body._modules["layers"]._modules.values())
+    if found is not None and found.network is not None and not found.network.is_current():
+        found = None
     if found is None or found.changes != Parts.changes or found.modules != modules:
-        layers, norm = [_layer(layer) for layer in modules], _norm(body.final_layer_norm)
-        found = _Plan(Parts.changes, modules, _embedding(body), layers, norm, model.embed_out, _linear(model.embed_out))
+        layers, norm = [_layer(layer) for layer in modules], body.final_layer_norm
+        out = model.embed_out
+        network = _network(modules, norm, out, model.config)
+        found = _Plan(Parts.changes, modules, _embedding(body), layers, _norm(norm), out, _linear(out), network)
         _plans[model] = found
     return found
+
+
+def _network(layers: list[Any], norm: nn.LayerNorm, embed_out: nn.Module, config: Any) -> NativeNetwork | None:
+    if not NativeNetwork.fits(layers, norm, embed_out):
+        return None
+    return NativeNetwork(layers, norm, embed_out, config.num_attention_heads, config.rotary_ndims)
 
 
 def _embedding(body: Any) -> Compute:
@@ -244,6 +260,78 @@ def _attend_one(implementation: Any, like: Tensor) -> Any:
     if implementation == "sdpa" or (implementation == "auto" and like.is_cpu):
         return F.scaled_dot_product_attention
     return lambda q, k, v: attention.attend(q, k, v, implementation=implementation)[0]
+
+
+class _Segment(NamedTuple):
+    """Packed rows that attend in the same way: single positions of any sequences, or positions of one sequence in one go."""
+
+    start: int
+    stop: int
+    caches: list[tuple[KVCache, int]]  # each single position's cache and place; or that of the first position alone
+    singly: bool
+
+
+def _segments(pieces: list[_Piece]) -> list[_Segment]:
+    segments: list[_Segment] = []
+    for cache, start, _, past, ends in pieces:
+        for begin, end in itertools.pairwise((0, *ends)):
+            singly = end - begin <= attention.SINGLY
+            places = [(cache, past + place) for place in range(begin, end if singly else begin + 1)]
+            if singly and segments and segments[-1].singly:
+                last = segments.pop()
+                segments.append(last._replace(stop=start + end, caches=last.caches + places))
+            else:
+                segments.append(_Segment(start + begin, start + end, places, singly))
+    return segments
+
+
+def _forward_native(
+    plan: _Plan, network: NativeNetwork, config: Any, input_ids: Tensor, pieces: list[_Piece], logits_at: Tensor | None
+) -> Tensor:
+    """What `forward_packed` computes, by the functions of native/ but for long pieces' attention."""
+    x = plan.embed_in(input_ids)  # (N, C)
+    longest = max(piece.past + piece.new for piece in pieces)
+    length = max(config.max_position_embeddings, -(-longest // attention.BLOCK) * attention.BLOCK)
+    table = rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, x.device)
+    like = x[:1].view(config.num_attention_heads, 1, -1)
+    held = {id(piece.cache): piece.cache.reserve(piece.past + piece.new, like) for piece in pieces}
+    segments, layers = _segments(pieces), len(plan.layers)
+    if len(segments) == 1 and segments[0].singly:
+        network.steps(x, _pasts(segments[0], held, range(layers)), table)
+    else:
+        for number in range(layers):
+            qkv = network.qkv(number, x)
+            rows = [_attend_segment(network, number, qkv, segment, held, table, config) for segment in segments]
+            network.after(number, rows[0] if len(rows) == 1 else torch.cat(rows), x)
+    for piece in pieces:
+        piece.cache.advance(piece.new)
+    return network.logits(x if logits_at is None else x[logits_at])
+
+
+def _pasts(segment: _Segment, held: dict[int, list[Tensor]], layers: Sequence[int]) -> Any:
+    found = []
+    for number in layers:
+        for cache, place in segment.caches:
+            buffer = held[id(cache)][number]
+            found.append(Past(buffer.data_ptr(), buffer.shape[3], place))
+    return (Past * len(found))(*found)
+
+
+def _attend_segment(
+    network: NativeNetwork, number: int, qkv: Tensor, segment: _Segment, held: dict[int, list[Tensor]], table: Rope, config: Any
+) -> Tensor:
+    """One layer's attention of some packed rows, (rows, C)."""
+    part = qkv[segment.start : segment.stop]
+    if segment.singly:
+        return network.attend(part, _pasts(segment, held, [number]), table)
+    (cache, place), count = segment.caches[0], len(part)
+    end, angles = place + count, Rope(table.cos[place : place + count], table.sin[place : place + count])
+    turned = turn(part.view(count, config.num_attention_heads, 3, -1), angles, config.rotary_ndims)  # (T, H, 3, D)
+    buffer = held[id(cache)][number]
+    buffer.narrow(3, place, count).copy_(turned.narrow(2, 1, 2).permute(2, 1, 0, 3).unsqueeze(1))
+    keys, values = buffer.narrow(3, 0, end).unbind(0)  # (1, H, S, D)
+    queries = turned.narrow(2, 0, 1).permute(2, 1, 0, 3)  # (1, H, T, D)
+    return attention.attend(queries, keys, values, implementation="sdpa")[0][0].transpose(0, 1).flatten(1)
 
 
 def _is_hooked(model: Any) -> bool:

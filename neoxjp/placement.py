@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from neoxjp.errors import CheckpointError, ParameterError, listed
 from neoxjp.folders import write_error
 from neoxjp.hub import Progress
-from neoxjp.linear import Packing, linears, pack
+from neoxjp.linear import Packing
+from neoxjp.packing import linears, pack
 from neoxjp.stored import INPUT, OUTPUT, PREFIX, Match, Stored, StoredWeights, write_tensors
 
 Device = int | str | torch.device  # "disk" too, in a device map

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp import linear
+from neoxjp import packing
 from neoxjp.attention import SINGLY
 from neoxjp.engine import Engine, Request
+from neoxjp.linear import fp16_kernel
 from neoxjp.prefixes import CHUNK
 from neoxjp.sampling import SamplingParams
 from neoxjp.speculation import MOST
@@ -25,10 +26,10 @@ def packed(name: str) -> Any:
     """A tiny network with random weights in a packed format."""
     model = ours(max_position_embeddings=160)
     if name == "float16":
-        if (refusal := linear.fp16_refusal()) is not None:
-            pytest.skip(refusal)
-        return linear.convert(model, torch.float16)
-    return linear.convert(model, None, "int8")
+        if isinstance(kernel := fp16_kernel(), str):
+            pytest.skip(kernel)
+        return packing.convert(model, torch.float16)
+    return packing.convert(model, None, "int8")
 
 
 def bits(request: Request, steps: list) -> list[tuple]:

@@ -132,13 +132,13 @@ def test_a_format_is_measured_and_named(capsys, options, form):
 
 @pytest.mark.parametrize(("dtype", "quantization"), [("float16", None), ("auto", "int8"), ("float32", None)])
 def test_random_weights_are_those_of_a_converted_model(dtype, quantization):
-    from neoxjp import linear
+    from neoxjp import packing
 
     tiny = subject("tiny", None)
     ids = torch.tensor([tiny.prompt(9)])
     built = tiny.ours(dtype, quantization)
     wanted = None if dtype == "auto" else getattr(torch, dtype)
-    converted = linear.convert(tiny.ours("float32"), wanted, quantization)
+    converted = packing.convert(tiny.ours("float32"), wanted, quantization)
     with torch.inference_mode():
         assert torch.equal(built(ids).logits, converted(ids).logits)
 

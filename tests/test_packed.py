@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from neoxjp import attention, linear
+from neoxjp import attention, packing
 from neoxjp.errors import ParameterError
 from neoxjp.layers import SMALL, gelu_of_rows
 from tests.model_folders import load
@@ -171,7 +171,7 @@ def test_weights_that_were_put_in_the_place_of_others_count():
         lambda: body.layers.__setitem__(0, copy.deepcopy(given)),
         lambda: body.layers.pop(0),
         lambda: model.double().float(),
-        lambda: linear.convert(model, None, "int8"),
+        lambda: packing.convert(model, None, "int8"),
     ]
     for number, swap in enumerate(swaps):
         before = model.forward_packed(ids, [7], [model.new_cache()])

@@ -222,10 +222,10 @@ def test_needed_bytes_of_int8_are_what_it_takes(playground, tiny_folder):
 def test_on_a_cpu_auto_is_the_fastest_that_loses_nothing(tiny_folder, other, monkeypatch):
     half = GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder, dtype="float32").to(torch.bfloat16)
     half.save_pretrained(other)
-    monkeypatch.setattr(linear, "fp16_refusal", lambda: None)
+    monkeypatch.setattr(linear, "fp16_kernel", lambda: linear.Kernel("fbgemm"))
     assert memory.cpu_dtype(tiny_folder) == torch.float32  # as stored
     assert memory.cpu_dtype(other) == torch.float16
-    monkeypatch.setattr(linear, "fp16_refusal", lambda: "no fbgemm")
+    monkeypatch.setattr(linear, "fp16_kernel", lambda: "no fbgemm")
     assert memory.cpu_dtype(other) == torch.float32
     monkeypatch.setattr(memory, "free_memory", lambda device="cpu": 1000)
     assert memory.cpu_dtype(other) is None

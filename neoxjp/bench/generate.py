@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from neoxjp import linear
+from neoxjp import packing
 from neoxjp.bench import common, peers
 from neoxjp.bench.common import BEST, Report, Row
 from neoxjp.bench.peers import Writer, Written
@@ -56,7 +56,7 @@ def report_of(
     **facts: Any,
 ) -> Report:
     """A table without rows: what is measured, and on what."""
-    asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": linear.describe(model)}
+    asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": packing.describe(model)}
     return Report(
         f"bench {table}: {measured.name}",
         {"format": model_format(model), **facts, **asked, "speculation": "on" if options.speculate else None},
@@ -146,7 +146,7 @@ def linears_alone(model: GPTNeoXJapaneseForCausalLM) -> Callable[[], float]:
 
 def model_format(model: GPTNeoXJapaneseForCausalLM) -> str:
     """How its linear layers hold their weights: "int8", "float16", …"""
-    packed = next(linear.packed(model), None)
+    packed = next(packing.packed(model), None)
     return str(model.dtype).removeprefix("torch.") if packed is None else packed.format
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from neoxjp import linear
+from neoxjp import packing
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
 from neoxjp.bench.subject import FORMATS, parse_formats, subject
@@ -57,7 +57,7 @@ def command(options: argparse.Namespace) -> None:
         before, now = bits(exact[: len(found)], texts), bits(found, texts)
         cut = f"; only {len(found)} of {len(exact)} texts in {SECONDS:g} s" if len(found) < len(exact) else ""
         report.rows.append(
-            Row(name, "bits per character", "bits", (now,), f"{100 * (now / before - 1):+.3f} % ({linear.describe(model)}{cut})")
+            Row(name, "bits per character", "bits", (now,), f"{100 * (now / before - 1):+.3f} % ({packing.describe(model)}{cut})")
         )
         report.rows.append(Row(name, "same likeliest token", "%", (100 * agreement(found, exact[: len(found)]),)))
         del model

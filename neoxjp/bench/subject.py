@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from neoxjp import checkpoint, linear
+from neoxjp import checkpoint
 from neoxjp.bench.common import say
 from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
 from neoxjp.export.parts import Part, shapes, stored_parts
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.packing import linears, pack, packing_for
 
 SHAPES = {
     "2.7b": GPTNeoXJapaneseConfig(attention_dropout=0.0),
@@ -119,21 +120,21 @@ def _random(pool: Tensor, start: int, name: str, shape: tuple[int, ...]) -> Tens
 
 def _random_model(subject: Subject, dtype: str, quantization: str | None, device: str) -> GPTNeoXJapaneseForCausalLM:
     wanted = checkpoint.parse_dtype(dtype) or (None if quantization else torch.float32)
-    packing = linear.packing_for(wanted, quantization, torch.device(device))
+    packing = packing_for(wanted, quantization, torch.device(device))
     with checkpoint.empty_weights():
         model = GPTNeoXJapaneseForCausalLM(subject.config)
-    plain = set(linear.linears(model))
+    plain = set(linears(model))
     for part in subject.parts():
         say(f"random weights: {part.name}")
         name, _, own = part.name.rpartition(".")
         weight = part.read().to(device)
         if name in plain and packing is not None:
-            linear.pack(model, name, weight, packing)
+            pack(model, name, weight, packing)
             continue
         kept = wanted if packing is None else packing.rows if "embed_in" in name else packing.rest
         setattr(model.get_submodule(name), own, torch.nn.Parameter(weight.to(kept), requires_grad=False))
         if "embed_in" in name and subject.config.tie_word_embeddings and packing is not None:
-            linear.pack(model, "embed_out", weight, packing)
+            pack(model, "embed_out", weight, packing)
     if packing is None:
         model.tie_weights()
     say("")

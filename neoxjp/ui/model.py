@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import linear, render
+from neoxjp import packing, render
 from neoxjp.checkpoint import bundled_path
 from neoxjp.errors import NeoxjpError
 from neoxjp.memory import NoRoom, free_memory, gib, weight_bytes
@@ -176,7 +176,7 @@ def info(playground: Playground) -> dict[str, Any]:
         "parameters": model.num_parameters,
         "dtype": _name(model.dtype),
         "quantization": model.quantization,
-        "linears": linear.describe(model),
+        "linears": packing.describe(model),
         "stored_dtype": _name(report.stored_dtype) if report else None,
         "format": report.format if report else None,
         "tied_output": model.config.tie_word_embeddings,

@@ -247,8 +247,8 @@ class Playground:
         import torch
 
         from neoxjp.checkpoint import parse_dtype, resolve_model
-        from neoxjp.linear import parse_quantization
         from neoxjp.model import GPTNeoXJapaneseForCausalLM
+        from neoxjp.packing import parse_quantization
 
         def on_bytes(done: int, total: int) -> None:
             self.progress = replace(self.progress, done=done, total=total)

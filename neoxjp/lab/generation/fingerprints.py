@@ -66,7 +66,7 @@ def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokeni
     """What `model` would run with now. model_mark: its fingerprint, where it is known already."""
     import torch
 
-    from neoxjp import linear
+    from neoxjp import packing
 
     device = model.device
     return Setup(
@@ -74,8 +74,8 @@ def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokeni
         vocabulary=vocabulary_fingerprint(tokenizer),
         dtype=str(model.dtype).removeprefix("torch."),
         quantization=model.quantization,
-        packed=linear.is_packed(model),
-        linears=linear.describe(model),
+        packed=packing.is_packed(model),
+        linears=packing.describe(model),
         attention=model.attention_backend().name,
         implementation=model.attn_implementation,
         device=device.type if device.type != "cuda" else torch.cuda.get_device_name(device),

@@ -1,0 +1,415 @@
+/* The layers of the network for packed weights on a CPU: products with int8 and fp16 weights, and around them the norms, GELU, the
+ * rotation and attention of single positions. build.py compiles it.
+ *
+ * A weight (out, in) lies in groups of 16 output channels, one vector for the same input channels of all 16, so that nothing is
+ * added across a vector: int8 as [out / 16][in / 4][16][4], fp16 as [out / 16][in][16]; `out` is filled up to a multiple of 16 and
+ * an int8's `in` to one of 4.
+ *
+ * A row's numbers never depend on the rows beside it, nor on the number of threads. Products are fbgemm's bit for bit: whole
+ * numbers are added exactly, floats in the order of the input channels.
+ *
+ * Functions that begin with "team_" are called by all threads of a parallel region together.
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <immintrin.h>
+
+#define GROUP 16 /* output channels */
+#define ROWS 8   /* multiplied with one reading of the weight */
+#define WIDE 4   /* groups that are read side by side */
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- 16 output channels, in as many registers as this processor needs */
+
+#if defined(__AVX512F__)
+typedef __m512 Floats;
+INLINE Floats no_floats(void) { return _mm512_setzero_ps(); }
+INLINE Floats halves(const uint16_t *w) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)w)); }
+INLINE Floats add_product(Floats sum, Floats w, float x) { return _mm512_fmadd_ps(w, _mm512_set1_ps(x), sum); }
+INLINE void write_floats(float *to, Floats sum) { _mm512_storeu_ps(to, sum); }
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+typedef struct { __m256 low, high; } Floats;
+INLINE Floats no_floats(void) { return (Floats){_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+INLINE Floats halves(const uint16_t *w) {
+  const __m128i *at = (const __m128i *)w;
+  return (Floats){_mm256_cvtph_ps(_mm_loadu_si128(at)), _mm256_cvtph_ps(_mm_loadu_si128(at + 1))};
+}
+INLINE Floats add_product(Floats sum, Floats w, float x) {
+  __m256 all = _mm256_set1_ps(x);
+  return (Floats){_mm256_fmadd_ps(w.low, all, sum.low), _mm256_fmadd_ps(w.high, all, sum.high)};
+}
+INLINE void write_floats(float *to, Floats sum) { _mm256_storeu_ps(to, sum.low), _mm256_storeu_ps(to + 8, sum.high); }
+#else
+#error "this processor has neither AVX512 nor AVX2 with FMA and F16C"
+#endif
+
+#if defined(__AVX512VNNI__)
+#define MOST 127 /* the largest magnitude of a weight whose sums are exact */
+typedef __m512i Sums;
+INLINE Sums no_sums(void) { return _mm512_setzero_si512(); }
+INLINE Sums bytes(const uint8_t *w) { return _mm512_loadu_si512(w); }
+INLINE Sums add_fours(Sums sum, Sums w, int32_t x) { return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x)); }
+INLINE void write_sums(int32_t *to, Sums sum) { _mm512_storeu_si512(to, sum); }
+#else
+typedef struct { __m256i low, high; } Sums;
+INLINE Sums no_sums(void) { return (Sums){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+INLINE Sums bytes(const uint8_t *w) {
+  const __m256i *at = (const __m256i *)w;
+  return (Sums){_mm256_loadu_si256(at), _mm256_loadu_si256(at + 1)};
+}
+INLINE void write_sums(int32_t *to, Sums sum) {
+  _mm256_storeu_si256((__m256i *)to, sum.low), _mm256_storeu_si256((__m256i *)to + 1, sum.high);
+}
+#if defined(__AVXVNNI__)
+#define MOST 127
+INLINE __m256i fours(__m256i sum, __m256i w, __m256i x) { return _mm256_dpbusd_avx_epi32(sum, w, x); }
+#else
+#define MOST 64 /* 16 bits hold two products of 128 · 127 */
+INLINE __m256i fours(__m256i sum, __m256i w, __m256i x) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+}
+#endif
+INLINE Sums add_fours(Sums sum, Sums w, int32_t x) {
+  __m256i all = _mm256_set1_epi32(x);
+  return (Sums){fours(sum.low, w.low, all), fours(sum.high, w.high, all)};
+}
+#endif
+
+#define OFFSET ((MOST + 1) / 2 * 2) /* added to a weight, which the processor wants without a sign: 128 or 64 */
+
+/* ---- a few rows times a few groups; `rows` and `groups` are constants wherever these are inlined */
+
+INLINE void times_halves(int rows, int groups, const float *x, int64_t in, const uint16_t *w, float to[][WIDE * GROUP]) {
+  Floats sum[ROWS][WIDE];
+  for (int r = 0; r < rows; r++)
+    for (int g = 0; g < groups; g++) sum[r][g] = no_floats();
+  for (int64_t k = 0; k < in; k++) {
+    Floats column[WIDE];
+    for (int g = 0; g < groups; g++) column[g] = halves(w + (g * in + k) * GROUP);
+    for (int r = 0; r < rows; r++)
+      for (int g = 0; g < groups; g++) sum[r][g] = add_product(sum[r][g], column[g], x[r * in + k]);
+  }
+  for (int r = 0; r < rows; r++)
+    for (int g = 0; g < groups; g++) write_floats(to[r] + g * GROUP, sum[r][g]);
+}
+
+INLINE void times_bytes(int rows, int groups, const int8_t *x, int64_t in, const uint8_t *w, int32_t to[][WIDE * GROUP]) {
+  Sums sum[ROWS][WIDE];
+  for (int r = 0; r < rows; r++)
+    for (int g = 0; g < groups; g++) sum[r][g] = no_sums();
+  for (int64_t k = 0; k < in; k += 4) {
+    Sums column[WIDE];
+    for (int g = 0; g < groups; g++) column[g] = bytes(w + (g * in + k) * GROUP);
+    for (int r = 0; r < rows; r++) {
+      int32_t four;
+      memcpy(&four, x + r * in + k, 4);
+      for (int g = 0; g < groups; g++) sum[r][g] = add_fours(sum[r][g], column[g], four);
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int g = 0; g < groups; g++) write_sums(to[r] + g * GROUP, sum[r][g]);
+}
+
+/* Registers hold 4 groups of up to 4 rows, 2 of more. */
+#define MULTIPLY(times, rows, groups, ...)                                                                                   \
+  switch (rows) {                                                                                                            \
+    case 1: EACH(times, 1, groups, __VA_ARGS__) case 2: EACH(times, 2, groups, __VA_ARGS__)                                  \
+    case 3: EACH(times, 3, groups, __VA_ARGS__) case 4: EACH(times, 4, groups, __VA_ARGS__)                                  \
+    case 5: PAIR(times, 5, groups, __VA_ARGS__) case 6: PAIR(times, 6, groups, __VA_ARGS__)                                  \
+    case 7: PAIR(times, 7, groups, __VA_ARGS__) default: PAIR(times, 8, groups, __VA_ARGS__)                                 \
+  }
+#define EACH(times, rows, groups, ...) if (groups == WIDE) { times(rows, WIDE, __VA_ARGS__); break; } PAIR(times, rows, groups, __VA_ARGS__)
+#define PAIR(times, rows, groups, ...) if (groups == 2) { times(rows, 2, __VA_ARGS__); break; } times(rows, 1, __VA_ARGS__); break;
+
+/* The next 4, 2 or 1 groups of `left`, of which each thread takes some. */
+static int next_groups(int64_t left, int rows) { return rows <= 4 && left >= WIDE ? WIDE : left >= 2 ? 2 : 1; }
+
+static int64_t filled(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
+
+int32_t neoxjp_most(void) { return MOST; }
+int32_t neoxjp_offset(void) { return OFFSET; }
+
+/* ---- what stands around a product */
+
+typedef struct { const void *values; const float *scale; /* (out,) of int8; NULL: fp16 */ } Weight;
+typedef struct { const float *weight, *bias; float eps; } Norm;
+
+/* Rows as a product takes them: floats for fp16; for int8 whole numbers, each row's largest magnitude and their sum. */
+typedef struct { const float *floats; float *normed; int8_t *whole; float *largest; int32_t *sums; } Rows;
+
+static void normalize(const float *x, int64_t size, const Norm *norm, float *to) {
+  float sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t k = 0; k < size; k++) sum += x[k];
+  float mean = sum / size;
+#pragma omp simd reduction(+ : squares)
+  for (int64_t k = 0; k < size; k++) squares += (x[k] - mean) * (x[k] - mean);
+  float factor = 1 / sqrtf(squares / size + norm->eps);
+#pragma omp simd
+  for (int64_t k = 0; k < size; k++) to[k] = (x[k] - mean) * factor * norm->weight[k] + norm->bias[k];
+}
+
+/* A row in whole numbers from -127 to 127. Returns their sum, and the largest magnitude in `largest`. */
+static int32_t quantize(const float *x, int64_t in, int8_t *to, float *largest) {
+  const float steps = 1 / (float)(1 / 127.0);
+  float most = 1e-30f;
+  int32_t sum = 0, unknown = 0;
+#pragma omp simd reduction(max : most) reduction(| : unknown)
+  for (int64_t k = 0; k < in; k++) {
+    most = fabsf(x[k]) > most ? fabsf(x[k]) : most;
+    unknown |= x[k] != x[k];
+  }
+#pragma omp simd reduction(+ : sum)
+  for (int64_t k = 0; k < in; k++) {
+    int32_t value = (int32_t)rintf(fmaf(x[k] / most, steps, 128)) - 128; /* as fbgemm rounds, which counts from 128 */
+    to[k] = (int8_t)value;
+    sum += value;
+  }
+  memset(to + in, 0, filled(in, 4) - in);
+  *largest = unknown ? NAN : most;
+  return sum;
+}
+
+/* e to the power of x <= 0 (Cephes' polynomial: an error of 2 units in the last place); 0 below -80, where what is made of it
+ * would soon be so small that processors need a hundred times as long for it. */
+INLINE float exponential(float x) {
+  float whole = rintf(x * 1.44269504f), r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1;
+  int32_t bits = ((int32_t)(whole < -126 ? -126 : whole) + 127) << 23;
+  float power;
+  memcpy(&power, &bits, 4);
+  return x < -80 ? 0 : p * power;
+}
+
+/* x · Φ(x), the error function by Abramowitz and Stegun 7.1.26 (an error of 1.5e-7), as in torch's vectors. */
+INLINE float gelu(float x) {
+  float z = fabsf(x) * 0.70710678f, t = 1 / (1 + 0.3275911f * z);
+  float p = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
+  float tail = p * exponential(-z * z); /* 1 - erf(z) */
+  return 0.5f * x * (x < 0 ? tail : 2 - tail);
+}
+
+/* x (rows, in), through `norm` where one is given, as a product with `weight` takes it. */
+static void team_prepare(const float *x, int64_t rows, int64_t in, const Norm *norm, const Weight *weight, Rows *to) {
+  if (!norm && !weight->scale) {
+#pragma omp single
+    to->floats = x;
+    return;
+  }
+  int64_t width = filled(in, 4);
+#pragma omp for schedule(static)
+  for (int64_t r = 0; r < rows; r++) {
+    const float *row = x + r * in;
+    if (norm) {
+      normalize(row, in, norm, to->normed + r * in);
+      row = to->normed + r * in;
+    }
+    if (weight->scale) to->sums[r] = quantize(row, in, to->whole + r * width, to->largest + r);
+    if (r == 0) to->floats = to->normed;
+  }
+}
+
+/* y (rows, out) = x (rows, in) · weightᵀ, then GELU, `bias` (out,) and `more` (rows, out) added, each where it is asked for. */
+static void team_multiply(const Weight *w, const Rows *x, int64_t rows, int64_t in, int64_t out, float *y, int with_gelu,
+                          const float *bias, const float *more) {
+  const float step = (float)(1 / 127.0);
+  int64_t groups = filled(out, GROUP) / GROUP, width_in = filled(in, 4);
+#pragma omp for schedule(static)
+  for (int64_t first = 0; first < groups; first += WIDE) {
+    int64_t last = first + WIDE < groups ? first + WIDE : groups;
+    for (int64_t r = 0; r < rows; r += ROWS) {
+      int here = rows - r < ROWS ? rows - r : ROWS, n;
+      for (int64_t g = first; g < last; g += n) {
+        union { float floats[ROWS][WIDE * GROUP]; int32_t whole[ROWS][WIDE * GROUP]; } sums;
+        n = next_groups(last - g, here);
+        if (w->scale)
+          MULTIPLY(times_bytes, here, n, x->whole + r * width_in, width_in, (const uint8_t *)w->values + g * width_in * GROUP, sums.whole)
+        else
+          MULTIPLY(times_halves, here, n, x->floats + r * in, in, (const uint16_t *)w->values + g * in * GROUP, sums.floats)
+        int64_t o = g * GROUP, width = out - o < n * GROUP ? out - o : n * GROUP;
+        for (int i = 0; i < here; i++) {
+          float *from = sums.floats[i], *to = y + (r + i) * out + o;
+          if (w->scale) {
+            const float *scale = w->scale + o, largest = x->largest[r + i];
+            int32_t shift = OFFSET * x->sums[r + i];
+            for (int64_t c = 0; c < width; c++) from[c] = (float)(sums.whole[i][c] - shift) * (scale[c] * step) * largest;
+          }
+          if (with_gelu)
+            for (int64_t c = 0; c < width; c++) from[c] = gelu(from[c]);
+          if (bias)
+            for (int64_t c = 0; c < width; c++) from[c] += bias[o + c];
+          if (more)
+            for (int64_t c = 0; c < width; c++) from[c] += more[(r + i) * out + o + c];
+          memcpy(to, from, width * sizeof(float));
+        }
+      }
+    }
+  }
+}
+
+/* Room for `rows` of up to `widest` input channels. NULL members: no memory. */
+static Rows room(int64_t rows, int64_t widest) {
+  return (Rows){NULL, malloc(rows * widest * sizeof(float)), malloc(rows * filled(widest, 4)), malloc(rows * sizeof(float)),
+                malloc(rows * sizeof(int32_t))};
+}
+static int is_there(const Rows *r) { return r->normed && r->whole && r->largest && r->sums; }
+static void give_back(Rows *r) { free(r->normed), free(r->whole), free(r->largest), free(r->sums); }
+
+/* Each function below returns 0, or 1 where there was no memory. */
+
+/* y (rows, out) = norm(x (rows, in)) · wᵀ; without a norm where it is NULL. */
+int32_t neoxjp_linear(const Weight *w, const Norm *norm, int64_t in, int64_t out, const float *x, int64_t rows, float *y,
+                      int32_t threads) {
+  Rows ready = room(rows, in);
+  int32_t failed = !is_there(&ready);
+  if (!failed) {
+#pragma omp parallel num_threads(threads)
+    {
+      team_prepare(x, rows, in, norm, w, &ready);
+      team_multiply(w, &ready, rows, in, out, y, 0, NULL, NULL);
+    }
+  }
+  give_back(&ready);
+  return failed;
+}
+
+/* ---- a layer */
+
+typedef struct {
+  Norm before_attention, before_mlp;
+  Weight qkv, dense, up, down;
+  const float *dense_bias; /* (size,), or NULL */
+} Layer;
+
+typedef struct {
+  int64_t size, heads, inner, turned; /* channels, of them in the MLP, and how many of a head are rotated */
+  const float *cos, *sin;             /* of position p from p * stride on; the sine with the sign of rotate-half */
+  int64_t stride;
+} Shape;
+
+/* Where a row's keys and values are kept: (heads, capacity, size of a head) each, one after the other. */
+typedef struct { float *keys; int64_t capacity, place; } Past;
+
+static void turn(float *x, const Shape *s, int64_t place) {
+  const float *cos = s->cos + place * s->stride, *sin = s->sin + place * s->stride;
+  int64_t half = s->turned / 2;
+  for (int64_t d = 0; d < half; d++) {
+    float first = x[d], second = x[d + half];
+    x[d] = first * cos[d] + second * sin[d];
+    x[d + half] = second * cos[d + half] + first * sin[d + half];
+  }
+}
+
+static void attend(const float *q, const float *keys, const float *values, int64_t count, int64_t size, float *scores, float *to) {
+  float scale = 1 / sqrtf(size), most = -INFINITY, total = 0;
+  for (int64_t s = 0; s < count; s++) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t d = 0; d < size; d++) sum += q[d] * keys[s * size + d];
+    scores[s] = sum * scale;
+    most = scores[s] > most ? scores[s] : most;
+  }
+#pragma omp simd reduction(+ : total)
+  for (int64_t s = 0; s < count; s++) {
+    scores[s] = exponential(scores[s] - most);
+    total += scores[s];
+  }
+  memset(to, 0, size * sizeof(float));
+  for (int64_t s = 0; s < count; s++) {
+    float share = scores[s];
+#pragma omp simd
+    for (int64_t d = 0; d < size; d++) to[d] += share * values[s * size + d];
+  }
+  for (int64_t d = 0; d < size; d++) to[d] /= total;
+}
+
+/* Single positions: rows of qkv (rows, heads, 3, size of a head) are rotated, remembered and attend to their past and themselves.
+ * Rows of one sequence stand in their order. */
+static void team_attend(const Shape *s, float *qkv, const Past *pasts, int64_t rows, float *scores, int64_t longest, float *to) {
+  int64_t size = s->size / s->heads;
+#pragma omp for schedule(static)
+  for (int64_t head = 0; head < s->heads; head++) {
+    float *mine = scores + head * longest;
+    for (int64_t r = 0; r < rows; r++) {
+      const Past *past = pasts + r;
+      float *q = qkv + (r * s->heads + head) * 3 * size, *keys = past->keys + head * past->capacity * size;
+      float *values = keys + s->heads * past->capacity * size;
+      turn(q, s, past->place);
+      turn(q + size, s, past->place);
+      memcpy(keys + past->place * size, q + size, size * sizeof(float));
+      memcpy(values + past->place * size, q + 2 * size, size * sizeof(float));
+      attend(q, keys, values, past->place + 1, size, mine, to + (r * s->heads + head) * size);
+    }
+  }
+}
+
+static void team_after(const Shape *s, const Layer *l, const float *attended, float *x, int64_t rows, float *inner, Rows *ready) {
+  team_prepare(attended, rows, s->size, NULL, &l->dense, ready);
+  team_multiply(&l->dense, ready, rows, s->size, s->size, x, 0, l->dense_bias, x);
+  team_prepare(x, rows, s->size, &l->before_mlp, &l->up, ready);
+  team_multiply(&l->up, ready, rows, s->size, s->inner, inner, 1, NULL, NULL);
+  team_prepare(inner, rows, s->inner, NULL, &l->down, ready);
+  team_multiply(&l->down, ready, rows, s->inner, s->size, x, 0, NULL, x);
+}
+
+/* What follows attention: x (rows, size) += dense(attended), then x += mlp(norm(x)). */
+int32_t neoxjp_after(const Shape *s, const Layer *l, const float *attended, float *x, int64_t rows, int32_t threads) {
+  Rows ready = room(rows, s->inner > s->size ? s->inner : s->size);
+  float *inner = malloc(rows * s->inner * sizeof(float));
+  int32_t failed = !is_there(&ready) || !inner;
+  if (!failed) {
+#pragma omp parallel num_threads(threads)
+    team_after(s, l, attended, x, rows, inner, &ready);
+  }
+  give_back(&ready);
+  free(inner);
+  return failed;
+}
+
+static int64_t longest_of(const Past *pasts, int64_t rows) {
+  int64_t longest = 0;
+  for (int64_t r = 0; r < rows; r++) longest = pasts[r].place + 1 > longest ? pasts[r].place + 1 : longest;
+  return longest;
+}
+
+/* Attention of single positions in one layer; to (rows, size). */
+int32_t neoxjp_attend(const Shape *s, float *qkv, const Past *pasts, int64_t rows, float *to, int32_t threads) {
+  int64_t longest = longest_of(pasts, rows);
+  float *scores = malloc(s->heads * longest * sizeof(float));
+  if (!scores) return 1;
+#pragma omp parallel num_threads(threads)
+  team_attend(s, qkv, pasts, rows, scores, longest, to);
+  free(scores);
+  return 0;
+}
+
+/* All layers for single positions: x (rows, size) in place; pasts (layers, rows). */
+int32_t neoxjp_steps(const Shape *s, const Layer *layers, int64_t count, float *x, const Past *pasts, int64_t rows, int32_t threads) {
+  int64_t longest = longest_of(pasts, rows);
+  Rows ready = room(rows, s->inner > s->size ? s->inner : s->size);
+  float *inner = malloc(rows * s->inner * sizeof(float)), *qkv = malloc(rows * 3 * s->size * sizeof(float));
+  float *attended = malloc(rows * s->size * sizeof(float)), *scores = malloc(s->heads * longest * sizeof(float));
+  int32_t failed = !is_there(&ready) || !inner || !qkv || !attended || !scores;
+  if (!failed) {
+#pragma omp parallel num_threads(threads)
+    for (int64_t n = 0; n < count; n++) {
+      const Layer *l = layers + n;
+      team_prepare(x, rows, s->size, &l->before_attention, &l->qkv, &ready);
+      team_multiply(&l->qkv, &ready, rows, s->size, 3 * s->size, qkv, 0, NULL, NULL);
+      team_attend(s, qkv, pasts + n * rows, rows, scores, longest, attended);
+      team_after(s, l, attended, x, rows, inner, &ready);
+    }
+  }
+  give_back(&ready);
+  free(inner), free(qkv), free(attended), free(scores);
+  return failed;
+}
