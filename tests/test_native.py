@@ -6,9 +6,10 @@ import sys
 import pytest
 import torch
 
-from neoxjp import linear, native
+from neoxjp import linear, native, packed, packing
 from neoxjp.linear import Kernel, PackedLinear, Packing
 from neoxjp.native import NativeUnavailable, NativeWeight, build
+from tests.tiny_model import ours, pair
 
 
 @pytest.fixture
@@ -131,3 +132,95 @@ def test_without_it_fbgemm_runs_and_the_reason_is_said(tmp_path):
     )
     assert done.stdout.count("native: switched off by NEOXJP_NATIVE=0") == 2
     assert "(native)" not in done.stdout
+
+
+# ---- a whole network
+
+
+@pytest.fixture
+def by_torch(monkeypatch):
+    """A function that computes without our own layers."""
+
+    def compute(run):
+        with monkeypatch.context() as without:
+            without.setattr(packed, "_network", lambda *_: None)
+            packed._plans.clear()
+            found = run()
+        packed._plans.clear()
+        return found
+
+    return compute
+
+
+@pytest.mark.parametrize("quantization", [None, "int8"])
+@pytest.mark.parametrize("changes", [{}, {"rotary_pct": 0.5}, {"rotary_pct": 0.0}, {"tie_word_embeddings": False}])
+@pytest.mark.parametrize(
+    ("lengths", "chunk"),
+    [
+        ([(0, 1)], None),
+        ([(5, 1), (300, 1), (0, 1)], None),
+        ([(9, 3), (2, 1)], None),
+        ([(0, 20)], 16),
+        ([(7, 1), (20, 35), (3, 2)], 16),
+    ],
+)
+def test_a_network_computes_what_torch_computes(built, by_torch, quantization, changes, lengths, chunk):
+    model = packing.convert(pair(hidden_size=64, max_position_embeddings=512, **changes)[0], torch.float16, quantization)
+    draw = torch.Generator().manual_seed(1)
+    pasts, news = ([torch.randint(0, 59, (count,), generator=draw) for count in counts] for counts in zip(*lengths, strict=True))
+
+    def run():
+        caches = [model.new_cache() for _ in lengths]
+        for cache, past in zip(caches, pasts, strict=True):
+            if len(past):
+                model.forward_packed(past, [len(past)], [cache])
+        counts = [len(new) for new in news]
+        found = [model.forward_packed(torch.cat(news), counts, caches, torch.arange(sum(counts)), chunk)]
+        found.append(model.forward_packed(torch.tensor([7] * len(caches)), [1] * len(caches), caches))
+        return torch.cat(found)
+
+    assert packed._plan(model).network is not None
+    found, wanted = run(), by_torch(run)
+    apart, largest = (found - wanted).abs(), float(wanted.abs().max())
+    assert float(apart.median()) < 1e-6 * largest
+    # A number that differs in its last bit may be rounded to another whole one.
+    assert float(apart.max()) < (1e-5 if quantization is None else 0.05) * largest
+
+
+def test_gelu_is_that_of_torch(built):
+    """Seen through a layer whose other parts do nothing."""
+    size = 64
+    layer = packing.convert(ours(hidden_size=size).gpt_neox_japanese.layers[0], torch.float16)
+    x = torch.linspace(-30, 30, 2 * size).view(2, size)
+    eye = torch.eye(size)
+    layer.mlp.dense_h_to_4h = PackedLinear(eye, Packing("float16", Kernel("native"), torch.float32, torch.float16))
+    layer.mlp.dense_4h_to_h = PackedLinear(eye, Packing("float16", Kernel("native"), torch.float32, torch.float16))
+    network = native.NativeNetwork([layer], layer.input_layernorm, layer.attention.dense, 2, 0)
+    normed = torch.nn.functional.layer_norm(x, (size,))
+    found = network.after(0, torch.zeros(2, size), x.clone()) - x
+    torch.testing.assert_close(found, torch.nn.functional.gelu(normed), rtol=1e-5, atol=4e-6)
+
+
+def test_what_is_not_a_number_stays_visible(built):
+    model = packing.convert(ours(hidden_size=64), torch.float16)
+    model.gpt_neox_japanese.layers[0].input_layernorm.weight.data[3] = float("nan")
+    assert model.forward_packed(torch.tensor([1, 2]), [1, 1], [model.new_cache(), model.new_cache()]).isnan().all()
+
+
+def test_weights_that_are_put_elsewhere_count(built):
+    model = packing.convert(ours(hidden_size=64), torch.float16)
+    ids, norm = torch.tensor([1]), model.gpt_neox_japanese.final_layer_norm
+    before = model.forward_packed(ids, [1], [model.new_cache()])
+    norm.weight = torch.nn.Parameter(norm.weight * 2, requires_grad=False)
+    norm.bias.data = norm.bias.data * 2
+    torch.testing.assert_close(model.forward_packed(ids, [1], [model.new_cache()]), 2 * before)
+    model.gpt_neox_japanese.layers[1].mlp.dense_4h_to_h = torch.nn.Linear(model.config.intermediate_size, 64, bias=False)
+    assert packed._plan(model).network is None
+
+
+@pytest.mark.parametrize("changes", [{"hidden_act": "relu"}, {"attn_implementation": "eager"}])
+def test_what_it_is_not_written_for_goes_by_torch(built, changes, monkeypatch):
+    model = packing.convert(ours(hidden_size=64, **changes), torch.float16)
+    for name in ("steps", "qkv"):
+        monkeypatch.setattr(native.NativeNetwork, name, lambda *_: pytest.fail("not its work"))
+    assert model.forward_packed(torch.tensor([1, 2]), [2], [model.new_cache()]).isfinite().all()
