@@ -80,9 +80,9 @@ class Engine:
         self.clock = clock
         self._name = namer(tokenizer)
         self.chunk = chunk_for(model.num_parameters) if chunk is None else chunk
-        self._spans = bool(model.rows_are_independent)
-        cheap = self._spans or torch.device(model.device).type != "cpu"
-        self._row_cost = ROW_COST if cheap else PLAIN_ROW_COST
+        self._spans, self._cheap = bool(model.rows_are_independent), bool(model.rows_are_cheap)
+        shared = self._spans or torch.device(model.device).type != "cpu"  # rows share the reading of the weights
+        self._row_cost = ROW_COST if shared else PLAIN_ROW_COST
         self._thread: threading.Thread | None = None
         self._closed = False
         self._fresh_locks()
@@ -163,7 +163,7 @@ class Engine:
                         self._begin(request)
                 self._turn += 1
                 with self._changed:
-                    rows = batch.plan(running, self._turn, self.chunk, self.speculate, self._spans)
+                    rows = batch.plan(running, self._turn, self.chunk, self.speculate, self._spans, self._cheap)
                 self._advance(rows)
             except BaseException:  # Ctrl-C of whoever drives the engine inline
                 for request in running:

@@ -60,10 +60,11 @@ wishes = st.tuples(
 
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=40, deadline=None)
-@given(st.lists(wishes, min_size=2, max_size=8), st.integers(1, 8), st.booleans(), st.sampled_from([0, 2**22]))
-def test_packed_weights_give_the_same_bits_alone_and_beside_others(name, asked, slots, speculate, prefix_bytes):
+@given(st.lists(wishes, min_size=2, max_size=8), st.integers(1, 8), st.booleans(), st.booleans(), st.sampled_from([0, 2**22]))
+def test_packed_weights_give_the_same_bits_alone_and_beside_others(name, asked, slots, speculate, cheap, prefix_bytes):
     model = packed(name)
     engine = Engine(model, max_batch=slots, speculate=speculate, prefix_bytes=prefix_bytes, chunk=CHUNK)
+    engine._cheap = cheap
     params = [SamplingParams(max_new_tokens=new, seed=seed, **kind) for _, new, seed, kind, _, _ in asked]
     requests: dict[int, Request] = {}
     for turn in range(400):

@@ -363,6 +363,17 @@ def test_a_long_prompt_holds_texts_up_by_one_piece_only():
         assert sorted(map(len, model.forwards[before:])) == [1, 16]
 
 
+def test_where_rows_are_cheap_several_pieces_of_prompts_go_beside_a_text():
+    model = Fake(mixed, context=1000)
+    model.rows_are_cheap = True
+    engine = Engine(model, speculate=False)
+    text = engine.submit([1], SamplingParams(max_new_tokens=20, eos_token_id=()))
+    next(text)
+    requests = [engine.submit([n] * 32, DRAW) for n in range(2, 8)]
+    next(text)
+    assert [request.prefilled for request in requests] == [16] * 4 + [0] * 2
+
+
 def test_several_prompts_are_read_in_turns_and_short_ones_share_a_piece():
     model = Fake(mixed, context=1000)
     engine = Engine(model, prefix_bytes=0)

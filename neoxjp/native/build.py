@@ -105,6 +105,7 @@ def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
     for name, arguments in {
         "most": [],
         "offset": [],
+        "tiles": [],
         "linear": [address, address, count, count, address, count, address, threads],
         "attend": [address, address, address, count, address, threads],
         "after": [address, address, address, address, count, threads],

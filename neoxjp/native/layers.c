@@ -16,9 +16,13 @@
 #include <string.h>
 
 #include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define GROUP 16 /* output channels */
-#define ROWS 8   /* multiplied with one reading of the weight */
+#define ROWS 8   /* multiplied with one reading of the weight, in registers */
+#define MANY 16  /* the same in tiles, */
+#define FEW 2    /* which so many rows are worth */
 #define WIDE 4   /* groups that are read side by side */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -113,6 +117,57 @@ INLINE void times_bytes(int rows, int groups, const int8_t *x, int64_t in, const
     for (int g = 0; g < groups; g++) write_sums(to[r] + g * GROUP, sum[r][g]);
 }
 
+/* Tiles (AMX): 16 rows times 64 bytes of 16 output channels, whose layout a tile of the weight shares. */
+#if defined(__AMX_INT8__)
+typedef struct { uint8_t palette, start, rest[14]; uint16_t bytes[16]; uint8_t rows[16]; } Tiles;
+
+static int tiles_may_be_used(void) {
+  static int may = -1;
+  if (may < 0) may = syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* tile data */) == 0;
+  return may;
+}
+
+/* Other libraries keep what they have set up for a thread in mind: it is set up again afterwards. */
+INLINE void begin_tiles(Tiles *before) {
+  Tiles mine = {.palette = 1};
+  for (int t = 0; t < 6; t++) mine.bytes[t] = 64, mine.rows[t] = MANY;
+  _tile_storeconfig(before);
+  _tile_loadconfig(&mine);
+}
+INLINE void end_tiles(const Tiles *before) { _tile_loadconfig(before); }
+
+/* `in` is a multiple of 64, x has 16 rows, whatever stands in those that do not count. */
+static void times_tiles(int groups, const int8_t *x, int64_t in, const uint8_t *w, int32_t to[][WIDE * GROUP]) {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int64_t k = 0; k < in; k += 64) {
+    _tile_loadd(4, x + k, in);
+#define ONE(t) \
+  if (groups > t) { \
+    _tile_loadd(5, w + (t * in + k) * GROUP, 64); \
+    _tile_dpbsud(t, 4, 5); \
+  }
+    ONE(0) ONE(1) ONE(2) ONE(3)
+#undef ONE
+  }
+  const int stride = sizeof to[0];
+  _tile_stored(0, to[0], stride);
+  if (groups > 1) _tile_stored(1, to[0] + GROUP, stride);
+  if (groups > 2) _tile_stored(2, to[0] + 2 * GROUP, stride);
+  if (groups > 3) _tile_stored(3, to[0] + 3 * GROUP, stride);
+}
+#else
+typedef char Tiles;
+static int tiles_may_be_used(void) { return 0; }
+INLINE void begin_tiles(Tiles *before) { (void)before; }
+INLINE void end_tiles(const Tiles *before) { (void)before; }
+static void times_tiles(int groups, const int8_t *x, int64_t in, const uint8_t *w, int32_t to[][WIDE * GROUP]) {
+  (void)groups, (void)x, (void)in, (void)w, (void)to;
+}
+#endif
+
 /* Registers hold 4 groups of up to 4 rows, 2 of more. */
 #define MULTIPLY(times, rows, groups, ...)                                                                                   \
   switch (rows) {                                                                                                            \
@@ -131,6 +186,7 @@ static int64_t filled(int64_t count, int64_t to) { return (count + to - 1) / to 
 
 int32_t neoxjp_most(void) { return MOST; }
 int32_t neoxjp_offset(void) { return OFFSET; }
+int32_t neoxjp_tiles(void) { return tiles_may_be_used(); }
 
 /* ---- what stands around a product */
 
@@ -223,15 +279,20 @@ static void team_multiply(const Weight *w, const Rows *x, int64_t rows, int64_t 
                           const float *bias, const float *more) {
   const float step = (float)(1 / 127.0);
   int64_t groups = filled(out, GROUP) / GROUP, width_in = filled(in, 4);
+  int in_tiles = w->scale && rows >= FEW && width_in % 64 == 0 && tiles_may_be_used(), at_once = in_tiles ? MANY : ROWS;
+  Tiles before;
+  if (in_tiles) begin_tiles(&before);
 #pragma omp for schedule(static)
   for (int64_t first = 0; first < groups; first += WIDE) {
     int64_t last = first + WIDE < groups ? first + WIDE : groups;
-    for (int64_t r = 0; r < rows; r += ROWS) {
-      int here = rows - r < ROWS ? rows - r : ROWS, n;
+    for (int64_t r = 0; r < rows; r += at_once) {
+      int here = rows - r < at_once ? rows - r : at_once, n;
       for (int64_t g = first; g < last; g += n) {
-        union { float floats[ROWS][WIDE * GROUP]; int32_t whole[ROWS][WIDE * GROUP]; } sums;
-        n = next_groups(last - g, here);
-        if (w->scale)
+        union { float floats[MANY][WIDE * GROUP]; int32_t whole[MANY][WIDE * GROUP]; } sums;
+        n = in_tiles ? (int)(last - g) : next_groups(last - g, here);
+        if (in_tiles)
+          times_tiles(n, x->whole + r * width_in, width_in, (const uint8_t *)w->values + g * width_in * GROUP, sums.whole);
+        else if (w->scale)
           MULTIPLY(times_bytes, here, n, x->whole + r * width_in, width_in, (const uint8_t *)w->values + g * width_in * GROUP, sums.whole)
         else
           MULTIPLY(times_halves, here, n, x->floats + r * in, in, (const uint16_t *)w->values + g * in * GROUP, sums.floats)
@@ -254,11 +315,12 @@ static void team_multiply(const Weight *w, const Rows *x, int64_t rows, int64_t 
       }
     }
   }
+  if (in_tiles) end_tiles(&before);
 }
 
 /* Room for `rows` of up to `widest` input channels. NULL members: no memory. */
 static Rows room(int64_t rows, int64_t widest) {
-  return (Rows){NULL, malloc(rows * widest * sizeof(float)), malloc(rows * filled(widest, 4)), malloc(rows * sizeof(float)),
+  return (Rows){NULL, malloc(rows * widest * sizeof(float)), malloc(filled(rows, MANY) * filled(widest, 4)), malloc(rows * sizeof(float)),
                 malloc(rows * sizeof(int32_t))};
 }
 static int is_there(const Rows *r) { return r->normed && r->whole && r->largest && r->sums; }
