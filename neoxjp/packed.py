@@ -21,7 +21,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.layers import Parts, gelu_of_rows
 from neoxjp.linear import PackedLinear
 from neoxjp.native import NativeNetwork
-from neoxjp.native.network import Past
+from neoxjp.native.network import NewRows
 from neoxjp.packing import steady_width
 from neoxjp.rotary import Rope, rope_table, turn
 
@@ -216,13 +216,17 @@ def _gelu(x: Tensor, runs: list[tuple[bool, int]]) -> Tensor:
     return torch.cat([gelu_of_rows(part) if singly else F.gelu(part) for (singly, _), part in parts])
 
 
-def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> Rope:
-    """The rotation of each packed row, (width, 1, 3, D); rows that only fill up get any."""
+def _table(pieces: list[_Piece], config: Any, device: torch.device) -> Rope:
+    """The rotation of all positions that may come, by blocks."""
     longest = max(piece.past + piece.new for piece in pieces)
     length = max(config.max_position_embeddings, -(-longest // attention.BLOCK) * attention.BLOCK)
-    table = rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, device)
-    first = pieces[0]
-    if len(pieces) == 1 and first.past + width <= length:
+    return rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, device)
+
+
+def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> Rope:
+    """The rotation of each packed row, (width, 1, 3, D); rows that only fill up get any."""
+    table, first = _table(pieces, config, device), pieces[0]
+    if len(pieces) == 1 and first.past + width <= len(table.cos):
         return Rope(table.cos[first.past : first.past + width], table.sin[first.past : first.past + width])
     places = [piece.past + place for piece in pieces for place in range(piece.new)]
     at = torch.tensor(places + [0] * (width - len(places)), device=device)
@@ -262,76 +266,18 @@ def _attend_one(implementation: Any, like: Tensor) -> Any:
     return lambda q, k, v: attention.attend(q, k, v, implementation=implementation)[0]
 
 
-class _Segment(NamedTuple):
-    """Packed rows that attend in the same way: single positions of any sequences, or positions of one sequence in one go."""
-
-    start: int
-    stop: int
-    caches: list[tuple[KVCache, int]]  # each single position's cache and place; or that of the first position alone
-    singly: bool
-
-
-def _segments(pieces: list[_Piece]) -> list[_Segment]:
-    segments: list[_Segment] = []
-    for cache, start, _, past, ends in pieces:
-        for begin, end in itertools.pairwise((0, *ends)):
-            singly = end - begin <= attention.SINGLY
-            places = [(cache, past + place) for place in range(begin, end if singly else begin + 1)]
-            if singly and segments and segments[-1].singly:
-                last = segments.pop()
-                segments.append(last._replace(stop=start + end, caches=last.caches + places))
-            else:
-                segments.append(_Segment(start + begin, start + end, places, singly))
-    return segments
-
-
 def _forward_native(
     plan: _Plan, network: NativeNetwork, config: Any, input_ids: Tensor, pieces: list[_Piece], logits_at: Tensor | None
 ) -> Tensor:
-    """What `forward_packed` computes, by the functions of native/ but for long pieces' attention."""
+    """What `forward_packed` computes, by the one function of native/: each position as if it stood alone, whatever its piece."""
     x = plan.embed_in(input_ids)  # (N, C)
-    longest = max(piece.past + piece.new for piece in pieces)
-    length = max(config.max_position_embeddings, -(-longest // attention.BLOCK) * attention.BLOCK)
-    table = rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, x.device)
+    table = _table(pieces, config, x.device)
     like = x[:1].view(config.num_attention_heads, 1, -1)
-    held = {id(piece.cache): piece.cache.reserve(piece.past + piece.new, like) for piece in pieces}
-    segments, layers = _segments(pieces), len(plan.layers)
-    if len(segments) == 1 and segments[0].singly:
-        network.steps(x, _pasts(segments[0], held, range(layers)), table)
-    else:
-        for number in range(layers):
-            qkv = network.qkv(number, x)
-            rows = [_attend_segment(network, number, qkv, segment, held, table, config) for segment in segments]
-            network.after(number, rows[0] if len(rows) == 1 else torch.cat(rows), x)
+    sequences = [NewRows(start, new, past, cache.reserve(past + new, like)) for cache, start, new, past, _ in pieces]
+    logits = network.forward(x, sequences, table, logits_at)
     for piece in pieces:
         piece.cache.advance(piece.new)
-    return network.logits(x if logits_at is None else x[logits_at])
-
-
-def _pasts(segment: _Segment, held: dict[int, list[Tensor]], layers: Sequence[int]) -> Any:
-    found = []
-    for number in layers:
-        for cache, place in segment.caches:
-            buffer = held[id(cache)][number]
-            found.append(Past(buffer.data_ptr(), buffer.shape[3], place))
-    return (Past * len(found))(*found)
-
-
-def _attend_segment(
-    network: NativeNetwork, number: int, qkv: Tensor, segment: _Segment, held: dict[int, list[Tensor]], table: Rope, config: Any
-) -> Tensor:
-    """One layer's attention of some packed rows, (rows, C)."""
-    part = qkv[segment.start : segment.stop]
-    if segment.singly:
-        return network.attend(part, _pasts(segment, held, [number]), table)
-    (cache, place), count = segment.caches[0], len(part)
-    end, angles = place + count, Rope(table.cos[place : place + count], table.sin[place : place + count])
-    turned = turn(part.view(count, config.num_attention_heads, 3, -1), angles, config.rotary_ndims)  # (T, H, 3, D)
-    buffer = held[id(cache)][number]
-    buffer.narrow(3, place, count).copy_(turned.narrow(2, 1, 2).permute(2, 1, 0, 3).unsqueeze(1))
-    keys, values = buffer.narrow(3, 0, end).unbind(0)  # (1, H, S, D)
-    queries = turned.narrow(2, 0, 1).permute(2, 1, 0, 3)  # (1, H, T, D)
-    return attention.attend(queries, keys, values, implementation="sdpa")[0][0].transpose(0, 1).flatten(1)
+    return logits
 
 
 def _is_hooked(model: Any) -> bool:

@@ -9,6 +9,8 @@ import torch
 from neoxjp import linear, native, packed, packing
 from neoxjp.linear import Kernel, PackedLinear, Packing
 from neoxjp.native import NativeUnavailable, NativeWeight, build
+from neoxjp.native.network import NewRows
+from neoxjp.rotary import rope_table
 from tests.tiny_model import ours, pair
 
 
@@ -195,10 +197,37 @@ def test_gelu_is_that_of_torch(built):
     eye = torch.eye(size)
     layer.mlp.dense_h_to_4h = PackedLinear(eye, Packing("float16", Kernel("native"), torch.float32, torch.float16))
     layer.mlp.dense_4h_to_h = PackedLinear(eye, Packing("float16", Kernel("native"), torch.float32, torch.float16))
+    layer.attention.dense = PackedLinear(
+        torch.zeros(size, size), Packing("float16", Kernel("native"), torch.float32, torch.float16)
+    )
     network = native.NativeNetwork([layer], layer.input_layernorm, layer.attention.dense, 2, 0)
-    normed = torch.nn.functional.layer_norm(x, (size,))
-    found = network.after(0, torch.zeros(2, size), x.clone()) - x
-    torch.testing.assert_close(found, torch.nn.functional.gelu(normed), rtol=1e-5, atol=4e-6)
+    layer_norm, rows = torch.nn.functional.layer_norm(x, (size,)), x.clone()
+    kept = torch.empty(2, 1, 2, 2, size // 2)
+    network.forward(rows, [NewRows(0, 2, 0, [kept])], rope_table(2, 0, 10000.0, size // 2, x.device))
+    torch.testing.assert_close(rows - x, torch.nn.functional.gelu(layer_norm), rtol=1e-5, atol=4e-6)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4, 8])  # of 160, 80, 40 and 20 numbers
+@pytest.mark.parametrize("format", [None, "int8"])
+def test_a_position_is_the_same_in_any_piece_and_with_any_threads(built, heads, format):
+    model = packing.convert(ours(hidden_size=160, num_attention_heads=heads, max_position_embeddings=128), torch.float16, format)
+    ids, before = torch.arange(50) % 40, torch.get_num_threads()
+    wanted, cache = [], model.new_cache()
+    for id in ids:
+        wanted.append(model.forward_packed(id[None], [1], [cache]))
+    try:
+        for threads, pieces in [(1, [50]), (2, [50]), (3, [1, 2, 3, 5, 7, 32]), (2, [49, 1])]:
+            torch.set_num_threads(threads)
+            cache, other = model.new_cache(), model.new_cache()
+            found = []
+            for piece in ids.split(pieces):
+                both = model.forward_packed(
+                    torch.cat([piece[:1], piece]), [1, len(piece)], [other, cache], torch.arange(1, 1 + len(piece))
+                )
+                found.append(both)
+            assert torch.equal(torch.cat(found), torch.cat(wanted))
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_what_is_not_a_number_stays_visible(built):
@@ -221,6 +250,5 @@ def test_weights_that_are_put_elsewhere_count(built):
 @pytest.mark.parametrize("changes", [{"hidden_act": "relu"}, {"attn_implementation": "eager"}])
 def test_what_it_is_not_written_for_goes_by_torch(built, changes, monkeypatch):
     model = packing.convert(ours(hidden_size=64, **changes), torch.float16)
-    for name in ("steps", "qkv"):
-        monkeypatch.setattr(native.NativeNetwork, name, lambda *_: pytest.fail("not its work"))
+    monkeypatch.setattr(native.NativeNetwork, "forward", lambda *_: pytest.fail("not its work"))
     assert model.forward_packed(torch.tensor([1, 2]), [2], [model.new_cache()]).isfinite().all()

@@ -107,9 +107,7 @@ def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
         "offset": [],
         "tiles": [],
         "linear": [address, address, count, count, address, count, address, threads],
-        "attend": [address, address, address, count, address, threads],
-        "after": [address, address, address, address, count, threads],
-        "steps": [address, address, count, address, address, count, threads],
+        "forward": [address, address, count, address, address, count, address, count, address, address, count, address, threads],
     }.items():
         function = getattr(found, f"neoxjp_{name}")
         function.argtypes, function.restype = arguments, ctypes.c_int32

@@ -1,5 +1,5 @@
-/* The layers of the network for packed weights on a CPU: products with int8 and fp16 weights, and around them the norms, GELU, the
- * rotation and attention of single positions. build.py compiles it.
+/* The network for packed weights on a CPU, from the embedded tokens to the logits: products with int8 and fp16 weights, and around
+ * them the norms, GELU, rotation and attention. build.py compiles it.
  *
  * A weight (out, in) lies in groups of 16 output channels, one vector for the same input channels of all 16, so that nothing is
  * added across a vector: int8 as [out / 16][in / 4][16][4], fp16 as [out / 16][in][16]; `out` is filled up to a multiple of 16 and
@@ -7,10 +7,11 @@
  *
  * A row's numbers never depend on the rows beside it, nor on the number of threads. Products are fbgemm's bit for bit: whole
  * numbers are added exactly, floats in the order of the input channels.
- *
- * Functions that begin with "team_" are called by all threads of a parallel region together.
  */
 #include <math.h>
+#include <omp.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #define MANY 16  /* the same in tiles, */
 #define FEW 2    /* which so many rows are worth */
 #define WIDE 4   /* groups that are read side by side */
+#define AHEAD 2048 /* bytes of each that are on their way: the processor's own reading ahead ends with a page */
 #define INLINE static inline __attribute__((always_inline))
 
 /* ---- 16 output channels, in as many registers as this processor needs */
@@ -33,7 +35,12 @@ typedef __m512 Floats;
 INLINE Floats no_floats(void) { return _mm512_setzero_ps(); }
 INLINE Floats halves(const uint16_t *w) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)w)); }
 INLINE Floats add_product(Floats sum, Floats w, float x) { return _mm512_fmadd_ps(w, _mm512_set1_ps(x), sum); }
+INLINE Floats floats(const float *x) { return _mm512_loadu_ps(x); }
+INLINE Floats add_products(Floats sum, Floats a, Floats b) { return _mm512_fmadd_ps(a, b, sum); }
+INLINE float added_up(Floats sum) { return _mm512_reduce_add_ps(sum); }
 INLINE void write_floats(float *to, Floats sum) { _mm512_storeu_ps(to, sum); }
+#define TOGETHER 4 /* positions of one sequence that attend with one reading of what they see, */
+#define VECTORS 5  /* of so many times 16 numbers at once: what the registers hold */
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 typedef struct { __m256 low, high; } Floats;
 INLINE Floats no_floats(void) { return (Floats){_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -45,7 +52,19 @@ INLINE Floats add_product(Floats sum, Floats w, float x) {
   __m256 all = _mm256_set1_ps(x);
   return (Floats){_mm256_fmadd_ps(w.low, all, sum.low), _mm256_fmadd_ps(w.high, all, sum.high)};
 }
+INLINE Floats floats(const float *x) { return (Floats){_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8)}; }
+INLINE Floats add_products(Floats sum, Floats a, Floats b) {
+  return (Floats){_mm256_fmadd_ps(a.low, b.low, sum.low), _mm256_fmadd_ps(a.high, b.high, sum.high)};
+}
+INLINE float added_up(Floats sum) {
+  __m256 eight = _mm256_add_ps(sum.low, sum.high);
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  four = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
+}
 INLINE void write_floats(float *to, Floats sum) { _mm256_storeu_ps(to, sum.low), _mm256_storeu_ps(to + 8, sum.high); }
+#define TOGETHER 2
+#define VECTORS 2
 #else
 #error "this processor has neither AVX512 nor AVX2 with FMA and F16C"
 #endif
@@ -86,13 +105,18 @@ INLINE Sums add_fours(Sums sum, Sums w, int32_t x) {
 
 /* ---- a few rows times a few groups; `rows` and `groups` are constants wherever these are inlined */
 
+INLINE const void *fetched_ahead(const void *w) {
+  _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
+  return w;
+}
+
 INLINE void times_halves(int rows, int groups, const float *x, int64_t in, const uint16_t *w, float to[][WIDE * GROUP]) {
   Floats sum[ROWS][WIDE];
   for (int r = 0; r < rows; r++)
     for (int g = 0; g < groups; g++) sum[r][g] = no_floats();
   for (int64_t k = 0; k < in; k++) {
     Floats column[WIDE];
-    for (int g = 0; g < groups; g++) column[g] = halves(w + (g * in + k) * GROUP);
+    for (int g = 0; g < groups; g++) column[g] = halves(fetched_ahead(w + (g * in + k) * GROUP));
     for (int r = 0; r < rows; r++)
       for (int g = 0; g < groups; g++) sum[r][g] = add_product(sum[r][g], column[g], x[r * in + k]);
   }
@@ -106,7 +130,7 @@ INLINE void times_bytes(int rows, int groups, const int8_t *x, int64_t in, const
     for (int g = 0; g < groups; g++) sum[r][g] = no_sums();
   for (int64_t k = 0; k < in; k += 4) {
     Sums column[WIDE];
-    for (int g = 0; g < groups; g++) column[g] = bytes(w + (g * in + k) * GROUP);
+    for (int g = 0; g < groups; g++) column[g] = bytes(fetched_ahead(w + (g * in + k) * GROUP));
     for (int r = 0; r < rows; r++) {
       int32_t four;
       memcpy(&four, x + r * in + k, 4);
@@ -188,6 +212,31 @@ int32_t neoxjp_most(void) { return MOST; }
 int32_t neoxjp_offset(void) { return OFFSET; }
 int32_t neoxjp_tiles(void) { return tiles_may_be_used(); }
 
+/* ---- the threads of a parallel region, who all call the functions that begin with "team_" together */
+
+#define SPINS 2000 /* 20 to 100 µs */
+
+typedef struct { _Atomic int size, arrived, meetings; } Team;
+
+/* The pieces of work 0 … count - 1 that are this thread's: the same at each call, so that it finds them in its own cache. */
+#define EACH_OF_MINE(n, count) for (int64_t n = omp_get_thread_num(); n < count; n += team->size)
+
+/* Wait for the others. OpenMP's own barrier puts a thread to sleep at once where a process has more threads than processors, as
+ * one with a page beside its model has; to wake it then takes longer than most of what is done between two meetings. */
+static void meet(Team *team) {
+  int meeting = atomic_load_explicit(&team->meetings, memory_order_relaxed);
+  if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 == team->size) {
+    atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
+    atomic_store_explicit(&team->meetings, meeting + 1, memory_order_release);
+    return;
+  }
+  for (int n = 0; atomic_load_explicit(&team->meetings, memory_order_acquire) == meeting; n++)
+    if (n < SPINS)
+      _mm_pause();
+    else
+      sched_yield();
+}
+
 /* ---- what stands around a product */
 
 typedef struct { const void *values; const float *scale; /* (out,) of int8; NULL: fp16 */ } Weight;
@@ -254,37 +303,33 @@ INLINE float gelu(float x) {
   return 0.5f * x * (x < 0 ? tail : 2 - tail);
 }
 
-/* x (rows, in), through `norm` where one is given, as a product with `weight` takes it. */
-static void team_prepare(const float *x, int64_t rows, int64_t in, const Norm *norm, const Weight *weight, Rows *to) {
-  if (!norm && !weight->scale) {
-#pragma omp single
-    to->floats = x;
-    return;
-  }
+/* x (rows, in), or those rows of it that `which` names, through `norm` where one is given, as a product with `weight` takes them. */
+static void team_prepare(Team *team, const float *x, const int64_t *which, int64_t rows, int64_t in, const Norm *norm,
+                         const Weight *weight, Rows *to) {
   int64_t width = filled(in, 4);
-#pragma omp for schedule(static)
-  for (int64_t r = 0; r < rows; r++) {
-    const float *row = x + r * in;
-    if (norm) {
+  const float *from = norm || which ? to->normed : x;
+  EACH_OF_MINE(r, rows) {
+    const float *row = x + (which ? which[r] : r) * in;
+    if (r == 0) to->floats = from;
+    if (norm)
       normalize(row, in, norm, to->normed + r * in);
-      row = to->normed + r * in;
-    }
-    if (weight->scale) to->sums[r] = quantize(row, in, to->whole + r * width, to->largest + r);
-    if (r == 0) to->floats = to->normed;
+    else if (which)
+      memcpy(to->normed + r * in, row, in * sizeof(float));
+    if (weight->scale) to->sums[r] = quantize(from + r * in, in, to->whole + r * width, to->largest + r);
   }
+  meet(team);
 }
 
 /* y (rows, out) = x (rows, in) · weightᵀ, then GELU, `bias` (out,) and `more` (rows, out) added, each where it is asked for. */
-static void team_multiply(const Weight *w, const Rows *x, int64_t rows, int64_t in, int64_t out, float *y, int with_gelu,
-                          const float *bias, const float *more) {
+static void team_multiply(Team *team, const Weight *w, const Rows *x, int64_t rows, int64_t in, int64_t out, float *y,
+                          int with_gelu, const float *bias, const float *more) {
   const float step = (float)(1 / 127.0);
   int64_t groups = filled(out, GROUP) / GROUP, width_in = filled(in, 4);
   int in_tiles = w->scale && rows >= FEW && width_in % 64 == 0 && tiles_may_be_used(), at_once = in_tiles ? MANY : ROWS;
   Tiles before;
   if (in_tiles) begin_tiles(&before);
-#pragma omp for schedule(static)
-  for (int64_t first = 0; first < groups; first += WIDE) {
-    int64_t last = first + WIDE < groups ? first + WIDE : groups;
+  EACH_OF_MINE(part, filled(groups, WIDE) / WIDE) {
+    int64_t first = part * WIDE, last = first + WIDE < groups ? first + WIDE : groups;
     for (int64_t r = 0; r < rows; r += at_once) {
       int here = rows - r < at_once ? rows - r : at_once, n;
       for (int64_t g = first; g < last; g += n) {
@@ -316,6 +361,7 @@ static void team_multiply(const Weight *w, const Rows *x, int64_t rows, int64_t 
     }
   }
   if (in_tiles) end_tiles(&before);
+  meet(team);
 }
 
 /* Room for `rows` of up to `widest` input channels. NULL members: no memory. */
@@ -326,31 +372,27 @@ static Rows room(int64_t rows, int64_t widest) {
 static int is_there(const Rows *r) { return r->normed && r->whole && r->largest && r->sums; }
 static void give_back(Rows *r) { free(r->normed), free(r->whole), free(r->largest), free(r->sums); }
 
-/* Each function below returns 0, or 1 where there was no memory. */
+/* Both functions below return 0, or 1 where there was no memory. */
 
 /* y (rows, out) = norm(x (rows, in)) · wᵀ; without a norm where it is NULL. */
 int32_t neoxjp_linear(const Weight *w, const Norm *norm, int64_t in, int64_t out, const float *x, int64_t rows, float *y,
                       int32_t threads) {
   Rows ready = room(rows, in);
   int32_t failed = !is_there(&ready);
+  Team team = {0};
   if (!failed) {
 #pragma omp parallel num_threads(threads)
     {
-      team_prepare(x, rows, in, norm, w, &ready);
-      team_multiply(w, &ready, rows, in, out, y, 0, NULL, NULL);
+      team.size = omp_get_num_threads();
+      team_prepare(&team, x, NULL, rows, in, norm, w, &ready);
+      team_multiply(&team, w, &ready, rows, in, out, y, 0, NULL, NULL);
     }
   }
   give_back(&ready);
   return failed;
 }
 
-/* ---- a layer */
-
-typedef struct {
-  Norm before_attention, before_mlp;
-  Weight qkv, dense, up, down;
-  const float *dense_bias; /* (size,), or NULL */
-} Layer;
+/* ---- attention */
 
 typedef struct {
   int64_t size, heads, inner, turned; /* channels, of them in the MLP, and how many of a head are rotated */
@@ -358,8 +400,10 @@ typedef struct {
   int64_t stride;
 } Shape;
 
-/* Where a row's keys and values are kept: (heads, capacity, size of a head) each, one after the other. */
-typedef struct { float *keys; int64_t capacity, place; } Past;
+typedef struct { int64_t first, count, past; } Sequence; /* its new rows among all, and how many tokens it had */
+
+/* Where the keys and then the values of a layer are kept: (heads, capacity, size of a head) each. */
+typedef struct { float *keys; int64_t capacity; } Kept;
 
 static void turn(float *x, const Shape *s, int64_t place) {
   const float *cos = s->cos + place * s->stride, *sin = s->sin + place * s->stride;
@@ -371,107 +415,165 @@ static void turn(float *x, const Shape *s, int64_t place) {
   }
 }
 
-static void attend(const float *q, const float *keys, const float *values, int64_t count, int64_t size, float *scores, float *to) {
-  float scale = 1 / sqrtf(size), most = -INFINITY, total = 0;
-  for (int64_t s = 0; s < count; s++) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t d = 0; d < size; d++) sum += q[d] * keys[s * size + d];
-    scores[s] = sum * scale;
-    most = scores[s] > most ? scores[s] : most;
+/* scores[r][s] = q[r] · keys[s] / √size, for s from `from` to `to`; rows of q are `next` apart, rows of scores `longest`. */
+INLINE void score(int rows, const float *q, int64_t next, const float *keys, int64_t from, int64_t to, int64_t size, float *scores,
+                  int64_t longest) {
+  float scale = 1 / sqrtf(size);
+  for (int64_t s = from; s < to; s++) {
+    const float *key = keys + s * size;
+    Floats sum[TOGETHER];
+    int64_t d = 0;
+    for (int r = 0; r < rows; r++) sum[r] = no_floats();
+    for (; d + GROUP <= size; d += GROUP) {
+      Floats part = floats(key + d);
+      for (int r = 0; r < rows; r++) sum[r] = add_products(sum[r], part, floats(q + r * next + d));
+    }
+    for (int r = 0; r < rows; r++) {
+      float product = added_up(sum[r]);
+      for (int64_t e = d; e < size; e++) product += q[r * next + e] * key[e];
+      scores[r * longest + s] = product * scale;
+    }
   }
+}
+
+static void softmax(float *scores, int64_t count) {
+  float most = -INFINITY, total = 0;
+#pragma omp simd reduction(max : most)
+  for (int64_t s = 0; s < count; s++) most = scores[s] > most ? scores[s] : most;
 #pragma omp simd reduction(+ : total)
   for (int64_t s = 0; s < count; s++) {
     scores[s] = exponential(scores[s] - most);
     total += scores[s];
   }
-  memset(to, 0, size * sizeof(float));
-  for (int64_t s = 0; s < count; s++) {
-    float share = scores[s];
-#pragma omp simd
-    for (int64_t d = 0; d < size; d++) to[d] += share * values[s * size + d];
-  }
-  for (int64_t d = 0; d < size; d++) to[d] /= total;
+  for (int64_t s = 0; s < count; s++) scores[s] /= total;
 }
 
-/* Single positions: rows of qkv (rows, heads, 3, size of a head) are rotated, remembered and attend to their past and themselves.
- * Rows of one sequence stand in their order. */
-static void team_attend(const Shape *s, float *qkv, const Past *pasts, int64_t rows, float *scores, int64_t longest, float *to) {
-  int64_t size = s->size / s->heads;
-#pragma omp for schedule(static)
-  for (int64_t head = 0; head < s->heads; head++) {
-    float *mine = scores + head * longest;
-    for (int64_t r = 0; r < rows; r++) {
-      const Past *past = pasts + r;
-      float *q = qkv + (r * s->heads + head) * 3 * size, *keys = past->keys + head * past->capacity * size;
-      float *values = keys + s->heads * past->capacity * size;
-      turn(q, s, past->place);
-      turn(q + size, s, past->place);
-      memcpy(keys + past->place * size, q + size, size * sizeof(float));
-      memcpy(values + past->place * size, q + 2 * size, size * sizeof(float));
-      attend(q, keys, values, past->place + 1, size, mine, to + (r * s->heads + head) * size);
+/* to[r] += Σ shares[r][s] · values[s] for s from `from` to `to`, of `vectors` times 16 numbers. */
+INLINE void weigh(int rows, int vectors, const float *shares, int64_t longest, const float *values, int64_t from, int64_t until,
+                  int64_t size, float *to, int64_t next) {
+  Floats sum[TOGETHER][VECTORS];
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++) sum[r][v] = floats(to + r * next + v * GROUP);
+  for (int64_t s = from; s < until; s++)
+    for (int v = 0; v < vectors; v++) {
+      Floats part = floats(values + s * size + v * GROUP);
+      for (int r = 0; r < rows; r++) sum[r][v] = add_product(sum[r][v], part, shares[r * longest + s]);
+    }
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++) write_floats(to + r * next + v * GROUP, sum[r][v]);
+}
+
+INLINE void weigh_all(int rows, const float *shares, int64_t longest, const float *values, int64_t from, int64_t until, int64_t size,
+                      float *to, int64_t next) {
+  int64_t d = 0;
+#define PART(vectors) \
+  for (; d + vectors * GROUP <= size; d += vectors * GROUP) \
+    weigh(rows, vectors, shares, longest, values + d, from, until, size, to + d, next);
+  PART(VECTORS)
+  PART((VECTORS - 1))
+  PART(1)
+#undef PART
+  for (int r = 0; r < rows; r++)
+    for (int64_t s = from; s < until; s++)
+      for (int64_t e = d; e < size; e++) to[r * next + e] += shares[r * longest + s] * values[s * size + e];
+}
+
+/* `rows` positions of one sequence, of which the first sees `seen` keys and each other one more. */
+INLINE void attend(int rows, const Shape *s, const float *q, const float *keys, const float *values, int64_t seen, float *scores,
+                   int64_t longest, float *to) {
+  int64_t size = s->size / s->heads, next = 3 * s->size;
+  score(rows, q, next, keys, 0, seen, size, scores, longest);
+  for (int r = 0; r < rows; r++) {
+    score(1, q + r * next, next, keys, seen, seen + r, size, scores + r * longest, longest);
+    softmax(scores + r * longest, seen + r);
+    memset(to + r * s->size, 0, size * sizeof(float));
+  }
+  weigh_all(rows, scores, longest, values, 0, seen, size, to, s->size);
+  for (int r = 1; r < rows; r++) weigh_all(1, scores + r * longest, longest, values, seen, seen + r, size, to + r * s->size, s->size);
+}
+
+/* Rows of qkv (rows, heads, 3, size of a head) are rotated, kept, and attend to their past and themselves; to (rows, size).
+ * scores: (TOGETHER, longest) of each thread. */
+static void team_attend(Team *team, const Shape *s, float *qkv, const Sequence *sequences, int64_t count, const Kept *kept,
+                        float *scores, int64_t longest, float *to) {
+  int64_t size = s->size / s->heads, next = 3 * s->size;
+  scores += omp_get_thread_num() * TOGETHER * longest;
+  EACH_OF_MINE(n, count * s->heads) {
+    int64_t head = n % s->heads;
+    const Sequence *q = sequences + n / s->heads;
+    const Kept *room = kept + n / s->heads;
+    float *keys = room->keys + head * room->capacity * size, *values = keys + s->heads * room->capacity * size;
+    float *from = qkv + q->first * next + head * 3 * size;
+    for (int64_t r = 0; r < q->count; r++) {
+      float *row = from + r * next;
+      turn(row, s, q->past + r);
+      turn(row + size, s, q->past + r);
+      memcpy(keys + (q->past + r) * size, row + size, size * sizeof(float));
+      memcpy(values + (q->past + r) * size, row + 2 * size, size * sizeof(float));
+    }
+    for (int64_t r = 0, rows; r < q->count; r += rows) {
+      float *mine = to + (q->first + r) * s->size + head * size;
+      rows = q->count - r >= TOGETHER ? TOGETHER : 1;
+      if (rows == TOGETHER)
+        attend(TOGETHER, s, from + r * next, keys, values, q->past + r + 1, scores, longest, mine);
+      else
+        attend(1, s, from + r * next, keys, values, q->past + r + 1, scores, longest, mine);
     }
   }
+  meet(team);
 }
 
-static void team_after(const Shape *s, const Layer *l, const float *attended, float *x, int64_t rows, float *inner, Rows *ready) {
-  team_prepare(attended, rows, s->size, NULL, &l->dense, ready);
-  team_multiply(&l->dense, ready, rows, s->size, s->size, x, 0, l->dense_bias, x);
-  team_prepare(x, rows, s->size, &l->before_mlp, &l->up, ready);
-  team_multiply(&l->up, ready, rows, s->size, s->inner, inner, 1, NULL, NULL);
-  team_prepare(inner, rows, s->inner, NULL, &l->down, ready);
-  team_multiply(&l->down, ready, rows, s->inner, s->size, x, 0, NULL, x);
+/* ---- the network */
+
+typedef struct {
+  Norm before_attention, before_mlp;
+  Weight qkv, dense, up, down;
+  const float *dense_bias; /* (size,), or NULL */
+} Layer;
+
+typedef struct { Norm norm; Weight weight; int64_t vocabulary; } Output;
+
+typedef struct { Rows ready; float *inner, *qkv, *attended, *scores; } Space;
+
+static void team_layer(Team *team, const Shape *s, const Layer *l, float *x, int64_t rows, const Sequence *sequences, int64_t count,
+                       const Kept *kept, int64_t longest, Space *space) {
+  Rows *ready = &space->ready;
+  team_prepare(team, x, NULL, rows, s->size, &l->before_attention, &l->qkv, ready);
+  team_multiply(team, &l->qkv, ready, rows, s->size, 3 * s->size, space->qkv, 0, NULL, NULL);
+  team_attend(team, s, space->qkv, sequences, count, kept, space->scores, longest, space->attended);
+  team_prepare(team, space->attended, NULL, rows, s->size, NULL, &l->dense, ready);
+  team_multiply(team, &l->dense, ready, rows, s->size, s->size, x, 0, l->dense_bias, x);
+  team_prepare(team, x, NULL, rows, s->size, &l->before_mlp, &l->up, ready);
+  team_multiply(team, &l->up, ready, rows, s->size, s->inner, space->inner, 1, NULL, NULL);
+  team_prepare(team, space->inner, NULL, rows, s->inner, NULL, &l->down, ready);
+  team_multiply(team, &l->down, ready, rows, s->inner, s->size, x, 0, NULL, x);
 }
 
-/* What follows attention: x (rows, size) += dense(attended), then x += mlp(norm(x)). */
-int32_t neoxjp_after(const Shape *s, const Layer *l, const float *attended, float *x, int64_t rows, int32_t threads) {
-  Rows ready = room(rows, s->inner > s->size ? s->inner : s->size);
-  float *inner = malloc(rows * s->inner * sizeof(float));
-  int32_t failed = !is_there(&ready) || !inner;
-  if (!failed) {
-#pragma omp parallel num_threads(threads)
-    team_after(s, l, attended, x, rows, inner, &ready);
-  }
-  give_back(&ready);
-  free(inner);
-  return failed;
-}
-
-static int64_t longest_of(const Past *pasts, int64_t rows) {
+/* x (rows, size) through `depth` layers, in place; then logits (asked, vocabulary) of the rows that `which` names.
+ * kept: (depth, count), each with room for its sequence's new rows. */
+int32_t neoxjp_forward(const Shape *s, const Layer *layers, int64_t depth, const Output *out, float *x, int64_t rows,
+                       const Sequence *sequences, int64_t count, const Kept *kept, const int64_t *which, int64_t asked, float *logits,
+                       int32_t threads) {
   int64_t longest = 0;
-  for (int64_t r = 0; r < rows; r++) longest = pasts[r].place + 1 > longest ? pasts[r].place + 1 : longest;
-  return longest;
-}
-
-/* Attention of single positions in one layer; to (rows, size). */
-int32_t neoxjp_attend(const Shape *s, float *qkv, const Past *pasts, int64_t rows, float *to, int32_t threads) {
-  int64_t longest = longest_of(pasts, rows);
-  float *scores = malloc(s->heads * longest * sizeof(float));
-  if (!scores) return 1;
-#pragma omp parallel num_threads(threads)
-  team_attend(s, qkv, pasts, rows, scores, longest, to);
-  free(scores);
-  return 0;
-}
-
-/* All layers for single positions: x (rows, size) in place; pasts (layers, rows). */
-int32_t neoxjp_steps(const Shape *s, const Layer *layers, int64_t count, float *x, const Past *pasts, int64_t rows, int32_t threads) {
-  int64_t longest = longest_of(pasts, rows);
-  Rows ready = room(rows, s->inner > s->size ? s->inner : s->size);
-  float *inner = malloc(rows * s->inner * sizeof(float)), *qkv = malloc(rows * 3 * s->size * sizeof(float));
-  float *attended = malloc(rows * s->size * sizeof(float)), *scores = malloc(s->heads * longest * sizeof(float));
-  int32_t failed = !is_there(&ready) || !inner || !qkv || !attended || !scores;
+  for (int64_t n = 0; n < count; n++) {
+    int64_t length = sequences[n].past + sequences[n].count;
+    longest = length > longest ? length : longest;
+  }
+  Space space = {room(rows > asked ? rows : asked, s->inner > s->size ? s->inner : s->size), malloc(rows * s->inner * sizeof(float)),
+                 malloc(rows * 3 * s->size * sizeof(float)), malloc(rows * s->size * sizeof(float)),
+                 malloc(threads * TOGETHER * longest * sizeof(float))};
+  int32_t failed = !is_there(&space.ready) || !space.inner || !space.qkv || !space.attended || !space.scores;
+  Team team = {0};
   if (!failed) {
 #pragma omp parallel num_threads(threads)
-    for (int64_t n = 0; n < count; n++) {
-      const Layer *l = layers + n;
-      team_prepare(x, rows, s->size, &l->before_attention, &l->qkv, &ready);
-      team_multiply(&l->qkv, &ready, rows, s->size, 3 * s->size, qkv, 0, NULL, NULL);
-      team_attend(s, qkv, pasts + n * rows, rows, scores, longest, attended);
-      team_after(s, l, attended, x, rows, inner, &ready);
+    {
+      team.size = omp_get_num_threads();
+      for (int64_t n = 0; n < depth; n++) team_layer(&team, s, layers + n, x, rows, sequences, count, kept + n * count, longest, &space);
+      team_prepare(&team, x, which, asked, s->size, &out->norm, &out->weight, &space.ready);
+      team_multiply(&team, &out->weight, &space.ready, asked, s->size, out->vocabulary, logits, 0, NULL, NULL);
     }
   }
-  give_back(&ready);
-  free(inner), free(qkv), free(attended), free(scores);
+  give_back(&space.ready);
+  free(space.inner), free(space.qkv), free(space.attended), free(space.scores);
   return failed;
 }

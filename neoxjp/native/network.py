@@ -1,8 +1,8 @@
-"""The layers of a network with packed weights, each in one or two calls of layers.c, or all in one for single positions."""
+"""A network with packed weights as one function of layers.c."""
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -43,10 +43,19 @@ class Shape(ctypes.Structure):
     )
 
 
-class Past(ctypes.Structure):
-    """`Past` of layers.c: where one row's keys and values of one layer are kept, and its place among them."""
+class Output(ctypes.Structure):
+    """`Output` of layers.c."""
 
-    _fields_ = (("keys", ctypes.c_void_p), ("capacity", ctypes.c_int64), ("place", ctypes.c_int64))
+    _fields_ = (("norm", Norm), ("weight", Weight), ("vocabulary", ctypes.c_int64))
+
+
+class NewRows(NamedTuple):
+    """The new positions of one sequence."""
+
+    start: int  # of them among all rows
+    new: int
+    past: int  # tokens it had before
+    kept: Sequence[Tensor]  # of each layer, its keys and values (2, 1, H, capacity, D) with room for the new ones
 
 
 class NativeNetwork:
@@ -62,7 +71,8 @@ class NativeNetwork:
         first = layers[0]
         self._packed = [_packed_of(layer) for layer in layers]
         self._layers = (Layer * len(layers))(*(self._layer(*each) for each in zip(layers, self._packed, strict=True)))
-        self._norm, self._out = self._norm_of(norm), embed_out._packed
+        self._out = embed_out._packed  # which lives as long as it is pointed to
+        self._output = Output(self._norm_of(norm), self._out.pointers(), self._out.out_features)
         self._shape = Shape(first.mlp.dense_4h_to_h.out_features, heads, first.mlp.dense_h_to_4h.out_features, turned)
         self._table: Any = None
 
@@ -80,38 +90,27 @@ class NativeNetwork:
     def is_current(self) -> bool:
         return all(own[name] is tensor and tensor.data_ptr() == place for own, name, tensor, place in self._seen)
 
-    def qkv(self, layer: int, x: Tensor) -> Tensor:
-        """x (rows, C) → queries, keys and values (rows, 3 · C) of its norm."""
-        return self._packed[layer][0].multiply(x, self._layers[layer].before_attention)
+    def forward(self, x: Tensor, sequences: Sequence[NewRows], table: Any, logits_at: Tensor | None = None) -> Tensor:
+        """Logits (asked, V) of the rows `logits_at`, or of all.
 
-    def after(self, layer: int, attended: Tensor, x: Tensor) -> Tensor:
-        """x (rows, C) with what follows attention added, in place."""
-        attended = attended.contiguous()
-        shape, at, threads = ctypes.addressof(self._shape), ctypes.addressof(self._layers[layer]), torch.get_num_threads()
-        check(self._library.neoxjp_after(shape, at, attended.data_ptr(), x.data_ptr(), len(x), threads))
-        return x
-
-    def attend(self, qkv: Tensor, pasts: "ctypes.Array[Past]", table: Any) -> Tensor:
-        """Attention of single positions in one layer: qkv (rows, 3 · C), not rotated yet → (rows, C).
-
-        Their keys and values are written where `pasts` says. table: a `rope_table` that reaches so far.
+        x: (rows, C), the embedded tokens of all sequences; what the last layer leaves stands there afterwards.
+        table: a `rope_table` that reaches as far as the longest sequence.
         """
-        out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)
+        x = x.contiguous()
+        which = torch.arange(len(x)) if logits_at is None else logits_at.contiguous()
+        logits = x.new_empty(len(which), self._output.vocabulary)
         self._turn_by(table)
-        shape, threads = ctypes.addressof(self._shape), torch.get_num_threads()
-        check(self._library.neoxjp_attend(shape, qkv.data_ptr(), pasts, len(qkv), out.data_ptr(), threads))
-        return out
-
-    def steps(self, x: Tensor, pasts: "ctypes.Array[Past]", table: Any) -> Tensor:
-        """All layers for single positions, x (rows, C) in place. pasts: layer by layer, each with every row."""
-        self._turn_by(table)
-        shape, threads = ctypes.addressof(self._shape), torch.get_num_threads()
-        check(self._library.neoxjp_steps(shape, self._layers, len(self._layers), x.data_ptr(), pasts, len(x), threads))
-        return x
-
-    def logits(self, x: Tensor) -> Tensor:
-        """x (rows, C) → (rows, V), by the last norm."""
-        return self._out.multiply(x, self._norm)
+        shape, layers, output = (ctypes.addressof(part) for part in (self._shape, self._layers, self._output))
+        rows = [number for each in sequences for number in (each.start, each.new, each.past)]
+        kept = [number for layer in range(len(self._layers)) for each in sequences for number in _place(each.kept[layer])]
+        check(
+            self._library.neoxjp_forward(
+                *(shape, layers, len(self._layers), output),
+                *(x.data_ptr(), len(x), _numbers(rows), len(sequences), _numbers(kept)),
+                *(which.data_ptr(), len(which), logits.data_ptr(), torch.get_num_threads()),
+            )
+        )
+        return logits
 
     def _turn_by(self, table: Any) -> None:
         if table is not self._table:
@@ -141,3 +140,12 @@ def _linears_of(layer: Any) -> tuple[Any, Any, Any, Any]:
 
 def _packed_of(layer: Any) -> tuple[NativeWeight, ...]:
     return tuple(linear._packed for linear in _linears_of(layer))
+
+
+def _numbers(found: list[int]) -> Any:
+    return (ctypes.c_int64 * len(found))(*found)
+
+
+def _place(kept: Tensor) -> tuple[int, int]:
+    """`Kept` of layers.c."""
+    return kept.data_ptr(), kept.shape[3]
