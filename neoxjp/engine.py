@@ -22,6 +22,7 @@ from torch import Tensor
 from neoxjp import batch
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.line import Line, fitting, needed_bytes
+from neoxjp.openmp import give_back_threads
 from neoxjp.prefixes import Kept, Prefixes, beginning, chunk_for
 from neoxjp.request import Request, Row, Stats, Watch
 from neoxjp.sampling import Ledger, SamplingParams, ledger
@@ -178,6 +179,7 @@ class Engine:
             if self._closed:
                 raise NeoxjpError("the engine is closed: make a new one", ja="エンジンは終了しています。")
             if self._thread is None:
+                give_back_threads()  # the caller's, who has loaded the model with them: they would slow the engine's down
                 self._thread = threading.Thread(target=self._work, name="neoxjp-engine", daemon=True)
                 self._thread.start()
         return self

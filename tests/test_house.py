@@ -38,6 +38,7 @@ ROWS = {
     "rotary": 0,
     "linear": 0,
     "native": 0,
+    "openmp": 0,
     "packing": 0,
     "config": 1,
     "tokenizer": 1,
