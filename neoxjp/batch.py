@@ -7,20 +7,20 @@ import torch
 from neoxjp.request import Request, Row
 from neoxjp.steps import LanguageModel
 
-AT_ONCE = 4  # chunks of prompts that one forward reads while no text waits for its next id, or where rows cost little
+AT_ONCE = 4  # chunks of prompts that one forward reads while no text waits for its next id, or where it hardly waits longer
 
 
-def plan(requests: Sequence[Request], turn: int, chunk: int, speculate: bool, spans: bool, cheap: bool = False) -> list[Row]:
-    """The rows of the forward number `turn`: the last id of every text, and one chunk of prompts, or AT_ONCE.
+def plan(requests: Sequence[Request], turn: int, chunk: int, speculate: bool, spans: bool, beside: int = 1) -> list[Row]:
+    """The rows of the forward number `turn`: the last id of every text, and `beside` chunks of prompts, or AT_ONCE without texts.
 
-    So a prompt holds the texts up by one chunk at most, and many rows share the reading of the weights where it holds up nobody,
-    or where they are so `cheap` that it hardly does.
+    So prompts hold the texts up by so many chunks at most, and many rows share the reading of the weights where that holds up
+    nobody.
     Of several prompts that one goes first which was read from longest ago; short ones share a chunk.
     spans: whether one prompt may have several chunks in a forward (whose bits then must not depend on their number).
     """
     requests = [request for request in requests if request.cache is not None]  # without those that were cancelled just now
     prompts = sum(request.prefilled < request.total for request in requests)
-    chunks = AT_ONCE if cheap or prompts == len(requests) else 1
+    chunks = AT_ONCE if prompts == len(requests) else beside
     rows, left = [], chunks * chunk
     for request in sorted(requests, key=lambda request: request.last_turn):
         row = request.row(len(requests), speculate, chunks // prompts if spans and prompts else 1)

@@ -1,13 +1,14 @@
 """Many requests over one model: one forward for all that run, streamed steps, cancel, a bounded waiting line.
 
 The engine receives model and tokenizer as arguments and knows neither class. Requests join and leave between two forwards. Each
-forward reads one id (and perhaps a draft) of every text that is being written and at most one chunk of prompts, so that a long
-prompt holds the others up no longer than that takes; several chunks where nothing is being written. A request's life is in
-request.py, who may run in line.py, what a forward reads in batch.py, reused prompts in prefixes.py, drafts in speculation.py.
-With `start()` a thread of its own does the work; without, whoever iterates a Request does it, for all that run (a forked child
-has no threads).
+forward reads one id (and perhaps a draft) of every text that is being written and one chunk of prompts, so that a long prompt
+holds the others up no longer than that takes; several chunks where nothing is being written, or where they take no longer than
+HOLD. A request's life is in request.py, who may run in line.py, what a forward reads in batch.py, reused prompts in prefixes.py,
+drafts in speculation.py. With `start()` a thread of its own does the work; without, whoever iterates a Request does it, for all
+that run (a forked child has no threads).
 """
 
+import math
 import os
 import threading
 import time
@@ -32,6 +33,7 @@ from neoxjp.steps import Choice, Finish, LanguageModel, Step, bos_of, checked_id
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
 
 PREFIX_BYTES = 512 * 2**20
+HOLD = 0.3  # seconds for which prompts may hold texts up
 _IMPORTED_IN = os.getpid()
 
 
@@ -81,7 +83,7 @@ class Engine:
         self.clock = clock
         self._name = namer(tokenizer)
         self.chunk = chunk_for(model.num_parameters) if chunk is None else chunk
-        self._spans, self._cheap = bool(model.rows_are_independent), bool(model.rows_are_cheap)
+        self._spans = bool(model.rows_are_independent)
         shared = self._spans or torch.device(model.device).type != "cpu"  # rows share the reading of the weights
         self._row_cost = ROW_COST if shared else PLAIN_ROW_COST
         self._thread: threading.Thread | None = None
@@ -164,8 +166,12 @@ class Engine:
                         self._begin(request)
                 self._turn += 1
                 with self._changed:
-                    rows = batch.plan(running, self._turn, self.chunk, self.speculate, self._spans, self._cheap)
+                    rows = batch.plan(running, self._turn, self.chunk, self.speculate, self._spans, self._beside())
+                read = sum(len(row.ids) for row in rows if row.request.prefilled < row.request.total)  # of prompts
+                began = self.clock()
                 self._advance(rows)
+                if read >= batch.AT_ONCE * self.chunk:
+                    self._longest = self.clock() - began
             except BaseException:  # Ctrl-C of whoever drives the engine inline
                 for request in running:
                     self._finish(request, "cancelled")
@@ -289,6 +295,7 @@ class Engine:
         self._released: deque[tuple[np.ndarray, Any, Tensor | None]] = deque()  # what ended requests read, for `_settle`
         self._prefixes = Prefixes(self.prefix_bytes, self.chunk)
         self._turn = 0  # number of the forward
+        self._longest = math.inf  # seconds that the last forward with all the chunks of prompts took that it may have
 
     def _check_process(self) -> None:
         """In a forked child: locks may be held by threads that are not here, and the parent's requests are the parent's."""
@@ -330,6 +337,10 @@ class Engine:
                 if request.overdue(now):
                     self._finish(request, "deadline")
             return list(self._line.running)
+
+    def _beside(self) -> int:
+        """How many chunks of prompts may hold texts up."""
+        return batch.AT_ONCE if self._longest <= HOLD else 1
 
     def _begin(self, request: Request) -> None:
         """Its cache: a copy of the longest beginning of its prompt that some cache has, or an empty one."""

@@ -158,11 +158,6 @@ class _InFolders(Parts):
         """Whether `forward_packed` computes a text alike, bit for bit, alone and beside others (linear.py)."""
         return packing.rows_are_independent(self)
 
-    @property
-    def rows_are_cheap(self) -> bool:
-        """Whether 64 positions take `forward_packed` hardly longer than one (packing.py)."""
-        return packing.rows_are_cheap(self)
-
     def new_cache(self) -> KVCache:
         """An empty cache for one sequence."""
         return KVCache(self.config.num_hidden_layers)

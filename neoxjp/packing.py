@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from neoxjp.errors import ParameterError
 from neoxjp.linear import AT_ONCE, PackedLinear, Packing, fp16_kernel, int8_kernel, said, steady_rows
-from neoxjp.native import tiles
 
 QUANTIZATIONS = (None, "int8")
 
@@ -106,12 +105,6 @@ def rows_are_independent(model: nn.Module) -> bool:
     """
     kernels = {module.kernel.name for module in packed(model)}
     return bool(kernels) and "dequantized" not in kernels and all(weight.is_cpu for weight in model.parameters())
-
-
-def rows_are_cheap(model: nn.Module) -> bool:
-    """Whether a packed forward of 64 rows takes hardly longer than of one: int8 in tiles."""
-    kernels = {(module.format, module.kernel.name) for module in packed(model)}
-    return kernels == {("int8", "native")} and tiles()
 
 
 def spread_refusal(quantization: str) -> str:

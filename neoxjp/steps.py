@@ -41,9 +41,6 @@ class LanguageModel(Protocol):
     @property
     def rows_are_independent(self) -> bool: ...  # the same bits alone and beside others
 
-    @property
-    def rows_are_cheap(self) -> bool: ...  # 64 take hardly longer than one
-
     def new_cache(self) -> Any: ...  # of one sequence: .length .nbytes .crop(length) .advance(count) .fork()
 
     def forward_packed(

@@ -48,7 +48,6 @@ class Fake:
     cache_bytes_per_token = PER_TOKEN
     num_parameters = 10**10  # so many that prompts are read in small chunks
     rows_are_independent = True
-    rows_are_cheap = False
 
     def __init__(
         self, logits: Callable[[list[int]], torch.Tensor], context: int = 40, vocab: int = V, bos: int = BOS, eos: int = EOS

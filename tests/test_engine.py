@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from neoxjp.engine import Engine, score
+from neoxjp.engine import HOLD, Engine, score
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong, QueueFull
 from neoxjp.sampling import SamplingParams, candidates
 from tests.fake_model import BOS, DRAW, EOS, Clock, Fake, V, ids, mixed, saying
@@ -363,17 +363,6 @@ def test_a_long_prompt_holds_texts_up_by_one_piece_only():
         assert sorted(map(len, model.forwards[before:])) == [1, 16]
 
 
-def test_where_rows_are_cheap_several_pieces_of_prompts_go_beside_a_text():
-    model = Fake(mixed, context=1000)
-    model.rows_are_cheap = True
-    engine = Engine(model, speculate=False)
-    text = engine.submit([1], SamplingParams(max_new_tokens=20, eos_token_id=()))
-    next(text)
-    requests = [engine.submit([n] * 32, DRAW) for n in range(2, 8)]
-    next(text)
-    assert [request.prefilled for request in requests] == [16] * 4 + [0] * 2
-
-
 def test_several_prompts_are_read_in_turns_and_short_ones_share_a_piece():
     model = Fake(mixed, context=1000)
     engine = Engine(model, prefix_bytes=0)
@@ -386,16 +375,29 @@ def test_several_prompts_are_read_in_turns_and_short_ones_share_a_piece():
     assert progress == [(16, 16, 8, 8), (32, 16, 8, 8), (32, 32, 8, 8), (48, 32, 8, 8)]
 
 
-def test_many_prompts_share_forwards_until_the_first_text_begins():
-    model = Fake(mixed, context=1000)
-    engine = Engine(model, prefix_bytes=0)
+@pytest.mark.parametrize(
+    ("seconds", "then"),
+    [
+        (HOLD + 0.01, [[32] * 3 + [16] * 3, [32] * 4 + [16] * 2, [32] * 5 + [16], [32] * 6]),  # one chunk beside texts
+        (HOLD, [[32] * 6]),
+    ],
+)
+def test_many_prompts_share_forwards_until_the_first_text_begins_or_while_they_take_no_time(seconds, then):
+    model, clock = Fake(mixed, context=1000), Clock()
+    read = model.forward_packed
+
+    def slowly(*arguments):
+        clock.now += seconds
+        return read(*arguments)
+
+    model.forward_packed = slowly
+    engine = Engine(model, prefix_bytes=0, clock=clock)
     requests = [engine.submit([n] * 32, DRAW) for n in range(6)]
     progress = []
     while any(request.prefilled < 32 for request in requests):
         engine.step()
         progress.append([request.prefilled for request in requests])
-    assert progress[:3] == [[16] * 4 + [0] * 2, [32] * 2 + [16] * 4, [32] * 3 + [16] * 3]
-    assert len(progress) == 6
+    assert progress == [[16] * 4 + [0] * 2, [32] * 2 + [16] * 4, *then]
 
 
 def test_a_text_is_the_same_alone_and_beside_others():

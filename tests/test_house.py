@@ -95,7 +95,6 @@ BESIDE: set[tuple[str, str]] = {
     ("placement", "stored"),
     ("linear", "native"),
     ("packing", "linear"),
-    ("packing", "native"),
     ("placement", "linear"),
     ("placement", "packing"),
     ("checkpoint", "folders"),

@@ -6,6 +6,6 @@ Where they cannot be built, linear.py takes fbgemm's products, and packed.py tor
 
 from neoxjp.native.build import NativeUnavailable
 from neoxjp.native.network import NativeNetwork
-from neoxjp.native.weights import NativeWeight, most, tiles
+from neoxjp.native.weights import NativeWeight, most
 
-__all__ = ["NativeNetwork", "NativeUnavailable", "NativeWeight", "most", "tiles"]
+__all__ = ["NativeNetwork", "NativeUnavailable", "NativeWeight", "most"]

@@ -105,7 +105,6 @@ def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
     for name, arguments in {
         "most": [],
         "offset": [],
-        "tiles": [],
         "linear": [address, address, count, count, address, count, address, threads],
         "forward": [address, address, count, address, address, count, address, count, address, address, count, address, threads],
     }.items():

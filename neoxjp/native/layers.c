@@ -210,7 +210,6 @@ static int64_t filled(int64_t count, int64_t to) { return (count + to - 1) / to 
 
 int32_t neoxjp_most(void) { return MOST; }
 int32_t neoxjp_offset(void) { return OFFSET; }
-int32_t neoxjp_tiles(void) { return tiles_may_be_used(); }
 
 /* ---- the threads of a parallel region, who all call the functions that begin with "team_" together */
 

@@ -23,11 +23,6 @@ def most() -> int:
     return int(library().neoxjp_most())
 
 
-def tiles() -> bool:
-    """Whether int8 is multiplied in tiles here (AMX), where 64 rows take hardly longer than one. Raises NativeUnavailable."""
-    return bool(library().neoxjp_tiles())
-
-
 class NativeWeight:
     """The weight (out_features, in_features) of a linear without a bias, laid out for layers.c.
 
