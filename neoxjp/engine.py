@@ -171,7 +171,7 @@ class Engine:
                 began = self.clock()
                 self._advance(rows)
                 if read >= batch.AT_ONCE * self.chunk:
-                    self._longest = self.clock() - began
+                    self._took.append(self.clock() - began)
             except BaseException:  # Ctrl-C of whoever drives the engine inline
                 for request in running:
                     self._finish(request, "cancelled")
@@ -295,7 +295,7 @@ class Engine:
         self._released: deque[tuple[np.ndarray, Any, Tensor | None]] = deque()  # what ended requests read, for `_settle`
         self._prefixes = Prefixes(self.prefix_bytes, self.chunk)
         self._turn = 0  # number of the forward
-        self._longest = math.inf  # seconds that the last forward with all the chunks of prompts took that it may have
+        self._took = deque[float](maxlen=4)  # seconds of the last forwards that had all the chunks of prompts they may have
 
     def _check_process(self) -> None:
         """In a forked child: locks may be held by threads that are not here, and the parent's requests are the parent's."""
@@ -340,7 +340,7 @@ class Engine:
 
     def _beside(self) -> int:
         """How many chunks of prompts may hold texts up."""
-        return batch.AT_ONCE if self._longest <= HOLD else 1
+        return batch.AT_ONCE if min(self._took, default=math.inf) <= HOLD else 1
 
     def _begin(self, request: Request) -> None:
         """Its cache: a copy of the longest beginning of its prompt that some cache has, or an empty one."""

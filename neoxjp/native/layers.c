@@ -25,7 +25,7 @@
 #define MANY 16  /* the same in tiles, */
 #define FEW 2    /* which so many rows are worth */
 #define WIDE 4   /* groups that are read side by side */
-#define AHEAD 2048 /* bytes of each that are on their way: the processor's own reading ahead ends with a page */
+#define AHEAD 8192 /* bytes that are on their way, of all that is read side by side: what a processor does by itself ends with a page */
 #define INLINE static inline __attribute__((always_inline))
 
 /* ---- 16 output channels, in as many registers as this processor needs */
@@ -105,9 +105,9 @@ INLINE Sums add_fours(Sums sum, Sums w, int32_t x) {
 
 /* ---- a few rows times a few groups; `rows` and `groups` are constants wherever these are inlined */
 
-INLINE const void *fetched_ahead(const void *w) {
-  _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
-  return w;
+INLINE const void *fetched_ahead(const void *from, int side_by_side) {
+  _mm_prefetch((const char *)from + AHEAD / side_by_side, _MM_HINT_T0);
+  return from;
 }
 
 INLINE void times_halves(int rows, int groups, const float *x, int64_t in, const uint16_t *w, float to[][WIDE * GROUP]) {
@@ -116,7 +116,7 @@ INLINE void times_halves(int rows, int groups, const float *x, int64_t in, const
     for (int g = 0; g < groups; g++) sum[r][g] = no_floats();
   for (int64_t k = 0; k < in; k++) {
     Floats column[WIDE];
-    for (int g = 0; g < groups; g++) column[g] = halves(fetched_ahead(w + (g * in + k) * GROUP));
+    for (int g = 0; g < groups; g++) column[g] = halves(fetched_ahead(w + (g * in + k) * GROUP, groups));
     for (int r = 0; r < rows; r++)
       for (int g = 0; g < groups; g++) sum[r][g] = add_product(sum[r][g], column[g], x[r * in + k]);
   }
@@ -130,7 +130,7 @@ INLINE void times_bytes(int rows, int groups, const int8_t *x, int64_t in, const
     for (int g = 0; g < groups; g++) sum[r][g] = no_sums();
   for (int64_t k = 0; k < in; k += 4) {
     Sums column[WIDE];
-    for (int g = 0; g < groups; g++) column[g] = bytes(fetched_ahead(w + (g * in + k) * GROUP));
+    for (int g = 0; g < groups; g++) column[g] = bytes(fetched_ahead(w + (g * in + k) * GROUP, groups));
     for (int r = 0; r < rows; r++) {
       int32_t four;
       memcpy(&four, x + r * in + k, 4);
@@ -424,7 +424,7 @@ INLINE void score(int rows, const float *q, int64_t next, const float *keys, int
     int64_t d = 0;
     for (int r = 0; r < rows; r++) sum[r] = no_floats();
     for (; d + GROUP <= size; d += GROUP) {
-      Floats part = floats(key + d);
+      Floats part = floats(fetched_ahead(key + d, 2));
       for (int r = 0; r < rows; r++) sum[r] = add_products(sum[r], part, floats(q + r * next + d));
     }
     for (int r = 0; r < rows; r++) {
@@ -455,7 +455,7 @@ INLINE void weigh(int rows, int vectors, const float *shares, int64_t longest, c
     for (int v = 0; v < vectors; v++) sum[r][v] = floats(to + r * next + v * GROUP);
   for (int64_t s = from; s < until; s++)
     for (int v = 0; v < vectors; v++) {
-      Floats part = floats(values + s * size + v * GROUP);
+      Floats part = floats(fetched_ahead(values + s * size + v * GROUP, 2));
       for (int r = 0; r < rows; r++) sum[r][v] = add_product(sum[r][v], part, shares[r * longest + s]);
     }
   for (int r = 0; r < rows; r++)
