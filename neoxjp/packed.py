@@ -2,7 +2,7 @@
 
 Linears and norms see all N positions at once, attention goes sequence by sequence, and the output layer reads only the asked
 rows. No gradients. With weights whose linears are row-independent (linear.py: packed fp16, int8) a position's numbers are the
-same bit for bit whatever stands beside it.
+same bit for bit whatever stands beside it. Where native/ can compute the whole network it does; else torch's operators.
 """
 
 import itertools
@@ -39,8 +39,9 @@ def forward_packed(
 
     >>> forward_packed(model, torch.tensor([5, 6, 7, 8]), [3, 1], [fresh, running])   # 5 6 7 begin one text, 8 goes on another
 
-    A sequence of at most `attention.SINGLY` new ids attends query by query, so that each position is computed as a decoding step
-    of its own would be; a longer one (a piece of a prompt) in one kernel call.
+    With torch's operators a sequence of at most `attention.SINGLY` new ids attends query by query, so that each position is
+    computed as a decoding step of its own would be; a longer one (a piece of a prompt) in one kernel call. native/ computes each
+    position as a step, in any piece.
 
     Args:
         input_ids: (N,) int64; the first counts[0] belong to caches[0], and so on.

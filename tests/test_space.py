@@ -107,8 +107,9 @@ def test_requirements_with_paths_or_options_are_refused(line: str) -> None:
         space.requirements(f"torch>=2\n{line}\n")
 
 
-def test_a_japanese_font_is_installed(repository: Path, tmp_path: Path) -> None:
-    assert (space.build(tmp_path / "out", root=repository) / "packages.txt").read_text().split() == ["fonts-noto-cjk"]
+def test_a_japanese_font_and_a_compiler_are_installed(repository: Path, tmp_path: Path) -> None:
+    packages = (space.build(tmp_path / "out", root=repository) / "packages.txt").read_text().split()
+    assert packages == ["fonts-noto-cjk", "gcc", "libc6-dev"]
 
 
 def test_files_from_ten_megabytes_are_in_lfs(repository: Path, tmp_path: Path) -> None:
