@@ -26,6 +26,7 @@ def built():
 def anew(monkeypatch):
     """As in a process that has not asked for the library yet."""
     build._library.cache_clear()
+    monkeypatch.delenv(build.SWITCH, raising=False)
     yield monkeypatch
     monkeypatch.undo()
     build._library.cache_clear()
