@@ -30,6 +30,7 @@ def doctor() -> dict[str, Any]:
 
     from neoxjp.attention import backend_in_use
     from neoxjp.linear import available
+    from neoxjp.openmp import heed_quota
 
     def version(package: str) -> str:
         try:
@@ -37,6 +38,7 @@ def doctor() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             return "absent"
 
+    heed_quota()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     query = torch.zeros(1, 4, 16, 64, device=device, dtype=dtype)

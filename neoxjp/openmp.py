@@ -1,9 +1,40 @@
-"""The OpenMP threads that torch's operators share among."""
+"""The OpenMP threads that torch's operators share among: how many there may be, and when they are in each other's way."""
 
 import ctypes
+import os
 import sys
+from pathlib import Path
 
 _SOFT = 1  # omp_pause_soft of OpenMP 5.0
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def heed_quota() -> None:
+    """Compute with no more threads than processors that this process may use at a time, unless OMP_NUM_THREADS says how many.
+
+    A container (a Space, a pod) sees all processors of its machine. One thread for each of them where two may run means that
+    every operator waits for threads that are held back.
+    """
+    import torch
+
+    most = quota()
+    if most is not None and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > most:
+        torch.set_num_threads(most)
+
+
+def quota() -> int | None:
+    """Whole processors, at least one, that the control group of this process may use at a time; None: all."""
+    try:  # version 2, in the container's own view
+        allowed, period = (CGROUP / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:  # version 1
+            allowed = (CGROUP / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (CGROUP / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    if not (allowed.isdecimal() and period.isdecimal() and int(period)):  # "max", "-1": all
+        return None
+    return max(1, int(allowed) // int(period))
 
 
 def give_back_threads() -> bool:

@@ -80,7 +80,9 @@ def load_model(options: argparse.Namespace) -> "tuple[GPTNeoXJapaneseForCausalLM
     from neoxjp.checkpoint import parse_dtype, resolve_model
     from neoxjp.memory import cpu_dtype
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.openmp import heed_quota
 
+    heed_quota()
     tokenizer = load_tokenizer(options)
     dtype = parse_dtype(options.dtype or "auto")
     folder = resolve_model(options.model, revision=options.revision, local_files_only=options.offline)

@@ -1,9 +1,12 @@
-"""OpenMP's threads are ended, and come back when they are needed."""
+"""OpenMP's threads: no more than a container may use; they are ended, and come back when they are needed."""
 
 import subprocess
 import sys
 
 import pytest
+import torch
+
+from neoxjp import openmp
 
 COUNT = """
 import os, torch
@@ -26,7 +29,45 @@ def test_a_threads_workers_end_and_come_back():
 
 
 def test_elsewhere_nothing_is_done(monkeypatch):
-    from neoxjp import openmp
-
     monkeypatch.setattr(openmp.sys, "platform", "darwin")
     assert openmp.give_back_threads() is False
+
+
+@pytest.fixture
+def group(tmp_path, monkeypatch):
+    """The control group's files, and four threads on a machine of more."""
+    monkeypatch.setattr(openmp, "CGROUP", tmp_path)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield tmp_path
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("files", "threads"),
+    [
+        ({}, 4),
+        ({"cpu.max": "max 100000\n"}, 4),
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "250000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "800000 100000\n"}, 4),
+        ({"cpu.max": "something else\n"}, 4),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4),
+    ],
+)
+def test_a_containers_quota_bounds_the_threads(group, files, threads):
+    for name, text in files.items():
+        (group / name).parent.mkdir(exist_ok=True)
+        (group / name).write_text(text)
+    openmp.heed_quota()
+    assert torch.get_num_threads() == threads
+
+
+def test_who_says_how_many_threads_gets_them(group, monkeypatch):
+    (group / "cpu.max").write_text("200000 100000\n")
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    openmp.heed_quota()
+    assert torch.get_num_threads() == 4

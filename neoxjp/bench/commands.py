@@ -113,6 +113,9 @@ def _formats_option(parser: argparse.ArgumentParser, formats: str) -> None:
 def _run(name: str, options: argparse.Namespace) -> None:
     import torch
 
+    from neoxjp.openmp import heed_quota
+
+    heed_quota()
     if options.threads is not None:
         if options.threads < 1:
             raise ParameterError(f"threads={options.threads!r} must be at least 1")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from neoxjp.errors import NeoxjpError
 from neoxjp.folders import bundled_path
 from neoxjp.memory import check_room, cpu_dtype, free_memory
+from neoxjp.openmp import heed_quota
 
 if TYPE_CHECKING:
     from neoxjp.engine import Engine
@@ -260,6 +261,7 @@ class Playground:
         dtype = parse_dtype(choice.dtype) or (cpu_dtype(folder) if on_cpu and quantization is None else None)
         present = self.loaded.model if self.loaded else None
         check_room(choice.name, folder, dtype, choice.device, present, quantization)
+        heed_quota()
         self.progress = Progress("weights", choice.name)
         device_map = None if on_cpu else "auto" if choice.device == "auto" else {"": choice.device}
         model = GPTNeoXJapaneseForCausalLM.from_pretrained(
