@@ -4,7 +4,8 @@ A text must be the same whether its prompt was read afresh or found here. So onl
 way is reused: whole chunks of ids at fixed boundaries counted from position 0; and a prompt that comes again as it was,
 its last, shorter piece and the logits behind it included. Not reused are positions that decoding wrote: with torch's operators
 their queries attended one at a time, a prompt's attend together, and the two sums differ in their last bits. After "continue" the
-text therefore is read again from the last boundary inside the old prompt: at the speed of a prompt, several times that of writing.
+text therefore is read again from the last boundary inside the old prompt: at the speed of a prompt, several times that of
+writing.
 """
 
 from collections.abc import Sequence
