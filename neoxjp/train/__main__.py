@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neoxjp.errors import NeoxjpError
-from neoxjp.train.commands import add_commands, named
+from neoxjp.train.commands import add_commands, leave_processes, named
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,6 +101,7 @@ def _run(options: argparse.Namespace) -> None:
     model = fresh_model(config, options.seed)
     shares = [1.0 if share is None else share for _, share in packed]
     train(model, corpora, shares, options.folder, settings, on_step=print_progress)
+    leave_processes()
 
 
 def _export(options: argparse.Namespace) -> None:

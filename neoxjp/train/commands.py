@@ -131,6 +131,14 @@ def train_command(options: argparse.Namespace) -> None:
     report = run_job(options, main_first=state.main_process_first, is_main=state.is_main_process)
     if state.is_main_process:
         print(report)
+    leave_processes()
+
+
+def leave_processes() -> None:
+    """Close the connections to the other processes of a launcher: one that ends with them open may abort at its very end."""
+    from accelerate import PartialState
+
+    state = PartialState()
     if state.num_processes > 1:
         state.destroy_process_group()
 
