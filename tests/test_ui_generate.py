@@ -237,6 +237,16 @@ def test_what_was_read_before_is_said(playground):
     assert "読み直さずに済んだ" in show(writing.text, words("ja"))[2]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(None, "–"), (0.0042, "4.2 ms"), (0.0871, "87 ms"), (0.2, "0.20 s"), (1.284, "1.28 s")]
+)
+def test_the_first_tokens_time_is_said_in_a_unit_that_shows_it(playground, seconds, said):
+    writing = Writing()
+    frames(playground, writing, "new")
+    text = replace(writing.text, stats=replace(writing.text.stats, time_to_first_token=seconds))
+    assert f"first token after</dt><dd>{said}</dd>" in show(text, EN)[2]
+
+
 def test_drafts_that_came_true_are_counted(playground):
     writing = Writing()
     frames(playground, writing, "new")

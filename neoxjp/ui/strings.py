@@ -227,6 +227,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "g_n_drafts": ("先読みの当たり", "guessed ahead"),
     "g_n_drafts_value": ("{drafted} トークン中 {taken}", "{taken} of {drafted} tokens"),
     "g_seconds": (" 秒", " s"),
+    "g_milliseconds": (" ミリ秒", " ms"),
     "g_per_second": (" トークン/秒", " tokens/s"),
     "g_bits": (" ビット", " bits"),
     "g_spark": ("トークンごとの驚き（0〜{top} ビット、点線は平均）", "surprise of each token (0–{top} bits, dotted: mean)"),

@@ -364,6 +364,13 @@ def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
     }
 
 
+def _duration(seconds: float, say: Words) -> str:
+    """In milliseconds up to a tenth of a second, which is all that a small model takes."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.{0 if seconds >= 0.01 else 1}f}" + say("g_milliseconds")
+    return f"{seconds:.2f}" + say("g_seconds")
+
+
 def _numbers(text: Text, say: Words) -> str:
     if not text.steps:
         return ""
@@ -372,11 +379,11 @@ def _numbers(text: Text, say: Words) -> str:
     def number(key: str, unit: str, form: str = ".2f") -> str:
         return "–" if found[key] is None else format(found[key], form) + say(unit)
 
-    fast = (found["tokens_per_second"] or 0) >= 20
+    fast, first = (found["tokens_per_second"] or 0) >= 20, found["time_to_first_token_s"]
     size = say("g_n_tokens_value", tokens=f"{found['tokens']:,}", characters=f"{found['characters']:,}")
     cells = [
         (say("g_n_tokens"), size),
-        (say("g_n_first"), number("time_to_first_token_s", "g_seconds")),
+        (say("g_n_first"), "–" if first is None else _duration(first, say)),
         (say("g_n_speed"), number("tokens_per_second", "g_per_second", ".0f" if fast else ".1f")),
         (say("g_n_surprise"), number("mean_surprise_bits", "g_bits")),
         (say("g_n_bpc"), number("bits_per_character", "g_bits")),
