@@ -16,9 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from neoxjp import batch
 from neoxjp.errors import NeoxjpError, ParameterError
@@ -83,7 +81,7 @@ class Engine:
         self.clock = clock
         self._name = namer(tokenizer)
         self.chunk = chunk_for(model.num_parameters) if chunk is None else chunk
-        self._spans = bool(model.rows_are_independent)
+        self._spans, self._alike = bool(model.rows_are_independent), bool(model.positions_are_alike)
         shared = self._spans or torch.device(model.device).type != "cpu"  # rows share the reading of the weights
         self._row_cost = ROW_COST if shared else PLAIN_ROW_COST
         self._thread: threading.Thread | None = None
@@ -292,8 +290,8 @@ class Engine:
         self._changed = threading.Condition()
         self._forward = threading.Lock()
         self._line = Line(self.max_batch, self.max_waiting, self.cache_bytes)
-        self._released: deque[tuple[np.ndarray, Any, Tensor | None]] = deque()  # what ended requests read, for `_settle`
-        self._prefixes = Prefixes(self.prefix_bytes, self.chunk)
+        self._released: deque[Kept] = deque()  # what ended requests read, for `_settle`
+        self._prefixes = Prefixes(self.prefix_bytes, 1 if self._alike else self.chunk)
         self._turn = 0  # number of the forward
         self._took = deque[float](maxlen=4)  # seconds of the last forwards that had all the chunks of prompts they may have
 
@@ -323,7 +321,7 @@ class Engine:
     def _settle(self) -> None:
         """Keep what ended requests read, within what the running ones leave."""
         while self._released:
-            self._prefixes.keep(*self._released.popleft())
+            self._prefixes.keep(self._released.popleft())
         if self.cache_bytes is not None:
             with self._changed:
                 reserved = self._line.reserved_bytes
@@ -347,9 +345,9 @@ class Engine:
         try:
             ids, found = request.whole_prompt, None
             if self.prefix_bytes:
-                running = [(other.prompt, other.cache, other.logits) for other in list(self._line.running)]
-                found = self._prefixes.longest(ids, [Kept(*read) for read in running if read[1] is not None])
-            covered = found.covers(ids, self.chunk) if found else 0
+                running = [self._kept(other) for other in list(self._line.running)]
+                found = self._prefixes.longest(ids, [kept for kept in running if kept.cache is not None])
+            covered = found.covers(ids, self._prefixes.chunk) if found else 0
             cache = beginning(found.cache, covered) if found else self.model.new_cache()
         except Exception as error:
             self._finish(request, "error", error)
@@ -359,6 +357,10 @@ class Engine:
                 request.cache, request.prefilled, request.reused = cache, covered, covered
                 request.logits = found.logits if found and covered == request.total else None
                 request.last_turn = self._turn
+
+    def _kept(self, request: Request) -> Kept:
+        """What it has read."""
+        return Kept(request.read(self._alike), request.cache, request.logits, request.total)
 
     @torch.inference_mode()
     def _advance(self, rows: list[Row]) -> None:
@@ -401,7 +403,7 @@ class Engine:
             if request.finish is not None:
                 return
             if request.cache is not None and self.prefix_bytes:
-                self._released.append((request.prompt, request.cache, request.logits))
+                self._released.append(self._kept(request))
             request.finish, request.error, request.cache = finish, error, None
             request.ended = self.clock()
             self._line.leave(request, request.ended)

@@ -20,7 +20,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.generation import generate
 from neoxjp.layers import GPTNeoXJapaneseLayer, Parts, Rows
 from neoxjp.outputs import CausalLMOutput, ModelOutput
-from neoxjp.packed import forward_packed
+from neoxjp.packed import forward_packed, positions_are_alike
 
 
 class _InFolders(Parts):
@@ -157,6 +157,11 @@ class _InFolders(Parts):
     def rows_are_independent(self) -> bool:
         """Whether `forward_packed` computes a text alike, bit for bit, alone and beside others (linear.py)."""
         return packing.rows_are_independent(self)
+
+    @property
+    def positions_are_alike(self) -> bool:
+        """Whether besides it computes a position alike, bit for bit, in a step and in any piece of a prompt (native/)."""
+        return positions_are_alike(self)
 
     def new_cache(self) -> KVCache:
         """An empty cache for one sequence."""

@@ -62,7 +62,7 @@ def forward_packed(
         return model.embed_out(hidden if logits_at is None else hidden[logits_at.to(hidden.device)]).float()
     plan, config = _plan(model), model.config
     pieces = _pieces(counts, caches, chunk)
-    if plan.network is not None and model.attn_implementation in ("auto", "sdpa"):
+    if plan.network is not None and _attends_natively(model):
         return _forward_native(plan, plan.network, config, input_ids, pieces, logits_at)
     count = len(input_ids)
     x = plan.embed_in(input_ids)  # (N, C)
@@ -92,6 +92,15 @@ def forward_packed(
     elif width > count:
         x = x[:count]
     return plan.compute_logits(plan.final_layer_norm(x)).float()
+
+
+def positions_are_alike(model: Any) -> bool:
+    """Whether a position's numbers are the same, bit for bit, as a step of its own, in any piece of a prompt, beside others."""
+    return not _is_hooked(model) and _plan(model).network is not None and _attends_natively(model)
+
+
+def _attends_natively(model: Any) -> bool:
+    return model.attn_implementation in ("auto", "sdpa")
 
 
 Compute = Callable[[Tensor], Tensor]  # (N, …) → (N, …)

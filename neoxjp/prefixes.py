@@ -1,15 +1,15 @@
-"""Caches of prompts that were read, kept to begin from again: continue, regenerate, branch, the same example once more.
+"""Caches of texts that were read, kept to begin from again: continue, regenerate, branch, the same example once more.
 
 A text must be the same whether its prompt was read afresh or found here. So only what a fresh reading computes in the very same
-way is reused: whole chunks of ids at fixed boundaries counted from position 0; and a prompt that comes again as it was,
-its last, shorter piece and the logits behind it included. Not reused are positions that decoding wrote: with torch's operators
-their queries attended one at a time, a prompt's attend together, and the two sums differ in their last bits. After "continue" the
-text therefore is read again from the last boundary inside the old prompt: at the speed of a prompt, several times that of
-writing.
+way is reused. Where positions are computed alike in prompts and in steps (native/) that is every id that was read, those that
+decoding wrote included. With torch's operators a prompt's queries attend together and a step's alone, and the two sums differ in
+their last bits: there whole chunks of a prompt's ids are reused, at fixed boundaries counted from position 0, and after
+"continue" the text is read again from the last boundary inside the old prompt: at the speed of a prompt, several times that of
+writing. A prompt that comes again as it was is not read at all, the logits behind it are kept too.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,12 @@ def chunk_for(parameters: int) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """A prompt, or the beginning of one in whole chunks, and its cache. Nobody writes into the cache any more."""
+    """A text that was read and its cache. Nobody writes into the cache any more."""
 
     ids: np.ndarray  # (n,) int64, what the cache holds
     cache: Any
-    logits: Tensor | None  # (V,) after the last id; None: the prompt was not read to its end
+    logits: Tensor | None  # (V,) after its prompt; None: that was not read to its end
+    prompt: int  # ids of the prompt
 
     @property
     def nbytes(self) -> int:
@@ -38,13 +39,14 @@ class Kept:
 
     def covers(self, ids: np.ndarray, chunk: int) -> int:
         """How many of the prompt's `ids` need not be read again."""
-        return reusable(self.ids, self.logits is not None, ids, chunk)
+        return reusable(self.ids, None if self.logits is None else self.prompt, ids, chunk)
 
 
 class Prefixes:
     """Kept caches within a number of bytes, the least recently used going first. For one thread at a time."""
 
     def __init__(self, most_bytes: int, chunk: int = CHUNK):
+        """chunk: of how many ids a multiple is reused; 1 where positions are computed alike in any piece."""
         self.most_bytes = most_bytes
         self.chunk = chunk
         self._kept: list[Kept] = []  # the least recently used first
@@ -70,15 +72,17 @@ class Prefixes:
             self._kept.append(best)
         return best
 
-    def keep(self, ids: np.ndarray, cache: Any, logits: Tensor | None) -> None:
-        """Take over a cache that nobody uses any more; of more than `ids`, the rest is forgotten."""
-        if logits is None:
-            ids = ids[: len(ids) // self.chunk * self.chunk]
-        fresh = Kept(ids, cache, logits)
-        if not len(ids) or any(kept.covers(ids, self.chunk) >= len(ids) or _holds(kept, fresh) for kept in self._kept):
+    def keep(self, fresh: Kept) -> None:
+        """Take over a cache that nobody uses any more; of more than its ids, the rest is forgotten.
+
+        Of several texts with one prompt the last is kept.
+        """
+        if fresh.logits is None:
+            fresh = replace(fresh, ids=fresh.ids[: len(fresh.ids) // self.chunk * self.chunk])
+        if not len(fresh.ids) or any(_holds(kept, fresh) for kept in self._kept):
             return
-        cache.crop(len(ids))
-        self._kept = [kept for kept in self._kept if not _holds(fresh, kept)]
+        fresh.cache.crop(len(fresh.ids))
+        self._kept = [kept for kept in self._kept if not _holds(fresh, kept) and not _asks_alike(fresh, kept)]
         self._kept.append(fresh)
         self.shrink(self.most_bytes)
 
@@ -89,16 +93,16 @@ class Prefixes:
             del self._kept[0]
 
 
-def reusable(read: np.ndarray, complete: bool, ids: np.ndarray, chunk: int = CHUNK) -> int:
+def reusable(read: np.ndarray, prompt: int | None, ids: np.ndarray, chunk: int = CHUNK) -> int:
     """How many of a prompt's `ids` a cache that read `read` has as a fresh reading would.
 
-    complete: `read` is a whole prompt and the logits after it are known: the same prompt then needs no reading at all. Otherwise
-    at least the last id is read again, for its logits.
+    prompt: behind so many of `read` the logits are known: just these ids then need no reading at all. Otherwise at least the last
+    id is read again, for its logits.
     """
     shorter = min(len(read), len(ids))
     differ = np.flatnonzero(read[:shorter] != ids[:shorter])
     same = int(differ[0]) if len(differ) else shorter
-    if complete and same == len(read) == len(ids):
+    if same == len(ids) == prompt:
         return same
     return min(same, len(ids) - 1) // chunk * chunk
 
@@ -114,6 +118,12 @@ def beginning(cache: Any, length: int) -> Any:
 
 
 def _holds(one: Kept, other: Kept) -> bool:
-    """Whether `other` is of no use beside `one`: a beginning of it in whole chunks."""
-    n = len(other.ids)
-    return other.logits is None and len(one.ids) >= n and bool((one.ids[:n] == other.ids).all())
+    """Whether `other` is of no use beside `one`: a beginning of it, without logits that `one` does not have."""
+    n, known = len(other.ids), other.logits is None or (one.logits is not None and one.prompt == other.prompt)
+    return known and len(one.ids) >= n and bool((one.ids[:n] == other.ids).all())
+
+
+def _asks_alike(one: Kept, other: Kept) -> bool:
+    """Whether both are whole answers to the same prompt."""
+    n = one.prompt
+    return n == other.prompt <= min(len(one.ids), len(other.ids)) and bool((one.ids[:n] == other.ids[:n]).all())

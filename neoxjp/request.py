@@ -158,10 +158,9 @@ class Request:
 
     # For the engine
 
-    @property
-    def prompt(self) -> np.ndarray:
-        """The ids of the prompt that were read, (prefilled,) int64."""
-        return self._history[: self.prefilled]
+    def read(self, written: bool) -> np.ndarray:
+        """The ids that its cache holds, (n,) int64: of the prompt, and of what was `written` too."""
+        return self._history[: self._known - 1 if written and self._known > self.total else self.prefilled]
 
     @property
     def whole_prompt(self) -> np.ndarray:

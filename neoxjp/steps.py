@@ -41,6 +41,9 @@ class LanguageModel(Protocol):
     @property
     def rows_are_independent(self) -> bool: ...  # the same bits alone and beside others
 
+    @property
+    def positions_are_alike(self) -> bool: ...  # and the same bits in a prompt and in a step
+
     def new_cache(self) -> Any: ...  # of one sequence: .length .nbytes .crop(length) .advance(count) .fork()
 
     def forward_packed(

@@ -48,6 +48,7 @@ class Fake:
     cache_bytes_per_token = PER_TOKEN
     num_parameters = 10**10  # so many that prompts are read in small chunks
     rows_are_independent = True
+    positions_are_alike = False
 
     def __init__(
         self, logits: Callable[[list[int]], torch.Tensor], context: int = 40, vocab: int = V, bos: int = BOS, eos: int = EOS

@@ -6,7 +6,7 @@ import torch
 
 from neoxjp.batch import AT_ONCE
 from neoxjp.engine import Engine
-from neoxjp.prefixes import CHUNK, Prefixes, beginning, reusable
+from neoxjp.prefixes import CHUNK, Kept, Prefixes, beginning, reusable
 from neoxjp.sampling import SamplingParams
 from tests.fake_model import DRAW, PER_TOKEN, Fake, FakeCache, mixed
 from tests.test_batch import FORMATS, packed
@@ -23,18 +23,22 @@ def numbers(*ids: int) -> np.ndarray:
     return np.array(ids, dtype=np.int64)
 
 
+def read(ids: np.ndarray, logits: torch.Tensor | None = None, prompt: int | None = None) -> Kept:
+    return Kept(ids, FakeCache(range(len(ids))), logits, len(ids) if prompt is None else prompt)
+
+
 def test_only_whole_pieces_are_reused_and_never_the_last_id():
     known = np.arange(2 * CHUNK + 5)
-    assert reusable(known, False, np.arange(3 * CHUNK)) == 2 * CHUNK
-    assert reusable(known, False, np.arange(2 * CHUNK)) == CHUNK  # its last logits are not known
-    assert reusable(known, False, np.arange(2 * CHUNK + 1)) == 2 * CHUNK
-    assert reusable(known, True, known) == len(known)
-    assert reusable(known, False, known) == 2 * CHUNK
+    assert reusable(known, None, np.arange(3 * CHUNK)) == 2 * CHUNK
+    assert reusable(known, None, np.arange(2 * CHUNK)) == CHUNK  # its last logits are not known
+    assert reusable(known, None, np.arange(2 * CHUNK + 1)) == 2 * CHUNK
+    assert reusable(known, len(known), known) == len(known)
+    assert reusable(known, None, known) == 2 * CHUNK
     changed = known.copy()
     changed[CHUNK + 3] = 99
-    assert reusable(known, True, changed) == CHUNK
-    assert reusable(known, True, np.arange(1, 50)) == 0
-    assert reusable(numbers(), False, numbers(1)) == 0
+    assert reusable(known, len(known), changed) == CHUNK
+    assert reusable(known, len(known), np.arange(1, 50)) == 0
+    assert reusable(numbers(), None, numbers(1)) == 0
 
 
 def test_a_beginning_is_a_copy_and_leaves_the_cache_whole():
@@ -47,10 +51,10 @@ def test_a_beginning_is_a_copy_and_leaves_the_cache_whole():
 def test_the_least_recently_used_goes_first_and_bytes_are_counted_whole():
     prefixes = Prefixes(2 * (BLOCK_BYTES + 8 * CHUNK) + 10)
     for start in (0, 1):
-        prefixes.keep(np.arange(start, start + CHUNK), FakeCache(range(CHUNK)), None)
+        prefixes.keep(read(np.arange(start, start + CHUNK), None))
     assert prefixes.nbytes == 2 * (BLOCK_BYTES + 8 * CHUNK)
     assert prefixes.longest(np.arange(0, 50)) is not None
-    prefixes.keep(np.arange(2, 2 + CHUNK), FakeCache(range(CHUNK)), None)
+    prefixes.keep(read(np.arange(2, 2 + CHUNK), None))
     assert [bool(prefixes.longest(np.arange(start, start + 50))) for start in (0, 1, 2)] == [True, False, True]
     prefixes.shrink(0)
     assert (len(prefixes), prefixes.nbytes) == (0, 0)
@@ -59,12 +63,24 @@ def test_the_least_recently_used_goes_first_and_bytes_are_counted_whole():
 def test_a_beginning_of_what_is_kept_is_not_kept_twice():
     prefixes = Prefixes(10**9)
     for length in (CHUNK, 3 * CHUNK, 2 * CHUNK, 3 * CHUNK + 7):
-        prefixes.keep(np.arange(length), FakeCache(range(length)), None)
+        prefixes.keep(read(np.arange(length), None))
     assert len(prefixes) == 1
-    prefixes.keep(np.arange(10), FakeCache(range(10)), torch.zeros(3))
+    prefixes.keep(read(np.arange(10), torch.zeros(3)))
     assert len(prefixes) == 2  # a whole short prompt, for when it comes again
-    prefixes.keep(np.arange(10), FakeCache(range(10)), None)  # not one piece was read
+    prefixes.keep(read(np.arange(10), None))  # not one piece was read
     assert len(prefixes) == 2
+
+
+def test_of_texts_with_one_prompt_the_last_is_kept():
+    prefixes, logits = Prefixes(10**9, chunk=1), torch.zeros(3)
+    prefixes.keep(read(numbers(1, 2, 3, 4), logits, 2))
+    prefixes.keep(read(numbers(1, 2, 3), logits, 2))  # a beginning of it
+    prefixes.keep(read(numbers(1, 2, 3, 4), logits, 2))
+    assert [kept.ids.tolist() for kept in prefixes._kept] == [[1, 2, 3, 4]]
+    prefixes.keep(read(numbers(1, 2, 5), logits, 2))
+    prefixes.keep(read(numbers(1, 2, 5, 6), logits, 3))  # a longer prompt
+    prefixes.keep(read(numbers(7, 8), None, 2))
+    assert [kept.ids.tolist() for kept in prefixes._kept] == [[1, 2, 5], [1, 2, 5, 6], [7, 8]]
 
 
 def finished(engine: Engine, prompt: list[int], params: SamplingParams = DRAW) -> tuple[list, int]:
@@ -105,16 +121,34 @@ def test_a_replay_is_the_same_to_the_bit_warm_and_cold(name):
     first, _ = finished(warm, prompt, params)
     longer = [*prompt, *(id for id, _ in first)]  # continue
     branch = [*longer[:55], 20]
+    alike = model.positions_are_alike
     for asked, expected in (
         (prompt, 40),
-        (longer, 32),
-        (branch, 48),
+        (longer, 69 if alike else 32),  # all but the last id
+        (branch, 55 if alike else 48),
         (longer, 70),
-        ([*longer, 1], 64),
+        ([*longer, 1], 70 if alike else 64),
     ):
         found, reused = finished(warm, asked, params)
         assert reused == expected
         assert found == finished(Engine(model, prefix_bytes=0, chunk=CHUNK), asked, params)[0]
+
+
+def test_where_positions_are_alike_what_was_written_is_not_read_again():
+    model = Fake(mixed, context=200)
+    model.positions_are_alike = True
+    engine = Engine(model)
+    request = engine.submit(row(20), DRAW)
+    ids = [step.id for step in request]
+    before = len(model.forwards)
+    assert finished(engine, [*row(20), *ids, 1, 2])[1] == 20 + len(ids) - 1  # the last id was drawn and never read
+    assert model.forwards[before] == [ids[-1], 1, 2]
+    assert finished(engine, row(20))[1] == 20  # and the prompt alone is not read at all
+    cut = engine.submit(row(20, 5), SamplingParams(max_new_tokens=50, seed=1, eos_token_id=()))
+    for _ in range(10):
+        next(cut)
+    cut.cancel()
+    assert finished(engine, [*row(20, 5), *cut.ids])[1] == 20 + len(cut.ids) - 1
 
 
 def test_what_a_cancelled_request_read_is_kept():
