@@ -68,7 +68,7 @@ def test_rows_that_do_not_lie_together_and_no_rows(built):
     assert layer.multiply(wide[:0, :20]).shape == (0, 48)
 
 
-@pytest.mark.parametrize("march", ["haswell", "alderlake", "skylake-avx512", "icelake-server"])
+@pytest.mark.parametrize("march", ["haswell", "alderlake", "skylake-avx512", "icelake-server", "sapphirerapids"])
 def test_every_processor_it_is_written_for_compiles(built, tmp_path, march):
     compiler = build._compiler()
     command = [f"-march={march}" if part == "-march=native" else part for part in build.COMPILE]
