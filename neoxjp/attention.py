@@ -21,7 +21,7 @@ from neoxjp.errors import ParameterError
 
 Implementation = Literal["auto", "sdpa", "flash_attn", "eager"]
 IMPLEMENTATIONS = ("auto", "sdpa", "flash_attn", "eager")
-Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager"]
+Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager", "native"]  # native: neoxjp/native/
 _SDPA_KERNELS: dict[int, Kernel] = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
 BLOCK = 256  # tokens by which a cache grows
 SINGLY = 8  # so many new positions of one sequence attend one by one in a packed forward, as decoding steps would
@@ -67,15 +67,23 @@ class KVCache:
         buffer.narrow(3, self.length, count).copy_(kv)
         return buffer.narrow(3, 0, end)
 
-    def reserve(self, end: int, like: Tensor) -> list[Tensor]:
-        """Every layer's keys and values, (2, 1, H, capacity, D), with room for `end` positions or more; `like` (H, T, D).
+    def reserve(self, end: int, like: Tensor, layers: int) -> list[Tensor]:
+        """Keys and values of so many layers, (2, 1, H, capacity, D), with room for `end` positions or more; `like` (H, T, D).
 
-        What stands from `length` on counts once `advance` is called.
+        What stands from `length` on counts once `advance` is called. Raises ParameterError for a cache of another model.
         """
-        for layer, buffer in enumerate(self._layers):
+        if len(self._layers) < layers:
+            raise ParameterError(f"this cache is of a model with {len(self._layers)} layers, not {layers}: take a new one.")
+        for layer, buffer in enumerate(self._layers[:layers]):
             if buffer is None or end > buffer.shape[3] or self.length == 0:
-                self._room(layer, like, end)
-        return self._layers  # type: ignore[return-value]
+                buffer = self._room(layer, like, end)
+            held = buffer.shape[2], buffer.shape[4], _short(buffer.dtype), buffer.device.type
+            asked = like.shape[0], like.shape[2], _short(like.dtype), like.device.type
+            if held != asked:
+                raise ParameterError(
+                    f"this cache holds (heads, size, dtype, device) = {held}, the model has {asked}: take a new one."
+                )
+        return self._layers[:layers]  # type: ignore[return-value]
 
     def advance(self, count: int) -> None:
         """Count `count` tokens as present, after every layer was updated with them."""

@@ -42,7 +42,7 @@ class Engine:
     max_batch: requests that run at once, each with a cache of its own. max_waiting: requests that may wait for a slot.
     cache_bytes: bytes that all caches may take, those of kept prompts included; None: no bound. A request is counted with its
         prompt and all its new tokens before it may run, and waits while it does not fit.
-    prefix_bytes: of them at most this many for the caches of prompts that were read, to begin from again; 0: none is kept.
+    prefix_bytes: of them at most this many for the caches of texts that were read, to begin from again; 0: none is kept.
     chunk: ids of prompts that one forward reads beside texts; None: by the model's size.
     speculate: guess ids ahead where the text repeats itself and it pays. Changes no bit where the model's rows are
         independent; else numbers may differ in their last digits, as they do beside other requests.

@@ -128,9 +128,17 @@ class PackedLinear(nn.Module):
         return self
 
     def check_move(self, fn: Any) -> None:
-        if self.kernel.name in _OF_CPU and fn(torch.empty(0)).device.type != "cpu":
+        if self.kernel.name not in _OF_CPU:
+            return
+        moved = fn(torch.empty(0))
+        if moved.device.type != "cpu":
             raise ParameterError(
                 f"weights packed as {self.format} stay on the CPU: load the model again with device_map for another device."
+            )
+        if moved.dtype != torch.float32:
+            raise ParameterError(
+                f"weights packed as {self.format} are multiplied with float32 activations: load the model again with "
+                f"dtype={str(moved.dtype).removeprefix('torch.')!r} for others."
             )
 
     def extra_repr(self) -> str:

@@ -158,11 +158,6 @@ class _InFolders(Parts):
         """Whether `forward_packed` computes a text alike, bit for bit, alone and beside others (linear.py)."""
         return packing.rows_are_independent(self)
 
-    @property
-    def positions_are_alike(self) -> bool:
-        """Whether besides it computes a position alike, bit for bit, in a step and in any piece of a prompt (native/)."""
-        return positions_are_alike(self)
-
     def new_cache(self) -> KVCache:
         """An empty cache for one sequence."""
         return KVCache(self.config.num_hidden_layers)
@@ -201,6 +196,18 @@ class GPTNeoXJapaneseForCausalLM(_InFolders):
         """Share the embedding with the output layer, if the config says so. Needed after every load that assigns weights."""
         if self.config.tie_word_embeddings and isinstance(self.embed_out, nn.Linear):
             self.embed_out.weight = self.gpt_neox_japanese.embed_in.weight
+
+    @property
+    def positions_are_alike(self) -> bool:
+        """Whether `forward_packed` computes a position alike, bit for bit, as a step and in any piece of a prompt (native/)."""
+        return positions_are_alike(self)
+
+    def attention_backend(self) -> attention.Backend:
+        """Which attention kernel `forward_packed` and so the engine read a prompt with now, and why it is not flash.
+
+        "native": our own, inside the network in C, which is exact attention as flash is.
+        """
+        return attention.Backend("native") if self.positions_are_alike else super().attention_backend()
 
     def forward(
         self,

@@ -47,15 +47,18 @@ def forward_packed(
         input_ids: (N,) int64; the first counts[0] belong to caches[0], and so on.
         counts: new ids of each sequence, 1 or more; N in sum.
         caches: one a sequence, all different; extended in place.
-        logits_at: (R,) int64, flat positions from 0 to N - 1.
+        logits_at: (R,) int64, flat positions from 0 to N - 1; R may be 0.
         chunk: a sequence's new ids attend in pieces that end at multiples of so many positions, each as in a forward of its own;
             None: all at once.
 
     Raises:
-        ParameterError: counts, caches and ids that do not fit together; an id outside the vocabulary.
+        ParameterError: counts, caches and ids that do not fit together, or not to the model; an id outside the vocabulary; a
+            position that is not there.
     """
     _check(model, input_ids, counts, caches)
-    if logits_at is None:
+    if logits_at is not None:
+        _check_places(logits_at, len(input_ids))
+    else:
         logits_at = None if len(counts) == len(input_ids) else torch.tensor(counts).cumsum(0).sub_(1)
     if _is_hooked(model):  # accelerate brings weights in as modules are called: the plain forward calls them all
         hidden = torch.cat([_plain(model, ids, cache) for ids, cache in zip(input_ids.split(list(counts)), caches, strict=True)])
@@ -100,7 +103,7 @@ def positions_are_alike(model: Any) -> bool:
 
 
 def _attends_natively(model: Any) -> bool:
-    return model.attn_implementation in ("auto", "sdpa")
+    return model.attn_implementation == "auto"
 
 
 Compute = Callable[[Tensor], Tensor]  # (N, …) → (N, …)
@@ -283,7 +286,9 @@ def _forward_native(
     x = plan.embed_in(input_ids)  # (N, C)
     table = _table(pieces, config, x.device)
     like = x[:1].view(config.num_attention_heads, 1, -1)
-    sequences = [NewRows(start, new, past, cache.reserve(past + new, like)) for cache, start, new, past, _ in pieces]
+    sequences = [
+        NewRows(start, new, past, cache.reserve(past + new, like, len(plan.layers))) for cache, start, new, past, _ in pieces
+    ]
     logits = network.forward(x, sequences, table, logits_at)
     for piece in pieces:
         piece.cache.advance(piece.new)
@@ -297,6 +302,18 @@ def _is_hooked(model: Any) -> bool:
 def _plain(model: Any, ids: Tensor, cache: KVCache) -> Tensor:
     """The last hidden states (T, C) of one sequence by the plain forward."""
     return model.gpt_neox_japanese(ids[None], past_key_values=[cache]).last_hidden_state[0]
+
+
+def _check_places(logits_at: Tensor, count: int) -> None:
+    if logits_at.dim() != 1 or logits_at.dtype != torch.int64:
+        raise ParameterError(
+            f"logits_at must be positions of the shape (rows,) in int64, not {tuple(logits_at.shape)} {logits_at.dtype}."
+        )
+    if logits_at.is_cpu and len(logits_at) and not 0 <= int(logits_at.min()) <= int(logits_at.max()) < count:
+        raise ParameterError(
+            f"logits_at holds positions from {int(logits_at.min())} to {int(logits_at.max())}: those of this forward run from 0 "
+            f"to {count - 1}."
+        )
 
 
 def _check(model: Any, input_ids: Tensor, counts: Sequence[int], caches: Sequence[KVCache]) -> None:

@@ -73,16 +73,15 @@ class Prefixes:
         return best
 
     def keep(self, fresh: Kept) -> None:
-        """Take over a cache that nobody uses any more; of more than its ids, the rest is forgotten.
-
-        Of several texts with one prompt the last is kept.
-        """
+        """Take over a cache that nobody uses any more; of more than its ids, the rest is forgotten."""
+        ids = fresh.ids[: fresh.cache.length]  # where a draw failed, the last id was never read
         if fresh.logits is None:
-            fresh = replace(fresh, ids=fresh.ids[: len(fresh.ids) // self.chunk * self.chunk])
-        if not len(fresh.ids) or any(_holds(kept, fresh) for kept in self._kept):
+            ids = ids[: len(ids) // self.chunk * self.chunk]
+        fresh = replace(fresh, ids=ids)
+        if not len(ids) or fresh.nbytes > self.most_bytes or any(_holds(kept, fresh) for kept in self._kept):
             return
-        fresh.cache.crop(len(fresh.ids))
-        self._kept = [kept for kept in self._kept if not _holds(fresh, kept) and not _asks_alike(fresh, kept)]
+        fresh.cache.crop(len(ids))
+        self._kept = [kept for kept in self._kept if not _holds(fresh, kept)]
         self._kept.append(fresh)
         self.shrink(self.most_bytes)
 
@@ -121,9 +120,3 @@ def _holds(one: Kept, other: Kept) -> bool:
     """Whether `other` is of no use beside `one`: a beginning of it, without logits that `one` does not have."""
     n, known = len(other.ids), other.logits is None or (one.logits is not None and one.prompt == other.prompt)
     return known and len(one.ids) >= n and bool((one.ids[:n] == other.ids).all())
-
-
-def _asks_alike(one: Kept, other: Kept) -> bool:
-    """Whether both are whole answers to the same prompt."""
-    n = one.prompt
-    return n == other.prompt <= min(len(one.ids), len(other.ids)) and bool((one.ids[:n] == other.ids[:n]).all())

@@ -43,8 +43,8 @@ def rope_table(length: int, ndims: int, base: float, head_dim: int, device: torc
     """
     with torch.inference_mode(False):
         angles = rope(torch.arange(length, device=device)[None], ndims, base)
-        cos = torch.ones(length, 1, 3, head_dim, device=device)
-        sin = torch.zeros(length, 1, 3, head_dim, device=device)
+        cos = torch.ones(length, 1, 3, head_dim, dtype=torch.float32, device=device)
+        sin = torch.zeros(length, 1, 3, head_dim, dtype=torch.float32, device=device)
         cos[:, 0, :2, :ndims] = angles.cos[0, :, None]
         sin[:, 0, :2, :ndims] = angles.sin[0, :, None]
         sin[..., : ndims // 2].neg_()

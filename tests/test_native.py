@@ -1,12 +1,16 @@
 """Our own products: fbgemm's numbers bit for bit, how they are built and kept, and what is said where they cannot be."""
 
+import copy
+import pickle
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
 
 from neoxjp import linear, native, packed, packing
+from neoxjp.errors import ParameterError
 from neoxjp.linear import Kernel, PackedLinear, Packing
 from neoxjp.native import NativeUnavailable, NativeWeight, build
 from neoxjp.native.network import NewRows
@@ -66,6 +70,21 @@ def test_rows_that_do_not_lie_together_and_no_rows(built):
     wide = torch.randn(6, 40)
     assert torch.equal(layer.multiply(wide[:, :20]), layer.multiply(wide[:, :20].contiguous()))
     assert layer.multiply(wide[:0, :20]).shape == (0, 48)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.zeros(2, 20).half(),
+        torch.zeros(2, 20).double(),
+        torch.zeros(2, 5),
+        torch.zeros(20),
+        torch.zeros(2, 20, device="meta"),
+    ],
+)
+def test_rows_of_another_kind_are_refused(built, x):
+    with pytest.raises(ParameterError, match="with float32 rows of 20 numbers on the CPU, not with"):
+        NativeWeight(torch.randn(48, 20).half()).multiply(x)
 
 
 @pytest.mark.parametrize("march", ["haswell", "alderlake", "skylake-avx512", "icelake-server", "sapphirerapids"])
@@ -237,6 +256,53 @@ def test_what_is_not_a_number_stays_visible(built):
     assert model.forward_packed(torch.tensor([1, 2]), [1, 1], [model.new_cache(), model.new_cache()]).isnan().all()
 
 
+@pytest.mark.parametrize("other", [{"hidden_size": 96}, {"num_attention_heads": 2}, {"num_hidden_layers": 1}])
+def test_a_cache_of_another_model_is_refused(built, other):
+    model, strange = (packing.convert(ours(**{"hidden_size": 64} | changes), torch.float16) for changes in ({}, other))
+    cache = strange.new_cache()
+    strange.forward_packed(torch.tensor([1, 2]), [2], [cache])
+    with pytest.raises(ParameterError, match="take a new one"):
+        model.forward_packed(torch.tensor([1]), [1], [cache])
+
+
+def test_two_threads_compute_with_tables_of_their_own(built):
+    model = packing.convert(ours(hidden_size=64, max_position_embeddings=64), torch.float16)
+    ids = torch.arange(600) % 50  # beyond the context: a longer table
+    wanted = model.forward_packed(ids, [600], [model.new_cache()])
+    over = threading.Event()
+
+    def short():
+        while not over.is_set():
+            model.forward_packed(ids[:1], [1], [model.new_cache()])
+
+    beside = threading.Thread(target=short)
+    beside.start()
+    try:
+        found = [model.forward_packed(ids, [600], [model.new_cache()]) for _ in range(10)]
+    finally:
+        over.set()
+        beside.join()
+    assert all(torch.equal(one, wanted) for one in found)
+
+
+def test_a_model_can_be_copied_and_pickled(built):
+    model, ids = packing.convert(ours(hidden_size=64), torch.float16, "int8"), torch.tensor([1, 2])
+    wanted = model.forward_packed(ids, [2], [model.new_cache()])
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(copied.forward_packed(ids, [2], [copied.new_cache()]), wanted)
+
+
+def test_torchs_default_dtype_changes_nothing(built):
+    model, ids = packing.convert(ours(hidden_size=64, rotary_emb_base=9999.0), torch.float16), torch.tensor([1, 2])
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = model.forward_packed(ids, [2], [model.new_cache()])
+    finally:
+        torch.set_default_dtype(torch.float32)
+    rope_table.cache_clear()
+    assert torch.equal(found, model.forward_packed(ids, [2], [model.new_cache()]))
+
+
 def test_weights_that_are_put_elsewhere_count(built):
     model = packing.convert(ours(hidden_size=64), torch.float16)
     ids, norm = torch.tensor([1]), model.gpt_neox_japanese.final_layer_norm
@@ -244,8 +310,20 @@ def test_weights_that_are_put_elsewhere_count(built):
     norm.weight = torch.nn.Parameter(norm.weight * 2, requires_grad=False)
     norm.bias.data = norm.bias.data * 2
     torch.testing.assert_close(model.forward_packed(ids, [1], [model.new_cache()]), 2 * before)
+    layer = model.gpt_neox_japanese.layers[0]
+    assert layer.attention.dense_bias is None
+    without = model.forward_packed(ids, [1], [model.new_cache()])
+    layer.attention.dense_bias = torch.nn.Parameter(torch.ones(64), requires_grad=False)
+    assert not torch.allclose(model.forward_packed(ids, [1], [model.new_cache()]), without)
     model.gpt_neox_japanese.layers[1].mlp.dense_4h_to_h = torch.nn.Linear(model.config.intermediate_size, 64, bias=False)
     assert packed._plan(model).network is None
+
+
+def test_norms_with_gaps_between_their_numbers_go_by_torch(built):
+    model = packing.convert(ours(hidden_size=64), torch.float16)
+    assert model.positions_are_alike
+    model.gpt_neox_japanese.final_layer_norm.weight = torch.nn.Parameter(torch.ones(128)[::2], requires_grad=False)
+    assert not model.positions_are_alike
 
 
 @pytest.mark.parametrize("changes", [{"hidden_act": "relu"}, {"attn_implementation": "eager"}])

@@ -201,3 +201,21 @@ def test_a_row_of_gelu_is_the_same_bit_for_bit_whatever_stands_beside_it(size, r
     assert torch.equal(found, whole[start : start + rows])
     assert found.is_contiguous()
     torch.testing.assert_close(whole, F.gelu(x), rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("format", [None, "float16"])
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ([-1], "from -1 to -1"),
+        ([0, 3], "from 0 to 3: those of this forward run from 0 to 2"),
+        ([10**9], "1000000000"),
+        ([True, False, True], "torch.bool"),
+        ([[0]], r"\(1, 1\)"),
+        ([0.0], "torch.float32"),
+    ],
+)
+def test_positions_that_are_not_there_are_refused(format, places, said):
+    model = ours() if format is None else packing.convert(ours(), torch.float16)
+    with pytest.raises(ParameterError, match=said):
+        model.forward_packed(torch.tensor([1, 2, 3]), [3], [model.new_cache()], torch.tensor(places))

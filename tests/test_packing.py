@@ -122,6 +122,9 @@ def test_a_packed_model_says_that_it_cannot_be_trained_saved_moved_or_packed_aga
     if linear.int8_kernel("cpu").name in ("native", "fbgemm"):
         with pytest.raises(ParameterError, match="stay on the CPU"):
             model.to("meta")
+        for change in (lambda: model.half(), lambda: model.to(torch.bfloat16), lambda: model.double()):
+            with pytest.raises(ParameterError, match="multiplied with float32 activations: load the model again"):
+                change()
     assert torch.equal(model.to("cpu")(ids).logits, model(ids).logits)
 
 

@@ -71,7 +71,7 @@ def test_a_beginning_of_what_is_kept_is_not_kept_twice():
     assert len(prefixes) == 2
 
 
-def test_of_texts_with_one_prompt_the_last_is_kept():
+def test_texts_with_one_prompt_are_kept_side_by_side_and_none_twice():
     prefixes, logits = Prefixes(10**9, chunk=1), torch.zeros(3)
     prefixes.keep(read(numbers(1, 2, 3, 4), logits, 2))
     prefixes.keep(read(numbers(1, 2, 3), logits, 2))  # a beginning of it
@@ -79,8 +79,21 @@ def test_of_texts_with_one_prompt_the_last_is_kept():
     assert [kept.ids.tolist() for kept in prefixes._kept] == [[1, 2, 3, 4]]
     prefixes.keep(read(numbers(1, 2, 5), logits, 2))
     prefixes.keep(read(numbers(1, 2, 5, 6), logits, 3))  # a longer prompt
-    prefixes.keep(read(numbers(7, 8), None, 2))
-    assert [kept.ids.tolist() for kept in prefixes._kept] == [[1, 2, 5], [1, 2, 5, 6], [7, 8]]
+    prefixes.keep(read(numbers(1, 2, 5, 6, 7), logits, 3))  # which is written on
+    assert [kept.ids.tolist() for kept in prefixes._kept] == [[1, 2, 3, 4], [1, 2, 5], [1, 2, 5, 6, 7]]
+
+
+def test_a_text_too_large_to_be_kept_drives_no_other_out():
+    prefixes = Prefixes(BLOCK_BYTES + 8 * CHUNK)
+    prefixes.keep(read(np.arange(CHUNK)))
+    prefixes.keep(read(np.arange(1, 1 + 30 * CHUNK)))
+    assert [kept.ids.tolist() for kept in prefixes._kept] == [list(range(CHUNK))]
+
+
+def test_an_id_that_was_never_read_is_not_kept():
+    prefixes = Prefixes(10**9, chunk=1)
+    prefixes.keep(Kept(np.arange(9), FakeCache(range(8)), None, 3))
+    assert [kept.ids.tolist() for kept in prefixes._kept] == [list(range(8))]
 
 
 def finished(engine: Engine, prompt: list[int], params: SamplingParams = DRAW) -> tuple[list, int]:

@@ -105,7 +105,7 @@ def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
     for name, arguments in {
         "most": [],
         "offset": [],
-        "linear": [address, address, count, count, address, count, address, threads],
+        "linear": [address, count, count, address, count, address, threads],
         "forward": [address, address, count, address, address, count, address, count, address, address, count, address, threads],
     }.items():
         function = getattr(found, f"neoxjp_{name}")

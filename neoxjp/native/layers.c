@@ -10,13 +10,14 @@
  */
 #include <math.h>
 #include <omp.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <immintrin.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -156,6 +157,7 @@ INLINE void begin_tiles(Tiles *before) {
   Tiles mine = {.palette = 1};
   for (int t = 0; t < 6; t++) mine.bytes[t] = 64, mine.rows[t] = MANY;
   _tile_storeconfig(before);
+  __asm__ volatile("" : : "m"(mine)); /* some compilers take it that only its first 8 bytes are read */
   _tile_loadconfig(&mine);
 }
 INLINE void end_tiles(const Tiles *before) { _tile_loadconfig(before); }
@@ -213,27 +215,65 @@ int32_t neoxjp_offset(void) { return OFFSET; }
 
 /* ---- the threads of a parallel region, who all call the functions that begin with "team_" together */
 
-#define SPINS 2000 /* 20 to 100 µs */
-
-typedef struct { _Atomic int size, arrived, meetings; } Team;
+typedef struct {
+  _Atomic int size, arrived, meetings, asleep;
+  _Atomic int64_t slept; /* ns, of all threads */
+  int64_t began;
+} Team;
 
 /* The pieces of work 0 … count - 1 that are this thread's: the same at each call, so that it finds them in its own cache. */
 #define EACH_OF_MINE(n, count) for (int64_t n = omp_get_thread_num(); n < count; n += team->size)
+
+#define LOOKS 20000 /* 0.2 to 1 ms */
+
+static int64_t now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000 + t.tv_nsec;
+}
 
 /* Wait for the others. OpenMP's own barrier puts a thread to sleep at once where a process has more threads than processors, as
  * one with a page beside its model has; to wake it then takes longer than most of what is done between two meetings. */
 static void meet(Team *team) {
   int meeting = atomic_load_explicit(&team->meetings, memory_order_relaxed);
-  if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 == team->size) {
+  if (atomic_fetch_add(&team->arrived, 1) + 1 == team->size) {
     atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&team->meetings, meeting + 1, memory_order_release);
+    atomic_store(&team->meetings, meeting + 1);
+    if (atomic_load(&team->asleep)) syscall(SYS_futex, &team->meetings, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
     return;
   }
-  for (int n = 0; atomic_load_explicit(&team->meetings, memory_order_acquire) == meeting; n++)
-    if (n < SPINS)
-      _mm_pause();
-    else
-      sched_yield();
+  for (int n = 0; n < LOOKS; n++) {
+    if (atomic_load_explicit(&team->meetings, memory_order_acquire) != meeting) return;
+    _mm_pause();
+  }
+  int64_t began = now();
+  atomic_fetch_add(&team->asleep, 1);
+  while (atomic_load(&team->meetings) == meeting) syscall(SYS_futex, &team->meetings, FUTEX_WAIT_PRIVATE, meeting, NULL, NULL, 0);
+  atomic_fetch_sub(&team->asleep, 1);
+  atomic_fetch_add(&team->slept, now() - began);
+}
+
+/* Where other programs want the processors too, one thread of a team often waits until the other gets its turn: one that works
+ * alone is then faster. It does so for a while, longer each time that two were not worth it. */
+#define WHILE_ALONE 20000000 /* ns, */
+#define LONG_ALONE 640000000 /* and at most */
+static _Atomic int64_t alone_until, alone_next = WHILE_ALONE;
+
+static Team assembled(int32_t *threads) {
+  Team team = {.began = now()};
+  if (team.began < alone_until) *threads = 1;
+  return team;
+}
+
+static void dismiss(const Team *team) {
+  int64_t end = now(), next = alone_next;
+  if (team->size < 2) return;
+  if (4 * team->slept > end - team->began) {
+    alone_until = end + next;
+    alone_next = 2 * next < LONG_ALONE ? 2 * next : LONG_ALONE;
+  } else {
+    alone_next = WHILE_ALONE;
+  }
 }
 
 /* ---- what stands around a product */
@@ -373,20 +413,20 @@ static void give_back(Rows *r) { free(r->normed), free(r->whole), free(r->larges
 
 /* Both functions below return 0, or 1 where there was no memory. */
 
-/* y (rows, out) = norm(x (rows, in)) · wᵀ; without a norm where it is NULL. */
-int32_t neoxjp_linear(const Weight *w, const Norm *norm, int64_t in, int64_t out, const float *x, int64_t rows, float *y,
-                      int32_t threads) {
+/* y (rows, out) = x (rows, in) · wᵀ. */
+int32_t neoxjp_linear(const Weight *w, int64_t in, int64_t out, const float *x, int64_t rows, float *y, int32_t threads) {
   Rows ready = room(rows, in);
   int32_t failed = !is_there(&ready);
-  Team team = {0};
+  Team team = assembled(&threads);
   if (!failed) {
 #pragma omp parallel num_threads(threads)
     {
       team.size = omp_get_num_threads();
-      team_prepare(&team, x, NULL, rows, in, norm, w, &ready);
+      team_prepare(&team, x, NULL, rows, in, NULL, w, &ready);
       team_multiply(&team, w, &ready, rows, in, out, y, 0, NULL, NULL);
     }
   }
+  dismiss(&team);
   give_back(&ready);
   return failed;
 }
@@ -562,7 +602,7 @@ int32_t neoxjp_forward(const Shape *s, const Layer *layers, int64_t depth, const
                  malloc(rows * 3 * s->size * sizeof(float)), malloc(rows * s->size * sizeof(float)),
                  malloc(threads * TOGETHER * longest * sizeof(float))};
   int32_t failed = !is_there(&space.ready) || !space.inner || !space.qkv || !space.attended || !space.scores;
-  Team team = {0};
+  Team team = assembled(&threads);
   if (!failed) {
 #pragma omp parallel num_threads(threads)
     {
@@ -572,6 +612,7 @@ int32_t neoxjp_forward(const Shape *s, const Layer *layers, int64_t depth, const
       team_multiply(&team, &out->weight, &space.ready, asked, s->size, out->vocabulary, logits, 0, NULL, NULL);
     }
   }
+  dismiss(&team);
   give_back(&space.ready);
   free(space.inner), free(space.qkv), free(space.attended), free(space.scores);
   return failed;

@@ -67,28 +67,30 @@ class NativeNetwork:
     def __init__(self, layers: Sequence[Any], norm: nn.LayerNorm, embed_out: Any, heads: int, turned: int) -> None:
         """layers: GPTNeoXJapaneseLayers; heads and turned: attention heads, and how many numbers of each are rotated."""
         self._library = library()
-        self._seen: list[tuple[dict[str, Any], str, Tensor, int]] = []  # a module's tensors, a name, which it was, where it lay
+        # A module's tensors, a name, which it was and where it lay.
+        self._seen: list[tuple[dict[str, Any], str, Tensor | None, int | None]] = []
         first = layers[0]
         self._packed = [_packed_of(layer) for layer in layers]
         self._layers = (Layer * len(layers))(*(self._layer(*each) for each in zip(layers, self._packed, strict=True)))
         self._out = embed_out._packed  # which lives as long as it is pointed to
         self._output = Output(self._norm_of(norm), self._out.pointers(), self._out.out_features)
-        self._shape = Shape(first.mlp.dense_4h_to_h.out_features, heads, first.mlp.dense_h_to_4h.out_features, turned)
-        self._table: Any = None
+        self._shape = first.mlp.dense_4h_to_h.out_features, heads, first.mlp.dense_h_to_4h.out_features, turned
 
     @staticmethod
     def fits(layers: Sequence[Any], norm: nn.LayerNorm, embed_out: Any) -> bool:
-        """Whether a model's parts are what layers.c computes: our packed weights, float32 norms and exact GELU."""
+        """Whether a model's parts are what layers.c computes: our packed weights, float32 norms and biases, exact GELU."""
         linears = [embed_out, *(linear for layer in layers for linear in _linears_of(layer))]
         norms = [norm, *(one for layer in layers for one in (layer.input_layernorm, layer.post_attention_layernorm))]
+        biases = [layer.attention.dense_bias for layer in layers]
+        floats = [*(weight for one in norms for weight in one.parameters()), *(bias for bias in biases if bias is not None)]
         return (
             all(layer.mlp.act is F.gelu for layer in layers)
             and all(isinstance(getattr(linear, "_packed", None), NativeWeight) for linear in linears)
-            and all(weight.is_cpu and weight.dtype == torch.float32 for one in norms for weight in one.parameters())
+            and all(one.is_cpu and one.dtype == torch.float32 and one.is_contiguous() for one in floats)
         )
 
     def is_current(self) -> bool:
-        return all(own[name] is tensor and tensor.data_ptr() == place for own, name, tensor, place in self._seen)
+        return all(own.get(name) is tensor and _address(tensor) == place for own, name, tensor, place in self._seen)
 
     def forward(self, x: Tensor, sequences: Sequence[NewRows], table: Any, logits_at: Tensor | None = None) -> Tensor:
         """Logits (asked, V) of the rows `logits_at`, or of all.
@@ -99,8 +101,10 @@ class NativeNetwork:
         x = x.contiguous()
         which = torch.arange(len(x)) if logits_at is None else logits_at.contiguous()
         logits = x.new_empty(len(which), self._output.vocabulary)
-        self._turn_by(table)
-        shape, layers, output = (ctypes.addressof(part) for part in (self._shape, self._layers, self._output))
+        cos, sin = table
+        # Of this call alone: another thread may be computing with another table.
+        own = Shape(*self._shape, cos.data_ptr(), sin.data_ptr(), cos.stride(0))
+        shape, layers, output = (ctypes.addressof(part) for part in (own, self._layers, self._output))
         rows = [number for each in sequences for number in (each.start, each.new, each.past)]
         kept = [number for layer in range(len(self._layers)) for each in sequences for number in _place(each.kept[layer])]
         check(
@@ -112,26 +116,22 @@ class NativeNetwork:
         )
         return logits
 
-    def _turn_by(self, table: Any) -> None:
-        if table is not self._table:
-            cos, sin = table
-            self._shape.cos, self._shape.sin, self._shape.stride = cos.data_ptr(), sin.data_ptr(), cos.stride(0)
-            self._table = table
-
     def _layer(self, layer: Any, packed: Sequence[NativeWeight]) -> Layer:
         norms = self._norm_of(layer.input_layernorm), self._norm_of(layer.post_attention_layernorm)
-        bias = None if layer.attention.dense_bias is None else self._place(layer.attention, "dense_bias")
-        return Layer(*norms, *(weight.pointers() for weight in packed), bias)
+        return Layer(*norms, *(weight.pointers() for weight in packed), self._place(layer.attention, "dense_bias"))
 
     def _norm_of(self, norm: nn.LayerNorm) -> Norm:
         return Norm(self._place(norm, "weight"), self._place(norm, "bias"), norm.eps)
 
-    def _place(self, module: nn.Module, name: str) -> int:
-        own = module._parameters
-        tensor = own[name]
-        assert tensor is not None
-        self._seen.append((own, name, tensor, tensor.data_ptr()))
-        return tensor.data_ptr()
+    def _place(self, module: nn.Module, name: str) -> int | None:
+        tensor = module._parameters.get(name)
+        place = _address(tensor)
+        self._seen.append((module._parameters, name, tensor, place))
+        return place
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
 
 
 def _linears_of(layer: Any) -> tuple[Any, Any, Any, Any]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from neoxjp.errors import ParameterError
 from neoxjp.native.build import library
 
 _GROUP = 16  # output channels that lie side by side
@@ -31,7 +32,7 @@ class NativeWeight:
 
     def __init__(self, values: Tensor, scale: Tensor | None = None) -> None:
         """values: float16, or int8 of at most `most()` with scale (out_features,) float32."""
-        self._linear = library().neoxjp_linear
+        offset = library().neoxjp_offset()
         self.out_features, self.in_features = values.shape
         self.scale = scale
         if scale is None:
@@ -41,28 +42,28 @@ class NativeWeight:
         filled = _filled(values, 4)
         fours = filled.view(-1, _GROUP, filled.shape[1] // 4, 4).transpose(1, 2)  # (out / 16, in / 4, 16, 4)
         # A byte without its sign counts from the offset on: 128 turns the sign bit, 64 is added.
-        self.values = fours.contiguous().add_(library().neoxjp_offset() - 128).view(torch.uint8).bitwise_xor_(128)
+        self.values = fours.contiguous().add_(offset - 128).view(torch.uint8).bitwise_xor_(128)
 
     def pointers(self) -> Weight:
         """Where it lies, for as long as this object lives."""
         return Weight(self.values.data_ptr(), None if self.scale is None else self.scale.data_ptr())
 
-    def multiply(self, x: Tensor, norm: "ctypes.Structure | None" = None) -> Tensor:
-        """x (rows, in_features) float32, through a norm where one is given, → x · weightᵀ (rows, out_features) float32.
+    def multiply(self, x: Tensor) -> Tensor:
+        """x (rows, in_features) → x · weightᵀ (rows, out_features), float32 on the CPU. A row never depends on the others.
 
-        A row never depends on the others.
+        Raises ParameterError for anything else.
         """
-        x = x.contiguous()
-        rows = len(x)
+        if x.dtype != torch.float32 or not x.is_cpu or x.dim() != 2 or x.shape[1] != self.in_features:
+            raise ParameterError(
+                f"a packed weight is multiplied with float32 rows of {self.in_features} numbers on the CPU, "
+                f"not with {str(x.dtype).removeprefix('torch.')} {tuple(x.shape)} on {x.device.type}."
+            )
+        x, rows = x.contiguous(), len(x)
         out = x.new_empty(rows, self.out_features)
         threads = 1 if rows * self.values.nbytes < _SMALL else torch.get_num_threads()
-        before = None if norm is None else ctypes.addressof(norm)
         weight = self.pointers()
-        check(
-            self._linear(
-                ctypes.addressof(weight), before, self.in_features, self.out_features, x.data_ptr(), rows, out.data_ptr(), threads
-            )
-        )
+        sizes = self.in_features, self.out_features
+        check(library().neoxjp_linear(ctypes.addressof(weight), *sizes, x.data_ptr(), rows, out.data_ptr(), threads))
         return out
 
 
