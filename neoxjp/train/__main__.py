@@ -5,6 +5,7 @@ pack, run and export are the steps of `train` one by one.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,5 +112,17 @@ def _export(options: argparse.Namespace) -> None:
     print(json.dumps(facts["progress"]))
 
 
+def leave(code: int) -> None:
+    """End this process: at once, where a launcher started several.
+
+    The threads of Gloo outlive its group, and one that still frees a tensor while Python shuts down aborts the process.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -135,7 +135,7 @@ def train_command(options: argparse.Namespace) -> None:
 
 
 def leave_processes() -> None:
-    """Close the connections to the other processes of a launcher: one that ends with them open may abort at its very end."""
+    """Take leave of the other processes of a launcher."""
     from accelerate import PartialState
 
     state = PartialState()
