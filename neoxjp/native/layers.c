@@ -268,7 +268,7 @@ static Team assembled(int32_t *threads) {
 static void dismiss(const Team *team) {
   int64_t end = now(), next = alone_next;
   if (team->size < 2) return;
-  if (4 * team->slept > end - team->began) {
+  if (4 * team->slept > (end - team->began) * (team->size - 1)) {
     alone_until = end + next;
     alone_next = 2 * next < LONG_ALONE ? 2 * next : LONG_ALONE;
   } else {
