@@ -309,11 +309,10 @@ def _check_places(logits_at: Tensor, count: int) -> None:
         raise ParameterError(
             f"logits_at must be positions of the shape (rows,) in int64, not {tuple(logits_at.shape)} {logits_at.dtype}."
         )
-    if logits_at.is_cpu and len(logits_at) and not 0 <= int(logits_at.min()) <= int(logits_at.max()) < count:
-        raise ParameterError(
-            f"logits_at holds positions from {int(logits_at.min())} to {int(logits_at.max())}: those of this forward run from 0 "
-            f"to {count - 1}."
-        )
+    places = logits_at.tolist() if logits_at.is_cpu else []  # reading them back from another device would make the host wait
+    low, high = min(places, default=0), max(places, default=0)
+    if low < 0 or high >= count:
+        raise ParameterError(f"logits_at holds positions from {low} to {high}: those of this forward run from 0 to {count - 1}.")
 
 
 def _check(model: Any, input_ids: Tensor, counts: Sequence[int], caches: Sequence[KVCache]) -> None:

@@ -125,8 +125,10 @@ def train_command(options: argparse.Namespace) -> None:
     """Pack the texts, train or go on, write the model and the plot."""
     from accelerate import PartialState
 
+    from neoxjp.openmp import heed_quota
     from neoxjp.train.job import run_job
 
+    heed_quota()
     state = PartialState(cpu=not _cuda())
     report = run_job(options, main_first=state.main_process_first, is_main=state.is_main_process)
     if state.is_main_process:
@@ -152,10 +154,12 @@ def _cuda() -> bool:
 def evaluate_command(options: argparse.Namespace) -> None:
     """Bits per character, perplexity a token, and how often the next token was the first or among the first five guesses."""
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.openmp import heed_quota
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
     from neoxjp.train.evaluate import bits_per_character
     from neoxjp.train.ngram import baselines, train_ngram
 
+    heed_quota()
     if options.limit < 0:
         raise ParameterError(f"limit={options.limit!r} must be at least 0 characters (0: whole documents)")
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(options.model, revision=options.revision)
