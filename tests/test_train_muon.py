@@ -95,6 +95,7 @@ SHARING = """
 import sys, torch
 from torch import distributed
 from neoxjp.train import muon
+from neoxjp.train.__main__ import leave
 from tests.test_train_muon import trained
 
 torch.set_num_threads(1)
@@ -105,6 +106,7 @@ muon.orthogonalized = lambda matrix, **options: done.append(None) or real(matrix
 weights = trained(muon.Muon, range(3))
 torch.save((weights, len(done)), f"{sys.argv[1]}/{distributed.get_rank()}.pt")
 distributed.destroy_process_group()
+leave(0)
 """
 
 
