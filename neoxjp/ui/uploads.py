@@ -14,7 +14,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO
@@ -180,15 +180,15 @@ def _refused(status: int, error: str, ja: str | None = None) -> Response:
 class Line:
     """Who may count: one at a time, in the order of arrival. One who was not heard of for `seconds` has left."""
 
-    def __init__(self, seconds: float = 60):
-        self._seconds = seconds
+    def __init__(self, seconds: float = 60, clock: Callable[[], float] = time.monotonic):
+        self._seconds, self._clock = seconds, clock
         self._heard: dict[object, float] = {}
         self._lock = threading.Lock()
 
     def place(self, who: object) -> int:
         """How many are before one; joins the line, and says that one is still there."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             for other in [other for other, heard in self._heard.items() if heard < now - self._seconds]:
                 del self._heard[other]
             self._heard[who] = now
