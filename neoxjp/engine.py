@@ -108,6 +108,7 @@ class Engine:
         watch: is called before each draw with the ids so far and the logits (V,) it is made from, float32 on the CPU: to be
             copied by whoever wants to keep them, and quickly, since all requests wait for it.
         drawn: so many ids at the end of the prompt were drawn with this seed before; what follows is drawn as if in one go.
+            A stop string that began in them is noticed; what they gave out of it stays.
 
         Raises PromptTooLong, also where the cache it needs never fits `cache_bytes`; QueueFull when the waiting line is full;
         ParameterError for an id outside the vocabulary.

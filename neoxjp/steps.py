@@ -131,12 +131,17 @@ class StoppingText:
     """The stream of one request: ids in, text out that can no longer change.
 
     Held back is half a character, and what may be the beginning of a stop string: with stop "。」" a "。" waits for what follows.
+    drawn: ids before it whose text was given out already; a stop string may have begun there.
     """
 
-    def __init__(self, tokenizer: Any, stop: tuple[str, ...]):
+    def __init__(self, tokenizer: Any, stop: tuple[str, ...], drawn: Sequence[int] = ()):
         self._decoder = None if tokenizer is None else tokenizer.stream_decoder(skip_special_tokens=True)
         self._stop = stop
+        self._longest = max((len(string) - 1 for string in stop), default=0)  # beginning of a stop string
         self._held = ""
+        self._given = ""  # the end of what was given out, as long as such a beginning may be
+        if drawn and self._longest:
+            self._give(tokenizer.decode(list(drawn), skip_special_tokens=True))
 
     def push(self, id: int) -> tuple[str, bool]:
         """The text that is certain now, and whether a stop string is complete (it and what follows are dropped)."""
@@ -149,21 +154,24 @@ class StoppingText:
         return text + held
 
     def _grow(self, more: str) -> tuple[str, bool]:
-        text = self._held + more
-        found = [at for at in (text.find(stop) for stop in self._stop) if at >= 0]
+        text, given = self._held + more, len(self._given)
+        whole = self._given + text
+        found = [at for stop in self._stop if (at := whole.find(stop, max(0, given + 1 - len(stop)))) >= 0]
         if found:
             self._held = ""
-            return text[: min(found)], True
-        hold = next((n for n in range(min(len(text), self._longest), 0, -1) if self._may_stop(text[-n:])), 0)
-        self._held = text[len(text) - hold :]
-        return text[: len(text) - hold], False
+            return whole[given : max(given, min(found))], True
+        hold = next((n for n in range(min(len(whole), self._longest), 0, -1) if self._may_stop(whole[-n:])), 0)
+        sure = max(0, len(text) - hold)
+        self._held = text[sure:]
+        return self._give(text[:sure]), False
+
+    def _give(self, text: str) -> str:
+        given = self._given + text
+        self._given = given[max(0, len(given) - self._longest) :]
+        return text
 
     def _may_stop(self, tail: str) -> bool:
         return any(stop.startswith(tail) for stop in self._stop)
-
-    @property
-    def _longest(self) -> int:
-        return max((len(stop) - 1 for stop in self._stop), default=0)
 
 
 def forward(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0) -> Tensor:

@@ -59,6 +59,22 @@ def test_text_held_back_is_given_at_the_end(tokenizer):
         assert ("".join(pieces), why) == ("ab", finish)
 
 
+def test_a_stop_string_that_began_in_an_earlier_request_ends_the_text(tokenizer):
+    engine = Engine(writing(tokenizer, "東京都大学"), tokenizer)
+    first, second = tokenizer.encode("東京都大学")
+
+    def one_more(stop, drawn):
+        [step] = (request := engine.submit([0, first], SamplingParams(stop=(stop,), max_new_tokens=1), drawn=drawn))
+        assert step.id == second
+        return step.text, request.finish
+
+    for stop, text in (("都大", ""), ("東京都大学", ""), ("大", ""), ("学", "大")):
+        assert one_more(stop, 1) == (text, "stop")
+    for stop in ("東京", "京都", "学校", "都学"):
+        assert one_more(stop, 1) == ("大学", "length")
+    assert one_more("都大", 0) == ("大学", "length")  # then it began in the prompt
+
+
 def test_half_a_character_waits_for_its_other_half(tokenizer):
     pieces, _ = streamed(tokenizer, "é!")
     assert pieces == ["", "é", "!", ""]
