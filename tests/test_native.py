@@ -1,10 +1,12 @@
 """Our own products: fbgemm's numbers bit for bit, how they are built and kept, and what is said where they cannot be."""
 
 import copy
+import ctypes
 import pickle
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -103,6 +105,30 @@ def test_the_sums_of_seven_bits_are_exact_too(built, anew, tmp_path):
     assert native.most() == 64
     assert linear._wrong_sums("native", 64, "cpu") is None
     assert linear._wrong_halves("native") is None
+
+
+def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
+    """As one with AMX has it, whose tiles tests/tiles.h plays here."""
+    if native.most() != 127:
+        pytest.skip("written for processors with VNNI, which all with AMX have")
+    kernel, draw = Packing("int8", Kernel("native", 127), torch.float32, torch.float16), torch.Generator().manual_seed(3)
+    layers = [PackedLinear(torch.randn(*shape, generator=draw), kernel) for shape in ((32, 64), (200, 512), (96, 100))]
+    model = packing.convert(pair(hidden_size=64, max_position_embeddings=512)[0], torch.float16, "int8")
+    rows = [torch.randn(count, layer.in_features, generator=draw) for count in (1, 2, 16, 17, 40) for layer in layers]
+
+    def run():
+        build._library.cache_clear()
+        packed._plans.clear()
+        logits = [model.forward_packed(torch.arange(n) % 59, [n], [model.new_cache()], torch.arange(n)) for n in (1, 2, 35)]
+        return [layer(x) for layer, x in zip(layers * 5, rows, strict=True)] + logits
+
+    wanted = run()
+    anew.setattr(build, "COMPILE", (*build.COMPILE, "-include", str(Path(__file__).with_name("tiles.h"))))
+    anew.setattr(build, "KEPT", tmp_path)
+    found = run()
+    packed._plans.clear()
+    assert ctypes.c_int.in_dll(build.library(), "tiles_played").value > 0
+    assert all(map(torch.equal, found, wanted))
 
 
 def test_a_library_is_built_once_and_found_again(built, anew, tmp_path):
