@@ -9,7 +9,7 @@ import pytest
 from tests.browser.quiet import count_calls, press_open
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 30_000  # milliseconds that a page may take on a busy machine
+PATIENCE = 60_000  # milliseconds that a page may take on a busy machine
 Visit = Callable[..., Any]
 
 
