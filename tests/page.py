@@ -5,11 +5,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 120  # seconds for the page to open on a busy machine
@@ -24,14 +26,13 @@ def serve(model: Path | str, *options: str, offline: bool = True, **environment:
     port = _free_port()
     command = [sys.executable, "app.py", "--model", str(model), "--server-port", str(port), *["--offline"] * offline, *options]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NEOXJP_", "SPACE_", "GRADIO_"))}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=env | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        yield _answering(f"http://127.0.0.1:{port}", process)
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
+    with tempfile.TemporaryFile("w+") as log:  # a pipe that nobody reads would be full one day, and the page wait for ever
+        process = subprocess.Popen(command, cwd=ROOT, env=env | environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield _answering(f"http://127.0.0.1:{port}", process, log)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def wait_for_model(url: str) -> None:
@@ -60,11 +61,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answering(url: str, process: "subprocess.Popen[str]") -> str:
+def _answering(url: str, process: "subprocess.Popen[bytes]", log: IO[str]) -> str:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"app.py ended with {process.returncode}:\n{process.communicate()[0]}")
+            log.seek(0)
+            raise RuntimeError(f"app.py ended with {process.returncode}:\n{log.read()}")
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return url
