@@ -1,5 +1,7 @@
 """One forward for many requests: which rows it has, how their ids go into the model, and what each row gets back."""
 
+import math
+from collections import deque
 from collections.abc import Sequence
 
 import torch
@@ -8,6 +10,24 @@ from neoxjp.request import Request, Row
 from neoxjp.steps import LanguageModel
 
 AT_ONCE = 4  # chunks of prompts that one forward reads while no text waits for its next id, or where it hardly waits longer
+HOLD = 0.3  # seconds for which prompts may hold texts up
+
+
+class Hold:
+    """How many chunks of prompts may hold texts up: all that a forward may have, once one with all took no longer than HOLD."""
+
+    def __init__(self, chunk: int):
+        self._all = AT_ONCE * chunk  # ids
+        self._took = deque[float](maxlen=4)  # seconds of the last forwards that read so many
+
+    @property
+    def chunks(self) -> int:
+        return AT_ONCE if min(self._took, default=math.inf) <= HOLD else 1
+
+    def note(self, rows: Sequence[Row], seconds: float) -> None:
+        """What a forward took, before its rows count as read."""
+        if sum(len(row.ids) for row in rows if row.request.prefilled < row.request.total) >= self._all:
+            self._took.append(seconds)
 
 
 def plan(requests: Sequence[Request], turn: int, chunk: int, speculate: bool, spans: bool, beside: int = 1) -> list[Row]:

@@ -2,13 +2,12 @@
 
 The engine receives model and tokenizer as arguments and knows neither class. Requests join and leave between two forwards. Each
 forward reads one id (and perhaps a draft) of every text that is being written and one chunk of prompts, so that a long prompt
-holds the others up no longer than that takes; several chunks where nothing is being written, or where they take no longer than
-HOLD. A request's life is in request.py, who may run in line.py, what a forward reads in batch.py, reused prompts in prefixes.py,
+holds the others up no longer than that takes; several chunks where nothing is being written, or where they take hardly longer.
+A request's life is in request.py, who may run in line.py, what a forward reads in batch.py, reused prompts in prefixes.py,
 drafts in speculation.py. With `start()` a thread of its own does the work; without, whoever iterates a Request does it, for all
 that run (a forked child has no threads).
 """
 
-import math
 import os
 import threading
 import time
@@ -31,7 +30,6 @@ from neoxjp.steps import Choice, Finish, LanguageModel, Step, bos_of, checked_id
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
 
 PREFIX_BYTES = 512 * 2**20
-HOLD = 0.3  # seconds for which prompts may hold texts up
 _IMPORTED_IN = os.getpid()
 
 
@@ -130,7 +128,6 @@ class Engine:
         room = params.max_new_tokens or config.max_position_embeddings - len(kept)
         nbytes = needed_bytes(len(kept), room, self.model.cache_bytes_per_token, self.cache_bytes)
         cut = len(ids) - len(kept)
-        pace = Pace(self._row_cost)
         request = Request(
             self,
             kept,
@@ -141,7 +138,7 @@ class Engine:
             room=room,
             nbytes=nbytes,
             name=self._name,
-            pace=pace,
+            pace=Pace(self._row_cost),
             chunk=self.chunk,
             watch=watch,
             drawn=drawn,
@@ -165,12 +162,8 @@ class Engine:
                         self._begin(request)
                 self._turn += 1
                 with self._changed:
-                    rows = batch.plan(running, self._turn, self.chunk, self.speculate, self._spans, self._beside())
-                read = sum(len(row.ids) for row in rows if row.request.prefilled < row.request.total)  # of prompts
-                began = self.clock()
+                    rows = batch.plan(running, self._turn, self.chunk, self.speculate, self._spans, self._hold.chunks)
                 self._advance(rows)
-                if read >= batch.AT_ONCE * self.chunk:
-                    self._took.append(self.clock() - began)
             except BaseException:  # Ctrl-C of whoever drives the engine inline
                 for request in running:
                     self._finish(request, "cancelled")
@@ -294,7 +287,7 @@ class Engine:
         self._released: deque[Kept] = deque()  # what ended requests read, for `_settle`
         self._prefixes = Prefixes(self.prefix_bytes, 1 if self._alike else self.chunk)
         self._turn = 0  # number of the forward
-        self._took = deque[float](maxlen=4)  # seconds of the last forwards that had all the chunks of prompts they may have
+        self._hold = batch.Hold(self.chunk)
 
     def _check_process(self) -> None:
         """In a forked child: locks may be held by threads that are not here, and the parent's requests are the parent's."""
@@ -337,10 +330,6 @@ class Engine:
                     self._finish(request, "deadline")
             return list(self._line.running)
 
-    def _beside(self) -> int:
-        """How many chunks of prompts may hold texts up."""
-        return batch.AT_ONCE if min(self._took, default=math.inf) <= HOLD else 1
-
     def _begin(self, request: Request) -> None:
         """Its cache: a copy of the longest beginning of its prompt that some cache has, or an empty one."""
         try:
@@ -366,7 +355,9 @@ class Engine:
     @torch.inference_mode()
     def _advance(self, rows: list[Row]) -> None:
         """One forward of these rows, the ids it gives, and everything readers see of it."""
+        began = self.clock()
         batch.read(self.model, [row for row in rows if row.ids], self.chunk)
+        self._hold.note(rows, self.clock() - began)
         for row in rows:
             request = row.request
             request.beside = max(request.beside, len(rows) - 1)

@@ -107,7 +107,7 @@ class Request:
         self._generator = torch.Generator().manual_seed(self.seed)
         torch.rand(drawn, dtype=torch.float64, generator=self._generator)
         self._watch = watch
-        self._text = StoppingText(engine.tokenizer, params.stop, prompt_ids[self.total - min(drawn, self.total) :])
+        self._text = StoppingText(engine.tokenizer, params.stop, prompt_ids[max(0, self.total - drawn) :])
         self._first: float | None = None
         self._last: float | None = None
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from neoxjp.engine import HOLD, Engine, score
+from neoxjp.batch import HOLD
+from neoxjp.engine import Engine, score
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong, QueueFull
 from neoxjp.sampling import SamplingParams, candidates
 from tests.fake_model import BOS, DRAW, EOS, Clock, Fake, V, ids, mixed, saying

@@ -105,7 +105,6 @@ real = muon.orthogonalized
 muon.orthogonalized = lambda matrix, **options: done.append(None) or real(matrix, **options)
 weights = trained(muon.Muon, range(3))
 torch.save((weights, len(done)), f"{sys.argv[1]}/{distributed.get_rank()}.pt")
-distributed.destroy_process_group()
 leave(0)
 """
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neoxjp.errors import NeoxjpError
-from neoxjp.train.commands import add_commands, leave_processes, named
+from neoxjp.train.commands import add_commands, named
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +102,6 @@ def _run(options: argparse.Namespace) -> None:
     model = fresh_model(config, options.seed)
     shares = [1.0 if share is None else share for _, share in packed]
     train(model, corpora, shares, options.folder, settings, on_step=print_progress)
-    leave_processes()
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -113,11 +112,15 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def leave(code: int) -> None:
-    """End this process: at once, where a launcher started several.
+    """End this process: at once, where a launcher started several, and after taking leave of them where nothing went wrong.
 
     The threads of Gloo outlive its group, and one that still frees a tensor while Python shuts down aborts the process.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from torch import distributed
+
+        if code == 0 and distributed.is_initialized():
+            distributed.destroy_process_group()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

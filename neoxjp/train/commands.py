@@ -133,16 +133,6 @@ def train_command(options: argparse.Namespace) -> None:
     report = run_job(options, main_first=state.main_process_first, is_main=state.is_main_process)
     if state.is_main_process:
         print(report)
-    leave_processes()
-
-
-def leave_processes() -> None:
-    """Take leave of the other processes of a launcher."""
-    from accelerate import PartialState
-
-    state = PartialState()
-    if state.num_processes > 1:
-        state.destroy_process_group()
 
 
 def _cuda() -> bool:
