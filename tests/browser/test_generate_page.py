@@ -265,6 +265,27 @@ def test_nothing_but_the_text_moves_while_it_is_written(visit: Visit) -> None:
     assert {name: page.evaluate(where, name)[0] for name in places} == {name: at[0] for name, at in places.items()}
 
 
+def test_no_line_begins_with_the_number_of_a_piece(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("猫")
+    generate(page, tokens=3)
+    broken = page.evaluate(
+        """() => {
+            const text = document.querySelector(".written"), place = text.querySelector(".w").parentElement;
+            const two = '<span class="w numbered">按<sup>3</sup></span><span class="w">の犬</span>';
+            place.insertAdjacentHTML("beforeend", two.repeat(30));
+            const boxes = [...text.querySelectorAll(".numbered")];
+            let broken = 0;
+            for (let width = 200; width < 230; width++) {
+                text.style.width = `${width}px`;
+                broken += boxes.filter((box) => box.getClientRects().length > 1).length;
+            }
+            return broken;
+        }"""
+    )
+    assert broken == 0
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_every_text_is_readable(visit: Visit, theme: str, lang: str) -> None:
