@@ -8,10 +8,10 @@ import argparse
 from pathlib import Path
 
 from neoxjp import GPTNeoXJapaneseTokenizer
-from neoxjp.analysis import compare, frame, to_csv
-from neoxjp.folders import bundled_path
-from neoxjp.peers import peers
-from neoxjp.readings import spellings
+from neoxjp.compare import peers
+from neoxjp.compare.analysis import compare, frame, to_csv
+from neoxjp.hub.local import bundled_path
+from neoxjp.japanese.readings import spellings
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("text", nargs="?", default="国境の長いトンネルを抜けると雪国であった。")

@@ -9,10 +9,10 @@ import argparse
 from pathlib import Path
 
 from neoxjp import GPTNeoXJapaneseTokenizer
-from neoxjp.analysis import frame, to_csv
-from neoxjp.folders import bundled_path
-from neoxjp.lab.tokens.matrix import matrix, open_columns, records
-from neoxjp.readings import ALL_KEYS, spellings
+from neoxjp.compare.analysis import frame, to_csv
+from neoxjp.hub.local import bundled_path
+from neoxjp.japanese.readings import ALL_KEYS, spellings
+from neoxjp.labs.spellings.records import matrix, open_columns, records
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("file", nargs="?", type=Path, help="a text file in UTF-8 (default: the beginning of 雪国)")

@@ -10,16 +10,16 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
-    "GPTNeoXJapaneseConfig": "config",
-    "GPTNeoXJapaneseTokenizer": "tokenizer",
-    "GPTNeoXJapaneseModel": "model",
-    "GPTNeoXJapaneseForCausalLM": "model",
-    "KVCache": "attention",
-    "backend_in_use": "attention",
-    "SamplingParams": "sampling",
-    "Engine": "engine",
-    "Step": "engine",
-    "score": "engine",
+    "GPTNeoXJapaneseConfig": "model.config",
+    "GPTNeoXJapaneseTokenizer": "tokenizer.tokenizer",
+    "GPTNeoXJapaneseModel": "model.causal_lm",
+    "GPTNeoXJapaneseForCausalLM": "model.causal_lm",
+    "KVCache": "model.attention",
+    "backend_in_use": "model.attention",
+    "SamplingParams": "sampling.sampler",
+    "Engine": "engine.engine",
+    "Step": "engine.engine",
+    "score": "engine.engine",
     "NeoxjpError": "errors",
 }
 __all__ = ["__version__", *_HOME]

@@ -2,6 +2,6 @@
 
 import sys
 
-from neoxjp.cli import main
+from neoxjp.cli.main import main
 
 sys.exit(main())

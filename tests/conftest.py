@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.page import serve, wait_for_model
-from tests.tiny import write_tiny_vocabulary
+from tests.support.page import serve, wait_for_model
+from tests.support.tiny import write_tiny_vocabulary
 
+pytest_plugins = ["tests.support.browser"]
 settings.register_profile("untimed", deadline=None)  # a busy machine must not fail a property
 settings.load_profile("untimed")
 
@@ -72,7 +73,7 @@ def _tokenizer(folder: Path, **how: Any) -> Any:
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_vocabulary: Path) -> Path:
     """A complete model folder: random tiny weights (context 64) with the tiny vocabulary."""
     from neoxjp import GPTNeoXJapaneseTokenizer
-    from tests.tiny_model import ours
+    from tests.support.tiny_model import ours
 
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
     folder = tmp_path_factory.mktemp("tiny-model")
@@ -85,7 +86,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_vocabulary: Path)
 @pytest.fixture(scope="module")
 def playground(tiny_folder: Path) -> Iterator[Any]:
     """The page's state without the page: a Playground with the tiny model loaded."""
-    from neoxjp.ui.session import Choice, Playground
+    from neoxjp.page_parts.session import Choice, Playground
 
     playground = Playground()
     loaded = playground.load(Choice(str(tiny_folder)))

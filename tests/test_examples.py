@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from neoxjp.checkpoint import bundled_path
-from neoxjp.readings import ALL_KEYS
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from tests.tiny_model import ours
-from tests.tiny_peers import rank_file
+from neoxjp.japanese.readings import ALL_KEYS
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.weights.loader import bundled_path
+from tests.support.tiny_model import ours
+from tests.support.tiny_peers import rank_file
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NEED_A_SERVER = {"api_client.py"}  # the page's tests run these

@@ -19,9 +19,9 @@ from huggingface_hub import metadata_load
 from packaging.requirements import Requirement
 
 from neoxjp.errors import CheckpointError
-from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS
+from neoxjp.hub.download import ABEJA, KNOWN_CONVERSIONS
 from space import build as space
-from tests.hub_server import LocalHub
+from tests.support.hub_server import LocalHub
 
 ROOT = Path(__file__).parent.parent
 SHA = "0123456789abcdef0123456789abcdef01234567"

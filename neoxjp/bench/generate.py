@@ -15,15 +15,15 @@ from typing import Any
 
 import torch
 
-from neoxjp import packing
 from neoxjp.bench import common, peers
 from neoxjp.bench.common import BEST, Report, Row
 from neoxjp.bench.peers import Writer, Written
 from neoxjp.bench.subject import Subject, subject
-from neoxjp.engine import Engine
+from neoxjp.engine.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.sampling import SamplingParams
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.quantization import pack as packing
+from neoxjp.sampling.sampler import SamplingParams
 
 Measure = Callable[[Subject, GPTNeoXJapaneseForCausalLM, list[Writer], argparse.Namespace], Report]
 LINEARS = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "embed_out")  # in the order of a step

@@ -18,14 +18,15 @@ from typing import Any
 
 import torch
 
-from neoxjp.bench.commands import WRITERS
 from neoxjp.bench.common import say, timed
 from neoxjp.bench.subject import Subject
-from neoxjp.checkpoint import parse_dtype
 from neoxjp.errors import ParameterError
 from neoxjp.export.gguf_file import write_gguf
+from neoxjp.weights.loader import parse_dtype
 
 PIP = {"transformers": "transformers", "llama_cpp": "llama-cpp-python", "gguf": "gguf"}  # what to install, by what is imported
+
+WRITERS = "transformers (in bfloat16), transformers:float32, transformers:float16, llama.cpp (f16), llama.cpp:q8_0, …"
 
 
 @dataclass(frozen=True)

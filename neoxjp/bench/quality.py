@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from neoxjp import packing
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
 from neoxjp.bench.subject import FORMATS, parse_formats, subject
+from neoxjp.documents.training import read_documents
 from neoxjp.errors import ParameterError
-from neoxjp.folders import bundled_path
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.train.documents import read_documents
+from neoxjp.hub.local import bundled_path
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.quantization import pack as packing
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
 SECONDS = 120.0  # for one format: what is not reached by then is left out, and said
 

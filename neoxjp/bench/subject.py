@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from neoxjp import checkpoint
 from neoxjp.bench.common import say
-from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
 from neoxjp.export.parts import Part, shapes, stored_parts
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.packing import linears, pack, packing_for
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.quantization.pack import linears, pack, packing_for
+from neoxjp.weights import loader as checkpoint
 
 SHAPES = {
     "2.7b": GPTNeoXJapaneseConfig(attention_dropout=0.0),

@@ -18,7 +18,7 @@ from typing import Any
 
 from neoxjp.bench.common import Report, Row, rounds, timed
 from neoxjp.errors import ParameterError
-from neoxjp.folders import bundled_path
+from neoxjp.hub.local import bundled_path
 
 SHORT = "人とAIが協調するためには、"  # 14 characters
 TIMES = 200  # so often a short text is encoded in a round
@@ -33,9 +33,9 @@ def command(options: argparse.Namespace) -> None:
 
 def table(options: argparse.Namespace) -> Report:
     """The table. Raises ParameterError for a file that cannot be read and for a peer that is not there."""
-    from neoxjp.cutting import cut
-    from neoxjp.text import normalise
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer.normalize import normalise
+    from neoxjp.tokenizer.segment import cut
+    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
     text = _text(options.file, options.megabytes)
     size = len(text.encode()) / 1e6

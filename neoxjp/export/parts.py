@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neoxjp import checkpoint
-from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import CheckpointError
-from neoxjp.folders import find_weights
-from neoxjp.stored import DTYPES, INPUT, OUTPUT, PREFIX, match, open_stored, same_bytes
+from neoxjp.hub.local import find_weights
+from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.weights import loader as checkpoint
+from neoxjp.weights.safetensors_io import DTYPES, INPUT, OUTPUT, PREFIX, match, open_stored, same_bytes
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def stored_parts(folder: Path, config: GPTNeoXJapaneseConfig) -> list[Part]:
 
 def shapes(config: GPTNeoXJapaneseConfig) -> dict[str, tuple[int, ...]]:
     """The checkpoint's names and shapes, in the network's order, the output last."""
-    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
 
     with checkpoint.empty_weights():
         state = GPTNeoXJapaneseForCausalLM(config).state_dict()

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from neoxjp.checkpoint import atomic_folder, read_json
+from neoxjp.documents.training import Document, Split, read_documents
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.train.documents import Document, Split, read_documents
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.weights.loader import atomic_folder, read_json
 
 __all__ = ["Document", "Packed", "draw_batch", "fingerprint", "open_packed", "pack", "pack_once", "read_documents"]
 

@@ -23,9 +23,9 @@ from accelerate import Accelerator
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.model.config import GPTNeoXJapaneseConfig
 from neoxjp.train import runs
 from neoxjp.train.corpus import Packed, draw_batch
 from neoxjp.train.loss import TrainingLoss

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neoxjp.documents.training import Document
 from neoxjp.errors import ParameterError
-from neoxjp.train.documents import Document
 
 UNICODE = 1_112_064  # characters that can be written
 _START = 0x110000  # stands before every document; no character has this number

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from neoxjp.checkpoint import atomic_folder, read_json
-from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import CheckpointError, ParameterError, listed
-from neoxjp.folders import write_error
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.hub.local import write_error
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.settings import TrainSettings
+from neoxjp.weights.loader import atomic_folder, read_json
 
 COLUMNS = ("step", "seconds", "tokens", "length", "rate", "loss", "bits_per_character", "tokens_per_second")
 CURVE = ("tokens", "seconds", "bits_per_character")  # of training.csv

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from neoxjp.checkpoint import resolve
-from neoxjp.config import GPTNeoXJapaneseConfig
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.weights.loader import resolve
 
 _ADAPTED = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")  # the linears of a layer
 

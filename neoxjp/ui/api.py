@@ -9,16 +9,16 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
-from neoxjp.sampling import SamplingParams
-from neoxjp.steps import Step, checked_ids
-from neoxjp.ui.answers import check_length, plain
+from neoxjp.engine.records import Step, checked_ids
+from neoxjp.errors import NeoxjpError, PromptTooLong
+from neoxjp.page_parts.answers import check_length, plain, whole_numbers
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.settings import Settings, stop_strings
+from neoxjp.page_parts.stream import Scorer, Stream
+from neoxjp.page_parts.strings import language
+from neoxjp.page_parts.writing import LN2, room, summary
+from neoxjp.sampling.sampler import SamplingParams
 from neoxjp.ui.model import info
-from neoxjp.ui.session import Playground
-from neoxjp.ui.settings import Settings, stop_strings
-from neoxjp.ui.stream import Scorer, Stream
-from neoxjp.ui.strings import language
-from neoxjp.ui.writing import LN2, room, summary
 
 SCORED_CONTEXTS = 4  # a text to score may be so many contexts long
 MOST_ALTERNATIVES = 50
@@ -172,13 +172,6 @@ def model_info(playground: Playground) -> Callable[..., dict[str, Any]]:
         return info(playground)
 
     return model_info
-
-
-def whole_numbers(**given: Any) -> None:
-    """Raises ParameterError for the first that is no whole number. Their ranges are checked elsewhere."""
-    for name, value in given.items():
-        if type(value) is not int:
-            raise ParameterError(f"{name}={value!r:.40} must be a whole number")
 
 
 def token_record(step: Step) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,18 +10,23 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from neoxjp import render
 from neoxjp.errors import NeoxjpError
-from neoxjp.render import steps as render_steps
-from neoxjp.ui import api, lab, links
-from neoxjp.ui.events import latest
-from neoxjp.ui.generation.branch_texts import text_of
-from neoxjp.ui.recall import KEY, SECRET, memo, recall
-from neoxjp.ui.session import Playground
-from neoxjp.ui.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
-from neoxjp.ui.stream import Scorer, scorer, stream
-from neoxjp.ui.strings import Lang, both, label, language, words
-from neoxjp.ui.writing import Frame, Mode, Text, Writing, branch, show, write
+from neoxjp.labs import features
+from neoxjp.labs.branches.recall import KEY, SECRET, recall
+from neoxjp.labs.branches.texts import text_of
+from neoxjp.labs.common import html as render
+from neoxjp.labs.common import steps as render_steps
+from neoxjp.labs.features import FEATURES
+from neoxjp.labs.share_link import section as links
+from neoxjp.page_parts import sections
+from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.generate_tab import GenerateTab, updates
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
+from neoxjp.page_parts.stream import Scorer, scorer, stream
+from neoxjp.page_parts.strings import Lang, both, label, language, words
+from neoxjp.page_parts.writing import Frame, Mode, Text, Writing, branch, show, write
+from neoxjp.ui import api
 
 KEYS = {
     "go": "Ctrl+Enter",
@@ -34,60 +37,10 @@ KEYS = {
     "redo": "Ctrl+Shift+Z",
     "walk": "← → ↑ ↓ Home End",
 }
-"""The tab's shortcuts, as `assets/written.js` has them."""
+"""The tab's shortcuts, as `ui/written.js` has them."""
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "prompts.json"
 """The openings that the page offers. An installed package has no examples folder: the page then offers none."""
-
-
-@dataclass(frozen=True)
-class GenerateTab:
-    """The components of the tab."""
-
-    writing: gr.State
-    prompt: gr.Textbox
-    count: gr.HTML
-    examples: dict[str, gr.Button]
-    go: gr.Button
-    stop: gr.Button
-    more: gr.Button
-    step: gr.Button
-    again: gr.Button
-    undo: gr.Button
-    redo: gr.Button
-    recall: gr.Button
-    memo: gr.BrowserState
-    line: gr.HTML
-    announce: gr.HTML
-    view: gr.HTML
-    presets: dict[str, gr.Button]
-    controls: dict[str, gr.Slider]
-    seed: gr.Textbox
-    dice: gr.Button
-    stop_strings: gr.Textbox
-    cut: gr.Checkbox
-    link: links.Link
-    stats: gr.HTML
-    lab: lab.Lab
-
-    @property
-    def settings(self) -> list[Any]:
-        """The inputs that make a `Settings`, in its order."""
-        numbers = [self.controls[control.name] for control in CONTROLS]
-        return [*numbers, self.seed, self.stop_strings, self.cut]
-
-    def linked(self, tabs: gr.Tabs) -> links.Linked:
-        """What a link to this tab restores; `tabs` are those of the page."""
-        own = {**self.controls, "seed": self.seed, "stop": self.stop_strings, "cut": self.cut}
-        inside = self.lab.sections["inside"]
-        growing = (self.controls["length"], self.controls["min_new_tokens"], inside.layer, inside.head)
-        return links.Linked("generate", tabs, self.prompt, self.lab, own, growing)
-
-    @property
-    def shown(self) -> list[Any]:
-        """What a frame changes, in the order of `updates`."""
-        buttons = [self.go, self.stop, self.more, self.step, self.again, self.undo, self.redo, self.recall]
-        return [self.line, self.view, self.stats, self.announce, *buttons, self.memo]
 
 
 def build(playground: Playground) -> GenerateTab:
@@ -100,7 +53,7 @@ def build(playground: Playground) -> GenerateTab:
             _build_sampling(parts)
             parts["link"] = links.build_link("generate")
             parts["stats"] = gr.HTML(elem_id="gen-stats", apply_default_css=False)
-    parts["lab"] = lab.build(playground, lab.GENERATION, "genlab")
+    parts["lab"] = sections.build(playground, features.sections(FEATURES, "generate"), "genlab")
     return GenerateTab(**parts)
 
 
@@ -137,7 +90,7 @@ def _build_text(parts: dict[str, Any]) -> None:
         f"{render_steps.scale(both('g_scale'))}"
         '<div class="alternatives" hidden></div>'
     )
-    script = (files("neoxjp.ui") / "assets" / "written.js").read_text(encoding="utf-8")
+    script = (files("neoxjp.ui") / "written.js").read_text(encoding="utf-8")
     parts["view"] = gr.HTML("", html_template=template, js_on_load=script, elem_id="gen-view", apply_default_css=False)
     gr.HTML(_keys(), elem_id="gen-keys", apply_default_css=False)
 
@@ -271,8 +224,8 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
     api.connect(playground, paints, scored)
     # A generation is announced when it starts and when it has ended; an undo is not.
     told = tab.announce.change(lambda: None, None, None, **quiet)
-    lab.connect(tab.lab, lab.GENERATION, playground, tab, told, *turns)
-    lab.endpoints(lab.GENERATION, playground)
+    sections.connect(tab.lab, features.sections(FEATURES, "generate"), playground, tab, told, *turns)
+    sections.endpoints(features.sections(FEATURES, "generate"), playground)
 
 
 def turned(
@@ -301,29 +254,6 @@ def recalled(playground: Playground, scored: Scorer, writing: Writing, kept: Any
         return Frame(render.notice(message, "error"), False, announce=message)
     view, _, stats = show(writing.text, say)
     return Frame(render_steps.working(say("g_recalled")), False, view, stats, announce=say("g_recalled"))
-
-
-def updates(frame: Frame, writing: Writing) -> list[Any]:
-    """A frame as values for `GenerateTab.shown`.
-
-    The buttons come with every frame: where two frames reach the browser in one packet and the second skips a button, Gradio
-    forgets what the first said of it.
-    """
-    idle, text = not frame.running, writing.text is not None
-
-    def button(on: bool) -> Any:
-        return gr.Button(interactive=on)
-
-    def or_skip(value: str | None) -> Any:
-        return gr.skip() if value is None else value
-
-    more, history = button(idle and text), writing.history
-    back, forth = button(idle and bool(history.past)), button(idle and bool(history.future))
-    buttons = [button(idle), button(not idle), more, button(idle), more, back, forth]
-    kept = memo(writing) if idle and text else gr.skip()
-    gone = gr.Button(visible=False) if frame.running or text else gr.skip()
-    told = None if frame.announce is None else escape(render.whole(frame.announce))
-    return [frame.line, or_skip(frame.view), or_skip(frame.stats), or_skip(told), *buttons, gone, kept]
 
 
 def counted(playground: Playground, prompt: str, lang: Lang) -> str:

@@ -7,16 +7,17 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import packing, render
-from neoxjp.checkpoint import bundled_path
 from neoxjp.errors import NeoxjpError
-from neoxjp.memory import NoRoom, free_memory, gib, weight_bytes
-from neoxjp.render import curve as render_curve
-from neoxjp.render import steps as render_steps
+from neoxjp.labs.common import curve as render_curve
+from neoxjp.labs.common import html as render
+from neoxjp.labs.common import steps as render_steps
+from neoxjp.model.memory import NoRoom, free_memory, gib, weight_bytes
+from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
+from neoxjp.page_parts.strings import Lang, Words, both, label, language, words
+from neoxjp.quantization import pack as packing
 from neoxjp.train.runs import read_curve
-from neoxjp.ui.events import latest
-from neoxjp.ui.session import Choice, Loaded, Playground, Progress
-from neoxjp.ui.strings import Lang, Words, both, label, language, words
+from neoxjp.weights.loader import bundled_path
 
 Head = Callable[[gr.Request], str]  # the line in the page's head, in the visitor's language
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")  # int8: a quantization

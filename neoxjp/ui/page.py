@@ -9,18 +9,16 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import render
-from neoxjp.ui import generate, links, model, tokenize, uploads
-from neoxjp.ui.session import THREADS, Playground
-from neoxjp.ui.strings import both, label, language, translations, words
+from neoxjp.labs import features
+from neoxjp.labs.common import html as render
+from neoxjp.labs.features import FEATURES, Feature
+from neoxjp.labs.share_link import section as links
+from neoxjp.page_parts import uploads
+from neoxjp.page_parts.session import THREADS, Playground
+from neoxjp.page_parts.strings import both, label, language, translations, words
+from neoxjp.ui import generate, model, tokenize
 from neoxjp.ui.theme import theme
 
-ASSETS = files("neoxjp.ui") / "assets"
-STYLES = (
-    *("page", "generate", "matrix", "why", "roundtrip", "lexicon", "corpus", "links"),
-    *("ledger", "branches", "heat", "columns", "beams", "inside", "replay"),
-)
-SCRIPTS = ("page.js", "copies.js")
 SESSIONS = 256  # of which Gradio keeps what they hold: over 1 MB each, and each call of the API is one; its default is 10,000
 
 
@@ -89,11 +87,13 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
         server_port=port,
         share=share,
         theme=theme(),
-        css="".join(_asset(f"{name}.css") for name in STYLES),
+        css="".join([_asset("page.css"), _asset("generate.css"), *(feature.text("style.css") for feature in FEATURES)]),
         max_threads=THREADS,
         state_session_capacity=SESSIONS,
-        head="".join(f"<script>{_asset(name)}</script>" for name in SCRIPTS),
-        i18n=translations(),
+        head="".join(
+            f"<script>{script}</script>" for script in (_asset("page.js"), Feature("share_link", None).text("script.js"))
+        ),
+        i18n=translations(features.strings(FEATURES)),
         footer_links=["api"],
         ssr_mode=False,
         enable_monitoring=False,
@@ -105,4 +105,4 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
 
 
 def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")
+    return (files("neoxjp.ui") / name).read_text(encoding="utf-8")

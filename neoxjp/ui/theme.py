@@ -1,4 +1,4 @@
-"""The Gradio theme: one accent (deep indigo), cool greys, local fonts only. The rest of the looks is in `assets/page.css`.
+"""The Gradio theme: one accent (deep indigo), cool greys, local fonts only. The rest of the looks is in `ui/page.css`.
 
 Plain strings as fonts: Gradio's own font classes would link a stylesheet, and a page load must make no request outside.
 """

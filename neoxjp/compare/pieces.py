@@ -1,0 +1,126 @@
+"""Pieces: stretches of the user's text that tile it, whatever a tokenizer says of its tokens. Knows no tokenizer.
+
+Three ways to get them: from our tokens (`pieces_of`), from the bytes of each token (`from_bytes`, for byte-level vocabularies,
+whose tokens may end inside a character), from spans in the text (`from_spans`, for tokenizers that normalise the text first).
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from neoxjp.tokenizer.tokenizer import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the user's text that is one token, or several tokens whose borders lie inside a character.
+
+    "𩸽" in UTF-8 bytes → one piece of four tokens. A tokenizer that drops a blank → a piece of no token.
+    """
+
+    text: str  # the user's own characters, text[start:end]
+    start: int  # half-open span in characters of the user's text
+    end: int
+    id: int | None  # the id where the piece is one token of a vocabulary; None for none, several, or where there are no ids
+    tokens: int = 1  # how many tokens it costs; 0: the tokenizer passes over these characters
+
+
+class Peer(Protocol):
+    """A tokenizer to compare with."""
+
+    @property
+    def name(self) -> str:
+        """What tables and the page call it."""
+
+    def pieces(self, text: str) -> list[Piece]:
+        """The pieces of a text, any text. They tile it."""
+
+
+def pieces_of(tokens: Iterable[Token], text: str) -> list[Piece]:
+    """Tokens as pieces: those that share a span, the bytes of one character, become one piece."""
+    pieces: list[Piece] = []
+    for token in tokens:
+        last = pieces[-1] if pieces else None
+        if last is not None and (last.start, last.end) == (token.start, token.end):
+            pieces[-1] = Piece(last.text, last.start, last.end, None, last.tokens + 1)
+        else:
+            pieces.append(Piece(text[token.start : token.end], token.start, token.end, token.id))
+    return pieces
+
+
+def from_bytes(text: str, tokens: Iterable[tuple[bytes, int]]) -> list[Piece]:
+    """Pieces from the bytes and the id of each token; the bytes together are those of the text, lone surrogates as U+FFFD.
+
+    "、猫" as (e3 80 81 e7), (8c ab) → one piece "、猫" of two tokens: their border lies inside 猫.
+    """
+    pieces: list[Piece] = []
+    start = end = count = 0  # the piece being made: its characters, its tokens
+    missing = 0  # bytes between the end of its last token and the end of its last character
+    for data, id in tokens:
+        count += 1
+        missing -= len(data)
+        while missing < 0:
+            missing += _size(text[end])
+            end += 1
+        if missing == 0:
+            pieces.append(Piece(text[start:end], start, end, id if count == 1 else None, count))
+            start, count = end, 0
+    return pieces
+
+
+def from_spans(text: str, tokens: Iterable[tuple[int, int, int | None]]) -> list[Piece]:
+    """Pieces from the (start, end, id) of each token in characters of the text, in order; a span may be empty.
+
+    Tokens whose spans overlap (㍿ cut as 株式 and 会社) are one piece; so are an empty span (a blank put in front) and the token
+    behind it. What no token covers is a piece of no token, unless it was composed with the character before it (か and ゙).
+    """
+    pieces: list[Piece] = []
+    waiting = 0  # tokens without a character of their own
+    for start, end, id in tokens:
+        count = 1 + waiting
+        reached = pieces[-1].end if pieces else 0
+        if end <= start and start >= reached:
+            waiting += 1
+            continue
+        waiting = 0
+        while pieces and start < pieces[-1].end:
+            last = pieces.pop()
+            start, end, count = min(start, last.start), max(end, last.end), count + last.tokens
+        reached = pieces[-1].end if pieces else 0
+        if start > reached:
+            _pass_over(pieces, text, start)
+            reached = pieces[-1].end
+        pieces.append(Piece(text[reached:end], reached, end, id if count == 1 else None, count))
+    if len(text) > (pieces[-1].end if pieces else 0):
+        _pass_over(pieces, text, len(text))
+    if waiting and pieces:
+        last = pieces[-1]
+        alone = waiting == 1 and last.tokens == 0
+        pieces[-1] = Piece(last.text, last.start, last.end, id if alone else None, last.tokens + waiting)
+    return pieces
+
+
+def _pass_over(pieces: list[Piece], text: str, end: int) -> None:
+    """Let the pieces reach `end`, though no token covers the characters up to there."""
+    start = pieces[-1].end if pieces else 0
+    joined = start
+    while pieces and joined < end and _composed(text[joined - 1], text[joined]):
+        joined += 1
+    if joined > start:
+        last = pieces[-1]
+        pieces[-1] = Piece(text[last.start : joined], last.start, joined, last.id, last.tokens)
+    if joined < end:
+        pieces.append(Piece(text[joined:end], joined, end, None, 0))
+
+
+def _composed(first: str, second: str) -> bool:
+    """Whether normalisation makes something else of the two than of each alone. "か", "\u3099" → True; "ｶ", "ﾞ" → True."""
+    alone = unicodedata.normalize("NFKC", first) + unicodedata.normalize("NFKC", second)
+    return unicodedata.normalize("NFKC", first + second) != alone
+
+
+def _size(character: str) -> int:
+    """How many bytes UTF-8 takes for a character; a lone surrogate as many as U+FFFD."""
+    code = ord(character)
+    return 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4

@@ -1,0 +1,85 @@
+"""The tokenizers that need nothing else: ours, ours as transformers has it, UTF-8 bytes, characters, any vocabulary folder."""
+
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+
+from neoxjp.compare.pieces import Peer, Piece, pieces_of
+from neoxjp.errors import CheckpointError
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A tokenizer of this package. Pieces are its tokens, byte tokens of one character put together."""
+
+    tokenizer: GPTNeoXJapaneseTokenizer
+    name: str = "neoxjp"
+
+    def pieces(self, text: str) -> list[Piece]:
+        return pieces_of(self.tokenizer.analyze(text), text)
+
+
+@dataclass(frozen=True)
+class Utf8Bytes:
+    """One token a byte of UTF-8. A lone surrogate counts as the three bytes that U+FFFD would take."""
+
+    name: str = "UTF-8 bytes"
+
+    def pieces(self, text: str) -> list[Piece]:
+        pieces = []
+        for i, character in enumerate(text):
+            data = character.encode("utf-8", "surrogatepass")
+            pieces.append(Piece(character, i, i + 1, data[0] if len(data) == 1 else None, len(data)))
+        return pieces
+
+
+@dataclass(frozen=True)
+class Characters:
+    """One token a character, and a character is a Unicode code point: a が typed as か and a mark is two, a family emoji five."""
+
+    name: str = "characters"
+
+    def pieces(self, text: str) -> list[Piece]:
+        return [Piece(character, i, i + 1, ord(character)) for i, character in enumerate(text)]
+
+
+def ours(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "neoxjp") -> Peer:
+    """Our tokenizer as a peer. "東京都" → 東京 (one id), 都 (one id)."""
+    return Ours(tokenizer, name)
+
+
+_as_transformers: "weakref.WeakKeyDictionary[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer]" = weakref.WeakKeyDictionary()
+
+
+def compat(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "transformers") -> Peer:
+    """The same vocabulary cut as transformers cuts it, faults included: "," → a byte. Read once for each tokenizer."""
+    theirs = _as_transformers.get(tokenizer)
+    if theirs is None:
+        theirs = _as_transformers[tokenizer] = GPTNeoXJapaneseTokenizer(*tokenizer.vocabulary.files, compat="transformers")
+    return Ours(theirs, name)
+
+
+def peers(tokenizer: GPTNeoXJapaneseTokenizer) -> list[Peer]:
+    """The four that are always there: the tokenizer, the same as transformers has it, UTF-8 bytes, characters."""
+    return [ours(tokenizer), compat(tokenizer), Utf8Bytes(), Characters()]
+
+
+def folder(path: str | Path) -> Peer:
+    """The tokenizer of any folder of this machine with vocab.txt and emoji.json, called by the folder's name.
+
+    Raises:
+        CheckpointError: there is no such folder, or a file is missing.
+        VocabularyError: a file cannot be used.
+    """
+    try:
+        place = Path(path).expanduser()
+        there = place.is_dir()
+    except (OSError, RuntimeError, ValueError):  # a name too long, "~nobody", a NUL
+        there = False
+    if not there:
+        raise CheckpointError(
+            f"{str(path)!r:.80} is not a folder of this machine: name one that holds vocab.txt and emoji.json",
+            ja=f"{str(path)!r:.80} というフォルダーはありません。vocab.txt と emoji.json のあるフォルダーを指定してください。",
+        )
+    return Ours(GPTNeoXJapaneseTokenizer.from_pretrained(place), place.resolve().name or str(place))

@@ -1,0 +1,255 @@
+"""The record of one token, for text being written and for text that is given: probability, rank, entropy, alternatives.
+
+Knows models by what it asks of them (`LanguageModel`), tokenizers by `decode` and `stream_decoder`. `score` is here; the engine
+makes the same records while it draws. A record is of the model's own softmax, in float32, before any filter; nats.
+"""
+
+import functools
+import math
+import operator
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neoxjp.errors import ParameterError
+from neoxjp.sampling.filters import head, require_numbers
+from neoxjp.sampling.params import SamplingParams
+
+Finish = Literal["eos", "length", "stop", "deadline", "cancelled", "error"]
+PREFILL = 256  # ids a forward of a known text: bounds the logits in memory; between two forwards others have their turn
+
+
+class LanguageModel(Protocol):
+    """What the engine asks of a model; `GPTNeoXJapaneseForCausalLM` has it."""
+
+    config: Any  # .vocab_size .max_position_embeddings .bos_token_id .eos_token_id
+
+    @property
+    def device(self) -> Any: ...
+
+    cache_block: int  # tokens by which a cache grows
+
+    @property
+    def cache_bytes_per_token(self) -> int: ...
+
+    @property
+    def num_parameters(self) -> int: ...
+
+    @property
+    def rows_are_independent(self) -> bool: ...  # the same bits alone and beside others
+
+    @property
+    def positions_are_alike(self) -> bool: ...  # and the same bits in a prompt and in a step
+
+    def new_cache(self) -> Any: ...  # of one sequence: .length .nbytes .crop(length) .advance(count) .fork()
+
+    def forward_packed(
+        self,
+        input_ids: Tensor,
+        counts: Sequence[int],
+        caches: Sequence[Any],
+        logits_at: Tensor | None = None,
+        chunk: int | None = None,
+    ) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A token that could have stood here."""
+
+    id: int
+    text: str  # "" without a tokenizer; the piece, like "<|byte240|>", where a token is no text alone
+    logprob: float  # nats, of the model's own softmax
+    probability: float  # after all filters: the chance that it was drawn; 0.0 where it was removed
+    kept: bool  # whether it was left after the filters
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One token. Log probability and entropy in nats, of the model's own softmax (temperature 1, no filter), in float32."""
+
+    id: int
+    text: str  # what the stream grows by; "" while it waits for the rest of a character or of a possible stop string
+    logprob: float | None  # None: the first id of `score` without bos
+    rank: int | None  # 1 = the most probable
+    entropy: float | None
+    top: tuple[Choice, ...]  # the most probable, best first; the token of this step is always among them (at the end if need be)
+    seconds: float  # since the step before; the first: since it left the waiting line
+    finish: Finish | None  # set on the last step where the token itself ended the text
+
+
+@torch.inference_mode()
+def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: int = 0, bos: bool = False) -> list[Step]:
+    """The record of each id of a given text, as if the model had written it: one Step an id, no filters, seed or sampling.
+
+    bos: begin with the model's bos id (which gets no Step), so that the first id is scored too; without, its logprob is None.
+    A text longer than the context is read in windows that overlap by half: each id past the first window sees at least half a
+    context before it. Choice.probability is the model's own.
+
+    Raises ParameterError for an id outside the vocabulary.
+    """
+    config = model.config
+    given = checked_ids(ids, config.vocab_size)
+    text = (bos_of(config) if bos else ()) + given
+    name = namer(tokenizer)
+    stream = tokenizer.stream_decoder() if tokenizer is not None else None
+    steps: list[Step] = []
+    if given and not bos:
+        steps.append(Step(given[0], stream.push(given[0]) if stream else "", None, None, None, (), 0.0, None))
+    known = 1  # ids of `text` that have their step, or are bos
+    context = config.max_position_embeddings
+    start = 0
+    while known < len(text):
+        window = text[start : min(start + context, len(text) - 1)]  # nothing is predicted after the last id
+        cache = model.new_cache()
+        for offset in range(0, len(window), PREFILL):
+            piece = window[offset : offset + PREFILL]
+            began = time.monotonic()
+            logits = forward(model, piece, cache)  # (T, V)
+            seconds = (time.monotonic() - began) / len(piece)
+            for row in range(len(piece)):
+                place = start + offset + row + 1  # of the id that this row predicts
+                if not known <= place < len(text):
+                    continue
+                id = text[place]
+                logprobs, rank, entropy = record(logits[row], id)
+                others = choices(logprobs, id, top, name) if top else ()
+                piece_text = stream.push(id) if stream else ""
+                steps.append(Step(id, piece_text, float(logprobs[id]), rank, entropy, others, seconds, None))
+                known += 1
+        start = known - max(context // 2, 1)
+    if stream and steps and (rest := stream.flush()):
+        last = steps[-1]
+        steps[-1] = replace(last, text=last.text + rest)
+    return steps
+
+
+class StoppingText:
+    """The stream of one request: ids in, text out that can no longer change.
+
+    Held back is half a character, and what may be the beginning of a stop string: with stop "。」" a "。" waits for what follows.
+    drawn: ids before it whose text was given out already; a stop string may have begun there.
+    """
+
+    def __init__(self, tokenizer: Any, stop: tuple[str, ...], drawn: Sequence[int] = ()):
+        self._decoder = None if tokenizer is None else tokenizer.stream_decoder(skip_special_tokens=True)
+        self._stop = stop
+        self._longest = max((len(string) - 1 for string in stop), default=0)  # beginning of a stop string
+        self._held = ""
+        self._given = ""  # the end of what was given out, as long as such a beginning may be
+        if drawn and self._longest:
+            self._give(tokenizer.decode(list(drawn), skip_special_tokens=True))
+
+    def push(self, id: int) -> tuple[str, bool]:
+        """The text that is certain now, and whether a stop string is complete (it and what follows are dropped)."""
+        return self._grow(self._decoder.push(id)) if self._decoder else ("", False)
+
+    def flush(self) -> str:
+        """What was held back, when no more comes."""
+        text = self._grow(self._decoder.flush())[0] if self._decoder else ""
+        held, self._held = self._held, ""
+        return text + held
+
+    def _grow(self, more: str) -> tuple[str, bool]:
+        text, given = self._held + more, len(self._given)
+        whole = self._given + text
+        found = [at for stop in self._stop if (at := whole.find(stop, max(0, given + 1 - len(stop)))) >= 0]
+        if found:
+            self._held = ""
+            return whole[given : max(given, min(found))], True
+        hold = next((n for n in range(min(len(whole), self._longest), 0, -1) if self._may_stop(whole[-n:])), 0)
+        sure = max(0, len(text) - hold)
+        self._held = text[sure:]
+        return self._give(text[:sure]), False
+
+    def _give(self, text: str) -> str:
+        given = self._given + text
+        self._given = given[max(0, len(given) - self._longest) :]
+        return text
+
+    def _may_stop(self, tail: str) -> bool:
+        return any(stop.startswith(tail) for stop in self._stop)
+
+
+def forward(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0) -> Tensor:
+    """Logits (T, V), or of the last `keep` positions, on the CPU in float32; the cache grows by T."""
+    rows = torch.tensor(ids, dtype=torch.int64, device=model.device)  # (T,)
+    places = torch.arange(len(ids) - keep if keep else 0, len(ids))
+    logits = model.forward_packed(rows, [len(ids)], [cache], places).to("cpu", torch.float32)
+    require_numbers(logits)
+    return logits
+
+
+def record(logits: Tensor, id: int) -> tuple[np.ndarray, int, float]:
+    """Log probabilities (V,) float32 in nats, the rank of `id` counted from 1, and the entropy (nats), of logits (V,) float32."""
+    values = logits.numpy()
+    below = values - values.max()  # (V,), 0 and less
+    weights = np.exp(below)
+    total = float(weights.sum(dtype=np.float64))
+    size = math.log(total)
+    if values.min() == -math.inf:  # an id that cannot come
+        mean = float((weights * np.where(weights > 0, below, 0)).sum(dtype=np.float64)) / total
+    else:
+        mean = float((weights * below).sum(dtype=np.float64)) / total
+    return below - np.float32(size), 1 + int(np.count_nonzero(values > values[id])), size - mean
+
+
+Chances = Callable[[list[int]], list[float | None]]
+
+
+def choices(
+    logprobs: np.ndarray, id: int, top: int, name: Callable[[int], str], chances: Chances | None = None
+) -> tuple[Choice, ...]:
+    """The `top` most probable ids, and `id`. chances: their probabilities after the filters, None where removed."""
+    best = head(logprobs, top)[0][:top].tolist() if top else []
+    ids = best if id in best else [*best, id]
+    own = logprobs[ids].tolist()
+    after = chances(ids) if chances else [math.exp(logprob) for logprob in own]
+    return tuple(
+        Choice(i, name(i), logprob, chance or 0.0, chance is not None) for i, logprob, chance in zip(ids, own, after, strict=True)
+    )
+
+
+def namer(tokenizer: Any) -> Callable[[int], str]:
+    @functools.cache
+    def name(id: int) -> str:
+        text = tokenizer.decode([id])
+        return text if text and "\ufffd" not in text else tokenizer.convert_ids_to_tokens(id)
+
+    return name if tokenizer is not None else lambda id: ""
+
+
+def checked_ids(ids: Sequence[int], vocab_size: int, what: str = "prompt_ids") -> tuple[int, ...]:
+    """One sequence of ids as a tuple; list, array or tensor. ParameterError for what is no id of this vocabulary."""
+    given = ids.tolist() if hasattr(ids, "tolist") else ids
+    try:
+        values = tuple(operator.index(id) for id in given)
+    except TypeError:
+        raise ParameterError(
+            f"{what} must be one sequence of whole numbers, one row and not a batch or a text; found {given!r:.60}"
+        ) from None
+    for place, id in enumerate(values):
+        if not 0 <= id < vocab_size:
+            raise ParameterError(
+                f"{what} holds id {id} at place {place}, outside 0 to {vocab_size - 1}: not in this model's vocabulary",
+                ja=f"ID {id}（{place + 1} 番目）は 0 から {vocab_size - 1} までの範囲にありません。",
+            )
+    return values
+
+
+def bos_of(config: Any) -> tuple[int]:
+    """The id a text without beginning begins with."""
+    if config.bos_token_id is None:
+        raise ParameterError("there is nothing to continue, and the model's config has no bos_token_id: give at least one id")
+    return (int(config.bos_token_id),)
+
+
+def eos_of(params: SamplingParams, config: Any) -> tuple[int, ...]:
+    """The ids that end a text: those that were asked for, else the model's."""
+    eos = config.eos_token_id if params.eos_token_id is None else params.eos_token_id
+    return () if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)

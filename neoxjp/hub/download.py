@@ -1,0 +1,317 @@
+"""Find a model by its name: a folder of this machine, or a Hugging Face Hub id whose files are downloaded.
+
+huggingface_hub does the work, so its conventions hold: HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN, refs and snapshots.
+Knows nothing about tensors, so that a tokenizer can be loaded without torch.
+"""
+
+import errno
+import glob
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from neoxjp.errors import CheckpointError, listed
+from neoxjp.hub.local import INDEXES, LAYOUTS, find_weights
+
+ABEJA = "abeja/gpt-neox-japanese-2.7b"
+# Hub ids whose main branch holds only a pickle → the revision with the Hub's own conversion to safetensors (refs/pr/3 there).
+KNOWN_CONVERSIONS = {ABEJA: "c66b2f2a6852b9fa9887787950a5b66b39353c07"}
+
+Progress = Callable[[int, int], None]  # (bytes done, bytes in all); may be called from another thread
+log = logging.getLogger(__name__)
+
+
+def resolve(
+    name_or_path: str | Path,
+    *,
+    files: Sequence[str],
+    optional: Sequence[str] = (),
+    revision: str | None = None,
+    local_files_only: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """The folder that holds `files` and, where they exist, `optional`: a local one as it is, a Hub id after a download.
+
+    Raises:
+        CheckpointError: no such folder, id or revision; the Hub is out of reach and the cache lacks a file; a file is missing.
+    """
+    local = _local_folder(name_or_path)
+    if local is not None:
+        _check_present(local, files)
+        return local
+    repo = str(name_or_path)
+    folder = _download(repo, [*files, *optional], revision, local_files_only, progress)
+    missing = [name for name in files if not (folder / name).is_file()]
+    if missing:
+        found, from_hub = _listing(repo, folder, local_files_only)
+        if not from_hub:
+            raise _not_cached(f"{repo!r}", missing)
+        raise CheckpointError(
+            f"{repo!r} at revision {revision or 'main'!r} lacks {listed(missing)}; it holds {listed(found) or 'nothing'}",
+            ja=f"{repo!r} に {listed(missing)} がありません",
+        )
+    return folder
+
+
+def resolve_file(
+    repo: str,
+    names: Sequence[str],
+    *,
+    revision: str | None = None,
+    most_bytes: int | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """One file of a Hub repository: the first of `names` that the cache holds or, asked only then, the repository.
+
+    Nothing larger than `most_bytes` is downloaded.
+
+    Raises:
+        CheckpointError: no such id or revision; it is gated; the Hub is out of reach; it lacks the names; the file is too large.
+    """
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    at = f"{repo!r}" + (f" at revision {revision!r}" if revision else "")
+    with _hub_errors(repo, revision):
+        for name in names:
+            cached = try_to_load_from_cache(repo, name, revision=revision)
+            if isinstance(cached, str):
+                return Path(cached)
+        if local_files_only:
+            raise _not_cached(at, names)
+        try:
+            # One question, and ten seconds of silence are enough: huggingface_hub's own way tries again for most of a minute.
+            about = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=10)
+            held = {file.rfilename: file.size for file in about.siblings or []}
+            found = [name for name in names if name in held]
+            if not found:
+                raise CheckpointError(
+                    f"{at} lacks {listed(list(names))}; it holds {listed(list(held)) or 'nothing'}",
+                    ja=f"{at} に {listed(list(names))} がありません",
+                )
+            name, size = found[0], held[found[0]]
+            if most_bytes is not None and (size is None or size > most_bytes):
+                said = "an unknown number of" if size is None else f"{size:,}"
+                raise CheckpointError(
+                    f"{name} of {at} has {said} bytes; at most {most_bytes:,} are downloaded",
+                    ja=f"{at} の {name} は大きすぎます（ダウンロードは {most_bytes:,} バイトまで）",
+                )
+            return Path(hf_hub_download(repo, name, revision=revision))
+        except OfflineModeIsEnabled as error:
+            raise _not_cached(at, names) from error
+        except Exception as error:
+            if not _is_network_error(error):
+                raise
+            raise CheckpointError(
+                f"the Hub is out of reach ({type(error).__name__}), and {listed(list(names))} of {at} is not in the cache",
+                ja=f"Hub に接続できず、{at} はキャッシュにもありません",
+            ) from error
+
+
+def resolve_model(
+    name_or_path: str | Path,
+    *,
+    revision: str | None = None,
+    local_files_only: bool = False,
+    allow_pickle: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """The folder with config.json and the weights, single file or shards; of the two formats only the one that will be read.
+
+    A Hub id without a revision, whose main branch holds only a pickle, is taken from its known conversion to safetensors.
+
+    Raises:
+        CheckpointError: as `resolve`; no weights, an index that points nowhere, only a pickle and no `allow_pickle`.
+    """
+    local = _local_folder(name_or_path)
+    if local is not None:
+        _check_present(local, ["config.json"])
+        find_weights(local, allow_pickle=allow_pickle)
+        return local
+
+    repo = str(name_or_path)
+    conversion = KNOWN_CONVERSIONS.get(repo) if revision is None else None
+    folder = resolve(repo, files=["config.json"], optional=INDEXES, revision=revision, local_files_only=local_files_only)
+    names, from_hub = _listing(repo, folder, local_files_only)
+    if conversion and not set(LAYOUTS[0][1:]) & set(names):
+        log.info("%s: main holds no safetensors; taking their conversion at revision %s", repo, conversion)
+        return resolve_model(repo, revision=conversion, local_files_only=local_files_only, progress=progress)
+    weights = find_weights(folder, allow_pickle=allow_pickle, names=names, asked=repo)
+    # By the snapshot's own revision: the branch may have moved meanwhile, and config and weights must be of one commit.
+    return resolve(repo, files=weights.names, revision=folder.name, local_files_only=not from_hub, progress=progress)
+
+
+def revision_of(folder: Path) -> str | None:
+    """The commit a folder of the Hub's cache belongs to; None for any other folder."""
+    return folder.name if folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
+
+
+def _local_folder(name_or_path: str | Path) -> Path | None:
+    """The local folder meant, or None where the name can only be a Hub id."""
+    try:
+        path = Path(name_or_path).expanduser()
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, RuntimeError) as error:  # a name too long, a place that may not be looked into, "~nobody"
+        why = getattr(error, "strerror", None) or error
+        raise CheckpointError(
+            f"{str(name_or_path)!r:.80} cannot be opened ({why}): name a folder of this machine or a Hub id",
+            ja=f"{str(name_or_path)!r:.80} は開けません（{why}）。この計算機のフォルダか Hub の ID を指定してください",
+        ) from None
+    if is_folder:
+        return path
+    if exists:
+        raise CheckpointError(
+            f"{str(name_or_path)!r} is a file; name the folder that holds it",
+            ja=f"{str(name_or_path)!r} はファイルです。フォルダを指定してください",
+        )
+    is_id = isinstance(name_or_path, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", name_or_path, re.ASCII)
+    if not is_id:
+        raise CheckpointError(
+            f"no folder {str(name_or_path)!r}, and it is not a Hub id (those read 'owner/name')",
+            ja=f"フォルダ {str(name_or_path)!r} がありません。Hub の ID なら「所有者/名前」の形です",
+        )
+    return None
+
+
+def _check_present(folder: Path, files: Sequence[str]) -> None:
+    try:
+        missing = [name for name in files if not (folder / name).is_file()]
+        found = [path.name for path in folder.iterdir()] if missing else []
+    except OSError as error:
+        raise CheckpointError(
+            f"the folder {str(folder)!r} cannot be read: {error.strerror}",
+            ja=f"フォルダ {str(folder)!r} を読めません（{error.strerror}）",
+        ) from None
+    if missing:
+        raise CheckpointError(
+            f"the folder {str(folder)!r} lacks {listed(missing)}; it holds {listed(found) or 'nothing'}",
+            ja=f"フォルダ {str(folder)!r} に {listed(missing)} がありません",
+        )
+
+
+def _download(repo: str, files: Sequence[str], revision: str | None, local_files_only: bool, progress: Progress | None) -> Path:
+    """Fetch those of `files` that exist at the revision; the snapshot folder of huggingface_hub's cache."""
+    from huggingface_hub import errors, snapshot_download
+
+    with _hub_errors(repo, revision):
+        try:
+            folder = snapshot_download(
+                repo,
+                revision=revision,
+                allow_patterns=[glob.escape(name) for name in files],
+                local_files_only=local_files_only,
+                tqdm_class=_progress_class(progress) if progress else None,
+            )
+        except errors.LocalEntryNotFoundError as error:
+            if not hasattr(error, "snapshot_path"):
+                raise
+            folder = str(error.snapshot_path)  # cached in part: the caller looks whether its files are among them
+    return Path(folder)
+
+
+def _listing(repo: str, folder: Path, local_files_only: bool) -> tuple[list[str], bool]:
+    """The names of the files at a snapshot's revision and whether the Hub gave them; without it, those the cache holds."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    cached = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    if local_files_only:
+        return cached, False
+    try:
+        # Not list_repo_files, which tries again for most of a minute before it believes that nobody answers.
+        return sorted(file.rfilename for file in HfApi().model_info(repo, revision=folder.name).siblings or []), True
+    except (HfHubHTTPError, OfflineModeIsEnabled) as error:
+        log.info("%s: the Hub does not answer (%s); going by the cache", repo, type(error).__name__)
+    except Exception as error:
+        if not _is_network_error(error):
+            raise
+        log.info("%s: the Hub is out of reach (%s); going by the cache", repo, type(error).__name__)
+    return cached, False
+
+
+@contextmanager
+def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
+    """huggingface_hub's errors, said in one sentence with what to do."""
+    from huggingface_hub import errors
+
+    at = f"{repo!r}" + (f" at revision {revision!r}" if revision else "")
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise CheckpointError(
+            f"{at} asks for its conditions to be accepted on its Hub page; then log in with `hf auth login`",
+            ja=f"{at} は Hub のページで条件に同意し、ログインする必要があります",
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise CheckpointError(
+            f"no folder {repo!r} here and no model of that name on the Hub; a private one needs `hf auth login` or HF_TOKEN",
+            ja=f"{repo!r} というフォルダも Hub のモデルもありません",
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise CheckpointError(
+            f"{repo!r} has no revision {revision!r}: give a branch, a tag or a commit",
+            ja=f"{repo!r} にリビジョン {revision!r} はありません",
+        ) from error
+    except errors.LocalEntryNotFoundError as error:
+        raise _not_cached(at) from error
+    except errors.HFValidationError as error:
+        raise CheckpointError(f"no folder {repo!r}, and it is not a Hub id: {error}") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise CheckpointError(
+                f"the disk is full: {at} does not fit under HF_HOME; free some space or point HF_HOME elsewhere",
+                ja=f"ディスクの空きが足りず {at} をダウンロードできません",
+            ) from error
+        if isinstance(error, errors.HfHubHTTPError) or _is_network_error(error):
+            raise CheckpointError(
+                f"downloading {at} failed: {type(error).__name__}: {error}. What arrived is kept: try again",
+                ja=f"{at} のダウンロードに失敗しました。もう一度お試しください",
+            ) from error
+        raise
+
+
+def _not_cached(at: str, names: Sequence[str] = ()) -> CheckpointError:
+    files = listed(list(names))
+    what = f"{files} of {at}" if files else at
+    return CheckpointError(
+        f"{what} is not in the cache, and the Hub cannot be asked (offline or out of reach). Load it once while online",
+        ja=f"{at} {f'の {files} ' if files else ''}はキャッシュになく、Hub にも接続できません",
+    )
+
+
+def _is_network_error(error: Exception) -> bool:
+    """Whether the HTTP client gave up; huggingface_hub has changed that client's package between versions, so by its name."""
+    package = type(error).__module__.split(".")[0]
+    return isinstance(error, ConnectionError | TimeoutError) or package in ("httpx", "httpx2", "requests")
+
+
+def _progress_class(report: Progress) -> type:
+    """A progress bar that draws nothing and reports the furthest of huggingface_hub's byte counts."""
+    from tqdm.std import tqdm  # type: ignore[import-untyped]
+
+    class Nowhere:
+        def write(self, text: str) -> int:
+            return len(text)
+
+        def flush(self) -> None:
+            return None
+
+    reached = 0
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any):
+            self.counts_bytes = kwargs.get("unit") == "B"
+            super().__init__(*args, **{**kwargs, "file": Nowhere(), "disable": False})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            nonlocal reached
+            shown = super().update(n)
+            if self.counts_bytes and self.total and self.n > reached:
+                reached = int(self.n)
+                report(reached, int(self.total))
+            return shown
+
+    return Bar

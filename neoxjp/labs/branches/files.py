@@ -1,0 +1,150 @@
+"""A tree of branches as a file, and as rows for a page or a terminal."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from neoxjp.errors import ParameterError
+from neoxjp.labs.branches.records import AUTHORS, LONGEST_NAME, MOST_IDS, MOST_NODES, Author, Node, Tree
+from neoxjp.labs.common import savefile
+from neoxjp.labs.replay.records import params_of
+
+FORMAT, VERSION = "neoxjp-branches", 1
+MOST_BYTES = 8 * 2**20
+LONGEST_TYPED = 1_000_000  # characters
+SHOWN = 60  # characters of a branch's own text in a list
+
+LARGEST_MEMO = 2_000_000  # characters of JSON kept in a browser; it has room for about 5,000,000, and they take a third more
+
+
+class OtherVocabulary(ParameterError):
+    """A file's ids are of another vocabulary than that which is loaded."""
+
+
+def to_json(tree: Tree, most: int | None = None) -> str:
+    """The file, with the vocabulary's fingerprint, since ids mean nothing to another one.
+
+    most: characters. Where all branches are more, the one on show comes first, then the newest, each with those it hangs on; ""
+    where not even that one is within them.
+    """
+    saved = {node.key: _saved(node) for node in tree.nodes.values()}
+    sizes = {key: len(json.dumps(node)) + 2 for key, node in saved.items()}
+    head = {"vocabulary": tree.vocabulary, "current": tree.current, "next_key": tree.next_key}
+    room = None if most is None else most - len(savefile.dumps(FORMAT, VERSION, head | {"nodes": []}))
+    kept: set[int] = set()
+    first = [] if tree.current is None else [tree.current]
+    for key in (*first, *reversed(saved)):
+        new = [node.key for node in tree.path(key) if node.key not in kept]
+        size = sum(sizes[one] for one in new)
+        if room is None or size <= room:
+            kept.update(new)
+            room = None if room is None else room - size
+        elif key == tree.current:
+            return ""
+    return savefile.dumps(FORMAT, VERSION, head | {"nodes": [node for key, node in saved.items() if key in kept]})
+
+
+def _saved(node: Node) -> dict[str, Any]:
+    """A branch for the file; what only some have is left out where it is empty."""
+    found = dataclasses.asdict(node)
+    return {name: value for name, value in found.items() if value or name not in ("cut", "typed")}
+
+
+def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
+    """The tree in a file.
+
+    Raises ParameterError: too large, damaged, of a later version, of another vocabulary. One sentence; nothing else happens.
+    """
+    found = savefile.loads(data, FORMAT, VERSION, MOST_BYTES)
+    with savefile.reading(FORMAT):
+        if found["vocabulary"] != vocabulary:
+            raise OtherVocabulary(
+                "the file's ids are of another vocabulary than the one that is loaded: load the model they were written with",
+                ja="このファイルの ID は、読み込まれているものとは別の語彙のものです。書いたときのモデルを読み込んでください。",
+            )
+        given = found["nodes"]
+        if not isinstance(given, list) or len(given) > MOST_NODES:
+            raise ValueError(f"nodes is not a list of at most {MOST_NODES}")
+        next_key = savefile.whole(found["next_key"], 0, 2**53, "next_key")
+        nodes: dict[int, Node] = {}
+        lengths: dict[int, int] = {}  # of the whole text
+        total = 0
+        for item in given:
+            node = _node(item, nodes, lengths, next_key, vocab_size)
+            nodes[node.key] = node
+            lengths[node.key] = node.place + len(node.ids)
+            total += len(node.ids)
+        if total > MOST_IDS:
+            raise ValueError(f"it has more than {MOST_IDS} ids")
+        current = found["current"]
+        if current is not None and (type(current) is not int or current not in nodes):
+            raise ValueError("current is no branch")
+        return Tree(nodes, current, next_key, vocabulary)
+
+
+def _node(item: Any, nodes: dict[int, Node], lengths: dict[int, int], next_key: int, vocab_size: int) -> Node:
+    """One branch, its parent among `nodes`."""
+    key = savefile.whole(item["key"], max(nodes, default=-1) + 1, next_key - 1, "key")
+    parent = item["parent"]
+    if parent is not None and (type(parent) is not int or parent not in nodes):
+        raise ValueError("a branch hangs on one that is not there")
+    author: Author = item["author"]
+    if author not in AUTHORS:
+        raise ValueError("author is none of " + ", ".join(AUTHORS))
+    seed, typed = item["seed"], savefile.string(item.get("typed", ""), LONGEST_TYPED, "typed")
+    if typed and parent is not None:
+        raise ValueError("typed stands at a branch that hangs on another")
+    place = savefile.whole(item["place"], 0, 0 if parent is None else lengths[parent], "place")
+    return Node(
+        key=key,
+        parent=parent,
+        place=place,
+        ids=savefile.ids(item["ids"], vocab_size, MOST_IDS, "ids"),
+        author=author,
+        name=savefile.string(item["name"], LONGEST_NAME, "name"),
+        seed=None if seed is None else savefile.whole(seed, 0, 2**63 - 1, "seed"),
+        params=None if item["params"] is None else params_of(item["params"]),
+        cut=savefile.whole(item.get("cut", 0), 0, place, "cut"),
+        typed=typed,
+    )
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A branch in a list."""
+
+    key: int
+    parent: int | None
+    depth: int
+    name: str
+    author: Author
+    place: int
+    tokens: int  # its own
+    length: int  # of the whole text, in tokens
+    begins: str  # the first characters of its own text
+    current: bool
+
+
+def listed(tree: Tree, tokenizer: Any) -> list[Listed]:
+    """All branches, a parent right before its children."""
+    lengths: dict[int, int] = {}
+    rows = []
+    for depth, node in tree.walk():
+        lengths[node.key] = node.place + len(node.ids)
+        begins = (node.typed or tokenizer.decode(node.ids[:SHOWN]))[:SHOWN]
+        rows.append(
+            Listed(
+                node.key,
+                node.parent,
+                depth,
+                node.name,
+                node.author,
+                node.place,
+                len(node.ids),
+                lengths[node.key],
+                begins,
+                node.key == tree.current,
+            )
+        )
+    return rows

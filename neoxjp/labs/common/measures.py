@@ -1,0 +1,61 @@
+"""A written text in numbers: how much it repeats itself, how likely the model found it, what a character of it costs."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neoxjp.engine.records import Step
+
+RUN = 10  # ids; a text that holds one run of so many again and again goes in a circle
+LN2 = math.log(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """One text as the model wrote it. All numbers but the repetition are of the model's own distribution, before any filter."""
+
+    tokens: int
+    characters: int
+    distinct_1: float  # different ids over all of them (distinct-n, arXiv 1510.03055)
+    distinct_2: float  # the same of pairs
+    distinct_3: float
+    repeats: int  # how often the most frequent run of ten ids comes in the last half; more than two: it goes in a circle
+    mean_logprob: float | None  # nats a token; None without a token
+    bits_per_character: float | None  # None without a character
+
+
+def measure(steps: Sequence[Step]) -> Measures:
+    """Count the steps of one text, the end token included: it has a price, and no characters."""
+    ids = [step.id for step in steps]
+    logprobs = [step.logprob for step in steps if step.logprob is not None]
+    characters = sum(len(step.text) for step in steps)
+    nats = 0.0 - math.fsum(logprobs)
+    return Measures(
+        tokens=len(steps),
+        characters=characters,
+        distinct_1=distinct(ids, 1),
+        distinct_2=distinct(ids, 2),
+        distinct_3=distinct(ids, 3),
+        repeats=repeats(ids[len(ids) // 2 :]),
+        mean_logprob=-nats / len(logprobs) if logprobs else None,
+        bits_per_character=nats / LN2 / characters if characters else None,
+    )
+
+
+def repeats(ids: Sequence[int], run: int = RUN) -> int:
+    """How often the most frequent run of `run` ids comes. (1, 2, 1, 2, 1) with runs of 2 → 2."""
+    counted = Counter(tuple(ids[start : start + run]) for start in range(len(ids) - run + 1))
+    return max(counted.values(), default=0)
+
+
+def distinct(ids: Sequence[int], run: int = 2) -> float:
+    """distinct-n (arXiv 1510.03055): different runs of `run` ids over all of them; 1.0 for a text too short to have one."""
+    runs = [tuple(ids[start : start + run]) for start in range(len(ids) - run + 1)]
+    return len(set(runs)) / len(runs) if runs else 1.0
+
+
+def first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
+    """The first place where two sequences differ; of a sequence and its beginning the length of that; None: they are equal."""
+    place = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return None if place == len(one) == len(other) else place

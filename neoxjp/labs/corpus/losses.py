@@ -1,0 +1,142 @@
+"""What decoding would not give back of a text, by reason, with examples: 慶應 → 慶応, a full-width blank → a blank, × → ǀ.
+
+The same as walking through `tokenizer.analyze`, without walking through all of it: no token reaches over a blank or the end of a
+line, so the text falls into stretches; those that decoding gives back are done with, and each different one of the others is
+analysed once. Blanks are counted by themselves.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from neoxjp.tokenizer.fast_encode import Scanner
+from neoxjp.tokenizer.normalize import DASHES, EmojiTable, findable
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+REASONS = ("folded", "blank", "newline", "dash", "symbol", "emoji", "other")
+"""Another spelling of the same id; a blank of another width; CR LF; — and − made ー; a class of symbols; an emoji's first."""
+
+LISTED = 60  # losses listed
+EXAMPLES = 3  # places shown for each
+AROUND = 12  # characters shown before and behind
+_BLANK = re.compile("[ \t\n]")
+_DASHES = {old for old, _ in DASHES}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A place where something is lost."""
+
+    before: str
+    text: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One way in which a text comes back changed."""
+
+    reason: str  # one of REASONS
+    text: str  # what stood there
+    back: str  # what decoding writes
+    count: int  # how often
+    characters: int  # of `text`, all occurrences together
+    examples: tuple[Example, ...]
+
+
+class Losses:
+    """Counts what is lost of texts that come in pieces."""
+
+    def __init__(self, tokenizer: GPTNeoXJapaneseTokenizer):
+        self._tokenizer = tokenizer
+        vocabulary = tokenizer.vocabulary
+        # Where a spelling can hold a blank's tag or a part of it, a token may reach over a blank; then all is analysed.
+        fits = Scanner.fits(vocabulary, EmojiTable(findable(vocabulary.emoji)))
+        self._apart = fits and not tokenizer.compat and not tokenizer.do_clean_text
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._examples: dict[tuple[str, str, str], list[Example]] = {}
+
+    @property
+    def characters(self) -> int:
+        """Characters of the text that do not come back."""
+        return sum(self.by_reason.values())
+
+    @property
+    def by_reason(self) -> dict[str, int]:
+        counted = dict.fromkeys(REASONS, 0)
+        for (reason, text, _), count in self._counts.items():
+            counted[reason] += len(text) * count
+        return {reason: number for reason, number in counted.items() if number}
+
+    @property
+    def kinds(self) -> int:
+        return len(self._counts)
+
+    def listed(self) -> tuple[Loss, ...]:
+        """The most frequent ones."""
+        return tuple(
+            Loss(*key, count, len(key[1]) * count, tuple(self._examples.get(key, ())))
+            for key, count in sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:LISTED]
+        )
+
+    def add(self, texts: list[str], ids: "list[np.ndarray]") -> None:
+        """Count more texts, with the ids (T,) of each."""
+        import numpy as np
+
+        if not texts:
+            return
+        joined = "\n".join(texts)
+        even = "\n".join(text.replace("\r\n", "\n").replace("\r", "\n").replace("\u3000", " ") for text in texts)
+        line = np.array([self._tokenizer.vocabulary.ids["<BR>"]], np.int64)
+        back = self._tokenizer.decode(np.concatenate([part for some in ids for part in (some, line)][:-1]))
+        if back == joined:
+            return
+        stretches, written = _BLANK.split(even), _BLANK.split(back)
+        if not self._apart or len(stretches) != len(written):
+            for text in texts:
+                self._analyse(text, 1)
+            return
+        both, either, wide = (sum(text.count(blank) for text in texts) for blank in ("\r\n", "\r", "\u3000"))
+        self._note(("newline", "\r\n", "\n"), both, texts)
+        self._note(("newline", "\r", "\n"), either - both, texts)
+        self._note(("blank", "\u3000", " "), wide, texts)
+        for text, count in Counter(a for a, b in zip(stretches, written, strict=True) if a != b).items():
+            self._analyse(text, count)
+
+    def _note(self, key: tuple[str, str, str], count: int, texts: list[str]) -> None:
+        if count:
+            self._counts[key] += count
+            if key not in self._examples:
+                text = next(text for text in texts if key[1] in text)
+                self._show(key, text, text.index(key[1]), text.index(key[1]) + len(key[1]))
+
+    def _analyse(self, text: str, count: int) -> None:
+        for (start, end), tokens in groupby(self._tokenizer.analyze(text), key=lambda token: (token.start, token.end)):
+            group = list(tokens)
+            if not any(token.lossy for token in group):
+                continue
+            lost = text[start:end]
+            first = group[0]
+            if first.folded:
+                reason = "folded"
+            elif first.kind == "blank":
+                reason = "newline" if "\r" in lost else "blank"
+            elif first.kind in ("symbol", "emoji"):
+                reason = first.kind
+            else:
+                reason = "dash" if not _DASHES.isdisjoint(lost) else "other"
+            key = (reason, lost, "".join(token.text for token in group))
+            self._counts[key] += count
+            if len(self._examples.get(key, ())) < EXAMPLES:
+                self._show(key, text, start, end)
+
+    def _show(self, key: tuple[str, str, str], text: str, start: int, end: int) -> None:
+        example = Example(text[max(start - AROUND, 0) : start], text[start:end], text[end : end + AROUND])
+        known = self._examples.setdefault(key, [])
+        if example not in known:
+            known.append(example)

@@ -1,0 +1,71 @@
+"""The list of features: one row is one folder of `labs/`.
+
+The page, the endpoints, the command line and the README find a feature here. A folder may have `section.py` (components and
+events), `endpoints.py`, `command.py`, `strings.py`, `style.css` and `script.js`; what it has not is left out.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.resources import files
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Literal
+
+Tab = Literal["tokenize", "generate"]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One folder: `Feature("heat_map", "generate")` is `neoxjp/labs/heat_map/`."""
+
+    name: str  # of the folder; also the key of its section on the page and in links
+    tab: Tab | None  # whose lab shows its section; None: it has no section of its own
+    package: str = "neoxjp.labs"
+
+    def module(self, file: str) -> ModuleType | None:
+        """`module("section")` → the module `section.py`, imported now; None where the folder has none."""
+        name = f"{self.package}.{self.name}.{file}"
+        return import_module(name) if find_spec(name) else None
+
+    def text(self, file: str) -> str:
+        """`text("style.css")` → the file's text; "" where the folder has none."""
+        found = files(f"{self.package}.{self.name}") / file
+        return found.read_text(encoding="utf-8") if found.is_file() else ""
+
+
+FEATURES = (
+    Feature("spellings", "tokenize"),
+    Feature("why_this_cut", "tokenize"),
+    Feature("round_trip", "tokenize"),
+    Feature("vocabulary_browser", "tokenize"),
+    Feature("corpus", "tokenize"),
+    Feature("sampling_trace", "generate"),
+    Feature("branches", "generate"),
+    Feature("heat_map", "generate"),
+    Feature("side_by_side", "generate"),
+    Feature("beams", "generate"),
+    Feature("inside", "generate"),
+    Feature("replay", "generate"),
+    Feature("share_link", None),
+)
+"""In the order of the page."""
+
+
+def sections(features: Iterable[Feature], tab: Tab) -> Mapping[str, ModuleType]:
+    """The section modules of one tab by feature name, in order."""
+    found = {feature.name: feature.module("section") for feature in features if feature.tab == tab}
+    return {name: module for name, module in found.items() if module is not None}
+
+
+def strings(features: Iterable[Feature]) -> list[Mapping[str, tuple[str, str]]]:
+    """The tables of strings of all features: key → (Japanese, English)."""
+    modules = (feature.module("strings") for feature in features)
+    return [module.STRINGS for module in modules if module is not None]
+
+
+def each_module(features: Iterable[Feature], file: str, call: Callable[[ModuleType], None]) -> None:
+    """Call a function with each feature's module of that name, where it has one."""
+    for feature in features:
+        if (module := feature.module(file)) is not None:
+            call(module)

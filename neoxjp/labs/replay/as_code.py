@@ -1,0 +1,178 @@
+"""A generation as code to copy: Python, curl, gradio_client. What is run is what was run: the same ids, settings and seed.
+
+Where the way cannot say it (the page's API knows no end tokens of one's own), the code says so in a comment, and `Code.caveats`
+by key.
+"""
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from neoxjp.labs.replay.records import BUNDLED, State
+from neoxjp.sampling.sampler import SamplingParams
+
+if TYPE_CHECKING:
+    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+
+Way = Literal["python", "curl", "gradio_client"]
+WAYS: tuple[Way, ...] = ("python", "curl", "gradio_client")
+Caveat = Literal["eos", "deadline", "beside"]
+CAVEATS: dict[Caveat, str] = {
+    "eos": "the API knows no end tokens of one's own: the model's are used",
+    "deadline": "there was a deadline: it is left out",
+    "beside": "other requests ran beside it, and this model's numbers depend on them in their last digits",
+}
+URL = "http://127.0.0.1:7860"
+SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p")
+PENALTIES = ("repetition_penalty", "no_repeat_ngram_size", "min_new_tokens")
+
+
+@dataclass(frozen=True)
+class Code:
+    """Something to copy."""
+
+    way: Way
+    code: str
+    caveats: tuple[Caveat, ...]  # why it may write another text
+
+
+def as_code(state: State, tokenizer: "GPTNeoXJapaneseTokenizer", way: Way, url: str = URL) -> Code:
+    """The code that writes `state` again. url: of a running page, for curl and gradio_client."""
+    caveats: list[Caveat] = ["deadline"] if state.params.deadline_s is not None else []
+    if state.beside and not state.steady:
+        caveats.append("beside")
+    text = _prompt(state, tokenizer)
+    if way == "python":
+        five_lines = not state.params.stop
+        code = _five_lines(state, text) if five_lines else _engine(state, text)
+    else:
+        if state.params.eos_token_id is not None:
+            caveats.append("eos")
+        code = (_curl if way == "curl" else _client)(_api(state, text), url.rstrip("/"))
+    notes = [f"# {CAVEATS[caveat]}" for caveat in caveats]
+    return Code(way, "\n".join([*notes, code]), tuple(caveats))
+
+
+def _prompt(state: State, tokenizer: "GPTNeoXJapaneseTokenizer") -> str | None:
+    """The text that is cut into the prompt's ids; None: there is none, such as after going on from ids that the model wrote."""
+    if state.prompt_ids == (tokenizer.bos_token_id,):
+        return ""
+    text = tokenizer.decode(state.prompt_ids)
+    return text if tuple(tokenizer.encode(text)) == state.prompt_ids else None
+
+
+def _loading(state: State) -> list[str]:
+    """The lines that load model and tokenizer as they were."""
+    name, setup = "bundled_path()" if state.name == BUNDLED else repr(state.name), state.setup
+    revision = f", revision={state.revision!r}" if state.revision else ""
+    # float16 by name packs the linears on a CPU; unpacked there, it is what "auto" found in the file.
+    as_stored = setup.dtype == "float16" and setup.device == "cpu" and not setup.packed
+    dtype = "" if as_stored or (setup.quantization and setup.dtype == "float16") else f", dtype={setup.dtype!r}"
+    quantization = f", quantization={setup.quantization!r}" if setup.quantization else ""
+    device = ', device_map="cuda"' if setup.device != "cpu" else ""
+    kernel = f", attn_implementation={setup.implementation!r}" if setup.implementation != "auto" else ""
+    return [
+        f"model = GPTNeoXJapaneseForCausalLM.from_pretrained({name}{revision}{dtype}{quantization}{device}{kernel})",
+        f"tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained({name}{revision})",
+    ]
+
+
+def _bundled(state: State) -> list[str]:
+    return ["from neoxjp.weights.loader import bundled_path"] if state.name == BUNDLED else []
+
+
+def _changed(params: SamplingParams, names: tuple[str, ...]) -> dict[str, Any]:
+    """Those of the settings that are not at their default."""
+    plain = SamplingParams()
+    return {name: getattr(params, name) for name in names if getattr(params, name) != getattr(plain, name)}
+
+
+def _written(arguments: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+
+
+def _settings(params: SamplingParams) -> dict[str, Any]:
+    """The settings by the names that `generate` and SamplingParams share."""
+    settings: dict[str, Any] = {}
+    if not params.greedy:
+        settings |= {"do_sample": True} | _changed(params, SAMPLING) | {"seed": params.seed}
+    settings |= _changed(params, PENALTIES) | {"max_new_tokens": params.max_new_tokens}
+    if params.eos_token_id is not None:
+        settings["eos_token_id"] = params.eos_token_id
+    return settings
+
+
+def _five_lines(state: State, text: str | None) -> str:
+    """As the model's card does it."""
+    head = ["from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer", *_bundled(state)]
+    prompt = f'input_ids = tokenizer({text!r}, return_tensors="pt").input_ids'
+    if not text:  # no text is cut into these ids
+        head = ["import torch", "", *head]
+        prompt = f"input_ids = torch.tensor([{list(state.prompt_ids)}])"
+    lines = [
+        *head,
+        "",
+        *_loading(state),
+        prompt,
+        f"gen_tokens = model.generate(input_ids, {_written(_settings(state.params))})",
+        "print(tokenizer.batch_decode(gen_tokens, skip_special_tokens=True)[0])",
+    ]
+    return "\n".join(lines)
+
+
+def _engine(state: State, text: str | None) -> str:
+    """With stop strings, which are the engine's."""
+    ids = f"tokenizer.encode({text!r})" if text else repr(list(state.prompt_ids))
+    lines = [
+        "from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams",
+        *_bundled(state),
+        "",
+        *_loading(state),
+        f"prompt_ids = {ids}",
+        f"params = SamplingParams({_written(_settings(state.params) | {'stop': state.params.stop})})",
+        "request = Engine(model, tokenizer).submit(prompt_ids, params)",
+        'continuation = "".join(step.text for step in request)',
+        "print(tokenizer.decode(prompt_ids, skip_special_tokens=True) + continuation)",
+    ]
+    return "\n".join(lines)
+
+
+def _api(state: State, text: str | None) -> dict[str, Any]:
+    """The arguments of the page's endpoint /generate, all of them that change the text."""
+    params = state.params
+    arguments: dict[str, Any] = {"prompt": text or ""}
+    if text is None:
+        arguments["ids"] = list(state.prompt_ids)
+    arguments["max_new_tokens"] = params.max_new_tokens
+    arguments |= {name: getattr(params, name) for name in SAMPLING}
+    if params.greedy:
+        arguments["temperature"] = 0.0
+    arguments |= {name: getattr(params, name) for name in PENALTIES} | {"seed": params.seed}
+    if params.stop:
+        arguments["stop"] = list(params.stop)
+    return arguments
+
+
+def _curl(arguments: dict[str, Any], url: str) -> str:
+    body = shlex.quote(json.dumps(arguments, ensure_ascii=False))
+    lines = [
+        f"curl -s {shlex.quote(url + '/gradio_api/call/v2/generate')} -H 'Content-Type: application/json' \\",
+        f"  -d {body} \\",
+        "  | cut -d '\"' -f 4 \\",  # {"event_id": "…"}
+        f"  | {{ read -r event; curl -sN {shlex.quote(url)}/gradio_api/call/generate/$event; }}",
+    ]
+    return "\n".join(lines)
+
+
+def _client(arguments: dict[str, Any], url: str) -> str:
+    lines = [
+        "from gradio_client import Client",
+        "",
+        f"client = Client({url!r}, verbose=False)",
+        f'job = client.submit({_written(arguments)}, api_name="/generate")',
+        "for answer in job:",
+        "    pass",
+        'print(answer["text"])',
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,138 @@
+"""What does one text cost in its spellings, over many tokenizers? Rows are spellings, columns are tokenizers.
+
+    columns = open_columns(["neoxjp", "bytes", "tekken"], tokenizer)
+    found = matrix(spellings("東京都", keys=ALL_KEYS), columns)
+    found.cells[1][0].counts.tokens          # hiragana, by ours
+
+A tokenizer that cannot be opened keeps its column, with the reason, and spoils no other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from neoxjp import compare as peers
+from neoxjp.compare.analysis import SEPARATOR, Comparison, counts
+from neoxjp.errors import NeoxjpError
+from neoxjp.japanese.kanji_forms import Unsure, unstable, unsure
+from neoxjp.japanese.readings import OWN_KEYS, Spelling
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+
+
+@dataclass(frozen=True)
+class Column:
+    """A tokenizer of the matrix."""
+
+    key: str  # what open_peer takes
+    title: str
+    peer: peers.Peer | None = None  # None: it is not open
+    problem: NeoxjpError | None = None  # why it could not be opened
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Spellings × tokenizers."""
+
+    spellings: tuple[Spelling, ...]
+    columns: tuple[Column, ...]
+    cells: tuple[tuple[Comparison | None, ...], ...]  # cells[row][column]; None where the column is not open
+
+    def changed(self, row: int) -> bool:
+        """Whether a spelling differs from the first row, the text as written. That row and the user's own count as changed."""
+        spelling = self.spellings[row]
+        return row == 0 or spelling.key in OWN_KEYS or spelling.text != self.spellings[0].text
+
+    @property
+    def largest(self) -> int:
+        """The most tokens of a cell: the end of the common scale."""
+        return max((cell.counts.tokens for row in self.cells for cell in row if cell), default=0)
+
+
+def open_columns(
+    keys: Sequence[str], tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = False, local_files_only: bool = False
+) -> list[Column]:
+    """The tokenizers of some keys, each once, opened or with the reason why not."""
+    found = []
+    for key in dict.fromkeys(keys):
+        title = peers.offer(key).title
+        try:
+            peer = peers.open_peer(key, tokenizer, public=public, local_files_only=local_files_only)
+            found.append(Column(key, title, peer))
+        except NeoxjpError as error:
+            found.append(Column(key, title, problem=error))
+    return found
+
+
+def matrix(spelled: Sequence[Spelling], columns: Sequence[Column]) -> Matrix:
+    """Each spelling with each tokenizer. A cell's ratio is to the first spelling with the same tokenizer.
+
+    A tokenizer that refuses one of the spellings (some have no token for unknown characters) is closed for all of them.
+    """
+    asked = [_cells(column, spelled) for column in columns]
+    rows = [tuple(cells[row] for _, cells in asked) for row in range(len(spelled))]
+    return Matrix(tuple(spelled), tuple(column for column, _ in asked), tuple(rows))
+
+
+def _cells(column: Column, spelled: Sequence[Spelling]) -> tuple[Column, list[Comparison | None]]:
+    """The column and its cells, one for each spelling."""
+    cells: list[Comparison | None] = [None] * len(spelled)
+    if column.peer is None:
+        return column, cells
+    base = 0
+    for row, spelling in enumerate(spelled):
+        try:
+            pieces = tuple(column.peer.pieces(spelling.text))
+        except NeoxjpError as error:
+            return replace(column, peer=None, problem=error), [None] * len(spelled)
+        counted = counts(spelling.text, pieces)
+        base = counted.tokens if row == 0 else base
+        ratio = counted.tokens / base if base else None
+        cells[row] = Comparison(spelling.key, column.title, spelling.text, pieces, counted, ratio)
+    return column, cells
+
+
+def records(found: Matrix, *, by: str = "key") -> list[dict[str, Any]]:
+    """A plain record for each cell, row by row: what the API, the command line and the CSV give.
+
+    `by`: the column's field that names a tokenizer. In a column that is not open the numbers are None and "error" says why.
+    """
+    made = []
+    for spelling, row in zip(found.spellings, found.cells, strict=True):
+        for column, cell in zip(found.columns, row, strict=True):
+            size = cell.counts if cell else None
+            made.append(
+                {
+                    "spelling": spelling.key,
+                    "tokenizer": getattr(column, by),
+                    "tokens": size and size.tokens,
+                    "characters": len(spelling.text),
+                    "utf8_bytes": len(spelling.text.encode("utf-8", "surrogatepass")),
+                    "characters_per_token": size and round(size.characters_per_token, 3),
+                    "ratio": round(cell.ratio, 3) if cell and cell.ratio is not None else None,
+                    "text": spelling.text,
+                    "pieces": cell and SEPARATOR.join(piece.text for piece in cell.pieces),
+                    "error": str(column.problem) if column.problem else None,
+                }
+            )
+    return made
+
+
+def shared_starts(row: Sequence[Comparison | None]) -> set[int]:
+    """Where a piece starts in every tokenizer of a row: the cuts on which all agree. The start of the text is one."""
+    starts = [{piece.start for piece in cell.pieces} for cell in row if cell]
+    return set.intersection(*starts) if starts else set()
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What a spelling in old or new kanji cannot promise."""
+
+    unsure: tuple[Unsure, ...] = ()
+    unstable: str = ""  # compatibility characters, which NFC turns back
+
+
+def doubts(written: str, spelling: Spelling) -> Doubts:
+    """The doubts of a spelling of the text `written`; none where it is not one of kanji forms."""
+    if spelling.key not in ("old_kanji", "new_kanji"):
+        return Doubts()
+    return Doubts(unsure(written, spelling.text, spelling.key), unstable(spelling.text))

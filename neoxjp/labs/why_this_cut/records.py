@@ -1,0 +1,236 @@
+"""Why a text is cut where it is: what stood to choice at each place, the rule that chose, what another character would change.
+
+>>> cuts = Cuts(tokenizer, "東京都に住む")
+>>> cuts[0].rungs
+(Rung(piece='東京都', id=…, won=True, …), Rung(piece='東京', …), Rung(piece='東', …))
+
+The window of three characters moves over the text as the vocabulary is asked for it: blanks and emoji are tags by then. All spans
+are in the user's own text. Which entries would have kept a word whole stands in nearest.py.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from neoxjp.errors import ParameterError
+from neoxjp.tokenizer.normalize import AlignedText, Span
+from neoxjp.tokenizer.segment import Rule, cut, tile
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+
+WINDOW = 3  # characters that are looked at from a place on
+MOST_REPLACEMENT = 20  # characters that may be tried in the place of one
+Slot = Literal["next", "second", "third"]
+SLOTS: tuple[Slot, ...] = ("next", "second", "third")
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What the vocabulary says to the first three, two or one characters of the window."""
+
+    piece: str  # the characters as the vocabulary is asked for them: "東京都", "<SP>"
+    id: int | None  # None: not in the vocabulary
+    start: int  # span in the user's text
+    end: int
+    won: bool
+    behind: int | None  # by how much its id is larger than the winner's; None: no entry, or a tag won whatever the ids
+    partial: bool  # it ends in the middle of a tag that stands for an emoji or a blank
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One cut: what stood to choice, and what was taken."""
+
+    index: int  # which cut of the text, from 0
+    start: int  # span in the user's text of what was taken
+    end: int
+    surface: str  # the user's characters there
+    window: str  # up to three characters, as the vocabulary is asked for them
+    rungs: tuple[Rung, ...]  # longest first
+    winner: int | None  # index into rungs; None: written as a symbol or as bytes
+    rule: Rule
+    ids: tuple[int, ...]  # more than one only for bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One cut of a stretch of text."""
+
+    surface: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What another character in one place of the text would change."""
+
+    start: int  # span in the user's text of what is replaced; empty at the end of the text
+    end: int
+    was: str
+    replacement: str
+    same: bool  # the cut that was asked about stays as it is
+    place: Place  # that cut in the changed text
+    first: int  # span in the user's text outside of which every cut stays
+    last: int
+    before: tuple[Part, ...]  # the cuts of that span ...
+    after: tuple[Part, ...]  # ... and those of the changed text in its place
+
+
+class Cuts:
+    """The cuts of a text. It is cut once; each place is explained when it is asked for."""
+
+    def __init__(self, tokenizer: GPTNeoXJapaneseTokenizer, text: str):
+        self.tokenizer, self.text = tokenizer, text
+        self._places: list[tuple[AlignedText, int, int, tuple[int, ...]]] = []  # span in the aligned text, and ids
+        spans: list[Span] = []
+        for aligned in tokenizer.aligned(text):
+            ids, ends = cut(aligned.text, tokenizer.vocabulary)
+            start = first = 0
+            while first < len(ids):
+                end, last = ends[first], first + 1
+                while last < len(ids) and ends[last] == end:
+                    last += 1
+                self._places.append((aligned, start, end, tuple(ids[first:last])))
+                spans.append(aligned.span(start, end))
+                start, first = end, last
+        self.spans = tile(spans, len(text))
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    def __iter__(self) -> Iterator[Place]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> Place:
+        """The cut of that number, explained."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        aligned, start, end, ids = self._places[index]
+        rungs = self._rungs(aligned, start, end)
+        winner = next((i for i, rung in enumerate(rungs) if rung.won), None)
+        first, last = self.spans[index]
+        window = aligned.text[start : start + WINDOW]
+        return Place(index, first, last, self.text[first:last], window, rungs, winner, self._rule(rungs, winner, ids[0]), ids)
+
+    def at(self, position: int) -> int:
+        """The number of the cut that holds the character at `position` of the user's text.
+
+        Raises:
+            ParameterError: the text has no such character.
+        """
+        if not 0 <= position < len(self.text):
+            raise ParameterError(
+                f"position {position}: the text has {len(self.text)} characters, counted from 0",
+                ja=f"位置 {position} に文字がありません（全部で {len(self.text)} 文字、0 から数えます）。",
+            )
+        index = bisect_right(self.spans, position, key=lambda span: span[0]) - 1
+        while index and self.spans[index - 1] == self.spans[index]:
+            index -= 1  # a tag that the vocabulary cuts in two has one span for both halves
+        return index
+
+    def part(self, index: int) -> Part:
+        """A cut without its reasons."""
+        start, end = self.spans[index]
+        return Part(self.text[start:end], self._places[index][3])
+
+    def slot(self, index: int, which: Slot = "next") -> Span:
+        """A character that may be replaced: the one behind a cut, or the second or third of its window; empty at the end."""
+        aligned, start, end, _ = self._places[index]
+        if which == "next":
+            done = self.spans[index][1]
+            behind = next((span for span in aligned.source[end : end + WINDOW] if span[0] >= done), None)
+            return behind or (done, min(done + 1, len(self.text)))
+        distinct: list[Span] = []
+        for span in aligned.source[start:]:
+            if not distinct or distinct[-1] != span:
+                distinct.append(span)
+            if len(distinct) > SLOTS.index(which):
+                return distinct[-1]
+        return aligned.end, aligned.end
+
+    def _rungs(self, aligned: AlignedText, start: int, end: int) -> tuple[Rung, ...]:
+        text, source, vocabulary = aligned.text, aligned.source, self.tokenizer.vocabulary
+        tags = (
+            [n for n in vocabulary.tag_lengths if n > 2 and text[start : start + n] in vocabulary.ids]
+            if text[start] == "<"
+            else []
+        )
+        lengths = sorted({1, 2, WINDOW, *tags}, reverse=True)
+        best = vocabulary.ids.get(text[start:end])
+        by_tag = end - start > 2 and text[start] == "<"
+        rungs = []
+        for length in lengths:
+            stop = start + length
+            if stop > len(text):
+                continue
+            won = stop == end and best is not None
+            partial = not won and stop < len(text) and source[stop - 1] == source[stop]
+            if partial and source[start] == source[stop]:
+                continue  # a part of the tag that stands for this emoji or blank: nothing the user wrote
+            id = vocabulary.ids.get(text[start:stop])
+            behind = None if by_tag or id is None or best is None else id - best
+            rungs.append(Rung(text[start:stop], id, *aligned.span(start, stop), won, 0 if won else behind, partial))
+        return tuple(rungs)
+
+    def _rule(self, rungs: tuple[Rung, ...], winner: int | None, id: int) -> Rule:
+        kind = self.tokenizer.vocabulary.kinds[id]
+        if winner is None:
+            return "byte" if kind == "byte" else "symbol"
+        piece = rungs[winner].piece
+        if piece[0] == "<" and len(piece) > 2:
+            return "emoji" if kind == "emoji" else "blank" if kind == "blank" else "special" if kind == "special" else "tag"
+        return "smallest id" if sum(rung.id is not None and not rung.partial for rung in rungs) > 1 else "only candidate"
+
+
+def what_if(cuts: Cuts, index: int, replacement: str, which: Slot = "next") -> WhatIf:
+    """What changes where another text stands in one place: 東京│都 with 府 for 都.
+
+    Args:
+        index: the cut that is asked about.
+        replacement: what stands there instead; "" takes the character away.
+        which: the character that is replaced, see `Cuts.slot`.
+
+    Raises:
+        ParameterError: the replacement is longer than `MOST_REPLACEMENT` characters.
+    """
+    if len(replacement) > MOST_REPLACEMENT:
+        raise ParameterError(
+            f"a replacement of {len(replacement)} characters: try at most {MOST_REPLACEMENT}",
+            ja=f"{len(replacement)} 文字あります。試せるのは {MOST_REPLACEMENT} 文字までです。",
+        )
+    if which not in SLOTS:
+        raise ParameterError(f"which={which!r}: choose one of {', '.join(map(repr, SLOTS))}")
+    text = cuts.text
+    start, end = cuts.slot(index, which)
+    changed = Cuts(cuts.tokenizer, text[:start] + replacement + text[end:])
+    old, new = len(cuts), len(changed)
+    shift = len(changed.text) - len(text)
+    # What stays in front, then what stays behind: the same ids over the same characters.
+    front = 0
+    while front < min(old, new) and cuts.spans[front] == changed.spans[front] and cuts.part(front) == changed.part(front):
+        front += 1
+    back = 0
+    while back < min(old, new) - front:
+        first, last = cuts.spans[old - 1 - back]
+        moved = (first + shift, last + shift) == changed.spans[new - 1 - back]
+        if not moved or cuts.part(old - 1 - back) != changed.part(new - 1 - back):
+            break
+        back += 1
+    before, after = range(front, old - back), range(front, new - back)
+    first = cuts.spans[front][0] if front < old else len(text)
+    last = cuts.spans[old - back][0] if back else len(text)
+    place = cuts.spans[index][0]
+    here = changed[changed.at(min(place, len(changed.text) - 1))]
+    same = here.start == place and cuts.part(index) == Part(here.surface, here.ids)
+    return WhatIf(
+        start,
+        end,
+        text[start:end],
+        replacement,
+        same,
+        here,
+        first,
+        max(first, last),
+        tuple(map(cuts.part, before)),
+        tuple(map(changed.part, after)),
+    )

@@ -1,0 +1,163 @@
+"""Beam search over one prompt: the n likeliest texts that were kept in sight, found step by step.
+
+Chooses as the `generate` of transformers 5 does (`early_stopping` and `length_penalty` included), one prompt at a time, so a
+prompt's result does not depend on its neighbours. With sampling, the continuations are drawn instead of taken from the top.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from neoxjp.model.attention import KVCache
+from neoxjp.sampling.sampler import SamplingParams, filtered, require_numbers
+
+PREFILL = 256  # ids of the prompt a forward
+
+
+@dataclass(frozen=True)
+class BeamParams:
+    """How wide to search and how to compare texts of different lengths."""
+
+    num_beams: int  # texts kept in sight
+    max_new_tokens: int
+    eos_ids: tuple[int, ...] = ()  # the ids that end a text
+    length_penalty: float = 1.0  # a text's score is its log probability (nats) / length ** this; above 0 favours long ones
+    early_stopping: bool | Literal["never"] = False  # True: stop at n finished texts; False: when none is likely to beat them
+
+
+@dataclass(frozen=True)
+class Text:
+    """A finished text: its new ids, the end token included, and its score (nats, after the length penalty)."""
+
+    ids: tuple[int, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one step of the search weighed and chose, for who looks on. Scores are sums of log probabilities (nats)."""
+
+    count: int  # new ids of each text after this step
+    parents: tuple[int, ...]  # the running text that each continuation belongs to: a place in the `kept` of the step before
+    ids: tuple[int, ...]  # its new id
+    scores: tuple[float, ...]  # its sum, before the length penalty
+    ends: tuple[bool, ...]  # its text is complete: an end token, or the last id there is room for
+    kept: tuple[int, ...]  # the continuations that run on, the best first; of the last step: that would have
+    finished: tuple[Text, ...]  # the best complete texts so far, best first
+    over: bool  # nothing runs on
+
+
+@torch.no_grad()
+def beam_search(
+    model: Any,
+    prompt: Sequence[int],
+    beams: BeamParams,
+    params: SamplingParams,
+    generator: torch.Generator | None = None,
+    watch: Callable[[Round], None] | None = None,
+) -> list[Text]:
+    """The `num_beams` best texts after `prompt`, best first.
+
+    Args:
+        model: has `new_cache()`, `device` and the network's forward.
+        prompt: at least one id.
+        params: penalties, and with do_sample the filters, applied to log probabilities (as in transformers); min_new_tokens.
+        generator: a CPU generator for do_sample.
+        watch: told what each step weighed and chose. At first one text runs and n - 1 stand in its place with scores of -1e9.
+    """
+    width = beams.num_beams
+    cache, logits = _prefill(model, prompt)
+    caches, logits = [cache] * width, logits.expand(width, -1)  # (n, V); the beams part in _follow
+    running: list[tuple[int, ...]] = [()] * width  # new ids of each beam
+    scores = torch.full(
+        (width,), -1e9
+    )  # nats, float32 as in transformers; at first only one beam counts, or all would be the same
+    scores[0] = 0.0
+    finished: list[tuple[Tensor, tuple[int, ...]]] = []  # score (), ids; best first, at most n
+
+    for count in range(1, beams.max_new_tokens + 1):  # new ids after this step
+        total = _log_probabilities(logits, prompt, running, params, beams.eos_ids) + scores[:, None]  # (n, V)
+        best, parents, ids = _continuations(total, beams, params, generator)
+        texts = [(*running[parent], id) for parent, id in zip(parents, ids, strict=True)]
+        ends = [id in beams.eos_ids or count == beams.max_new_tokens for id in ids]
+        finished += [(best[i] / count**beams.length_penalty, texts[i]) for i in range(width) if ends[i]]
+        finished = sorted(finished, key=lambda text: -float(text[0]))[:width]
+        open_best = torch.where(torch.tensor(ends), best - 1e9, best)
+        scores, kept = open_best.topk(width)
+        chosen = kept.tolist()
+        over = count == beams.max_new_tokens or (len(finished) == width and _settled(scores[0], finished[-1][0], count, beams))
+        if watch is not None:
+            complete = tuple(Text(text, float(score)) for score, text in finished)
+            watch(Round(count, tuple(parents), tuple(ids), tuple(best.tolist()), tuple(ends), tuple(chosen), complete, over))
+        if over:
+            break
+        running = [texts[i] for i in chosen]
+        caches = _follow(caches, [parents[i] for i in chosen])
+        logits = _forward(model, [text[-1:] for text in running], caches)
+    return [Text(ids, float(score)) for score, ids in finished]
+
+
+def _settled(best_running: Tensor, worst_finished: Tensor, count: int, beams: BeamParams) -> bool:
+    """Whether n finished texts are enough: no running one is expected to beat the worst of them."""
+    if beams.early_stopping is True:
+        return True
+    hopeful = beams.early_stopping == "never" and beams.length_penalty > 0
+    length = beams.max_new_tokens if hopeful else count
+    return not bool(best_running / length**beams.length_penalty > worst_finished)
+
+
+def _log_probabilities(
+    logits: Tensor, prompt: Sequence[int], running: list[tuple[int, ...]], params: SamplingParams, eos_ids: tuple[int, ...]
+) -> Tensor:
+    """Log probabilities (n, V), float32, on the CPU, after penalties and filters; these are not normalised again."""
+    logits = logits.to("cpu", torch.float32)
+    require_numbers(logits)
+    logprobs = logits.log_softmax(-1)
+    banned = eos_ids if len(running[0]) < params.min_new_tokens else ()
+    rows = zip(logprobs, running, strict=True)
+    return torch.stack([filtered(row, params, (*prompt, *text), banned) for row, text in rows])
+
+
+def _continuations(
+    total: Tensor, beams: BeamParams, params: SamplingParams, generator: torch.Generator | None
+) -> tuple[Tensor, list[int], list[int]]:
+    """Enough continuations that n do not end: their scores (K,), parents and ids. In order of score, or as drawn.
+
+    total: (n, V), the scores of all.
+    """
+    count = max(2, 1 + len(beams.eos_ids)) * beams.num_beams
+    flat = total.flatten()
+    if params.greedy:
+        best, places = flat.topk(min(count, len(flat)))
+    else:  # the order of p / Exp(1) is a draw without replacement, as arXiv 1903.06059 tells
+        noise = torch.empty(len(flat), dtype=torch.float64).exponential_(generator=generator)
+        places = (flat.double() - noise.log()).topk(min(count, len(flat))).indices
+        best = flat[places]
+    return best, (places // total.shape[1]).tolist(), (places % total.shape[1]).tolist()
+
+
+def _follow(caches: list[KVCache], parents: list[int]) -> list[KVCache]:
+    """Each beam's cache is its parent's; a cache with several followers is copied for all but the first."""
+    taken: set[int] = set()
+    followed = []
+    for cache in (caches[parent] for parent in parents):
+        followed.append(cache.fork() if id(cache) in taken else cache)
+        taken.add(id(cache))
+    return followed
+
+
+def _prefill(model: Any, prompt: Sequence[int]) -> tuple[KVCache, Tensor]:
+    """Read the prompt once: its cache, and the logits (1, V) of the next id."""
+    cache = model.new_cache()
+    for start in range(0, len(prompt), PREFILL):
+        logits = _forward(model, [prompt[start : start + PREFILL]], [cache])
+    return cache, logits
+
+
+def _forward(model: Any, ids: Sequence[Sequence[int]], caches: list[KVCache]) -> Tensor:
+    """Logits (B, V) after the new ids (B, T) of each cache."""
+    input_ids = torch.tensor([list(row) for row in ids], device=model.device)
+    return model(input_ids, past_key_values=caches, logits_to_keep=1).logits[:, -1]

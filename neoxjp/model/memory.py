@@ -1,0 +1,144 @@
+"""Whether a model fits: what its weights and one context take, what is free, and what unloading the present model gives back.
+
+All sizes in bytes. On the CPU, weights of the stored dtype stay mapped from their file: such pages count as available memory
+although the model needs them, so they are taken off while the model is to stay.
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neoxjp.errors import NeoxjpError
+
+if TYPE_CHECKING:
+    import torch
+
+    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+    from neoxjp.weights.safetensors_io import Stored
+
+
+class NoRoom(NeoxjpError, RuntimeError):
+    """The model does not fit beside the one that is loaded, or not at all."""
+
+    def __init__(self, name: str, needed: int, free: int, after_unloading: int):
+        self.needed, self.free, self.after_unloading = needed, free, after_unloading
+        if self.can_unload:
+            super().__init__(
+                f"{name!r} needs {gib(needed)} GiB, but {gib(free)} GiB are free. It fits once the present model is unloaded "
+                f"({gib(after_unloading)} GiB free then).",
+                ja=f"「{name}」には {gib(needed)} GiB 要りますが、空きは {gib(free)} GiB です。"
+                f"今のモデルを下ろせば入ります（空き {gib(after_unloading)} GiB）。",
+            )
+        else:
+            super().__init__(
+                f"{name!r} needs {gib(needed)} GiB, but at most {gib(max(free, after_unloading))} GiB are free: choose a smaller "
+                f"dtype (float16 takes half of float32, quantization int8 a quarter) or a smaller model.",
+                ja=f"「{name}」には {gib(needed)} GiB 要りますが、空きは多くても {gib(max(free, after_unloading))} GiB です。"
+                "小さい dtype（float16 は float32 の半分、int8 は 4 分の 1）か、小さいモデルを選んでください。",
+            )
+
+    @property
+    def can_unload(self) -> bool:
+        """Whether it fits once the present model is gone."""
+        return self.after_unloading >= self.needed
+
+
+def check_room(
+    name: str,
+    folder: Path,
+    dtype: "torch.dtype | None",
+    device: str,
+    present: "GPTNeoXJapaneseForCausalLM | None",
+    quantization: str | None = None,
+) -> None:
+    """Before a byte of weight is read.
+
+    Raises:
+        NoRoom: the model in `folder` does not fit into what is free on `device`.
+    """
+    needed, free = needed_bytes(folder, dtype, quantization), free_memory(device)
+    held, mapped = (0, False) if present is None else (weight_bytes(present), _is_mapped(present))
+    beside = free - (held if mapped else 0)
+    after = free if present is None or mapped else free + held
+    if needed > beside:
+        raise NoRoom(name, needed, max(beside, 0), after if present is not None else 0)
+
+
+def cpu_dtype(folder: Path) -> "torch.dtype | None":
+    """What "auto" means on a CPU: the fastest format that loses nothing of what the file stores.
+
+    16 stored bits: float16, packed where that runs; else float32 where it takes at most half of the free memory, or as stored
+    (None).
+    """
+    import torch
+
+    from neoxjp.quantization.packed_linear import Kernel, fp16_kernel
+
+    weights = [tensor for tensor in _stored(folder) if len(tensor.shape) > 1]
+    if isinstance(fp16_kernel(), Kernel) and all(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in weights):
+        return torch.float16
+    return torch.float32 if needed_bytes(folder, torch.float32) <= free_memory("cpu") // 2 else None
+
+
+def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | None = None) -> int:
+    """What the weights take in `dtype` (None: as stored) or quantized, and the cache of one full context in float32."""
+    from neoxjp.model.config import GPTNeoXJapaneseConfig
+    from neoxjp.weights.safetensors_io import INPUT
+
+    config = GPTNeoXJapaneseConfig.from_folder(folder)
+    weights = 0
+    for tensor in _stored(folder):
+        numbers = math.prod(tensor.shape)
+        if quantization is None:
+            weights += tensor.nbytes if dtype is None else numbers * dtype.itemsize
+        elif tensor.name.endswith(INPUT):  # the rows, in 16 bits, and the output made of them
+            weights += numbers * (3 if config.tie_word_embeddings else 2)
+        else:
+            weights += numbers * (1 if len(tensor.shape) > 1 else 4)
+    return weights + 2 * 4 * config.num_hidden_layers * config.hidden_size * config.max_position_embeddings
+
+
+def _stored(folder: Path) -> "Iterable[Stored]":
+    from neoxjp.hub.local import find_weights
+    from neoxjp.weights.safetensors_io import open_stored
+
+    return open_stored(find_weights(folder)).tensors.values()
+
+
+def weight_bytes(model: "GPTNeoXJapaneseForCausalLM") -> int:
+    """What the weights of a loaded model take, packed ones included; a tied weight counts once."""
+    from neoxjp.quantization.pack import packed
+
+    return sum(parameter.nbytes for parameter in model.parameters()) + sum(module.nbytes for module in packed(model))
+
+
+def free_memory(device: str = "cpu") -> int:
+    """Bytes that this process may still take: the machine's, or its container's where that is less; of a GPU its own."""
+    import psutil  # type: ignore[import-untyped]
+
+    if device.startswith("cuda") or device == "auto":
+        import torch
+
+        if torch.cuda.is_available():
+            return int(torch.cuda.mem_get_info(None if device in ("auto", "cuda") else device)[0])
+    available = int(psutil.virtual_memory().available)
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        counted = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
+        cached = int(counted["active_file"]) + int(counted["inactive_file"])  # the kernel gives these pages back when asked
+    except (OSError, ValueError, KeyError):
+        return available
+    return available if limit == "max" else max(0, min(available, int(limit) - used + cached))
+
+
+def gib(size: int) -> str:
+    """Bytes in GiB, two digits that matter: 5_360_000_000 → "5.0", 13_000_000 → "0.01"."""
+    value = size / 2**30
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+def _is_mapped(model: "GPTNeoXJapaneseForCausalLM") -> bool:
+    report = model.load_report
+    return model.device.type == "cpu" and report is not None and not report.packed and report.dtype == report.stored_dtype

@@ -1,0 +1,69 @@
+"""What goes back to a visitor or an API caller: expected errors as one sentence in the right language, values JSON can hold."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.labs.common import html as render
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.strings import COMMON, Strings, language
+
+
+def message_of(error: NeoxjpError, request: gr.Request | None) -> str:
+    """The error's sentence in the visitor's language."""
+    return error.ja or str(error) if language(request) == "ja" else str(error)
+
+
+def guarded(
+    show: Callable[..., tuple[Any, ...]],
+    *given: Any,
+    request: gr.Request,
+    empty: tuple[Any, ...],
+    strings: Strings = COMMON,
+) -> tuple[Any, ...]:
+    """What `show(*given, say)` returns; an expected error becomes a sentence in the first place, followed by `empty`."""
+    try:
+        return show(*given, strings.words(language(request)))
+    except NeoxjpError as error:
+        return (render.notice(message_of(error, request), "error"), *empty)
+
+
+def expected(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function for the API: an expected error reaches the caller as its sentence, without a traceback in the log."""
+
+    @wraps(function)
+    def call(*args: Any, **named: Any) -> Any:
+        try:
+            return plain(function(*args, **named))
+        except NeoxjpError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return call
+
+
+def plain(value: Any) -> Any:
+    """The value with U+FFFD for lone surrogates, which JSON on the wire cannot hold."""
+    if isinstance(value, str):
+        return render.whole(value)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def check_length(playground: Playground, text: str, limit: int | None = None) -> None:
+    """Raises ParameterError where a text is longer than the page takes (or `limit`), or no text at all."""
+    if not isinstance(text, str):
+        raise ParameterError(f"text={text!r}: expected a string")
+    limit = playground.limits.characters if limit is None else limit
+    if len(text) > limit:
+        raise COMMON.error(ParameterError, "t_too_long", n=f"{len(text):,}", limit=f"{limit:,}")
+
+
+def whole_numbers(**given: Any) -> None:
+    """Raises ParameterError for the first that is no whole number. Their ranges are checked elsewhere."""
+    for name, value in given.items():
+        if type(value) is not int:
+            raise ParameterError(f"{name}={value!r:.40} must be a whole number")

@@ -1,0 +1,48 @@
+"""The components of a link to the page, and what such a link restores. labs/share_link/ wires them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gradio as gr
+
+from neoxjp.page_parts.sections import Lab
+
+Tab = Literal["tokenize", "generate"]
+
+
+@dataclass(frozen=True)
+class Link:
+    """The components of a button that copies a link."""
+
+    button: gr.Button
+    note: gr.HTML
+    given: gr.Textbox  # what the browser is to copy, as JSON
+    kept: gr.Textbox  # the text that the browser remembers, where this visit is a reload
+
+
+@dataclass(frozen=True)
+class Links:
+    """The components of the row under the token view."""
+
+    link: Link
+    kinds: dict[str, gr.Button]
+    separator: gr.Textbox
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What a link restores: the text, which tabs are open, and each section's choices."""
+
+    tab: Tab
+    tabs: gr.Tabs  # of the page
+    text: gr.Textbox
+    lab: Lab
+    own: Mapping[str, Any]  # choices of the tab itself
+    growing: Sequence[gr.Slider] = ()  # those whose largest value follows the model
+
+    def parts(self) -> Iterator[tuple[str, str, Any]]:
+        """Section, short name and component of each choice."""
+        yield from ((self.tab if self.tab == "generate" else "tokens", name, component) for name, component in self.own.items())
+        for key, section in self.lab.sections.items():
+            yield from ((key, name, component) for name, component in section.linked.items())

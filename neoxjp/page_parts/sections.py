@@ -1,0 +1,64 @@
+"""The labs: under the text of a tab, one section a question, each in an inner tab of its own.
+
+A section is a file with `build`, `connect` and `endpoints`. It draws when its number `due` changes, and that changes only while
+its tab is open: typing costs what one looks at.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from neoxjp.page_parts.session import Playground
+
+Sections = Mapping[str, Any]  # a key and the module of the section; the first is open at the start
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The components of a lab."""
+
+    tabs: gr.Tabs
+    tab: dict[str, gr.Tab]
+    sections: dict[str, Any]  # what each section's `build` gave
+    due: dict[str, gr.Number]  # another number whenever that section must draw anew
+    open: gr.State  # the key of the open section
+
+
+def build(playground: Playground, modules: Sections, elem_id: str) -> Lab:
+    """Draw the sections."""
+    tab, sections, due = {}, {}, {}
+    first = next(iter(modules))
+    with gr.Tabs(selected=first, elem_id=elem_id, elem_classes="lab", overflow_behavior="wrap") as tabs:
+        for key, section in modules.items():
+            with gr.Tab(section.strings.label(f"{key}_tab"), id=key, render_children=True, elem_id=f"lab-{key}") as tab[key]:
+                sections[key] = section.build(playground)
+                due[key] = gr.Number(0, visible="hidden")
+    return Lab(tabs, tab, sections, due, gr.State(first))
+
+
+def connect(lab: Lab, modules: Sections, playground: Playground, source: Any, *shown: Any) -> None:
+    """Wire the events. `source` is what the sections look at, `shown` the events behind which the open one is drawn anew.
+
+    `source` is the text box of the Tokens tab, or the Generate tab itself.
+    """
+    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    dues = list(lab.due.values())
+
+    def ask(key: str) -> tuple[Any, ...]:
+        return tuple(time.time() if key == name else gr.skip() for name in lab.due)
+
+    for event in shown:
+        event.then(ask, lab.open, dues, **silent)
+    for key, tab in lab.tab.items():
+        tab.select(lambda key=key: (key, *ask(key)), None, [lab.open, *dues], **silent)
+    for key, section in modules.items():
+        section.connect(lab.sections[key], playground, source, lab.due[key])
+
+
+def endpoints(modules: Sections, playground: Playground) -> None:
+    """The sections' actions as API."""
+    for section in modules.values():
+        section.endpoints(playground)

@@ -1,0 +1,197 @@
+"""One visitor's texts: the one on show, the tree of branches it belongs to, and the way back and forth through all changes.
+
+Has no components and no model. The tree holds ids (neoxjp/labs/branches/records.py); what is shown of a branch, its steps with
+their alternatives, is kept beside it within a bound, and found out again where it is gone (generation/branch_texts.py).
+"""
+
+from dataclasses import InitVar, dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from neoxjp.engine.engine import Stats
+from neoxjp.engine.records import Finish, Step
+from neoxjp.errors import ParameterError
+from neoxjp.labs.branches.records import Author, History, Tree
+from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
+from neoxjp.page_parts.strings import COMMON
+from neoxjp.sampling.sampler import SamplingParams
+
+if TYPE_CHECKING:
+    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+
+MOST_TEXTS, MOST_STEPS = 200, 20_000  # kept of one visitor; a step with its alternatives is about 2 kB
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one generation added to a text: its steps from `start` up to the next part's."""
+
+    start: int  # place of its first step
+    params: SamplingParams  # all that it was written with, the seed that was used filled in
+    cut: int  # ids at the front of the text that it did not see
+    drawn: bool = True  # False: the visitor put these tokens there, or how they were written is not known; `params` says nothing
+
+
+@dataclass(frozen=True)
+class Text:
+    """A prompt and what the model made of it. Never changed: each generation makes a new one."""
+
+    prompt: str
+    prompt_ids: tuple[int, ...]  # all of them, also those that a cut hides from the model
+    steps: tuple[Step, ...]
+    base: int  # how many of the steps stood there before the last generation
+    seed: int  # of the last generation
+    serial: int  # of the model it was written by: its ids mean nothing to another vocabulary
+    cut: int = 0  # ids at the front that the last generation did not see
+    finish: Finish | None = None  # None: the stream was broken off
+    full: bool = False  # it ended because the context was full
+    stats: Stats | None = None  # of the last generation
+    steady: bool = True  # the model computes a text alike, alone and beside others
+    parts: tuple[Part, ...] = ()  # in order; what stands before the first is not known
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return self.prompt_ids + tuple(step.id for step in self.steps)
+
+    @property
+    def written(self) -> str:
+        """What the model wrote."""
+        return "".join(step.text for step in self.steps)
+
+    @property
+    def params(self) -> SamplingParams | None:
+        """What the last generation was written with, the seed that was used filled in; None: it is not known any more."""
+        return self.parts[-1].params if self.parts and self.parts[-1].drawn else None
+
+    def part_of(self, place: int) -> Part | None:
+        """The generation that wrote the step at this place; None: none did, or it is not known."""
+        found = next((part for part in reversed(self.parts) if part.start <= place), None)
+        return found if found is not None and found.drawn else None
+
+
+@dataclass
+class Writing:
+    """A visitor's state: the text on show, all branches with the changes before and behind, and whether a stream is running."""
+
+    first: InitVar[Text | None] = None  # a text to begin with
+    history: History = field(default_factory=History)
+    running: bool = False
+    stopped: bool = False
+    text: Text | None = field(default=None, init=False)  # the branch on show
+    _texts: dict[tuple[int, tuple[int, ...]], Text] = field(default_factory=dict, repr=False)  # the latest last
+    _tokenizers: dict[str, "GPTNeoXJapaneseTokenizer"] = field(default_factory=dict, repr=False)  # by vocabulary
+
+    def __post_init__(self, first: Text | None) -> None:
+        if first is not None:
+            self.keep(planted(self.tree, first, len(first.prompt_ids)), first)
+
+    @property
+    def tree(self) -> Tree:
+        return self.history.tree
+
+    def stop(self) -> None:
+        """End what is running: with its next paint the stream frees the slot and keeps what was written."""
+        self.stopped = True
+
+    def fresh(self, tokenizer: "GPTNeoXJapaneseTokenizer") -> Tree:
+        """The tree that a text of this vocabulary belongs to: the one that is there, or an empty one beside those before."""
+        vocabulary = mark_of(tokenizer)
+        self._tokenizers[vocabulary] = tokenizer
+        if self.tree.vocabulary == vocabulary:
+            return self.tree
+        return Tree(next_key=self.tree.next_key, vocabulary=vocabulary)
+
+    def tokenizer(self, tree: Tree | None = None) -> "GPTNeoXJapaneseTokenizer | None":
+        """That of a tree's vocabulary (None: this one's)."""
+        return self._tokenizers.get((tree or self.tree).vocabulary)
+
+    def keep(self, tree: Tree, text: Text | None) -> None:
+        """A changed tree and the text of its branch on show; undo leads back to the one before."""
+        self.history = self.history.keep(tree)
+        self._put(text)
+
+    def look(self, tree: Tree, text: Text | None) -> None:
+        """Another branch on show."""
+        self.history = self.history.look(tree)
+        self._put(text)
+
+    def undo(self) -> Text | None:
+        """Back to the tree before the last change; its text is None where its steps are not kept any more."""
+        if self.history.past and not self.running:
+            self.history = self.history.undo()
+            self.text = self.kept()
+        return self.text
+
+    def redo(self) -> Text | None:
+        """On to the change that was undone last."""
+        if self.history.future and not self.running:
+            self.history = self.history.redo()
+            self.text = self.kept()
+        return self.text
+
+    def kept(self, tree: Tree | None = None) -> Text | None:
+        """The text of the branch that is on show in a tree (None: this one), where it is kept."""
+        tree = tree or self.tree
+        return None if tree.current is None else self._texts.get((tree.current, tree.nodes[tree.current].ids))
+
+    def _put(self, text: Text | None) -> None:
+        self.text = text
+        current = self.tree.current
+        if text is None or current is None:
+            return
+        key = current, self.tree.nodes[current].ids
+        self._texts.pop(key, None)
+        self._texts[key] = text
+        while len(self._texts) > 1 and (len(self._texts) > MOST_TEXTS or self._steps() > MOST_STEPS):
+            del self._texts[next(iter(self._texts))]
+
+    def _steps(self) -> int:
+        """How many are in memory; branches of one text share those of its beginning."""
+        texts = self._texts.values()
+        if (most := sum(len(text.steps) for text in texts)) <= MOST_STEPS:
+            return most
+        return len({id(step) for text in texts for step in text.steps})
+
+
+def step_place(text: Text, at: Any) -> int:
+    """A step of a text. Raises ParameterError: there is none at that place (any more)."""
+    if type(at) is not int or not 0 <= at < len(text.steps):
+        raise COMMON.error(ParameterError, "branches_no_choice")
+    return at
+
+
+def planted(tree: Tree, text: Text, place: int, author: Author = "model") -> Tree:
+    """The tree with a text of which the ids from `place` on are new; those before it are the beginning of the branch on show.
+
+    Raises ParameterError where there is no room for it.
+    """
+    key, made = tree.current, text.ids[place:]
+    if key is None:
+        tree = opened(tree, text)
+        key = tree.current
+        assert key is not None
+    grown = tree.extend(key, made, author) if place == len(tree.ids(key)) else tree.grow(key, made, author, place)
+    assert grown.current is not None
+    node, part = grown.nodes[grown.current], text.parts[-1] if text.parts else None
+    if part is not None and part.drawn and len(text.prompt_ids) + part.start == node.place:  # all of it is of one generation
+        grown = grown.drawn_with(node.key, text.seed, part.params, part.cut)
+    return grown
+
+
+def opened(tree: Tree, text: Text) -> Tree:
+    """The tree with the opening of a text on show: the same one where it is there already."""
+    near = [] if tree.current is None else tree.path(tree.current)[:1]
+    for node in (*near, *reversed(list(tree.nodes.values()))):
+        if node.parent is None and node.ids == text.prompt_ids and node.typed == text.prompt:
+            return tree.show(node.key)
+    return tree.start(text.prompt_ids, typed=text.prompt)
+
+
+_marks: WeakKeyDictionary["GPTNeoXJapaneseTokenizer", str] = WeakKeyDictionary()
+
+
+def mark_of(tokenizer: "GPTNeoXJapaneseTokenizer") -> str:
+    """The fingerprint of its vocabulary, found out once."""
+    if tokenizer not in _marks:
+        _marks[tokenizer] = vocabulary_fingerprint(tokenizer)
+    return _marks[tokenizer]

@@ -1,0 +1,306 @@
+"""How a linear layer holds its weight: packed fp16 with float32 activations, or int8; and which kernel multiplies with it here.
+
+Packed weights are for inference on one device: no gradients, no state dict. int8 is symmetric: each output channel of the weight
+has one scale, each **row** of the activations its own (LLM.int8(), arXiv 2208.07339, calls this vector-wise), and sums are whole
+numbers: a row's result does not depend on its neighbours, bit for bit. The kernels are our own (native/), for which a C compiler
+must be here, fbgemm's (github.com/pytorch/FBGEMM), whose numbers ours give, and torch's.
+"""
+
+import functools
+import warnings
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from neoxjp.errors import ParameterError
+from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, most
+
+Format = Literal["float16", "int8"]
+_LARGEST_HALF = 65504.0  # what fp16 holds
+AT_ONCE = 2**20  # numbers of a weight that are quantized at a time: bounds the float32 copies
+Name = Literal["native", "fbgemm", "dynamic", "int_mm", "dequantized"]
+_FBGEMM: tuple[Name, ...] = ("fbgemm", "dynamic")  # the kernels whose packed weights are fbgemm's objects
+_OF_CPU: tuple[Name, ...] = ("native", *_FBGEMM)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A way to multiply with a packed weight here."""
+
+    name: Name
+    limit: int = 127  # the largest weight that its sums hold exactly
+    passed_over: str | None = None  # why no better one
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What becomes of each linear of a model, and of the rest."""
+
+    format: Format
+    kernel: Kernel
+    rest: torch.dtype  # of the norms and biases, and so of the activations
+    rows: torch.dtype  # of the embedding
+
+
+class PackedLinear(nn.Module):
+    """x → x · weightᵀ, (…, in_features) → (…, out_features), without a bias. There is no `.weight`."""
+
+    _values: Tensor
+    _scale: Tensor
+
+    def __init__(self, weight: Tensor, packing: Packing) -> None:
+        """Pack `weight` (out_features, in_features), of any float dtype and untouched by this."""
+        super().__init__()
+        self.out_features, self.in_features = weight.shape
+        self.format, self.kernel = packing.format, packing.kernel
+        self.nbytes = weight.numel() * (2 if packing.format == "float16" else 1)  # without an int8's scales
+        weight, kernel = weight.detach(), packing.kernel.name
+        self.forward = getattr(self, f"_{kernel}_{packing.format}" if kernel == "fbgemm" else f"_{kernel}")
+        if packing.format == "float16":
+            halves = weight.clamp(-_LARGEST_HALF, _LARGEST_HALF)
+            self._packed = NativeWeight(halves.half()) if kernel == "native" else _prepack_fp16(halves)
+            return
+        values, scale = quantize(weight, packing.kernel.limit)
+        if kernel in _OF_CPU:
+            self._packed = NativeWeight(values, scale) if kernel == "native" else _prepack_int8(values, scale)
+        else:
+            self.register_buffer("_values", values, persistent=False)
+            self.register_buffer("_scale", scale, persistent=False)
+
+    def _native(self, x: Tensor) -> Tensor:
+        if x.dim() == 2:
+            return self._packed.multiply(x)
+        return self._packed.multiply(x.reshape(-1, self.in_features)).view(*x.shape[:-1], self.out_features)
+
+    def _fbgemm_float16(self, x: Tensor) -> Tensor:
+        """fbgemm's kernels for one and two rows add up in another order: rows are filled up to where none of them runs."""
+        flat = x.reshape(-1, self.in_features)
+        rows = flat.shape[0]
+        steady = steady_rows(rows)
+        if steady == rows and x.dim() > 1:
+            return _product("linear_dynamic_fp16", x, self._packed)
+        filled = flat.new_empty(steady, self.in_features)
+        filled[:rows] = flat
+        filled[rows:] = 0.0
+        out = _product("linear_dynamic_fp16", filled, self._packed)
+        return out[:rows].view(*x.shape[:-1], self.out_features)
+
+    def _fbgemm_int8(self, x: Tensor) -> Tensor:
+        """Rows scaled to ±1 and rounded to steps of 1/127."""
+        flat = x if x.dim() == 2 else x.reshape(-1, self.in_features)
+        largest = _largest(flat)
+        out = _product("linear_with_input_q_dq_qweight_dq_output_fp32", flat / largest, 1 / 127, 128, self._packed).mul_(largest)
+        return out if x.dim() == 2 else out.view(*x.shape[:-1], self.out_features)
+
+    def _dynamic(self, x: Tensor) -> Tensor:
+        """The same where the step is taken from the range of the whole tensor: one more row makes that range [-128/127, 1]."""
+        flat = x.reshape(-1, self.in_features)
+        largest = _largest(flat)
+        pinned = F.pad(flat / largest, (0, 0, 0, 1))
+        pinned[-1, :2] = torch.tensor([1.0, -128 / 127])
+        out = torch.ops.quantized.linear_dynamic(pinned, self._packed, False)[:-1].mul_(largest)
+        return out.view(*x.shape[:-1], self.out_features)
+
+    def _int_mm(self, x: Tensor) -> Tensor:
+        flat = x.reshape(-1, self.in_features)
+        largest = _largest(flat.float())
+        values = (flat / largest * 127).round().to(torch.int8)
+        rows = len(values)
+        if rows < 32 and values.is_cuda:  # cuBLAS takes no fewer than 17
+            values = F.pad(values, (0, 0, 0, 32 - rows))
+        sums = torch._int_mm(values, self._values.t())[:rows]
+        return (sums * (self._scale * (largest / 127))).to(x.dtype).view(*x.shape[:-1], self.out_features)
+
+    def _dequantized(self, x: Tensor) -> Tensor:
+        """The weight is brought back to x's dtype each time; activations are not rounded."""
+        return F.linear(x, self._values.to(x.dtype)) * self._scale.to(x.dtype)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "PackedLinear":
+        """`.to`, `.cuda`, `.float` of the model come here; only the device may change, and not of weights packed for a CPU."""
+        self.check_move(fn)
+        super()._apply(fn, recurse)
+        if self.kernel.name not in _OF_CPU:
+            self._scale = self._scale.float()
+        return self
+
+    def check_move(self, fn: Any) -> None:
+        if self.kernel.name not in _OF_CPU:
+            return
+        moved = fn(torch.empty(0))
+        if moved.device.type != "cpu":
+            raise ParameterError(
+                f"weights packed as {self.format} stay on the CPU: load the model again with device_map for another device."
+            )
+        if moved.dtype != torch.float32:
+            raise ParameterError(
+                f"weights packed as {self.format} are multiplied with float32 activations: load the model again with "
+                f"dtype={str(moved.dtype).removeprefix('torch.')!r} for others."
+            )
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, {self.format}, {self.kernel.name}"
+
+
+def _product(name: str, *arguments: Any) -> Tensor:
+    """What one of torch's quantized operators gives.
+
+    torch asks each argument whether it overrides operators, which the object of a packed weight answers by an exception thrown
+    and caught: 8 of the 10 µs that such a call takes of itself. Nothing here overrides any.
+    """
+    with getattr(torch._C, "DisableTorchFunctionSubclass", nullcontext)():
+        return _operator(name)(*arguments)
+
+
+@functools.cache
+def _operator(name: str) -> Any:
+    """The operator without the Python around it, which takes 2 µs."""
+    packet = getattr(torch.ops.quantized, name)
+    return getattr(packet, "_op", packet)
+
+
+def _largest(x: Tensor) -> Tensor:
+    """The largest magnitude of each row, (rows, 1); a row of zeros gets a tiny number to divide by."""
+    return x.abs().amax(1, keepdim=True).clamp_(min=1e-30)
+
+
+def quantize(weight: Tensor, limit: int = 127) -> tuple[Tensor, Tensor]:
+    """(out, in) of any float dtype → int8 values of that shape in [-limit, limit], and each row's float32 scale (out,)."""
+    values = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
+    scale = torch.empty(len(weight), dtype=torch.float32, device=weight.device)
+    count = max(1, AT_ONCE // weight.shape[1])
+    for start in range(0, len(weight), count):
+        rows = slice(start, start + count)
+        part = weight[rows].float()
+        scale[rows] = part.abs().amax(1).clamp_(min=1e-30) / limit
+        values[rows] = (part / scale[rows, None]).round_().to(torch.int8)
+    return values, scale
+
+
+def available() -> dict[str, str]:
+    """What each packed format would run with on this machine's CPU."""
+    half = fp16_kernel()
+    plain = f"plain torch linears (no packed weights: {half})"
+    return {"float16": plain if isinstance(half, str) else said("float16", half), "int8": said("int8", int8_kernel("cpu"))}
+
+
+def said(format: Format, kernel: Kernel) -> str:
+    """Which kernel multiplies, in one line for people, and why no better one."""
+    how = {
+        ("float16", "native"): "float16 weights, float32 activations (native)",
+        ("int8", "native"): "int8 weights and activations (native)",
+        ("float16", "fbgemm"): "float16 weights, float32 activations (fbgemm)",
+        ("int8", "fbgemm"): "int8 weights and activations (fbgemm)",
+        ("int8", "dynamic"): "int8 weights and activations (torch's quantized linear)",
+        ("int8", "int_mm"): "int8 weights and activations (torch._int_mm)",
+        ("int8", "dequantized"): "int8 weights, brought back to floats for each product (torch)",
+    }[format, kernel.name]
+    notes = [f"weights of 7 bits: this processor's sums of 8 × 8 bits overflow (limit {kernel.limit})"] * (kernel.limit < 127)
+    notes += [kernel.passed_over] if kernel.passed_over else []
+    return "; ".join([how, *notes])
+
+
+@functools.cache
+def fp16_kernel() -> Kernel | str:
+    """The best product with packed fp16 on this CPU, found by trying; or why there is none."""
+    refused: list[str] = []
+    names: tuple[Name, ...] = ("native", "fbgemm")
+    for name in names:
+        why = _wrong_halves(name)
+        if why is None:
+            return Kernel(name, passed_over="; ".join(refused) or None)
+        refused.append(f"{name}: {why}")
+    return "; ".join(refused)
+
+
+def _wrong_halves(name: Name) -> str | None:
+    """What a kernel says or gets wrong on a small product that is exact in any order."""
+    weight = torch.arange(-64.0, 64.0).repeat(24, 2)
+    x = torch.arange(-8.0, 8.0).repeat(5, 16)
+    try:
+        found = PackedLinear(weight, Packing("float16", Kernel(name), torch.float32, torch.float32))(x)
+    except (NativeUnavailable, RuntimeError, AttributeError, NotImplementedError) as error:
+        return _first_line(error)
+    return None if torch.equal(found, x @ weight.t()) else "its product is wrong here"
+
+
+@functools.cache
+def steady_rows(rows: int) -> int:
+    """The next count from `rows` on with which fbgemm's fp16 product adds up every row in the same order: 1 → 3 with AVX2."""
+    row, packed, wanted = _order_probe()
+    for count in range(rows, rows + 8):
+        if bool((torch.ops.quantized.linear_dynamic_fp16(row.repeat(count, 1), packed) == wanted).all()):
+            return count
+    return rows
+
+
+@functools.cache
+def _order_probe() -> tuple[Tensor, Any, Tensor]:
+    """A row, a packed weight and their product in the order of the six-row kernel; one that adds otherwise rounds otherwise."""
+    draw = torch.Generator().manual_seed(0)
+    row = torch.randn(1, 256, generator=draw)
+    packed = torch.ops.quantized.linear_prepack_fp16(torch.randn(64, 256, generator=draw), None)
+    return row, packed, torch.ops.quantized.linear_dynamic_fp16(row.repeat(6, 1), packed)[:1]
+
+
+@functools.cache
+def int8_kernel(device: str) -> Kernel:
+    """The best int8 product on a device ("cpu", "cuda") that gives exact sums, found by trying.
+
+    Without VNNI, AVX2 adds two products of 8 × 8 bits in 16 and saturates: there weights of 7 bits are exact, and the
+    activations, whose outliers need the range more, keep their 8.
+    """
+    refused: list[str] = []
+    names: tuple[Name, ...] = (*_OF_CPU, "int_mm") if device == "cpu" else ("int_mm",)
+    for name in names:
+        for limit in _limits(name):
+            why = _wrong_sums(name, limit, device)
+            if why is None:
+                return Kernel(name, limit, "; ".join(refused) or None)
+        refused.append(f"{'torch._int_mm' if name == 'int_mm' else name}: {why}")
+    return Kernel("dequantized", 127, "; ".join(refused))
+
+
+def _limits(name: Name) -> tuple[int, ...]:
+    try:
+        return (most(),) if name == "native" else (127, 64)
+    except NativeUnavailable:
+        return (127,)  # trying it says why
+
+
+def _wrong_sums(name: Name, limit: int, device: str) -> str | None:
+    """What a kernel says or gets wrong on the largest sums there are: rows of ±127 against weights of ±limit."""
+    weight = torch.full((64, 256), float(limit), device=device)
+    weight[1::2] *= -1
+    weight[2::4, ::2] *= -1
+    x = torch.full((40, 256), 127.0, device=device)
+    x[1::2] *= -1
+    try:
+        linear = PackedLinear(weight, Packing("int8", Kernel(name, limit), torch.float32, torch.float32))
+        for rows in (1, 40):
+            wanted = (x[:rows].double() @ weight.double().t()).float()
+            if not torch.allclose(linear(x[:rows]), wanted, rtol=1e-5, atol=1.0):
+                return "its sums overflow here"
+    except (NativeUnavailable, RuntimeError, AttributeError, NotImplementedError) as error:
+        return _first_line(error)
+    return None
+
+
+def _prepack_fp16(weight: Tensor) -> Any:
+    return torch.ops.quantized.linear_prepack_fp16(weight.float().contiguous(), None)
+
+
+def _prepack_int8(values: Tensor, scale: Tensor) -> Any:
+    with warnings.catch_warnings():
+        # torch.ao's quantized tensors are to go, fbgemm's packed weights can be made from nothing else yet.
+        warnings.filterwarnings("ignore", message=".*[Qq]uant.*deprecat.*|.*deprecat.*[Qq]uant.*|.*TypedStorage is deprecated.*")
+        zeros = torch.zeros(len(scale), dtype=torch.int64)
+        quantized = torch._make_per_channel_quantized_tensor(values, scale.double(), zeros, 0)
+        return torch.ops.quantized.linear_prepack(quantized, None)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]

@@ -1,0 +1,170 @@
+"""The filters of sampling, one after another: a vector of logits in, after each stage what is left of it.
+
+The order is that of transformers' `generate`: repetition penalty, no-repeat n-gram, minimum length, temperature, top-k, top-p,
+min-p, typical-p. In numpy, float32: on vectors this short its calls cost a third of torch's.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.sampling.params import SamplingParams
+
+Stage = Literal[
+    "model",
+    "repetition_penalty",
+    "no_repeat_ngram",
+    "min_new_tokens",
+    "greedy",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+]
+History = Sequence[int] | np.ndarray  # ids in order, the prompt included
+HEAD = 1024  # of the vocabulary, sorted first where no top-k says how many are needed
+_MOST = float(np.finfo(np.float32).max)
+
+
+def stages(
+    logits: Tensor, params: SamplingParams, history: History, banned: Collection[int]
+) -> Iterator[tuple[Stage, np.ndarray | None, np.ndarray]]:
+    """Each stage that is switched on: its name, the ids that are left (n,), and their logits (n,) float32; ids None: all (V,).
+
+    From top-k on the candidates are few and sorted, most probable first, equals by id. Removed tokens may also stand in a full
+    vector as -inf.
+    """
+    numbers = logits.detach().to("cpu", torch.float32)  # (V,)
+    require_numbers(numbers)
+    x = numbers.numpy()
+    yield "model", None, x
+    if params.repetition_penalty != 1.0 and len(history):
+        seen = np.asarray(history, dtype=np.int64)  # an id that stands twice is written twice, with one value
+        there = x[seen]
+        x = x.copy()
+        x[seen] = np.where(there < 0, there * params.repetition_penalty, there / params.repetition_penalty)
+        yield "repetition_penalty", None, x
+    if params.no_repeat_ngram_size:
+        x = _without(x, _completing(history, params.no_repeat_ngram_size), f"no_repeat_ngram_size={params.no_repeat_ngram_size}")
+        yield "no_repeat_ngram", None, x
+    if len(banned):
+        x = _without(x, list(banned), f"min_new_tokens={params.min_new_tokens}")
+        yield "min_new_tokens", None, x
+    if params.greedy:
+        best = int(x.argmax())
+        yield "greedy", np.array([best]), x[best : best + 1]
+        return
+    if params.temperature != 1.0:
+        x = _tempered(x, params.temperature)
+        yield "temperature", None, x
+    ids: np.ndarray | None = None
+    if 0 < params.top_k < len(x):
+        ids, x = head(x, params.top_k)  # ties with the last one stay, as in transformers
+        yield "top_k", ids, x
+    if params.top_p < 1:
+        ids, x = _nucleus(ids, x, params.top_p)
+        yield "top_p", ids, x
+    if params.min_p > 0:
+        likely = np.exp(x - x.max()) >= params.min_p
+        ids, x = in_order(np.flatnonzero(likely), x[likely]) if ids is None else (ids[likely], x[likely])
+        yield "min_p", ids, x
+    if params.typical_p < 1:
+        ids, x = in_order(np.arange(len(x)), x) if ids is None else (ids, x)
+        keep = _typical(torch.from_numpy(x), params.typical_p)
+        ids, x = ids[keep], x[keep]
+        yield "typical_p", ids, x
+
+
+def require_numbers(logits: Tensor) -> None:
+    """Raise NeoxjpError where the best logit of a row (..., V) is NaN or infinite; -inf beside a finite one is allowed."""
+    if not (math.isfinite(float(logits.max())) if logits.dim() == 1 else torch.isfinite(logits.amax(-1)).all()):
+        raise NeoxjpError(
+            "the model's logits are not numbers (NaN or infinite): a weight is damaged or a half-precision sum overflowed; "
+            "load with dtype='float32', and check the model's files",
+            ja="モデルの出力が数になっていません。dtype='float32' で読み込み、モデルのファイルを確かめてください。",
+        )
+
+
+def in_order(ids: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ids in rising order and their values → most probable first, equals by id."""
+    # Sorting whole numbers is several times faster than a stable sort of floats: the value's bits, turned so that they fall as it
+    # rises, stand before the place.
+    bits = (values + np.float32(0)).view(np.int32)  # -0.0 becomes 0.0
+    falling = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) ^ -1  # from -2**31 to 2**31 - 1
+    keys = (falling << 32) | np.arange(len(values))
+    keys.sort()
+    order = keys & 0xFFFFFFFF
+    return ids[order], values[order]
+
+
+def head(x: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `size` most probable of x (V,) and what ties with the last of them: ids and values, in order. No sort of the rest."""
+    if size >= len(x):
+        return in_order(np.arange(len(x)), x)
+    least = np.partition(x, len(x) - size)[len(x) - size]
+    ids = np.flatnonzero(x >= max(least, -_MOST))  # not what is at -inf already
+    return in_order(ids, x[ids])
+
+
+def _nucleus(ids: np.ndarray | None, x: np.ndarray, top_p: float) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest set of most probable tokens whose mass reaches top_p: those with less than top_p before them.
+
+    `ids` (n,), in order, with their values; None: x is all (V,), of which only the head is sorted.
+    """
+    weights = np.exp(x - x.max())  # (n or V,) float32
+    reach = top_p * float(weights.sum(dtype=np.float64))
+    size = HEAD
+    while True:
+        some, values = (ids, x) if ids is not None else head(x, size)
+        ends = (weights if ids is not None else weights[some]).cumsum(dtype=np.float64)
+        count = 1 + int(np.searchsorted(ends[:-1], reach))
+        if ids is not None or count < len(some) or len(some) < size or size >= len(x):
+            return some[:count], values[:count]
+        size *= 8
+
+
+def _typical(x: Tensor, typical_p: float) -> np.ndarray:
+    """Which of x (n,) stay: those whose surprise is nearest the entropy, up to the mass typical_p."""
+    logp = x.log_softmax(0)
+    distance = (-logp - torch.special.entr(logp.exp()).sum()).abs()
+    near, order = distance.sort(stable=True)
+    reached = (x[order].softmax(0).cumsum(0) < typical_p).sum().clamp(max=len(x) - 1)
+    keep = distance <= near[reached]
+    keep[order[0]] = True
+    return keep.numpy()
+
+
+def _tempered(x: np.ndarray, temperature: float) -> np.ndarray:
+    if abs(float(x.max())) / temperature > _MOST:  # a tiny temperature: only distances from the best one matter
+        with np.errstate(over="ignore"):
+            return ((x - x.max()).astype(np.float64) / temperature).astype(np.float32)
+    with np.errstate(over="ignore"):  # of what is far below the best one
+        return x / np.float32(temperature) if temperature >= 1e-30 else (x / temperature).astype(np.float32)
+
+
+def _without(x: np.ndarray, banned: Sequence[int], asked: str) -> np.ndarray:
+    x = x.copy()
+    x[banned] = -math.inf
+    if not math.isfinite(x.max()):
+        raise ParameterError(
+            f"{asked} leaves none of the {len(x)} tokens; make it smaller", ja=f"{asked} では選べるトークンが残りません。"
+        )
+    return x
+
+
+def _completing(history: History, n: int) -> list[int]:
+    """The ids that would make the last n - 1 ids a run of n that was there before: [1, 2, 3, 1, 2], 3 → [3]."""
+    ids = np.asarray(history, dtype=np.int64)
+    starts = len(ids) - n + 1  # number of complete runs of n
+    if starts < 1:
+        return []
+    same = np.ones(starts, dtype=bool)
+    for offset in range(n - 1):
+        same &= ids[offset : offset + starts] == ids[starts + offset]
+    return ids[n - 1 :][same].tolist()

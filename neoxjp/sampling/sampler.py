@@ -1,0 +1,208 @@
+"""Logits and history in, one id out; and the ledger of what each filter did on the way. Pure functions on one vector.
+
+`sample` and `ledger` walk the same stages (filters.py), so the ledger cannot tell another story than the draw.
+Everything runs on the CPU in float32: a vector of 32,000 numbers is small, and one generator then means one text on any device.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neoxjp.sampling.filters import HEAD, History, Stage, head, in_order, require_numbers, stages
+from neoxjp.sampling.params import SamplingParams
+
+__all__ = [
+    "HEAD",
+    "Ledger",
+    "LedgerRow",
+    "Remaining",
+    "SamplingParams",
+    "candidates",
+    "filtered",
+    "ledger",
+    "remaining",
+    "require_numbers",
+    "sample",
+]
+
+
+def sample(
+    logits: Tensor,
+    params: SamplingParams,
+    history: History,
+    generator: torch.Generator | None,
+    banned: Collection[int] = (),
+) -> Tensor:
+    """Draw one id.
+
+    logits: the model's output for the next token (V,); any device and float type.
+    history: the ids so far in order, prompt included. banned: ids that cannot be drawn now (the end token before min_new_tokens).
+    generator: a CPU generator; exactly one uniform number is taken from it, none when greedy.
+    Returns the id: (), int64, on the CPU.
+
+    Raises ParameterError when the filters leave no token, NeoxjpError for logits that are not numbers.
+    """
+    return torch.tensor(remaining(logits, params, history, banned).draw(generator))
+
+
+def candidates(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> tuple[Tensor, Tensor]:
+    """What all filters leave: ids (n,) int64 and their probabilities (n,) float64, most probable first, equals by id."""
+    *_, (_, ids, values) = stages(logits, params, history, banned)
+    return _probable(ids, values)
+
+
+def filtered(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> Tensor:
+    """The scores (V,) float32 after all filters but the choice itself, -inf where removed: what beam search adds up."""
+    scores = logits
+    for name, ids, values in stages(logits, params, history, banned):
+        if name != "greedy":
+            scores = _spread(ids, values, len(logits))
+    return scores
+
+
+class Remaining:
+    """What the filters leave of one distribution: to draw from, and to ask for the chance of an id.
+
+    The candidates stand most probable first, equals by id; where no filter made them few, no more of them are sorted than a draw
+    needs. The numbers are the same however many are.
+    """
+
+    def __init__(self, ids: np.ndarray | None, values: np.ndarray, greedy: bool):
+        if ids is not None:
+            alive = values > -math.inf
+            ids, values = ids[alive], values[alive]
+        self._ids = ids  # (n,), sorted; None: all (V,), not sorted
+        self._values = values  # float32
+        self._greedy = greedy
+        self._weights = np.exp(values.astype(np.float64) - values.max())  # the probabilities but for a factor
+        self._total = float(self._weights.sum())
+
+    def draw(self, generator: torch.Generator | None) -> int:
+        """Inverse CDF: the id whose interval of the cumulative sum holds one uniform number. Greedy takes none."""
+        if self._greedy:
+            assert self._ids is not None
+            return int(self._ids[0])
+        return self.at(float(torch.rand((), dtype=torch.float64, generator=generator)))
+
+    def at(self, uniform: float) -> int:
+        """The id that is drawn with this uniform number of [0, 1)."""
+        aim = uniform * self._total
+        size = HEAD
+        while True:
+            ids = self._ids if self._ids is not None else head(self._values, size)[0]
+            weights = self._weights if self._ids is not None else self._weights[ids]
+            ends = weights.cumsum()
+            if aim < ends[-1] or len(weights) == len(self._weights):
+                break
+            size *= 8
+        hit = int(np.searchsorted(ends, aim, side="right"))  # right: an interval of no width is never hit
+        last = int(np.count_nonzero(weights)) - 1  # rounding may carry the number to the very end
+        return int(ids[min(hit, last)])
+
+    def chances(self, ids: Sequence[int]) -> list[float | None]:
+        """The probability of each id to be drawn; None where a filter removed it."""
+        if self._ids is None:
+            return [float(self._weights[id]) / self._total if self._values[id] > -math.inf else None for id in ids]
+        same = self._ids == np.asarray(ids)[:, None]  # (asked, n)
+        found, places = same.any(1).tolist(), same.argmax(1)
+        return [float(self._weights[place]) / self._total if here else None for here, place in zip(found, places, strict=True)]
+
+
+def remaining(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> Remaining:
+    """What `candidates` finds, sorted no further than a draw needs. Arguments and errors as for `sample`."""
+    *_, (_, ids, values) = stages(logits, params, history, banned)
+    return Remaining(ids, values, params.greedy)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One candidate on its way through the filters."""
+
+    id: int
+    logit: float  # the model's own
+    probabilities: tuple[float, ...]  # after each of Ledger.stages; 0.0 once removed
+    removed_by: Stage | None  # None: it could be drawn
+    interval: tuple[float, float] | None  # its part of the final cumulative sum, [start, end) within [0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the filters did to one distribution. Entropies in nats.
+
+    `rows` are the `show` tokens the model finds most probable, in that order, then the `also` most probable after all filters,
+    then those asked for besides. Only stages that were switched on are listed; "model" is the plain softmax.
+    """
+
+    stages: tuple[Stage, ...]
+    kept: tuple[int, ...]  # how many tokens are left after each stage
+    cut: tuple[float, ...]  # share of the plain softmax that lies on the tokens which each stage removed
+    rows: tuple[LedgerRow, ...]
+    others: tuple[float, ...]  # probability, after each stage, of all tokens without a row
+    entropy_before: float  # of the plain softmax
+    entropy_after: float  # of what is drawn from
+    mass_cut: float  # share of the plain softmax that lies on removed tokens
+
+
+def ledger(
+    logits: Tensor,
+    params: SamplingParams,
+    history: History,
+    show: int = 20,
+    *,
+    banned: Collection[int] = (),
+    include: Sequence[int] = (),
+    also: int = 0,
+) -> Ledger:
+    """The way of the `show` most probable tokens, and of the ids in `include`, through each filter. Arguments as for `sample`.
+
+    also: so many of those that are most probable after all filters are shown too.
+    """
+    names: list[Stage] = []
+    steps: list[Tensor] = []  # one (V,) vector of logits a stage
+    for name, ids, values in stages(logits, params, history, banned):
+        names.append(name)
+        steps.append(_spread(ids, values, len(logits)))
+    probabilities = torch.stack(steps).double().softmax(-1)  # (stages, V)
+    alive = torch.stack(steps) > -math.inf  # (stages, V)
+    final_ids, final = _probable(ids, values)
+    sums = final.cumsum(0)
+    ends = (sums / sums[-1]).tolist()
+    interval = dict(zip(final_ids.tolist(), zip([0.0, *ends], ends, strict=False), strict=True))
+    first = steps[0].topk(min(max(show, 0), len(steps[0]))).indices.tolist()
+    shown = dict.fromkeys([*first, *final_ids[: max(also, 0)].tolist(), *include])
+    rows = []
+    for id in shown:
+        gone = (~alive[:, id]).nonzero()
+        removed: Stage | None = names[int(gone[0])] if len(gone) else None
+        rows.append(LedgerRow(id, float(steps[0][id]), tuple(probabilities[:, id].tolist()), removed, interval.get(id)))
+    gone_here = torch.cat((~alive[:1], alive[:-1] & ~alive[1:]))  # (stages, V)
+    unseen = torch.ones(len(steps[0]), dtype=torch.bool)
+    unseen[list(shown)] = False
+    return Ledger(
+        stages=tuple(names),
+        kept=tuple(alive.sum(-1).tolist()),
+        cut=tuple((probabilities[0] * gone_here).sum(-1).tolist()),
+        rows=tuple(rows),
+        others=tuple(probabilities[:, unseen].sum(-1).tolist()),
+        entropy_before=float(torch.special.entr(probabilities[0]).sum()),
+        entropy_after=float(torch.special.entr(final).sum()),
+        mass_cut=float(probabilities[0][~alive[-1]].sum()),
+    )
+
+
+def _probable(ids: np.ndarray | None, values: np.ndarray) -> tuple[Tensor, Tensor]:
+    """The last stage's ids and their probabilities in float64, most probable first."""
+    ids, values = in_order(np.arange(len(values)), values) if ids is None else (ids, values)
+    alive = values > -math.inf
+    return torch.from_numpy(ids[alive]), torch.from_numpy(values[alive]).double().softmax(0)
+
+
+def _spread(ids: np.ndarray | None, values: np.ndarray, size: int) -> Tensor:
+    """A stage's logits as a vector of all (V,), -inf where removed."""
+    if ids is None:
+        return torch.from_numpy(values)
+    return torch.full((size,), -math.inf).index_copy_(0, torch.from_numpy(ids), torch.from_numpy(values))

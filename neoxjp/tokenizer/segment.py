@@ -1,0 +1,161 @@
+"""A normalised text into ids, place by place, and what stood to choice at each place.
+
+At each place, of the substrings of three, two and one characters that are in the vocabulary, the one with the smallest id
+wins. Where the text has a "<", the longest tag such as `<BR>` wins at once. Where nothing fits, the character becomes one
+tag for a kind of symbol, or its UTF-8 bytes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from neoxjp.tokenizer.normalize import AlignedText, Script, Span
+from neoxjp.tokenizer.vocabulary import Kind, Vocabulary
+
+Rule = Literal["smallest id", "only candidate", "tag", "emoji", "blank", "special", "symbol", "byte"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token and the part of the user's text that it stands for."""
+
+    id: int
+    piece: str  # the spelling that matched: "慶應", "<|byte240|>", "<SP>"
+    text: str  # what decode writes for it: "慶応"; "" for a byte before the one that completes its character
+    start: int  # half-open span in characters of the user's text; the bytes of one character share it
+    end: int
+    kind: Kind
+    script: Script
+    folded: bool  # the piece is a variant: decode writes another spelling of the same id
+    lossy: bool  # what decode writes for the span differs from the user's text
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A spelling that could have been cut at a place."""
+
+    piece: str
+    id: int
+    start: int  # span in the user's text
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What stood to choice at one place of the text, and why the winner won."""
+
+    start: int  # span of the winner in the user's text
+    end: int
+    candidates: tuple[Candidate, ...]  # longest first; empty where nothing of the vocabulary fits
+    winner: int | None  # index into candidates; None when the character was written as a symbol or as bytes
+    rule: Rule
+    ids: tuple[int, ...]  # what the cut gave; more than one only for bytes
+
+
+def cut(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
+    """The ids of a normalised text and where each ends in it; the bytes of one character end at the same place."""
+    get = vocabulary.ids.get
+    ids: list[int] = []
+    ends: list[int] = []
+    position = 0
+    while position < len(text):
+        character = text[position]
+        if character == "<" and (tag := _tag(text, position, vocabulary)):
+            best, end = get(tag), position + len(tag)
+        else:
+            # Of equal ids the longest wins. At the end of the text the slices are just shorter.
+            best, end = get(text[position : position + 3]), position + 3
+            id = get(text[position : position + 2])
+            if id is not None and (best is None or id < best):
+                best, end = id, position + 2
+            id = get(character)
+            if id is not None and (best is None or id < best):
+                best, end = id, position + 1
+            end = min(end, len(text))
+        if best is not None:
+            ids.append(best)
+            ends.append(end)
+        else:
+            end = position + 1
+            for id in vocabulary.fallback(character):
+                ids.append(id)
+                ends.append(end)
+        position = end
+    return ids, ends
+
+
+def pieces(text: str, vocabulary: Vocabulary) -> Iterator[tuple[int, str, int, int]]:
+    """(id, piece, start, end) of each token of a normalised text."""
+    start = here = 0
+    for id, end in zip(*cut(text, vocabulary), strict=True):
+        if end != here:
+            start, here = here, end
+        piece = text[start:end]
+        # A character that was written as a symbol or as bytes is no spelling itself.
+        yield id, piece if piece in vocabulary.ids else vocabulary.spellings[id][0], start, end
+
+
+def explain(aligned: AlignedText, vocabulary: Vocabulary) -> Iterator[Cut]:
+    """The cuts of a normalised text, with spans in the user's text."""
+    ids, ends = cut(aligned.text, vocabulary)
+    start = first = 0
+    while first < len(ids):
+        end, last = ends[first], first + 1
+        while last < len(ids) and ends[last] == end:
+            last += 1
+        candidates = tuple(_candidates(aligned, start, end, vocabulary))
+        winner = next((i for i, candidate in enumerate(candidates) if len(candidate.piece) == end - start), None)
+        rule = _rule(candidates, winner, vocabulary.kinds[ids[first]])
+        yield Cut(*aligned.span(start, end), candidates, winner, rule, tuple(ids[first:last]))
+        start, first = end, last
+
+
+def tile(spans: Sequence[Span], length: int) -> list[Span]:
+    """The spans without gap or partial overlap: those that overlap all become their union.
+
+    They overlap where one character gave several tokens: its bytes, or a tag that the vocabulary cuts in two.
+    """
+    if spans and all(a[1] == b[0] or a == b for a, b in pairwise([(0, 0), *spans, (length, length)])):
+        return list(spans)  # as almost always
+    groups: list[list[int]] = []
+    group_of: list[int] = []
+    for start, end in spans:
+        if groups and start < groups[-1][1]:
+            groups[-1][1] = max(groups[-1][1], end)
+        else:
+            groups.append([start, end])
+        group_of.append(len(groups) - 1)
+    borders = [0, *(start for start, _ in groups[1:]), length]
+    return [(borders[group], borders[group + 1]) for group in group_of]
+
+
+def _tag(text: str, position: int, vocabulary: Vocabulary) -> str | None:
+    """The longest spelling of more than two characters that starts with the "<" at a place."""
+    for length in vocabulary.tag_lengths:
+        tag = text[position : position + length]
+        if tag in vocabulary.ids and len(tag) > 2:
+            return tag
+    return None
+
+
+def _candidates(aligned: AlignedText, start: int, end: int, vocabulary: Vocabulary) -> Iterator[Candidate]:
+    """The spellings at a place, longest first. Half of a tag that stands for an emoji or a blank is none."""
+    text, source = aligned.text, aligned.source
+    lengths = {1, 2, *vocabulary.tag_lengths} if text[start] == "<" else {1, 2, 3}
+    for length in sorted(lengths, reverse=True):
+        stop = start + length
+        piece = text[start:stop]
+        if stop > len(text) or piece not in vocabulary.ids:
+            continue
+        if stop == end or stop == len(text) or source[stop - 1] != source[stop]:
+            yield Candidate(piece, vocabulary.ids[piece], *aligned.span(start, stop))
+
+
+def _rule(candidates: tuple[Candidate, ...], winner: int | None, kind: str) -> Rule:
+    if winner is None:
+        return "byte" if kind == "byte" else "symbol"
+    piece = candidates[winner].piece
+    if piece[0] == "<" and len(piece) > 2:
+        return "emoji" if kind == "emoji" else "blank" if kind == "blank" else "special" if kind == "special" else "tag"
+    return "smallest id" if len(candidates) > 1 else "only candidate"

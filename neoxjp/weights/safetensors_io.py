@@ -1,0 +1,287 @@
+"""What weight files hold: names, shapes and dtypes before any byte of weight is read, then the tensors, memory-mapped.
+
+Also the names under which this model's tensors have been stored, and the comparison of a checkpoint with a model.
+The layout of a safetensors file (8 bytes of length, a JSON header, the data) is from https://github.com/huggingface/safetensors.
+"""
+
+import json
+import math
+import os
+import pickle
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neoxjp.errors import CheckpointError, listed
+from neoxjp.hub.local import WeightFiles
+
+PREFIX = "gpt_neox_japanese."  # of every name but the output's; saves of the base model lack it
+OUTPUT = "embed_out.weight"
+INPUT = "embed_in.weight"  # after the prefix
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "I32": 4, "U32": 4, "I64": 8, "U64": 8}
+_SIZES |= {name: dtype.itemsize for name, dtype in DTYPES.items()}
+# Buffers that old saves hold and the model computes: the rotary frequencies and the causal mask.
+_STRAY = re.compile(r"layers\.\d+\.attention\.(rotary_emb\..*|bias|masked_bias)")
+_LFS_POINTER = b"version https://git-lfs"
+_HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors library
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One tensor of a weight file, as its header describes it."""
+
+    name: str  # as the file spells it
+    file: Path
+    dtype: torch.dtype | str  # the format's own word where a network cannot use it: "I64"
+    shape: tuple[int, ...]
+    nbytes: int
+
+
+@dataclass
+class StoredWeights:
+    """The tensors of all weight files of one checkpoint, by stored name."""
+
+    files: WeightFiles
+    tensors: dict[str, Stored]
+    _loaded: dict[str, Tensor] = field(default_factory=dict)  # of a pickle: its tensors, memory-mapped
+
+    def read(self, stored: Stored) -> Tensor:
+        """The tensor, on the CPU and memory-mapped: nothing is copied until someone writes to it."""
+        if self.files.format == "pickle":
+            tensor = self._loaded[stored.name].contiguous()
+        else:
+            from safetensors import SafetensorError, safe_open
+
+            try:
+                with safe_open(stored.file, framework="pt", device="cpu") as file:
+                    tensor = file.get_tensor(stored.name)
+            except SafetensorError as error:
+                raise CheckpointError(f"{str(stored.file)!r} is damaged ({error}). Fetch it again") from error
+        # A header of odd length leaves the data on odd addresses, which kernels may refuse.
+        return tensor.clone() if tensor.data_ptr() % tensor.element_size() else tensor
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which stored tensor fills which tensor of a model."""
+
+    tensors: dict[str, Stored]  # the model's name → the stored tensor; without the output where the checkpoint has none
+    renamed: int  # tensors that the checkpoint stores under another name
+    ignored: tuple[str, ...]  # stored names that are no weights of this model
+
+
+def open_stored(files: WeightFiles) -> StoredWeights:
+    """Read the headers of all weight files.
+
+    Raises:
+        CheckpointError: a file is cut short or is something else; a tensor lies in two files; the index and the files disagree.
+    """
+    tensors: dict[str, Stored] = {}
+    loaded: dict[str, Tensor] = {}
+    twice = []
+    for name in files.names:
+        path = files.folder / name
+        if files.format == "pickle":
+            state = _load_pickle(path)
+            loaded |= state
+            found = [Stored(key, path, _usable(t.dtype), tuple(t.shape), t.nbytes) for key, t in state.items()]
+        else:
+            found = read_header(path)
+        twice += [stored.name for stored in found if stored.name in tensors]
+        tensors |= {stored.name: stored for stored in found}
+    if twice:
+        raise CheckpointError(f"{str(files.folder)!r} holds the same tensors in more than one file: {listed(twice)}")
+    if files.weight_map:
+        lost = [name for name, file in files.weight_map.items() if name not in tensors or tensors[name].file.name != file]
+        if lost:
+            raise CheckpointError(
+                f"{files.index} of {str(files.folder)!r} places tensors in files that do not hold them: {listed(lost)}. "
+                f"Index and files are of different saves: fetch both again"
+            )
+    return StoredWeights(files, tensors, loaded)
+
+
+def read_header(path: Path) -> list[Stored]:
+    """The tensors that a safetensors file describes, after checking that its size is what the header asks for."""
+    try:
+        size = path.stat().st_size
+        file = path.open("rb")
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    with file:
+        start = file.read(8)
+        if start == _LFS_POINTER[:8]:
+            raise CheckpointError(f"{str(path)!r} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder")
+        length = int.from_bytes(start, "little")
+        if len(start) < 8 or length > min(size - 8, _HEADER_LIMIT):
+            raise CheckpointError(
+                f"{str(path)!r} is no safetensors file, or only the beginning of one: {size:,} bytes, "
+                f"of which the header would take {length:,}. Fetch it again",
+                ja=f"{str(path)!r} は safetensors ではないか、途中で切れています。取り直してください",
+            )
+        raw = file.read(length)
+    try:
+        header = json.loads(raw.decode("utf-8"))
+        stored, end = _parse_header(path, header)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"the header of {str(path)!r} is damaged ({type(error).__name__}: {error}). Fetch the file again"
+        ) from None
+    expected = 8 + length + end
+    if size != expected:
+        state = "cut short" if size < expected else "too long"
+        raise CheckpointError(
+            f"{str(path)!r} is {state}: {size:,} bytes, its header describes {expected:,}. Fetch it again",
+            ja=f"{str(path)!r} が壊れています（{size:,} バイト、本来は {expected:,} バイト）。取得し直してください",
+        )
+    return stored
+
+
+def match(stored: StoredWeights, wanted: Mapping[str, tuple[int, ...]]) -> Match:
+    """Find for each of the model's tensors the stored one.
+
+    Args:
+        wanted: the model's names → their shapes.
+    Raises:
+        CheckpointError: names every missing, unexpected and mis-shaped tensor, and every dtype that a network cannot use.
+    """
+    prefix = PREFIX if any(name.startswith(PREFIX) for name in wanted) else ""
+    tensors: dict[str, Stored] = {}
+    unexpected, ignored, faults = [], [], []
+    for name, tensor in stored.tensors.items():
+        bare = canonical(name).removeprefix(PREFIX)
+        target = bare if bare == OUTPUT else prefix + bare
+        if _STRAY.fullmatch(bare) or (bare == OUTPUT and OUTPUT not in wanted):
+            ignored.append(name)
+        elif target not in wanted:
+            unexpected.append(name)
+        elif target in tensors:
+            faults.append(f"{name!r} and {tensors[target].name!r} are the same tensor")
+        else:
+            tensors[target] = tensor
+    missing = [name for name in wanted if name not in tensors and name != OUTPUT]
+    if missing:
+        faults.append(f"missing ({len(missing)}): {listed(missing)}")
+    if unexpected:
+        faults.append(f"unexpected ({len(unexpected)}): {listed(unexpected)}")
+    shapes = [
+        f"{name!r} is {list(tensor.shape)} in the file and {list(wanted[name])} in the model"
+        for name, tensor in sorted(tensors.items())
+        if tensor.shape != tuple(wanted[name])
+    ]
+    if shapes:
+        faults.append(f"of another shape ({len(shapes)}): " + _shortened(shapes))
+    dtypes = [f"{name!r} is {tensor.dtype}" for name, tensor in sorted(tensors.items()) if isinstance(tensor.dtype, str)]
+    if dtypes:
+        faults.append(f"of a dtype that is not one of {', '.join(DTYPES)} ({len(dtypes)}): " + _shortened(dtypes))
+    if faults:
+        raise CheckpointError(
+            f"the weights in {str(stored.files.folder)!r} do not fit the model that its config.json describes. Tensors "
+            + "; ".join(faults)
+            + ". Config and weights belong together: fetch both from one place",
+            ja=f"{str(stored.files.folder)!r} の重みが config.json のモデルと合いません：" + "；".join(faults),
+        )
+    renamed = sum(name != tensor.name for name, tensor in tensors.items())
+    return Match(tensors, renamed, tuple(sorted(ignored)))
+
+
+def canonical(name: str) -> str:
+    """The name as today's checkpoints spell it: one early fork wrote `attention.dense.bias` for `attention.dense_bias`."""
+    return re.sub(r"(layers\.\d+\.attention\.dense)\.bias$", r"\1_bias", name)
+
+
+def is_stray(name: str) -> bool:
+    """Whether a stored name is a buffer that the model computes itself."""
+    return _STRAY.fullmatch(name.removeprefix(PREFIX)) is not None
+
+
+def same_bytes(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors hold the same dtype, shape and bits, compared piece by piece so that no copy is made."""
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    if a.data_ptr() == b.data_ptr() and a.is_contiguous() and b.is_contiguous():
+        return True
+    return all(
+        torch.equal(x.contiguous().view(torch.uint8), y.contiguous().view(torch.uint8))
+        for x, y in zip(a.split(1024), b.split(1024), strict=True)
+    )
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """One safetensors file, on the disk when this returns, readable by whom the umask allows."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        # The library knows no errno; its text ends in the operating system's "(os error 28)".
+        number = str(error).rpartition("os error ")[2].rstrip(") ")
+        raise OSError(int(number) if number.isdigit() else None, str(error)) from error
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _parse_header(path: Path, header: Mapping[str, dict]) -> tuple[list[Stored], int]:
+    """The tensors of a parsed header and the end of their data, in bytes after the header."""
+    stored, spans = [], []
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        word, shape, (start, stop) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+        if any(not isinstance(n, int) or n < 0 for n in (*shape, start, stop)):
+            raise ValueError(f"{name!r} has a shape or place that is no count")
+        if word in _SIZES and math.prod(shape) * _SIZES[word] != stop - start:
+            raise ValueError(f"{name!r} has {stop - start} bytes for {word} {list(shape)}")
+        stored.append(Stored(name, path, DTYPES.get(word, word), shape, stop - start))
+        spans.append((start, stop))
+    end = 0
+    for start, stop in sorted(spans):
+        if start != end:
+            raise ValueError(f"the data has a hole or an overlap at byte {end}")
+        end = stop
+    return stored, end
+
+
+def _load_pickle(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .bin file, memory-mapped; only tensors are unpickled, never code."""
+    if path.stat().st_size < 1024 and path.read_bytes().startswith(_LFS_POINTER):
+        raise CheckpointError(f"{str(path)!r} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder")
+    try:
+        # Files from before torch 1.6 are no zip archives and cannot be mapped: they are read whole.
+        state = torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{str(path)!r} holds something else than tensors, or is damaged; it was not run. ({str(error).splitlines()[0]})"
+        ) from error
+    except Exception as error:  # a damaged pickle can raise anything
+        first = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{str(path)!r} is damaged or cut short ({first}). Fetch it again") from error
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"{str(path)!r} is no table of tensors but a {type(state).__name__}")
+    wrong = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
+    if wrong:
+        raise CheckpointError(f"{str(path)!r} is no plain table of tensors: look at {listed(wrong)}")
+    return {str(key): value.detach() for key, value in state.items()}
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _usable(dtype: torch.dtype) -> torch.dtype | str:
+    return dtype if dtype in DTYPES.values() else str(dtype).removeprefix("torch.")
+
+
+def _shortened(items: Iterable[str], limit: int = 10) -> str:
+    items = list(items)
+    return "; ".join(items[:limit]) + (f" and {len(items) - limit} more" if len(items) > limit else "")

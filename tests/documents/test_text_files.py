@@ -1,0 +1,243 @@
+"""Files of visitors: every encoding is found and named, every kind is read, what is broken is counted and told."""
+
+import io
+import json
+import struct
+import zipfile
+
+import pytest
+
+from neoxjp.documents import encodings
+from neoxjp.documents.text_files import LONGEST, LONGEST_NAME, MOST_COLUMNS, MOST_VALUES, Faults, peek, read
+from neoxjp.errors import ParameterError
+
+PROSE = (
+    "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。何でも薄暗いじめじめした所で\r\n"
+    "ニャーニャー泣いていた事だけは記憶している。Python 3.11 と①㈱。\r\n"
+)
+SHORT = ["猫", "猫だ。", "東京都", "カタカナ", "ご確認ください。", "営業部 山田", "id,名前\n1,佐藤\n", "こんにちは world"]
+ENCODINGS = ["utf-8", "utf-8-sig", "cp932", "euc_jis_2004", "iso2022_jp_2004", "utf-16", "utf-16-le", "utf-16-be"]
+
+
+def texts(name: str, data: bytes, column: str = "", encoding: str = "") -> tuple[list[str], Faults]:
+    file, faults, found, open_text = io.BytesIO(data), Faults(), [], ""
+    for part in read(file, name, peek(file, name, encoding), faults, column):
+        open_text += part.text
+        if part.last:
+            found.append(open_text)
+            open_text = ""
+    return found, faults
+
+
+# ---------------------------------------------------------------- encodings
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_encoding_is_found_and_the_text_is_read(encoding: str) -> None:
+    found, faults = texts("a.txt", (PROSE * 40).encode(encoding))
+    assert found == [PROSE * 40]
+    assert faults.wrong_bytes == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp932", "euc_jp", "iso2022_jp", "utf-16"])
+@pytest.mark.parametrize("text", SHORT)
+def test_a_short_text_is_read_in_every_encoding(text: str, encoding: str) -> None:
+    if (text, encoding) == ("猫", "euc_jp"):
+        text = "猫と"  # two bytes alone are "ǭ" in UTF-8 as well
+    assert texts("a.txt", text.encode(encoding))[0] == [text]
+
+
+@pytest.mark.parametrize("name", [name for name in encodings.NAMES if not name.startswith(("utf", "iso"))])
+def test_an_encoding_after_pages_of_ascii_is_found_too(name: str) -> None:
+    data = b"x = 1\n" * 100_000 + "吾輩は猫である。名前はまだ無い。\n".encode(name) * 3
+    found = encodings.find(io.BytesIO(data))
+    assert data.decode(found.encoding) == data.decode(name)
+
+
+def test_it_says_how_it_was_found_and_how_sure_that_is() -> None:
+    def found(data: bytes) -> tuple[str, str, str]:
+        one = encodings.find(io.BytesIO(data))
+        return one.name, one.how, one.sure
+
+    assert found(PROSE.encode()) == ("UTF-8", "utf-8", "certain")
+    assert found(PROSE.encode("utf-8-sig")) == ("UTF-8 (BOM)", "mark", "certain")
+    assert found(PROSE.encode("cp932")) == ("Shift_JIS (CP932)", "weighed", "likely")
+    assert found("吾輩は猫".encode("iso2022_jp")) == ("ISO-2022-JP (JIS)", "escapes", "certain")
+    assert found("骨".encode("cp932"))[1:] == ("weighed", "guess")
+    assert found(b"") == ("UTF-8", "utf-8", "certain")
+
+
+def test_a_foreign_encoding_is_guessed() -> None:
+    found = encodings.find(io.BytesIO(("Съешь же ещё этих мягких французских булок, да выпей чаю.\n" * 20).encode("cp1251")))
+    assert (found.encoding, found.how, found.sure) == ("cp1251", "guessed", "guess")
+
+
+def test_the_encoding_can_be_chosen() -> None:
+    assert texts("a.txt", "ｱｲ".encode("cp932"), encoding="Shift_JIS")[0] == ["ｱｲ"]
+    assert encodings.chosen("sjis").name == "Shift_JIS (CP932)"
+    with pytest.raises(ParameterError, match="encoding='klingon' is not known: choose utf-8") as caught:
+        encodings.chosen("klingon")
+    assert "文字コード" in caught.value.ja
+    with pytest.raises(ParameterError):
+        encodings.chosen("base64")
+
+
+def test_bytes_that_cannot_be_read_are_counted_and_told() -> None:
+    data = PROSE.encode() * 30 + b"\xff\xfe" + PROSE.encode()
+    found, faults = texts("a.txt", data)
+    assert found == [PROSE * 30 + "\ufffd\ufffd" + PROSE]
+    assert faults.wrong_bytes == 2
+    assert faults.wrong_at == [(len(PROSE.encode()) * 30, "0xFF"), (len(PROSE.encode()) * 30 + 1, "0xFE")]
+
+
+def test_a_file_cut_within_a_character_lacks_only_that() -> None:
+    found, faults = texts("a.txt", (PROSE * 2000).encode()[:-2] + "猫".encode()[:2])
+    assert found[0].endswith("\ufffd")
+    assert faults.wrong_bytes == 2
+
+
+def _zip() -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("a.txt", "猫")
+    return held.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n" + bytes(100),
+        _zip(),
+        b"\x1f\x8b\x08" + bytes(9),
+        struct.pack("<200i", *range(200)),
+        bytes(range(256)) * 9,
+    ],
+)
+def test_what_is_no_text_is_refused_in_a_sentence(data: bytes) -> None:
+    with pytest.raises(ParameterError, match="this is no text file") as caught:
+        peek(io.BytesIO(data), "a.txt")
+    assert "テキストファイルではありません" in caught.value.ja
+
+
+# ---------------------------------------------------------------- kinds
+
+
+def test_csv_cells_with_quotes_newlines_and_commas_come_whole() -> None:
+    data = 'id,text\r\n1,"犬,と""猫""\r\n二行目"\r\n2,短い\r\n'.encode("cp932")
+    found, faults = texts("a.csv", data, "text")
+    assert found == ['犬,と"猫"\r\n二行目', "短い"]
+    assert faults.broken_lines == 0
+
+
+@pytest.mark.parametrize(("mark", "name"), [("\t", "a.tsv"), (";", "a.csv"), (",", "a.CSV")])
+def test_the_delimiter_is_found(mark: str, name: str) -> None:
+    assert texts(name, f"a{mark}text\n1{mark}猫\n".encode())[0] == ["猫"]
+
+
+def test_columns_are_offered_and_the_one_with_most_text_is_proposed() -> None:
+    found = peek(io.BytesIO("番号,題,本文\n1,猫,吾輩は猫である。\n".encode("euc_jp")), "a.csv")
+    assert (found.columns, found.column) == (("番号", "題", "本文"), "本文")
+    found = peek(io.BytesIO(b'{"id": 3, "title": "x", "text": ""}\n{"note": "y"}\n'), "a.jsonl")
+    assert (found.columns, found.column) == (("title", "text", "note"), "text")
+
+
+def test_a_missing_column_names_those_that_are_there() -> None:
+    with pytest.raises(ParameterError, match=r"a\.csv has no column 'body'; it has: 'id', 'text'"):
+        texts("a.csv", b"id,text\n1,x\n", "body")
+    with pytest.raises(ParameterError, match=r"a\.jsonl has no column 'body'; it has: 'text'"):
+        texts("a.jsonl", b'{"text": "x"}\n{"text": "y"}\n', "body")
+
+
+def test_short_rows_are_told_with_their_line() -> None:
+    found, faults = texts("a.csv", b"id,text\n1,x\n2\n\n3,z\n")
+    assert found == ["x", "z"]
+    assert (faults.broken_lines, faults.broken) == (1, [(3, "1 cells, no 'text'")])
+
+
+def test_a_cell_as_long_as_the_file_is_read() -> None:
+    long = "長い文章。" * (LONGEST // 2)
+    assert texts("a.csv", f'text\n"{long}"\n'.encode())[0] == [long]
+
+
+def test_broken_lines_of_jsonl_are_counted_and_told() -> None:
+    lines = ['{"text": "一"}', "{oops", "[1]", "", '{"text": 5}', '{"other": "x"}', '{"text": "二\\u2028三"}']
+    found, faults = texts("a.jsonl", "\n".join(lines).encode())
+    assert found == ["一", "二\u2028三"]
+    assert faults.broken_lines == 4
+    assert [number for number, _ in faults.broken] == [2, 3, 5, 6]
+    assert "'{oops'" in faults.broken[0][1]
+
+
+def test_a_json_file_that_is_no_jsonl_says_so() -> None:
+    with pytest.raises(ParameterError, match="one JSON object on each line") as caught:
+        texts("a.json", json.dumps([{"text": "x"}], indent=1).encode())
+    assert "1 行に 1 つの JSON" in caught.value.ja
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_in_all_three_ways(end: str) -> None:
+    data = end.join(["id,text", "1,猫", "2,犬"] + ["3,人"] * 60_000).encode("utf-8")
+    assert len(texts("a.csv", data)[0]) == 60_002
+
+
+def test_a_text_comes_in_pieces_that_end_with_a_line() -> None:
+    text = "吾輩は猫である。\r\n" * 20_000 + "終"
+    file = io.BytesIO(text.encode("cp932"))
+    parts = list(read(file, "a.txt", peek(file, "a.txt"), Faults()))
+    assert "".join(part.text for part in parts) == text
+    assert len(parts) > 3
+    assert all(part.text.endswith("\r\n") for part in parts[:-2])
+
+
+def test_a_line_without_an_end_is_cut_and_nothing_is_lost() -> None:
+    text = "猫" * (3 * LONGEST)
+    assert texts("a.txt", text.encode())[0] == [text]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "idna", "punycode"])
+def test_an_encoding_that_cannot_read_the_file_is_one_sentence(encoding: str) -> None:
+    with pytest.raises(ParameterError, match=f"cannot be read as {encoding}") as caught:
+        texts("a.txt", PROSE.encode(), encoding=encoding)
+    assert caught.value.ja
+
+
+# ---------------------------------------------------------------- files made to fill the memory
+
+
+@pytest.mark.parametrize("columns", [MOST_COLUMNS + 1, MOST_VALUES + 1])
+def test_a_first_line_of_too_many_columns_is_refused(columns: int) -> None:
+    with pytest.raises(ParameterError, match=r"a\.csv: the first line of a CSV names its columns"):
+        peek(io.BytesIO(b"," * columns + b"\nb"), "a.csv")
+
+
+def test_a_name_of_a_column_is_cut() -> None:
+    assert peek(io.BytesIO("猫".encode() * 100_000), "a.csv").columns == ("猫" * LONGEST_NAME,)
+    assert peek(io.BytesIO(json.dumps({"a" * 9999: "b"}).encode()), "a.jsonl").columns == ("a" * LONGEST_NAME,)
+
+
+def test_a_wide_row_is_refused_also_where_it_goes_over_many_lines() -> None:
+    for row in (b"," * MOST_VALUES * 2, b',,,,,,,,,"\n"' * (MOST_VALUES // 8)):
+        with pytest.raises(ParameterError, match="cells: is a quotation mark open"):
+            texts("a.csv", b"text,b\nx,y\n" + row)
+
+
+def test_a_line_of_too_many_values_is_told_and_left_out() -> None:
+    found, faults = texts("a.jsonl", b'{"text": "a"}\n{"text": "b", "c": [' + b"[]," * MOST_VALUES + b"[]]}\n")
+    assert found == ["a"]
+    assert faults.broken == [(2, f"more than {MOST_VALUES:,} values")]
+
+
+def test_at_most_so_many_fields_of_a_line_are_offered() -> None:
+    row = {str(i): "" for i in range(MOST_COLUMNS + 5)}
+    assert len(peek(io.BytesIO(json.dumps(row).encode()), "a.jsonl").columns) == MOST_COLUMNS
+
+
+def test_a_number_that_python_does_not_read_is_not_called_nesting() -> None:
+    _, faults = texts("a.jsonl", b'{"text": "a"}\n{"text": "b", "n": ' + b"1" * 5000 + b"}\n")
+    assert "digits" in faults.broken[0][1]
+
+
+@pytest.mark.parametrize("data", [b"", b"\r\r\n"])
+def test_an_empty_table_is_said_to_be_empty(data: bytes) -> None:
+    with pytest.raises(ParameterError, match=r"^a\.csv holds no text$"):
+        texts("a.csv", data)

@@ -1,0 +1,455 @@
+"""The tree of branches: ids are kept, undo undoes, files come back, damaged ones are a sentence; edits and forced words."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neoxjp.engine.engine import score
+from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.labs.branches import records as branches
+from neoxjp.labs.branches.edits import edit, edited, force, price, price_of, shown_pieces
+from neoxjp.labs.branches.files import from_json, listed, to_json
+from neoxjp.labs.branches.records import History, Node, Tree
+from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from tests.support.fake_model import Fake, mixed
+from tests.support.tiny import LINES
+from tests.support.tiny_model import ours
+
+V = 50
+EAST, CAPITAL, TOKYO = (LINES.index(line) for line in ("東", "京", "東京"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_vocabulary):
+    return GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Tree:
+    """A tree after some operations in any order."""
+    tree = Tree(vocabulary="abc").start(draw(IDS), typed=draw(st.text(max_size=4)))
+    for _ in range(draw(st.integers(0, 12))):
+        tree = draw(st.sampled_from(OPERATIONS))(draw, tree)
+    return tree
+
+
+IDS = st.lists(st.integers(0, V - 1), max_size=6)
+
+
+def _grow(draw: st.DrawFn, tree: Tree) -> Tree:
+    key = draw(st.sampled_from(list(tree.nodes)))
+    place = draw(st.none() | st.integers(0, len(tree.ids(key))))
+    author = draw(st.sampled_from(branches.AUTHORS))
+    params = draw(st.none() | st.just(SamplingParams(do_sample=True, seed=3, stop=("。",), eos_token_id=())))
+    seed, cut = draw(st.none() | st.integers(0, 2**63 - 1)), draw(st.integers(0, place or 0))
+    return tree.grow(key, draw(IDS), author, place, seed=seed, params=params, cut=cut)
+
+
+def _start(draw: st.DrawFn, tree: Tree) -> Tree:
+    return tree.start(draw(IDS), draw(st.text(max_size=5)))
+
+
+def _name(draw: st.DrawFn, tree: Tree) -> Tree:
+    return tree.name(draw(st.sampled_from(list(tree.nodes))), draw(st.text(max_size=100)))
+
+
+def _delete(draw: st.DrawFn, tree: Tree) -> Tree:
+    smaller = tree.delete(draw(st.sampled_from(list(tree.nodes))))
+    return smaller if smaller.nodes else tree
+
+
+def _show(draw: st.DrawFn, tree: Tree) -> Tree:
+    return tree.show(draw(st.sampled_from([None, *tree.nodes])))
+
+
+def _extend(draw: st.DrawFn, tree: Tree) -> Tree:
+    return tree.extend(draw(st.sampled_from(list(tree.nodes))), draw(IDS), draw(st.sampled_from(branches.AUTHORS)))
+
+
+OPERATIONS = (_grow, _extend, _grow, _grow, _start, _name, _delete, _show)
+
+
+@given(trees())
+def test_a_text_is_the_ids_of_its_parent_up_to_a_place_and_its_own(tree):
+    for key, node in tree.nodes.items():
+        before = () if node.parent is None else tree.ids(node.parent)[: node.place]
+        assert tree.ids(key) == (*before, *node.ids)
+
+
+@given(trees())
+def test_the_runs_of_a_text_tile_it_and_name_who_wrote_it(tree):
+    for key in tree.nodes:
+        text, end = tree.ids(key), 0
+        for run in tree.runs(key):
+            assert (run.start, run.author) == (end, tree.nodes[run.node].author)
+            assert run.end > run.start
+            own = tree.nodes[run.node]
+            assert text[run.start : run.end] == own.ids[: run.end - run.start]
+            end = run.end
+        assert end == len(text)
+
+
+@given(trees())
+def test_the_walk_meets_every_branch_once_below_its_parent(tree):
+    met: dict[int, int] = {}
+    for depth, node in tree.walk():
+        assert depth == (0 if node.parent is None else met[node.parent] + 1)
+        met[node.key] = depth
+    assert set(met) == set(tree.nodes)
+    assert tree.current is None or tree.current in met
+
+
+@given(trees(), st.data())
+def test_undo_takes_back_and_redo_brings_back(tree, data):
+    history = History(tree)
+    changed = history
+    for _ in range(data.draw(st.integers(1, 5))):
+        changed = changed.keep(data.draw(st.sampled_from(OPERATIONS))(data.draw, changed.tree))
+    steps = len(changed.past)
+    undone = changed
+    for _ in range(steps):
+        undone = undone.undo()
+    assert undone.tree == tree
+    assert undone.undo() == undone
+    redone = undone
+    for _ in range(steps):
+        redone = redone.redo()
+    assert redone == changed
+    assert redone.redo() == redone
+
+
+def test_a_change_after_undo_gives_up_what_was_undone_and_a_look_does_not():
+    tree = Tree().start([1]).grow(0, [2])
+    undone = History().keep(Tree().start([1])).keep(tree).undo()
+    assert undone.look(undone.tree.show(None)).redo().tree == tree
+    assert undone.keep(undone.tree.grow(0, [9])).future == ()
+    assert undone.keep(undone.tree) is undone  # the same again is no change
+
+
+@settings(max_examples=60)
+@given(trees())
+def test_a_file_comes_back_as_it_was(tree):
+    assert from_json(to_json(tree), "abc", V) == tree
+    assert from_json(to_json(tree).encode(), "abc", V) == tree
+
+
+@given(trees(), st.data())
+def test_no_file_does_anything_but_load_or_say_a_sentence(tree, data):
+    """One value of a good file replaced by any other."""
+    file = json.loads(to_json(tree))
+    place: dict | list = file
+    while True:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], dict | list) or not place[key] or data.draw(st.booleans()):
+            break
+        place = place[key]
+    place[key] = data.draw(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.floats(allow_nan=False) | st.just([1])
+    )
+    loaded, refusal = None, None
+    try:
+        loaded = from_json(json.dumps(file), "abc", V)
+    except ParameterError as error:
+        refusal = error
+    if loaded is None:
+        assert refusal is not None
+        assert refusal.ja
+        assert "\n" not in str(refusal)
+        return
+    assert all(0 <= id < V for key in loaded.nodes for id in loaded.ids(key))
+    assert from_json(to_json(loaded), "abc", V) == loaded
+
+
+@pytest.mark.parametrize("change", [{"typed": 3}, {"typed": "x" * 1_000_001}, {"cut": 2}, {"cut": -1}, {"cut": None}])
+def test_what_only_some_branches_have_is_checked_too(change):
+    file = json.loads(to_json(Tree(vocabulary="abc").start([1], typed="a").grow(0, [2], cut=1)))
+    assert from_json(json.dumps(file), "abc", V).nodes[0].typed == "a"
+    assert "typed" not in file["nodes"][1]
+    file["nodes"][0 if "typed" in change else 1] |= change
+    with pytest.raises(ParameterError, match="damaged"):
+        from_json(json.dumps(file), "abc", V)
+    file = json.loads(to_json(Tree(vocabulary="abc").start([1]).grow(0, [2])))
+    file["nodes"][1]["typed"] = "a"
+    with pytest.raises(ParameterError, match="typed stands at a branch that hangs on another"):
+        from_json(json.dumps(file), "abc", V)
+
+
+@pytest.mark.parametrize("file", ["", "{", "[]", "3", b"\x00\xff", "[" * 100_000, '{"format": "neoxjp-branches", "version": 1}'])
+def test_a_damaged_file_is_one_sentence(file):
+    with pytest.raises(ParameterError, match="no neoxjp-branches file, or it is damaged") as caught:
+        from_json(file, "abc", V)
+    assert "壊れている" in caught.value.ja
+
+
+def test_a_file_of_another_vocabulary_or_version_and_one_too_large_are_refused():
+    file = to_json(Tree(vocabulary="abc").start([1]))
+    with pytest.raises(ParameterError, match="another vocabulary"):
+        from_json(file, "xyz", V)
+    with pytest.raises(ParameterError, match="version 2"):
+        from_json(file.replace('"version": 1', '"version": 2'), "abc", V)
+    with pytest.raises(ParameterError, match="bytes, more than"):
+        from_json(" " * (8 * 2**20 + 1), "abc", V)
+    with pytest.raises(ParameterError, match="ids is not a whole number from 0 to 0"):
+        from_json(file, "abc", 1)
+
+
+def test_ids_are_never_cut_anew(tokenizer):
+    tree = Tree().start([EAST, CAPITAL])
+    tree = tree.grow(0, [TOKYO])
+    assert tree.ids(1) == (EAST, CAPITAL, TOKYO)
+    assert tree.text(1, tokenizer) == "東京東京" == tokenizer.decode(tree.ids(1))
+    assert tokenizer.encode("東京東京") == [TOKYO, TOKYO]
+
+
+def test_an_alternative_starts_a_branch_and_the_old_one_stays():
+    tree = Tree().start([1, 2]).grow(0, [3, 4, 5], "model", seed=8).grow(1, [9], "user", place=3).grow(2, [7, 7], "model")
+    assert tree.ids(1) == (1, 2, 3, 4, 5)
+    assert tree.ids(3) == (1, 2, 3, 9, 7, 7)
+    assert [(run.start, run.end, run.author) for run in tree.runs(3)] == [
+        (0, 2, "user"),
+        (2, 3, "model"),
+        (3, 4, "user"),
+        (4, 6, "model"),
+    ]
+    found = tree.compare(1, 3)
+    assert (found.place, found.same, found.left, found.right) == (3, (1, 2, 3), (4, 5), (9, 7, 7))
+    assert tree.compare(1, 1).place is None
+    assert tree.compare(0, 1).place == 2
+    assert [node.key for node in tree.children(0)] == [1]
+
+
+def test_another_version_of_a_branch_stands_beside_it():
+    tree = Tree().start([1, 2]).grow(0, [3, 4]).grow(1, [5])
+    again = tree.grow(2, [6], "model", place=2)  # the text from id 2 on was branch 1's
+    assert (again.nodes[3].parent, again.ids(3)) == (0, (1, 2, 6))
+    assert tree.grow(2, [6], "model", place=3).nodes[3].parent == 1
+    assert tree.grow(2, [6]).nodes[3].parent == 2
+    assert tree.grow(2, [6], place=1).ids(3) == (1, 6)
+    emptied = tree.grow(2, [], "edit", place=2)  # an edit may leave nothing of its own: what follows hangs on it
+    assert emptied.grow(3, [7]).nodes[4].parent == 3
+
+
+def test_trees_are_joined_behind_each_other():
+    one, other = Tree().start([1]).grow(0, [2]), Tree().start([3]).start([4]).grow(0, [5]).show(0).delete(1)
+    both = one.join(other)
+    assert [both.ids(key) for key in both.nodes] == [(1,), (1, 2), (3,), (3, 5)]
+    assert both.ids(both.current) == (3,)
+    assert both.grow(both.current, [9]).current not in both.nodes
+    assert one.join(Tree()) == one
+    assert Tree().join(other) == other
+
+
+def test_what_is_known_about_draws_can_be_told_after_token_by_token():
+    tree = Tree().start([1]).grow(0, [2], seed=4).extend(1, [3])
+    params = SamplingParams(seed=4)
+    assert tree.drawn_with(1, 4, params, 1).nodes[1] == Node(1, 0, 1, (2, 3), "model", "", 4, params, 1)
+
+
+@given(trees(), st.integers(0, 3000))
+def test_a_file_of_bounded_size_holds_the_branch_on_show_and_the_newest(tree, most):
+    file = to_json(tree, most)
+    if not file:
+        assert tree.current is not None
+        alone = replace(tree, nodes={node.key: node for node in tree.path(tree.current)})
+        assert len(to_json(alone)) > most
+        return
+    found = from_json(file, "abc", V)
+    assert len(file) <= most or not found.nodes
+    assert found.current == tree.current
+    assert {key: tree.ids(key) for key in found.nodes} == {key: found.ids(key) for key in found.nodes}
+
+
+def test_token_by_token_is_one_branch():
+    tree = Tree().start([1]).extend(0, [2])
+    for id in (3, 4):
+        tree = tree.extend(1, [id])
+    assert (tree.nodes[1].ids, tree.current, len(tree.nodes)) == ((2, 3, 4), 1, 2)
+    assert tree.extend(0, [5], "user").nodes[2].ids == (5,)  # something starts from it
+    assert tree.extend(1, [5], "user").nodes[2].place == 4  # somebody else wrote it
+    drawn = Tree().start([1]).grow(0, [2], seed=3).extend(1, [4])
+    assert drawn.nodes[1].seed is None
+
+
+def test_deleting_takes_what_hangs_on_it_and_shows_what_is_left():
+    tree = Tree().start([1]).grow(0, [2]).grow(1, [3]).start([5])
+    assert tree.current == 3
+    assert set(tree.delete(1).nodes) == {0, 3}
+    assert tree.show(2).delete(1).current == 0
+    assert tree.delete(3).current == 2
+    assert tree.show(0).delete(0).current == 3
+    empty = tree.delete(0).delete(3)
+    assert (len(empty.nodes), empty.current) == (0, None)
+    assert empty.start([1]).current == 4  # no key comes twice
+    with pytest.raises(ParameterError, match="no branch 1") as caught:
+        tree.delete(1).ids(1)
+    assert "枝" in caught.value.ja
+
+
+def test_names_are_one_line_and_bounded():
+    tree = Tree().start([1]).name(0, "  a\n b\ud800\u2028" + "長" * 200)
+    assert tree.nodes[0].name.startswith("a b\ufffd 長")
+    assert len(tree.nodes[0].name) == 80
+
+
+def test_a_tree_is_bounded(monkeypatch):
+    monkeypatch.setattr(branches, "MOST_NODES", 3)
+    tree = Tree().start([1]).grow(0, [2]).grow(1, [3])
+    with pytest.raises(ParameterError, match="delete some"):
+        tree.grow(2, [4])
+    monkeypatch.setattr(branches, "MOST_IDS", 4)
+    with pytest.raises(ParameterError, match="delete some"):
+        tree.delete(2).grow(1, [1, 2, 3])
+    with pytest.raises(ParameterError, match="delete some"):
+        tree.delete(2).extend(1, [1, 2, 3])
+    with pytest.raises(ParameterError, match="from 0 to 1"):
+        tree.delete(1).grow(0, [1], place=2)
+
+
+def test_the_list_for_a_page(tokenizer):
+    tree = Tree().start(tokenizer.encode("東京です"), "start").grow(0, [EAST], "model", place=1).start([])
+    rows = listed(tree.show(1), tokenizer)
+    assert [(row.key, row.depth, row.name, row.tokens, row.length, row.begins, row.current) for row in rows] == [
+        (0, 0, "start", 2, 2, "東京です", False),
+        (1, 1, "", 1, 2, "東", True),
+        (2, 0, "", 0, 0, "", False),
+    ]
+
+
+# Edits
+
+
+def test_an_edit_keeps_the_ids_before_it_and_says_where_they_agree_again(tokenizer):
+    ids = [EAST, CAPITAL, *tokenizer.encode("の大学です。")]
+    found = edited(ids, "東京の犬です。", tokenizer)
+    assert found.ids[:3] == tuple(ids[:3])  # 東 and 京 stay two tokens
+    assert found.kept == 3
+    assert [tokenizer.decode(found.ids[slice(*found.cut_anew)]), tokenizer.decode(ids[slice(*found.replaced)])] == ["犬", "大学"]
+    assert found.agree_from == 4
+    assert found.ids[4:] == tuple(ids[-2:])
+    assert (found.text, found.lossy) == ("東京の犬です。", False)
+
+
+def test_an_edit_inside_a_token_cuts_that_token_anew(tokenizer):
+    ids = tokenizer.encode("私は東京都の人")
+    found = edited(ids, "私は東京の人", tokenizer)
+    assert found.kept == 2
+    assert found.ids == tuple(tokenizer.encode("私は東京の人"))
+
+
+def test_the_bytes_of_a_character_stay_together(tokenizer):
+    ids = tokenizer.encode("猫é𩸽")
+    found = edited(ids, "猫é𩸻", tokenizer)
+    assert found.kept == 3  # 猫 and the two bytes of é
+    assert found.text == "猫é𩸻"
+    assert found.agree_from is None
+
+
+def test_the_spelling_that_was_typed_is_no_edit(tokenizer):
+    prompt = "慶應の大学"
+    ids = [*tokenizer.encode(prompt), *tokenizer.encode("です")]
+    pieces = shown_pieces(ids, prompt, tokenizer)
+    assert "".join(pieces) == "慶應の大学です"
+    found = edited(ids, "慶應の大学でした", tokenizer, pieces)
+    assert found.kept == len(tokenizer.encode(prompt))
+    assert found.lossy  # 慶応 comes back
+    assert "".join(shown_pieces(ids, "another", tokenizer)) == tokenizer.decode(ids)
+    assert shown_pieces(tokenizer.encode("é猫"), "é猫", tokenizer) == ["", "é", "猫"]
+
+
+TEXTS = st.text(st.sampled_from("東京都大学です。猫é𩸽a\n 慶應応"), max_size=12)
+
+
+@settings(max_examples=150)
+@given(before=TEXTS, after=TEXTS)
+def test_an_edit_keeps_a_beginning_and_cuts_the_rest_from_its_text(tokenizer, before, after):
+    ids = tuple(tokenizer.encode(before))
+    pieces = shown_pieces(ids, before, tokenizer)
+    assert "".join(pieces) == before
+    found = edited(ids, after, tokenizer, pieces)
+    assert found.ids[: found.kept] == ids[: found.kept]
+    front = "".join(pieces[: found.kept])
+    assert after.startswith(front)
+    assert found.ids[found.kept :] == tuple(tokenizer.encode(after[len(front) :]))
+    if found.agree_from is not None:
+        assert found.ids[found.agree_from :] == ids[found.replaced[1] :]
+    assert found.cut_anew == (found.kept, len(found.ids) - (len(ids) - found.replaced[1]))
+    assert found.lossy == (tokenizer.decode(found.ids) != after)
+    if before == after:
+        assert found.ids == ids
+
+
+def test_the_end_token_is_no_text(tokenizer):
+    ids = [tokenizer.bos_token_id, *tokenizer.encode("東京です"), tokenizer.eos_token_id]
+    assert shown_pieces(ids, "", tokenizer)[0] == shown_pieces(ids, "", tokenizer)[-1] == ""
+    found = edited(ids, "東京の犬", tokenizer)
+    assert found.ids == (tokenizer.bos_token_id, *tokenizer.encode("東京の犬"))
+    assert not found.lossy
+
+
+def test_an_edit_in_the_tree_is_a_branch_and_nothing_edited_is_none(tokenizer):
+    tree = Tree().start(tokenizer.encode("東京です"))
+    same, _ = edit(tree, 0, "東京です", tokenizer)
+    assert same is tree
+    grown, found = edit(tree, 0, "東京", tokenizer)
+    assert grown.ids(1) == found.ids == (TOKYO,)
+    assert (grown.nodes[1].author, grown.nodes[1].place, grown.nodes[1].ids) == ("edit", 1, ())
+
+
+# Forced
+
+
+@pytest.mark.parametrize("before", [[], [3], [3, 1, 4, 1, 5], list(range(40))])
+def test_the_price_is_what_scoring_the_whole_text_says(before):
+    model, forced = ours(), [9, 2, 6]
+    found = price(model, None, before, forced)
+    steps = score(model, [*before, *forced], bos=not before)[-3:]
+    assert [token.bits for token in found.tokens] == pytest.approx([-step.logprob / math.log(2) for step in steps], abs=1e-5)
+    assert [token.rank for token in found.tokens] == [step.rank for step in steps]
+    assert found.bits == pytest.approx(sum(token.bits for token in found.tokens))
+
+
+def test_the_price_of_a_text_longer_than_one_forward(monkeypatch):
+    from neoxjp.labs.branches import edits as branch_edits
+
+    before, forced = [3, 1, 4, 1, 5, 9, 2, 6], [5, 3, 5]
+    whole = price(Fake(mixed), None, before, forced)
+    monkeypatch.setattr(branch_edits, "PREFILL", 3)
+    assert price(Fake(mixed), None, before, forced) == whole
+    assert price(Fake(mixed), None, before, []).bits == 0
+
+
+def test_the_price_is_in_the_record_of_the_tokens_too(tokenizer):
+    model = ours(vocab_size=tokenizer.vocab_size, bos_token_id=tokenizer.bos_token_id)
+    steps = score(model, [3, 1, 4, 1, 5], tokenizer, top=4)
+    ours_, theirs = price_of(steps[2:]), price(model, tokenizer, [3, 1], [4, 1, 5])
+    assert [(token.id, token.text, token.rank, token.likeliest) for token in ours_.tokens] == [
+        (token.id, token.text, token.rank, token.likeliest) for token in theirs.tokens
+    ]
+    for one, other in zip(ours_.tokens, theirs.tokens, strict=True):
+        assert (one.bits, one.likeliest_bits) == pytest.approx((other.bits, other.likeliest_bits), abs=1e-5)
+    assert ours_.bits == pytest.approx(theirs.bits, abs=1e-4)
+
+
+def test_what_does_not_fit_the_context_is_refused():
+    with pytest.raises(PromptTooLong, match="context of 64"):
+        price(ours(), None, list(range(40)), list(range(25)))
+    with pytest.raises(ParameterError, match="61"):
+        price(ours(), None, [61], [1])
+
+
+def test_forcing_makes_a_branch_and_names_its_price(tokenizer):
+    model = ours(vocab_size=tokenizer.vocab_size, bos_token_id=tokenizer.bos_token_id)
+    tree = Tree().start(tokenizer.encode("私は東京")).grow(0, [EAST, EAST])
+    grown, cost = force(tree, 1, 2, "大学です", model, tokenizer)
+    assert tokenizer.decode(grown.ids(2)) == "私は大学です"
+    assert grown.nodes[2].author == "forced"
+    assert [token.text for token in cost.tokens] == ["大学", "です"]
+    assert cost.bits > 0
+    assert all(token.likeliest_bits <= token.bits for token in cost.tokens)
+    with pytest.raises(ParameterError, match="nothing to force"):
+        force(tree, 1, 2, "", model, tokenizer)

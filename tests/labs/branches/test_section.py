@@ -1,0 +1,517 @@
+"""Branches on the page without a browser: one history for all changes, going on by ids, edits, forced words, files, models."""
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from neoxjp.engine.records import Step
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.labs.branches import actions as branches_do
+from neoxjp.labs.branches import records
+from neoxjp.labs.branches import section as branches
+from neoxjp.labs.branches import view as render_branches
+from neoxjp.labs.branches.edits import price
+from neoxjp.labs.branches.files import listed, to_json
+from neoxjp.labs.branches.records import Tree
+from neoxjp.labs.branches.texts import text_of
+from neoxjp.labs.replay.run import state_of
+from neoxjp.labs.sampling_trace import section as ledger
+from neoxjp.labs.sampling_trace.steps import keep_again, reading, step_at
+from neoxjp.page_parts import recall
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.settings import Settings
+from neoxjp.page_parts.stream import scorer, stream
+from neoxjp.page_parts.strings import words
+from neoxjp.page_parts.texts import Text, Writing, mark_of
+from neoxjp.page_parts.writing import Frame, Mode, branch, show, write
+from neoxjp.ui import generate
+
+EN = words("en")
+LIVELY = Settings(temperature=1.5, top_p=1.0, length=8, min_new_tokens=8, repetition_penalty=1.0, seed="3")
+HOSTILE = "<script>hacked=1</script>${hacked=2}"
+
+
+def put(playground: Playground, writing: Writing, mode: Mode = "new", prompt: str = "猫", settings: Settings = LIVELY) -> Text:
+    *_, last = write(playground, stream(playground), writing, mode, prompt, settings, "en")
+    assert 'role="alert"' not in last.line
+    assert writing.text is not None
+    return writing.text
+
+
+def go_on(playground: Playground, writing: Writing, at: Any, id: Any, settings: Settings = LIVELY) -> Frame:
+    *_, last = branch(playground, stream(playground), writing, at, id, settings, "en")
+    return last
+
+
+def other_than_written(text: Text, at: int, tokenizer: Any) -> int:
+    """An alternative that is text by itself."""
+    step = text.steps[at]
+    byte_values = tokenizer.vocabulary.byte_values
+    special = tokenizer.all_special_ids
+    return next(choice.id for choice in step.top if choice.id not in (step.id, *special) and byte_values[choice.id] < 0)
+
+
+def shape(writing: Writing) -> list[tuple[str, int | None, int]]:
+    return [(node.author, node.parent, node.place) for node in writing.tree.nodes.values()]
+
+
+# ---------------------------------------------------------------- one history
+
+
+def test_everything_that_writes_feeds_one_tree(playground):
+    writing = Writing()
+    first = put(playground, writing)
+    assert shape(writing) == [("user", None, 0), ("model", 0, 1)]
+    assert writing.tree.nodes[1].params == first.params
+    put(playground, writing, "again", settings=replace(LIVELY, temperature=1.0))
+    assert shape(writing)[2:] == [("model", 0, 1)]  # beside the first
+    longer = put(playground, writing, "continue")
+    assert len(writing.tree.nodes) == 3
+    assert writing.tree.ids(2) == longer.ids
+    assert writing.tree.nodes[2].params is None  # two generations
+    put(playground, writing, prompt="犬")
+    put(playground, writing)
+    assert shape(writing)[3:] == [("user", None, 0), ("model", 3, 1), ("model", 0, 1)]  # the opening is there already
+    assert [writing.tree.ids(key) for key in (0, 1)] == [first.prompt_ids, first.ids]
+
+
+def test_undo_and_redo_walk_all_changes_and_bring_back_the_very_texts(playground):
+    writing = Writing()
+    texts: list[Text | None] = [None, put(playground, writing), put(playground, writing, "continue")]
+    go_on(playground, writing, 2, other_than_written(texts[-1], 2, playground.tokenizer))
+    texts.append(writing.text)
+    branches_do.name(writing, "a name")
+    texts.append(writing.text)
+    branches_do.edit(playground, scorer(playground), writing, writing.tree.current, "犬です")
+    texts.append(writing.text)
+    branches_do.force(playground, scorer(playground), writing, "東京", None)
+    texts.append(writing.text)
+    branches_do.delete(playground, scorer(playground), writing)
+    texts.append(writing.text)
+    trees = [*writing.history.past, writing.tree]
+    for text, tree in zip(texts[-2::-1], trees[-2::-1], strict=True):
+        assert writing.undo() is text
+        assert writing.tree is tree
+    for text, tree in zip(texts[1:], trees[1:], strict=True):
+        assert writing.redo() is text
+        assert writing.tree is tree
+    assert writing.redo() is texts[-1]
+
+
+def test_a_change_gives_up_what_was_undone_and_a_look_does_not(playground):
+    writing = Writing()
+    put(playground, writing)
+    put(playground, writing, prompt="犬")
+    writing.undo()
+    branches_do.show(playground, scorer(playground), writing, 0)
+    assert writing.history.future
+    put(playground, writing, "continue")
+    assert not writing.history.future
+
+
+def test_the_tree_is_not_changed_while_the_model_writes(playground):
+    writing = Writing()
+    put(playground, writing)
+    running = write(playground, stream(playground), writing, "continue", "", LIVELY, "en")
+    next(running)
+    for change in (
+        lambda: branches_do.name(writing, "x"),
+        lambda: branches_do.delete(playground, scorer(playground), writing),
+        lambda: branches_do.show(playground, scorer(playground), writing, 0),
+        lambda: branches_do.edit(playground, scorer(playground), writing, 1, "x"),
+        lambda: branches_do.force(playground, scorer(playground), writing, "x", None),
+        lambda: branches_do.load(playground, scorer(playground), writing, "{}"),
+    ):
+        with pytest.raises(ParameterError, match="is writing"):
+            change()
+    running.close()
+
+
+def test_no_more_than_the_tree_can_hold_is_begun(playground, monkeypatch):
+    writing = Writing()
+    put(playground, writing)
+    monkeypatch.setattr(records, "MOST_IDS", 12)
+    (frame,) = write(playground, stream(playground), writing, "continue", "", LIVELY, "en")
+    assert "delete some" in frame.line
+    assert len(writing.tree.nodes) == 2
+
+
+def test_the_bound_of_memory_drops_the_oldest_and_they_are_scored_anew(playground, monkeypatch):
+    monkeypatch.setattr("neoxjp.page_parts.texts.MOST_STEPS", 12)
+    writing = Writing()
+    first = put(playground, writing)
+    put(playground, writing, prompt="犬")
+    assert writing.kept(writing.tree.show(1)) is None
+    back = branches_do.show(playground, scorer(playground), writing, 1)
+    assert (back.ids, back.written, back.prompt, back.parts) == (first.ids, first.written, first.prompt, first.parts)
+    for new, old in zip(back.steps, first.steps, strict=True):
+        assert (new.id, new.text, new.rank) == (old.id, old.text, old.rank)
+        assert new.logprob == pytest.approx(old.logprob, abs=1e-4)
+    assert math.isnan(back.steps[0].top[0].probability)  # what the filters left is not known
+
+
+# ---------------------------------------------------------------- going on from another token
+
+
+def test_an_alternative_stands_in_its_place_and_the_model_goes_on_by_ids(playground, monkeypatch):
+    writing = Writing()
+    text = put(playground, writing, prompt="東京都の猫")
+    id = other_than_written(text, 3, playground.tokenizer)
+    monkeypatch.setattr(type(playground.tokenizer), "encode", None)
+    go_on(playground, writing, 3, id)
+    new, place = writing.text, len(text.prompt_ids) + 3
+    assert new.ids[: place + 1] == (*text.ids[:place], id)
+    assert len(new.ids) == place + 9
+    assert shape(writing)[2:] == [("user", 1, place), ("model", 2, place + 1)]
+    assert writing.tree.ids(1) == text.ids  # the old one stays
+    assert len(writing.history.past) == 2  # one change
+    put_there = new.steps[3]
+    choice = next(choice for choice in text.steps[3].top if choice.id == id)
+    assert (put_there.logprob, put_there.rank) == (choice.logprob, text.steps[3].top.index(choice) + 1)
+    assert new.part_of(2) == text.parts[0]
+    assert new.part_of(3) is None  # nobody drew it
+    assert new.part_of(4).start == 4
+
+
+def test_the_ledger_and_the_replay_know_that_nobody_drew_a_token_put_there(playground):
+    writing = Writing()
+    text = put(playground, writing)
+    go_on(playground, writing, 3, other_than_written(text, 3, playground.tokenizer))
+    step = step_at(writing.text, 4)
+    assert (step.place, step.known) == (3, False)
+    assert step.history == text.ids[: len(text.prompt_ids) + 3]
+    keep_again(playground, reading(playground), writing.text, step)
+    assert "not known any more" in ledger.shown_of(playground, writing.text, step, None, EN)[0]
+    assert step_at(writing.text, 3).part == text.parts[0]
+    state = state_of(playground, writing.text)
+    assert state.prompt_ids == writing.text.ids[: len(text.prompt_ids) + 4]
+    branches_do.force(playground, scorer(playground), writing, "犬", None)
+    with pytest.raises(ParameterError, match="not known"):
+        state_of(playground, writing.text)
+
+
+def test_the_token_that_stands_there_writes_anew_behind_it(playground):
+    writing = Writing()
+    text = put(playground, writing)
+    at = next(at for at, step in enumerate(text.steps[:-1]) if step.text)
+    go_on(playground, writing, at, text.steps[at].id, replace(LIVELY, seed="9"))
+    assert writing.text.steps[: at + 1] == text.steps[: at + 1]
+    assert [node[0] for node in shape(writing)] == ["user", "model", "model"]
+    assert writing.text.base == at + 1
+
+
+@pytest.mark.parametrize(("at", "id"), [(99, 1), (-1, 1), (None, None), ("0", 1), (0, 10**9), (0, "x"), (0, 1.0), (True, 1)])
+def test_what_is_no_alternative_gets_a_sentence(playground, at, id):
+    writing = Writing()
+    before = put(playground, writing)
+    assert "choose one again" in go_on(playground, writing, at, id).line
+    assert writing.text is before
+    assert "press Generate" in go_on(playground, Writing(), 0, 1).line
+
+
+def test_half_a_character_is_completed_by_what_follows(playground):
+    tokenizer = playground.tokenizer
+    head, tail = tokenizer.encode("é")
+    writing = Writing()
+    text = put(playground, writing)
+    top = (replace(text.steps[2].top[0], id=head), *text.steps[2].top[1:])
+    steps = (*text.steps[:2], replace(text.steps[2], top=top), *text.steps[3:])
+    writing.look(writing.tree, replace(text, steps=steps))
+
+    def paints(*given: Any) -> Any:
+        for paint in stream(playground)(*given):
+            yield replace(paint, steps=tuple(replace(step, id=tail, text="\ufffd") for step in paint.steps[:1]) + paint.steps[1:])
+
+    list(branch(playground, paints, writing, 2, head, replace(LIVELY, length=1, min_new_tokens=1), "en"))
+    assert writing.text.written.endswith("é")
+
+
+# ---------------------------------------------------------------- a branch as a text
+
+
+def test_the_opening_is_shown_as_it_was_typed(playground):
+    writing = Writing()
+    put(playground, writing, prompt="慶應の大学")
+    later = Writing()
+    recall.recall(playground, scorer(playground), later, recall.memo(writing))
+    assert later.text.prompt == "慶應の大学"
+    assert branches_do.to_edit(later, 1).startswith("慶應の大学")
+    edited = branches_do.edit(playground, scorer(playground), later, 1, "慶應の犬")
+    assert edited.found.kept >= 2
+    assert later.text.prompt == "慶應の"
+    assert listed(later.tree, playground.tokenizer)[0].begins == "慶應の大学"
+
+
+def test_an_opening_of_nothing_is_nothing(playground):
+    writing = Writing()
+    put(playground, writing, prompt="")
+    later = Writing()
+    recall.recall(playground, scorer(playground), later, recall.memo(writing))
+    assert (later.text.prompt, later.text.ids) == ("", writing.text.ids)
+    assert branches_do.to_edit(later, 1) == playground.tokenizer.decode(writing.text.ids, skip_special_tokens=True)
+
+
+def test_every_branch_of_any_tree_can_be_shown(playground):
+    size = playground.tokenizer.vocab_size
+    tree = Tree(vocabulary=mark_of(playground.tokenizer)).start([]).grow(0, range(20)).start(range(size - 40, size))
+    tree = tree.grow(2, [1], place=3).grow(2, [5, 6], "forced", place=0)
+    tree = tree.start(list(range(60)) * 6).grow(5, [3]).grow(6, [], "edit", place=2).grow(6, [3] * 300)
+    writing = Writing()
+    writing.fresh(playground.tokenizer)
+    for key in tree.nodes:
+        text = text_of(playground, scorer(playground), writing, tree.show(key))
+        assert text.ids == tree.ids(key)
+        assert show(text, EN)[0]
+        assert text.prompt + text.written == playground.tokenizer.decode(text.ids, skip_special_tokens=True) or key in (2, 3, 4)
+    long, longer = (text_of(playground, scorer(playground), writing, tree.show(key)) for key in (6, 8))
+    assert long.steps[0].logprob is not None  # what stands far before it is left out
+    assert longer.steps[0].logprob is None  # more than is scored
+    assert text_of(playground, scorer(playground), writing, tree.show(None)) is None
+
+
+# ---------------------------------------------------------------- edit and force
+
+
+def test_an_edit_keeps_ids_and_the_alternatives_before_it(playground):
+    writing = Writing()
+    text = put(playground, writing, prompt="東京都の猫")
+    whole = branches_do.to_edit(writing, 1)
+    done = branches_do.edit(playground, scorer(playground), writing, 1, whole + "犬です")
+    assert writing.tree.ids(2)[: done.found.kept] == text.ids[: done.found.kept]
+    kept = done.found.kept - len(text.prompt_ids)
+    assert writing.text.steps[:kept] == text.steps[:kept]
+    assert writing.text.steps[-1].logprob is not None
+    assert "".join([*done.kept, *done.new, *done.again]) == whole + "犬です"
+    put(playground, writing, "continue", prompt="ignored")
+    assert writing.text.ids[: len(done.found.ids)] == done.found.ids
+    html = render_branches.edited(done.found, done.kept, done.new, done.again, EN)
+    assert f"The first {done.found.kept} tokens are as they were" in html
+    assert "cannot keep" not in html
+
+
+def test_what_the_vocabulary_cannot_keep_is_said(playground):
+    writing = Writing()
+    put(playground, writing)
+    done = branches_do.edit(playground, scorer(playground), writing, 1, "猫と慶應")
+    html = render_branches.edited(done.found, done.kept, done.new, done.again, EN)
+    assert "The vocabulary cannot keep all of what was typed" in html
+    assert "慶応" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("", "empty text"), (None, "Nothing was changed"), ("猫" * 1_000_001, "1,000,001")]
+)
+def test_an_edit_that_is_none_gets_a_sentence(playground, text, sentence):
+    writing = Writing()
+    put(playground, writing)
+    with pytest.raises(NeoxjpError, match=sentence):
+        branches_do.edit(playground, scorer(playground), writing, 1, branches_do.to_edit(writing, 1) if text is None else text)
+    assert len(writing.tree.nodes) == 2
+
+
+def test_line_breaks_of_a_text_box_are_no_edit(playground):
+    writing = Writing()
+    writing.fresh(playground.tokenizer)
+    tree = writing.fresh(playground.tokenizer).start(playground.tokenizer.encode("猫\r\n犬"), typed="猫\r\n犬")
+    writing.keep(tree, text_of(playground, scorer(playground), writing, tree))
+    assert branches_do.to_edit(writing, 0) == "猫\n犬"
+    with pytest.raises(ParameterError, match="Nothing was changed"):
+        branches_do.edit(playground, scorer(playground), writing, 0, "猫\n犬")
+
+
+@pytest.mark.parametrize("at", [None, 3])
+def test_forced_words_have_the_price_that_the_record_says(playground, at):
+    writing = Writing()
+    text = put(playground, writing)
+    found = branches_do.force(playground, scorer(playground), writing, "東京です", at)
+    before = text.ids if at is None else text.ids[: len(text.prompt_ids) + at]
+    forced = playground.tokenizer.encode("東京です")
+    assert writing.text.ids == (*before, *forced)
+    assert writing.tree.nodes[writing.tree.current].author == "forced"
+    theirs = price(playground.ready.model, playground.tokenizer, before, forced)
+    assert [(token.text, token.rank, token.likeliest) for token in found.tokens] == [
+        (token.text, token.rank, token.likeliest) for token in theirs.tokens
+    ]
+    assert found.bits == pytest.approx(theirs.bits, abs=1e-3)
+    assert f"{found.bits:.2f} bits in all" in render_branches.priced(found, EN)
+
+
+def test_what_cannot_be_forced_gets_a_sentence(playground):
+    writing = Writing()
+    with pytest.raises(ParameterError, match="Press Generate first"):
+        branches_do.force(playground, scorer(playground), writing, "猫", None)
+    put(playground, writing)
+    for text, at, sentence in (
+        ("", None, "Write the words"),
+        ("猫", 99, "choose one again"),
+        ("猫" * 300, None, "up to 256 can be"),
+    ):
+        with pytest.raises(NeoxjpError, match=sentence):
+            branches_do.force(playground, scorer(playground), writing, text, at)
+    assert len(writing.tree.nodes) == 2
+
+
+# ---------------------------------------------------------------- the list, two side by side
+
+
+def test_the_list_names_author_place_and_what_is_on_show(playground):
+    writing = Writing()
+    put(playground, writing, prompt=HOSTILE)
+    branches_do.name(writing, "<b>" + HOSTILE)
+    html, body, other, fresh = branches.drawn(writing, EN)
+    assert "<script" not in html
+    assert html.count("<b") == html.count('<b class="br-name">') + html.count("<bdi")
+    assert html.count('role="treeitem"') == 2
+    assert html.count('aria-selected="true"') == 1
+    assert "● </i>" not in html
+    for said in ("you</span>", "model</span>", "on show", "8 tokens", f"from token {len(writing.text.prompt_ids) + 1}"):
+        assert said in html
+    assert body.visible
+    assert [key for _, key in other.choices] == [0]
+    assert json.loads(fresh)["text"] == branches_do.to_edit(writing, 1)
+    empty, body, *_ = branches.drawn(Writing(), EN)
+    assert "Press Generate" in empty
+    assert not body.visible
+
+
+def test_two_branches_stand_side_by_side(playground):
+    writing = Writing()
+    text = put(playground, writing)
+    go_on(playground, writing, 2, other_than_written(text, 2, playground.tokenizer))
+    html = branches.compared(writing, 1, EN)
+    place = len(text.prompt_ids) + 2
+    assert f"the same beginning: {place} tokens" in html
+    assert html.count("differs from here") == 2
+    assert html.count("▼") == 0  # the sign is the style sheet's
+    assert f"then {len(text.ids) - place} tokens" in html
+    assert "#4 ◀ on show" in html
+    assert "The same text" in branches.compared(writing, 3, EN)
+    assert "ends here" in branches.compared(writing, 0, EN)
+    with pytest.raises(ParameterError, match="no branch"):
+        branches.compared(writing, 77, EN)
+    with pytest.raises(ParameterError, match="Choose a branch"):
+        branches.compared(writing, None, EN)
+
+
+def test_five_hundred_branches_of_a_long_text_stay_usable(playground):
+    tokenizer = playground.tokenizer
+    long = "東京都の猫です。" * 12_500  # 100,000 characters
+    writing = Writing()
+    tree = writing.fresh(tokenizer).start(tokenizer.encode(long), typed=long)
+    for count in range(499):
+        tree = tree.grow(0 if count % 7 else max(0, tree.current), [count % 300] * 3)
+    writing.keep(tree, text_of(playground, scorer(playground), writing, tree))
+    html, *_ = branches.drawn(writing, EN)
+    assert html.count('role="treeitem"') == 500
+    assert len(html) < 400_000
+    assert len(branches.compared(writing, 1, EN)) < 100_000
+    assert recall.all_kept(writing)
+    writing.keep(tree.delete(499).delete(498), None)
+    done = branches_do.edit(playground, scorer(playground), writing, 0, long + "犬")
+    assert len(render_branches.edited(done.found, done.kept, done.new, done.again, EN)) < 10_000
+
+
+# ---------------------------------------------------------------- files, reload, other models
+
+
+def test_a_file_adds_its_branches_behind_and_undo_takes_them_out(playground):
+    one, other = Writing(), Writing()
+    put(playground, one, prompt="猫")
+    put(playground, other, prompt="犬")
+    before = other.tree
+    assert branches_do.load(playground, scorer(playground), other, to_json(one.tree)) == 2
+    assert [other.tree.ids(key) for key in (2, 3)] == [one.tree.ids(key) for key in (0, 1)]
+    assert other.text.ids == one.text.ids
+    put(playground, other, "continue")
+    other.undo()
+    other.undo()
+    assert other.tree is before
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        (None, "no branches"),
+        ("", "damaged"),
+        ("{" + HOSTILE, "damaged"),
+        ("x" * (8 * 2**20 + 1), "bytes, more than"),
+        (to_json(Tree(vocabulary="other").start([1])), "another vocabulary"),
+    ],
+)
+def test_a_file_that_cannot_be_used_gets_a_sentence_and_nothing_is_lost(playground, file, sentence):
+    writing = Writing()
+    text = put(playground, writing)
+    tree = writing.tree
+    with pytest.raises(ParameterError, match=sentence):
+        branches_do.load(playground, scorer(playground), writing, file)
+    assert (writing.tree, writing.text) == (tree, text)
+
+
+def test_a_reload_brings_all_branches_back(playground):
+    writing, later = Writing(), Writing()
+    text = put(playground, writing, prompt="慶應")
+    go_on(playground, writing, 2, other_than_written(text, 2, playground.tokenizer))
+    branches_do.name(writing, "長い名前")
+    frame = generate.recalled(playground, scorer(playground), later, json.loads(json.dumps(recall.memo(writing))), "en")
+    assert "Your last texts" in frame.line
+    assert later.tree == writing.tree
+    assert later.text.ids == writing.text.ids
+    assert later.undo() is None
+    assert later.redo().ids == writing.text.ids
+
+
+def test_what_the_browser_keeps_is_bounded_and_said(playground, monkeypatch):
+    writing = Writing()
+    put(playground, writing, prompt="犬")
+    put(playground, writing, prompt="猫")
+    assert "outlive a reload" not in branches.drawn(writing, EN)[0]
+    monkeypatch.setattr(recall, "MOST", len(to_json(writing.tree)) - 1)
+    assert "outlive a reload" in branches.drawn(writing, EN)[0]
+    later = Writing()
+    recall.recall(playground, scorer(playground), later, recall.memo(writing))
+    assert later.text.ids == writing.text.ids
+    assert 2 <= len(later.tree.nodes) < 4
+
+
+def test_another_models_branches_are_seen_and_saved_but_do_not_go_on(playground, monkeypatch):
+    writing = Writing()
+    text = put(playground, writing)
+    monkeypatch.setattr(playground, "loaded", replace(playground.ready, serial=playground.serial + 1))
+    assert "Another model" in go_on(playground, writing, 0, text.steps[0].top[0].id).line
+    # of the same vocabulary: to show it is to score it by the model that is there, which then goes on
+    assert branches_do.show(playground, scorer(playground), writing, 1).serial == playground.serial
+    put(playground, writing, "continue")
+    monkeypatch.setattr("neoxjp.labs.branches.texts.mark_of", lambda tokenizer: "another")
+    monkeypatch.setattr("neoxjp.page_parts.texts.mark_of", lambda tokenizer: "another")
+    monkeypatch.setattr(playground, "loaded", replace(playground.ready, serial=playground.serial + 1))
+    assert not branches.usable(playground, writing)
+    with pytest.raises(ParameterError, match="another vocabulary"):
+        branches_do.force(playground, scorer(playground), writing, "猫", None)
+    with pytest.raises(ParameterError, match="another vocabulary"):
+        branches_do.edit(playground, scorer(playground), writing, 1, "猫")
+    writing._texts.clear()
+    bare = branches_do.show(playground, scorer(playground), writing, 1)
+    assert bare.ids == writing.tree.ids(1)
+    assert {step.logprob for step in bare.steps} == {None}
+    assert len(branches.drawn(writing, EN)[0]) > 100
+    assert json.loads(to_json(writing.tree))["nodes"]
+    branches_do.delete(playground, scorer(playground), writing)
+    old = writing.tree
+    put(playground, writing, prompt="犬")  # a tree of its own; the old one is an Undo away
+    assert len(writing.tree.nodes) == 2
+    assert not set(writing.tree.nodes) & set(old.nodes)
+    writing.undo()
+    assert writing.tree is old
+
+
+def test_a_text_shows_a_place_where_each_box_ends(playground):
+    def step(text: str) -> Step:
+        return Step(1, text, -1.0, 1, 0.5, (), 0.0, None)
+
+    from neoxjp.labs.common.steps import box_end
+
+    steps = [step("a"), step(""), step(""), step("b"), step("")]
+    assert [box_end(steps, at) for at in (0, 1, 4)] == [1, 4, 5]

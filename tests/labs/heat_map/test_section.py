@@ -1,0 +1,255 @@
+"""Rules of the section "heat map", without a browser: its handlers, /heat and /compare_texts, against the records."""
+
+import html
+import math
+import re
+from dataclasses import asdict
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from neoxjp.engine.records import Step
+from neoxjp.errors import NeoxjpError
+from neoxjp.labs.heat_map import records
+from neoxjp.labs.heat_map import section as heat
+from neoxjp.labs.heat_map import view as render_heat
+from neoxjp.labs.heat_map.records import heat_of_steps
+from neoxjp.page_parts.session import NotReady, Playground
+from neoxjp.page_parts.stream import scorer
+from neoxjp.page_parts.strings import words
+from neoxjp.page_parts.writing import Text, Writing
+from tests.support.near import near
+
+EN, JA = words("en"), words("ja")
+TEXT = "東京都の大学です。é猫😀"
+
+
+def written(playground: Playground, prompt: str, more: str) -> Writing:
+    """A visitor who wrote `prompt`, and whose model wrote `more`."""
+    tokenizer = playground.tokenizer
+    steps = tuple(Step(id, "", -1.0, 1, 0.5, (), 0.0, None) for id in tokenizer.encode(more))
+    return Writing(Text(prompt, tuple(tokenizer.encode(prompt)), steps, 0, 1, playground.serial))
+
+
+def shown(playground: Playground, writing: Writing, prompt: str = "", text: str = "") -> heat.Shown:
+    return heat.heat_of(playground, scorer(playground), writing, prompt, text)
+
+
+def labels(view: str) -> list[str]:
+    return [html.unescape(found) for found in re.findall(r'role="option"[^>]*aria-label="([^"]*)"', view)]
+
+
+def step(id: int, p: float, rank: int = 1, entropy: float = 1.0) -> Step:
+    return Step(id, "", math.log(p), rank, entropy, (), 0.0, None)
+
+
+# ---------------------------------------------------------------- the text
+
+
+def test_the_field_is_read_behind_bos_and_is_the_record_of_lab_heat(playground: Playground) -> None:
+    loaded = playground.ready
+    assert shown(playground, Writing(), text=TEXT).heat == records.heat(loaded.model, loaded.tokenizer, TEXT)
+
+
+def test_a_written_text_is_read_by_its_own_ids(playground: Playground) -> None:
+    loaded, writing = playground.ready, written(playground, "東", "京都")  # cut anew, 東京 would be one token
+    assert writing.text is not None
+    found = shown(playground, writing, prompt="ignored")
+    assert found.of == (loaded.serial, writing.text.ids)
+    assert found.heat == records.heat_of_ids(loaded.model, loaded.tokenizer, writing.text.ids)
+    assert [piece.ids for piece in found.heat.pieces] == [(id,) for id in writing.text.ids]
+    assert found.heat.pieces[0].bits is None
+
+
+def test_before_anything_is_written_the_opening_is_read(playground: Playground) -> None:
+    found = shown(playground, Writing(), prompt="猫が")
+    assert (found.heat.text, found.of) == ("猫が", (playground.serial, tuple(playground.tokenizer.encode("猫が"))))
+    with pytest.raises(NeoxjpError, match="Press Generate above or write a text here"):
+        shown(playground, Writing())
+
+
+def test_what_is_of_an_earlier_text_says_so_until_that_text_is_back(playground: Playground) -> None:
+    visitor: Any = SimpleNamespace(headers={"accept-language": "en"})
+
+    def told(writing: Writing, prompt: str, of: Any) -> Any:
+        return heat.earlier(playground, writing, prompt, of, "heat_changed", visitor)
+
+    opening, first, second = Writing(), written(playground, "東", "京"), written(playground, "東", "京都")
+    of = heat.above(playground, first, "")
+    assert told(first, "whatever the opening", of) == ""
+    assert "The text above has changed" in told(second, "", of)
+    of = heat.above(playground, opening, "猫が")
+    assert told(opening, "猫が", of) == ""
+    for writing, prompt in ((opening, "猫を"), (opening, ""), (first, "猫が")):
+        assert "The text above has changed" in told(writing, prompt, of)
+    assert told(first, "", None) == gr.skip()  # nothing is on show
+    first.running = True
+    assert told(first, "", of) == gr.skip()  # not before the new text is there
+
+
+def test_a_text_of_another_model_is_refused(playground: Playground) -> None:
+    writing = Writing(Text("猫", (1,), (), 0, 1, serial=99))
+    with pytest.raises(NeoxjpError, match="Another model wrote this text"):
+        shown(playground, writing)
+
+
+def test_a_text_that_is_too_long_is_refused_with_its_length(playground: Playground) -> None:
+    with pytest.raises(NeoxjpError, match="257 tokens; up to 256") as refused:
+        shown(playground, Writing(), text="猫" * 257)
+    assert "257 トークン" in refused.value.ja
+    shown(playground, Writing(), text="猫" * 256)
+
+
+def test_each_piece_tells_the_numbers_of_its_record(playground: Playground) -> None:
+    found = shown(playground, Writing(), text=TEXT)
+    told = labels(heat.view_of(playground, found, "logprob", EN))
+    assert len(told) == len(found.heat.pieces)
+    for label, piece in zip(told, found.heat.pieces, strict=True):
+        assert piece.entropy is not None
+        ids = " ".join(map(str, piece.ids))
+        facts = f"{piece.bits:.2f} bits · rank {piece.rank} · entropy {piece.entropy / math.log(2):.2f} bits · id {ids}"
+        assert label.startswith(f"{piece.surface}\nprobability ")
+        assert label.endswith(facts)
+
+
+@pytest.mark.parametrize(("measure", "levels"), [("logprob", [0, 1, 4, 5]), ("rank", [0, 1, 3, 5]), ("entropy", [1, 1, 0, 5])])
+def test_levels_follow_the_chosen_measure(measure: Any, levels: list[int]) -> None:
+    steps = [step(1, 0.5, 1, 1.0), step(2, 0.3, 2, 1.0), step(3, 0.001, 21, 0.0), step(4, 1e-6, 5000, 10.0)]
+    found = heat_of_steps("abcd", [(0, 1), (1, 2), (2, 3), (3, 4)], steps)
+    assert [render_heat.level_of(piece, measure) for piece in found.pieces] == levels
+    view = render_heat.view(found, measure, EN)
+    assert re.findall(r'<span role="option" class="w l(\d)"', view) == [str(level) for level in levels]
+
+
+def test_the_legend_has_a_number_for_each_of_six_levels() -> None:
+    legend = render_heat.scale("logprob", EN)
+    assert re.findall(r'class="l(\d)"', legend) == list("012345")
+    assert "≥ 50 %（≤ 1）" in legend
+    assert "10–50 %（1–3.3）" in legend
+    assert "&lt; 0.05 %（&gt; 11）" in legend
+    assert "101–1,000" in render_heat.scale("rank", EN)
+    assert "≥ 9" in render_heat.scale("entropy", JA)
+
+
+def test_the_curve_has_a_bar_for_each_piece_as_high_as_its_bits() -> None:
+    found = heat_of_steps("abc", [(0, 1), (1, 2), (2, 3)], [step(1, 0.5), step(2, 0.25), step(3, 1 / 16)])
+    drawn = render_heat.curve(found, "logprob", EN)
+    heights = [100 - float(y) for y in re.findall(r"M[\d.]+ 100V([\d.]+)", drawn)]
+    assert [height / heights[0] for height in heights] == pytest.approx([1, 2, 4], rel=0.02)
+    assert "3 pieces, at most 4.0" in drawn
+
+
+def test_a_long_text_has_a_curve_of_means_and_says_what_is_not_drawn(playground: Playground) -> None:
+    n = 5000
+    found = heat_of_steps("あ" * n, [(i, i + 1) for i in range(n)], [step(1, 0.25)] * n)
+    view = heat.view_of(playground, heat.Shown(found, None), "logprob", EN)
+    assert view.count('role="option"') == playground.limits.drawn_pieces == 3000
+    assert "The other 2,000 are counted" in view
+    assert "a bar is the mean of 11 pieces" in view
+
+
+def test_numbers_and_the_most_surprising_are_those_of_the_record(playground: Playground) -> None:
+    found = shown(playground, Writing(), text=TEXT)
+    view = heat.view_of(playground, found, "rank", EN)
+    assert f"<dd>{found.heat.bits_per_character:.2f}</dd>" in view
+    assert f"<dd>{found.heat.perplexity_per_token:,.1f}</dd>" in view
+    assert f"<dd>{found.heat.perplexity_per_character:,.1f}</dd>" in view
+    assert [int(place) for place in re.findall(r'data-go="(\d+)"', view)] == list(found.heat.surprising)
+
+
+def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
+    text = "<script>${x}</script><img src=x>\ud800\u202e\u200b"
+    view = heat.view_of(playground, shown(playground, Writing(), text=text), "logprob", EN)
+    view += render_heat.pair(heat.compared(playground, scorer(playground), text, "<b>"), EN)
+    for forbidden in ("<script", "<img", "<b>猫", "\ud800", "\u202e"):
+        assert forbidden not in view
+
+
+def test_an_unready_page_says_so() -> None:
+    with pytest.raises(NotReady):
+        heat.heat_of_text(Playground(), lambda *_: [], "猫")
+
+
+# ---------------------------------------------------------------- two texts
+
+
+def test_a_pair_is_the_record_of_lab_heat(playground: Playground) -> None:
+    loaded = playground.ready
+    found = heat.compared(playground, scorer(playground), "犬が猫", "犬を猫")
+    assert found == records.compare_texts(loaded.model, loaded.tokenizer, "犬が猫", "犬を猫")
+
+
+def test_the_verdict_names_the_likelier_text_and_the_bits() -> None:
+    def text(surface: str, *ps: float) -> records.Heat:
+        places = [(i, i + 1) for i in range(len(surface))]
+        return heat_of_steps(surface, places, [step(ord(c), p) for c, p in zip(surface, ps, strict=True)])
+
+    found = records.pair_of(text("猫が", 0.5, 0.125), text("猫は", 0.5, 0.5))
+    said = render_heat.verdict(found, EN)
+    assert "The model finds text 2 likelier, by 2.00 bits (about 4 times the probability)." in said
+    table = render_heat.pair(found, EN)
+    assert "text 2 by 2.00" in table
+    assert "even" in table
+    longer = records.pair_of(text("猫が", 0.5, 0.5), text("猫", 0.3))
+    assert "text 2 likelier" in render_heat.verdict(longer, EN)
+    assert "But by the character text 1 is cheaper" in render_heat.verdict(longer, EN)
+    assert "equally likely" in render_heat.verdict(records.pair_of(text("猫", 0.5), text("犬", 0.5)), EN)
+
+
+def test_spellings_of_one_id_are_told_to_be_indistinguishable(playground: Playground) -> None:
+    first, second = "慶応", "慶應"
+    assert playground.tokenizer.encode(first) == playground.tokenizer.encode(second)
+    view = render_heat.pair(heat.compared(playground, scorer(playground), first, second), EN)
+    assert "the model cannot tell them apart" in view
+    assert "heat-stretches" not in view
+    same = render_heat.pair(heat.compared(playground, scorer(playground), first, first), JA)
+    assert "二つは同じ文です" in same
+
+
+# ---------------------------------------------------------------- the API
+
+
+@pytest.fixture(scope="module")
+def client(page_url: str) -> Any:
+    from gradio_client import Client
+
+    return Client(page_url, verbose=False)
+
+
+def plain(record: Any) -> Any:
+    """As JSON brings it."""
+    if isinstance(record, dict):
+        return {key: plain(value) for key, value in record.items()}
+    return [plain(value) for value in record] if isinstance(record, list | tuple) else record
+
+
+def test_heat_answers_with_the_record(client: Any, playground: Playground) -> None:
+    loaded = playground.ready
+    answer = client.predict(text=TEXT, api_name="/heat")
+    assert answer == near(plain(asdict(records.heat(loaded.model, loaded.tokenizer, TEXT))))
+    ids = loaded.tokenizer.encode("東京都")
+    by_ids = client.predict(ids=ids, api_name="/heat")
+    assert by_ids == near(plain(asdict(records.heat_of_ids(loaded.model, loaded.tokenizer, ids))))
+
+
+def test_compare_texts_answers_with_the_record(client: Any, playground: Playground) -> None:
+    loaded = playground.ready
+    answer = client.predict(first="犬が猫", second="犬を猫", api_name="/compare_texts")
+    assert answer == near(plain(asdict(records.compare_texts(loaded.model, loaded.tokenizer, "犬が猫", "犬を猫"))))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"text": "猫", "ids": [1]}, "give one of the two"),
+        ({"ids": [10**9]}, "not in this model's vocabulary"),
+        ({"ids": ["x"]}, "must be one sequence of whole numbers"),
+        ({"text": 3}, "expected a string"),
+        ({"text": "猫" * 300}, "up to 256"),
+    ],
+)
+def test_heat_refuses_what_it_cannot_answer(client: Any, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(Exception, match=message):
+        client.predict(**given, api_name="/heat")

@@ -1,0 +1,194 @@
+"""Rules of the section "inside", without a browser: its handlers, /lens and /attention, against the records."""
+
+import html
+import re
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from neoxjp.errors import NeoxjpError
+from neoxjp.labs.inside import section as inside
+from neoxjp.labs.inside import view as render_inside
+from neoxjp.labs.inside.records import LONGEST, attention, lens
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.strings import words
+from neoxjp.page_parts.writing import Text, Writing
+from tests.labs.heat_map.test_section import plain, written
+from tests.support.near import near
+
+EN, JA = words("en"), words("ja")
+TEXT = "東京都の大学です。"
+
+
+def views(playground: Playground, prompt: str, at: Any = None, layer: Any = 0, head: Any = 0) -> tuple[str, str]:
+    return inside.views(playground, inside.looker(playground), Writing(), prompt, (at, layer, head), EN)
+
+
+def test_the_page_reads_as_many_tokens_as_the_records() -> None:
+    assert inside.LONGEST == LONGEST
+
+
+def test_the_table_has_the_guesses_of_each_layer(playground: Playground) -> None:
+    loaded = playground.ready
+    ids = loaded.tokenizer.encode(TEXT)
+    found = lens(loaded.model, loaded.tokenizer, ids, 2)
+    table = html.unescape(views(playground, TEXT, at=3)[1])
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table, re.S)
+    assert [row.split("<")[0] for row in rows] == ["embedding", "after 1", "after 2"]
+    for row, layer in zip(rows, found.layers, strict=True):
+        shown = re.findall(r"<small>([^<]*) %</small>", row)
+        assert [float(share) for share in shown] == pytest.approx([100 * guess.probability for guess in layer.top], rel=0.06)
+        assert f"<td>{layer.answer_rank:,}</td>" in row
+        assert f"{layer.divergence / render_inside.LN2:.2f}" in row
+        assert f"<td>{layer.entropy / render_inside.LN2:.2f}</td>" in row
+    assert f"follows token 3, “{found.texts[2]}”" in table
+    assert f"In the text “{found.texts[3]}” follows" in table
+
+
+def test_the_last_token_is_the_one_that_is_looked_from_unless_another_is_chosen(playground: Playground) -> None:
+    n = len(playground.tokenizer.encode(TEXT))
+    shown, table = views(playground, TEXT)
+    assert f"follows token {n}, " in table
+    assert "In the text" not in table
+    assert re.search(r'class="w l\d query"[^>]*data-at="(\d+)"', shown)[1] == str(n)  # type: ignore[index]
+    assert views(playground, TEXT, at=0) == (shown, table)
+    shown, _ = views(playground, TEXT, at=2)
+    assert shown.count('class="w none"') == n - 2
+
+
+def test_the_weights_are_those_of_the_record_and_the_ten_largest_are_listed(playground: Playground) -> None:
+    loaded = playground.ready
+    ids = loaded.tokenizer.encode(TEXT * 3)
+    (weights,) = attention(loaded.model, loaded.tokenizer, ids, 1, 2, len(ids) - 1).weights
+    shown, _ = views(playground, TEXT * 3, layer=1, head=2)
+    told = re.findall(r'aria-label="[^"]*weight ([\d.e-]+) %', shown)
+    assert [float(share) for share in told] == pytest.approx([100 * weight for weight in weights], rel=0.06)
+    levels = [int(level) for level in re.findall(r'role="option" class="w l(\d)', shown)]
+    assert levels == [render_inside.level(weight) for weight in weights]
+    largest = sorted(range(len(weights)), key=lambda place: -weights[place])[:10]
+    assert [int(place) for place in re.findall(r'data-go="(\d+)"', shown)] == largest
+
+
+def test_each_view_says_in_three_lines_what_it_shows_and_what_not(playground: Playground) -> None:
+    for view in views(playground, TEXT):
+        lines = re.search(r'<ul class="inside-lines">(.*?)</ul>', view)
+        assert lines is not None
+        assert lines[1].count("<li>") == 3
+        assert "It does not say" in lines[1]
+
+
+def test_a_written_text_is_looked_into_by_its_own_ids(playground: Playground) -> None:
+    writing = written(playground, "東", "京")
+    assert writing.text is not None
+    shown, _ = inside.views(playground, inside.looker(playground), writing, "ignored", (None, 0, 0), EN)
+    assert shown.count('role="option"') == len(writing.text.ids) == 2
+
+
+def test_of_a_long_text_the_first_part_is_read_and_the_page_says_so(playground: Playground) -> None:
+    shown, table = views(playground, "猫" * 70)
+    assert "Of 70 tokens only the first 64 were read" in shown
+    assert "follows token 64, " in table
+    with pytest.raises(NeoxjpError, match="looked into for up to 64"):
+        views(playground, "猫" * 70, at=65)
+
+
+@pytest.mark.parametrize("at", [-1, 99, 1.5])
+def test_a_place_that_is_not_there_is_refused(playground: Playground, at: Any) -> None:
+    with pytest.raises(NeoxjpError, match="must be a whole number from 1 to 2") as refused:
+        views(playground, "犬猫", at=at)
+    assert "1 から 2 まで" in refused.value.ja
+
+
+def test_a_layer_that_is_not_there_leaves_the_lens(playground: Playground) -> None:
+    shown, table = views(playground, TEXT, layer=7)
+    assert 'role="alert"' in shown
+    assert "layer=7" in shown
+    assert "inside-lens" in table
+
+
+def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None:
+    with pytest.raises(NeoxjpError, match="Press Generate above"):
+        views(playground, "")
+    foreign = Writing(Text("猫", (1,), (), 0, 1, serial=99))
+    with pytest.raises(NeoxjpError, match="Another model"):
+        inside.views(playground, inside.looker(playground), foreign, "", (None, 0, 0), EN)
+
+
+def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
+    for view in views(playground, "<script>${x}</script>\u202e<img src=x>"):
+        for forbidden in ("<script", "<img", "\u202e"):
+            assert forbidden not in view
+
+
+def test_the_answer_is_settled_from_where_it_keeps_first_place(playground: Playground) -> None:
+    loaded = playground.ready
+    found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
+    for ranks, settled in (((1, 1, 1), 0), ((1, 4, 1), 2), ((9, 1, 1), 1)):
+        layers = tuple(replace(layer, answer_rank=rank) for layer, rank in zip(found.layers, ranks, strict=True))
+        assert render_inside.settled(replace(found, layers=layers)) == settled
+
+
+def test_the_bars_of_the_layers_are_not_flattened_by_the_embedding(playground: Playground) -> None:
+    loaded = playground.ready
+    found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
+    bits = [100.0, 2.0, 0.0]
+    layers = [replace(layer, divergence=kl * render_inside.LN2) for layer, kl in zip(found.layers, bits, strict=True)]
+    view = render_inside.lens(replace(found, layers=tuple(layers)), EN)
+    assert [float(share) for share in re.findall(r"\* ([\d.]+)\)", view)] == [1.0, 1.0, 0.0]
+    heights = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', view)]
+    assert heights[0] == heights[1] < heights[2]  # the embedding stands at the upper end
+    assert re.findall(r">([\d.]+(?: ≫)?)</text>", view.split('class="dots"')[1]) == ["100.0 ≫", "2.0", "0.0"]
+    assert "100.00 ≫" in view
+    assert "2.00 ≫" not in view
+    assert "beyond the scale" in view
+
+
+def test_the_curve_of_the_distances_names_its_axes_and_tells_its_values(playground: Playground) -> None:
+    loaded = playground.ready
+    found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
+    view = render_inside.lens(found, EN)
+    values = ", ".join(f"{layer.divergence / render_inside.LN2:.2f}" for layer in found.layers)
+    assert f'aria-label="distance from the answer (KL, bits), 3 points from the embedding to the last layer: {values}"' in view
+    for name in ("↑ KL from the answer, bits", "layers that have run →"):
+        assert f">{name}</text>" in view
+    assert view.count("<circle") == 3
+    many = replace(found, layers=found.layers * 6)
+    assert 'class="curve"' in render_inside.lens(many, EN)
+    assert "<circle" not in render_inside.lens(many, EN)  # values would stand on each other
+
+
+# ---------------------------------------------------------------- the API
+
+
+@pytest.fixture(scope="module")
+def client(page_url: str) -> Any:
+    from gradio_client import Client
+
+    return Client(page_url, verbose=False)
+
+
+def test_lens_and_attention_answer_with_the_records(client: Any, playground: Playground) -> None:
+    loaded = playground.ready
+    ids = loaded.tokenizer.encode(TEXT)
+    answer = client.predict(text=TEXT, at=1, top=3, api_name="/lens")
+    assert answer == near(plain(asdict(lens(loaded.model, loaded.tokenizer, ids, 1, 3))))
+    answer = client.predict(text=TEXT, layer=1, head=3, api_name="/attention")
+    assert answer == near(plain(asdict(attention(loaded.model, loaded.tokenizer, ids, 1, 3))))
+    assert len(client.predict(text=TEXT, layer=0, head=0, at=-1, api_name="/attention")["weights"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("/lens", {"text": "猫" * 65}, "up to 64"),
+        ("/lens", {"text": "猫", "top": 0}, "top=0 must be 1 or more"),
+        ("/lens", {"text": "猫", "at": 5}, "at=5 must be 0 to 0"),
+        ("/lens", {"text": "猫", "at": 0.5}, "must be a whole number"),
+        ("/attention", {"text": "猫", "layer": 2, "head": 0}, "layer=2 must be 0 to 1"),
+        ("/attention", {"text": "猫", "layer": 0, "head": "x"}, "must be a whole number"),
+    ],
+)
+def test_what_is_not_there_is_refused(client: Any, name: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(Exception, match=message):
+        client.predict(**given, api_name=name)

@@ -1,0 +1,96 @@
+"""neoxjp generate --save-state, replay and sweep over a tiny model."""
+
+import contextlib
+import csv
+import io
+import json
+
+import pytest
+
+from neoxjp.cli.main import main
+from neoxjp.errors import ParameterError
+from neoxjp.labs.replay.command import numbers
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def saved(capsys, tiny_folder, tmp_path):
+    """A generation that was saved: its file, and what was printed."""
+    file = tmp_path / "state.json"
+    asked = ("--model", tiny_folder, "--max-new-tokens", 9, "--seed", 3, "--device", "cpu", "--save-state", file)
+    code, out, err = run(capsys, "generate", "東京", *asked)
+    assert code == 0
+    assert "seed 3" in err
+    return file, out
+
+
+def test_what_was_saved_is_written_again_with_the_model_of_the_file(capsys, saved):
+    file, printed = saved
+    code, out, err = run(capsys, "replay", file, "--device", "cpu")
+    assert (code, out) == (0, printed)
+    assert err == "the same 9 tokens\n"
+    _, out, _ = run(capsys, "replay", file, "--device", "cpu", "--json")
+    record = json.loads(out)
+    assert (record["same"], record["place"], record["differences"]) == (True, None, [])
+    assert record["ids"] == json.loads(file.read_text())["ids"]
+
+
+def test_another_format_is_named(capsys, saved):
+    file, _ = saved
+    code, _, err = run(capsys, "replay", file, "--device", "cpu", "--quantization", "int8")
+    assert code == 0
+    assert "dtype (quantization): None → int8" in err
+
+
+def test_a_saved_generation_as_code(capsys, saved):
+    file, printed = saved
+    _, code, _ = run(capsys, "replay", file, "--as", "python")
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(code, {})
+    assert out.getvalue() == printed
+    _, code, _ = run(capsys, "replay", file, "--as", "curl", "--url", "http://example.org", "--json")
+    assert "http://example.org/gradio_api/call/v2/generate" in json.loads(code)["code"]
+
+
+def test_a_missing_or_damaged_file_is_one_line(capsys, saved, tmp_path):
+    code, _, err = run(capsys, "replay", tmp_path / "none.json")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "cannot read" in err
+    saved[0].write_text(saved[0].read_text()[:-20])
+    code, _, err = run(capsys, "replay", saved[0])
+    assert (code, err.count("\n")) == (2, 1)
+    assert "damaged" in err
+
+
+def test_a_state_that_cannot_be_saved_is_told_before_the_text_is_written(capsys, tiny_folder, tmp_path):
+    code, out, err = run(capsys, "generate", "東京", "--model", tiny_folder, "--save-state", tmp_path / "none" / "state.json")
+    assert (code, out) == (2, "")
+    assert "cannot write" in err
+
+
+def test_a_sweep_prints_every_sample_and_writes_the_table(capsys, tiny_folder, tmp_path):
+    table = tmp_path / "sweep.csv"
+    grid = ("--temperature", "0.5,1.2", "--top-p", "0.9, 1", "--max-new-tokens", 6, "--seed", 4)
+    code, out, _ = run(capsys, "sweep", "東京", "--model", tiny_folder, *grid, "--csv", table)
+    assert code == 0
+    assert out.count("temperature ") == 4
+    assert "temperature 0.5, top-p 0.9, seed 4: 6 tokens (length)" in out
+    rows = list(csv.DictReader(io.StringIO(table.read_bytes().decode("utf-8-sig"))))
+    _, out, _ = run(capsys, "sweep", "東京", "--model", tiny_folder, *grid, "--json")
+    samples = json.loads(out)["samples"]
+    assert [sample["text"] for sample in samples] == [row["text"].removeprefix("'") for row in rows]
+    assert len(samples[0]["ids"]) == 6
+
+
+def test_a_sweeps_lists_are_numbers(capsys, tiny_folder):
+    assert numbers("0.5, 1,0.5", "--top-p") == [0.5, 1.0]
+    with pytest.raises(ParameterError, match="--top-p 'x' must be numbers"):
+        numbers("x", "--top-p")
+    code, _, err = run(capsys, "sweep", "東京", "--model", tiny_folder, "--top-p", "3")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "top_p=3" in err

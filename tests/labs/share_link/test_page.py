@@ -1,0 +1,346 @@
+"""Links and copies in a real browser: what was copied brings the same view back elsewhere, or says what the page shows."""
+
+import re
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from neoxjp.labs.share_link import address
+from tests.support.contrast import low_contrast
+from tests.support.hub_server import LocalHub
+from tests.support.page import serve, wait_for_model
+from tests.support.quiet import press_open, quiet
+from tests.ui.test_tokenize_page import HOSTILE, pieces, write
+
+Visit = Callable[..., Any]
+TEXT = "慶應と慶応 👨\u200d👩\u200d👧\n𩸽。\u202e"
+
+
+def copied(page: Any, kind: str, said: str) -> str:
+    """What lies on the clipboard after a button was pressed and the page said so."""
+    page.locator(f"#l-copy-{kind}").click()
+    expect(page.locator("#l-said")).to_contain_text(said)
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def open_menu(page: Any) -> None:
+    press_open(page.locator("#l-menu > button"))
+    expect(page.locator("#l-copy-html")).to_be_visible()
+
+
+def test_a_copied_link_brings_back_text_tab_and_choices(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    write(page, TEXT)
+    page.locator("#t-show-ids input").click()
+    page.locator("#lab-why_this_cut-button").click()
+    expect(page.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
+    link = copied(page, "link", "The link is copied")
+    assert len(link) < 200
+    other = visit(lang="ja", link=link)
+    expect(other.locator("#t-text textarea")).to_have_value(TEXT)
+    expect(other.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
+    expect(pieces(other)).to_have_count(pieces(page).count())
+    other.wait_for_function("document.body.classList.contains('show-ids')")
+    assert other.evaluate("document.documentElement.classList.contains('arriving')") is False
+
+
+def test_a_link_wins_over_the_kept_text_and_what_is_typed_then_over_a_reload(visit: Visit) -> None:
+    page = visit("t")
+    write(page, "覚えている文章")
+    link = copied(page, "link", "コピーしました")
+    write(page, "そのあとの文章")
+    page.goto(link)
+    expect(page.locator("#t-text textarea")).to_have_value("覚えている文章")
+    expect(pieces(page).first).to_be_visible()
+    write(page, "打ちなおした文章")
+    page.reload()
+    expect(page.locator("#t-text textarea")).to_have_value("打ちなおした文章")
+
+
+def test_nothing_else_flashes_before_what_the_link_says(visit: Visit, page_url: str) -> None:
+    page = visit("t")
+    page.add_init_script(
+        """window.seen = new Set();
+        const look = () => {
+            const shown = (selector) => document.querySelector(selector)?.checkVisibility({ visibilityProperty: true });
+            if (shown('#gen-go')) window.seen.add('the first tab');
+            if (shown('#t-text textarea')) window.seen.add(document.querySelector('#t-text textarea').value);
+            requestAnimationFrame(look);
+        };
+        look();"""
+    )
+    page.goto(page_url + "/" + address.query(address.View("覚えている文章", "why")))
+    expect(page.locator("#t-text textarea")).to_have_value("覚えている文章")
+    expect(page.locator("#lab-why_this_cut-button")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert page.evaluate("[...window.seen]") == ["覚えている文章"]
+
+
+@pytest.fixture
+def online(tmp_path: Path, tiny_folder: Path) -> Iterator[tuple[str, LocalHub]]:
+    """A page that may ask a Hub, and that Hub, on which nobody has asked for anything yet."""
+    with LocalHub() as hub, serve(tiny_folder, offline=False, **hub.environment(tmp_path)) as url:
+        wait_for_model(url)
+        hub.requests.clear()
+        yield url, hub
+
+
+def test_a_link_opens_no_tokenizer_before_one_presses(visit: Visit, online: tuple[str, LocalHub], tiny_vocabulary: Path) -> None:
+    url, hub = online
+    choices = {"matrix": {"hub": ["rinna", "qwen"], "package": ["tekken"], "local": str(tiny_vocabulary)}}
+    page = visit(lang="en", url=url, link=url + "/" + address.query(address.View("慶應と慶応", "matrix", choices)))
+    expect(page.locator("#c-open")).to_be_visible()
+    for name in ("rinna", "Qwen3", "Mistral Tekken", tiny_vocabulary.name):
+        expect(page.locator("#c-view")).to_contain_text(name)
+    page.wait_for_timeout(500)
+    assert hub.requests == []
+    page.locator("#c-open").click()
+    expect(page.locator("#c-view")).to_contain_text("no model of that name on the Hub")
+    assert [path for _, path in hub.requests if "rinna" in path]
+
+
+def test_a_damaged_link_gets_a_sentence_and_a_page_that_works(visit: Visit, page_url: str) -> None:
+    link = page_url + "/" + address.query(address.View("犬", "why"))
+    page = visit(lang="en", link=link[:-2] + "zz")
+    expect(page.locator("#l-note [role=alert]")).to_contain_text("This link cannot be read")
+    write(page, "慶應大学")
+    expect(pieces(page)).to_have_text(["慶應", "大学"])
+
+
+def test_a_hostile_link_changes_nothing_but_what_it_may(visit: Visit, page_url: str) -> None:
+    choices = {
+        "tokens": {"ids": "<script>hacked = 4</script>", "text": "x"},
+        "why": {"nothing": HOSTILE},
+        "nowhere": {"x": [1]},
+    }
+    page = visit(lang="en", link=page_url + "/" + address.query(address.View(HOSTILE, "<b>", choices)))
+    expect(page.locator("#t-text textarea")).to_have_value(HOSTILE)
+    expect(page.locator("#lab-spellings-button")).to_have_attribute("aria-selected", "true")
+    expect(pieces(page).first).to_be_visible()
+    open_menu(page)
+    html = copied(page, "html", "Copied: HTML")
+    page.evaluate(
+        "(html) => { const place = document.createElement('div'); place.innerHTML = html; document.body.append(place) }", html
+    )
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.hacked") is None
+
+
+# ---------------------------------------------------------------- the Generate tab
+
+
+def value(page: Any, name: str) -> Any:
+    """A field by its id; of a slider the number."""
+    return page.locator(f"#{name} textarea, #{name} input:not([type=range])").first
+
+
+def generate_link(page: Any) -> str:
+    page.locator("#l-g-copy-link").click()
+    expect(page.locator("#l-g-said")).to_contain_text(re.compile(r"The link is copied|リンクをコピーしました"))
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and_runs_nothing(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    expect(page.locator("#l-g-said")).to_contain_text("Not the written text")
+    press_open(page.locator("#gen-more-filters > button"))
+    given = {
+        "gen-prompt": "慶應と「猫」\n𩸽は",
+        "gen-temperature": "1.25",
+        "gen-top_k": "17",
+        "gen-min_new_tokens": "4",
+        "gen-seed": "42",
+        "gen-stop-strings": "。\n\\n",
+    }
+    for name, text in given.items():
+        value(page, name).fill(text)
+    page.locator("#gen-cut input").check()
+    page.locator("#lab-heat_map-button").click()
+    page.locator("#heat-measure").get_by_role("radio").nth(1).check()
+    value(page, "heat-text").fill("吾輩は猫である")
+    page.locator("#lab-beams-button").click()
+    value(page, "beams-number").fill("3")
+    page.locator("#lab-inside-button").click()
+    value(page, "inside-head").fill("2")
+    quiet(page)
+    link = generate_link(page)
+    assert re.match(r"http://127\.0\.0\.1:\d+/\?gen=1[\w-]{100,400}$", link)
+
+    other = visit(lang="ja", link=link)
+    press_open(other.locator("#gen-more-filters > button"))
+    for name, text in given.items():
+        expect(value(other, name)).to_have_value(text)
+    expect(other.locator("#gen-cut input")).to_be_checked()
+    expect(other.locator("#lab-inside-button")).to_have_attribute("aria-selected", "true")
+    expect(value(other, "inside-head")).to_have_value("2")
+    quiet(other)
+    expect(other.locator(".written .w")).to_have_count(0)
+    expect(other.locator("#inside-lens table")).to_have_count(0)
+    other.locator("#lab-heat_map-button").click()
+    expect(value(other, "heat-text")).to_have_value("吾輩は猫である")
+    expect(other.locator("#heat-measure").get_by_role("radio").nth(1)).to_be_checked()
+    other.locator("#lab-beams-button").click()
+    expect(value(other, "beams-number")).to_have_value("3")
+    page.locator("#lab-beams-button").click()
+    expect(page.locator("#lab-beams-button")).to_have_attribute("aria-selected", "true")
+    quiet(page)
+    assert generate_link(other) == generate_link(page)
+
+
+def test_what_is_typed_after_a_link_of_the_generate_tab_stays_over_a_reload(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    write(page, "トークンの文章")
+    press_open(page.get_by_role("tab").nth(0))
+    value(page, "gen-prompt").fill("リンクの書き出し")
+    link = generate_link(page)
+    value(page, "gen-prompt").fill("そのあとの書き出し")
+    page.goto(link)
+    expect(value(page, "gen-prompt")).to_have_value("リンクの書き出し")
+    quiet(page)
+    press_open(page.get_by_role("tab").nth(1))
+    expect(page.locator("#t-text textarea")).to_have_value("トークンの文章")  # the other tab's text is not the link's matter
+    press_open(page.get_by_role("tab").nth(0))
+    value(page, "gen-prompt").fill("打ちなおした書き出し")
+    page.reload()
+    expect(value(page, "gen-prompt")).to_have_value("打ちなおした書き出し")
+
+
+def test_a_damaged_and_a_too_long_link_of_the_generate_tab_get_a_sentence(visit: Visit, page_url: str) -> None:
+    link = page_url + "/" + address.query(address.View("犬", "beams"), "generate")
+    page = visit(lang="en", link=link[:-2] + "zz")
+    expect(page.locator("#l-g-note [role=alert]")).to_contain_text("This link cannot be read")
+    expect(page.locator("#gen-go")).to_be_visible()
+    value(page, "gen-prompt").fill("".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
+    page.locator("#l-g-copy-link").click()
+    expect(page.locator("#l-g-note [role=alert]")).to_contain_text("Please shorten the opening, which has 2,500 characters")
+
+
+def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visit: Visit, page_url: str) -> None:
+    choices = {
+        "generate": {"temperature": 99, "top_p": "<b>", "seed": HOSTILE, "length": 10**9, "cut": 1, "prompt": "x"},
+        "inside": {"layer": -1},
+        "replay": {"pasted": HOSTILE},
+        "nowhere": {"x": [1]},
+    }
+    page = visit(lang="en", link=page_url + "/" + address.query(address.View(HOSTILE, "<b>", choices), "generate"))
+    expect(value(page, "gen-prompt")).to_have_value(HOSTILE)
+    expect(value(page, "gen-temperature")).to_have_value("0.7")
+    expect(value(page, "gen-seed")).to_have_value(HOSTILE)
+    expect(page.locator("#gen-cut input")).not_to_be_checked()
+    expect(page.locator("#lab-sampling_trace-button")).to_have_attribute("aria-selected", "true")
+    value(page, "gen-prompt").fill("猫")
+    page.locator("#gen-go").click()
+    expect(page.locator("#gen-line [role=alert]")).to_contain_text("is not a whole number")
+    assert page.evaluate("window.hacked") is None
+
+
+def test_each_copy_is_what_the_page_shows(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    write(page, TEXT)
+    shown = page.locator("#t-view .pieces").evaluate(
+        """(place) => Array.from(place.querySelectorAll('.p'), (piece) =>
+            getComputedStyle(piece, '::before').content.replace(/none|"/g, '') + piece.textContent)"""
+    )
+    open_menu(page)
+    text = copied(page, "text", "Copied: Separated text, ")
+    raised = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+    assert text.translate(raised).replace("\n", "│").split("│") == shown
+    page.locator("#l-separator input, #l-separator textarea").fill(" / ")
+    expect(page.locator("#l-separator input, #l-separator textarea")).to_have_value(" / ")
+    assert copied(page, "text", "Copied: Separated text, ") == text.replace("│", " / ")
+    markdown = copied(page, "markdown", "Copied: Markdown, ").split("\n\n")[0]
+    assert re.findall(r"`([^`]+)`", markdown) == [re.sub(r"^[≈≠]|(?<=[^\d+])\d+$", "", each) for each in shown]
+    html = copied(page, "html", "Copied: HTML, ")
+    read = page.evaluate(
+        """(html) => Array.from(new DOMParser().parseFromString(html, 'text/html').querySelectorAll('[lang=ja] > span'),
+            (piece) => piece.textContent)""",
+        html,
+    )
+    assert read == shown
+
+
+def test_the_picture_is_as_large_as_the_text_needs_and_bounded(visit: Visit) -> None:
+    from PIL import Image
+
+    page = visit("t", lang="en", theme="dark")
+    write(page, TEXT)
+    open_menu(page)
+    sizes = []
+    for text in (TEXT, "吾輩は猫である。" * 2_000):
+        write(page, text)
+        with page.expect_download() as caught:
+            page.locator("#l-copy-save").click()
+        assert caught.value.suggested_filename == "tokens.png"
+        picture = Image.open(BytesIO(Path(caught.value.path()).read_bytes())).convert("RGB")
+        sizes.append(picture.size)
+        assert picture.getpixel((2, 2)) == (26, 31, 43)  # the dark theme's card
+        assert len(picture.crop((48, 48, 600, 120)).getcolors(60_000)) > 20
+    assert sizes[0][0] == sizes[1][0] == 1_920
+    assert sizes[0][1] < 400
+    assert 7_000 < sizes[1][1] <= 8_000
+    expect(page.locator("#l-said")).to_contain_text(re.compile(r"Saved as a file: Picture, [\d,]{5} of [\d,]{5,6} tokens"))
+
+
+def test_where_the_clipboard_is_forbidden_files_are_saved_and_the_link_is_shown(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    write(page, "慶應と")
+    page.locator("#l-copy-link").click()
+    expect(page.locator("#l-said input")).to_have_value(re.compile(r"^http://127\.0\.0\.1:\d+/\?lab=1[\w-]+$"))
+    open_menu(page)
+    with page.expect_download() as caught:
+        page.locator("#l-copy-markdown").click()
+    assert caught.value.suggested_filename == "tokens.md"
+    assert Path(caught.value.path()).read_text(encoding="utf-8").startswith("≈`慶應` `と`\n\n2 tokens")
+    expect(page.locator("#l-said")).to_contain_text("Saved as a file: Markdown, 2 of 2 tokens")
+
+
+def test_a_link_that_would_be_too_long_is_refused_with_what_to_do(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    write(page, "".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
+    page.locator("#l-copy-link").click()
+    expect(page.locator("#l-note [role=alert]")).to_contain_text("Please shorten the text, which has 2,500 characters")
+    write(page, "犬")
+    copied(page, "link", "The link is copied")
+    expect(page.locator("#l-note [role=alert]")).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def space(tiny_vocabulary: Path) -> Iterator[str]:
+    with serve(tiny_vocabulary, SPACE_ID="someone/something") as url:
+        yield url
+
+
+def test_on_a_space_the_link_names_the_space(visit: Visit, space: str) -> None:
+    page = visit("t", lang="en", url=space, state="failed")
+    write(page, "犬")
+    assert copied(page, "link", "The link is copied").startswith("https://huggingface.co/spaces/someone/something?lab=1")
+    press_open(page.get_by_role("tab").nth(0))
+    assert generate_link(page).startswith("https://huggingface.co/spaces/someone/something?gen=1")
+
+
+def test_the_lab_is_reached_by_keyboard_on_a_phone(visit: Visit) -> None:
+    page = visit("t", width=400)
+    tabs = page.locator("#lab [role=tab]")
+    expect(tabs).to_have_count(5)
+    for i in range(5):
+        expect(tabs.nth(i)).to_be_visible()
+    tabs.first.focus()
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#lab-round_trip-button")).to_have_attribute("aria-selected", "true")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_menu_can_be_read(visit: Visit, theme: str) -> None:
+    page = visit("t", theme=theme)
+    open_menu(page)
+    copied(page, "text", "コピーしました")
+    found = [fault for fault in low_contrast(page) if "l-" in fault or "BUTTON" in fault]
+    assert found == []

@@ -1,0 +1,362 @@
+"""Our own products: fbgemm's numbers bit for bit, how they are built and kept, and what is said where they cannot be."""
+
+import copy
+import ctypes
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from neoxjp.errors import ParameterError
+from neoxjp.model import unpadded as packed
+from neoxjp.model.rotary import rope_table
+from neoxjp.quantization import kernels as native
+from neoxjp.quantization import pack as packing
+from neoxjp.quantization import packed_linear as linear
+from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, build
+from neoxjp.quantization.kernels.network import NewRows
+from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing
+from tests.support.tiny_model import ours, pair
+
+
+@pytest.fixture
+def built():
+    try:
+        build.library()
+    except NativeUnavailable as refused:
+        pytest.skip(f"not built here: {refused}")
+
+
+@pytest.fixture
+def anew(monkeypatch):
+    """As in a process that has not asked for the library yet."""
+    build._library.cache_clear()
+    monkeypatch.delenv(build.SWITCH, raising=False)
+    yield monkeypatch
+    monkeypatch.undo()
+    build._library.cache_clear()
+
+
+@pytest.mark.parametrize("format", ["float16", "int8"])
+@pytest.mark.parametrize(("out", "size"), [(32, 16), (64, 383), (96, 512), (1152, 384), (384, 1536), (8192, 384)])
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 9, 70])
+def test_its_numbers_are_those_of_fbgemm(built, format, out, size, rows):
+    kernel = Kernel("fbgemm", native.most() if format == "int8" else 127)
+    problem = linear._wrong_halves("fbgemm") if format == "float16" else linear._wrong_sums("fbgemm", kernel.limit, "cpu")
+    if problem is not None:
+        pytest.skip(f"fbgemm: {problem}")
+    generator = torch.Generator().manual_seed(out + size + rows)
+    weight = torch.randn(out, size, generator=generator) * 0.02
+    x = torch.randn(rows, size, generator=generator) * 5
+    found = []
+    for chosen in (Kernel("native", kernel.limit), kernel):
+        found.append(PackedLinear(weight, Packing(format, chosen, torch.float32, torch.float16))(x))
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_its_numbers_do_not_hang_on_the_threads(built, threads):
+    weight, x = torch.randn(1000, 700).half(), torch.randn(9, 700)
+    layer = NativeWeight(weight)
+    before, wanted = torch.get_num_threads(), layer.multiply(x)
+    try:
+        torch.set_num_threads(threads)
+        assert torch.equal(layer.multiply(x), wanted)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_rows_that_do_not_lie_together_and_no_rows(built):
+    layer = NativeWeight(torch.randn(48, 20).half())
+    wide = torch.randn(6, 40)
+    assert torch.equal(layer.multiply(wide[:, :20]), layer.multiply(wide[:, :20].contiguous()))
+    assert layer.multiply(wide[:0, :20]).shape == (0, 48)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.zeros(2, 20).half(),
+        torch.zeros(2, 20).double(),
+        torch.zeros(2, 5),
+        torch.zeros(20),
+        torch.zeros(2, 20, device="meta"),
+    ],
+)
+def test_rows_of_another_kind_are_refused(built, x):
+    with pytest.raises(ParameterError, match="with float32 rows of 20 numbers on the CPU, not with"):
+        NativeWeight(torch.randn(48, 20).half()).multiply(x)
+
+
+@pytest.mark.parametrize("march", ["haswell", "alderlake", "skylake-avx512", "icelake-server", "sapphirerapids"])
+def test_every_processor_it_is_written_for_compiles(built, tmp_path, march):
+    compiler = build._compiler()
+    command = [f"-march={march}" if part == "-march=native" else part for part in build.COMPILE]
+    subprocess.run(
+        [*compiler, *command, "-Wall", "-Wextra", "-Werror", "-c", str(build.SOURCE), "-o", str(tmp_path / "it.o")], check=True
+    )
+
+
+def test_the_sums_of_seven_bits_are_exact_too(built, anew, tmp_path):
+    """As a processor with AVX2 alone would have it: any that this library runs on has AVX2."""
+    anew.setattr(build, "COMPILE", tuple("-march=haswell" if part == "-march=native" else part for part in build.COMPILE))
+    anew.setattr(build, "KEPT", tmp_path)
+    assert native.most() == 64
+    assert linear._wrong_sums("native", 64, "cpu") is None
+    assert linear._wrong_halves("native") is None
+
+
+def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
+    """As one with AMX has it, whose tiles tests/tiles.h plays here."""
+    if native.most() != 127:
+        pytest.skip("written for processors with VNNI, which all with AMX have")
+    kernel, draw = Packing("int8", Kernel("native", 127), torch.float32, torch.float16), torch.Generator().manual_seed(3)
+    layers = [PackedLinear(torch.randn(*shape, generator=draw), kernel) for shape in ((32, 64), (200, 512), (96, 100))]
+    model = packing.convert(pair(hidden_size=64, max_position_embeddings=512)[0], torch.float16, "int8")
+    rows = [torch.randn(count, layer.in_features, generator=draw) for count in (1, 2, 16, 17, 40) for layer in layers]
+
+    def run():
+        build._library.cache_clear()
+        packed._plans.clear()
+        logits = [model.forward_packed(torch.arange(n) % 59, [n], [model.new_cache()], torch.arange(n)) for n in (1, 2, 35)]
+        return [layer(x) for layer, x in zip(layers * 5, rows, strict=True)] + logits
+
+    wanted = run()
+    anew.setattr(build, "COMPILE", (*build.COMPILE, "-include", str(Path(__file__).with_name("tiles.h"))))
+    anew.setattr(build, "KEPT", tmp_path)
+    found = run()
+    packed._plans.clear()
+    assert ctypes.c_int.in_dll(build.library(), "tiles_played").value > 0
+    assert all(map(torch.equal, found, wanted))
+
+
+def test_a_library_is_built_once_and_found_again(built, anew, tmp_path):
+    anew.setattr(build, "KEPT", tmp_path)
+    build.library()
+    (kept,) = tmp_path.iterdir()  # and nothing half made beside it
+    build._library.cache_clear()
+    anew.setattr(build, "_compile", lambda *_: pytest.fail("it was there"))
+    build.library()
+    assert kept.suffix == ".so"
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(built, anew, tmp_path):
+    (tmp_path / "file").write_text("")
+    anew.setattr(build, "KEPT", tmp_path / "file" / "below")
+    assert build.library().neoxjp_most() in (64, 127)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"NEOXJP_NATIVE": "0"}, "switched off by NEOXJP_NATIVE=0"),
+        ({"CC": "/no/such/compiler"}, "No such file"),
+        ({"CC": "false"}, "false did not compile it"),
+        ({"CC": f"{sys.executable} -c 'raise SystemExit(\"an error of its own\")'"}, "an error of its own"),
+        ({"CC": "", "PATH": ""}, "no C compiler here"),
+    ],
+)
+def test_why_there_is_none_is_said(anew, tmp_path, setting, said):
+    anew.setattr(build, "KEPT", tmp_path)
+    for name, value in setting.items():
+        anew.setenv(name, value)
+    with pytest.raises(NativeUnavailable, match=said):
+        build.library()
+    assert not any(tmp_path.iterdir())
+
+
+def test_other_machines_are_told_what_it_is_written_for(anew):
+    anew.setattr(build.platform, "machine", lambda: "aarch64")
+    with pytest.raises(NativeUnavailable, match=r"written for Linux on x86_64, not for .* on aarch64"):
+        build.library()
+
+
+def test_without_it_fbgemm_runs_and_the_reason_is_said(tmp_path):
+    """In a process of its own, as somebody without a compiler has it."""
+    told = "from neoxjp.quantization.packed_linear import available; print(available())"
+    done = subprocess.run(
+        [sys.executable, "-c", told], env={"NEOXJP_NATIVE": "0", "PATH": ""}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("native: switched off by NEOXJP_NATIVE=0") == 2
+    assert "(native)" not in done.stdout
+
+
+# ---- a whole network
+
+
+@pytest.fixture
+def by_torch(monkeypatch):
+    """A function that computes without our own layers."""
+
+    def compute(run):
+        with monkeypatch.context() as without:
+            without.setattr(packed, "_network", lambda *_: None)
+            packed._plans.clear()
+            found = run()
+        packed._plans.clear()
+        return found
+
+    return compute
+
+
+@pytest.mark.parametrize("quantization", [None, "int8"])
+@pytest.mark.parametrize("changes", [{}, {"rotary_pct": 0.5}, {"rotary_pct": 0.0}, {"tie_word_embeddings": False}])
+@pytest.mark.parametrize(
+    ("lengths", "chunk"),
+    [
+        ([(0, 1)], None),
+        ([(5, 1), (300, 1), (0, 1)], None),
+        ([(9, 3), (2, 1)], None),
+        ([(0, 20)], 16),
+        ([(7, 1), (20, 35), (3, 2)], 16),
+    ],
+)
+def test_a_network_computes_what_torch_computes(built, by_torch, quantization, changes, lengths, chunk):
+    model = packing.convert(pair(hidden_size=64, max_position_embeddings=512, **changes)[0], torch.float16, quantization)
+    draw = torch.Generator().manual_seed(1)
+    pasts, news = ([torch.randint(0, 59, (count,), generator=draw) for count in counts] for counts in zip(*lengths, strict=True))
+
+    def run():
+        caches = [model.new_cache() for _ in lengths]
+        for cache, past in zip(caches, pasts, strict=True):
+            if len(past):
+                model.forward_packed(past, [len(past)], [cache])
+        counts = [len(new) for new in news]
+        found = [model.forward_packed(torch.cat(news), counts, caches, torch.arange(sum(counts)), chunk)]
+        found.append(model.forward_packed(torch.tensor([7] * len(caches)), [1] * len(caches), caches))
+        return torch.cat(found)
+
+    assert packed._plan(model).network is not None
+    found, wanted = run(), by_torch(run)
+    apart, largest = (found - wanted).abs(), float(wanted.abs().max())
+    assert float(apart.median()) < 1e-6 * largest
+    # A number that differs in its last bit may be rounded to another whole one.
+    assert float(apart.max()) < (1e-5 if quantization is None else 0.05) * largest
+
+
+def test_gelu_is_that_of_torch(built):
+    """Seen through a layer whose other parts do nothing."""
+    size = 64
+    layer = packing.convert(ours(hidden_size=size).gpt_neox_japanese.layers[0], torch.float16)
+    x = torch.linspace(-30, 30, 2 * size).view(2, size)
+    eye = torch.eye(size)
+    layer.mlp.dense_h_to_4h = PackedLinear(eye, Packing("float16", Kernel("native"), torch.float32, torch.float16))
+    layer.mlp.dense_4h_to_h = PackedLinear(eye, Packing("float16", Kernel("native"), torch.float32, torch.float16))
+    layer.attention.dense = PackedLinear(
+        torch.zeros(size, size), Packing("float16", Kernel("native"), torch.float32, torch.float16)
+    )
+    network = native.NativeNetwork([layer], layer.input_layernorm, layer.attention.dense, 2, 0)
+    layer_norm, rows = torch.nn.functional.layer_norm(x, (size,)), x.clone()
+    kept = torch.empty(2, 1, 2, 2, size // 2)
+    network.forward(rows, [NewRows(0, 2, 0, [kept])], rope_table(2, 0, 10000.0, size // 2, x.device))
+    torch.testing.assert_close(rows - x, torch.nn.functional.gelu(layer_norm), rtol=1e-5, atol=4e-6)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4, 8])  # of 160, 80, 40 and 20 numbers
+@pytest.mark.parametrize("format", [None, "int8"])
+def test_a_position_is_the_same_in_any_piece_and_with_any_threads(built, heads, format):
+    model = packing.convert(ours(hidden_size=160, num_attention_heads=heads, max_position_embeddings=128), torch.float16, format)
+    ids, before = torch.arange(50) % 40, torch.get_num_threads()
+    wanted, cache = [], model.new_cache()
+    for id in ids:
+        wanted.append(model.forward_packed(id[None], [1], [cache]))
+    try:
+        for threads, pieces in [(1, [50]), (2, [50]), (3, [1, 2, 3, 5, 7, 32]), (2, [49, 1])]:
+            torch.set_num_threads(threads)
+            cache, other = model.new_cache(), model.new_cache()
+            found = []
+            for piece in ids.split(pieces):
+                both = model.forward_packed(
+                    torch.cat([piece[:1], piece]), [1, len(piece)], [other, cache], torch.arange(1, 1 + len(piece))
+                )
+                found.append(both)
+            assert torch.equal(torch.cat(found), torch.cat(wanted))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_is_not_a_number_stays_visible(built):
+    model = packing.convert(ours(hidden_size=64), torch.float16)
+    model.gpt_neox_japanese.layers[0].input_layernorm.weight.data[3] = float("nan")
+    assert model.forward_packed(torch.tensor([1, 2]), [1, 1], [model.new_cache(), model.new_cache()]).isnan().all()
+
+
+@pytest.mark.parametrize("other", [{"hidden_size": 96}, {"num_attention_heads": 2}, {"num_hidden_layers": 1}])
+def test_a_cache_of_another_model_is_refused(built, other):
+    model, strange = (packing.convert(ours(**{"hidden_size": 64} | changes), torch.float16) for changes in ({}, other))
+    cache = strange.new_cache()
+    strange.forward_packed(torch.tensor([1, 2]), [2], [cache])
+    with pytest.raises(ParameterError, match="take a new one"):
+        model.forward_packed(torch.tensor([1]), [1], [cache])
+
+
+def test_two_threads_compute_with_tables_of_their_own(built):
+    model = packing.convert(ours(hidden_size=64, max_position_embeddings=64), torch.float16)
+    ids = torch.arange(600) % 50  # beyond the context: a longer table
+    wanted = model.forward_packed(ids, [600], [model.new_cache()])
+    over = threading.Event()
+
+    def short():
+        while not over.is_set():
+            model.forward_packed(ids[:1], [1], [model.new_cache()])
+
+    beside = threading.Thread(target=short)
+    beside.start()
+    try:
+        found = [model.forward_packed(ids, [600], [model.new_cache()]) for _ in range(10)]
+    finally:
+        over.set()
+        beside.join()
+    assert all(torch.equal(one, wanted) for one in found)
+
+
+def test_a_model_can_be_copied_and_pickled(built):
+    model, ids = packing.convert(ours(hidden_size=64), torch.float16, "int8"), torch.tensor([1, 2])
+    wanted = model.forward_packed(ids, [2], [model.new_cache()])
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(copied.forward_packed(ids, [2], [copied.new_cache()]), wanted)
+
+
+def test_torchs_default_dtype_changes_nothing(built):
+    model, ids = packing.convert(ours(hidden_size=64, rotary_emb_base=9999.0), torch.float16), torch.tensor([1, 2])
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = model.forward_packed(ids, [2], [model.new_cache()])
+    finally:
+        torch.set_default_dtype(torch.float32)
+    rope_table.cache_clear()
+    assert torch.equal(found, model.forward_packed(ids, [2], [model.new_cache()]))
+
+
+def test_weights_that_are_put_elsewhere_count(built):
+    model = packing.convert(ours(hidden_size=64), torch.float16)
+    ids, norm = torch.tensor([1]), model.gpt_neox_japanese.final_layer_norm
+    before = model.forward_packed(ids, [1], [model.new_cache()])
+    norm.weight = torch.nn.Parameter(norm.weight * 2, requires_grad=False)
+    norm.bias.data = norm.bias.data * 2
+    torch.testing.assert_close(model.forward_packed(ids, [1], [model.new_cache()]), 2 * before)
+    layer = model.gpt_neox_japanese.layers[0]
+    assert layer.attention.dense_bias is None
+    without = model.forward_packed(ids, [1], [model.new_cache()])
+    layer.attention.dense_bias = torch.nn.Parameter(torch.ones(64), requires_grad=False)
+    assert not torch.allclose(model.forward_packed(ids, [1], [model.new_cache()]), without)
+    model.gpt_neox_japanese.layers[1].mlp.dense_4h_to_h = torch.nn.Linear(model.config.intermediate_size, 64, bias=False)
+    assert packed._plan(model).network is None
+
+
+def test_norms_with_gaps_between_their_numbers_go_by_torch(built):
+    model = packing.convert(ours(hidden_size=64), torch.float16)
+    assert model.positions_are_alike
+    model.gpt_neox_japanese.final_layer_norm.weight = torch.nn.Parameter(torch.ones(128)[::2], requires_grad=False)
+    assert not model.positions_are_alike
+
+
+@pytest.mark.parametrize("changes", [{"hidden_act": "relu"}, {"attn_implementation": "eager"}])
+def test_what_it_is_not_written_for_goes_by_torch(built, changes, monkeypatch):
+    model = packing.convert(ours(hidden_size=64, **changes), torch.float16)
+    monkeypatch.setattr(native.NativeNetwork, "forward", lambda *_: pytest.fail("not its work"))
+    assert model.forward_packed(torch.tensor([1, 2]), [2], [model.new_cache()]).isfinite().all()

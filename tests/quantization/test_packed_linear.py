@@ -1,0 +1,132 @@
+"""Packed linears: exact sums, rows that do not disturb each other, each kernel that may run, and what they refuse."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neoxjp.quantization import packed_linear as linear
+from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing, quantize
+
+KERNELS = [linear.int8_kernel("cpu"), Kernel("dequantized")]
+KERNELS += [Kernel(name, 64) for name in ("fbgemm", "dynamic", "int_mm") if linear._wrong_sums(name, 64, "cpu") is None]
+PACKINGS = [Packing("int8", kernel, torch.float32, torch.float16) for kernel in dict.fromkeys(KERNELS)]
+HALVES = [Kernel(name) for name in ("native", "fbgemm") if linear._wrong_halves(name) is None]
+PACKINGS += [Packing("float16", kernel, torch.float32, torch.float16) for kernel in HALVES]
+NAMES = [f"{packing.format} {packing.kernel.name}" for packing in PACKINGS]
+STEADY = [(p, n) for p, n in zip(PACKINGS, NAMES, strict=True) if p.kernel.name != "dequantized"]  # rows do not depend on others
+
+
+def weight_and_rows(out=96, size=64, rows=70, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(rows, size, generator=generator)
+    x[3] *= 50
+    x[5] = 0
+    x[7, 1] = 1000
+    return torch.randn(out, size, generator=generator) * 0.02, x
+
+
+# ---- one layer
+
+
+@pytest.mark.parametrize("packing", PACKINGS, ids=NAMES)
+@pytest.mark.parametrize(("out", "size"), [(96, 64), (1, 4), (30, 20), (256, 1030)])
+def test_the_product_is_near_the_plain_one(packing, out, size):
+    weight, x = weight_and_rows(out, size)
+    wanted, found = x @ weight.t(), PackedLinear(weight, packing)(x)
+    bound = 5e-4 if packing.format == "float16" else 0.06
+    assert float((found - wanted).norm() / wanted.norm()) < bound
+    assert found.dtype == torch.float32
+    assert not found[5].any()
+
+
+@pytest.mark.parametrize("packing", PACKINGS, ids=NAMES)
+def test_any_leading_shape(packing):
+    weight, x = weight_and_rows(rows=12)
+    layer = PackedLinear(weight, packing)
+    flat = layer(x)
+    assert torch.equal(layer(x.view(2, 6, 64)), flat.view(2, 6, 96)) or packing.kernel.name == "dequantized"
+    assert layer(x[0]).shape == (96,)
+
+
+@pytest.mark.parametrize("packing", [p for p, _ in STEADY], ids=[n for _, n in STEADY])
+@settings(deadline=None, max_examples=60)
+@given(cuts=st.lists(st.integers(0, 140), max_size=8), seed=st.integers(0, 3))
+def test_a_row_is_the_same_bit_for_bit_whatever_stands_beside_it(packing, cuts, seed):
+    weight, x = weight_and_rows(rows=140, seed=seed)
+    layer = PackedLinear(weight, packing)
+    pieces = torch.tensor_split(x, sorted(cuts))
+    assert torch.equal(torch.cat([layer(piece) for piece in pieces if len(piece)]), layer(x))
+
+
+def test_int8_products_are_those_of_whole_numbers():
+    weight, x = weight_and_rows(size=512)
+    for packing in PACKINGS:
+        if packing.format == "int8" and packing.kernel.name != "dequantized":
+            values, scale = quantize(weight, packing.kernel.limit)
+            assert int(values.abs().max()) == packing.kernel.limit
+            largest = x.abs().amax(1, keepdim=True).clamp(min=1e-30)
+            whole = (x / largest * 127).round().long() @ values.long().t()
+            wanted = whole.double() * (largest / 127).double() * scale.double()
+            torch.testing.assert_close(PackedLinear(weight, packing)(x).double(), wanted, rtol=1e-5, atol=1e-12)
+
+
+def test_the_largest_sums_are_exact():
+    for packing in PACKINGS:
+        if packing.kernel.name in ("native", "fbgemm", "dynamic") and packing.format == "int8":
+            assert linear._wrong_sums(packing.kernel.name, packing.kernel.limit, "cpu") is None
+
+
+@pytest.mark.skipif(linear._wrong_sums("fbgemm", 64, "cpu") is not None, reason="no fbgemm here")
+def test_a_step_that_is_given_is_the_one_that_is_found_from_the_range():
+    weight, x = weight_and_rows(size=512)
+    given, found = (
+        PackedLinear(weight, Packing("int8", Kernel(name, 64), torch.float32, torch.float16)) for name in linear._FBGEMM
+    )
+    for rows in (1, 2, 9, 70):
+        assert torch.equal(given(x[:rows]), found(x[:rows]))
+
+
+def test_a_weight_is_quantized_row_by_row_and_a_row_of_zeros_stays():
+    weight = torch.tensor([[1.0, -2.0, 0.5], [0.0, 0.0, 0.0], [100.0, 1.0, -100.0]], dtype=torch.bfloat16)
+    values, scale = quantize(weight)
+    assert values.tolist() == [[64, -127, 32], [0, 0, 0], [127, 1, -127]]
+    torch.testing.assert_close(scale * 127, torch.tensor([2.0, 0.0, 100.0]), atol=1e-20, rtol=1e-6)
+
+
+@pytest.mark.parametrize("packing", PACKINGS, ids=NAMES)
+def test_not_a_number_stays_visible(packing):
+    weight, x = weight_and_rows(rows=12)
+    x[1, 2] = float("nan")
+    found = PackedLinear(weight, packing)(x)
+    assert found[1].isnan().all()
+    assert found[[0, *range(2, 12)]].isfinite().all()
+
+
+# ---- which kernel
+
+
+def test_kernels_that_are_absent_or_wrong_are_passed_over(monkeypatch):
+    for count, wanted in enumerate(("fbgemm", "dynamic", "int_mm"), 1):
+        absent = ("native", "fbgemm", "dynamic")[:count]
+        monkeypatch.setattr(linear, "_wrong_sums", lambda name, *_, absent=absent: "no such operator" if name in absent else None)
+        found = linear.int8_kernel.__wrapped__("cpu")
+        assert (found.name, found.passed_over) == (wanted, "; ".join(f"{name}: no such operator" for name in absent))
+    monkeypatch.setattr(linear, "_wrong_sums", lambda name, limit, device: "its sums overflow here")
+    found = linear.int8_kernel.__wrapped__("cpu")
+    assert found.name == "dequantized"
+    wrong = "its sums overflow here"
+    assert found.passed_over == f"native: {wrong}; fbgemm: {wrong}; dynamic: {wrong}; torch._int_mm: {wrong}"
+
+
+def test_sums_that_overflow_are_found_and_avoided_by_smaller_weights(monkeypatch):
+    absent = {"native": "no compiler"}
+    monkeypatch.setattr(linear, "_wrong_sums", lambda name, limit, _: absent.get(name, "overflow" if limit > 64 else None))
+    kernel = linear.int8_kernel.__wrapped__("cpu")
+    assert kernel == Kernel("fbgemm", 64, "native: no compiler")
+    assert "7 bits" in linear.said("int8", kernel)
+
+
+@pytest.mark.parametrize("packing", PACKINGS, ids=NAMES)
+def test_what_runs_is_said(packing):
+    assert linear.said(packing.format, packing.kernel).startswith(packing.format)

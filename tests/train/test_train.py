@@ -1,0 +1,207 @@
+"""Training: texts read and packed, batches by seed and step, a run that resumes exactly, a vocabulary built from text."""
+
+import math
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neoxjp.errors import ParameterError
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.train import loop
+from neoxjp.train.__main__ import main
+from neoxjp.train.corpus import Document, Packed, draw_batch, open_packed, pack
+from neoxjp.train.loop import TrainSettings, export, fresh_model, last_checkpoint, train
+from neoxjp.train.runs import Progress
+from tests.support.train_tiny import TEXTS, losses, settings, tiny_config
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Matrices this small are slower on several threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def packed(tiny_vocabulary: Path, tmp_path: Path) -> Packed:
+    return pack(map(Document, TEXTS), tiny_vocabulary, tmp_path / "packed")
+
+
+@pytest.fixture
+def tokenizer(tiny_vocabulary: Path) -> GPTNeoXJapaneseTokenizer:
+    return GPTNeoXJapaneseTokenizer.from_pretrained(str(tiny_vocabulary))
+
+
+# ---- texts
+
+
+def test_packed_text_is_the_documents_ids_each_closed_by_endoftext(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer) -> None:
+    expected = [number for text in TEXTS for number in [*tokenizer.encode(text), tokenizer.eos_token_id]]
+    assert packed.ids.tolist() == expected
+    assert (packed.documents, packed.characters) == (len(TEXTS), sum(map(len, TEXTS)))
+    assert packed.ids.dtype == np.uint16
+
+
+def test_packing_in_two_processes_gives_the_same_file(packed: Packed, tiny_vocabulary: Path, tmp_path: Path) -> None:
+    assert pack(map(Document, TEXTS), tiny_vocabulary, tmp_path / "two", workers=2).ids.tolist() == packed.ids.tolist()
+
+
+def test_packing_nothing_is_an_error_and_leaves_nothing(tiny_vocabulary: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="every document is empty"):
+        pack([Document("")], tiny_vocabulary, tmp_path / "none")
+    assert not list(tmp_path.iterdir())
+
+
+def test_text_packed_with_another_vocabulary_is_refused(packed: Packed, tiny_vocabulary: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "vocab.txt").write_bytes((tiny_vocabulary / "vocab.txt").read_bytes() + b"\n")
+    (other / "emoji.json").write_bytes((tiny_vocabulary / "emoji.json").read_bytes())
+    with pytest.raises(ParameterError, match="pack the texts again"):
+        open_packed(tmp_path / "packed", other)
+
+
+def test_a_batch_depends_on_seed_and_step_only(packed: Packed) -> None:
+    batch = draw_batch([packed, packed], [0.5, 0.5], rows=3, length=10, seed=1, step=7)
+    assert batch.shape == (3, 10)
+    assert (batch == draw_batch([packed, packed], [0.5, 0.5], rows=3, length=10, seed=1, step=7)).all()
+    assert (batch != draw_batch([packed, packed], [0.5, 0.5], rows=3, length=10, seed=1, step=8)).any()
+
+
+def test_a_window_longer_than_the_text_is_refused(packed: Packed) -> None:
+    with pytest.raises(ParameterError, match=r"the text has \d+ tokens, a window takes 100000"):
+        draw_batch([packed], [1.0], rows=1, length=100_000, seed=0, step=0)
+
+
+# ---- the loop
+
+
+def test_the_loss_falls(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
+    train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", settings(steps=25))
+    values = list(map(float, losses(tmp_path / "run")))
+    assert len(values) == 25
+    assert values[-1] < 0.8 * values[0]
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_same_losses(
+    packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop_at_six(record: dict) -> None:
+        if record["step"] == 6:
+            raise Stopped
+
+    train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "whole", settings())
+    with pytest.raises(Stopped):
+        train(
+            fresh_model(tiny_config(tokenizer)),
+            [packed],
+            [1.0],
+            tmp_path / "two",
+            settings(save_seconds=0.0),
+            on_step=stop_at_six,
+        )
+    assert last_checkpoint(tmp_path / "two").name == "checkpoint-00000005"  # type: ignore[union-attr]
+    resumed = train(fresh_model(tiny_config(tokenizer), seed=9), [packed], [1.0], tmp_path / "two", settings())
+    assert losses(tmp_path / "two") == losses(tmp_path / "whole")
+    assert not resumed.training
+
+
+def test_only_the_newest_checkpoints_are_kept(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
+    train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", settings(save_seconds=0.0, keep=2))
+    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert names == ["checkpoint-00000007", "checkpoint-00000008", "log.csv"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_says_where(
+    packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path
+) -> None:
+    model = fresh_model(tiny_config(tokenizer))
+    with torch.no_grad():
+        model.embed_out.weight[3] = math.nan
+    with pytest.raises(ParameterError, match=r"became nan at step 0.*smaller learning rate"):
+        train(model, [packed], [1.0], tmp_path / "run", settings())
+
+
+def test_windows_beyond_the_context_are_refused(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="windows of 128 tokens exceed the model's context of 64"):
+        train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", settings(final_length=128))
+
+
+def test_settings_say_what_is_out_of_range() -> None:
+    with pytest.raises(ParameterError, match="either steps or minutes"):
+        TrainSettings()
+    with pytest.raises(ParameterError, match="rows=0 must be above 0"):
+        TrainSettings(steps=1, rows=0)
+
+
+def test_the_rate_warms_up_stays_and_falls_to_zero() -> None:
+    chosen = settings(steps=100, warmup_steps=10)
+    rates = [loop._rate(Progress(step=step), chosen) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[10:50] == [1.0] * 40
+    assert rates[75] == pytest.approx(0.5)
+    assert rates[99] == pytest.approx(0.02)
+
+
+def test_a_run_in_minutes_ends_and_bf16_runs(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
+    chosen = settings(steps=None, minutes=0.01, mixed_precision="bf16")
+    train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", chosen)
+    assert losses(tmp_path / "run")
+
+
+def test_two_processes_find_the_losses_of_one(packed: Packed, tiny_vocabulary: Path, tmp_path: Path) -> None:
+    shape = "--steps 4 --rows 4 --length 16 --final-length 0 --hidden-size 32 --layers 1 --heads 2 --mixed-precision no"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name, launcher in (("one", ""), ("two", "-m torch.distributed.run --standalone --nproc-per-node 2")):
+        run = ["run", str(tmp_path / name), str(tmp_path / "packed"), "--tokenizer", str(tiny_vocabulary), *shape.split()]
+        command = [sys.executable, *launcher.split(), "-m", "neoxjp.train", *run]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    one, two = ([float(loss) for loss in losses(tmp_path / name)] for name in ("one", "two"))
+    assert two == pytest.approx(one, rel=1e-3)
+
+
+def test_an_exported_run_loads_with_its_tokenizer(
+    packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tiny_vocabulary: Path, tmp_path: Path
+) -> None:
+    trained = train(fresh_model(tiny_config(tokenizer)), [packed], [1.0], tmp_path / "run", settings())
+    facts = export(tmp_path / "run", tiny_vocabulary, tmp_path / "model")
+    assert facts["progress"]["step"] == 8
+    loaded = GPTNeoXJapaneseForCausalLM.from_pretrained(str(tmp_path / "model"), dtype="float32")
+    ids = torch.tensor([tokenizer.encode(TEXTS[0])])
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(ids).logits, trained(ids).logits, atol=2e-2, rtol=0)  # stored in float16
+    assert GPTNeoXJapaneseTokenizer.from_pretrained(str(tmp_path / "model")).encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
+
+
+def test_the_commands_lead_from_text_to_a_measured_model(
+    tiny_vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    at = {name: str(tmp_path / name) for name in ("text.txt", "packed", "run", "model")}
+    tokenizer = ["--tokenizer", str(tiny_vocabulary)]
+    shape = ["--hidden-size", "32", "--layers", "1", "--heads", "2", "--rows", "2", "--length", "16", "--final-length", "0"]
+    assert main(["pack", at["packed"], at["text.txt"], *tokenizer]) == 0
+    assert main(["run", at["run"], at["packed"] + "=1", *tokenizer, "--steps", "3", "--mixed-precision", "no", *shape]) == 0
+    assert main(["export", at["run"], at["model"], *tokenizer]) == 0
+    assert main(["evaluate", at["model"], at["text.txt"]]) == 0
+    assert "text.txt: " in capsys.readouterr().out
+    assert main(["evaluate", at["model"], at["text.txt"], "--apart", "Aozora Bunko"]) == 0
+    assert re.fullmatch(r"other: \d+\.\d{3} bits/character \(1 documents, .*\), perplexity .*\n", capsys.readouterr().out)
+    assert main(["export", str(tmp_path / "nowhere"), at["model"], *tokenizer]) == 2
+    assert "train first" in capsys.readouterr().err

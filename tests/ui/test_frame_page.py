@@ -1,0 +1,57 @@
+"""The frame in a real browser: the first visit, a model that cannot be loaded, and a public page."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.contrast import low_contrast
+from tests.support.page import serve
+from tests.support.quiet import press_open
+
+Visit = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def broken_public_page(tiny_vocabulary: Path) -> Iterator[str]:
+    """A page as on a Space, over a folder that has a vocabulary but no weights."""
+    with serve(tiny_vocabulary, SPACE_ID="someone/something") as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("lang", "tabs", "ready"),
+    [("ja", ["文章生成", "トークン", "モデル"], "準備完了"), ("en", ["Generate", "Tokens", "Model"], "ready")],
+)
+def test_the_first_visit_says_what_is_loaded_in_the_visitors_language(
+    visit: Visit, lang: str, tabs: list[str], ready: str
+) -> None:
+    page = visit(lang=lang)
+    expect(page.locator("#tabs > .tab-wrapper").first.get_by_role("tab")).to_have_text(tabs)
+    expect(page.locator(".status .state")).to_have_text(ready)
+    expect(page.locator(".status")).to_contain_text("float32")
+    assert page.locator("html").get_attribute("lang") == lang
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_head_can_be_read_in_both_themes(visit: Visit, theme: str) -> None:
+    page = visit(theme=theme)
+    assert page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
+    faint = [found for found in low_contrast(page) if "BUTTON" in found or "SPAN" in found or "H1" in found]
+    assert faint == []
+
+
+def test_where_the_model_cannot_be_loaded_one_can_still_tokenize(visit: Visit, broken_public_page: str) -> None:
+    page = visit("t", lang="en", url=broken_public_page, state="failed")
+    expect(page.locator(".status .state")).to_contain_text("could not be loaded")
+    page.locator("#t-text textarea").fill("慶應大学")
+    expect(page.locator("#t-view .p")).to_have_text(["慶應", "大学"])
+
+
+def test_on_a_space_nobody_can_name_a_folder(visit: Visit, broken_public_page: str) -> None:
+    page = visit("t", lang="en", url=broken_public_page, state="failed")
+    press_open(page.locator("#c-columns > button"))
+    expect(page.locator("#c-group-units label")).to_have_text(["UTF-8 bytes", "characters"])
+    expect(page.locator("#c-local")).to_have_count(0)

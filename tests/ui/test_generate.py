@@ -1,0 +1,486 @@
+"""The Generate tab without a browser: what a visitor's text goes through, and what each frame shows."""
+
+import json
+import pickle
+import re
+import threading
+import time
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from neoxjp.engine.request import Request
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.labs.common import html as render
+from neoxjp.labs.common import steps as render_steps
+from neoxjp.page_parts.session import Limits, Playground, Progress
+from neoxjp.page_parts.settings import Settings
+from neoxjp.page_parts.stream import Paint, scorer, stream
+from neoxjp.page_parts.strings import words
+from neoxjp.page_parts.writing import Frame, Writing, settled, show, write
+from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.ui import generate
+from tests.engine.test_engine import in_child
+from tests.support.written import LIVELY, boxes, frames, kept
+
+EN = words("en")
+
+
+def engine_of(playground: Playground) -> Any:
+    assert playground.loaded is not None
+    return playground.loaded.engine
+
+
+# ---------------------------------------------------------------- the stream
+
+
+def test_a_stream_only_appends_and_ends_idle(playground):
+    shown = frames(playground, Writing(), "new")
+    views = [frame.view for frame in shown if frame.view is not None]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(views))
+    assert [frame.running for frame in shown[-2:]] == [True, False]
+    assert shown[0].announce
+    assert shown[-1].announce
+    assert all(frame.announce is None for frame in shown[1:-1])
+
+
+def test_each_piece_carries_its_probability_and_ten_alternatives(playground):
+    writing = Writing()
+    view = frames(playground, writing, "new")[-1].view
+    assert writing.text is not None
+    found = boxes(view)
+    assert [id for box in found for id in box["i"]] == [step.id for step in writing.text.steps]
+    for box in found:
+        assert 0 < box["p"] <= 1
+        assert box["i"][0] in [id for _, id, *_ in box["a"]]
+        assert 10 <= len(box["a"]) <= 11
+        assert sum(after for *_, after, _ in box["a"]) <= 1.001
+
+
+def test_the_same_seed_writes_the_same_text_again(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    first = writing.text
+    frames(playground, writing, "again", prompt="ignored")
+    assert writing.text is not None
+    assert writing.text is not first
+    assert writing.text.ids == first.ids
+    assert writing.text.seed == first.seed
+
+
+def test_a_set_seed_is_used_and_an_empty_one_is_fresh(playground):
+    writing = Writing()
+    frames(playground, writing, "new", settings=replace(LIVELY, seed="７"))
+    assert writing.text.seed == 7
+    seeds = set()
+    for _ in range(2):
+        frames(playground, writing, "new", settings=replace(LIVELY, seed=""))
+        seeds.add(writing.text.seed)
+    assert len(seeds) == 2
+
+
+def test_continuing_appends_ids_and_cuts_nothing_anew(playground, monkeypatch):
+    writing = Writing()
+    frames(playground, writing, "new", prompt="東京都")
+    before = writing.text.prompt_ids + tuple(step.id for step in settled(writing.text, playground.tokenizer))
+    monkeypatch.setattr(type(playground.tokenizer), "encode", None)
+    frames(playground, writing, "continue", prompt="another opening")
+    assert writing.text.ids[: len(before)] == before
+    assert len(writing.text.ids) > len(before)
+    assert writing.text.prompt == "東京都"
+    assert writing.text.base == len(before) - len(writing.text.prompt_ids)
+
+
+def test_greedy_in_two_parts_is_greedy_at_once(playground):
+    greedy = Settings(temperature=0, length=6, repetition_penalty=1.0)
+    whole, parts = Writing(), Writing()
+    frames(playground, whole, "new", settings=replace(greedy, length=12))
+    frames(playground, parts, "new", settings=greedy)
+    frames(playground, parts, "continue", settings=greedy)
+    assert parts.text.ids == whole.text.ids
+
+
+def test_token_by_token_is_the_text_at_once(playground):
+    at_once, one_by_one = Writing(), Writing()
+    settings = replace(LIVELY, length=6, min_new_tokens=4)
+    frames(playground, at_once, "new", settings=settings)
+    for n in range(1, 7):
+        frames(playground, one_by_one, "step", settings=replace(settings, length=99))
+        assert len(one_by_one.text.steps) == n
+    assert one_by_one.text.ids == at_once.text.ids
+    assert one_by_one.text.written == at_once.text.written
+    assert one_by_one.text.parts == at_once.text.parts
+    frames(playground, one_by_one, "again", settings=settings)
+    assert one_by_one.text.ids == at_once.text.ids
+    one_by_one.undo()
+    one_by_one.undo()
+    assert one_by_one.text.ids == at_once.text.ids[:-1]
+
+
+def test_steps_without_a_seed_are_one_generation_and_other_settings_begin_another(playground):
+    writing = Writing()
+    fresh = replace(LIVELY, seed="", min_new_tokens=3)  # none ends before, whatever is drawn
+    for _ in range(3):
+        frames(playground, writing, "step", settings=fresh)
+    seed = writing.text.seed
+    assert [(part.start, part.params.seed, part.params.max_new_tokens) for part in writing.text.parts] == [(0, seed, 3)]
+    frames(playground, writing, "step", settings=replace(fresh, temperature=0.5))
+    assert [(part.start, part.params.max_new_tokens) for part in writing.text.parts] == [(0, 3), (3, 1)]
+    at_once = Writing()
+    frames(playground, at_once, "new", settings=replace(fresh, length=3, seed=str(seed)))
+    assert at_once.text.ids == writing.text.ids[:-1]
+
+
+def test_a_step_goes_on_behind_what_was_written_and_begins_behind_another_opening(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    before = writing.text
+    frames(playground, writing, "step", settings=replace(LIVELY, temperature=1.0))
+    assert len(writing.text.parts) == 2
+    writing.undo()
+    frames(playground, writing, "step")
+    assert writing.text.ids[:-1] == before.ids
+    frames(playground, writing, "step", prompt="犬")
+    assert (writing.text.prompt, len(writing.text.steps)) == ("犬", 1)
+
+
+def test_a_step_past_the_context_is_refused(playground):
+    context = playground.loaded.model.config.max_position_embeddings
+    writing = Writing()
+    frames(playground, writing, "new", settings=replace(LIVELY, length=context))
+    full = writing.text
+    shown = frames(playground, writing, "step")
+    assert "do not fit" in shown[-1].line
+    assert writing.text is full
+
+
+def test_writing_again_after_continuing_redoes_only_the_last_part(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    base = writing.text.prompt_ids + tuple(step.id for step in settled(writing.text, playground.tokenizer))
+    frames(playground, writing, "continue")
+    long = writing.text.ids
+    frames(playground, writing, "again")
+    assert writing.text.ids == long
+    assert long[: len(base)] == base
+
+
+@pytest.fixture
+def slow(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model writes slowly enough to be stopped on the way."""
+    engine = engine_of(playground)
+    advance = engine._advance
+    monkeypatch.setattr(engine, "_advance", lambda rows: (time.sleep(0.03), advance(rows)))
+
+
+LONG = replace(LIVELY, length=60, min_new_tokens=60)
+
+
+@pytest.mark.usefixtures("slow")
+def test_stop_keeps_the_text_and_frees_the_slot(playground):
+    writing = Writing()
+    running = write(playground, stream(playground), writing, "new", "猫", LONG, "en")
+    for frame in running:
+        if frame.view and boxes(frame.view):
+            break
+    writing.stop()
+    last = list(running)[-1]
+    assert writing.text is not None
+    assert writing.text.finish == "cancelled"
+    assert "Stopped" in last.line
+    assert boxes(last.view)
+    assert not writing.running
+    assert engine_of(playground).running == 0
+
+
+@pytest.mark.usefixtures("slow")
+def test_closing_the_tab_frees_the_slot_and_keeps_the_text(playground):
+    writing = Writing()
+    running = write(playground, stream(playground), writing, "new", "猫", LONG, "en")
+    for frame in running:
+        if frame.view and boxes(frame.view):
+            break
+    running.close()
+    assert not writing.running
+    assert engine_of(playground).running == 0
+    assert writing.text.steps
+
+
+def test_what_was_read_before_is_said(playground):
+    writing = Writing()
+    opening = "東京都の猫です。" * 3
+    frames(playground, writing, "new", prompt=opening)
+    last = frames(playground, writing, "again")[-1]
+    assert writing.text.stats.reused == len(writing.text.prompt_ids)
+    assert f"read before</dt><dd>{len(writing.text.prompt_ids)} tokens" in last.stats
+    assert "読み直さずに済んだ" in show(writing.text, words("ja"))[2]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(None, "–"), (0.0042, "4.2 ms"), (0.0871, "87 ms"), (0.2, "0.20 s"), (1.284, "1.28 s")]
+)
+def test_the_first_tokens_time_is_said_in_a_unit_that_shows_it(playground, seconds, said):
+    writing = Writing()
+    frames(playground, writing, "new")
+    text = replace(writing.text, stats=replace(writing.text.stats, time_to_first_token=seconds))
+    assert f"first token after</dt><dd>{said}</dd>" in show(text, EN)[2]
+
+
+def test_drafts_that_came_true_are_counted(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    assert "guessed" not in show(writing.text, EN)[2]
+    writing.text = replace(writing.text, stats=replace(writing.text.stats, drafted=9, accepted=4))
+    assert "4 of 9 tokens" in show(writing.text, EN)[2]
+
+
+def test_a_seed_is_no_promise_where_sums_differ_beside_others(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    assert not writing.text.steady  # float32
+    for beside, steady, said in ((0, False, False), (3, False, True), (3, True, False)):
+        text = replace(writing.text, stats=replace(writing.text.stats, beside=beside), steady=steady)
+        assert ("computed beside others" in show(text, EN)[2]) == said
+
+
+def test_a_second_press_while_writing_does_nothing(playground):
+    writing = Writing(running=True)
+    assert frames(playground, writing, "new") == []
+
+
+def test_undo_goes_back_through_the_generations(playground):
+    writing = Writing()
+    frames(playground, writing, "new", prompt="猫")
+    first = writing.text
+    frames(playground, writing, "new", prompt="犬")
+    assert writing.undo() is first
+    assert writing.undo() is None
+    assert writing.undo() is None
+    view, _, stats = show(None, EN)
+    assert (view, stats) == ("", "")
+
+
+def test_a_direction_mark_in_the_opening_does_not_turn_the_continuation_round():
+    assert '<bdi class="given">\u202eabc</bdi>' in render_steps.Sheet("\u202eabc", EN).html
+
+
+def turned(playground: Playground, writing: Writing, go: Any) -> list[Any]:
+    return generate.turned(playground, scorer(playground), writing, go, "en")
+
+
+def test_undo_while_writing_leaves_the_buttons_alone(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    stream_of = write(playground, stream(playground), writing, "new", "犬", LIVELY, "en")
+    next(stream_of)
+    assert turned(playground, writing, Writing.undo) == [gr.skip()] * 14
+    assert turned(playground, writing, Writing.redo) == [gr.skip()] * 14
+    assert len(list(stream_of)) > 0
+    assert turned(playground, writing, Writing.undo)[-1] == "猫"
+    assert turned(playground, writing, Writing.redo)[-1] == "犬"
+
+
+def test_what_is_shown_after_undo_is_what_was_shown_before(playground):
+    writing = Writing()
+    last = frames(playground, writing, "new")[-1]
+    assert show(writing.text, EN)[0] == last.view
+    assert show(writing.text, EN)[2] == last.stats
+
+
+def test_an_empty_prompt_begins_with_the_models_own_beginning(playground):
+    writing = Writing()
+    frames(playground, writing, "new", prompt="")
+    assert writing.text.prompt_ids == (playground.loaded.model.config.bos_token_id,)
+    assert writing.text.steps
+
+
+def test_a_full_context_is_said_and_the_way_out_works(playground):
+    writing = Writing()
+    long = "猫" * 60  # the context is 64
+    last = frames(playground, writing, "new", prompt=long, settings=replace(LIVELY, length=30, min_new_tokens=30))[-1]
+    assert writing.text.full
+    assert "context is full" in last.line
+    refused = frames(playground, writing, "continue")[-1]
+    assert "Cut the beginning" in refused.line
+    assert "64" in refused.line
+    before = len(writing.text.steps)
+    frames(playground, writing, "continue", settings=replace(LIVELY, cut=True))
+    assert len(writing.text.steps) > before
+    assert writing.text.cut > 0
+    assert f"first {writing.text.cut} tokens" in show(writing.text, EN)[0]
+
+
+@pytest.mark.parametrize(("lang", "sentence"), [("ja", "先頭を切る"), ("en", "Cut the beginning")])
+def test_a_prompt_too_long_gets_a_sentence_in_the_visitors_language(playground, lang, sentence):
+    (frame,) = frames(playground, Writing(), "new", prompt="猫" * 100, lang=lang)
+    assert sentence in frame.line
+    assert 'role="alert"' in frame.line
+    assert frame.view is None
+
+
+def test_more_characters_than_the_limit_are_refused_before_they_are_cut(playground, monkeypatch):
+    monkeypatch.setattr(playground, "limits", Limits(characters=10))
+    monkeypatch.setattr(type(playground.tokenizer), "encode", None)
+    (frame,) = frames(playground, Writing(), "new", prompt="猫" * 11)
+    assert "11 characters" in frame.line
+
+
+def test_a_visitor_of_a_public_page_gets_no_more_tokens_than_the_limit(playground, monkeypatch):
+    monkeypatch.setattr(playground, "limits", Limits(new_tokens=3))
+    writing = Writing()
+    frames(playground, writing, "new", settings=replace(LIVELY, length=50))
+    assert len(writing.text.steps) <= 3
+
+
+@pytest.mark.parametrize("mode", ["continue", "again"])
+def test_going_on_from_nothing_says_what_to_press(playground, mode):
+    (frame,) = frames(playground, Writing(), mode)
+    assert "Generate" in frame.line
+
+
+def test_another_models_text_is_not_continued(playground):
+    writing = Writing()
+    frames(playground, writing, "new")
+    writing.text = replace(writing.text, serial=writing.text.serial - 1)
+    (frame,) = frames(playground, writing, "continue")
+    assert "Another model" in frame.line
+
+
+def test_while_loading_it_says_what_is_loading_and_how_far():
+    playground = Playground(progress=Progress("weights", "models/mine", done=30, total=60))
+    (frame,) = frames(playground, Writing(), "new")
+    assert "mine" in frame.line
+    assert "50 %" in frame.line
+
+
+def test_a_wrong_seed_gets_a_sentence(playground):
+    (frame,) = frames(playground, Writing(), "new", settings=replace(LIVELY, seed="<b>x"))
+    assert "&lt;b&gt;x" in frame.line
+
+
+def test_a_waiting_visitor_sees_the_place(playground):
+    engine = engine_of(playground)
+    held = [engine.submit([1], SamplingParams(max_new_tokens=60, min_new_tokens=60)) for _ in range(engine.max_batch)]
+    hold = threading.Event()
+    advance = engine._advance
+    engine._advance = lambda rows: (hold.wait(10), advance(rows))
+    writing = Writing()
+    try:
+        running = write(playground, stream(playground), writing, "new", "猫", LIVELY, "en")
+        line = next(frame.line for frame in running if "place" in frame.line)
+        assert "place 1" in line
+    finally:
+        hold.set()
+        running.close()
+        engine._advance = advance
+        for request in held:
+            request.cancel()
+
+
+def test_a_fault_of_the_model_keeps_the_text_and_gets_a_sentence(playground, monkeypatch, caplog):
+    engine = engine_of(playground)
+
+    def broken(request: Any, row: Any) -> None:
+        if len(request.ids) == 3:
+            raise RuntimeError("boom")
+        request_write(request, row)
+
+    request_write = Request.write
+    monkeypatch.setattr(Request, "write", broken)
+    monkeypatch.setattr(engine, "speculate", False)
+    writing = Writing()
+    last = frames(playground, writing, "new")[-1]
+    assert "unexpected" in last.line.lower()
+    assert "boom" not in last.line
+    assert "boom" in caplog.text
+    assert len(writing.text.steps) == 3
+    assert writing.text.finish == "error"
+    monkeypatch.undo()
+    frames(playground, writing, "continue")
+    assert len(writing.text.steps) > 3
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_every_ending_has_a_sentence(lang):
+    for finish in ("eos", "length", "stop", "deadline", "cancelled", "error", "full"):
+        assert "3" in words(lang)(f"g_finish_{finish}", n=3)
+
+
+def test_the_stream_runs_in_a_forked_child_and_its_paints_travel(playground):
+    """As ZeroGPU does it."""
+    params = SamplingParams(max_new_tokens=4, eos_token_id=())
+
+    def ids(paints: list[Paint]) -> list[int]:
+        return [step.id for paint in paints for step in paint.steps]
+
+    expected = list(stream(playground)([1, 2], params, False, 3))
+    assert ids(pickle.loads(pickle.dumps(expected))) == ids(expected)
+    assert in_child(lambda: ids(list(stream(playground)([1, 2], params, False, 3))) == ids(expected))
+    assert in_child(lambda: len(scorer(playground)([1, 2, 3], 2, True)) == 3)
+
+
+# ---------------------------------------------------------------- the tab
+
+
+def test_the_prompts_tokens_are_counted_of_the_context(playground):
+    assert "3 of 64 tokens" in generate.counted(playground, "猫です。", "en")
+    assert 'role="alert"' in generate.counted(playground, "猫" * 64, "en")
+    assert "begins by itself" in generate.counted(playground, "", "en")
+
+
+def test_tokens_are_counted_with_the_vocabulary_alone(playground):
+    only = Playground(loaded=replace(playground.loaded, model=None, engine=None))
+    assert generate.counted(only, "猫です。", "en").count("3 tokens") == 1
+    assert "語彙" in generate.counted(Playground(), "猫", "ja")
+
+
+def test_the_length_goes_up_to_the_context(playground):
+    slider = generate.length_slider(playground, 100)
+    assert (slider.maximum, slider.value) == (63, 63)
+    fits = generate.length_slider(playground, 20)
+    assert (fits.maximum, "value" in fits._constructor_args[0]) == (63, False)  # what was set meanwhile stays
+
+
+def test_every_frame_carries_the_buttons_that_change_at_the_start_and_at_the_end(playground):
+    writing = Writing()
+    shown = [(generate.updates(frame, writing), frame) for frame in frames(playground, writing, "new")]
+    first, last = shown[0][0], shown[-1][0]
+    middle = generate.updates(Frame("line", True, "view", "stats"), writing)
+    assert [button.interactive for button in first[4:9]] == [False, True, False, False, False]
+    assert [button.interactive for button in middle[4:11]] == [button.interactive for button in first[4:11]]
+    assert middle[3] == middle[-1] == gr.skip()
+    assert [button.interactive for button in last[4:6]] == [True, False]
+
+
+def test_half_a_surrogate_pair_never_reaches_the_wire(playground):
+    """JSON can carry "\\ud800" to the page; nothing can carry it back."""
+    writing, later, hostile = Writing(), Writing(), "猫\ud800"
+    for settings in (LIVELY, replace(LIVELY, seed=hostile)):
+        for frame in frames(playground, writing, "new", prompt=hostile, settings=settings):
+            json.dumps(generate.updates(frame, writing), ensure_ascii=False, default=str).encode()
+    damaged = kept(writing, {"typed": hostile, "name": hostile}, 0)
+    frame = generate.recalled(playground, scorer(playground), later, damaged, "en")
+    json.dumps([generate.updates(frame, later), later.text.prompt], ensure_ascii=False, default=str).encode()
+    assert render.notice(hostile).encode()
+    assert render_steps.working(hostile).encode()
+
+
+def test_what_is_announced_is_text_not_html(playground):
+    writing = Writing()
+    hostile = replace(LIVELY, seed="<img src=x onerror=alert(1)>")
+    shown = [generate.updates(frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
+    assert "&lt;img" in shown[-1][3]
+    assert not any("<img" in str(value) for update in shown for value in update)
+
+
+def test_the_offered_openings_are_japanese():
+    openings = generate.examples()
+    assert list(openings) == ["story", "dialogue", "evening", "explanation"]
+    assert all(re.search("[ぁ-ん]", text) for text in openings.values())
+
+
+def test_expected_errors_are_neoxjps():
+    assert issubclass(ParameterError, NeoxjpError)

@@ -1,0 +1,349 @@
+"""The Generate tab in a real browser: writing, going on, alternatives by mouse and keys, hostile text, narrow screens."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.contrast import low_contrast
+from tests.support.page import serve, wait_for_model
+from tests.support.quiet import press_open, quiet
+
+Visit = Callable[..., Any]
+
+
+def prompt(page: Any) -> Any:
+    return page.locator("#gen-prompt textarea")
+
+
+def pieces(page: Any) -> Any:
+    return page.locator(".written .w")
+
+
+def panel(page: Any) -> Any:
+    return page.locator(".alternatives")
+
+
+def line(page: Any) -> Any:
+    return page.locator("#gen-line")
+
+
+def set_length(page: Any, tokens: int) -> None:
+    box = page.locator("#gen-length input[type=number]")
+    box.fill(str(tokens))
+    box.blur()
+
+
+def use_seed(page: Any, seed: str) -> None:
+    page.locator("#gen-seed input").fill(seed)
+
+
+def generate(page: Any, tokens: int = 20, seed: str = "5") -> str:
+    """Press Generate and wait for the end; the view's text."""
+    set_length(page, tokens)
+    use_seed(page, seed)
+    press(page, "go")
+    return done(page)
+
+
+def press(page: Any, name: str) -> None:
+    """Press a button that makes the model write; `done` then waits for the end of that."""
+    watch(page)
+    page.locator(f"#gen-{name}").click()
+
+
+def watch(page: Any) -> None:
+    """Before something else that makes the model write."""
+    page.evaluate(
+        """() => {
+            const go = document.querySelector("#gen-go");
+            let began = false;
+            window.ended = false;
+            new MutationObserver(() => { began ||= go.disabled; if (began && !go.disabled) window.ended = true; })
+                .observe(go, { attributes: true });
+        }"""
+    )
+
+
+def done(page: Any) -> str:
+    """Wait until the model has ended; the view's text."""
+    page.wait_for_function("window.ended")
+    return str(page.locator(".written").inner_text())
+
+
+def unfold_filters(page: Any) -> None:
+    press_open(page.locator("#gen-more-filters > button"))
+
+
+def test_the_first_visit_offers_an_opening_and_counts_it(visit: Visit) -> None:
+    page = visit("g")
+    expect(prompt(page)).not_to_have_value("")
+    expect(page.locator("#gen-count")).to_contain_text("トークン")
+    expect(page.locator("#gen-go")).to_be_enabled()
+    for name in ("stop", "more", "again", "undo"):
+        expect(page.locator(f"#gen-{name}")).to_be_disabled()
+    page.get_by_role("button", name="夕方の駅").click()
+    expect(prompt(page)).to_have_value(re.compile("汽車"))
+
+
+def test_what_is_written_appears_in_pieces_behind_the_opening(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("東京都の猫")
+    text = generate(page)
+    assert text.startswith("東京都の猫")
+    assert pieces(page).count() > 5
+    expect(page.locator("#gen-stats")).to_contain_text("トークン/秒")
+    expect(page.locator("#gen-stats")).to_contain_text("5")
+
+
+def test_the_keys_on_the_buttons_work(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("猫")
+    set_length(page, 63)
+    prompt(page).press("Control+Enter")
+    expect(page.locator("#gen-undo")).to_be_enabled()
+
+
+def test_each_key_writes_one_token_and_shows_what_was_drawn(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    prompt(page).fill("猫")
+    whole = generate(page, tokens=5)
+    page.locator("#gen-undo").click()
+    expect(pieces(page)).to_have_count(0)
+    prompt(page).fill("猫")
+    for _ in range(5):  # faster than the model: none is lost
+        prompt(page).press("Alt+Enter")
+    expect(line(page)).to_contain_text("Wrote 5 tokens")
+    assert page.locator(".written").inner_text() == whole
+    expect(pieces(page).last).to_have_attribute("aria-selected", "true")
+    page.locator("#genlab").get_by_role("tab").first.focus()
+    page.keyboard.press("Control+z")
+    expect(line(page)).to_contain_text("Wrote 4 tokens")
+
+
+def test_the_shortcuts_are_listed_on_the_page(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    page.locator("#gen-keys summary").click()
+    expect(page.locator("#gen-keys dd")).to_have_text(
+        [
+            "generate",
+            "write only the next token, one each time",
+            "continue",
+            "stop",
+            "undo (outside a text field)",
+            "redo (outside a text field)",
+            "walk the pieces (in the text)",
+        ],
+        use_inner_text=True,
+    )
+
+
+def test_the_same_seed_writes_the_same_and_undo_goes_back(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("猫")
+    first = generate(page, seed="5")
+    use_seed(page, "")
+    press(page, "again")
+    assert done(page) == first
+    prompt(page).fill("犬")
+    assert generate(page, seed="6") != first
+    page.locator("#gen-undo").click()
+    expect(prompt(page)).to_have_value("猫")
+    assert page.locator(".written").inner_text() == first
+    page.locator("#gen-undo").click()  # the same text stands there, as it was written first
+    quiet(page)  # a press that comes before the answer is none
+    page.locator("#gen-undo").click()
+    expect(pieces(page)).to_have_count(0)
+    expect(page.locator("#gen-undo")).to_be_disabled()
+
+
+def test_continuing_keeps_every_piece_that_stood_there(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("猫")
+    generate(page, tokens=8)
+    before = pieces(page).all_inner_texts()
+    press(page, "more")
+    done(page)
+    expect(pieces(page)).not_to_have_count(len(before))
+    assert pieces(page).all_inner_texts()[: len(before)] == before
+
+
+def test_pointing_at_a_piece_shows_its_alternatives(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("猫")
+    generate(page)
+    shown = panel(page).locator(".head .name")
+    pieces(page).nth(3).hover()
+    expect(shown).to_have_text(re.compile(re.escape(pieces(page).nth(3).inner_text().strip()[:1])))
+    assert panel(page).locator("tbody tr").count() in (10, 11)  # the ten likeliest, and what was drawn
+    expect(panel(page).locator("tr.drawn")).to_have_count(1)
+    expect(panel(page)).to_contain_text("%")
+
+
+def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    prompt(page).fill("猫")
+    generate(page)
+    pieces(page).nth(0).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(pieces(page).nth(2)).to_be_focused()
+    expect(pieces(page).nth(2)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("End")
+    expect(pieces(page).last).to_be_focused()
+    page.keyboard.press("Home")
+    expect(pieces(page).first).to_be_focused()
+    expect(page.locator('.written [aria-selected="true"]')).to_have_count(1)
+
+
+def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("猫" * 200)
+    expect(page.locator("#gen-count [role=alert]")).to_contain_text("先頭を切る")
+    page.locator("#gen-go").click()
+    expect(line(page).locator("[role=alert]")).to_contain_text("先頭を切る")
+    page.locator("#gen-cut input").check()
+    text = generate(page, tokens=10)
+    assert "見えていません" in text
+
+
+def test_a_wrong_setting_gets_a_sentence_and_the_page_lives_on(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    use_seed(page, "seven")
+    page.locator("#gen-go").click()
+    expect(line(page).locator("[role=alert]")).to_contain_text("not a whole number")
+    assert generate(page)
+
+
+def test_presets_set_the_controls(visit: Visit) -> None:
+    page = visit("g")
+    page.get_by_role("button", name="最有力だけ").click()
+    expect(page.locator("#gen-temperature input[type=number]")).to_have_value("0")
+    page.get_by_role("button", name="標準").click()
+    expect(page.locator("#gen-temperature input[type=number]")).to_have_value("0.7")
+
+
+def test_hostile_text_stays_text(visit: Visit) -> None:
+    page = visit("g")
+    hostile = "<script>window.hacked=1</script><img src=x onerror='hacked=2'>${window.hacked=3}{{window.hacked}}"
+    prompt(page).fill(hostile[:45])
+    generate(page, tokens=5)
+    prompt(page).fill("${window.hacked=3}{{value}}<img src=x onerror=hacked=2>")
+    assert generate(page, tokens=5).startswith("${window.hacked=3}{{value}}<img src=x")
+    assert page.evaluate("window.hacked") is None
+    assert page.locator(".written img, .written script").count() == 0
+
+
+def test_buttons_pressed_at_once_keep_their_labels(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    prompt(page).fill("猫")
+    generate(page, tokens=3)
+    ids = ["gen-go", "gen-undo", "gen-more", "gen-again"]
+    set_length(page, 400)
+    page.evaluate("(ids) => ids.forEach((id) => document.getElementById(id).click())", ids)
+    # Pressed in the page, where a tiny model that has ended already leaves nothing to stop.
+    page.evaluate("document.getElementById('gen-stop').click()")
+    expect(page.locator("#gen-go")).to_be_enabled()
+    for id, label in zip(ids, ["Generate", "Undo", "Continue", "Again"], strict=True):
+        expect(page.locator(f"#{id}")).to_contain_text(label)
+
+
+def test_nothing_but_the_text_moves_while_it_is_written(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("猫")
+    generate(page, tokens=3)
+    where = "(s) => { const b = document.querySelector(s).getBoundingClientRect(); return [b.top, b.height] }"
+    places = {name: page.evaluate(where, name) for name in (".written", ".alternatives", "#gen-buttons", ".prob-scale")}
+    set_length(page, 60)
+    press(page, "more")
+    for _ in range(5):
+        assert {name: page.evaluate(where, name)[:1] for name in places} == {name: [at[0]] for name, at in places.items()}
+    done(page)
+    assert {name: page.evaluate(where, name)[0] for name in places} == {name: at[0] for name, at in places.items()}
+
+
+def test_no_line_begins_with_the_number_of_a_piece(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("猫")
+    generate(page, tokens=3)
+    broken = page.evaluate(
+        """() => {
+            const text = document.querySelector(".written"), place = text.querySelector(".w").parentElement;
+            const two = '<span class="w numbered">按<sup>3</sup></span><span class="w">の犬</span>';
+            place.insertAdjacentHTML("beforeend", two.repeat(30));
+            const boxes = [...text.querySelectorAll(".numbered")];
+            let broken = 0;
+            for (let width = 200; width < 230; width++) {
+                text.style.width = `${width}px`;
+                broken += boxes.filter((box) => box.getClientRects().length > 1).length;
+            }
+            return broken;
+        }"""
+    )
+    assert broken == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_every_text_is_readable(visit: Visit, theme: str, lang: str) -> None:
+    page = visit("g", lang=lang, theme=theme)
+    prompt(page).fill("猫")
+    generate(page, tokens=40)
+    unfold_filters(page)
+    page.wait_for_timeout(500)  # a button that has just been enabled fades in
+    assert low_contrast(page) == []
+
+
+@pytest.mark.parametrize("tab", ["g", "m"])
+def test_every_control_has_a_name(visit: Visit, tab: str) -> None:
+    page = visit(tab)
+    if tab == "g":
+        unfold_filters(page)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, textarea, select, [role=listbox]")]
+            .filter((e) => e.checkVisibility() && !(e.labels?.length || e.ariaLabel || e.innerText?.trim() || e.title))
+            .map((e) => e.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []
+
+
+@pytest.mark.parametrize("tab", ["g", "m"])
+def test_a_narrow_screen_does_not_scroll_sideways(visit: Visit, tab: str) -> None:
+    page = visit(tab, width=400)
+    if tab == "g":
+        prompt(page).fill("猫")
+        press(page, "go")
+        done(page)
+        pieces(page).first.tap()
+        expect(panel(page)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_on_a_narrow_screen_the_buttons_stay_in_reach_and_the_settings_are_folded(visit: Visit) -> None:
+    page = visit("g", width=400)
+    expect(page.locator("#gen-temperature")).to_be_hidden()
+    page.mouse.wheel(0, 400)
+    expect(page.locator("#gen-go")).to_be_in_viewport()
+
+
+@pytest.fixture(scope="module")
+def own_url(tiny_folder: Path) -> Iterator[str]:
+    """A page for the tests that load into it: what they load, everyone sees."""
+    with serve(tiny_folder) as url:
+        wait_for_model(url)
+        yield url
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_the_model_tab_tells_what_is_loaded_and_keeps_it_when_a_load_fails(visit: Visit, own_url: str, lang: str) -> None:
+    page = visit("m", lang=lang, url=own_url)
+    expect(page.locator("#mod-facts")).to_contain_text("float32")
+    page.locator("#mod-name input, #mod-name textarea").fill("/nowhere/<b>at all</b>")
+    page.locator("#mod-load").click()
+    expect(page.locator("#mod-line [role=alert]")).to_contain_text("<b>at all</b>")
+    expect(page.locator("#mod-load")).to_be_enabled()
+    press_open(page.get_by_role("tab").first)
+    assert generate(page)
