@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 
+from neoxjp.page_parts.link_address import Tab
 from neoxjp.page_parts.sections import Lab
-
-Tab = Literal["tokenize", "generate"]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from neoxjp.labs.replay.as_code import URL, WAYS, as_code
 from neoxjp.labs.replay.records import FORMAT, MOST_BYTES, VERSION, State, from_json, to_json, told
 from neoxjp.labs.replay.run import again, alone, readable, state_of
 from neoxjp.labs.replay.strings import both, label, strings, words
-from neoxjp.labs.share_link import address
+from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import expected, message_of
 from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.session import Playground

@@ -16,10 +16,11 @@ import gradio as gr
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common.glyphs import SCRIPTS
-from neoxjp.labs.share_link import address, copies
-from neoxjp.labs.share_link.address import space_address
+from neoxjp.labs.share_link import copies
 from neoxjp.labs.share_link.strings import both, label, strings, words
+from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import check_length, expected, message_of
+from neoxjp.page_parts.link_address import space_address
 from neoxjp.page_parts.links import Link, Linked, Links
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Lang, Words, language

@@ -20,7 +20,7 @@ from neoxjp.labs.replay import view as render_replay
 from neoxjp.labs.replay.as_code import URL, WAYS, as_code
 from neoxjp.labs.replay.records import Replay, State, capture, from_json, to_json
 from neoxjp.labs.replay.run import again, alone, readable, state_of
-from neoxjp.labs.share_link import address
+from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from neoxjp.labs.share_link import address
+from neoxjp.page_parts import link_address as address
 from tests.support.contrast import low_contrast
 from tests.support.hub_server import LocalHub
 from tests.support.page import serve, wait_for_model

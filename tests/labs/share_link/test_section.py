@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.share_link import address
 from neoxjp.labs.share_link import section as links
-from neoxjp.labs.share_link.address import DamagedLink, View
+from neoxjp.page_parts import link_address as address
+from neoxjp.page_parts.link_address import DamagedLink, View
 from neoxjp.page_parts.session import Choice, Limits, Loaded, Playground
 from neoxjp.page_parts.strings import words
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer

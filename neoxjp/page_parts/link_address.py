@@ -1,9 +1,9 @@
-"""What a shared link holds, and how it is written: `?lab=1…` or `?gen=1…`, letters that chat programs and mail leave alone.
+"""The query string of a shared link, `?lab=1…` or `?gen=1…`: what it contains and how it is encoded. No Gradio here.
 
-A version digit, then base64url of raw deflate of compact JSON, then six hex digits of a CRC: Japanese written plainly would take
-nine characters a letter once a browser has percent-encoded it, and programs that find links in a text stop at 「。」. A line
-break or blank that mail put into a link is dropped, as is a full stop behind it. Whatever comes in was written by a stranger: it
-is inflated up to a bound, parsed as JSON, checked for types, and never evaluated. No Gradio here.
+Format: a version digit, base64url of raw deflate of compact JSON, six hex digits of a CRC. Japanese written directly would take
+nine characters a letter after percent-encoding, and programs that detect links in a text stop at 「。」. Line breaks and blanks
+that mail programs insert are dropped, as is punctuation after the link. A link is untrusted input: it is inflated up to a limit,
+parsed as JSON, checked for types, and never evaluated.
 
 >>> read(write(View("慶應", "why")))
 View(text='慶應', section='why', choices={})
@@ -14,34 +14,33 @@ import re
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
-from neoxjp.page_parts.links import Tab
-
+Tab = Literal["tokenize", "generate"]
 NAMES: dict[Tab, str] = {"tokenize": "lab", "generate": "gen"}
-"""The parameter of the query string that holds a view of each tab."""
+"""The name of each tab's parameter in the query string."""
 
 VERSION = "1"
-LONGEST = 4_096  # characters of a whole link: what servers, proxies and chat programs let through
-ADDRESS = 96  # of these are left to the page's own address
+LONGEST = 4_096  # characters of a whole link: what servers, proxies and chat programs accept
+ADDRESS = 96  # of these, characters reserved for the page's own address
 INFLATED = 1 << 20  # bytes; a link of 4 kB could inflate to 4 MB
 
 
 class DamagedLink(ValueError):
-    """It was cut, altered, made by another version, or never was a link of this page."""
+    """The link is truncated, altered, from another version, or not a link of this page."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What one sees on a tab, in few words."""
+    """The state of a tab that a link restores."""
 
-    text: str  # that the visitor wrote
+    text: str  # the visitor's text
     section: str  # key of the lab's open section
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)  # section → short name → JSON value
 
 
 def write(view: View) -> str:
-    """The parameter's value."""
+    """The view as the parameter's value."""
     content: dict[str, Any] = {"t": view.text, "s": view.section}
     if view.choices:
         content["c"] = view.choices
@@ -49,8 +48,8 @@ def write(view: View) -> str:
 
 
 def pack(content: dict[str, Any]) -> str:
-    """Any JSON object as a parameter's value."""
-    # surrogatepass: half of a surrogate pair, as a careless program may paste it, stays what it is
+    """A JSON object as a parameter's value."""
+    # surrogatepass: a lone surrogate, which some programs paste, is kept
     plain = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "surrogatepass")
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = deflate.compress(plain) + deflate.flush()
@@ -63,10 +62,10 @@ def query(view: View, tab: Tab = "tokenize") -> str:
 
 
 def read(value: str) -> View:
-    """What the parameter's value says. Names and types within `choices` are the reader's to check.
+    """The view in a parameter's value. The caller checks the names and types within `choices`.
 
     Raises:
-        DamagedLink: it is not what `write` gives.
+        DamagedLink: `write` did not make the value.
     """
     content = unpack(value)
     text, section, choices = content.get("t"), content.get("s"), content.get("c", {})
@@ -76,10 +75,10 @@ def read(value: str) -> View:
 
 
 def unpack(value: str) -> dict[str, Any]:
-    """The JSON object in a parameter's value; whatever it holds is the reader's to check.
+    """The JSON object in a parameter's value. The caller checks its content.
 
     Raises:
-        DamagedLink: it is not what `pack` gives.
+        DamagedLink: `pack` did not make the value.
     """
     letters = re.match(r"[0-9A-Za-z_-]*", "".join(value[: 2 * LONGEST].split()))
     found = letters[0] if letters else ""
@@ -93,7 +92,7 @@ def unpack(value: str) -> dict[str, Any]:
         inflate = zlib.decompressobj(-15)
         plain = inflate.decompress(packed, INFLATED)
         if not inflate.eof or inflate.unused_data:
-            raise DamagedLink  # more than INFLATED bytes, or something behind the end
+            raise DamagedLink  # more than INFLATED bytes, or extra bytes after the end
         content = json.loads(plain.decode("utf-8", "surrogatepass"), parse_constant=_refuse)
     except (ValueError, zlib.error, RecursionError) as error:  # base64, UTF-8 and JSON all raise ValueErrors
         raise DamagedLink from error
@@ -103,17 +102,17 @@ def unpack(value: str) -> dict[str, Any]:
 
 
 def space_address(space: str) -> str:
-    """ "someone/something" → "https://huggingface.co/spaces/someone/something"; "" where this is no Space.
+    """ "someone/something" → "https://huggingface.co/spaces/someone/something"; "" if `space` is not the name of a Space.
 
-    There the page stands in a frame: its own address is not the one that visitors see, and takes them out of the Space.
+    A Space shows the page in a frame: visitors see the Space's address, and a link to the page's own would lead out of it.
     """
     return f"https://huggingface.co/spaces/{space}" if re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", space) else ""
 
 
 def _check(packed: bytes) -> str:
-    """A link also ends in it so that its last character is a letter or digit, which no program takes for punctuation."""
+    """The CRC. It is also the end of a link because a program may take a last "-" or "_" for punctuation."""
     return f"{zlib.crc32(packed) & 0xFFFFFF:06x}"
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)  # NaN and Infinity are no JSON
+    raise ValueError(constant)  # NaN and Infinity are not JSON
