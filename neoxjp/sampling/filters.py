@@ -6,27 +6,15 @@ min-p, typical-p. In numpy, float32: on vectors this short its calls cost a thir
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.sampling.options import Stage
 from neoxjp.sampling.params import SamplingParams
 
-Stage = Literal[
-    "model",
-    "repetition_penalty",
-    "no_repeat_ngram",
-    "min_new_tokens",
-    "greedy",
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "typical_p",
-]
 History = Sequence[int] | np.ndarray  # ids in order, the prompt included
 HEAD = 1024  # of the vocabulary, sorted first where no top-k says how many are needed
 _MOST = float(np.finfo(np.float32).max)

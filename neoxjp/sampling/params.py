@@ -1,14 +1,21 @@
-"""How to choose tokens: the options of sampling, checked once, all problems named together."""
+"""How to choose tokens: the options of sampling, checked once, all problems named together.
+
+What each option means, its range and its defaults stand in options.py.
+"""
 
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from neoxjp.errors import ParameterError
+from neoxjp.sampling.options import OPTIONS, error_of, named, problems, sentence
+
+
+def _option(name: str) -> Any:
+    return field(default=named(OPTIONS, name).neutral)
 
 
 @dataclass(frozen=True)
@@ -21,66 +28,42 @@ class SamplingParams:
     """
 
     do_sample: bool = False  # False: always the most probable token; every field from temperature to typical_p is then unused
-    temperature: float = 1.0  # logits are divided by it; 0 means greedy
-    top_k: int = 50  # keep the k most probable (and what ties with the last of them); 0 = off
-    top_p: float = 1.0  # keep the smallest set of most probable tokens whose mass reaches p; 1 = off
-    min_p: float = 0.0  # drop tokens below min_p times the largest probability; 0 = off
-    typical_p: float = 1.0  # keep the tokens whose surprise is nearest the entropy, up to this mass (arXiv 2202.00666); 1 = off
-    repetition_penalty: float = 1.0  # of ids in prompt and text: positive logits are divided by it, negative multiplied; 1 = off
-    no_repeat_ngram_size: int = 0  # no run of n ids comes twice, prompt included; 0 = off
-    seed: int | None = None  # None: a fresh one for each request (Request.seed says which)
-    max_new_tokens: int | None = None  # None: until the context is full
-    min_new_tokens: int = 0  # the end token cannot be drawn before
-    stop: tuple[str, ...] = ()  # the text ends before the first of these
+    temperature: float = _option("temperature")  # logits are divided by it; 0 means greedy
+    top_k: int = _option("top_k")  # what ties with the last of the k most probable is kept, too
+    top_p: float = _option("top_p")  # the smallest set of most probable tokens whose mass reaches p
+    min_p: float = _option("min_p")
+    typical_p: float = _option("typical_p")  # arXiv 2202.00666
+    repetition_penalty: float = _option("repetition_penalty")  # positive logits are divided by it, negative ones multiplied
+    no_repeat_ngram_size: int = _option("no_repeat_ngram_size")  # the prompt is included
+    seed: int | None = _option("seed")  # None: a fresh one for each request (Request.seed says which)
+    max_new_tokens: int | None = _option("max_new_tokens")  # None: until the context is full
+    min_new_tokens: int = _option("min_new_tokens")  # the end token cannot be drawn before
+    stop: tuple[str, ...] = _option("stop")  # the text ends before the first of these
     deadline_s: float | None = None  # seconds after submit, waiting included
     eos_token_id: int | tuple[int, ...] | None = None  # None: the model's own; (): nothing ends the text
 
     def __post_init__(self) -> None:
-        problems: list[tuple[str, str]] = []
+        accepted, wrong = problems(vars(self))
+        for name, value in accepted.items():
+            object.__setattr__(self, name, value)
 
-        def check(name: str, convert: Callable[[Any], Any], good: Callable[[Any], bool], wanted: str, ja: str) -> None:
+        def check(name: str, convert: Callable[[Any], Any], ja: str, en: str) -> None:
             given = getattr(self, name)
             try:
-                value = convert(given)
-                fits = good(value)
+                object.__setattr__(self, name, convert(given))
             except (TypeError, ValueError, OverflowError):
-                fits = False
-            if fits:
-                object.__setattr__(self, name, value)
-            else:
-                problems.append((f"{name}={given!r} must be {wanted}", f"{name}={given!r} は{ja}にしてください"))
+                wrong.append(sentence(name, given, (ja, en)))
 
-        check("do_sample", _boolean, lambda v: True, "True or False", "True か False ")
-        check("temperature", _number, lambda v: v >= 0, "a number from 0 (greedy) upwards", "0（貪欲法）以上の数")
-        check("top_k", _integer, lambda v: v >= 0, "a whole number from 0 (off) upwards", "0（なし）以上の整数")
-        check("top_p", _number, lambda v: 0 <= v <= 1, "a number from 0 to 1 (off)", "0 から 1（なし）までの数")
-        check("min_p", _number, lambda v: 0 <= v <= 1, "a number from 0 (off) to 1", "0（なし）から 1 までの数")
-        check("typical_p", _number, lambda v: 0 < v <= 1, "a number above 0 and up to 1 (off)", "0 より大きく 1（なし）以下の数")
-        check("repetition_penalty", _number, lambda v: v > 0, "a number above 0 (1 is off)", "0 より大きい数（1 はなし）")
-        check("no_repeat_ngram_size", _integer, lambda v: v >= 0, "a whole number from 0 (off) upwards", "0（なし）以上の整数")
-        check("min_new_tokens", _integer, lambda v: v >= 0, "a whole number from 0 upwards", "0 以上の整数")
-        check("stop", _strings, lambda v: all(v), "strings of at least one character", "1 文字以上の文字列")
-        if self.seed is not None:
-            check(
-                "seed",
-                _integer,
-                lambda v: 0 <= v < 2**63,
-                "a whole number from 0 to 2**63 - 1, or None",
-                "0 以上 2**63 未満の整数",
-            )
-        if self.max_new_tokens is not None:
-            check("max_new_tokens", _integer, lambda v: v >= 1, "a whole number from 1 upwards, or None", "1 以上の整数")
+        check("do_sample", _boolean, "True か False ", "True or False")
         if self.deadline_s is not None:
-            check("deadline_s", _number, lambda v: v > 0, "a number of seconds above 0, or None", "0 より大きい秒数")
+            check("deadline_s", _seconds, "0 より大きい秒数", "a number of seconds above 0, or None")
         if self.eos_token_id is not None:
-            check("eos_token_id", _ids, lambda v: all(i >= 0 for i in v), "an id or several, or None", "ID")
-        if not problems and self.max_new_tokens is not None and self.min_new_tokens > self.max_new_tokens:
-            limits = f"min_new_tokens={self.min_new_tokens} must be at most max_new_tokens={self.max_new_tokens}"
-            problems.append(
-                (limits, f"min_new_tokens={self.min_new_tokens} は max_new_tokens={self.max_new_tokens} 以下にしてください")
-            )
-        if problems:
-            raise ParameterError("; ".join(p[0] for p in problems), ja="。".join(p[1] for p in problems))
+            check("eos_token_id", _ids, "ID", "an id or several, or None")
+        if not wrong and self.max_new_tokens is not None and self.min_new_tokens > self.max_new_tokens:
+            limit = f"max_new_tokens={self.max_new_tokens}"
+            wrong.append(sentence("min_new_tokens", self.min_new_tokens, (f" {limit} 以下", f"at most {limit}")))
+        if wrong:
+            raise error_of(wrong)
 
     @property
     def greedy(self) -> bool:
@@ -94,24 +77,14 @@ def _boolean(value: Any) -> bool:
     return bool(value)
 
 
-def _integer(value: Any) -> int:
-    if isinstance(value, bool):
-        raise TypeError
-    return operator.index(value)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, (bool, str)) or not math.isfinite(float(value)):
-        raise TypeError
+def _seconds(value: Any) -> float:
+    if isinstance(value, (bool, str)) or not 0 < float(value) < math.inf:
+        raise ValueError
     return float(value)
 
 
-def _strings(value: Any) -> tuple[str, ...]:
-    strings = (value,) if isinstance(value, str) else tuple(value)
-    if not all(isinstance(s, str) for s in strings):
-        raise TypeError
-    return strings
-
-
 def _ids(value: Any) -> tuple[int, ...]:
-    return tuple(_integer(i) for i in value) if isinstance(value, (tuple, list)) else (_integer(value),)
+    ids = value if isinstance(value, (tuple, list)) else (value,)
+    if any(isinstance(id, bool) or operator.index(id) < 0 for id in ids):
+        raise ValueError
+    return tuple(operator.index(id) for id in ids)
