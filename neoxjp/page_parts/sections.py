@@ -7,6 +7,7 @@ its tab is open: typing costs what one looks at.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 import gradio as gr
@@ -25,6 +26,11 @@ class Lab:
     sections: dict[str, Any]  # what each section's `build` gave
     due: dict[str, gr.Number]  # another number whenever that section must draw anew
     open: gr.State  # the key of the open section
+
+
+def script(name: str) -> str:
+    """A script of this folder, for `js_on_load`: `script("walk.js")`."""
+    return (files("neoxjp.page_parts") / name).read_text(encoding="utf-8")
 
 
 def build(playground: Playground, modules: Sections, elem_id: str) -> Lab:

@@ -174,6 +174,8 @@ STRINGS: dict[str, tuple[str, str]] = {
                  "This model cannot begin from nothing: write an opening."),
     "g_nothing_yet": ("まだ続きがありません。先に「生成」を押してください。",
                       "There is nothing to go on from yet: press Generate first."),
+    "g_no_text": ("まだ文章がありません。上で「生成」を押すか、プロンプトを入力してください。",
+                  "There is no text yet: press Generate above, or enter a prompt."),
     "g_other_model": ("この文章は別のモデルが書いたものです。「生成」で新しく始めてください。",
                       "Another model wrote this text. Press Generate to start anew."),
     "g_sampling": ("選び方", "Sampling"),

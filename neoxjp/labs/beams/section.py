@@ -11,9 +11,9 @@ from neoxjp.labs.beams import view as render_beams
 from neoxjp.labs.beams.records import MOST_BEAMS, MOST_NEW
 from neoxjp.labs.beams.strings import both, label, strings, words
 from neoxjp.labs.common import html as render
-from neoxjp.labs.heat_map.section import script
 from neoxjp.page_parts.answers import check_length, expected, guarded
 from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.zerogpu import gpu
@@ -63,7 +63,7 @@ def build(playground: Playground) -> Beams:
             go = gr.Button(label("beams_go"), variant="primary", elem_id="beams-go", min_width=110)
         line = gr.HTML(elem_id="beams-line", apply_default_css=False)
         press = f'<p class="lab-hint">{both("beams_press")}</p>'
-        view = gr.HTML(press, elem_id="beams-view", apply_default_css=False, js_on_load=script("told.js"))
+        view = gr.HTML(press, elem_id="beams-view", apply_default_css=False, js_on_load=script("walk.js"))
     return Beams(number, new, penalty, go, gr.State(None), line, view)
 
 

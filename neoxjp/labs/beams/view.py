@@ -1,7 +1,7 @@
 """A beam search as HTML: the tree as an SVG whose boxes can be walked, the finished texts, and all of it as a table.
 
 A column is a step; in it the texts stand as the search ranked them, the likeliest on top. What arrow keys do stands in
-`page_parts/told.js`, which reads a box's numbers from its `aria-label`.
+`page_parts/walk.js`, which reads a box's numbers from its `aria-label`.
 """
 
 import math
@@ -25,7 +25,7 @@ def view(tree: Tree, prompt: str, say: Words) -> str:
     """The winner, the tree with its legend, the finished texts, the table."""
     return (
         f"{winner(tree, prompt, say)}{picture(tree, say)}{legend(say)}"
-        f'<p class="told" data-hint="{escape(say("beams_hint"))}">{escape(say("beams_hint"))}</p>'
+        f'<p class="lab-facts" data-hint="{escape(say("beams_hint"))}">{escape(say("beams_hint"))}</p>'
         f"{found(tree, say)}{table(tree, say)}"
         f'<p class="lab-note">{escape(say("beams_unit"))}</p>'
     )
@@ -161,7 +161,7 @@ def table(tree: Tree, say: Words) -> str:
         )
     name = escape(say("beams_table", n=f"{len(tree.nodes):,}"))
     shown = _table([f"beams_col_{head}" for head in heads], body, say)
-    return f'<details class="heat-fold"><summary>{name}</summary>{shown}</details>'
+    return f'<details class="lab-fold"><summary>{name}</summary>{shown}</details>'
 
 
 def _table(heads: Sequence[str], body: str, say: Words) -> str:

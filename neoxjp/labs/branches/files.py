@@ -8,7 +8,6 @@ from typing import Any
 from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.records import AUTHORS, LONGEST_NAME, MOST_IDS, MOST_NODES, Author, Node, Tree
 from neoxjp.labs.common import savefile
-from neoxjp.labs.replay.records import params_of
 
 FORMAT, VERSION = "neoxjp-branches", 1
 MOST_BYTES = 8 * 2**20
@@ -104,7 +103,7 @@ def _node(item: Any, nodes: dict[int, Node], lengths: dict[int, int], next_key: 
         author=author,
         name=savefile.string(item["name"], LONGEST_NAME, "name"),
         seed=None if seed is None else savefile.whole(seed, 0, 2**63 - 1, "seed"),
-        params=None if item["params"] is None else params_of(item["params"]),
+        params=None if item["params"] is None else savefile.sampling_params(item["params"]),
         cut=savefile.whole(item.get("cut", 0), 0, place, "cut"),
         typed=typed,
     )

@@ -55,6 +55,12 @@ def distinct(ids: Sequence[int], run: int = 2) -> float:
     return len(set(runs)) / len(runs) if runs else 1.0
 
 
+def percent(share: float) -> str:
+    """0.5 → "50.0 %", 0.00012 → "0.012 %"."""
+    shown = 100 * share
+    return f"{shown:.1f} %" if shown >= 10 else f"{shown:.2f} %" if shown >= 0.1 else f"{shown:.2g} %"
+
+
 def first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
     """The first place where two sequences differ; of a sequence and its beginning the length of that; None: they are equal."""
     place = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -4,12 +4,16 @@ What comes back may be anything: cut short, edited by hand, another program's. W
 ValueError, TypeError or KeyError for a wrong one; `reading` makes one sentence of it.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from neoxjp.errors import ParameterError
+from neoxjp.sampling.sampler import SamplingParams
+
+MOST_STOPS, LONGEST_STOP = 64, 1000  # stop strings, characters of each
 
 
 def dumps(name: str, version: int, content: dict[str, Any]) -> str:
@@ -78,3 +82,17 @@ def string(value: Any, most: int, what: str) -> str:
     if not isinstance(value, str) or len(value) > most:
         raise ValueError(f"{what} is not a text of at most {most} characters")
     return value
+
+
+def sampling_params(value: Any) -> SamplingParams:
+    """All sampling settings. ValueError or TypeError for anything else, ParameterError for a value out of range."""
+    names = {field.name for field in dataclasses.fields(SamplingParams)}
+    if not isinstance(value, dict) or set(value) != names:
+        raise ValueError("params are not the settings of a generation")
+    params = SamplingParams(**value)
+    if len(params.stop) > MOST_STOPS or any(len(stop) > LONGEST_STOP for stop in params.stop):
+        raise ParameterError(
+            f"at most {MOST_STOPS} stop strings of up to {LONGEST_STOP} characters can be used",
+            ja=f"止める文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。",
+        )
+    return params

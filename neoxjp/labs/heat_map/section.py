@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from neoxjp.engine.records import checked_ids
-from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
-from neoxjp.labs.common import html as render
+from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.heat_map import view as render_heat
 from neoxjp.labs.heat_map.records import Heat as Record
 from neoxjp.labs.heat_map.records import Pair, heat_of_steps, pair_of, spans_of
@@ -17,16 +15,15 @@ from neoxjp.labs.heat_map.strings import both, label, strings, words
 from neoxjp.labs.heat_map.view import MEASURES, Measure
 from neoxjp.page_parts.answers import check_length, expected, guarded
 from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.stream import Scorer, scorer
 from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
 from neoxjp.page_parts.writing import Writing
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
-
-Above = tuple[int, tuple[int, ...]]
-"""What a section looked at: the serial of the model, and the ids of the text above."""
 
 CONTEXTS = 4  # a text may be so many contexts long
 PAIRS = {
@@ -44,7 +41,7 @@ class Shown:
     """What is on show."""
 
     heat: Record
-    of: Above | None  # None: the text came from the field
+    of: Source | None  # None: the text came from the field
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def build(playground: Playground) -> Heat:
             offered = [(label(f"heat_measure_{name}"), name) for name in MEASURES]
             measure = gr.Radio(offered, value="logprob", label=label("heat_measure"), elem_id="heat-measure")
         line = gr.HTML(f'<p class="lab-hint">{both("heat_press")}</p>', elem_id="heat-line", apply_default_css=False)
-        view = gr.HTML(elem_id="heat-view", apply_default_css=False, js_on_load=script("told.js"))
+        view = gr.HTML(elem_id="heat-view", apply_default_css=False, js_on_load=script("walk.js"))
     with gr.Column(elem_classes="card"):
         head = f"<h3>{both('heat_pair_title')}</h3><p>{both('heat_pair_intro')}</p>"
         gr.HTML(head, apply_default_css=False, elem_classes="lab-part")
@@ -116,11 +113,6 @@ def build(playground: Playground) -> Heat:
     return Heat(text, go, measure, gr.State(None), line, view, first, second, chips, compare, pair)
 
 
-def script(name: str) -> str:
-    """A script of the page's parts, for `js_on_load`."""
-    return (files("neoxjp.page_parts") / name).read_text(encoding="utf-8")
-
-
 def connect(section: Heat, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
     """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
     queued: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "lab"}
@@ -139,7 +131,7 @@ def connect(section: Heat, playground: Playground, tab: "GenerateTab", due: gr.N
 
     def look(writing: Writing, prompt: str, shown: Shown | None, request: gr.Request) -> Any:
         of = None if shown is None else shown.of
-        return earlier(playground, writing, prompt or "", of, "heat_changed", request)
+        return changed_notice(playground, writing, prompt or "", of, words(language(request)), "heat_changed")
 
     def show_pair(first: str, second: str, request: gr.Request) -> tuple[Any, ...]:
         def show(say: Words) -> tuple[str]:
@@ -210,40 +202,7 @@ def heat_of(playground: Playground, scored: Scorer, writing: Writing, prompt: st
         return Shown(heat_of_text(playground, scored, text), None)
     ids = ids_above(playground, writing, prompt)
     found = heat_of_text(playground, scored, prompt) if writing.text is None else heat_of_written(playground, scored, ids)
-    return Shown(found, above(playground, writing, prompt))
-
-
-def ids_above(playground: Playground, writing: Writing, prompt: str) -> tuple[int, ...]:
-    """The ids of the text that was written above, or of the opening where nothing was written yet.
-
-    Raises:
-        ParameterError: there is neither, or another model wrote the text.
-    """
-    loaded = playground.ready
-    if writing.text is None:
-        check_length(playground, prompt)
-        if not prompt:
-            raise strings.error(ParameterError, "heat_nothing")
-        return tuple(loaded.tokenizer.encode(prompt))
-    if writing.text.serial != loaded.serial:
-        raise strings.error(ParameterError, "g_other_model")
-    return writing.text.ids
-
-
-def above(playground: Playground, writing: Writing, prompt: str) -> Above | None:
-    """What the sections look at now; None: nothing that could be looked at."""
-    try:
-        return playground.ready.serial, ids_above(playground, writing, prompt)
-    except NeoxjpError:
-        return None
-
-
-def earlier(playground: Playground, writing: Writing, prompt: str, of: Above | None, key: str, request: gr.Request) -> Any:
-    """For a section's line: a sentence where it shows another text than the one above, "" where it is that; of None: skip."""
-    if of is None or writing.running:
-        return gr.skip()
-    say = words(language(request))
-    return "" if above(playground, writing, prompt) == of else render.notice(say(key))
+    return Shown(found, source_above(playground, writing, prompt))
 
 
 def heat_of_text(playground: Playground, scored: Scorer, text: str) -> Record:

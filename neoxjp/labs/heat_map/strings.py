@@ -18,8 +18,6 @@ STRINGS: dict[str, tuple[str, str]] = {
     "heat_measure_logprob": ("対数確率", "log probability"),
     "heat_measure_rank": ("順位", "rank"),
     "heat_measure_entropy": ("エントロピー", "entropy"),
-    "heat_nothing": ("先に上で「生成」を押すか、ここに文章を入れてから「色を付ける」を押してください。",
-                     "Press Generate above or write a text here, then press Colour it."),
     "heat_press": ("「色を付ける」を押すと、ここに出ます。", "Press Colour it, and the text appears here."),
     "heat_changed": ("上の文章が変わりました。ここにあるのは前の文章です。「色を付ける」で新しくなります。",
                      "The text above has changed: this is the earlier one. Press Colour it for the new one."),

@@ -1,6 +1,6 @@
 """A text coloured by the model's surprise, as HTML: pieces, legend, curve, numbers; and two texts side by side.
 
-What pointing and arrow keys do stands in `page_parts/told.js`: a piece's numbers are its `aria-label`, behind its name and a
+What pointing and arrow keys do stands in `page_parts/walk.js`: a piece's numbers are its `aria-label`, behind its name and a
 newline.
 """
 
@@ -11,8 +11,9 @@ from itertools import pairwise
 from typing import Literal, get_args
 
 from neoxjp.labs.common.html import attributes, bar, notice, visible
+from neoxjp.labs.common.measures import LN2, percent
 from neoxjp.labs.common.steps import LEVELS, level, plain
-from neoxjp.labs.heat_map.records import LN2, Heat, Pair, ScoredPiece, Stretch
+from neoxjp.labs.heat_map.records import Heat, Pair, ScoredPiece, Stretch
 
 Words = Callable[..., str]
 Measure = Literal["logprob", "rank", "entropy"]
@@ -44,7 +45,7 @@ def text(heat: Heat, measure: Measure, say: Words, limit: int) -> str:
     rest = len(heat.pieces) - len(shown)
     more = notice(say("not_drawn", drawn=f"{len(shown):,}", rest=f"{rest:,}")) if rest else ""
     facts = attributes(aria_label=say("heat_view", n=f"{len(heat.pieces):,}"))
-    return f'<div class="walk heat-text" role="listbox" lang="ja"{facts}>{boxes}</div>{more}'
+    return f'<div class="walk lab-text" role="listbox" lang="ja"{facts}>{boxes}</div>{more}'
 
 
 def _box(piece: ScoredPiece, measure: Measure, say: Words, tab: int) -> str:
@@ -98,13 +99,7 @@ def scale(measure: Measure, say: Words) -> str:
 
 def told(say: Words) -> str:
     """The place where a piece's numbers appear."""
-    return f'<p class="told" data-hint="{escape(say("heat_hint"))}">{escape(say("heat_hint"))}</p>'
-
-
-def percent(p: float) -> str:
-    """0.5 → "50.0 %", 0.00012 → "0.012 %"."""
-    share = 100 * p
-    return f"{share:.1f} %" if share >= 10 else f"{share:.2f} %" if share >= 0.1 else f"{share:.2g} %"
+    return f'<p class="lab-facts" data-hint="{escape(say("heat_hint"))}">{escape(say("heat_hint"))}</p>'
 
 
 # ---------------------------------------------------------------- curve, numbers, list
@@ -186,13 +181,13 @@ def surprising(heat: Heat, say: Words, limit: int) -> str:
         go = f'<button type="button" data-go="{place}">{name}</button>' if place < limit else name
         bits = say("heat_bits_value", bits=f"{piece.bits:.1f}")
         rows += f"<li>{go}{bar(piece.bits, most, f'{bits} · {percent(math.exp(piece.logprob))}')}</li>"
-    return f'<h3>{escape(say("heat_top", n=len(heat.surprising)))}</h3><ol class="heat-top">{rows}</ol>'
+    return f'<h3>{escape(say("heat_top", n=len(heat.surprising)))}</h3><ol class="lab-top">{rows}</ol>'
 
 
 def definitions(say: Words) -> str:
     """What each number means, folded."""
     lines = "".join(f"<li>{escape(say(f'heat_def_{key}'))}</li>" for key in ("bits", "bpc", "ppt", "ppc", "entropy", "first"))
-    return f'<details class="heat-fold"><summary>{escape(say("heat_definitions"))}</summary><ul>{lines}</ul></details>'
+    return f'<details class="lab-fold"><summary>{escape(say("heat_definitions"))}</summary><ul>{lines}</ul></details>'
 
 
 # ---------------------------------------------------------------- two texts
@@ -211,16 +206,16 @@ def pair(found: Pair, say: Words) -> str:
         shown = "".join(f"<td>{cell}</td>" for cell in cells)
         rows += f'<tr><th scope="row">{number}</th><td lang="ja">{_short(heat.text)}</td>{shown}</tr>'
     heads = ["", say("heat_col_text"), say("heat_col_tokens"), say("heat_col_bits"), say("heat_n_bpc"), say("heat_n_ppt")]
-    sums = f'<div class="lab-scroll"><table class="heat-sums">{_heads(heads)}<tbody>{rows}</tbody></table></div>'
+    sums = f'<div class="lab-scroll"><table class="lab-table heat-sums">{_heads(heads)}<tbody>{rows}</tbody></table></div>'
     if found.same_ids:
         return verdict(found, say) + sums
     largest = max((abs(part.difference) for part in found.stretches), default=0.0) or 1.0
     rows = "".join(_stretch(part, largest, say) for part in found.stretches)
     names = ["heat_col_first", "heat_col_second", "heat_col_difference", "heat_col_first_bits", "heat_col_second_bits"]
     heads = ["", *(say(name) for name in names)]
-    table = f'<table class="heat-stretches">{_heads(heads)}<tbody>{rows}</tbody></table>'
+    table = f'<table class="lab-table heat-stretches">{_heads(heads)}<tbody>{rows}</tbody></table>'
     where = f'<h3>{escape(say("heat_pair_where"))}</h3><div class="lab-scroll">{table}</div>'
-    return f'{verdict(found, say)}{sums}{where}<p class="heat-note">{escape(say("heat_pair_note"))}</p>'
+    return f'{verdict(found, say)}{sums}{where}<p class="lab-note">{escape(say("heat_pair_note"))}</p>'
 
 
 def verdict(found: Pair, say: Words) -> str:

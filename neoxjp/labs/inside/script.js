@@ -1,4 +1,4 @@
-// Behind told.js: a press or Enter on a token makes it the one that looks. neoxjp.inside is its number, from 1.
+// Behind walk.js: a press or Enter on a token makes it the one that looks. neoxjp.inside is its number, from 1.
 let held = false; // the focus was on a token when another answer was asked for
 const look = (event) => {
   const box = boxOf(event);

@@ -9,13 +9,14 @@ import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
-from neoxjp.labs.heat_map.section import above, earlier, ids_above, script
 from neoxjp.labs.inside import view as render_inside
 from neoxjp.labs.inside.strings import both, label, strings
 from neoxjp.page_parts.answers import check_length, expected, guarded, message_of, whole_numbers
 from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.text_above import changed_notice, ids_above, source_above
 from neoxjp.page_parts.writing import Writing
 from neoxjp.page_parts.zerogpu import gpu
 
@@ -37,7 +38,7 @@ class Inside:
     layer: gr.Slider
     head: gr.Slider
     go: gr.Button
-    of: gr.State  # what is on show, an `Above`
+    of: gr.State  # what is on show, a `Source`
     line: gr.HTML
     attention: gr.HTML
     lens: gr.HTML
@@ -82,7 +83,7 @@ def build(playground: Playground) -> Inside:
             FACE.format(both("inside_press")),
             elem_id="inside-attention",
             apply_default_css=False,
-            js_on_load=script("told.js") + (files("neoxjp.labs.inside") / "script.js").read_text(encoding="utf-8"),
+            js_on_load=script("walk.js") + (files("neoxjp.labs.inside") / "script.js").read_text(encoding="utf-8"),
         )
     with gr.Column(elem_classes="card"):
         lens = gr.HTML(FACE.format(both("inside_press")), elem_id="inside-lens", apply_default_css=False)
@@ -102,7 +103,7 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         def show(say: Words) -> tuple[Any, ...]:
             asked = (at, layer, head)
             found = views(playground, looker_of, writing, prompt or "", asked, say, lambda e: message_of(e, request))
-            return "", *found, above(playground, writing, prompt or "")
+            return "", *found, source_above(playground, writing, prompt or "")
 
         return guarded(show, strings=strings, request=request, empty=("", "", None))
 
@@ -112,7 +113,7 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         return look(writing, prompt, at, layer, head, request) if "inside-text" in (shown or "") else (gr.skip(),) * 4
 
     def told(writing: Writing, prompt: str, of: Any, request: gr.Request) -> Any:
-        return earlier(playground, writing, prompt or "", of, "inside_changed", request)
+        return changed_notice(playground, writing, prompt or "", of, strings.words(language(request)), "inside_changed")
 
     def ranges(layer: Any, head: Any) -> Any:
         loaded = playground.loaded

@@ -1,6 +1,6 @@
 """A look inside as HTML: the guess after each layer as a table, and a head's weights over the text.
 
-What pointing and arrow keys do stands in `page_parts/told.js`, which reads a box's numbers from its `aria-label`.
+What pointing and arrow keys do stands in `page_parts/walk.js`, which reads a box's numbers from its `aria-label`.
 """
 
 import math
@@ -11,9 +11,8 @@ from itertools import pairwise
 
 from neoxjp.labs.common.curve import curve
 from neoxjp.labs.common.html import attributes, bar, visible
+from neoxjp.labs.common.measures import LN2, percent
 from neoxjp.labs.common.steps import plain
-from neoxjp.labs.heat_map.records import LN2
-from neoxjp.labs.heat_map.view import percent
 from neoxjp.labs.inside.records import Attention, Guess, LayerGuess, Lens
 
 Words = Callable[..., str]
@@ -107,9 +106,9 @@ def attention(found: Attention, at: int, say: Words) -> str:
         rows += f"<li>{go}{bar(weights[place], weights[order[0]], percent(weights[place]))}</li>"
     return (
         f"<h3>{escape(say('inside_attention', layer=found.layer, head=found.head))}</h3>"
-        f'<div class="walk heat-text inside-text" role="listbox" lang="ja"{facts}>{boxes}</div>{scale(say)}'
-        f'<p class="told" data-hint="{escape(say("inside_hint"))}">{escape(say("inside_hint"))}</p>'
-        f'<h4>{escape(say("inside_top", n=len(order)))}</h4><ol class="heat-top">{rows}</ol>{_lines("attention", say)}'
+        f'<div class="walk lab-text inside-text" role="listbox" lang="ja"{facts}>{boxes}</div>{scale(say)}'
+        f'<p class="lab-facts" data-hint="{escape(say("inside_hint"))}">{escape(say("inside_hint"))}</p>'
+        f'<h4>{escape(say("inside_top", n=len(order)))}</h4><ol class="lab-top">{rows}</ol>{_lines("attention", say)}'
     )
 
 

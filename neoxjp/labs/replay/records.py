@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, get_args
 from neoxjp.engine.engine import Engine
 from neoxjp.engine.records import Finish
 from neoxjp.engine.request import Request
-from neoxjp.errors import ParameterError
 from neoxjp.hub.local import bundled_path
 from neoxjp.labs.common import savefile
 from neoxjp.labs.common.fingerprints import COVERS, Difference, Setup, differences, setup
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "neoxjp-generation", 1
 MOST_BYTES = 2 * 2**20
 MOST_IDS = 2**17  # of the prompt and of the text
-MOST_STOPS, LONGEST_STOP = 64, 1000  # strings, characters of each
 BUNDLED = "(bundled)"  # the name of the model that comes with the package, wherever that lies
 BROKEN_OFF = ("cancelled", "deadline", "error", None)  # ends that do not follow from the settings
 
@@ -151,7 +149,7 @@ def from_json(data: str | bytes) -> State:
         return State(
             prompt_ids=prompt_ids,
             ids=ids,
-            params=params_of(found["params"]),
+            params=savefile.sampling_params(found["params"]),
             finish=finish,
             beside=savefile.whole(found["beside"], 0, 2**31, "beside"),
             steady=found["steady"],
@@ -159,20 +157,6 @@ def from_json(data: str | bytes) -> State:
             revision=None if revision is None else savefile.string(revision, 200, "revision"),
             setup=_setup(found["setup"]),
         )
-
-
-def params_of(given: Any) -> SamplingParams:
-    """Settings from a file. Raises ValueError or TypeError for what are none, ParameterError for those out of their range."""
-    names = {field.name for field in dataclasses.fields(SamplingParams)}
-    if not isinstance(given, dict) or set(given) != names:
-        raise ValueError("params are not the settings of a generation")
-    params = SamplingParams(**given)
-    if len(params.stop) > MOST_STOPS or any(len(stop) > LONGEST_STOP for stop in params.stop):
-        raise ParameterError(
-            f"at most {MOST_STOPS} stop strings of up to {LONGEST_STOP} characters can be used",
-            ja=f"止める文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。",
-        )
-    return params
 
 
 def _setup(given: Any) -> Setup:

@@ -51,7 +51,7 @@ def test_keys_walk_from_parent_to_child_and_the_scores_are_told(visit: Visit) ->
     best = [box.get_attribute("data-node") for box in page.locator(".beams-box .node.best").all()]
     selected = page.locator('.beams-box [aria-selected="true"]')
     page.locator(f'.beams-box [data-node="{best[1]}"]').click()
-    told = page.locator("#beams-view .told")
+    told = page.locator("#beams-view .lab-facts")
     expect(told).to_contain_text("step 2")
     expect(told).to_contain_text("with the penalty")
     page.keyboard.press("ArrowLeft")

@@ -28,7 +28,7 @@ def coloured(page: Any, text: str = "") -> Any:
 
 
 def told(page: Any) -> Any:
-    return page.locator("#heat-view .told")
+    return page.locator("#heat-view .lab-facts")
 
 
 def test_pieces_are_coloured_and_tell_their_numbers_by_keys(visit: Visit) -> None:
@@ -61,7 +61,7 @@ def test_another_measure_is_shown_without_reading_anew(visit: Visit) -> None:
 def test_a_surprising_piece_leads_to_its_place(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     found = coloured(page, "東京都の大学です。")
-    button = page.locator("#heat-view .heat-top button").first
+    button = page.locator("#heat-view .lab-top button").first
     place = int(button.get_attribute("data-go"))
     button.click()
     expect(found.nth(place)).to_be_focused()

@@ -4,7 +4,6 @@ import html
 import math
 import re
 from dataclasses import asdict
-from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -19,6 +18,7 @@ from neoxjp.labs.heat_map.records import heat_of_steps
 from neoxjp.page_parts.session import NotReady, Playground
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import words
+from neoxjp.page_parts.text_above import changed_notice, source_above
 from neoxjp.page_parts.writing import Text, Writing
 from tests.support.near import near
 
@@ -66,21 +66,19 @@ def test_a_written_text_is_read_by_its_own_ids(playground: Playground) -> None:
 def test_before_anything_is_written_the_opening_is_read(playground: Playground) -> None:
     found = shown(playground, Writing(), prompt="猫が")
     assert (found.heat.text, found.of) == ("猫が", (playground.serial, tuple(playground.tokenizer.encode("猫が"))))
-    with pytest.raises(NeoxjpError, match="Press Generate above or write a text here"):
+    with pytest.raises(NeoxjpError, match="press Generate above, or enter a prompt"):
         shown(playground, Writing())
 
 
 def test_what_is_of_an_earlier_text_says_so_until_that_text_is_back(playground: Playground) -> None:
-    visitor: Any = SimpleNamespace(headers={"accept-language": "en"})
-
     def told(writing: Writing, prompt: str, of: Any) -> Any:
-        return heat.earlier(playground, writing, prompt, of, "heat_changed", visitor)
+        return changed_notice(playground, writing, prompt, of, EN, "heat_changed")
 
     opening, first, second = Writing(), written(playground, "東", "京"), written(playground, "東", "京都")
-    of = heat.above(playground, first, "")
+    of = source_above(playground, first, "")
     assert told(first, "whatever the opening", of) == ""
     assert "The text above has changed" in told(second, "", of)
-    of = heat.above(playground, opening, "猫が")
+    of = source_above(playground, opening, "猫が")
     assert told(opening, "猫が", of) == ""
     for writing, prompt in ((opening, "猫を"), (opening, ""), (first, "猫が")):
         assert "The text above has changed" in told(writing, prompt, of)

@@ -57,7 +57,7 @@ def test_a_pressed_token_becomes_the_one_that_looks(visit: Visit) -> None:
     expect(page.locator("#inside-lens .lab-said")).to_contain_text("What follows token 2,")
     page.locator("#inside-attention .query").focus()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#inside-attention .told")).to_contain_text("token 1 · weight")
+    expect(page.locator("#inside-attention .lab-facts")).to_contain_text("token 1 · weight")
     page.keyboard.press("Enter")
     expect(page.locator("#inside-attention .query")).to_have_attribute("data-at", "1")
 

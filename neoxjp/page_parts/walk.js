@@ -1,11 +1,12 @@
-// Boxes that tell about themselves: `js_on_load` of a component with a `.walk` of [role=option] and a `.told`. What is told is a
-// box's aria-label: its name, a newline, the rest. The boxes of a tree have data-step and, but for the first ones, data-parent.
+// Boxes that arrow keys walk: `js_on_load` of a component with a `.walk` of [role=option] and a `.lab-facts`, which shows the facts
+// of the box under the pointer: its aria-label, that is a name, a newline, the rest. The boxes of a tree also have data-step and,
+// except for the first ones, data-parent.
 const boxes = (walk) => Array.from(walk.querySelectorAll('[role="option"]'));
 const boxOf = (event) => event.target.closest?.('.walk [role="option"]');
 const chosen = (walk) => walk?.querySelector('[aria-selected="true"]');
 
-function tell(box, walk) {
-  const place = walk.closest(".prose, .html-container, div[id]")?.querySelector(".told") ?? element.querySelector(".told");
+function showFacts(box, walk) {
+  const place = walk.closest(".prose, .html-container, div[id]")?.querySelector(".lab-facts") ?? element.querySelector(".lab-facts");
   if (!place) return;
   if (!box) { place.textContent = place.dataset.hint; return; }
   const [name, ...rest] = box.getAttribute("aria-label").split("\n");
@@ -25,7 +26,7 @@ function choose(box, focus) {
   box.setAttribute("tabindex", "0");
   if (focus) box.focus({ preventScroll: true });
   if (focus) box.scrollIntoView({ block: "nearest", inline: "nearest" });
-  tell(box, walk);
+  showFacts(box, walk);
 }
 
 // The box on the next or previous line that stands nearest below or above.
@@ -61,11 +62,11 @@ element.addEventListener("pointermove", (event) => {
   const box = boxOf(event), now = `${event.screenX} ${event.screenY}`;
   if (now === pointer) return;
   pointer = now;
-  if (box && event.pointerType !== "touch") tell(box, box.closest(".walk"));
+  if (box && event.pointerType !== "touch") showFacts(box, box.closest(".walk"));
 });
 element.addEventListener("pointerout", (event) => {
   const box = boxOf(event);
-  if (box && !event.relatedTarget?.closest?.('.walk [role="option"]')) tell(chosen(box.closest(".walk")), box.closest(".walk"));
+  if (box && !event.relatedTarget?.closest?.('.walk [role="option"]')) showFacts(chosen(box.closest(".walk")), box.closest(".walk"));
 });
 element.addEventListener("click", (event) => {
   const box = boxOf(event), go = event.target.closest?.("[data-go]");
