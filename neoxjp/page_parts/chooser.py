@@ -1,19 +1,27 @@
-"""A control for a small JSON file, which the browser reads itself: `neoxjp.readJson` in page.js hands on its text."""
+"""A control for a small JSON file, which the browser reads itself: `neoxjp.readJson` in page.js passes on its text."""
 
-from neoxjp.labs.common import html as render
-from neoxjp.page_parts.strings import both, words
+from markupsafe import Markup
+
+from neoxjp.labs.common.templates import render
+from neoxjp.page_parts.strings import Strings
 
 
-def json_chooser(section: str, elem_id: str, most: int) -> str:
-    """The control as HTML. Its words are the section's: file, file_note, file_large, file_read, file_failed.
+def json_chooser(strings: Strings, section: str, elem_id: str, most: int) -> str:
+    """The control as HTML. Its label and note are the section's strings `<section>_file` and `<section>_file_note`.
 
     most: bytes that are read; a larger file gets a sentence.
     """
-    keys = [f"{section}_file_{name}" for name in ("large", "read", "failed")]
-    sentences = {lang: [words(lang)(key, size="{size}", name="{name}") for key in keys] for lang in ("ja", "en")}
-    facts = render.attributes(data_facts=render.data({"most": most, "words": sentences}))
-    return (
-        f'<div class="r-file"{facts}><label><b>{both(f"{section}_file")}</b>'
-        f'<input type="file" id="{elem_id}" accept=".json,application/json"></label>'
-        f'<p class="r-note" role="status">{both(f"{section}_file_note")}</p></div>'
+    keys = ("file_large", "file_read", "file_failed")
+    sentences = {
+        lang: [strings.words(lang)(key, size="{size}", name="{name}", most=most // 2**20) for key in keys]
+        for lang in ("ja", "en")
+    }
+    return render(
+        "labs/common/macros.html",
+        "json_chooser",
+        strings.words("en"),
+        elem_id=elem_id,
+        facts={"most": most, "words": sentences},
+        label=Markup(strings.both(f"{section}_file")),
+        note=Markup(strings.both(f"{section}_file_note")),
     )

@@ -7,6 +7,7 @@ its tab is open: typing costs what one looks at.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
@@ -39,7 +40,8 @@ def build(playground: Playground, modules: Sections, elem_id: str) -> Lab:
     first = next(iter(modules))
     with gr.Tabs(selected=first, elem_id=elem_id, elem_classes="lab", overflow_behavior="wrap") as tabs:
         for key, section in modules.items():
-            with gr.Tab(section.strings.label(f"{key}_tab"), id=key, render_children=True, elem_id=f"lab-{key}") as tab[key]:
+            name = import_module(f"{section.__package__}.strings").strings.label(f"{key}_tab")
+            with gr.Tab(name, id=key, render_children=True, elem_id=f"lab-{key}") as tab[key]:
                 sections[key] = section.build(playground)
                 due[key] = gr.Number(0, visible="hidden")
     return Lab(tabs, tab, sections, due, gr.State(first))

@@ -156,7 +156,7 @@ class Writing:
 def step_place(text: Text, at: Any) -> int:
     """A step of a text. Raises ParameterError: there is none at that place (any more)."""
     if type(at) is not int or not 0 <= at < len(text.steps):
-        raise COMMON.error(ParameterError, "branches_no_choice")
+        raise COMMON.error(ParameterError, "g_no_such_token")
     return at
 
 

@@ -86,7 +86,7 @@ def branch(
         step = text.steps[place]
         choice = next((choice for choice in step.top if choice.id == id), None)
         if choice is None or type(id) is not int:
-            raise COMMON.error(ParameterError, "branches_no_choice")
+            raise COMMON.error(ParameterError, "g_no_such_token")
         tree = writing.tree
         assert tree.current is not None
         if id == step.id:
@@ -327,7 +327,7 @@ def ended(text: Text, say: Words) -> str:
     """How the last generation ended, in a sentence."""
     new = len(text.steps) - text.base
     if text.finish is None:  # of a branch whose end nobody knows
-        return say("branches_shown")
+        return say("g_branch_shown")
     if text.full:
         return say("g_finish_full", n=f"{new:,}")
     return say(f"g_finish_{text.finish}", n=f"{new:,}")

@@ -165,7 +165,7 @@
     // The text of the file that is chosen in a control of chooser.py, and what became of it, in words.
     readJson(element, taken) {
       const note = element.querySelector("[role=status]");
-      const { most, words } = JSON.parse(element.querySelector(".r-file").dataset.facts);
+      const { most, words } = JSON.parse(element.querySelector(".lab-file").dataset.facts);
       const [large, read, failed] = words[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
       element.addEventListener("change", async (event) => {
         const input = event.target, file = input.files?.[0];

@@ -63,9 +63,9 @@ function describe(piece) {
     }
     const go = make("button", "go-on", "➜");
     go.type = "button";
-    go.title = (drawn ? words.branches_go_on_drawn : words.branches_go_on_spoken).replace("{text}", () => text);
-    go.append(make("span", "word", " " + words.branches_go_on));
-    go.setAttribute("aria-label", words.branches_go_on + ": " + go.title);
+    go.title = (drawn ? words.g_from_here_drawn : words.g_from_here_spoken).replace("{text}", () => text);
+    go.append(make("span", "word", " " + words.g_from_here));
+    go.setAttribute("aria-label", words.g_from_here + ": " + go.title);
     go.addEventListener("click", () => goOn(piece, id));
     const cell = row.insertCell();
     cell.className = "go";

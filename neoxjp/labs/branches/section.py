@@ -96,7 +96,7 @@ def build(playground: Playground) -> Branches:
         with gr.Accordion(label("branches_files_title"), open=False, elem_id="br-files"):
             parts["save"] = gr.Button(label("branches_save"), elem_id="br-save", min_width=120)
             parts["file"] = gr.HTML(
-                json_chooser("branches", "br-file", MOST_BYTES),
+                json_chooser(strings, "branches", "br-file", MOST_BYTES),
                 elem_id="br-file-part",
                 apply_default_css=False,
                 js_on_load=_reader(),
@@ -189,7 +189,7 @@ def connect(section: Branches, playground: Playground, tab: "GenerateTab", due: 
         top = text.steps[-1].top if text is not None and text.steps else ()
         bare = text is not None and text.steps and text.steps[-1].logprob is None
         anew = any(choice.probability != choice.probability for choice in top)
-        return say("branches_bare" if bare else "branches_scored" if anew else "branches_shown"), None
+        return say("branches_bare" if bare else "branches_scored" if anew else "g_branch_shown"), None
 
     def on_name(writing: Writing, say: Words, name: str) -> tuple[str, None]:
         branches_do.name(writing, name or "")
@@ -200,12 +200,12 @@ def connect(section: Branches, playground: Playground, tab: "GenerateTab", due: 
 
     def on_edit(writing: Writing, say: Words, key: Any, text: str) -> tuple[str, str]:
         done = branches_do.edit(playground, scored, writing, key, text or "")
-        return say("branches_shown"), render_branches.edited(done.found, done.kept, done.new, done.again, say)
+        return say("g_branch_shown"), render_branches.edited(done.found, done.kept, done.new, done.again, say)
 
     def on_force(writing: Writing, say: Words, text: str, where: str, at: Any) -> tuple[str, str]:
         place = (int(at) if at is not None else -1) if where == "chosen" else None
         price = branches_do.force(playground, scored, writing, text or "", place)
-        return say("branches_shown"), render_branches.priced(price, say)
+        return say("g_branch_shown"), render_branches.priced(price, say)
 
     def on_load(writing: Writing, say: Words, data: Any) -> tuple[str, str]:
         return say("branches_loaded", n=branches_do.load(playground, scored, writing, data)), ""

@@ -25,7 +25,7 @@ SIGNS = {"<|endoftext|>": "⏹"}
 DETAIL_WORDS = (
     *("g_view", "g_id", "g_rank", "g_probability", "g_surprise", "g_entropy", "g_unscored"),
     *("g_model", "g_filtered", "g_removed", "g_drawn", "g_bytes"),
-    *("branches_go_on", "branches_go_on_spoken", "branches_go_on_drawn"),
+    *("g_from_here", "g_from_here_spoken", "g_from_here_drawn"),
 )
 """What `written.js` needs to write the panel under the text."""
 

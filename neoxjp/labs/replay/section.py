@@ -75,7 +75,10 @@ def build(playground: Playground) -> Replay:
                 html_attributes=gr.InputHTMLAttributes(spellcheck=False),
             )
             file = gr.HTML(
-                json_chooser("replay", "r-file", MOST_BYTES), elem_id="r-file-part", apply_default_css=False, js_on_load=script
+                json_chooser(strings, "replay", "r-file", MOST_BYTES),
+                elem_id="r-file-part",
+                apply_default_css=False,
+                js_on_load=script,
             )
             with gr.Row(elem_id="r-go-row"):
                 go = gr.Button(label("replay_go"), variant="primary", elem_id="r-go", min_width=110)

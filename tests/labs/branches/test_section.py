@@ -16,6 +16,7 @@ from neoxjp.labs.branches import view as render_branches
 from neoxjp.labs.branches.edits import price
 from neoxjp.labs.branches.files import listed, to_json
 from neoxjp.labs.branches.records import Tree
+from neoxjp.labs.branches.strings import words
 from neoxjp.labs.branches.texts import text_of
 from neoxjp.labs.replay.run import state_of
 from neoxjp.labs.sampling_trace import section as ledger
@@ -24,7 +25,6 @@ from neoxjp.page_parts import recall
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.texts import Text, Writing, mark_of
 from neoxjp.page_parts.writing import Frame, Mode, branch, show, write
 from neoxjp.ui import generate

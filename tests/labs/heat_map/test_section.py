@@ -15,9 +15,9 @@ from neoxjp.labs.heat_map import records
 from neoxjp.labs.heat_map import section as heat
 from neoxjp.labs.heat_map import view as render_heat
 from neoxjp.labs.heat_map.records import heat_of_steps
+from neoxjp.labs.heat_map.strings import words
 from neoxjp.page_parts.session import NotReady, Playground
 from neoxjp.page_parts.stream import scorer
-from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.text_above import changed_notice, source_above
 from neoxjp.page_parts.writing import Text, Writing
 from tests.support.near import near

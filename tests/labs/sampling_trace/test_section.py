@@ -18,10 +18,10 @@ from neoxjp.labs.sampling_trace import section as ledger
 from neoxjp.labs.sampling_trace import view as render_ledger
 from neoxjp.labs.sampling_trace.records import StepLedger, ledger_at, step_ledger
 from neoxjp.labs.sampling_trace.steps import NO_FILTERS, Step, keep_again, reading, step_at
+from neoxjp.labs.sampling_trace.strings import words
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.texts import mark_of
 from neoxjp.page_parts.writing import Mode, Text, Writing, write
 from neoxjp.sampling.filters import Stage
