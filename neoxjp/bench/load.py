@@ -29,8 +29,8 @@ _CHILD = """
 import sys, time
 import torch
 from neoxjp.bench.load import anonymous
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-import neoxjp.placement, accelerate
+from neoxjp import GPTNeoXJapaneseForCausalLM
+import neoxjp.weights.device_map, accelerate
 folder, dtype, quantization, threads = sys.argv[1:]
 torch.set_num_threads(int(threads))
 print(anonymous("self"), flush=True)

@@ -10,7 +10,7 @@ from neoxjp.engine import threads as openmp
 
 COUNT = """
 import os, torch
-from neoxjp.openmp import give_back_threads
+from neoxjp.engine.threads import give_back_threads
 torch.set_num_threads(3)
 def threads(): return len(os.listdir("/proc/self/task"))
 def work(): return torch.randn(500, 500, generator=torch.Generator().manual_seed(0)).matmul(torch.eye(500)).exp().sum().item()

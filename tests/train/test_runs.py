@@ -47,7 +47,7 @@ def names(folder: Path) -> list[str]:
 
 KILLED_WHILE_SAVING = """
 import io, os, signal, sys, torch
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import open_packed
 from neoxjp.train.loop import fresh_model, train
 from tests.support.train_tiny import settings, tiny_config

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from neoxjp.cli.train_steps import main
 from neoxjp.errors import ParameterError
 from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import loop
-from neoxjp.train.__main__ import main
 from neoxjp.train.corpus import Document, Packed, draw_batch, open_packed, pack
 from neoxjp.train.loop import TrainSettings, export, fresh_model, last_checkpoint, train
 from neoxjp.train.runs import Progress

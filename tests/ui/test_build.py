@@ -12,13 +12,13 @@ import app
 from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground, Progress, public_limits, short_name
-from neoxjp.page_parts.strings import MARK, STRINGS, both, label, language, translations
+from neoxjp.page_parts.strings import PREFIX, STRINGS, both, label, language, translations
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import page
 from neoxjp.ui.theme import theme
 
 ROOT = Path(__file__).parents[2]
-ASSETS = ROOT / "neoxjp" / "ui" / "assets"
+PACKAGE = ROOT / "neoxjp"
 GB = 10**9
 
 
@@ -71,8 +71,8 @@ def test_a_label_that_is_not_in_the_table_fails_when_the_page_is_built() -> None
 
 
 def test_every_label_is_sent_in_both_languages() -> None:
-    sent = translations().translations_dict
-    assert set(sent["ja"]) == set(sent["en"]) == {MARK + key for key in STRINGS}
+    sent = translations([]).translations_dict
+    assert set(sent["ja"]) == set(sent["en"]) == {PREFIX + key for key in STRINGS}
     # Gradio translates a value that is a key: that choice came back as 付属モデル, an error 500.
     assert "bundled" not in sent["ja"]
 
@@ -169,7 +169,7 @@ def test_the_head_says_when_only_the_vocabulary_is_there(tiny_vocabulary: Path) 
 
 
 def test_nothing_of_the_page_lies_on_another_machine() -> None:
-    for asset in ASSETS.iterdir():
+    for asset in [path for path in PACKAGE.rglob("*") if path.suffix in (".css", ".js")]:
         found = re.findall(r"(?:https?:)?//[a-z][\w.-]+\.[a-z]{2,}", asset.read_text(encoding="utf-8"))
         assert found == [], asset.name
     assert theme()._stylesheets == []
@@ -200,7 +200,8 @@ def test_without_anything_said_the_page_is_private_and_not_shared(monkeypatch: p
 
 FEW_SESSIONS = """
 import json, urllib.request
-from neoxjp.ui import page, session
+from neoxjp.page_parts import session
+from neoxjp.ui import page
 page.SESSIONS = 3
 blocks = page.build(session.Playground())
 _, url, _ = page.launch(blocks, host="127.0.0.1", prevent_thread_lock=True, quiet=True)
@@ -223,7 +224,7 @@ def test_no_event_has_two_listeners_that_could_wake_each_other_for_ever() -> Non
     code = """if True:
         from collections import Counter
         from neoxjp.ui.page import build
-        from neoxjp.ui.session import Playground
+        from neoxjp.page_parts.session import Playground
         found = Counter()
         for listener in build(Playground()).get_config_file()["dependencies"]:
             if listener["backend_fn"] and listener["trigger_mode"] == "always_last":

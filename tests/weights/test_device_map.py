@@ -136,9 +136,9 @@ import json, os, sys, threading, time
 from pathlib import Path
 import torch
 import accelerate, safetensors
-from neoxjp.checkpoint import empty_weights, load_weights, parse_dtype
-from neoxjp.config import GPTNeoXJapaneseConfig
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.weights.loader import empty_weights, load_weights, parse_dtype
+from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp import GPTNeoXJapaneseForCausalLM
 
 def anonymous():
     with open("/proc/self/status") as file:  # as smaps_rollup's Anonymous, without its walk through the page tables

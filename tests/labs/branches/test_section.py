@@ -10,7 +10,7 @@ import pytest
 from neoxjp.engine.records import Step
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.branches import actions as branches_do
-from neoxjp.labs.branches import records
+from neoxjp.labs.branches import recall, records
 from neoxjp.labs.branches import section as branches
 from neoxjp.labs.branches import view as render_branches
 from neoxjp.labs.branches.edits import price
@@ -21,7 +21,6 @@ from neoxjp.labs.branches.texts import text_of
 from neoxjp.labs.replay.run import state_of
 from neoxjp.labs.sampling_trace import section as ledger
 from neoxjp.labs.sampling_trace.steps import keep_again, reading, step_at
-from neoxjp.page_parts import recall
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
@@ -184,7 +183,7 @@ def test_the_ledger_and_the_replay_know_that_nobody_drew_a_token_put_there(playg
     assert (step.place, step.known) == (3, False)
     assert step.history == text.ids[: len(text.prompt_ids) + 3]
     keep_again(playground, reading(playground), writing.text, step)
-    assert "not known any more" in ledger.shown_of(playground, writing.text, step, None, EN)[0]
+    assert "not known any more" in ledger.shown_of(playground, writing.text, step, None, ledger.words("en"))[0]
     assert step_at(writing.text, 3).part == text.parts[0]
     state = state_of(playground, writing.text)
     assert state.prompt_ids == writing.text.ids[: len(text.prompt_ids) + 4]
@@ -468,7 +467,7 @@ def test_what_the_browser_keeps_is_bounded_and_said(playground, monkeypatch):
     put(playground, writing, prompt="犬")
     put(playground, writing, prompt="猫")
     assert "outlive a reload" not in branches.drawn(writing, EN)[0]
-    monkeypatch.setattr(recall, "MOST", len(to_json(writing.tree)) - 1)
+    monkeypatch.setattr(recall, "LARGEST_MEMO", len(to_json(writing.tree)) - 1)
     assert "outlive a reload" in branches.drawn(writing, EN)[0]
     later = Writing()
     recall.recall(playground, scorer(playground), later, recall.memo(writing))

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from neoxjp.errors import ParameterError
 from neoxjp.labs.share_link import section as links
+from neoxjp.labs.share_link.strings import words
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.link_address import DamagedLink, View
 from neoxjp.page_parts.session import Choice, Limits, Loaded, Playground
-from neoxjp.page_parts.strings import words
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.texts import ODD, texts
 
@@ -187,8 +187,8 @@ def test_only_changed_choices_are_in_a_link() -> None:
 @pytest.mark.parametrize(
     ("tab", "sections"),
     [
-        ("tokenize", {"corpus", "lexicon", "matrix", "roundtrip", "tokens", "why"}),
-        ("generate", {"beams", "columns", "generate", "heat", "inside"}),
+        ("tokenize", {"corpus", "round_trip", "spellings", "tokens", "vocabulary_browser", "why_this_cut"}),
+        ("generate", {"beams", "generate", "heat_map", "inside", "side_by_side"}),
     ],
 )
 def test_whatever_a_section_links_is_of_a_kind_that_a_link_restores(tab: str, sections: set[str]) -> None:
@@ -196,8 +196,8 @@ def test_whatever_a_section_links_is_of_a_kind_that_a_link_restores(tab: str, se
         f"from neoxjp.ui import {tab} as tab\n"
         + """if True:
         import gradio as gr
-        from neoxjp.ui import links
-        from neoxjp.ui.session import Playground
+        from neoxjp.labs.share_link import section as links
+        from neoxjp.page_parts.session import Playground
         with gr.Blocks():
             parts = list(tab.build(Playground()).linked(gr.Tabs()).parts())
         print(*sorted({section for section, _, _ in parts}))

@@ -26,12 +26,12 @@ from neoxjp.labs.side_by_side import sweep_section as sweep
 from neoxjp.labs.side_by_side import view as render_columns
 from neoxjp.labs.side_by_side.records import Column, Grown, compared, side_by_side
 from neoxjp.labs.side_by_side.run import LOADED, SECOND, Run, Setting, chosen_of, given, proposed, seconds, write, writer
+from neoxjp.labs.side_by_side.strings import words
 from neoxjp.labs.side_by_side.sweep import sweep as records
 from neoxjp.labs.side_by_side.sweep import to_csv
 from neoxjp.model.memory import NoRoom
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.strings import words
 from neoxjp.sampling.sampler import SamplingParams
 
 EN, JA = words("en"), words("ja")
@@ -304,8 +304,8 @@ def test_a_second_model_that_is_not_there_or_too_large_is_refused(
 def test_a_public_page_offers_no_second_model() -> None:
     code = """if True:
         import gradio as gr
-        from neoxjp.ui.generation import columns
-        from neoxjp.ui.session import Playground
+        from neoxjp.labs.side_by_side import section as columns
+        from neoxjp.page_parts.session import Playground
         for public in (True, False):
             with gr.Blocks():
                 section = columns.build(Playground(public=public))
