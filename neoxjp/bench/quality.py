@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
 from neoxjp.bench.subject import FORMATS, parse_formats, subject
-from neoxjp.documents.training import read_documents
+from neoxjp.documents import read_documents
 from neoxjp.errors import ParameterError
 from neoxjp.hub.local import bundled_path
 from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM

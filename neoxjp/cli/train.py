@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neoxjp.documents.training import named
+from neoxjp.documents import parse_weighted_path
 from neoxjp.errors import ParameterError
 
 if TYPE_CHECKING:
-    from neoxjp.documents.training import Document
+    from neoxjp.documents import Document
 
 
 def add_commands(commands: Any, under: str, vocabulary: str = "train-vocabulary") -> None:
@@ -186,18 +186,18 @@ def _print_table(rows: list[list[str]]) -> None:
 
 
 def _read(options: argparse.Namespace, files: Iterable[Path]) -> "Iterator[Document]":
-    from neoxjp.documents.training import read_documents
+    from neoxjp.documents import read_documents
 
     return (d for path in files for d in read_documents(path, column=options.column, split=options.split))
 
 
 def vocabulary_command(options: argparse.Namespace) -> None:
     """Write vocab.txt and emoji.json."""
-    from neoxjp.documents.training import read_documents
+    from neoxjp.documents import read_documents
     from neoxjp.train.vocabulary import build_vocabulary
 
     texts, weights = [], []
-    for path, weight in map(named, options.files):
+    for path, weight in map(parse_weighted_path, options.files):
         for document in read_documents(path, column=options.column, split=options.split):
             texts.append(document.text)
             weights.append(max(1, round(weight or 1)))

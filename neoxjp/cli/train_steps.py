@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neoxjp.cli.train import add_commands
-from neoxjp.documents.training import named
+from neoxjp.documents import parse_weighted_path
 from neoxjp.errors import NeoxjpError
 
 
@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace) -> None:
     from neoxjp.train.loop import TrainSettings, fresh_model, print_progress, train
 
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(str(options.tokenizer))
-    packed = [named(value) for value in options.packed]
+    packed = [parse_weighted_path(value) for value in options.packed]
     corpora = [open_packed(path, options.tokenizer) for path, _ in packed]
     config = GPTNeoXJapaneseConfig(
         vocab_size=tokenizer.vocab_size,

@@ -1,0 +1,26 @@
+"""Texts from files: plain text, CSV, JSONL and Parquet, in any encoding that Japanese files have.
+
+`read_documents` opens a file by its path and stops at the first fault (training, evaluation). `inspect_file` and `read_texts`
+read an open file of unknown origin, replace or skip what is broken, and report it (the corpus lab).
+"""
+
+from neoxjp.documents.encodings import CHOICES, Encoding, detect_encoding, parse_encoding
+from neoxjp.documents.text_files import Faults, FileInfo, TextPart, inspect_file, preview, read_texts
+from neoxjp.documents.training import Document, Split, parse_weighted_path, read_documents
+
+__all__ = [
+    "CHOICES",
+    "Document",
+    "Encoding",
+    "Faults",
+    "FileInfo",
+    "Split",
+    "TextPart",
+    "detect_encoding",
+    "inspect_file",
+    "parse_encoding",
+    "parse_weighted_path",
+    "preview",
+    "read_documents",
+    "read_texts",
+]

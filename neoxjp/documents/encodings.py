@@ -1,8 +1,8 @@
-"""Which encoding a file of unknown origin is in: UTF-8, UTF-16, Shift_JIS (CP932), EUC-JP, ISO-2022-JP, or what it looks like.
+"""Detect the encoding of a text file: UTF-8, UTF-16, Shift_JIS (CP932), EUC-JP, ISO-2022-JP, or another one.
 
-In this order: a byte order mark; the escapes of ISO-2022-JP; UTF-8, for which other texts do not pass by accident; then the
-Japanese encodings are tried and what they read is weighed: kana and common kanji speak for one, half-width katakana and rare
-kanji against it. charset-normalizer is asked last: it takes many short Japanese texts for Chinese or Korean.
+In this order: a byte order mark; the escape sequences of ISO-2022-JP; UTF-8, which other texts do not match by accident; then the
+text is decoded with each Japanese encoding and scored: kana and common kanji add to the score, half-width katakana and rare
+kanji lower it. charset-normalizer comes last: it takes many short Japanese texts for Chinese or Korean.
 """
 
 import codecs
@@ -13,8 +13,8 @@ from typing import BinaryIO, Literal
 
 from neoxjp.errors import ParameterError
 
-How = Literal["chosen", "mark", "escapes", "utf-8", "weighed", "guessed"]
-Sure = Literal["certain", "likely", "guess"]
+Method = Literal["chosen", "bom", "escapes", "utf-8", "score", "charset-normalizer"]
+Confidence = Literal["certain", "likely", "guess"]
 
 NAMES = {
     "utf-8": "UTF-8",
@@ -31,13 +31,14 @@ NAMES = {
     "iso2022_jp_ext": "ISO-2022-JP-EXT",
     "iso2022_jp_2004": "ISO-2022-JP-2004",
 }
-"""Python's codec → what to call it; the first seven but the byte order marks are what one chooses from."""
-CHOICES = ("utf-8", "cp932", "euc_jp", "iso2022_jp", "utf-16-le", "utf-16-be")
-READ = 1 << 18  # bytes read at once
-SAMPLE = 1 << 17  # bytes that are weighed
-ENOUGH = 200  # bytes from which on charset-normalizer's guess is worth more than none
-ODD = 0.1  # share of characters that cannot be text, from which on a file is none
-MARKS = (
+"""Python's codec → the name to show."""
+CHOICES = {name: NAMES[name] for name in ("utf-8", "cp932", "euc_jp", "iso2022_jp", "utf-16-le", "utf-16-be")}
+"""The encodings offered in lists."""
+CHUNK = 1 << 18  # bytes read at once
+SAMPLE = 1 << 17  # bytes that are scored
+MIN_GUESS = 200  # bytes from which on charset-normalizer is asked
+MAX_NON_TEXT = 0.1  # share of characters that no text has, above which a file is not a text
+BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before that of UTF-16, with which it starts
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -62,183 +63,191 @@ SIGNATURES = (
     (b"\xd0\xcf\x11\xe0", "XLS, DOC"),
     (b"\x7fELF", "ELF"),
 )
+_ASCII = bytes(range(128))
 
 
 @dataclass(frozen=True)
-class Found:
-    """An encoding and how it was found."""
+class Encoding:
+    """An encoding and how it was determined."""
 
-    encoding: str  # the codec's name in Python: "cp932"
-    name: str  # what to call it: "Shift_JIS (CP932)"
-    how: How
-    sure: Sure
+    codec: str  # Python's name: "cp932"
+    name: str  # the name to show: "Shift_JIS (CP932)"
+    method: Method
+    confidence: Confidence
 
 
-def chosen(encoding: str) -> Found:
-    """An encoding by any of its names: "sjis" → CP932, "EUC-JP" → euc_jp. Raises ParameterError for one that Python lacks."""
+def parse_encoding(name: str) -> Encoding:
+    """An encoding by any of its names: "sjis" → cp932, "EUC-JP" → euc_jp. Raises ParameterError for one that Python lacks."""
     try:
-        name = codecs.lookup(encoding.strip()).name
-        "".encode(name)  # base64 and rot13 are codecs, but no encodings
+        codec = codecs.lookup(name.strip()).name
+        "".encode(codec)  # base64 and rot13 are codecs, but not encodings
     except (LookupError, UnicodeError, ValueError):
         known = ", ".join(CHOICES)
         raise ParameterError(
-            f"encoding={encoding[:40]!r} is not known: choose {known} or another that Python reads, or let it be found",
-            ja=f"文字コード {encoding[:40]!r} はありません。{known} などから選ぶか、自動にしてください。",
+            f"encoding={name[:40]!r} is not known: choose {known} or another encoding that Python has, or leave it out "
+            "to detect it",
+            ja=f"文字コード {name[:40]!r} はありません。{known} などから選ぶか、自動判定にしてください。",
         ) from None
-    if name == "shift_jis":  # what calls itself so is nearly always Microsoft's, with ① and ㈱
-        name = "cp932"
-    return Found(name, NAMES.get(name, name), "chosen", "certain")
+    if codec == "shift_jis":  # files labelled Shift_JIS are nearly always Microsoft's variant, with ① and ㈱
+        codec = "cp932"
+    return _encoding(codec, "chosen", "certain")
 
 
-def find(file: BinaryIO) -> Found:
-    """The encoding of an open file. Reads it once, in constant memory, and leaves it at its beginning.
+def detect_encoding(file: BinaryIO, limit: int | None = None) -> Encoding:
+    """The encoding of an open file, which is left at its beginning. Reads it once, in constant memory.
+
+    Args:
+        limit: bytes to look at; None: the whole file.
 
     Raises:
-        ParameterError: it is no text: a picture, an archive, or something with too many characters that no text has.
+        ParameterError: it is not a text: an image, an archive, or data with too many characters that no text has.
     """
-    head = refuse_other_files(file)
-    for mark, encoding in MARKS:
-        if head.startswith(mark):
-            return Found(encoding, NAMES[encoding], "mark", "certain")
-    seen = _scan(file)
+    head = refuse_binary(file)
+    for bom, codec in BOMS:
+        if head.startswith(bom):
+            return _encoding(codec, "bom", "certain")
+    scan = _scan(file, limit)
     file.seek(0)
-    if seen.escapes:
-        names = ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2004")
-        best = min(names, key=lambda name: _read(seen.sample, name).count("\ufffd"))
-        return Found(best, NAMES[best], "escapes", "certain")
-    few_nuls = seen.nuls <= seen.size // 100
-    if not seen.wrong and (wide := _two_bytes(seen)):
-        return wide
-    if not seen.wrong and few_nuls:
-        return Found("utf-8", NAMES["utf-8"], "utf-8", "likely" if seen.nuls else "certain")
-    if seen.right > 20 * seen.wrong and few_nuls:  # UTF-8 that was damaged in a few places
-        return Found("utf-8", NAMES["utf-8"], "utf-8", "likely")
-    return _weighed(seen)
+    if scan.escapes:
+        codecs_ = ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2004")
+        best = min(codecs_, key=lambda codec: _decode(scan.sample, codec).count("\ufffd"))
+        return _encoding(best, "escapes", "certain")
+    few_nuls = scan.nuls <= scan.size // 100
+    if not scan.invalid and (utf16 := _utf16_like_utf8(scan)):
+        return utf16
+    if not scan.invalid and few_nuls:
+        return _encoding("utf-8", "utf-8", "likely" if scan.nuls else "certain")
+    if scan.valid > 20 * scan.invalid and few_nuls:  # UTF-8 that was damaged in a few places
+        return _encoding("utf-8", "utf-8", "likely")
+    return _best_score(scan)
 
 
-def refuse_other_files(file: BinaryIO) -> bytes:
-    """The first bytes of an open file. Raises ParameterError where they are those of a picture, an archive, a PDF, ..."""
+def refuse_binary(file: BinaryIO) -> bytes:
+    """The first bytes of an open file. Raises ParameterError where they are those of an image, an archive, a PDF, ..."""
     file.seek(0)
     head = file.read(64)
     file.seek(0)
     for signature, name in SIGNATURES:
         if head.startswith(signature):
-            raise _no_text(name)
+            raise _not_text(name)
     return head
 
 
+def _encoding(codec: str, method: Method, confidence: Confidence) -> Encoding:
+    return Encoding(codec, NAMES.get(codec, codec), method, confidence)
+
+
 @dataclass
-class _Seen:
-    """What one pass over a file's bytes tells."""
+class _Scan:
+    """The result of one pass over a file's bytes."""
 
     head: bytes = b""
     sample: bytes = b""  # from the first line that is not ASCII, or the beginning
     size: int = 0
     nuls: int = 0
-    right: int = 0  # characters beyond ASCII, read as UTF-8
-    wrong: int = 0  # places that are not UTF-8
+    valid: int = 0  # characters beyond ASCII, decoded as UTF-8
+    invalid: int = 0  # places that are not UTF-8
     escapes: bool = False
 
 
-def _scan(file: BinaryIO) -> _Seen:
+def _scan(file: BinaryIO, limit: int | None) -> _Scan:
     import numpy as np
 
-    seen, last, ascii_only = _Seen(), b"", True
+    scan, last, ascii_only = _Scan(), b"", True
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    while data := file.read(READ):
-        seen.size += len(data)
-        seen.nuls += data.count(b"\0")
-        if ascii_only and (b"\x1b" in data or last[-1:] == b"\x1b") and not seen.escapes:
+    while (limit is None or scan.size < limit) and (data := file.read(CHUNK)):
+        scan.size += len(data)
+        scan.nuls += data.count(b"\0")
+        if ascii_only and (b"\x1b" in data or last[-1:] == b"\x1b") and not scan.escapes:
             joined = last[-3:] + data
-            seen.escapes = any(escape in joined for escape in ESCAPES)
+            scan.escapes = any(escape in joined for escape in ESCAPES)
             place = joined.find(b"\x1b")
-            seen.sample = joined[joined.rfind(b"\n", 0, place) + 1 :][:SAMPLE]
+            scan.sample = joined[joined.rfind(b"\n", 0, place) + 1 :][:SAMPLE]
         text = decoder.decode(data)
         if not data.isascii():
             codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
             lost = int((codes == 0xFFFD).sum())
-            seen.right += int((codes > 0x7F).sum()) - lost
-            seen.wrong += max(lost - data.count(b"\xef\xbf\xbd"), 0)
-            if ascii_only and not seen.nuls:
+            scan.valid += int((codes > 0x7F).sum()) - lost
+            scan.invalid += max(lost - data.count(b"\xef\xbf\xbd"), 0)
+            if ascii_only and not scan.nuls:
                 place = len(data) - len(data.lstrip(_ASCII))
-                seen.sample = data[data.rfind(b"\n", 0, place) + 1 :][:SAMPLE]
+                scan.sample = data[data.rfind(b"\n", 0, place) + 1 :][:SAMPLE]
             ascii_only = False
-        seen.head = seen.head or data[:SAMPLE]
-        seen.sample = seen.sample or data[:SAMPLE]
-        if len(seen.sample) < SAMPLE // 2 and seen.size > len(data):
-            seen.sample += data[: SAMPLE - len(seen.sample)]
+        scan.head = scan.head or data[:SAMPLE]
+        scan.sample = scan.sample or data[:SAMPLE]
+        if len(scan.sample) < SAMPLE // 2 and scan.size > len(data):
+            scan.sample += data[: SAMPLE - len(scan.sample)]
         last = data
-    seen.wrong += decoder.decode(b"", final=True).count("\ufffd")
-    seen.escapes = seen.escapes and ascii_only
-    return seen
+    if limit is None or scan.size < limit:  # at the limit half a character is no fault
+        scan.invalid += decoder.decode(b"", final=True).count("\ufffd")
+    scan.escapes = scan.escapes and ascii_only
+    return scan
 
 
-_ASCII = bytes(range(128))
-
-
-def _two_bytes(seen: _Seen) -> Found | None:
-    """UTF-16 without its mark, whose bytes happen to be UTF-8 too: "な感" is "j0\x1fa". Controls in the text give it away."""
-    if seen.size % 2 or not odd(_read(seen.head, "utf-8")):
+def _utf16_like_utf8(scan: _Scan) -> Encoding | None:
+    """UTF-16 without a byte order mark that is valid UTF-8 too: "な感" is "j0\x1fa". Its control characters show it."""
+    if scan.size % 2 or not non_text_share(_decode(scan.head, "utf-8")):
         return None
-    name = max(("utf-16-le", "utf-16-be"), key=lambda name: plausibility(_read(seen.head, name)))
-    return Found(name, NAMES[name], "weighed", "likely") if plausibility(_read(seen.head, name)) > 0.5 else None
+    best = max(("utf-16-le", "utf-16-be"), key=lambda codec: japanese_score(_decode(scan.head, codec)))
+    return _encoding(best, "score", "likely") if japanese_score(_decode(scan.head, best)) > 0.5 else None
 
 
-def _weighed(seen: _Seen) -> Found:
-    """The Japanese encoding whose reading looks most like Japanese; another one where none does."""
-    names = ["cp932", "euc_jp", "euc_jis_2004", "shift_jis_2004"]
-    if seen.nuls or not seen.size % 2:
-        names += ["utf-16-le", "utf-16-be"]
-    samples = {name: seen.head if name.startswith("utf-16") else seen.sample for name in names}  # from a place that is even
-    weights = {name: plausibility(_read(samples[name], name)) for name in names}
-    for name in names[4:] if not seen.nuls else ():  # any bytes are some Chinese characters
-        weights[name] = weights[name] if weights[name] > 0.5 else -9.0
-    best = max(names, key=lambda name: weights[name])  # of equal ones the first, which is the commoner
-    if seen.nuls and not best.startswith("utf-16"):
-        raise _no_text("NUL bytes")
-    family = {"euc_jp": "euc_jis_2004", "cp932": "shift_jis_2004"}
-    near = {best, family.get(best), next((old for old, new in family.items() if new == best), None)}
-    margin = weights[best] - max(weight for name, weight in weights.items() if name not in near)
-    text = _read(samples[best], best)
-    if weights[best] < 0.3 or not any("\u3041" <= character <= "\u30fe" for character in text):
-        if len(seen.sample) >= ENOUGH and (other := _guessed(seen.sample)):
-            return Found(other, NAMES.get(other, other), "guessed", "guess")
-        if odd(text) > ODD and odd(text) * len(text) > 3:
-            raise _no_text("")
-        return Found(best, NAMES[best], "weighed", "guess")
-    return Found(best, NAMES[best], "weighed", "likely" if weights[best] > 0.5 and margin > 0.3 else "guess")
+def _best_score(scan: _Scan) -> Encoding:
+    """The Japanese encoding with the highest score; charset-normalizer's guess where all are low."""
+    candidates = ["cp932", "euc_jp", "euc_jis_2004", "shift_jis_2004"]
+    if scan.nuls or not scan.size % 2:
+        candidates += ["utf-16-le", "utf-16-be"]
+    # UTF-16 is decoded from the head, which starts at an even place
+    texts = {codec: _decode(scan.head if codec.startswith("utf-16") else scan.sample, codec) for codec in candidates}
+    scores = {codec: japanese_score(text) for codec, text in texts.items()}
+    for codec in candidates[4:] if not scan.nuls else ():  # any bytes are some Chinese characters
+        scores[codec] = scores[codec] if scores[codec] > 0.5 else -9.0
+    best = max(candidates, key=lambda codec: scores[codec])  # of equal ones the first, which is more common
+    if scan.nuls and not best.startswith("utf-16"):
+        raise _not_text("NUL bytes")
+    families = ({"euc_jp", "euc_jis_2004"}, {"cp932", "shift_jis_2004"}, {best})
+    family = next(family for family in families if best in family)
+    margin = scores[best] - max(score for codec, score in scores.items() if codec not in family)
+    text = texts[best]
+    if scores[best] < 0.3 or not any("\u3041" <= character <= "\u30fe" for character in text):
+        if len(scan.sample) >= MIN_GUESS and (other := _charset_normalizer(scan.sample)):
+            return _encoding(other, "charset-normalizer", "guess")
+        if non_text_share(text) > MAX_NON_TEXT and non_text_share(text) * len(text) > 3:
+            raise _not_text("")
+        return _encoding(best, "score", "guess")
+    return _encoding(best, "score", "likely" if scores[best] > 0.5 and margin > 0.3 else "guess")
 
 
-def _guessed(sample: bytes) -> str:
-    """What charset-normalizer takes a text for; "" for nothing, and for an encoding that was weighed already."""
+def _charset_normalizer(sample: bytes) -> str:
+    """charset-normalizer's answer; "" for none, and for an encoding that was scored already."""
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample[: 1 << 14]).best()
-    if best is None or odd(_read(sample, best.encoding)) > ODD / 10:
+    if best is None or non_text_share(_decode(sample, best.encoding)) > MAX_NON_TEXT / 10:
         return ""
     return best.encoding if best.encoding not in NAMES else ""
 
 
-def _read(sample: bytes, encoding: str) -> str:
-    """The sample, U+FFFD where it cannot be read; half a character at its end is left out."""
-    return codecs.getincrementaldecoder(encoding)("replace").decode(sample)
+def _decode(sample: bytes, codec: str) -> str:
+    """The sample as text, U+FFFD for invalid bytes; half a character at its end is left out."""
+    return codecs.getincrementaldecoder(codec)("replace").decode(sample)
 
 
-def odd(text: str) -> float:
-    """The share of characters that no text has: what could not be read, controls, private and unassigned ones."""
-    return sum(n for character, n in Counter(text).items() if _weight(character) <= -3) / max(len(text), 1)
+def non_text_share(text: str) -> float:
+    """The share of characters that no text has: U+FFFD, controls, private and unassigned ones."""
+    return sum(n for character, n in Counter(text).items() if _score(character) <= -3) / max(len(text), 1)
 
 
-def plausibility(text: str) -> float:
-    """How much a text looks like Japanese, from 1 (kana only) down to below 0 (noise); ASCII counts for nothing."""
+def japanese_score(text: str) -> float:
+    """How much a text looks like Japanese, from 1 (kana only) to below 0 (noise); ASCII does not count."""
     counted = Counter(text)
-    weights = {character: _weight(character) for character in counted}
-    wide = sum(n for character, n in counted.items() if weights[character] != 0)
-    return sum(weights[character] * n for character, n in counted.items()) / wide if wide else 0.0
+    scores = {character: _score(character) for character in counted}
+    total = sum(n for character, n in counted.items() if scores[character] != 0)
+    return sum(scores[character] * n for character, n in counted.items()) / total if total else 0.0
 
 
 @lru_cache(maxsize=1 << 15)
-def _weight(character: str) -> float:
+def _score(character: str) -> float:
     code = ord(character)
     if code < 0x80:
         return 0.0 if code >= 0x20 or character in "\t\n\r\f" else -3.0
@@ -256,10 +265,10 @@ def _weight(character: str) -> float:
     return -0.3
 
 
-def _no_text(what: str) -> ParameterError:
+def _not_text(found: str) -> ParameterError:
     return ParameterError(
-        f"this is no text file{f' ({what})' if what else ''}: give a text, CSV or JSONL file; unpack archives, "
-        "and save spreadsheets as CSV",
-        ja=f"テキストファイルではありません{f'（{what}）' if what else ''}。テキスト、CSV、JSONL を選んでください。"
-        "圧縮されたものは展開し、表計算のファイルは CSV で保存してください。",
+        f"this is not a text file{f' ({found})' if found else ''}: use a text, CSV or JSONL file; unpack archives, "
+        "and export spreadsheets as CSV",
+        ja=f"テキストファイルではありません{f'（{found}）' if found else ''}。テキスト、CSV、JSONL を選んでください。"
+        "圧縮ファイルは展開し、表計算ファイルは CSV で書き出してください。",
     )

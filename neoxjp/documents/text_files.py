@@ -1,7 +1,7 @@
-"""A visitor's file as texts: plain text, CSV or JSONL, in any encoding, in pieces and with what could not be read counted.
+"""Texts from an open file of unknown origin: plain text, CSV or JSONL, decoded and split into lines and rows.
 
-`train/documents.py` refuses a file with a fault; this one goes on: broken lines are left out, wrong bytes replaced, both told.
-Memory holds one piece of a plain text, or one row.
+Two ways to treat faults: with `Faults`, invalid bytes become U+FFFD, broken rows are skipped, and both are counted (files of
+visitors); without, the first fault raises (`training.read_documents`). Memory holds one piece of a plain text, or one row.
 """
 
 import codecs
@@ -17,163 +17,189 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from neoxjp.documents.encodings import READ, Found, chosen, find, refuse_other_files
+from neoxjp.documents.encodings import CHUNK, Encoding, detect_encoding, parse_encoding, refuse_binary
 from neoxjp.errors import ParameterError, listed
 
 Kind = Literal["text", "csv", "jsonl"]
-KINDS: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-PIECE = 1 << 15  # characters of a text that come at once
-LONGEST = 32 * PIECE  # characters without the end of a line, from which on a text is cut within it
-PEEKED = 20  # rows from which the columns are known
-PEEKED_CHARACTERS = 1 << 21  # of these rows together, beyond the first
-MOST_COLUMNS = 2_000
-LONGEST_NAME = 200  # characters of a column's name
-MOST_VALUES = 1 << 20  # in a row: what takes two bytes in a file takes eighty in memory
-TOLD = 5  # examples of what is broken
+KINDS: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+PIECE = 1 << 15  # characters of a plain text that are read at once
+MAX_LINE = 32 * PIECE  # characters without a line end, above which a text is cut inside the line
+SAMPLE_ROWS = 20  # rows that the columns are determined from
+SAMPLE_CHARACTERS = 1 << 21  # of these rows together, beyond the first
+MAX_COLUMNS = 2_000
+MAX_NAME = 200  # characters of a column's name
+MAX_VALUES = 1 << 20  # in a row: a value that takes two bytes in a file takes eighty in memory
+EXAMPLES = 5  # faults that are listed
 
 
 @dataclass(frozen=True)
-class Peek:
-    """What a look at a file tells before it is read."""
+class FileInfo:
+    """What the first look at a file shows."""
 
     kind: Kind
-    found: Found
+    encoding: Encoding
     size: int  # bytes
     delimiter: str = ","  # between the cells of a CSV
     columns: tuple[str, ...] = ()  # of a CSV, or the text fields of a JSONL file's first objects
-    column: str = ""  # the one that looks like the text
+    column: str = ""  # the one that most likely holds the text
 
 
 @dataclass
 class Faults:
     """What could not be read; filled while a file is read."""
 
-    wrong_bytes: int = 0  # bytes that the encoding does not allow
-    wrong_at: list[tuple[int, str]] = field(default_factory=list)  # offset in the file and the bytes, "0x81 0x20"
+    invalid_bytes: int = 0  # bytes that the encoding does not allow
+    invalid_at: list[tuple[int, str]] = field(default_factory=list)  # offset in the file and the bytes, "0x81 0x20"
     broken_lines: int = 0  # lines of a JSONL file, or rows of a CSV, without a text
-    broken: list[tuple[int, str]] = field(default_factory=list)  # number of the line (from 1) and what is wrong there
+    broken: list[tuple[int, str]] = field(default_factory=list)  # number of the line (from 1) and its fault
 
-    def line(self, number: int, why: str) -> None:
+    def add_bytes(self, offset: int, found: bytes) -> None:
+        self.invalid_bytes += len(found)
+        if len(self.invalid_at) < EXAMPLES:
+            self.invalid_at.append((offset, " ".join(f"0x{byte:02X}" for byte in found)))
+
+    def add_line(self, number: int, fault: str) -> None:
         self.broken_lines += 1
-        if len(self.broken) < TOLD:
-            self.broken.append((number, why))
+        if len(self.broken) < EXAMPLES:
+            self.broken.append((number, fault))
 
 
 @dataclass(frozen=True)
-class Part:
+class TextPart:
     """A text, or a piece of one."""
 
     text: str
-    last: bool = True  # False: the next part is the rest of this text
-    read: int = 0  # bytes of the file that were read so far
+    last: bool = True  # False: the next part continues this text
+    bytes_read: int = 0  # of the file so far
 
 
-def peek(file: BinaryIO, name: str, encoding: str = "") -> Peek:
-    """Kind (by the name's ending), encoding and columns of a file; it stands at its beginning afterwards.
+@dataclass(frozen=True)
+class Row:
+    """A row of a CSV, or an object of a JSONL file."""
+
+    number: int  # of its last line, from 1
+    values: dict[str, Any]
+    bytes_read: int  # of the file so far
+
+
+def inspect_file(file: BinaryIO, name: str, encoding: str = "") -> FileInfo:
+    """Kind (by the name's ending), encoding and columns of a file, which is left at its beginning.
 
     Raises:
-        ParameterError: it is no text file, the encoding is unknown, or the CSV has no line.
+        ParameterError: it is not a text file, the encoding is unknown, or the CSV has too many columns.
     """
     kind = KINDS.get(Path(name).suffix.lower(), "text")
     size = file.seek(0, 2)
-    refuse_other_files(file)  # whatever encoding was chosen
-    found = chosen(encoding) if encoding else find(file)
-    if Path(name).suffix.lower() == ".json":
-        kind = "jsonl"
+    refuse_binary(file)  # whatever encoding was chosen
+    found = parse_encoding(encoding) if encoding else detect_encoding(file)
     columns: tuple[str, ...] = ()
-    faults, delimiter, column = Faults(), ",", ""
-    file.seek(0)
-    lines = _lines(file, found.encoding, faults)
+    delimiter, column = ",", ""
+    lines = read_lines(file, found, Faults())
     if kind == "csv":
-        delimiter, columns, column = _csv_columns(_first_lines(lines), name)
+        delimiter, columns, column = read_header(lines, name)
     elif kind == "jsonl":
-        columns, column = _jsonl_fields(line for line, _ in islice(lines, PEEKED))
+        columns, column = _text_fields(line for line, _ in islice(lines, SAMPLE_ROWS))
     file.seek(0)
-    return Peek(kind, found, size, delimiter, columns, column)
+    return FileInfo(kind, found, size, delimiter, columns, column)
 
 
-def read(file: BinaryIO, name: str, plan: Peek, faults: Faults, column: str = "") -> Iterator[Part]:
-    """The texts of a file, in pieces of some `PIECE` characters that end with a line.
+def preview(file: BinaryIO, encoding: Encoding, length: int) -> str:
+    """The first characters of a file."""
+    return next((text for text, _ in decode_chunks(file, encoding, Faults())), "")[:length]
+
+
+def read_texts(file: BinaryIO, name: str, info: FileInfo, faults: Faults, column: str = "") -> Iterator[TextPart]:
+    """The texts of a file; a plain text comes in pieces of about `PIECE` characters that end with a line.
 
     Args:
-        plan: what `peek` told.
-        faults: filled on the way.
-        column: of a CSV or JSONL file; left out, the one that looks like the text.
+        info: the result of `inspect_file`.
+        faults: is filled.
+        column: of a CSV or JSONL file; "": the one that most likely holds the text.
 
     Raises:
-        ParameterError: there is no such column in the whole file.
+        ParameterError: no row of the file has such a column.
     """
-    file.seek(0)
-    if plan.kind == "text":
-        for text, read in _characters(file, plan.found.encoding, faults):
-            yield Part(text, False, read)
-        yield Part("", True, plan.size)
+    if info.kind == "text":
+        for piece, read in read_pieces(file, info.encoding, faults):
+            yield TextPart(piece, False, read)
+        yield TextPart("", True, info.size)
         return
-    wanted = column or plan.column
-    if plan.kind == "csv" and wanted not in plan.columns:
-        raise _no_column(name, wanted, plan.columns)
-    lines = _lines(file, plan.found.encoding, faults)
-    rows = _csv(lines, plan, wanted, faults) if plan.kind == "csv" else _jsonl(lines, wanted, faults)
+    column = column or info.column
+    if info.kind == "csv" and column not in info.columns:
+        raise _no_column(name, column, info.columns)
+    lines = read_lines(file, info.encoding, faults)
+    rows = csv_rows(lines, info.columns, info.delimiter, faults) if info.kind == "csv" else jsonl_rows(lines, faults)
     texts = 0
-    for text, read in rows:
+    for row in rows:
+        text: Any = row.values.get(column)
+        if not isinstance(text, str):
+            found = "no field" if column not in row.values else f"{type(text).__name__}, not a text, in"
+            found = f"{len(row.values)} cells, no" if info.kind == "csv" else found
+            faults.add_line(row.number, f"{found} {column!r}")
+            continue
         texts += 1
-        for start in range(0, len(text), LONGEST):  # a cell may be as long as the file
-            yield Part(text[start : start + LONGEST], start + LONGEST >= len(text), read)
+        for start in range(0, len(text), MAX_LINE):  # a cell may be as long as the file
+            yield TextPart(text[start : start + MAX_LINE], start + MAX_LINE >= len(text), row.bytes_read)
         if not text:
-            yield Part("", True, read)
+            yield TextPart("", True, row.bytes_read)
     if not texts and faults.broken_lines:
-        if plan.kind == "jsonl" and plan.columns:
-            raise _no_column(name, wanted, plan.columns)
-        number, why = faults.broken[0]
+        if info.kind == "jsonl" and info.columns:
+            raise _no_column(name, column, info.columns)
+        number, fault = faults.broken[0]
         raise ParameterError(
-            f"{name}: none of {faults.broken_lines:,} lines holds a text. Line {number}: {why}. A JSONL file has one JSON object "
-            "on each line",
-            ja=f"{name}：{faults.broken_lines:,} 行のどれにも文章がありません。{number} 行目：{why}。"
+            f"{name}: none of its {faults.broken_lines:,} lines has a text. Line {number}: {fault}. A JSONL file has one JSON "
+            "object on each line",
+            ja=f"{name}：{faults.broken_lines:,} 行のどれにもテキストがありません。{number} 行目：{fault}。"
             "JSONL は 1 行に 1 つの JSON オブジェクトです。",
         )
 
 
 def _no_column(name: str, column: str, columns: tuple[str, ...]) -> ParameterError:
     if not columns:
-        return ParameterError(f"{name} holds no text", ja=f"{name} には文章がありません。")
-    there = listed(list(columns))
+        return ParameterError(f"{name} has no text", ja=f"{name} にはテキストがありません。")
+    found = listed(list(columns))
     return ParameterError(
-        f"{name} has no column {column[:60]!r}; it has: {there}", ja=f"{name} に列 {column[:60]!r} はありません。ある列：{there}"
+        f"{name} has no column {column[:60]!r}; its columns: {found}",
+        ja=f"{name} に列 {column[:60]!r} はありません。列：{found}",
     )
 
 
 # ---------------------------------------------------------------- bytes to characters
 
-_counting = threading.local()
+_invalid = threading.local()
 
 
-def _count(error: UnicodeError) -> tuple[str, int]:
-    """Error handler for codecs: U+FFFD in place of what cannot be read, and a note of it."""
+def _record_invalid(error: UnicodeError) -> tuple[str, int]:
+    """Error handler for codecs: U+FFFD for invalid bytes, which are recorded."""
     assert isinstance(error, UnicodeDecodeError)
-    _counting.wrong.append((error.start, error.object[error.start : error.end]))
+    _invalid.found.append((error.start, error.object[error.start : error.end]))
     return "\ufffd", error.end
 
 
-def decoded(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple[str, int]]:
-    """The characters of a file as they are read, and how many bytes were read so far."""
-    codecs.register_error("neoxjp.count", _count)
-    decoder = codecs.getincrementaldecoder(encoding)("neoxjp.count")
+def decode_chunks(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Iterator[tuple[str, int]]:
+    """The characters of a file, chunk by chunk, and the number of bytes read so far. Without `faults` invalid bytes raise."""
+    codecs.register_error("neoxjp.record", _record_invalid)
+    decoder = codecs.getincrementaldecoder(encoding.codec)("strict" if faults is None else "neoxjp.record")
     done, data = 0, b"."
+    file.seek(0)
     while data:
-        data = file.read(READ)
-        held = len(_pending(decoder))
-        _counting.wrong = []
+        data = file.read(CHUNK)
+        offset = done - len(_pending(decoder))
+        _invalid.found = []
         try:
             text = decoder.decode(data, final=not data)
-        except UnicodeError as error:  # UTF-16 without a byte order mark; "idna", which is for domain names
+        except UnicodeError as error:  # also UTF-16 without a byte order mark; "idna", which is for domain names
+            why = str(error)
+            if isinstance(error, UnicodeDecodeError):
+                why = f"found byte {error.object[error.start]:#04x} at {offset + error.start:,}"
+            hint = "choose another encoding, or convert the file to UTF-8, for example with iconv -f CP932 -t UTF-8"
             raise ParameterError(
-                f"the file cannot be read as {encoding} ({error}): choose another encoding, or let it be found",
-                ja=f"{encoding} としては読めません。ほかの文字コードを選ぶか、自動にしてください。",
+                f"the file cannot be read as {encoding.name} ({why}): {hint}",
+                ja=f"{encoding.name} としては読めません。ほかの文字コードを選ぶか、自動判定にしてください。",
             ) from error
-        for start, wrong in _counting.wrong:
-            faults.wrong_bytes += len(wrong)
-            if len(faults.wrong_at) < TOLD:
-                faults.wrong_at.append((done - held + start, " ".join(f"0x{byte:02X}" for byte in wrong)))
+        for start, found in _invalid.found:
+            assert faults is not None
+            faults.add_bytes(offset + start, found)
         done += len(data)
         if text:
             yield text, done
@@ -186,15 +212,15 @@ def _pending(decoder: codecs.IncrementalDecoder) -> bytes:
         return b""
 
 
-def _characters(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple[str, int]]:
-    """A plain text in pieces that end with a line, so that no token reaches over their border; a very long line is cut within."""
+def read_pieces(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Iterator[tuple[str, int]]:
+    """A plain text in pieces that end with a line, so that no token crosses their border; a very long line is cut inside."""
     held, read = "", 0
-    for text, read in decoded(file, encoding, faults):
+    for text, read in decode_chunks(file, encoding, faults):
         held += text
         while len(held) > PIECE:
             end = held.rfind("\n", 0, PIECE) + 1 or held.find("\n") + 1
             if not end:
-                if len(held) <= LONGEST:
+                if len(held) <= MAX_LINE:
                     break
                 end = max(held.rfind(" ", 0, PIECE), held.rfind("\u3000", 0, PIECE)) + 1 or PIECE
             if end == len(held) and not held.endswith("\n"):
@@ -205,19 +231,19 @@ def _characters(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple
         yield held, read
 
 
-_END = re.compile(r"\r\n|\n|\r")
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
-def _lines(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple[str, int]]:
-    """The lines with their ends: \\n, \\r\\n or \\r, nothing else (U+2028 may stand in a JSON string)."""
-    parts: list[str] = []  # of a line that is not complete; joined once, or a line of 50 MB would be copied for each piece
-    for text, read in decoded(file, encoding, faults):
+def read_lines(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Iterator[tuple[str, int]]:
+    """The lines with their ends: \\n, \\r\\n or \\r, nothing else (a JSON string may contain U+2028)."""
+    parts: list[str] = []  # of a line that is not complete; joined once, or a line of 50 MB would be copied for each chunk
+    for text, read in decode_chunks(file, encoding, faults):
         if "\n" not in text and "\r" not in text:
             parts.append(text)
             continue
         held = "".join([*parts, text])
         done = 0
-        for match in _END.finditer(held):
+        for match in _LINE_END.finditer(held):
             if match.end() == len(held) and match.group() == "\r":
                 break  # the \n may be still to come
             yield held[done : match.end()], read
@@ -231,7 +257,7 @@ def _lines(file: BinaryIO, encoding: str, faults: Faults) -> Iterator[tuple[str,
 
 
 @contextmanager
-def _any_width() -> Iterator[None]:
+def _no_cell_limit() -> Iterator[None]:
     """csv refuses cells of 131,072 characters; the limit is one for the whole process."""
     before = csv.field_size_limit(sys.maxsize)
     try:
@@ -240,109 +266,107 @@ def _any_width() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _first_lines(lines: Iterator[tuple[str, int]]) -> list[str]:
-    found, held = [], 0
-    for line, _ in islice(lines, 20 * PEEKED):
-        found.append(line)
-        held += len(line)
-        if held > PEEKED_CHARACTERS:
+def read_header(lines: Iterator[tuple[str, int]], name: str) -> tuple[str, tuple[str, ...], str]:
+    """Delimiter, columns, and the column with most text, from the first lines of a CSV. The first line names the columns."""
+    first, size = [], 0
+    for line, _ in islice(lines, 20 * SAMPLE_ROWS):
+        first.append(line)
+        size += len(line)
+        if size > SAMPLE_CHARACTERS:
             break
-    return found
-
-
-def _csv_columns(lines: list[str], name: str) -> tuple[str, tuple[str, ...], str]:
-    """Delimiter, columns, and the column with most text. The first line names the columns."""
-    if not lines:
+    if not first:
         return ",", (), ""
-    counts = {mark: lines[0].count(mark) for mark in ",\t;"}
+    counts = {mark: first[0].count(mark) for mark in ",\t;"}
     delimiter = max(counts, key=lambda mark: counts[mark])
-    if counts[delimiter] >= MOST_VALUES:
+    if counts[delimiter] >= MAX_VALUES:
         raise _too_many_columns(name)
-    while len(lines) > 1 and sum(line.count(delimiter) for line in lines) > MOST_VALUES:
-        lines = lines[: len(lines) // 2]
-    with _any_width():
+    while len(first) > 1 and sum(line.count(delimiter) for line in first) > MAX_VALUES:
+        first = first[: len(first) // 2]
+    with _no_cell_limit():
         try:
-            rows = list(islice(csv.reader(lines, delimiter=delimiter), PEEKED + 1))
+            rows = list(islice(csv.reader(first, delimiter=delimiter), SAMPLE_ROWS + 1))
         except csv.Error:
-            rows = [next(csv.reader(lines[:1], delimiter=delimiter), [])]
-    columns = tuple(cell[: 2 * LONGEST_NAME].strip()[:LONGEST_NAME] for cell in rows[0]) if rows else ()
-    if len(columns) > MOST_COLUMNS:
+            rows = [next(csv.reader(first[:1], delimiter=delimiter), [])]
+    columns = tuple(cell[: 2 * MAX_NAME].strip()[:MAX_NAME] for cell in rows[0]) if rows else ()
+    if len(columns) > MAX_COLUMNS:
         raise _too_many_columns(name)
-    lengths = {column: sum(_size(row[i]) for row in rows[1:] if i < len(row)) for i, column in enumerate(columns)}
-    return delimiter, columns, _likeliest(lengths)
+    sizes = {column: sum(_text_size(row[i]) for row in rows[1:] if i < len(row)) for i, column in enumerate(columns)}
+    return delimiter, columns, _likely_text(sizes)
 
 
 def _too_many_columns(name: str) -> ParameterError:
     return ParameterError(
-        f"{name}: the first line of a CSV names its columns, and has more than {MOST_COLUMNS:,} here; if it is plain text, "
-        "give it the ending .txt",
-        ja=f"{name}：CSV の最初の行は列の名前ですが、{MOST_COLUMNS:,} を超えています。ふつうの文章なら .txt にしてください。",
+        f"{name}: the first line of a CSV names its columns, and this one has more than {MAX_COLUMNS:,}; if it is plain text, "
+        "rename it to .txt",
+        ja=f"{name}：CSV の 1 行目は列の名前ですが、{MAX_COLUMNS:,} 列を超えています。"
+        "プレーンテキストなら拡張子を .txt にしてください。",
     )
 
 
-def _csv(lines: Iterator[tuple[str, int]], plan: Peek, column: str, faults: Faults) -> Iterator[tuple[str, int]]:
+def csv_rows(lines: Iterator[tuple[str, int]], columns: tuple[str, ...], delimiter: str, faults: Faults | None) -> Iterator[Row]:
+    """The rows below the header, by column; a short row lacks the last columns. Without `faults` a broken row raises."""
     read = cells = 0
 
-    def fed() -> Iterator[str]:
+    def counted() -> Iterator[str]:
         nonlocal read, cells
         for line, read in lines:  # noqa: B007
-            cells += line.count(plan.delimiter)
-            if cells > MOST_VALUES:
+            cells += line.count(delimiter)
+            if cells > MAX_VALUES and faults is not None:
                 end = f"{rows.line_num + 1:,}"
                 raise ParameterError(
-                    f"the row that ends in line {end} has more than {MOST_VALUES:,} cells: is a quotation mark open?",
-                    ja=f"{end} 行目で終わる行のセルが {MOST_VALUES:,} 個を超えています。引用符が閉じていませんか。",
+                    f"the row that ends in line {end} has more than {MAX_VALUES:,} cells: is a closing quotation mark missing?",
+                    ja=f"{end} 行目で終わる行のセルが {MAX_VALUES:,} 個を超えています。引用符が閉じていないかもしれません。",
                 )
             yield line
 
-    rows, place, first = csv.reader(fed(), delimiter=plan.delimiter), plan.columns.index(column), True
+    rows, header = csv.reader(counted(), delimiter=delimiter), True
     while True:
         cells = 0
-        with _any_width():
+        with _no_cell_limit():
             try:
                 row = next(rows, None)
             except csv.Error as error:
-                faults.line(rows.line_num, str(error))
+                if faults is None:
+                    raise ParameterError(f"line {rows.line_num}: this is not CSV: {error}") from error
+                faults.add_line(rows.line_num, str(error))
                 continue
         if row is None:
             return
-        if first or not row:  # an empty line is no row
-            first = False
-        elif place < len(row):
-            yield row[place], read
-        else:
-            faults.line(rows.line_num, f"{len(row)} cells, no {column!r}")
+        if row and not header:  # an empty line is no row
+            cells_by_column = reversed(list(zip(columns, row, strict=False)))  # of columns with one name the first
+            yield Row(rows.line_num, dict(cells_by_column), read)
+        header = False
 
 
 # ---------------------------------------------------------------- JSONL
 
 
-def _jsonl_fields(lines: Iterator[str]) -> tuple[tuple[str, ...], str]:
-    """The fields that hold text in the first lines, and the one with most of it."""
-    lengths: dict[str, int] = {}
+def _text_fields(lines: Iterator[str]) -> tuple[tuple[str, ...], str]:
+    """The fields with text in the first lines, and the one with most of it."""
+    sizes: dict[str, int] = {}
     for line in lines:
-        row = _object(line)
+        row = _parse_json(line, MAX_VALUES)
         for key, value in row.items() if isinstance(row, dict) else ():
-            key = key[:LONGEST_NAME]
-            if isinstance(value, str) and (key in lengths or len(lengths) < MOST_COLUMNS):
-                lengths[key] = lengths.get(key, 0) + _size(value)
-    return tuple(lengths), _likeliest(lengths)
+            key = key[:MAX_NAME]
+            if isinstance(value, str) and (key in sizes or len(sizes) < MAX_COLUMNS):
+                sizes[key] = sizes.get(key, 0) + _text_size(value)
+    return tuple(sizes), _likely_text(sizes)
 
 
-def _likeliest(lengths: dict[str, int]) -> str:
+def _likely_text(sizes: dict[str, int]) -> str:
     """ "text" where there is one, else the column with most text."""
-    return "text" if "text" in lengths else max(lengths, key=lambda name: lengths[name], default="")
+    return "text" if "text" in sizes else max(sizes, key=lambda name: sizes[name], default="")
 
 
-def _size(cell: str) -> int:
-    """Bytes, of which a Japanese text has three times as many as an id or a date; a number has none."""
+def _text_size(cell: str) -> int:
+    """Bytes, of which a Japanese text has three times as many as an id or a date; 0 for a number."""
     return 0 if cell.isdecimal() else len(cell.encode("utf-8", "surrogatepass"))
 
 
-def _object(line: str) -> Any:
-    """The value on a line, or the reason why there is none as an exception."""
-    if sum(map(line.count, ",[{")) > MOST_VALUES:
-        return ValueError(f"more than {MOST_VALUES:,} values")
+def _parse_json(line: str, max_values: int) -> Any:
+    """The value on a line; an exception that says why there is none."""
+    if max_values and sum(map(line.count, ",[{")) > max_values:
+        return ValueError(f"more than {max_values:,} values")
     try:
         return json.loads(line)
     except RecursionError:
@@ -351,18 +375,18 @@ def _object(line: str) -> Any:
         return error
 
 
-def _jsonl(lines: Iterator[tuple[str, int]], column: str, faults: Faults) -> Iterator[tuple[str, int]]:
+def jsonl_rows(lines: Iterator[tuple[str, int]], faults: Faults | None) -> Iterator[Row]:
+    """The objects of a JSONL file. Without `faults` a line that is not an object raises."""
     for number, (line, read) in enumerate(lines, 1):
         if not line.strip():
             continue
-        row = _object(line)
+        row = _parse_json(line, MAX_VALUES if faults else 0)
+        if isinstance(row, dict):
+            yield Row(number, row, read)
+            continue
+        fault = f"a JSON {type(row).__name__}, not an object"
         if isinstance(row, Exception):
-            why = f"{row.msg} ({line.strip()[:40]!r})" if isinstance(row, json.JSONDecodeError) else str(row)[:80]
-            faults.line(number, why)
-        elif not isinstance(row, dict):
-            faults.line(number, f"a JSON {type(row).__name__}, not an object")
-        elif not isinstance(text := row.get(column), str):
-            found = "no field" if column not in row else f"{type(text).__name__}, no text, in"
-            faults.line(number, f"{found} {column!r}")
-        else:
-            yield text, read
+            fault = f"{row.msg} ({line.strip()[:40]!r})" if isinstance(row, json.JSONDecodeError) else str(row)[:80]
+        if faults is None:
+            raise ParameterError(f"line {number}: {fault}; a JSONL file has one JSON object on each line")
+        faults.add_line(number, fault)

@@ -1,31 +1,31 @@
-"""Texts for training and measuring, read one document at a time from .txt, .jsonl, .csv and .parquet files.
+"""Texts for training and evaluation, read one document at a time from .txt, .jsonl, .csv and .parquet files.
 
-Text files may be compressed (.xz, .gz). Memory holds one document, and of a long .txt one piece of it; .parquet needs pyarrow.
+Text files may be compressed (.xz, .gz) and in any encoding. The first fault raises. Memory holds one document, and of a long .txt
+one piece of it; .parquet needs pyarrow.
 """
 
-import csv
 import gzip
-import json
 import lzma
-import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, BinaryIO, Literal
 
+from neoxjp.documents.encodings import Encoding, detect_encoding, parse_encoding
+from neoxjp.documents.text_files import csv_rows, jsonl_rows, read_header, read_lines, read_pieces
 from neoxjp.errors import ParameterError, listed
 
 Split = Literal["file", "blank", "line"]
 SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
-_PIECE = 1 << 18  # characters of a .txt that are in memory at once
+DETECT_BYTES = 1 << 24  # of a file that the encoding is detected from
 
 
 @dataclass(frozen=True)
 class Document:
-    """One text and what is known of it."""
+    """One text and its origin."""
 
     text: str
     source: str = ""
@@ -33,17 +33,19 @@ class Document:
     continues: bool = False  # the next document is the rest of this one
 
 
-def read_documents(path: str | Path, *, column: str = "text", split: Split = "file") -> Iterator[Document]:
+def read_documents(path: str | Path, *, column: str = "text", split: Split = "file", encoding: str = "") -> Iterator[Document]:
     """The documents of a file: rows of .jsonl, .csv and .parquet, or a .txt.
 
     Args:
         path: may end in .xz or .gz after .txt, .jsonl or .csv.
-        column: the field or column with the text; `source` and `licence` are read where they are.
-        split: what a document of a .txt is: the whole file, what stands between blank lines, or each line. A whole file comes in
-            pieces that end with a line, all but the last marked `continues`.
+        column: the field or column with the text; `source` and `licence` are read where they exist.
+        split: what a document of a .txt is: the whole file, the lines between blank lines, or each line. A whole file comes in
+            pieces that end with a line, all but the last marked `continues`. Line ends become "\\n".
+        encoding: any that Python has ("cp932", "euc_jp"); "": detected.
 
     Raises:
-        ParameterError: naming file and line, where the file is absent, of another kind, not UTF-8, or lacks the column.
+        ParameterError: naming file and line, where the file is absent, of another kind, damaged, in an encoding that cannot be
+            detected with confidence, or lacks the column.
     """
     path = Path(path)
     kind, packing = _kind(path)
@@ -52,13 +54,9 @@ def read_documents(path: str | Path, *, column: str = "text", split: Split = "fi
     if kind == ".parquet":
         yield from _parquet(path, column)
         return
-    readers: dict[str, Callable[[IO[str]], Iterator[Document]]] = {
-        ".jsonl": lambda lines: _jsonl(lines, path.name, column),
-        ".csv": lambda lines: _csv(lines, path.name, column),
-        ".txt": lambda lines: _txt(lines, path.name, split),
-    }
-    with _opened(path, packing, newline="" if kind == ".csv" else None) as lines:
-        yield from readers[kind](lines)
+    with _open(path, packing) as file:
+        found = parse_encoding(encoding) if encoding else _detect(file)
+        yield from _txt(file, found, path.name, split) if kind == ".txt" else _rows(file, found, kind, path.name, column)
 
 
 def _kind(path: Path) -> tuple[str, str]:
@@ -75,39 +73,53 @@ def _kind(path: Path) -> tuple[str, str]:
 
 
 @contextmanager
-def _opened(path: Path, packing: str, newline: str | None) -> Iterator[IO[str]]:
+def _open(path: Path, packing: str) -> Iterator[BinaryIO]:
+    """The file, unpacked; errors name it."""
     opener: Any = {"": open, ".xz": lzma.open, ".gz": gzip.open}[packing]
     try:
-        with opener(path, "rt", encoding="utf-8-sig", newline=newline) as lines:
-            yield lines
-    except UnicodeDecodeError as error:
-        raise ParameterError(
-            f"{str(path)!r} is not UTF-8 (found byte {error.object[error.start]:#04x}): convert it first, for example with "
-            f"iconv -f CP932 -t UTF-8"
-        ) from error
+        with opener(path, "rb") as file:
+            yield file
+    except ParameterError as error:
+        raise ParameterError(f"{str(path)!r}: {error}", ja=error.ja and f"{str(path)!r}：{error.ja}") from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise ParameterError(
             f"{str(path)!r} cannot be read: {error}. Is it complete, and compressed as its name says?"
         ) from error
 
 
-def _txt(lines: IO[str], name: str, split: Split) -> Iterator[Document]:
-    if split == "line":
-        yield from (Document(text, name) for line in lines if (text := line.rstrip("\n")).strip())
+def _detect(file: BinaryIO) -> Encoding:
+    """Raises ParameterError for a mere guess: a wrong one would train on garbage."""
+    found = detect_encoding(file, DETECT_BYTES)
+    if found.confidence == "guess":
+        raise ParameterError(
+            f"the encoding cannot be detected with confidence (it may be {found.name}): convert the file to UTF-8, for example "
+            "with iconv -f CP932 -t UTF-8"
+        )
+    return found
+
+
+def _txt(file: BinaryIO, encoding: Encoding, name: str, split: Split) -> Iterator[Document]:
+    if split == "file":
+        held = ""
+        for piece in _newlines(text for text, _ in read_pieces(file, encoding, None)):
+            if held:
+                yield Document(held, name, continues=True)
+            held = piece
+        yield Document(held, name)
         return
-    if split == "blank":
-        yield from (Document(text, name) for text in _paragraphs(lines))
-        return
-    piece = ""
-    while new := lines.read(_PIECE):
-        piece += new
-        end = piece.rfind("\n") + 1  # tokens do not cross the end of a line, so the ids are those of the whole
-        if not end and len(piece) >= 16 * _PIECE:
-            end = len(piece)  # a line of four million characters: at most two tokens differ
-        if len(piece) >= _PIECE and end:
-            yield Document(piece[:end], name, continues=True)
-            piece = piece[end:]
-    yield Document(piece, name)
+    lines = _newlines(line for line, _ in read_lines(file, encoding, None))
+    texts = (line.rstrip("\n") for line in lines) if split == "line" else _paragraphs(lines)
+    yield from (Document(text, name) for text in texts if text.strip())
+
+
+def _newlines(texts: Iterable[str]) -> Iterator[str]:
+    """The texts with "\\n" for "\\r\\n" and "\\r", also where a "\\r\\n" is cut in two."""
+    cut = False
+    for text in texts:
+        begin = 1 if cut and text.startswith("\n") else 0
+        cut = text.endswith("\r")
+        if text := text[begin:].replace("\r\n", "\n").replace("\r", "\n"):
+            yield text
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
@@ -121,29 +133,17 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
             run = []
 
 
-def _jsonl(lines: IO[str], name: str, column: str) -> Iterator[Document]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            raw = json.loads(line)
-            text = raw[column]
-        except (json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
-            raise ParameterError(
-                f"{name}, line {number}: found {line[:60]!r}, not a JSON object with a field {column!r} (--column names another)"
-            ) from error
-        yield _row(text, raw)
-
-
-def _csv(lines: IO[str], name: str, column: str) -> Iterator[Document]:
-    csv.field_size_limit(sys.maxsize)  # its default refuses texts of 131,072 characters
-    rows = csv.DictReader(lines)
-    _need_column(name, column, list(rows.fieldnames or []))
-    try:
-        for row in rows:
-            yield _row(row[column], row)
-    except csv.Error as error:
-        raise ParameterError(f"{name}, line {rows.line_num}: this is no CSV: {error}") from error
+def _rows(file: BinaryIO, encoding: Encoding, kind: str, name: str, column: str) -> Iterator[Document]:
+    lines = read_lines(file, encoding, None)
+    if kind == ".jsonl":
+        for row in jsonl_rows(lines, None):
+            if column not in row.values:
+                raise ParameterError(f"line {row.number}: the JSON object has no field {column!r} (--column names another)")
+            yield _document(row.values, column)
+        return
+    delimiter, columns, _ = read_header(lines, name)
+    _check_column(name, column, columns)
+    yield from (_document(row.values, column) for row in csv_rows(read_lines(file, encoding, None), columns, delimiter, None))
 
 
 def _parquet(path: Path, column: str) -> Iterator[Document]:
@@ -155,33 +155,35 @@ def _parquet(path: Path, column: str) -> Iterator[Document]:
     try:
         with ParquetFile(path) as file:
             names = file.schema_arrow.names
-            _need_column(path.name, column, names)
+            _check_column(path.name, column, names)
             wanted = [column, *(name for name in ("source", "licence") if name in names and name != column)]
             for batch in file.iter_batches(batch_size=256, columns=wanted):
-                yield from (_row(row[column], row) for row in batch.to_pylist())
+                yield from (_document(row, column) for row in batch.to_pylist())
     except ArrowException as error:
-        raise ParameterError(f"{str(path)!r} is no Parquet file: {error}") from error
+        raise ParameterError(f"{str(path)!r} is not a Parquet file: {error}") from error
 
 
-def _need_column(name: str, column: str, found: list[str]) -> None:
-    if column not in found:
-        raise ParameterError(f"{name} has no column {column!r}, but {listed(found) or 'none at all'}: name one with --column")
+def _check_column(name: str, column: str, columns: Iterable[str]) -> None:
+    if column not in columns:
+        found = listed(list(columns)) or "none at all"
+        raise ParameterError(f"{name} has no column {column!r}, but {found}: name one with --column")
 
 
-def _row(text: Any, raw: dict[str, Any]) -> Document:
+def _document(row: dict[str, Any], column: str) -> Document:
     """A missing value is an empty text."""
-    return Document("" if text is None else str(text), str(raw.get("source") or ""), str(raw.get("licence") or ""))
+    text, source, licence = (row.get(name) for name in (column, "source", "licence"))
+    return Document("" if text is None else str(text), str(source or ""), str(licence or ""))
 
 
-def named(value: str) -> tuple[Path, float | None]:
+def parse_weighted_path(value: str) -> tuple[Path, float | None]:
     """ "a/b.txt=3" → (a/b.txt, 3.0); "a=b.txt" → (a=b.txt, None). Raises ParameterError for a number that is not above 0."""
     name, _, number = value.rpartition("=")
     try:
-        share = float(number)
+        weight = float(number)
     except ValueError:
         return Path(value), None
     if not name:
         return Path(value), None
-    if not 0 < share < float("inf"):
+    if not 0 < weight < float("inf"):
         raise ParameterError(f"{value!r}: the number after = must be above 0")
-    return Path(name), share
+    return Path(name), weight

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neoxjp.documents.training import Document, Split, read_documents
+from neoxjp.documents import Document, Split, read_documents
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.weights.loader import atomic_folder, read_json

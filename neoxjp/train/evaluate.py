@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from neoxjp.documents.training import Document
+from neoxjp.documents import Document
 from neoxjp.errors import ParameterError
 from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer

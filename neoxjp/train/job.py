@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from neoxjp.documents.training import named
+from neoxjp.documents import parse_weighted_path
 from neoxjp.errors import ParameterError
 from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
 from neoxjp.model.config import GPTNeoXJapaneseConfig
@@ -133,7 +133,7 @@ def _check_start(folder: Path, start: Start) -> None:
 
 def _texts(options: argparse.Namespace, vocabulary: Path, folder: Path, *, say: bool) -> tuple[list[Packed], list[float]]:
     """The texts as one packed corpus, or where they have shares one for each file; and the shares."""
-    files = [named(value) for value in options.files]
+    files = [parse_weighted_path(value) for value in options.files]
     shares = [share for _, share in files if share is not None]
     if shares and len(shares) < len(files):
         raise ParameterError("give every file a share (a.jsonl=0.7) or none of them")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neoxjp.documents.training import Document
+from neoxjp.documents import Document
 from neoxjp.errors import ParameterError
 
 UNICODE = 1_112_064  # characters that can be written

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from neoxjp.documents import training as documents
-from neoxjp.documents.training import read_documents
+from neoxjp.documents import read_documents, text_files
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Document, pack, pack_once
@@ -60,7 +59,7 @@ def test_parquet_is_read_in_batches(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"a\.parquet has no column 'body', but 'number', 'source', 'text'"):
         texts(tmp_path / "a.parquet", column="body")
     (tmp_path / "b.parquet").write_bytes(b"no such thing")
-    with pytest.raises(ParameterError, match=r"b\.parquet' is no Parquet file"):
+    with pytest.raises(ParameterError, match=r"b\.parquet' is not a Parquet file"):
         texts(tmp_path / "b.parquet")
 
 
@@ -81,7 +80,7 @@ def test_a_txt_is_one_document_or_one_a_paragraph_or_line(tmp_path: Path) -> Non
 def test_a_long_txt_comes_in_pieces_and_packs_to_the_ids_of_the_whole(
     tmp_path: Path, tiny_vocabulary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(documents, "_PIECE", 10)
+    monkeypatch.setattr(text_files, "PIECE", 10)
     whole = "吾輩は猫である。\n名前は\nまだない。" * 40 + "\n"
     (tmp_path / "a.txt").write_text(whole, encoding="utf-8")
     pieces = list(read_documents(tmp_path / "a.txt"))
@@ -94,7 +93,8 @@ def test_a_long_txt_comes_in_pieces_and_packs_to_the_ids_of_the_whole(
 
 
 def test_a_line_without_end_is_cut_rather_than_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "_PIECE", 10)
+    monkeypatch.setattr(text_files, "PIECE", 10)
+    monkeypatch.setattr(text_files, "MAX_LINE", 160)
     (tmp_path / "a.txt").write_text("猫" * 1000, encoding="utf-8")
     found = texts(tmp_path / "a.txt")
     assert "".join(found) == "猫" * 1000
@@ -103,7 +103,7 @@ def test_a_line_without_end_is_cut_rather_than_held(tmp_path: Path, monkeypatch:
 
 def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "猫"}\n{"txt": 1}\n', encoding="utf-8")
-    with pytest.raises(ParameterError, match=r"a\.jsonl, line 2: found .*not a JSON object with a field 'text'"):
+    with pytest.raises(ParameterError, match=r"a\.jsonl': line 2: the JSON object has no field 'text' \(--column"):
         texts(tmp_path / "a.jsonl")
 
 
@@ -113,7 +113,15 @@ def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path) -> None:
         ("a.pdf", b"", r"'\.pdf'.*are read from"),
         ("a", b"", r"are read from"),
         ("a.parquet.xz", b"", r"all but \.parquet"),
-        ("a.txt", "猫".encode("cp932"), r"a\.txt' is not UTF-8 \(found byte 0x94\).*iconv"),
+        (
+            "a.txt",
+            "吾輩は猫".encode() * 50 + b"\xff",
+            r"a\.txt': the file cannot be read as UTF-8 \(found byte 0xff at 600\).*iconv",
+        ),
+        ("a.txt", "骨".encode("cp932"), r"a\.txt': the encoding cannot be detected with confidence.*iconv"),
+        ("a.txt", b"\x89PNG\r\n", r"a\.txt': this is not a text file \(PNG\)"),
+        ("a.jsonl", b'{"text": "x"}\n[1]\n', r"a\.jsonl': line 2: a JSON list, not an object"),
+        ("a.jsonl", b"{oops\n", r"a\.jsonl': line 1: Expecting property name.*'\{oops'"),
         ("a.jsonl.xz", b"not compressed", r"a\.jsonl\.xz' cannot be read.*complete, and compressed as its name says"),
         ("a.txt.gz", b"not compressed", r"a\.txt\.gz' cannot be read"),
         ("a.txt.gz", gzip.compress(b"cat" * 9999, mtime=0)[:30], r"a\.txt\.gz' cannot be read.*complete"),
@@ -124,6 +132,36 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ParameterError, match=message):
         texts(tmp_path / name)
+
+
+PROSE = "吾輩は猫である。名前はまだ無い。\n" * 5
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "cp932", "euc_jp", "iso2022_jp", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.txt.gz"])
+def test_every_encoding_that_corpus_reads_is_read(tmp_path: Path, name: str, codec: str) -> None:
+    content = {"csv": f'text\n"{PROSE}"\n', "jsonl": json.dumps({"text": PROSE}, ensure_ascii=False)}.get(
+        name.split(".")[1], PROSE
+    )
+    data = content.encode(codec)
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert texts(tmp_path / name) == [PROSE]
+
+
+def test_the_encoding_can_be_chosen(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("骨".encode("cp932"))
+    assert texts(tmp_path / "a.txt", encoding="Shift_JIS") == ["骨"]
+    with pytest.raises(ParameterError, match=r"a\.txt': encoding='klingon' is not known"):
+        texts(tmp_path / "a.txt", encoding="klingon")
+
+
+@pytest.mark.parametrize("split", ["file", "line", "blank"])
+def test_every_line_end_becomes_a_newline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str) -> None:
+    for chunk in (1, 3, 1 << 18):  # also where a chunk ends between \r and \n
+        monkeypatch.setattr(text_files, "CHUNK", chunk)
+        (tmp_path / "a.txt").write_bytes("猫\r\n犬\r人\n\r\n".encode())
+        expected = {"file": ["猫\n犬\n人\n\n"], "line": ["猫", "犬", "人"], "blank": ["猫\n犬\n人"]}
+        assert texts(tmp_path / "a.txt", split=split) == expected[split]
 
 
 def test_a_file_that_is_absent_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from neoxjp.cli.main import main
-from neoxjp.documents.training import Document
+from neoxjp.documents import Document
 from neoxjp.errors import ParameterError
 from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neoxjp.cli.main import main
-from neoxjp.documents.training import Document
+from neoxjp.documents import Document
 from neoxjp.errors import ParameterError
 from neoxjp.train.ngram import UNICODE, Ngram, train_ngram, xz_bits
 from tests.support.texts import texts as japanese

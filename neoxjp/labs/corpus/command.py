@@ -56,7 +56,10 @@ def rows(corpus: Corpus) -> list[dict[str, Any]]:
     table = [row("corpus", "", key, getattr(corpus, key)) for key in ("documents", "characters", "utf8_bytes", "lost_characters")]
     for file in corpus.files:
         table += [row("file", "", file.name, file.bytes, f"{file.encoding} {file.column}".strip())]
-        table += [row("unreadable bytes", "", file.name, file.wrong_bytes), row("broken lines", "", file.name, file.broken_lines)]
+        table += [
+            row("unreadable bytes", "", file.name, file.invalid_bytes),
+            row("broken lines", "", file.name, file.broken_lines),
+        ]
     for cost in corpus.costs:
         for key in ("tokens", "characters_per_token", "byte_tokens", "byte_share", "ids_used", "vocabulary"):
             value = getattr(cost, key)
@@ -91,10 +94,10 @@ def summary(corpus: Corpus) -> str:
     lines = []
     for file in corpus.files:
         column = f", column {file.column!r}" if file.column else ""
-        lines.append(f"{file.name}: {file.bytes:,} bytes, {file.encoding} ({file.found}, {file.sure}){column}")
-        if file.wrong_bytes:
-            where = "; ".join(f"{shown} at {place}" for place, shown in file.wrong_at)
-            lines.append(f"  {counted(file.wrong_bytes, 'byte')} cannot be read: {where}")
+        lines.append(f"{file.name}: {file.bytes:,} bytes, {file.encoding} ({file.method}, {file.confidence}){column}")
+        if file.invalid_bytes:
+            where = "; ".join(f"{shown} at {place}" for place, shown in file.invalid_at)
+            lines.append(f"  {counted(file.invalid_bytes, 'byte')} cannot be read: {where}")
         if file.broken_lines:
             where = "; ".join(f"line {number}: {why}" for number, why in file.broken)
             lines.append(f"  {counted(file.broken_lines, 'line')} without a text: {where}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from neoxjp.compare import Peer
-from neoxjp.documents.text_files import PIECE, Faults, Peek, peek, read
+from neoxjp.documents import Faults, FileInfo, inspect_file, read_texts
 from neoxjp.labs.corpus.costs import Cost, Measured, measured
 from neoxjp.labs.corpus.losses import Loss, Losses
 from neoxjp.tokenizer.normalize import BLANKS, DASHES, script_of
@@ -21,6 +21,7 @@ from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 if TYPE_CHECKING:
     import numpy as np
 
+PIECE = 1 << 15  # characters that are counted at once
 RAREST = 12  # characters listed for each script
 LISTED = 40  # characters listed in all
 CODES = 0x110000
@@ -45,13 +46,13 @@ class FileFacts:
     kind: str  # "text", "csv", "jsonl"
     encoding: str  # what to call it: "Shift_JIS (CP932)"
     codec: str  # Python's name: "cp932"
-    found: str  # "chosen", "mark", "escapes", "utf-8", "weighed", "guessed"
-    sure: str  # "certain", "likely", "guess"
+    method: str  # how it was determined: "chosen", "bom", "escapes", "utf-8", "score", "charset-normalizer"
+    confidence: str  # "certain", "likely", "guess"
     column: str  # the one that was read; "" for plain text
     columns: tuple[str, ...]
     documents: int
-    wrong_bytes: int  # bytes that the encoding does not allow; each run is counted as one U+FFFD in what follows
-    wrong_at: tuple[tuple[int, str], ...]  # the first of them: offset and bytes
+    invalid_bytes: int  # bytes that the encoding does not allow; each run is counted as one U+FFFD in what follows
+    invalid_at: tuple[tuple[int, str], ...]  # the first of them: offset and bytes
     broken_lines: int  # lines or rows without a text
     broken: tuple[tuple[int, str], ...]  # the first of them: number of the line and what is wrong there
 
@@ -120,7 +121,7 @@ def analyse(
     """
     import numpy as np
 
-    plans = [peek(source.file, source.name, source.encoding) for source in sources]
+    plans = [inspect_file(source.file, source.name, source.encoding) for source in sources]
     total, before, documents = sum(plan.size for plan in plans), 0, 0
     codes = np.zeros(CODES, np.int64)
     own = measured("neoxjp", name, tokenizer)
@@ -149,15 +150,15 @@ def run(sources: Sequence[Source], tokenizer: GPTNeoXJapaneseTokenizer, others: 
     return last
 
 
-def _batches(source: Source, plan: Peek, faults: Faults) -> Iterator[tuple[list[str], int, int]]:
+def _batches(source: Source, plan: FileInfo, faults: Faults) -> Iterator[tuple[list[str], int, int]]:
     """Texts of some `PIECE` characters together, how many documents ended in them, and the bytes read so far."""
     texts: list[str] = []
     held = ended = done = 0
     filled = plan.kind != "text"  # a plain text without a character is no document
-    for part in read(source.file, source.name, plan, faults, source.column):
+    for part in read_texts(source.file, source.name, plan, faults, source.column):
         filled = filled or bool(part.text)
         ended += part.last and filled
-        done = part.read
+        done = part.bytes_read
         if part.text:
             texts.append(part.text)
             held += len(part.text)
@@ -176,20 +177,20 @@ def _count_codes(codes: "np.ndarray", texts: list[str]) -> None:
         codes[: len(counted)] += counted
 
 
-def _facts(source: Source, plan: Peek, faults: Faults, documents: int) -> FileFacts:
+def _facts(source: Source, plan: FileInfo, faults: Faults, documents: int) -> FileFacts:
     return FileFacts(
         name=Path(source.name).name,
         bytes=plan.size,
         kind=plan.kind,
-        encoding=plan.found.name,
-        codec=plan.found.encoding,
-        found=plan.found.how,
-        sure=plan.found.sure,
+        encoding=plan.encoding.name,
+        codec=plan.encoding.codec,
+        method=plan.encoding.method,
+        confidence=plan.encoding.confidence,
         column="" if plan.kind == "text" else source.column or plan.column,
         columns=plan.columns,
         documents=documents,
-        wrong_bytes=faults.wrong_bytes,
-        wrong_at=tuple(faults.wrong_at),
+        invalid_bytes=faults.invalid_bytes,
+        invalid_at=tuple(faults.invalid_at),
         broken_lines=faults.broken_lines,
         broken=tuple(faults.broken),
     )

@@ -16,8 +16,7 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.compare import Peer, offers, open_peer
-from neoxjp.documents import encodings
-from neoxjp.documents import text_files as textfiles
+from neoxjp.documents import CHOICES, inspect_file, preview
 from neoxjp.errors import NeoxjpError, ParameterError, QueueFull
 from neoxjp.hub.local import bundled_path
 from neoxjp.labs.common import html as render
@@ -94,7 +93,7 @@ def build(playground: Playground) -> Corpus:
                 elem_id="k-column",
                 min_width=200,
             )
-            codes = [(label("k_auto"), ""), *((encodings.NAMES[name], name) for name in encodings.CHOICES)]
+            codes = [(label("k_auto"), ""), *((name, codec) for codec, name in CHOICES.items())]
             encoding = gr.Dropdown(
                 codes, value="", label=label("k_encoding"), info=label("k_encoding_info"), elem_id="k-encoding", min_width=200
             )
@@ -274,11 +273,10 @@ def look_of(given: str, encoding: str, say: Words) -> tuple[Any, ...]:
     """What a file is, before it is counted: its encoding and first characters as HTML, and its columns to choose from."""
     key, name = read_given(given)
     with uploads.door.using(key) as file:
-        plan = textfiles.peek(file, name, encoding)  # type: ignore[arg-type]
-        file.seek(0)
-        begins = next((text for text, _ in textfiles.decoded(file, plan.found.encoding, textfiles.Faults())), "")  # type: ignore[arg-type]
-    sure = "chosen" if encoding else plan.found.sure
-    drawn = render_corpus.found_note(plan.found.name, sure, plan.columns, begins[:BEGINS], say)
+        plan = inspect_file(file, name, encoding)  # type: ignore[arg-type]
+        begins = preview(file, plan.encoding, BEGINS)  # type: ignore[arg-type]
+    sure = "chosen" if encoding else plan.encoding.confidence
+    drawn = render_corpus.found_note(plan.encoding.name, sure, plan.columns, begins, say)
     return drawn, gr.Dropdown(list(plan.columns), value=plan.column or None)
 
 

@@ -50,13 +50,13 @@ def progress(message: str, share: float | None = None) -> str:
 
 def file(facts: FileFacts, say: Words) -> str:
     """Name, encoding and kind of a file, and a sentence for each thing that could not be read."""
-    sure = say("k_sure_chosen" if facts.found == "chosen" else f"k_sure_{facts.sure}")
+    sure = say("k_sure_chosen" if facts.method == "chosen" else f"k_sure_{facts.confidence}")
     kind = say(f"k_kind_{facts.kind}", column=facts.column)
     line = " · ".join([facts.name, size(facts.bytes), say("k_found", encoding=facts.encoding, sure=sure), kind])
     told = f'<p class="k-file">{visible(line).replace(_BLANK, " ")}</p>'
-    if facts.wrong_bytes:
-        where = ", ".join(f"{place:,} ({shown})" for place, shown in facts.wrong_at)
-        told += notice(say("k_wrong_bytes", n=f"{facts.wrong_bytes:,}", where=where), "error")
+    if facts.invalid_bytes:
+        where = ", ".join(f"{place:,} ({shown})" for place, shown in facts.invalid_at)
+        told += notice(say("k_wrong_bytes", n=f"{facts.invalid_bytes:,}", where=where), "error")
     if facts.broken_lines:
         where = " ".join(say("k_line", n=f"{number:,}", why=why[:BROKEN_SHOWN]) for number, why in facts.broken)
         told += notice(say("k_broken", n=f"{facts.broken_lines:,}", where=where), "error")

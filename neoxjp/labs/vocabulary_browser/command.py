@@ -65,7 +65,7 @@ def _difference(options: argparse.Namespace, tokenizer: "GPTNeoXJapaneseTokenize
 
 
 def _texts(files: list[Path], column: str) -> Iterator[str]:
-    from neoxjp.documents.training import read_documents
+    from neoxjp.documents import read_documents
 
     return (document.text for path in files for document in read_documents(path, column=column))
 

@@ -115,7 +115,7 @@ def test_scripts_and_rare_characters_have_code_points(tokenizer: GPTNeoXJapanese
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl"])
 def test_nothing_is_counted_as_nothing(tokenizer: GPTNeoXJapaneseTokenizer, name: str) -> None:
     if name == "a.csv":
-        with pytest.raises(ParameterError, match="holds no text"):
+        with pytest.raises(ParameterError, match="has no text"):
             run([Source(name, io.BytesIO())], tokenizer)
         return
     found = run([Source(name, io.BytesIO())], tokenizer)
@@ -179,8 +179,8 @@ def test_the_command_prints_a_summary(capsys: pytest.CaptureFixture[str], tmp_pa
 @pytest.mark.parametrize(
     ("name", "content", "options", "message"),
     [
-        ("a.png", b"\x89PNG\r\n", (), "no text file"),
-        ("a.csv", b"a,b\n1,2\n", ("--column", "c"), "no column 'c'; it has: 'a', 'b'"),
+        ("a.png", b"\x89PNG\r\n", (), "not a text file"),
+        ("a.csv", b"a,b\n1,2\n", ("--column", "c"), "no column 'c'; its columns: 'a', 'b'"),
         ("a.txt", b"x", ("--encoding", "klingon"), "not known"),
         ("a.txt", b"x", ("--tokenizer", "nobody"), "nobody"),
     ],
