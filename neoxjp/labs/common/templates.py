@@ -7,14 +7,16 @@ sentence in the visitor's language (`labs/<feature>/strings.py`). A macro that n
 '<p class="heat-scale">…</p>'
 """
 
+import json
 from collections.abc import Callable
 from functools import cache
+from html import escape
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from neoxjp.labs.common.html import data, visible, whole
+from neoxjp.labs.common.glyphs import glyphs, whole
 
 Words = Callable[..., str]
 
@@ -49,6 +51,17 @@ def environment() -> Environment:
         "commas": lambda number: f"{number:,}",
     }
     return made
+
+
+def visible(text: str) -> str:
+    """Escaped text with pale signs for blanks, newlines and tabs, and names for invisible and direction controls."""
+    shown = ((escape(sign), pale) for sign, pale in glyphs(text))
+    return "".join(f'<i class="blank">{sign}</i>' if pale else sign for sign, pale in shown)
+
+
+def data(value: object) -> str:
+    """JSON for a `data-` attribute, not escaped."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _finalize(value: Any) -> Any:
