@@ -7,6 +7,7 @@ tokenizer is there first, the model later, and an old model stays until the new 
 import gc
 import logging
 import threading
+import time
 import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Need = Literal["vocabulary", "model"]
+POLL_SECONDS = 0.1  # between two looks at a load that is waited for
 THREADS = 100  # of the web server; a visitor who waits or whose text streams holds one
 
 
@@ -173,6 +176,23 @@ class Playground:
         if self._compat is None or self._compat[0] is not ours:
             self._compat = (ours, type(ours)(*ours.vocabulary.files, compat="transformers"))
         return self._compat[1]
+
+    def wait_for(self, needed: Need | None, seconds: float) -> None:
+        """Return when a vocabulary or a model is there; one that is being loaded is waited for, at most so many seconds.
+
+        Raises:
+            NotReady: it is still being loaded then, or nothing is loaded and nothing is being loaded.
+        """
+        end = time.monotonic() + seconds
+        while needed is not None:
+            busy = self.progress.busy  # before the look: a load may end in between
+            try:
+                _ = self.ready if needed == "model" else self.tokenizer
+                return
+            except NotReady:
+                if not busy or time.monotonic() > end:
+                    raise
+            time.sleep(POLL_SECONDS)
 
     @property
     def ready(self) -> Loaded:

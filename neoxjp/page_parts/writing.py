@@ -289,14 +289,17 @@ def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
     return steps
 
 
-def room(playground: Playground, loaded: Loaded, there: int, wanted: int, cut: bool) -> tuple[int, bool]:
+def room(playground: Playground, loaded: Loaded, there: int, wanted: int | None, cut: bool) -> tuple[int, bool]:
     """How many new tokens there will be behind the `there` ids, and whether the context ends before the `wanted` length.
+
+    wanted: None: until the context is full.
 
     Raises:
         PromptTooLong: not even one.
     """
     assert loaded.model is not None
     context = loaded.model.config.max_position_embeddings
+    wanted = context if wanted is None else wanted
     wanted = min(wanted, playground.limits.new_tokens or wanted)
     if cut:
         return max(1, min(wanted, context // 2)), False

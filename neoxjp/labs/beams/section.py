@@ -1,7 +1,7 @@
 """Section of the generation lab: beam search as a tree."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -11,7 +11,7 @@ from neoxjp.labs.beams import view as render_beams
 from neoxjp.labs.beams.records import MOST_BEAMS, MOST_NEW
 from neoxjp.labs.beams.strings import both, label, strings, words
 from neoxjp.labs.common import html as render
-from neoxjp.page_parts.answers import check_length, expected, guarded
+from neoxjp.page_parts.answers import check_length, guarded
 from neoxjp.page_parts.events import latest
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
@@ -94,29 +94,6 @@ def connect(section: Beams, playground: Playground, tab: "GenerateTab", due: gr.
     searched = section.go.click(search, asked, [section.line, section.view, section.of], **queued)
     searched.then(told, [tab.prompt, section.of], section.line, **quiet)  # the opening may have changed meanwhile
     latest([due.change, tab.prompt.change], told, [tab.prompt, section.of], section.line)
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's action as API: /beams."""
-    grown = grower(playground)
-
-    def beams(prompt: str, num_beams: int = 4, max_new_tokens: int = 10, length_penalty: float = 1.0) -> dict[str, Any]:
-        """Search the likeliest continuation with beams, and tell all that was weighed on the way.
-
-        Args:
-            prompt: What to go on from; empty: the model begins by itself.
-            num_beams: So many texts are kept at each step, 2 to 6.
-            max_new_tokens: How many tokens a text may have, 1 to 20.
-            length_penalty: A finished text's score is its log probability ÷ length ^ this, -2 to 4.
-
-        Returns:
-            prompt_ids, nodes (step, parent, id, text, logprob, score and penalised in nats, fate, died), hypotheses (node, ids,
-            text, score, penalised, end), best first, and over ("length" or "settled").
-        """
-        found = asdict(tree_of(playground, grown, prompt, num_beams, max_new_tokens, length_penalty))
-        return {name: found[name] for name in ("prompt_ids", "nodes", "hypotheses", "over")}
-
-    gr.api(expected(beams), api_name="beams", concurrency_limit=1)
 
 
 # ---------------------------------------------------------------- what the handlers do

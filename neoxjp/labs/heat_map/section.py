@@ -1,7 +1,7 @@
 """Section of the generation lab: a text coloured by what the model expected, and two texts against each other."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -13,7 +13,7 @@ from neoxjp.labs.heat_map.records import Heat as Record
 from neoxjp.labs.heat_map.records import Pair, heat_of_steps, pair_of, spans_of
 from neoxjp.labs.heat_map.strings import both, label, strings, words
 from neoxjp.labs.heat_map.view import MEASURES, Measure
-from neoxjp.page_parts.answers import check_length, expected, guarded
+from neoxjp.page_parts.answers import check_length, guarded
 from neoxjp.page_parts.events import latest
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Loaded, Playground
@@ -152,45 +152,6 @@ def connect(section: Heat, playground: Playground, tab: "GenerateTab", due: gr.N
     gr.on([section.compare.click, section.first.submit, section.second.submit], show_pair, fields, section.pair, **queued)
     for name, chip in section.examples.items():
         chip.click(lambda name=name: PAIRS[name], None, fields, **quiet).then(show_pair, fields, section.pair, **queued)
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's actions as API: /heat and /compare_texts."""
-    scored = scorer(playground)
-
-    def heat(text: str = "", ids: list[int] | None = None) -> dict[str, Any]:
-        """Say how surprised the model is by a text, piece by piece and in sum.
-
-        Args:
-            text: The text; the model reads it behind its beginning-of-text token.
-            ids: Or the ids of a text as they are, with nothing before them: the first piece is then not scored.
-
-        Returns:
-            text, pieces (start, end, surface, ids, logprob and entropy in nats, bits, rank), tokens, characters, bits,
-            bits_per_character, perplexity_per_token, perplexity_per_character, surprising (places of the pieces with most bits).
-        """
-        if ids is not None:
-            if text:
-                raise ParameterError("text and ids were both given: give one of the two")
-            return asdict(heat_of_written(playground, scored, ids))
-        return asdict(heat_of_text(playground, scored, text))
-
-    def compare_texts(first: str, second: str) -> dict[str, Any]:
-        """Say which of two texts the model finds likelier, by how many bits, and where: a minimal pair.
-
-        Args:
-            first: A text.
-            second: Another.
-
-        Returns:
-            first and second (records as /heat gives), same_ids, likelier ("first", "second" or null), difference (bits of the
-            first less those of the second), likelier_per_character, stretches (kind, first, second, first_text, second_text,
-            first_bits, second_bits, difference).
-        """
-        return asdict(compared(playground, scored, first, second))
-
-    gr.api(expected(heat), api_name="heat", concurrency_limit=1)
-    gr.api(expected(compare_texts), api_name="compare_texts", concurrency_limit=1)
 
 
 # ---------------------------------------------------------------- what the handlers do

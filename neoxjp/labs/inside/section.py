@@ -1,7 +1,7 @@
 """Section of the generation lab: the guess after each layer, and what a head of attention looks at."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.inside import view as render_inside
 from neoxjp.labs.inside.strings import both, label, strings
-from neoxjp.page_parts.answers import check_length, expected, guarded, message_of, whole_numbers
+from neoxjp.page_parts.answers import check_length, guarded, message_of
 from neoxjp.page_parts.events import latest
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
@@ -141,44 +141,6 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         looked.then(*now, **quiet)  # the text may have changed meanwhile
     latest([due.change], ranges, [section.layer, section.head], [section.layer, section.head])
     latest([due.change, tab.prompt.change], *now)
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's actions as API: /lens and /attention."""
-    lensed, attended = looker(playground)
-
-    def lens(text: str, at: int = -1, top: int = 5) -> dict[str, Any]:
-        """Tell the model's guess of the next token after each layer (the logit lens).
-
-        Args:
-            text: The text, read as it stands, with nothing before it; at most 512 tokens.
-            at: What follows this token is guessed, counted from 0; -1 is the last.
-            top: So many guesses a layer, 1 to 20.
-
-        Returns:
-            ids, texts, at, next_id, layers (layers, top, entropy and divergence in nats, answer_rank, next_rank, next_logprob):
-            the first is the embedding alone, the last the model's own answer.
-        """
-        whole_numbers(at=at, top=top)
-        return asdict(lensed(_encoded(playground, text), at, min(top, MOST_GUESSES)))
-
-    def attention(text: str, layer: int, head: int, at: int | None = None) -> dict[str, Any]:
-        """Tell the weights of one head of attention over a text.
-
-        Args:
-            text: The text, read as it stands, with nothing before it; at most 512 tokens.
-            layer: Counted from 0.
-            head: Counted from 0.
-            at: The weights of this token alone, counted from 0; -1 is the last; left out, of all tokens.
-
-        Returns:
-            ids, texts, layer, head, layers, heads, positions, weights (of each position, on itself and all before it).
-        """
-        whole_numbers(layer=layer, head=head, at=0 if at is None else at)
-        return asdict(attended(_encoded(playground, text), layer, head, at))
-
-    gr.api(expected(lens), api_name="lens", concurrency_limit=1)
-    gr.api(expected(attention), api_name="attention", concurrency_limit=1)
 
 
 # ---------------------------------------------------------------- what the handlers do

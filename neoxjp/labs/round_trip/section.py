@@ -1,6 +1,6 @@
 """Section of the tokenizer lab: what a text loses on its way to ids and back, and what normalising it first would change."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -11,13 +11,12 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.round_trip import records as lab
 from neoxjp.labs.round_trip import view as render_roundtrip
 from neoxjp.labs.round_trip.strings import both, label, words
-from neoxjp.page_parts.answers import check_length, expected, message_of
+from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
 LONGEST = 100_000  # characters of a text that the section looks at
-SENT = 20_000  # characters of a text of which /roundtrip tells all differences at once
 
 
 @dataclass(frozen=True)
@@ -78,29 +77,6 @@ def connect(section: Roundtrip, playground: Playground, text: gr.Textbox, due: g
             return gr.skip(), gr.skip()  # the section says why already
 
     section.use.click(use, asked, [text, section.normalization], **silent)
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's action as API: /roundtrip."""
-
-    def roundtrip(text: str, compat: bool = False, normalize: str = "none") -> dict[str, Any]:
-        """Encode a text, decode it again, and tell every difference with its reason.
-
-        Args:
-            text: The text.
-            compat: True: as the transformers library does it, with the losses that only it has.
-            normalize: What is done to the text first: "none", "nfc", "nfkc", or "clean" (do_clean_text: URLs, dates, prices
-                become tags).
-
-        Returns:
-            "effect": what normalising did: text, replacements (start, end, was, became), characters, tokens_before, tokens_after,
-            changed_before, changed_after. "roundtrip" of the normalised text: text, decoded, tokens, characters, changed,
-            differences (start, end, was, became, reason, ids, changed) and totals by reason.
-        """
-        check_length(playground, text, min(SENT, playground.limits.characters))
-        return asdict(lab.normalised(_tokenizer(playground, compat), text, normalize))  # type: ignore[arg-type]
-
-    gr.api(expected(roundtrip), api_name="roundtrip", queue=False, concurrency_limit=None)
 
 
 # ---------------------------------------------------------------- what the handlers show

@@ -1,4 +1,4 @@
-"""Rules of the section "heat map", without a browser: its handlers, /heat and /compare_texts, against the records."""
+"""Rules of the section "heat map", without a browser: its handlers, /heat_map and /compare_texts, against the records."""
 
 import html
 import math
@@ -225,10 +225,10 @@ def plain(record: Any) -> Any:
 
 def test_heat_answers_with_the_record(client: Any, playground: Playground) -> None:
     loaded = playground.ready
-    answer = client.predict(text=TEXT, api_name="/heat")
+    answer = client.predict(text=TEXT, api_name="/heat_map")
     assert answer == near(plain(asdict(records.heat(loaded.model, loaded.tokenizer, TEXT))))
     ids = loaded.tokenizer.encode("東京都")
-    by_ids = client.predict(ids=ids, api_name="/heat")
+    by_ids = client.predict(ids=ids, api_name="/heat_map")
     assert by_ids == near(plain(asdict(records.heat_of_ids(loaded.model, loaded.tokenizer, ids))))
 
 
@@ -250,4 +250,4 @@ def test_compare_texts_answers_with_the_record(client: Any, playground: Playgrou
 )
 def test_heat_refuses_what_it_cannot_answer(client: Any, given: dict[str, Any], message: str) -> None:
     with pytest.raises(Exception, match=message):
-        client.predict(**given, api_name="/heat")
+        client.predict(**given, api_name="/heat_map")

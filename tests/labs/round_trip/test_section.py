@@ -1,4 +1,4 @@
-"""Rules of the section "round trip", without a browser: its handlers, the endpoint /roundtrip and the command."""
+"""Rules of the section "round trip", without a browser: its handlers, the endpoint /round_trip and the command."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from neoxjp.cli.main import main
 from neoxjp.labs.round_trip import section as roundtrip
 from neoxjp.labs.round_trip import view as render_roundtrip
+from neoxjp.labs.round_trip.endpoints import SENT
 from neoxjp.labs.round_trip.records import REASONS
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground
 from neoxjp.page_parts.strings import words
@@ -131,7 +132,7 @@ def client(page_url: str) -> Any:
 
 
 def test_roundtrip_answers_with_the_records(client: Any) -> None:
-    answer = client.predict(text="慶應—é", api_name="/roundtrip")
+    answer = client.predict(text="慶應—é", api_name="/round_trip")
     assert answer["roundtrip"]["decoded"] == "慶応ーé"
     assert [found["reason"] for found in answer["roundtrip"]["differences"]] == ["variant", "dash"]
     assert answer["roundtrip"]["totals"] == {
@@ -142,7 +143,7 @@ def test_roundtrip_answers_with_the_records(client: Any) -> None:
 
 
 def test_roundtrip_takes_a_normalisation_and_compat(client: Any, playground: Playground) -> None:
-    answer = client.predict(text="ｱé", normalize="nfkc", compat=True, api_name="/roundtrip")
+    answer = client.predict(text="ｱé", normalize="nfkc", compat=True, api_name="/round_trip")
     assert answer["effect"]["text"] == "アé"
     assert answer["roundtrip"]["text"] == "アé"
     assert answer["roundtrip"]["decoded"] == playground.compat().decode(playground.compat().encode("アé"))
@@ -152,13 +153,13 @@ def test_roundtrip_takes_a_normalisation_and_compat(client: Any, playground: Pla
     ("given", "message"),
     [
         ({"text": "犬", "normalize": "nfd"}, "choose one of 'none', 'nfc', 'nfkc', 'clean'"),
-        ({"text": "犬" * (roundtrip.SENT + 1)}, "20,001"),
+        ({"text": "犬" * (SENT + 1)}, "20,001"),
         ({"text": None}, "expected a string"),
     ],
 )
 def test_roundtrip_refuses_what_it_cannot_answer(client: Any, given: dict[str, Any], message: str) -> None:
     with pytest.raises(Exception, match=message):
-        client.predict(**given, api_name="/roundtrip")
+        client.predict(**given, api_name="/round_trip")
 
 
 def test_the_command_prints_the_text_and_its_losses(tiny_vocabulary: Path, capsys: Any) -> None:
@@ -177,4 +178,4 @@ def test_the_command_normalises_first_where_asked(tiny_vocabulary: Path, capsys:
 
 def test_the_command_prints_the_same_record_as_the_api(tiny_vocabulary: Path, capsys: Any, client: Any) -> None:
     assert main(["roundtrip", "ｱ\u3000é", "--normalize", "nfkc", "--json", "--model", str(tiny_vocabulary)]) == 0
-    assert json.loads(capsys.readouterr().out) == client.predict(text="ｱ\u3000é", normalize="nfkc", api_name="/roundtrip")
+    assert json.loads(capsys.readouterr().out) == client.predict(text="ｱ\u3000é", normalize="nfkc", api_name="/round_trip")
