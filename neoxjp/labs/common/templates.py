@@ -3,8 +3,8 @@
 A feature's `view.html` is a file of macros, one for each part that the page shows. In every macro `t(key, **values)` is the
 sentence in the visitor's language (`labs/<feature>/strings.py`). A macro that needs markup of its own making takes a `Markup`.
 
->>> render("labs/heat_map/view.html", "scale", t, steps=steps)
-'<p class="heat-scale">…</p>'
+>>> render("labs/common/macros.html", "notice", t, sentence="1 < 2")
+'<p class="notice info" role="status">1 &lt; 2</p>'
 """
 
 import json
