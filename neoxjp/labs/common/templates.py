@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from neoxjp.labs.common.glyphs import glyphs, whole
+from neoxjp.labs.common.measures import percent
 
 Words = Callable[..., str]
 
@@ -49,6 +50,7 @@ def environment() -> Environment:
         "visible": lambda text: Markup(visible(text)),  # blanks, controls and direction marks as pale signs
         "json": data,  # for a data- attribute: `data-words="{{ words|json }}"`
         "commas": lambda number: f"{number:,}",
+        "percent": percent,
     }
     return made
 

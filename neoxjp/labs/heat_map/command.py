@@ -15,7 +15,7 @@ from neoxjp.labs.common.terminal import emit, load_model, model_arguments, read_
 from neoxjp.labs.replay import command as replay_commands
 
 if TYPE_CHECKING:
-    from neoxjp.labs.beams.records import Node, Tree
+    from neoxjp.labs.beams.records import BeamTree, Node
     from neoxjp.labs.heat_map.records import Pair
     from neoxjp.labs.inside.records import Lens
 
@@ -33,7 +33,7 @@ def add_commands(commands: Any, under: str) -> None:
     )
     lens.add_argument("--top", type=int, default=5, metavar="K", help="guesses a layer (default 5)")
 
-    beams = _added(commands, under, "beams", beams_command, "show a beam search: what was weighed, and what became of it")
+    beams = _added(commands, under, "beams", beams_command, "show a beam search: what was weighed, and its outcome")
     beams.add_argument("--beams", type=int, default=4, metavar="N", help="texts kept in sight, 2 to 6 (default 4)")
     beams.add_argument("--new", type=int, default=10, metavar="N", help="most tokens to write, 1 to 20 (default 10)")
     beams.add_argument(
@@ -157,10 +157,10 @@ def seen(found: "Lens") -> Iterator[str]:
 
 
 def beams_command(options: argparse.Namespace) -> None:
-    """Every continuation of every step with its scores and what became of it, then the finished texts."""
-    from neoxjp.labs.beams.records import MOST_BEAMS, MOST_NEW, grow
+    """Every continuation of every step with its scores and its outcome, then the finished texts."""
+    from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, beam_tree
 
-    for name, value, (low, high) in (("--beams", options.beams, MOST_BEAMS), ("--new", options.new, MOST_NEW)):
+    for name, value, (low, high) in (("--beams", options.beams, NUM_BEAMS), ("--new", options.new, NEW_TOKENS)):
         if not low <= value <= high:
             raise ParameterError(
                 f"{name} {value}: this command takes {low} to {high}, since it prints every text that it weighs; for the best "
@@ -168,7 +168,7 @@ def beams_command(options: argparse.Namespace) -> None:
             )
     text = read_text(options.text)
     model, tokenizer = load_model(options)
-    tree = grow(
+    tree = beam_tree(
         model,
         tokenizer,
         tokenizer.encode(text),
@@ -179,7 +179,7 @@ def beams_command(options: argparse.Namespace) -> None:
     emit(asdict(tree)) if options.json else print(*grown(tree, tokenizer), sep="\n")
 
 
-def grown(tree: "Tree", tokenizer: Any) -> Iterator[str]:
+def grown(tree: "BeamTree", tokenizer: Any) -> Iterator[str]:
     """Step by step, then the finished texts."""
     paths: list[list[int]] = []
     step = 0
@@ -188,16 +188,16 @@ def grown(tree: "Tree", tokenizer: Any) -> Iterator[str]:
         if node.step != step:
             step = node.step
             yield f"step {step}"
-            yield f"{'nats':>10} {'penalised':>10}"
-        yield f"{node.score:>10.3f} {node.penalised:>10.3f}  {_fate(node):<22} {tokenizer.decode(paths[-1])!r}"
-    yield f"finished ({'no text may be longer' if tree.over == 'length' else 'no running text would beat them'}), best first"
+            yield f"{'nats':>10} {'score':>10}"
+        yield f"{node.total:>10.3f} {node.score:>10.3f}  {_outcome(node):<22} {tokenizer.decode(paths[-1])!r}"
+    yield f"finished ({'no text may be longer' if tree.stopped == 'length' else 'no running text would beat them'}), best first"
     for hypothesis in tree.hypotheses:
-        yield f"{hypothesis.score:>10.3f} {hypothesis.penalised:>10.3f}  {hypothesis.end:<22} {hypothesis.text!r}"
+        yield f"{hypothesis.total:>10.3f} {hypothesis.score:>10.3f}  {hypothesis.finish:<22} {hypothesis.text!r}"
 
 
-def _fate(node: "Node") -> str:
-    """ "> runs on, lost at 7", "■ finished", …: a mark and a word."""
-    lost = f", lost at {node.died}" if node.died is not None and node.died > node.step else ""
-    marks = {"followed": "> runs on", "died": "> runs on", "stopped": "> still ran", "finished": "■ finished"}
-    marks |= {"outdone": "□ outdone", "dropped": "· dropped"}
-    return marks[node.fate] + lost
+def _outcome(node: "Node") -> str:
+    """ "> kept, pruned at 7", "■ finished", …: a mark and a word."""
+    pruned = f", pruned at {node.pruned_at}" if node.pruned_at is not None and node.pruned_at > node.step else ""
+    marks = {"continued": "> kept", "dead_end": "> kept", "unfinished": "> unfinished", "finished": "■ finished"}
+    marks |= {"outscored": "□ outscored", "pruned": "· pruned"}
+    return marks[node.outcome] + pruned
