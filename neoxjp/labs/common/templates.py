@@ -8,6 +8,7 @@ sentence in the visitor's language (`labs/<feature>/strings.py`). A macro that n
 """
 
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from html import escape
@@ -47,7 +48,7 @@ def environment() -> Environment:
         finalize=_finalize,
     )
     made.filters |= {
-        "visible": lambda text: Markup(visible(text)),  # blanks, controls and direction marks as pale signs
+        "visible": _visible,
         "json": data,  # for a data- attribute: `data-words="{{ words|json }}"`
         "commas": lambda number: f"{number:,}",
         "percent": percent,
@@ -55,8 +56,13 @@ def environment() -> Environment:
     return made
 
 
-def visible(text: str) -> str:
-    """Escaped text with pale signs for blanks, newlines and tabs, and names for invisible and direction controls."""
+def visible(text: str, *, breaks: bool = False) -> str:
+    """Escaped text with pale signs for blanks, newlines and tabs, and names for invisible and direction controls.
+
+    `breaks`: the line breaks after each sign for a newline.
+    """
+    if breaks:
+        return "<br>".join(visible(line) for line in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text))
     shown = ((escape(sign), pale) for sign, pale in glyphs(text))
     return "".join(f'<i class="blank">{sign}</i>' if pale else sign for sign, pale in shown)
 
@@ -64,6 +70,10 @@ def visible(text: str) -> str:
 def data(value: object) -> str:
     """JSON for a `data-` attribute, not escaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _visible(text: str, breaks: bool = False) -> Markup:
+    return Markup(visible(text, breaks=breaks))
 
 
 def _finalize(value: Any) -> Any:
