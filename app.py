@@ -3,9 +3,9 @@
 import argparse
 import os
 
+from neoxjp.hub import bundled_path
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.ui.page import build, launch
-from neoxjp.weights.loader import bundled_path
 
 
 def options() -> argparse.Namespace:

@@ -18,7 +18,7 @@ from typing import Any
 
 from neoxjp.bench.common import Report, Row, rounds, timed
 from neoxjp.errors import ParameterError
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 
 SHORT = "人とAIが協調するためには、"  # 14 characters
 TIMES = 200  # so often a short text is encoded in a round
@@ -33,9 +33,7 @@ def command(options: argparse.Namespace) -> None:
 
 def table(options: argparse.Namespace) -> Report:
     """The table. Raises ParameterError for a file that cannot be read and for a peer that is not there."""
-    from neoxjp.tokenizer.normalize import normalise
-    from neoxjp.tokenizer.segment import cut
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, cut, normalize_text
 
     text = _text(options.file, options.megabytes)
     size = len(text.encode()) / 1e6
@@ -50,7 +48,7 @@ def table(options: argparse.Namespace) -> Report:
     part = "".join(text[at : at + 5000] for at in rest)  # the slow ones read so much of it
 
     def dictionary(text: str) -> list[int]:
-        return cut(normalise(text, ours._emoji), ours.vocabulary)[0]
+        return cut(normalize_text(text, ours._emoji), ours.vocabulary)[0]
 
     def rate(encode: Encode, text: str) -> Callable[[], float]:
         return lambda: len(text.encode()) / 1e6 / timed(lambda: encode(text))

@@ -113,7 +113,7 @@ def _formats_option(parser: argparse.ArgumentParser, formats: str) -> None:
 def _run(name: str, options: argparse.Namespace) -> None:
     import torch
 
-    from neoxjp.engine.threads import heed_quota
+    from neoxjp.engine import heed_quota
 
     heed_quota()
     if options.threads is not None:

@@ -23,7 +23,7 @@ def add_commands(commands: Any, under: str) -> None:
 def export_command(options: argparse.Namespace) -> None:
     """Write the folder and name its files."""
     from neoxjp.export.folder import export
-    from neoxjp.weights.loader import resolve_model
+    from neoxjp.hub import resolve_model
 
     folder = resolve_model(options.folder, revision=options.revision, local_files_only=options.offline)
     files = export(folder, options.out, options.to, options.type)

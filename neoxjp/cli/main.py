@@ -121,9 +121,9 @@ def _command(commands: Any, name: str, function: Any, help_text: str) -> argpars
 
 def generate_command(options: argparse.Namespace) -> None:
     """Stream the continuation to standard output; counts and speed go to standard error."""
-    from neoxjp.engine.engine import Engine
+    from neoxjp.engine import Engine
     from neoxjp.labs.replay.records import capture
-    from neoxjp.sampling.sampler import SamplingParams
+    from neoxjp.sampling import SamplingParams
 
     text = read_text(options.text)
     params = SamplingParams(
@@ -225,7 +225,7 @@ def tokenize_command(options: argparse.Namespace) -> None:
 
 def tokenize_files(options: argparse.Namespace) -> None:
     """Encode files in constant memory; with a progress bar on a terminal, and what was done at the end."""
-    from neoxjp.tokenizer.streaming import encode_files
+    from neoxjp.tokenizer import encode_files
 
     if options.text is not None or options.decode:
         raise ParameterError("--file encodes files: it takes neither a text nor --decode")
@@ -260,7 +260,7 @@ def parse_ids(text: str) -> list[int]:
 
 
 def convert_command(options: argparse.Namespace) -> None:
-    from neoxjp.weights.loader import convert
+    from neoxjp.weights import convert
 
     folder = convert(options.folder, out=options.out)
     emit({"folder": str(folder)}) if options.json else print(f"wrote {folder}")

@@ -112,7 +112,7 @@ def train_command(options: argparse.Namespace) -> None:
     """Pack the texts, train or go on, write the model and the plot."""
     from accelerate import PartialState
 
-    from neoxjp.engine.threads import heed_quota
+    from neoxjp.engine import heed_quota
     from neoxjp.train.job import run_job
 
     heed_quota()
@@ -130,9 +130,9 @@ def _cuda() -> bool:
 
 def evaluate_command(options: argparse.Namespace) -> None:
     """Bits per character, perplexity a token, and how often the next token was the first or among the first five guesses."""
-    from neoxjp.engine.threads import heed_quota
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.engine import heed_quota
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
     from neoxjp.train.evaluate import bits_per_character
     from neoxjp.train.ngram import baselines, train_ngram
 

@@ -72,8 +72,8 @@ def _pack(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from neoxjp.model.config import GPTNeoXJapaneseConfig
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.model import GPTNeoXJapaneseConfig
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
     from neoxjp.train.corpus import open_packed
     from neoxjp.train.loop import TrainSettings, fresh_model, print_progress, train
 

@@ -72,7 +72,7 @@ def unstable(text: str) -> str:
     return "".join(dict.fromkeys(c for c in text if "\uf900" <= c <= "\ufaff" and unicodedata.normalize("NFC", c) != c))
 
 
-def pairs() -> list[tuple[str, str, bool]]:
+def kanji_pairs() -> list[tuple[str, str, bool]]:
     """(old form, new form, whether the new form is also written as this old one), from kanji_forms.tsv: ("國", "国", True)."""
     text = (files("neoxjp.japanese") / "kanji_forms.tsv").read_text(encoding="utf-8")
     rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
@@ -82,7 +82,7 @@ def pairs() -> list[tuple[str, str, bool]]:
 @cache
 def _tables() -> dict[Form, dict[int, str]]:
     """Both directions for str.translate."""
-    to_old = {ord(new): old for old, new, both_ways in pairs() if both_ways}
-    to_new = {ord(old): new for old, new, _ in pairs() if old not in _OFFICIAL}
+    to_old = {ord(new): old for old, new, both_ways in kanji_pairs() if both_ways}
+    to_new = {ord(old): new for old, new, _ in kanji_pairs() if old not in _OFFICIAL}
     to_new |= {ord(a): b for b, many in _MANY.items() for a in many}
     return {"old_kanji": to_old, "new_kanji": to_new}

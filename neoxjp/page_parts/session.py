@@ -13,16 +13,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from neoxjp.engine.threads import heed_quota
+from neoxjp.engine import heed_quota
 from neoxjp.errors import NeoxjpError
-from neoxjp.hub.local import bundled_path
-from neoxjp.model.memory import check_room, cpu_dtype, free_memory
+from neoxjp.hub import bundled_path
+from neoxjp.model import check_room, cpu_dtype, free_memory
 
 if TYPE_CHECKING:
-    from neoxjp.engine.engine import Engine
-    from neoxjp.engine.logits_cache import Logits
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.engine import Engine, Logits
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class Choice:
 
 
 def _nothing_kept() -> "Logits":
-    from neoxjp.engine.logits_cache import Logits
+    from neoxjp.engine import Logits
 
     return Logits()
 
@@ -253,7 +252,7 @@ class Playground:
 
     def _read(self, choice: Choice) -> Loaded:
         """Vocabulary, then weights, then the engine. Where nothing was loaded, the vocabulary is used while weights are read."""
-        from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+        from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
         self.progress = Progress("vocabulary", choice.name)
         hub: dict[str, Any] = {"revision": choice.revision, "local_files_only": choice.offline}
@@ -267,9 +266,10 @@ class Playground:
     def _read_model(self, choice: Choice, hub: dict[str, Any]) -> "tuple[GPTNeoXJapaneseForCausalLM, Path]":
         import torch
 
-        from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-        from neoxjp.quantization.pack import parse_quantization
-        from neoxjp.weights.loader import parse_dtype, resolve_model
+        from neoxjp.hub import resolve_model
+        from neoxjp.model import GPTNeoXJapaneseForCausalLM
+        from neoxjp.quantization import parse_quantization
+        from neoxjp.weights import parse_dtype
 
         def on_bytes(done: int, total: int) -> None:
             self.progress = replace(self.progress, done=done, total=total)
@@ -290,7 +290,7 @@ class Playground:
         return model, folder
 
     def _start_engine(self, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> "Engine":
-        from neoxjp.engine.engine import Engine
+        from neoxjp.engine import Engine
 
         free, context = free_memory(str(model.device)), model.config.max_position_embeddings
         if self.public:

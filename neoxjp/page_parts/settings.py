@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from neoxjp.errors import ParameterError
+from neoxjp.sampling import SamplingParams
 from neoxjp.sampling.options import error_of, problems
-from neoxjp.sampling.sampler import SamplingParams
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from neoxjp.engine.engine import Stats
-from neoxjp.engine.records import Step
+from neoxjp.engine import Stats, Step
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common import html as render
@@ -24,7 +23,7 @@ from neoxjp.page_parts.texts import Part as Part
 from neoxjp.page_parts.texts import Text as Text
 from neoxjp.page_parts.texts import Writing as Writing
 from neoxjp.page_parts.texts import opened, planted, step_place
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 log = logging.getLogger(__name__)
 

@@ -13,16 +13,16 @@ import torch
 
 from neoxjp.documents import parse_weighted_path
 from neoxjp.errors import ParameterError
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.model.config import GPTNeoXJapaneseConfig
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.hub import bundled_path, read_json
+from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Packed, pack_once
 from neoxjp.train.loop import fresh_model, train
 from neoxjp.train.plot import plot
 from neoxjp.train.runs import last_checkpoint, save_model, write_curve, writing
 from neoxjp.train.settings import TrainSettings, bf16_helps
 from neoxjp.train.start import Start, merge_lora, start_model, start_tokenizer, stored_dtype
-from neoxjp.weights.loader import bundled_path, parse_dtype, read_json
+from neoxjp.weights import parse_dtype
 
 _FRESH = {"hidden_size": 384, "layers": 6, "heads": 6, "context": 512}
 _RATES = {  # (start, optimizer) → (Muon's rate, AdamW's rate), unless told otherwise

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from neoxjp.errors import VocabularyError
-from neoxjp.japanese.kanji_forms import pairs
+from neoxjp.japanese import kanji_pairs
 
 UNICODE_FOLDER = Path("/usr/share/unicode")
 EMOJI_GROUPS = 12
@@ -175,7 +175,7 @@ def _old_and_new() -> Iterator[tuple[str, str]]:
     jis = [character for character, _, _ in unihan("OtherMappings", "kJis0", "kJIS0213", "kIBMJapan")]
     for character in dict.fromkeys([*jis, "髙", "𠮷", "﨑"]):
         yield character, joyokanji.convert(character, variants=True)
-    yield from ((old, new) for old, new, _ in pairs())
+    yield from ((old, new) for old, new, _ in kanji_pairs())
     yield from (("剝", "剥"), ("𠮟", "叱"), ("塡", "填"), ("頰", "頬"))
 
 

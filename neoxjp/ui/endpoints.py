@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from neoxjp.compare import analysis
-from neoxjp.engine.records import Step, checked_ids
+from neoxjp import compare
+from neoxjp.engine import Step, checked_ids
 from neoxjp.errors import PromptTooLong
 from neoxjp.page_parts.answers import check_length, whole_numbers
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
@@ -133,8 +133,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         check_length(playground, text)
         tokenizer = playground.compat() if compat else playground.tokenizer
         tokens = tokenizer.analyze(text)
-        counted = asdict(analysis.counts(text, tokens))
-        return {"ids": [token.id for token in tokens], "tokens": analysis.token_records(tokens, text), "counts": counted}
+        counted = asdict(compare.counts(text, tokens))
+        return {"ids": [token.id for token in tokens], "tokens": compare.token_records(tokens, text), "counts": counted}
 
     @endpoint("detokenize", at_once=None, queue=False, needs="vocabulary")
     def detokenize(ids: list[int], skip_special_tokens: bool = False) -> str:

@@ -15,8 +15,8 @@ from PIL import Image
 from neoxjp.cli.main import main
 from neoxjp.cli.train import named
 from neoxjp.errors import ParameterError
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.job import ProgressLine, progress_line
 from neoxjp.train.plot import _running_mean, plot, ticks
 from neoxjp.train.runs import open_log, read_curve, write_curve

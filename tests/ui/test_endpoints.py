@@ -16,7 +16,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
-from neoxjp.engine.engine import score
+from neoxjp.engine import score
 from tests.support.page import serve, wait_for_model
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "api_client.py"

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import torch
 
-from neoxjp.engine.records import bos_of, checked_ids, eos_of, namer
+from neoxjp.engine import bos_of, checked_ids, eos_of, namer
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.model.beam_search import BeamParams, Round, beam_search
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.model import BeamParams, Round, generate_beams
+from neoxjp.sampling import SamplingParams
 
 NUM_BEAMS, NEW_TOKENS = (2, 6), (1, 20)  # ranges of the page and the command; `beam_tree` itself has no upper limit
 MAX_LENGTH_PENALTY = 20  # beyond it, scores of long texts overflow
@@ -103,7 +103,7 @@ def beam_tree(
         params, generator = dataclasses.replace(params, seed=seed), torch.Generator().manual_seed(seed)
     beams = BeamParams(num_beams, max_new_tokens, eos_of(params, config), length_penalty, early_stopping)
     rounds: list[Round] = []
-    beam_search(model, prompt, beams, params, generator, rounds.append)
+    generate_beams(model, prompt, beams, params, generator, rounds.append)
     return _TreeBuilder(beams, tokenizer).tree(prompt, params, rounds)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from neoxjp.engine.records import checked_ids
+from neoxjp.engine import checked_ids
 from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.edits import Price, decoded_pieces, edited, price, shown_pieces
 from neoxjp.labs.branches.strings import strings

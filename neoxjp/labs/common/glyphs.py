@@ -10,10 +10,10 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from neoxjp.tokenizer.normalize import Script
+from neoxjp.tokenizer import Script
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.tokenizer import Token
+    from neoxjp.tokenizer import Token
 
 Mark = Literal["folded", "lossy"]
 

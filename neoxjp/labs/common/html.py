@@ -14,8 +14,8 @@ from neoxjp.labs.common.templates import data as data
 from neoxjp.labs.common.templates import visible as visible
 
 if TYPE_CHECKING:
-    from neoxjp.compare.analysis import Counts
-    from neoxjp.tokenizer.tokenizer import Token
+    from neoxjp.compare import Counts
+    from neoxjp.tokenizer import Token
 
 MACROS, TOKENS = "labs/common/macros.html", "labs/common/tokens.html"
 DETAILS = ("id", "piece", "bytes", "script", "kind", "at", "spellings", "more", "folded", "lossy", "nothing")

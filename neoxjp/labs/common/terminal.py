@@ -10,11 +10,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 
 if TYPE_CHECKING:
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 def default_model() -> str:
@@ -45,7 +45,7 @@ def read_text(given: str | None) -> str:
 
 def load_tokenizer(options: argparse.Namespace) -> "GPTNeoXJapaneseTokenizer":
     """The tokenizer that the options name: --model, --revision, --offline and --compat, where a command has them."""
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
     return GPTNeoXJapaneseTokenizer.from_pretrained(
         options.model,
@@ -77,10 +77,10 @@ def load_model(options: argparse.Namespace) -> "tuple[GPTNeoXJapaneseForCausalLM
     """Model and tokenizer that the options name."""
     import torch
 
-    from neoxjp.engine.threads import heed_quota
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.model.memory import cpu_dtype
-    from neoxjp.weights.loader import parse_dtype, resolve_model
+    from neoxjp.engine import heed_quota
+    from neoxjp.hub import resolve_model
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM, cpu_dtype
+    from neoxjp.weights import parse_dtype
 
     heed_quota()
     tokenizer = load_tokenizer(options)

@@ -17,7 +17,7 @@ import gradio as gr
 from neoxjp.compare import Peer, offers, open_peer
 from neoxjp.documents import CHOICES, inspect_file, preview
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from neoxjp.labs.common import html as render
 from neoxjp.labs.corpus import records as corpus
 from neoxjp.labs.corpus import view as render_corpus
@@ -27,7 +27,7 @@ from neoxjp.page_parts import uploads
 from neoxjp.page_parts.answers import guarded, message_of, plain
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 TOLD = 0.25  # seconds between two messages of a count
 MOST_TOKENIZERS = 8  # beside the loaded one

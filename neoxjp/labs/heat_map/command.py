@@ -59,7 +59,7 @@ def _added(commands: Any, under: str, name: str, function: Any, help_text: str) 
 
 def score_command(options: argparse.Namespace) -> None:
     """Log probability of each token, and of the text: total bits, bits a character, perplexity; or two texts side by side."""
-    from neoxjp.engine.records import score
+    from neoxjp.engine import score
     from neoxjp.labs.heat_map import records as heat
 
     text = read_text(options.text)

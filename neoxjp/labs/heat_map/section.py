@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp.engine.records import checked_ids
+from neoxjp.engine import checked_ids
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.common import html as render
 from neoxjp.labs.heat_map import view as views

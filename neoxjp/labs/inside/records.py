@@ -20,11 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.engine.records import bos_of, checked_ids, choices, namer, record
+from neoxjp.engine import bos_of, checked_ids, choices, namer, record
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.model.layers import Rows
-from neoxjp.model.rotary import rope
-from neoxjp.sampling.filters import require_numbers
+from neoxjp.model import Rows, rope
+from neoxjp.sampling import require_numbers
 
 MAX_TOKENS = 512  # a head's weights grow with their square
 

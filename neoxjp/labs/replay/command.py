@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from neoxjp.labs.common.terminal import emit, load_model, model_arguments, read_text, text_argument
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def _as_saved(options: argparse.Namespace, state: "State") -> None:
 
 def sweep_command(options: argparse.Namespace) -> None:
     """The samples as they are ready; with --csv as a table in a file."""
-    from neoxjp.engine.engine import Engine
+    from neoxjp.engine import Engine
     from neoxjp.labs.side_by_side.sweep import row, sweep, to_csv
-    from neoxjp.sampling.sampler import SamplingParams
+    from neoxjp.sampling import SamplingParams
 
     text = read_text(options.text)
     temperatures, top_ps = numbers(options.temperature, "--temperature"), numbers(options.top_p, "--top-p")

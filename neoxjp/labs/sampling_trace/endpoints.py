@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from neoxjp.engine.records import bos_of, checked_ids
+from neoxjp.engine import bos_of, checked_ids
 from neoxjp.errors import ParameterError
 from neoxjp.labs.sampling_trace.records import SHOWN, ledger_at
 from neoxjp.labs.sampling_trace.steps import keep, reading

@@ -20,7 +20,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import CONTROLS
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.writing import Part, Text, Writing
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab

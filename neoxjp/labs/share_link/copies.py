@@ -14,8 +14,7 @@ from typing import Literal, get_args
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.glyphs import SCRIPTS, Box, Mark, boxes, legend
 from neoxjp.labs.common.templates import render
-from neoxjp.tokenizer.normalize import Script
-from neoxjp.tokenizer.tokenizer import Token
+from neoxjp.tokenizer import Script, Token
 
 Format = Literal["text", "markdown", "html"]
 

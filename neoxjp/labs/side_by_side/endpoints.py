@@ -14,8 +14,8 @@ from neoxjp.labs.side_by_side.sweep_section import MOST as MOST_VALUES
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, stop_strings
+from neoxjp.sampling import SamplingParams
 from neoxjp.sampling.options import OPTIONS, named
-from neoxjp.sampling.sampler import SamplingParams
 
 OWN = tuple(option.name for option in OPTIONS if option.name != "max_new_tokens")  # what a column may set
 

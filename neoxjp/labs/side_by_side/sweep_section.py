@@ -22,7 +22,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, seed_of
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.zerogpu import gpu
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab

@@ -5,12 +5,11 @@ import sys
 from collections.abc import Iterator
 
 from neoxjp import compare as peers
-from neoxjp.compare import analysis
 from neoxjp.errors import ParameterError
-from neoxjp.japanese.readings import ALL_KEYS, OWN_KEYS, Spelling, SpellingKey, spellings
+from neoxjp.japanese import ALL_KEYS, OWN_KEYS, Spelling, SpellingKey, spellings
 from neoxjp.labs.common.terminal import read_text
 from neoxjp.labs.spellings.records import Matrix, matrix, open_columns, records
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 def compared(options: argparse.Namespace, tokenizer: GPTNeoXJapaneseTokenizer) -> Matrix:
@@ -44,7 +43,7 @@ def compared(options: argparse.Namespace, tokenizer: GPTNeoXJapaneseTokenizer) -
         print(f"{title}: {problem}", file=sys.stderr)
     if options.csv:
         try:
-            options.csv.write_bytes(analysis.to_csv(analysis.frame(records(found))))
+            options.csv.write_bytes(peers.to_csv(peers.to_frame(records(found))))
         except OSError as error:
             raise ParameterError(f"cannot write {options.csv}: {error.strerror}") from error
     return found

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from neoxjp import japanese
 from neoxjp.errors import ParameterError
-from neoxjp.japanese import readings
 from neoxjp.labs.common import html as render
 from neoxjp.labs.spellings import drawing as matrix_view
 from neoxjp.labs.spellings import records as matrix
@@ -85,19 +85,19 @@ def endpoints(playground: Playground) -> list[Endpoint]:
     return [compare, spellings]
 
 
-_ALL = list(readings.ALL_KEYS)
+_ALL = list(japanese.ALL_KEYS)
 
 
-def _spelled(text: str, keys: Any, corrected: Any) -> list[readings.Spelling]:
+def _spelled(text: str, keys: Any, corrected: Any) -> list[japanese.Spelling]:
     chosen = matrix_view.keys_of(keys)
-    return readings.spellings(render.whole(text), matrix_view.readings_of(corrected), chosen)
+    return japanese.spellings(render.whole(text), matrix_view.readings_of(corrected), chosen)
 
 
-def _own(text: str) -> readings.Spelling:
-    return readings.Spelling("custom", text)
+def _own(text: str) -> japanese.Spelling:
+    return japanese.Spelling("custom", text)
 
 
-def _told(written: str, spelling: readings.Spelling) -> dict[str, Any]:
+def _told(written: str, spelling: japanese.Spelling) -> dict[str, Any]:
     doubts = matrix.doubts(written, spelling)
     return {
         "spelling": spelling.key,

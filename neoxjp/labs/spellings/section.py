@@ -13,8 +13,8 @@ from typing import Any
 import gradio as gr
 
 from neoxjp import compare as peers
+from neoxjp import japanese
 from neoxjp.errors import NeoxjpError
-from neoxjp.japanese import readings
 from neoxjp.labs.common import html as render
 from neoxjp.labs.spellings import drawing as matrix_view
 from neoxjp.labs.spellings.drawing import ASKED_FOR, DEFAULT, Asked
@@ -71,7 +71,7 @@ def build(playground: Playground) -> Comparison:
         )
     with gr.Accordion(label("c_rows"), open=False, elem_id="c-rows"):
         gr.HTML(f"<p>{both('c_rows_info')}</p>", elem_classes="section", apply_default_css=False)
-        own = [_own_row(key) for key in readings.OWN_KEYS]
+        own = [_own_row(key) for key in japanese.OWN_KEYS]
         with gr.Row():
             take = gr.Button(label("c_take"), size="sm", elem_id="c-take", elem_classes="plain")
             same = gr.Checkbox(False, label=label("c_show_same"), container=False, elem_id="c-same")
@@ -83,7 +83,7 @@ def build(playground: Playground) -> Comparison:
     hidden: dict[str, Any] = {"visible": "hidden", "show_label": False}
     corrected, row, csv = gr.Textbox("", **hidden), gr.Textbox("written", **hidden), gr.Textbox(**hidden)
     linked = {**groups, "local": local, "readings": corrected, "row": row, "same": same}
-    linked |= dict(zip(readings.OWN_KEYS, own, strict=True))
+    linked |= dict(zip(japanese.OWN_KEYS, own, strict=True))
     return Comparison(
         ruby, reset, view, open_button, note, pieces, groups, local, own, take, same, chart, save, corrected, row, gr.State({}),
         gr.Number(0, visible="hidden"), csv, linked,

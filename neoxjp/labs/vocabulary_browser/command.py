@@ -12,7 +12,7 @@ from neoxjp.labs.vocabulary_browser import records as lexicon
 from neoxjp.labs.vocabulary_browser import statistics as lexicon_stats
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 SHOWN = 24  # spellings of an entry on a line
 
@@ -48,9 +48,9 @@ def record(options: argparse.Namespace, tokenizer: "GPTNeoXJapaneseTokenizer") -
     filters = lexicon.checked_filters(**{name: getattr(options, name) for name in names})
     index, found = lexicon.index_of(tokenizer.vocabulary), lexicon.select(tokenizer, filters)
     if options.csv:
-        from neoxjp.compare import analysis
+        from neoxjp import compare
 
-        _write(options.csv, analysis.to_csv(analysis.frame(lexicon.records(index, found))))
+        _write(options.csv, compare.to_csv(compare.to_frame(lexicon.records(index, found))))
     shown = found[: options.limit or len(found)]
     return {"total": len(found), "of": len(index), "rows": [asdict(row) for row in lexicon.rows(index, shown, filters)]}
 

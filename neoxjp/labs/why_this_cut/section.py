@@ -16,7 +16,7 @@ from neoxjp.labs.why_this_cut.strings import both, label, words
 from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 LONGEST = 100_000  # characters of a text that the section looks at
 

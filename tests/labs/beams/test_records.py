@@ -10,10 +10,9 @@ from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.cli.main import main
 from neoxjp.errors import NeoxjpError, PromptTooLong
 from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, beam_tree
-from neoxjp.model.attention import KVCache
-from neoxjp.model.beam_search import BeamParams, beam_search
+from neoxjp.model import BeamParams, KVCache, generate_beams
 from neoxjp.model.outputs import CausalLMOutput
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from tests.support.tiny_model import ours
 
 MANY_ENDS = (60, 1, 5, 7, 9, 11)
@@ -177,7 +176,7 @@ def test_recording_the_rounds_changes_nothing():
     model, params = ours(), SamplingParams()
     beams = BeamParams(3, 6, MANY_ENDS)
     rounds = []
-    assert beam_search(model, PROMPT, beams, params, None, rounds.append) == beam_search(model, PROMPT, beams, params)
+    assert generate_beams(model, PROMPT, beams, params, None, rounds.append) == generate_beams(model, PROMPT, beams, params)
     assert [step.count for step in rounds] == list(range(1, len(rounds) + 1))
     assert [step.over for step in rounds] == [False] * (len(rounds) - 1) + [True]
 

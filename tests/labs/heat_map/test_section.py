@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from neoxjp.engine.records import Step
+from neoxjp.engine import Step
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.heat_map import records
 from neoxjp.labs.heat_map import section as heat

@@ -13,15 +13,15 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from neoxjp.engine.engine import Engine
+from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from neoxjp.labs.common.fingerprints import folder_fingerprint, model_fingerprint, vocabulary_fingerprint
 from neoxjp.labs.replay.as_code import WAYS, as_code
 from neoxjp.labs.replay.records import State, capture, from_json, replay, to_json, told
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.sampling.sampler import SamplingParams
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.sampling import SamplingParams
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import LINES
 from tests.support.tiny_model import ours
 
@@ -286,7 +286,7 @@ def test_the_bundled_model_goes_by_its_name_wherever_it_lies(model, tokenizer):
         assert state.name == "(bundled)"
         code = as_code(state, tokenizer, "python").code
         assert str(bundled_path()) not in to_json(state) + code
-        assert "from neoxjp.weights.loader import bundled_path\n" in code
+        assert "from neoxjp.hub import bundled_path\n" in code
         names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
         assert {"bundled_path", "model", "tokenizer"} <= names
 

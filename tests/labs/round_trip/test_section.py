@@ -13,7 +13,7 @@ from neoxjp.labs.round_trip.endpoints import SENT
 from neoxjp.labs.round_trip.records import REASONS
 from neoxjp.labs.round_trip.strings import words
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = words("en"), words("ja")
 

@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 import torch
 
-from neoxjp.engine.logits_cache import Logits, logits_after, next_logits
+from neoxjp.engine import Logits, logits_after, next_logits
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.branches.recall import memo, recall
 from neoxjp.labs.sampling_trace import section as ledger
@@ -24,8 +24,7 @@ from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.texts import mark_of
 from neoxjp.page_parts.writing import Mode, Text, Writing, write
-from neoxjp.sampling.filters import Stage
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams, Stage
 from tests.support.tiny_model import ours
 
 EN, JA = words("en"), words("ja")

@@ -15,7 +15,7 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common.glyphs import SCRIPTS, boxes
 from neoxjp.labs.share_link import copies
 from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.texts import ODD, texts
 
 NASTY = "<script>alert(1)</script> ${alert(1)} {{value}} &amp; \" ' <img src=x onerror=alert(1)> `*_[x](y)|"

@@ -13,7 +13,7 @@ from neoxjp.labs.why_this_cut.endpoints import EXPLAINED
 from neoxjp.labs.why_this_cut.records import Cuts
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground
 from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = words("en"), words("ja")
 
