@@ -4,7 +4,7 @@ python examples/finetune.py                                   # the bundled mode
 python examples/finetune.py mine.txt --split line --steps 200 --out my-model
 python app.py --model fine-tuned                              # look at the result in the page
 
-The same from a terminal, with resume, plot and CSV: neoxjp train my-run mine.txt --from neoxjp/bundled --steps 100
+The same from a terminal, with resume, plot and CSV: neoxjp train my-run mine.txt --from bundled --steps 100
 """
 
 import argparse
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
-from neoxjp.hub import bundled_path
+from neoxjp.hub.local import bundled_path
 from neoxjp.train.corpus import pack, read_documents
 from neoxjp.train.loop import TrainSettings, train
 

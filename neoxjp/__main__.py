@@ -1,7 +1,5 @@
 """`python -m neoxjp` is the command `neoxjp`."""
 
-import sys
+from neoxjp.cli.main import leave, main
 
-from neoxjp.cli.main import main
-
-sys.exit(main())
+leave(main())

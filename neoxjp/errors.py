@@ -6,10 +6,17 @@ Anything that is not a `NeoxjpError` is a fault of ours and keeps its traceback.
 
 
 class NeoxjpError(Exception):
-    """Root of the expected errors. `ja` is the message in Japanese, for what a visitor of the page can cause."""
+    """Root of the expected errors.
 
-    def __init__(self, message: str, ja: str | None = None):
-        super().__init__(message)
+    Args:
+        message: what was asked, what was found, what to do.
+        ja: the same in Japanese, for what a visitor of the page can cause.
+        python: a further way out that only a Python caller has, such as an argument; the command line leaves it out.
+    """
+
+    def __init__(self, message: str, ja: str | None = None, python: str = ""):
+        super().__init__(message + python)
+        self.plain = message
         self.ja = ja or message
 
 

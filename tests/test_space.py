@@ -19,7 +19,7 @@ from huggingface_hub import metadata_load
 from packaging.requirements import Requirement
 
 from neoxjp.errors import CheckpointError
-from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS
+from neoxjp.hub.download import ABEJA, KNOWN_CONVERSIONS
 from space import build as space
 from tests.support.hub_server import LocalHub
 
@@ -310,9 +310,7 @@ class Started:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """The Space, built from this repository and running as on the platform."""
     if not (ROOT / "neoxjp/bundled/model.safetensors").is_file():
-        pytest.skip(
-            "neoxjp/bundled/model.safetensors is absent: train it with `python -m neoxjp.train`, then the Space can be started"
-        )
+        pytest.skip("neoxjp/bundled/model.safetensors is absent: train it with `neoxjp train`, then the Space can be started")
     folder = tmp_path_factory.mktemp("space")
     out = space.build(folder / "out")
     with socket.socket() as free:

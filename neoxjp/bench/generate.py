@@ -4,7 +4,6 @@ Ours runs as users get it, through the engine. Each round has a prompt of its ow
 reuse what it read before.
 """
 
-import argparse
 import contextlib
 import functools
 import itertools
@@ -17,30 +16,31 @@ import torch
 
 from neoxjp.bench import common, peers
 from neoxjp.bench.common import BEST, Report, Row
+from neoxjp.bench.options import WriteOptions
 from neoxjp.bench.peers import Writer, Written
 from neoxjp.bench.subject import Subject, subject
-from neoxjp.engine import Engine
+from neoxjp.engine.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.quantization import describe, packed_linears
-from neoxjp.sampling import SamplingParams
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.quantization import pack as packing
+from neoxjp.sampling.sampler import SamplingParams
 
-Measure = Callable[[Subject, GPTNeoXJapaneseForCausalLM, list[Writer], argparse.Namespace], Report]
+Measure = Callable[[Subject, GPTNeoXJapaneseForCausalLM, list[Writer], Any], Report]
 LINEARS = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "embed_out")  # in the order of a step
 
 
-def command(options: argparse.Namespace) -> None:
+def command(options: WriteOptions) -> None:
     """Measure and print."""
     show(measure, options)
 
 
-def show(measure: Measure, options: argparse.Namespace) -> None:
+def show(measure: Measure, options: WriteOptions) -> None:
     """Check the options, open the peers and our model, and print the table that `measure` makes of them."""
     check_lengths(options)
     measured = subject(options.shape, options.model)
     check_context(measured, options.prompt + options.new)
     with contextlib.ExitStack() as stack:
-        others = [stack.enter_context(peers.opened(name, measured, options)) for name in options.against]
+        others = [stack.enter_context(peers.opened(name, measured, options)) for name in options.against or ()]
         model = measured.ours(options.dtype, options.quantization, options.device)
         warm_up(model, measured.prompt(options.prompt, -1), others)
         report = measure(measured, model, others, options)
@@ -52,11 +52,11 @@ def report_of(
     measured: Subject,
     model: GPTNeoXJapaneseForCausalLM,
     others: list[Writer],
-    options: argparse.Namespace,
+    options: WriteOptions,
     **facts: Any,
 ) -> Report:
     """A table without rows: what is measured, and on what."""
-    asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": describe(model)}
+    asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": packing.describe(model)}
     return Report(
         f"bench {table}: {measured.name}",
         {"format": model_format(model), **facts, **asked, "speculation": "on" if options.speculate else None},
@@ -64,7 +64,7 @@ def report_of(
     )
 
 
-def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: argparse.Namespace) -> Report:
+def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: WriteOptions) -> Report:
     """The table."""
     runs: dict[str, Callable[[], Any]] = {
         BEST: _in_turn(measured, options, lambda p: write(model, p, options.new, options.speculate))
@@ -89,7 +89,7 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
     return report
 
 
-def _in_turn(measured: Subject, options: argparse.Namespace, write: Callable[[list[int]], Written]) -> Callable[[], Written]:
+def _in_turn(measured: Subject, options: WriteOptions, write: Callable[[list[int]], Written]) -> Callable[[], Written]:
     """A run whose every round has the next prompt."""
     prompts = (measured.prompt(options.prompt, number) for number in itertools.count())
     return lambda: write(next(prompts))
@@ -146,11 +146,11 @@ def linears_alone(model: GPTNeoXJapaneseForCausalLM) -> Callable[[], float]:
 
 def model_format(model: GPTNeoXJapaneseForCausalLM) -> str:
     """How its linear layers hold their weights: "int8", "float16", …"""
-    packed = next(packed_linears(model), None)
+    packed = next(packing.packed(model), None)
     return str(model.dtype).removeprefix("torch.") if packed is None else packed.format
 
 
-def check_lengths(options: argparse.Namespace) -> None:
+def check_lengths(options: WriteOptions) -> None:
     for name in ("prompt", "new", "rounds"):
         if getattr(options, name) < (2 if name == "new" else 1):
             raise ParameterError(f"{name}={getattr(options, name)!r} must be at least {2 if name == 'new' else 1}")

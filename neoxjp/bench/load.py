@@ -4,7 +4,6 @@ Each load is a process of its own, watched from here. Anonymous memory is what t
 weight file that are only mapped do not count.
 """
 
-import argparse
 import contextlib
 import dataclasses
 import functools
@@ -21,6 +20,7 @@ import torch
 
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
+from neoxjp.bench.options import LoadOptions
 from neoxjp.bench.subject import FORMATS, Subject, parse_formats, subject
 from neoxjp.errors import NeoxjpError
 from neoxjp.export.parts import write_safetensors
@@ -40,7 +40,7 @@ print(time.perf_counter() - began, flush=True)
 """
 
 
-def command(options: argparse.Namespace) -> None:
+def command(options: LoadOptions) -> None:
     """Measure and print."""
     formats = parse_formats(options.formats)
     measured = subject(options.shape, options.model)

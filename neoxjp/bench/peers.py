@@ -4,7 +4,6 @@ They are installed by the user. This is the one file of the package that imports
 and only where `--against` names it. Each peer is opened once, and its weights are gone when it is left.
 """
 
-import argparse
 import contextlib
 import functools
 import importlib
@@ -19,14 +18,13 @@ from typing import Any
 import torch
 
 from neoxjp.bench.common import say, timed
+from neoxjp.bench.options import WRITERS, WriteOptions
 from neoxjp.bench.subject import Subject
 from neoxjp.errors import ParameterError
 from neoxjp.export.gguf_file import write_gguf
-from neoxjp.weights import parse_dtype
+from neoxjp.weights.loader import parse_dtype
 
 PIP = {"transformers": "transformers", "llama_cpp": "llama-cpp-python", "gguf": "gguf"}  # what to install, by what is imported
-
-WRITERS = "transformers (in bfloat16), transformers:float32, transformers:float16, llama.cpp (f16), llama.cpp:q8_0, …"
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def _common(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 @contextlib.contextmanager
-def opened(asked: str, subject: Subject, options: argparse.Namespace) -> Iterator[Writer]:
+def opened(asked: str, subject: Subject, options: WriteOptions) -> Iterator[Writer]:
     """The peer that `--against` names. Raises ParameterError for an unknown one, or one that is not installed."""
     name, _, kind = asked.partition(":")
     if name == "transformers":
@@ -108,7 +106,7 @@ def load_transformers(subject: Subject, dtype: torch.dtype, device: str) -> Any:
     return theirs.eval().requires_grad_(False)
 
 
-def _transformers(kind: str, subject: Subject, options: argparse.Namespace) -> Writer:
+def _transformers(kind: str, subject: Subject, options: WriteOptions) -> Writer:
     dtype = parse_dtype(kind)
     if dtype is None:
         raise ParameterError(f"--against transformers:{kind}: name a dtype, for example transformers:float32")
@@ -164,7 +162,7 @@ def _estimate(theirs: Any, subject: Subject, dtype: torch.dtype, prompt: int, de
 
 
 @contextlib.contextmanager
-def _llama(kind: str, subject: Subject, options: argparse.Namespace) -> Iterator[Writer]:
+def _llama(kind: str, subject: Subject, options: WriteOptions) -> Iterator[Writer]:
     import numpy
 
     llama_cpp = required("llama_cpp", f"llama.cpp:{kind}")

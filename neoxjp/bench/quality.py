@@ -4,7 +4,6 @@ Each text is read from <|endoftext|> on, in windows of the context that begin wi
 first; the others are compared with it, on the same tokens.
 """
 
-import argparse
 import itertools
 import math
 import time
@@ -17,13 +16,13 @@ from torch.nn import functional as F
 
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
+from neoxjp.bench.options import QualityOptions
 from neoxjp.bench.subject import FORMATS, parse_formats, subject
 from neoxjp.documents import read_documents
 from neoxjp.errors import ParameterError
-from neoxjp.hub import bundled_path
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.quantization import describe
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.quantization import pack as packing
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
 SECONDS = 120.0  # for one format: what is not reached by then is left out, and said
 
@@ -36,10 +35,10 @@ class Reading:
     best: Tensor  # (tokens,) the likeliest id at each place
 
 
-def command(options: argparse.Namespace) -> None:
+def command(options: QualityOptions) -> None:
     """Measure and print."""
     formats = parse_formats(options.formats)
-    measured = subject("small", options.model or str(bundled_path()))
+    measured = subject("small", options.model)
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(measured.folder or measured.name)
     texts = read_texts(options)
     texts_ids = [tokenizer.encode(text) for text in texts]
@@ -57,7 +56,7 @@ def command(options: argparse.Namespace) -> None:
         before, now = bits(exact[: len(found)], texts), bits(found, texts)
         cut = f"; only {len(found)} of {len(exact)} texts in {SECONDS:g} s" if len(found) < len(exact) else ""
         report.rows.append(
-            Row(name, "bits per character", "bits", (now,), f"{100 * (now / before - 1):+.3f} % ({describe(model)}{cut})")
+            Row(name, "bits per character", "bits", (now,), f"{100 * (now / before - 1):+.3f} % ({packing.describe(model)}{cut})")
         )
         report.rows.append(Row(name, "same likeliest token", "%", (100 * agreement(found, exact[: len(found)]),)))
         del model
@@ -65,7 +64,7 @@ def command(options: argparse.Namespace) -> None:
     report.show(options.json)
 
 
-def read_texts(options: argparse.Namespace) -> list[str]:
+def read_texts(options: QualityOptions) -> list[str]:
     """The beginnings of the first documents. Raises ParameterError where there is no text."""
     if options.limit < 0 or options.documents < 0:
         raise ParameterError(f"limit={options.limit!r} and documents={options.documents!r} must be at least 0 (0: all)")

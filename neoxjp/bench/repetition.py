@@ -4,21 +4,21 @@ A sample runs in a circle where the last half of it holds one run of ten ids mor
 does; the page's settings should not.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
-from neoxjp.engine import Engine
+from neoxjp.bench.options import RepetitionOptions
+from neoxjp.engine.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.hub import bundled_path
 from neoxjp.labs.common.measures import RUN, distinct, repeats
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.sampling import SamplingParams
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
 MOST = 2  # times in the last half of a sample
 PROMPTS = (
@@ -49,17 +49,17 @@ class Sample:
         return repeats(self.ids[len(self.ids) // 2 :])
 
 
-def command(options: argparse.Namespace) -> None:
-    """Measure and print."""
+def command(options: RepetitionOptions, settings: dict[str, Any]) -> None:
+    """Measure and print; `settings`: the sampling options but for the seed and the length."""
     if options.samples < 1:
         raise ParameterError(f"samples={options.samples!r} must be at least 1 a prompt")
-    name = options.model or str(bundled_path())
+    name = options.model
     prompts = read_prompts(options.prompts) if options.prompts else PROMPTS
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name)
     model = GPTNeoXJapaneseForCausalLM.from_pretrained(name, dtype=options.dtype)
-    asked = {key: getattr(options, key) for key in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")}
-    samples = write(model, tokenizer, prompts, options.samples, options.new, options.seed, asked)
-    facts = {"prompts": len(prompts), "samples": len(samples), "new": options.new, "first seed": options.seed} | asked
+    samples = write(model, tokenizer, prompts, options.samples, options.max_new_tokens, options.seed, settings)
+    facts = {"prompts": len(prompts), "samples": len(samples), "new": options.max_new_tokens, "first seed": options.seed}
+    facts |= {name: value for name, value in settings.items() if value not in (None, ())}
     report = Report(f"bench repetition: {name}", facts)
     circles = [sample for sample in samples if sample.repeats > MOST]
     what = f"a run of {RUN} ids more than {MOST} times in the last half"
@@ -83,7 +83,7 @@ def write(
     samples: int,
     new: int,
     seed: int,
-    settings: dict[str, float],
+    settings: dict[str, Any],
 ) -> list[Sample]:
     """`samples` continuations of each prompt, `new` ids each, with the seeds `seed`, `seed` + 1, … through all of them."""
     found = []
@@ -96,7 +96,7 @@ def write(
                 seed=seed + number,
                 max_new_tokens=new,
                 eos_token_id=(),
-                **settings,  # type: ignore[arg-type]
+                **settings,
             )
             asked.append((prompt, engine.submit(tokenizer.encode(prompt), params)))
         for number, (prompt, request) in enumerate(asked):

@@ -3,7 +3,6 @@
 Ours serves them together, through the engine with its thread. A peer serves one after another, in the order of arrival.
 """
 
-import argparse
 import functools
 import itertools
 import statistics
@@ -14,12 +13,13 @@ from dataclasses import dataclass
 from neoxjp.bench import common
 from neoxjp.bench.common import BEST, Report, Row
 from neoxjp.bench.generate import report_of, show
+from neoxjp.bench.options import ServeOptions
 from neoxjp.bench.peers import Writer, Written
 from neoxjp.bench.subject import Subject
-from neoxjp.engine import Engine
+from neoxjp.engine.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.sampling import SamplingParams
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.sampling.sampler import SamplingParams
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Served:
     firsts: list[float]  # for each visitor: seconds from the arrival to the first token
 
 
-def command(options: argparse.Namespace) -> None:
+def command(options: ServeOptions) -> None:
     """Measure and print."""
     if options.visitors < 1 or options.every < 0:
         raise ParameterError(f"visitors={options.visitors!r} must be at least 1 and every={options.every!r} at least 0 seconds")
     show(measure, options)
 
 
-def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: argparse.Namespace) -> Report:
+def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: ServeOptions) -> Report:
     """The table."""
     runs: dict[str, Callable[[], Served]] = {BEST: _in_turn(measured, options, functools.partial(together, model, options))}
     notes = {BEST: ""}
@@ -69,7 +69,7 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
     return report
 
 
-def together(model: GPTNeoXJapaneseForCausalLM, options: argparse.Namespace, prompts: list[list[int]]) -> Served:
+def together(model: GPTNeoXJapaneseForCausalLM, options: ServeOptions, prompts: list[list[int]]) -> Served:
     """All visitors in one engine."""
     params = SamplingParams(do_sample=False, max_new_tokens=options.new, eos_token_id=())
     with Engine(model, max_batch=len(prompts), max_waiting=len(prompts), speculate=options.speculate) as engine:
@@ -102,7 +102,7 @@ def one_after_another(write: Callable[[list[int]], Written], every: float, promp
     return Served(tokens, time.perf_counter() - began, firsts)
 
 
-def _in_turn(measured: Subject, options: argparse.Namespace, serve: Callable[[list[list[int]]], Served]) -> Callable[[], Served]:
+def _in_turn(measured: Subject, options: ServeOptions, serve: Callable[[list[list[int]]], Served]) -> Callable[[], Served]:
     """A run whose every round has prompts that nobody has read yet."""
     rounds = itertools.count()
 

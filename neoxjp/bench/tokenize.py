@@ -5,7 +5,6 @@ tokens. The peers are installed by the user: transformers (its class for this mo
 tokenizer.json), tiktoken (with the ranks of Qwen that the package dashscope holds, or those of a file).
 """
 
-import argparse
 import base64
 import importlib
 import importlib.metadata
@@ -17,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from neoxjp.bench.common import Report, Row, rounds, timed
+from neoxjp.bench.options import TokenizeOptions
 from neoxjp.errors import ParameterError
-from neoxjp.hub import bundled_path
 
 SHORT = "人とAIが協調するためには、"  # 14 characters
 TIMES = 200  # so often a short text is encoded in a round
@@ -26,20 +25,22 @@ QWEN = r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{
 Encode = Callable[[str], Any]
 
 
-def command(options: argparse.Namespace) -> None:
+def command(options: TokenizeOptions) -> None:
     """Encode, decode, a short text, loading: ours in each of its ways, and the peers that were asked for."""
     table(options).show(options.json)
 
 
-def table(options: argparse.Namespace) -> Report:
+def table(options: TokenizeOptions) -> Report:
     """The table. Raises ParameterError for a file that cannot be read and for a peer that is not there."""
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, cut, normalize_text
+    from neoxjp.tokenizer.normalize import normalise
+    from neoxjp.tokenizer.segment import cut
+    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
     text = _text(options.file, options.megabytes)
     size = len(text.encode()) / 1e6
-    folder = str(options.model or bundled_path())
+    folder = options.model
     ours = GPTNeoXJapaneseTokenizer.from_pretrained(folder)
-    peers = {name: _peer(name, ours.vocabulary.files, options) for name in options.against}
+    peers = {name: _peer(name, ours.vocabulary.files, options) for name in options.against or ()}
     began = time.perf_counter()
     scanner = ours._built_scanner()
     built = time.perf_counter() - began
@@ -48,7 +49,7 @@ def table(options: argparse.Namespace) -> Report:
     part = "".join(text[at : at + 5000] for at in rest)  # the slow ones read so much of it
 
     def dictionary(text: str) -> list[int]:
-        return cut(normalize_text(text, ours._emoji), ours.vocabulary)[0]
+        return cut(normalise(text, ours._emoji), ours.vocabulary)[0]
 
     def rate(encode: Encode, text: str) -> Callable[[], float]:
         return lambda: len(text.encode()) / 1e6 / timed(lambda: encode(text))
@@ -71,7 +72,7 @@ def table(options: argparse.Namespace) -> Report:
     rows += _rows(rounds({name: micros(encode) for name, encode in short.items()}, options.rounds), "14 characters", "µs")
     times = {name: _milliseconds(load) for name, load in loads.items()}
     rows += _rows(rounds(times, options.rounds), "load", "ms")
-    packages = [_PACKAGES[name.partition(":")[0]] for name in options.against]
+    packages = [_PACKAGES[name.partition(":")[0]] for name in options.against or ()]
     facts: dict[str, Any] = {"file": str(options.file), "MB": round(size, 2), "tokens": len(ids), "vocabulary": folder}
     facts |= {package: importlib.metadata.version(package) for package in packages}
     notes = [f"one thread; {', '.join(slow)}: {len(part.encode()) / 1e6:.2f} MB of the text, taken at {len(rest)} places"]
@@ -114,7 +115,7 @@ def _text(path: Path, megabytes: float) -> str:
 _PACKAGES = {"transformers": "transformers", "tiktoken": "tiktoken", "tokenizers": "tokenizers"}
 
 
-def _peer(asked: str, files: tuple[Path, Path], options: argparse.Namespace) -> tuple[Encode, Callable[[], object]]:
+def _peer(asked: str, files: tuple[Path, Path], options: TokenizeOptions) -> tuple[Encode, Callable[[], object]]:
     """How a peer encodes a text, and how it is loaded."""
     if asked not in _PACKAGES:
         raise ParameterError(f"against={asked!r} is no peer of this table: choose {', '.join(_PACKAGES)}")

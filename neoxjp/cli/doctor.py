@@ -1,4 +1,4 @@
-"""What this machine offers and what would run on it: the facts that `neoxjp doctor` prints."""
+"""`neoxjp doctor`: what this machine offers and what would run on it."""
 
 import importlib.metadata
 import os
@@ -6,7 +6,8 @@ import platform
 from typing import Any
 
 from neoxjp import __version__
-from neoxjp.hub import bundled_path
+from neoxjp.hub.local import bundled_path
+from neoxjp.labs.common.command import Command, Json, emit
 
 PACKAGES = (
     "torch",
@@ -15,28 +16,57 @@ PACKAGES = (
     "accelerate",
     "huggingface_hub",
     "gradio",
+    "typer",
     "pandas",
     "SudachiPy",
     "sudachidict-small",
     "jaconv",
 )
-OPTIONAL = ("flash-attn", "spaces", "peft", "pyarrow", "tensorboard")
+OPTIONAL = {  # package → what needs it
+    "flash-attn": "attention on CUDA",
+    "spaces": "ZeroGPU on a Space",
+    "peft": "neoxjp train --lora",
+    "pyarrow": "texts from .parquet files",
+    "tensorboard": "neoxjp train --log-with tensorboard",
+    "joyokanji": "neoxjp train-vocabulary",
+    "gguf": "neoxjp export --to gguf",
+    "tokenizers": "neoxjp compare: any tokenizer.json",
+    "sentencepiece": "neoxjp compare: any SentencePiece model",
+    "tiktoken": "neoxjp compare: any rank file of tiktoken",
+    "mistral-common": "neoxjp compare: Tekken",
+    "sudachidict-core": "neoxjp compare: Sudachi's longer words",
+}
 
 
-def doctor() -> dict[str, Any]:
-    """The facts that `neoxjp doctor` prints; sizes in GiB."""
+def doctor(json: Json = False) -> None:
+    """Show what this machine offers, and what would run."""
+    report = facts()
+    if json:
+        emit(report)
+        return
+    for name, value in report.items():
+        shown = ", ".join(f"{key} {item}" for key, item in value.items()) if name == "packages" else value
+        if name != "optional":
+            print(f"{name:<18} {shown}")
+    for package, version in report["optional"].items():
+        state = version or f"not installed: pip install {package}"
+        print(f"  {package:<16} {state}  ({OPTIONAL[package]})")
+
+
+def facts() -> dict[str, Any]:
+    """The facts that the command prints; sizes in GiB; None for a package that is absent."""
     import torch
     from huggingface_hub import constants
 
-    from neoxjp.engine import heed_quota
-    from neoxjp.model import backend_in_use
-    from neoxjp.quantization import available
+    from neoxjp.engine.threads import heed_quota
+    from neoxjp.model.attention import backend_in_use
+    from neoxjp.quantization.packed_linear import available
 
-    def version(package: str) -> str:
+    def version(package: str) -> str | None:
         try:
             return importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            return "absent"
+            return None
 
     heed_quota()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -49,8 +79,7 @@ def doctor() -> dict[str, Any]:
         "neoxjp": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "packages": {name: version(name) for name in PACKAGES},
-        "optional": {name: version(name) for name in OPTIONAL},
+        "packages": {name: version(name) or "absent" for name in PACKAGES},
         "cpu threads": torch.get_num_threads(),
         "cpu kernels": torch.backends.cpu.get_cpu_capability(),
         "memory GiB": round(page * os.sysconf("SC_PHYS_PAGES") / 2**30, 1) if page else None,
@@ -60,4 +89,8 @@ def doctor() -> dict[str, Any]:
         "bundled model": f"{bundled.stat().st_size / 2**20:.1f} MiB" if bundled.exists() else "absent",
         "hub cache": constants.HF_HUB_CACHE,
         "hub offline": constants.HF_HUB_OFFLINE,
+        "optional": {name: version(name) for name in OPTIONAL},
     }
+
+
+COMMANDS = (Command("doctor", doctor, "neoxjp doctor"),)

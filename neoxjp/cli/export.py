@@ -1,34 +1,57 @@
-"""The command `neoxjp export FOLDER OUT --to gpt-neox | gguf`."""
+"""`neoxjp convert` and `neoxjp export`: a model folder in another format."""
 
-import argparse
-import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
+
+import typer
+
+from neoxjp.labs.common.command import Command, Json, emit, option
 
 
-def add_commands(commands: Any, under: str) -> None:
-    """Add it to a parser's subparsers; the function to call with the options is left in their attribute `under`."""
-    text = "write the same network for vLLM, mlx-lm and transformers' GPT-NeoX, or for llama.cpp"
-    parser: argparse.ArgumentParser = commands.add_parser("export", help=text, description=text[0].upper() + text[1:] + ".")
-    parser.add_argument("folder", help="model folder or Hub id")
-    parser.add_argument("out", type=Path, help="folder to write; its README.md tells how to send ids")
-    parser.add_argument("--to", required=True, choices=["gpt-neox", "gguf"], help="gguf (for llama.cpp) needs the package gguf")
-    parser.add_argument("--type", default="f16", metavar="TYPE", help="a GGUF's matrices: f32, f16 (default), bf16, q8_0, q4_0")
-    parser.add_argument("--revision", help="Hub revision")
-    parser.add_argument("--offline", action="store_true", help="use only what is already on this machine")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(**{under: export_command})
+def convert(
+    folder: Annotated[Path, typer.Argument(help="A model folder that holds pytorch_model.bin.")],
+    out: Annotated[
+        Path | None, option("Write to this folder instead of beside the pickle.", metavar="FOLDER", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Turn a folder's pickle weights into safetensors, once."""
+    from neoxjp.model.config import GPTNeoXJapaneseConfig
+    from neoxjp.weights import loader
+
+    folder = folder.expanduser()
+    if (folder / "config.json").is_file():
+        GPTNeoXJapaneseConfig.from_folder(folder)  # a config that loading would refuse is refused before the work
+    written = loader.convert(folder, out=out)
+    if json:
+        emit({"folder": str(written)})
+        return
+    pickles = ", ".join(sorted(path.name for path in folder.glob("pytorch_model*")))
+    print(f"wrote {written}; the pickle in {folder} ({pickles}) is no longer needed: you can delete it")
 
 
-def export_command(options: argparse.Namespace) -> None:
-    """Write the folder and name its files."""
-    from neoxjp.export.folder import export
-    from neoxjp.hub import resolve_model
+def export(
+    folder: Annotated[str, typer.Argument(help="bundled, a folder or a Hub id.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; its README.md explains how to send ids.")],
+    to: Annotated[Literal["gpt-neox", "gguf"], option("gguf (for llama.cpp) needs the package gguf.")],
+    kind: Annotated[str, option("A GGUF's matrices: f32, f16, bf16, q8_0 or q4_0.", "--type", metavar="TYPE")] = "f16",
+    revision: Annotated[str | None, option("Branch, tag or commit on the Hub.", show_default=False)] = None,
+    offline: Annotated[bool, option("Use only what is already on this machine.", "--offline")] = False,
+    json: Json = False,
+) -> None:
+    """Write the same network for vLLM, mlx-lm and transformers' GPT-NeoX, or for llama.cpp."""
+    from neoxjp.export.folder import export as write
+    from neoxjp.weights.loader import resolve_model
 
-    folder = resolve_model(options.folder, revision=options.revision, local_files_only=options.offline)
-    files = export(folder, options.out, options.to, options.type)
-    if options.json:
-        print(json.dumps({"folder": str(options.out), "files": [path.name for path in files]}, ensure_ascii=False))
+    files = write(resolve_model(folder, revision=revision, local_files_only=offline), out, to, kind)
+    if json:
+        emit({"folder": str(out), "files": [path.name for path in files]})
         return
     for path in files:
         print(f"{path}  {path.stat().st_size:,} bytes")
+
+
+COMMANDS = (
+    Command("convert", convert, "neoxjp convert my-model"),
+    Command("export", export, "neoxjp export bundled exported --to gpt-neox"),
+)

@@ -4,7 +4,7 @@ from collections import deque
 
 from neoxjp.engine.request import Request
 from neoxjp.errors import PromptTooLong, QueueFull
-from neoxjp.sampling import SamplingParams
+from neoxjp.sampling.sampler import SamplingParams
 
 
 class Line:
@@ -92,7 +92,8 @@ def fitting(ids: tuple[int, ...], params: SamplingParams, context: int, overflow
     if overflow == "error" or wanted >= context:
         raise PromptTooLong(
             f"the prompt has {len(ids)} tokens and {wanted} new ones are asked for, but the context is {context}: "
-            f"shorten the prompt, lower max_new_tokens, or let it be cut with overflow='cut'",
+            "shorten the prompt or lower max_new_tokens",
+            python=", or let it be cut with overflow='cut'",
             ja=f"プロンプトの {len(ids)} トークンと新しい {wanted} トークンは、文脈の長さ {context} に収まりません。",
         )
     room = wanted if params.max_new_tokens else max(context // 4, 1)

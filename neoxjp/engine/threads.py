@@ -22,6 +22,22 @@ def heed_quota() -> None:
         torch.set_num_threads(most)
 
 
+def share_processors(processes: int, threads: int | None = None) -> None:
+    """Compute with this many threads; None: share the processors with the other processes of a launcher.
+
+    torchrun and accelerate set OMP_NUM_THREADS to 1 where nobody has said how many: then one processor of several would be used.
+    """
+    import torch
+
+    launched = "LOCAL_WORLD_SIZE" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ
+    if threads is None and launched and os.environ.get("OMP_NUM_THREADS") in (None, "1"):
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        threads = max(1, min(available, quota() or available) // here)
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
 def quota() -> int | None:
     """Whole processors, at least one, that the control group of this process may use at a time; None: all."""
     try:  # version 2, in the container's own view

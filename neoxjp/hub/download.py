@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from neoxjp.errors import CheckpointError, listed
-from neoxjp.hub.local import INDEXES, LAYOUTS, find_weights
+from neoxjp.hub.local import BUNDLED, INDEXES, LAYOUTS, bundled_path, find_weights
 
 ABEJA = "abeja/gpt-neox-japanese-2.7b"
 # Hub ids whose main branch holds only a pickle → the revision with the Hub's own conversion to safetensors (refs/pr/3 there).
@@ -38,7 +38,7 @@ def resolve(
     Raises:
         CheckpointError: no such folder, id or revision; the Hub is out of reach and the cache lacks a file; a file is missing.
     """
-    local = _local_folder(name_or_path)
+    local = local_folder(name_or_path)
     if local is not None:
         _check_present(local, files)
         return local
@@ -126,7 +126,7 @@ def resolve_model(
     Raises:
         CheckpointError: as `resolve`; no weights, an index that points nowhere, only a pickle and no `allow_pickle`.
     """
-    local = _local_folder(name_or_path)
+    local = local_folder(name_or_path)
     if local is not None:
         _check_present(local, ["config.json"])
         find_weights(local, allow_pickle=allow_pickle)
@@ -149,8 +149,10 @@ def revision_of(folder: Path) -> str | None:
     return folder.name if folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
 
 
-def _local_folder(name_or_path: str | Path) -> Path | None:
-    """The local folder meant, or None where the name can only be a Hub id."""
+def local_folder(name_or_path: str | Path) -> Path | None:
+    """The local folder meant, or None where the name can only be a Hub id. "bundled" is the model of this package."""
+    if str(name_or_path) == BUNDLED:
+        return bundled_path()
     try:
         path = Path(name_or_path).expanduser()
         is_folder, exists = path.is_dir(), path.exists()

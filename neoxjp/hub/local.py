@@ -44,6 +44,9 @@ class WeightFiles:
     weight_map: dict[str, str] | None  # tensor name → file name, as the index has it
 
 
+BUNDLED = "bundled"  # the name of the model that comes with this package, wherever a model is named
+
+
 def bundled_path() -> Path:
     """The folder of the model that comes with this package."""
     return Path(__file__).parents[1] / "bundled"
@@ -69,7 +72,8 @@ def find_weights(
         if kind == "pickle" and not allow_pickle:
             raise CheckpointError(
                 f"{asked} holds weights only as a pickle ({found[0]}), and a stranger's pickle can run code. "
-                f"Convert its folder once with `neoxjp convert FOLDER`, or pass allow_pickle=True (read with weights_only=True)",
+                "Convert its folder once with `neoxjp convert FOLDER`",
+                python=", or pass allow_pickle=True (read with weights_only=True)",
                 ja=f"{asked} の重みは pickle（{found[0]}）だけです。`neoxjp convert フォルダ` で safetensors に変換してください",
             )
         ignored = present & set(_STANDARD) - {found[0]}

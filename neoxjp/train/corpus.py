@@ -19,8 +19,8 @@ import numpy as np
 
 from neoxjp.documents import Document, Split, read_documents
 from neoxjp.errors import ParameterError
-from neoxjp.hub import atomic_folder, read_json
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.weights.loader import atomic_folder, read_json
 
 __all__ = ["Document", "Packed", "draw_batch", "fingerprint", "open_packed", "pack", "pack_once", "read_documents"]
 
@@ -70,18 +70,25 @@ def pack(
 
 
 def pack_once(
-    files: Sequence[Path], tokenizer_folder: Path, out: Path, *, column: str = "text", split: Split = "file", workers: int = 1
+    files: Sequence[Path],
+    tokenizer_folder: Path,
+    out: Path,
+    *,
+    column: str = "text",
+    split: Split = "file",
+    encoding: str = "",
+    workers: int = 1,
 ) -> Packed:
     """Open what an earlier call packed into `out`, unless a file, an option or the vocabulary has changed since: pack then.
 
     Raises ParameterError as `read_documents` and `pack` do.
     """
     stats = [(str(path), *((stat.st_size, stat.st_mtime_ns) if (stat := _stat(path)) else ())) for path in files]
-    facts = json.dumps([stats, column, split, fingerprint(tokenizer_folder)])
+    facts = json.dumps([stats, column, split, encoding, fingerprint(tokenizer_folder)])
     origin = hashlib.sha256(facts.encode()).hexdigest()[:16]
     if (out / "meta.json").is_file() and read_json(out / "meta.json").get("origin") == origin:
         return open_packed(out, tokenizer_folder)
-    documents = (document for path in files for document in read_documents(path, column=column, split=split))
+    documents = (d for path in files for d in read_documents(path, column=column, split=split, encoding=encoding))
     return pack(documents, tokenizer_folder, out, workers=workers, origin=origin)
 
 

@@ -1,9 +1,12 @@
 """One `neoxjp train`, from its options to a model folder: texts packed once, a start, settings, the run, the result."""
 
-import argparse
+import csv
+import math
+import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -11,20 +14,35 @@ from typing import Any, Literal
 
 import torch
 
-from neoxjp.documents import parse_weighted_path
-from neoxjp.errors import ParameterError
-from neoxjp.hub import bundled_path, read_json
-from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.documents import Document, parse_weighted_path, read_documents
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.hub.local import BUNDLED
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Packed, pack_once
+from neoxjp.train.evaluate import bits_per_character
 from neoxjp.train.loop import fresh_model, train
+from neoxjp.train.options import JobOptions
 from neoxjp.train.plot import plot
-from neoxjp.train.runs import last_checkpoint, save_model, write_curve, writing
+from neoxjp.train.runs import Progress, last_checkpoint, read_log, save_model, write_curve, writing
 from neoxjp.train.settings import TrainSettings, bf16_helps
-from neoxjp.train.start import Start, merge_lora, start_model, start_tokenizer, stored_dtype
-from neoxjp.weights import parse_dtype
+from neoxjp.train.start import Start, save_adapter, start_model, start_tokenizer, stored_dtype
+from neoxjp.weights.loader import parse_dtype, read_json
 
 _FRESH = {"hidden_size": 384, "layers": 6, "heads": 6, "context": 512}
+_COMPARED = {  # setting → what the command line calls it; a run continues with the same
+    "rows": "--rows",
+    "length": "--length",
+    "final_length": "--final-length",
+    "muon_lr": "--muon-lr",
+    "adamw_lr": "--lr",
+    "weight_decay": "--weight-decay",
+    "warmup_steps": "--warmup-steps",
+    "flat_share": "--flat-share",
+    "clip": "--clip",
+    "seed": "--seed",
+}
 _RATES = {  # (start, optimizer) → (Muon's rate, AdamW's rate), unless told otherwise
     ("fresh", "muon"): (0.02, 0.004),
     ("fresh", "adamw"): (0.02, 0.002),
@@ -35,16 +53,30 @@ _RATES = {  # (start, optimizer) → (Muon's rate, AdamW's rate), unless told ot
 }
 
 
-def run_job(options: argparse.Namespace, *, main_first: Callable[[], AbstractContextManager[None]], is_main: bool) -> str:
-    """Train as `options` (of commands.py) say; returns a line for the user. `main_first` lets one process tokenize for all."""
+def run_job(options: JobOptions, *, main_first: Callable[[], AbstractContextManager[None]], is_main: bool) -> Path:
+    """Train as the options say; returns the model's folder. `main_first` lets one process tokenize for all.
+
+    A run that is refused before its first step leaves no folder behind.
+    """
     start = Start(options.source, options.revision, options.freeze, options.lora)
     _check(options, start)
-    folder: Path = options.folder
+    made = _first_missing(options.folder)
+    try:
+        return _run(options, start, main_first, is_main)
+    except (NeoxjpError, KeyboardInterrupt):
+        if is_main and made is not None and not read_log(options.folder / "log.csv"):
+            shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractContextManager[None]], is_main: bool) -> Path:
+    folder, out = options.folder, options.folder / "model"
+    held_out = _held_out(options) if is_main else []
     with main_first():
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         vocabulary = folder / "vocabulary"
-        tokenizer = start_tokenizer(options.source or options.vocabulary or str(bundled_path()), options.revision, vocabulary)
+        tokenizer = start_tokenizer(options.source or options.vocabulary or BUNDLED, options.revision, vocabulary)
         corpora, shares = _texts(options, vocabulary, folder, say=is_main)
     _check_start(folder, start)
     half = options.mixed_precision == "bf16" or (options.mixed_precision == "auto" and bf16_helps())
@@ -55,22 +87,130 @@ def run_job(options: argparse.Namespace, *, main_first: Callable[[], AbstractCon
         dtype = parse_dtype(options.dtype) or stored_dtype(start.model, start.revision)
         model = start_model(start, seed=options.seed, half=half)
     settings = _settings(options, start, model, corpora)
+    origin = asdict(start) | {"texts": text_facts(corpora, shares)}
+    changed = changes(folder, origin, settings)
+    if changed and not options.continue_anyway:
+        raise ParameterError(
+            f"{str(folder)!r} holds a run with {'; '.join(changed)}. Name another folder, or add --continue-anyway to continue "
+            "that run with what is asked for now"
+        )
+
+    def save_result() -> None:
+        save_model(model, tokenizer, out, dtype)
+        write_curve(folder / "log.csv", out / "training.csv")
+        if start.lora:
+            save_adapter(model, folder / "adapter", start)
+
+    watchers: list[Callable[[dict[str, Any]], None]] = [ProgressLine(settings)]
+    if held_out:
+        watchers.append(HeldOut(model, tokenizer, held_out, folder, options.evaluate_every, settings))
+
+    def on_step(record: dict[str, Any]) -> None:
+        for watch in watchers:
+            watch(record)
+
     if is_main:
-        _announce(model, corpora, settings, last_checkpoint(folder))
+        _announce(model, corpora, settings, folder)
     try:
-        train(model, corpora, shares, folder, settings, on_step=ProgressLine(settings), start=asdict(start))
+        train(model, corpora, shares, folder, settings, on_step=on_step, on_save=save_result, start=origin)
     except KeyboardInterrupt:
         last = last_checkpoint(folder)
-        print(f"\nstopped{f' at {last.name}: the same command goes on from there' if last else ''}", file=sys.stderr)
+        if last:
+            print(f"\nstopped at {last.name}: {out} is the model so far, and the same command continues the run", file=sys.stderr)
         raise
-    out = folder / "model"
     if is_main:
-        save_model(merge_lora(model), tokenizer, out, dtype)
-        write_curve(folder / "log.csv", out / "training.csv")
+        save_result()
         began = f"from {start.model}" if start.model else "from scratch"
         with writing(folder / "plot.png"):
             plot(folder / "log.csv", folder / "plot.png", f"{model.num_parameters / 1e6:.1f} M parameters, {began}")
-    return f"{out}: done. Try it: neoxjp generate --model {out}"
+    return out
+
+
+def text_facts(corpora: Sequence[Packed], shares: Sequence[float]) -> list[dict[str, Any]]:
+    """What tells one set of texts from another, written into the checkpoints."""
+    return [
+        {
+            "characters": corpus.characters,
+            "tokens": len(corpus.ids),
+            "checksum": zlib.crc32(corpus.ids.data),
+            "share": share,
+        }
+        for corpus, share in zip(corpora, shares, strict=True)
+    ]
+
+
+def changes(folder: Path, origin: Mapping[str, Any], settings: TrainSettings) -> list[str]:
+    """What the run in the folder was given otherwise: ["length 256 (now 128)", …]; [] where there is no run yet."""
+    last = last_checkpoint(folder)
+    if last is None:
+        return []
+    facts = read_json(last / "state.json")
+    found = []
+    if (texts := facts["start"].get("texts", origin["texts"])) != origin["texts"]:
+        sizes = [f"{sum(text['characters'] for text in some):,} characters" for some in (texts, origin["texts"])]
+        found.append("other texts" + (f", {sizes[0]} (now {sizes[1]})" if sizes[0] != sizes[1] else ""))
+    now = asdict(settings)
+    for name, flag in _COMPARED.items():
+        if (was := facts["settings"].get(name, now[name])) != now[name]:
+            found.append(f"{flag} {was} (now {now[name]})")
+    return found
+
+
+def _first_missing(folder: Path) -> Path | None:
+    """The topmost folder that has to be made for this one; None where it is there."""
+    missing = None
+    for place in (folder, *folder.parents):
+        if place.exists():
+            break
+        missing = place
+    return missing
+
+
+def _held_out(options: JobOptions) -> list[Document]:
+    if options.evaluate_every < 1:
+        raise ParameterError(f"evaluate_every={options.evaluate_every!r} must be at least 1")
+    found = [document for path in options.evaluate or () for document in _documents(options, path)]
+    if options.evaluate and not any(document.text for document in found):
+        raise ParameterError("there is no text to evaluate on: every document is empty")
+    return found
+
+
+def _documents(options: JobOptions, path: Path) -> Iterator[Document]:
+    return read_documents(path, column=options.column, split=options.split, encoding=options.encoding)
+
+
+class HeldOut:
+    """Scores texts that are not trained on every so many steps and at the end: a line printed, a row of held-out.csv."""
+
+    def __init__(
+        self,
+        model: GPTNeoXJapaneseForCausalLM,
+        tokenizer: GPTNeoXJapaneseTokenizer,
+        documents: Sequence[Document],
+        folder: Path,
+        every: int,
+        settings: TrainSettings,
+    ) -> None:
+        self.model, self.tokenizer, self.documents = model, tokenizer, documents
+        self.file, self.every, self.settings = folder / "held-out.csv", every, settings
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        step = record["step"]
+        if step % self.every and step != self.settings.steps and record["seconds_left"] > 0:
+            return
+        self.model.eval()
+        try:
+            scores = bits_per_character(self.model, self.tokenizer, self.documents).values()
+        finally:
+            self.model.train()
+        bits = sum(score.nats for score in scores) / math.log(2) / sum(score.characters for score in scores)
+        rows = [row for row in read_log(self.file) if int(row["step"]) < step]  # a resumed run writes some steps again
+        with writing(self.file), self.file.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, ("step", "tokens", "bits_per_character"))
+            writer.writeheader()
+            writer.writerows([*rows, {"step": step, "tokens": record["tokens"], "bits_per_character": round(bits, 4)}])
+        start = "\n" if sys.stderr.isatty() else ""
+        print(f"{start}step {step}: held-out texts {bits:.3f} bits/character", file=sys.stderr, flush=True)
 
 
 class ProgressLine:
@@ -108,7 +248,7 @@ def progress_line(record: dict[str, Any], steps: int | None) -> str:
     )
 
 
-def _check(options: argparse.Namespace, start: Start) -> None:
+def _check(options: JobOptions, start: Start) -> None:
     """Fail before the slow part."""
     given = [name for name in (*_FRESH, "vocabulary") if getattr(options, name) is not None]
     if start.model is not None and given:
@@ -123,15 +263,18 @@ def _check(options: argparse.Namespace, start: Start) -> None:
 
 
 def _check_start(folder: Path, start: Start) -> None:
-    """A run goes on only from what it began with."""
+    """A run continues only from what it began with."""
     last = last_checkpoint(folder)
     began = read_json(last / "state.json").get("start") if last else None
-    if began and began != asdict(start):
-        different = ", ".join(f"{name} {value!r}" for name, value in began.items() if value != asdict(start).get(name))
-        raise ParameterError(f"{str(folder)!r} holds a run that began with {different}: go on with that, or name another folder")
+    now = asdict(start)
+    different = [f"{name} {value!r}" for name, value in (began or {}).items() if name in now and value != now[name]]
+    if different:
+        raise ParameterError(
+            f"{str(folder)!r} holds a run that began with {', '.join(different)}: continue with that, or name another folder"
+        )
 
 
-def _texts(options: argparse.Namespace, vocabulary: Path, folder: Path, *, say: bool) -> tuple[list[Packed], list[float]]:
+def _texts(options: JobOptions, vocabulary: Path, folder: Path, *, say: bool) -> tuple[list[Packed], list[float]]:
     """The texts as one packed corpus, or where they have shares one for each file; and the shares."""
     files = [parse_weighted_path(value) for value in options.files]
     shares = [share for _, share in files if share is not None]
@@ -142,14 +285,20 @@ def _texts(options: argparse.Namespace, vocabulary: Path, folder: Path, *, say: 
         print(f"reading {files[0][0] if len(files) == 1 else f'{len(files)} files'} …", file=sys.stderr, flush=True)
     corpora = [
         pack_once(
-            group, vocabulary, folder / f"text-{number}", column=options.column, split=options.split, workers=options.workers
+            group,
+            vocabulary,
+            folder / f"text-{number}",
+            column=options.column,
+            split=options.split,
+            encoding=options.encoding,
+            workers=options.workers,
         )
         for number, group in enumerate(groups)
     ]
     return corpora, shares or [1.0]
 
 
-def _config(options: argparse.Namespace, tokenizer: GPTNeoXJapaneseTokenizer) -> GPTNeoXJapaneseConfig:
+def _config(options: JobOptions, tokenizer: GPTNeoXJapaneseTokenizer) -> GPTNeoXJapaneseConfig:
     chosen = {name: default if getattr(options, name) is None else getattr(options, name) for name, default in _FRESH.items()}
     return GPTNeoXJapaneseConfig(
         vocab_size=tokenizer.vocab_size,
@@ -163,9 +312,7 @@ def _config(options: argparse.Namespace, tokenizer: GPTNeoXJapaneseTokenizer) ->
     )
 
 
-def _settings(
-    options: argparse.Namespace, start: Start, model: GPTNeoXJapaneseForCausalLM, corpora: Sequence[Packed]
-) -> TrainSettings:
+def _settings(options: JobOptions, start: Start, model: GPTNeoXJapaneseForCausalLM, corpora: Sequence[Packed]) -> TrainSettings:
     shortest, tokens = min(len(corpus.ids) for corpus in corpora), sum(len(corpus.ids) for corpus in corpora)
     length = options.length if options.length is not None else max(16, min(256, model.config.max_position_embeddings, shortest))
     optimizer: Literal["muon", "adamw"] = options.optimizer or ("adamw" if start.lora else "muon")
@@ -196,18 +343,27 @@ def _settings(
     )
 
 
-def _announce(model: GPTNeoXJapaneseForCausalLM, corpora: Sequence[Packed], settings: TrainSettings, last: Path | None) -> None:
+def _announce(model: GPTNeoXJapaneseForCausalLM, corpora: Sequence[Packed], settings: TrainSettings, folder: Path) -> None:
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     characters, documents = sum(c.characters for c in corpora), sum(c.documents for c in corpora)
     tokens = sum(len(c.ids) for c in corpora)
+    print(f"{counted(documents, 'document')}, {characters:,} characters, {tokens:,} tokens", file=sys.stderr)
+    last = last_checkpoint(folder)
+    if last and (done := Progress(**read_json(last / "state.json")["progress"])).share(settings) >= 1:
+        print(f"this run is finished: {counted(done.step, 'step')} are done; ask for more to train on", file=sys.stderr)
+        return
     long = f"{settings.steps} steps" if settings.steps else f"{settings.minutes:g} minutes"
-    print(f"{documents:,} documents, {characters:,} characters, {tokens:,} tokens", file=sys.stderr)
     print(
         f"training {trained:,} of {model.num_parameters:,} parameters for {long} of {settings.rows} × "
         f"{settings.length} tokens, {settings.optimizer}, {'bf16' if settings.half else 'float32'}"
-        + (f"; going on from {last.name}" if last else ""),
+        + (f"; continuing from {last.name}" if last else ""),
         file=sys.stderr,
         flush=True,
     )
     if settings.half and not bf16_helps():
         print("this processor has no instructions for bf16: --mixed-precision auto would be many times faster", file=sys.stderr)
+
+
+def counted(number: int, name: str) -> str:
+    """1 → "1 document", 2 → "2 documents"."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"

@@ -24,7 +24,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.model.config import GPTNeoXJapaneseConfig
 from neoxjp.train import runs
 from neoxjp.train.corpus import Packed, draw_batch
 from neoxjp.train.loss import TrainingLoss
@@ -52,6 +53,7 @@ def train(
     settings: TrainSettings,
     *,
     on_step: Callable[[dict[str, Any]], None] | None = None,
+    on_save: Callable[[], None] | None = None,
     start: Mapping[str, Any] | None = None,
 ) -> GPTNeoXJapaneseForCausalLM:
     """Train what is not frozen of `model` in place, in the run folder `folder`, going on from its last checkpoint if it has one.
@@ -59,6 +61,7 @@ def train(
     Args:
         shares: how often windows come from each of `corpora`.
         on_step: receives each row of the log (log.csv in the folder), with `seconds_left`.
+        on_save: is called after each checkpoint, with the weights in `model`.
         start: what the model came from; written into the checkpoints.
 
     Raises:
@@ -90,6 +93,8 @@ def train(
     def save() -> None:
         if main:
             runs.save(folder, accelerator.unwrap_model(prepared).model, optimizers, progress, settings, start or {})
+            if on_save is not None:
+                on_save()
 
     per_token = sum(corpus.characters_per_token * share for corpus, share in zip(corpora, shares, strict=True)) / sum(shares)
     saved_at, first = time.monotonic(), progress.step

@@ -17,10 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from neoxjp.errors import CheckpointError, ParameterError, listed
-from neoxjp.hub import atomic_folder, read_json, write_error
-from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.hub.local import write_error
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.settings import TrainSettings
+from neoxjp.train.start import merged_state
+from neoxjp.weights.loader import atomic_folder, read_json, save_weights
 
 COLUMNS = ("step", "seconds", "tokens", "length", "rate", "loss", "bits_per_character", "tokens_per_second")
 CURVE = ("tokens", "seconds", "bits_per_character")  # of training.csv
@@ -153,8 +156,8 @@ def export(
 def save_model(
     model: GPTNeoXJapaneseForCausalLM, tokenizer: GPTNeoXJapaneseTokenizer, out: str | Path, dtype: torch.dtype
 ) -> None:
-    """Write a model folder with weights in `dtype` and the tokenizer's files. The model's own weights become `dtype` too."""
-    model.to(dtype).save_pretrained(str(out))
+    """Write a model folder with weights in `dtype` and the tokenizer's files. The model stays as it is and can train on."""
+    save_weights(merged_state(model, dtype), model.config.to_dict(), Path(out))
     tokenizer.save_pretrained(str(out))
 
 

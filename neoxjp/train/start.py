@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from neoxjp.errors import ParameterError
-from neoxjp.hub import resolve
-from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.weights.loader import atomic_folder, resolve
+from neoxjp.weights.safetensors_io import write_tensors
 
 _ADAPTED = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")  # the linears of a layer
+_ADAPTER = "default"  # the name that peft gives the matrices
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,35 @@ def start_model(start: Start, *, seed: int, half: bool) -> GPTNeoXJapaneseForCau
     return model
 
 
+def merged_state(model: GPTNeoXJapaneseForCausalLM, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The weights in `dtype` by the names of an ordinary model; LoRA matrices are added to the weights beside them in float32."""
+    sums: dict[str, Tensor] = {}
+    for name, module in model.named_modules():
+        if hasattr(module, "get_base_layer") and hasattr(module, "get_delta_weight"):
+            weight = module.get_base_layer().weight.detach()
+            sums[f"{name}.weight"] = weight.float() + module.get_delta_weight(_ADAPTER).detach().float()
+    state = {}
+    for name, tensor in model.state_dict().items():
+        if ".lora_" not in name:
+            name = name.replace(".base_layer.", ".")
+            state[name] = sums.get(name, tensor).to(dtype)
+    return state
+
+
+def save_adapter(model: GPTNeoXJapaneseForCausalLM, out: Path, start: Start) -> None:
+    """Write the LoRA matrices alone, as peft's `PeftModel.from_pretrained` reads them."""
+    prefix = "base_model.model."
+    state = {
+        prefix + name.replace(f".{_ADAPTER}.", "."): weight.detach().cpu().contiguous()
+        for name, weight in model.state_dict().items()
+        if ".lora_" in name
+    }
+    assert start.lora is not None, "the caller has looked"
+    with atomic_folder(out) as folder:
+        write_tensors(state, folder / "adapter_model.safetensors")
+        _lora_config(start.lora, start.model).save_pretrained(str(folder))
+
+
 def merge_lora(model: GPTNeoXJapaneseForCausalLM) -> GPTNeoXJapaneseForCausalLM:
     """Add the LoRA matrices to the weights beside them and drop them, in place: an ordinary model again."""
     for parent in list(model.modules()):
@@ -91,10 +123,19 @@ def stored_dtype(name: str, revision: str | None) -> torch.dtype:
 
 def _add_lora(model: GPTNeoXJapaneseForCausalLM, rank: int, seed: int) -> None:
     """Freeze the model and put LoRA matrices beside the linears of its layers."""
+    config = _lora_config(rank)
+    from peft import inject_adapter_in_model
+
+    torch.manual_seed(seed)  # one half of the matrices starts at random
+    inject_adapter_in_model(config, model, adapter_name=_ADAPTER)
+
+
+def _lora_config(rank: int, base: str | None = None) -> Any:
     try:
-        from peft import LoraConfig, inject_adapter_in_model
+        from peft import LoraConfig
     except ModuleNotFoundError as error:
         raise ParameterError(f"LoRA needs the package peft, and {error.name!r} is not installed: pip install peft") from error
-    torch.manual_seed(seed)  # one half of the matrices starts at random
     pattern = rf"gpt_neox_japanese\.layers\.\d+\.\w+\.(?:{'|'.join(_ADAPTED)})"
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=pattern), model)
+    return LoraConfig(
+        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=pattern, base_model_name_or_path=base, task_type="CAUSAL_LM"
+    )

@@ -14,7 +14,7 @@ from neoxjp.bench.peers import Written, agreement
 from neoxjp.bench.serve import one_after_another
 from neoxjp.bench.subject import SHAPES, subject
 from neoxjp.cli.main import main
-from neoxjp.engine import score
+from neoxjp.engine.engine import score
 from neoxjp.export.parts import shapes
 
 LLAMA = pytest.param(
@@ -82,12 +82,12 @@ def test_an_absent_peer_is_said_with_its_pip_line(capsys, monkeypatch, peer, pac
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--against", "vllm"), "against='vllm' is no peer of this table: choose transformers"),
+        (("--against", "vllm"), "--against 'vllm' is no peer of this table: choose transformers"),
         (("--against", "transformers:auto"), "name a dtype, for example transformers:float32"),
-        (("--rounds", "0"), "rounds=0 must be at least 1"),
-        (("--new", "1"), "new=1 must be at least 2"),
+        (("--rounds", "0"), "--rounds 0 must be at least 1"),
+        (("--new", "1"), "--new 1 must be at least 2"),
         (("--prompt", "300"), "prompt and new tokens are 304, but the context of tiny shape, random weights is 256"),
-        (("--threads", "0"), "threads=0 must be at least 1"),
+        (("--threads", "0"), "--threads 0 must be at least 1"),
         (("--model", "/no/such/folder"), "/no/such/folder"),
     ],
 )
@@ -138,7 +138,7 @@ def test_random_weights_are_those_of_a_converted_model(dtype, quantization):
     ids = torch.tensor([tiny.prompt(9)])
     built = tiny.ours(dtype, quantization)
     wanted = None if dtype == "auto" else getattr(torch, dtype)
-    converted = packing.pack_model(tiny.ours("float32"), wanted, quantization)
+    converted = packing.convert(tiny.ours("float32"), wanted, quantization)
     with torch.inference_mode():
         assert torch.equal(built(ids).logits, converted(ids).logits)
 
@@ -175,7 +175,7 @@ def test_one_after_another_waits_for_those_before():
 
 @pytest.mark.parametrize("arguments", [("--visitors", "0"), ("--every", "-1")])
 def test_wrong_visitors_are_refused(capsys, arguments):
-    assert "visitors=" in refused(capsys, *SERVE, *arguments)
+    assert "--visitors " in refused(capsys, *SERVE, *arguments)
 
 
 def test_quality_compares_formats_with_float32(capsys, tmp_path, tiny_folder):
@@ -214,8 +214,8 @@ def test_quality_stops_in_time_and_says_so(capsys, tmp_path, tiny_folder, monkey
     ("arguments", "message"),
     [
         (("no-such.txt",), "no file 'no-such.txt'"),
-        (("a.txt", "--formats", "int4"), "formats='int4' must be some of float32, bfloat16, float16, int8"),
-        (("a.txt", "--limit", "-1"), "limit=-1"),
+        (("a.txt", "--formats", "int4"), "--formats 'int4' must be some of float32, bfloat16, float16, int8"),
+        (("a.txt", "--limit", "-1"), "--limit -1"),
         (("empty.txt",), "there is no text to measure on"),
     ],
 )

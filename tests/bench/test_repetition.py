@@ -30,9 +30,9 @@ def test_the_command_finds_greedy_circles_and_says_how_many(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (["--samples", "0"], "samples=0 must be at least 1"),
+        (["--samples", "0"], "--samples 0 must be at least 1"),
         (["--prompts", "nothing.txt"], "cannot be read"),
-        (["--temperature", "-1"], "temperature=-1.0"),
+        (["--temperature", "-1"], "--temperature -1.0"),
     ],
 )
 def test_bad_numbers_are_refused_in_one_line(capsys, asked, said):

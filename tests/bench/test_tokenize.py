@@ -49,7 +49,7 @@ def test_tiktoken_runs_on_a_file_of_ranks(capsys, text, tiny_vocabulary, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--against", "sudachi"], "against='sudachi' is no peer of this table: choose transformers, tiktoken, tokenizers"),
+        (["--against", "sudachi"], "--against 'sudachi' is no peer of this table: choose transformers, tiktoken, tokenizers"),
         (["--against", "tokenizers"], "needs --tokenizer-json"),
         (["--megabytes", "0"], "is empty"),
     ],

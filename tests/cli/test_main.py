@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from neoxjp.cli import main as cli
-from neoxjp.cli.main import main, parse_ids
+from neoxjp.cli import generate as generate_command
+from neoxjp.cli.main import main
+from neoxjp.cli.tokenize import parse_ids
 from neoxjp.errors import ParameterError
-from neoxjp.labs.heat_map import command as generation_commands
+from neoxjp.labs.heat_map import command as score_command
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -91,7 +92,9 @@ def test_greedy_ignores_the_seed(capsys, tiny_folder):
     assert first == second
 
 
-@pytest.mark.parametrize(("option", "value", "said"), [("--temperature", "-1", "temperature"), ("--top-p", "2", "top_p")])
+@pytest.mark.parametrize(
+    ("option", "value", "said"), [("--temperature", "-1", "--temperature -1.0 must be"), ("--top-p", "2", "--top-p 2.0 must be")]
+)
 def test_a_setting_out_of_range_is_named(capsys, tiny_folder, option, value, said):
     code, _, err = run(capsys, "generate", "東京", "--model", tiny_folder, option, value)
     assert code == 2
@@ -101,7 +104,7 @@ def test_a_setting_out_of_range_is_named(capsys, tiny_folder, option, value, sai
 def test_a_prompt_longer_than_the_context_is_refused(capsys, tiny_folder):
     code, _, err = run(capsys, "generate", "東京" * 100, "--model", tiny_folder)
     assert code == 2
-    assert "64" in err
+    assert "the context is 64: shorten the prompt or lower --max-new-tokens\n" in err
 
 
 def test_score_sums_what_it_lists(capsys, tiny_folder):
@@ -114,10 +117,10 @@ def test_score_sums_what_it_lists(capsys, tiny_folder):
     assert len(out.splitlines()) == 3
 
 
-def test_score_of_nothing_is_nothing(capsys, tiny_folder):
-    record = json.loads(run(capsys, "score", "", "--model", tiny_folder, "--json")[1])
-    assert record["bits_per_character"] is None
-    assert record["steps"] == []
+@pytest.mark.parametrize("texts", [("",), ("", "--against", "東京"), ("東京", "--against", "")])
+def test_an_empty_text_has_no_score(capsys, tiny_folder, texts):
+    code, out, err = run(capsys, "score", *texts, "--model", tiny_folder)
+    assert (code, out, err) == (2, "", "neoxjp score: there is nothing to score: the text is empty\n")
 
 
 def test_convert_names_the_folder_without_a_pickle(capsys, tmp_path):
@@ -180,8 +183,8 @@ def test_a_number_of_thousands_of_digits_is_no_id():
 
 def test_int8_is_asked_for_by_name_or_environment_and_doctor_says_what_would_run(capsys, tiny_folder, monkeypatch):
     loaded = []
-    original = cli.load_model
-    for commands in (cli, generation_commands):
+    original = generate_command.load_model
+    for commands in (generate_command, score_command):
         monkeypatch.setattr(commands, "load_model", lambda options: loaded.append(original(options)) or loaded[-1])
     code, _, _ = run(capsys, "score", "東京", "--model", tiny_folder, "--quantization", "int8", "--device", "cpu")
     monkeypatch.setenv("NEOXJP_QUANTIZATION", "int8")
@@ -190,6 +193,6 @@ def test_int8_is_asked_for_by_name_or_environment_and_doctor_says_what_would_run
     assert [model.quantization for model, _ in loaded] == ["int8", "int8"]
     code, _, err = run(capsys, "score", "東京", "--model", tiny_folder, "--quantization", "int3")
     assert code == 2
-    assert "quantization='int3' is not one of None, 'int8'" in err
+    assert "--quantization 'int3' is not one of None, 'int8'" in err
     _, out, _ = run(capsys, "doctor", "--json")
     assert json.loads(out)["linears"]["int8"].startswith("int8 weights")

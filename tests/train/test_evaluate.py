@@ -10,8 +10,8 @@ import torch
 from neoxjp.cli.main import main
 from neoxjp.documents import Document
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.evaluate import _windows, bits_per_character, score_ids
 from neoxjp.train.loop import fresh_model
 from tests.support.tiny_model import pair
@@ -101,9 +101,9 @@ def test_evaluate_prints_a_line_a_source_and_says_what_it_cut(capsys, tiny_folde
     code, out, err = run(capsys, "evaluate", tiny_folder, tmp_path / "x.jsonl", "--limit", 20)
     assert code == 0
     assert [line.split(":")[0] for line in out.splitlines()] == ["a", "b", "texts"]
-    assert "bits/character (1 documents, 20 characters, " in out
+    assert "bits/character (1 document, 20 characters, " in out
     assert "top-5" in out
-    assert err == "1 documents were cut at 20 characters; --limit 0 takes them whole\n"
+    assert err == "1 document was cut at 20 characters; --limit 0 takes them whole\n"
     code, out, err = run(capsys, "evaluate", tiny_folder, tmp_path / "x.jsonl", "--limit", 0, "--json")
     found = json.loads(out)["sources"]["a"]
     assert (code, err, found["characters"]) == (0, "", 63)

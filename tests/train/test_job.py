@@ -1,8 +1,10 @@
 """`neoxjp train` on tiny models: from text to a folder that loads, fine-tuning, LoRA, processes, faults."""
 
+import csv
 import json
 import math
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,10 +15,11 @@ import torch
 from PIL import Image
 
 from neoxjp.cli.main import main
-from neoxjp.cli.train import named
+from neoxjp.documents import parse_weighted_path
+from neoxjp.engine import threads
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.job import ProgressLine, progress_line
 from neoxjp.train.plot import _running_mean, plot, ticks
 from neoxjp.train.runs import open_log, read_curve, write_curve
@@ -71,7 +74,10 @@ def test_from_text_to_a_model_that_generates(capsys, texts, tiny_vocabulary, tmp
     ]
     code, out, err = run(capsys, *arguments)
     assert code == 0, err
-    assert f"neoxjp generate --model {tmp_path / 'run' / 'model'}" in out
+    assert out.splitlines()[0] == f"finished: {tmp_path / 'run' / 'model'}"
+    program, *command = shlex.split(out.splitlines()[-1])
+    assert program == "neoxjp"
+    assert run(capsys, *command, "--max-new-tokens", 3)[0] == 0  # the last line works when it is pasted
     assert "80 documents" in err
     assert "step 6/6" in err
     assert "0 s left" in err
@@ -82,7 +88,8 @@ def test_from_text_to_a_model_that_generates(capsys, texts, tiny_vocabulary, tmp
     assert GPTNeoXJapaneseForCausalLM.from_pretrained(tmp_path / "run" / "model").dtype == torch.float16
     before = weights(tmp_path / "run" / "model")
     code, _, err = run(capsys, *arguments)  # the same command again: nothing is left to do
-    assert "going on from checkpoint-00000006" in err
+    assert "this run is finished: 6 steps are done; ask for more to train on\n" in err
+    assert "training" not in err
     assert all(torch.equal(before[name], weight) for name, weight in weights(tmp_path / "run" / "model").items())
 
 
@@ -98,11 +105,11 @@ def test_files_with_shares_are_drawn_from_apart(capsys, texts, tiny_vocabulary, 
 
 
 def test_a_number_after_the_name_is_its_share() -> None:
-    assert named("a/b.txt=0.5") == (Path("a/b.txt"), 0.5)
-    assert named("a=b.txt") == (Path("a=b.txt"), None)
-    assert named("b.txt") == (Path("b.txt"), None)
+    assert parse_weighted_path("a/b.txt=0.5") == (Path("a/b.txt"), 0.5)
+    assert parse_weighted_path("a=b.txt") == (Path("a=b.txt"), None)
+    assert parse_weighted_path("b.txt") == (Path("b.txt"), None)
     with pytest.raises(ParameterError, match=r"'b\.txt=-1': the number after = must be above 0"):
-        named("b.txt=-1")
+        parse_weighted_path("b.txt=-1")
 
 
 def test_fine_tuning_starts_from_the_model_and_keeps_its_dtype(capsys, texts, tiny_folder, tmp_path) -> None:
@@ -213,7 +220,7 @@ def test_a_start_says_what_cannot_be_combined() -> None:
     [
         (["--from", "MODEL", "--layers", "3"], "--layers: a model to start from (--from) has its own; leave that out"),
         (["--steps", "3", "--minutes", "1"], "choose one of --steps, --minutes"),
-        (["--epochs", "0"], "epochs=0.0 must be above 0"),
+        (["--epochs", "0"], "--epochs 0.0 must be above 0"),
         (["--from", "nowhere/at-all-here"], "nowhere"),
         (["--from", "MODEL", "--length", "65"], "windows of 65 tokens exceed the model's context of 64"),
         (["--from", "MODEL", "--lr", "0"], "adamw_lr=0.0 must be above 0"),
@@ -231,6 +238,7 @@ def test_what_cannot_be_trained_is_one_line_and_exit_code_2(
     assert code == 2
     assert message in err.splitlines()[-1]
     assert "Traceback" not in err
+    assert not (tmp_path / "run").exists()  # a refused run leaves no folders behind
 
 
 @pytest.mark.parametrize(
@@ -244,7 +252,7 @@ def test_a_text_of_nothing_or_one_character_is_refused(capsys, tiny_folder, tmp_
     assert message in err
 
 
-def test_ctrl_c_says_that_the_same_command_goes_on(capsys, texts, tiny_folder, tmp_path, monkeypatch) -> None:
+def test_a_stopped_run_has_a_model_and_says_how_to_continue(capsys, texts, tiny_folder, tmp_path, monkeypatch) -> None:
     def interrupt(self: ProgressLine, record: dict) -> None:
         if record["step"] == 2:
             os.kill(os.getpid(), signal.SIGINT)
@@ -252,21 +260,104 @@ def test_ctrl_c_says_that_the_same_command_goes_on(capsys, texts, tiny_folder, t
     monkeypatch.setattr(ProgressLine, "__call__", interrupt)
     code, _, err = run(capsys, "train", tmp_path / "run", texts, "--from", tiny_folder, "--steps", 9, *QUICK)
     assert code == 130
-    assert "stopped at checkpoint-00000002: the same command goes on from there" in err
+    model = tmp_path / "run" / "model"
+    assert f"stopped at checkpoint-00000002: {model} is the model so far, and the same command continues the run\n" in err
+    assert run(capsys, "generate", "猫", "--model", model, "--max-new-tokens", 3)[0] == 0
 
 
 def test_a_run_goes_on_only_from_what_it_began_with(capsys, texts, tiny_folder, tiny_vocabulary, tmp_path) -> None:
     assert run(capsys, "train", tmp_path / "run", texts, "--from", tiny_folder, "--steps", 1, *QUICK)[0] == 0
     code, _, err = run(capsys, "train", tmp_path / "run", texts, "--from", tiny_folder, "--freeze", 1, "--steps", 2, *QUICK)
     assert code == 2
-    assert "holds a run that began with freeze 0: go on with that, or name another folder" in err
+    assert "holds a run that began with freeze 0: continue with that, or name another folder" in err
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (["--length", 12], "--length 16 (now 12)"),
+        (["--lr", 0.5], "--lr 0.0004 (now 0.5)"),
+        (["--rows", 2, "--seed", 3], "--rows 4 (now 2); --seed 0 (now 3)"),
+    ],
+)
+def test_a_run_is_not_continued_with_other_settings_unless_that_is_asked_for(
+    capsys, texts, tiny_folder, tmp_path, changed, message
+) -> None:
+    arguments = ["train", tmp_path / "run", texts, "--from", tiny_folder, *QUICK]
+    assert run(capsys, *arguments, "--steps", 1)[0] == 0
+    before = weights(tmp_path / "run" / "model")
+    code, _, err = run(capsys, *arguments, "--steps", 2, *changed)
+    assert code == 2
+    assert f"holds a run with {message}. Name another folder, or add --continue-anyway" in err
+    assert all(torch.equal(before[name], weight) for name, weight in weights(tmp_path / "run" / "model").items())
+    assert run(capsys, *arguments, "--steps", 2, *changed, "--continue-anyway")[0] == 0
+    assert len(losses(tmp_path / "run")) == 2
+
+
+def test_a_run_is_not_continued_with_another_text(capsys, texts, tiny_folder, tmp_path) -> None:
+    arguments = ["--from", tiny_folder, *QUICK, "--steps"]
+    assert run(capsys, "train", tmp_path / "run", texts, *arguments, 1)[0] == 0
+    (tmp_path / "moved.txt").write_bytes(Path(texts).read_bytes())
+    assert run(capsys, "train", tmp_path / "run", tmp_path / "moved.txt", *arguments, 2)[0] == 0  # the same text elsewhere
+    (tmp_path / "other.txt").write_text("\n".join(TEXTS[:-1]), encoding="utf-8")
+    code, _, err = run(capsys, "train", tmp_path / "run", tmp_path / "other.txt", *arguments, 3)
+    assert code == 2
+    assert "holds a run with other texts, " in err
+    assert "characters (now " in err
+
+
+def test_held_out_texts_are_scored_every_so_many_steps_and_change_no_loss(capsys, texts, tiny_folder, tmp_path) -> None:
+    (tmp_path / "other.txt").write_text("猫は東京都の大学にいる。", encoding="cp932")
+    arguments = [texts, "--from", tiny_folder, *QUICK, "--steps"]
+    held_out = ["--evaluate", tmp_path / "other.txt", "--evaluate-every", 2]
+    code, _, err = run(capsys, "train", tmp_path / "run", *arguments, 5, *held_out)
+    assert code == 0, err
+    with (tmp_path / "run" / "held-out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "4", "5"]
+    assert f"step 5: held-out texts {float(rows[-1]['bits_per_character']):.3f} bits/character" in err
+    assert run(capsys, "train", tmp_path / "plain", *arguments, 5)[0] == 0
+    assert losses(tmp_path / "run") == losses(tmp_path / "plain")
+    _, out, _ = run(capsys, "evaluate", tmp_path / "run" / "model", tmp_path / "other.txt", "--json")
+    score = json.loads(out)["sources"]["other.txt"]
+    assert score["bits_per_character"] == pytest.approx(float(rows[-1]["bits_per_character"]), abs=1e-4)
+
+
+def test_lora_also_writes_the_adapter_alone(capsys, texts, tiny_folder, tmp_path) -> None:
+    pytest.importorskip("peft")
+    from safetensors.torch import load_file
+
+    arguments = ["train", tmp_path / "run", texts, "--from", tiny_folder, "--lora", 2, "--lr", 0.01, *QUICK, "--steps", 3]
+    assert run(capsys, *arguments)[0] == 0
+    adapter = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
+    config = json.loads((tmp_path / "run" / "adapter" / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"], config["base_model_name_or_path"]) == (2, 4, str(tiny_folder))
+    base, merged = weights(tiny_folder), weights(tmp_path / "run" / "model")
+    name = "gpt_neox_japanese.layers.0.attention.dense"
+    low, high = (adapter[f"base_model.model.{name}.lora_{part}.weight"] for part in "AB")
+    torch.testing.assert_close(merged[f"{name}.weight"], base[f"{name}.weight"] + 2 * high @ low, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("said", "expected"), [(None, 2), ("1", 2), ("3", 3)])
+def test_a_launched_process_takes_its_share_of_the_processors(monkeypatch, said, expected) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
+    monkeypatch.setattr(threads, "quota", lambda: None)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        torch.set_num_threads(int(said))
+    threads.share_processors(2)
+    assert torch.get_num_threads() == expected
+    threads.share_processors(2, 1)
+    assert torch.get_num_threads() == 1
 
 
 def test_accelerate_launches_two_processes_that_find_the_losses_of_one(texts, tiny_vocabulary, tmp_path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     launch = "-m accelerate.commands.launch --cpu --num_processes 2 --num_machines 1 --dynamo_backend no --mixed_precision no"
-    launch += " --main_process_port 0 -m neoxjp.train"
-    for name, launcher in (("one", ["-m", "neoxjp.train"]), ("two", launch.split())):
+    launch += " --main_process_port 0 -m neoxjp"
+    for name, launcher in (("one", ["-m", "neoxjp"]), ("two", launch.split())):
         arguments = ["train", tmp_path / name, texts, "--vocabulary", tiny_vocabulary, "--steps", 4, *SHAPE, *QUICK]
         arguments += ["--accumulate", 2]
         command = [sys.executable, *launcher, *map(str, arguments)]
@@ -277,7 +368,7 @@ def test_accelerate_launches_two_processes_that_find_the_losses_of_one(texts, ti
     assert (tmp_path / "two" / "model" / "model.safetensors").is_file()
 
 
-def test_a_place_that_cannot_be_written_is_named(capsys, texts, tiny_folder, tmp_path) -> None:
+def test_a_place_that_cannot_be_written_is_parse_weighted_path(capsys, texts, tiny_folder, tmp_path) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "run"):
         code, _, err = run(capsys, "train", place, texts, "--from", tiny_folder, "--steps", 1)

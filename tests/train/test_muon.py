@@ -95,7 +95,7 @@ SHARING = """
 import sys, torch
 from torch import distributed
 from neoxjp.train import muon
-from neoxjp.cli.train_steps import leave
+from neoxjp.cli.main import leave
 from tests.train.test_muon import trained
 
 torch.set_num_threads(1)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from neoxjp.cli.train_steps import main
+from neoxjp.cli.main import main
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import loop
 from neoxjp.train.corpus import Document, Packed, draw_batch, open_packed, pack
 from neoxjp.train.loop import TrainSettings, export, fresh_model, last_checkpoint, train
@@ -164,12 +164,13 @@ def test_a_run_in_minutes_ends_and_bf16_runs(packed: Packed, tokenizer: GPTNeoXJ
     assert losses(tmp_path / "run")
 
 
-def test_two_processes_find_the_losses_of_one(packed: Packed, tiny_vocabulary: Path, tmp_path: Path) -> None:
-    shape = "--steps 4 --rows 4 --length 16 --final-length 0 --hidden-size 32 --layers 1 --heads 2 --mixed-precision no"
+def test_two_processes_find_the_losses_of_one(tiny_vocabulary: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    shape = "--steps 4 --rows 4 --length 16 --hidden-size 32 --layers 1 --heads 2 --mixed-precision no"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for name, launcher in (("one", ""), ("two", "-m torch.distributed.run --standalone --nproc-per-node 2")):
-        run = ["run", str(tmp_path / name), str(tmp_path / "packed"), "--tokenizer", str(tiny_vocabulary), *shape.split()]
-        command = [sys.executable, *launcher.split(), "-m", "neoxjp.train", *run]
+        run = ["train", tmp_path / name, tmp_path / "text.txt", "--vocabulary", tiny_vocabulary, *shape.split()]
+        command = [sys.executable, *launcher.split(), "-m", "neoxjp", *map(str, run)]
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     one, two = ([float(loss) for loss in losses(tmp_path / name)] for name in ("one", "two"))
@@ -189,19 +190,20 @@ def test_an_exported_run_loads_with_its_tokenizer(
     assert GPTNeoXJapaneseTokenizer.from_pretrained(str(tmp_path / "model")).encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
 
 
+def test_a_run_without_a_checkpoint_cannot_be_exported(tiny_vocabulary: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="train first"):
+        export(tmp_path / "nowhere", tiny_vocabulary, tmp_path / "model")
+
+
 def test_the_commands_lead_from_text_to_a_measured_model(
     tiny_vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "text.txt").write_text("\n".join(TEXTS), encoding="utf-8")
-    at = {name: str(tmp_path / name) for name in ("text.txt", "packed", "run", "model")}
-    tokenizer = ["--tokenizer", str(tiny_vocabulary)]
-    shape = ["--hidden-size", "32", "--layers", "1", "--heads", "2", "--rows", "2", "--length", "16", "--final-length", "0"]
-    assert main(["pack", at["packed"], at["text.txt"], *tokenizer]) == 0
-    assert main(["run", at["run"], at["packed"] + "=1", *tokenizer, "--steps", "3", "--mixed-precision", "no", *shape]) == 0
-    assert main(["export", at["run"], at["model"], *tokenizer]) == 0
-    assert main(["evaluate", at["model"], at["text.txt"]]) == 0
+    text, run = tmp_path / "text.txt", tmp_path / "run"
+    text.write_text("\n".join(TEXTS), encoding="utf-8")
+    network = ["--hidden-size", "32", "--layers", "1", "--heads", "2", "--vocabulary", str(tiny_vocabulary)]
+    short = ["--rows", "2", "--length", "16", "--steps", "3", "--mixed-precision", "no"]
+    assert main(["train", str(run), f"{text}=1", *network, *short]) == 0
+    assert main(["evaluate", str(run / "model"), str(text)]) == 0
     assert "text.txt: " in capsys.readouterr().out
-    assert main(["evaluate", at["model"], at["text.txt"], "--apart", "Aozora Bunko"]) == 0
-    assert re.fullmatch(r"other: \d+\.\d{3} bits/character \(1 documents, .*\), perplexity .*\n", capsys.readouterr().out)
-    assert main(["export", str(tmp_path / "nowhere"), at["model"], *tokenizer]) == 2
-    assert "train first" in capsys.readouterr().err
+    assert main(["evaluate", str(run / "model"), str(text), "--apart", "Aozora Bunko"]) == 0
+    assert re.fullmatch(r"other: \d+\.\d{3} bits/character \(1 document, .*\), perplexity .*\n", capsys.readouterr().out)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from neoxjp.cli.train_steps import main
+from neoxjp.cli.main import main
 from neoxjp.errors import VocabularyError
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.variants import UNICODE_FOLDER, emoji_tables, kanji_variants, width_variants
 from neoxjp.train.vocabulary import TAIL, build_vocabulary
 from tests.support.train_tiny import TEXTS
@@ -33,7 +33,7 @@ def test_the_same_text_builds_the_same_vocabulary(tmp_path: Path) -> None:
     pytest.importorskip("joyokanji")
     (tmp_path / "text.txt").write_text("\n".join(TEXTS), encoding="utf-8")
     for name in ("one", "two"):
-        assert main(["vocabulary", str(tmp_path / name), f"{tmp_path / 'text.txt'}=2", "--size", "3200"]) == 0
+        assert main(["train-vocabulary", str(tmp_path / name), f"{tmp_path / 'text.txt'}=2", "--size", "3200"]) == 0
     for file in ("vocab.txt", "emoji.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     assert GPTNeoXJapaneseTokenizer.from_pretrained(str(tmp_path / "one")).tokenize("猫である") == ["猫", "である"]

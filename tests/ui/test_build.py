@@ -1,4 +1,4 @@
-"""Rules of the frame around the tabs: two languages, limits, the line in the head, how app.py reads its options."""
+"""Rules of the frame around the tabs: two languages, limits, the line in the head."""
 
 import re
 import string
@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import app
 from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground, Progress, public_limits, short_name
 from neoxjp.page_parts.strings import PREFIX, STRINGS, both, label, language, translations
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import page
 from neoxjp.ui.theme import theme
 
@@ -173,29 +172,6 @@ def test_nothing_of_the_page_lies_on_another_machine() -> None:
         found = re.findall(r"(?:https?:)?//[a-z][\w.-]+\.[a-z]{2,}", asset.read_text(encoding="utf-8"))
         assert found == [], asset.name
     assert theme()._stylesheets == []
-
-
-# ---------------------------------------------------------------- app.py
-
-
-def test_the_environment_gives_defaults_and_the_command_line_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NEOXJP_MODEL", "a/b")
-    monkeypatch.setenv("NEOXJP_REVISION", "main")
-    monkeypatch.setenv("NEOXJP_DTYPE", "bfloat16")
-    monkeypatch.setenv("NEOXJP_QUANTIZATION", "int8")
-    monkeypatch.setattr("sys.argv", ["app.py"])
-    asked = app.options()
-    assert (asked.model, asked.revision, asked.dtype, asked.quantization) == ("a/b", "main", "bfloat16", "int8")
-    monkeypatch.setattr("sys.argv", ["app.py", "--model", "c", "--server-port", "7000"])
-    assert (app.options().model, app.options().server_port) == ("c", 7000)
-
-
-def test_without_anything_said_the_page_is_private_and_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NEOXJP_MODEL", "NEOXJP_REVISION", "NEOXJP_DTYPE", "NEOXJP_QUANTIZATION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("sys.argv", ["app.py"])
-    asked = app.options()
-    assert (asked.model, asked.host, asked.dtype, asked.share, asked.public) == (None, None, "auto", False, False)
 
 
 FEW_SESSIONS = """

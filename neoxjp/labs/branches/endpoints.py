@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from neoxjp.engine import checked_ids
+import gradio as gr
+
+from neoxjp.engine.records import checked_ids
 from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.edits import Price, decoded_pieces, edited, price, shown_pieces
 from neoxjp.labs.branches.strings import strings
-from neoxjp.page_parts.answers import check_length
-from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.answers import check_length, expected
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.zerogpu import gpu
 
 
-def endpoints(playground: Playground) -> list[Endpoint]:
+def endpoints(playground: Playground) -> None:
     """The section's actions as API: /edit and /force."""
 
     @gpu(duration=60)
@@ -23,7 +24,6 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         assert loaded.model is not None
         return price(loaded.model, loaded.tokenizer, before, forced)
 
-    @endpoint("edit", needs="vocabulary")
     def edit(text: str, prompt: str = "", ids: list[int] | None = None) -> dict[str, Any]:
         """Cut an edited text into tokens so that all tokens before the edit keep their ids.
 
@@ -43,7 +43,6 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         pieces = shown_pieces(front, prompt, tokenizer) + decoded_pieces(behind, tokenizer)
         return asdict(edited([*front, *behind], text, tokenizer, pieces))
 
-    @endpoint("force", needs="model")
     def force(text: str, prompt: str = "", ids: list[int] | None = None, place: int | None = None) -> dict[str, Any]:
         """Say how surprising the model finds some words at a place of a text: the bits of each of their tokens.
 
@@ -70,7 +69,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         before = [*front, *behind[:at]]
         return asdict(priced(before, forced)) | {"ids": [*before, *forced]}
 
-    return [edit, force]
+    gr.api(expected(edit), api_name="edit", concurrency_limit=1)
+    gr.api(expected(force), api_name="force", concurrency_limit=1)
 
 
 def given(playground: Playground, prompt: str, ids: list[int] | None) -> tuple[list[int], tuple[int, ...]]:

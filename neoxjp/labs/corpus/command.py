@@ -1,53 +1,73 @@
 """`neoxjp corpus FILE…`: a corpus in numbers, as text, as JSON, and as a table in a CSV."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse
+from neoxjp.labs.common.command import Command, Csv, Json, TokenizerOptions, counted, emit, load_tokenizer, option, write_file
+
+if TYPE_CHECKING:
+    from neoxjp.labs.corpus.records import Corpus, Progress
 
 SHOWN = 10  # tokens, losses and characters of each list in the text
 
 
-def run_command(options: argparse.Namespace) -> Corpus:
-    """Count the files that the options name; how far it came is told on a terminal. Raises NeoxjpError."""
-    from neoxjp.compare import open_peer
-    from neoxjp.labs.common.terminal import load_tokenizer
+def corpus(
+    model: TokenizerOptions,
+    files: Annotated[list[Path], typer.Argument(help="Text, .csv, .tsv or .jsonl; together one corpus.", metavar="FILE...")],
+    column: Annotated[
+        str, option("Column with the text of a CSV or JSONL.", metavar="NAME", show_default="text, or the fullest")
+    ] = "",
+    encoding: Annotated[str, option("utf-8, cp932, euc_jp, iso2022_jp, utf-16, ...", metavar="NAME", show_default="found")] = "",
+    tokenizer: Annotated[list[str] | None, option("Count these too: bytes, tekken, a folder, ...", metavar="KEY...")] = None,
+    csv: Csv = None,
+    json: Json = False,
+) -> None:
+    """Count what files cost in tokens, and what decoding would lose."""
+    found = count(model, files, column, encoding, tokenizer or [])
+    if csv:
+        write_file(csv, to_csv(found))
+    emit(asdict(found)) if json else print(summary(found))
 
-    tokenizer = load_tokenizer(options)
-    keys = [key for key in dict.fromkeys(options.tokenizer) if key != "neoxjp"]
-    others = [(key, open_peer(key, tokenizer)) for key in keys]
+
+def count(model: TokenizerOptions, files: Sequence[Path], column: str, encoding: str, tokenizers: Sequence[str]) -> "Corpus":
+    """Count the files; how far it is stands on a terminal. Raises NeoxjpError."""
+    from neoxjp.compare import open_peer
+    from neoxjp.labs.corpus.records import Progress, Source, analyse
+
+    ours = load_tokenizer(model)
+    others = [(key, open_peer(key, ours)) for key in dict.fromkeys(tokenizers) if key != "neoxjp"]
     with ExitStack() as opened:
         sources = []
-        for path in options.file:
+        for path in files:
             try:
                 file = opened.enter_context(path.open("rb"))
             except OSError as error:
                 raise ParameterError(f"cannot read {path}: {error.strerror}") from error
-            sources.append(Source(str(path), file, options.column or "", options.encoding or ""))
-        for step in analyse(sources, tokenizer, others):
+            sources.append(Source(str(path), file, column, encoding))
+        for step in analyse(sources, ours, others):
             if isinstance(step, Progress):
                 _tell(step)
             else:
-                corpus = step
+                found = step
     if sys.stderr.isatty():
         print(end="\r\x1b[K", file=sys.stderr)
-    if options.csv:
-        write_csv(corpus, options.csv)
-    return corpus
+    return found
 
 
-def _tell(step: Progress) -> None:
+def _tell(step: "Progress") -> None:
     if sys.stderr.isatty():
         share = 100 * step.read // max(step.total, 1)
         print(f"\r{share:3d} %  {step.documents:,} documents, {step.tokens:,} tokens", end="", file=sys.stderr, flush=True)
 
 
-def rows(corpus: Corpus) -> list[dict[str, Any]]:
+def rows(corpus: "Corpus") -> list[dict[str, Any]]:
     """Every number of a corpus as one long table: what it is of, what it counts, how many."""
 
     def row(section: str, tokenizer: str, item: str, value: Any, note: Any = "") -> dict[str, Any]:
@@ -73,23 +93,15 @@ def rows(corpus: Corpus) -> list[dict[str, Any]]:
     return table
 
 
-def to_csv(corpus: Corpus) -> bytes:
+def to_csv(corpus: "Corpus") -> bytes:
     """The long table as CSV that a spreadsheet opens."""
-    from neoxjp.compare import to_csv as csv_of
-    from neoxjp.compare import to_frame
+    from neoxjp.compare.analysis import frame
+    from neoxjp.compare.analysis import to_csv as csv_of
 
-    return csv_of(to_frame(rows(corpus)))
-
-
-def write_csv(corpus: Corpus, path: Path) -> None:
-    """Raises ParameterError where the file cannot be written."""
-    try:
-        path.write_bytes(to_csv(corpus))
-    except OSError as error:
-        raise ParameterError(f"cannot write {path}: {error.strerror}") from error
+    return csv_of(frame(rows(corpus)))
 
 
-def summary(corpus: Corpus) -> str:
+def summary(corpus: "Corpus") -> str:
     """The corpus as text for a terminal."""
     lines = []
     for file in corpus.files:
@@ -128,11 +140,6 @@ def summary(corpus: Corpus) -> str:
     return "\n".join(lines)
 
 
-def counted(number: int, name: str) -> str:
-    """1 → "1 byte", 2 → "2 bytes"."""
-    return f"{number:,} {name}{'' if number == 1 else 's'}"
-
-
 def _listed(items: Sequence[tuple[str, int]]) -> str:
     return ", ".join(f"{_shown(text)} {count:,}" for text, count in items[:SHOWN])
 
@@ -145,3 +152,6 @@ def _shown(text: str) -> str:
 
 def _plain(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+COMMANDS = (Command("corpus", corpus, "neoxjp corpus novel.txt --tokenizer bytes"),)

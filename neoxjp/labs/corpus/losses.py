@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from neoxjp.tokenizer import DASHES, EmojiTable, GPTNeoXJapaneseTokenizer, Scanner, findable
+from neoxjp.tokenizer.fast_encode import Scanner
+from neoxjp.tokenizer.normalize import DASHES, EmojiTable, findable
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,21 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from neoxjp.engine import Engine, Finish, Request
-from neoxjp.hub import bundled_path
+from neoxjp.engine.engine import Engine
+from neoxjp.engine.records import Finish
+from neoxjp.engine.request import Request
+from neoxjp.hub.local import BUNDLED, bundled_path
 from neoxjp.labs.common import savefile
 from neoxjp.labs.common.fingerprints import COVERS, Difference, Setup, differences, setup
 from neoxjp.labs.common.measures import first_difference
-from neoxjp.sampling import SamplingParams
+from neoxjp.sampling.sampler import SamplingParams
 
 if TYPE_CHECKING:
-    from neoxjp.model import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
 FORMAT, VERSION = "neoxjp-generation", 1
 MOST_BYTES = 2 * 2**20
 MOST_IDS = 2**17  # of the prompt and of the text
-BUNDLED = "(bundled)"  # the name of the model that comes with the package, wherever that lies
 BROKEN_OFF = ("cancelled", "deadline", "error", None)  # ends that do not follow from the settings
 
 

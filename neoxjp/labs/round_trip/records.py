@@ -14,7 +14,8 @@ from itertools import groupby, pairwise
 from typing import Literal
 
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer import DASHES, GPTNeoXJapaneseTokenizer, Span, Token, put
+from neoxjp.tokenizer.normalize import DASHES, Span, put
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer, Token
 
 Reason = Literal[
     "variant",  # another spelling of the same id: 慶應 → 慶応

@@ -1,55 +1,77 @@
-"""What `neoxjp compare` prints: spellings × tokenizers as a table of token counts; what cannot be had is told beside it."""
+"""`neoxjp compare`: spellings × tokenizers as a table of token counts; why a tokenizer is missing is told on standard error."""
 
-import argparse
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
-from neoxjp import compare as peers
 from neoxjp.errors import ParameterError
-from neoxjp.japanese import ALL_KEYS, OWN_KEYS, Spelling, SpellingKey, spellings
-from neoxjp.labs.common.terminal import read_text
-from neoxjp.labs.spellings.records import Matrix, matrix, open_columns, records
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.labs.common.command import (
+    Command,
+    Csv,
+    Json,
+    Text,
+    TokenizerOptions,
+    emit,
+    load_tokenizer,
+    option,
+    read_text,
+    write_file,
+)
+
+if TYPE_CHECKING:
+    from neoxjp.labs.spellings.records import Matrix
+
+DEFAULT = ("neoxjp", "characters", "sudachi-c", "bytes")
+TOKENIZERS = (
+    "neoxjp, compat, bytes, characters, sudachi-a|b|c, tekken, rinna, llm-jp, swallow, qwen, gemma, gpt-4o, a path or a Hub id; "
+    "all: every one with a name."
+)
 
 
-def compared(options: argparse.Namespace, tokenizer: GPTNeoXJapaneseTokenizer) -> Matrix:
-    """The matrix that the options ask for, written to the CSV file they name; why a column is empty goes to standard error.
+def compare(
+    model: TokenizerOptions,
+    text: Text = None,
+    tokenizer: Annotated[list[str] | None, option(TOKENIZERS, metavar="KEY...", show_default=" ".join(DEFAULT))] = None,
+    spelling: Annotated[list[str] | None, option("hiragana, romaji, ...", metavar="KEY...", show_default="all")] = None,
+    own: Annotated[list[str] | None, option("Up to four spellings of your own.", metavar="TEXT...")] = None,
+    reading: Annotated[list[str] | None, option("Correct a reading: 日本=にっぽん.", metavar="WORD=KANA...")] = None,
+    csv: Csv = None,
+    json: Json = False,
+) -> None:
+    """Count the tokens of a text in all its spellings, over many tokenizers."""
+    from neoxjp import compare as peers
+    from neoxjp.compare import analysis
+    from neoxjp.japanese.readings import ALL_KEYS, OWN_KEYS, Spelling, SpellingKey, spellings
+    from neoxjp.labs.spellings.records import matrix, open_columns, records
 
-    Raises:
-        ParameterError: a spelling that does not exist, more than four of one's own, a reading without its "=", a CSV that cannot
-            be written.
-        PeerUnavailable: none of the tokenizers can be opened.
-    """
-    keys: list[SpellingKey] = list(ALL_KEYS) if options.spelling is None else options.spelling
+    keys: list[SpellingKey] = list(spelling or ALL_KEYS)  # type: ignore[arg-type]  # checked in the next line
+    own, reading, asked = own or [], reading or [], tokenizer or list(DEFAULT)
     wrong = [key for key in keys if key not in ALL_KEYS]
     if wrong:
         raise ParameterError(f"--spelling {wrong[0]!r}: choose {', '.join(ALL_KEYS)}")
-    if len(options.own) > len(OWN_KEYS):
-        raise ParameterError(f"--own: {len(options.own)} spellings given, at most {len(OWN_KEYS)}")
-    unread = [each for each in options.reading if "=" not in each]
+    if len(own) > len(OWN_KEYS):
+        raise ParameterError(f"--own: {len(own)} spellings given, at most {len(OWN_KEYS)}")
+    unread = [each for each in reading if "=" not in each]
     if unread:
         raise ParameterError(f"--reading {unread[0]!r}: write WORD=KANA, such as 日本=にっぽん")
-    overrides = dict(each.split("=", 1) for each in options.reading)
-    spelled = spellings(read_text(options.text), overrides, list(dict.fromkeys(("written", *keys))))
-    spelled += [Spelling(key, text) for key, text in zip(OWN_KEYS, options.own, strict=False)]
-    asked: list[str] = options.tokenizer
+    ours = load_tokenizer(model)
+    overrides = dict(each.split("=", 1) for each in reading)
+    spelled = spellings(read_text(text), overrides, list(dict.fromkeys(("written", *keys))))
+    spelled += [Spelling(key, written) for key, written in zip(OWN_KEYS, own, strict=False)]
     if "all" in asked:
-        asked = [*(offer.key for offer in peers.offers(tokenizer)), *(key for key in asked if key != "all")]
-    found = matrix(spelled, open_columns(asked, tokenizer, local_files_only=options.offline))
+        asked = [*(offer.key for offer in peers.offers(ours)), *(key for key in asked if key != "all")]
+    found = matrix(spelled, open_columns(asked, ours, local_files_only=model.offline))
     closed = [(column.title, column.problem) for column in found.columns if column.problem]
     if len(closed) == len(found.columns):
         raise closed[0][1]
     for title, problem in closed:
         print(f"{title}: {problem}", file=sys.stderr)
-    if options.csv:
-        try:
-            options.csv.write_bytes(peers.to_csv(peers.to_frame(records(found))))
-        except OSError as error:
-            raise ParameterError(f"cannot write {options.csv}: {error.strerror}") from error
-    return found
+    if csv:
+        write_file(csv, analysis.to_csv(analysis.frame(records(found))))
+    emit({"cells": records(found)}) if json else print(*lines(found), sep="\n")
 
 
-def lines(found: Matrix) -> Iterator[str]:
+def lines(found: "Matrix") -> Iterator[str]:
     """The table, one spelling a line."""
     widths = [max(6, len(column.title)) for column in found.columns]
     yield _line("", [column.title for column in found.columns], widths, "")
@@ -61,3 +83,6 @@ def lines(found: Matrix) -> Iterator[str]:
 def _line(name: str, cells: list[str], widths: list[int], text: str) -> str:
     numbers = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
     return f"{name:10}  {numbers}  {text}".rstrip()
+
+
+COMMANDS = (Command("compare", compare, "neoxjp compare 慶応義塾 --tokenizer neoxjp bytes"),)

@@ -1,80 +1,146 @@
-"""What `neoxjp vocabulary` prints: a list of entries, one entry, the numbers, or two vocabularies side by side."""
+"""`neoxjp vocabulary`: a list of entries, one entry, the numbers, or two vocabularies side by side."""
 
-import argparse
-from collections.abc import Iterator
-from dataclasses import asdict
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.vocabulary_browser import difference as lexicon_diff
-from neoxjp.labs.vocabulary_browser import records as lexicon
-from neoxjp.labs.vocabulary_browser import statistics as lexicon_stats
+from neoxjp.labs.common.command import Command, Csv, Json, TokenizerOptions, counted, emit, load_tokenizer, option, write_file
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
 SHOWN = 24  # spellings of an entry on a line
 
 
-def record(options: argparse.Namespace, tokenizer: "GPTNeoXJapaneseTokenizer") -> dict[str, Any]:
-    """What was asked for as one record; the API's endpoints give the same.
+@dataclass(frozen=True)
+class Filters:
+    """Which entries are listed, and in which order."""
 
-    Raises:
-        ParameterError: options that exclude each other, or a value that does not exist.
-    """
-    modes = {"--id": options.id is not None, "--stats": options.stats, "--against": options.against is not None}
+    query: Annotated[
+        str, typer.Argument(help="Listed are entries with this in one of their spellings.", show_default="all entries")
+    ] = ""
+    match: Annotated[str, option("contains, starts, ends or whole.")] = "contains"
+    ids: Annotated[str, option("Such as 100-199 or 31000-.", metavar="RANGE", show_default=False)] = ""
+    script: Annotated[str, option("hiragana, katakana, kanji, latin, digit, symbol, emoji, mixed, ...")] = "all"
+    kind: Annotated[str, option("word, byte, emoji, blank, symbol, tag or special.")] = "all"
+    length: Annotated[str, option("Characters of the first spelling, such as 2-3.", metavar="RANGE", show_default=False)] = ""
+    spellings: Annotated[str, option("Number of spellings, such as 10-.", metavar="RANGE", show_default=False)] = ""
+    reach: Annotated[str, option("never: only ids that no text is encoded to; reached: the others.")] = "all"
+    sort: Annotated[str, option("id, length or spellings.")] = "id"
+    descending: Annotated[bool, option("The largest first.", "--descending")] = False
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown instead of a list of entries."""
+
+    id: Annotated[
+        int | None, option("Open one id instead: its spellings, bytes, neighbours.", metavar="N", show_default=False)
+    ] = None
+    stats: Annotated[bool, option("The vocabulary in numbers instead.", "--stats")] = False
+    corpus: Annotated[list[Path] | None, option("With --stats: how many ids these texts use.", metavar="FILE...")] = None
+    column: Annotated[str, option("Column with the text of a .jsonl, .csv or .parquet corpus.")] = "text"
+    against: Annotated[
+        str | None, option("Compare with another vocabulary instead: bundled, a folder or a Hub id.", metavar="MODEL")
+    ] = None
+    listed: Annotated[
+        Literal["only-here", "only-there", "moved"], option("With --against: which spellings to list.", "--list")
+    ] = "only-here"
+
+
+def vocabulary(
+    filters: Filters,
+    model: TokenizerOptions,
+    view: View,
+    limit: Annotated[int, option("Rows to print; 0: all.", metavar="N")] = 50,
+    csv: Csv = None,
+    json: Json = False,
+) -> None:
+    """List, open, count and compare what a vocabulary holds."""
+    check(view, limit, csv)
+    tokenizer = load_tokenizer(model)
+    if view.id is not None:
+        from neoxjp.labs.vocabulary_browser.records import entry
+
+        found = asdict(entry(tokenizer, view.id))
+    elif view.stats:
+        found = statistics(tokenizer, view)
+    elif view.against is not None:
+        found = difference(tokenizer, filters, view, limit, model.offline)
+    else:
+        found = entries(tokenizer, filters, limit, csv)
+    if json:
+        emit(found)
+        return
+    for line in lines(found):
+        print(line)
+    if said := summary(found):
+        print(said, file=sys.stderr)
+
+
+def check(view: View, limit: int, csv: Path | None) -> None:
+    """Raises ParameterError for options that exclude each other."""
+    modes = {"--id": view.id is not None, "--stats": view.stats, "--against": view.against is not None}
     asked = [name for name, given in modes.items() if given]
     if len(asked) > 1:
         raise ParameterError(f"{' and '.join(asked)}: ask for one of them at a time")
-    if options.corpus and not options.stats:
+    if view.corpus and not view.stats:
         raise ParameterError("--corpus counts the ids that files use: add --stats")
-    if options.csv and asked:
+    if csv and asked:
         raise ParameterError(f"--csv writes the list of entries: it does not go with {asked[0]}")
-    if options.limit < 0:
-        raise ParameterError(f"limit={options.limit} must be 0 (all) or more")
-    if options.id is not None:
-        return asdict(lexicon.entry(tokenizer, options.id))
-    if options.stats:
-        used = None
-        if options.corpus:
-            used = asdict(
-                lexicon_stats.usage(tokenizer, lexicon_stats.count_ids(tokenizer, _texts(options.corpus, options.column)))
-            )
-        return {"vocabulary": asdict(lexicon_stats.statistics(tokenizer)), "usage": used}
-    if options.against is not None:
-        return _difference(options, tokenizer)
-    names = ("query", "match", "ids", "script", "kind", "length", "spellings", "reach", "sort", "descending")
-    filters = lexicon.checked_filters(**{name: getattr(options, name) for name in names})
-    index, found = lexicon.index_of(tokenizer.vocabulary), lexicon.select(tokenizer, filters)
-    if options.csv:
-        from neoxjp import compare
-
-        _write(options.csv, compare.to_csv(compare.to_frame(lexicon.records(index, found))))
-    shown = found[: options.limit or len(found)]
-    return {"total": len(found), "of": len(index), "rows": [asdict(row) for row in lexicon.rows(index, shown, filters)]}
+    if limit < 0:
+        raise ParameterError(f"limit={limit} must be 0 (all) or more")
 
 
-def _difference(options: argparse.Namespace, tokenizer: "GPTNeoXJapaneseTokenizer") -> dict[str, Any]:
-    other = type(tokenizer).from_pretrained(options.against, local_files_only=options.offline)
+def entries(tokenizer: "GPTNeoXJapaneseTokenizer", filters: Filters, limit: int, csv: Path | None) -> dict[str, Any]:
+    """The entries that pass the filters, as the API gives them. Raises ParameterError for a value that does not exist."""
+    from neoxjp.labs.vocabulary_browser import records as lexicon
+
+    checked = lexicon.checked_filters(**asdict(filters))
+    index, found = lexicon.index_of(tokenizer.vocabulary), lexicon.select(tokenizer, checked)
+    if csv:
+        from neoxjp.compare import analysis
+
+        write_file(csv, analysis.to_csv(analysis.frame(lexicon.records(index, found))))
+    shown = found[: limit or len(found)]
+    return {"total": len(found), "of": len(index), "rows": [asdict(row) for row in lexicon.rows(index, shown, checked)]}
+
+
+def statistics(tokenizer: "GPTNeoXJapaneseTokenizer", view: View) -> dict[str, Any]:
+    """The vocabulary in numbers, and how many of its ids the texts use."""
+    from neoxjp.labs.vocabulary_browser import statistics as lexicon_stats
+
+    used = None
+    if view.corpus:
+        used = asdict(lexicon_stats.usage(tokenizer, lexicon_stats.count_ids(tokenizer, _texts(view.corpus, view.column))))
+    return {"vocabulary": asdict(lexicon_stats.statistics(tokenizer)), "usage": used}
+
+
+def difference(tokenizer: "GPTNeoXJapaneseTokenizer", filters: Filters, view: View, limit: int, offline: bool) -> dict[str, Any]:
+    """Two vocabularies side by side."""
+    from neoxjp.labs.vocabulary_browser import difference as lexicon_diff
+
+    other = type(tokenizer).from_pretrained(view.against or "", local_files_only=offline)
     compared = lexicon_diff.compare(tokenizer.vocabulary, other.vocabulary)
-    side = options.list.replace("-", "_")
-    places = compared.select(side, options.query, options.match)
-    rows = compared.rows(side, places[: options.limit or len(places)])
+    side: Any = view.listed.replace("-", "_")
+    match: Any = filters.match  # checked there
+    places = compared.select(side, filters.query, match)
+    rows = compared.rows(side, places[: limit or len(places)])
     return {"counts": asdict(compared.summary), "side": side, "total": len(places), "rows": [asdict(row) for row in rows]}
 
 
-def _texts(files: list[Path], column: str) -> Iterator[str]:
+def _texts(files: Iterable[Path], column: str) -> Iterator[str]:
     from neoxjp.documents import read_documents
 
     return (document.text for path in files for document in read_documents(path, column=column))
 
 
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise ParameterError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+# ---- as text
 
 
 def lines(found: dict[str, Any]) -> list[str]:
@@ -85,11 +151,11 @@ def lines(found: dict[str, Any]) -> list[str]:
         return _stats_lines(found)
     if "counts" in found:
         return _difference_lines(found)
-    listed = []
+    listed = [f"{'id':>6}  {'length':>6}  {'spellings':>9}  {'kind':<8} {'script':<9} entry"] if found["rows"] else []
     for row in found["rows"]:
         other = "  ≈ " + " ".join(row["found"]) if row["found"] else ""
-        ways = f"×{row['spellings']}"
-        listed.append(f"{row['id']:>6}  {row['length']:>2}  {ways:<5}  {row['kind']:<8} {row['script']:<9} {row['piece']}{other}")
+        numbers = f"{row['id']:>6}  {row['length']:>6}  {row['spellings']:>9}"
+        listed.append(f"{numbers}  {row['kind']:<8} {row['script']:<9} {row['piece']}{other}")
     return listed
 
 
@@ -106,7 +172,7 @@ def _entry_lines(found: dict[str, Any]) -> list[str]:
     spellings = found["spellings"]
     shown = " ".join(one["text"] + ("" if one["ids"] == (found["id"],) else "≠") for one in spellings[:SHOWN])
     rest = f" and {len(spellings) - SHOWN} more" if len(spellings) > SHOWN else ""
-    facts = f"{found['kind']}, {found['script']}, {found['length']} characters"
+    facts = f"{found['kind']}, {found['script']}, {counted(found['length'], 'character')}"
     return [
         f"{found['id']}  {found['piece']}  ({facts})",
         f"bytes       {found['bytes']}",
@@ -150,3 +216,6 @@ def _difference_lines(found: dict[str, Any]) -> list[str]:
         here, there = ("–" if id is None else str(id) for id in (row["here"], row["there"]))
         listed.append(f"{here:>6}  {there:>6}  {row['spelling']}")
     return listed
+
+
+COMMANDS = (Command("vocabulary", vocabulary, "neoxjp vocabulary 慶 --kind word --limit 5"),)

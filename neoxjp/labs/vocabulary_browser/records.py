@@ -14,7 +14,9 @@ import numpy as np
 
 from neoxjp.errors import ParameterError
 from neoxjp.labs.vocabulary_browser.search import Match, Strings, matches
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Kind, Script, Vocabulary, script_of
+from neoxjp.tokenizer.normalize import Script, script_of
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer.vocabulary import Kind, Vocabulary
 
 EntryScript = Script | Literal["mixed"]
 Sort = Literal["id", "length", "spellings"]
@@ -258,7 +260,13 @@ def parse_range(text: str, name: str) -> Range:
     low = int(match[1]) if match[1] else None
     if match[2] is None:
         return (low, low)
-    return (low, int(match[3]) if match[3] else None)
+    high = int(match[3]) if match[3] else None
+    if low is not None and high is not None and high < low:
+        raise ParameterError(
+            f"{name}={text[:20]!r} holds nothing: write the smaller number first, such as {high}-{low}",
+            ja=f"{text[:20]!r} は空の範囲です。{high}-{low} のように小さい数を先に書いてください。",
+        )
+    return (low, high)
 
 
 def checked_filters(**given: object) -> Filters:

@@ -1,15 +1,12 @@
-"""neoxjp generate --save-state, replay and sweep over a tiny model."""
+"""neoxjp generate --save-state and replay over a tiny model."""
 
 import contextlib
-import csv
 import io
 import json
 
 import pytest
 
 from neoxjp.cli.main import main
-from neoxjp.errors import ParameterError
-from neoxjp.labs.replay.command import numbers
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -71,26 +68,3 @@ def test_a_state_that_cannot_be_saved_is_told_before_the_text_is_written(capsys,
     code, out, err = run(capsys, "generate", "東京", "--model", tiny_folder, "--save-state", tmp_path / "none" / "state.json")
     assert (code, out) == (2, "")
     assert "cannot write" in err
-
-
-def test_a_sweep_prints_every_sample_and_writes_the_table(capsys, tiny_folder, tmp_path):
-    table = tmp_path / "sweep.csv"
-    grid = ("--temperature", "0.5,1.2", "--top-p", "0.9, 1", "--max-new-tokens", 6, "--seed", 4)
-    code, out, _ = run(capsys, "sweep", "東京", "--model", tiny_folder, *grid, "--csv", table)
-    assert code == 0
-    assert out.count("temperature ") == 4
-    assert "temperature 0.5, top-p 0.9, seed 4: 6 tokens (length)" in out
-    rows = list(csv.DictReader(io.StringIO(table.read_bytes().decode("utf-8-sig"))))
-    _, out, _ = run(capsys, "sweep", "東京", "--model", tiny_folder, *grid, "--json")
-    samples = json.loads(out)["samples"]
-    assert [sample["text"] for sample in samples] == [row["text"].removeprefix("'") for row in rows]
-    assert len(samples[0]["ids"]) == 6
-
-
-def test_a_sweeps_lists_are_numbers(capsys, tiny_folder):
-    assert numbers("0.5, 1,0.5", "--top-p") == [0.5, 1.0]
-    with pytest.raises(ParameterError, match="--top-p 'x' must be numbers"):
-        numbers("x", "--top-p")
-    code, _, err = run(capsys, "sweep", "東京", "--model", tiny_folder, "--top-p", "3")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "top_p=3" in err

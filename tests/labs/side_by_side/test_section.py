@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from neoxjp.engine import Engine, Step
+from neoxjp.engine.engine import Engine
+from neoxjp.engine.records import Step
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.common.glyphs import glyphs
 from neoxjp.labs.common.measures import measure
@@ -28,10 +29,10 @@ from neoxjp.labs.side_by_side.run import LOADED, SECOND, Run, Setting, chosen_of
 from neoxjp.labs.side_by_side.strings import words
 from neoxjp.labs.side_by_side.sweep import sweep as records
 from neoxjp.labs.side_by_side.sweep import to_csv
-from neoxjp.model import NoRoom
+from neoxjp.model.memory import NoRoom
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
-from neoxjp.sampling import SamplingParams
+from neoxjp.sampling.sampler import SamplingParams
 
 EN, JA = words("en"), words("ja")
 SET = Settings(temperature=0.9, length=12, seed="5")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from neoxjp.cli.main import main
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import LINES
 
 Run = Any
@@ -26,7 +26,10 @@ def run(capsys: pytest.CaptureFixture[str], tiny_vocabulary: Path) -> Run:
 def test_a_query_prints_its_entries_and_their_number(run: Run) -> None:
     code, out, err = run("應")
     assert code == 0
-    assert [line.split()[-3:] for line in out.splitlines()] == [["慶応", "≈", "慶應"], ["応", "≈", "應"]]
+    head, *lines = out.splitlines()
+    assert head.split() == ["id", "length", "spellings", "kind", "script", "entry"]
+    assert [line.split()[-3:] for line in lines] == [["慶応", "≈", "慶應"], ["応", "≈", "應"]]
+    assert lines[0].split()[1:5] == ["2", "2", "word", "kanji"]
     assert err == f"2 of {len(LINES)} entries\n"
 
 
@@ -88,15 +91,16 @@ def test_the_csv_holds_every_found_entry_with_all_spellings(run: Run, tmp_path: 
     ("given", "message"),
     [
         (["--id", "999999"], "id 999999 is not in this vocabulary (0 to "),
-        (["--ids", "x"], "ids='x': write one number or a range"),
-        (["--kind", "verb"], "kind='verb': choose one of word, byte"),
-        (["--match", "like"], "match='like': choose one of contains"),
+        (["--ids", "x"], "--ids 'x': write one number or a range"),
+        (["--ids", "9-3"], "--ids '9-3' holds nothing: write the smaller number first, such as 3-9"),
+        (["--kind", "verb"], "--kind 'verb': choose one of word, byte"),
+        (["--match", "like"], "--match 'like': choose one of contains"),
         (["--stats", "--id", "3"], "--id and --stats: ask for one of them at a time"),
         (["--corpus", "a.txt"], "--corpus counts the ids that files use: add --stats"),
         (["--stats", "--corpus", "/no/such.txt"], "no file '/no/such.txt'"),
         (["--stats", "--csv", "x.csv"], "--csv writes the list of entries"),
         (["--csv", "/no/such/x.csv"], "cannot write '/no/such/x.csv'"),
-        (["--limit", "-1"], "limit=-1 must be 0 (all) or more"),
+        (["--limit", "-1"], "--limit -1 must be 0 (all) or more"),
         (["--against", "/no/such/folder", "--offline"], "/no/such/folder"),
     ],
 )

@@ -25,7 +25,8 @@ from neoxjp.labs.vocabulary_browser.records import (
     typed,
 )
 from neoxjp.labs.vocabulary_browser.search import MATCHES, Match, Strings, matches
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, script_of
+from neoxjp.tokenizer.normalize import script_of
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import LINES, write_tiny_vocabulary
 
 

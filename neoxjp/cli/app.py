@@ -1,0 +1,56 @@
+"""`neoxjp app`: open the page. A model that can be known to be wrong at once is refused here; a Hub id loads beside the page."""
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from neoxjp.errors import ParameterError
+from neoxjp.labs.common.command import Command, ModelOptions, option
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """Where the page is, and for whom."""
+
+    host: Annotated[str | None, option("Address to listen on; 0.0.0.0: every network.", show_default="this machine only")] = None
+    server_port: Annotated[int | None, option("Port.", show_default="the first free one from 7860")] = None
+    share: Annotated[bool, option("Open a public gradio.live tunnel; implies --public.", "--share")] = False
+    public: Annotated[bool, option("Visitors cannot load models or name paths, and are bounded.", "--public")] = False
+
+
+def app(model: ModelOptions, page: PageOptions) -> None:
+    """Open the page, on http://127.0.0.1:7860."""
+    check(model)
+
+    from neoxjp.page_parts.session import Choice, Playground
+    from neoxjp.ui.page import build, launch
+
+    playground = Playground.create(public=page.public or page.share or bool(os.environ.get("SPACE_ID")))
+    device = model.device or "auto"
+    playground.start(Choice(model.model, model.revision, model.dtype, device, model.offline, model.quantization))
+    launch(build(playground), host=page.host, port=page.server_port, share=page.share)
+
+
+def check(model: ModelOptions) -> None:
+    """Raises NeoxjpError for a folder without a model, and for names of formats and devices that do not exist."""
+    import torch
+
+    from neoxjp.hub.download import local_folder, resolve_model
+    from neoxjp.model.config import GPTNeoXJapaneseConfig
+    from neoxjp.quantization.pack import parse_quantization
+    from neoxjp.weights.loader import parse_dtype
+
+    parse_dtype(model.dtype)
+    parse_quantization(model.quantization)
+    if local_folder(model.model) is not None:
+        GPTNeoXJapaneseConfig.from_folder(resolve_model(model.model))
+    if model.device not in (None, "auto"):
+        known = re.fullmatch(r"cpu|cuda(:\d+)?|mps", model.device or "")
+        if not known:
+            raise ParameterError(f"--device {model.device!r}: choose auto, cpu, cuda or cuda:1")
+        if (model.device or "").startswith("cuda") and not torch.cuda.is_available():
+            raise ParameterError(f"--device {model.device}: this machine has no CUDA device")
+
+
+COMMANDS = (Command("app", app, "neoxjp app --model bundled"),)

@@ -1,0 +1,1 @@
+"""The generation lab's questions, answered as records; their commands."""

@@ -1,0 +1,1 @@
+"""The tokenizer lab's questions, answered as records; their commands."""

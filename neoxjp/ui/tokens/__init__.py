@@ -1,0 +1,1 @@
+"""The sections of the tokenizer lab, one question a file: components and wires. Drawing is in render/, words in words/."""

@@ -1,0 +1,108 @@
+"""`neoxjp app` and app.py: what is served, for whom, and what is refused before a page is there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from neoxjp.cli.main import main
+from neoxjp.hub.local import bundled_path
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What would be loaded and served, without doing it."""
+    from neoxjp.page_parts.session import Playground
+    from neoxjp.ui import page
+
+    seen = SimpleNamespace()
+    monkeypatch.setattr(Playground, "start", lambda self, choice: vars(seen).update(playground=self, choice=choice))
+    monkeypatch.setattr(page, "build", lambda playground: playground)
+    monkeypatch.setattr(page, "launch", lambda blocks, **where: vars(seen).update(where))
+    for name in ("NEOXJP_MODEL", "NEOXJP_REVISION", "NEOXJP_DTYPE", "NEOXJP_QUANTIZATION", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    return seen
+
+
+def test_without_options_the_page_serves_the_bundled_model_to_this_machine_only(served: Any) -> None:
+    assert main(["app"]) == 0
+    choice = served.choice
+    assert (choice.name, choice.revision, choice.dtype, choice.device, choice.quantization) == (
+        "bundled", None, "auto", "auto", None,
+    )  # fmt: skip
+    assert (served.host, served.port, served.share, served.playground.public) == (None, None, False, False)
+
+
+def test_the_environment_gives_defaults_and_the_command_line_wins(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MODEL", "a/b"), ("REVISION", "main"), ("DTYPE", "bfloat16"), ("QUANTIZATION", "int8")):
+        monkeypatch.setenv(f"NEOXJP_{name}", value)
+    assert main(["app"]) == 0
+    choice = served.choice
+    assert (choice.name, choice.revision, choice.dtype, choice.quantization) == ("a/b", "main", "bfloat16", "int8")
+    assert main(["app", "--model", "c/d", "--server-port", "7000"]) == 0
+    assert (served.choice.name, served.port) == ("c/d", 7000)
+
+
+@pytest.mark.parametrize("public", [["--public"], ["--share"]])
+def test_a_shared_page_is_public(served: Any, public: list[str]) -> None:
+    assert main(["app", *public]) == 0
+    assert served.playground.public
+
+
+def test_a_page_on_a_space_is_public(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "user/name")
+    assert main(["app"]) == 0
+    assert served.playground.public
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "/nope"], "no folder '/nope', and it is not a Hub id"),
+        (["--model", str(ROOT / "tests")], "lacks 'config.json'"),
+        (["--dtype", "float8"], "dtype must be one of 'auto', 'float32', 'bfloat16', 'float16', 'float64', not 'float8'"),
+        (["--quantization", "int3"], "--quantization 'int3' is not one of None, 'int8'"),
+        (["--device", "gpu"], "--device 'gpu': choose auto, cpu, cuda or cuda:1"),
+    ],
+)
+def test_what_can_be_known_to_be_wrong_is_refused_before_a_page_is_served(
+    served: Any, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert main(["app", *options]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("neoxjp app: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not vars(served)
+
+
+def test_app_py_is_the_same_command() -> None:
+    done = subprocess.run([sys.executable, "app.py", "--model", "/nope"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("neoxjp app: no folder '/nope'")
+
+
+def test_the_help_needs_neither_torch_nor_gradio() -> None:
+    code = (
+        "import sys; from neoxjp.cli.main import main\n"
+        "codes = [main(['--help']), main(['app', '--help']), main(['tokenize', 'x'])]\n"
+        "print(codes, sorted({'torch', 'gradio', 'pandas', 'transformers', 'accelerate'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=os.environ)
+    assert done.stderr.splitlines()[-1] == "[0, 0, 0] []"
+
+
+def test_bundled_is_a_name_everywhere() -> None:
+    from neoxjp import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
+
+    assert GPTNeoXJapaneseConfig.from_pretrained("bundled") == GPTNeoXJapaneseConfig.from_pretrained(bundled_path())
+    assert GPTNeoXJapaneseTokenizer.from_pretrained("bundled").vocab_size == 8000
+    report = GPTNeoXJapaneseForCausalLM.from_pretrained("bundled").load_report
+    assert report is not None
+    assert report.folder == bundled_path()
