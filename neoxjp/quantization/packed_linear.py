@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
-from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, most
+from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, qmax
 
 Format = Literal["float16", "int8"]
 _LARGEST_HALF = 65504.0  # what fp16 holds
@@ -266,7 +266,7 @@ def int8_kernel(device: str) -> Kernel:
 
 def _limits(name: Name) -> tuple[int, ...]:
     try:
-        return (most(),) if name == "native" else (127, 64)
+        return (qmax(),) if name == "native" else (127, 64)
     except NativeUnavailable:
         return (127,)  # trying it says why
 

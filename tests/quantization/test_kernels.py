@@ -17,10 +17,12 @@ from neoxjp.model.rotary import rope_table
 from neoxjp.quantization import kernels as native
 from neoxjp.quantization import pack as packing
 from neoxjp.quantization import packed_linear as linear
-from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, build
-from neoxjp.quantization.kernels.network import NewRows
+from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, NewRows, build
 from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing
+from tests.quantization import sanitize
 from tests.support.tiny_model import ours, pair
+
+ELF = b"\x7fELF" + bytes(4096)  # the beginning of a library, and nothing behind it
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def anew(monkeypatch):
 @pytest.mark.parametrize(("out", "size"), [(32, 16), (64, 383), (96, 512), (1152, 384), (384, 1536), (8192, 384)])
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 9, 70])
 def test_its_numbers_are_those_of_fbgemm(built, format, out, size, rows):
-    kernel = Kernel("fbgemm", native.most() if format == "int8" else 127)
+    kernel = Kernel("fbgemm", native.qmax() if format == "int8" else 127)
     problem = linear._wrong_halves("fbgemm") if format == "float16" else linear._wrong_sums("fbgemm", kernel.limit, "cpu")
     if problem is not None:
         pytest.skip(f"fbgemm: {problem}")
@@ -94,8 +96,8 @@ def test_rows_of_another_kind_are_refused(built, x):
 
 @pytest.mark.parametrize("march", ["haswell", "alderlake", "skylake-avx512", "icelake-server", "sapphirerapids"])
 def test_every_processor_it_is_written_for_compiles(built, tmp_path, march):
-    compiler = build._compiler()
-    command = [f"-march={march}" if part == "-march=native" else part for part in build.COMPILE]
+    compiler = build.find_compiler()
+    command = [f"-march={march}" if part == "-march=native" else part for part in build.OPTIONS]
     subprocess.run(
         [*compiler, *command, "-Wall", "-Wextra", "-Werror", "-c", str(build.SOURCE), "-o", str(tmp_path / "it.o")], check=True
     )
@@ -103,16 +105,16 @@ def test_every_processor_it_is_written_for_compiles(built, tmp_path, march):
 
 def test_the_sums_of_seven_bits_are_exact_too(built, anew, tmp_path):
     """As a processor with AVX2 alone would have it: any that this library runs on has AVX2."""
-    anew.setattr(build, "COMPILE", tuple("-march=haswell" if part == "-march=native" else part for part in build.COMPILE))
-    anew.setattr(build, "KEPT", tmp_path)
-    assert native.most() == 64
+    anew.setattr(build, "OPTIONS", tuple("-march=haswell" if part == "-march=native" else part for part in build.OPTIONS))
+    anew.setattr(build, "CACHE", tmp_path)
+    assert native.qmax() == 64
     assert linear._wrong_sums("native", 64, "cpu") is None
     assert linear._wrong_halves("native") is None
 
 
 def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
-    """As one with AMX has it, whose tiles tests/tiles.h plays here."""
-    if native.most() != 127:
+    """As one with AMX has it, whose tiles tests/support/tiles.h plays here."""
+    if native.qmax() != 127:
         pytest.skip("written for processors with VNNI, which all with AMX have")
     kernel, draw = Packing("int8", Kernel("native", 127), torch.float32, torch.float16), torch.Generator().manual_seed(3)
     layers = [PackedLinear(torch.randn(*shape, generator=draw), kernel) for shape in ((32, 64), (200, 512), (96, 100))]
@@ -126,8 +128,8 @@ def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
         return [layer(x) for layer, x in zip(layers * 5, rows, strict=True)] + logits
 
     wanted = run()
-    anew.setattr(build, "COMPILE", (*build.COMPILE, "-include", str(Path(__file__).with_name("tiles.h"))))
-    anew.setattr(build, "KEPT", tmp_path)
+    anew.setattr(build, "OPTIONS", (*build.OPTIONS, "-include", str(Path(__file__).parents[1] / "support" / "tiles.h")))
+    anew.setattr(build, "CACHE", tmp_path)
     found = run()
     packed._plans.clear()
     assert ctypes.c_int.in_dll(build.library(), "tiles_played").value > 0
@@ -135,7 +137,7 @@ def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
 
 
 def test_a_library_is_built_once_and_found_again(built, anew, tmp_path):
-    anew.setattr(build, "KEPT", tmp_path)
+    anew.setattr(build, "CACHE", tmp_path)
     build.library()
     (kept,) = tmp_path.iterdir()  # and nothing half made beside it
     build._library.cache_clear()
@@ -144,10 +146,33 @@ def test_a_library_is_built_once_and_found_again(built, anew, tmp_path):
     assert kept.suffix == ".so"
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: data[:-1] + b"x", lambda _: ELF]
+)
+def test_a_cut_or_foreign_library_is_built_again(built, anew, tmp_path, damage):
+    anew.setattr(build, "CACHE", tmp_path)
+    build.library()
+    (cached,) = tmp_path.iterdir()
+    whole = cached.read_bytes()
+    cached.unlink()  # the file that is open stays as it is
+    cached.write_bytes(damage(whole))
+    build._library.cache_clear()
+    assert build.library().neoxjp_qmax() in (64, 127)
+    assert build._is_intact(cached)
+
+
+def test_a_header_that_changes_builds_another_library(built, anew, tmp_path):
+    before = build._key(build.find_compiler())
+    other = tmp_path / "simd.h"
+    other.write_text(build.HEADERS[0].read_text() + "\n")
+    anew.setattr(build, "HEADERS", (other, *build.HEADERS[1:]))
+    assert build._key(build.find_compiler()) != before
+
+
 def test_a_folder_that_cannot_be_written_is_done_without(built, anew, tmp_path):
     (tmp_path / "file").write_text("")
-    anew.setattr(build, "KEPT", tmp_path / "file" / "below")
-    assert build.library().neoxjp_most() in (64, 127)
+    anew.setattr(build, "CACHE", tmp_path / "file" / "below")
+    assert build.library().neoxjp_qmax() in (64, 127)
 
 
 @pytest.mark.parametrize(
@@ -158,10 +183,13 @@ def test_a_folder_that_cannot_be_written_is_done_without(built, anew, tmp_path):
         ({"CC": "false"}, "false did not compile it"),
         ({"CC": f"{sys.executable} -c 'raise SystemExit(\"an error of its own\")'"}, "an error of its own"),
         ({"CC": "", "PATH": ""}, "no C compiler here"),
+        ({"CC": "'gcc"}, "No closing quotation"),
+        ({"CC": "gcc \udcff"}, "did not compile it|No such file|argument"),
+        ({"CC": "/"}, "ermission denied|s a directory"),
     ],
 )
 def test_why_there_is_none_is_said(anew, tmp_path, setting, said):
-    anew.setattr(build, "KEPT", tmp_path)
+    anew.setattr(build, "CACHE", tmp_path)
     for name, value in setting.items():
         anew.setenv(name, value)
     with pytest.raises(NativeUnavailable, match=said):
@@ -183,6 +211,22 @@ def test_without_it_fbgemm_runs_and_the_reason_is_said(tmp_path):
     )
     assert done.stdout.count("native: switched off by NEOXJP_NATIVE=0") == 2
     assert "(native)" not in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sanitize.KINDS)
+def test_the_sanitizers_find_nothing(kind):
+    """On all kernels, in buffers of exactly the size that they need, with NaN and infinity among the numbers."""
+    done = sanitize.sanitize(kind)
+    if done.returncode == sanitize.SKIPPED:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all kernels passed" in done.stdout
+
+
+def test_more_inputs_than_sums_can_hold_are_refused(built):
+    with pytest.raises(ParameterError, match="65,536"):
+        NativeWeight(torch.zeros(16, 65_540, dtype=torch.int8), torch.ones(16))
 
 
 # ---- a whole network
@@ -283,6 +327,34 @@ def test_what_is_not_a_number_stays_visible(built):
     model = packing.convert(ours(hidden_size=64), torch.float16)
     model.gpt_neox_japanese.layers[0].input_layernorm.weight.data[3] = float("nan")
     assert model.forward_packed(torch.tensor([1, 2]), [1, 1], [model.new_cache(), model.new_cache()]).isnan().all()
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 3e38])
+def test_infinity_and_overflow_stay_visible_in_int8(built, number):
+    layer = PackedLinear(torch.randn(32, 64), Packing("int8", Kernel("native", native.qmax()), torch.float32, torch.float16))
+    x = torch.ones(2, 64)
+    x[1, 3] = number
+    found = layer(x)
+    assert torch.equal(found[0], layer(x[:1])[0])
+    assert not found[1].isfinite().any() or number == 3e38
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("final_layer_norm.weight", (63,)),
+        ("layers.0.input_layernorm.bias", (65,)),
+        ("layers.1.post_attention_layernorm.weight", (1,)),
+        ("layers.1.attention.dense_bias", (32,)),
+    ],
+)
+def test_a_norm_or_bias_of_another_length_is_named(built, path, shape):
+    model = packing.convert(ours(hidden_size=64), torch.float16)
+    *names, last = path.split(".")
+    module = model.gpt_neox_japanese.get_submodule(".".join(names))
+    setattr(module, last, torch.nn.Parameter(torch.ones(shape), requires_grad=False))
+    with pytest.raises(ParameterError, match=rf"{path} is \({shape[0]},\), expected \(64,\)"):
+        model.forward_packed(torch.tensor([1, 2]), [2], [model.new_cache()])
 
 
 @pytest.mark.parametrize("other", [{"hidden_size": 96}, {"num_attention_heads": 2}, {"num_hidden_layers": 1}])

@@ -1,4 +1,4 @@
-/* The tiles of AMX in plain C, put before layers.c by a test: so that code for them runs on processors without them. */
+/* The tiles of AMX in plain C, put before network.c by a test: so that code for them runs on processors without them. */
 #undef __AMX_INT8__
 #define __AMX_INT8__ 1
 

@@ -1,7 +1,8 @@
 """network.c → a shared library, by the C compiler that is here, for the processor that is here.
 
-The library is kept as Python keeps its bytecode: in `__pycache__` beside the source where that can be written, else it is built
-anew in each process. Its name holds what it was made of and for, so nothing old is ever loaded.
+The library is cached as Python caches its bytecode: in `__pycache__` beside the source where that can be written, else it is
+built again in each process. The name of the cached file is a hash of what it was made of and for, and its last bytes are a hash
+of its content: an old, cut or foreign file is never opened, but built again.
 """
 
 import ctypes
@@ -19,23 +20,25 @@ from pathlib import Path
 from neoxjp.errors import NeoxjpError
 
 SOURCE = Path(__file__).with_name("network.c")
-KEPT = SOURCE.parent / "__pycache__"
-# No number may hang on what a compiler likes to fuse, nor on where a row begins in memory: where a product and a sum are one
+HEADERS = tuple(SOURCE.with_name(name) for name in ("simd.h", "gemm.h", "team.h"))
+CACHE = SOURCE.parent / "__pycache__"
+# No number may depend on what a compiler likes to fuse, nor on where a row begins in memory: where a product and a sum are one
 # operation the source says so, and no loop starts with single numbers up to an even address.
-COMPILE = (
+OPTIONS = (
     *("-std=gnu11", "-O3", "-march=native", "-mprefer-vector-width=512", "-fopenmp", "-fPIC"),
     *("-ffp-contract=off", "-fno-math-errno", "--param=vect-max-peeling-for-alignment=0"),
 )
-SECONDS = 120  # a compiler may take on a busy machine; 1 on a quiet one
+TIMEOUT_S = 120  # that a compiler may take on a busy machine; 1 on a quiet one
 SWITCH = "NEOXJP_NATIVE"  # environment variable; "0": build nothing
+DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 class NativeUnavailable(NeoxjpError):
-    """Our own products cannot be built or run here. The message says why."""
+    """The kernels in C cannot be built or run here. The message says why."""
 
 
 def library() -> ctypes.CDLL:
-    """The products, built at the first call of a process or found built. Raises NativeUnavailable, each time again."""
+    """The kernels, built at the first call of a process or found in the cache. Raises NativeUnavailable, each time again."""
     found = _library(os.environ.get(SWITCH, ""))
     if isinstance(found, str):
         raise NativeUnavailable(found)
@@ -49,76 +52,99 @@ def _library(switch: str) -> ctypes.CDLL | str:
         return f"switched off by {SWITCH}=0"
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"written for Linux on x86_64, not for {sys.platform} on {platform.machine()}"
-    compiler = _compiler()
-    if compiler is None:
-        return "no C compiler here (gcc, or the one that CC names)"
     try:
-        return _declared(_built(compiler))
+        compiler = find_compiler()
+        if compiler is None:
+            return "no C compiler here (gcc, or the one that CC names)"
+        return _declare(_load_or_build(compiler))
     except subprocess.CalledProcessError as error:
-        return f"{compiler[0]} did not compile it: {_first_line(error.stderr)}"
-    except (OSError, AttributeError, subprocess.TimeoutExpired) as error:
-        return _first_line(str(error))
+        return f"{compiler[0] if compiler else 'CC'} did not compile it: {_first_error(error.stderr)}"
+    except (OSError, AttributeError, ValueError, subprocess.TimeoutExpired) as error:
+        return _first_error(str(error))
 
 
-def _compiler() -> list[str] | None:
-    asked = os.environ.get("CC")
+def find_compiler() -> list[str] | None:
+    """The words of CC, or gcc or cc where they are on PATH. Raises ValueError for a CC that no shell would read."""
+    asked = shlex.split(os.environ.get("CC") or "")
     if asked:
-        return shlex.split(asked)
+        return asked
     return next(([name] for name in ("gcc", "cc") if shutil.which(name)), None)
 
 
-def _built(compiler: list[str]) -> ctypes.CDLL:
-    name = f"layers-{_key(compiler)}.so"
-    kept = KEPT / name
-    if kept.is_file():
-        return _opened(kept)
+def _load_or_build(compiler: list[str]) -> ctypes.CDLL:
+    cached = CACHE / f"network-{_key(compiler)}.so"
+    if _is_intact(cached):
+        return _open(cached)
     try:
-        KEPT.mkdir(exist_ok=True)
-        beside = tempfile.TemporaryDirectory(dir=KEPT, prefix="layers-")
+        CACHE.mkdir(exist_ok=True)
+        beside = tempfile.TemporaryDirectory(dir=CACHE, prefix="network-")
     except OSError:
         beside = tempfile.TemporaryDirectory(prefix="neoxjp-")
     with beside as folder:  # an open library stays after its file is gone
-        made = _compile(compiler, Path(folder))
-        found = _opened(made)  # before it is kept: a broken one is not
-        if Path(folder).parent == KEPT:
-            os.replace(made, kept)
+        built = _compile(compiler, Path(folder))
+        _seal(built)
+        found = _open(built)  # before it is cached: a broken one is not
+        if Path(folder).parent == CACHE:
+            os.replace(built, cached)
         return found
 
 
 def _compile(compiler: list[str], folder: Path) -> Path:
-    compiled, linked = folder / "layers.o", folder / "layers.so"
-    # Linked without an OpenMP library: torch has loaded one, whose threads these products share. A second one's would wait busily
+    compiled, linked = folder / "network.o", folder / "network.so"
+    # Linked without an OpenMP library: torch has loaded one, whose threads these kernels share. A second one's would wait busily
     # beside them.
-    for command in ([*COMPILE, "-c", str(SOURCE), "-o", str(compiled)], ["-shared", str(compiled), "-o", str(linked)]):
-        subprocess.run([*compiler, *command], check=True, capture_output=True, text=True, timeout=SECONDS)
+    for command in ([*OPTIONS, "-c", str(SOURCE), "-o", str(compiled)], ["-shared", str(compiled), "-o", str(linked)]):
+        subprocess.run([*compiler, *command], check=True, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S)
     return linked
 
 
-def _opened(path: Path) -> ctypes.CDLL:
+def _seal(path: Path) -> None:
+    """Append the hash of a file's content to it; what a loader reads of a library ends before."""
+    content = path.read_bytes()
+    with path.open("ab") as file:
+        file.write(hashlib.sha256(content).digest())
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether a file is one that `_seal` has closed, and complete. Opening a cut library would end the process (SIGBUS)."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(content[:-DIGEST_BYTES]).digest() == content[-DIGEST_BYTES:]
+
+
+def _open(path: Path) -> ctypes.CDLL:
     import torch  # noqa: F401 - brings the OpenMP library whose functions are looked up now
 
     return ctypes.CDLL(str(path), mode=os.RTLD_NOW)
 
 
-def _declared(found: ctypes.CDLL) -> ctypes.CDLL:
-    address, count, threads = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32
-    for name, arguments in {
-        "most": [],
-        "offset": [],
-        "linear": [address, count, count, address, count, address, threads],
-        "forward": [address, address, count, address, address, count, address, count, address, address, count, address, threads],
-    }.items():
+def _declare(found: ctypes.CDLL) -> ctypes.CDLL:
+    address, count, number = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32
+    forward = [address, address, count, address, address, count, address, count, address, address, count, address]
+    for name, result, arguments in (
+        ("qmax", number, []),
+        ("zero_point", number, []),
+        ("max_in", count, []),
+        ("sizeof", count, [number]),
+        ("linear_workspace", count, [count, count]),
+        ("linear", number, [address, count, count, address, count, address, address, count, number]),
+        ("forward_workspace", count, [address, count, address, count, count, number]),
+        ("forward", number, [*forward, address, count, number]),
+    ):
         function = getattr(found, f"neoxjp_{name}")
-        function.argtypes, function.restype = arguments, ctypes.c_int32
+        function.argtypes, function.restype = arguments, result
     return found
 
 
 def _key(compiler: list[str]) -> str:
-    """What a built library hangs on: the source, the compiler and its options, the processor's instructions."""
+    """What a built library depends on: the source, the compiler and its options, the processor's instructions."""
     program = Path(shutil.which(compiler[0]) or compiler[0]).resolve()
     found = program.stat()
-    made_of = [str(program), *compiler[1:], *COMPILE, str(found.st_size), str(found.st_mtime_ns), _instructions()]
-    return hashlib.sha256(SOURCE.read_bytes() + "\0".join(made_of).encode()).hexdigest()[:16]
+    made_of = [str(program), *compiler[1:], *OPTIONS, str(found.st_size), str(found.st_mtime_ns), _instructions()]
+    source = b"".join(path.read_bytes() for path in (SOURCE, *HEADERS))
+    return hashlib.sha256(source + "\0".join(made_of).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _instructions() -> str:
@@ -129,8 +155,8 @@ def _instructions() -> str:
     return next((line for line in lines if line.startswith("flags")), platform.processor())
 
 
-def _first_line(text: str | None) -> str:
+def _first_error(text: str | None) -> str:
     """The first line that says what is wrong, without the folders of this machine."""
     lines = [line for line in (text or "").splitlines() if line.strip()]
-    told = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "no message")
-    return told.replace(f"{SOURCE.parent}{os.sep}", "")[:160]
+    found = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "no message")
+    return found.replace(f"{SOURCE.parent}{os.sep}", "")[:160]

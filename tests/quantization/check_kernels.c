@@ -1,0 +1,120 @@
+/* Runs every kernel on small random networks, in buffers of exactly the size that they need, for the sanitizers: sanitize.py. */
+#include "network.c"
+
+#include <stdio.h>
+
+static uint64_t seed = 1;
+static float draw(void) { /* -1 to 1 */
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  return (float)(seed >> 40) / (1 << 23) - 1;
+}
+static void *take(int64_t bytes) {
+  void *got = aligned_alloc(ALIGNMENT, round_up(bytes ? bytes : 1, ALIGNMENT));
+  if (!got) abort();
+  return got;
+}
+static float *floats(int64_t count, float around, float width) {
+  float *got = malloc(count * sizeof(float)); /* not rounded up: one byte behind it is a fault */
+  for (int64_t n = 0; n < count; n++) got[n] = around + width * draw();
+  return got;
+}
+static Weight weight(int64_t out, int64_t in, int int8) {
+  int64_t size = round_up(out, PANEL) * (int8 ? round_up(in, 4) : in);
+  if (!int8) {
+    uint16_t *halves = malloc(size * sizeof(uint16_t));
+    for (int64_t n = 0; n < size; n++) halves[n] = (uint16_t)(0x2c00 + (int)(300 * draw())); /* about 0.06 */
+    return (Weight){halves, NULL};
+  }
+  uint8_t *bytes = malloc(size);
+  for (int64_t n = 0; n < size; n++) bytes[n] = (uint8_t)(ZERO_POINT + (int)(QMAX * draw()));
+  return (Weight){bytes, floats(out, 0.02f, 0.01f)};
+}
+static void release(Weight w) { free((void *)w.values), free((void *)w.scale); }
+static Norm norm(int64_t size) { return (Norm){floats(size, 1, 0.1f), floats(size, 0, 0.1f), 1e-5f}; }
+static void release_norm(Norm n) { free((void *)n.weight), free((void *)n.bias); }
+static void must(int is, const char *what) {
+  if (!is) fprintf(stderr, "failed: %s\n", what), exit(1);
+}
+
+enum { DEPTH = 2, VOCAB = 57, SEQUENCES = 3, POSITIONS = 40 };
+
+static void check_network(int64_t hidden, int64_t heads, int64_t intermediate, int64_t rotary, int int8, float strange) {
+  int64_t size = hidden / heads;
+  float *cos = floats(POSITIONS * rotary, 0, 1), *sin = floats(POSITIONS * rotary, 0, 1);
+  Shape shape = {hidden, heads, intermediate, rotary, cos, sin, rotary, POSITIONS};
+  Layer layers[DEPTH];
+  for (int n = 0; n < DEPTH; n++)
+    layers[n] = (Layer){norm(hidden), norm(hidden), weight(3 * hidden, hidden, int8), weight(hidden, hidden, int8),
+                        weight(intermediate, hidden, int8), weight(hidden, intermediate, int8),
+                        n == DEPTH - 1 ? floats(hidden, 0, 1) : NULL};
+  Output output = {norm(hidden), weight(VOCAB, hidden, int8), VOCAB};
+  Sequence sequences[SEQUENCES] = {{0, 1, 19}, {1, 22, 0}, {23, 7, 30}};
+  int64_t rows = 30, asked = 3, logits_at[] = {0, 22, 29};
+  float *x = floats(rows * hidden, 0, 1), *first = NULL;
+  if (strange != 0) x[5 * hidden + 3] = strange;
+  KVView caches[DEPTH * SEQUENCES];
+  for (int n = 0; n < DEPTH * SEQUENCES; n++) {
+    const Sequence *q = sequences + n % SEQUENCES;
+    int64_t capacity = q->past + q->count;
+    caches[n] = (KVView){floats(2 * heads * capacity * size, 0, 1), capacity};
+  }
+  for (int32_t threads = 1; threads <= 3; threads++) {
+    int64_t bytes = neoxjp_forward_workspace(&shape, rows, sequences, SEQUENCES, asked, threads);
+    void *workspace = take(bytes);
+    float *logits = malloc(asked * VOCAB * sizeof(float)), *own = malloc(rows * hidden * sizeof(float));
+    memcpy(own, x, rows * hidden * sizeof(float));
+    int32_t found = neoxjp_forward(&shape, layers, DEPTH, &output, own, rows, sequences, SEQUENCES, caches, logits_at, asked, logits,
+                                   workspace, bytes, threads);
+    must(found == OK, "a forward");
+    if (first && strange == 0) must(!memcmp(first, logits, asked * VOCAB * sizeof(float)), "the same bits with any threads");
+    if (!first) first = logits, logits = NULL;
+    must(neoxjp_forward(&shape, layers, DEPTH, &output, own, rows, sequences, SEQUENCES, caches, logits_at, asked, first, workspace,
+                        bytes - 1, threads) == WORKSPACE_TOO_SMALL, "a small workspace is refused");
+    free(logits), free(own), free(workspace);
+  }
+  caches[SEQUENCES].capacity--;
+  must(neoxjp_forward(&shape, layers, DEPTH, &output, x, rows, sequences, SEQUENCES, caches, logits_at, asked, first, NULL, 0, 1) ==
+           CACHE_TOO_SMALL, "a small cache is refused");
+  caches[SEQUENCES].capacity++;
+  logits_at[1] = rows;
+  must(neoxjp_forward(&shape, layers, DEPTH, &output, x, rows, sequences, SEQUENCES, caches, logits_at, asked, first, NULL, 0, 1) ==
+           ROW_OUT_OF_RANGE, "a row that is not there is refused");
+  shape.positions = 36;
+  must(neoxjp_forward(&shape, layers, DEPTH, &output, x, rows, sequences, SEQUENCES, caches, logits_at, asked, first, NULL, 0, 1) ==
+           POSITION_OUT_OF_RANGE, "a position without a rotation is refused");
+  for (int n = 0; n < DEPTH; n++) {
+    Layer *l = layers + n;
+    release_norm(l->input_layernorm), release_norm(l->post_attention_layernorm), free((void *)l->dense_bias);
+    release(l->query_key_value), release(l->dense), release(l->dense_h_to_4h), release(l->dense_4h_to_h);
+  }
+  for (int n = 0; n < DEPTH * SEQUENCES; n++) free(caches[n].keys);
+  release_norm(output.norm), release(output.weight), free(cos), free(sin), free(x), free(first);
+}
+
+static void check_linear(int64_t out, int64_t in, int int8) {
+  Weight w = weight(out, in, int8);
+  for (int64_t rows = 0; rows <= 19; rows++) {
+    float *x = floats(rows * in, 0, 3), *y = malloc((rows * out + 1) * sizeof(float)), *alone = malloc(out * sizeof(float));
+    int64_t bytes = neoxjp_linear_workspace(in, rows);
+    void *workspace = take(bytes);
+    must(neoxjp_linear(&w, in, out, x, rows, y, workspace, bytes, 2) == OK, "a product");
+    for (int64_t r = 0; r < rows; r++) {
+      must(neoxjp_linear(&w, in, out, x + r * in, 1, alone, workspace, bytes, 1) == OK, "a product of one row");
+      must(!memcmp(alone, y + r * out, out * sizeof(float)), "a row is the same alone");
+    }
+    free(x), free(y), free(alone), free(workspace);
+  }
+  release(w);
+}
+
+int main(void) {
+  for (int int8 = 0; int8 < 2; int8++) {
+    check_linear(48, 64, int8), check_linear(70, 33, int8), check_linear(1, 1, int8), check_linear(130, 128, int8);
+    check_network(96, 3, 200, 32, int8, 0), check_network(160, 2, 64, 20, int8, 0), check_network(20, 1, 8, 0, int8, 0);
+    check_network(96, 3, 200, 32, int8, NAN), check_network(96, 3, 200, 32, int8, INFINITY), check_network(96, 3, 200, 32, int8, -3e38f);
+  }
+  const float scale = 1;
+  must(neoxjp_linear(&(Weight){"", &scale}, MAX_IN + 1, 1, NULL, 1, NULL, NULL, 0, 1) == TOO_MANY_INPUTS, "too many inputs");
+  puts("all kernels passed");
+  return 0;
+}
