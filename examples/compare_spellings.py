@@ -8,10 +8,9 @@ import argparse
 from pathlib import Path
 
 from neoxjp import GPTNeoXJapaneseTokenizer
-from neoxjp.compare import peers
-from neoxjp.compare.analysis import compare, frame, to_csv
-from neoxjp.hub.local import bundled_path
-from neoxjp.japanese.readings import spellings
+from neoxjp.compare import compare, peers, to_csv, to_frame
+from neoxjp.hub import bundled_path
+from neoxjp.japanese import spellings
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("text", nargs="?", default="国境の長いトンネルを抜けると雪国であった。")
@@ -29,7 +28,7 @@ for record in records:
     if record.tokenizer == "neoxjp":
         print(f"{record.spelling:10} {record.counts.tokens:4} tokens  {'│'.join(piece.text for piece in record.pieces)}")
 print()
-table = frame(records)
+table = to_frame(records)
 side_by_side = table.pivot(index="spelling", columns="tokenizer", values="tokens")
 print(side_by_side.loc[table["spelling"].unique(), table["tokenizer"].unique()].to_string())
 if options.csv:

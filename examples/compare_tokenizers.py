@@ -9,9 +9,9 @@ import argparse
 from pathlib import Path
 
 from neoxjp import GPTNeoXJapaneseTokenizer
-from neoxjp.compare.analysis import frame, to_csv
-from neoxjp.hub.local import bundled_path
-from neoxjp.japanese.readings import ALL_KEYS, spellings
+from neoxjp.compare import to_csv, to_frame
+from neoxjp.hub import bundled_path
+from neoxjp.japanese import ALL_KEYS, spellings
 from neoxjp.labs.spellings.records import matrix, open_columns, records
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -35,7 +35,7 @@ columns = [column for column in columns if column.peer]
 if not columns:
     raise SystemExit("none of these tokenizers can be had")
 
-table = frame(records(matrix(rows, columns)))
+table = to_frame(records(matrix(rows, columns)))
 table["tokens_per_character"] = (table["tokens"] / table["characters"].clip(lower=1)).round(3)
 for number in ("tokens", "tokens_per_character"):
     side_by_side = table.pivot(index="spelling", columns="tokenizer", values=number)

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from neoxjp.train.corpus import pack, read_documents
 from neoxjp.train.loop import TrainSettings, train
 

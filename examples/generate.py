@@ -7,7 +7,7 @@ python examples/generate.py abeja/gpt-neox-japanese-2.7b          # the real one
 import sys
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
-from neoxjp.weights.loader import bundled_path
+from neoxjp.hub import bundled_path
 
 name = sys.argv[1] if len(sys.argv) > 1 else bundled_path()
 

@@ -6,8 +6,8 @@ python examples/minimal_pairs.py --model abeja/gpt-neox-japanese-2.7b
 import argparse
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
+from neoxjp.hub import bundled_path
 from neoxjp.labs.heat_map.records import compare_texts
-from neoxjp.weights.loader import bundled_path
 
 # What differs, the sentence one expects to be likelier, the other one.
 PAIRS = [

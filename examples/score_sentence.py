@@ -7,7 +7,7 @@ import argparse
 import math
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, score
-from neoxjp.weights.loader import bundled_path
+from neoxjp.hub import bundled_path
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("sentences", nargs="*", default=["猫が魚を食べる。", "魚が猫を食べる。"])

@@ -6,7 +6,7 @@ python examples/streaming.py [MODEL]
 import sys
 
 from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams
-from neoxjp.weights.loader import bundled_path
+from neoxjp.hub import bundled_path
 
 name = sys.argv[1] if len(sys.argv) > 1 else bundled_path()
 model = GPTNeoXJapaneseForCausalLM.from_pretrained(name)

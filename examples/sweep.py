@@ -9,8 +9,8 @@ from dataclasses import asdict
 import pandas
 
 from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams
+from neoxjp.hub import bundled_path
 from neoxjp.labs.side_by_side.sweep import sweep
-from neoxjp.weights.loader import bundled_path
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("prompt", nargs="?", default="むかし、山のふもとの小さな村に、")

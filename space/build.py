@@ -24,8 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from neoxjp.errors import CheckpointError, NeoxjpError, ParameterError  # noqa: E402
-from neoxjp.hub.download import ABEJA, KNOWN_CONVERSIONS  # noqa: E402
-from neoxjp.hub.local import atomic_folder  # noqa: E402
+from neoxjp.hub import (  # noqa: E402
+    ABEJA,
+    KNOWN_CONVERSIONS,
+    atomic_folder,
+)
 
 COPIED = ("neoxjp", "examples", "app.py", "LICENSE")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.py[cod]", ".*", "*.writing", "*.old")

@@ -10,14 +10,13 @@ import pytest
 import torch
 
 from neoxjp.bench.repetition import MOST, PROMPTS, write
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.hub import bundled_path
+from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.page_parts.settings import Settings
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Document
 from neoxjp.train.evaluate import bits_per_character
 from neoxjp.train.vocabulary import TAIL
-from neoxjp.weights.loader import bundled_path
 
 FOLDER = bundled_path()
 

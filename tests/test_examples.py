@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from neoxjp.japanese.readings import ALL_KEYS
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.weights.loader import bundled_path
+from neoxjp.hub import bundled_path
+from neoxjp.japanese import ALL_KEYS
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny_model import ours
 from tests.support.tiny_peers import rank_file
 

@@ -1,6 +1,7 @@
 """The plan of the package as a test: a folder imports only from earlier rows, without circles, and never transformers."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -29,6 +30,9 @@ ROWS = [
     ["__main__"],
 ]
 ROW = {folder: number for number, row in enumerate(ROWS) for folder in row}
+# Folders whose `__init__.py` is their public interface: other folders import from it, never from its files.
+PUBLIC = ["hub", "documents", "tokenizer", "quantization", "sampling", "japanese", "weights", "compare", "engine", "model"]
+PUBLIC_FILES = {"neoxjp.sampling.options"}  # a table with functions of its own, imported as a module
 PAGE_FILES = {"section", "endpoints", "command", "view", "strings"}
 """The files of a feature that belong to the page or the command line; all others, records.py above all, are below."""
 # The benchmarks measure transformers where the user asks for it: this one file may import it by name, inside a function.
@@ -76,6 +80,29 @@ def test_a_folder_imports_only_from_earlier_rows(module):
             assert not feature or mine == other, f"{module} imports {name}: what two features need belongs into labs/common"
         else:
             assert ROW[there] < ROW[here], f"{module} (row {ROW[here]}) imports {name} (row {ROW[there]})"
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if name != "neoxjp"])
+def test_an_import_of_another_folder_goes_through_its_package(module):
+    here = module.split(".")[1]
+    for name in imported(module):
+        folder, *files = name.split(".")[1:]
+        assert folder == here or folder not in PUBLIC or not files or name in PUBLIC_FILES, (
+            f"{module} imports {name}: import it from neoxjp.{folder}"
+        )
+
+
+@pytest.mark.parametrize("folder", ["", *(f".{folder}" for folder in PUBLIC)])
+def test_every_name_of_a_public_interface_can_be_imported(folder):
+    package = importlib.import_module(f"neoxjp{folder}")
+    assert package.__doc__
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+
+
+def test_an_unknown_name_of_a_lazy_package_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = importlib.import_module("neoxjp.sampling").nothing
 
 
 def test_no_modules_import_each_other_in_a_circle():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from huggingface_hub import metadata_load
 from packaging.requirements import Requirement
 
 from neoxjp.errors import CheckpointError
-from neoxjp.hub.download import ABEJA, KNOWN_CONVERSIONS
+from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS
 from space import build as space
 from tests.support.hub_server import LocalHub
 

@@ -19,11 +19,11 @@ from neoxjp.bench.common import BEST, Report, Row
 from neoxjp.bench.options import WriteOptions
 from neoxjp.bench.peers import Writer, Written
 from neoxjp.bench.subject import Subject, subject
-from neoxjp.engine.engine import Engine
+from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.quantization import pack as packing
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.quantization import describe, packed_linears
+from neoxjp.sampling import SamplingParams
 
 Measure = Callable[[Subject, GPTNeoXJapaneseForCausalLM, list[Writer], Any], Report]
 LINEARS = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "embed_out")  # in the order of a step
@@ -56,7 +56,7 @@ def report_of(
     **facts: Any,
 ) -> Report:
     """A table without rows: what is measured, and on what."""
-    asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": packing.describe(model)}
+    asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": describe(model)}
     return Report(
         f"bench {table}: {measured.name}",
         {"format": model_format(model), **facts, **asked, "speculation": "on" if options.speculate else None},
@@ -146,7 +146,7 @@ def linears_alone(model: GPTNeoXJapaneseForCausalLM) -> Callable[[], float]:
 
 def model_format(model: GPTNeoXJapaneseForCausalLM) -> str:
     """How its linear layers hold their weights: "int8", "float16", …"""
-    packed = next(packing.packed(model), None)
+    packed = next(packed_linears(model), None)
     return str(model.dtype).removeprefix("torch.") if packed is None else packed.format
 
 

@@ -22,7 +22,7 @@ from neoxjp.bench.options import WRITERS, WriteOptions
 from neoxjp.bench.subject import Subject
 from neoxjp.errors import ParameterError
 from neoxjp.export.gguf_file import write_gguf
-from neoxjp.weights.loader import parse_dtype
+from neoxjp.weights import parse_dtype
 
 PIP = {"transformers": "transformers", "llama_cpp": "llama-cpp-python", "gguf": "gguf"}  # what to install, by what is imported
 

@@ -13,12 +13,12 @@ from typing import Any
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
 from neoxjp.bench.options import RepetitionOptions
-from neoxjp.engine.engine import Engine
+from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.measures import RUN, distinct, repeats
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.sampling.sampler import SamplingParams
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.sampling import SamplingParams
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 MOST = 2  # times in the last half of a sample
 PROMPTS = (

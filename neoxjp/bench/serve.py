@@ -16,10 +16,10 @@ from neoxjp.bench.generate import report_of, show
 from neoxjp.bench.options import ServeOptions
 from neoxjp.bench.peers import Writer, Written
 from neoxjp.bench.subject import Subject
-from neoxjp.engine.engine import Engine
+from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.sampling import SamplingParams
 
 
 @dataclass(frozen=True)

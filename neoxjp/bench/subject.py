@@ -14,10 +14,10 @@ from torch import Tensor
 from neoxjp.bench.common import say
 from neoxjp.errors import ParameterError
 from neoxjp.export.parts import Part, shapes, stored_parts
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.model.config import GPTNeoXJapaneseConfig
-from neoxjp.quantization.pack import linears, pack, packing_for
-from neoxjp.weights import loader as checkpoint
+from neoxjp.hub import resolve_model
+from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
+from neoxjp.quantization import linears, pack_linear, packing_for
+from neoxjp.weights import empty_weights, parse_dtype
 
 SHAPES = {
     "2.7b": GPTNeoXJapaneseConfig(attention_dropout=0.0),
@@ -88,7 +88,7 @@ class Subject:
 def subject(shape: str, model: str | None, *, revision: str | None = None, offline: bool = False) -> Subject:
     """From the options --shape and --model; `model` counts. Raises ParameterError, CheckpointError, ConfigError."""
     if model is not None:
-        folder = checkpoint.resolve_model(model, revision=revision, local_files_only=offline)
+        folder = resolve_model(model, revision=revision, local_files_only=offline)
         return Subject(model, GPTNeoXJapaneseConfig.from_folder(folder), folder)
     if shape not in SHAPES:
         raise ParameterError(f"shape={shape!r} must be one of {', '.join(map(repr, SHAPES))}; or give a folder with --model")
@@ -119,9 +119,9 @@ def _random(pool: Tensor, start: int, name: str, shape: tuple[int, ...]) -> Tens
 
 
 def _random_model(subject: Subject, dtype: str, quantization: str | None, device: str) -> GPTNeoXJapaneseForCausalLM:
-    wanted = checkpoint.parse_dtype(dtype) or (None if quantization else torch.float32)
+    wanted = parse_dtype(dtype) or (None if quantization else torch.float32)
     packing = packing_for(wanted, quantization, torch.device(device))
-    with checkpoint.empty_weights():
+    with empty_weights():
         model = GPTNeoXJapaneseForCausalLM(subject.config)
     plain = set(linears(model))
     for part in subject.parts():
@@ -129,12 +129,12 @@ def _random_model(subject: Subject, dtype: str, quantization: str | None, device
         name, _, own = part.name.rpartition(".")
         weight = part.read().to(device)
         if name in plain and packing is not None:
-            pack(model, name, weight, packing)
+            pack_linear(model, name, weight, packing)
             continue
         kept = wanted if packing is None else packing.rows if "embed_in" in name else packing.rest
         setattr(model.get_submodule(name), own, torch.nn.Parameter(weight.to(kept), requires_grad=False))
         if "embed_in" in name and subject.config.tie_word_embeddings and packing is not None:
-            pack(model, "embed_out", weight, packing)
+            pack_linear(model, "embed_out", weight, packing)
     if packing is None:
         model.tie_weights()
     say("")

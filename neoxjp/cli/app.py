@@ -36,10 +36,11 @@ def check(model: ModelOptions) -> None:
     """Raises NeoxjpError for a folder without a model, and for names of formats and devices that do not exist."""
     import torch
 
-    from neoxjp.hub.download import local_folder, resolve_model
-    from neoxjp.model.config import GPTNeoXJapaneseConfig
-    from neoxjp.quantization.pack import parse_quantization
-    from neoxjp.weights.loader import parse_dtype
+    from neoxjp.hub import resolve_model
+    from neoxjp.hub.download import local_folder
+    from neoxjp.model import GPTNeoXJapaneseConfig
+    from neoxjp.quantization import parse_quantization
+    from neoxjp.weights import parse_dtype
 
     parse_dtype(model.dtype)
     parse_quantization(model.quantization)

@@ -51,7 +51,7 @@ def tokenize(options: TokenizeOptions) -> None:
 def _run(name: str, options: TableOptions, *more: Any) -> None:
     import torch
 
-    from neoxjp.engine.threads import heed_quota
+    from neoxjp.engine import heed_quota
 
     heed_quota()
     if options.threads is not None:

@@ -6,7 +6,7 @@ import platform
 from typing import Any
 
 from neoxjp import __version__
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from neoxjp.labs.common.command import Command, Json, emit
 
 PACKAGES = (
@@ -58,9 +58,9 @@ def facts() -> dict[str, Any]:
     import torch
     from huggingface_hub import constants
 
-    from neoxjp.engine.threads import heed_quota
-    from neoxjp.model.attention import backend_in_use
-    from neoxjp.quantization.packed_linear import available
+    from neoxjp.engine import heed_quota
+    from neoxjp.model import backend_in_use
+    from neoxjp.quantization import available
 
     def version(package: str) -> str | None:
         try:

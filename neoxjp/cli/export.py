@@ -16,7 +16,7 @@ def convert(
     json: Json = False,
 ) -> None:
     """Turn a folder's pickle weights into safetensors, once."""
-    from neoxjp.model.config import GPTNeoXJapaneseConfig
+    from neoxjp.model import GPTNeoXJapaneseConfig
     from neoxjp.weights import loader
 
     folder = folder.expanduser()
@@ -41,7 +41,7 @@ def export(
 ) -> None:
     """Write the same network for vLLM, mlx-lm and transformers' GPT-NeoX, or for llama.cpp."""
     from neoxjp.export.folder import export as write
-    from neoxjp.weights.loader import resolve_model
+    from neoxjp.hub import resolve_model
 
     files = write(resolve_model(folder, revision=revision, local_files_only=offline), out, to, kind)
     if json:

@@ -14,8 +14,8 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common.command import Command, Json, ModelOptions, Text, counted, emit, load_model, option, read_text, write_file
 
 if TYPE_CHECKING:
-    from neoxjp.engine.request import Request
-    from neoxjp.sampling.sampler import SamplingParams
+    from neoxjp.engine import Request
+    from neoxjp.sampling import SamplingParams
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ def generate(
     **sampling: Any,
 ) -> None:
     """Continue a text. The counts and the speed go to standard error."""
-    from neoxjp.sampling.sampler import SamplingParams
+    from neoxjp.sampling import SamplingParams
 
     if files.file:
         if text is not None or save_state or json:
@@ -62,7 +62,7 @@ def generate(
 
 def write_one(options: ModelOptions, text: str, params: "SamplingParams", save_state: Path | None, json: bool) -> None:
     """Stream the continuation to standard output."""
-    from neoxjp.engine.engine import Engine
+    from neoxjp.engine import Engine
     from neoxjp.labs.replay.records import capture, to_json
 
     model, tokenizer = load_model(options)
@@ -101,7 +101,7 @@ def write_one(options: ModelOptions, text: str, params: "SamplingParams", save_s
 
 def write_batch(options: ModelOptions, files: Files, params: "SamplingParams") -> None:
     """Write a text for each prompt, in the order of the file; prompt number n, counted from 0, takes the seed + n."""
-    from neoxjp.engine.engine import Engine
+    from neoxjp.engine import Engine
 
     assert files.file is not None, "the caller has looked"
     rows = read_prompts(files.file, files.column)

@@ -11,7 +11,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, Json, Text, TokenizerOptions, emit, load_tokenizer, option, read_text
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def tokenize(
 
 def encode_files(tokenizer: "GPTNeoXJapaneseTokenizer", files: list[Path], out: Path | None, clean: bool, json: bool) -> None:
     """Encode files in constant memory; with a progress bar on a terminal, and what was done at the end."""
-    from neoxjp.tokenizer.streaming import encode_files
+    from neoxjp.tokenizer import encode_files
 
     if json and not out:
         raise ParameterError("--json prints what was done, so the ids need --out FILE")

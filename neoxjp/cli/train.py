@@ -32,7 +32,8 @@ def train(options: JobOptions) -> None:
     """
     from accelerate import PartialState
 
-    from neoxjp.engine.threads import heed_quota, share_processors
+    from neoxjp.engine import heed_quota
+    from neoxjp.engine.threads import share_processors
     from neoxjp.train.job import run_job
 
     if options.threads is not None and options.threads < 1:

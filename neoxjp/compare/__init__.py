@@ -2,16 +2,37 @@
 
     offers(tokenizer)                    what can be compared with, by key; opens nothing, asks nobody
     open_peer("bytes", tokenizer)        one of them, or PeerUnavailable with the reason
+    compare("東京", [peer])              every spelling of a text with every tokenizer, as records
 
 A piece may stand for several tokens: the bytes of one character are one piece, so that nothing shows half a character.
 """
 
+from neoxjp.compare.analysis import SEPARATOR, Comparison, Counts, compare, counts, to_csv, to_frame, token_records
 from neoxjp.compare.opening import Offer, offer, offers, open_peer
 from neoxjp.compare.pieces import Peer, Piece, pieces_of
 from neoxjp.compare.units import Characters, Ours, Utf8Bytes, compat, folder, ours, peers
-from neoxjp.errors import PeerUnavailable
 
 __all__ = [
-    "Characters", "Offer", "Ours", "Peer", "PeerUnavailable", "Piece", "Utf8Bytes", "compat", "folder", "offer", "offers",
-    "open_peer", "ours", "peers", "pieces_of",
-]  # fmt: skip
+    "SEPARATOR",
+    "Characters",
+    "Comparison",
+    "Counts",
+    "Offer",
+    "Ours",
+    "Peer",
+    "Piece",
+    "Utf8Bytes",
+    "compare",
+    "compat",
+    "counts",
+    "folder",
+    "offer",
+    "offers",
+    "open_peer",
+    "ours",
+    "peers",
+    "pieces_of",
+    "to_csv",
+    "to_frame",
+    "token_records",
+]

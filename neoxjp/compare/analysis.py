@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from neoxjp.compare import Peer, Piece
-from neoxjp.japanese.readings import Spelling, spellings
-from neoxjp.tokenizer.normalize import Script, script_of
-from neoxjp.tokenizer.tokenizer import Token
+from neoxjp.compare.pieces import Peer, Piece
+from neoxjp.japanese import Spelling, spellings
+from neoxjp.tokenizer import Script, Token, script_of
 
 if TYPE_CHECKING:
     import pandas
@@ -97,7 +96,7 @@ def token_records(tokens: Sequence[Token], text: str) -> list[dict[str, Any]]:
     return records
 
 
-def frame(records: Iterable[Any]) -> "pandas.DataFrame":
+def to_frame(records: Iterable[Any]) -> "pandas.DataFrame":
     """A tidy table, one row a record: comparisons, `token_records`, or any dataclasses or dicts without nesting.
 
     A lone surrogate becomes U+FFFD: where pyarrow is installed, pandas keeps text as UTF-8, which has none.

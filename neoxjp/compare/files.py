@@ -16,7 +16,7 @@ from typing import Any
 from neoxjp.compare import units
 from neoxjp.compare.pieces import Peer, Piece, from_bytes, from_spans
 from neoxjp.errors import NeoxjpError, PeerUnavailable
-from neoxjp.japanese.readings import SURROGATE
+from neoxjp.japanese import SURROGATE
 
 # What a folder is looked through for, in this order; a folder with our two files comes first.
 NAMES = ("tokenizer.json", "tekken*.json", "*.model", "*.tiktoken", "*.model.v*")

@@ -12,7 +12,7 @@ from pathlib import Path
 from neoxjp.compare import files
 from neoxjp.compare.pieces import Peer
 from neoxjp.errors import CheckpointError, PeerUnavailable
-from neoxjp.hub.download import resolve_file
+from neoxjp.hub import resolve_file
 
 MOST_BYTES = 64 * 2**20  # of one file; the largest offered, Gemma's, has about 33 MB
 # What a repository is asked for, the first that it holds: the names that models of each kind give their file.

@@ -13,8 +13,8 @@ from typing import Literal
 from neoxjp.compare import files, hub, units, words
 from neoxjp.compare.pieces import Peer
 from neoxjp.errors import PeerUnavailable
-from neoxjp.japanese.readings import Mode
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.japanese import Mode
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 Group = Literal["ours", "units", "words", "package", "hub", "local"]
 

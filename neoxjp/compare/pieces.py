@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from neoxjp.tokenizer.tokenizer import Token
+from neoxjp.tokenizer import Token
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from neoxjp.compare.pieces import Peer, Piece, pieces_of
 from neoxjp.errors import CheckpointError
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 @dataclass(frozen=True)

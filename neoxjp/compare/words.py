@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from neoxjp.compare.pieces import Piece, from_spans
-from neoxjp.japanese.readings import SURROGATE, Mode, chunks, sudachi
+from neoxjp.japanese import SURROGATE, Mode, chunks, sudachi
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from neoxjp.engine.scheduler import Line, fitting, needed_bytes
 from neoxjp.engine.speculation import PLAIN_ROW_COST, ROW_COST, Pace
 from neoxjp.engine.threads import give_back_threads
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.sampling.sampler import Ledger, SamplingParams, ledger
+from neoxjp.sampling import Ledger, SamplingParams, ledger
 
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
 

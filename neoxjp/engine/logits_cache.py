@@ -18,8 +18,7 @@ from neoxjp.engine.prefix_cache import chunk_for
 from neoxjp.engine.records import LanguageModel, forward
 from neoxjp.engine.scheduler import fitting
 from neoxjp.errors import ParameterError
-from neoxjp.sampling.filters import History
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import History, SamplingParams
 
 KEPT_BYTES = 64 * 2**20  # 2,000 steps of the bundled model, 500 of the 2.7B
 

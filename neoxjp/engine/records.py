@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.errors import ParameterError
-from neoxjp.sampling.filters import head, require_numbers
-from neoxjp.sampling.params import SamplingParams
+from neoxjp.sampling import SamplingParams, head, require_numbers
 
 Finish = Literal["eos", "length", "stop", "deadline", "cancelled", "error"]
 PREFILL = 256  # ids a forward of a known text: bounds the logits in memory; between two forwards others have their turn

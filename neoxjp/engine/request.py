@@ -15,7 +15,7 @@ from torch import Tensor
 
 from neoxjp.engine.records import Finish, Step, StoppingText, choices, record
 from neoxjp.engine.speculation import MOST, Pace, draft
-from neoxjp.sampling.sampler import SamplingParams, remaining
+from neoxjp.sampling import SamplingParams, remaining
 
 
 class Turns(Protocol):

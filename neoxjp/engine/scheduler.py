@@ -4,7 +4,7 @@ from collections import deque
 
 from neoxjp.engine.request import Request
 from neoxjp.errors import PromptTooLong, QueueFull
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 
 class Line:

@@ -8,9 +8,9 @@ from neoxjp.errors import CheckpointError, ParameterError
 from neoxjp.export.gguf_file import check_gguf, write_gguf
 from neoxjp.export.gpt_neox import write_gpt_neox
 from neoxjp.export.parts import stored_parts
-from neoxjp.hub.local import WEIGHT_PATTERNS, atomic_folder, read_json
-from neoxjp.model.config import MODEL_TYPE, GPTNeoXJapaneseConfig
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.hub import WEIGHT_PATTERNS, atomic_folder, read_json
+from neoxjp.model import MODEL_TYPE, GPTNeoXJapaneseConfig
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 Target = Literal["gpt-neox", "gguf"]
 

@@ -15,8 +15,8 @@ import torch
 
 from neoxjp.errors import ParameterError
 from neoxjp.export.parts import Part, check_disk, gpt_neox_parts
-from neoxjp.model.config import GPTNeoXJapaneseConfig
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseConfig
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 GGUF_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0")  # of the matrices; norms and biases stay float32
 NORMAL, CONTROL, BYTE = 1, 3, 6  # llama.cpp's kinds of tokens

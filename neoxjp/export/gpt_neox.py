@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from neoxjp.export.parts import Part, gpt_neox_parts, write_safetensors
-from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.model import GPTNeoXJapaneseConfig
 
 
 def gpt_neox_config(config: GPTNeoXJapaneseConfig, dtype: torch.dtype) -> dict[str, Any]:

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from neoxjp.errors import CheckpointError
-from neoxjp.hub.local import find_weights
-from neoxjp.model.config import GPTNeoXJapaneseConfig
-from neoxjp.weights import loader as checkpoint
-from neoxjp.weights.safetensors_io import DTYPES, INPUT, OUTPUT, PREFIX, match, open_stored, same_bytes
+from neoxjp.hub import find_weights
+from neoxjp.model import GPTNeoXJapaneseConfig
+from neoxjp.weights import DTYPES, INPUT, OUTPUT, PREFIX, empty_weights, match, open_stored, same_bytes
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,9 @@ def stored_parts(folder: Path, config: GPTNeoXJapaneseConfig) -> list[Part]:
 
 def shapes(config: GPTNeoXJapaneseConfig) -> dict[str, tuple[int, ...]]:
     """The checkpoint's names and shapes, in the network's order, the output last."""
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
 
-    with checkpoint.empty_weights():
+    with empty_weights():
         state = GPTNeoXJapaneseForCausalLM(config).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 

@@ -1,14 +1,16 @@
 """Old and new forms of kanji: 國語 ↔ 国語. One character for one, so that places in the text stay.
 
-The pairs are kyujipy's (MIT): the official list of 1949 and 1981, and forms that print and names use. What cannot be undone is
-said by `unsure`: 弁 was three characters (辨, 瓣, 辯), and 余 is both the new form of 餘 and an old word of its own, "I".
-Some old forms (that of 海, U+FA45) are compatibility characters, which NFC turns into the new ones: `unstable` names them.
+The pairs are kyujipy's (MIT), in kanji_forms.tsv: the official list of 1949 and 1981, and forms that print and names use.
+What cannot be undone is said by `unsure`: 弁 was three characters (辨, 瓣, 辯), and 余 is both the new form of 餘 and an old
+word of its own, "I". Some old forms (that of 海, U+FA45) are compatibility characters, which NFC turns into the new ones:
+`unstable` names them.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import Literal
 
 Form = Literal["old_kanji", "new_kanji"]
@@ -70,13 +72,17 @@ def unstable(text: str) -> str:
     return "".join(dict.fromkeys(c for c in text if "\uf900" <= c <= "\ufaff" and unicodedata.normalize("NFC", c) != c))
 
 
+def kanji_pairs() -> list[tuple[str, str, bool]]:
+    """(old form, new form, whether the new form is also written as this old one), from kanji_forms.tsv: ("國", "国", True)."""
+    text = (files("neoxjp.japanese") / "kanji_forms.tsv").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
+    return [(old, new, ways == "=") for new, old, ways in rows]
+
+
 @cache
 def _tables() -> dict[Form, dict[int, str]]:
-    """Both directions for str.translate. kyujipy's own methods replace 464 times over the whole text."""
-    from kyujipy import BasicConverter
-
-    pairs = BasicConverter()
-    to_old = {ord(a): b for a, b in pairs.shinjitai_to_kyujitai_database.items()}
-    to_new = {ord(a): b for a, b in pairs.kyujitai_to_shinjitai_database.items() if a not in _OFFICIAL}
+    """Both directions for str.translate."""
+    to_old = {ord(new): old for old, new, both_ways in kanji_pairs() if both_ways}
+    to_new = {ord(old): new for old, new, _ in kanji_pairs() if old not in _OFFICIAL}
     to_new |= {ord(a): b for b, many in _MANY.items() for a in many}
     return {"old_kanji": to_old, "new_kanji": to_new}

@@ -86,16 +86,16 @@ def spellings(text: str, overrides: Overrides | None = None, keys: Sequence[Spel
     "東京へ行く" → "東京へ行く", "とうきょうへいく", "トウキョウヘイク", "ﾄｳｷｮｳﾍｲｸ"; `ALL_KEYS` adds "Tōkyō e iku" and the old and
     new forms of its kanji (國語 ↔ 国語). See `readings` for `overrides`.
     """
-    words = tuple(readings(text, overrides))
+    words = tuple(read_words(text, overrides))
     return [_spelled(words, key) for key in keys]
 
 
 def spell(text: str, key: SpellingKey, overrides: Overrides | None = None) -> Spelling:
     """The text in the one spelling `key`; "custom" is the text as it is, for one that the user typed."""
-    return _spelled(tuple(readings(text, overrides)), key)
+    return _spelled(tuple(read_words(text, overrides)), key)
 
 
-def readings(text: str, overrides: Overrides | None = None) -> list[Word]:
+def read_words(text: str, overrides: Overrides | None = None) -> list[Word]:
     """The words of a text and how each is read. "食べ物を" → ("食べ物", 0, 3, "たべもの"), ("を", 3, 4, None).
 
     overrides: readings in any kana that take the place of the dictionary's, by surface ({"日本": "にっぽん"}, every time it is a

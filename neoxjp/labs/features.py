@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 Tab = Literal["tokenize", "generate"]
 
@@ -62,6 +62,12 @@ def strings(features: Iterable[Feature]) -> list[Mapping[str, tuple[str, str]]]:
     """The tables of strings of all features: key → (Japanese, English)."""
     modules = (feature.module("strings") for feature in features)
     return [module.STRINGS for module in modules if module is not None]
+
+
+def endpoints(features: Iterable[Feature], playground: Any) -> list[Any]:
+    """The endpoints of all features, as `page_parts.endpoints` declares them."""
+    modules = (feature.module("endpoints") for feature in features)
+    return [each for module in modules if module is not None for each in module.endpoints(playground)]
 
 
 def each_module(features: Iterable[Feature], file: str, call: Callable[[ModuleType], None]) -> None:

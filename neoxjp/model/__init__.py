@@ -1,0 +1,33 @@
+"""The network: configuration, attention and KV cache, `from_pretrained`, `generate`, beam search, and whether a model fits.
+
+model = GPTNeoXJapaneseForCausalLM.from_pretrained("bundled")
+model.generate(input_ids, do_sample=True)
+"""
+
+from neoxjp.model.attention import KVCache, backend_in_use
+from neoxjp.model.beam_search import BeamParams, Round, generate_beams
+from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseModel
+from neoxjp.model.config import MODEL_TYPE, GPTNeoXJapaneseConfig
+from neoxjp.model.layers import Rows
+from neoxjp.model.memory import NoRoom, check_room, cpu_dtype, free_memory, gib, weight_bytes
+from neoxjp.model.rotary import rope
+
+__all__ = [
+    "MODEL_TYPE",
+    "BeamParams",
+    "GPTNeoXJapaneseConfig",
+    "GPTNeoXJapaneseForCausalLM",
+    "GPTNeoXJapaneseModel",
+    "KVCache",
+    "NoRoom",
+    "Round",
+    "Rows",
+    "backend_in_use",
+    "check_room",
+    "cpu_dtype",
+    "free_memory",
+    "generate_beams",
+    "gib",
+    "rope",
+    "weight_bytes",
+]

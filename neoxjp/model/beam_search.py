@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.model.attention import KVCache
-from neoxjp.sampling.sampler import SamplingParams, filtered, require_numbers
+from neoxjp.sampling import SamplingParams, filtered, require_numbers
 
 PREFILL = 256  # ids of the prompt a forward
 
@@ -51,7 +51,7 @@ class Round:
 
 
 @torch.no_grad()
-def beam_search(
+def generate_beams(
     model: Any,
     prompt: Sequence[int],
     beams: BeamParams,

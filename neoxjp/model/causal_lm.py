@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
+from neoxjp.hub import resolve_model
 from neoxjp.model import attention, rotary
 from neoxjp.model.attention import BLOCK, Implementation, KVCache
 from neoxjp.model.config import GPTNeoXJapaneseConfig
@@ -21,15 +22,22 @@ from neoxjp.model.generate import generate
 from neoxjp.model.layers import GPTNeoXJapaneseLayer, Parts, Rows
 from neoxjp.model.outputs import CausalLMOutput, ModelOutput
 from neoxjp.model.unpadded import forward_packed, positions_are_alike
-from neoxjp.quantization import pack as packing
-from neoxjp.weights import loader as checkpoint
+from neoxjp.quantization import (
+    NO_GRADIENTS,
+    is_packed,
+    packed_linears,
+    parse_quantization,
+    refuse_gradients,
+    rows_are_independent,
+)
+from neoxjp.weights import LoadReport, empty_weights, load_weights, parse_dtype, save_weights
 
 
 class _InFolders(Parts):
     """A network that is loaded from a model folder or the Hub, and saved to a folder."""
 
     config: GPTNeoXJapaneseConfig
-    load_report: checkpoint.LoadReport | None = None  # what from_pretrained read
+    load_report: LoadReport | None = None  # what from_pretrained read
 
     def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
         super().__init__()
@@ -74,16 +82,16 @@ class _InFolders(Parts):
             ConfigError: config.json makes no network.
             ParameterError: a dtype, device or attention that cannot be had here.
         """
-        wanted = checkpoint.parse_dtype(dtype if torch_dtype is None else torch_dtype)
+        wanted = parse_dtype(dtype if torch_dtype is None else torch_dtype)
         attention.check_implementation(attn_implementation)
-        packing.parse_quantization(quantization)
-        folder = checkpoint.resolve_model(
+        parse_quantization(quantization)
+        folder = resolve_model(
             name_or_path, revision=revision, local_files_only=local_files_only, allow_pickle=allow_pickle, progress=progress
         )
         config = GPTNeoXJapaneseConfig.from_folder(folder)
-        with checkpoint.empty_weights():
+        with empty_weights():
             model = cls(config, attn_implementation)
-        report = checkpoint.load_weights(
+        report = load_weights(
             model,
             folder,
             dtype=wanted,
@@ -107,12 +115,12 @@ class _InFolders(Parts):
 
         Raises ParameterError for a packed model: load it with dtype="auto" to save it.
         """
-        if packing.is_packed(self):
+        if is_packed(self):
             raise ParameterError(
                 "a model with packed weights (dtype='float16' on a CPU, or quantization) cannot be saved: load it with "
                 "dtype='auto' and without quantization to save it."
             )
-        checkpoint.save_weights(self.state_dict(), self.config.to_dict(), Path(folder), max_shard_size=max_shard_size)
+        save_weights(self.state_dict(), self.config.to_dict(), Path(folder), max_shard_size=max_shard_size)
 
     def _embedding(self) -> nn.Embedding:
         body: Any = self._modules.get("gpt_neox_japanese", self)
@@ -133,12 +141,12 @@ class _InFolders(Parts):
 
     def train(self, mode: bool = True) -> Self:
         """As in torch; refused for packed weights, which have no gradients."""
-        if mode and packing.is_packed(self):
-            raise ParameterError(packing.NO_GRADIENTS)
+        if mode and is_packed(self):
+            raise ParameterError(NO_GRADIENTS)
         return super().train(mode)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        for module in packing.packed(self):
+        for module in packed_linears(self):
             module.check_move(fn)  # before anything has moved
         return super()._apply(fn, recurse)
 
@@ -146,19 +154,19 @@ class _InFolders(Parts):
     def num_parameters(self) -> int:
         """Weights in all; a tied output is counted once, also where a packed one has numbers of its own."""
         count = sum(weight.numel() for weight in self.parameters())
-        packed = sum(module.in_features * module.out_features for module in packing.packed(self))
+        packed = sum(module.in_features * module.out_features for module in packed_linears(self))
         twice = packed and hasattr(self, "embed_out") and self.config.tie_word_embeddings
         return count + packed - (self._embedding().weight.numel() if twice else 0)
 
     @property
     def quantization(self) -> str | None:
         """ "int8" where the linears hold whole numbers."""
-        return "int8" if any(module.format == "int8" for module in packing.packed(self)) else None
+        return "int8" if any(module.format == "int8" for module in packed_linears(self)) else None
 
     @property
     def rows_are_independent(self) -> bool:
         """Whether `forward_packed` computes a text alike, bit for bit, alone and beside others (linear.py)."""
-        return packing.rows_are_independent(self)
+        return rows_are_independent(self)
 
     def new_cache(self) -> KVCache:
         """An empty cache for one sequence."""
@@ -262,7 +270,7 @@ class GPTNeoXJapaneseForCausalLM(_InFolders):
         logits = self.embed_out(hidden)  # (B, T or kept, V)
         loss = None if labels is None else _loss(logits, labels)
         if loss is not None and not isinstance(self.embed_out, nn.Linear):
-            loss = packing.refuse_gradients(loss)
+            loss = refuse_gradients(loss)
         output = CausalLMOutput(loss, logits, body.past_key_values, body.hidden_states, body.attentions)
         return output if return_dict else output.to_tuple()
 

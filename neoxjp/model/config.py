@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neoxjp.errors import ConfigError
-from neoxjp.weights import loader as checkpoint
+from neoxjp.hub import read_json, resolve
 
 MODEL_TYPE = "gpt_neox_japanese"
 DTYPES = ("float32", "bfloat16", "float16", "float64")
@@ -129,7 +129,7 @@ class GPTNeoXJapaneseConfig:
         cls, name_or_path: str | Path, *, revision: str | None = None, local_files_only: bool = False
     ) -> "GPTNeoXJapaneseConfig":
         """Read config.json of a local folder or a Hub id; `ConfigError` names the file."""
-        folder = checkpoint.resolve(name_or_path, files=["config.json"], revision=revision, local_files_only=local_files_only)
+        folder = resolve(name_or_path, files=["config.json"], revision=revision, local_files_only=local_files_only)
         return cls.from_folder(folder)
 
     @classmethod
@@ -137,7 +137,7 @@ class GPTNeoXJapaneseConfig:
         """Read `folder`/config.json; `ConfigError` names the file."""
         path = folder / "config.json"
         try:
-            return cls.from_dict(checkpoint.read_json(path))
+            return cls.from_dict(read_json(path))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}", ja=f"{path}: {error.ja}") from None
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from neoxjp.engine.engine import PREFIX_BYTES, Engine
+from neoxjp.engine import PREFIX_BYTES, Engine
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.model.beam_search import BeamParams, beam_search
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.model.beam_search import BeamParams, generate_beams
+from neoxjp.sampling import SamplingParams
 
 AT_ONCE = 8  # rows in one forward
 DEFAULT_NEW_TOKENS = 20  # transformers' default max_length, which it too adds to the prompt
@@ -152,7 +152,7 @@ def _search(model: Any, prompts: list[list[int]], beams: BeamParams, params: Sam
     for prompt in prompts:
         seed = None if params.greedy else _own_seed(params, 0).seed
         generator = None if seed is None else torch.Generator().manual_seed(seed)
-        texts += [list(text.ids) for text in beam_search(model, prompt, beams, params, generator)[:best]]
+        texts += [list(text.ids) for text in generate_beams(model, prompt, beams, params, generator)[:best]]
     return texts
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.weights.safetensors_io import Stored
+    from neoxjp.weights import Stored
 
 
 class NoRoom(NeoxjpError, RuntimeError):
@@ -73,7 +73,7 @@ def cpu_dtype(folder: Path) -> "torch.dtype | None":
     """
     import torch
 
-    from neoxjp.quantization.packed_linear import Kernel, fp16_kernel
+    from neoxjp.quantization import Kernel, fp16_kernel
 
     weights = [tensor for tensor in _stored(folder) if len(tensor.shape) > 1]
     if isinstance(fp16_kernel(), Kernel) and all(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in weights):
@@ -84,7 +84,7 @@ def cpu_dtype(folder: Path) -> "torch.dtype | None":
 def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | None = None) -> int:
     """What the weights take in `dtype` (None: as stored) or quantized, and the cache of one full context in float32."""
     from neoxjp.model.config import GPTNeoXJapaneseConfig
-    from neoxjp.weights.safetensors_io import INPUT
+    from neoxjp.weights import INPUT
 
     config = GPTNeoXJapaneseConfig.from_folder(folder)
     weights = 0
@@ -100,17 +100,17 @@ def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | 
 
 
 def _stored(folder: Path) -> "Iterable[Stored]":
-    from neoxjp.hub.local import find_weights
-    from neoxjp.weights.safetensors_io import open_stored
+    from neoxjp.hub import find_weights
+    from neoxjp.weights import open_stored
 
     return open_stored(find_weights(folder)).tensors.values()
 
 
 def weight_bytes(model: "GPTNeoXJapaneseForCausalLM") -> int:
     """What the weights of a loaded model take, packed ones included; a tied weight counts once."""
-    from neoxjp.quantization.pack import packed
+    from neoxjp.quantization import packed_linears
 
-    return sum(parameter.nbytes for parameter in model.parameters()) + sum(module.nbytes for module in packed(model))
+    return sum(parameter.nbytes for parameter in model.parameters()) + sum(module.nbytes for module in packed_linears(model))
 
 
 def free_memory(device: str = "cpu") -> int:

@@ -20,10 +20,7 @@ from neoxjp.model import attention
 from neoxjp.model.attention import KVCache
 from neoxjp.model.layers import Parts, gelu_of_rows
 from neoxjp.model.rotary import Rope, rope_table, turn
-from neoxjp.quantization.kernels import NativeNetwork
-from neoxjp.quantization.kernels.network import NewRows
-from neoxjp.quantization.pack import steady_width
-from neoxjp.quantization.packed_linear import PackedLinear
+from neoxjp.quantization import NativeNetwork, NewRows, PackedLinear, steady_width
 
 
 @torch.inference_mode()

@@ -1,7 +1,6 @@
 """What goes back to a visitor or an API caller: expected errors as one sentence in the right language, values JSON can hold."""
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -29,19 +28,6 @@ def guarded(
         return show(*given, strings.words(language(request)))
     except NeoxjpError as error:
         return (render.notice(message_of(error, request), "error"), *empty)
-
-
-def expected(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function for the API: an expected error reaches the caller as its sentence, without a traceback in the log."""
-
-    @wraps(function)
-    def call(*args: Any, **named: Any) -> Any:
-        try:
-            return plain(function(*args, **named))
-        except NeoxjpError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    return call
 
 
 def plain(value: Any) -> Any:

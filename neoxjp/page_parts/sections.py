@@ -64,9 +64,3 @@ def connect(lab: Lab, modules: Sections, playground: Playground, source: Any, *s
         tab.select(lambda key=key: (key, *ask(key)), None, [lab.open, *dues], **silent)
     for key, section in modules.items():
         section.connect(lab.sections[key], playground, source, lab.due[key])
-
-
-def endpoints(modules: Sections, playground: Playground) -> None:
-    """The sections' actions as API."""
-    for section in modules.values():
-        section.endpoints(playground)

@@ -7,24 +7,27 @@ tokenizer is there first, the model later, and an old model stays until the new 
 import gc
 import logging
 import threading
+import time
 import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from neoxjp.engine.threads import heed_quota
+from neoxjp.engine import heed_quota
 from neoxjp.errors import NeoxjpError
-from neoxjp.hub.local import BUNDLED, bundled_path
-from neoxjp.model.memory import check_room, cpu_dtype, free_memory
+from neoxjp.hub import bundled_path
+from neoxjp.hub.local import BUNDLED
+from neoxjp.model import check_room, cpu_dtype, free_memory
 
 if TYPE_CHECKING:
-    from neoxjp.engine.engine import Engine
-    from neoxjp.engine.logits_cache import Logits
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.engine import Engine, Logits
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 log = logging.getLogger(__name__)
 
+Need = Literal["vocabulary", "model"]
+POLL_SECONDS = 0.1  # between two looks at a load that is waited for
 THREADS = 100  # of the web server; a visitor who waits or whose text streams holds one
 
 
@@ -45,7 +48,7 @@ class Choice:
 
 
 def _nothing_kept() -> "Logits":
-    from neoxjp.engine.logits_cache import Logits
+    from neoxjp.engine import Logits
 
     return Logits()
 
@@ -174,6 +177,23 @@ class Playground:
             self._compat = (ours, type(ours)(*ours.vocabulary.files, compat="transformers"))
         return self._compat[1]
 
+    def wait_for(self, needed: Need | None, seconds: float) -> None:
+        """Return when a vocabulary or a model is there; one that is being loaded is waited for, at most so many seconds.
+
+        Raises:
+            NotReady: it is still being loaded then, or nothing is loaded and nothing is being loaded.
+        """
+        end = time.monotonic() + seconds
+        while needed is not None:
+            busy = self.progress.busy  # before the look: a load may end in between
+            try:
+                _ = self.ready if needed == "model" else self.tokenizer
+                return
+            except NotReady:
+                if not busy or time.monotonic() > end:
+                    raise
+            time.sleep(POLL_SECONDS)
+
     @property
     def ready(self) -> Loaded:
         """What is loaded, its model and engine included.
@@ -233,7 +253,7 @@ class Playground:
 
     def _read(self, choice: Choice) -> Loaded:
         """Vocabulary, then weights, then the engine. Where nothing was loaded, the vocabulary is used while weights are read."""
-        from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+        from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
         self.progress = Progress("vocabulary", choice.name)
         hub: dict[str, Any] = {"revision": choice.revision, "local_files_only": choice.offline}
@@ -247,9 +267,10 @@ class Playground:
     def _read_model(self, choice: Choice, hub: dict[str, Any]) -> "tuple[GPTNeoXJapaneseForCausalLM, Path]":
         import torch
 
-        from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-        from neoxjp.quantization.pack import parse_quantization
-        from neoxjp.weights.loader import parse_dtype, resolve_model
+        from neoxjp.hub import resolve_model
+        from neoxjp.model import GPTNeoXJapaneseForCausalLM
+        from neoxjp.quantization import parse_quantization
+        from neoxjp.weights import parse_dtype
 
         def on_bytes(done: int, total: int) -> None:
             self.progress = replace(self.progress, done=done, total=total)
@@ -270,7 +291,7 @@ class Playground:
         return model, folder
 
     def _start_engine(self, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> "Engine":
-        from neoxjp.engine.engine import Engine
+        from neoxjp.engine import Engine
 
         free, context = free_memory(str(model.device)), model.config.max_position_embeddings
         if self.public:

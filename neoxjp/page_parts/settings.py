@@ -3,11 +3,13 @@
 One row of `CONTROLS` is one control on the page; its words are `g_<name>` and `g_<name>_help` in strings.py.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
+from neoxjp.sampling.options import error_of, problems
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,24 @@ class Settings:
             min_new_tokens=min(self.min_new_tokens, new_tokens),
             stop=stop,
         )
+
+
+def checked(sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """The sampling options of an API call, by name, as `SamplingParams` holds them.
+
+    Raises:
+        ParameterError: a value out of its range, all of them named.
+    """
+    values, wrong = problems(dict(sampling) | {"stop": stop_strings(sampling["stop"])})
+    if wrong:
+        raise error_of(wrong)
+    return values
+
+
+def params_of(values: Mapping[str, Any], new_tokens: int | None) -> SamplingParams:
+    """Checked values as parameters for the engine. A minimum above `new_tokens` becomes `new_tokens`."""
+    least = values["min_new_tokens"] if new_tokens is None else min(values["min_new_tokens"], new_tokens)
+    return SamplingParams(do_sample=True, **dict(values) | {"max_new_tokens": new_tokens, "min_new_tokens": least})
 
 
 def stop_strings(given: Any) -> tuple[str, ...]:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from neoxjp.engine.engine import Request, Stats
-from neoxjp.engine.records import Finish, Step, score
+from neoxjp.engine import Finish, Request, Stats, Step, score
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.zerogpu import gpu, on_zerogpu
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 PAINT = 1 / 15  # seconds between two paints
 

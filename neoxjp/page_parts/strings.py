@@ -333,8 +333,8 @@ PREFIX = "neoxjp:"
 class Strings:
     """A table of strings and the ways to show them. A feature's own table stands on top of the common one.
 
-    >>> strings = Strings(STRINGS, {"heat_title": ("ヒートマップ", "Heat map")})
-    >>> strings.words("en")("heat_title")
+    >>> strings = Strings(STRINGS, {"heat_map_tab": ("ヒートマップ", "Heat map")})
+    >>> strings.words("en")("heat_map_tab")
     'Heat map'
     """
 

@@ -8,16 +8,15 @@ from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from neoxjp.engine.engine import Stats
-from neoxjp.engine.records import Finish, Step
+from neoxjp.engine import Finish, Stats, Step
 from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.records import Author, History, Tree
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.page_parts.strings import COMMON
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 MOST_TEXTS, MOST_STEPS = 200, 20_000  # kept of one visitor; a step with its alternatives is about 2 kB
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from neoxjp.engine.engine import Stats
-from neoxjp.engine.records import Step
+from neoxjp.engine import Stats, Step
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common import html as render
@@ -24,7 +23,7 @@ from neoxjp.page_parts.texts import Part as Part
 from neoxjp.page_parts.texts import Text as Text
 from neoxjp.page_parts.texts import Writing as Writing
 from neoxjp.page_parts.texts import opened, planted, step_place
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 log = logging.getLogger(__name__)
 
@@ -289,14 +288,17 @@ def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
     return steps
 
 
-def room(playground: Playground, loaded: Loaded, there: int, wanted: int, cut: bool) -> tuple[int, bool]:
+def room(playground: Playground, loaded: Loaded, there: int, wanted: int | None, cut: bool) -> tuple[int, bool]:
     """How many new tokens there will be behind the `there` ids, and whether the context ends before the `wanted` length.
+
+    wanted: None: until the context is full.
 
     Raises:
         PromptTooLong: not even one.
     """
     assert loaded.model is not None
     context = loaded.model.config.max_position_embeddings
+    wanted = context if wanted is None else wanted
     wanted = min(wanted, playground.limits.new_tokens or wanted)
     if cut:
         return max(1, min(wanted, context // 2)), False

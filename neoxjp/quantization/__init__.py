@@ -1,0 +1,46 @@
+"""Weights in fewer bits for inference: linears with packed float16 or int8 weights, and the kernels that multiply with them.
+
+`pack_model` packs a model in memory; `packing_for` says how linears are packed on a device. The kernels in C are in kernels/.
+"""
+
+from neoxjp.quantization.kernels import NativeNetwork
+from neoxjp.quantization.kernels.network import NewRows
+from neoxjp.quantization.pack import (
+    NO_GRADIENTS,
+    describe,
+    is_packed,
+    linears,
+    pack_linear,
+    pack_model,
+    packed_linears,
+    packing_for,
+    parse_quantization,
+    refuse_gradients,
+    rows_are_independent,
+    spread_refusal,
+    steady_width,
+)
+from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing, available, fp16_kernel
+
+__all__ = [
+    "NO_GRADIENTS",
+    "Kernel",
+    "NativeNetwork",
+    "NewRows",
+    "PackedLinear",
+    "Packing",
+    "available",
+    "describe",
+    "fp16_kernel",
+    "is_packed",
+    "linears",
+    "pack_linear",
+    "pack_model",
+    "packed_linears",
+    "packing_for",
+    "parse_quantization",
+    "refuse_gradients",
+    "rows_are_independent",
+    "spread_refusal",
+    "steady_width",
+]

@@ -37,7 +37,7 @@ def packing_for(dtype: torch.dtype | None, quantization: str | None, device: tor
     return None if isinstance(half, str) else Packing("float16", half, torch.float32, torch.float16)
 
 
-def pack(model: nn.Module, name: str, weight: Tensor, packing: Packing) -> None:
+def pack_linear(model: nn.Module, name: str, weight: Tensor, packing: Packing) -> None:
     """Put a PackedLinear of `weight` in the place of the linear `name`, whose own weight is not looked at."""
     parent = model.get_submodule(name.rpartition(".")[0])
     setattr(parent, name.rpartition(".")[2], PackedLinear(weight, packing).eval())
@@ -52,7 +52,7 @@ def _trim_heap() -> None:
         trim(0)
 
 
-def convert(model: nn.Module, dtype: torch.dtype | None, quantization: str | None = None) -> nn.Module:
+def pack_model(model: nn.Module, dtype: torch.dtype | None, quantization: str | None = None) -> nn.Module:
     """Change a model (or a layer of one) in memory and in place, linear by linear, each freed before the next is packed.
 
     dtype: what from_pretrained takes, parsed; None leaves plain weights as they are.
@@ -69,7 +69,7 @@ def convert(model: nn.Module, dtype: torch.dtype | None, quantization: str | Non
     for name in linears(model):
         weight = model.get_submodule(name).weight
         assert isinstance(weight, Tensor)
-        pack(model, name, weight, packing)
+        pack_linear(model, name, weight, packing)
         del weight
     for module in model.modules():
         for key, weight in module.named_parameters(recurse=False):
@@ -89,12 +89,12 @@ def linears(model: nn.Module) -> list[str]:
     return [name for name, module in model.named_modules() if type(module) is nn.Linear]
 
 
-def packed(model: nn.Module) -> Iterator[PackedLinear]:
+def packed_linears(model: nn.Module) -> Iterator[PackedLinear]:
     return (module for module in model.modules() if isinstance(module, PackedLinear))
 
 
 def is_packed(model: nn.Module) -> bool:
-    return next(packed(model), None) is not None
+    return next(packed_linears(model), None) is not None
 
 
 def rows_are_independent(model: nn.Module) -> bool:
@@ -103,7 +103,7 @@ def rows_are_independent(model: nn.Module) -> bool:
     So with our own, fbgemm's and exact integer products on a CPU. Plain products, and int8 brought back to floats, add up in an
     order that hangs on the number of rows.
     """
-    kernels = {module.kernel.name for module in packed(model)}
+    kernels = {module.kernel.name for module in packed_linears(model)}
     return bool(kernels) and "dequantized" not in kernels and all(weight.is_cpu for weight in model.parameters())
 
 
@@ -116,7 +116,7 @@ def spread_refusal(quantization: str) -> str:
 
 def describe(model: nn.Module) -> str:
     """Which kernel multiplies, in one line for people, and why no better one: for `neoxjp doctor` and the page."""
-    first = next(packed(model), None)
+    first = next(packed_linears(model), None)
     if first is not None:
         return said(first.format, first.kernel)
     dtypes = dict.fromkeys(str(weight.dtype).removeprefix("torch.") for weight in model.parameters())

@@ -230,7 +230,7 @@ def _touch(key: str, tag: str) -> bool:
     return key in tag or tag in key or any(tag.endswith(key[:n]) or tag.startswith(key[-n:]) for n in borders)
 
 
-def normalise(text: T, emoji: EmojiTable) -> T:
+def normalize_text(text: T, emoji: EmojiTable) -> T:
     """The text as the vocabulary is asked for it: "猫 😀" → "猫<SP><|emoji1|>". The same for a str and an AlignedText."""
     for old, new in BLANKS:
         text = text.replace(old, new)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from neoxjp.errors import ParameterError, VocabularyError
 from neoxjp.tokenizer.batch import Encoding, PaddingSide, Tensors, collate, grouped
 from neoxjp.tokenizer.decode import TextStream, Writer, as_array, each, join
-from neoxjp.tokenizer.normalize import AlignedText, EmojiTable, Script, Span, clean, findable, normalise, script_of
+from neoxjp.tokenizer.normalize import AlignedText, EmojiTable, Script, Span, clean, findable, normalize_text, script_of
 from neoxjp.tokenizer.segment import Cut, Token, cut, explain, pieces, tile
 from neoxjp.tokenizer.vocabulary import BOS, EOS, SPECIALS, Compat, Vocabulary, read_vocabulary
 
@@ -86,8 +86,7 @@ class GPTNeoXJapaneseTokenizer:
         compat: Compat | None = None,
     ) -> "GPTNeoXJapaneseTokenizer":
         """Load from a folder or from a model of the Hugging Face Hub; takes vocab.txt, emoji.json and tokenizer_config.json."""
-        from neoxjp.hub.download import resolve
-        from neoxjp.hub.local import read_json
+        from neoxjp.hub import read_json, resolve
 
         folder = resolve(
             name_or_path,
@@ -112,7 +111,7 @@ class GPTNeoXJapaneseTokenizer:
         """Write vocab.txt and emoji.json as they were read, and a tokenizer_config.json that transformers reads too."""
         import json
 
-        from neoxjp.hub.local import atomic_folder
+        from neoxjp.hub import atomic_folder
 
         folder = Path(folder)
         config = {
@@ -183,7 +182,7 @@ class GPTNeoXJapaneseTokenizer:
             if scanner := self._scanner_for(len(part)):
                 more = scanner.ids(part, normalised).tolist()
             else:
-                more = cut(part if normalised else normalise(part, self._emoji), self.vocabulary)[0]
+                more = cut(part if normalised else normalize_text(part, self._emoji), self.vocabulary)[0]
             ids = ids + more if ids else more
         return ids
 
@@ -212,7 +211,7 @@ class GPTNeoXJapaneseTokenizer:
 
     def tokenize(self, text: str, do_clean_text: bool | None = None) -> list[str]:
         """The pieces of a text: "慶應é" → ["慶應", "<|byte195|>", "<|byte169|>"]."""
-        normalised = (part if done else normalise(part, self._emoji) for part, done in self._parts(text, do_clean_text))
+        normalised = (part if done else normalize_text(part, self._emoji) for part, done in self._parts(text, do_clean_text))
         return [piece for part in normalised for _, piece, _, _ in pieces(part, self.vocabulary)]
 
     def analyze(self, text: str, do_clean_text: bool | None = None) -> list[Token]:
@@ -362,7 +361,7 @@ class GPTNeoXJapaneseTokenizer:
         for start, end in self._segments(text):
             aligned = AlignedText(text, start, end)
             if aligned.text not in SPECIALS:
-                aligned = normalise(aligned, self._emoji)
+                aligned = normalize_text(aligned, self._emoji)
                 if self._cleaned(do_clean_text):
                     aligned = clean(aligned)
             yield aligned

@@ -19,8 +19,8 @@ import numpy as np
 
 from neoxjp.documents import Document, Split, read_documents
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.weights.loader import atomic_folder, read_json
+from neoxjp.hub import atomic_folder, read_json
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 __all__ = ["Document", "Packed", "draw_batch", "fingerprint", "open_packed", "pack", "pack_once", "read_documents"]
 

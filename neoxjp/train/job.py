@@ -16,10 +16,10 @@ import torch
 
 from neoxjp.documents import Document, parse_weighted_path, read_documents
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.hub import read_json
 from neoxjp.hub.local import BUNDLED
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.model.config import GPTNeoXJapaneseConfig
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Packed, pack_once
 from neoxjp.train.evaluate import bits_per_character
 from neoxjp.train.loop import fresh_model, train
@@ -28,7 +28,7 @@ from neoxjp.train.plot import plot
 from neoxjp.train.runs import Progress, last_checkpoint, read_log, save_model, write_curve, writing
 from neoxjp.train.settings import TrainSettings, bf16_helps
 from neoxjp.train.start import Start, save_adapter, start_model, start_tokenizer, stored_dtype
-from neoxjp.weights.loader import parse_dtype, read_json
+from neoxjp.weights import parse_dtype
 
 _FRESH = {"hidden_size": 384, "layers": 6, "heads": 6, "context": 512}
 _COMPARED = {  # setting → what the command line calls it; a run continues with the same

@@ -24,8 +24,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from neoxjp.errors import ParameterError
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.train import runs
 from neoxjp.train.corpus import Packed, draw_batch
 from neoxjp.train.loss import TrainingLoss

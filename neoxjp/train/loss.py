@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
 
 PIECE = 512  # positions
 

@@ -17,13 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from neoxjp.errors import CheckpointError, ParameterError, listed
-from neoxjp.hub.local import write_error
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.model.config import GPTNeoXJapaneseConfig
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.hub import atomic_folder, read_json, write_error
+from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.settings import TrainSettings
 from neoxjp.train.start import merged_state
-from neoxjp.weights.loader import atomic_folder, read_json, save_weights
+from neoxjp.weights import save_weights
 
 COLUMNS = ("step", "seconds", "tokens", "length", "rate", "loss", "bits_per_character", "tokens_per_second")
 CURVE = ("tokens", "seconds", "bits_per_character")  # of training.csv

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from neoxjp.errors import ParameterError
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.model.config import GPTNeoXJapaneseConfig
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.weights.loader import atomic_folder, resolve
+from neoxjp.hub import atomic_folder, resolve
+from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.weights.safetensors_io import write_tensors
 
 _ADAPTED = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")  # the linears of a layer

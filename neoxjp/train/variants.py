@@ -1,8 +1,8 @@
 """Which spellings are one entry: old and new kanji, widths, circled and squared forms; and the emoji in their twelve groups.
 
 Everything comes from public tables, nothing from another vocabulary: the Unicode Character Database (Debian's package
-`unicode-data`, NFKC of `unicodedata`) and the old/new kanji tables of the packages `joyokanji` and `kyujipy`. They are needed to
-build a vocabulary, never to use one.
+`unicode-data`, NFKC of `unicodedata`) and the old/new kanji tables of `joyokanji` and of `japanese/kanji_forms.tsv`. They are
+needed to build a vocabulary, never to use one.
 """
 
 import bz2
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from neoxjp.errors import VocabularyError
+from neoxjp.japanese import kanji_pairs
 
 UNICODE_FOLDER = Path("/usr/share/unicode")
 EMOJI_GROUPS = 12
@@ -166,16 +167,15 @@ def _group_number(group: str, subgroup: str) -> int:
 
 
 def _old_and_new() -> Iterator[tuple[str, str]]:
-    """(old, new) pairs of the two packages, the general-use table first."""
+    """(old, new) pairs, the general-use table of joyokanji first."""
     try:
         import joyokanji
-        from kyujipy import BasicConverter
     except ModuleNotFoundError as error:
-        raise VocabularyError(f"building a vocabulary needs the package {error.name!r}: pip install joyokanji kyujipy") from error
+        raise VocabularyError(f"building a vocabulary needs the package {error.name!r}: pip install joyokanji") from error
     jis = [character for character, _, _ in unihan("OtherMappings", "kJis0", "kJIS0213", "kIBMJapan")]
     for character in dict.fromkeys([*jis, "髙", "𠮷", "﨑"]):
         yield character, joyokanji.convert(character, variants=True)
-    yield from BasicConverter().kyujitai_to_shinjitai_database.items()
+    yield from ((old, new) for old, new, _ in kanji_pairs())
     yield from (("剝", "剥"), ("𠮟", "叱"), ("塡", "填"), ("頰", "頬"))
 
 

@@ -26,7 +26,6 @@ from neoxjp.page_parts.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS
 from neoxjp.page_parts.stream import Scorer, scorer, stream
 from neoxjp.page_parts.strings import Lang, both, label, language, words
 from neoxjp.page_parts.writing import Frame, Mode, Text, Writing, branch, show, write
-from neoxjp.ui import api
 
 KEYS = {
     "go": "Ctrl+Enter",
@@ -221,11 +220,9 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         targets = [tab.controls[field] for field in PRESET_FIELDS]
         button.click(lambda name=name: preset(name), None, targets, **quiet)
     tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.seed, **quiet)
-    api.connect(playground, paints, scored)
     # A generation is announced when it starts and when it has ended; an undo is not.
     told = tab.announce.change(lambda: None, None, None, **quiet)
     sections.connect(tab.lab, features.sections(FEATURES, "generate"), playground, tab, told, *turns)
-    sections.endpoints(features.sections(FEATURES, "generate"), playground)
 
 
 def turned(

@@ -8,16 +8,16 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.errors import NeoxjpError
+from neoxjp.hub import bundled_path
 from neoxjp.labs.common import curve as render_curve
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.model.memory import NoRoom, free_memory, gib, weight_bytes
+from neoxjp.model import NoRoom, free_memory, gib, weight_bytes
 from neoxjp.page_parts.events import latest
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.page_parts.strings import Lang, Words, both, label, language, words
-from neoxjp.quantization import pack as packing
+from neoxjp.quantization import describe
 from neoxjp.train.runs import read_curve
-from neoxjp.weights.loader import bundled_path
 
 Head = Callable[[gr.Request], str]  # the line in the page's head, in the visitor's language
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")  # int8: a quantization
@@ -177,7 +177,7 @@ def info(playground: Playground) -> dict[str, Any]:
         "parameters": model.num_parameters,
         "dtype": _name(model.dtype),
         "quantization": model.quantization,
-        "linears": packing.describe(model),
+        "linears": describe(model),
         "stored_dtype": _name(report.stored_dtype) if report else None,
         "format": report.format if report else None,
         "tied_output": model.config.tie_word_embeddings,

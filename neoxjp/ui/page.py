@@ -14,9 +14,11 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.features import FEATURES, Feature
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import uploads
+from neoxjp.page_parts.endpoints import EndpointBlocks, register
 from neoxjp.page_parts.session import THREADS, Playground
 from neoxjp.page_parts.strings import both, label, language, translations, words
 from neoxjp.ui import generate, model, tokenize
+from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.theme import theme
 
 SESSIONS = 256  # of which Gradio keeps what they hold: over 1 MB each, and each call of the API is one; its default is 10,000
@@ -25,7 +27,7 @@ SESSIONS = 256  # of which Gradio keeps what they hold: over 1 MB each, and each
 def build(playground: Playground) -> gr.Blocks:
     """The whole page over `playground`, ready for `launch`, or for `gr.mount_gradio_app` with the same `app_kwargs`."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    with gr.Blocks(title="neoxjp", analytics_enabled=False, fill_width=True) as blocks:
+    with EndpointBlocks(title="neoxjp", analytics_enabled=False, fill_width=True) as blocks:
         with gr.Row(elem_id="head"):
             gr.HTML(f"<h1>neoxjp</h1><p>{both('tagline')}</p>", elem_id="brand", apply_default_css=False)
             status = gr.HTML(elem_id="status", apply_default_css=False)
@@ -47,12 +49,11 @@ def build(playground: Playground) -> gr.Blocks:
         gr.on([timer.tick, blocks.load], tick, outputs=[status, changed, timer], **quiet)
         generate.connect(generate_tab, playground, changed, status)
         tokenize.connect(tokenize_tab, playground, changed)
-        tokenize.endpoints(playground)
         links.connect(tokenize_tab.links, playground, tokenize_tab.text, tokenize_tab.show_ids)
         links.connect_link(tokenize_tab.links.link, playground, blocks, tokenize_tab.linked(tabs))
         links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
-        links.endpoints(playground)
         model.connect(model_tab, playground, changed, status, lambda request: head_line(playground, request))
+        register(playground, [*endpoints(playground), *features.endpoints(FEATURES, playground)])
     return blocks
 
 

@@ -1,23 +1,23 @@
 """The Tokens tab: the visitor's text cut into pieces while it is typed, its counts and ids; the lab under it is in lab.py.
 
-`build` draws, `connect` wires, `endpoints` gives the same as API. What a handler shows is computed in plain functions below.
+`build` draws, `connect` wires. What a handler shows is computed in plain functions below.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from neoxjp.compare import analysis
+from neoxjp import compare
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs import features
 from neoxjp.labs.common import html as render
 from neoxjp.labs.features import FEATURES
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
-from neoxjp.page_parts.answers import check_length, expected, guarded, message_of
+from neoxjp.page_parts.answers import check_length, guarded, message_of
 from neoxjp.page_parts.events import latest
 from neoxjp.page_parts.links import Linked
 from neoxjp.page_parts.session import Playground
@@ -129,44 +129,6 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
     sections.connect(tab.lab, lab, playground, tab.text, shown)  # after `shown`: the pieces are drawn first
 
 
-def endpoints(playground: Playground) -> None:
-    """The tab's actions as API: /tokenize, /detokenize and the lab's. Argument names and docstrings are what callers see."""
-
-    def tokenize(text: str, compat: bool = False) -> dict[str, Any]:
-        """Cut a Japanese text into tokens.
-
-        Args:
-            text: The text to cut. Any text can be cut.
-            compat: True: the ids that the transformers library gives, its faults included.
-
-        Returns:
-            "ids": the token ids. "tokens": one record a token with id, piece (the vocabulary's spelling), text (what
-            decoding writes), surface (your characters), start and end (their place), bytes, kind, script, folded, lossy.
-            "counts": tokens, characters, utf8_bytes, characters_per_token, by_script.
-        """
-        check_length(playground, text)
-        tokenizer = playground.compat() if compat else playground.tokenizer
-        tokens = tokenizer.analyze(text)
-        counted = asdict(analysis.counts(text, tokens))
-        return {"ids": [token.id for token in tokens], "tokens": analysis.token_records(tokens, text), "counts": counted}
-
-    def detokenize(ids: list[int], skip_special_tokens: bool = False) -> str:
-        """Turn token ids back into text.
-
-        Args:
-            ids: Ids of the loaded vocabulary.
-            skip_special_tokens: True: leave out <|startoftext|>, <|endoftext|> and their like.
-
-        Returns:
-            The text.
-        """
-        return playground.tokenizer.decode(checked_ids(playground, ids), skip_special_tokens=skip_special_tokens)
-
-    for function in (tokenize, detokenize):
-        gr.api(expected(function), api_name=function.__name__, queue=False, concurrency_limit=None)
-    sections.endpoints(features.sections(FEATURES, "tokenize"), playground)
-
-
 # ---------------------------------------------------------------- what the handlers show
 
 
@@ -179,7 +141,7 @@ def view_of(playground: Playground, text: str, say: Words) -> tuple[str, str, st
     ids = ", ".join(str(token.id) for token in tokens[:IDS_SHOWN])
     if len(tokens) > IDS_SHOWN:
         ids += " … " + say("t_ids_cut", drawn=f"{IDS_SHOWN:,}")
-    return drawn, render.counts(analysis.counts(text, tokens), say), ids
+    return drawn, render.counts(compare.counts(text, tokens), say), ids
 
 
 def text_of_ids(playground: Playground, pasted: str) -> str:

@@ -14,10 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from neoxjp.errors import CheckpointError, ParameterError, listed
-from neoxjp.hub.download import Progress
-from neoxjp.hub.local import write_error
-from neoxjp.quantization.pack import linears, pack
-from neoxjp.quantization.packed_linear import Packing
+from neoxjp.hub import Progress, write_error
+from neoxjp.quantization import Packing, linears, pack_linear
 from neoxjp.weights.safetensors_io import INPUT, OUTPUT, PREFIX, Match, Stored, StoredWeights, write_tensors
 
 Device = int | str | torch.device  # "disk" too, in a device map
@@ -121,7 +119,7 @@ def place_packed(
         # The largest first: what packing one takes on top comes while little else is there.
         for name, tensor in sorted(tensors.items(), key=lambda item: -item[1].nbytes):
             if name in packable:
-                pack(model, name.removesuffix(".weight"), stored.read(tensor).to(device), packing)
+                pack_linear(model, name.removesuffix(".weight"), stored.read(tensor).to(device), packing)
             else:
                 _put(model, name, device, stored.read(tensor), packing.rows if name.endswith(INPUT) else packing.rest)
             done += tensor.nbytes

@@ -19,9 +19,20 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from neoxjp.errors import CheckpointError, ParameterError, listed
-from neoxjp.hub.download import ABEJA, KNOWN_CONVERSIONS, Progress, resolve, resolve_model, revision_of
-from neoxjp.hub.local import WEIGHT_PATTERNS, atomic_folder, bundled_path, find_weights, read_json
-from neoxjp.quantization.pack import packing_for, spread_refusal
+from neoxjp.hub import (
+    ABEJA,
+    KNOWN_CONVERSIONS,
+    WEIGHT_PATTERNS,
+    Progress,
+    atomic_folder,
+    bundled_path,
+    find_weights,
+    read_json,
+    resolve,
+    resolve_model,
+    revision_of,
+)
+from neoxjp.quantization import packing_for, spread_refusal
 from neoxjp.weights.device_map import Device, Limits, checked_device_map, infer_device_map, place, place_packed
 from neoxjp.weights.safetensors_io import (
     INPUT,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.errors import CheckpointError, listed
-from neoxjp.hub.local import WeightFiles
+from neoxjp.hub import WeightFiles
 
 PREFIX = "gpt_neox_japanese."  # of every name but the output's; saves of the base model lack it
 OUTPUT = "embed_out.weight"

@@ -14,7 +14,7 @@ from neoxjp.bench.peers import Written, agreement
 from neoxjp.bench.serve import one_after_another
 from neoxjp.bench.subject import SHAPES, subject
 from neoxjp.cli.main import main
-from neoxjp.engine.engine import score
+from neoxjp.engine import score
 from neoxjp.export.parts import shapes
 
 LLAMA = pytest.param(
@@ -138,7 +138,7 @@ def test_random_weights_are_those_of_a_converted_model(dtype, quantization):
     ids = torch.tensor([tiny.prompt(9)])
     built = tiny.ours(dtype, quantization)
     wanted = None if dtype == "auto" else getattr(torch, dtype)
-    converted = packing.convert(tiny.ours("float32"), wanted, quantization)
+    converted = packing.pack_model(tiny.ours("float32"), wanted, quantization)
     with torch.inference_mode():
         assert torch.equal(built(ids).logits, converted(ids).logits)
 

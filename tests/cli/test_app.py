@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from neoxjp.cli.main import main
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 
 ROOT = Path(__file__).parents[2]
 

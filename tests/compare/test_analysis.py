@@ -11,10 +11,9 @@ from pathlib import Path
 import pandas
 import pytest
 
-from neoxjp.compare import Characters, Utf8Bytes, ours, peers
-from neoxjp.compare.analysis import SEPARATOR, Counts, compare, counts, frame, to_csv, token_records
-from neoxjp.japanese.readings import Spelling
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.compare import SEPARATOR, Characters, Counts, Utf8Bytes, compare, counts, ours, peers, to_csv, to_frame, token_records
+from neoxjp.japanese import Spelling
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +80,7 @@ def test_two_peers_of_one_name_keep_their_own_ratio() -> None:
 
 
 def test_the_frame_is_tidy(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    table = frame(compare("東京都です", [ours(tokenizer)]))
+    table = to_frame(compare("東京都です", [ours(tokenizer)]))
     assert list(table.columns) == [
         "spelling", "tokenizer", "tokens", "characters", "utf8_bytes", "characters_per_token", "ratio", "text", "pieces",
     ]  # fmt: skip
@@ -101,11 +100,11 @@ def test_token_records_are_ready_for_json(tokenizer: GPTNeoXJapaneseTokenizer) -
         ("é", 1, "byte"),
         ("é", 1, "byte"),
     ]
-    assert len(frame(token_records(tokenizer.analyze(text), text))) == 3
+    assert len(to_frame(token_records(tokenizer.analyze(text), text))) == 3
 
 
 def test_csv_opens_in_a_spreadsheet() -> None:
-    data = to_csv(frame(compare('猫\n犬,"x"', [Characters()])))
+    data = to_csv(to_frame(compare('猫\n犬,"x"', [Characters()])))
     assert data.startswith(b"\xef\xbb\xbf")
     header, first, *_ = parsed(data)
     assert header[0] == "spelling"
@@ -115,14 +114,14 @@ def test_csv_opens_in_a_spreadsheet() -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+81", "-1", "@SUM(A1)", "\tx", "\rx", "\0=1+1", "＝1+1", "＠SUM(A1)"])
 def test_csv_keeps_a_spreadsheet_from_running_a_text(text: str) -> None:
-    header, first, *_ = parsed(to_csv(frame(compare(text, [Characters()]))))
+    header, first, *_ = parsed(to_csv(to_frame(compare(text, [Characters()]))))
     assert first[header.index("text")] == "'" + text
 
 
 def test_csv_takes_lone_surrogates_and_an_empty_table() -> None:
-    header, first, *_ = parsed(to_csv(frame(compare("\ud800", [Characters()]))))
+    header, first, *_ = parsed(to_csv(to_frame(compare("\ud800", [Characters()]))))
     assert first[header.index("text")] == "\ufffd"
-    assert to_csv(frame([])).startswith(b"\xef\xbb\xbf")
+    assert to_csv(to_frame([])).startswith(b"\xef\xbb\xbf")
 
 
 def test_the_example_compares_spellings_and_writes_its_table(tiny_vocabulary: Path, tmp_path: Path) -> None:

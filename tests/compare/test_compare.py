@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neoxjp.compare import Characters, Peer, Piece, Utf8Bytes, folder, ours, peers
 from neoxjp.errors import CheckpointError, VocabularyError
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import write_tiny_vocabulary
 
 

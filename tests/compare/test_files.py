@@ -17,9 +17,9 @@ from tiktoken_ext import openai_public
 from neoxjp.compare import Peer, Piece, offer, offers, open_peer
 from neoxjp.compare.files import Tokenizer, open_file, split_of
 from neoxjp.errors import PeerUnavailable
-from neoxjp.japanese.readings import sudachi
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
-from tests import tiny_peers
+from neoxjp.japanese import sudachi
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from tests.support import tiny_peers
 from tests.support.texts import ODD, texts
 from tests.support.tiny import write_tiny_vocabulary
 

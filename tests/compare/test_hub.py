@@ -8,8 +8,8 @@ import pytest
 from neoxjp.compare import offers, open_peer
 from neoxjp.compare.hub import O200K, OFFERED, tiktoken_cache
 from neoxjp.errors import PeerUnavailable
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
-from tests import tiny_peers
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from tests.support import tiny_peers
 from tests.support.hub_server import LocalHub
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from neoxjp.documents import read_documents, text_files
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Document, pack, pack_once
 
 

@@ -9,13 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.engine.engine import Engine, Request
+from neoxjp.engine import Engine, Request
 from neoxjp.engine.prefix_cache import CHUNK
 from neoxjp.engine.speculation import MOST
 from neoxjp.model.attention import SINGLY
+from neoxjp.quantization import fp16_kernel
 from neoxjp.quantization import pack as packing
-from neoxjp.quantization.packed_linear import fp16_kernel
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import DRAW, Clock, Fake, mixed
 from tests.support.tiny_model import ours
 
@@ -29,8 +29,8 @@ def packed(name: str) -> Any:
     if name == "float16":
         if isinstance(kernel := fp16_kernel(), str):
             pytest.skip(kernel)
-        return packing.convert(model, torch.float16)
-    return packing.convert(model, None, "int8")
+        return packing.pack_model(model, torch.float16)
+    return packing.pack_model(model, None, "int8")
 
 
 def bits(request: Request, steps: list) -> list[tuple]:

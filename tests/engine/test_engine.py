@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from neoxjp.engine import Engine
 from neoxjp.engine.batch import HOLD
-from neoxjp.engine.engine import Engine
 from neoxjp.errors import NeoxjpError, PromptTooLong, QueueFull
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import BOS, DRAW, Clock, Fake, V, ids, mixed
 from tests.support.tiny_model import ours
 

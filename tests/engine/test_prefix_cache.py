@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from neoxjp.engine import Engine
 from neoxjp.engine.batch import AT_ONCE
-from neoxjp.engine.engine import Engine
 from neoxjp.engine.prefix_cache import CHUNK, Kept, Prefixes, beginning, reusable
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from tests.engine.test_batch import FORMATS, packed
 from tests.support.fake_model import DRAW, PER_TOKEN, Fake, FakeCache, mixed
 from tests.support.tiny_model import ours

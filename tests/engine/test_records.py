@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from neoxjp.engine.engine import Engine, score
-from neoxjp.sampling.sampler import SamplingParams
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.engine import Engine, score
+from neoxjp.sampling import SamplingParams
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.fake_model import BOS, Fake, V, ids, mixed, writing
 from tests.support.tiny_model import ours
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from neoxjp.engine.engine import Engine, score
+from neoxjp.engine import Engine, score
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
-from neoxjp.sampling.sampler import SamplingParams, candidates
+from neoxjp.sampling import SamplingParams, candidates
 from tests.support.fake_model import BOS, DRAW, EOS, Clock, Fake, V, ids, mixed, saying
 from tests.support.tiny_model import ours
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from neoxjp.engine.engine import Engine
+from neoxjp.engine import Engine
 from neoxjp.engine.scheduler import needed_bytes
 from neoxjp.errors import PromptTooLong, QueueFull
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import PER_TOKEN, Fake, mixed
 
 BLOCK_BYTES = 256 * PER_TOKEN

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.engine.engine import Engine
+from neoxjp.engine import Engine
 from neoxjp.engine.speculation import MOST, Pace, draft
-from neoxjp.sampling.sampler import SamplingParams
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.sampling import SamplingParams
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.fake_model import EOS, Fake, V, writing
 
 

@@ -17,7 +17,7 @@ from neoxjp.errors import CheckpointError, ParameterError
 from neoxjp.export import gguf_file
 from neoxjp.export.folder import export
 from neoxjp.export.gguf_file import BYTE, CONTROL, NORMAL, pieces
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from tests.support.tiny_model import ours
 
 ROOT = Path(__file__).parents[2]

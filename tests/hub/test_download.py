@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from neoxjp.errors import CheckpointError
-from neoxjp.hub.download import ABEJA, KNOWN_CONVERSIONS, resolve, resolve_model, revision_of
+from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, resolve, resolve_model, revision_of
 from tests.support.hub_server import LocalHub
 
 CONVERSION = KNOWN_CONVERSIONS[ABEJA]

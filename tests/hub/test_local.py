@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from neoxjp.errors import CheckpointError
-from neoxjp.weights.loader import atomic_folder
+from neoxjp.hub import atomic_folder
 from tests.support.model_folders import contents
 from tests.support.tiny_model import ours
 

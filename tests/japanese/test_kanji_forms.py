@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neoxjp.japanese.kanji_forms import Unsure, new, old, unstable, unsure
+from neoxjp.japanese import Unsure, kanji_pairs, unstable, unsure
+from neoxjp.japanese.kanji_forms import new, old
 from neoxjp.japanese.readings import spell
 
 
@@ -49,6 +50,14 @@ def test_compatibility_characters_are_named() -> None:
     assert old("海") == "\ufa45"
     assert unstable("\ufa45國\ufa45") == "\ufa45"
     assert new("\ufa45") == "海"
+
+
+def test_the_pairs_are_those_of_kyujipy() -> None:
+    from kyujipy import BasicConverter
+
+    theirs = BasicConverter()
+    assert {old: new for old, new, _ in kanji_pairs()} == theirs.kyujitai_to_shinjitai_database
+    assert {new: old for old, new, both_ways in kanji_pairs() if both_ways} == theirs.shinjitai_to_kyujitai_database
 
 
 @given(st.text(max_size=30) | st.text("国國学弁辯余海\ufa45あア\ud800", max_size=30))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.japanese.readings import ALL_KEYS, KEYS, Spelling, Word, readings, ruby, spell, spellings
+from neoxjp.japanese import ALL_KEYS, KEYS, Spelling, Word, read_words, ruby, spellings
+from neoxjp.japanese.readings import spell
 
 HARD = [
     "",
@@ -70,7 +71,7 @@ def test_a_mark_of_its_own_is_composed() -> None:
 
 
 def test_variation_selectors_go_with_their_kanji() -> None:
-    (word, *_) = [word for word in readings("葛\U000e0100") if word.reading]
+    (word, *_) = [word for word in read_words("葛\U000e0100") if word.reading]
     assert word.surface == "葛\U000e0100"
     assert "\U000e0100" not in texts("葛\U000e0100")["hiragana"]
 
@@ -80,11 +81,11 @@ def test_old_forms_of_names_are_read() -> None:
 
 
 def test_unknown_kanji_are_kept_and_said_to_be_unknown() -> None:
-    (word,) = readings("𩸽")
+    (word,) = read_words("𩸽")
     assert word == Word("𩸽", 0, 1, None)
     assert word.unknown
     assert texts("𩸽を")["hiragana"] == "𩸽を"
-    assert not readings("ねこ")[0].unknown
+    assert not read_words("ねこ")[0].unknown
 
 
 def test_an_override_by_surface_changes_every_occurrence() -> None:
@@ -192,4 +193,4 @@ def test_every_spelling_keeps_what_it_does_not_convert(kept: str) -> None:
 
 
 def test_a_merged_reading_leaves_its_particle_a_word() -> None:
-    assert [(word.surface, word.reading) for word in readings("何を")] == [("何", "なに"), ("を", None)]
+    assert [(word.surface, word.reading) for word in read_words("何を")] == [("何", "なに"), ("を", None)]

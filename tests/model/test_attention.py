@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from neoxjp.errors import ParameterError
-from neoxjp.model import attention
-from neoxjp.model.attention import BLOCK, Backend, KVCache, attend, backend_in_use, padding_mask
-from neoxjp.model.rotary import rope, rope_table, rotate, turn
+from neoxjp.model import KVCache, attention, backend_in_use, rope
+from neoxjp.model.attention import BLOCK, Backend, attend, padding_mask
+from neoxjp.model.rotary import rope_table, rotate, turn
 from tests.support.tiny_model import ours, pair
 
 

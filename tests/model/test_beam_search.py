@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from neoxjp.errors import NeoxjpError
-from neoxjp.model.attention import KVCache
-from neoxjp.model.beam_search import BeamParams, beam_search
+from neoxjp.model import BeamParams, KVCache, generate_beams
 from neoxjp.model.outputs import CausalLMOutput
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from tests.support.tiny_model import ours, pair
 
 PAIRS = [pair(seed, tie_word_embeddings=bool(seed % 2)) for seed in range(4)]
@@ -56,7 +55,7 @@ def test_a_search_wide_enough_finds_the_likeliest_of_all_texts():
     for text in itertools.product(range(5), repeat=3):
         logits = model(torch.tensor([[*prompt, *text]])).logits[0].log_softmax(-1)
         logprobs[text] = float(sum(logits[1 + i, id] for i, id in enumerate(text)))
-    found = beam_search(model, prompt, BeamParams(num_beams=25, max_new_tokens=3, length_penalty=0.0), SamplingParams())
+    found = generate_beams(model, prompt, BeamParams(num_beams=25, max_new_tokens=3, length_penalty=0.0), SamplingParams())
     best = sorted(logprobs, key=logprobs.__getitem__, reverse=True)[:25]
     assert [text.ids for text in found] == best
     assert [text.score for text in found] == pytest.approx([logprobs[ids] for ids in best], abs=1e-4)
@@ -65,14 +64,14 @@ def test_a_search_wide_enough_finds_the_likeliest_of_all_texts():
 def test_one_beam_is_greedy():
     model = ours()
     prompt = some_ids(1)[0].tolist()
-    text = beam_search(model, prompt, BeamParams(num_beams=1, max_new_tokens=8), SamplingParams())[0]
+    text = generate_beams(model, prompt, BeamParams(num_beams=1, max_new_tokens=8), SamplingParams())[0]
     assert list(text.ids) == model.generate(some_ids(1), max_new_tokens=8, eos_token_id=())[0, 6:].tolist()
 
 
 def test_the_score_is_the_mean_log_probability_at_length_penalty_one():
     model = ours()
     prompt = some_ids(1)[0].tolist()
-    for text in beam_search(model, prompt, BeamParams(3, 6, eos_ids=(60, 7, 9)), SamplingParams()):
+    for text in generate_beams(model, prompt, BeamParams(3, 6, eos_ids=(60, 7, 9)), SamplingParams()):
         logits = model(torch.tensor([[*prompt, *text.ids]])).logits[0, 5:-1].log_softmax(-1)
         mean = logits.gather(1, torch.tensor(text.ids)[:, None]).mean()
         assert text.score == pytest.approx(float(mean.detach()), abs=1e-5)
@@ -118,7 +117,7 @@ def test_sampled_continuations_are_drawn_by_their_probability():
     counts = torch.zeros(4)
     params, generator = SamplingParams(do_sample=True, top_k=0), torch.Generator().manual_seed(0)
     for _ in range(1000):
-        counts[beam_search(Model(), [1, 2], BeamParams(1, 1), params, generator)[0].ids[0]] += 1
+        counts[generate_beams(Model(), [1, 2], BeamParams(1, 1), params, generator)[0].ids[0]] += 1
     torch.testing.assert_close(counts / 1000, probabilities, rtol=0, atol=0.05)
 
 
@@ -127,4 +126,4 @@ def test_logits_that_are_no_numbers_are_refused():
     with torch.no_grad():
         model.embed_out.weight[3] = torch.nan
     with pytest.raises(NeoxjpError, match="not numbers"):
-        beam_search(model, [1, 2], BeamParams(2, 2), SamplingParams())
+        generate_beams(model, [1, 2], BeamParams(2, 2), SamplingParams())

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neoxjp.errors import ParameterError
-from neoxjp.model.attention import KVCache
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseModel
+from neoxjp.model import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseModel, KVCache
 from neoxjp.model.outputs import CausalLMOutput
 from tests.support.tiny_model import our_config, ours, pair
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from neoxjp.errors import ConfigError
-from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.model import GPTNeoXJapaneseConfig
 from tests.support.tiny_model import TINY, our_config
 
 REAL = {  # config.json of abeja/gpt-neox-japanese-2.7b

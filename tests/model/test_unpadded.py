@@ -172,7 +172,7 @@ def test_weights_that_were_put_in_the_place_of_others_count():
         lambda: body.layers.__setitem__(0, copy.deepcopy(given)),
         lambda: body.layers.pop(0),
         lambda: model.double().float(),
-        lambda: packing.convert(model, None, "int8"),
+        lambda: packing.pack_model(model, None, "int8"),
     ]
     for number, swap in enumerate(swaps):
         before = model.forward_packed(ids, [7], [model.new_cache()])
@@ -217,6 +217,6 @@ def test_a_row_of_gelu_is_the_same_bit_for_bit_whatever_stands_beside_it(size, r
     ],
 )
 def test_positions_that_are_not_there_are_refused(format, places, said):
-    model = ours() if format is None else packing.convert(ours(), torch.float16)
+    model = ours() if format is None else packing.pack_model(ours(), torch.float16)
     with pytest.raises(ParameterError, match=said):
         model.forward_packed(torch.tensor([1, 2, 3]), [3], [model.new_cache()], torch.tensor(places))

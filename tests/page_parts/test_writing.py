@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from neoxjp.engine.records import Choice as Alternative
-from neoxjp.engine.records import Step
+from neoxjp.engine import Choice as Alternative
+from neoxjp.engine import Step
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import words

@@ -14,11 +14,11 @@ import torch
 from neoxjp.errors import ParameterError
 from neoxjp.model import unpadded as packed
 from neoxjp.model.rotary import rope_table
+from neoxjp.quantization import Kernel, NewRows, PackedLinear, Packing
 from neoxjp.quantization import kernels as native
 from neoxjp.quantization import pack as packing
 from neoxjp.quantization import packed_linear as linear
-from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, NewRows, build
-from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing
+from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, build
 from tests.quantization import sanitize
 from tests.support.tiny_model import ours, pair
 
@@ -118,7 +118,7 @@ def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
         pytest.skip("written for processors with VNNI, which all with AMX have")
     kernel, draw = Packing("int8", Kernel("native", 127), torch.float32, torch.float16), torch.Generator().manual_seed(3)
     layers = [PackedLinear(torch.randn(*shape, generator=draw), kernel) for shape in ((32, 64), (200, 512), (96, 100))]
-    model = packing.convert(pair(hidden_size=64, max_position_embeddings=512)[0], torch.float16, "int8")
+    model = packing.pack_model(pair(hidden_size=64, max_position_embeddings=512)[0], torch.float16, "int8")
     rows = [torch.randn(count, layer.in_features, generator=draw) for count in (1, 2, 16, 17, 40) for layer in layers]
 
     def run():
@@ -260,7 +260,7 @@ def by_torch(monkeypatch):
     ],
 )
 def test_a_network_computes_what_torch_computes(built, by_torch, quantization, changes, lengths, chunk):
-    model = packing.convert(pair(hidden_size=64, max_position_embeddings=512, **changes)[0], torch.float16, quantization)
+    model = packing.pack_model(pair(hidden_size=64, max_position_embeddings=512, **changes)[0], torch.float16, quantization)
     draw = torch.Generator().manual_seed(1)
     pasts, news = ([torch.randint(0, 59, (count,), generator=draw) for count in counts] for counts in zip(*lengths, strict=True))
 
@@ -285,7 +285,7 @@ def test_a_network_computes_what_torch_computes(built, by_torch, quantization, c
 def test_gelu_is_that_of_torch(built):
     """Seen through a layer whose other parts do nothing."""
     size = 64
-    layer = packing.convert(ours(hidden_size=size).gpt_neox_japanese.layers[0], torch.float16)
+    layer = packing.pack_model(ours(hidden_size=size).gpt_neox_japanese.layers[0], torch.float16)
     x = torch.linspace(-30, 30, 2 * size).view(2, size)
     eye = torch.eye(size)
     layer.mlp.dense_h_to_4h = PackedLinear(eye, Packing("float16", Kernel("native"), torch.float32, torch.float16))
@@ -303,7 +303,9 @@ def test_gelu_is_that_of_torch(built):
 @pytest.mark.parametrize("heads", [1, 2, 4, 8])  # of 160, 80, 40 and 20 numbers
 @pytest.mark.parametrize("format", [None, "int8"])
 def test_a_position_is_the_same_in_any_piece_and_with_any_threads(built, heads, format):
-    model = packing.convert(ours(hidden_size=160, num_attention_heads=heads, max_position_embeddings=128), torch.float16, format)
+    model = packing.pack_model(
+        ours(hidden_size=160, num_attention_heads=heads, max_position_embeddings=128), torch.float16, format
+    )
     ids, before = torch.arange(50) % 40, torch.get_num_threads()
     wanted, cache = [], model.new_cache()
     for id in ids:
@@ -324,7 +326,7 @@ def test_a_position_is_the_same_in_any_piece_and_with_any_threads(built, heads, 
 
 
 def test_what_is_not_a_number_stays_visible(built):
-    model = packing.convert(ours(hidden_size=64), torch.float16)
+    model = packing.pack_model(ours(hidden_size=64), torch.float16)
     model.gpt_neox_japanese.layers[0].input_layernorm.weight.data[3] = float("nan")
     assert model.forward_packed(torch.tensor([1, 2]), [1, 1], [model.new_cache(), model.new_cache()]).isnan().all()
 
@@ -349,7 +351,7 @@ def test_infinity_and_overflow_stay_visible_in_int8(built, number):
     ],
 )
 def test_a_norm_or_bias_of_another_length_is_named(built, path, shape):
-    model = packing.convert(ours(hidden_size=64), torch.float16)
+    model = packing.pack_model(ours(hidden_size=64), torch.float16)
     *names, last = path.split(".")
     module = model.gpt_neox_japanese.get_submodule(".".join(names))
     setattr(module, last, torch.nn.Parameter(torch.ones(shape), requires_grad=False))
@@ -359,7 +361,7 @@ def test_a_norm_or_bias_of_another_length_is_named(built, path, shape):
 
 @pytest.mark.parametrize("other", [{"hidden_size": 96}, {"num_attention_heads": 2}, {"num_hidden_layers": 1}])
 def test_a_cache_of_another_model_is_refused(built, other):
-    model, strange = (packing.convert(ours(**{"hidden_size": 64} | changes), torch.float16) for changes in ({}, other))
+    model, strange = (packing.pack_model(ours(**{"hidden_size": 64} | changes), torch.float16) for changes in ({}, other))
     cache = strange.new_cache()
     strange.forward_packed(torch.tensor([1, 2]), [2], [cache])
     with pytest.raises(ParameterError, match="take a new one"):
@@ -367,7 +369,7 @@ def test_a_cache_of_another_model_is_refused(built, other):
 
 
 def test_two_threads_compute_with_tables_of_their_own(built):
-    model = packing.convert(ours(hidden_size=64, max_position_embeddings=64), torch.float16)
+    model = packing.pack_model(ours(hidden_size=64, max_position_embeddings=64), torch.float16)
     ids = torch.arange(600) % 50  # beyond the context: a longer table
     wanted = model.forward_packed(ids, [600], [model.new_cache()])
     over = threading.Event()
@@ -387,14 +389,14 @@ def test_two_threads_compute_with_tables_of_their_own(built):
 
 
 def test_a_model_can_be_copied_and_pickled(built):
-    model, ids = packing.convert(ours(hidden_size=64), torch.float16, "int8"), torch.tensor([1, 2])
+    model, ids = packing.pack_model(ours(hidden_size=64), torch.float16, "int8"), torch.tensor([1, 2])
     wanted = model.forward_packed(ids, [2], [model.new_cache()])
     for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert torch.equal(copied.forward_packed(ids, [2], [copied.new_cache()]), wanted)
 
 
 def test_torchs_default_dtype_changes_nothing(built):
-    model, ids = packing.convert(ours(hidden_size=64, rotary_emb_base=9999.0), torch.float16), torch.tensor([1, 2])
+    model, ids = packing.pack_model(ours(hidden_size=64, rotary_emb_base=9999.0), torch.float16), torch.tensor([1, 2])
     torch.set_default_dtype(torch.float64)
     try:
         found = model.forward_packed(ids, [2], [model.new_cache()])
@@ -405,7 +407,7 @@ def test_torchs_default_dtype_changes_nothing(built):
 
 
 def test_weights_that_are_put_elsewhere_count(built):
-    model = packing.convert(ours(hidden_size=64), torch.float16)
+    model = packing.pack_model(ours(hidden_size=64), torch.float16)
     ids, norm = torch.tensor([1]), model.gpt_neox_japanese.final_layer_norm
     before = model.forward_packed(ids, [1], [model.new_cache()])
     norm.weight = torch.nn.Parameter(norm.weight * 2, requires_grad=False)
@@ -421,7 +423,7 @@ def test_weights_that_are_put_elsewhere_count(built):
 
 
 def test_norms_with_gaps_between_their_numbers_go_by_torch(built):
-    model = packing.convert(ours(hidden_size=64), torch.float16)
+    model = packing.pack_model(ours(hidden_size=64), torch.float16)
     assert model.positions_are_alike
     model.gpt_neox_japanese.final_layer_norm.weight = torch.nn.Parameter(torch.ones(128)[::2], requires_grad=False)
     assert not model.positions_are_alike
@@ -429,6 +431,6 @@ def test_norms_with_gaps_between_their_numbers_go_by_torch(built):
 
 @pytest.mark.parametrize("changes", [{"hidden_act": "relu"}, {"attn_implementation": "eager"}])
 def test_what_it_is_not_written_for_goes_by_torch(built, changes, monkeypatch):
-    model = packing.convert(ours(hidden_size=64, **changes), torch.float16)
+    model = packing.pack_model(ours(hidden_size=64, **changes), torch.float16)
     monkeypatch.setattr(native.NativeNetwork, "forward", lambda *_: pytest.fail("not its work"))
     assert model.forward_packed(torch.tensor([1, 2]), [2], [model.new_cache()]).isfinite().all()

@@ -12,8 +12,8 @@ from torch import nn
 from neoxjp.errors import ParameterError
 from neoxjp.model import attention
 from neoxjp.quantization import pack as packing
+from neoxjp.quantization import pack_model
 from neoxjp.quantization import packed_linear as linear
-from neoxjp.quantization.pack import convert
 from tests.support.model_folders import load
 from tests.support.tiny_model import our_config, ours
 
@@ -21,7 +21,7 @@ HALVES = not isinstance(linear.fp16_kernel(), str)
 
 
 def packed(quantization=None, **changes):
-    return convert(ours(**changes), torch.float16 if quantization is None else None, quantization)
+    return pack_model(ours(**changes), torch.float16 if quantization is None else None, quantization)
 
 
 FORMATS = [pytest.param(None, marks=pytest.mark.skipif(not HALVES, reason="no packed float16 here")), "int8"]
@@ -120,7 +120,7 @@ def test_a_packed_model_says_that_it_cannot_be_trained_saved_moved_or_packed_aga
     with pytest.raises(ParameterError, match="cannot be saved: load it with dtype='auto'"):
         model.save_pretrained(tmp_path)
     with pytest.raises(ParameterError, match="packed already"):
-        convert(model, torch.float16)
+        pack_model(model, torch.float16)
     if linear.int8_kernel("cpu").name in ("native", "fbgemm"):
         with pytest.raises(ParameterError, match="stay on the CPU"):
             model.to("meta")
@@ -153,8 +153,8 @@ def test_auto_keeps_stored_float16_plain_so_that_it_can_be_saved(tmp_path):
 
 def test_a_single_layer_can_be_converted():
     layer = ours().gpt_neox_japanese.layers[1]
-    convert(layer, None, "int8")
-    assert len(list(packing.packed(layer))) == 4
+    pack_model(layer, None, "int8")
+    assert len(list(packing.packed_linears(layer))) == 4
     assert layer.attention.dense_bias.dtype == torch.float32
     assert not any(type(module) is nn.Linear for module in layer.modules())
 
@@ -206,7 +206,7 @@ def test_the_config_of_a_packed_model_stays():
 def test_without_packed_float16_stays_plain(monkeypatch):
     monkeypatch.setattr(linear, "fp16_kernel", lambda: "no engine")
     monkeypatch.setattr(packing, "fp16_kernel", lambda: "no engine")
-    model = convert(ours(), torch.float16)
+    model = pack_model(ours(), torch.float16)
     assert not packing.is_packed(model)
     assert {weight.dtype for weight in model.parameters()} == {torch.float16}
     assert packing.describe(model) == "float16 (torch)"

@@ -5,8 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neoxjp.quantization import Kernel, PackedLinear, Packing
 from neoxjp.quantization import packed_linear as linear
-from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing, quantize
+from neoxjp.quantization.packed_linear import quantize
 
 KERNELS = [linear.int8_kernel("cpu"), Kernel("dequantized")]
 KERNELS += [Kernel(name, 64) for name in ("fbgemm", "dynamic", "int_mm") if linear._wrong_sums(name, 64, "cpu") is None]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from neoxjp.errors import ParameterError
+from neoxjp.sampling import SamplingParams
 from neoxjp.sampling.options import OPTIONS, Option, expand, filters, named, problems
-from neoxjp.sampling.params import SamplingParams
 
 NOT_SAMPLING = {"do_sample", "deadline_s", "eos_token_id"}
 EXTRA = Option(

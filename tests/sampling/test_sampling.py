@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from transformers import GenerationConfig
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.sampling import filters
-from neoxjp.sampling.sampler import HEAD, SamplingParams, candidates, ledger, remaining, sample
+from neoxjp.sampling import SamplingParams, candidates, filters, ledger, remaining, sample
+from neoxjp.sampling.sampler import HEAD
 
 FOUR = torch.tensor([0.5, 0.25, 0.125, 0.125]).log()
 DRAWING = {"do_sample": True, "top_k": 0}  # every filter off

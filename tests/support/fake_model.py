@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import torch
 
 from neoxjp.model.attention import BLOCK
-from neoxjp.sampling.sampler import SamplingParams
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.sampling import SamplingParams
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 V = 12
 PER_TOKEN = 10  # bytes

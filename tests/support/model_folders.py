@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from neoxjp import GPTNeoXJapaneseForCausalLM
-from neoxjp.weights.safetensors_io import PREFIX
+from neoxjp.weights import PREFIX
 from tests.support.tiny_model import our_config
 
 IDS = torch.tensor([[1, 2, 3, 4, 5]])

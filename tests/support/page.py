@@ -23,13 +23,13 @@ def serve(model: Path | str, *options: str, offline: bool = True, **environment:
 
     The page answers as soon as this enters; its model may still be loading.
     """
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "app.py", "--model", str(model), "--server-port", str(port), *["--offline"] * offline, *options]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NEOXJP_", "SPACE_", "GRADIO_"))}
     with tempfile.TemporaryFile("w+") as log:  # a pipe that nobody reads would be full one day, and the page wait for ever
         process = subprocess.Popen(command, cwd=ROOT, env=env | environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            yield _answering(f"http://127.0.0.1:{port}", process, log)
+            yield answering(f"http://127.0.0.1:{port}", process, log)
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -55,13 +55,13 @@ def wait_for_model(url: str) -> None:
     raise TimeoutError(f"the model of {url} was not loaded within {PATIENCE} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _answering(url: str, process: "subprocess.Popen[bytes]", log: IO[str]) -> str:
+def answering(url: str, process: "subprocess.Popen[bytes]", log: IO[str]) -> str:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:

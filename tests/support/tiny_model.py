@@ -4,9 +4,8 @@ from typing import Any
 
 import torch
 
+from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.model.attention import Implementation
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.model.config import GPTNeoXJapaneseConfig
 
 torch.set_num_threads(1)  # tiny tensors on shared cores: a second thread costs more than it brings
 

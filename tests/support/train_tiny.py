@@ -3,8 +3,8 @@
 import csv
 from pathlib import Path
 
-from neoxjp.model.config import GPTNeoXJapaneseConfig
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseConfig
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.settings import TrainSettings
 
 TEXTS = ["吾輩は猫である。名前はまだない。", "東京大学の犬と猫です。", "私は大学生である。\n住まいは東京都です。"] * 20

@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any
 
-from neoxjp.engine.records import Step
+from neoxjp.engine import Step
 from neoxjp.labs.branches.recall import memo
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings

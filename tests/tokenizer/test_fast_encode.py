@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.tokenizer.fast_encode import Scanner, displace, walk
-from neoxjp.tokenizer.normalize import EmojiTable, findable, normalise
-from neoxjp.tokenizer.segment import cut
+from neoxjp.tokenizer import EmojiTable, Scanner, cut, findable, normalize_text
+from neoxjp.tokenizer.fast_encode import displace, walk
 from neoxjp.tokenizer.vocabulary import read_vocabulary
 from tests.support.texts import EMOJI, ODD, texts
 from tests.support.tiny import EMOJI_JSON, LINES, write_tiny_vocabulary
@@ -35,7 +34,7 @@ def scanner(vocabulary, emoji):
 @given(data=st.data())
 def test_ids_are_those_of_the_dictionary(data, folder, vocabulary, emoji, scanner):
     text = "".join(data.draw(st.lists(st.one_of(texts(folder), ODD), max_size=3), label="texts"))
-    normal = normalise(text, emoji)
+    normal = normalize_text(text, emoji)
     expected = cut(normal, vocabulary)[0]
     assert scanner.ids(text).tolist() == expected
     assert scanner.ids(normal, normalised=True).tolist() == expected
@@ -55,7 +54,7 @@ def test_ids_of_long_texts_are_those_of_the_dictionary(data, folder, vocabulary,
     parts = data.draw(st.lists(st.one_of(texts(folder), ODD), min_size=1, max_size=4), label="texts")
     chance = random.Random(data.draw(st.integers(0, 999), label="seed"))
     text = "".join(chance.choice(parts) for _ in range(3000))[:40_000]
-    assert scanner.ids(text).tolist() == cut(normalise(text, emoji), vocabulary)[0]
+    assert scanner.ids(text).tolist() == cut(normalize_text(text, emoji), vocabulary)[0]
 
 
 @settings(max_examples=60)
@@ -70,7 +69,7 @@ def test_a_batch_gives_the_ids_of_each_text(data, folder, scanner):
 )
 def test_a_hundred_thousand_characters_of_one_kind(part, vocabulary, emoji, scanner):
     text = part * (100_000 // len(part))
-    assert scanner.ids(text).tolist() == cut(normalise(text, emoji), vocabulary)[0]
+    assert scanner.ids(text).tolist() == cut(normalize_text(text, emoji), vocabulary)[0]
 
 
 @given(data=st.data())

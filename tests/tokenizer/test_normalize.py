@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.tokenizer.normalize import SCRIPTS, AlignedText, EmojiTable, clean, findable, normalise, script_of
+from neoxjp.tokenizer import AlignedText, EmojiTable, findable, normalize_text, script_of
+from neoxjp.tokenizer.normalize import SCRIPTS, clean
 from tests.support.texts import texts, words
 
 SMALL = st.text("ab<", max_size=12)
@@ -111,7 +112,7 @@ def test_one_pass_gives_the_same_as_replacing_one_after_the_other(text, tags):
 @given(texts())
 def test_normalising_is_the_same_with_and_without_sources(text):
     table = EmojiTable({"👋": "<|emoji2|>", "👋🏻": "<|emoji2|>", "(^_^)": "<|emoji1|>"})
-    assert normalise(AlignedText(text), table).text == normalise(text, table)
+    assert normalize_text(AlignedText(text), table).text == normalize_text(text, table)
 
 
 # --- do_clean_text

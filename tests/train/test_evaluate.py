@@ -10,8 +10,8 @@ import torch
 from neoxjp.cli.main import main
 from neoxjp.documents import Document
 from neoxjp.errors import ParameterError
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.evaluate import _windows, bits_per_character, score_ids
 from neoxjp.train.loop import fresh_model
 from tests.support.tiny_model import pair

@@ -18,8 +18,8 @@ from neoxjp.cli.main import main
 from neoxjp.documents import parse_weighted_path
 from neoxjp.engine import threads
 from neoxjp.errors import ParameterError
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.job import ProgressLine, progress_line
 from neoxjp.train.plot import _running_mean, plot, ticks
 from neoxjp.train.runs import open_log, read_curve, write_curve

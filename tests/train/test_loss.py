@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.loop import fresh_model
 from neoxjp.train.loss import TrainingLoss, next_id_loss
 from tests.support.train_tiny import TEXTS, tiny_config

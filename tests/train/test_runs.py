@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from neoxjp.errors import CheckpointError, ParameterError
-from neoxjp.model.config import GPTNeoXJapaneseConfig
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseConfig
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import runs
 from neoxjp.train.corpus import Document, Packed, draw_batch, pack
 from neoxjp.train.loop import fresh_model, train

@@ -14,8 +14,8 @@ import torch
 
 from neoxjp.cli.main import main
 from neoxjp.errors import ParameterError
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import loop
 from neoxjp.train.corpus import Document, Packed, draw_batch, open_packed, pack
 from neoxjp.train.loop import TrainSettings, export, fresh_model, last_checkpoint, train

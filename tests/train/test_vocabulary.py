@@ -6,7 +6,7 @@ import pytest
 
 from neoxjp.cli.main import main
 from neoxjp.errors import VocabularyError
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.variants import UNICODE_FOLDER, emoji_tables, kanji_variants, width_variants
 from neoxjp.train.vocabulary import TAIL, build_vocabulary
 from tests.support.train_tiny import TEXTS

@@ -12,7 +12,7 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground, Progress, public_limits, short_name
 from neoxjp.page_parts.strings import PREFIX, STRINGS, both, label, language, translations
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import page
 from neoxjp.ui.theme import theme
 

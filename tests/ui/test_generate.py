@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from neoxjp.engine.request import Request
+from neoxjp.engine import Request
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
@@ -21,7 +21,7 @@ from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import Paint, scorer, stream
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.writing import Frame, Writing, settled, show, write
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from neoxjp.ui import generate
 from tests.engine.test_engine import in_child
 from tests.support.written import LIVELY, boxes, frames, kept

@@ -10,13 +10,13 @@ import torch
 
 from neoxjp import GPTNeoXJapaneseForCausalLM
 from neoxjp.errors import CheckpointError, NeoxjpError
-from neoxjp.model import memory
-from neoxjp.model.memory import NoRoom, check_room, gib, needed_bytes
+from neoxjp.model import NoRoom, check_room, gib, memory
+from neoxjp.model.memory import needed_bytes
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Playground, Progress
 from neoxjp.page_parts.strings import words
 from neoxjp.quantization import packed_linear as linear
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from neoxjp.ui import model
 
 EN = words("en")

@@ -8,7 +8,7 @@ import pytest
 from neoxjp.errors import ParameterError
 from neoxjp.page_parts.session import Choice, Limits, Loaded, NotReady, Playground
 from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import tokenize
 
 EN, JA = words("en"), words("ja")

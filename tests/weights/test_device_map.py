@@ -12,7 +12,7 @@ import torch
 
 from neoxjp import GPTNeoXJapaneseForCausalLM
 from neoxjp.errors import CheckpointError, ParameterError
-from neoxjp.weights.loader import empty_weights, save_weights
+from neoxjp.weights import empty_weights, save_weights
 from tests.support.model_folders import load, logits, write_pickle
 from tests.support.tiny_model import our_config, ours
 

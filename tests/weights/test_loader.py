@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 
 from neoxjp import GPTNeoXJapaneseModel, GPTNeoXJapaneseTokenizer
 from neoxjp.errors import CheckpointError, ParameterError
-from neoxjp.weights.loader import ABEJA, KNOWN_CONVERSIONS, convert, parse_dtype, read_json, save_weights
-from neoxjp.weights.safetensors_io import OUTPUT, PREFIX, read_header
+from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, read_json
+from neoxjp.weights import OUTPUT, PREFIX, convert, parse_dtype, save_weights
+from neoxjp.weights.safetensors_io import read_header
 from tests.support.hub_server import LocalHub
 from tests.support.model_folders import EMBEDDING, IDS, load, logits, shard_pickle, write, write_pickle
 from tests.support.tiny_model import our_config, ours, pair

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from neoxjp.errors import CheckpointError, NeoxjpError
-from neoxjp.weights.loader import read_json
-from neoxjp.weights.safetensors_io import PREFIX
+from neoxjp.hub import read_json
+from neoxjp.weights import PREFIX
 from tests.support.model_folders import EMBEDDING, load, logits, shard_pickle, write_pickle
 from tests.support.tiny_model import our_config, ours
 

@@ -8,7 +8,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, Json, ModelOptions, Text, emit, load_model, option, read_text
 
 if TYPE_CHECKING:
-    from neoxjp.labs.beams.records import Node, Tree
+    from neoxjp.labs.beams.records import BeamTree, Node
 
 
 def beams(
@@ -20,9 +20,9 @@ def beams(
     json: Json = False,
 ) -> None:
     """Show a beam search: every text that was weighed, and what became of it."""
-    from neoxjp.labs.beams.records import MOST_BEAMS, MOST_NEW, grow
+    from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, beam_tree
 
-    for name, value, (low, high) in (("--beams", width, MOST_BEAMS), ("--new", new, MOST_NEW)):
+    for name, value, (low, high) in (("--beams", width, NUM_BEAMS), ("--new", new, NEW_TOKENS)):
         if not low <= value <= high:
             raise ParameterError(
                 f"{name} {value}: this command takes {low} to {high}, since it prints every text that it weighs; for the best "
@@ -31,11 +31,11 @@ def beams(
     text = read_text(text)
     network, tokenizer = load_model(model)
     ids = tokenizer.encode(text)
-    tree = grow(network, tokenizer, ids, num_beams=width, max_new_tokens=new, length_penalty=length_penalty)
+    tree = beam_tree(network, tokenizer, ids, num_beams=width, max_new_tokens=new, length_penalty=length_penalty)
     emit(asdict(tree)) if json else print(*grown(tree, tokenizer), sep="\n")
 
 
-def grown(tree: "Tree", tokenizer: Any) -> Iterator[str]:
+def grown(tree: "BeamTree", tokenizer: Any) -> Iterator[str]:
     """Step by step, then the finished texts."""
     paths: list[list[int]] = []
     step = 0
@@ -44,19 +44,19 @@ def grown(tree: "Tree", tokenizer: Any) -> Iterator[str]:
         if node.step != step:
             step = node.step
             yield f"step {step}"
-            yield f"{'nats':>10} {'penalised':>10}"
-        yield f"{node.score:>10.3f} {node.penalised:>10.3f}  {_fate(node):<22} {tokenizer.decode(paths[-1])!r}"
-    yield f"finished ({'no text may be longer' if tree.over == 'length' else 'no running text would beat them'}), best first"
+            yield f"{'nats':>10} {'score':>10}"
+        yield f"{node.total:>10.3f} {node.score:>10.3f}  {_outcome(node):<22} {tokenizer.decode(paths[-1])!r}"
+    yield f"finished ({'no text may be longer' if tree.stopped == 'length' else 'no running text would beat them'}), best first"
     for hypothesis in tree.hypotheses:
-        yield f"{hypothesis.score:>10.3f} {hypothesis.penalised:>10.3f}  {hypothesis.end:<22} {hypothesis.text!r}"
+        yield f"{hypothesis.total:>10.3f} {hypothesis.score:>10.3f}  {hypothesis.finish:<22} {hypothesis.text!r}"
 
 
-def _fate(node: "Node") -> str:
-    """ "> runs on, lost at 7", "■ finished", …: a mark and a word."""
-    lost = f", lost at {node.died}" if node.died is not None and node.died > node.step else ""
-    marks = {"followed": "> runs on", "died": "> runs on", "stopped": "> still ran", "finished": "■ finished"}
-    marks |= {"outdone": "□ outdone", "dropped": "· dropped"}
-    return marks[node.fate] + lost
+def _outcome(node: "Node") -> str:
+    """ "> kept, pruned at 7", "■ finished", …: a mark and a word."""
+    pruned = f", pruned at {node.pruned_at}" if node.pruned_at is not None and node.pruned_at > node.step else ""
+    marks = {"continued": "> kept", "dead_end": "> kept", "unfinished": "> unfinished", "finished": "■ finished"}
+    marks |= {"outscored": "□ outscored", "pruned": "· pruned"}
+    return marks[node.outcome] + pruned
 
 
 COMMANDS = (Command("beams", beams, "neoxjp beams 吾輩は --beams 4 --new 10"),)

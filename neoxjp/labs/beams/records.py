@@ -1,8 +1,8 @@
-"""Beam search as a tree: every continuation that was weighed, which ran on, which ended, and when the others were lost.
+"""Beam search as a tree: every candidate of every step, with its scores and what became of it.
 
-    grow(model, tokenizer, ids, num_beams=4, max_new_tokens=20)
+    beam_tree(model, tokenizer, ids, num_beams=4, max_new_tokens=20)
 
-The search itself is beam.py's, which `model.generate(num_beams=…)` runs too; here it is only watched.
+The search itself is `neoxjp.model.beam_search`, as in `model.generate(num_beams=…)`; this file only records it.
 """
 
 import dataclasses
@@ -12,63 +12,64 @@ from typing import Any, Literal
 
 import torch
 
-from neoxjp.engine.records import bos_of, checked_ids, eos_of, namer
+from neoxjp.engine import bos_of, checked_ids, eos_of, namer
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.model.beam_search import BeamParams, Round, beam_search
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.model import BeamParams, Round, generate_beams
+from neoxjp.sampling import SamplingParams
 
-MOST_BEAMS, MOST_NEW = (2, 6), (1, 20)  # what the page and the command may ask for; from Python there is no limit
-STEEPEST = 20  # length penalties beyond it are no longer numbers for long texts
-REAL = -5e8  # nats: below it are the places of beams that are not there yet, and what a filter removed
+NUM_BEAMS, NEW_TOKENS = (2, 6), (1, 20)  # ranges of the page and the command; `beam_tree` itself has no upper limit
+MAX_LENGTH_PENALTY = 20  # beyond it, scores of long texts overflow
+IMPOSSIBLE = -5e8  # nats: a total below it marks a beam that does not exist yet, or a token that a filter removed
 
-Fate = Literal["followed", "died", "stopped", "finished", "outdone", "dropped"]
+Outcome = Literal["continued", "dead_end", "unfinished", "finished", "outscored", "pruned"]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A text that was weighed: that of its parent and one token more.
+    """A candidate: the text of its parent and one more token.
 
-    fate: "followed" it ran on, and a continuation of it ran on or ended; "died" it ran on, and all its continuations were too
-    unlikely; "stopped" it still ran when the search was over; "finished" it ended and is one of the n best; "outdone" it ended,
-    but n better ones are, or it was not among the n likeliest of its step; "dropped" n likelier ones ran on.
+    outcome: "continued" it was kept, and a continuation was kept or finished; "dead_end" it was kept, but all its continuations
+    were pruned; "unfinished" it was still running when the search stopped; "finished" it ended and is one of the n best;
+    "outscored" it ended, but n finished texts score higher, or it was not among the n most probable of its step; "pruned" n other
+    candidates of its step were more probable.
     """
 
-    step: int  # from 1: tokens of its text, the prompt not counted
-    parent: int | None  # place in Tree.nodes; None: the prompt
+    step: int  # from 1: the number of new tokens
+    parent: int | None  # index in BeamTree.nodes; None: the prompt
     id: int
-    text: str  # the token's; the piece, like "<|byte240|>", where it is no text alone
-    logprob: float  # nats, of this token, after penalties (and filters, where it was sampled)
-    score: float  # nats, sum of all tokens' after the prompt: by it running texts are compared, all of one length
-    penalised: float  # score / step ** length_penalty: by it finished texts are compared
-    fate: Fate
-    died: int | None  # the step in which the last text of its line was lost; None: one finished, or ran at the end
+    text: str  # of the token; the piece, like "<|byte240|>", where a token is not text by itself
+    logprob: float  # nats, of this token, after penalties (and filters, when sampling)
+    total: float  # nats, sum over all new tokens: running candidates, all of one length, are compared by it
+    score: float  # total / step ** length_penalty: finished texts are compared by it
+    outcome: Outcome
+    pruned_at: int | None  # step at which the last candidate that descends from it was pruned; None: one finished or still ran
 
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
     """A finished text."""
 
-    node: int  # place in Tree.nodes
-    ids: tuple[int, ...]  # new ones, the end token included
+    node: int  # index in BeamTree.nodes
+    ids: tuple[int, ...]  # new ones, including the end token
     text: str  # of the new ids, without special tokens
-    score: float  # nats, without the length penalty
-    penalised: float  # with it
-    end: Literal["eos", "length"]
+    total: float  # nats, without the length penalty
+    score: float  # with it
+    finish: Literal["eos", "length"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
-    """A whole search. The nodes of step t stand behind those of t - 1, the likeliest (when sampled: first drawn) first."""
+class BeamTree:
+    """A complete search. Nodes are ordered by step, within a step by probability (when sampling: in the order drawn)."""
 
     prompt_ids: tuple[int, ...]
     beams: BeamParams
     params: SamplingParams
     nodes: tuple[Node, ...]
-    hypotheses: tuple[Hypothesis, ...]  # best first: the first is what generate gives
-    over: Literal["length", "settled"]  # every text is as long as may be, or no running one was expected to beat the finished
+    hypotheses: tuple[Hypothesis, ...]  # best first: the first is the result of `generate`
+    stopped: Literal["length", "no_better"]  # max_new_tokens was reached; or no running candidate was expected to win
 
 
-def grow(
+def beam_tree(
     model: Any,
     tokenizer: Any,
     ids: Sequence[int],
@@ -78,15 +79,15 @@ def grow(
     length_penalty: float = 1.0,
     early_stopping: bool | Literal["never"] = False,
     params: SamplingParams | None = None,
-) -> Tree:
-    """Search as `model.generate(num_beams=…)` does with the same options, and keep all that was seen on the way.
+) -> BeamTree:
+    """Search as `model.generate(num_beams=…)` does with the same options, and record every candidate.
 
     Args:
         tokenizer: for the texts; None leaves them "".
-        ids: of the prompt; none: the bos id alone.
-        num_beams: from 1 (the greedy text, where nothing is sampled).
-        length_penalty: above 0 favours long texts, below short ones.
-        params: penalties, min_new_tokens, eos_token_id; with do_sample the filters and the seed (None: one is drawn).
+        ids: of the prompt; empty: the bos id alone.
+        num_beams: at least 1 (greedy search, unless sampling).
+        length_penalty: above 0 favours long texts, below 0 short ones.
+        params: penalties, min_new_tokens, eos_token_id; with do_sample the filters and the seed (None: a random one).
 
     Raises:
         ParameterError: an option out of its range, an id outside the vocabulary.
@@ -102,12 +103,12 @@ def grow(
         params, generator = dataclasses.replace(params, seed=seed), torch.Generator().manual_seed(seed)
     beams = BeamParams(num_beams, max_new_tokens, eos_of(params, config), length_penalty, early_stopping)
     rounds: list[Round] = []
-    beam_search(model, prompt, beams, params, generator, rounds.append)
-    return _Growing(beams, tokenizer).tree(prompt, params, rounds)
+    generate_beams(model, prompt, beams, params, generator, rounds.append)
+    return _TreeBuilder(beams, tokenizer).tree(prompt, params, rounds)
 
 
-class _Growing:
-    """The tree while rounds are added to it: fields of Node in lists, since fates are known later."""
+class _TreeBuilder:
+    """Nodes while the search runs: outcomes are known only later."""
 
     def __init__(self, beams: BeamParams, tokenizer: Any):
         self.beams, self.tokenizer, self.name = beams, tokenizer, namer(tokenizer)
@@ -116,52 +117,50 @@ class _Growing:
         self.running: list[int | None] = [None]  # the node of each running text; None at first: the prompt
         self.complete: dict[tuple[int, ...], int] = {}  # nodes in the list of finished texts
 
-    def tree(self, prompt: tuple[int, ...], params: SamplingParams, rounds: Sequence[Round]) -> Tree:
+    def tree(self, prompt: tuple[int, ...], params: SamplingParams, rounds: Sequence[Round]) -> BeamTree:
         for step in rounds:
             self.add(step)
         self.follow()
         found = tuple(self.hypothesis(node) for node in self.complete.values())
-        over: Literal["length", "settled"] = "length" if rounds[-1].count == self.beams.max_new_tokens else "settled"
-        return Tree(prompt, self.beams, params, tuple(self.nodes), found, over)
+        full = rounds[-1].count == self.beams.max_new_tokens
+        return BeamTree(prompt, self.beams, params, tuple(self.nodes), found, "length" if full else "no_better")
 
     def add(self, step: Round) -> None:
         places: dict[int, int] = {}  # continuation → node
-        for at, (parent, id, score, ends) in enumerate(zip(step.parents, step.ids, step.scores, step.ends, strict=True)):
-            if score <= REAL:
+        for at, (parent, id, total, ends) in enumerate(zip(step.parents, step.ids, step.scores, step.ends, strict=True)):
+            if total <= IMPOSSIBLE:
                 continue
             above = self.running[parent]
-            before = (0.0, ()) if above is None else (self.nodes[above].score, self.paths[above])
-            fate: Fate = "outdone" if ends else "stopped" if at in step.kept else "dropped"
-            died = None if fate == "stopped" else step.count
+            before = (0.0, ()) if above is None else (self.nodes[above].total, self.paths[above])
+            outcome: Outcome = "outscored" if ends else "unfinished" if at in step.kept else "pruned"
+            pruned_at = None if outcome == "unfinished" else step.count
             places[at] = len(self.nodes)
-            penalised = score / step.count**self.beams.length_penalty
-            named = (self.name(id), score - before[0], score, penalised)
-            self.nodes.append(Node(step.count, above, id, *named, fate, died))
+            scores = (total - before[0], total, total / step.count**self.beams.length_penalty)
+            self.nodes.append(Node(step.count, above, id, self.name(id), *scores, outcome, pruned_at))
             self.paths.append((*before[1], id))
         fresh = {self.paths[place]: place for at, place in places.items() if step.ends[at]}
         known = fresh | self.complete
         now = {text.ids: known[text.ids] for text in step.finished if text.ids in known}
         for ids, place in known.items():
             if ids in now:
-                self.change(place, fate="finished", died=None)
+                self.change(place, outcome="finished", pruned_at=None)
             elif ids in self.complete:
-                self.change(place, fate="outdone", died=step.count)
+                self.change(place, outcome="outscored", pruned_at=step.count)
         self.complete = now
         self.running = [places.get(at, -1) for at in step.kept]
 
     def follow(self) -> None:
-        """Running texts become what came of them, from the last to the first."""
+        """Fill in the outcomes of candidates that were kept, from the last step to the first."""
         children: dict[int | None, list[Node]] = {}
         for place in reversed(range(len(self.nodes))):
             node = self.nodes[place]
-            own = children.get(place, [])
-            if own:
-                deaths = [child.died for child in own]
-                died = None if None in deaths else max(death for death in deaths if death is not None)
-                lived = any(child.fate not in ("dropped", "outdone") or child.died != child.step for child in own)
-                self.change(place, fate="followed" if lived else "died", died=died)
-            elif node.fate == "stopped" and node.step < self.nodes[-1].step:
-                self.change(place, fate="died", died=node.step + 1)
+            if own := children.get(place):
+                ends = [child.pruned_at for child in own]
+                pruned_at = None if None in ends else max(end for end in ends if end is not None)
+                kept = any(child.outcome not in ("pruned", "outscored") or child.pruned_at != child.step for child in own)
+                self.change(place, outcome="continued" if kept else "dead_end", pruned_at=pruned_at)
+            elif node.outcome == "unfinished" and node.step < self.nodes[-1].step:
+                self.change(place, outcome="dead_end", pruned_at=node.step + 1)
             children.setdefault(node.parent, []).append(self.nodes[place])
 
     def change(self, place: int, **fields: Any) -> None:
@@ -170,25 +169,24 @@ class _Growing:
     def hypothesis(self, place: int) -> Hypothesis:
         node, ids = self.nodes[place], self.paths[place]
         text = self.tokenizer.decode(ids, skip_special_tokens=True) if self.tokenizer is not None else ""
-        return Hypothesis(place, ids, text, node.score, node.penalised, "eos" if node.id in self.beams.eos_ids else "length")
+        return Hypothesis(place, ids, text, node.total, node.score, "eos" if node.id in self.beams.eos_ids else "length")
 
 
 def _check(prompt: int, context: int, num_beams: int, new: int, length_penalty: float, early_stopping: object) -> None:
     for name, value in (("num_beams", num_beams), ("max_new_tokens", new)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ParameterError(
-                f"{name}={value!r} must be a whole number from 1 upwards", ja=f"{name}={value!r} は 1 以上の整数にしてください。"
+                f"{name}={value!r} must be an integer of at least 1", ja=f"{name}={value!r} は 1 以上の整数にしてください。"
             )
-    if not -STEEPEST <= length_penalty <= STEEPEST:
+    if not -MAX_LENGTH_PENALTY <= length_penalty <= MAX_LENGTH_PENALTY:
         raise ParameterError(
-            f"length_penalty={length_penalty!r} must be a number from {-STEEPEST} to {STEEPEST}",
-            ja=f"length_penalty={length_penalty!r} は {-STEEPEST} から {STEEPEST} までの数にしてください。",
+            f"length_penalty={length_penalty!r} must be a number from {-MAX_LENGTH_PENALTY} to {MAX_LENGTH_PENALTY}",
+            ja=f"length_penalty={length_penalty!r} は {-MAX_LENGTH_PENALTY} から {MAX_LENGTH_PENALTY} の範囲で指定してください。",
         )
     if early_stopping not in (True, False, "never"):
         raise ParameterError(f"early_stopping={early_stopping!r} must be True, False or 'never'")
     if prompt + new > context:
         raise PromptTooLong(
-            f"the prompt has {prompt} tokens and max_new_tokens={new} was asked for, but the context is {context}: shorten one "
-            "of the two",
-            ja=f"プロンプトの {prompt} トークンと新しい {new} トークンは、文脈の長さ {context} に収まりません。",
+            f"the prompt has {prompt} tokens and max_new_tokens is {new}, but the context is {context}: shorten one of the two",
+            ja=f"プロンプト {prompt} トークンと生成する {new} トークンは、コンテキスト長 {context} に収まりません。",
         )

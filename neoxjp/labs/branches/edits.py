@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neoxjp.engine.records import PREFILL, LanguageModel, Step, bos_of, checked_ids, forward, namer, record
+from neoxjp.engine import PREFILL, LanguageModel, Step, bos_of, checked_ids, forward, namer, record
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common.measures import LN2
-from neoxjp.tokenizer.decode import each
+from neoxjp.tokenizer import each
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 @dataclass(frozen=True)

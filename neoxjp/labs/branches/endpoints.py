@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import gradio as gr
-
-from neoxjp.engine.records import checked_ids
+from neoxjp.engine import checked_ids
 from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.edits import Price, decoded_pieces, edited, price, shown_pieces
 from neoxjp.labs.branches.strings import strings
-from neoxjp.page_parts.answers import check_length, expected
+from neoxjp.page_parts.answers import check_length
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.zerogpu import gpu
 
 
-def endpoints(playground: Playground) -> None:
+def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's actions as API: /edit and /force."""
 
     @gpu(duration=60)
@@ -24,6 +23,7 @@ def endpoints(playground: Playground) -> None:
         assert loaded.model is not None
         return price(loaded.model, loaded.tokenizer, before, forced)
 
+    @endpoint("edit", needs="vocabulary")
     def edit(text: str, prompt: str = "", ids: list[int] | None = None) -> dict[str, Any]:
         """Cut an edited text into tokens so that all tokens before the edit keep their ids.
 
@@ -43,6 +43,7 @@ def endpoints(playground: Playground) -> None:
         pieces = shown_pieces(front, prompt, tokenizer) + decoded_pieces(behind, tokenizer)
         return asdict(edited([*front, *behind], text, tokenizer, pieces))
 
+    @endpoint("force", needs="model")
     def force(text: str, prompt: str = "", ids: list[int] | None = None, place: int | None = None) -> dict[str, Any]:
         """Say how surprising the model finds some words at a place of a text: the bits of each of their tokens.
 
@@ -69,8 +70,7 @@ def endpoints(playground: Playground) -> None:
         before = [*front, *behind[:at]]
         return asdict(priced(before, forced)) | {"ids": [*before, *forced]}
 
-    gr.api(expected(edit), api_name="edit", concurrency_limit=1)
-    gr.api(expected(force), api_name="force", concurrency_limit=1)
+    return [edit, force]
 
 
 def given(playground: Playground, prompt: str, ids: list[int] | None) -> tuple[list[int], tuple[int, ...]]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.measures import first_difference
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 Author = Literal["user", "model", "edit", "forced"]
 AUTHORS: tuple[Author, ...] = ("user", "model", "edit", "forced")

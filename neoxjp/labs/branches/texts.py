@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from neoxjp.engine.records import Step
+from neoxjp.engine import Step
 from neoxjp.labs.branches.edits import branch_pieces, decoded_pieces
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common import html as render
@@ -18,10 +18,10 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer
 from neoxjp.page_parts.texts import Part, Text, Writing, mark_of
 from neoxjp.page_parts.writing import ALTERNATIVES
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 CONTEXTS = 4  # a text may be so many contexts long to be scored
 FOREIGN = -1  # the serial of a text that no loaded model can go on with

@@ -19,8 +19,8 @@ from neoxjp.errors import ParameterError
 from neoxjp.sampling.options import Option, expand
 
 if TYPE_CHECKING:
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 SEVERAL = "..."  # at the end of a metavar: the option takes all values up to the next option
 
@@ -145,7 +145,7 @@ def read_text(given: str | None) -> str:
 
 def load_tokenizer(options: TokenizerOptions, compat: bool = False) -> "GPTNeoXJapaneseTokenizer":
     """The tokenizer that the options name; with `compat` as transformers has it."""
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
     return GPTNeoXJapaneseTokenizer.from_pretrained(
         options.model,
@@ -159,10 +159,10 @@ def load_model(options: ModelOptions) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTN
     """Model and tokenizer that the options name."""
     import torch
 
-    from neoxjp.engine.threads import heed_quota
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.model.memory import cpu_dtype
-    from neoxjp.weights.loader import parse_dtype, resolve_model
+    from neoxjp.engine import heed_quota
+    from neoxjp.hub import resolve_model
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM, cpu_dtype
+    from neoxjp.weights import parse_dtype
 
     heed_quota()
     tokenizer = load_tokenizer(options)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from neoxjp import __version__
-from neoxjp.hub.local import WeightFiles, find_weights, read_json
+from neoxjp.hub import WeightFiles, find_weights, read_json
 
 if TYPE_CHECKING:
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 SPOTS, SPOT = 64, 4096  # places of each weight file that are hashed, and bytes of each
 COVERS = "config.json; of each weight file its size, its header and 64 samples of 4 KiB, spread evenly"
@@ -66,7 +66,7 @@ def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokeni
     """What `model` would run with now. model_mark: its fingerprint, where it is known already."""
     import torch
 
-    from neoxjp.quantization import pack as packing
+    from neoxjp.quantization import describe, is_packed
 
     device = model.device
     return Setup(
@@ -74,8 +74,8 @@ def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokeni
         vocabulary=vocabulary_fingerprint(tokenizer),
         dtype=str(model.dtype).removeprefix("torch."),
         quantization=model.quantization,
-        packed=packing.is_packed(model),
-        linears=packing.describe(model),
+        packed=is_packed(model),
+        linears=describe(model),
         attention=model.attention_backend().name,
         implementation=model.attn_implementation,
         device=device.type if device.type != "cuda" else torch.cuda.get_device_name(device),

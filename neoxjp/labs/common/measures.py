@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neoxjp.engine.records import Step
+from neoxjp.engine import Step
 
 RUN = 10  # ids; a text that holds one run of so many again and again goes in a circle
 LN2 = math.log(2)

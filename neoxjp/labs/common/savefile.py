@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 MOST_STOPS, LONGEST_STOP = 64, 1000  # stop strings, characters of each
 

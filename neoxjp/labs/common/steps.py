@@ -11,7 +11,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from neoxjp.engine.records import Step
+from neoxjp.engine import Step
 from neoxjp.labs.common.html import GLYPHS, Words, attributes, data, unseen, visible, whole
 
 LEVELS = (0.5, 0.1, 0.02, 0.004, 0.0005)

@@ -3,18 +3,22 @@
 A feature's `view.html` is a file of macros, one for each part that the page shows. In every macro `t(key, **values)` is the
 sentence in the visitor's language (`labs/<feature>/strings.py`). A macro that needs markup of its own making takes a `Markup`.
 
->>> render("labs/heat_map/view.html", "scale", t, steps=steps)
-'<p class="heat-scale">…</p>'
+>>> render("labs/common/macros.html", "notice", t, sentence="1 < 2")
+'<p class="notice info" role="status">1 &lt; 2</p>'
 """
 
+import json
+import re
 from collections.abc import Callable
 from functools import cache
+from html import escape
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from neoxjp.labs.common.html import data, visible, whole
+from neoxjp.labs.common.glyphs import glyphs, whole
+from neoxjp.labs.common.measures import percent
 
 Words = Callable[..., str]
 
@@ -44,11 +48,32 @@ def environment() -> Environment:
         finalize=_finalize,
     )
     made.filters |= {
-        "visible": lambda text: Markup(visible(text)),  # blanks, controls and direction marks as pale signs
+        "visible": _visible,
         "json": data,  # for a data- attribute: `data-words="{{ words|json }}"`
         "commas": lambda number: f"{number:,}",
+        "percent": percent,
     }
     return made
+
+
+def visible(text: str, *, breaks: bool = False) -> str:
+    """Escaped text with pale signs for blanks, newlines and tabs, and names for invisible and direction controls.
+
+    `breaks`: the line breaks after each sign for a newline.
+    """
+    if breaks:
+        return "<br>".join(visible(line) for line in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text))
+    shown = ((escape(sign), pale) for sign, pale in glyphs(text))
+    return "".join(f'<i class="blank">{sign}</i>' if pale else sign for sign, pale in shown)
+
+
+def data(value: object) -> str:
+    """JSON for a `data-` attribute, not escaped."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _visible(text: str, breaks: bool = False) -> Markup:
+    return Markup(visible(text, breaks=breaks))
 
 
 def _finalize(value: Any) -> Any:

@@ -95,10 +95,10 @@ def rows(corpus: "Corpus") -> list[dict[str, Any]]:
 
 def to_csv(corpus: "Corpus") -> bytes:
     """The long table as CSV that a spreadsheet opens."""
-    from neoxjp.compare.analysis import frame
-    from neoxjp.compare.analysis import to_csv as csv_of
+    from neoxjp.compare import to_csv as csv_of
+    from neoxjp.compare import to_frame
 
-    return csv_of(frame(rows(corpus)))
+    return csv_of(to_frame(rows(corpus)))
 
 
 def summary(corpus: "Corpus") -> str:

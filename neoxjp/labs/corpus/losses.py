@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from neoxjp.tokenizer.fast_encode import Scanner
-from neoxjp.tokenizer.normalize import DASHES, EmojiTable, findable
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import DASHES, EmojiTable, GPTNeoXJapaneseTokenizer, Scanner, findable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,8 +15,7 @@ from neoxjp.compare import Peer
 from neoxjp.documents import Faults, FileInfo, inspect_file, read_texts
 from neoxjp.labs.corpus.costs import Cost, Measured, measured
 from neoxjp.labs.corpus.losses import Loss, Losses
-from neoxjp.tokenizer.normalize import BLANKS, DASHES, script_of
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import BLANKS, DASHES, GPTNeoXJapaneseTokenizer, script_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,6 @@ One count at a time for all visitors, others see their place in the line. A coun
 however it ends, its file is gone. What is counted is in lab/tokens/corpus.py, what it looks like in render/corpus.py.
 """
 
-import io
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,23 +16,22 @@ import gradio as gr
 
 from neoxjp.compare import Peer, offers, open_peer
 from neoxjp.documents import CHOICES, inspect_file, preview
-from neoxjp.errors import NeoxjpError, ParameterError, QueueFull
-from neoxjp.hub.local import bundled_path
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.hub import bundled_path
 from neoxjp.labs.common import html as render
 from neoxjp.labs.corpus import records as corpus
 from neoxjp.labs.corpus import view as render_corpus
 from neoxjp.labs.corpus.command import to_csv
 from neoxjp.labs.corpus.strings import both, label, strings, words
 from neoxjp.page_parts import uploads
-from neoxjp.page_parts.answers import check_length, expected, guarded, message_of, plain
+from neoxjp.page_parts.answers import guarded, message_of, plain
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 TOLD = 0.25  # seconds between two messages of a count
 MOST_TOKENIZERS = 8  # beside the loaded one
 PUBLIC_SECONDS = 300  # that a count may take on a public page
-PATIENCE = 60  # seconds that a call of the API waits in the line
 BEGINS = 60  # characters of a file shown before it is counted
 LONGEST_NAME = 200  # characters of a file's name; its ending says what it is
 NAMED = ("bytes", "characters", "compat")  # whose names are words of the page
@@ -203,58 +201,6 @@ def connect(section: Corpus, playground: Playground, text: gr.Textbox, due: gr.N
     ):
         save = f"(text) => {{ if (text) neoxjp.download(text, '{name}', '{kind}') }}"
         button.click(show, section.counted, section.saved, **silent).then(None, section.saved, js=save, api_visibility="private")
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's action as API: /corpus."""
-
-    def count(
-        text: str = "", file: str = "", name: str = "", column: str = "", encoding: str = "", tokenizers: list[str] | None = None
-    ) -> dict[str, Any]:
-        """Count what a corpus costs in tokens and what decoding would lose of it.
-
-        Args:
-            text: The corpus itself, up to the length that the page takes for one text.
-            file: Or the key of a file: POST its bytes to neoxjp/file as application/octet-stream, at most 50 MB; the answer
-                is {"file": key}. It is deleted once it is counted.
-            name: Its name; the ending tells the kind: .csv, .tsv, .jsonl, anything else is plain text.
-            column: Of a CSV or JSONL file; left out: "text", or the one with most text.
-            encoding: Left out, it is found.
-            tokenizers: Keys of more tokenizers to count with, such as "bytes", "characters", "compat", "tekken".
-
-        Returns:
-            "files": encoding, kind, column, unreadable bytes and broken lines. "documents", "characters", "utf8_bytes".
-            "costs": for each tokenizer tokens, characters_per_token, byte_share, ids_used, frequent, longest.
-            "lost_characters", "lost_by_reason", "losses" with examples, "scripts", "rarest", "without_entry".
-        """
-        for given in (file, name, column, encoding):
-            if not isinstance(given, str):
-                raise ParameterError(f"{given!r:.40}: expected a string")
-        check_length(playground, text)
-        if bool(text) == bool(file):
-            raise ParameterError("give either text or the key of a file")
-        if not isinstance(tokenizers, list | None) or not all(isinstance(key, str) for key in tokenizers or []):
-            raise ParameterError(f"tokenizers={str(tokenizers)[:40]!r}: expected a list of keys")
-        name = name[-LONGEST_NAME:]
-        chosen = [(key, open_peer(key, playground.tokenizer, public=playground.public)) for key in _keys(tokenizers or [])]
-        ticket, last = object(), None
-        begun = time.monotonic()
-        try:
-            while uploads.line.place(ticket):
-                if time.monotonic() - begun > PATIENCE:
-                    raise strings.error(QueueFull, "k_busy")
-                time.sleep(TOLD)
-            if text:
-                whole = io.BytesIO(render.whole(text).encode())
-                last = _run(playground, corpus.Source(name or "text", whole, column, "utf-8"), chosen, ticket)
-            else:
-                with uploads.door.using(file, drop=True) as opened:
-                    last = _run(playground, corpus.Source(name or "file", opened, column, encoding), chosen, ticket)  # type: ignore[arg-type]
-        finally:
-            uploads.line.leave(ticket)
-        return asdict(last)
-
-    gr.api(expected(count), api_name="corpus", concurrency_limit=4, concurrency_id="corpus-api")
 
 
 # ---------------------------------------------------------------- what the handlers show

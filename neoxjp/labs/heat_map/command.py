@@ -20,7 +20,7 @@ def score(
     json: Json = False,
 ) -> None:
     """Show how likely the model finds a text, or which of two."""
-    from neoxjp.engine.records import score as score_steps
+    from neoxjp.engine import score as score_steps
     from neoxjp.labs.heat_map import records as heat
 
     text = read_text(text)

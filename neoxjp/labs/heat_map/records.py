@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from neoxjp.engine.records import Step, score
+from neoxjp.engine import Step, score
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.measures import LN2
-from neoxjp.tokenizer.normalize import Span
+from neoxjp.tokenizer import Span
 
 LISTED = 10  # pieces named as the most surprising
 ALIGNED = 2000  # pieces: two longer middles are not searched for common parts, which would take time with their square

@@ -1,15 +1,15 @@
-"""Looking into the network while it reads: the next-token guess after each layer, and what a head of attention looks at.
+"""Inside the network on one text: the next-token prediction after each layer, and the attention weights of a head.
 
     lens(model, tokenizer, ids)                     the logit lens at the last position
-    attention(model, tokenizer, ids, 3, 0)          the weights of layer 3, head 0, every position over the text
+    attention(model, tokenizer, ids, 3, 0)          the weights of layer 3, head 0, for every position of the text
 
-The logit lens is nostalgebraist's ("interpreting GPT: the logit lens", LessWrong, August 2020): what stands in the residual
-stream after a layer, put through the final norm and the output matrix as if no layer followed. It shows when a guess takes shape,
-not what a layer computes: a layer need not write in the output's terms, and early ones often do not (arXiv 2303.08112 measures
-how far that misleads). A weight of attention says from where a head takes, not what it takes nor whether it matters
-(arXiv 1902.10186). Layers and heads are counted from 0, as in the checkpoint's names.
+The logit lens (nostalgebraist, "interpreting GPT: the logit lens", LessWrong, August 2020) puts the residual stream after a layer
+through the final norm and the output matrix, as if no layer followed. It shows where a prediction takes shape, not what a layer
+computes: early layers often do not use the output's representation (arXiv 2303.08112 measures how misleading that is). An
+attention weight says where a head reads, not what it reads nor whether it matters (arXiv 1902.10186). Layers and heads are
+counted from 0, as in the checkpoint's names.
 
-Packed and int8 models are read with the numbers they compute with; layers that accelerate keeps elsewhere are brought in by it.
+Packed and int8 models are read with the numbers that they compute with; accelerate loads the layers that it has offloaded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.engine.records import bos_of, checked_ids, choices, namer, record
+from neoxjp.engine import bos_of, checked_ids, choices, namer, record
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.model.layers import Rows
-from neoxjp.model.rotary import rope
-from neoxjp.sampling.filters import require_numbers
+from neoxjp.model import Rows, rope
+from neoxjp.sampling import require_numbers
 
-LONGEST = 512  # tokens: a head's weights grow with their square
+MAX_TOKENS = 512  # a head's weights grow with their square
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +33,37 @@ class Guess:
     """A token that could come next."""
 
     id: int
-    text: str  # the piece, like "<|byte240|>", where a token is no text alone
+    text: str  # the piece, like "<|byte240|>", where a token is not text by itself
     probability: float
 
 
 @dataclass(frozen=True, slots=True)
 class LayerGuess:
-    """What the residual stream after a layer says of the next token, read through the final norm and the output matrix."""
+    """The prediction of the next token from the residual stream after a layer."""
 
-    layers: int  # so many have run: 0 is the embedding alone; the last is the model's own answer
+    layers: int  # how many have run: 0 is the embedding alone; the last is the model's own output
     top: tuple[Guess, ...]  # the most probable, best first
     entropy: float  # nats
-    divergence: float  # nats, KL(the model's own answer ‖ this one): 0.0 at the last layer
-    answer_rank: int  # rank of what the model finds most probable in the end: 1 from where the guess stands
+    divergence: float  # nats, KL(the model's output ‖ this prediction): 0.0 at the last layer
+    answer_rank: int  # rank of the token that is most probable in the model's output
     next_rank: int | None  # rank and log probability (nats) of the id that follows in the text; None at its end
     next_logprob: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Lens:
-    """The guesses at one position, layer by layer."""
+    """The predictions at one position, layer by layer."""
 
     ids: tuple[int, ...]
     texts: tuple[str, ...]  # of each id, as in Guess
-    at: int  # the position; the guesses are of position at + 1
-    next_id: int | None  # what stands there; None: the text ends at `at`
+    at: int  # the position; the token at at + 1 is predicted
+    next_id: int | None  # the id at at + 1; None: the text ends at `at`
     layers: tuple[LayerGuess, ...]  # one more than the model has layers
 
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What one head of one layer looks at."""
+    """The attention weights of one head of one layer."""
 
     ids: tuple[int, ...]
     texts: tuple[str, ...]  # of each id, as in Guess
@@ -72,28 +71,28 @@ class Attention:
     head: int  # from 0
     layers: int  # how many the model has
     heads: int
-    positions: tuple[int, ...]  # the queries: one, or all
-    weights: tuple[tuple[float, ...], ...]  # of each of them, on positions 0 … itself (it sees no later one); 1.0 in sum
+    positions: tuple[int, ...]  # of the query tokens: one, or all
+    weights: tuple[tuple[float, ...], ...]  # of each query token, on positions 0 … itself (later ones are masked); sum 1.0
 
 
 @torch.inference_mode()
 def lens(model: Any, tokenizer: Any, ids: Sequence[int], at: int = -1, top: int = 5) -> Lens:
-    """The model's guess of what follows position `at` (from 0; -1 is the last), after each layer.
+    """The prediction of the token after position `at` (from 0; -1 is the last), after each layer.
 
     Args:
         tokenizer: names the ids; None leaves their texts "".
-        ids: of the text; none: the bos id alone. At most 512 and the context.
-        top: guesses a layer, at least 1.
+        ids: of the text; empty: the bos id alone. At most MAX_TOKENS, and the context.
+        top: guesses per layer, at least 1.
 
     Raises:
         ParameterError: `at` or `top` out of range, an id outside the vocabulary. PromptTooLong: too many ids.
-        NeoxjpError: a layer gives no numbers (NaN).
+        NeoxjpError: a layer returns NaN.
     """
     read = _checked(model, ids)
-    at = _place("at", at, len(read), "位置")
+    at = _index("at", at, len(read), "位置")
     if top < 1:
         raise ParameterError(f"top={top!r} must be 1 or more", ja=f"top={top!r} は 1 以上にしてください。")
-    states = [state[0, at] for state, _ in _states(model, read[: at + 1])]  # (C,); what follows changes nothing here
+    states = [state[0, at] for state, _ in _states(model, read[: at + 1])]  # (C,); later tokens change nothing here
     norm, output = model.gpt_neox_japanese.final_layer_norm, model.embed_out
     logits = output(norm(torch.stack([state.to(states[-1].device) for state in states]))).float().cpu()  # (L + 1, V)
     require_numbers(logits)
@@ -117,19 +116,19 @@ def _lens(logits: Tensor, ids: tuple[int, ...], at: int, next_id: int | None, to
 
 @torch.inference_mode()
 def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: int, at: int | None = None) -> Attention:
-    """The weights of one head: of every position over the text, or of position `at` alone (from 0; -1 is the last).
+    """The attention weights of one head: of every position, or of position `at` alone (from 0; -1 is the last).
 
-    Only the layers up to the asked one are computed, so that one head's weights are all that memory holds.
+    Only the layers up to the given one are computed, and only its weights are kept in memory.
 
     Raises:
-        ParameterError: a layer, head or position that is not there, an id outside the vocabulary. PromptTooLong: too many ids.
-        NeoxjpError: the weights are no numbers (NaN).
+        ParameterError: no such layer, head or position, an id outside the vocabulary. PromptTooLong: too many ids.
+        NeoxjpError: the weights are NaN.
     """
     config = model.config
     read = _checked(model, ids)
-    layer = _place("layer", layer, config.num_hidden_layers, "層")
-    head = _place("head", head, config.num_attention_heads, "ヘッド")
-    positions = range(len(read)) if at is None else [_place("at", at, len(read), "位置")]
+    layer = _index("layer", layer, config.num_hidden_layers, "層")
+    head = _index("head", head, config.num_attention_heads, "ヘッド")
+    positions = range(len(read)) if at is None else [_index("at", at, len(read), "位置")]
     *_, (_, weights) = _states(model, read, layer)
     assert weights is not None
     rows = weights[0, head].float().cpu()  # (T, T)
@@ -151,7 +150,7 @@ def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: 
 def _states(model: Any, ids: Sequence[int], weights_of: int | None = None) -> Iterator[tuple[Tensor, Tensor | None]]:
     """The residual stream (1, T, C) after 0, 1, … layers; with `weights_of` up to that layer, and its weights (1, H, T, T).
 
-    The same steps as the body's forward, which keeps the weights of all layers or of none.
+    The same steps as the model's forward, which returns the weights of all layers or of none.
     """
     body = model.gpt_neox_japanese
     rows = Rows([model.new_cache()], None, False, model.attn_implementation, 0.0, False)
@@ -168,21 +167,21 @@ def _states(model: Any, ids: Sequence[int], weights_of: int | None = None) -> It
 
 
 def _checked(model: Any, ids: Sequence[int]) -> tuple[int, ...]:
-    """The ids, or bos for none; PromptTooLong for too many."""
-    most = min(LONGEST, model.config.max_position_embeddings)
+    """The ids, or bos where there are none. Raises PromptTooLong: too many."""
+    most = min(MAX_TOKENS, model.config.max_position_embeddings)
     if len(ids) > most:
         raise PromptTooLong(
-            f"the text has {len(ids)} tokens; the layers can be looked into for up to {most}: take a part of it",
-            ja=f"{len(ids)} トークンあります。層の中を見られるのは {most} トークンまでです。一部分を選んでください。",
+            f"the text has {len(ids)} tokens; only texts of up to {most} can be inspected: shorten it",
+            ja=f"{len(ids)} トークンあります。内部を表示できるのは {most} トークンまでです。短くしてください。",
         )
     return checked_ids(ids, model.config.vocab_size, "ids") or bos_of(model.config)
 
 
-def _place(name: str, given: int, count: int, ja: str) -> int:
-    """`given` as a place from 0; negative ones count from the end."""
+def _index(name: str, given: int, count: int, ja: str) -> int:
+    """`given` as an index from 0; negative ones count from the end."""
     if not -count <= given < count:
         raise ParameterError(
             f"{name}={given!r} must be 0 to {count - 1} (or -1 to {-count}, from the end)",
-            ja=f"{ja} {given} はありません。0 から {count - 1} までを選んでください。",
+            ja=f"{ja} {given} はありません。0 から {count - 1} の範囲で指定してください。",
         )
     return given % count

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from neoxjp.labs.replay.records import BUNDLED, State
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 Way = Literal["python", "curl", "gradio_client"]
 WAYS: tuple[Way, ...] = ("python", "curl", "gradio_client")
@@ -79,7 +79,7 @@ def _loading(state: State) -> list[str]:
 
 
 def _bundled(state: State) -> list[str]:
-    return ["from neoxjp.weights.loader import bundled_path"] if state.name == BUNDLED else []
+    return ["from neoxjp.hub import bundled_path"] if state.name == BUNDLED else []
 
 
 def _changed(params: SamplingParams, names: tuple[str, ...]) -> dict[str, Any]:

@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from neoxjp.engine.engine import Engine
-from neoxjp.engine.records import Finish
-from neoxjp.engine.request import Request
-from neoxjp.hub.local import BUNDLED, bundled_path
+from neoxjp.engine import Engine, Finish, Request
+from neoxjp.hub import bundled_path
+from neoxjp.hub.local import BUNDLED
 from neoxjp.labs.common import savefile
 from neoxjp.labs.common.fingerprints import COVERS, Difference, Setup, differences, setup
 from neoxjp.labs.common.measures import first_difference
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
-    from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 FORMAT, VERSION = "neoxjp-generation", 1
 MOST_BYTES = 2 * 2**20

@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,11 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.replay import view as render_replay
 from neoxjp.labs.replay.as_code import URL, WAYS, as_code
-from neoxjp.labs.replay.records import FORMAT, MOST_BYTES, VERSION, State, from_json, to_json, told
-from neoxjp.labs.replay.run import again, alone, readable, state_of
+from neoxjp.labs.replay.records import FORMAT, MOST_BYTES, VERSION, State, from_json, to_json
+from neoxjp.labs.replay.run import again, readable, state_of
 from neoxjp.labs.replay.strings import both, label, strings, words
 from neoxjp.page_parts import link_address as address
-from neoxjp.page_parts.answers import expected, message_of
+from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import stream
@@ -153,30 +153,6 @@ def connect(section: Replay, playground: Playground, tab: "GenerateTab", due: gr
     page = Context.root_block
     assert page is not None
     page.load(on_load, None, [section.pasted, section.line, tab.lab.tabs, tab.lab.open, due], **silent)
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's action as API: /replay."""
-    paints = stream(playground)
-
-    def replay(state: str) -> dict[str, Any]:
-        """Run a saved generation again, and say whether the same ids come out.
-
-        Args:
-            state: The text of the JSON file that the page or `neoxjp generate --save-state` saved.
-
-        Returns:
-            "same", "place" (of the first token that differs, or null), "ids", "text", "differences" (what, field, then, now:
-            those that are known, whether or not they are the reason) and "told", the verdict in lines.
-        """
-        if not isinstance(state, str):
-            raise ParameterError(f"state={state!r:.40}: expected the text of a file")
-        given = readable(playground, state)
-        *_, found = alone(playground, paints, given)
-        assert not isinstance(found, int)
-        return asdict(found) | {"told": told(given, found)}
-
-    gr.api(expected(replay), api_name="replay", concurrency_limit=4)
 
 
 # ---------------------------------------------------------------- what the handlers show

@@ -9,7 +9,7 @@ from html import escape
 from neoxjp.labs.common.html import Words, attributes, notice, table, visible
 from neoxjp.labs.replay.as_code import Code
 from neoxjp.labs.replay.records import BUNDLED, Replay, State
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 Named = Callable[[int], str]
 """The text of an id, or its name where it is no text."""

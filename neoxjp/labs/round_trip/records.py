@@ -14,8 +14,7 @@ from itertools import groupby, pairwise
 from typing import Literal
 
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer.normalize import DASHES, Span, put
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer, Token
+from neoxjp.tokenizer import DASHES, GPTNeoXJapaneseTokenizer, Span, Token, put
 
 Reason = Literal[
     "variant",  # another spelling of the same id: 慶應 → 慶応

@@ -12,11 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neoxjp.engine.logits_cache import Logits, next_logits
-from neoxjp.engine.records import LanguageModel, bos_of, checked_ids, eos_of, namer
+from neoxjp.engine import LanguageModel, Logits, bos_of, checked_ids, eos_of, namer, next_logits
 from neoxjp.errors import ParameterError
-from neoxjp.sampling.filters import Stage
-from neoxjp.sampling.sampler import SamplingParams, ledger, remaining
+from neoxjp.sampling import SamplingParams, Stage, ledger, remaining
 
 LN2 = math.log(2)
 SHOWN = 20  # candidates by the model's own probability, and as many by the final one

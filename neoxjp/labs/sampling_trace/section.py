@@ -4,24 +4,23 @@ Where the logits of a step are kept, nothing is computed but the filters; else a
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp.engine.records import bos_of, checked_ids
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import NeoxjpError
 from neoxjp.labs.sampling_trace import view as render_ledger
-from neoxjp.labs.sampling_trace.records import SHOWN, ledger_at
-from neoxjp.labs.sampling_trace.steps import NO_FILTERS, Step, keep, keep_again, reading, step_at
+from neoxjp.labs.sampling_trace.records import ledger_at
+from neoxjp.labs.sampling_trace.steps import NO_FILTERS, Step, keep_again, reading, step_at
 from neoxjp.labs.sampling_trace.strings import both, label, words
-from neoxjp.page_parts.answers import check_length, expected, message_of
+from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import CONTROLS, Settings
+from neoxjp.page_parts.settings import CONTROLS
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.writing import Part, Text, Writing
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
@@ -140,83 +139,6 @@ def connect(section: Ledger, playground: Playground, tab: "GenerateTab", due: gr
     gr.on([section.drawn.change, section.place.change, *moved], draw, asked, shown, **live)
     section.reset.click(reset, [tab.writing, section.place, *sliders], shown, **live)
     section.read.click(again, asked, shown, show_progress="minimal", api_visibility="private", concurrency_limit=1)
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's action as API: /ledger."""
-    reader = reading(playground)
-
-    def ledger(
-        prompt: str,
-        ids: list[int] | None = None,
-        continuation: str | None = None,
-        place: int = 0,
-        temperature: float = Settings.temperature,
-        top_p: float = Settings.top_p,
-        top_k: int = Settings.top_k,
-        min_p: float = Settings.min_p,
-        typical_p: float = Settings.typical_p,
-        repetition_penalty: float = Settings.repetition_penalty,
-        no_repeat_ngram_size: int = Settings.no_repeat_ngram_size,
-        min_new_tokens: int = 0,
-        seed: int | None = None,
-        show: int = SHOWN,
-    ) -> dict[str, Any]:
-        """Say what sampling does at one place of a continuation: its candidates, and what each filter removes.
-
-        Args:
-            prompt: The text that the continuation goes on from.
-            ids: The continuation as token ids, as /generate gives them.
-            continuation: The continuation as text, instead of `ids`; it is cut into tokens by itself.
-            place: Which token of the continuation, counted from 0; the number of its tokens: the one that would come next.
-            temperature: As for /generate, like all settings here; 0 takes the likeliest token each time.
-            top_p: Keep the likeliest tokens whose probabilities reach this sum; 1 is off.
-            top_k: Keep so many of the likeliest tokens; 0 is off.
-            min_p: Drop tokens below this share of the likeliest one's probability; 0 is off.
-            typical_p: Keep tokens of average surprise up to this sum; 1 is off.
-            repetition_penalty: Above 1, tokens that were there already come back less; 1 is off.
-            no_repeat_ngram_size: No run of so many tokens comes twice; 0 is off.
-            min_new_tokens: The end token cannot be drawn before.
-            seed: Of the generation; null: what would be drawn is not said.
-            show: So many candidates by the model's own probability, and as many by the final one, at most 200.
-
-        Returns:
-            A record: place (counted from the beginning of the prompt), stages (name, kept: tokens left, cut: probability mass of
-            the model removed), candidates (id, text, logit, probabilities after each stage, removed_by, interval of the
-            cumulative sum), others (count, kept, probabilities: of all without a row), written, uniform (the random number),
-            drawn, entropy_before and entropy_after (bits), mass_cut, kept_logits (whether they are the generation's own).
-        """
-        loaded = playground.ready
-        check_length(playground, prompt)
-        if ids is not None and continuation is not None:
-            raise ParameterError("give the continuation as ids or as text, not both")
-        if continuation is not None:
-            check_length(playground, continuation)
-            ids = loaded.tokenizer.encode(continuation)
-        for name, value in (("place", place), ("show", show)):
-            if type(value) is not int:
-                raise ParameterError(f"{name}={value!r:.40}: expected a whole number")
-        params = SamplingParams(
-            do_sample=True,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            min_p=min_p,
-            typical_p=typical_p,
-            repetition_penalty=repetition_penalty,
-            no_repeat_ngram_size=no_repeat_ngram_size,
-            min_new_tokens=min_new_tokens,
-            seed=seed,
-        )
-        assert loaded.model is not None
-        before = tuple(loaded.tokenizer.encode(prompt)) or bos_of(loaded.model.config)
-        new = checked_ids(ids or (), loaded.model.config.vocab_size, "ids")
-        keep(loaded, reader, before + new[:place], 1)
-        return asdict(
-            ledger_at(loaded.model, loaded.tokenizer, before, new, place, params, seed=seed, kept=loaded.logits, show=show)
-        )
-
-    gr.api(expected(ledger), api_name="ledger", concurrency_limit=1)
 
 
 # ---------------------------------------------------------------- what the handlers show

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from neoxjp.engine.logits_cache import logits_after
+from neoxjp.engine import logits_after
 from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.writing import Part, Text
 from neoxjp.page_parts.zerogpu import gpu
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
     import numpy as np

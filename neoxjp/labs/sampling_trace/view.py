@@ -9,8 +9,7 @@ from html import escape
 from neoxjp.labs.common.html import attributes, bar, notice, visible
 from neoxjp.labs.common.steps import SPECIAL, plain
 from neoxjp.labs.sampling_trace.records import Candidate, StepLedger
-from neoxjp.sampling.filters import Stage
-from neoxjp.sampling.params import SamplingParams
+from neoxjp.sampling import SamplingParams, Stage
 
 Words = Callable[..., str]
 NAMED = 0.035  # share of the number line from which on a candidate's name is written on it

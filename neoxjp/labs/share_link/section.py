@@ -19,7 +19,7 @@ from neoxjp.labs.common.glyphs import SCRIPTS
 from neoxjp.labs.share_link import copies
 from neoxjp.labs.share_link.strings import both, label, strings, words
 from neoxjp.page_parts import link_address as address
-from neoxjp.page_parts.answers import check_length, expected, message_of
+from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.link_address import space_address
 from neoxjp.page_parts.links import Link, Linked, Links
 from neoxjp.page_parts.session import Playground
@@ -133,33 +133,6 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
     blocks.load(on_load, link.kept, filled, js=f"() => neoxjp.reloaded({name})", **SILENT).then(
         None, js=f"() => neoxjp.arrived({name})", api_visibility="private"
     )
-
-
-def endpoints(playground: Playground) -> None:
-    """The menu's action as API: /copy."""
-
-    def copy(text: str, format: str = "html", ids: bool = False, separator: str = "│", compat: bool = False) -> str:
-        """Draw the tokens of a text as something to paste elsewhere.
-
-        Args:
-            text: The text to cut.
-            format: "html" (with its own styles), "markdown" (pieces in backticks) or "text" (pieces with separators).
-            ids: True: the ids stand beside each piece.
-            separator: What stands between the pieces of "text".
-            compat: True: the tokens that the transformers library gives, its faults included.
-
-        Returns:
-            The copy. Of a long text it is the first part, and says how many tokens that is; "text" then ends in "…".
-        """
-        check_length(playground, text)
-        tokenizer = playground.compat() if compat else playground.tokenizer
-        tokens = tokenizer.analyze(text)
-        drawn = copies.first(tokens, playground.limits.drawn_pieces)
-        caption = None if len(drawn) == len(tokens) else _caption(len(drawn), len(tokens), words("en"))
-        copied = copies.copy(drawn, text, format, ids=ids, separator=separator, caption=caption)  # type: ignore[arg-type]
-        return copied + " …" if format == "text" and len(drawn) < len(tokens) else copied
-
-    gr.api(expected(copy), api_name="copy", queue=False, concurrency_limit=None)
 
 
 # ---------------------------------------------------------------- links

@@ -21,9 +21,9 @@ def sweep(
     **sampling: Any,
 ) -> None:
     """Write samples on a grid of temperature and top-p, with the same seeds in each cell."""
-    from neoxjp.engine.engine import Engine
+    from neoxjp.engine import Engine
     from neoxjp.labs.side_by_side import sweep as grid
-    from neoxjp.sampling.sampler import SamplingParams
+    from neoxjp.sampling import SamplingParams
 
     text = read_text(text)
     temperatures, top_ps = numbers(temperature, "--temperature"), numbers(top_p, "--top-p")

@@ -1,39 +1,40 @@
-"""The endpoint /side_by_side: the same columns as on the page, with plain values in and out."""
+"""The endpoints /side_by_side and /sweep: the columns and the grid of the page, with plain values in and out."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-import gradio as gr
-
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import ParameterError
 from neoxjp.labs.side_by_side.records import FEWEST, MOST, Column, Update, compared
 from neoxjp.labs.side_by_side.run import LOADED, engines_of, opening, writer
-from neoxjp.page_parts.answers import message_of, plain
+from neoxjp.labs.side_by_side.sweep import Progress, row
+from neoxjp.labs.side_by_side.sweep_section import LONGEST, MOST_SAMPLES, sampler, start_of
+from neoxjp.labs.side_by_side.sweep_section import MOST as MOST_VALUES
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, stop_strings
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
+from neoxjp.sampling.options import OPTIONS, named
 
-OWN = (
-    *("temperature", "top_p", "top_k", "min_p", "typical_p", "repetition_penalty", "no_repeat_ngram_size"),
-    *("min_new_tokens", "seed", "stop"),
-)
+OWN = tuple(option.name for option in OPTIONS if option.name != "max_new_tokens")  # what a column may set
 
 
-def side_by_side(playground: Playground) -> Callable[..., Iterator[dict[str, Any]]]:
-    """The function behind /side_by_side."""
+def endpoints(playground: Playground) -> list[Endpoint]:
+    """The section's actions as API: /side_by_side and /sweep."""
     updates = writer(playground, None)
+    samples = sampler(playground)
 
-    def write_columns(
-        prompt: str, columns: list[dict[str, Any]], max_new_tokens: int = 100, request: gr.Request | None = None
+    @endpoint("side_by_side", at_once=4, needs="model")
+    def side_by_side(
+        prompt: str, columns: list[dict[str, Any]], max_new_tokens: int = named(OPTIONS, "max_new_tokens").recommended
     ) -> Iterator[dict[str, Any]]:
         """Go on from a text two to four times at once, with other settings or seeds, and compare the texts with the first.
 
         Args:
             prompt: what to go on from; empty: the model begins by itself.
-            columns: two to four objects with any of temperature, top_p, top_k, min_p, typical_p, repetition_penalty,
-                no_repeat_ngram_size, min_new_tokens, seed, stop. What is left out is as for /generate, the seed one for all.
+            columns: two to four objects with any of the sampling options of /generate but max_new_tokens. What is left out is as
+                for /generate, the seed one for all.
             max_new_tokens: of each column.
 
         Returns:
@@ -41,17 +42,54 @@ def side_by_side(playground: Playground) -> Callable[..., Iterator[dict[str, Any
             The last has compared: measures, first_token and first_character (where each leaves the first column, or null),
             rows (token by token: id, text, logprob, rank, same).
         """
-        try:
-            settings = replace(Settings(), length=length(max_new_tokens))
-            engines = engines_of(playground, None, {LOADED})
-            start, params = opening(playground, engines, string(prompt), settings)
-            asked = [Column(each, LOADED) for each in params_of(columns, params)]
-            for update in updates(start, asked):
-                yield plain(record(update))
-        except NeoxjpError as error:
-            raise gr.Error(message_of(error, request), print_exception=False) from error
+        settings = replace(Settings(), length=length(max_new_tokens))
+        engines = engines_of(playground, None, {LOADED})
+        start, params = opening(playground, engines, string(prompt), settings)
+        asked = [Column(each, LOADED) for each in params_of(columns, params)]
+        for update in updates(start, asked):
+            yield record(update)
 
-    return write_columns
+    @endpoint("sweep", at_once=2, needs="model")
+    def sweep(
+        prompt: str,
+        temperatures: list[float],
+        top_ps: list[float],
+        max_new_tokens: int = 20,
+        samples_each: int = 1,
+        repetition_penalty: float = named(OPTIONS, "repetition_penalty").recommended,
+        seed: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Write small samples of one text on a grid of temperature × top-p, with the same seeds in each cell.
+
+        Args:
+            prompt: what to go on from; empty: the model begins by itself.
+            temperatures: up to five.
+            top_ps: up to five.
+            max_new_tokens: of each sample, at most 40.
+            samples_each: so many for each pair, at most four; they have the seed and the numbers behind it.
+            repetition_penalty: above 1, tokens that were there already come back less.
+            seed: the first; null takes a fresh one, and the records say which.
+
+        Returns:
+            A record after each sample: done, total, and sample (temperature, top_p, seed, tokens, characters, distinct_1,
+            distinct_2, distinct_3, repeats, mean_logprob in nats, bits_per_character, finish, text, ids).
+        """
+        for name, given in (("temperatures", temperatures), ("top_ps", top_ps)):
+            if not isinstance(given, list) or not 1 <= len(given) <= MOST_VALUES:
+                raise ParameterError(f"{name}: expected a list of 1 to {MOST_VALUES} numbers")
+        for name, value, most in (("max_new_tokens", max_new_tokens, LONGEST), ("samples_each", samples_each, MOST_SAMPLES)):
+            if type(value) is not int or not 1 <= value <= most:
+                raise ParameterError(f"{name}={value!r:.40} must be a whole number from 1 to {most}")
+        settings = replace(Settings(), length=max_new_tokens, seed="" if seed is None else str(seed))
+        start, params = start_of(playground, prompt, settings)
+        params = replace(params, repetition_penalty=repetition_penalty)
+        for progress in samples(start, temperatures, top_ps, params, samples_each):
+            if not isinstance(progress, Progress):
+                continue
+            sample = row(progress.sample) | {"ids": list(progress.sample.ids)}
+            yield {"done": progress.done, "total": progress.total, "sample": sample}
+
+    return [side_by_side, sweep]
 
 
 def params_of(columns: Any, params: SamplingParams) -> list[SamplingParams]:

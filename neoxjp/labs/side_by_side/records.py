@@ -11,12 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from neoxjp.engine.engine import Engine
-from neoxjp.engine.records import Finish, Step
-from neoxjp.engine.request import Request
+from neoxjp.engine import Engine, Finish, Request, Step
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common.measures import Measures, first_difference, measure
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from neoxjp.engine.engine import Engine
-from neoxjp.engine.records import namer
-from neoxjp.engine.scheduler import fitting
+from neoxjp.engine import Engine, fitting, namer
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
@@ -20,7 +18,7 @@ from neoxjp.page_parts.settings import Settings, seed_of
 from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.writing import room
 from neoxjp.page_parts.zerogpu import gpu
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 PAINT = 1 / 8  # seconds between two paints: all columns are drawn anew
 Differs = Literal["temperature", "top_p", "repetition_penalty", "seed", "model", "hand"]

@@ -9,14 +9,14 @@ import gradio as gr
 import torch
 
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.hub import resolve_model
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side.strings import both, label, strings, words
-from neoxjp.model.memory import check_room, cpu_dtype
+from neoxjp.model import check_room, cpu_dtype
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.strings import Words, language
-from neoxjp.weights.loader import resolve_model
 
 TOLD = 0.25  # seconds between two looks at how far loading is
 

@@ -8,7 +8,6 @@ import gradio as gr
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common import html as render
-from neoxjp.labs.side_by_side import endpoints as columns_api
 from neoxjp.labs.side_by_side import second
 from neoxjp.labs.side_by_side import sweep_section as sweep
 from neoxjp.labs.side_by_side.records import MOST
@@ -162,9 +161,3 @@ def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: g
     if section.second:
         second.connect(section.second, playground)
     sweep.connect(section.sweep, playground, tab)
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's actions as API: /side_by_side and /sweep."""
-    gr.api(columns_api.side_by_side(playground), api_name="side_by_side", concurrency_limit=4)
-    sweep.endpoints(playground)

@@ -11,12 +11,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from neoxjp.engine.engine import Engine
-from neoxjp.engine.records import Finish, Step
-from neoxjp.engine.request import Request
+from neoxjp.engine import Engine, Finish, Request, Step
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.measures import Measures, measure
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 MOST_SAMPLES = 256  # of one sweep
 AT_ONCE = 4  # requests that it holds at a time: the others' places stay free
@@ -143,6 +141,6 @@ def row(sample: Sample) -> dict[str, Any]:
 
 def to_csv(samples: Sequence[Sample]) -> bytes:
     """All samples as CSV that a spreadsheet opens."""
-    from neoxjp.compare import analysis
+    from neoxjp import compare
 
-    return analysis.to_csv(analysis.frame(row(sample) for sample in samples))
+    return compare.to_csv(compare.to_frame(row(sample) for sample in samples))

@@ -16,13 +16,13 @@ from neoxjp.labs.side_by_side import sweep as grids
 from neoxjp.labs.side_by_side import view as render_columns
 from neoxjp.labs.side_by_side.run import LOADED, engines_of, opening
 from neoxjp.labs.side_by_side.strings import both, label, strings, words
-from neoxjp.labs.side_by_side.sweep import Meanwhile, Progress, Sample, row, to_csv
-from neoxjp.page_parts.answers import message_of, plain
+from neoxjp.labs.side_by_side.sweep import Meanwhile, Progress, Sample, to_csv
+from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, seed_of
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.zerogpu import gpu
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
@@ -204,56 +204,3 @@ def sampler(playground: Playground) -> Samples:
 def seconds(ids: Sequence[int], temperatures: Sequence[float], top_ps: Sequence[float], params: SamplingParams, each: int) -> int:
     """How long a GPU is borrowed for at most."""
     return min(120, 15 + len(temperatures) * len(top_ps) * each * (params.max_new_tokens or LONGEST) // 40)
-
-
-# ---------------------------------------------------------------- the API
-
-
-def endpoints(playground: Playground) -> None:
-    """The part's action as API: /sweep."""
-    samples = sampler(playground)
-
-    def sweep(
-        prompt: str,
-        temperatures: list[float],
-        top_ps: list[float],
-        max_new_tokens: int = 20,
-        samples_each: int = 1,
-        repetition_penalty: float = 1.1,
-        seed: int | None = None,
-        request: gr.Request | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """Write small samples of one text on a grid of temperature × top-p, with the same seeds in each cell.
-
-        Args:
-            prompt: what to go on from; empty: the model begins by itself.
-            temperatures: up to five.
-            top_ps: up to five.
-            max_new_tokens: of each sample, at most 40.
-            samples_each: so many for each pair, at most four; they have the seed and the numbers behind it.
-            repetition_penalty: above 1, tokens that were there already come back less.
-            seed: the first; null takes a fresh one, and the records say which.
-
-        Returns:
-            A record after each sample: done, total, and sample (temperature, top_p, seed, tokens, characters, distinct_1,
-            distinct_2, distinct_3, repeats, mean_logprob in nats, bits_per_character, finish, text, ids).
-        """
-        try:
-            for name, given in (("temperatures", temperatures), ("top_ps", top_ps)):
-                if not isinstance(given, list) or not 1 <= len(given) <= MOST:
-                    raise ParameterError(f"{name}: expected a list of 1 to {MOST} numbers")
-            for name, value, most in (("max_new_tokens", max_new_tokens, LONGEST), ("samples_each", samples_each, MOST_SAMPLES)):
-                if type(value) is not int or not 1 <= value <= most:
-                    raise ParameterError(f"{name}={value!r:.40} must be a whole number from 1 to {most}")
-            settings = replace(Settings(), length=max_new_tokens, seed="" if seed is None else str(seed))
-            start, params = start_of(playground, prompt, settings)
-            params = replace(params, repetition_penalty=repetition_penalty)
-            for progress in samples(start, temperatures, top_ps, params, samples_each):
-                if not isinstance(progress, Progress):
-                    continue
-                sample = row(progress.sample) | {"ids": list(progress.sample.ids)}
-                yield plain({"done": progress.done, "total": progress.total, "sample": sample})
-        except NeoxjpError as error:
-            raise gr.Error(message_of(error, request), print_exception=False) from error
-
-    gr.api(sweep, api_name="sweep", concurrency_limit=2)

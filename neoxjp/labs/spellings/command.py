@@ -41,7 +41,7 @@ def compare(
     """Count the tokens of a text in all its spellings, over many tokenizers."""
     from neoxjp import compare as peers
     from neoxjp.compare import analysis
-    from neoxjp.japanese.readings import ALL_KEYS, OWN_KEYS, Spelling, SpellingKey, spellings
+    from neoxjp.japanese import ALL_KEYS, OWN_KEYS, Spelling, SpellingKey, spellings
     from neoxjp.labs.spellings.records import matrix, open_columns, records
 
     keys: list[SpellingKey] = list(spelling or ALL_KEYS)  # type: ignore[arg-type]  # checked in the next line
@@ -67,7 +67,7 @@ def compare(
     for title, problem in closed:
         print(f"{title}: {problem}", file=sys.stderr)
     if csv:
-        write_file(csv, analysis.to_csv(analysis.frame(records(found))))
+        write_file(csv, analysis.to_csv(analysis.to_frame(records(found))))
     emit({"cells": records(found)}) if json else print(*lines(found), sep="\n")
 
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neoxjp import compare as peers
-from neoxjp.compare import analysis
+from neoxjp import japanese
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.japanese import readings
 from neoxjp.labs.common import html as render
 from neoxjp.labs.spellings import chart as render_chart
 from neoxjp.labs.spellings import records as matrix
@@ -95,14 +94,14 @@ def matrix_of(playground: Playground, asked: Asked, say: Words) -> matrix.Matrix
     return matrix.matrix(spellings_of(asked), columns_of(playground, asked, say))
 
 
-def spellings_of(asked: Asked) -> list[readings.Spelling]:
+def spellings_of(asked: Asked) -> list[japanese.Spelling]:
     """The text in all its spellings, and the visitor's own rows; nothing where there is no text."""
     text = render.whole(asked.text[:COMPARED])
     if not text:
         return []
-    spelled = readings.spellings(text, corrections(asked.corrected), readings.ALL_KEYS)
-    own = zip(readings.OWN_KEYS, asked.own, strict=False)
-    return spelled + [readings.Spelling(key, render.whole(value[: 3 * COMPARED])) for key, value in own if value]
+    spelled = japanese.spellings(text, corrections(asked.corrected), japanese.ALL_KEYS)
+    own = zip(japanese.OWN_KEYS, asked.own, strict=False)
+    return spelled + [japanese.Spelling(key, render.whole(value[: 3 * COMPARED])) for key, value in own if value]
 
 
 def columns_of(playground: Playground, asked: Asked, say: Words) -> list[matrix.Column]:
@@ -159,8 +158,8 @@ def csv_of(playground: Playground, asked: Asked, say: Words) -> str:
         record["spelling"] = say(f"spelling_{record['spelling']}")
     if all(record["error"] is None for record in made):
         made = [{name: value for name, value in record.items() if name != "error"} for record in made]
-    table = analysis.frame(made).rename(columns={name: say(key) for name, key in heads.items()})
-    return analysis.to_csv(table).decode("utf-8")
+    table = peers.to_frame(made).rename(columns={name: say(key) for name, key in heads.items()})
+    return peers.to_csv(table).decode("utf-8")
 
 
 def _reason(problem: NeoxjpError | None, lang_ja: bool) -> str | None:
@@ -170,12 +169,12 @@ def _reason(problem: NeoxjpError | None, lang_ja: bool) -> str | None:
 # ---------------------------------------------------------------- the API
 
 
-def keys_of(names: Any) -> list[readings.SpellingKey]:
+def keys_of(names: Any) -> list[japanese.SpellingKey]:
     """The spellings that a caller asks for, the text as written first. Raises ParameterError."""
     if names is None:
-        return list(readings.KEYS)
-    if not isinstance(names, list) or not all(name in readings.ALL_KEYS for name in names):
-        raise ParameterError(f"spellings={str(names)[:60]!r}: choose from {', '.join(readings.ALL_KEYS)}")
+        return list(japanese.KEYS)
+    if not isinstance(names, list) or not all(name in japanese.ALL_KEYS for name in names):
+        raise ParameterError(f"spellings={str(names)[:60]!r}: choose from {', '.join(japanese.ALL_KEYS)}")
     return list(dict.fromkeys(["written", *names]))
 
 

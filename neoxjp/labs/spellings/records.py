@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neoxjp import compare as peers
-from neoxjp.compare.analysis import SEPARATOR, Comparison, counts
+from neoxjp.compare import SEPARATOR, Comparison, counts
 from neoxjp.errors import NeoxjpError
-from neoxjp.japanese.kanji_forms import Unsure, unstable, unsure
-from neoxjp.japanese.readings import OWN_KEYS, Spelling
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.japanese import OWN_KEYS, Spelling, Unsure, unstable, unsure
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 @dataclass(frozen=True)

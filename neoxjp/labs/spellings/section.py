@@ -13,18 +13,16 @@ from typing import Any
 import gradio as gr
 
 from neoxjp import compare as peers
-from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.japanese import readings
+from neoxjp import japanese
+from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.spellings import drawing as matrix_view
-from neoxjp.labs.spellings import records as matrix
 from neoxjp.labs.spellings.drawing import ASKED_FOR, DEFAULT, Asked
 from neoxjp.labs.spellings.strings import both, label, words
-from neoxjp.page_parts.answers import check_length, expected, message_of
+from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import language
 
-MOST_TOKENIZERS = 8  # of one call of /compare
 GROUPS = ("ours", "units", "words", "package", "hub")
 
 
@@ -73,7 +71,7 @@ def build(playground: Playground) -> Comparison:
         )
     with gr.Accordion(label("c_rows"), open=False, elem_id="c-rows"):
         gr.HTML(f"<p>{both('c_rows_info')}</p>", elem_classes="section", apply_default_css=False)
-        own = [_own_row(key) for key in readings.OWN_KEYS]
+        own = [_own_row(key) for key in japanese.OWN_KEYS]
         with gr.Row():
             take = gr.Button(label("c_take"), size="sm", elem_id="c-take", elem_classes="plain")
             same = gr.Checkbox(False, label=label("c_show_same"), container=False, elem_id="c-same")
@@ -85,7 +83,7 @@ def build(playground: Playground) -> Comparison:
     hidden: dict[str, Any] = {"visible": "hidden", "show_label": False}
     corrected, row, csv = gr.Textbox("", **hidden), gr.Textbox("written", **hidden), gr.Textbox(**hidden)
     linked = {**groups, "local": local, "readings": corrected, "row": row, "same": same}
-    linked |= dict(zip(readings.OWN_KEYS, own, strict=True))
+    linked |= dict(zip(japanese.OWN_KEYS, own, strict=True))
     return Comparison(
         ruby, reset, view, open_button, note, pieces, groups, local, own, take, same, chart, save, corrected, row, gr.State({}),
         gr.Number(0, visible="hidden"), csv, linked,
@@ -200,96 +198,3 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
     for kind in ("svg", "png"):
         drawing = f"() => neoxjp.saveDrawing('#c-chart svg', 'spellings', '{kind}')"
         section.save[kind].click(None, js=drawing, api_visibility="private")
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's actions as API: /compare and /spellings."""
-
-    def compare(
-        text: str,
-        tokenizers: list[str] | None = None,
-        own_spelling: str = "",
-        spellings: list[str] | None = None,
-        readings: dict[str, str] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Count what a text costs in its spellings, over one tokenizer or several.
-
-        Args:
-            text: The text; kanji are read by a dictionary.
-            tokenizers: Any of "neoxjp", "compat", "bytes", "characters", "sudachi-a", "sudachi-b", "sudachi-c", "tekken",
-                "rinna", "llm-jp", "swallow", "qwen", "gemma", "gpt-4o"; where the page is not public also a path or a Hub id.
-                Left out: ["neoxjp"].
-            own_spelling: One more spelling of your own, such as another wording.
-            spellings: Any of "hiragana", "katakana", "halfwidth", "romaji", "old_kanji", "new_kanji", beside the text as
-                written. Left out: the first three.
-            readings: Corrected readings, {"日本": "にっぽん"}.
-
-        Returns:
-            One record for each spelling and tokenizer: spelling, tokenizer, tokens, characters, utf8_bytes,
-            characters_per_token, ratio (to the text as written), text, pieces (with their separator), error (null). A tokenizer
-            that cannot be opened spoils nothing: in its records the numbers and pieces are null, and error says why. Only where
-            none can be opened is the call an error.
-        """
-        check_length(playground, text, playground.limits.compared)
-        check_length(playground, own_spelling, playground.limits.compared)
-        if not isinstance(tokenizers, list | None) or not all(isinstance(name, str) for name in tokenizers or []):
-            raise ParameterError(f"tokenizers={str(tokenizers)[:40]!r}: expected a list of names")
-        if tokenizers and len(tokenizers) > MOST_TOKENIZERS:
-            raise ParameterError(f"{len(tokenizers)} tokenizers: compare {MOST_TOKENIZERS} at a time")
-        spelled = _spelled(text, spellings, readings)
-        if own := render.whole(own_spelling):
-            spelled.append(_own(own))
-        columns = matrix_view.opened(playground, tokenizers or ["neoxjp"])
-        closed = [column.problem for column in columns if column.problem]
-        if len(closed) == len(columns):
-            raise closed[0]
-        return matrix.records(matrix.matrix(spelled, columns))
-
-    def spellings(text: str, spellings: list[str] | None = None, readings: dict[str, str] | None = None) -> dict[str, Any]:
-        """Write a text in its spellings, and say how each word is read.
-
-        Args:
-            text: The text; kanji are read by a dictionary, which can be wrong (日本 is にほん or にっぽん).
-            spellings: Any of "hiragana", "katakana", "halfwidth", "romaji", "old_kanji", "new_kanji". Left out: all.
-            readings: Corrected readings, {"日本": "にっぽん"}.
-
-        Returns:
-            "words": surface, start, end, reading (null where nothing is to be read) and unknown (its kanji could not be read),
-            which tile the text. "spellings": for each its key, its text, the span of each word in it, and, for kanji forms,
-            "unsure": characters whose form is a guess or cannot be undone, "unstable": characters that NFC turns back.
-        """
-        check_length(playground, text, playground.limits.compared)
-        found = _spelled(text, _ALL if spellings is None else spellings, readings)
-        return {
-            "words": [
-                {"surface": w.surface, "start": w.start, "end": w.end, "reading": w.reading, "unknown": w.unknown}
-                for w in found[0].readings
-            ],
-            "spellings": [_told(found[0].text, spelling) for spelling in found],
-        }
-
-    for function in (compare, spellings):
-        gr.api(expected(function), api_name=function.__name__, queue=False, concurrency_limit=None)
-
-
-_ALL = list(readings.ALL_KEYS)
-
-
-def _spelled(text: str, keys: Any, corrected: Any) -> list[readings.Spelling]:
-    chosen = matrix_view.keys_of(keys)
-    return readings.spellings(render.whole(text), matrix_view.readings_of(corrected), chosen)
-
-
-def _own(text: str) -> readings.Spelling:
-    return readings.Spelling("custom", text)
-
-
-def _told(written: str, spelling: readings.Spelling) -> dict[str, Any]:
-    doubts = matrix.doubts(written, spelling)
-    return {
-        "spelling": spelling.key,
-        "text": spelling.text,
-        "spans": [list(span) for span in spelling.spans],
-        "unsure": [{"character": u.character, "written": u.written, "others": u.others} for u in doubts.unsure],
-        "unstable": doubts.unstable,
-    }

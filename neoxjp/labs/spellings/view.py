@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from neoxjp.japanese.readings import Word, ruby
+from neoxjp.japanese import Word, ruby
 from neoxjp.labs.common.html import GLYPHS, Words, attributes, data, notice, unseen, visible, whole
 from neoxjp.labs.spellings.records import Column, Doubts, Matrix, shared_starts
 
 if TYPE_CHECKING:
-    from neoxjp.compare.analysis import Comparison
+    from neoxjp.compare import Comparison
 
 ALIGNED = 300  # characters of a row whose pieces are drawn
 RUBY = 400  # characters of a text that are drawn with their readings

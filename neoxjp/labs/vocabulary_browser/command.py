@@ -12,7 +12,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, Csv, Json, TokenizerOptions, counted, emit, load_tokenizer, option, write_file
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 SHOWN = 24  # spellings of an entry on a line
 
@@ -106,7 +106,7 @@ def entries(tokenizer: "GPTNeoXJapaneseTokenizer", filters: Filters, limit: int,
     if csv:
         from neoxjp.compare import analysis
 
-        write_file(csv, analysis.to_csv(analysis.frame(lexicon.records(index, found))))
+        write_file(csv, analysis.to_csv(analysis.to_frame(lexicon.records(index, found))))
     shown = found[: limit or len(found)]
     return {"total": len(found), "of": len(index), "rows": [asdict(row) for row in lexicon.rows(index, shown, checked)]}
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from neoxjp.errors import ParameterError
 from neoxjp.labs.vocabulary_browser.search import MATCHES, Match, Strings
-from neoxjp.tokenizer.vocabulary import Vocabulary
+from neoxjp.tokenizer import Vocabulary
 
 Side = Literal["only_here", "only_there", "moved"]
 SIDES: tuple[Side, ...] = get_args(Side)

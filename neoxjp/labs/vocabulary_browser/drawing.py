@@ -9,9 +9,8 @@ from typing import Any
 import gradio as gr
 
 from neoxjp import compare as peers
-from neoxjp.compare import analysis
 from neoxjp.errors import CheckpointError, ParameterError
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from neoxjp.labs.common import html as render
 from neoxjp.labs.vocabulary_browser import difference as lexicon_diff
 from neoxjp.labs.vocabulary_browser import records as lexicon
@@ -21,7 +20,7 @@ from neoxjp.labs.vocabulary_browser.strings import strings
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 PAGE = 50  # rows drawn at a time
 FILTERS = ("query", "match", "script", "kind", "length", "spellings", "ids", "reach", "sort", "descending")
@@ -76,7 +75,7 @@ def csv_of(playground: Playground, *values: Any) -> str:
     """The filtered rows as CSV text, all spellings in the last column, a byte order mark in front."""
     tokenizer = playground.tokenizer
     records = lexicon.records(lexicon.index_of(tokenizer.vocabulary), lexicon.select(tokenizer, filters_of(*values)))
-    return analysis.to_csv(analysis.frame(records)).decode("utf-8")
+    return peers.to_csv(peers.to_frame(records)).decode("utf-8")
 
 
 def stats_of(playground: Playground, text: str, say: Words) -> tuple[str, str]:

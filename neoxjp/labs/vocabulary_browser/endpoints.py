@@ -6,23 +6,23 @@ Argument names and docstrings are what callers see; the records are those of the
 from dataclasses import asdict
 from typing import Any
 
-import gradio as gr
-
 from neoxjp.errors import ParameterError
 from neoxjp.labs.vocabulary_browser import difference as lexicon_diff
 from neoxjp.labs.vocabulary_browser import records as lexicon
 from neoxjp.labs.vocabulary_browser import statistics as lexicon_stats
 from neoxjp.labs.vocabulary_browser.drawing import other_tokenizer
 from neoxjp.labs.vocabulary_browser.search import Match
-from neoxjp.page_parts.answers import check_length, expected
+from neoxjp.page_parts.answers import check_length
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
 
 MOST_ROWS = 1_000  # of one call
 
 
-def endpoints(playground: Playground) -> None:
+def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's actions as API: /vocabulary, /vocabulary_entry, /vocabulary_stats, /vocabulary_diff."""
 
+    @endpoint("vocabulary", at_once=None, queue=False, needs="vocabulary")
     def vocabulary(
         query: str = "",
         match: str = "contains",
@@ -65,6 +65,7 @@ def endpoints(playground: Playground) -> None:
         index = lexicon.index_of(playground.tokenizer.vocabulary)
         return {"total": len(found), "rows": [asdict(row) for row in lexicon.rows(index, found[part], filters)]}
 
+    @endpoint("vocabulary_entry", at_once=None, queue=False, needs="vocabulary")
     def vocabulary_entry(id: int) -> dict[str, Any]:
         """Look one id up.
 
@@ -78,6 +79,7 @@ def endpoints(playground: Playground) -> None:
         """
         return asdict(lexicon.entry(playground.tokenizer, id))
 
+    @endpoint("vocabulary_stats", at_once=None, queue=False, needs="vocabulary")
     def vocabulary_stats(text: str = "") -> dict[str, Any]:
         """The loaded vocabulary in numbers, and what a text uses of it.
 
@@ -94,6 +96,7 @@ def endpoints(playground: Playground) -> None:
         used = lexicon_stats.usage(tokenizer, lexicon_stats.count_ids(tokenizer, [text])) if text else None
         return {"vocabulary": asdict(lexicon_stats.statistics(tokenizer)), "usage": asdict(used) if used else None}
 
+    @endpoint("vocabulary_diff", at_once=None, queue=False, needs="vocabulary")
     def vocabulary_diff(
         against: str = "bundled",
         side: str = "only_here",
@@ -119,8 +122,7 @@ def endpoints(playground: Playground) -> None:
         part = checked_part(start, limit, MOST_ROWS)
         return diff_record(playground, against, side, query, match, part)  # type: ignore[arg-type]
 
-    for function in (vocabulary, vocabulary_entry, vocabulary_stats, vocabulary_diff):
-        gr.api(expected(function), api_name=function.__name__, queue=False, concurrency_limit=None)
+    return [vocabulary, vocabulary_entry, vocabulary_stats, vocabulary_diff]
 
 
 def checked_part(start: int, limit: int, most: int) -> slice:

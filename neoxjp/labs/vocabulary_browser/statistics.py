@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neoxjp.labs.vocabulary_browser.records import KINDS, SCRIPTS, Index, index_of
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 GROUPS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 99), (100, 999), (1000, None))  # of numbers of spellings
 LARGEST = 10  # entries with the most spellings that are named

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from neoxjp.labs.vocabulary_browser.difference import Difference, Summary
     from neoxjp.labs.vocabulary_browser.records import Entry, Row, Spelling
     from neoxjp.labs.vocabulary_browser.statistics import Group, Statistics, Usage
-    from neoxjp.tokenizer.vocabulary import Kind
+    from neoxjp.tokenizer import Kind
 
 SPELLINGS_SHOWN = 200  # of an opened entry; the rest is folded
 SIGNS: dict[str, str] = {**{str(script): sign for script, sign in SCRIPTS.items()}, "mixed": "漢あ"}

@@ -13,11 +13,10 @@ from typing import Literal
 
 import jaconv
 
+from neoxjp import japanese
 from neoxjp.errors import ParameterError
-from neoxjp.japanese import readings
 from neoxjp.labs.why_this_cut.records import WINDOW, Cuts, Part, Place, Slot, WhatIf, what_if
-from neoxjp.tokenizer.normalize import Span
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Span
 
 How = Literal["equal", "contains", "reading", "width", "prefix", "suffix"]
 Reason = Literal["taken", "smaller id", "begun before", "other characters"]
@@ -122,14 +121,14 @@ def nearest(cuts: Cuts, start: int, end: int) -> Word:
     return Word(surface, start, end, reading, tuple(map(cuts.part, touching)), whole, len(surface) <= WINDOW, entries)
 
 
-def _word(text: str, position: int) -> tuple[int, readings.Word]:
+def _word(text: str, position: int) -> tuple[int, japanese.Word]:
     """Where the searched stretch begins, and the word in it that holds the character."""
     start, end = max(0, position - NEARBY), position + NEARBY
     for sign in "\n。！？":
         start = max(start, text.rfind(sign, start, position) + 1)
         if (found := text.find(sign, position, end)) >= 0:
             end = min(end, found + 1)
-    for word in readings.readings(text[start:end]):
+    for word in japanese.read_words(text[start:end]):
         if word.end > position - start:
             return start, word
     raise IndexError(position)
@@ -138,7 +137,7 @@ def _word(text: str, position: int) -> tuple[int, readings.Word]:
 def _reading(text: str, start: int, end: int) -> str | None:
     """The reading of a span, where the dictionary knows all of its words."""
     surface = text[start:end][:NEARBY]
-    words = readings.readings(surface) if readings.KANJI.search(surface) else []
+    words = japanese.read_words(surface) if japanese.KANJI.search(surface) else []
     return None if any(word.unknown for word in words) else "".join(word.reading or word.surface for word in words) or None
 
 

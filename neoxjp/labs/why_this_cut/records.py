@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer.normalize import AlignedText, Span
-from neoxjp.tokenizer.segment import Rule, cut, tile
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import AlignedText, GPTNeoXJapaneseTokenizer, Rule, Span, cut, tile
 
 WINDOW = 3  # characters that are looked at from a place on
 MOST_REPLACEMENT = 20  # characters that may be tried in the place of one

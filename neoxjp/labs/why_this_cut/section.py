@@ -1,25 +1,24 @@
 """Section of the tokenizer lab: why the text is cut where it is, token by token, and a word's nearest entries."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.why_this_cut import view as render_why
-from neoxjp.labs.why_this_cut.nearest import explanation, nearest, span_of, word_at
+from neoxjp.labs.why_this_cut.nearest import nearest, span_of, word_at
 from neoxjp.labs.why_this_cut.records import MOST_REPLACEMENT, SLOTS, Cuts, Slot, what_if
 from neoxjp.labs.why_this_cut.strings import both, label, words
-from neoxjp.page_parts.answers import check_length, expected, message_of
+from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 LONGEST = 100_000  # characters of a text that the section looks at
-EXPLAINED = 5_000  # characters of a text of which /explain tells all cuts at once
 
 
 @dataclass(frozen=True)
@@ -109,46 +108,6 @@ def connect(section: Why, playground: Playground, text: gr.Textbox, due: gr.Numb
     for event, step in ((section.before.click, -1), (section.behind.click, 1)):
         event(None, section.position, section.position, js=f"(at) => neoxjp.why?.step({step}) ?? at", **private)
     section.strip.select(None, section.position, section.position, js="(at) => neoxjp.why?.wanted ?? at", **private)
-
-
-def endpoints(playground: Playground) -> None:
-    """The section's action as API: /explain."""
-
-    def explain(
-        text: str,
-        at: int | None = None,
-        replacement: str | None = None,
-        which: str = "next",
-        word: str | None = None,
-        compat: bool = False,
-    ) -> dict[str, Any]:
-        """Say why a text is cut where it is.
-
-        Args:
-            text: The text.
-            at: Tell of the token that holds this character (counted from 0), with its word and what `replacement` changes; left
-                out, of all tokens.
-            replacement: What if this stood in the place that `which` names.
-            which: "next" (the character after the token), "second" or "third" (of the window from the token's start on).
-            word: The word of the text whose nearest entries are wanted; left out, the dictionary's.
-            compat: True: as the transformers library cuts, its faults included.
-
-        Returns:
-            "cuts": a record each with index, start, end, surface, window, winner, rule, ids and rungs (the candidates, longest
-            first: piece, id or null, start, end, won, behind, partial). "what_if": start, end and was of what is replaced,
-            replacement, same, place, first, last, before, after. "word": surface, start, end, reading, pieces, whole, fits and
-            entries (piece, id, how, shared, whole, reason, by, by_id).
-        """
-        check_length(playground, text, None if at is not None else min(EXPLAINED, playground.limits.characters))
-        for name, value in (("replacement", replacement), ("word", word)):
-            if not isinstance(value, str | None):
-                raise ParameterError(f"{name}={value!r:.40}: expected a string")
-        if at is not None and type(at) is not int:
-            raise ParameterError(f"at={at!r:.40}: expected a whole number")
-        tokenizer = playground.compat() if compat else playground.tokenizer
-        return asdict(explanation(tokenizer, text, at, replacement, which, word))  # type: ignore[arg-type]
-
-    gr.api(expected(explain), api_name="explain", queue=False, concurrency_limit=None)
 
 
 # ---------------------------------------------------------------- what the handlers show

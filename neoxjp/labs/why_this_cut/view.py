@@ -8,7 +8,7 @@ from neoxjp.labs.common.glyphs import glyphs
 from neoxjp.labs.common.html import attributes, bar, notice, visible
 from neoxjp.labs.why_this_cut.nearest import Word
 from neoxjp.labs.why_this_cut.records import Cuts, Part, Place, Rung, WhatIf
-from neoxjp.tokenizer.vocabulary import KIGOU_RANGES
+from neoxjp.tokenizer import KIGOU_RANGES
 
 Words = Callable[..., str]
 PAGE = 200  # tokens on the strip at a time

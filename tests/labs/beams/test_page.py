@@ -15,40 +15,40 @@ Visit = Callable[..., Any]
 def searched(page: Any, text: str = "猫が") -> Any:
     """The boxes of a search."""
     prompt(page).fill(text)
-    opened(page, "Beams")
+    opened(page, "Beam search")
     page.locator("#beams-go").click()
     expect(page.locator("#beams-view .beams-box")).to_be_visible()
-    return page.locator(".beams-box .node")
+    return page.locator(".beams-box .beams-node")
 
 
-def test_a_search_is_drawn_and_its_winner_told(visit: Visit) -> None:
+def test_a_search_is_drawn_and_its_best_text_named(visit: Visit) -> None:
     page = visit(lang="en")
     boxes = searched(page)
     assert boxes.count() >= 40
-    expect(page.locator("#beams-view .lab-said")).to_contain_text("After “猫が” the winner is")
+    expect(page.locator("#beams-view .lab-said")).to_contain_text("The best continuation of “猫が” is")
     assert page.locator(".beams-box").evaluate("box => box.scrollWidth <= box.clientWidth + 1")
-    expect(page.locator(".beams-box .node.best").last).to_contain_text("★")
+    expect(page.locator(".beams-box .beams-node.beams-best").last).to_contain_text("★")
 
 
-def test_a_tree_of_an_earlier_opening_says_so(visit: Visit) -> None:
+def test_a_tree_of_a_previous_prompt_says_so(visit: Visit) -> None:
     page = visit(lang="en")
     searched(page)
     line = page.locator("#beams-line")
     prompt(page).fill("猫が東京")
-    expect(line).to_contain_text("this tree is of the earlier one")
+    expect(line).to_contain_text("this tree is for the previous one")
     prompt(page).fill("猫が")
-    expect(line).not_to_contain_text("earlier")
+    expect(line).not_to_contain_text("previous")
     prompt(page).fill("東京")
-    expect(line).to_contain_text("this tree is of the earlier one")
+    expect(line).to_contain_text("this tree is for the previous one")
     page.locator("#beams-go").click()
-    expect(page.locator("#beams-view .lab-said")).to_contain_text("After “東京” the winner is")
-    expect(line).not_to_contain_text("earlier")
+    expect(page.locator("#beams-view .lab-said")).to_contain_text("The best continuation of “東京” is")
+    expect(line).not_to_contain_text("previous")
 
 
-def test_keys_walk_from_parent_to_child_and_the_scores_are_told(visit: Visit) -> None:
+def test_keys_move_from_parent_to_child_and_the_scores_are_shown(visit: Visit) -> None:
     page = visit(lang="en")
     searched(page)
-    best = [box.get_attribute("data-node") for box in page.locator(".beams-box .node.best").all()]
+    best = [box.get_attribute("data-node") for box in page.locator(".beams-box .beams-node.beams-best").all()]
     selected = page.locator('.beams-box [aria-selected="true"]')
     page.locator(f'.beams-box [data-node="{best[1]}"]').click()
     told = page.locator("#beams-view .lab-facts")
@@ -65,16 +65,16 @@ def test_keys_walk_from_parent_to_child_and_the_scores_are_told(visit: Visit) ->
     expect(selected).to_have_attribute("data-node", "1")
 
 
-def test_the_numbers_are_chosen_and_the_table_holds_every_text(visit: Visit) -> None:
+def test_the_numbers_are_chosen_and_the_table_lists_every_candidate(visit: Visit) -> None:
     page = visit(lang="en")
     prompt(page).fill("猫")
-    opened(page, "Beams")
+    opened(page, "Beam search")
     for name, value in (("number", "2"), ("new", "3")):
         field = page.locator(f"#beams-{name} input[type=number]")
         field.fill(value)
         field.blur()
     page.locator("#beams-go").click()
-    boxes = page.locator(".beams-box .node")
+    boxes = page.locator(".beams-box .beams-node")
     expect(boxes.last).to_have_attribute("data-step", "3")
     page.locator("#beams-view summary").click()
     expect(page.locator("#beams-view details tbody tr")).to_have_count(boxes.count())

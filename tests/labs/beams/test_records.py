@@ -1,4 +1,4 @@
-"""Beam search as a tree: its winner is generate's, its numbers are the model's, and its deaths are what happened."""
+"""Beam search as a tree: its winner is generate's, its numbers are the model's, and its outcomes are what happened."""
 
 import json
 from dataclasses import asdict
@@ -9,11 +9,10 @@ import torch
 from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.cli.main import main
 from neoxjp.errors import NeoxjpError, PromptTooLong
-from neoxjp.labs.beams.records import MOST_BEAMS, MOST_NEW, grow
-from neoxjp.model.attention import KVCache
-from neoxjp.model.beam_search import BeamParams, beam_search
+from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, beam_tree
+from neoxjp.model import BeamParams, KVCache, generate_beams
 from neoxjp.model.outputs import CausalLMOutput
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from tests.support.tiny_model import ours
 
 MANY_ENDS = (60, 1, 5, 7, 9, 11)
@@ -48,7 +47,7 @@ def test_the_finished_texts_are_generates(options, ends):
     params = SamplingParams(eos_token_id=ends, **{name: value for name, value in options.items() if name not in search})
     for seed in range(4):
         model = ours(seed)
-        tree = grow(model, None, PROMPT, num_beams=4, max_new_tokens=8, params=params, **search)
+        tree = beam_tree(model, None, PROMPT, num_beams=4, max_new_tokens=8, params=params, **search)
         for count in (1, 4):
             rows = model.generate(
                 torch.tensor([PROMPT]),
@@ -68,7 +67,7 @@ def test_the_finished_texts_are_generates(options, ends):
 @torch.no_grad()
 def test_scores_are_the_models_log_probabilities_with_and_without_the_length_penalty():
     model = ours(1)
-    tree = grow(
+    tree = beam_tree(
         model, None, PROMPT, num_beams=3, max_new_tokens=5, length_penalty=0.7, params=SamplingParams(eos_token_id=MANY_ENDS)
     )
     for place, node in enumerate(tree.nodes):
@@ -77,45 +76,45 @@ def test_scores_are_the_models_log_probabilities_with_and_without_the_length_pen
         logprobs = model(torch.tensor([[*PROMPT, *ids]])).logits[0, len(PROMPT) - 1 : -1].log_softmax(-1)
         each = logprobs.gather(1, torch.tensor(ids)[:, None])[:, 0]
         assert node.logprob == pytest.approx(float(each[-1]), abs=1e-4)
-        assert node.score == pytest.approx(float(each.sum()), abs=1e-4)
-        assert node.penalised == pytest.approx(node.score / node.step**0.7)
+        assert node.total == pytest.approx(float(each.sum()), abs=1e-4)
+        assert node.score == pytest.approx(node.total / node.step**0.7)
     for hypothesis in tree.hypotheses:
         assert hypothesis.ids == path(tree, hypothesis.node)
-        assert tree.nodes[hypothesis.node].penalised == hypothesis.penalised
-        assert hypothesis.end == ("eos" if hypothesis.ids[-1] in MANY_ENDS else "length")
-    assert [h.penalised for h in tree.hypotheses] == sorted((h.penalised for h in tree.hypotheses), reverse=True)
+        assert tree.nodes[hypothesis.node].score == hypothesis.score
+        assert hypothesis.finish == ("eos" if hypothesis.ids[-1] in MANY_ENDS else "length")
+    assert [h.score for h in tree.hypotheses] == sorted((h.score for h in tree.hypotheses), reverse=True)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_fates_and_deaths_are_what_the_later_steps_show(seed, early_stopping):
+def test_outcomes_are_what_the_later_steps_show(seed, early_stopping):
     """An oracle: follow every node's descendants."""
     params = SamplingParams(eos_token_id=MANY_ENDS)
-    tree = grow(ours(seed), None, PROMPT, num_beams=3, max_new_tokens=9, early_stopping=early_stopping, params=params)
+    tree = beam_tree(ours(seed), None, PROMPT, num_beams=3, max_new_tokens=9, early_stopping=early_stopping, params=params)
     last = tree.nodes[-1].step
     children = {place: [c for c, node in enumerate(tree.nodes) if node.parent == place] for place in range(len(tree.nodes))}
     won = {hypothesis.node for hypothesis in tree.hypotheses}
-    ran = [place for place, node in enumerate(tree.nodes) if node.fate in ("followed", "died", "stopped")]
-    for step in range(1, last + (tree.over == "settled")):
+    ran = [place for place, node in enumerate(tree.nodes) if node.outcome in ("continued", "dead_end", "unfinished")]
+    for step in range(1, last + (tree.stopped == "no_better")):
         assert sum(tree.nodes[place].step == step for place in ran) == 3
 
     def lives(place):
-        return place in won or tree.nodes[place].fate == "stopped" or any(map(lives, children[place]))
+        return place in won or tree.nodes[place].outcome == "unfinished" or any(map(lives, children[place]))
 
     for place, node in enumerate(tree.nodes):
-        assert (node.fate == "finished") == (place in won)
-        assert (node.died is None) == lives(place)
+        assert (node.outcome == "finished") == (place in won)
+        assert (node.pruned_at is None) == lives(place)
         assert bool(children[place]) <= (place in ran)
-        if node.fate == "dropped":
-            assert node.died == node.step
+        if node.outcome == "pruned":
+            assert node.pruned_at == node.step
             assert node.id not in MANY_ENDS
-        if node.fate == "died":
-            assert node.died == node.step + 1
-        if node.fate == "outdone":
-            assert node.died >= node.step
+        if node.outcome == "dead_end":
+            assert node.pruned_at == node.step + 1
+        if node.outcome == "outscored":
+            assert node.pruned_at >= node.step
             assert node.id in MANY_ENDS or node.step == 9
-        if node.fate == "stopped":
-            assert (node.step, tree.over) == (last, "settled")
+        if node.outcome == "unfinished":
+            assert (node.step, tree.stopped) == (last, "no_better")
 
 
 def scripted(*rows):
@@ -137,54 +136,54 @@ def scripted(*rows):
     return Model()
 
 
-def fates(tree, step):
-    return {path(tree, place): (node.fate, node.died) for place, node in enumerate(tree.nodes) if node.step == step}
+def outcomes(tree, step):
+    return {path(tree, place): (node.outcome, node.pruned_at) for place, node in enumerate(tree.nodes) if node.step == step}
 
 
 def test_a_search_worked_out_by_hand():
     model = scripted([0.06, 0.6, 0.29, 0.05], [0.5, 0.3, 0.13, 0.07], [0.9, 0.05, 0.03, 0.02])
-    tree = grow(model, None, [3], num_beams=2, max_new_tokens=3, length_penalty=0.0)
-    assert fates(tree, 1) == {
-        (1,): ("followed", None),  # 0.6
-        (2,): ("followed", 3),  # 0.29
-        (0,): ("outdone", 1),  # 0.06: an end that is not among the 2 likeliest is none
-        (3,): ("dropped", 1),  # 0.05
+    tree = beam_tree(model, None, [3], num_beams=2, max_new_tokens=3, length_penalty=0.0)
+    assert outcomes(tree, 1) == {
+        (1,): ("continued", None),  # 0.6
+        (2,): ("continued", 3),  # 0.29
+        (0,): ("outscored", 1),  # 0.06: an end that is not among the 2 likeliest is none
+        (3,): ("pruned", 1),  # 0.05
     }
-    assert fates(tree, 2) == {
+    assert outcomes(tree, 2) == {
         (1, 0): ("finished", None),  # 0.3
-        (1, 1): ("followed", None),  # 0.18
-        (2, 0): ("outdone", 2),  # 0.145, the third
-        (2, 1): ("died", 3),  # 0.087: of it at most 0.0783 comes, which 0.3 and 0.162 beat
+        (1, 1): ("continued", None),  # 0.18
+        (2, 0): ("outscored", 2),  # 0.145, the third
+        (2, 1): ("dead_end", 3),  # 0.087: of it at most 0.0783 comes, which 0.3 and 0.162 beat
     }
-    assert [(hypothesis.ids, hypothesis.end) for hypothesis in tree.hypotheses] == [((1, 0), "eos"), ((1, 1, 0), "eos")]
-    assert [hypothesis.score for hypothesis in tree.hypotheses] == pytest.approx(torch.tensor([0.3, 0.162]).log().tolist())
-    assert tree.over == "length"
+    assert [(hypothesis.ids, hypothesis.finish) for hypothesis in tree.hypotheses] == [((1, 0), "eos"), ((1, 1, 0), "eos")]
+    assert [hypothesis.total for hypothesis in tree.hypotheses] == pytest.approx(torch.tensor([0.3, 0.162]).log().tolist())
+    assert tree.stopped == "length"
 
 
-def test_a_finished_text_may_be_outdone_by_longer_ones():
+def test_a_finished_text_may_be_outscored_by_longer_ones():
     model = scripted([0.3, 0.6, 0.06, 0.04], [0.6, 0.3, 0.07, 0.03], [0.9, 0.05, 0.03, 0.02])
-    tree = grow(model, None, [3], num_beams=2, max_new_tokens=3, length_penalty=2.0)
+    tree = beam_tree(model, None, [3], num_beams=2, max_new_tokens=3, length_penalty=2.0)
     # log 0.3 = -1.20 alone, until log 0.36 / 4 = -0.26 and log 0.162 / 9 = -0.20 are there
-    assert fates(tree, 1)[(0,)] == ("outdone", 3)
+    assert outcomes(tree, 1)[(0,)] == ("outscored", 3)
     assert [hypothesis.ids for hypothesis in tree.hypotheses] == [(1, 1, 0), (1, 0)]
-    plain = grow(model, None, [3], num_beams=2, max_new_tokens=3, length_penalty=0.0)
+    plain = beam_tree(model, None, [3], num_beams=2, max_new_tokens=3, length_penalty=0.0)
     assert [hypothesis.ids for hypothesis in plain.hypotheses] == [(1, 0), (0,)]
-    assert plain.over == "settled"  # 0.18 runs, and cannot beat 0.3
-    assert fates(plain, 2)[(1, 1)] == ("stopped", None)
+    assert plain.stopped == "no_better"  # 0.18 runs, and cannot beat 0.3
+    assert outcomes(plain, 2)[(1, 1)] == ("unfinished", None)
 
 
-def test_nothing_is_watched_unless_asked_and_watching_changes_nothing():
+def test_recording_the_rounds_changes_nothing():
     model, params = ours(), SamplingParams()
     beams = BeamParams(3, 6, MANY_ENDS)
     rounds = []
-    assert beam_search(model, PROMPT, beams, params, None, rounds.append) == beam_search(model, PROMPT, beams, params)
+    assert generate_beams(model, PROMPT, beams, params, None, rounds.append) == generate_beams(model, PROMPT, beams, params)
     assert [step.count for step in rounds] == list(range(1, len(rounds) + 1))
     assert [step.over for step in rounds] == [False] * (len(rounds) - 1) + [True]
 
 
 def test_more_beams_than_ids_hold_no_texts_that_are_not_there():
     model = ours(vocab_size=5, bos_token_id=None, eos_token_id=None)
-    tree = grow(model, None, [1, 2], num_beams=25, max_new_tokens=3)
+    tree = beam_tree(model, None, [1, 2], num_beams=25, max_new_tokens=3)
     assert sum(node.step == 1 for node in tree.nodes) == 5
     assert sum(node.step == 2 for node in tree.nodes) == 25
     assert len({path(tree, place) for place in range(len(tree.nodes))}) == len(tree.nodes)
@@ -194,8 +193,8 @@ def test_more_beams_than_ids_hold_no_texts_that_are_not_there():
 
 def test_a_sampled_search_keeps_its_seed():
     params = SamplingParams(do_sample=True, temperature=2.0, eos_token_id=())
-    drawn = grow(ours(), None, PROMPT, num_beams=3, max_new_tokens=5, params=params)
-    again = grow(ours(), None, PROMPT, num_beams=3, max_new_tokens=5, params=drawn.params)
+    drawn = beam_tree(ours(), None, PROMPT, num_beams=3, max_new_tokens=5, params=params)
+    again = beam_tree(ours(), None, PROMPT, num_beams=3, max_new_tokens=5, params=drawn.params)
     assert drawn.params.seed is not None
     assert again == drawn
 
@@ -203,8 +202,8 @@ def test_a_sampled_search_keeps_its_seed():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_beams": 0}, "num_beams=0 must be a whole number from 1"),
-        ({"max_new_tokens": 0}, "max_new_tokens=0 must be a whole number from 1"),
+        ({"num_beams": 0}, "num_beams=0 must be an integer of at least 1"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0 must be an integer of at least 1"),
         ({"length_penalty": float("nan")}, "length_penalty=nan must be a number"),
         ({"length_penalty": 1000.0}, "from -20 to 20"),
         ({"early_stopping": "soon"}, "early_stopping='soon'"),
@@ -212,12 +211,12 @@ def test_a_sampled_search_keeps_its_seed():
 )
 def test_an_option_out_of_its_range_is_named(options, message):
     with pytest.raises(NeoxjpError, match=message):
-        grow(ours(), None, PROMPT, **({"num_beams": 2, "max_new_tokens": 2} | options))
+        beam_tree(ours(), None, PROMPT, **({"num_beams": 2, "max_new_tokens": 2} | options))
 
 
 def test_what_does_not_fit_the_context_is_refused():
-    with pytest.raises(PromptTooLong, match="5 tokens and max_new_tokens=60 was asked for, but the context is 64"):
-        grow(ours(), None, PROMPT, num_beams=2, max_new_tokens=60)
+    with pytest.raises(PromptTooLong, match="5 tokens and max_new_tokens is 60, but the context is 64"):
+        beam_tree(ours(), None, PROMPT, num_beams=2, max_new_tokens=60)
 
 
 # ---------------------------------------------------------------- the command
@@ -228,7 +227,7 @@ def test_beams_prints_each_step_and_the_finished_texts(capsys, tiny_folder):
     assert main(arguments) == 0
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if line.startswith("step")] == ["step 1", "step 2", "step 3", "step 4"]
-    assert all(word in out for word in ("> runs on", "· dropped", "■ finished"))
+    assert all(word in out for word in ("> kept", "· pruned", "■ finished"))
     assert main([*arguments, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_folder)
@@ -262,5 +261,5 @@ def test_the_command_refuses_a_search_too_large_to_be_shown_before_a_model_is_re
 def test_the_commands_help_names_its_limits(capsys):
     assert main(["beams", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    for low, high in (MOST_BEAMS, MOST_NEW):
+    for low, high in (NUM_BEAMS, NEW_TOKENS):
         assert f", {low} to {high}. [default:" in said

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.engine.engine import score
+from neoxjp.engine import score
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.branches import records as branches
 from neoxjp.labs.branches.edits import edit, edited, force, price, price_of, shown_pieces
 from neoxjp.labs.branches.files import from_json, listed, to_json
 from neoxjp.labs.branches.records import History, Node, Tree
-from neoxjp.sampling.sampler import SamplingParams
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.sampling import SamplingParams
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.fake_model import Fake, mixed
 from tests.support.tiny import LINES
 from tests.support.tiny_model import ours

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from neoxjp.engine.records import Step
+from neoxjp.engine import Step
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.branches import actions as branches_do
 from neoxjp.labs.branches import recall, records

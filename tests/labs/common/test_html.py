@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from neoxjp.compare import analysis
 from neoxjp.labs.common import html as render
 from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 NASTY = "<script>alert(1)</script> ${alert(1)} {{value}} &amp; \" ' <img src=x onerror=alert(1)>"
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from neoxjp.engine.records import Step
+from neoxjp.engine import Step
 from neoxjp.labs.common.measures import distinct, first_difference, measure, repeats
 
 

@@ -15,7 +15,7 @@ from neoxjp.compare import peers
 from neoxjp.errors import ParameterError
 from neoxjp.labs.corpus.costs import ByPiece
 from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse, run
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 SAMPLES = [
     "慶應の大学 と\u3000国",

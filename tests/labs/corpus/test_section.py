@@ -22,7 +22,7 @@ from neoxjp.labs.corpus.strings import WORDS
 from neoxjp.page_parts import uploads
 from neoxjp.page_parts.session import Choice, Loaded, Playground
 from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = words("en"), words("ja")
 TEXT = "吾輩は猫である。慶應の大学。\n"

@@ -20,100 +20,100 @@ def opened(page: Any, name: str) -> Any:
 
 def coloured(page: Any, text: str = "") -> Any:
     """The pieces of a text, or of what stands above."""
-    page.locator("#heat-text textarea").fill(text)
-    page.locator("#heat-go").click()
-    found = page.locator("#heat-view .w")
+    page.locator("#heat-map-text textarea").fill(text)
+    page.locator("#heat-map-go").click()
+    found = page.locator("#heat-map-view .w")
     expect(found.first).to_be_visible()
     return found
 
 
-def told(page: Any) -> Any:
-    return page.locator("#heat-view .lab-facts")
+def facts(page: Any) -> Any:
+    return page.locator("#heat-map-view .lab-facts")
 
 
-def test_pieces_are_coloured_and_tell_their_numbers_by_keys(visit: Visit) -> None:
+def test_arrow_keys_walk_the_coloured_pieces_and_show_their_numbers(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     found = coloured(page, "犬猫私")
     expect(found).to_have_count(3)
     found.first.click()
-    expect(told(page)).to_contain_text("犬")
-    expect(told(page)).to_contain_text("rank")
+    expect(facts(page)).to_contain_text("犬")
+    expect(facts(page)).to_contain_text("rank")
     page.keyboard.press("ArrowRight")
-    expect(told(page)).to_contain_text("猫")
+    expect(facts(page)).to_contain_text("猫")
     page.keyboard.press("End")
-    expect(told(page)).to_contain_text("私")
+    expect(facts(page)).to_contain_text("私")
     expect(found.nth(2)).to_be_focused()
     expect(found.nth(2)).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Home")
-    expect(told(page)).to_contain_text("犬")
+    expect(facts(page)).to_contain_text("犬")
 
 
-def test_another_measure_is_shown_without_reading_anew(visit: Visit) -> None:
+def test_another_measure_is_shown_without_scoring_again(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     coloured(page, "東京都の大学です。")
-    page.locator("#heat-measure label", has_text="entropy").click()
-    expect(page.locator("#heat-view .prob-scale")).to_contain_text("entropy in bits")
-    expect(page.locator("#heat-view figcaption")).to_contain_text("entropy in bits")
-    page.locator("#heat-measure label", has_text="rank").click()
-    expect(page.locator("#heat-view .prob-scale")).to_contain_text("1 is the likeliest")
+    page.locator("#heat-map-measure label", has_text="entropy").click()
+    expect(page.locator("#heat-map-view .prob-scale")).to_contain_text("entropy in bits")
+    expect(page.locator("#heat-map-view figcaption")).to_contain_text("entropy in bits")
+    page.locator("#heat-map-measure label", has_text="rank").click()
+    expect(page.locator("#heat-map-view .prob-scale")).to_contain_text("1 is the most probable")
 
 
 def test_a_surprising_piece_leads_to_its_place(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     found = coloured(page, "東京都の大学です。")
-    button = page.locator("#heat-view .lab-top button").first
+    button = page.locator("#heat-map-view .lab-top button").first
     place = int(button.get_attribute("data-go"))
     button.click()
     expect(found.nth(place)).to_be_focused()
-    expect(told(page)).to_contain_text("bits")
+    expect(facts(page)).to_contain_text("bits")
 
 
-def test_the_written_text_is_coloured_and_its_change_is_told(visit: Visit) -> None:
+def test_the_written_text_is_coloured_and_its_change_is_announced(visit: Visit) -> None:
     page = visit(lang="en")
     prompt(page).fill("猫が")
     generate(page, tokens=6)
     opened(page, "Heat map")
     assert coloured(page).count() >= 3
-    expect(page.locator("#heat-view")).to_contain_text("not scored")
+    expect(page.locator("#heat-map-view")).to_contain_text("not scored")
     press(page, "more")
     done(page)
-    expect(page.locator("#heat-line")).to_contain_text("The text above has changed")
+    expect(page.locator("#heat-map-line")).to_contain_text("The text above has changed")
     coloured(page)
-    expect(page.locator("#heat-line")).not_to_contain_text("has changed")
+    expect(page.locator("#heat-map-line")).not_to_contain_text("has changed")
 
 
-def test_an_opening_that_was_coloured_is_not_taken_for_another(visit: Visit) -> None:
+def test_a_changed_prompt_marks_the_result_as_outdated(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     prompt(page).fill("犬猫")
     coloured(page)
     prompt(page).fill("犬猫私")
-    expect(page.locator("#heat-line")).to_contain_text("The text above has changed")
+    expect(page.locator("#heat-map-line")).to_contain_text("The text above has changed")
 
 
 def test_two_texts_are_compared_and_examples_fill_the_fields(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
-    page.locator("#heat-compare").click()
-    expect(page.locator("#heat-pair .lab-said")).to_contain_text("likelier, by")
-    expect(page.locator(".heat-stretches tr.different")).to_have_count(1)
-    page.get_by_role("button", name="letter forms").click()
-    expect(page.locator("#heat-first textarea")).to_have_value("慶応大学に通う。")
-    expect(page.locator("#heat-pair .lab-said")).to_contain_text("cannot tell them apart")
+    page.locator("#heat-map-compare").click()
+    expect(page.locator("#heat-map-pair .lab-said")).to_contain_text("is more probable, by")
+    expect(page.locator(".heat-map-stretches tr.heat-map-different")).to_have_count(1)
+    page.get_by_role("button", name="character forms").click()
+    expect(page.locator("#heat-map-first textarea")).to_have_value("慶応大学に通う。")
+    expect(page.locator("#heat-map-pair .lab-said")).to_contain_text("cannot distinguish their spellings")
 
 
 def test_hostile_text_is_shown_and_never_run(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     coloured(page, HOSTILE).first.click()
-    page.locator("#heat-first textarea").fill(HOSTILE)
-    page.locator("#heat-compare").click()
-    expect(page.locator(".heat-sums")).to_contain_text("<img␣src=x")
+    page.locator("#heat-map-first textarea").fill(HOSTILE)
+    page.locator("#heat-map-compare").click()
+    expect(page.locator(".heat-map-sums")).to_contain_text("<img␣src=x")
     assert page.evaluate("typeof hacked") == "undefined"
-    assert page.locator("#heat-view img, #heat-pair img").count() == 0
+    assert page.locator("#heat-map-view img, #heat-map-pair img").count() == 0
 
 
 def test_it_fits_a_narrow_dark_screen(visit: Visit) -> None:
     page = opened(visit(lang="en", theme="dark", width=400), "Heat map")
     coloured(page, "東京都の大学です。é猫😀" * 3)
-    page.locator("#heat-compare").click()
-    expect(page.locator(".heat-stretches")).to_be_visible()
+    page.locator("#heat-map-compare").click()
+    expect(page.locator(".heat-map-stretches")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert low_contrast(page) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from neoxjp import GPTNeoXJapaneseTokenizer, score
 from neoxjp.cli.main import main
-from neoxjp.engine.records import Step
+from neoxjp.engine import Step
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.heat_map import records as heat_file
 from neoxjp.labs.heat_map.records import compare_texts, heat, heat_of_ids, heat_of_steps, pair_of, spans_of

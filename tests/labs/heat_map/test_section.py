@@ -1,4 +1,4 @@
-"""Rules of the section "heat map", without a browser: its handlers, /heat and /compare_texts, against the records."""
+"""Rules of the section "heat map", without a browser: its handlers, /heat_map and /compare_texts, against the records."""
 
 import html
 import math
@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from neoxjp.engine.records import Step
+from neoxjp.engine import Step
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.heat_map import records
 from neoxjp.labs.heat_map import section as heat
-from neoxjp.labs.heat_map import view as render_heat
+from neoxjp.labs.heat_map import view as views
 from neoxjp.labs.heat_map.records import heat_of_steps
 from neoxjp.labs.heat_map.strings import words
 from neoxjp.page_parts.session import NotReady, Playground
@@ -48,43 +48,43 @@ def step(id: int, p: float, rank: int = 1, entropy: float = 1.0) -> Step:
 # ---------------------------------------------------------------- the text
 
 
-def test_the_field_is_read_behind_bos_and_is_the_record_of_lab_heat(playground: Playground) -> None:
+def test_the_text_of_the_field_is_scored_after_bos(playground: Playground) -> None:
     loaded = playground.ready
     assert shown(playground, Writing(), text=TEXT).heat == records.heat(loaded.model, loaded.tokenizer, TEXT)
 
 
-def test_a_written_text_is_read_by_its_own_ids(playground: Playground) -> None:
+def test_a_written_text_is_scored_by_its_own_ids(playground: Playground) -> None:
     loaded, writing = playground.ready, written(playground, "東", "京都")  # cut anew, 東京 would be one token
     assert writing.text is not None
     found = shown(playground, writing, prompt="ignored")
-    assert found.of == (loaded.serial, writing.text.ids)
+    assert found.source == (loaded.serial, writing.text.ids)
     assert found.heat == records.heat_of_ids(loaded.model, loaded.tokenizer, writing.text.ids)
     assert [piece.ids for piece in found.heat.pieces] == [(id,) for id in writing.text.ids]
     assert found.heat.pieces[0].bits is None
 
 
-def test_before_anything_is_written_the_opening_is_read(playground: Playground) -> None:
+def test_before_anything_is_written_the_prompt_is_scored(playground: Playground) -> None:
     found = shown(playground, Writing(), prompt="猫が")
-    assert (found.heat.text, found.of) == ("猫が", (playground.serial, tuple(playground.tokenizer.encode("猫が"))))
+    assert (found.heat.text, found.source) == ("猫が", (playground.serial, tuple(playground.tokenizer.encode("猫が"))))
     with pytest.raises(NeoxjpError, match="press Generate above, or enter a prompt"):
         shown(playground, Writing())
 
 
-def test_what_is_of_an_earlier_text_says_so_until_that_text_is_back(playground: Playground) -> None:
-    def told(writing: Writing, prompt: str, of: Any) -> Any:
-        return changed_notice(playground, writing, prompt, of, EN, "heat_changed")
+def test_a_result_for_an_earlier_text_says_so_until_that_text_is_back(playground: Playground) -> None:
+    def notice(writing: Writing, prompt: str, of: Any) -> Any:
+        return changed_notice(playground, writing, prompt, of, EN, "heat_map_changed")
 
     opening, first, second = Writing(), written(playground, "東", "京"), written(playground, "東", "京都")
     of = source_above(playground, first, "")
-    assert told(first, "whatever the opening", of) == ""
-    assert "The text above has changed" in told(second, "", of)
+    assert notice(first, "whatever the opening", of) == ""
+    assert "The text above has changed" in notice(second, "", of)
     of = source_above(playground, opening, "猫が")
-    assert told(opening, "猫が", of) == ""
+    assert notice(opening, "猫が", of) == ""
     for writing, prompt in ((opening, "猫を"), (opening, ""), (first, "猫が")):
-        assert "The text above has changed" in told(writing, prompt, of)
-    assert told(first, "", None) == gr.skip()  # nothing is on show
+        assert "The text above has changed" in notice(writing, prompt, of)
+    assert notice(first, "", None) == gr.skip()  # nothing is on show
     first.running = True
-    assert told(first, "", of) == gr.skip()  # not before the new text is there
+    assert notice(first, "", of) == gr.skip()  # not before the new text is there
 
 
 def test_a_text_of_another_model_is_refused(playground: Playground) -> None:
@@ -100,11 +100,11 @@ def test_a_text_that_is_too_long_is_refused_with_its_length(playground: Playgrou
     shown(playground, Writing(), text="猫" * 256)
 
 
-def test_each_piece_tells_the_numbers_of_its_record(playground: Playground) -> None:
+def test_each_piece_has_the_numbers_of_its_record(playground: Playground) -> None:
     found = shown(playground, Writing(), text=TEXT)
-    told = labels(heat.view_of(playground, found, "logprob", EN))
-    assert len(told) == len(found.heat.pieces)
-    for label, piece in zip(told, found.heat.pieces, strict=True):
+    facts_shown = labels(heat.view_of(playground, found, "logprob", EN))
+    assert len(facts_shown) == len(found.heat.pieces)
+    for label, piece in zip(facts_shown, found.heat.pieces, strict=True):
         assert piece.entropy is not None
         ids = " ".join(map(str, piece.ids))
         facts = f"{piece.bits:.2f} bits · rank {piece.rank} · entropy {piece.entropy / math.log(2):.2f} bits · id {ids}"
@@ -116,36 +116,40 @@ def test_each_piece_tells_the_numbers_of_its_record(playground: Playground) -> N
 def test_levels_follow_the_chosen_measure(measure: Any, levels: list[int]) -> None:
     steps = [step(1, 0.5, 1, 1.0), step(2, 0.3, 2, 1.0), step(3, 0.001, 21, 0.0), step(4, 1e-6, 5000, 10.0)]
     found = heat_of_steps("abcd", [(0, 1), (1, 2), (2, 3), (3, 4)], steps)
-    assert [render_heat.level_of(piece, measure) for piece in found.pieces] == levels
-    view = render_heat.view(found, measure, EN)
+    assert [views.level_of(piece, measure) for piece in found.pieces] == levels
+    view = views.view(found, measure, EN)
     assert re.findall(r'<span role="option" class="w l(\d)"', view) == [str(level) for level in levels]
 
 
 def test_the_legend_has_a_number_for_each_of_six_levels() -> None:
-    legend = render_heat.scale("logprob", EN)
+    def legend_of(measure: Any, t: Any) -> str:
+        view = views.view(heat_of_steps("", [], []), measure, t)
+        return view[view.index("prob-scale") : view.index("lab-facts")]
+
+    legend = legend_of("logprob", EN)
     assert re.findall(r'class="l(\d)"', legend) == list("012345")
     assert "≥ 50 %（≤ 1）" in legend
     assert "10–50 %（1–3.3）" in legend
     assert "&lt; 0.05 %（&gt; 11）" in legend
-    assert "101–1,000" in render_heat.scale("rank", EN)
-    assert "≥ 9" in render_heat.scale("entropy", JA)
+    assert "101–1,000" in legend_of("rank", EN)
+    assert "≥ 9" in legend_of("entropy", JA)
 
 
 def test_the_curve_has_a_bar_for_each_piece_as_high_as_its_bits() -> None:
     found = heat_of_steps("abc", [(0, 1), (1, 2), (2, 3)], [step(1, 0.5), step(2, 0.25), step(3, 1 / 16)])
-    drawn = render_heat.curve(found, "logprob", EN)
+    drawn = views.view(found, "logprob", EN)
     heights = [100 - float(y) for y in re.findall(r"M[\d.]+ 100V([\d.]+)", drawn)]
     assert [height / heights[0] for height in heights] == pytest.approx([1, 2, 4], rel=0.02)
-    assert "3 pieces, at most 4.0" in drawn
+    assert "3 tokens, maximum 4.0" in drawn
 
 
-def test_a_long_text_has_a_curve_of_means_and_says_what_is_not_drawn(playground: Playground) -> None:
+def test_a_long_text_has_a_curve_of_means_and_says_how_many_pieces_are_not_drawn(playground: Playground) -> None:
     n = 5000
     found = heat_of_steps("あ" * n, [(i, i + 1) for i in range(n)], [step(1, 0.25)] * n)
     view = heat.view_of(playground, heat.Shown(found, None), "logprob", EN)
     assert view.count('role="option"') == playground.limits.drawn_pieces == 3000
     assert "The other 2,000 are counted" in view
-    assert "a bar is the mean of 11 pieces" in view
+    assert "each bar is the mean of 11 tokens" in view
 
 
 def test_numbers_and_the_most_surprising_are_those_of_the_record(playground: Playground) -> None:
@@ -160,7 +164,7 @@ def test_numbers_and_the_most_surprising_are_those_of_the_record(playground: Pla
 def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
     text = "<script>${x}</script><img src=x>\ud800\u202e\u200b"
     view = heat.view_of(playground, shown(playground, Writing(), text=text), "logprob", EN)
-    view += render_heat.pair(heat.compared(playground, scorer(playground), text, "<b>"), EN)
+    view += views.pair(heat.compared(playground, scorer(playground), text, "<b>"), EN)
     for forbidden in ("<script", "<img", "<b>猫", "\ud800", "\u202e"):
         assert forbidden not in view
 
@@ -173,7 +177,7 @@ def test_an_unready_page_says_so() -> None:
 # ---------------------------------------------------------------- two texts
 
 
-def test_a_pair_is_the_record_of_lab_heat(playground: Playground) -> None:
+def test_two_texts_of_the_page_give_the_record_of_compare_texts(playground: Playground) -> None:
     loaded = playground.ready
     found = heat.compared(playground, scorer(playground), "犬が猫", "犬を猫")
     assert found == records.compare_texts(loaded.model, loaded.tokenizer, "犬が猫", "犬を猫")
@@ -185,25 +189,25 @@ def test_the_verdict_names_the_likelier_text_and_the_bits() -> None:
         return heat_of_steps(surface, places, [step(ord(c), p) for c, p in zip(surface, ps, strict=True)])
 
     found = records.pair_of(text("猫が", 0.5, 0.125), text("猫は", 0.5, 0.5))
-    said = render_heat.verdict(found, EN)
-    assert "The model finds text 2 likelier, by 2.00 bits (about 4 times the probability)." in said
-    table = render_heat.pair(found, EN)
-    assert "text 2 by 2.00" in table
-    assert "even" in table
+    said = views.pair(found, EN)
+    assert "Text 2 is more probable, by 2.00 bits (about 4 times as probable)." in said
+    table = views.pair(found, EN)
+    assert "text 2: 2.00" in table
+    assert "no difference" in table
     longer = records.pair_of(text("猫が", 0.5, 0.5), text("猫", 0.3))
-    assert "text 2 likelier" in render_heat.verdict(longer, EN)
-    assert "But by the character text 1 is cheaper" in render_heat.verdict(longer, EN)
-    assert "equally likely" in render_heat.verdict(records.pair_of(text("猫", 0.5), text("犬", 0.5)), EN)
+    assert "Text 2 is more probable" in views.pair(longer, EN)
+    assert "Per character, however, text 1 is more probable" in views.pair(longer, EN)
+    assert "equally probable" in views.pair(records.pair_of(text("猫", 0.5), text("犬", 0.5)), EN)
 
 
-def test_spellings_of_one_id_are_told_to_be_indistinguishable(playground: Playground) -> None:
+def test_spellings_of_one_id_are_reported_as_indistinguishable(playground: Playground) -> None:
     first, second = "慶応", "慶應"
     assert playground.tokenizer.encode(first) == playground.tokenizer.encode(second)
-    view = render_heat.pair(heat.compared(playground, scorer(playground), first, second), EN)
-    assert "the model cannot tell them apart" in view
-    assert "heat-stretches" not in view
-    same = render_heat.pair(heat.compared(playground, scorer(playground), first, first), JA)
-    assert "二つは同じ文です" in same
+    view = views.pair(heat.compared(playground, scorer(playground), first, second), EN)
+    assert "the model cannot distinguish their spellings" in view
+    assert "heat-map-stretches" not in view
+    same = views.pair(heat.compared(playground, scorer(playground), first, first), JA)
+    assert "2 つの文は同一です" in same
 
 
 # ---------------------------------------------------------------- the API
@@ -225,10 +229,10 @@ def plain(record: Any) -> Any:
 
 def test_heat_answers_with_the_record(client: Any, playground: Playground) -> None:
     loaded = playground.ready
-    answer = client.predict(text=TEXT, api_name="/heat")
+    answer = client.predict(text=TEXT, api_name="/heat_map")
     assert answer == near(plain(asdict(records.heat(loaded.model, loaded.tokenizer, TEXT))))
     ids = loaded.tokenizer.encode("東京都")
-    by_ids = client.predict(ids=ids, api_name="/heat")
+    by_ids = client.predict(ids=ids, api_name="/heat_map")
     assert by_ids == near(plain(asdict(records.heat_of_ids(loaded.model, loaded.tokenizer, ids))))
 
 
@@ -245,9 +249,9 @@ def test_compare_texts_answers_with_the_record(client: Any, playground: Playgrou
         ({"ids": [10**9]}, "not in this model's vocabulary"),
         ({"ids": ["x"]}, "must be one sequence of whole numbers"),
         ({"text": 3}, "expected a string"),
-        ({"text": "猫" * 300}, "up to 256"),
+        ({"text": "猫" * 300}, "up to 256 can be scored"),
     ],
 )
 def test_heat_refuses_what_it_cannot_answer(client: Any, given: dict[str, Any], message: str) -> None:
     with pytest.raises(Exception, match=message):
-        client.predict(**given, api_name="/heat")
+        client.predict(**given, api_name="/heat_map")

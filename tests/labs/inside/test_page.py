@@ -15,23 +15,23 @@ Visit = Callable[..., Any]
 def looked(page: Any, text: str = "東京都の大学です。") -> Any:
     """The tokens over which a head's weights are shown."""
     prompt(page).fill(text)
-    opened(page, "Inside")
+    opened(page, "Model internals")
     expect(page.locator("#inside-layer input[type=number]")).to_have_attribute("max", "1")  # those of the model
     page.locator("#inside-go").click()
     expect(page.locator("#inside-lens table")).to_be_visible()
     return page.locator("#inside-attention .w")
 
 
-def test_the_last_token_is_looked_from_and_each_view_has_its_three_lines(visit: Visit) -> None:
+def test_the_last_token_is_the_query_token_and_each_view_has_its_three_lines(visit: Visit) -> None:
     page = visit(lang="en")
     tokens = looked(page)
     expect(page.locator("#inside-lens tbody tr")).to_have_count(3)
-    expect(page.locator("#inside-attention .query")).to_have_attribute("data-at", str(tokens.count()))
-    expect(page.locator("#inside-lens .inside-lines li")).to_have_count(3)
-    expect(page.locator("#inside-attention .inside-lines li")).to_have_count(3)
+    expect(page.locator("#inside-attention .inside-query")).to_have_attribute("data-at", str(tokens.count()))
+    expect(page.locator("#inside-lens .inside-explained li")).to_have_count(3)
+    expect(page.locator("#inside-attention .inside-explained li")).to_have_count(3)
 
 
-def test_what_is_of_an_earlier_text_says_so(visit: Visit) -> None:
+def test_a_view_of_a_previous_text_says_so(visit: Visit) -> None:
     page = visit(lang="en")
     looked(page, "猫が")
     line = page.locator("#inside-line")
@@ -48,18 +48,18 @@ def test_what_is_of_an_earlier_text_says_so(visit: Visit) -> None:
     expect(line).not_to_contain_text("changed")
 
 
-def test_a_pressed_token_becomes_the_one_that_looks(visit: Visit) -> None:
+def test_a_pressed_token_becomes_the_query_token(visit: Visit) -> None:
     page = visit(lang="en")
     tokens = looked(page)
     tokens.nth(1).click()
-    expect(page.locator("#inside-attention .query")).to_have_attribute("data-at", "2")
+    expect(page.locator("#inside-attention .inside-query")).to_have_attribute("data-at", "2")
     expect(page.locator("#inside-at input")).to_have_value("2")
-    expect(page.locator("#inside-lens .lab-said")).to_contain_text("What follows token 2,")
-    page.locator("#inside-attention .query").focus()
+    expect(page.locator("#inside-lens .lab-said")).to_contain_text("After token 2,")
+    page.locator("#inside-attention .inside-query").focus()
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#inside-attention .lab-facts")).to_contain_text("token 1 · weight")
     page.keyboard.press("Enter")
-    expect(page.locator("#inside-attention .query")).to_have_attribute("data-at", "1")
+    expect(page.locator("#inside-attention .inside-query")).to_have_attribute("data-at", "1")
 
 
 def test_another_layer_and_head_are_chosen(visit: Visit) -> None:
@@ -73,7 +73,7 @@ def test_another_layer_and_head_are_chosen(visit: Visit) -> None:
     expect(page.locator("#inside-attention h3")).to_have_text("Attention: layer 1, head 3")
 
 
-def test_a_slider_that_is_let_go_of_shows_its_head_at_once(visit: Visit) -> None:
+def test_a_released_slider_shows_its_head_at_once(visit: Visit) -> None:
     page = visit(lang="en")
     looked(page)
     slider = page.locator("#inside-head input[type=range]")
@@ -86,7 +86,7 @@ def test_a_wrong_place_gets_a_sentence(visit: Visit) -> None:
     looked(page, "犬猫")
     page.locator("#inside-at input").fill("9")
     page.locator("#inside-go").click()
-    expect(page.locator("#inside-line .notice")).to_contain_text("must be a whole number from 1 to 2")
+    expect(page.locator("#inside-line .notice")).to_contain_text("must be an integer from 1 to 2")
 
 
 def test_hostile_text_on_a_narrow_dark_screen(visit: Visit) -> None:

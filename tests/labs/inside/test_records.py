@@ -9,7 +9,7 @@ import torch
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.cli.main import main
 from neoxjp.errors import NeoxjpError, PromptTooLong
-from neoxjp.labs.inside.records import LONGEST, attention, lens
+from neoxjp.labs.inside.records import MAX_TOKENS, attention, lens
 from tests.support.tiny_model import ours, pair
 
 IDS = torch.randint(0, 59, (11,), generator=torch.Generator().manual_seed(3)).tolist()
@@ -139,7 +139,7 @@ def test_no_ids_are_the_beginning_of_a_text():
 
 def test_too_many_tokens_are_refused_with_both_numbers_and_512_are_read():
     model = ours(max_position_embeddings=1024, num_hidden_layers=1)
-    assert len(attention(model, None, [1] * LONGEST, 0, 0).weights) == LONGEST
+    assert len(attention(model, None, [1] * MAX_TOKENS, 0, 0).weights) == MAX_TOKENS
     for look in (lambda ids: lens(model, None, ids), lambda ids: attention(model, None, ids, 0, 0)):
         with pytest.raises(PromptTooLong, match=r"513 tokens.*up to 512") as caught:
             look([1] * 513)

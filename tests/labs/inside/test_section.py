@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from neoxjp.errors import NeoxjpError
+from neoxjp.labs.common.measures import LN2
 from neoxjp.labs.inside import section as inside
 from neoxjp.labs.inside import view as render_inside
-from neoxjp.labs.inside.records import LONGEST, attention, lens
+from neoxjp.labs.inside.records import attention, lens
+from neoxjp.labs.inside.strings import words
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.writing import Text, Writing
 from tests.labs.heat_map.test_section import plain, written
 from tests.support.near import near
@@ -22,11 +23,7 @@ TEXT = "東京都の大学です。"
 
 
 def views(playground: Playground, prompt: str, at: Any = None, layer: Any = 0, head: Any = 0) -> tuple[str, str]:
-    return inside.views(playground, inside.looker(playground), Writing(), prompt, (at, layer, head), EN)
-
-
-def test_the_page_reads_as_many_tokens_as_the_records() -> None:
-    assert inside.LONGEST == LONGEST
+    return inside.views(playground, inside.readers(playground), Writing(), prompt, (at, layer, head), "en")
 
 
 def test_the_table_has_the_guesses_of_each_layer(playground: Playground) -> None:
@@ -35,26 +32,26 @@ def test_the_table_has_the_guesses_of_each_layer(playground: Playground) -> None
     found = lens(loaded.model, loaded.tokenizer, ids, 2)
     table = html.unescape(views(playground, TEXT, at=3)[1])
     rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table, re.S)
-    assert [row.split("<")[0] for row in rows] == ["embedding", "after 1", "after 2"]
+    assert [row.split("<")[0] for row in rows] == ["embedding", "after 1 of 2", "after 2 of 2"]
     for row, layer in zip(rows, found.layers, strict=True):
         shown = re.findall(r"<small>([^<]*) %</small>", row)
         assert [float(share) for share in shown] == pytest.approx([100 * guess.probability for guess in layer.top], rel=0.06)
         assert f"<td>{layer.answer_rank:,}</td>" in row
-        assert f"{layer.divergence / render_inside.LN2:.2f}" in row
-        assert f"<td>{layer.entropy / render_inside.LN2:.2f}</td>" in row
-    assert f"follows token 3, “{found.texts[2]}”" in table
-    assert f"In the text “{found.texts[3]}” follows" in table
+        assert f"{layer.divergence / LN2:.2f}" in row
+        assert f"<td>{layer.entropy / LN2:.2f}</td>" in row
+    assert f"After token 3, “{found.texts[2]}”" in table
+    assert f"The text continues with “{found.texts[3]}”" in table
 
 
-def test_the_last_token_is_the_one_that_is_looked_from_unless_another_is_chosen(playground: Playground) -> None:
+def test_the_last_token_is_the_query_token_unless_another_is_chosen(playground: Playground) -> None:
     n = len(playground.tokenizer.encode(TEXT))
     shown, table = views(playground, TEXT)
-    assert f"follows token {n}, " in table
-    assert "In the text" not in table
-    assert re.search(r'class="w l\d query"[^>]*data-at="(\d+)"', shown)[1] == str(n)  # type: ignore[index]
+    assert f"After token {n}, " in table
+    assert "The text continues" not in table
+    assert re.search(r'class="w l\d inside-query"[^>]*data-at="(\d+)"', shown)[1] == str(n)  # type: ignore[index]
     assert views(playground, TEXT, at=0) == (shown, table)
     shown, _ = views(playground, TEXT, at=2)
-    assert shown.count('class="w none"') == n - 2
+    assert shown.count('class="w none inside-later"') == n - 2
 
 
 def test_the_weights_are_those_of_the_record_and_the_ten_largest_are_listed(playground: Playground) -> None:
@@ -62,40 +59,40 @@ def test_the_weights_are_those_of_the_record_and_the_ten_largest_are_listed(play
     ids = loaded.tokenizer.encode(TEXT * 3)
     (weights,) = attention(loaded.model, loaded.tokenizer, ids, 1, 2, len(ids) - 1).weights
     shown, _ = views(playground, TEXT * 3, layer=1, head=2)
-    told = re.findall(r'aria-label="[^"]*weight ([\d.e-]+) %', shown)
-    assert [float(share) for share in told] == pytest.approx([100 * weight for weight in weights], rel=0.06)
+    spoken = re.findall(r'aria-label="[^"]*weight ([\d.e-]+) %', shown)
+    assert [float(share) for share in spoken] == pytest.approx([100 * weight for weight in weights], rel=0.06)
     levels = [int(level) for level in re.findall(r'role="option" class="w l(\d)', shown)]
     assert levels == [render_inside.level(weight) for weight in weights]
     largest = sorted(range(len(weights)), key=lambda place: -weights[place])[:10]
     assert [int(place) for place in re.findall(r'data-go="(\d+)"', shown)] == largest
 
 
-def test_each_view_says_in_three_lines_what_it_shows_and_what_not(playground: Playground) -> None:
+def test_each_view_explains_in_three_lines_what_it_shows_and_what_not(playground: Playground) -> None:
     for view in views(playground, TEXT):
-        lines = re.search(r'<ul class="inside-lines">(.*?)</ul>', view)
+        lines = re.search(r'<ul class="inside-explained">(.*?)</ul>', view, re.S)
         assert lines is not None
         assert lines[1].count("<li>") == 3
-        assert "It does not say" in lines[1]
+        assert "does not tell you" in lines[1]
 
 
-def test_a_written_text_is_looked_into_by_its_own_ids(playground: Playground) -> None:
+def test_a_written_text_is_read_by_its_own_ids(playground: Playground) -> None:
     writing = written(playground, "東", "京")
     assert writing.text is not None
-    shown, _ = inside.views(playground, inside.looker(playground), writing, "ignored", (None, 0, 0), EN)
+    shown, _ = inside.views(playground, inside.readers(playground), writing, "ignored", (None, 0, 0), "en")
     assert shown.count('role="option"') == len(writing.text.ids) == 2
 
 
-def test_of_a_long_text_the_first_part_is_read_and_the_page_says_so(playground: Playground) -> None:
+def test_a_long_text_is_truncated_and_the_page_says_so(playground: Playground) -> None:
     shown, table = views(playground, "猫" * 70)
-    assert "Of 70 tokens only the first 64 were read" in shown
-    assert "follows token 64, " in table
-    with pytest.raises(NeoxjpError, match="looked into for up to 64"):
+    assert "Only the first 64 of 70 tokens are used" in shown
+    assert "After token 64, " in table
+    with pytest.raises(NeoxjpError, match="up to 64 can be inspected"):
         views(playground, "猫" * 70, at=65)
 
 
 @pytest.mark.parametrize("at", [-1, 99, 1.5])
 def test_a_place_that_is_not_there_is_refused(playground: Playground, at: Any) -> None:
-    with pytest.raises(NeoxjpError, match="must be a whole number from 1 to 2") as refused:
+    with pytest.raises(NeoxjpError, match="must be an integer from 1 to 2") as refused:
         views(playground, "犬猫", at=at)
     assert "1 から 2 まで" in refused.value.ja
 
@@ -104,15 +101,15 @@ def test_a_layer_that_is_not_there_leaves_the_lens(playground: Playground) -> No
     shown, table = views(playground, TEXT, layer=7)
     assert 'role="alert"' in shown
     assert "layer=7" in shown
-    assert "inside-lens" in table
+    assert "inside-table" in table
 
 
 def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None:
-    with pytest.raises(NeoxjpError, match="Press Generate above"):
+    with pytest.raises(NeoxjpError, match="press Generate above"):
         views(playground, "")
     foreign = Writing(Text("猫", (1,), (), 0, 1, serial=99))
     with pytest.raises(NeoxjpError, match="Another model"):
-        inside.views(playground, inside.looker(playground), foreign, "", (None, 0, 0), EN)
+        inside.views(playground, inside.readers(playground), foreign, "", (None, 0, 0), "en")
 
 
 def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
@@ -133,7 +130,7 @@ def test_the_bars_of_the_layers_are_not_flattened_by_the_embedding(playground: P
     loaded = playground.ready
     found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
     bits = [100.0, 2.0, 0.0]
-    layers = [replace(layer, divergence=kl * render_inside.LN2) for layer, kl in zip(found.layers, bits, strict=True)]
+    layers = [replace(layer, divergence=kl * LN2) for layer, kl in zip(found.layers, bits, strict=True)]
     view = render_inside.lens(replace(found, layers=tuple(layers)), EN)
     assert [float(share) for share in re.findall(r"\* ([\d.]+)\)", view)] == [1.0, 1.0, 0.0]
     heights = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', view)]
@@ -141,16 +138,16 @@ def test_the_bars_of_the_layers_are_not_flattened_by_the_embedding(playground: P
     assert re.findall(r">([\d.]+(?: ≫)?)</text>", view.split('class="dots"')[1]) == ["100.0 ≫", "2.0", "0.0"]
     assert "100.00 ≫" in view
     assert "2.00 ≫" not in view
-    assert "beyond the scale" in view
+    assert "off the scale" in view
 
 
-def test_the_curve_of_the_distances_names_its_axes_and_tells_its_values(playground: Playground) -> None:
+def test_the_curve_names_its_axes_and_its_values(playground: Playground) -> None:
     loaded = playground.ready
     found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
     view = render_inside.lens(found, EN)
-    values = ", ".join(f"{layer.divergence / render_inside.LN2:.2f}" for layer in found.layers)
-    assert f'aria-label="distance from the answer (KL, bits), 3 points from the embedding to the last layer: {values}"' in view
-    for name in ("↑ KL from the answer, bits", "layers that have run →"):
+    values = ", ".join(f"{layer.divergence / LN2:.2f}" for layer in found.layers)
+    assert f'aria-label="KL divergence from the output (bits), 3 points from the embedding to the last layer: {values}"' in view
+    for name in ("↑ KL from the output, bits", "layers passed →"):
         assert f">{name}</text>" in view
     assert view.count("<circle") == 3
     many = replace(found, layers=found.layers * 6)

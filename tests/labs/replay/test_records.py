@@ -13,15 +13,15 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from neoxjp.engine.engine import Engine
+from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from neoxjp.labs.common.fingerprints import folder_fingerprint, model_fingerprint, vocabulary_fingerprint
 from neoxjp.labs.replay.as_code import WAYS, as_code
 from neoxjp.labs.replay.records import State, capture, from_json, replay, to_json, told
-from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-from neoxjp.sampling.sampler import SamplingParams
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.sampling import SamplingParams
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import LINES
 from tests.support.tiny_model import ours
 
@@ -255,13 +255,15 @@ def api_arguments(code: str, way: str) -> dict[str, object]:
 @pytest.mark.parametrize("way", WAYS[1:])
 @pytest.mark.parametrize("case", CASES)
 def test_the_api_is_called_with_its_own_parameters(way, case, model, tokenizer):
-    from neoxjp.ui import api
+    from neoxjp.page_parts.session import Playground
+    from neoxjp.ui.endpoints import endpoints
 
     params, prompt = CASES[case]
     state = written(model, tokenizer, params, prompt)
     code = as_code(state, tokenizer, way, "http://example.org/")
     arguments = api_arguments(code.code, way)
-    known = set(inspect.signature(api.generate(None, None)).parameters) - {"request", "cut", "top"}  # type: ignore[arg-type]
+    generate = next(each for each in endpoints(Playground()) if each.name == "generate").bind(Playground())
+    known = set(inspect.signature(generate).parameters) - {"request", "cut", "top"}
     assert known - {"stop", "ids"} <= set(arguments) <= known
     assert "http://example.org/gradio_api" in code.code or "Client('http://example.org'" in code.code
     # what the endpoint makes of them is what was run
@@ -284,7 +286,7 @@ def test_the_bundled_model_goes_by_its_name_wherever_it_lies(model, tokenizer):
         assert state.name == "bundled"
         code = as_code(state, tokenizer, "python").code
         assert str(bundled_path()) not in to_json(state) + code
-        assert "from neoxjp.weights.loader import bundled_path\n" in code
+        assert "from neoxjp.hub import bundled_path\n" in code
         names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
         assert {"bundled_path", "model", "tokenizer"} <= names
 

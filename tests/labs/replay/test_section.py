@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from neoxjp.engine.engine import Engine
+from neoxjp.engine import Engine
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common.fingerprints import Difference
 from neoxjp.labs.replay import records

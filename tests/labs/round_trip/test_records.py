@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.errors import ParameterError
 from neoxjp.labs.round_trip.records import NORMALIZATIONS, changed_characters, effect, grouped, roundtrip
-from neoxjp.tokenizer.normalize import put
+from neoxjp.tokenizer import put
 from tests.support.texts import ODD, texts
 
 

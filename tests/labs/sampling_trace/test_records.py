@@ -10,11 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.engine.engine import Engine
-from neoxjp.engine.logits_cache import Logits, next_logits
+from neoxjp.engine import Engine, Logits, next_logits
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.sampling_trace.records import StepLedger, ledger_at, step_ledger, uniform_number
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import EOS, Fake, V, ids, mixed
 from tests.support.tiny_model import ours
 

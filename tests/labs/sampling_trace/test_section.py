@@ -1,4 +1,4 @@
-"""The section "this token" without a browser: what it shows against the records of lab.ledger, and the endpoint /ledger."""
+"""The section "this token" without a browser: what it shows, against the records, and the endpoint /sampling_trace."""
 
 import html
 import re
@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 import torch
 
-from neoxjp.engine.logits_cache import Logits, logits_after, next_logits
+from neoxjp.engine import Logits, logits_after, next_logits
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.branches.recall import memo, recall
 from neoxjp.labs.sampling_trace import section as ledger
@@ -24,8 +24,7 @@ from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.texts import mark_of
 from neoxjp.page_parts.writing import Mode, Text, Writing, write
-from neoxjp.sampling.filters import Stage
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams, Stage
 from tests.support.tiny_model import ours
 
 EN, JA = words("en"), words("ja")
@@ -402,7 +401,7 @@ FILTERS = {"temperature": 1.3, "top_p": 0.9, "top_k": 40, "repetition_penalty": 
 def test_the_endpoint_draws_what_was_generated(client):
     end = list(client.submit(prompt="猫は", max_new_tokens=8, min_new_tokens=8, seed=4, **FILTERS, api_name="/generate"))[-1]
     for place in (0, 7):
-        more: dict[str, Any] = {"seed": 4, "min_new_tokens": 8, **FILTERS, "api_name": "/ledger"}
+        more: dict[str, Any] = {"seed": 4, "min_new_tokens": 8, **FILTERS, "api_name": "/sampling_trace"}
         record = client.predict(prompt="猫は", ids=end["ids"], place=place, **more)
         assert record["drawn"] == record["written"] == end["ids"][place]
         assert record["kept_logits"] is True
@@ -414,7 +413,7 @@ def test_the_endpoint_draws_what_was_generated(client):
 def test_the_endpoint_answers_with_the_record(client, playground):
     loaded = playground.ready
     prompt, new = (loaded.tokenizer.encode(part) for part in ("東京", "に住む"))
-    record = client.predict(prompt="東京", continuation="に住む", place=1, top_k=5, seed=2, show=3, api_name="/ledger")
+    record = client.predict(prompt="東京", continuation="に住む", place=1, top_k=5, seed=2, show=3, api_name="/sampling_trace")
     params = SamplingParams(do_sample=True, temperature=0.7, top_p=0.95, top_k=5, repetition_penalty=1.1)
     expected = asdict(ledger_at(loaded.model, loaded.tokenizer, prompt, new, 1, params, seed=2, show=3))
     assert record["kept_logits"] is False
@@ -427,7 +426,7 @@ def test_the_endpoint_answers_with_the_record(client, playground):
 
 
 def test_the_next_token_of_nothing_has_a_ledger_too(client):
-    record = client.predict(prompt="", seed=1, api_name="/ledger")
+    record = client.predict(prompt="", seed=1, api_name="/sampling_trace")
     assert record["written"] is None
     assert record["drawn"] is not None
 
@@ -448,4 +447,4 @@ def test_the_next_token_of_nothing_has_a_ledger_too(client):
 )
 def test_the_endpoint_refuses_what_it_cannot_answer(client, given, message):
     with pytest.raises(Exception, match=message):
-        client.predict(**({"prompt": "猫"} | given), api_name="/ledger")
+        client.predict(**({"prompt": "猫"} | given), api_name="/sampling_trace")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from neoxjp.cli.main import main
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
-from neoxjp.labs.common.glyphs import SCRIPTS
+from neoxjp.labs.common.glyphs import SCRIPTS, boxes
 from neoxjp.labs.share_link import copies
 from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.texts import ODD, texts
 
 NASTY = "<script>alert(1)</script> ${alert(1)} {{value}} &amp; \" ' <img src=x onerror=alert(1)> `*_[x](y)|"
@@ -123,7 +123,7 @@ def spans(markdown: str) -> list[str]:
 def test_markdown_reads_each_box_as_it_stands(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> None:
     tokens = tokenizer.analyze(text)
     lines = copies.as_markdown(tokens, text, caption="").split("\n\n")[0]
-    assert spans(lines) == [box.text for box in copies.boxes(tokens, text)]
+    assert spans(lines) == [box.shown for box in boxes(tokens, text)]
 
 
 def test_a_box_of_backticks_gets_a_longer_fence() -> None:
@@ -136,7 +136,7 @@ def test_markdown_explains_the_marks_that_are_there(tokenizer: GPTNeoXJapaneseTo
         return copies.as_markdown(tokenizer.analyze(text), text)
 
     assert copied("犬").endswith("\n\n1 token")
-    assert copied("慶應").endswith("\n\n1 token · ≈ folded into another spelling")
+    assert copied("慶應").endswith("\n\n1 token · ≈ decoded as another spelling")
     assert copied("𩸽").endswith("\n\n4 tokens · small number = tokens of a character split into bytes")
 
 
@@ -180,7 +180,7 @@ def test_every_legend_can_be_said_in_both_languages() -> None:
     [
         (("--format", "text"), "≈慶應│と\n"),
         (("--format", "text", "--ids"), "≈慶應 ["),
-        (("--format", "markdown"), "≈`慶應` `と`\n\n2 tokens · ≈ folded"),
+        (("--format", "markdown"), "≈`慶應` `と`\n\n2 tokens · ≈ decoded as"),
         (("--format", "html"), '<div style="'),
         (("--format", "text", "--json"), '{"text": "慶應と", "copy": "≈慶應│と"}\n'),
     ],

@@ -23,7 +23,7 @@ from neoxjp.labs.share_link.strings import words
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.link_address import DamagedLink, View
 from neoxjp.page_parts.session import Choice, Limits, Loaded, Playground
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.texts import ODD, texts
 
 EN, JA = words("en"), words("ja")

@@ -8,13 +8,13 @@ import threading
 import pytest
 import torch
 
-from neoxjp.engine.engine import Engine
+from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.measures import measure
 from neoxjp.labs.side_by_side.records import Column, compared, shares_vocabulary, side_by_side
 from neoxjp.labs.side_by_side.sweep import Meanwhile, Progress, row, sweep, to_csv, watched_sweep
-from neoxjp.sampling.sampler import SamplingParams
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.sampling import SamplingParams
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.fake_model import Fake
 from tests.support.tiny_model import ours
 

@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from neoxjp.engine.engine import Engine
-from neoxjp.engine.records import Step
+from neoxjp.engine import Engine, Step
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.common.glyphs import glyphs
 from neoxjp.labs.common.measures import measure
@@ -29,10 +28,10 @@ from neoxjp.labs.side_by_side.run import LOADED, SECOND, Run, Setting, chosen_of
 from neoxjp.labs.side_by_side.strings import words
 from neoxjp.labs.side_by_side.sweep import sweep as records
 from neoxjp.labs.side_by_side.sweep import to_csv
-from neoxjp.model.memory import NoRoom
+from neoxjp.model import NoRoom
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
-from neoxjp.sampling.sampler import SamplingParams
+from neoxjp.sampling import SamplingParams
 
 EN, JA = words("en"), words("ja")
 SET = Settings(temperature=0.9, length=12, seed="5")

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from neoxjp.cli.main import main
 from neoxjp.compare import Characters, Utf8Bytes
 from neoxjp.errors import PeerUnavailable
-from neoxjp.japanese.readings import ALL_KEYS, Spelling, spell, spellings
+from neoxjp.japanese import ALL_KEYS, Spelling, spellings
+from neoxjp.japanese.readings import spell
 from neoxjp.labs.spellings.records import Column, doubts, matrix, open_columns, records, shared_starts
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 OPEN = [Column("characters", "characters", Characters()), Column("bytes", "bytes", Utf8Bytes())]
 CLOSED = Column("gemma", "Gemma", problem=PeerUnavailable("closed: ask its owner"))

@@ -15,7 +15,7 @@ from neoxjp.labs.spellings import drawing as matrix_view
 from neoxjp.labs.spellings.drawing import Asked, Drawn
 from neoxjp.page_parts.session import Choice, Limits, Loaded, NotReady, Playground
 from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = words("en"), words("ja")
 HOSTILE = "<script>x</script>${y}\u202e\u200bか\u3099👨\u200d👩\ud800"

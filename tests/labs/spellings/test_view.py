@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neoxjp.compare import Characters, Utf8Bytes
 from neoxjp.errors import PeerUnavailable
-from neoxjp.japanese.readings import ALL_KEYS, Spelling, readings, spellings
+from neoxjp.japanese import ALL_KEYS, Spelling, read_words, spellings
 from neoxjp.labs.spellings import chart as render_chart
 from neoxjp.labs.spellings import view as render_matrix
 from neoxjp.labs.spellings.records import Column, Matrix, matrix
@@ -48,7 +48,7 @@ def test_a_reason_stands_once_and_every_cell_says_that_it_is_closed() -> None:
 
 @given(st.text(max_size=40) | st.text("<&\"'>犬か\u3099\u200d\u202e\ufeff\ud800\n 👨$\\{}", max_size=40))
 def test_any_text_gives_nested_html_without_foreign_tags(text: str) -> None:
-    html = drawn(found(text, text + "x", title=NASTY)) + render_matrix.ruby_text(readings(text), [text], EN)
+    html = drawn(found(text, text + "x", title=NASTY)) + render_matrix.ruby_text(read_words(text), [text], EN)
     html.encode("utf-8")
     assert set(Page(html).tags) <= TAGS
 
@@ -74,7 +74,7 @@ def test_a_long_text_says_what_is_not_drawn() -> None:
     assert "The cuts of the first 10 characters; the other 20 are only counted." in render_matrix.aligned(
         found("猫" * 30), 0, EN, limit=10
     )
-    assert "Readings are shown for the first 10 characters." in render_matrix.ruby_text(readings("猫と" * 10), [], EN, limit=10)
+    assert "Readings are shown for the first 10 characters." in render_matrix.ruby_text(read_words("猫と" * 10), [], EN, limit=10)
 
 
 def test_every_character_of_every_spelling_has_its_column() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from neoxjp.cli.main import main
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import LINES
 
 Run = Any

@@ -28,7 +28,7 @@ from neoxjp.labs.vocabulary_browser.records import Entry, Spelling
 from neoxjp.labs.vocabulary_browser.statistics import Group, Usage
 from neoxjp.labs.vocabulary_browser.strings import STRINGS, words
 from neoxjp.page_parts.session import Choice, Limits, Loaded, NotReady, Playground
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import LINES
 
 EN, JA = words("en"), words("ja")

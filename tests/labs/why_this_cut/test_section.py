@@ -9,10 +9,11 @@ import pytest
 from neoxjp.cli.main import main
 from neoxjp.labs.why_this_cut import section as why
 from neoxjp.labs.why_this_cut import view as render_why
+from neoxjp.labs.why_this_cut.endpoints import EXPLAINED
 from neoxjp.labs.why_this_cut.records import Cuts
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground
 from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = words("en"), words("ja")
 
@@ -174,7 +175,7 @@ def test_explain_without_a_place_tells_all_cuts(client: Any, playground: Playgro
         ({"text": "犬", "at": 0, "replacement": 3}, "replacement=3: expected a string"),
         ({"text": "犬", "replacement": "猫"}, "needs a place"),
         ({"text": "犬", "at": 0, "which": "last"}, "choose one of 'next', 'second', 'third'"),
-        ({"text": "犬" * (why.EXPLAINED + 1)}, "5,001"),
+        ({"text": "犬" * (EXPLAINED + 1)}, "5,001"),
     ],
 )
 def test_explain_refuses_what_it_cannot_answer(client: Any, given: dict[str, Any], message: str) -> None:

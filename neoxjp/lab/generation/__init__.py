@@ -1,1 +1,0 @@
-"""The generation lab's questions, answered as records; their commands."""

@@ -1,1 +1,0 @@
-"""The tokenizer lab's questions, answered as records; their commands."""

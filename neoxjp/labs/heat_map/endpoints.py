@@ -1,0 +1,50 @@
+"""The endpoints /heat_map and /compare_texts: the records behind the page."""
+
+from dataclasses import asdict
+from typing import Any
+
+from neoxjp.errors import ParameterError
+from neoxjp.labs.heat_map.section import compared, heat_of_text, heat_of_written
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.stream import scorer
+
+
+def endpoints(playground: Playground) -> list[Endpoint]:
+    """The section's actions as API: /heat_map and /compare_texts."""
+    scored = scorer(playground)
+
+    @endpoint("heat_map", needs="model")
+    def heat_map(text: str = "", ids: list[int] | None = None) -> dict[str, Any]:
+        """Say how surprised the model is by a text, piece by piece and in sum.
+
+        Args:
+            text: The text; the model reads it behind its beginning-of-text token.
+            ids: Or the ids of a text as they are, with nothing before them: the first piece is then not scored.
+
+        Returns:
+            text, pieces (start, end, surface, ids, logprob and entropy in nats, bits, rank), tokens, characters, bits,
+            bits_per_character, perplexity_per_token, perplexity_per_character, surprising (places of the pieces with most bits).
+        """
+        if ids is not None:
+            if text:
+                raise ParameterError("text and ids were both given: give one of the two")
+            return asdict(heat_of_written(playground, scored, ids))
+        return asdict(heat_of_text(playground, scored, text))
+
+    @endpoint("compare_texts", needs="model")
+    def compare_texts(first: str, second: str) -> dict[str, Any]:
+        """Say which of two texts the model finds likelier, by how many bits, and where: a minimal pair.
+
+        Args:
+            first: A text.
+            second: Another.
+
+        Returns:
+            first and second (records as /heat_map gives), same_ids, likelier ("first", "second" or null), difference (bits of the
+            first less those of the second), likelier_per_character, stretches (kind, first, second, first_text, second_text,
+            first_bits, second_bits, difference).
+        """
+        return asdict(compared(playground, scored, first, second))
+
+    return [heat_map, compare_texts]

@@ -1,0 +1,36 @@
+"""The endpoint /round_trip: a text encoded and decoded again, with every difference."""
+
+from dataclasses import asdict
+from typing import Any
+
+from neoxjp.labs.round_trip import records as lab
+from neoxjp.labs.round_trip.section import _tokenizer
+from neoxjp.page_parts.answers import check_length
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.session import Playground
+
+SENT = 20_000  # characters of a text of which all differences are given at once
+
+
+def endpoints(playground: Playground) -> list[Endpoint]:
+    """The section's action as API: /round_trip."""
+
+    @endpoint("round_trip", at_once=None, queue=False, needs="vocabulary")
+    def round_trip(text: str, compat: bool = False, normalize: str = "none") -> dict[str, Any]:
+        """Encode a text, decode it again, and tell every difference with its reason.
+
+        Args:
+            text: The text.
+            compat: True: as the transformers library does it, with the losses that only it has.
+            normalize: What is done to the text first: "none", "nfc", "nfkc", or "clean" (do_clean_text: URLs, dates, prices
+                become tags).
+
+        Returns:
+            "effect": what normalising did: text, replacements (start, end, was, became), characters, tokens_before, tokens_after,
+            changed_before, changed_after. "roundtrip" of the normalised text: text, decoded, tokens, characters, changed,
+            differences (start, end, was, became, reason, ids, changed) and totals by reason.
+        """
+        check_length(playground, text, min(SENT, playground.limits.characters))
+        return asdict(lab.normalised(_tokenizer(playground, compat), text, normalize))  # type: ignore[arg-type]
+
+    return [round_trip]

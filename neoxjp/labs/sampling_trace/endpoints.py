@@ -1,0 +1,64 @@
+"""The endpoint /sampling_trace: what sampling does at one place of a continuation."""
+
+from dataclasses import asdict
+from typing import Any
+
+from neoxjp.engine import bos_of, checked_ids
+from neoxjp.errors import ParameterError
+from neoxjp.labs.sampling_trace.records import SHOWN, ledger_at
+from neoxjp.labs.sampling_trace.steps import keep, reading
+from neoxjp.page_parts.answers import check_length
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.settings import checked, params_of
+
+
+def endpoints(playground: Playground) -> list[Endpoint]:
+    """The section's action as API: /sampling_trace."""
+    reader = reading(playground)
+
+    @endpoint("sampling_trace", needs="model")
+    def sampling_trace(
+        prompt: str,
+        ids: list[int] | None = None,
+        continuation: str | None = None,
+        place: int = 0,
+        show: int = SHOWN,
+        **sampling: Any,
+    ) -> dict[str, Any]:
+        """Say what sampling does at one place of a continuation: its candidates, and what each filter removes.
+
+        Args:
+            prompt: The text that the continuation goes on from.
+            ids: The continuation as token ids, as /generate gives them.
+            continuation: The continuation as text, instead of `ids`; it is cut into tokens by itself.
+            place: Which token of the continuation, counted from 0; the number of its tokens: the one that would come next.
+            **sampling: The settings of the generation; without a seed, what would be drawn is not said.
+            show: So many candidates by the model's own probability, and as many by the final one, at most 200.
+
+        Returns:
+            A record: place (counted from the beginning of the prompt), stages (name, kept: tokens left, cut: probability mass of
+            the model removed), candidates (id, text, logit, probabilities after each stage, removed_by, interval of the
+            cumulative sum), others (count, kept, probabilities: of all without a row), written, uniform (the random number),
+            drawn, entropy_before and entropy_after (bits), mass_cut, kept_logits (whether they are the generation's own).
+        """
+        loaded = playground.ready
+        check_length(playground, prompt)
+        if ids is not None and continuation is not None:
+            raise ParameterError("give the continuation as ids or as text, not both")
+        if continuation is not None:
+            check_length(playground, continuation)
+            ids = loaded.tokenizer.encode(continuation)
+        for name, value in (("place", place), ("show", show)):
+            if type(value) is not int:
+                raise ParameterError(f"{name}={value!r:.40}: expected a whole number")
+        params = params_of(checked(sampling), None)
+        assert loaded.model is not None
+        before = tuple(loaded.tokenizer.encode(prompt)) or bos_of(loaded.model.config)
+        new = checked_ids(ids or (), loaded.model.config.vocab_size, "ids")
+        keep(loaded, reader, before + new[:place], 1)
+        return asdict(
+            ledger_at(loaded.model, loaded.tokenizer, before, new, place, params, seed=params.seed, kept=loaded.logits, show=show)
+        )
+
+    return [sampling_trace]

@@ -1,0 +1,36 @@
+"""The endpoint /copy: the tokens of a text as something to paste elsewhere."""
+
+from neoxjp.labs.share_link import copies
+from neoxjp.labs.share_link.section import _caption
+from neoxjp.labs.share_link.strings import words
+from neoxjp.page_parts.answers import check_length
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.session import Playground
+
+
+def endpoints(playground: Playground) -> list[Endpoint]:
+    """The menu's action as API: /copy."""
+
+    @endpoint("copy", at_once=None, queue=False, needs="vocabulary")
+    def copy(text: str, format: str = "html", ids: bool = False, separator: str = "│", compat: bool = False) -> str:
+        """Draw the tokens of a text as something to paste elsewhere.
+
+        Args:
+            text: The text to cut.
+            format: "html" (with its own styles), "markdown" (pieces in backticks) or "text" (pieces with separators).
+            ids: True: the ids stand beside each piece.
+            separator: What stands between the pieces of "text".
+            compat: True: the tokens that the transformers library gives, its faults included.
+
+        Returns:
+            The copy. Of a long text it is the first part, and says how many tokens that is; "text" then ends in "…".
+        """
+        check_length(playground, text)
+        tokenizer = playground.compat() if compat else playground.tokenizer
+        tokens = tokenizer.analyze(text)
+        drawn = copies.first(tokens, playground.limits.drawn_pieces)
+        caption = None if len(drawn) == len(tokens) else _caption(len(drawn), len(tokens), words("en"))
+        copied = copies.copy(drawn, text, format, ids=ids, separator=separator, caption=caption)  # type: ignore[arg-type]
+        return copied + " …" if format == "text" and len(drawn) < len(tokens) else copied
+
+    return [copy]

@@ -1,0 +1,53 @@
+"""The endpoint /explain: why a text is cut where it is."""
+
+from dataclasses import asdict
+from typing import Any
+
+from neoxjp.errors import ParameterError
+from neoxjp.labs.why_this_cut.nearest import explanation
+from neoxjp.page_parts.answers import check_length
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.session import Playground
+
+EXPLAINED = 5_000  # characters of a text of which all cuts are explained at once
+
+
+def endpoints(playground: Playground) -> list[Endpoint]:
+    """The section's action as API: /explain."""
+
+    @endpoint("explain", at_once=None, queue=False, needs="vocabulary")
+    def explain(
+        text: str,
+        at: int | None = None,
+        replacement: str | None = None,
+        which: str = "next",
+        word: str | None = None,
+        compat: bool = False,
+    ) -> dict[str, Any]:
+        """Say why a text is cut where it is.
+
+        Args:
+            text: The text.
+            at: Tell of the token that holds this character (counted from 0), with its word and what `replacement` changes; left
+                out, of all tokens.
+            replacement: What if this stood in the place that `which` names.
+            which: "next" (the character after the token), "second" or "third" (of the window from the token's start on).
+            word: The word of the text whose nearest entries are wanted; left out, the dictionary's.
+            compat: True: as the transformers library cuts, its faults included.
+
+        Returns:
+            "cuts": a record each with index, start, end, surface, window, winner, rule, ids and rungs (the candidates, longest
+            first: piece, id or null, start, end, won, behind, partial). "what_if": start, end and was of what is replaced,
+            replacement, same, place, first, last, before, after. "word": surface, start, end, reading, pieces, whole, fits and
+            entries (piece, id, how, shared, whole, reason, by, by_id).
+        """
+        check_length(playground, text, None if at is not None else min(EXPLAINED, playground.limits.characters))
+        for name, value in (("replacement", replacement), ("word", word)):
+            if not isinstance(value, str | None):
+                raise ParameterError(f"{name}={value!r:.40}: expected a string")
+        if at is not None and type(at) is not int:
+            raise ParameterError(f"at={at!r:.40}: expected a whole number")
+        tokenizer = playground.compat() if compat else playground.tokenizer
+        return asdict(explanation(tokenizer, text, at, replacement, which, word))  # type: ignore[arg-type]
+
+    return [explain]

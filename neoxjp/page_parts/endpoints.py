@@ -1,0 +1,133 @@
+"""Endpoints: functions that other programs call by name, with plain values in and out.
+
+A feature declares its endpoints in `endpoints.py`; the page registers those of all features in one place:
+
+>>> def endpoints(playground: Playground) -> list[Endpoint]:
+...     @endpoint("heat_map", needs="model")
+...     def heat_map(text: str) -> dict[str, Any]:
+...         "Docstring and parameter names are what callers see, under `/?view=api` and in `/gradio_api/openapi.json`."
+...
+...     return [heat_map]
+>>> register(playground, endpoints(playground))
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, get_type_hints
+
+import gradio as gr
+
+from neoxjp.errors import NeoxjpError
+from neoxjp.page_parts.answers import message_of, plain
+from neoxjp.page_parts.session import Need, Playground
+from neoxjp.sampling.options import OPTIONS, Option, expand
+
+WAIT_SECONDS = 120
+"""How long a call waits for a model, or a vocabulary, that is being loaded."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint as a feature declares it."""
+
+    name: str  # without the slash
+    function: Callable[..., Any]  # a function, or a generator function that streams its records; `**sampling` takes all options
+    at_once: int | None  # how many calls run at the same time; the others wait in Gradio's queue. None: any number
+    queue: bool  # False: a quick one, answered outside the queue; it cannot stream
+    needs: Need | None  # what has to be loaded; a call waits `WAIT_SECONDS` for one that is being loaded
+
+    def bind(self, playground: Playground, options: Iterable[Option] = OPTIONS) -> Callable[..., Any]:
+        """The function as Gradio calls it.
+
+        It has one parameter for each sampling option instead of `**sampling`. It waits for what it needs. An expected error
+        becomes Gradio's, in the caller's language and without a traceback in the log. What it returns can be written as JSON.
+        """
+        function = expand(self.function, options)
+        signature = inspect.signature(function)
+        hints = get_type_hints(function)
+        last = inspect.Parameter(
+            "request", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request | None
+        )  # by the annotation, Gradio passes it and does not show it to callers
+        full = signature.replace(
+            parameters=[*(p.replace(annotation=hints[p.name]) for p in signature.parameters.values()), last],
+            return_annotation=hints["return"],
+        )
+
+        def prepared(given: tuple[Any, ...], names: dict[str, Any]) -> tuple[dict[str, Any], gr.Request | None]:
+            arguments = dict(full.bind(*given, **names).arguments)
+            return arguments, arguments.pop("request", None)
+
+        if inspect.isgeneratorfunction(self.function):
+
+            @wraps(function)
+            def bound(*given: Any, **names: Any) -> Iterator[Any]:
+                arguments, request = prepared(given, names)
+                try:
+                    playground.wait_for(self.needs, WAIT_SECONDS)
+                    for value in function(**arguments):
+                        yield plain(value)
+                except NeoxjpError as error:
+                    raise gr.Error(message_of(error, request), print_exception=False) from error
+
+        else:
+
+            @wraps(function)
+            def bound(*given: Any, **names: Any) -> Any:
+                arguments, request = prepared(given, names)
+                try:
+                    playground.wait_for(self.needs, WAIT_SECONDS)
+                    return plain(function(**arguments))
+                except NeoxjpError as error:
+                    raise gr.Error(message_of(error, request), print_exception=False) from error
+
+        bound.__signature__ = full  # type: ignore[attr-defined]
+        bound.endpoint = self  # type: ignore[attr-defined]
+        bound.__annotations__ = {p.name: p.annotation for p in full.parameters.values()} | {"return": full.return_annotation}
+        bound.__doc__ = _with_waiting(inspect.getdoc(function) or "", self.needs)
+        return bound
+
+
+def endpoint(
+    name: str, *, at_once: int | None = 1, queue: bool = True, needs: Need | None = None
+) -> Callable[[Callable[..., Any]], Endpoint]:
+    """Declare a function as an endpoint: a decorator, for the arguments see `Endpoint`.
+
+    A call that needs a model or a vocabulary which is being loaded waits for it, at most `WAIT_SECONDS` (120 s). Where nothing is
+    loaded and nothing is being loaded, it fails at once.
+    """
+
+    def declare(function: Callable[..., Any]) -> Endpoint:
+        return Endpoint(name, function, at_once, queue, needs)
+
+    return declare
+
+
+def register(playground: Playground, endpoints: Iterable[Endpoint], options: Iterable[Option] = OPTIONS) -> None:
+    """Add endpoints to the page that is being built."""
+    rows = tuple(options)
+    for each in endpoints:
+        gr.api(each.bind(playground, rows), api_name=each.name, queue=each.queue, concurrency_limit=each.at_once)
+
+
+class EndpointBlocks(gr.Blocks):
+    """`gr.Blocks` in which a call by position may leave out the last parameters that have defaults, as a call by name may."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        """Gradio (6) calls this with the values of a call before it reads them; the missing ones are appended here."""
+        if isinstance(declared := getattr(block_fn.fn, "endpoint", None), Endpoint):
+            parameters = list(inspect.signature(block_fn.fn).parameters.values())
+            for parameter in parameters[len(inputs) : len(block_fn.inputs)]:
+                if parameter.default is inspect.Parameter.empty:
+                    raise gr.Error(f"/{declared.name} needs a value for {parameter.name!r}", print_exception=False)
+                inputs.append(parameter.default)
+        super().validate_inputs(block_fn, inputs)
+
+
+def _with_waiting(doc: str, needs: Need | None) -> str:
+    """The docstring with a sentence about waiting before its first section."""
+    if needs is None:
+        return doc
+    head, section, rest = doc.partition("\n\nArgs:")
+    return f"{head} Waits up to {WAIT_SECONDS} s for a {needs} that is being loaded.{section}{rest}"

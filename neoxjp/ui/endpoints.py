@@ -1,0 +1,176 @@
+"""The endpoints of the page itself: /generate, /score, /model_info, /tokenize and /detokenize; those of the features are theirs.
+
+They are the same functions as behind the page, with plain values in and out. Parameter names and docstrings are public: Gradio
+shows them under `/?view=api` and in `/gradio_api/openapi.json`.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from neoxjp import compare
+from neoxjp.engine import Step, checked_ids
+from neoxjp.errors import PromptTooLong
+from neoxjp.page_parts.answers import check_length, whole_numbers
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.settings import checked, params_of
+from neoxjp.page_parts.stream import scorer, stream
+from neoxjp.page_parts.writing import LN2, room, summary
+from neoxjp.ui.model import info
+from neoxjp.ui.tokenize import checked_ids as ids_of_vocabulary
+
+SCORED_CONTEXTS = 4  # a text to score may be so many contexts long
+MOST_ALTERNATIVES = 50
+
+
+def endpoints(playground: Playground) -> list[Endpoint]:
+    """/generate, /score, /model_info, /tokenize and /detokenize."""
+    paints, scored = stream(playground), scorer(playground)
+
+    @endpoint("generate", at_once=None, needs="model")
+    def generate(
+        prompt: str, cut: bool = False, top: int = 0, ids: list[int] | None = None, **sampling: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Go on from a text. Streams a record about fifteen times a second; the last one is complete and has the token records.
+
+        Args:
+            prompt: what to go on from; empty: the model begins by itself.
+            **sampling: the sampling options.
+            cut: a prompt that is too long loses its beginning instead of being refused.
+            top: so many alternatives with each token record, at most 50.
+            ids: token ids behind the prompt to go on from as they are: a text goes on by ids, which no other cut can change.
+
+        Returns:
+            A record: text (all of it), continuation, ids (of the new tokens), finish (null until the end), seed, cut (tokens of
+            the prompt that the model did not see), waiting (place in the line), stats; the last also has tokens.
+        """
+        loaded = playground.ready
+        check_length(playground, prompt)
+        whole_numbers(top=top)
+        values = checked(sampling)
+        behind = checked_ids(ids or (), loaded.tokenizer.vocab_size, "ids")
+        before = (*loaded.tokenizer.encode(prompt), *behind)
+        given = prompt + loaded.tokenizer.decode(behind, skip_special_tokens=True)
+        most, _ = room(playground, loaded, len(before), values["max_new_tokens"], cut)
+        params = params_of(values, most)
+        steps: list[Step] = []
+        for paint in paints(before, params, cut, min(max(top, 0), MOST_ALTERNATIVES), 0):
+            steps += paint.steps
+            continuation = "".join(step.text for step in steps)
+            answer: dict[str, Any] = {
+                "text": given + continuation,
+                "continuation": continuation,
+                "ids": [step.id for step in steps],
+                "finish": paint.finish,
+                "seed": paint.seed,
+                "cut": paint.cut,
+                "waiting": paint.place,
+                "stats": summary(steps, paint.stats),
+            }
+            if paint.over:
+                answer["tokens"] = [token_record(step) for step in steps]
+            yield answer
+
+    @endpoint("score", needs="model")
+    def score(text: str, top: int = 0) -> dict[str, Any]:
+        """How likely the model finds a text: a record for each of its tokens, and the sums.
+
+        Args:
+            text: the text; the model sees the beginning-of-text token before it.
+            top: so many alternatives with each token record, at most 50.
+
+        Returns:
+            tokens (id, text, logprob in nats, probability, bits, rank, entropy in bits, top), bits, bits_per_character,
+            mean_surprise_bits, perplexity_per_token, characters.
+        """
+        loaded = playground.ready
+        check_length(playground, text)
+        whole_numbers(top=top)
+        assert loaded.model is not None
+        ids = loaded.tokenizer.encode(text)
+        most = SCORED_CONTEXTS * loaded.model.config.max_position_embeddings
+        if len(ids) > most:
+            raise PromptTooLong(
+                f"the text has {len(ids)} tokens; up to {most} can be scored at once: send it in parts",
+                ja=f"{len(ids)} トークンあります。一度に調べられるのは {most} トークンまでです。分けて送ってください。",
+            )
+        steps = scored(ids, min(max(top, 0), MOST_ALTERNATIVES), True)
+        bits = 0.0 - math.fsum(step.logprob for step in steps if step.logprob is not None) / LN2
+        return {
+            "text": text,
+            "characters": len(text),
+            "bits": bits,
+            "bits_per_character": bits / len(text) if text else None,
+            "mean_surprise_bits": bits / len(steps) if steps else None,
+            "perplexity_per_token": 2 ** (bits / len(steps)) if steps else None,
+            "tokens": [token_record(step) for step in steps],
+        }
+
+    @endpoint("model_info", queue=False)
+    def model_info() -> dict[str, Any]:
+        """What is loaded: name, revision, config, dtype, device map, parameters, memory, attention kernel.
+
+        Returns:
+            A record, with how loading stands; its model part is null while no model is there.
+        """
+        return info(playground)
+
+    @endpoint("tokenize", at_once=None, queue=False, needs="vocabulary")
+    def tokenize(text: str, compat: bool = False) -> dict[str, Any]:
+        """Cut a Japanese text into tokens.
+
+        Args:
+            text: The text to cut. Any text can be cut.
+            compat: True: the ids that the transformers library gives, its faults included.
+
+        Returns:
+            "ids": the token ids. "tokens": one record a token with id, piece (the vocabulary's spelling), text (what
+            decoding writes), surface (your characters), start and end (their place), bytes, kind, script, folded, lossy.
+            "counts": tokens, characters, utf8_bytes, characters_per_token, by_script.
+        """
+        check_length(playground, text)
+        tokenizer = playground.compat() if compat else playground.tokenizer
+        tokens = tokenizer.analyze(text)
+        counted = asdict(compare.counts(text, tokens))
+        return {"ids": [token.id for token in tokens], "tokens": compare.token_records(tokens, text), "counts": counted}
+
+    @endpoint("detokenize", at_once=None, queue=False, needs="vocabulary")
+    def detokenize(ids: list[int], skip_special_tokens: bool = False) -> str:
+        """Turn token ids back into text.
+
+        Args:
+            ids: Ids of the loaded vocabulary.
+            skip_special_tokens: True: leave out <|startoftext|>, <|endoftext|> and their like.
+
+        Returns:
+            The text.
+        """
+        return playground.tokenizer.decode(ids_of_vocabulary(playground, ids), skip_special_tokens=skip_special_tokens)
+
+    return [generate, score, model_info, tokenize, detokenize]
+
+
+def token_record(step: Step) -> dict[str, Any]:
+    """One token for the API. Probabilities are the model's own; `filtered` is after all filters."""
+    return {
+        "id": step.id,
+        "text": step.text,
+        "logprob": step.logprob,
+        "probability": None if step.logprob is None else math.exp(step.logprob),
+        "bits": None if step.logprob is None else -step.logprob / LN2,
+        "rank": step.rank,
+        "entropy_bits": None if step.entropy is None else step.entropy / LN2,
+        "top": [
+            {
+                "id": choice.id,
+                "text": choice.text,
+                "logprob": choice.logprob,
+                "probability": math.exp(choice.logprob),
+                "filtered": choice.probability,
+                "kept": choice.kept,
+            }
+            for choice in step.top
+        ],
+    }
