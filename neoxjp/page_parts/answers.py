@@ -1,14 +1,16 @@
 """What goes back to a visitor or an API caller: expected errors as one sentence in the right language, values JSON can hold."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import COMMON, Strings, language
+from neoxjp.page_parts.strings import COMMON, Strings, Words, language
+
+T = TypeVar("T")
 
 
 def message_of(error: NeoxjpError, request: gr.Request | None) -> str:
@@ -28,6 +30,14 @@ def guarded(
         return show(*given, strings.words(language(request)))
     except NeoxjpError as error:
         return (render.notice(message_of(error, request), "error"), *empty)
+
+
+def answered(show: Callable[[Words], T], failed: Callable[[str], T], request: gr.Request, strings: Strings = COMMON) -> T:
+    """What `show(t)` returns, or for an expected error `failed(notice)` with its message as HTML."""
+    try:
+        return show(strings.words(language(request)))
+    except NeoxjpError as error:
+        return failed(render.notice(message_of(error, request), "error"))
 
 
 def plain(value: Any) -> Any:

@@ -52,6 +52,7 @@ def environment() -> Environment:
         "json": data,  # for a data- attribute: `data-words="{{ words|json }}"`
         "commas": lambda number: f"{number:,}",
         "percent": percent,
+        "fixed_percent": fixed_percent,
     }
     return made
 
@@ -74,6 +75,12 @@ def data(value: object) -> str:
 
 def _visible(text: str, breaks: bool = False) -> Markup:
     return Markup(visible(text, breaks=breaks))
+
+
+def fixed_percent(share: float, digits: int = 1) -> str:
+    """0.612 → "61.2 %", 0.0 → "0.0 %"; a positive share that rounds to zero is "< 0.1 %"."""
+    unit = 0.1**digits
+    return f"< {unit:.{digits}f} %" if 0 < 100 * share < unit / 2 else f"{100 * share:.{digits}f} %"
 
 
 def _finalize(value: Any) -> Any:

@@ -1,56 +1,57 @@
-// The vocabulary's lists and entries: `js_on_load` of those components, so `element` and `trigger` are given. The HTML is from
-// render/lexicon.py, everything escaped there. A press fills in the id to open, or adds a spelling to the text.
-const mark = () => {
-  const shown = document.querySelector("#v-entry .entry")?.dataset.id; // however it was looked up
-  for (const row of document.querySelectorAll("#v-list tr[data-entry]")) row.classList.toggle("chosen", row.dataset.entry === shown);
+// `js_on_load` of the components of the vocabulary browser, so `element` and `trigger` are defined. A press on `data-entry` (an id)
+// or `data-add` (a spelling) triggers `select`, whose handler below changes the id to look up, or the text.
+const PREFIX = "vocabulary-browser";
+const article = () => document.querySelector(`.${PREFIX}-article`);
+const markRow = () => {
+  const shown = article()?.dataset.id; // however it was looked up
+  for (const row of document.querySelectorAll(`#${PREFIX}-list tr[data-entry]`)) row.classList.toggle(`${PREFIX}-chosen`, row.dataset.entry === shown);
 };
-const told = (event) => {
-  const target = event.target.closest("[data-add], [data-entry]");
-  if (!target || !element.contains(target)) return;
-  window.neoxjp.lexicon.press = { ...target.dataset };
-  trigger("select", {});
-};
-window.neoxjp.lexicon ??= {
-  press: {},
-  // What the last press makes of the id that is looked up and of the text above.
-  pressed(id, text) {
-    const { add, entry } = this.press;
+window.neoxjp.vocabularyBrowser ??= {
+  pressed: {},
+  // The last press applied to the id to look up and the text above.
+  apply(id, text) {
+    const { add, entry } = this.pressed;
     return add === undefined ? [entry, text] : [id, (text ?? "") + add];
   },
-  // The text with the opened entry behind it.
-  used: (text) => (text ?? "") + (document.querySelector("#v-entry .entry")?.dataset.use ?? ""),
+  // The text with the shown entry appended.
+  append: (text) => (text ?? "") + (article()?.dataset.use ?? ""),
 };
-element.addEventListener("click", told);
+element.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-add], [data-entry]");
+  if (!target || !element.contains(target)) return;
+  window.neoxjp.vocabularyBrowser.pressed = { ...target.dataset };
+  trigger("select", {});
+});
 
-// The rows of the list are one stop of the Tab key; arrows walk them, Page Up and Page Down turn the page.
-let arriving = null; // while a page is being turned: the row that is left, and whether the next focus is the first or the last
-const openers = () => Array.from(element.querySelectorAll(".entries .open"));
-const go = (rows, to) => {
-  if (!rows[to]) return;
-  for (const row of rows) row.tabIndex = -1;
-  rows[to].tabIndex = 0;
-  rows[to].focus();
+// The Tab key stops once at the list; arrow keys move in it, Page Up and Page Down turn the page.
+let turning = null; // while a page is turned: the first row of the old page, and whether the focus goes to the last row
+const openButtons = () => Array.from(element.querySelectorAll(`.${PREFIX}-table .${PREFIX}-open`));
+const focusRow = (buttons, place) => {
+  if (!buttons[place]) return;
+  for (const button of buttons) button.tabIndex = -1;
+  buttons[place].tabIndex = 0;
+  buttons[place].focus();
 };
 element.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const rows = openers();
-  const at = rows.indexOf(event.target);
-  if (at < 0) return;
-  const turn = { PageDown: "next", PageUp: "previous" }[event.key];
-  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
-  if (turn === undefined && to === undefined) return;
+  const buttons = openButtons();
+  const place = buttons.indexOf(event.target);
+  if (place < 0) return;
+  const page = { PageDown: "next", PageUp: "previous" }[event.key];
+  const to = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: buttons.length - 1 }[event.key];
+  if (page === undefined && to === undefined) return;
   event.preventDefault();
-  if (turn === undefined) return go(rows, to);
-  const button = element.closest(".lexicon-list")?.querySelector(`.turn-${turn}`);
+  if (page === undefined) return focusRow(buttons, to);
+  const button = element.closest(`.${PREFIX}-card`)?.querySelector(`.${PREFIX}-${page}`);
   if (!button || button.disabled) return;
-  arriving = { from: rows[0].dataset.entry, last: turn === "previous" };
+  turning = { first: buttons[0].dataset.entry, toLast: page === "previous" };
   button.click();
 });
-// Gradio changes the rows in place, so mark and focus would stay on the row of the same number.
+// Gradio changes the rows in place: mark and focus would stay on the row at the same place.
 new MutationObserver(() => {
-  mark();
-  const rows = arriving ? openers() : [];
-  if (!rows.length || rows[0].dataset.entry === arriving.from) return;
-  go(rows, arriving.last ? rows.length - 1 : 0);
-  arriving = null;
+  markRow();
+  const buttons = turning ? openButtons() : [];
+  if (!buttons.length || buttons[0].dataset.entry === turning.first) return;
+  focusRow(buttons, turning.toLast ? buttons.length - 1 : 0);
+  turning = null;
 }).observe(element, { childList: true, subtree: true, attributeFilter: ["data-entry", "data-id"] });

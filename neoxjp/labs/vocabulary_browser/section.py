@@ -1,295 +1,416 @@
-"""Section of the tokenizer lab: the vocabulary itself, to look through. Its list, one entry, its numbers, and another beside it.
+"""Section of the tokenizer lab: the vocabulary as a list, one entry, statistics, and a comparison with another vocabulary.
 
-The list is HTML of our own, 50 rows a page: gr.Dataframe would send all 32,000 and take seconds over what needs milliseconds.
-What the handlers show is in lexicon_view.py, the endpoints in lexicon_api.py.
+The list is HTML of our own, 50 rows a page: gr.Dataframe would send all 32,000 rows, which takes seconds.
 """
 
-import time
+import random
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError
-from neoxjp.labs.vocabulary_browser import difference as lexicon_diff
-from neoxjp.labs.vocabulary_browser import records as lexicon
-from neoxjp.labs.vocabulary_browser.drawing import FILTERS, csv_of, diff_of, entry_of, list_of, random_id, stats_of, turned
-from neoxjp.labs.vocabulary_browser.endpoints import endpoints
-from neoxjp.labs.vocabulary_browser.search import MATCHES
-from neoxjp.labs.vocabulary_browser.strings import both, label, strings
-from neoxjp.page_parts.answers import guarded
-from neoxjp.page_parts.events import latest
+from neoxjp.compare import analysis
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.labs.common import html
+from neoxjp.labs.common.glyphs import SCRIPTS
+from neoxjp.labs.common.templates import render
+from neoxjp.labs.vocabulary_browser import difference as differences
+from neoxjp.labs.vocabulary_browser import records, statistics
+from neoxjp.labs.vocabulary_browser.strings import strings
+from neoxjp.page_parts.answers import answered, check_length
+from neoxjp.page_parts.events import QUIET, latest
 from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.strings import Words
 
-__all__ = ["build", "connect", "endpoints"]
-TO_TEXT = "() => document.getElementById('t-text')?.scrollIntoView({ block: 'nearest' })"
+ID = "vocabulary-browser"  # prefix of elements
+ROWS = 50  # of a page
+SPELLINGS = 200  # of an entry that are shown; the others are folded
+SIGNS: dict[str, str] = {**{str(script): sign for script, sign in SCRIPTS.items()}, "mixed": "漢あ"}
+# Each filter's control, and its name in a link.
+FILTERS = {
+    "query": "q",
+    "match": "m",
+    "script": "s",
+    "kind": "k",
+    "length": "l",
+    "spellings": "n",
+    "ids": "d",
+    "reach": "r",
+    "sort": "o",
+    "descending": "z",
+}
+SCROLL_TO_TEXT = "() => document.getElementById('t-text')?.scrollIntoView({ block: 'nearest' })"
+view: Callable[..., str] = partial(render, "labs/vocabulary_browser/view.html")
+label = strings.label
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a list."""
+
+    html: str
+    number: int = 0  # from 0
+    last: int = 0  # number of the last page
+
+    @classmethod
+    def of(cls, number: int, total: int, draw: Callable[[int], str]) -> "Page":
+        """The page of this number, or the nearest; `draw` makes its HTML from its first row."""
+        last = max(0, (total - 1) // ROWS)
+        number = max(0, min(number, last))
+        return cls(draw(number * ROWS), number, last)
+
+
+@dataclass(frozen=True)
+class Pager:
+    """The components that show a page of a list and turn it."""
+
+    view: gr.HTML
+    number: gr.State
+    previous: gr.Button
+    next: gr.Button
+
+    @property
+    def components(self) -> list[Any]:
+        return [self.view, self.number, self.previous, self.next]
+
+    def show(self, page: Page) -> dict[Any, Any]:
+        return {
+            self.view: page.html,
+            self.number: page.number,
+            self.previous: gr.Button(interactive=page.number > 0),
+            self.next: gr.Button(interactive=page.number < page.last),
+        }
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The components of the part with two vocabularies."""
+    """The components of the comparison."""
 
-    section: gr.Accordion
+    accordion: gr.Accordion
     open: gr.State
     against: gr.Radio
     folder: gr.Textbox
     side: gr.Radio
     query: gr.Textbox
     summary: gr.HTML
-    view: gr.HTML
-    page: gr.State
-    turns: tuple[gr.Button, gr.Button]
+    list: Pager
 
 
 @dataclass(frozen=True)
-class Lexicon:
+class VocabularyBrowser:
     """The components of the section."""
 
     filters: dict[str, Any]  # by the names of FILTERS
-    view: gr.HTML
-    page: gr.State
-    turns: tuple[gr.Button, gr.Button]  # back and forth
+    list: Pager
     download: gr.Button
     csv: gr.Textbox
-    id: gr.Textbox  # of the opened entry
+    id: gr.Textbox  # of the entry to look up
     random: gr.Button
     use: gr.Button
     entry: gr.HTML
-    stats_section: gr.Accordion
-    stats_open: gr.State
-    stats: gr.HTML
+    accordion: gr.Accordion  # of the statistics
+    open: gr.State
+    statistics: gr.HTML
     usage: gr.HTML
     difference: Difference
-    drawn: gr.State  # the serial of the vocabulary that the list shows
-    anew: gr.Number  # another number whenever another vocabulary is loaded
+    serial: gr.State  # of the vocabulary that the list shows
     linked: dict[str, Any]  # what a link restores: a short name and its component
 
 
-def build(playground: Playground) -> Lexicon:
-    """Draw the section."""
-    gr.HTML(f"<h2>{both('v_title')}</h2><p>{both('v_intro')}</p>", elem_classes="section", apply_default_css=False)
-    with gr.Row(elem_classes="two-columns lexicon"):
-        with gr.Column(scale=6, min_width=320, elem_classes="card lexicon-list"):
+def build(playground: Playground) -> VocabularyBrowser:
+    """Create the components."""
+    intro = f"<h2>{strings.both('vocabulary_browser_title')}</h2><p>{strings.both('vocabulary_browser_intro')}</p>"
+    gr.HTML(intro, elem_classes="section", apply_default_css=False)
+    with gr.Row(elem_classes=f"two-columns {ID}"):
+        with gr.Column(scale=6, min_width=320, elem_classes=f"card {ID}-card"):
             filters = _filters()
-            view = _pressed("v-list")
-            with gr.Row(elem_classes="chips turns"):
-                turns = _turns("v")
-                download = gr.Button(label("v_download"), size="sm", min_width=60, elem_id="v-download")
+            pager_view = _html("list")
+            with gr.Row(elem_classes=f"chips {ID}-paging"):
+                pager = Pager(pager_view, gr.State(0), *_paging(""))
+                download = gr.Button(label("vocabulary_browser_download"), size="sm", min_width=60, elem_id=f"{ID}-download")
             csv = gr.Textbox(visible="hidden", show_label=False)
-        with gr.Column(scale=5, min_width=300, elem_classes="card side lexicon-entry"):
-            with gr.Row(elem_classes="look-up one-line"):
-                # no gr.Number: that one writes a 0 where it is given nothing, and id 0 would be looked up
-                opened = gr.Textbox(
-                    "",
-                    label=label("v_id"),
-                    max_lines=1,
-                    max_length=20,
-                    elem_id="v-id",
-                    min_width=110,
-                    html_attributes=gr.InputHTMLAttributes(spellcheck=False),
-                )
-                chance = gr.Button(label("v_random"), size="sm", min_width=90, elem_id="v-random")
-                use = gr.Button(label("v_use"), size="sm", min_width=90, elem_id="v-use", interactive=False)
-            entry = _pressed("v-entry", f'<p class="hint">{both("v_entry_hint")}</p>')
-    with gr.Accordion(label("v_stats"), open=False, elem_id="v-stats") as stats_section:
-        stats = _pressed("v-numbers")
-        gr.HTML(f"<h3>{both('v_usage')}</h3>", elem_classes="section", apply_default_css=False)
-        usage = _pressed("v-usage")
-    difference = _difference(playground)
-    short = dict(zip(("q", "m", "s", "k", "l", "n", "d", "r", "o", "z"), filters.values(), strict=True))
-    return Lexicon(
+        with gr.Column(scale=5, min_width=300, elem_classes="card side"):
+            with gr.Row(elem_classes=f"{ID}-look-up one-line"):
+                # gr.Number would write 0 into an empty field, and id 0 would be looked up
+                id = _text("id", max_length=20, html_attributes=gr.InputHTMLAttributes(spellcheck=False))
+                chance = gr.Button(label("vocabulary_browser_random"), size="sm", min_width=90, elem_id=f"{ID}-random")
+                use = gr.Button(label("vocabulary_browser_use"), size="sm", min_width=90, elem_id=f"{ID}-use", interactive=False)
+            entry = _html("entry", f'<p class="{ID}-hint">{strings.both("vocabulary_browser_entry_hint")}</p>')
+    with gr.Accordion(label("vocabulary_browser_stats"), open=False, elem_id=f"{ID}-stats") as accordion:
+        numbers = _html("numbers")
+        gr.HTML(f"<h3>{strings.both('vocabulary_browser_usage')}</h3>", elem_classes="section", apply_default_css=False)
+        usage = _html("usage")
+    return VocabularyBrowser(
         filters=filters,
-        view=view,
-        page=gr.State(0),
-        turns=turns,
+        list=pager,
         download=download,
         csv=csv,
-        id=opened,
+        id=id,
         random=chance,
         use=use,
         entry=entry,
-        stats_section=stats_section,
-        stats_open=gr.State(False),
-        stats=stats,
+        accordion=accordion,
+        open=gr.State(False),
+        statistics=numbers,
         usage=usage,
-        difference=difference,
-        drawn=gr.State(-1),
-        anew=gr.Number(0, visible="hidden"),
-        linked={**short, "id": opened},
+        difference=_difference(playground),
+        serial=gr.State(-1),
+        linked={short: filters[name] for name, short in FILTERS.items()} | {"id": id},
     )
 
 
 def _filters() -> dict[str, Any]:
-    """The controls, in the order of FILTERS."""
+    def choice(key: str, labels: dict[str, str], **more: Any) -> gr.Dropdown:
+        more |= {"filterable": False, "min_width": 110, "elem_id": f"{ID}-{key}"}
+        named = [(label(name), value) for value, name in labels.items()]
+        return gr.Dropdown(named, value=named[0][1], label=label(f"vocabulary_browser_{key}"), **more)
 
-    def choice(key: str, choices: list[Any], first: str, **more: Any) -> gr.Dropdown:
-        return gr.Dropdown(choices, value=first, label=label(key), filterable=False, min_width=110, **more)
+    def range_(key: str) -> gr.Textbox:
+        return _text(key, placeholder=label(f"vocabulary_browser_{key}_help"))
 
-    def ranged(key: str) -> gr.Textbox:
-        return gr.Textbox(
-            "", label=label(f"v_{key}"), placeholder=label(f"v_{key}_help"), max_lines=1, min_width=110, elem_id=f"v-{key}"
-        )
-
-    everything = (label("v_all"), "all")
+    every = {"all": "vocabulary_browser_all"}
     with gr.Row():
-        query = gr.Textbox(
-            "",
-            label=label("v_query"),
-            placeholder=label("v_query_placeholder"),
-            info=label("v_query_help"),
-            max_lines=1,
+        query = _text(
+            "query",
+            placeholder=label("vocabulary_browser_query_placeholder"),
+            info=label("vocabulary_browser_query_help"),
             scale=3,
             min_width=160,
-            elem_id="v-query",
             html_attributes=gr.InputHTMLAttributes(lang="ja", spellcheck=False),
         )
-        matches = [(label(f"v_{name}"), name) for name in MATCHES]
-        match = choice("v_match", matches, "contains", elem_id="v-match", scale=1)
-    with gr.Accordion(label("v_more"), open=False, elem_id="v-more"):
+        match = choice("match", {name: f"vocabulary_browser_{name}" for name in records.MATCHES}, scale=1)
+    with gr.Accordion(label("vocabulary_browser_more"), open=False, elem_id=f"{ID}-more"):
         with gr.Row():
-            scripts = [(label("v_mixed" if name == "mixed" else name), name) for name in lexicon.SCRIPTS]
-            script = choice("v_script", [everything, *scripts], "all", elem_id="v-script")
-            kinds = [(label(f"kind_{name}"), name) for name in lexicon.KINDS]
-            kind = choice("v_kind", [everything, *kinds], "all", elem_id="v-kind")
-            reaches = [(label("v_all" if name == "all" else f"v_{name}"), name) for name in lexicon.REACHES]
-            reach = choice("v_reach", reaches, "all", elem_id="v-reach")
+            script = choice("script", every | {name: name for name in SCRIPTS} | {"mixed": "vocabulary_browser_mixed"})
+            kind = choice("kind", every | {name: f"kind_{name}" for name in records.KINDS})
+            reach = choice("reach", {name: f"vocabulary_browser_{name}" for name in records.REACHES})
         with gr.Row():
-            length, spellings, ids = ranged("length"), ranged("count"), ranged("ids")
+            length, spellings, ids = range_("length"), range_("count"), range_("ids")
         with gr.Row():
-            sort = choice("v_sort", [(label(f"v_sort_{name}"), name) for name in lexicon.SORTS], "id", elem_id="v-sort")
-            descending = gr.Checkbox(label=label("v_descending"), elem_id="v-descending", min_width=110)
+            sort = choice("sort", {name: f"vocabulary_browser_sort_{name}" for name in records.SORTS})
+            descending = gr.Checkbox(label=label("vocabulary_browser_descending"), elem_id=f"{ID}-descending", min_width=110)
     given = (query, match, script, kind, length, spellings, ids, reach, sort, descending)
     return dict(zip(FILTERS, given, strict=True))
 
 
 def _difference(playground: Playground) -> Difference:
-    with gr.Accordion(label("v_diff"), open=False, elem_id="v-diff") as section:
+    def radio(key: str, choices: Sequence[str], prefix: str) -> gr.Radio:
+        named = [(label(f"vocabulary_browser_{prefix}{name}"), name) for name in choices]
+        return gr.Radio(named, value=choices[0], label=label(f"vocabulary_browser_{key}"), elem_id=f"{ID}-{key}")
+
+    with gr.Accordion(label("vocabulary_browser_diff"), open=False, elem_id=f"{ID}-diff") as accordion:
         with gr.Row():
-            offered = [(label(f"v_{key}"), key) for key in ("bundled", "folder") if key == "bundled" or not playground.public]
-            against = gr.Radio(offered, value="bundled", label=label("v_against"), elem_id="v-against")
-            folder = gr.Textbox("", label=label("v_folder_path"), visible=False, max_lines=1, elem_id="v-folder")
-        summary = gr.HTML(elem_id="v-summary", apply_default_css=False)
-        with gr.Column(elem_classes="lexicon-list"):
+            against = radio("against", ("bundled",) if playground.public else ("bundled", "folder"), "")
+            folder = _text("folder_path", visible=False)
+        summary = _html("summary")
+        with gr.Column(elem_classes=f"{ID}-card"):
             with gr.Row():
-                sides = [(label(f"v_side_{side}"), side) for side in lexicon_diff.SIDES]
-                side = gr.Radio(sides, value="only_here", label=label("v_side"), elem_id="v-side")
-                query = gr.Textbox("", label=label("v_diff_query"), max_lines=1, elem_id="v-diff-query")
-            view = _pressed("v-differences")
-            with gr.Row(elem_classes="chips turns"):
-                turns = _turns("v-diff")
-    return Difference(section, gr.State(False), against, folder, side, query, summary, view, gr.State(0), turns)
+                side = radio("side", differences.SIDES, "side_")
+                query = _text("diff_query")
+            drawn = _html("differences")
+            with gr.Row(elem_classes=f"chips {ID}-paging"):
+                pager = Pager(drawn, gr.State(0), *_paging("diff-"))
+    return Difference(accordion, gr.State(False), against, folder, side, query, summary, pager)
 
 
-def _pressed(elem_id: str, value: str = "") -> gr.HTML:
-    """HTML whose entries and spellings can be pressed: its `select` event tells which."""
+def _html(name: str, value: str = "") -> gr.HTML:
+    """HTML in which entries and spellings can be pressed; script.js triggers `select`."""
     script = (files("neoxjp.labs.vocabulary_browser") / "script.js").read_text(encoding="utf-8")
-    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=script)
+    return gr.HTML(value, elem_id=f"{ID}-{name}", elem_classes=f"{ID}-html", apply_default_css=False, js_on_load=script)
 
 
-def _turns(name: str) -> tuple[gr.Button, gr.Button]:
-    given: dict[str, Any] = {"size": "sm", "min_width": 60, "interactive": False}
-    back = gr.Button(label("v_previous"), elem_id=f"{name}-previous", elem_classes="turn-previous", **given)
-    return back, gr.Button(label("v_next"), elem_id=f"{name}-next", elem_classes="turn-next", **given)
+def _text(key: str, **more: Any) -> gr.Textbox:
+    defaults: dict[str, Any] = {"max_lines": 1, "min_width": 110, "elem_id": f"{ID}-{key.replace('_', '-')}"}
+    return gr.Textbox("", label=label(f"vocabulary_browser_{key}"), **defaults | more)
 
 
-def connect(section: Lexicon, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
-    """Wire the events. `text` is the text above; `due` changes whenever the section must draw anew."""
-    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    live: dict[str, Any] = {**silent, "trigger_mode": "always_last", "concurrency_limit": None}
+def _paging(prefix: str) -> tuple[gr.Button, gr.Button]:
+    def button(name: str) -> gr.Button:
+        more: dict[str, Any] = {"elem_id": f"{ID}-{prefix}{name}", "elem_classes": f"{ID}-{name}"}
+        return gr.Button(label(f"vocabulary_browser_{name}"), size="sm", min_width=60, interactive=False, **more)
+
+    return button("previous"), button("next")
+
+
+def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
+    """Add the events. `text` is the text above; `due` changes whenever the section must be drawn again."""
     filters = list(section.filters.values())
-    listed = [section.view, section.page, *section.turns]
+    pager, part = section.list, section.difference
+    comparing: list[Any] = [part.against, part.folder, part.side, part.query]
 
-    def on_due(drawn: int) -> tuple[Any, Any]:
-        return (gr.skip(), gr.skip()) if drawn == playground.serial else (playground.serial, time.time())
+    def show_list(request: gr.Request, number: int, *values: Any) -> dict[Any, Any]:
+        page = answered(lambda t: list_page(playground, number, values, t), Page, request, strings)
+        return pager.show(page)
 
-    def draw(request: gr.Request, *values: Any) -> tuple[Any, ...]:
-        return guarded(list_of, playground, 0, *values, strings=strings, request=request, empty=(0, *turned(0, 0)[2]))
+    def show_entry(request: gr.Request, id: str | None) -> dict[Any, Any]:
+        shown = answered(lambda t: entry_html(playground, id or "", t), lambda notice: (notice, False), request, strings)
+        return {section.entry: shown[0], section.use: gr.Button(interactive=shown[1])}
 
-    def turn(step: int) -> Any:
-        def on_turn(request: gr.Request, page: int, *values: Any) -> tuple[Any, ...]:
-            return guarded(
-                list_of, playground, page + step, *values, strings=strings, request=request, empty=(0, *turned(0, 0)[2])
-            )
+    def show_difference(request: gr.Request, number: int, *values: Any) -> dict[Any, Any]:
+        def show(t: Words) -> tuple[str, Page]:
+            return difference_page(playground, number, values, t)
+
+        summary, page = answered(show, lambda notice: (notice, Page("")), request, strings)
+        return {part.summary: summary, **part.list.show(page)}
+
+    def on_due(request: gr.Request, serial: int, id: str, open: bool, *values: Any) -> dict[Any, Any]:
+        if serial == playground.serial:
+            return gr.skip()
+        drawn = {section.serial: playground.serial} | show_list(request, 0, *values[4:]) | show_entry(request, id)
+        return drawn | (show_difference(request, 0, *values[:4]) if open else {})
+
+    def turn(show: Callable[..., dict[Any, Any]], step: int) -> Callable[..., dict[Any, Any]]:
+        def on_turn(request: gr.Request, number: int, *values: Any) -> dict[Any, Any]:
+            return show(request, number + step, *values)
 
         return on_turn
 
-    def on_id(id: str | None, request: gr.Request) -> tuple[Any, ...]:
-        return guarded(entry_of, playground, id or "", strings=strings, request=request, empty=(gr.Button(interactive=False),))
+    def on_filters(request: gr.Request, *values: Any) -> dict[Any, Any]:
+        return show_list(request, 0, *values)
 
-    latest([due.change], on_due, section.drawn, [section.drawn, section.anew])
-    latest([section.anew.change, *(control.change for control in filters)], draw, filters, listed)
-    for button, step in zip(section.turns, (-1, 1), strict=True):
-        button.click(turn(step), [section.page, *filters], listed, **silent)
-    latest([section.anew.change, section.id.change], on_id, section.id, [section.entry, section.use])
+    def on_comparing(request: gr.Request, open: bool, *values: Any) -> dict[Any, Any]:
+        return show_difference(request, 0, *values) if open else gr.skip()
 
-    # In the browser: an answer of the server's would undo what was pressed or typed meanwhile.
-    pressed = "(id, text) => neoxjp.lexicon.pressed(id, text)"
-    difference = section.difference
-    for view in (section.view, section.entry, section.stats, section.usage, difference.view):
-        view.select(None, [section.id, text], [section.id, text], js=pressed, api_visibility="private")
+    def on_statistics(request: gr.Request, open: bool, text: str) -> dict[Any, Any]:
+        if not open:
+            return gr.skip()
+        shown = answered(lambda t: statistics_html(playground, text, t), lambda notice: (notice, ""), request, strings)
+        return {section.statistics: shown[0], section.usage: shown[1]}
+
+    entry = [section.entry, section.use]
+    difference = [part.summary, *part.list.components]
+    latest(
+        [due.change],
+        on_due,
+        [section.serial, section.id, part.open, *comparing, *filters],
+        [section.serial, *pager.components, *entry, *difference],
+    )
+    latest([control.change for control in filters], on_filters, filters, pager.components)
+    latest([section.id.change], show_entry, section.id, entry)
+    latest([control.change for control in comparing], on_comparing, [part.open, *comparing], difference)
+    latest([part.against.change], lambda against: gr.Textbox(visible=against == "folder"), part.against, part.folder)
+    for turned, show, values in ((pager, show_list, filters), (part.list, show_difference, comparing)):
+        outputs = pager.components if turned is pager else difference
+        for button, step in ((turned.previous, -1), (turned.next, 1)):
+            button.click(turn(show, step), [turned.number, *values], outputs, **QUIET)
+    statistics_events: tuple[Any, ...] = (on_statistics, [section.open, text], [section.statistics, section.usage])
+    latest([due.change], *statistics_events)
+    _on_unfold(section.accordion, section.open, *statistics_events)
+    _on_unfold(part.accordion, part.open, on_comparing, [part.open, *comparing], difference)
+
+    # In the browser, as the server's answer would undo what is pressed or typed meanwhile.
+    apply = "(id, text) => neoxjp.vocabularyBrowser.apply(id, text)"
+    for pressed in (pager.view, section.entry, section.statistics, section.usage, part.list.view):
+        pressed.select(None, [section.id, text], [section.id, text], js=apply, api_visibility="private")
+    append = "(text) => neoxjp.vocabularyBrowser.append(text)"
+    section.use.click(None, text, text, js=append, api_visibility="private").then(
+        None, js=SCROLL_TO_TEXT, api_visibility="private"
+    )
 
     def on_random(*values: Any) -> Any:
         try:
-            return random_id(playground, *values)
+            return random_id(playground, values) or gr.skip()
         except NeoxjpError:
-            return gr.skip()  # the list says why already
+            return gr.skip()  # the list shows the error
 
     def on_download(*values: Any) -> str:
         try:
-            return csv_of(playground, *values)
+            return csv_text(playground, values)
         except NeoxjpError:
             return ""
 
-    section.random.click(on_random, filters, section.id, **silent)
-    section.use.click(None, text, text, js="(text) => neoxjp.lexicon.used(text)", api_visibility="private").then(
-        None, js=TO_TEXT, api_visibility="private"
-    )
+    section.random.click(on_random, filters, section.id, **QUIET)
     save = "(text) => { if (text) neoxjp.download(text, 'vocabulary.csv', 'text/csv;charset=utf-8') }"
-    section.download.click(on_download, filters, section.csv, **silent).then(None, section.csv, js=save, api_visibility="private")
-    _connect_stats(section, playground, text, due, live)
-    _connect_difference(section, playground, live)
+    section.download.click(on_download, filters, section.csv, **QUIET).then(None, section.csv, js=save, api_visibility="private")
 
 
-def _connect_stats(section: Lexicon, playground: Playground, text: gr.Textbox, due: gr.Number, live: dict[str, Any]) -> None:
-    """The numbers: drawn while that part is unfolded."""
-
-    def draw(opened: bool, text: str, request: gr.Request) -> tuple[Any, Any]:
-        return (
-            guarded(stats_of, playground, text, strings=strings, request=request, empty=("",))
-            if opened
-            else (gr.skip(), gr.skip())
-        )
-
-    drawing: tuple[Any, ...] = (draw, [section.stats_open, text], [section.stats, section.usage])
-    section.stats_section.expand(lambda: True, None, section.stats_open, **live).then(*drawing, **live)
-    section.stats_section.collapse(lambda: False, None, section.stats_open, **live)
-    latest([due.change], *drawing)
+def _on_unfold(accordion: gr.Accordion, open: gr.State, draw: Callable[..., Any], inputs: Any, outputs: Any) -> None:
+    """Draw when the accordion is unfolded, and note in `open` whether it is."""
+    options: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": None}
+    accordion.expand(lambda: True, None, open, **options).then(draw, inputs, outputs, **options)
+    accordion.collapse(lambda: False, None, open, **options)
 
 
-def _connect_difference(section: Lexicon, playground: Playground, live: dict[str, Any]) -> None:
-    """The other vocabulary: opened while that part is unfolded."""
-    part = section.difference
-    asked: list[Any] = [part.against, part.folder, part.side, part.query]
-    drawn = [part.summary, part.view, part.page, *part.turns]
+# ---------------------------------------------------------------- what the handlers show
 
-    def shown(request: gr.Request, page: int, against: str, folder: str, side: Any, query: str) -> tuple[Any, ...]:
-        given = (against, folder or "", side, query or "", page)
-        return guarded(diff_of, playground, *given, strings=strings, request=request, empty=("", 0, *turned(0, 0)[2]))
 
-    def draw(request: gr.Request, opened: bool, *given: Any) -> tuple[Any, ...]:
-        return shown(request, 0, *given) if opened else tuple(gr.skip() for _ in drawn)
+def filters_of(values: Sequence[Any]) -> records.Filters:
+    """The filters from the values of the controls, in the order of FILTERS; an emptied control has its default."""
+    return records.checked_filters(**{name: value for name, value in zip(FILTERS, values, strict=True) if value is not None})
 
-    def turn(step: int) -> Any:
-        def on_turn(request: gr.Request, page: int, *given: Any) -> tuple[Any, ...]:
-            return shown(request, page + step, *given)
 
-        return on_turn
+def list_page(playground: Playground, number: int, values: Sequence[Any], t: Words) -> Page:
+    """A page of the list."""
+    filters, index = filters_of(values), records.index_of(playground.tokenizer.vocabulary)
+    ids = records.select(playground.tokenizer, filters)
 
-    part.section.expand(lambda: True, None, part.open, **live).then(draw, [part.open, *asked], drawn, **live)
-    part.section.collapse(lambda: False, None, part.open, **live)
-    changes = [section.anew.change, *(control.change for control in asked)]
-    latest(changes, draw, [part.open, *asked], drawn)
-    latest([part.against.change], lambda against: gr.Textbox(visible=against == "folder"), part.against, part.folder)
-    for button, step in zip(part.turns, (-1, 1), strict=True):
-        button.click(turn(step), [part.page, *asked], drawn, **live)
+    def draw(first: int) -> str:
+        rows = records.rows(index, ids[first : first + ROWS], filters)
+        return view("entries", t, rows=rows, first=first, total=len(ids), vocab_size=len(index), signs=SIGNS)
+
+    return Page.of(number, len(ids), draw)
+
+
+def entry_html(playground: Playground, id: str, t: Words) -> tuple[str, bool]:
+    """One entry, and whether there is one; `id` as typed: "17749", "１７７４９"; "": a hint.
+
+    Raises:
+        ParameterError: it is not a number, or not an id of this vocabulary.
+    """
+    digits = unicodedata.normalize("NFKC", id[:100]).strip()
+    if not digits:
+        return f'<p class="{ID}-hint">{t("vocabulary_browser_entry_hint")}</p>', False
+    if not re.fullmatch("[0-9]{1,9}", digits):
+        raise strings.error(ParameterError, "vocabulary_browser_no_id", found=repr(digits[:20]))
+    found = records.entry(playground.tokenizer, int(digits))
+    return view("entry", t, found=found, text=records.text_for(found), signs=SIGNS, limit=SPELLINGS), True
+
+
+def random_id(playground: Playground, values: Sequence[Any]) -> str:
+    """One of the ids that pass the filters; "" where none does."""
+    ids = records.select(playground.tokenizer, filters_of(values))
+    return str(random.choice(ids.tolist())) if ids.size else ""
+
+
+def csv_text(playground: Playground, values: Sequence[Any]) -> str:
+    """The entries that pass the filters as CSV, all spellings in the last column, with a byte order mark."""
+    tokenizer = playground.tokenizer
+    rows = records.records(records.index_of(tokenizer.vocabulary), records.select(tokenizer, filters_of(values)))
+    return analysis.to_csv(analysis.frame(rows)).decode("utf-8")
+
+
+def statistics_html(playground: Playground, text: str, t: Words) -> tuple[str, str]:
+    """The statistics of the vocabulary, and which ids the text uses."""
+    check_length(playground, text)
+    tokenizer = playground.tokenizer
+    used = statistics.usage(tokenizer, statistics.count_ids(tokenizer, [text] if text else []))
+    counted = statistics.statistics(tokenizer)
+    return view("statistics", t, counted=counted, signs=SIGNS), view("usage", t, used=used, signs=SIGNS)
+
+
+def difference_page(playground: Playground, number: int, values: Sequence[Any], t: Words) -> tuple[str, Page]:
+    """The counts of the differences, and a page of one list of them; `values` are of the controls."""
+    against, folder, query = values[0], values[1] or "", values[3] or ""
+    side: differences.Side = values[2]
+    other = differences.open_other(playground.tokenizer, against, folder, public=playground.public)
+    if other is playground.tokenizer:
+        return html.notice(t("vocabulary_browser_itself")), Page("")
+    compared = differences.compare(playground.tokenizer.vocabulary, other.vocabulary)
+    places = compared.select(side, query)
+    bundled = t("vocabulary_browser_bundled_name")
+    names = {
+        "here": playground.loaded.title(bundled) if playground.loaded else "",
+        "there": bundled if against == "bundled" else Path(folder.strip()).name,
+    }
+
+    def draw(first: int) -> str:
+        rows = compared.rows(side, places[first : first + ROWS])
+        return view("differences", t, rows=rows, first=first, total=len(places), **names)
+
+    return view("summary", t, counted=compared.summary, **names), Page.of(number, len(places), draw)

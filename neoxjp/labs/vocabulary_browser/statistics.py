@@ -1,8 +1,8 @@
-"""A vocabulary in numbers: its entries by kind, script, length and number of spellings, and how many of them a text uses."""
+"""Statistics of a vocabulary: entries by kind, script, length and number of spellings, and how many of them a text uses."""
 
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,10 @@ from neoxjp.labs.vocabulary_browser.records import KINDS, SCRIPTS, Index, index_
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 GROUPS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 99), (100, 999), (1000, None))  # of numbers of spellings
-LARGEST = 10  # entries with the most spellings that are named
-COVERED = (0.5, 0.9, 0.99)  # shares of a text's tokens
-FREQUENT = 20  # most frequent entries of a text that are named
-TOGETHER = 1 << 20  # characters of short texts that are encoded in one call
+LARGEST = 10  # entries with the most spellings that are listed
+COVERAGE = (0.5, 0.9, 0.99)  # shares of a text's tokens
+FREQUENT = 20  # most frequent entries of a text that are listed
+BATCH_CHARACTERS = 1 << 20  # of texts that are encoded in one call
 
 
 @dataclass(frozen=True)
@@ -23,34 +23,34 @@ class Group:
 
     name: str  # "word", "kanji", "3", "10–99"
     ids: int
-    used: int | None = None  # of them in the text that was counted
+    used: int | None = None  # of these ids, in a text; None: no text was counted
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What stands in the vocabulary."""
+    """A vocabulary in numbers."""
 
     ids: int
     spellings: int
     shared: int  # ids with several spellings
-    twice: int  # spellings that stand on several lines: encoding gives the last one's id
+    twice: int  # spellings on several lines of vocab.txt: encoding gives the id of the last one
     never: int  # ids that no text is encoded to
     by_kind: tuple[Group, ...]
     by_script: tuple[Group, ...]  # of words
     by_length: tuple[Group, ...]  # of words, in characters of the first spelling
     by_spellings: tuple[Group, ...]
-    largest: tuple[tuple[int, str, int], ...]  # id, first spelling, number of spellings; the most first
+    largest: tuple[tuple[int, str, int], ...]  # id, first spelling, number of spellings; descending
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a text takes of the vocabulary."""
+    """Which part of a vocabulary a text uses."""
 
     tokens: int
     ids: int  # different ones
     of: int  # ids of the vocabulary
-    once: int  # ids that occur one time
-    covering: tuple[tuple[float, int], ...]  # a share of the tokens, and how many of the most frequent ids make it up
+    once: int  # ids that occur once
+    covering: tuple[tuple[float, int], ...]  # share of the tokens, and how many of the most frequent ids cover it
     by_kind: tuple[Group, ...]
     by_script: tuple[Group, ...]  # of words
     frequent: tuple[tuple[int, str, int], ...]  # id, first spelling, times
@@ -60,7 +60,7 @@ _counted: dict[int, Statistics] = {}  # by the vocabulary's identity, for as lon
 
 
 def statistics(tokenizer: GPTNeoXJapaneseTokenizer) -> Statistics:
-    """The vocabulary in numbers; each spelling is encoded once for that, so the answer is kept."""
+    """The vocabulary in numbers. Encodes every spelling once, so the result is cached."""
     key = id(tokenizer.vocabulary)
     if key not in _counted:
         counted = _statistics(tokenizer, index_of(tokenizer.vocabulary))
@@ -90,28 +90,28 @@ def _statistics(tokenizer: GPTNeoXJapaneseTokenizer, index: Index) -> Statistics
 
 
 def count_ids(tokenizer: GPTNeoXJapaneseTokenizer, texts: Iterable[str]) -> np.ndarray:
-    """How often each id occurs in the texts, int64 (V,). Holds a megabyte of them at a time."""
+    """How often each id occurs in the texts, int64 (V,). About a megabyte of text is in memory at a time."""
     times = np.zeros(len(tokenizer.vocabulary), np.int64)
-
-    def add(waiting: list[str]) -> None:
-        rows = tokenizer.encode_batch(waiting)
-        if rows:
-            np.add(times, np.bincount(np.concatenate(rows), minlength=len(times)), out=times)
-
-    waiting: list[str] = []
-    size = 0
-    for text in texts:
-        waiting.append(text)
-        size += len(text)
-        if size >= TOGETHER:
-            add(waiting)
-            waiting, size = [], 0
-    add(waiting)
+    for batch in _batches(texts):
+        times += np.bincount(np.concatenate(tokenizer.encode_batch(batch)), minlength=len(times))
     return times
 
 
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def usage(tokenizer: GPTNeoXJapaneseTokenizer, times: np.ndarray) -> Usage:
-    """What was used, from `count_ids`.
+    """The usage that `count_ids` counted.
 
     "猫と猫" → Usage(tokens=3, ids=2, once=1, …)
     """
@@ -124,8 +124,8 @@ def usage(tokenizer: GPTNeoXJapaneseTokenizer, times: np.ndarray) -> Usage:
         ids=int(used.sum()),
         of=len(index),
         once=int((times == 1).sum()),
-        # 1e-6: what floats make of 0.99 × 100 must not ask for one more
-        covering=tuple((share, int(np.searchsorted(so_far, share * total - 1e-6)) + 1) for share in COVERED if total),
+        # 1e-6: the rounding error of 0.99 × 100 must not add one id
+        covering=tuple((share, int(np.searchsorted(so_far, share * total - 1e-6)) + 1) for share in COVERAGE if total),
         by_kind=_groups(KINDS, index.kind_codes, used),
         by_script=_groups(SCRIPTS, index.script_codes[words], used[words]),
         frequent=tuple((id, index.spellings[id][0], int(times[id])) for id in order[:FREQUENT].tolist() if times[id]),
@@ -138,7 +138,7 @@ def span(low: int, high: int | None) -> str:
 
 
 def _groups(names: Sequence[str], codes: np.ndarray, used: np.ndarray | None = None) -> tuple[Group, ...]:
-    """How many ids have each code, and how many of them are used; names that none has are left out."""
+    """How many ids have each code, and how many of them are used; names without an id are left out."""
     all_of = np.bincount(codes, minlength=len(names))
     some = np.bincount(codes[used], minlength=len(names)) if used is not None else None
     return tuple(

@@ -9,23 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.vocabulary_browser import difference as lexicon_diff
-from neoxjp.labs.vocabulary_browser import records as lexicon
-from neoxjp.labs.vocabulary_browser import statistics as lexicon_stats
+from neoxjp.labs.vocabulary_browser import difference, records, statistics
 from neoxjp.labs.vocabulary_browser.records import (
     KINDS,
+    MATCHES,
     SCRIPTS,
     Filters,
+    Match,
+    StringIndex,
     checked_filters,
     entry,
     index_of,
+    matches,
     parse_range,
     rows,
     select,
-    typed,
+    text_for,
 )
-from neoxjp.labs.vocabulary_browser.search import MATCHES, Match, Strings, matches
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, script_of
+from neoxjp.tokenizer.normalize import script_of
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import LINES, write_tiny_vocabulary
 
 
@@ -38,7 +40,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> GPTNeoXJapaneseTokeni
     return GPTNeoXJapaneseTokenizer.from_pretrained(folder)
 
 
-def within(value: int, span: lexicon.Range) -> bool:
+def within(value: int, span: records.Range) -> bool:
     return (span[0] is None or value >= span[0]) and (span[1] is None or value <= span[1])
 
 
@@ -93,12 +95,12 @@ queries = st.text(st.sampled_from("キョウ京都応應ア<|byte1>,、\n\ud800�
         spellings=st.tuples(small, small),
         script=st.none() | st.sampled_from(SCRIPTS),
         kind=st.none() | st.sampled_from(KINDS),
-        reach=st.sampled_from(lexicon.REACHES),
-        sort=st.sampled_from(lexicon.SORTS),
+        reach=st.sampled_from(records.REACHES),
+        sort=st.sampled_from(records.SORTS),
         descending=st.booleans(),
     )
     | st.builds(
-        Filters, query=queries, match=st.sampled_from(MATCHES), sort=st.sampled_from(lexicon.SORTS), descending=st.booleans()
+        Filters, query=queries, match=st.sampled_from(MATCHES), sort=st.sampled_from(records.SORTS), descending=st.booleans()
     )
 )
 def test_filters_find_what_looking_at_every_entry_finds(tokenizer: GPTNeoXJapaneseTokenizer, filters: Filters) -> None:
@@ -112,12 +114,12 @@ def test_filters_find_what_looking_at_every_entry_finds(tokenizer: GPTNeoXJapane
 )
 def test_the_search_finds_what_looking_at_every_string_finds(strings: list[str], needle: str, match: Match) -> None:
     expected = [place for place, string in enumerate(strings) if matches(string, needle, match)]
-    assert Strings(strings).find(needle, match).tolist() == expected
+    assert StringIndex(strings).find(needle, match).tolist() == expected
 
 
 def test_a_string_with_a_line_break_cannot_be_indexed() -> None:
     with pytest.raises(ValueError, match="line break"):
-        Strings(["a\nb"])
+        StringIndex(["a\nb"])
 
 
 def test_nothing_restricted_lists_every_id(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
@@ -143,14 +145,14 @@ def test_width_and_kana_are_compared_as_typed(tokenizer: GPTNeoXJapaneseTokenize
 def test_the_comma_is_an_entry_and_no_separator(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     found = select(tokenizer, Filters(","))
     assert [tokenizer.spellings(id) for id in found] == [(",",)]
-    assert typed(entry(tokenizer, int(found[0]))) == ","
+    assert text_for(entry(tokenizer, int(found[0]))) == ","
 
 
 def test_a_spelling_on_two_lines_belongs_to_the_later(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     first, later = select(tokenizer, Filters("キョウ", "whole")).tolist()
     mine = {spelling.text: spelling.ids for spelling in entry(tokenizer, first).spellings}
     assert mine == {"京都": (first,), "キョウ": (later,)}
-    assert lexicon_stats.statistics(tokenizer).twice == 1
+    assert statistics.statistics(tokenizer).twice == 1
 
 
 def test_an_entry_tells_all_about_its_id(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
@@ -170,7 +172,7 @@ def test_what_is_put_into_a_text_gives_the_id_again(
     tokenizer: GPTNeoXJapaneseTokenizer, piece: str, text: str, shown: str
 ) -> None:
     found = entry(tokenizer, tokenizer.vocabulary.ids[piece])
-    assert (typed(found), found.bytes) == (text, shown)
+    assert (text_for(found), found.bytes) == (text, shown)
     assert tokenizer.encode(text) == [found.id]
 
 
@@ -178,7 +180,7 @@ def test_every_reached_entry_can_be_typed(tokenizer: GPTNeoXJapaneseTokenizer) -
     for id in range(0, tokenizer.vocab_size, 7):
         found = entry(tokenizer, id)
         if found.spellings[0].ids == (id,):
-            assert tokenizer.encode(typed(found)) == [id]
+            assert tokenizer.encode(text_for(found)) == [id]
 
 
 @pytest.mark.parametrize("id", [-1, 10**9, True, 1.5, "3", None])
@@ -202,7 +204,7 @@ def test_an_id_that_is_none_is_refused_without_naming_a_file(tokenizer: GPTNeoXJ
         ("ー5", (None, 5)),
     ],
 )
-def test_ranges_are_read_as_people_type_them(typed: str, expected: lexicon.Range) -> None:
+def test_ranges_are_read_as_people_type_them(typed: str, expected: records.Range) -> None:
     assert parse_range(typed, "ids") == expected
 
 
@@ -241,14 +243,14 @@ def test_an_index_is_built_once_and_goes_with_its_vocabulary(tiny_vocabulary: Pa
     key = id(mine.vocabulary)
     del mine
     gc.collect()
-    assert key not in lexicon._indices
+    assert key not in records._indices
 
 
 # ---------------------------------------------------------------- in numbers
 
 
 def test_statistics_count_every_entry_once(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    counted = lexicon_stats.statistics(tokenizer)
+    counted = statistics.statistics(tokenizer)
     words = next(group.ids for group in counted.by_kind if group.name == "word")
     assert sum(group.ids for group in counted.by_kind) == sum(group.ids for group in counted.by_spellings) == counted.ids
     assert sum(group.ids for group in counted.by_script) == sum(group.ids for group in counted.by_length) == words
@@ -258,8 +260,8 @@ def test_statistics_count_every_entry_once(tokenizer: GPTNeoXJapaneseTokenizer) 
 
 
 def test_usage_of_a_text_by_hand(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    times = lexicon_stats.count_ids(tokenizer, ["猫と猫", "", "猫"])
-    used = lexicon_stats.usage(tokenizer, times)
+    times = statistics.count_ids(tokenizer, ["猫と猫", "", "猫"])
+    used = statistics.usage(tokenizer, times)
     cat = tokenizer.encode("猫")[0]
     assert (used.tokens, used.ids, used.of, used.once) == (4, 2, tokenizer.vocab_size, 1)
     assert used.frequent[0] == (cat, "猫", 3)
@@ -268,15 +270,15 @@ def test_usage_of_a_text_by_hand(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
 
 
 def test_usage_of_no_text_is_nothing(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    used = lexicon_stats.usage(tokenizer, lexicon_stats.count_ids(tokenizer, []))
+    used = statistics.usage(tokenizer, statistics.count_ids(tokenizer, []))
     assert (used.tokens, used.ids, used.covering, used.frequent) == (0, 0, (), ())
 
 
 def test_a_text_in_parts_is_counted_as_a_whole(tokenizer: GPTNeoXJapaneseTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["慶應大学", "é", "猫" * 30, ""]
-    whole = lexicon_stats.count_ids(tokenizer, texts)
-    monkeypatch.setattr(lexicon_stats, "TOGETHER", 3)
-    assert (lexicon_stats.count_ids(tokenizer, texts) == whole).all()
+    whole = statistics.count_ids(tokenizer, texts)
+    monkeypatch.setattr(statistics, "BATCH_CHARACTERS", 3)
+    assert (statistics.count_ids(tokenizer, texts) == whole).all()
     assert whole.sum() == sum(len(tokenizer.encode(text)) for text in texts)
 
 
@@ -290,9 +292,9 @@ def test_two_vocabularies_differ_where_they_do(tokenizer: GPTNeoXJapaneseTokeniz
     changed = [{"慶応,慶應": "慶応", "猫": "犬", "犬": "猫"}.get(line, line) for line in lines]
     (folder / "vocab.txt").write_text("\n".join(["麒麟", *changed[1:]]), encoding="utf-8")
     other = GPTNeoXJapaneseTokenizer.from_pretrained(folder)
-    compared = lexicon_diff.compare(tokenizer.vocabulary, other.vocabulary)
+    compared = difference.compare(tokenizer.vocabulary, other.vocabulary)
     a, b = tokenizer.vocabulary.ids, other.vocabulary.ids
-    expectations: dict[lexicon_diff.Side, set[str]] = {
+    expectations: dict[difference.Side, set[str]] = {
         "only_here": {s for s in a if s not in b},
         "only_there": {s for s in b if s not in a},
         "moved": {s for s in a if s in b and a[s] != b[s]},
@@ -308,11 +310,11 @@ def test_two_vocabularies_differ_where_they_do(tokenizer: GPTNeoXJapaneseTokeniz
     assert set(compared.lists["moved"]) == {"猫", "犬"}
     assert compared.summary.same == len(a) - 4
     assert [row.spelling for row in compared.rows("moved", compared.select("moved", "犬"))] == ["犬"]
-    assert lexicon_diff.compare(tokenizer.vocabulary, other.vocabulary) is compared
+    assert difference.compare(tokenizer.vocabulary, other.vocabulary) is compared
 
 
 def test_a_vocabulary_does_not_differ_from_itself(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    compared = lexicon_diff.compare(tokenizer.vocabulary, tokenizer.vocabulary)
+    compared = difference.compare(tokenizer.vocabulary, tokenizer.vocabulary)
     assert not any(compared.lists.values())
     assert compared.select("moved", "猫").size == 0
     with pytest.raises(ParameterError, match="side='left': choose one of only_here, only_there, moved"):
@@ -332,7 +334,7 @@ def test_the_last_ids_the_comma_and_the_doubles_of_the_original_vocabulary(abeja
     assert [near for near, _ in last[-1].neighbours] == [31994, 31995, 31996, 31997, 31998]
     assert select(tokenizer, Filters(",")).tolist() == [31596]
     assert select(tokenizer, Filters("きぃ", "whole")).tolist() == [26391, 26396]
-    counted = lexicon_stats.statistics(tokenizer)
+    counted = statistics.statistics(tokenizer)
     assert (counted.ids, counted.spellings, counted.shared, counted.twice, counted.never) == (32000, 155788, 13913, 7, 10684)
     most = select(tokenizer, Filters(sort="spellings", descending=True))[:2].tolist()
     assert [len(entry(tokenizer, id).spellings) for id in most] == [169, 169]
