@@ -99,7 +99,7 @@ def launch(blocks: gr.Blocks, *, host: str | None = None, port: int | None = Non
         ssr_mode=False,
         enable_monitoring=False,
         run_history=False,
-        max_file_size=1,  # files come in through a door of our own (uploads.py): nothing gets through Gradio's
+        max_file_size=1,  # disables Gradio's own upload; ours is uploads.py
         app_kwargs={"routes": uploads.routes()},
         **more,
     )

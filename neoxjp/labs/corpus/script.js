@@ -1,36 +1,36 @@
-// The file of the section corpus: `js_on_load` of its component, so `element` and `trigger` are given. Sends the chosen file to
-// the page's own door (uploads.py), tells how far it came, and takes it back when the visitor leaves.
-const chooser = element.querySelector(".k-chooser");
+// `js_on_load` of the file chooser of the corpus, so `element` and `trigger` are defined. Uploads the chosen file to uploads.py, shows
+// the progress, and deletes the file when the visitor leaves.
+const chooser = element.querySelector(".corpus-chooser");
 const input = chooser.querySelector("input");
 const bar = chooser.querySelector("progress");
-const note = chooser.querySelector(".k-note");
+const note = chooser.querySelector(".corpus-note");
 const japanese = document.documentElement.lang.startsWith("ja") || navigator.language.startsWith("ja");
 const words = JSON.parse(chooser.dataset.words)[japanese ? "ja" : "en"];
-const door = new URL("neoxjp/file", document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/")).href;
+const endpoint = new URL("neoxjp/file", document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/")).href;
 const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const size = (bytes) => bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : bytes >= 1e3 ? `${(bytes / 1e3).toFixed(1)} kB` : `${bytes} B`;
 
-let file = null;      // what was chosen
-let sending = null;   // the request under way
-let arrival = null;   // a promise of its key; "" where it did not arrive
-let held = "";        // the key of a file that waits at the door
+let file = null;     // the chosen one
+let sending = null;  // the request in progress
+let upload = null;   // a promise of its key; "" where it failed
+let stored = "";     // the key of a file that is stored at the server
 
-const say = (sentence, wrong) => {
+const showNote = (sentence, wrong) => {
   note.textContent = sentence;
-  note.classList.toggle("wrong", Boolean(wrong));
+  note.classList.toggle("corpus-wrong", Boolean(wrong));
 };
 
-const forget = () => {
+const discard = () => {
   sending?.abort();
-  if (held) fetch(`${door}?file=${encodeURIComponent(held)}`, { method: "DELETE", keepalive: true }).catch(() => {});
-  held = "";
+  if (stored) fetch(`${endpoint}?file=${encodeURIComponent(stored)}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  stored = "";
 };
 
 const send = () => {
-  forget();
+  discard();
   if (!file) return Promise.resolve("");
   if (file.size > Number(chooser.dataset.largest)) {
-    say(fill(words.k_too_large, { most: Number(chooser.dataset.largest) / 1e6 }), true);
+    showNote(fill(words.corpus_too_large, { most: Number(chooser.dataset.largest) / 1e6 }), true);
     return Promise.resolve("");
   }
   const request = sending = new XMLHttpRequest();
@@ -42,58 +42,58 @@ const send = () => {
       if (sending === request) sending = null;
       if (file === chosen) {
         bar.hidden = true;
-        held = key;
-        say(sentence, !key);
+        stored = key;
+        showNote(sentence, !key);
       }
       resolve(key);
     };
     request.upload.onprogress = (event) => {
       bar.value = event.total ? event.loaded / event.total : 0;
-      say(fill(words.k_sending, { percent: Math.floor(100 * bar.value) }));
+      showNote(fill(words.corpus_sending, { percent: Math.floor(100 * bar.value) }));
     };
     request.onload = () => {
       let answer = {};
-      try { answer = JSON.parse(request.responseText); } catch { /* a proxy's page */ }
-      if (request.status === 200) end(fill(words.k_sent, { name: chosen.name, size: size(chosen.size) }), answer.file);
-      else end((japanese ? answer.ja : answer.error) || words.k_failed, "");
+      try { answer = JSON.parse(request.responseText); } catch { /* not JSON: the page of a proxy */ }
+      if (request.status === 200) end(fill(words.corpus_sent, { name: chosen.name, size: size(chosen.size) }), answer.file);
+      else end((japanese ? answer.ja : answer.error) || words.corpus_failed, "");
     };
-    request.onerror = () => end(words.k_failed, "");
-    request.onabort = () => end(words.k_aborted, "");
-    request.open("POST", door);
+    request.onerror = () => end(words.corpus_failed, "");
+    request.onabort = () => end(words.corpus_aborted, "");
+    request.open("POST", endpoint);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.send(chosen);
   });
 };
 
-const given = (key) => JSON.stringify({ file: key, name: file ? file.name : "" });
+const fileOf = (key) => JSON.stringify({ file: key, name: file ? file.name : "" });
 
 const take = async (chosen) => {
   if (!chosen) return;
   file = chosen;
-  const mine = arrival = send();
+  const mine = upload = send();
   const key = await mine;
-  if (mine === arrival) trigger("select", { given: given(key) });
+  if (mine === upload) trigger("select", {});
 };
 
 input.addEventListener("change", () => take(input.files[0]));
 for (const kind of ["dragover", "dragleave", "drop"]) {
   chooser.addEventListener(kind, (event) => {
     event.preventDefault();
-    chooser.classList.toggle("over", kind === "dragover");
+    chooser.classList.toggle("corpus-over", kind === "dragover");
     if (kind === "drop") take(event.dataTransfer.files[0]);
   });
 }
-window.addEventListener("pagehide", forget);
+window.addEventListener("pagehide", discard);
 
 window.neoxjp.corpus = {
-  // The key of the file, sent again where the last one was counted already: a key is good for one count.
+  // The file for one count; it is uploaded again where it was counted already, as a count deletes it.
   async use() {
-    if (!held && !sending && file) arrival = send();
-    const key = (await arrival) ?? "";
-    if (key === held) held = "";
-    arrival = null;
-    return given(key);
+    if (!stored && !sending && file) upload = send();
+    const key = (await upload) ?? "";
+    if (key === stored) stored = "";
+    upload = null;
+    return fileOf(key);
   },
-  now: () => given(held),
+  current: () => fileOf(stored),
   stop: () => sending?.abort(),
 };

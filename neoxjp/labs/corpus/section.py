@@ -1,7 +1,7 @@
-"""Section of the tokenizer lab: what a file of the visitor's costs. The file comes in through uploads.py and is counted once.
+"""Section of the tokenizer lab: the statistics of a visitor's file, which is uploaded through page_parts/uploads.py.
 
-One count at a time for all visitors, others see their place in the line. A count can be stopped at every piece of the text;
-however it ends, its file is gone. What is counted is in lab/tokens/corpus.py, what it looks like in render/corpus.py.
+One count runs at a time for all visitors; the others wait in a queue and see their position. A count can be stopped; however it
+ends, its file is deleted.
 """
 
 import json
@@ -13,49 +13,54 @@ from importlib.resources import files
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from neoxjp.compare import Peer, offers, open_peer
 from neoxjp.documents import CHOICES, inspect_file, preview
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.hub import bundled_path
-from neoxjp.labs.common import html as render
-from neoxjp.labs.corpus import records as corpus
-from neoxjp.labs.corpus import view as render_corpus
+from neoxjp.hub.local import bundled_path
+from neoxjp.labs.common.glyphs import SCRIPTS
+from neoxjp.labs.common.html import notice
+from neoxjp.labs.common.templates import render
 from neoxjp.labs.corpus.command import to_csv
-from neoxjp.labs.corpus.strings import both, label, strings, words
+from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse
+from neoxjp.labs.corpus.strings import strings
 from neoxjp.page_parts import uploads
-from neoxjp.page_parts.answers import guarded, message_of, plain
+from neoxjp.page_parts.answers import answered, message_of, plain
+from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-TOLD = 0.25  # seconds between two messages of a count
-MOST_TOKENIZERS = 8  # beside the loaded one
+INTERVAL = 0.25  # seconds between two updates of the progress, and between two looks at the queue
+MAX_TOKENIZERS = 8  # beside the loaded one
 PUBLIC_SECONDS = 300  # that a count may take on a public page
-BEGINS = 60  # characters of a file shown before it is counted
-LONGEST_NAME = 200  # characters of a file's name; its ending says what it is
-NAMED = ("bytes", "characters", "compat")  # whose names are words of the page
+PREVIEW = 60  # characters of a file that are shown before it is counted
+MAX_NAME = 200  # last characters of a file's name that are used; its ending determines the kind
+TRANSLATED = ("bytes", "characters", "compat")  # tokenizers whose names are strings of the page
+LIMITS = {"tokens": 20, "losses": 25, "examples": 2, "fault": 90}  # rows of the lists; examples of a loss; characters of a fault
+view: Callable[..., str] = partial(render, "labs/corpus/view.html")
+label = strings.label
 
 
 @dataclass
-class Count:
-    """One visitor's count: whether it is to end."""
+class Run:
+    """One visitor's count: whether it is to stop."""
 
     stopped: bool = False
 
     def stop(self) -> None:
-        """End it with its next piece of the text."""
+        """Stop after the current piece of text."""
         self.stopped = True
 
 
 @dataclass(frozen=True)
-class Corpus:
+class Section:
     """The components of the section."""
 
     run: gr.State
-    chooser: gr.HTML
-    given: gr.Textbox  # {"file": its key, "name": …} as the browser tells it
-    found: gr.HTML
+    chooser: gr.HTML  # as an input it is {"file": key, "name": …}, which script.js fills in
+    info: gr.HTML
     column: gr.Dropdown
     encoding: gr.Dropdown
     tokenizers: gr.CheckboxGroup
@@ -63,7 +68,7 @@ class Corpus:
     stop: gr.Button
     progress: gr.HTML
     result: gr.HTML
-    counted: gr.State  # the corpus.Corpus on show, or None
+    corpus: gr.State  # the Corpus that is shown, or None
     downloads: gr.Row
     csv: gr.Button
     json: gr.Button
@@ -71,240 +76,227 @@ class Corpus:
     linked: dict[str, Any]  # what a link restores: a short name and its component
 
 
-def build(playground: Playground) -> Corpus:
-    """Draw the section."""
-    most = uploads.LARGEST // 1_000_000
-    intro = f"<h2>{both('k_title')}</h2><p>{both('k_intro', most=most)}</p>"
+def build(playground: Playground) -> Section:
+    """Create the components."""
+    most = uploads.MAX_BYTES // 1_000_000
+    intro = f"<h2>{strings.both('corpus_title')}</h2><p>{strings.both('corpus_intro', most=most)}</p>"
     gr.HTML(intro, elem_classes="section", apply_default_css=False)
-    with gr.Column(elem_classes="card corpus-form"):
+    with gr.Column(elem_classes="card"):
         script = (files("neoxjp.labs.corpus") / "script.js").read_text(encoding="utf-8")
-        chooser = gr.HTML(_chooser(), js_on_load=script, elem_id="k-chooser", apply_default_css=False)
-        given = gr.Textbox(visible="hidden", show_label=False)
-        found = gr.HTML(elem_id="k-found", apply_default_css=False)
+        chooser = gr.HTML(_chooser(), js_on_load=script, elem_id="corpus-chooser", apply_default_css=False)
+        info = gr.HTML(elem_id="corpus-info", apply_default_css=False)
         with gr.Row():
-            column = gr.Dropdown(
-                [],
-                value=None,
-                label=label("k_column"),
-                info=label("k_column_info"),
-                allow_custom_value=True,
-                elem_id="k-column",
-                min_width=200,
-            )
-            codes = [(label("k_auto"), ""), *((name, codec) for codec, name in CHOICES.items())]
-            encoding = gr.Dropdown(
-                codes, value="", label=label("k_encoding"), info=label("k_encoding_info"), elem_id="k-encoding", min_width=200
-            )
-        tokenizers = gr.CheckboxGroup(
-            _choices(playground),
-            value=["bytes"],
-            label=label("k_tokenizers"),
-            info=label("k_tokenizers_info"),
-            elem_id="k-tokenizers",
-        )
-        with gr.Row(elem_classes="k-buttons"):
-            go = gr.Button(label("k_go"), variant="primary", elem_id="k-go", min_width=120)
-            stop = gr.Button(label("k_stop"), elem_id="k-stop", min_width=100)
-        progress = gr.HTML(elem_id="k-progress", apply_default_css=False)
-    result = gr.HTML(elem_id="k-result", apply_default_css=False)
+            column = gr.Dropdown([], value=None, allow_custom_value=True, **_labels("column"))
+            codecs = [(label("corpus_auto"), ""), *((name, codec) for codec, name in CHOICES.items())]
+            encoding = gr.Dropdown(codecs, value="", **_labels("encoding"))
+        tokenizers = gr.CheckboxGroup(_tokenizers(playground), value=["bytes"], **_labels("tokenizers"))
+        with gr.Row(elem_classes="corpus-buttons"):
+            go = gr.Button(label("corpus_go"), variant="primary", elem_id="corpus-go", min_width=120)
+            stop = gr.Button(label("corpus_stop"), elem_id="corpus-stop", min_width=100)
+        progress = gr.HTML(elem_id="corpus-progress", apply_default_css=False)
+    result = gr.HTML(elem_id="corpus-result", apply_default_css=False)
     with gr.Row(elem_classes="chips", visible=False) as downloads:
-        csv = gr.Button(label("k_csv"), size="sm", min_width=60, elem_id="k-csv")
-        as_json = gr.Button(label("k_json"), size="sm", min_width=60, elem_id="k-json")
+        csv = gr.Button(label("corpus_csv"), size="sm", min_width=60, elem_id="corpus-csv")
+        as_json = gr.Button(label("corpus_json"), size="sm", min_width=60, elem_id="corpus-json")
     saved = gr.Textbox(visible="hidden", show_label=False)
+    run = gr.State(Run(), delete_callback=Run.stop)
     linked = {"tokenizers": tokenizers, "column": column}
-    run = gr.State(Count(), delete_callback=Count.stop)
-    parts = (run, chooser, given, found, column, encoding, tokenizers, go, stop, progress, result)
-    return Corpus(*parts, gr.State(None), downloads, csv, as_json, saved, linked)
+    parts = (run, chooser, info, column, encoding, tokenizers, go, stop, progress, result)
+    return Section(*parts, gr.State(None), downloads, csv, as_json, saved, linked)
+
+
+def _labels(name: str) -> dict[str, Any]:
+    return {
+        "label": label(f"corpus_{name}"),
+        "info": label(f"corpus_{name}_info"),
+        "elem_id": f"corpus-{name}",
+        "min_width": 200,
+    }
 
 
 def _chooser() -> str:
-    """The control that takes a file by a click, by the keyboard, or dropped on it."""
-    keys = ("k_sending", "k_sent", "k_aborted", "k_failed", "k_too_large")
+    keys = ("corpus_sending", "corpus_sent", "corpus_aborted", "corpus_failed", "corpus_too_large")
     fields = {name: f"{{{name}}}" for name in ("percent", "name", "size", "most")}
-    sentences = {lang: {key: words(lang)(key, **fields) for key in keys} for lang in ("ja", "en")}
-    facts = render.attributes(data_words=render.data(sentences), data_largest=uploads.LARGEST)
-    return (
-        f'<div class="k-chooser"{facts}><label><b>{both("k_choose")}</b><input type="file" id="k-file"></label>'
-        f'<p>{both("k_kinds")}</p><progress max="1" hidden aria-labelledby="k-note"></progress>'
-        '<p class="k-note" id="k-note" role="status"></p></div>'
-    )
+    words = {lang: {key: strings.words(lang)(key, **fields) for key in keys} for lang in ("ja", "en")}
+    texts = {"label": Markup(strings.both("corpus_choose")), "note": Markup(strings.both("corpus_kinds"))}
+    return view("chooser", strings.words("en"), words=words, largest=uploads.MAX_BYTES, **texts)
 
 
-def _choices(playground: Playground) -> list[tuple[str, str]]:
-    """The tokenizers offered beside the loaded one; the list opens none of them."""
-    ours = GPTNeoXJapaneseTokenizer.from_pretrained(bundled_path())  # the page's own is not loaded yet; the list is the same
-    found = offers(ours, public=playground.public)
-    return [(label(f"k_{one.key}") if one.key in NAMED else one.title, one.key) for one in found if one.key != "neoxjp"]
+def _tokenizers(playground: Playground) -> list[tuple[str, str]]:
+    """Names and keys of the tokenizers offered beside the loaded one. None of them is opened."""
+    bundled = GPTNeoXJapaneseTokenizer.from_pretrained(bundled_path())  # the offers do not depend on the tokenizer
+    found = offers(bundled, public=playground.public)
+    return [(label(f"corpus_{o.key}") if o.key in TRANSLATED else o.title, o.key) for o in found if o.key != "neoxjp"]
 
 
-def connect(section: Corpus, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
-    """Wire the events. Neither the text above nor `due` changes anything here."""
-    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+def connect(section: Section, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
+    """Add the events. The section uses neither the text above nor `due`."""
 
-    def on_file(event: gr.EventData, encoding: str, request: gr.Request) -> tuple[Any, ...]:
-        told = event._data if isinstance(event._data, dict) else {}
-        given = str(told.get("given", ""))
-        return looked(given, encoding, request) if read_given(given)[0] else ("", gr.Dropdown([], value=None))
+    def on_file(request: gr.Request, file: str, encoding: str) -> dict[Any, Any]:
+        if not parse_file(file)[0]:
+            return {section.info: "", section.column: gr.Dropdown([], value=None)}
+        return on_encoding(request, file, encoding)
 
-    def looked(given: str, encoding: str, request: gr.Request) -> tuple[Any, ...]:
-        if not read_given(given)[0]:
-            return gr.skip(), gr.skip()
-        return guarded(look_of, given, encoding, strings=strings, request=request, empty=(gr.skip(),))
+    def on_encoding(request: gr.Request, file: str, encoding: str) -> dict[Any, Any]:
+        key, name = parse_file(file)
+        if not key:
+            return gr.skip()
+
+        def show(t: Words) -> dict[Any, Any]:
+            html, columns, column = describe_file(key, name, encoding, t)
+            return {section.info: html, section.column: gr.Dropdown(columns, value=column or None)}
+
+        return answered(show, lambda notice: {section.info: notice}, request, strings)
 
     def on_go(
-        request: gr.Request, run: Count, given: str, column: str | None, encoding: str, tokenizers: list[str]
-    ) -> Iterator[tuple[Any, ...]]:
-        say = words(language(request))
-        key, name = read_given(given)
-        keep = (gr.skip(), gr.skip(), gr.skip())
-        if name and not key:  # it was not sent to its end: the note beside the file says why
-            yield "", *keep
+        request: gr.Request, run: Run, file: str, column: str | None, encoding: str, tokenizers: list[str]
+    ) -> Iterator[dict[Any, Any]]:
+        t = strings.words(language(request))
+        key, name = parse_file(file)
+        if name and not key:  # the upload failed; the note beside the file says why
+            yield {section.progress: ""}
             return
         run.stopped = False
         try:
-            told = partial(message_of, request=request)
-            for step in counting(playground, key, name, column or "", encoding, tokenizers, say, told, run):
-                if isinstance(step, str):
-                    yield step, *keep
-                else:
-                    done, found, notes = step
-                    yield done, notes + render_corpus.corpus(found, say), found, gr.Row(visible=True)
+            message = partial(message_of, request=request)
+            for step in count_file(playground, key, name, column or "", encoding, tokenizers, t, message, run):
+                shown: dict[Any, Any] = {section.progress: step.status}
+                if step.corpus:
+                    shown |= {section.result: step.notices + report(step.corpus, t), section.corpus: step.corpus}
+                    shown |= {section.downloads: gr.Row(visible=True)}
+                yield shown
         except NeoxjpError as error:
-            yield render.notice(message_of(error, request), "error"), *keep
+            yield {section.progress: notice(message_of(error, request), "error")}
 
-    looks = [section.found, section.column]
-    now = "(given, encoding) => [neoxjp.corpus.now(), encoding]"
-    section.chooser.select(on_file, section.encoding, looks, **silent)
-    section.encoding.change(looked, [section.given, section.encoding], looks, js=now, **silent)
-    asked = [section.run, section.given, section.column, section.encoding, section.tokenizers]
+    inspected = [section.info, section.column]
+    current = "(file, encoding) => [neoxjp.corpus.current(), encoding]"
+    for event, show in ((section.chooser.select, on_file), (section.encoding.change, on_encoding)):
+        event(show, [section.chooser, section.encoding], inspected, js=current, **QUIET)
     section.go.click(
         on_go,
-        asked,
-        [section.progress, section.result, section.counted, section.downloads],
-        js="async (run, given, ...rest) => [run, await neoxjp.corpus.use(), ...rest]",
+        [section.run, section.chooser, section.column, section.encoding, section.tokenizers],
+        [section.progress, section.result, section.corpus, section.downloads],
+        js="async (run, file, ...rest) => [run, await neoxjp.corpus.use(), ...rest]",
         concurrency_limit=None,
         show_progress="hidden",
         api_visibility="private",
     )
     section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", api_visibility="private")
-    section.stop.click(Count.stop, section.run, None, **silent)
+    section.stop.click(Run.stop, section.run, None, **QUIET)
 
-    def on_json(found: corpus.Corpus | None) -> str:
-        return json.dumps(plain(asdict(found)), ensure_ascii=False, indent=1) if found else ""
+    def on_json(corpus: Corpus | None) -> str:
+        return json.dumps(plain(asdict(corpus)), ensure_ascii=False, indent=1) if corpus else ""
 
-    def on_csv(found: corpus.Corpus | None) -> str:
-        return to_csv(found).decode("utf-8") if found else ""
+    def on_csv(corpus: Corpus | None) -> str:
+        return to_csv(corpus).decode("utf-8") if corpus else ""
 
-    for button, show, name, kind in (
+    for button, write, name, kind in (
         (section.csv, on_csv, "corpus.csv", "text/csv;charset=utf-8"),
         (section.json, on_json, "corpus.json", "application/json"),
     ):
         save = f"(text) => {{ if (text) neoxjp.download(text, '{name}', '{kind}') }}"
-        button.click(show, section.counted, section.saved, **silent).then(None, section.saved, js=save, api_visibility="private")
+        button.click(write, section.corpus, section.saved, **QUIET).then(None, section.saved, js=save, api_visibility="private")
 
 
 # ---------------------------------------------------------------- what the handlers show
 
 
-def read_given(given: str) -> tuple[str, str]:
-    """Key and name of the file, as the browser tells them; "" for none."""
+def parse_file(file: str) -> tuple[str, str]:
+    """Key and name of the uploaded file from the JSON of script.js; ("", "") for none."""
     try:
-        told = json.loads(given or "{}")
-        return str(told["file"]), str(told["name"])[-LONGEST_NAME:]
+        given = json.loads(file or "{}")
+        return str(given["file"]), str(given["name"])[-MAX_NAME:]
     except (ValueError, KeyError, TypeError, RecursionError):
         return "", ""
 
 
-def look_of(given: str, encoding: str, say: Words) -> tuple[Any, ...]:
-    """What a file is, before it is counted: its encoding and first characters as HTML, and its columns to choose from."""
-    key, name = read_given(given)
-    with uploads.door.using(key) as file:
-        plan = inspect_file(file, name, encoding)  # type: ignore[arg-type]
-        begins = preview(file, plan.encoding, BEGINS)  # type: ignore[arg-type]
-    sure = "chosen" if encoding else plan.encoding.confidence
-    drawn = render_corpus.found_note(plan.encoding.name, sure, plan.columns, begins, say)
-    return drawn, gr.Dropdown(list(plan.columns), value=plan.column or None)
+def describe_file(key: str, name: str, encoding: str, t: Words) -> tuple[str, list[str], str]:
+    """A file before it is counted: its encoding and first characters as HTML, its columns, and the one with the text."""
+    with uploads.store.use(key) as file:
+        info = inspect_file(file, name, encoding)  # type: ignore[arg-type]
+        start = preview(file, info.encoding, PREVIEW)  # type: ignore[arg-type]
+    return view("file_info", t, info=info, start=start), list(info.columns), info.column
 
 
-def counting(
+def report(corpus: Corpus, t: Words) -> str:
+    """The whole report as HTML."""
+    return view("report", t, found=corpus, signs=SCRIPTS, limits=LIMITS)
+
+
+@dataclass(frozen=True)
+class Step:
+    """An update of a count."""
+
+    status: str  # HTML
+    corpus: Corpus | None = None  # of the last one, unless the count was stopped
+    notices: str = ""  # HTML: tokenizers that could not be opened
+
+
+def count_file(
     playground: Playground,
     key: str,
     name: str,
     column: str,
     encoding: str,
     tokenizers: Sequence[str],
-    say: Words,
-    told_of: Callable[[NeoxjpError], str] = str,
-    run: Count | None = None,  # whoever holds it can end the count
-) -> Iterator[str | tuple[str, corpus.Corpus, str]]:
-    """Count a file: HTML of how far it came, last that it is done, the corpus, and what could not be opened.
-
-    Stopped, the last is that. However this ends, also where it is closed half-way, the file is deleted and the next in the line
-    goes on.
-    """
-    ticket, run = object(), run or Count()
+    t: Words,
+    message: Callable[[NeoxjpError], str] = str,
+    run: Run | None = None,  # stops the count
+) -> Iterator[Step]:
+    """Count an uploaded file. However the count ends, also where the generator is closed, the file is deleted."""
+    ticket, run = object(), run or Run()
     try:
         if not key:
-            raise strings.error(ParameterError, "k_no_file")
-        chosen, notes = [], ""
-        for wanted in _keys(tokenizers):
-            yield render_corpus.progress(say("k_opening", name=wanted))
+            raise strings.error(ParameterError, "corpus_no_file")
+        peers, notices = [], ""
+        for wanted in other_keys(tokenizers):
+            yield Step(view("progress", t, message=t("corpus_opening", name=wanted)))
             try:
                 peer: Any = open_peer(wanted, playground.tokenizer, public=playground.public)
-                chosen.append((wanted, replace(peer, name=say(f"k_{wanted}")) if wanted in NAMED else peer))
-            except NeoxjpError as error:  # one that cannot be opened does not spoil the rest
-                notes += render.notice(f"{wanted}: {told_of(error)}", "error")
-        while (before := uploads.line.place(ticket)) and not run.stopped:
-            yield render_corpus.progress(say("k_waiting", n=before))
-            time.sleep(TOLD)
-        began = told = time.monotonic()
-        with uploads.door.using(key) as file:
-            source = corpus.Source(name, file, column, encoding)  # type: ignore[arg-type]
-            title = playground.loaded.title(say("bundled")) if playground.loaded else "neoxjp"
-            for step in corpus.analyse([source], playground.tokenizer, chosen, title):
+                peers.append((wanted, replace(peer, name=t(f"corpus_{wanted}")) if wanted in TRANSLATED else peer))
+            except NeoxjpError as error:  # the others are counted nevertheless
+                notices += notice(f"{wanted}: {message(error)}", "error")
+        while (ahead := uploads.queue.place(ticket)) and not run.stopped:
+            yield Step(view("progress", t, message=t("corpus_waiting", n=ahead)))
+            time.sleep(INTERVAL)
+        begun, shown = time.monotonic(), 0.0
+        with uploads.store.use(key) as file:
+            source = Source(name, file, column, encoding)  # type: ignore[arg-type]
+            for step in analyse_in_turn(playground, source, peers, ticket, t):
                 if run.stopped:
-                    yield render.notice(say("k_stopped"))
+                    yield Step(notice(t("corpus_stopped")))
                     return
-                if isinstance(step, corpus.Corpus):
-                    done = render.notice(say("k_done", seconds=f"{time.monotonic() - began:.1f}"))
-                    yield done, step, notes
-                elif time.monotonic() - told > TOLD or step.read == 0:
-                    told = time.monotonic()
-                    _check_time(playground, began)
-                    uploads.line.place(ticket)
-                    yield render_corpus.progress(_how_far(step, say), step.read / max(step.total, 1))
+                if isinstance(step, Corpus):
+                    yield Step(notice(t("corpus_done", seconds=f"{time.monotonic() - begun:.1f}")), step, notices)
+                elif time.monotonic() - shown > INTERVAL:
+                    shown, share = time.monotonic(), step.read / max(step.total, 1)
+                    numbers = {"percent": int(100 * share), "documents": f"{step.documents:,}", "tokens": f"{step.tokens:,}"}
+                    yield Step(view("progress", t, message=t("corpus_counting", **numbers), share=share))
     finally:
-        uploads.line.leave(ticket)
-        uploads.door.drop(key)
+        uploads.queue.leave(ticket)
+        uploads.store.delete(key)
 
 
-def _how_far(step: corpus.Progress, say: Words) -> str:
-    percent = 100 * step.read // max(step.total, 1)
-    return say("k_counting", percent=percent, documents=f"{step.documents:,}", tokens=f"{step.tokens:,}")
-
-
-def _run(playground: Playground, source: corpus.Source, chosen: list[tuple[str, Peer]], ticket: object) -> corpus.Corpus:
-    """A count to its end, within the time that the page gives."""
+def analyse_in_turn(
+    playground: Playground, source: Source, peers: Sequence[tuple[str, Peer]], ticket: object, t: Words | None = None
+) -> Iterator[Progress | Corpus]:
+    """`analyse` for the first in the queue. Raises ParameterError where it takes too long for a public page."""
     begun = time.monotonic()
-    for step in corpus.analyse([source], playground.tokenizer, chosen):
-        if isinstance(step, corpus.Corpus):
-            return step
-        _check_time(playground, begun)
-        uploads.line.place(ticket)
-    raise AssertionError("analyse ends with a corpus")
+    name = playground.loaded.title(t("bundled")) if playground.loaded and t else "neoxjp"
+    for step in analyse([source], playground.tokenizer, peers, name):
+        if isinstance(step, Progress):
+            if playground.public and time.monotonic() - begun > PUBLIC_SECONDS:
+                raise strings.error(ParameterError, "corpus_too_long", n=PUBLIC_SECONDS)
+            uploads.queue.place(ticket)
+        yield step
 
 
-def _check_time(playground: Playground, begun: float) -> None:
-    if playground.public and time.monotonic() - begun > PUBLIC_SECONDS:
-        raise strings.error(ParameterError, "k_too_long", n=PUBLIC_SECONDS)
-
-
-def _keys(tokenizers: Sequence[str]) -> list[str]:
-    """The keys beside the loaded tokenizer's, each once. Raises ParameterError for too many."""
+def other_keys(tokenizers: Sequence[str]) -> list[str]:
+    """The distinct keys without the loaded tokenizer's. Raises ParameterError for too many."""
     keys = [key for key in dict.fromkeys(tokenizers) if key != "neoxjp"]
-    if len(keys) > MOST_TOKENIZERS:
+    if len(keys) > MAX_TOKENIZERS:
         raise ParameterError(
-            f"{len(keys)} tokenizers: count with {MOST_TOKENIZERS} at a time",
-            ja=f"トークナイザーは一度に {MOST_TOKENIZERS} つまでです（{len(keys)} つ選ばれています）。",
+            f"{len(keys)} tokenizers: count with {MAX_TOKENIZERS} at a time",
+            ja=f"トークナイザーは一度に {MAX_TOKENIZERS} 個までです（{len(keys)} 個選ばれています）。",
         )
     return keys

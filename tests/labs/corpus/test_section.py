@@ -7,24 +7,25 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from neoxjp.documents.encodings import Confidence
 from neoxjp.errors import ParameterError
-from neoxjp.labs.corpus import section as corpus
-from neoxjp.labs.corpus import view as render_corpus
+from neoxjp.labs.corpus import section
 from neoxjp.labs.corpus.command import to_csv
+from neoxjp.labs.corpus.losses import REASONS
 from neoxjp.labs.corpus.records import Corpus, Source, run
-from neoxjp.labs.corpus.strings import WORDS
+from neoxjp.labs.corpus.section import Run, count_file, describe_file, parse_file, report
+from neoxjp.labs.corpus.strings import STRINGS, strings
 from neoxjp.page_parts import uploads
 from neoxjp.page_parts.session import Choice, Loaded, Playground
-from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 
-EN, JA = words("en"), words("ja")
+EN, JA = strings.words("en"), strings.words("ja")
 TEXT = "吾輩は猫である。慶應の大学。\n"
 HOSTILE = "<script>x</script>${x}\u202e\u200b"
 
@@ -36,87 +37,83 @@ def playground(tiny_vocabulary: Path) -> Playground:
 
 
 @pytest.fixture(autouse=True)
-def empty_door() -> Iterator[None]:
+def empty_store() -> Iterator[None]:
     yield
-    assert len(uploads.door) == 0
-    assert uploads.line.place("test") == 0
-    uploads.line.leave("test")
+    assert len(uploads.store) == 0
+    assert uploads.queue.place("test") == 0
+    uploads.queue.leave("test")
 
 
-def left(data: bytes) -> str:
-    """The key of a file at the door."""
-    key, file = uploads.door.open()
+def uploaded(data: bytes) -> str:
+    """The key of an uploaded file."""
+    key, file = uploads.store.open()
     file.write(data)
-    uploads.door.sent(key)
+    uploads.store.complete(key)
     return key
 
 
-def given(key: str, name: str) -> str:
-    return json.dumps({"file": key, "name": name})
-
-
 def counted(playground: Playground, data: bytes, name: str = "a.txt", **options: Any) -> tuple[list[str], Corpus, str]:
-    asked = {"column": "", "encoding": "", "tokenizers": [], "say": EN} | options
-    *told, (done, found, notes) = corpus.counting(playground, left(data), name, **asked)
-    assert "deleted" in done or "消しました" in done
-    return told, found, notes  # type: ignore[return-value]
+    asked = {"column": "", "encoding": "", "tokenizers": [], "t": EN} | options
+    *steps, last = count_file(playground, uploaded(data), name, **asked)
+    assert "deleted" in last.status or "削除しました" in last.status
+    assert last.corpus
+    return [step.status for step in steps], last.corpus, last.notices
 
 
-def test_a_look_tells_the_encoding_the_columns_and_the_first_characters() -> None:
-    key = left("番号,本文\n1,吾輩は猫である。\n".encode("cp932"))
-    drawn, column = corpus.look_of(given(key, "a.csv"), "", EN)
+def test_a_file_is_described_by_the_encoding_the_columns_and_the_first_characters() -> None:
+    key = uploaded("番号,本文\n1,吾輩は猫である。\n".encode("cp932"))
+    drawn, columns, column = describe_file(key, "a.csv", "", EN)
     assert "Shift_JIS (CP932) (likely)" in drawn
     assert "columns: 番号, 本文" in drawn
     assert "吾輩は猫" in drawn
-    assert (column.value, [value for _, value in column.choices]) == ("本文", ["番号", "本文"])
-    drawn, _ = corpus.look_of(given(key, "a.csv"), "euc_jp", JA)
-    assert "EUC-JP（選んだもの）" in drawn
-    uploads.door.drop(key)
+    assert (column, columns) == ("本文", ["番号", "本文"])
+    assert "EUC-JP（選択）" in describe_file(key, "a.csv", "euc_jp", JA)[0]
+    uploads.store.delete(key)
 
 
 def test_a_count_ends_with_the_corpus_and_the_file_is_gone(playground: Playground) -> None:
     told, found, notes = counted(playground, TEXT.encode("euc_jp") * 9000, tokenizers=["bytes", "compat"])
     assert found.characters == 9000 * len(TEXT)
-    assert [cost.name for cost in found.costs[1:]] == ["UTF-8 bytes", "as transformers has it"]
+    assert [cost.name for cost in found.costs[1:]] == ["UTF-8 bytes", "as in transformers"]
     assert all("<progress" in html for html in told)
     assert notes == ""
 
 
-def test_a_count_that_is_broken_off_leaves_nothing(playground: Playground) -> None:
-    steps = corpus.counting(playground, left(TEXT.encode()), "a.txt", "", "", ["bytes"], EN)
+def test_a_count_that_is_closed_deletes_the_file(playground: Playground) -> None:
+    steps = count_file(playground, uploaded(TEXT.encode()), "a.txt", "", "", ["bytes"], EN)
     next(steps)
-    assert len(uploads.door) == 1
+    assert len(uploads.store) == 1
     steps.close()
 
 
-def test_stop_is_the_last_that_is_said_of_a_count(playground: Playground) -> None:
-    count = corpus.Count()
-    steps = corpus.counting(playground, left(TEXT.encode()), "a.txt", "", "", ["bytes"], EN, run=count)
+def test_a_stopped_count_ends_with_that_message(playground: Playground) -> None:
+    run_ = Run()
+    steps = count_file(playground, uploaded(TEXT.encode()), "a.txt", "", "", ["bytes"], EN, run=run_)
     next(steps)
-    count.stop()
+    run_.stop()
     *_, last = steps
-    assert "Stopped. The file is deleted." in str(last)
-    assert not isinstance(last, tuple)
+    assert "Stopped. The file is deleted." in last.status
+    assert last.corpus is None
 
 
-def test_stop_ends_the_wait_in_the_line(playground: Playground) -> None:
-    count = corpus.Count()
-    uploads.line.place("someone")
-    steps = corpus.counting(playground, left(TEXT.encode()), "a.txt", "", "", [], EN, run=count)
+def test_stop_ends_the_wait_in_the_queue(playground: Playground) -> None:
+    run_ = Run()
+    uploads.queue.place("someone")
+    steps = count_file(playground, uploaded(TEXT.encode()), "a.txt", "", "", [], EN, run=run_)
     next(steps)
-    count.stop()
+    run_.stop()
     *_, last = steps
-    assert "Stopped. The file is deleted." in str(last)
-    uploads.line.leave("someone")
+    assert "Stopped. The file is deleted." in last.status
+    uploads.queue.leave("someone")
 
 
-def test_another_waits_and_sees_its_place(playground: Playground) -> None:
-    uploads.line.place("someone")
-    steps = corpus.counting(playground, left(b"x"), "a.txt", "", "", [], EN)
-    assert "waiting: 1 before you" in str(next(steps))
-    uploads.line.leave("someone")
+def test_another_count_waits_and_sees_its_position(playground: Playground) -> None:
+    uploads.queue.place("someone")
+    steps = count_file(playground, uploaded(b"x"), "a.txt", "", "", [], EN)
+    assert "waiting: 1 ahead of you" in next(steps).status
+    uploads.queue.leave("someone")
     *_, last = steps
-    assert isinstance(last, tuple)
+    assert last.corpus
 
 
 @pytest.mark.parametrize(
@@ -124,22 +121,23 @@ def test_another_waits_and_sees_its_place(playground: Playground) -> None:
     [
         (b"\x89PNG\r\n", "a.png", "", "テキストファイルではありません"),
         (b"a,b\n1,2\n", "a.csv", "c", "列 'c' はありません"),
-        (b"[\n1\n]", "a.jsonl", "", "どれにも文章がありません"),
+        (b"[\n1\n]", "a.jsonl", "", "どれにもテキストがありません"),
     ],
 )
-def test_an_expected_error_leaves_nothing_either(
+def test_an_expected_error_deletes_the_file_too(
     playground: Playground, data: bytes, name: str, column: str, message: str
 ) -> None:
     with pytest.raises(ParameterError) as caught:
-        list(corpus.counting(playground, left(data), name, column, "", [], JA))
+        list(count_file(playground, uploaded(data), name, column, "", [], JA))
     assert message in caught.value.ja
 
 
 def test_without_a_file_it_says_so(playground: Playground) -> None:
     for key, message in (("", "Choose a file first"), ("gone", "send it again")):
         with pytest.raises(ParameterError, match=message):
-            list(corpus.counting(playground, key, "a.txt", "", "", [], EN))
-    assert corpus.read_given("{") == corpus.read_given("[1]") == corpus.read_given("") == ("", "")
+            list(count_file(playground, key, "a.txt", "", "", [], EN))
+    assert parse_file("{") == parse_file("[1]") == parse_file("") == ("", "")
+    assert parse_file('{"file": "k", "name": "a.txt"}') == ("k", "a.txt")
 
 
 def test_a_tokenizer_that_cannot_be_opened_does_not_spoil_the_rest(playground: Playground) -> None:
@@ -150,45 +148,40 @@ def test_a_tokenizer_that_cannot_be_opened_does_not_spoil_the_rest(playground: P
 
 
 def test_a_public_count_has_an_end(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "PUBLIC_SECONDS", 0)
-    monkeypatch.setattr(corpus, "TOLD", 0)
+    monkeypatch.setattr(section, "PUBLIC_SECONDS", 0)
     public = Playground(public=True, loaded=playground.loaded)
     with pytest.raises(ParameterError, match="may take 0 s"):
-        list(corpus.counting(public, left(TEXT.encode() * 20_000), "a.txt", "", "", [], EN))
+        list(count_file(public, uploaded(TEXT.encode() * 20_000), "a.txt", "", "", [], EN))
     with pytest.raises(ParameterError, match="count with 8 at a time"):
-        list(corpus.counting(public, left(b"x"), "a.txt", "", "", list("123456789"), EN))
+        list(count_file(public, uploaded(b"x"), "a.txt", "", "", list("123456789"), EN))
 
 
-@pytest.mark.parametrize("say", [EN, JA])
-def test_a_report_is_escaped_and_complete(playground: Playground, say: Any) -> None:
+@pytest.mark.parametrize("t", [EN, JA])
+def test_a_report_is_escaped_and_complete(playground: Playground, t: Any) -> None:
     data = json.dumps({HOSTILE: HOSTILE + "慶應Ж"}).encode() + b'\n{"<b>": 1}\n'
-    _, found, _ = counted(playground, data, "<img>.jsonl", tokenizers=["compat"], say=say)
-    html = render_corpus.corpus(found, say)
+    _, found, _ = counted(playground, data, "<img>.jsonl", tokenizers=["compat"], t=t)
+    html = report(found, t)
     assert "<script" not in html
     assert "<img" not in html
     assert "<b>:" not in html
     assert "&lt;img&gt;.jsonl" in html
     assert "U+0416" in html
     assert html.count("<section") == html.count("</section")
-    for key in ("k_frequent", "k_longest", "k_losses", "k_scripts", "k_by_tokenizer"):
-        assert say(key) in html
+    for key in ("frequent", "longest", "losses", "scripts", "by_tokenizer"):
+        assert t(f"corpus_{key}") in html
     assert HOSTILE in to_csv(found).decode("utf-8-sig")
 
 
-def test_every_reason_and_every_degree_has_its_word() -> None:
-    from typing import get_args
-
-    from neoxjp.labs.corpus.losses import REASONS
-
-    assert all(f"k_reason_{reason}" in WORDS for reason in REASONS)
-    assert all(f"k_sure_{sure}" in WORDS for sure in get_args(corpus.encodings.Sure))
+def test_every_reason_and_every_confidence_has_a_string() -> None:
+    assert all(f"corpus_reason_{reason}" in STRINGS for reason in REASONS)
+    assert all(f"corpus_confidence_{confidence}" in STRINGS for confidence in get_args(Confidence))
 
 
 def test_a_report_of_nothing_is_drawn(tiny_vocabulary: Path) -> None:
     import io
 
     found = run([Source("a.txt", io.BytesIO())], GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary))
-    assert "Every character comes back" in render_corpus.corpus(found, EN)
+    assert "Every character is restored" in report(found, EN)
 
 
 # ---------------------------------------------------------------- over the wire
@@ -235,7 +228,7 @@ def test_the_endpoint_refuses_in_one_sentence(client: Client, asked: dict[str, A
         client.predict(**asked, api_name="/corpus")
 
 
-def test_the_doors_are_as_narrow_as_they_say(page_url: str) -> None:
+def test_uploads_that_are_too_large_or_of_another_type_are_refused(page_url: str) -> None:
     too_much = urllib.request.Request(
         f"{page_url}/neoxjp/file", b"x", {"Content-Type": "application/octet-stream", "Content-Length": "50000001"}
     )
