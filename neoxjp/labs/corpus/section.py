@@ -18,7 +18,7 @@ from markupsafe import Markup
 from neoxjp.compare import Peer, offers, open_peer
 from neoxjp.documents import CHOICES, inspect_file, preview
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from neoxjp.labs.common.glyphs import SCRIPTS
 from neoxjp.labs.common.html import notice
 from neoxjp.labs.common.templates import render

@@ -9,10 +9,9 @@ import numpy as np
 
 from neoxjp.compare import Ours, folder
 from neoxjp.errors import CheckpointError, ParameterError
-from neoxjp.hub.local import bundled_path
+from neoxjp.hub import bundled_path
 from neoxjp.labs.vocabulary_browser.records import MATCHES, Match, StringIndex
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.tokenizer.vocabulary import Vocabulary
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Vocabulary
 
 Side = Literal["only_here", "only_there", "moved"]
 SIDES: tuple[Side, ...] = get_args(Side)

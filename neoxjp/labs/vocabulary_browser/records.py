@@ -13,9 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer.normalize import Script, script_of
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.tokenizer.vocabulary import Kind, Vocabulary
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Kind, Script, Vocabulary, script_of
 
 EntryScript = Script | Literal["mixed"]
 Sort = Literal["id", "length", "spellings"]

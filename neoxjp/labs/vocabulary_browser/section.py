@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.compare import analysis
+from neoxjp.compare import to_csv, to_frame
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html
 from neoxjp.labs.common.glyphs import SCRIPTS
@@ -382,7 +382,7 @@ def csv_text(playground: Playground, values: Sequence[Any]) -> str:
     """The entries that pass the filters as CSV, all spellings in the last column, with a byte order mark."""
     tokenizer = playground.tokenizer
     rows = records.records(records.index_of(tokenizer.vocabulary), records.select(tokenizer, filters_of(values)))
-    return analysis.to_csv(analysis.frame(rows)).decode("utf-8")
+    return to_csv(to_frame(rows)).decode("utf-8")
 
 
 def statistics_html(playground: Playground, text: str, t: Words) -> tuple[str, str]:

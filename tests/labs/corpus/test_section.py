@@ -23,7 +23,7 @@ from neoxjp.labs.corpus.section import Run, count_file, describe_file, parse_fil
 from neoxjp.labs.corpus.strings import STRINGS, strings
 from neoxjp.page_parts import uploads
 from neoxjp.page_parts.session import Choice, Loaded, Playground
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = strings.words("en"), strings.words("ja")
 TEXT = "吾輩は猫である。慶應の大学。\n"

@@ -26,8 +26,7 @@ from neoxjp.labs.vocabulary_browser.records import (
     select,
     text_for,
 )
-from neoxjp.tokenizer.normalize import script_of
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, script_of
 from tests.support.tiny import LINES, write_tiny_vocabulary
 
 
