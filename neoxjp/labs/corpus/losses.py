@@ -1,8 +1,7 @@
-"""What decoding would not give back of a text, by reason, with examples: 慶應 → 慶応, a full-width blank → a blank, × → ǀ.
+"""What decoding does not restore of a text, by reason, with examples: 慶應 → 慶応, a full-width space → a space, × → ǀ.
 
-The same as walking through `tokenizer.analyze`, without walking through all of it: no token reaches over a blank or the end of a
-line, so the text falls into stretches; those that decoding gives back are done with, and each different one of the others is
-analysed once. Blanks are counted by themselves.
+The result is that of `tokenizer.analyze` for all of the text, computed faster: no token crosses a space or a line end, so it is
+split there; only the parts that decoding changes are analysed, each distinct one once. Spaces are counted separately.
 """
 
 import re
@@ -17,18 +16,18 @@ if TYPE_CHECKING:
     import numpy as np
 
 REASONS = ("folded", "blank", "newline", "dash", "symbol", "emoji", "other")
-"""Another spelling of the same id; a blank of another width; CR LF; — and − made ー; a class of symbols; an emoji's first."""
+"""Another spelling of the id; width of a space; CR or CR LF; — and − become ー; a class of symbols; the first emoji of an id."""
 
 LISTED = 60  # losses listed
-EXAMPLES = 3  # places shown for each
-AROUND = 12  # characters shown before and behind
+EXAMPLES = 3  # of each loss
+CONTEXT = 12  # characters before and after an example
 _BLANK = re.compile("[ \t\n]")
 _DASHES = {old for old, _ in DASHES}
 
 
 @dataclass(frozen=True)
 class Example:
-    """A place where something is lost."""
+    """A place where a loss occurs."""
 
     before: str
     text: str
@@ -37,23 +36,23 @@ class Example:
 
 @dataclass(frozen=True)
 class Loss:
-    """One way in which a text comes back changed."""
+    """One change that encoding and decoding make."""
 
     reason: str  # one of REASONS
-    text: str  # what stood there
-    back: str  # what decoding writes
-    count: int  # how often
+    text: str  # before
+    back: str  # after decoding
+    count: int  # occurrences
     characters: int  # of `text`, all occurrences together
     examples: tuple[Example, ...]
 
 
 class Losses:
-    """Counts what is lost of texts that come in pieces."""
+    """Counts the losses of texts that come in pieces."""
 
     def __init__(self, tokenizer: GPTNeoXJapaneseTokenizer):
         self._tokenizer = tokenizer
         vocabulary = tokenizer.vocabulary
-        # Where a spelling can hold a blank's tag or a part of it, a token may reach over a blank; then all is analysed.
+        # where a spelling contains a part of a space's tag, a token may cross a space; then all of the text is analysed
         fits = Scanner.fits(vocabulary, EmojiTable(findable(vocabulary.emoji)))
         self._apart = fits and not tokenizer.compat and not tokenizer.do_clean_text
         self._counts: Counter[tuple[str, str, str]] = Counter()
@@ -61,7 +60,7 @@ class Losses:
 
     @property
     def characters(self) -> int:
-        """Characters of the text that do not come back."""
+        """Characters that are not restored."""
         return sum(self.by_reason.values())
 
     @property
@@ -76,7 +75,7 @@ class Losses:
         return len(self._counts)
 
     def listed(self) -> tuple[Loss, ...]:
-        """The most frequent ones."""
+        """The most frequent losses."""
         return tuple(
             Loss(*key, count, len(key[1]) * count, tuple(self._examples.get(key, ())))
             for key, count in sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:LISTED]
@@ -94,8 +93,8 @@ class Losses:
         back = self._tokenizer.decode(np.concatenate([part for some in ids for part in (some, line)][:-1]))
         if back == joined:
             return
-        stretches, written = _BLANK.split(even), _BLANK.split(back)
-        if not self._apart or len(stretches) != len(written):
+        parts, decoded = _BLANK.split(even), _BLANK.split(back)
+        if not self._apart or len(parts) != len(decoded):
             for text in texts:
                 self._analyse(text, 1)
             return
@@ -103,7 +102,7 @@ class Losses:
         self._note(("newline", "\r\n", "\n"), both, texts)
         self._note(("newline", "\r", "\n"), either - both, texts)
         self._note(("blank", "\u3000", " "), wide, texts)
-        for text, count in Counter(a for a, b in zip(stretches, written, strict=True) if a != b).items():
+        for text, count in Counter(a for a, b in zip(parts, decoded, strict=True) if a != b).items():
             self._analyse(text, count)
 
     def _note(self, key: tuple[str, str, str], count: int, texts: list[str]) -> None:
@@ -134,7 +133,7 @@ class Losses:
                 self._show(key, text, start, end)
 
     def _show(self, key: tuple[str, str, str], text: str, start: int, end: int) -> None:
-        example = Example(text[max(start - AROUND, 0) : start], text[start:end], text[end : end + AROUND])
+        example = Example(text[max(start - CONTEXT, 0) : start], text[start:end], text[end : end + CONTEXT])
         known = self._examples.setdefault(key, [])
         if example not in known:
             known.append(example)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from neoxjp.cli import main as cli
 from neoxjp.compare import peers
 from neoxjp.errors import ParameterError
-from neoxjp.labs.corpus.costs import ByPiece
+from neoxjp.labs.corpus.costs import PieceCounter
 from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse, run
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -97,7 +97,7 @@ def test_every_tokenizer_is_counted(tokenizer: GPTNeoXJapaneseTokenizer) -> None
     found = run([source([text, text])], tokenizer, [(peer.name, peer) for peer in peers(tokenizer)])
     for cost, peer in zip(found.costs[1:], peers(tokenizer), strict=True):
         assert cost.tokens == 2 * sum(piece.tokens for piece in peer.pieces(text)), cost.name
-    pieces = ByPiece("x", "x", peers(tokenizer)[0])
+    pieces = PieceCounter("x", "x", peers(tokenizer)[0])
     pieces.add([text, text])
     cost = pieces.cost(14)
     assert (cost.tokens, cost.byte_tokens, cost.longest[0].text) == (found.costs[0].tokens, 4, "東京都")
