@@ -12,7 +12,7 @@ const size = (bytes) => bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : bytes 
 
 let file = null;     // the chosen one
 let sending = null;  // the request in progress
-let upload = null;   // a promise of its key; "" where it failed
+let arriving = null; // a promise of its key; "" where it failed
 let stored = "";     // the key of a file that is stored at the server
 
 const showNote = (sentence, wrong) => {
@@ -70,9 +70,9 @@ const fileOf = (key) => JSON.stringify({ file: key, name: file ? file.name : "" 
 const take = async (chosen) => {
   if (!chosen) return;
   file = chosen;
-  const mine = upload = send();
+  const mine = arriving = send();
   const key = await mine;
-  if (mine === upload) trigger("select", {});
+  if (mine === arriving) trigger("select", {});
 };
 
 input.addEventListener("change", () => take(input.files[0]));
@@ -88,10 +88,10 @@ window.addEventListener("pagehide", discard);
 window.neoxjp.corpus = {
   // The file for one count; it is uploaded again where it was counted already, as a count deletes it.
   async use() {
-    if (!stored && !sending && file) upload = send();
-    const key = (await upload) ?? "";
+    if (!stored && !sending && file) arriving = send();
+    const key = (await arriving) ?? "";
     if (key === stored) stored = "";
-    upload = null;
+    arriving = null;
     return fileOf(key);
   },
   current: () => fileOf(stored),
