@@ -99,34 +99,34 @@ def check(view: View, limit: int, csv: Path | None) -> None:
 
 def entries(tokenizer: "GPTNeoXJapaneseTokenizer", filters: Filters, limit: int, csv: Path | None) -> dict[str, Any]:
     """The entries that pass the filters, as the API gives them. Raises ParameterError for a value that does not exist."""
-    from neoxjp.labs.vocabulary_browser import records as lexicon
+    from neoxjp.labs.vocabulary_browser import records
 
-    checked = lexicon.checked_filters(**asdict(filters))
-    index, found = lexicon.index_of(tokenizer.vocabulary), lexicon.select(tokenizer, checked)
+    checked = records.checked_filters(**asdict(filters))
+    index, found = records.index_of(tokenizer.vocabulary), records.select(tokenizer, checked)
     if csv:
-        from neoxjp.compare import analysis
+        from neoxjp.compare import to_csv, to_frame
 
-        write_file(csv, analysis.to_csv(analysis.to_frame(lexicon.records(index, found))))
+        write_file(csv, to_csv(to_frame(records.records(index, found))))
     shown = found[: limit or len(found)]
-    return {"total": len(found), "of": len(index), "rows": [asdict(row) for row in lexicon.rows(index, shown, checked)]}
+    return {"total": len(found), "of": len(index), "rows": [asdict(row) for row in records.rows(index, shown, checked)]}
 
 
 def statistics(tokenizer: "GPTNeoXJapaneseTokenizer", view: View) -> dict[str, Any]:
     """The vocabulary in numbers, and how many of its ids the texts use."""
-    from neoxjp.labs.vocabulary_browser import statistics as lexicon_stats
+    from neoxjp.labs.vocabulary_browser import statistics
 
     used = None
     if view.corpus:
-        used = asdict(lexicon_stats.usage(tokenizer, lexicon_stats.count_ids(tokenizer, _texts(view.corpus, view.column))))
-    return {"vocabulary": asdict(lexicon_stats.statistics(tokenizer)), "usage": used}
+        used = asdict(statistics.usage(tokenizer, statistics.count_ids(tokenizer, _texts(view.corpus, view.column))))
+    return {"vocabulary": asdict(statistics.statistics(tokenizer)), "usage": used}
 
 
 def difference(tokenizer: "GPTNeoXJapaneseTokenizer", filters: Filters, view: View, limit: int, offline: bool) -> dict[str, Any]:
     """Two vocabularies side by side."""
-    from neoxjp.labs.vocabulary_browser import difference as lexicon_diff
+    from neoxjp.labs.vocabulary_browser import difference
 
     other = type(tokenizer).from_pretrained(view.against or "", local_files_only=offline)
-    compared = lexicon_diff.compare(tokenizer.vocabulary, other.vocabulary)
+    compared = difference.compare(tokenizer.vocabulary, other.vocabulary)
     side: Any = view.listed.replace("-", "_")
     match: Any = filters.match  # checked there
     places = compared.select(side, filters.query, match)
