@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from neoxjp import GPTNeoXJapaneseTokenizer
-from neoxjp.compare import compare, peers, to_csv, to_frame
+from neoxjp.compare import builtin_peers, compare, to_csv, to_frame
 from neoxjp.hub import bundled_path
 from neoxjp.japanese import spellings
 
@@ -22,7 +22,7 @@ options = parser.parse_args()
 
 tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(options.model)
 # A reading is a guess: correct one with overrides, {"国境": "くにざかい"}.
-records = compare(spellings(options.text, overrides={"国境": "くにざかい"}), peers(tokenizer))
+records = compare(spellings(options.text, overrides={"国境": "くにざかい"}), builtin_peers(tokenizer))
 
 for record in records:
     if record.tokenizer == "neoxjp":

@@ -48,7 +48,7 @@ class QueueFull(NeoxjpError, RuntimeError):
     """The engine's waiting line is full; try again in a moment."""
 
 
-def listed(names: list[str], limit: int = 10) -> str:
+def quoted(names: list[str], limit: int = 10) -> str:
     """Sorted names for an error message, shortened after `limit` with a count: "'a', 'b' and 3 more"."""
     shown = ", ".join(repr(name) for name in sorted(names)[:limit])
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -22,7 +22,7 @@ from neoxjp.bench.subject import Subject, subject
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.quantization import describe, packed_linears
+from neoxjp.quantization import describe_linears, packed_linears
 from neoxjp.sampling import SamplingParams
 
 Measure = Callable[[Subject, GPTNeoXJapaneseForCausalLM, list[Writer], Any], Report]
@@ -56,7 +56,7 @@ def report_of(
     **facts: Any,
 ) -> Report:
     """A table without rows: what is measured, and on what."""
-    asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": describe(model)}
+    asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": describe_linears(model)}
     return Report(
         f"bench {table}: {measured.name}",
         {"format": model_format(model), **facts, **asked, "speculation": "on" if options.speculate else None},

@@ -21,7 +21,7 @@ from neoxjp.bench.subject import FORMATS, parse_formats, subject
 from neoxjp.documents import read_documents
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
-from neoxjp.quantization import describe
+from neoxjp.quantization import describe_linears
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 SECONDS = 120.0  # for one format: what is not reached by then is left out, and said
@@ -56,7 +56,7 @@ def command(options: QualityOptions) -> None:
         before, now = bits(exact[: len(found)], texts), bits(found, texts)
         cut = f"; only {len(found)} of {len(exact)} texts in {SECONDS:g} s" if len(found) < len(exact) else ""
         report.rows.append(
-            Row(name, "bits per character", "bits", (now,), f"{100 * (now / before - 1):+.3f} % ({describe(model)}{cut})")
+            Row(name, "bits per character", "bits", (now,), f"{100 * (now / before - 1):+.3f} % ({describe_linears(model)}{cut})")
         )
         report.rows.append(Row(name, "same likeliest token", "%", (100 * agreement(found, exact[: len(found)]),)))
         del model

@@ -16,7 +16,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.export.parts import Part, shapes, stored_parts
 from neoxjp.hub import resolve_model
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
-from neoxjp.quantization import linears, pack_linear, packing_for
+from neoxjp.quantization import linear_names, pack_linear, packing_for
 from neoxjp.weights import empty_weights, parse_dtype
 
 SHAPES = {
@@ -123,7 +123,7 @@ def _random_model(subject: Subject, dtype: str, quantization: str | None, device
     packing = packing_for(wanted, quantization, torch.device(device))
     with empty_weights():
         model = GPTNeoXJapaneseForCausalLM(subject.config)
-    plain = set(linears(model))
+    plain = set(linear_names(model))
     for part in subject.parts():
         say(f"random weights: {part.name}")
         name, _, own = part.name.rpartition(".")

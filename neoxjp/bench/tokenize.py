@@ -32,7 +32,7 @@ def command(options: TokenizeOptions) -> None:
 
 def table(options: TokenizeOptions) -> Report:
     """The table. Raises ParameterError for a file that cannot be read and for a peer that is not there."""
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, cut, normalize_text
+    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, normalize_text, segment_text
 
     text = _text(options.file, options.megabytes)
     size = len(text.encode()) / 1e6
@@ -47,7 +47,7 @@ def table(options: TokenizeOptions) -> Report:
     part = "".join(text[at : at + 5000] for at in rest)  # the slow ones read so much of it
 
     def dictionary(text: str) -> list[int]:
-        return cut(normalize_text(text, ours._emoji), ours.vocabulary)[0]
+        return segment_text(normalize_text(text, ours._emoji), ours.vocabulary)[0]
 
     def rate(encode: Encode, text: str) -> Callable[[], float]:
         return lambda: len(text.encode()) / 1e6 / timed(lambda: encode(text))

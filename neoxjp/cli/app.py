@@ -36,8 +36,7 @@ def check(model: ModelOptions) -> None:
     """Raises NeoxjpError for a folder without a model, and for names of formats and devices that do not exist."""
     import torch
 
-    from neoxjp.hub import resolve_model
-    from neoxjp.hub.download import local_folder
+    from neoxjp.hub import local_folder, resolve_model
     from neoxjp.model import GPTNeoXJapaneseConfig
     from neoxjp.quantization import parse_quantization
     from neoxjp.weights import parse_dtype

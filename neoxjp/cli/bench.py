@@ -51,9 +51,9 @@ def tokenize(options: TokenizeOptions) -> None:
 def _run(name: str, options: TableOptions, *more: Any) -> None:
     import torch
 
-    from neoxjp.engine import heed_quota
+    from neoxjp.engine import limit_threads_to_quota
 
-    heed_quota()
+    limit_threads_to_quota()
     if options.threads is not None:
         if options.threads < 1:
             raise ParameterError(f"threads={options.threads!r} must be at least 1")

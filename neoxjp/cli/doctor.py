@@ -58,9 +58,9 @@ def facts() -> dict[str, Any]:
     import torch
     from huggingface_hub import constants
 
-    from neoxjp.engine import heed_quota
+    from neoxjp.engine import limit_threads_to_quota
     from neoxjp.model import backend_in_use
-    from neoxjp.quantization import available
+    from neoxjp.quantization import available_kernels
 
     def version(package: str) -> str | None:
         try:
@@ -68,7 +68,7 @@ def facts() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             return None
 
-    heed_quota()
+    limit_threads_to_quota()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     query = torch.zeros(1, 4, 16, 64, device=device, dtype=dtype)
@@ -85,7 +85,7 @@ def facts() -> dict[str, Any]:
         "memory GiB": round(page * os.sysconf("SC_PHYS_PAGES") / 2**30, 1) if page else None,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
         "attention": backend.name + (f" (flash refused: {backend.refused})" if backend.refused else ""),
-        "linears": available(),
+        "linears": available_kernels(),
         "bundled model": f"{bundled.stat().st_size / 2**20:.1f} MiB" if bundled.exists() else "absent",
         "hub cache": constants.HF_HUB_CACHE,
         "hub offline": constants.HF_HUB_OFFLINE,

@@ -17,12 +17,12 @@ def convert(
 ) -> None:
     """Turn a folder's pickle weights into safetensors, once."""
     from neoxjp.model import GPTNeoXJapaneseConfig
-    from neoxjp.weights import loader
+    from neoxjp.weights import convert_pickle
 
     folder = folder.expanduser()
     if (folder / "config.json").is_file():
         GPTNeoXJapaneseConfig.from_folder(folder)  # a config that loading would refuse is refused before the work
-    written = loader.convert(folder, out=out)
+    written = convert_pickle(folder, out=out)
     if json:
         emit({"folder": str(written)})
         return

@@ -32,13 +32,12 @@ def train(options: JobOptions) -> None:
     """
     from accelerate import PartialState
 
-    from neoxjp.engine import heed_quota
-    from neoxjp.engine.threads import share_processors
+    from neoxjp.engine import limit_threads_to_quota, share_processors
     from neoxjp.train.job import run_job
 
     if options.threads is not None and options.threads < 1:
         raise ParameterError(f"threads={options.threads!r} must be at least 1")
-    heed_quota()
+    limit_threads_to_quota()
     state = PartialState(cpu=not _cuda())
     share_processors(state.num_processes, options.threads)
     out = run_job(options, main_first=state.main_process_first, is_main=state.is_main_process)

@@ -7,10 +7,10 @@
 A piece may stand for several tokens: the bytes of one character are one piece, so that nothing shows half a character.
 """
 
-from neoxjp.compare.analysis import SEPARATOR, Comparison, Counts, compare, counts, to_csv, to_frame, token_records
-from neoxjp.compare.opening import Offer, offer, offers, open_peer
+from neoxjp.compare.analysis import SEPARATOR, Comparison, Counts, compare, count_text, to_csv, to_frame, token_records
+from neoxjp.compare.opening import Offer, find_offer, list_offers, open_peer
 from neoxjp.compare.pieces import Peer, Piece, pieces_of
-from neoxjp.compare.units import Characters, Ours, Utf8Bytes, compat, folder, ours, peers
+from neoxjp.compare.units import Characters, OwnTokenizer, Utf8Bytes, builtin_peers, folder_peer, own_peer, transformers_peer
 
 __all__ = [
     "SEPARATOR",
@@ -18,21 +18,21 @@ __all__ = [
     "Comparison",
     "Counts",
     "Offer",
-    "Ours",
+    "OwnTokenizer",
     "Peer",
     "Piece",
     "Utf8Bytes",
+    "builtin_peers",
     "compare",
-    "compat",
-    "counts",
-    "folder",
-    "offer",
-    "offers",
+    "count_text",
+    "find_offer",
+    "folder_peer",
+    "list_offers",
     "open_peer",
-    "ours",
-    "peers",
+    "own_peer",
     "pieces_of",
     "to_csv",
     "to_frame",
     "token_records",
+    "transformers_peer",
 ]

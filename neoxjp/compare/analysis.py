@@ -38,7 +38,7 @@ class Comparison:
     ratio: float | None  # tokens for each token of the first spelling with the same tokenizer; None where that has none
 
 
-def counts(text: str, tokens: Iterable[Token | Piece] | int) -> Counts:
+def count_text(text: str, tokens: Iterable[Token | Piece] | int) -> Counts:
     """Count a text. `tokens` are its tokens, its pieces (a piece may be several tokens), or their number.
 
     "東京" as one token → Counts(tokens=1, characters=2, utf8_bytes=6, characters_per_token=2.0, by_script={"kanji": 2})
@@ -67,7 +67,7 @@ def compare(text_or_spellings: str | Sequence[Spelling], tokenizers: Sequence[Pe
     for spelling in chosen:
         for place, peer in enumerate(tokenizers):
             pieces = tuple(peer.pieces(spelling.text))
-            counted = counts(spelling.text, pieces)
+            counted = count_text(spelling.text, pieces)
             base = first.setdefault(place, counted.tokens)
             ratio = counted.tokens / base if base else None
             compared.append(Comparison(spelling.key, peer.name, spelling.text, pieces, counted, ratio))

@@ -100,7 +100,7 @@ def open_path(path: Path) -> Peer:
         if not path.is_dir():
             return open_file(path, name)
         if (path / "vocab.txt").is_file() and (path / "emoji.json").is_file():
-            return units.folder(path)
+            return units.folder_peer(path)
         found = [file for pattern in NAMES for file in sorted(path.glob(pattern))]
     except PeerUnavailable:
         raise
@@ -134,7 +134,7 @@ def open_file(path: Path, name: str) -> Peer:
     return _rank_file(path, name) if _RANK.match(head) else _sentencepiece(path, name)
 
 
-def tekken(name: str) -> Peer:
+def open_tekken(name: str) -> Peer:
     """Mistral's Tekken, whose newest file comes with the package mistral-common: nothing is downloaded."""
     package = Path(_needed("mistral_common", "mistral-common").__file__).parent
     files = sorted(package.glob("data/tekken_*.json"))

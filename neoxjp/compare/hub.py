@@ -24,7 +24,7 @@ O200K = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoke
 
 
 @dataclass(frozen=True)
-class OnHub:
+class HubTokenizer:
     """A tokenizer offered by name."""
 
     title: str
@@ -34,12 +34,16 @@ class OnHub:
 
 
 OFFERED = {
-    "rinna": OnHub("rinna", "rinna/japanese-gpt-neox-3.6b", "spiece.model"),
-    "llm-jp": OnHub("LLM-jp 3", "llm-jp/llm-jp-3-1.8b", "tokenizer.json"),
-    "swallow": OnHub("Swallow (Llama 3.1)", "tokyotech-llm/Llama-3.1-Swallow-8B-v0.3", "tokenizer.json"),
-    "qwen": OnHub("Qwen3", "Qwen/Qwen3-8B", "tokenizer.json"),
-    "gemma": OnHub("Gemma 3", "google/gemma-3-1b-it", "tokenizer.json", "its conditions must be accepted on the Hub first"),
-    "gpt-4o": OnHub("GPT-4o", "Xenova/gpt-4o", "tokenizer.json", "o200k_base; tiktoken's own file where tiktoken has cached it"),
+    "rinna": HubTokenizer("rinna", "rinna/japanese-gpt-neox-3.6b", "spiece.model"),
+    "llm-jp": HubTokenizer("LLM-jp 3", "llm-jp/llm-jp-3-1.8b", "tokenizer.json"),
+    "swallow": HubTokenizer("Swallow (Llama 3.1)", "tokyotech-llm/Llama-3.1-Swallow-8B-v0.3", "tokenizer.json"),
+    "qwen": HubTokenizer("Qwen3", "Qwen/Qwen3-8B", "tokenizer.json"),
+    "gemma": HubTokenizer(
+        "Gemma 3", "google/gemma-3-1b-it", "tokenizer.json", "its conditions must be accepted on the Hub first"
+    ),
+    "gpt-4o": HubTokenizer(
+        "GPT-4o", "Xenova/gpt-4o", "tokenizer.json", "o200k_base; tiktoken's own file where tiktoken has cached it"
+    ),
 }
 
 

@@ -53,7 +53,7 @@ _locks: dict[str, threading.Lock] = {}
 _guard = threading.Lock()
 
 
-def offers(tokenizer: GPTNeoXJapaneseTokenizer | None = None, *, public: bool = False) -> list[Offer]:
+def list_offers(tokenizer: GPTNeoXJapaneseTokenizer | None = None, *, public: bool = False) -> list[Offer]:
     """What can be asked for by name, in the order to show it; the same on a public page, which only takes no other keys.
 
     A tokenizer that is read as transformers reads it is not offered a second time.
@@ -61,7 +61,7 @@ def offers(tokenizer: GPTNeoXJapaneseTokenizer | None = None, *, public: bool = 
     return [known for known in _offers() if known.key != "compat" or tokenizer is None or tokenizer.compat is None]
 
 
-def offer(key: str) -> Offer:
+def find_offer(key: str) -> Offer:
     """What a key stands for, whether or not it can be opened; a path or Hub id is called by its last part."""
     for known in _offers():
         if known.key == key:
@@ -83,17 +83,17 @@ def open_peer(key: str, tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = F
     """
     match key:
         case "neoxjp":
-            return units.ours(tokenizer)
+            return units.own_peer(tokenizer)
         case "compat":
-            return units.compat(tokenizer)
+            return units.transformers_peer(tokenizer)
         case "bytes":
             return units.Utf8Bytes()
         case "characters":
             return units.Characters()
         case "sudachi-a" | "sudachi-b" | "sudachi-c":
-            return words.Words(_MODES[key][0], offer(key).title, words.edition())
+            return words.Words(_MODES[key][0], find_offer(key).title, words.dictionary_edition())
         case "tekken":
-            return _once(key, lambda: files.tekken(offer(key).title))
+            return _once(key, lambda: files.open_tekken(find_offer(key).title))
     if key in hub.OFFERED:
         return _once(key, lambda: hub.open_offered(key, local_files_only=local_files_only))
     if public:
@@ -108,7 +108,7 @@ def open_peer(key: str, tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = F
 
 
 def _offers() -> list[Offer]:
-    edition = words.edition()
+    edition = words.dictionary_edition()
     lacking = "; the small dictionary has few longer units: pip install 'neoxjp[peers]' brings the core one"
     by_sudachi = [
         Offer(key, f"Sudachi {mode}", "words", f"sudachidict-{edition}", note + (lacking if edition == "small" else ""))

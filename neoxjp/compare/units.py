@@ -10,7 +10,7 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
 @dataclass(frozen=True)
-class Ours:
+class OwnTokenizer:
     """A tokenizer of this package. Pieces are its tokens, byte tokens of one character put together."""
 
     tokenizer: GPTNeoXJapaneseTokenizer
@@ -44,28 +44,28 @@ class Characters:
         return [Piece(character, i, i + 1, ord(character)) for i, character in enumerate(text)]
 
 
-def ours(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "neoxjp") -> Peer:
+def own_peer(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "neoxjp") -> Peer:
     """Our tokenizer as a peer. "東京都" → 東京 (one id), 都 (one id)."""
-    return Ours(tokenizer, name)
+    return OwnTokenizer(tokenizer, name)
 
 
 _as_transformers: "weakref.WeakKeyDictionary[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer]" = weakref.WeakKeyDictionary()
 
 
-def compat(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "transformers") -> Peer:
+def transformers_peer(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "transformers") -> Peer:
     """The same vocabulary cut as transformers cuts it, faults included: "," → a byte. Read once for each tokenizer."""
     theirs = _as_transformers.get(tokenizer)
     if theirs is None:
         theirs = _as_transformers[tokenizer] = GPTNeoXJapaneseTokenizer(*tokenizer.vocabulary.files, compat="transformers")
-    return Ours(theirs, name)
+    return OwnTokenizer(theirs, name)
 
 
-def peers(tokenizer: GPTNeoXJapaneseTokenizer) -> list[Peer]:
+def builtin_peers(tokenizer: GPTNeoXJapaneseTokenizer) -> list[Peer]:
     """The four that are always there: the tokenizer, the same as transformers has it, UTF-8 bytes, characters."""
-    return [ours(tokenizer), compat(tokenizer), Utf8Bytes(), Characters()]
+    return [own_peer(tokenizer), transformers_peer(tokenizer), Utf8Bytes(), Characters()]
 
 
-def folder(path: str | Path) -> Peer:
+def folder_peer(path: str | Path) -> Peer:
     """The tokenizer of any folder of this machine with vocab.txt and emoji.json, called by the folder's name.
 
     Raises:
@@ -82,4 +82,4 @@ def folder(path: str | Path) -> Peer:
             f"{str(path)!r:.80} is not a folder of this machine: name one that holds vocab.txt and emoji.json",
             ja=f"{str(path)!r:.80} というフォルダーはありません。vocab.txt と emoji.json のあるフォルダーを指定してください。",
         )
-    return Ours(GPTNeoXJapaneseTokenizer.from_pretrained(place), place.resolve().name or str(place))
+    return OwnTokenizer(GPTNeoXJapaneseTokenizer.from_pretrained(place), place.resolve().name or str(place))

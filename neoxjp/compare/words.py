@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from neoxjp.compare.pieces import Piece, from_spans
-from neoxjp.japanese import SURROGATE, Mode, chunks, sudachi
+from neoxjp.japanese import SURROGATE, Mode, split_text, sudachi_tokenizer
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Words:
 
     def pieces(self, text: str) -> list[Piece]:
         spans: list[tuple[int, int, int | None]] = []
-        for start, end in chunks(text, 0, len(text)):
+        for start, end in split_text(text, 0, len(text)):
             clean = SURROGATE.sub("\ufffd", text[start:end])
-            found = sudachi(self.mode, self.edition).tokenize(clean)
+            found = sudachi_tokenizer(self.mode, self.edition).tokenize(clean)
             spans += [(start + word.begin(), start + word.end(), None) for word in found]
         return from_spans(text, spans)
 
 
-def edition() -> Literal["small", "core"]:
+def dictionary_edition() -> Literal["small", "core"]:
     """The larger of the dictionaries that are installed."""
     return "core" if find_spec("sudachidict_core") else "small"

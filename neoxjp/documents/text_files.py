@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from neoxjp.documents.encodings import CHUNK, Encoding, detect_encoding, parse_encoding, refuse_binary
-from neoxjp.errors import ParameterError, listed
+from neoxjp.errors import ParameterError, quoted
 
 Kind = Literal["text", "csv", "jsonl"]
 KINDS: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
@@ -157,7 +157,7 @@ def read_texts(file: BinaryIO, name: str, info: FileInfo, faults: Faults, column
 def _no_column(name: str, column: str, columns: tuple[str, ...]) -> ParameterError:
     if not columns:
         return ParameterError(f"{name} has no text", ja=f"{name} にはテキストがありません。")
-    found = listed(list(columns))
+    found = quoted(list(columns))
     return ParameterError(
         f"{name} has no column {column[:60]!r}; its columns: {found}",
         ja=f"{name} に列 {column[:60]!r} はありません。列：{found}",

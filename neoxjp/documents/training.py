@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Literal
 
 from neoxjp.documents.encodings import Encoding, detect_encoding, parse_encoding
 from neoxjp.documents.text_files import csv_rows, jsonl_rows, read_header, read_lines, read_pieces
-from neoxjp.errors import ParameterError, listed
+from neoxjp.errors import ParameterError, quoted
 
 Split = Literal["file", "blank", "line"]
 SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
@@ -165,7 +165,7 @@ def _parquet(path: Path, column: str) -> Iterator[Document]:
 
 def _check_column(name: str, column: str, columns: Iterable[str]) -> None:
     if column not in columns:
-        found = listed(list(columns)) or "none at all"
+        found = quoted(list(columns)) or "none at all"
         raise ParameterError(f"{name} has no column {column!r}, but {found}: name one with --column")
 
 

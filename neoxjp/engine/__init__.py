@@ -8,47 +8,48 @@ Knows the model only through the protocol `LanguageModel`.
 """
 
 from neoxjp.engine.engine import PREFIX_BYTES, Engine
-from neoxjp.engine.logits_cache import Logits, logits_after, next_logits
+from neoxjp.engine.logits_cache import LogitsCache, logits_after, next_logits
 from neoxjp.engine.records import (
-    PREFILL,
+    SCORE_CHUNK,
     Choice,
     Finish,
     LanguageModel,
     Step,
-    bos_of,
-    checked_ids,
-    choices,
-    eos_of,
-    forward,
-    namer,
-    record,
+    bos_ids,
+    check_ids,
+    eos_ids,
+    forward_one,
     score,
+    token_statistics,
+    token_text_function,
+    top_choices,
 )
 from neoxjp.engine.request import Request, Stats
-from neoxjp.engine.scheduler import fitting
-from neoxjp.engine.threads import heed_quota
+from neoxjp.engine.scheduler import fit_prompt
+from neoxjp.engine.threads import limit_threads_to_quota, share_processors
 
 __all__ = [
-    "PREFILL",
     "PREFIX_BYTES",
+    "SCORE_CHUNK",
     "Choice",
     "Engine",
     "Finish",
     "LanguageModel",
-    "Logits",
+    "LogitsCache",
     "Request",
     "Stats",
     "Step",
-    "bos_of",
-    "checked_ids",
-    "choices",
-    "eos_of",
-    "fitting",
-    "forward",
-    "heed_quota",
+    "bos_ids",
+    "check_ids",
+    "eos_ids",
+    "fit_prompt",
+    "forward_one",
+    "limit_threads_to_quota",
     "logits_after",
-    "namer",
     "next_logits",
-    "record",
     "score",
+    "share_processors",
+    "token_statistics",
+    "token_text_function",
+    "top_choices",
 ]

@@ -18,14 +18,25 @@ from typing import Any, Literal
 import torch
 
 from neoxjp.engine import batch
-from neoxjp.engine.prefix_cache import Kept, Prefixes, beginning, chunk_for
-from neoxjp.engine.records import Choice, Finish, LanguageModel, Step, bos_of, checked_ids, eos_of, forward, namer, score
+from neoxjp.engine.prefix_cache import PrefixCache, PrefixEntry, chunk_for, fork_prefix
+from neoxjp.engine.records import (
+    Choice,
+    Finish,
+    LanguageModel,
+    Step,
+    bos_ids,
+    check_ids,
+    eos_ids,
+    forward_one,
+    score,
+    token_text_function,
+)
 from neoxjp.engine.request import Request, Row, Stats, Watch
-from neoxjp.engine.scheduler import Line, fitting, needed_bytes
-from neoxjp.engine.speculation import PLAIN_ROW_COST, ROW_COST, Pace
-from neoxjp.engine.threads import give_back_threads
+from neoxjp.engine.scheduler import Scheduler, cache_bytes_needed, fit_prompt
+from neoxjp.engine.speculation import PLAIN_ROW_COST, ROW_COST, DraftLength
+from neoxjp.engine.threads import release_threads
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.sampling import Ledger, SamplingParams, ledger
+from neoxjp.sampling import SamplingParams, SamplingTrace, trace_sampling
 
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
 
@@ -77,14 +88,17 @@ class Engine:
         self.prefix_bytes = prefix_bytes
         self.speculate = speculate
         self.clock = clock
-        self._name = namer(tokenizer)
+        self._name = token_text_function(tokenizer)
         self.chunk = chunk_for(model.num_parameters) if chunk is None else chunk
-        self._spans, self._alike = bool(model.rows_are_independent), bool(model.positions_are_alike)
-        shared = self._spans or torch.device(model.device).type != "cpu"  # rows share the reading of the weights
+        self._rows_are_independent, self._positions_are_identical = (
+            bool(model.rows_are_independent),
+            bool(model.positions_are_identical),
+        )
+        shared = self._rows_are_independent or torch.device(model.device).type != "cpu"  # rows share the reading of the weights
         self._row_cost = ROW_COST if shared else PLAIN_ROW_COST
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._fresh_locks()
+        self._reset_state()
         if self._process != _IMPORTED_IN:
             torch.set_num_threads(1)
 
@@ -120,13 +134,15 @@ class Engine:
         if params.stop and self.tokenizer is None:
             raise ParameterError(f"stop={params.stop!r} needs an engine with a tokenizer: stop strings are text")
         config = self.model.config
-        ids = checked_ids(prompt_ids, config.vocab_size) or bos_of(config)
+        ids = check_ids(prompt_ids, config.vocab_size) or bos_ids(config)
         if not 0 <= drawn <= len(ids):
             raise ParameterError(f"drawn={drawn!r} must be from 0 to the prompt's {len(ids)} ids")
-        eos = checked_ids(eos_of(params, config), config.vocab_size, "eos_token_id")
-        kept = fitting(ids, params, config.max_position_embeddings, overflow)
-        room = params.max_new_tokens or config.max_position_embeddings - len(kept)
-        nbytes = needed_bytes(len(kept), room, self.model.cache_bytes_per_token, self.model.cache_block, self.cache_bytes)
+        eos = check_ids(eos_ids(params, config), config.vocab_size, "eos_token_id")
+        kept = fit_prompt(ids, params, config.max_position_embeddings, overflow)
+        max_new_tokens = params.max_new_tokens or config.max_position_embeddings - len(kept)
+        nbytes = cache_bytes_needed(
+            len(kept), max_new_tokens, self.model.cache_bytes_per_token, self.model.cache_block, self.cache_bytes
+        )
         cut = len(ids) - len(kept)
         request = Request(
             self,
@@ -135,10 +151,10 @@ class Engine:
             params,
             top,
             eos=eos,
-            room=room,
+            max_new_tokens=max_new_tokens,
             nbytes=nbytes,
             name=self._name,
-            pace=Pace(self._row_cost),
+            pace=DraftLength(self._row_cost),
             chunk=self.chunk,
             watch=watch,
             drawn=drawn,
@@ -146,7 +162,7 @@ class Engine:
         with self._changed:
             if self._closed:
                 raise NeoxjpError("the engine is closed: make a new one", ja="エンジンは終了しています。")
-            self._line.join(request, self.clock())
+            self._scheduler.join(request, self.clock())
             self._changed.notify_all()
         return request
 
@@ -160,9 +176,16 @@ class Engine:
                 for request in running:
                     if request.cache is None:
                         self._begin(request)
-                self._turn += 1
+                self._forward_number += 1
                 with self._changed:
-                    rows = batch.plan(running, self._turn, self.chunk, self.speculate, self._spans, self._hold.chunks)
+                    rows = batch.plan_rows(
+                        running,
+                        self._forward_number,
+                        self.chunk,
+                        self.speculate,
+                        self._rows_are_independent,
+                        self._prefill_budget.chunks,
+                    )
                 self._advance(rows)
             except BaseException:  # Ctrl-C of whoever drives the engine inline
                 for request in running:
@@ -177,7 +200,7 @@ class Engine:
             if self._closed:
                 raise NeoxjpError("the engine is closed: make a new one", ja="エンジンは終了しています。")
             if self._thread is None:
-                give_back_threads()  # the caller's, who has loaded the model with them: they would slow the engine's down
+                release_threads()  # the caller's, who has loaded the model with them: they would slow the engine's down
                 self._thread = threading.Thread(target=self._work, name="neoxjp-engine", daemon=True)
                 self._thread.start()
         return self
@@ -187,7 +210,7 @@ class Engine:
         self._check_process()
         with self._changed:
             self._closed = True
-            for request in [*self._line.running, *self._line.waiting]:
+            for request in [*self._scheduler.running, *self._scheduler.waiting]:
                 self._finish(request, "cancelled")
             thread, self._thread = self._thread, None
             self._changed.notify_all()
@@ -206,35 +229,35 @@ class Engine:
     @property
     def running(self) -> int:
         """How many requests hold a slot."""
-        return len(self._line.running)
+        return len(self._scheduler.running)
 
     @property
     def waiting(self) -> int:
         """How many requests wait for a slot."""
-        return len(self._line.waiting)
+        return len(self._scheduler.waiting)
 
     @property
-    def kept_bytes(self) -> int:
+    def prefix_cache_bytes(self) -> int:
         """Bytes of caches that are kept to begin from again."""
         return self._prefixes.nbytes
 
-    def ledger(
+    def sampling_trace(
         self, ids: Sequence[int], params: SamplingParams, *, new: int = 0, show: int = 20, include: Sequence[int] = ()
-    ) -> Ledger:
+    ) -> SamplingTrace:
         """What the filters do to the token after `ids`, of which the last `new` were drawn. Reads all of `ids` again.
 
         Raises PromptTooLong where `ids` fill the context.
         """
         self._check_process()
         config = self.model.config
-        history = checked_ids(ids, config.vocab_size) or bos_of(config)
-        history = fitting(history, SamplingParams(max_new_tokens=1), config.max_position_embeddings, "error")
+        history = check_ids(ids, config.vocab_size) or bos_ids(config)
+        history = fit_prompt(history, SamplingParams(max_new_tokens=1), config.max_position_embeddings, "error")
         with self._forward, torch.inference_mode():
             cache = self.model.new_cache()
             for start in range(0, len(history), self.chunk):
-                logits = forward(self.model, history[start : start + self.chunk], cache, keep=1)
-            banned = eos_of(params, config) if new < params.min_new_tokens else ()
-            return ledger(logits[-1], params, history, show, banned=banned, include=include)
+                logits = forward_one(self.model, history[start : start + self.chunk], cache, keep=1)
+            banned = eos_ids(params, config) if new < params.min_new_tokens else ()
+            return trace_sampling(logits[-1], params, history, show, banned=banned, include=include)
 
     # For a Request
 
@@ -270,7 +293,7 @@ class Engine:
     def position(self, request: Request) -> int:
         """Its place in the waiting line, from 1; 0: it is not in it."""
         with self._changed:
-            return self._line.place(request)
+            return self._scheduler.place(request)
 
     def cancel(self, request: Request) -> None:
         """End it; nothing happens where it has ended."""
@@ -279,23 +302,23 @@ class Engine:
     # The rest runs under one of two locks: `_changed` guards lists and requests for a moment, `_forward` the model and every
     # cache for a forward.
 
-    def _fresh_locks(self) -> None:
+    def _reset_state(self) -> None:
         self._process = os.getpid()
         self._changed = threading.Condition()
         self._forward = threading.Lock()
-        self._line = Line(self.max_batch, self.max_waiting, self.cache_bytes)
-        self._released: deque[Kept] = deque()  # what ended requests read, for `_settle`
-        self._prefixes = Prefixes(self.prefix_bytes, 1 if self._alike else self.chunk)
-        self._turn = 0  # number of the forward
-        self._hold = batch.Hold(self.chunk)
+        self._scheduler = Scheduler(self.max_batch, self.max_waiting, self.cache_bytes)
+        self._released: deque[PrefixEntry] = deque()  # what ended requests read, for `_settle`
+        self._prefixes = PrefixCache(self.prefix_bytes, 1 if self._positions_are_identical else self.chunk)
+        self._forward_number = 0  # number of the forward
+        self._prefill_budget = batch.PrefillBudget(self.chunk)
 
     def _check_process(self) -> None:
         """In a forked child: locks may be held by threads that are not here, and the parent's requests are the parent's."""
         if self._process == os.getpid():
             return
-        inherited = [*self._line.running, *self._line.waiting]
+        inherited = [*self._scheduler.running, *self._scheduler.waiting]
         self._thread = None
-        self._fresh_locks()
+        self._reset_state()
         for request in inherited:
             self._finish(request, "cancelled")
         self._released.clear()
@@ -306,7 +329,7 @@ class Engine:
             while not self._closed:
                 if not self.step():
                     with self._changed:
-                        self._changed.wait_for(lambda: self._closed or self._line.running or self._released)
+                        self._changed.wait_for(lambda: self._closed or self._scheduler.running or self._released)
         finally:  # whatever ended the thread, readers must not wait for it
             with self._changed:
                 self._thread = None
@@ -318,27 +341,27 @@ class Engine:
             self._prefixes.keep(self._released.popleft())
         if self.cache_bytes is not None:
             with self._changed:
-                reserved = self._line.reserved_bytes
+                reserved = self._scheduler.reserved_bytes
             self._prefixes.shrink(max(0, self.cache_bytes - reserved))
 
     def _due(self) -> list[Request]:
         """The requests that run now; those whose deadline has passed end."""
         with self._changed:
             now = self.clock()
-            for request in [*self._line.running, *self._line.waiting]:
+            for request in [*self._scheduler.running, *self._scheduler.waiting]:
                 if request.overdue(now):
                     self._finish(request, "deadline")
-            return list(self._line.running)
+            return list(self._scheduler.running)
 
     def _begin(self, request: Request) -> None:
         """Its cache: a copy of the longest beginning of its prompt that some cache has, or an empty one."""
         try:
             ids, found = request.whole_prompt, None
             if self.prefix_bytes:
-                running = [self._kept(other) for other in list(self._line.running)]
+                running = [self._prefix_entry(other) for other in list(self._scheduler.running)]
                 found = self._prefixes.longest(ids, [kept for kept in running if kept.cache is not None])
             covered = found.covers(ids, self._prefixes.chunk) if found else 0
-            cache = beginning(found.cache, covered) if found else self.model.new_cache()
+            cache = fork_prefix(found.cache, covered) if found else self.model.new_cache()
         except Exception as error:
             self._finish(request, "error", error)
             return
@@ -346,18 +369,18 @@ class Engine:
             if request.finish is None:
                 request.cache, request.prefilled, request.reused = cache, covered, covered
                 request.logits = found.logits if found and covered == request.total else None
-                request.last_turn = self._turn
+                request.last_forward = self._forward_number
 
-    def _kept(self, request: Request) -> Kept:
+    def _prefix_entry(self, request: Request) -> PrefixEntry:
         """What it has read."""
-        return Kept(request.read(self._alike), request.cache, request.logits, request.total)
+        return PrefixEntry(request.read(self._positions_are_identical), request.cache, request.logits, request.total)
 
     @torch.inference_mode()
     def _advance(self, rows: list[Row]) -> None:
         """One forward of these rows, the ids it gives, and everything readers see of it."""
         began = self.clock()
-        batch.read(self.model, [row for row in rows if row.ids], self.chunk)
-        self._hold.note(rows, self.clock() - began)
+        batch.run_forward(self.model, [row for row in rows if row.ids], self.chunk)
+        self._prefill_budget.note(rows, self.clock() - began)
         for row in rows:
             request = row.request
             request.beside = max(request.beside, len(rows) - 1)
@@ -395,8 +418,8 @@ class Engine:
             if request.finish is not None:
                 return
             if request.cache is not None and self.prefix_bytes:
-                self._released.append(self._kept(request))
+                self._released.append(self._prefix_entry(request))
             request.finish, request.error, request.cache = finish, error, None
             request.ended = self.clock()
-            self._line.leave(request, request.ended)
+            self._scheduler.leave(request, request.ended)
             self._changed.notify_all()

@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from neoxjp.engine.prefix_cache import chunk_for
-from neoxjp.engine.records import LanguageModel, forward
-from neoxjp.engine.scheduler import fitting
+from neoxjp.engine.records import LanguageModel, forward_one
+from neoxjp.engine.scheduler import fit_prompt
 from neoxjp.errors import ParameterError
 from neoxjp.sampling import History, SamplingParams
 
-KEPT_BYTES = 64 * 2**20  # 2,000 steps of the bundled model, 500 of the 2.7B
+DEFAULT_BYTES = 64 * 2**20  # 2,000 steps of the bundled model, 500 of the 2.7B
 
 
-class Logits:
+class LogitsCache:
     """Logits by the ids before them, of one model; for any thread. The longest unused go first.
 
     >>> kept = Logits()
@@ -33,7 +33,7 @@ class Logits:
     a prompt), the later logits stay; they differ in their last digits.
     """
 
-    def __init__(self, most_bytes: int = KEPT_BYTES):
+    def __init__(self, most_bytes: int = DEFAULT_BYTES):
         if most_bytes < 0:
             raise ParameterError(f"most_bytes={most_bytes!r} must be 0 or more")
         self.most_bytes = most_bytes
@@ -87,7 +87,7 @@ class Logits:
 
 
 @torch.inference_mode()
-def next_logits(model: LanguageModel, history: Sequence[int], kept: Logits | None = None) -> tuple[Tensor, bool]:
+def next_logits(model: LanguageModel, history: Sequence[int], kept: LogitsCache | None = None) -> tuple[Tensor, bool]:
     """The logits (V,) float32 of the id after `history`, and whether they are those that a generation drew from.
 
     Where they are not kept they are computed as for a prompt of these ids, piece by piece as the engine does it, and kept.
@@ -96,11 +96,11 @@ def next_logits(model: LanguageModel, history: Sequence[int], kept: Logits | Non
     """
     if kept is not None and (found := kept.get(history)) is not None:
         return found
-    ids = fitting(tuple(history), SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
+    ids = fit_prompt(tuple(history), SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
     chunk = chunk_for(model.num_parameters)
     cache = model.new_cache()
     for start in range(0, len(ids), chunk):
-        logits = forward(model, ids[start : start + chunk], cache, keep=1)
+        logits = forward_one(model, ids[start : start + chunk], cache, keep=1)
     last = logits[-1].clone()
     if kept is not None:
         kept.keep(ids, last, drawn_from=False)
@@ -113,14 +113,14 @@ def logits_after(model: LanguageModel, ids: Sequence[int], first: int) -> Tensor
 
     Raises PromptTooLong where `ids` fill the context.
     """
-    fitting(tuple(ids), SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
+    fit_prompt(tuple(ids), SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
     chunk = chunk_for(model.num_parameters)
     cache = model.new_cache()
     found = []
     for start in range(0, len(ids), chunk):
         piece = ids[start : start + chunk]
         keep = min(len(piece), max(1, start + len(piece) - first))
-        logits = forward(model, piece, cache, keep=keep)
+        logits = forward_one(model, piece, cache, keep=keep)
         if start + len(piece) > first:
             found.append(logits.clone())
     return torch.cat(found)

@@ -25,7 +25,7 @@ def chunk_for(parameters: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kept:
+class PrefixEntry:
     """A text that was read and its cache. Nobody writes into the cache any more."""
 
     ids: np.ndarray  # (n,) int64, what the cache holds
@@ -39,17 +39,17 @@ class Kept:
 
     def covers(self, ids: np.ndarray, chunk: int) -> int:
         """How many of the prompt's `ids` need not be read again."""
-        return reusable(self.ids, None if self.logits is None else self.prompt, ids, chunk)
+        return reusable_length(self.ids, None if self.logits is None else self.prompt, ids, chunk)
 
 
-class Prefixes:
+class PrefixCache:
     """Kept caches within a number of bytes, the least recently used going first. For one thread at a time."""
 
     def __init__(self, most_bytes: int, chunk: int = CHUNK):
         """chunk: of how many ids a multiple is reused; 1 where positions are computed alike in any piece."""
         self.most_bytes = most_bytes
         self.chunk = chunk
-        self._kept: list[Kept] = []  # the least recently used first
+        self._kept: list[PrefixEntry] = []  # the least recently used first
 
     @property
     def nbytes(self) -> int:
@@ -59,7 +59,7 @@ class Prefixes:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def longest(self, ids: np.ndarray, beside: Sequence[Kept] = ()) -> Kept | None:
+    def longest(self, ids: np.ndarray, beside: Sequence[PrefixEntry] = ()) -> PrefixEntry | None:
         """The one that covers most of `ids`, now the most recently used; None: nothing is covered.
 
         beside: what running requests have read, to begin from as well.
@@ -72,7 +72,7 @@ class Prefixes:
             self._kept.append(best)
         return best
 
-    def keep(self, fresh: Kept) -> None:
+    def keep(self, fresh: PrefixEntry) -> None:
         """Take over a cache that nobody uses any more; of more than its ids, the rest is forgotten."""
         ids = fresh.ids[: fresh.cache.length]  # where a draw failed, the last id was never read
         if fresh.logits is None:
@@ -92,7 +92,7 @@ class Prefixes:
             del self._kept[0]
 
 
-def reusable(read: np.ndarray, prompt: int | None, ids: np.ndarray, chunk: int = CHUNK) -> int:
+def reusable_length(read: np.ndarray, prompt: int | None, ids: np.ndarray, chunk: int = CHUNK) -> int:
     """How many of a prompt's `ids` a cache that read `read` has as a fresh reading would.
 
     prompt: behind so many of `read` the logits are known: just these ids then need no reading at all. Otherwise at least the last
@@ -106,7 +106,7 @@ def reusable(read: np.ndarray, prompt: int | None, ids: np.ndarray, chunk: int =
     return min(same, len(ids) - 1) // chunk * chunk
 
 
-def beginning(cache: Any, length: int) -> Any:
+def fork_prefix(cache: Any, length: int) -> Any:
     """An independent copy of a cache's first `length` tokens."""
     whole = cache.length
     cache.crop(length)
@@ -116,7 +116,7 @@ def beginning(cache: Any, length: int) -> Any:
         cache.advance(whole - length)
 
 
-def _holds(one: Kept, other: Kept) -> bool:
+def _holds(one: PrefixEntry, other: PrefixEntry) -> bool:
     """Whether `other` is of no use beside `one`: a beginning of it, without logits that `one` does not have."""
     n, known = len(other.ids), other.logits is None or (one.logits is not None and one.prompt == other.prompt)
     return known and len(one.ids) >= n and bool((one.ids[:n] == other.ids).all())

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from neoxjp.errors import ParameterError
-from neoxjp.sampling import SamplingParams, head, require_numbers
+from neoxjp.sampling import SamplingParams, check_finite, top_candidates
 
 Finish = Literal["eos", "length", "stop", "deadline", "cancelled", "error"]
-PREFILL = 256  # ids a forward of a known text: bounds the logits in memory; between two forwards others have their turn
+SCORE_CHUNK = 256  # ids a forward of a known text: bounds the logits in memory; between two forwards others have their turn
 
 
 class LanguageModel(Protocol):
@@ -43,11 +43,11 @@ class LanguageModel(Protocol):
     def rows_are_independent(self) -> bool: ...  # the same bits alone and beside others
 
     @property
-    def positions_are_alike(self) -> bool: ...  # and the same bits in a prompt and in a step
+    def positions_are_identical(self) -> bool: ...  # and the same bits in a prompt and in a step
 
     def new_cache(self) -> Any: ...  # of one sequence: .length .nbytes .crop(length) .advance(count) .fork()
 
-    def forward_packed(
+    def forward_unpadded(
         self,
         input_ids: Tensor,
         counts: Sequence[int],
@@ -93,9 +93,9 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
     Raises ParameterError for an id outside the vocabulary.
     """
     config = model.config
-    given = checked_ids(ids, config.vocab_size)
-    text = (bos_of(config) if bos else ()) + given
-    name = namer(tokenizer)
+    given = check_ids(ids, config.vocab_size)
+    text = (bos_ids(config) if bos else ()) + given
+    name = token_text_function(tokenizer)
     stream = tokenizer.stream_decoder() if tokenizer is not None else None
     steps: list[Step] = []
     if given and not bos:
@@ -106,18 +106,18 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
     while known < len(text):
         window = text[start : min(start + context, len(text) - 1)]  # nothing is predicted after the last id
         cache = model.new_cache()
-        for offset in range(0, len(window), PREFILL):
-            piece = window[offset : offset + PREFILL]
+        for offset in range(0, len(window), SCORE_CHUNK):
+            piece = window[offset : offset + SCORE_CHUNK]
             began = time.monotonic()
-            logits = forward(model, piece, cache)  # (T, V)
+            logits = forward_one(model, piece, cache)  # (T, V)
             seconds = (time.monotonic() - began) / len(piece)
             for row in range(len(piece)):
                 place = start + offset + row + 1  # of the id that this row predicts
                 if not known <= place < len(text):
                     continue
                 id = text[place]
-                logprobs, rank, entropy = record(logits[row], id)
-                others = choices(logprobs, id, top, name) if top else ()
+                logprobs, rank, entropy = token_statistics(logits[row], id)
+                others = top_choices(logprobs, id, top, name) if top else ()
                 piece_text = stream.push(id) if stream else ""
                 steps.append(Step(id, piece_text, float(logprobs[id]), rank, entropy, others, seconds, None))
                 known += 1
@@ -175,16 +175,16 @@ class StoppingText:
         return any(stop.startswith(tail) for stop in self._stop)
 
 
-def forward(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0) -> Tensor:
+def forward_one(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0) -> Tensor:
     """Logits (T, V), or of the last `keep` positions, on the CPU in float32; the cache grows by T."""
     rows = torch.tensor(ids, dtype=torch.int64, device=model.device)  # (T,)
     places = torch.arange(len(ids) - keep if keep else 0, len(ids))
-    logits = model.forward_packed(rows, [len(ids)], [cache], places).to("cpu", torch.float32)
-    require_numbers(logits)
+    logits = model.forward_unpadded(rows, [len(ids)], [cache], places).to("cpu", torch.float32)
+    check_finite(logits)
     return logits
 
 
-def record(logits: Tensor, id: int) -> tuple[np.ndarray, int, float]:
+def token_statistics(logits: Tensor, id: int) -> tuple[np.ndarray, int, float]:
     """Log probabilities (V,) float32 in nats, the rank of `id` counted from 1, and the entropy (nats), of logits (V,) float32."""
     values = logits.numpy()
     below = values - values.max()  # (V,), 0 and less
@@ -201,11 +201,11 @@ def record(logits: Tensor, id: int) -> tuple[np.ndarray, int, float]:
 Chances = Callable[[list[int]], list[float | None]]
 
 
-def choices(
+def top_choices(
     logprobs: np.ndarray, id: int, top: int, name: Callable[[int], str], chances: Chances | None = None
 ) -> tuple[Choice, ...]:
     """The `top` most probable ids, and `id`. chances: their probabilities after the filters, None where removed."""
-    best = head(logprobs, top)[0][:top].tolist() if top else []
+    best = top_candidates(logprobs, top)[0][:top].tolist() if top else []
     ids = best if id in best else [*best, id]
     own = logprobs[ids].tolist()
     after = chances(ids) if chances else [math.exp(logprob) for logprob in own]
@@ -214,7 +214,7 @@ def choices(
     )
 
 
-def namer(tokenizer: Any) -> Callable[[int], str]:
+def token_text_function(tokenizer: Any) -> Callable[[int], str]:
     @functools.cache
     def name(id: int) -> str:
         text = tokenizer.decode([id])
@@ -223,7 +223,7 @@ def namer(tokenizer: Any) -> Callable[[int], str]:
     return name if tokenizer is not None else lambda id: ""
 
 
-def checked_ids(ids: Sequence[int], vocab_size: int, what: str = "prompt_ids") -> tuple[int, ...]:
+def check_ids(ids: Sequence[int], vocab_size: int, what: str = "prompt_ids") -> tuple[int, ...]:
     """One sequence of ids as a tuple; list, array or tensor. ParameterError for what is no id of this vocabulary."""
     given = ids.tolist() if hasattr(ids, "tolist") else ids
     try:
@@ -241,14 +241,14 @@ def checked_ids(ids: Sequence[int], vocab_size: int, what: str = "prompt_ids") -
     return values
 
 
-def bos_of(config: Any) -> tuple[int]:
+def bos_ids(config: Any) -> tuple[int]:
     """The id a text without beginning begins with."""
     if config.bos_token_id is None:
         raise ParameterError("there is nothing to continue, and the model's config has no bos_token_id: give at least one id")
     return (int(config.bos_token_id),)
 
 
-def eos_of(params: SamplingParams, config: Any) -> tuple[int, ...]:
+def eos_ids(params: SamplingParams, config: Any) -> tuple[int, ...]:
     """The ids that end a text: those that were asked for, else the model's."""
     eos = config.eos_token_id if params.eos_token_id is None else params.eos_token_id
     return () if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.engine.records import Finish, Step, StoppingText, choices, record
-from neoxjp.engine.speculation import MOST, Pace, draft
-from neoxjp.sampling import SamplingParams, remaining
+from neoxjp.engine.records import Finish, Step, StoppingText, token_statistics, top_choices
+from neoxjp.engine.speculation import MAX_DRAFT, DraftLength, draft_ids
+from neoxjp.sampling import SamplingParams, apply_filters
 
 
-class Turns(Protocol):
+class RequestRunner(Protocol):
     """What a request asks of the engine that runs it."""
 
     tokenizer: Any
@@ -58,17 +58,17 @@ class Request:
 
     def __init__(
         self,
-        engine: Turns,
+        engine: RequestRunner,
         prompt_ids: tuple[int, ...],
         cut: int,
         params: SamplingParams,
         top: int,
         *,
         eos: tuple[int, ...],
-        room: int,
+        max_new_tokens: int,
         nbytes: int,
         name: Callable[[int], str],
-        pace: Pace,
+        pace: DraftLength,
         chunk: int,
         watch: Watch | None = None,
         drawn: int = 0,
@@ -84,14 +84,14 @@ class Request:
         self.total = len(prompt_ids)
         self.finish: Finish | None = None
         self.error: Exception | None = None  # what the model raised
-        self.room = room  # new ids at most
+        self.max_new_tokens = max_new_tokens  # new ids at most
         self.nbytes = nbytes  # of cache, when the text is as long as it may be
         # The rest is for the engine.
         self.cache: Any = None
         self.logits: Tensor | None = None  # (V,) behind the prompt, once it is read
         self.steps: deque[Step] = deque()  # made, not yet read
         self.raised = False
-        self.last_turn = 0  # number of the forward that read of its prompt last
+        self.last_forward = 0  # number of the forward that read of its prompt last
         self.beside = 0
         self.pace = pace
         self.chunk = chunk  # ids of the prompt that are read together
@@ -101,7 +101,7 @@ class Request:
         self._engine = engine
         self._eos = eos
         self._name = name
-        self._history = np.empty(self.total + room, dtype=np.int64)
+        self._history = np.empty(self.total + max_new_tokens, dtype=np.int64)
         self._history[: self.total] = prompt_ids
         self._known = self.total  # ids in _history
         self._generator = torch.Generator().manual_seed(self.seed)
@@ -179,8 +179,8 @@ class Request:
             return Row(self, (), keep=0, logits=None if self.logits is None else self.logits[None])  # the prompt was found whole
         guessed: list[int] = []
         if speculate and self._known + 1 < len(self._history):
-            most = min(self.pace.length(running), MOST, len(self._history) - self._known - 1)
-            guessed = draft(self._history[: self._known], most)
+            most = min(self.pace.length(running), MAX_DRAFT, len(self._history) - self._known - 1)
+            guessed = draft_ids(self._history[: self._known], most)
         return Row(self, (int(self._history[self._known - 1]), *guessed), keep=1 + len(guessed))
 
     def write(self, row: "Row") -> None:
@@ -202,10 +202,10 @@ class Request:
         if self._watch is not None:
             self._watch(self._history[: self._known], logits)
         banned = self._eos if made < self.params.min_new_tokens else ()
-        left = remaining(logits, self.params, self._history[: self._known], banned)
+        left = apply_filters(logits, self.params, self._history[: self._known], banned)
         id = left.draw(self._generator)
-        logprobs, rank, entropy = record(logits, id)
-        top = choices(logprobs, id, self.top, self._name, left.chances) if self.top else ()
+        logprobs, rank, entropy = token_statistics(logits, id)
+        top = top_choices(logprobs, id, self.top, self._name, left.chances) if self.top else ()
         self._history[self._known] = id
         self._known += 1
         text, finish = self._text_and_finish(id)

@@ -7,7 +7,7 @@ from neoxjp.errors import PromptTooLong, QueueFull
 from neoxjp.sampling import SamplingParams
 
 
-class Line:
+class Scheduler:
     """The requests that run and those that wait. For one thread at a time.
 
     slots: requests that run at once. places: requests that may wait.
@@ -66,25 +66,25 @@ class Line:
         self.running.append(request)
 
 
-def needed_bytes(prompt: int, room: int, bytes_per_token: int, block: int, most: int | None) -> int:
+def cache_bytes_needed(prompt: int, max_new_tokens: int, bytes_per_token: int, block: int, most: int | None) -> int:
     """Bytes of the cache of so many ids and new ones, in whole blocks of `block` tokens, as it grows.
 
     Raises:
         PromptTooLong: more than `most`, which is all there is.
     """
-    nbytes = -(-(prompt + room) // block) * block * bytes_per_token
+    nbytes = -(-(prompt + max_new_tokens) // block) * block * bytes_per_token
     if most is not None and nbytes > most:
         need, have = f"{nbytes / 2**20:,.1f} MiB", f"{most / 2**20:,.1f} MiB"
         raise PromptTooLong(
-            f"the prompt's {prompt} tokens and {room} new ones need {need} of cache, but all requests together have {have}: "
-            f"shorten the prompt or lower max_new_tokens",
-            ja=f"プロンプトの {prompt} トークンと新しい {room} トークンには {need} のキャッシュが要りますが、"
+            f"the prompt's {prompt} tokens and {max_new_tokens} new ones need {need} of cache, but the limit for all requests is "
+            f"{have}: shorten the prompt or lower max_new_tokens",
+            ja=f"プロンプトの {prompt} トークンと新しい {max_new_tokens} トークンには {need} のキャッシュが要りますが、"
             f"全体で {have} しかありません。どちらかを短くしてください。",
         )
     return nbytes
 
 
-def fitting(ids: tuple[int, ...], params: SamplingParams, context: int, overflow: str) -> tuple[int, ...]:
+def fit_prompt(ids: tuple[int, ...], params: SamplingParams, context: int, overflow: str) -> tuple[int, ...]:
     """The last ids that leave room for the new ones; PromptTooLong where they may not be cut or nothing would be left."""
     wanted = params.max_new_tokens or 1
     if len(ids) + wanted <= context:
@@ -96,5 +96,5 @@ def fitting(ids: tuple[int, ...], params: SamplingParams, context: int, overflow
             python=", or let it be cut with overflow='cut'",
             ja=f"プロンプトの {len(ids)} トークンと新しい {wanted} トークンは、文脈の長さ {context} に収まりません。",
         )
-    room = wanted if params.max_new_tokens else max(context // 4, 1)
-    return ids[-(context - room) :]
+    reserved = wanted if params.max_new_tokens else max(context // 4, 1)
+    return ids[-(context - reserved) :]

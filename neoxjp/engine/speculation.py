@@ -13,27 +13,27 @@ import math
 
 import numpy as np
 
-LONGEST, SHORTEST = 4, 2  # ids that must have stood together before; the longest match wins, then the latest
-MOST = 7  # ids of a draft; with the one before them as many as attend one by one (attention.SINGLY)
+MAX_NGRAM, MIN_NGRAM = 4, 2  # ids that must have stood together before; the longest match wins, then the latest
+MAX_DRAFT = 7  # ids of a draft; with the one before them as many as attend one by one (attention.SINGLY)
 # What a row more adds to a forward of one row, in parts of it. Measured on two cores (Zen 3): the 2.7B in int8 0.07, in packed
 # fp16 up to 0.1; plain float32 0.16 to 0.5, since from one row to two the kernel changes.
 ROW_COST, PLAIN_ROW_COST = 0.1, 0.3
 
 
-def draft(history: np.ndarray, most: int) -> list[int]:
+def draft_ids(history: np.ndarray, most: int) -> list[int]:
     """Up to `most` ids that may follow `history` (n,) int64; [] where its end is new.
 
     [5, 1, 2, 3, 9, 1, 2] → [3, 9, 1, 2]: "1 2" stood there before. A repetition is taken to go on: [7, 7, 7] → [7, 7, …].
     """
     last = len(history) - 1
-    if most < 1 or last < SHORTEST:
+    if most < 1 or last < MIN_NGRAM:
         return []
     ends = np.flatnonzero(history[:last] == history[last])  # of earlier runs that end as the text does
-    for length in range(2, LONGEST + 1):
+    for length in range(2, MAX_NGRAM + 1):
         longer = ends[ends >= length - 1]
         longer = longer[history[longer - length + 1] == history[last - length + 1]]
         if not len(longer):
-            if length <= SHORTEST:
+            if length <= MIN_NGRAM:
                 return []
             break
         ends = longer
@@ -41,7 +41,7 @@ def draft(history: np.ndarray, most: int) -> list[int]:
     return [int(following[place % len(following)]) for place in range(most)]
 
 
-class Pace:
+class DraftLength:
     """How long a request's next draft may be, from how its drafts went so far."""
 
     def __init__(self, row_cost: float = ROW_COST) -> None:
@@ -63,7 +63,9 @@ class Pace:
             return 0 if self._pause else 1  # its last token is for one attempt
         chance = self._taken / self._tried  # of the next id, where those before it were taken
         worth = self.row_cost * running / (1 + self.row_cost * (running - 1))
-        length = MOST if chance >= 1 else min(MOST, int(math.log(worth) / math.log(max(chance, 1e-9)))) if worth < 1 else 0
+        length = (
+            MAX_DRAFT if chance >= 1 else min(MAX_DRAFT, int(math.log(worth) / math.log(max(chance, 1e-9)))) if worth < 1 else 0
+        )
         if not length:
             self._pause, self._next_pause = self._next_pause, min(2 * self._next_pause, 128)
         return length

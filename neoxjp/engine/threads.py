@@ -9,7 +9,7 @@ _SOFT = 1  # omp_pause_soft of OpenMP 5.0
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def heed_quota() -> None:
+def limit_threads_to_quota() -> None:
     """Compute with no more threads than processors that this process may use at a time, unless OMP_NUM_THREADS says how many.
 
     A container (a Space, a pod) sees all processors of its machine. One thread for each of them where two may run means that
@@ -17,7 +17,7 @@ def heed_quota() -> None:
     """
     import torch
 
-    most = quota()
+    most = cpu_quota()
     if most is not None and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > most:
         torch.set_num_threads(most)
 
@@ -33,12 +33,12 @@ def share_processors(processes: int, threads: int | None = None) -> None:
     if threads is None and launched and os.environ.get("OMP_NUM_THREADS") in (None, "1"):
         here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        threads = max(1, min(available, quota() or available) // here)
+        threads = max(1, min(available, cpu_quota() or available) // here)
     if threads is not None:
         torch.set_num_threads(threads)
 
 
-def quota() -> int | None:
+def cpu_quota() -> int | None:
     """Whole processors, at least one, that the control group of this process may use at a time; None: all."""
     try:  # version 2, in the container's own view
         allowed, period = (CGROUP / "cpu.max").read_text().split()
@@ -53,7 +53,7 @@ def quota() -> int | None:
     return max(1, int(allowed) // int(period))
 
 
-def give_back_threads() -> bool:
+def release_threads() -> bool:
     """End the worker threads that torch has started for the calling thread; its next operator starts them anew. Whether it could.
 
     Each thread that runs operators gets workers of its own, and where a process has more of them than processors, GNU's OpenMP

@@ -15,7 +15,7 @@ from torch import Tensor
 from neoxjp.errors import CheckpointError
 from neoxjp.hub import find_weights
 from neoxjp.model import GPTNeoXJapaneseConfig
-from neoxjp.weights import DTYPES, INPUT, OUTPUT, PREFIX, empty_weights, match, open_stored, same_bytes
+from neoxjp.weights import DTYPES, INPUT, OUTPUT, PREFIX, empty_weights, match_tensors, open_stored, same_bytes
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def stored_parts(folder: Path, config: GPTNeoXJapaneseConfig) -> list[Part]:
     """
     stored = open_stored(find_weights(folder))
     wanted = shapes(config)
-    found = match(stored, wanted).tensors
+    found = match_tensors(stored, wanted).tensors
     output = found.get(OUTPUT)
     if output is not None and same_bytes(stored.read(output), stored.read(found[PREFIX + INPUT])):
         del found[OUTPUT]

@@ -3,11 +3,30 @@
 Finds and downloads files, chooses the weight files of a folder, reads JSON, and replaces whole folders. Loads no torch.
 """
 
-from neoxjp.hub.download import ABEJA, KNOWN_CONVERSIONS, Progress, resolve, resolve_file, resolve_model, revision_of
-from neoxjp.hub.local import WEIGHT_PATTERNS, WeightFiles, atomic_folder, bundled_path, find_weights, read_json, write_error
+from neoxjp.hub.download import (
+    ABEJA,
+    KNOWN_CONVERSIONS,
+    Progress,
+    local_folder,
+    resolve_file,
+    resolve_folder,
+    resolve_model,
+    revision_of,
+)
+from neoxjp.hub.local import (
+    BUNDLED,
+    WEIGHT_PATTERNS,
+    WeightFiles,
+    atomic_folder,
+    bundled_path,
+    find_weights,
+    read_json,
+    write_error,
+)
 
 __all__ = [
     "ABEJA",
+    "BUNDLED",
     "KNOWN_CONVERSIONS",
     "WEIGHT_PATTERNS",
     "Progress",
@@ -15,9 +34,10 @@ __all__ = [
     "atomic_folder",
     "bundled_path",
     "find_weights",
+    "local_folder",
     "read_json",
-    "resolve",
     "resolve_file",
+    "resolve_folder",
     "resolve_model",
     "revision_of",
     "write_error",

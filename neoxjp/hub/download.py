@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from neoxjp.errors import CheckpointError, listed
+from neoxjp.errors import CheckpointError, quoted
 from neoxjp.hub.local import BUNDLED, INDEXES, LAYOUTS, bundled_path, find_weights
 
 ABEJA = "abeja/gpt-neox-japanese-2.7b"
@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all); may be call
 log = logging.getLogger(__name__)
 
 
-def resolve(
+def resolve_folder(
     name_or_path: str | Path,
     *,
     files: Sequence[str],
@@ -50,8 +50,8 @@ def resolve(
         if not from_hub:
             raise _not_cached(f"{repo!r}", missing)
         raise CheckpointError(
-            f"{repo!r} at revision {revision or 'main'!r} lacks {listed(missing)}; it holds {listed(found) or 'nothing'}",
-            ja=f"{repo!r} に {listed(missing)} がありません",
+            f"{repo!r} at revision {revision or 'main'!r} lacks {quoted(missing)}; it holds {quoted(found) or 'nothing'}",
+            ja=f"{repo!r} に {quoted(missing)} がありません",
         )
     return folder
 
@@ -89,8 +89,8 @@ def resolve_file(
             found = [name for name in names if name in held]
             if not found:
                 raise CheckpointError(
-                    f"{at} lacks {listed(list(names))}; it holds {listed(list(held)) or 'nothing'}",
-                    ja=f"{at} に {listed(list(names))} がありません",
+                    f"{at} lacks {quoted(list(names))}; it holds {quoted(list(held)) or 'nothing'}",
+                    ja=f"{at} に {quoted(list(names))} がありません",
                 )
             name, size = found[0], held[found[0]]
             if most_bytes is not None and (size is None or size > most_bytes):
@@ -106,7 +106,7 @@ def resolve_file(
             if not _is_network_error(error):
                 raise
             raise CheckpointError(
-                f"the Hub is out of reach ({type(error).__name__}), and {listed(list(names))} of {at} is not in the cache",
+                f"the Hub is out of reach ({type(error).__name__}), and {quoted(list(names))} of {at} is not in the cache",
                 ja=f"Hub に接続できず、{at} はキャッシュにもありません",
             ) from error
 
@@ -134,14 +134,14 @@ def resolve_model(
 
     repo = str(name_or_path)
     conversion = KNOWN_CONVERSIONS.get(repo) if revision is None else None
-    folder = resolve(repo, files=["config.json"], optional=INDEXES, revision=revision, local_files_only=local_files_only)
+    folder = resolve_folder(repo, files=["config.json"], optional=INDEXES, revision=revision, local_files_only=local_files_only)
     names, from_hub = _listing(repo, folder, local_files_only)
     if conversion and not set(LAYOUTS[0][1:]) & set(names):
         log.info("%s: main holds no safetensors; taking their conversion at revision %s", repo, conversion)
         return resolve_model(repo, revision=conversion, local_files_only=local_files_only, progress=progress)
     weights = find_weights(folder, allow_pickle=allow_pickle, names=names, asked=repo)
     # By the snapshot's own revision: the branch may have moved meanwhile, and config and weights must be of one commit.
-    return resolve(repo, files=weights.names, revision=folder.name, local_files_only=not from_hub, progress=progress)
+    return resolve_folder(repo, files=weights.names, revision=folder.name, local_files_only=not from_hub, progress=progress)
 
 
 def revision_of(folder: Path) -> str | None:
@@ -189,8 +189,8 @@ def _check_present(folder: Path, files: Sequence[str]) -> None:
         ) from None
     if missing:
         raise CheckpointError(
-            f"the folder {str(folder)!r} lacks {listed(missing)}; it holds {listed(found) or 'nothing'}",
-            ja=f"フォルダ {str(folder)!r} に {listed(missing)} がありません",
+            f"the folder {str(folder)!r} lacks {quoted(missing)}; it holds {quoted(found) or 'nothing'}",
+            ja=f"フォルダ {str(folder)!r} に {quoted(missing)} がありません",
         )
 
 
@@ -276,7 +276,7 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
 
 
 def _not_cached(at: str, names: Sequence[str] = ()) -> CheckpointError:
-    files = listed(list(names))
+    files = quoted(list(names))
     what = f"{files} of {at}" if files else at
     return CheckpointError(
         f"{what} is not in the cache, and the Hub cannot be asked (offline or out of reach). Load it once while online",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from neoxjp.errors import CheckpointError, listed
+from neoxjp.errors import CheckpointError, quoted
 
 Format = Literal["safetensors", "pickle"]
 
@@ -78,17 +78,17 @@ def find_weights(
             )
         ignored = present & set(_STANDARD) - {found[0]}
         if ignored:
-            log.warning("%s holds more than one set of weights: reading %s, ignoring %s", asked, found[0], listed(list(ignored)))
+            log.warning("%s holds more than one set of weights: reading %s, ignoring %s", asked, found[0], quoted(list(ignored)))
         if found[0] == single:
             return WeightFiles(folder, kind, (single,), None, None)
         weight_map = _read_weight_map(folder / index)
         shards = tuple(sorted(set(weight_map.values())))
         missing = [name for name in shards if name not in present]
         if missing:
-            raise CheckpointError(f"{index} of {asked} names files that are not there: {listed(missing)}. Fetch them again")
+            raise CheckpointError(f"{index} of {asked} names files that are not there: {quoted(missing)}. Fetch them again")
         return WeightFiles(folder, kind, shards, index, weight_map)
     raise CheckpointError(
-        f"{asked} holds no weights: looked for {listed(_STANDARD)}, found {listed(list(present)) or 'nothing'}",
+        f"{asked} holds no weights: looked for {quoted(_STANDARD)}, found {quoted(list(present)) or 'nothing'}",
         ja=f"{asked} に重みのファイルがありません（model.safetensors など）",
     )
 
@@ -169,7 +169,7 @@ def _read_weight_map(path: Path) -> dict[str, str]:
         raise CheckpointError(f'{str(path)!r} is no index: it has no "weight_map" of tensor names to file names')
     outside = [name for name in weight_map.values() if not name or Path(name).name != name]
     if outside:
-        raise CheckpointError(f"{str(path)!r} names files outside its folder: {listed(sorted(set(outside)))}")
+        raise CheckpointError(f"{str(path)!r} names files outside its folder: {quoted(sorted(set(outside)))}")
     return weight_map
 
 

@@ -3,41 +3,41 @@
 [spelling.text for spelling in spellings("東京へ行く")]    # as written, hiragana, katakana, half-width katakana
 """
 
-from neoxjp.japanese.kanji_forms import Unsure, kanji_pairs, unstable, unsure
+from neoxjp.japanese.kanji_forms import UncertainKanji, find_kanji_changed_by_nfc, find_uncertain_kanji, kanji_pairs
 from neoxjp.japanese.readings import (
     ALL_KEYS,
+    CUSTOM_KEYS,
     KANJI,
     KEYS,
-    OWN_KEYS,
     SURROGATE,
     Mode,
     Spelling,
     SpellingKey,
     Word,
-    chunks,
     read_words,
     ruby,
     spellings,
-    sudachi,
+    split_text,
+    sudachi_tokenizer,
 )
 
 __all__ = [
     "ALL_KEYS",
+    "CUSTOM_KEYS",
     "KANJI",
     "KEYS",
-    "OWN_KEYS",
     "SURROGATE",
     "Mode",
     "Spelling",
     "SpellingKey",
-    "Unsure",
+    "UncertainKanji",
     "Word",
-    "chunks",
+    "find_kanji_changed_by_nfc",
+    "find_uncertain_kanji",
     "kanji_pairs",
     "read_words",
     "ruby",
     "spellings",
-    "sudachi",
-    "unstable",
-    "unsure",
+    "split_text",
+    "sudachi_tokenizer",
 ]

@@ -31,7 +31,7 @@ _OWN_SENSE = frozenset("余予芸欠台糸虫缶灯証体担浜蚕医")
 
 
 @dataclass(frozen=True, slots=True)
-class Unsure:
+class UncertainKanji:
     """A character whose other form is a guess, or cannot be undone."""
 
     character: str  # in the text
@@ -39,35 +39,35 @@ class Unsure:
     others: str  # what it may be as well
 
 
-def old(text: str, *, pronoun: bool = False) -> str:
+def to_old_forms(text: str, *, pronoun: bool = False) -> str:
     """The text in old forms. "国語の弁論" → "國語の辯論". `pronoun`: the text is one word, "I", in which 余 and 予 stay."""
     if pronoun and text in ("余", "予"):
         return text
     return _BEN_PATTERN.sub(lambda found: _BEN_WORDS[found[0]], text).translate(_tables()["old_kanji"])
 
 
-def new(text: str) -> str:
+def to_new_forms(text: str) -> str:
     """The text in new forms. "國語の辯論" → "国語の弁論"."""
     return text.translate(_tables()["new_kanji"])
 
 
-def unsure(text: str, written: str, form: Form) -> tuple[Unsure, ...]:
+def find_uncertain_kanji(text: str, written: str, form: Form) -> tuple[UncertainKanji, ...]:
     """The characters of a text, each once, that one cannot be sure of; `written` is the text in the form.
 
     "余" → old: Unsure("余", "餘", "余"). "辯" → new: Unsure("辯", "弁", "辨瓣"), three became one.
     """
-    found: dict[str, Unsure] = {}
+    found: dict[str, UncertainKanji] = {}
     for a, b in zip(text, written, strict=False):
         if form == "old_kanji" and (a == b in _MANY or (a != b and a in _OWN_SENSE)):
-            found[a] = Unsure(a, b, _MANY.get(a, a))
+            found[a] = UncertainKanji(a, b, _MANY.get(a, a))
         elif form == "new_kanji" and a != b:
-            others = "".join(c for c in _MANY.get(b, old(b)) if c != a)
+            others = "".join(c for c in _MANY.get(b, to_old_forms(b)) if c != a)
             if others:
-                found[a] = Unsure(a, b, others)
+                found[a] = UncertainKanji(a, b, others)
     return tuple(found.values())
 
 
-def unstable(text: str) -> str:
+def find_kanji_changed_by_nfc(text: str) -> str:
     """The kanji of a text that NFC changes, each once: the old 海, U+FA45, becomes U+6D77."""
     return "".join(dict.fromkeys(c for c in text if "\uf900" <= c <= "\ufaff" and unicodedata.normalize("NFC", c) != c))
 

@@ -90,7 +90,7 @@ _OTHERWISE = {  # how a dictionary may read the same kanji
 COUNTERS = frozenset({*_SOUNDS, *_LAST})
 
 
-def value(number: str) -> int | None:
+def parse_number(number: str) -> int | None:
     """The number that kanji write, with units or digit by digit; None where they are no number (十〇, 二百三百).
 
     "千九百四十五" → 1945, "二〇二四" → 2024, "五億三千万" → 530000000
@@ -118,9 +118,9 @@ def value(number: str) -> int | None:
     return total + group + int(digits or 0)
 
 
-def said(number: str) -> str | None:
+def read_number(number: str) -> str | None:
     """How a number in kanji is said. "三百六十" → "さんびゃくろくじゅう", "二三" → "にさん", None where it is no number."""
-    found = value(number)
+    found = parse_number(number)
     if found is None:
         return None
     if number in ABOUT:
@@ -164,7 +164,7 @@ def counter_after(number: int, counter: str) -> str | None:
     return spoken[1] or {"日": "か", "人": "り"}[counter]
 
 
-def plain(counter: str) -> str:
+def counter_reading(counter: str) -> str:
     """The counter's reading where no sound changes. "本" → "ほん"."""
     return _SOUNDS[counter][0] if counter in _SOUNDS else _LAST[counter][0]
 

@@ -26,7 +26,7 @@ Overrides = Mapping[str, str] | Mapping[tuple[int, int], str] | Mapping[str | tu
 Mode = Literal["A", "B", "C"]  # SudachiPy's split modes: the shortest units, middle ones, the longest
 KEYS: tuple[SpellingKey, ...] = ("written", "hiragana", "katakana", "halfwidth")
 ALL_KEYS: tuple[SpellingKey, ...] = (*KEYS, "romaji", "old_kanji", "new_kanji")  # all that a text gives by itself
-OWN_KEYS: tuple[SpellingKey, ...] = ("custom", "custom2", "custom3", "custom4")  # what the user wrote
+CUSTOM_KEYS: tuple[SpellingKey, ...] = ("custom", "custom2", "custom3", "custom4")  # what the user wrote
 
 KANJI = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af々〆〇]")
 _READING = re.compile(r"[ァ-ヺーヽヾ]+")
@@ -131,11 +131,11 @@ def ruby(word: Word) -> list[tuple[str, str | None]]:
 
 def _spelled(words: tuple[Word, ...], key: SpellingKey) -> Spelling:
     if key == "romaji":
-        texts = romaji.texts([romaji.Unit(word.surface, _hiragana(word.reading or word.surface), word.pos) for word in words])
+        texts = romaji.to_romaji([romaji.Unit(word.surface, _hiragana(word.reading or word.surface), word.pos) for word in words])
     elif key == "old_kanji":
-        texts = [kanji_forms.old(word.surface, pronoun="代名詞" in word.pos) for word in words]
+        texts = [kanji_forms.to_old_forms(word.surface, pronoun="代名詞" in word.pos) for word in words]
     elif key == "new_kanji":
-        texts = [kanji_forms.new(word.surface) for word in words]
+        texts = [kanji_forms.to_new_forms(word.surface) for word in words]
     else:
         convert = {"hiragana": _hiragana, "katakana": _katakana, "halfwidth": _halfwidth}.get(key)
         texts = [word.surface if convert is None else convert(word.reading or word.surface) for word in words]
@@ -170,7 +170,7 @@ def _halfwidth(text: str) -> str:
 
 def _words(text: str, start: int, end: int, by_surface: Mapping[str, str]) -> list[Word]:
     """The words of text[start:end], with the readings of `by_surface` and of the table of usual ones."""
-    words = _counted([word for low, high in chunks(text, start, end) for word in _analysed(text, low, high)])
+    words = _counted([word for low, high in split_text(text, start, end) for word in _analysed(text, low, high)])
     longest = max(map(len, (*by_surface, *_USUAL)))
     merged: list[Word] = []
     at = 0
@@ -212,7 +212,7 @@ def _counted(words: list[Word]) -> list[Word]:
         at += 1
         in_figures = _FIGURES.fullmatch(word.surface) is not None
         # Of 1,234.5 the last digits decide the sound: ごほん.
-        number = int(re.split(r"[.,]", word.surface)[-1][-15:]) if in_figures else numerals.value(word.surface)
+        number = int(re.split(r"[.,]", word.surface)[-1][-15:]) if in_figures else numerals.parse_number(word.surface)
         if number is None and word.surface != "何":
             # Without a number before it the dictionary's ぽん is never right: 数本 is すうほん.
             counted.append(dataclasses.replace(word, reading="ほん") if (word.surface, word.reading) == ("本", "ぽん") else word)
@@ -221,7 +221,7 @@ def _counted(words: list[Word]) -> list[Word]:
         fraction = split is not None and split[0] == "分" and at + 1 < len(words) and words[at + 1].surface == "の"
         spoken = None if split is None or fraction else numerals.with_counter(number, split[0])
         if behind is None or split is None or spoken is None:
-            whole = None if in_figures or len(word.surface) < 2 else numerals.said(word.surface)
+            whole = None if in_figures or len(word.surface) < 2 else numerals.read_number(word.surface)
             counted.append(dataclasses.replace(word, reading=whole or word.reading))
             continue
         at += 1
@@ -231,7 +231,7 @@ def _counted(words: list[Word]) -> list[Word]:
             counted += [word, dataclasses.replace(behind, reading=counter_said + tail)]
         else:
             about = numerals.ABOUT.get(word.surface)
-            reading = (about + numerals.plain(counter) if about else "".join(spoken)) + tail
+            reading = (about + numerals.counter_reading(counter) if about else "".join(spoken)) + tail
             counted.append(Word(word.surface + behind.surface, word.start, behind.end, reading))
     return counted
 
@@ -247,7 +247,7 @@ def _counter(word: Word) -> tuple[str, str] | None:
     return None
 
 
-def chunks(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def split_text(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Spans of at most `_CHUNK` characters that tile [start, end), cut after a sentence if possible, else before a kanji."""
     while end - start > _CHUNK:
         window = text[start : start + _CHUNK]
@@ -270,7 +270,7 @@ def _analysed(text: str, start: int, end: int) -> Iterator[Word]:
     edges = [start, *kept[1:], end]
     clean = SURROGATE.sub("\ufffd", "".join(text[i] for i in kept)).translate(_SAME_READING)
     low = start
-    for morpheme in sudachi().tokenize(clean):
+    for morpheme in sudachi_tokenizer().tokenize(clean):
         high = edges[morpheme.end()]
         if high <= low:
             continue  # normalisation made several words of one character (ﷺ): the first has the span
@@ -310,7 +310,7 @@ _loading = threading.Lock()
 _dictionaries: dict[str, Any] = {}
 
 
-def sudachi(mode: Mode = "C", edition: Literal["small", "core"] = "small") -> Any:
+def sudachi_tokenizer(mode: Mode = "C", edition: Literal["small", "core"] = "small") -> Any:
     """This thread's SudachiPy tokenizer (they are not shareable); the dictionary is shared, and loaded at the first text."""
     made: dict[tuple[str, str], Any] = _local.__dict__.setdefault("tokenizers", {})
     if (mode, edition) not in made:

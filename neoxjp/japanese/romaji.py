@@ -87,7 +87,7 @@ _ENDINGS = {"て", "ば", "ちゃ", "ながら", "つつ", "たり", "だり"}
 _TITLES = {"さん", "様", "さま", "君", "くん", "ちゃん", "氏", "殿"}
 
 
-def texts(units: Sequence[Unit]) -> list[str]:
+def to_romaji(units: Sequence[Unit]) -> list[str]:
     """Each word in rōmaji, the blank or hyphen behind it included. 猫が、3本 → "neko ", "ga", ", ", "3-", "bon"."""
     gaps = [_between(one, after) for one, after in pairwise(units)] + [""]
     behind = ["" if gap else after.kana for gap, after in zip(gaps, [*units[1:], Unit("", "")], strict=False)]

@@ -5,25 +5,25 @@ model.generate(input_ids, do_sample=True)
 """
 
 from neoxjp.model.attention import KVCache, backend_in_use
-from neoxjp.model.beam_search import BeamParams, Round, generate_beams
+from neoxjp.model.beam_search import BeamParams, BeamStep, generate_beams
 from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseModel
 from neoxjp.model.config import MODEL_TYPE, GPTNeoXJapaneseConfig
-from neoxjp.model.layers import Rows
-from neoxjp.model.memory import NoRoom, check_room, cpu_dtype, free_memory, gib, weight_bytes
+from neoxjp.model.layers import BatchLayout
+from neoxjp.model.memory import ModelTooLarge, check_memory, cpu_dtype, free_memory, gib, weight_bytes
 from neoxjp.model.rotary import rope
 
 __all__ = [
     "MODEL_TYPE",
+    "BatchLayout",
     "BeamParams",
+    "BeamStep",
     "GPTNeoXJapaneseConfig",
     "GPTNeoXJapaneseForCausalLM",
     "GPTNeoXJapaneseModel",
     "KVCache",
-    "NoRoom",
-    "Round",
-    "Rows",
+    "ModelTooLarge",
     "backend_in_use",
-    "check_room",
+    "check_memory",
     "cpu_dtype",
     "free_memory",
     "generate_beams",

@@ -23,8 +23,8 @@ Implementation = Literal["auto", "sdpa", "flash_attn", "eager"]
 IMPLEMENTATIONS = ("auto", "sdpa", "flash_attn", "eager")
 Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager", "native"]  # native: neoxjp/native/
 _SDPA_KERNELS: dict[int, Kernel] = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
-BLOCK = 256  # tokens by which a cache grows
-SINGLY = 8  # so many new positions of one sequence attend one by one in a packed forward, as decoding steps would
+CACHE_BLOCK = 256  # tokens by which a cache grows
+MAX_SINGLE_QUERIES = 8  # so many new positions of one sequence attend one by one in a packed forward, as decoding steps would
 
 
 class KVCache:
@@ -120,7 +120,7 @@ class KVCache:
 
 def _blocks(length: int) -> int:
     """`length` rounded up to whole blocks."""
-    return -(-length // BLOCK) * BLOCK
+    return -(-length // CACHE_BLOCK) * CACHE_BLOCK
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -167,7 +167,7 @@ def attend(
     Returns:
         (B, H, T, D) and the weights (B, H, T, S) or None.
     """
-    chosen = "eager" if need_weights else choose(implementation, q)[0]
+    chosen = "eager" if need_weights else choose_implementation(implementation, q)[0]
     if chosen == "eager":
         out, weights = _eager(q, k, v, mask, dropout)
         return out, weights if need_weights else None
@@ -263,7 +263,7 @@ def check_implementation(implementation: str) -> None:
         raise ParameterError(_cannot_flash("the flash-attn package is not installed"))
 
 
-def choose(implementation: Implementation, q: Tensor) -> tuple[Literal["sdpa", "flash_attn", "eager"], str | None]:
+def choose_implementation(implementation: Implementation, q: Tensor) -> tuple[Literal["sdpa", "flash_attn", "eager"], str | None]:
     """What `implementation` means for queries like `q`, and why flash-attn was not taken.
 
     Raises:
@@ -324,7 +324,7 @@ def backend_in_use(
 
     For SDPA torch itself is asked, with the arguments that `attend` would pass. On a CUDA device without flash: also its reasons.
     """
-    chosen, refused = choose(implementation, q)
+    chosen, refused = choose_implementation(implementation, q)
     if chosen != "sdpa":
         return Backend(chosen, refused)
     queries, keys = q.shape[2], k.shape[2]

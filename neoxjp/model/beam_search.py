@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.model.attention import KVCache
-from neoxjp.sampling import SamplingParams, filtered, require_numbers
+from neoxjp.sampling import SamplingParams, check_finite, filtered_scores
 
 PREFILL = 256  # ids of the prompt a forward
 
@@ -29,7 +29,7 @@ class BeamParams:
 
 
 @dataclass(frozen=True)
-class Text:
+class BeamText:
     """A finished text: its new ids, the end token included, and its score (nats, after the length penalty)."""
 
     ids: tuple[int, ...]
@@ -37,7 +37,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Round:
+class BeamStep:
     """What one step of the search weighed and chose, for who looks on. Scores are sums of log probabilities (nats)."""
 
     count: int  # new ids of each text after this step
@@ -46,7 +46,7 @@ class Round:
     scores: tuple[float, ...]  # its sum, before the length penalty
     ends: tuple[bool, ...]  # its text is complete: an end token, or the last id there is room for
     kept: tuple[int, ...]  # the continuations that run on, the best first; of the last step: that would have
-    finished: tuple[Text, ...]  # the best complete texts so far, best first
+    finished: tuple[BeamText, ...]  # the best complete texts so far, best first
     over: bool  # nothing runs on
 
 
@@ -57,8 +57,8 @@ def generate_beams(
     beams: BeamParams,
     params: SamplingParams,
     generator: torch.Generator | None = None,
-    watch: Callable[[Round], None] | None = None,
-) -> list[Text]:
+    watch: Callable[[BeamStep], None] | None = None,
+) -> list[BeamText]:
     """The `num_beams` best texts after `prompt`, best first.
 
     Args:
@@ -90,14 +90,14 @@ def generate_beams(
         chosen = kept.tolist()
         over = count == beams.max_new_tokens or (len(finished) == width and _settled(scores[0], finished[-1][0], count, beams))
         if watch is not None:
-            complete = tuple(Text(text, float(score)) for score, text in finished)
-            watch(Round(count, tuple(parents), tuple(ids), tuple(best.tolist()), tuple(ends), tuple(chosen), complete, over))
+            complete = tuple(BeamText(text, float(score)) for score, text in finished)
+            watch(BeamStep(count, tuple(parents), tuple(ids), tuple(best.tolist()), tuple(ends), tuple(chosen), complete, over))
         if over:
             break
         running = [texts[i] for i in chosen]
         caches = _follow(caches, [parents[i] for i in chosen])
         logits = _forward(model, [text[-1:] for text in running], caches)
-    return [Text(ids, float(score)) for score, ids in finished]
+    return [BeamText(ids, float(score)) for score, ids in finished]
 
 
 def _settled(best_running: Tensor, worst_finished: Tensor, count: int, beams: BeamParams) -> bool:
@@ -114,11 +114,11 @@ def _log_probabilities(
 ) -> Tensor:
     """Log probabilities (n, V), float32, on the CPU, after penalties and filters; these are not normalised again."""
     logits = logits.to("cpu", torch.float32)
-    require_numbers(logits)
+    check_finite(logits)
     logprobs = logits.log_softmax(-1)
     banned = eos_ids if len(running[0]) < params.min_new_tokens else ()
     rows = zip(logprobs, running, strict=True)
-    return torch.stack([filtered(row, params, (*prompt, *text), banned) for row, text in rows])
+    return torch.stack([filtered_scores(row, params, (*prompt, *text), banned) for row, text in rows])
 
 
 def _continuations(

@@ -16,12 +16,12 @@ from torch.nn import functional as F
 from neoxjp.errors import ParameterError
 from neoxjp.hub import resolve_model
 from neoxjp.model import attention, rotary
-from neoxjp.model.attention import BLOCK, Implementation, KVCache
+from neoxjp.model.attention import CACHE_BLOCK, Implementation, KVCache
 from neoxjp.model.config import GPTNeoXJapaneseConfig
 from neoxjp.model.generate import generate
-from neoxjp.model.layers import GPTNeoXJapaneseLayer, Parts, Rows
+from neoxjp.model.layers import BatchLayout, GPTNeoXJapaneseLayer, TrackedModule
 from neoxjp.model.outputs import CausalLMOutput, ModelOutput
-from neoxjp.model.unpadded import forward_packed, positions_are_alike
+from neoxjp.model.unpadded import forward_unpadded, positions_are_identical
 from neoxjp.quantization import (
     NO_GRADIENTS,
     is_packed,
@@ -33,7 +33,7 @@ from neoxjp.quantization import (
 from neoxjp.weights import LoadReport, empty_weights, load_weights, parse_dtype, save_weights
 
 
-class _InFolders(Parts):
+class _InFolders(TrackedModule):
     """A network that is loaded from a model folder or the Hub, and saved to a folder."""
 
     config: GPTNeoXJapaneseConfig
@@ -165,7 +165,7 @@ class _InFolders(Parts):
 
     @property
     def rows_are_independent(self) -> bool:
-        """Whether `forward_packed` computes a text alike, bit for bit, alone and beside others (linear.py)."""
+        """Whether `forward_unpadded` computes a text alike, bit for bit, alone and beside others (linear.py)."""
         return rows_are_independent(self)
 
     def new_cache(self) -> KVCache:
@@ -193,8 +193,8 @@ class GPTNeoXJapaneseForCausalLM(_InFolders):
     """The network with its output layer: ids in, logits of the next id out."""
 
     generate = generate
-    cache_block = BLOCK
-    forward_packed = forward_packed
+    cache_block = CACHE_BLOCK
+    forward_unpadded = forward_unpadded
 
     def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
         super().__init__(config, attn_implementation)
@@ -209,16 +209,16 @@ class GPTNeoXJapaneseForCausalLM(_InFolders):
             self.embed_out.weight = self.gpt_neox_japanese.embed_in.weight
 
     @property
-    def positions_are_alike(self) -> bool:
-        """Whether `forward_packed` computes a position alike, bit for bit, as a step and in any piece of a prompt (native/)."""
-        return positions_are_alike(self)
+    def positions_are_identical(self) -> bool:
+        """Whether `forward_unpadded` computes a position alike, bit for bit, as a step and in any piece of a prompt (native/)."""
+        return positions_are_identical(self)
 
     def attention_backend(self) -> attention.Backend:
-        """Which attention kernel `forward_packed` and so the engine read a prompt with now, and why it is not flash.
+        """Which attention kernel `forward_unpadded` and so the engine read a prompt with now, and why it is not flash.
 
         "native": our own, inside the network in C, which is exact attention as flash is.
         """
-        return attention.Backend("native") if self.positions_are_alike else super().attention_backend()
+        return attention.Backend("native") if self.positions_are_identical else super().attention_backend()
 
     def forward(
         self,
@@ -353,7 +353,7 @@ class GPTNeoXJapaneseModel(_InFolders):
             )
         return list(given)
 
-    def _rows(self, caches: list[KVCache] | None, valid: Tensor | None, count: int, need_weights: bool) -> Rows:
+    def _rows(self, caches: list[KVCache] | None, valid: Tensor | None, count: int, need_weights: bool) -> BatchLayout:
         """The layout of this forward."""
         columns = None
         if caches is not None and valid is not None:
@@ -364,7 +364,7 @@ class GPTNeoXJapaneseModel(_InFolders):
         implementation = self.attn_implementation
         if valid is not None and torch.is_grad_enabled() and not bool(valid[:, 0].all()):
             implementation = "eager"  # the fused kernels' gradients are wrong for queries that see nothing (padding on the left)
-        return Rows(caches, columns, ragged, implementation, dropout, need_weights)
+        return BatchLayout(caches, columns, ragged, implementation, dropout, need_weights)
 
 
 def _check_ids(input_ids: Tensor, vocab_size: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neoxjp.errors import ConfigError
-from neoxjp.hub import read_json, resolve
+from neoxjp.hub import read_json, resolve_folder
 
 MODEL_TYPE = "gpt_neox_japanese"
 DTYPES = ("float32", "bfloat16", "float16", "float64")
@@ -129,7 +129,7 @@ class GPTNeoXJapaneseConfig:
         cls, name_or_path: str | Path, *, revision: str | None = None, local_files_only: bool = False
     ) -> "GPTNeoXJapaneseConfig":
         """Read config.json of a local folder or a Hub id; `ConfigError` names the file."""
-        folder = resolve(name_or_path, files=["config.json"], revision=revision, local_files_only=local_files_only)
+        folder = resolve_folder(name_or_path, files=["config.json"], revision=revision, local_files_only=local_files_only)
         return cls.from_folder(folder)
 
     @classmethod

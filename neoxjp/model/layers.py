@@ -27,7 +27,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Rows:
+class BatchLayout:
     """How one forward lays out its rows: made once by the body, read by every layer's attention."""
 
     caches: list[KVCache] | None  # one a row
@@ -38,7 +38,7 @@ class Rows:
     need_weights: bool
 
 
-class Parts(nn.Module):
+class TrackedModule(nn.Module):
     """A module that counts, with all others of its kind, how often one of its parts was put in another's place."""
 
     changes = 0
@@ -46,10 +46,10 @@ class Parts(nn.Module):
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if isinstance(value, nn.Module):
-            Parts.changes += 1
+            TrackedModule.changes += 1
 
 
-class GPTNeoXJapaneseLayer(Parts):
+class GPTNeoXJapaneseLayer(TrackedModule):
     """One block: x + attention(norm(x)), then x + mlp(norm(x))."""
 
     def __init__(self, config: GPTNeoXJapaneseConfig, number: int) -> None:
@@ -60,14 +60,14 @@ class GPTNeoXJapaneseLayer(Parts):
         self.attention = GPTNeoXJapaneseAttention(config, number)
         self.mlp = GPTNeoXJapaneseMLP(config)
 
-    def forward(self, x: Tensor, angles: Rope, mask: Tensor | None, rows: Rows) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor, angles: Rope, mask: Tensor | None, rows: BatchLayout) -> tuple[Tensor, Tensor | None]:
         """(B, T, C) → the same, and the attention weights (B, H, T, S) if asked for."""
         out, weights = self.attention(self.input_layernorm(x), angles, mask, rows)
         x = x + F.dropout(out, self.hidden_dropout, self.training)
         return x + F.dropout(self.mlp(self.post_attention_layernorm(x)), self.hidden_dropout, self.training), weights
 
 
-class GPTNeoXJapaneseAttention(Parts):
+class GPTNeoXJapaneseAttention(TrackedModule):
     """Self-attention. The rows of `query_key_value` go head by head: query, key, value of the first head, then of the second."""
 
     def __init__(self, config: GPTNeoXJapaneseConfig, number: int) -> None:
@@ -79,7 +79,7 @@ class GPTNeoXJapaneseAttention(Parts):
         last = number == config.num_hidden_layers - 1
         self.dense_bias = nn.Parameter(torch.zeros(config.hidden_size)) if last else None
 
-    def forward(self, x: Tensor, angles: Rope, mask: Tensor | None, rows: Rows) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor, angles: Rope, mask: Tensor | None, rows: BatchLayout) -> tuple[Tensor, Tensor | None]:
         """(B, T, C) → the same, and the weights if asked for. Writes the new keys and values into the rows' caches."""
         batch, width, size = x.shape
         qkv = self.query_key_value(x).view(batch, width, self.num_heads, 3, -1)  # (B, T, H, 3, D)
@@ -97,7 +97,7 @@ class GPTNeoXJapaneseAttention(Parts):
         out = self.dense(out.transpose(1, 2).reshape(batch, width, size).to(x.dtype))
         return (out if self.dense_bias is None else out + self.dense_bias), weights
 
-    def _remember(self, k: Tensor, v: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    def _remember(self, k: Tensor, v: Tensor, rows: BatchLayout) -> tuple[Tensor, Tensor]:
         """Write each row's tokens into its cache. Returns what to attend to: the batch's own, or the single row's whole past."""
         if rows.caches is None:
             return k, v
@@ -106,7 +106,7 @@ class GPTNeoXJapaneseAttention(Parts):
             row = cache.update(self.number, k[number][:, columns], v[number][:, columns])
         return row if len(rows.caches) == 1 and rows.columns is None else (k, v)
 
-    def _attend_by_row(self, q: Tensor, k: Tensor, v: Tensor, rows: Rows) -> tuple[Tensor, Tensor | None]:
+    def _attend_by_row(self, q: Tensor, k: Tensor, v: Tensor, rows: BatchLayout) -> tuple[Tensor, Tensor | None]:
         """Rows with pasts of different lengths: each attends to its own cache; padding gets zeros."""
         assert rows.caches is not None
         out = torch.zeros_like(q)
@@ -131,7 +131,7 @@ class GPTNeoXJapaneseAttention(Parts):
         return out, weights
 
 
-class GPTNeoXJapaneseMLP(Parts):
+class GPTNeoXJapaneseMLP(TrackedModule):
     """Two linears and an activation."""
 
     def __init__(self, config: GPTNeoXJapaneseConfig) -> None:
@@ -149,7 +149,7 @@ SMALL = 4096  # numbers of a row that GELU takes one core less time than telling
 _SERIAL = 2**14  # numbers up to which torch's own GELU stays on one core
 
 
-def gelu_of_rows(x: Tensor) -> Tensor:
+def row_stable_gelu(x: Tensor) -> Tensor:
     """F.gelu of (N, F), the same bits for a row in any N. Without gradients.
 
     Of few numbers torch's own kernel is three times faster than oneDNN's, which torch takes for what is contiguous: so it gets
@@ -161,5 +161,5 @@ def gelu_of_rows(x: Tensor) -> Tensor:
         return F.gelu(x)
     at_once = _SERIAL // size
     if count > at_once:
-        return torch.cat([gelu_of_rows(piece) for piece in x.split(at_once)])
+        return torch.cat([row_stable_gelu(piece) for piece in x.split(at_once)])
     return F.gelu(x.view(2 * count, -1).t()).t().view(count, size)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import torch
 
     from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM
-    from neoxjp.weights import Stored
+    from neoxjp.weights import StoredTensor
 
 
-class NoRoom(NeoxjpError, RuntimeError):
+class ModelTooLarge(NeoxjpError, RuntimeError):
     """The model does not fit beside the one that is loaded, or not at all."""
 
     def __init__(self, name: str, needed: int, free: int, after_unloading: int):
@@ -44,7 +44,7 @@ class NoRoom(NeoxjpError, RuntimeError):
         return self.after_unloading >= self.needed
 
 
-def check_room(
+def check_memory(
     name: str,
     folder: Path,
     dtype: "torch.dtype | None",
@@ -62,7 +62,7 @@ def check_room(
     beside = free - (held if mapped else 0)
     after = free if present is None or mapped else free + held
     if needed > beside:
-        raise NoRoom(name, needed, max(beside, 0), after if present is not None else 0)
+        raise ModelTooLarge(name, needed, max(beside, 0), after if present is not None else 0)
 
 
 def cpu_dtype(folder: Path) -> "torch.dtype | None":
@@ -99,7 +99,7 @@ def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | 
     return weights + 2 * 4 * config.num_hidden_layers * config.hidden_size * config.max_position_embeddings
 
 
-def _stored(folder: Path) -> "Iterable[Stored]":
+def _stored(folder: Path) -> "Iterable[StoredTensor]":
     from neoxjp.hub import find_weights
     from neoxjp.weights import open_stored
 

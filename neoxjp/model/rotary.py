@@ -51,7 +51,7 @@ def rope_table(length: int, ndims: int, base: float, head_dim: int, device: torc
     return Rope(cos, sin)
 
 
-def turn(qkv: Tensor, angles: Rope, ndims: int) -> Tensor:
+def rotate_qkv(qkv: Tensor, angles: Rope, ndims: int) -> Tensor:
     """`rotate` for queries, keys and values (N, H, 3, D) at once, with rows of `rope_table` (N, 1, 3, D); float32."""
     if not ndims:
         return qkv.to(torch.promote_types(qkv.dtype, torch.float32))

@@ -18,13 +18,13 @@ from torch.nn import functional as F
 from neoxjp.errors import ParameterError
 from neoxjp.model import attention
 from neoxjp.model.attention import KVCache
-from neoxjp.model.layers import Parts, gelu_of_rows
-from neoxjp.model.rotary import Rope, rope_table, turn
-from neoxjp.quantization import NativeNetwork, NewRows, PackedLinear, steady_width
+from neoxjp.model.layers import TrackedModule, row_stable_gelu
+from neoxjp.model.rotary import Rope, rope_table, rotate_qkv
+from neoxjp.quantization import NativeNetwork, NewRows, PackedLinear, stable_width
 
 
 @torch.inference_mode()
-def forward_packed(
+def forward_unpadded(
     model: Any,
     input_ids: Tensor,
     counts: Sequence[int],
@@ -34,7 +34,7 @@ def forward_packed(
 ) -> Tensor:
     """Logits (R, V) float32 of the positions `logits_at`, or of each sequence's last one; the caches grow by `counts`.
 
-    >>> forward_packed(model, torch.tensor([5, 6, 7, 8]), [3, 1], [fresh, running])   # 5 6 7 begin one text, 8 goes on another
+    >>> forward_unpadded(model, torch.tensor([5, 6, 7, 8]), [3, 1], [fresh, running])   # 5 6 7 begin one text, 8 goes on another
 
     With torch's operators a sequence of at most `attention.SINGLY` new ids attends query by query, so that each position is
     computed as a decoding step of its own would be; a longer one (a piece of a prompt) in one kernel call. native/ computes each
@@ -66,7 +66,7 @@ def forward_packed(
         return _forward_native(plan, plan.network, config, input_ids, pieces, logits_at)
     count = len(input_ids)
     x = plan.embed_in(input_ids)  # (N, C)
-    width = steady_width(plan.embed_out, count)
+    width = stable_width(plan.embed_out, count)
     if width > count:
         x = F.pad(x, (0, 0, 0, width - count))
     angles = _angles(pieces, width, config, x.device)
@@ -75,7 +75,7 @@ def forward_packed(
     filling = x.new_zeros(width - count, config.hidden_size) if width > count else None
     exact = torch.float32 if x.is_cpu and x.dtype != torch.float64 else x.dtype  # of the cache
     for layer in plan.layers:
-        qkv = turn(layer.query_key_value(layer.input_layernorm(x)).view(shape), angles, ndims)  # (width, H, 3, D)
+        qkv = rotate_qkv(layer.query_key_value(layer.input_layernorm(x)).view(shape), angles, ndims)  # (width, H, 3, D)
         rows = _attend(layer.number, qkv if qkv.dtype == exact else qkv.to(exact), pieces, one, implementation)
         if filling is not None:
             rows.append(filling)
@@ -94,7 +94,7 @@ def forward_packed(
     return plan.compute_logits(plan.final_layer_norm(x)).float()
 
 
-def positions_are_alike(model: Any) -> bool:
+def positions_are_identical(model: Any) -> bool:
     """Whether a position's numbers are the same, bit for bit, as a step of its own, in any piece of a prompt, beside others."""
     return not _is_hooked(model) and _plan(model).network is not None and _attends_natively(model)
 
@@ -143,11 +143,11 @@ def _plan(model: Any) -> _Plan:
     modules = list(body._modules["layers"]._modules.values())
     if found is not None and found.network is not None and not found.network.is_current():
         found = None
-    if found is None or found.changes != Parts.changes or found.modules != modules:
+    if found is None or found.changes != TrackedModule.changes or found.modules != modules:
         layers, norm = [_layer(layer) for layer in modules], body.final_layer_norm
         out = model.embed_out
         network = _network(modules, norm, out, model.config)
-        found = _Plan(Parts.changes, modules, _embedding(body), layers, _norm(norm), out, _linear(out), network)
+        found = _Plan(TrackedModule.changes, modules, _embedding(body), layers, _norm(norm), out, _linear(out), network)
         _plans[model] = found
     return found
 
@@ -213,7 +213,7 @@ def _pieces(counts: Sequence[int], caches: Sequence[KVCache], chunk: int | None)
 def _runs(pieces: list[_Piece], width: int) -> list[tuple[bool, int]]:
     """The packed rows in order: whether they attend one by one, and how many; rows that only fill up count with the last."""
     sizes = [end - begin for piece in pieces for begin, end in itertools.pairwise((0, *piece.ends))]
-    runs = [(singly, sum(group)) for singly, group in itertools.groupby(sizes, lambda size: size <= attention.SINGLY)]
+    runs = [(singly, sum(group)) for singly, group in itertools.groupby(sizes, lambda size: size <= attention.MAX_SINGLE_QUERIES)]
     runs[-1] = runs[-1][0], runs[-1][1] + width - sum(sizes)
     return runs
 
@@ -221,15 +221,15 @@ def _runs(pieces: list[_Piece], width: int) -> list[tuple[bool, int]]:
 def _gelu(x: Tensor, runs: list[tuple[bool, int]]) -> Tensor:
     """Of single steps by what is fast for few numbers, of a prompt's chunks by the other kernel, whatever stands beside them."""
     if len(runs) == 1:
-        return gelu_of_rows(x) if runs[0][0] else F.gelu(x)
+        return row_stable_gelu(x) if runs[0][0] else F.gelu(x)
     parts = zip(runs, x.split([count for _, count in runs]), strict=True)
-    return torch.cat([gelu_of_rows(part) if singly else F.gelu(part) for (singly, _), part in parts])
+    return torch.cat([row_stable_gelu(part) if singly else F.gelu(part) for (singly, _), part in parts])
 
 
 def _table(pieces: list[_Piece], config: Any, device: torch.device) -> Rope:
     """The rotation of all positions that may come, by blocks."""
     longest = max(piece.past + piece.new for piece in pieces)
-    length = max(config.max_position_embeddings, -(-longest // attention.BLOCK) * attention.BLOCK)
+    length = max(config.max_position_embeddings, -(-longest // attention.CACHE_BLOCK) * attention.CACHE_BLOCK)
     return rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, device)
 
 
@@ -257,7 +257,7 @@ def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementa
             continue
         begin = 0
         for end in ends:
-            if end - begin > attention.SINGLY:
+            if end - begin > attention.MAX_SINGLE_QUERIES:
                 queries = q.narrow(0, start + begin, end - begin).permute(2, 1, 0, 3)  # (1, H, T, D)
                 k, v = keys.narrow(2, 0, past + end), values.narrow(2, 0, past + end)
                 rows.append(attention.attend(queries, k, v, implementation=implementation)[0][0].transpose(0, 1).flatten(1))
@@ -279,7 +279,7 @@ def _attend_one(implementation: Any, like: Tensor) -> Any:
 def _forward_native(
     plan: _Plan, network: NativeNetwork, config: Any, input_ids: Tensor, pieces: list[_Piece], logits_at: Tensor | None
 ) -> Tensor:
-    """What `forward_packed` computes, by the one function of native/: each position as if it stood alone, whatever its piece."""
+    """What `forward_unpadded` computes, by one function in C: each position as if it stood alone, in any piece."""
     x = plan.embed_in(input_ids)  # (N, C)
     table = _table(pieces, config, x.device)
     like = x[:1].view(config.num_attention_heads, 1, -1)

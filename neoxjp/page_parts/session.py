@@ -13,14 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from neoxjp.engine import heed_quota
+from neoxjp.engine import limit_threads_to_quota
 from neoxjp.errors import NeoxjpError
-from neoxjp.hub import bundled_path
-from neoxjp.hub.local import BUNDLED
-from neoxjp.model import check_room, cpu_dtype, free_memory
+from neoxjp.hub import BUNDLED, bundled_path
+from neoxjp.model import check_memory, cpu_dtype, free_memory
 
 if TYPE_CHECKING:
-    from neoxjp.engine import Engine, Logits
+    from neoxjp.engine import Engine, LogitsCache
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -47,10 +46,10 @@ class Choice:
     quantization: str | None = None  # "int8"
 
 
-def _nothing_kept() -> "Logits":
-    from neoxjp.engine import Logits
+def _nothing_kept() -> "LogitsCache":
+    from neoxjp.engine import LogitsCache
 
-    return Logits()
+    return LogitsCache()
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Loaded:
     engine: "Engine | None" = None
     folder: Path | None = None  # where the files lie on this machine
     serial: int = 0  # counts up with each change; the page compares it
-    logits: "Logits" = field(default_factory=_nothing_kept, repr=False, compare=False)  # of what this model wrote last
+    logits: "LogitsCache" = field(default_factory=_nothing_kept, repr=False, compare=False)  # of what this model wrote last
 
     @property
     def name(self) -> str:
@@ -281,8 +280,8 @@ class Playground:
         quantization = parse_quantization(choice.quantization)
         dtype = parse_dtype(choice.dtype) or (cpu_dtype(folder) if on_cpu and quantization is None else None)
         present = self.loaded.model if self.loaded else None
-        check_room(choice.name, folder, dtype, choice.device, present, quantization)
-        heed_quota()
+        check_memory(choice.name, folder, dtype, choice.device, present, quantization)
+        limit_threads_to_quota()
         self.progress = Progress("weights", choice.name)
         device_map = None if on_cpu else "auto" if choice.device == "auto" else {"": choice.device}
         model = GPTNeoXJapaneseForCausalLM.from_pretrained(

@@ -7,9 +7,10 @@ from neoxjp.quantization.kernels import NativeNetwork
 from neoxjp.quantization.kernels.network import NewRows
 from neoxjp.quantization.pack import (
     NO_GRADIENTS,
-    describe,
+    describe_linears,
     is_packed,
-    linears,
+    linear_names,
+    one_device_message,
     pack_linear,
     pack_model,
     packed_linears,
@@ -17,10 +18,9 @@ from neoxjp.quantization.pack import (
     parse_quantization,
     refuse_gradients,
     rows_are_independent,
-    spread_refusal,
-    steady_width,
+    stable_width,
 )
-from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing, available, fp16_kernel
+from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing, available_kernels, fp16_kernel
 
 __all__ = [
     "NO_GRADIENTS",
@@ -29,11 +29,12 @@ __all__ = [
     "NewRows",
     "PackedLinear",
     "Packing",
-    "available",
-    "describe",
+    "available_kernels",
+    "describe_linears",
     "fp16_kernel",
     "is_packed",
-    "linears",
+    "linear_names",
+    "one_device_message",
     "pack_linear",
     "pack_model",
     "packed_linears",
@@ -41,6 +42,5 @@ __all__ = [
     "parse_quantization",
     "refuse_gradients",
     "rows_are_independent",
-    "spread_refusal",
-    "steady_width",
+    "stable_width",
 ]

@@ -12,7 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from neoxjp.errors import ParameterError
-from neoxjp.quantization.packed_linear import AT_ONCE, PackedLinear, Packing, fp16_kernel, int8_kernel, said, steady_rows
+from neoxjp.quantization.packed_linear import (
+    BLOCK_NUMBERS,
+    PackedLinear,
+    Packing,
+    describe_kernel,
+    fp16_kernel,
+    int8_kernel,
+    stable_row_count,
+)
 
 QUANTIZATIONS = (None, "int8")
 
@@ -41,7 +49,7 @@ def pack_linear(model: nn.Module, name: str, weight: Tensor, packing: Packing) -
     """Put a PackedLinear of `weight` in the place of the linear `name`, whose own weight is not looked at."""
     parent = model.get_submodule(name.rpartition(".")[0])
     setattr(parent, name.rpartition(".")[2], PackedLinear(weight, packing).eval())
-    if weight.is_cpu and weight.numel() > AT_ONCE:
+    if weight.is_cpu and weight.numel() > BLOCK_NUMBERS:
         _trim_heap()
 
 
@@ -62,11 +70,11 @@ def pack_model(model: nn.Module, dtype: torch.dtype | None, quantization: str | 
         raise ParameterError("this model's weights are packed already: load it again to have them in another format.")
     devices = {weight.device for weight in model.parameters()}
     if quantization is not None and len(devices) > 1:
-        raise ParameterError(spread_refusal(quantization))
+        raise ParameterError(one_device_message(quantization))
     packing = packing_for(dtype, quantization, next(iter(devices))) if len(devices) == 1 else None
     if packing is None:
         return model if dtype is None else model.to(dtype)
-    for name in linears(model):
+    for name in linear_names(model):
         weight = model.get_submodule(name).weight
         assert isinstance(weight, Tensor)
         pack_linear(model, name, weight, packing)
@@ -78,13 +86,13 @@ def pack_model(model: nn.Module, dtype: torch.dtype | None, quantization: str | 
     return model
 
 
-def steady_width(linear: nn.Module, rows: int) -> int:
+def stable_width(linear: nn.Module, rows: int) -> int:
     """To how many rows a whole forward is best filled up, so that no linear like this one has to do it."""
     filled = isinstance(linear, PackedLinear) and (linear.format, linear.kernel.name) == ("float16", "fbgemm")
-    return steady_rows(rows) if filled else rows
+    return stable_row_count(rows) if filled else rows
 
 
-def linears(model: nn.Module) -> list[str]:
+def linear_names(model: nn.Module) -> list[str]:
     """The names of the plain linears in a model."""
     return [name for name, module in model.named_modules() if type(module) is nn.Linear]
 
@@ -107,18 +115,18 @@ def rows_are_independent(model: nn.Module) -> bool:
     return bool(kernels) and "dequantized" not in kernels and all(weight.is_cpu for weight in model.parameters())
 
 
-def spread_refusal(quantization: str) -> str:
+def one_device_message(quantization: str) -> str:
     return (
         f"quantization={quantization!r} needs the whole model on one device: packed weights cannot be spread over several or "
         "offloaded. Leave device_map and max_memory out, or name one device."
     )
 
 
-def describe(model: nn.Module) -> str:
+def describe_linears(model: nn.Module) -> str:
     """Which kernel multiplies, in one line for people, and why no better one: for `neoxjp doctor` and the page."""
     first = next(packed_linears(model), None)
     if first is not None:
-        return said(first.format, first.kernel)
+        return describe_kernel(first.format, first.kernel)
     dtypes = dict.fromkeys(str(weight.dtype).removeprefix("torch.") for weight in model.parameters())
     return f"{', '.join(dtypes)} (torch)"
 

@@ -21,7 +21,7 @@ from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, qmax
 
 Format = Literal["float16", "int8"]
 _LARGEST_HALF = 65504.0  # what fp16 holds
-AT_ONCE = 2**20  # numbers of a weight that are quantized at a time: bounds the float32 copies
+BLOCK_NUMBERS = 2**20  # numbers of a weight that are quantized at a time: bounds the float32 copies
 Name = Literal["native", "fbgemm", "dynamic", "int_mm", "dequantized"]
 _FBGEMM: tuple[Name, ...] = ("fbgemm", "dynamic")  # the kernels whose packed weights are fbgemm's objects
 _OF_CPU: tuple[Name, ...] = ("native", *_FBGEMM)
@@ -80,7 +80,7 @@ class PackedLinear(nn.Module):
         """fbgemm's kernels for one and two rows add up in another order: rows are filled up to where none of them runs."""
         flat = x.reshape(-1, self.in_features)
         rows = flat.shape[0]
-        steady = steady_rows(rows)
+        steady = stable_row_count(rows)
         if steady == rows and x.dim() > 1:
             return _product("linear_dynamic_fp16", x, self._packed)
         filled = flat.new_empty(steady, self.in_features)
@@ -171,7 +171,7 @@ def quantize(weight: Tensor, limit: int = 127) -> tuple[Tensor, Tensor]:
     """(out, in) of any float dtype → int8 values of that shape in [-limit, limit], and each row's float32 scale (out,)."""
     values = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
     scale = torch.empty(len(weight), dtype=torch.float32, device=weight.device)
-    count = max(1, AT_ONCE // weight.shape[1])
+    count = max(1, BLOCK_NUMBERS // weight.shape[1])
     for start in range(0, len(weight), count):
         rows = slice(start, start + count)
         part = weight[rows].float()
@@ -180,14 +180,17 @@ def quantize(weight: Tensor, limit: int = 127) -> tuple[Tensor, Tensor]:
     return values, scale
 
 
-def available() -> dict[str, str]:
+def available_kernels() -> dict[str, str]:
     """What each packed format would run with on this machine's CPU."""
     half = fp16_kernel()
     plain = f"plain torch linears (no packed weights: {half})"
-    return {"float16": plain if isinstance(half, str) else said("float16", half), "int8": said("int8", int8_kernel("cpu"))}
+    return {
+        "float16": plain if isinstance(half, str) else describe_kernel("float16", half),
+        "int8": describe_kernel("int8", int8_kernel("cpu")),
+    }
 
 
-def said(format: Format, kernel: Kernel) -> str:
+def describe_kernel(format: Format, kernel: Kernel) -> str:
     """Which kernel multiplies, in one line for people, and why no better one."""
     how = {
         ("float16", "native"): "float16 weights, float32 activations (native)",
@@ -228,7 +231,7 @@ def _wrong_halves(name: Name) -> str | None:
 
 
 @functools.cache
-def steady_rows(rows: int) -> int:
+def stable_row_count(rows: int) -> int:
     """The next count from `rows` on with which fbgemm's fp16 product adds up every row in the same order: 1 → 3 with AVX2."""
     row, packed, wanted = _order_probe()
     for count in range(rows, rows + 8):

@@ -9,29 +9,47 @@ from neoxjp import lazy_names
 from neoxjp.sampling.params import SamplingParams
 
 if TYPE_CHECKING:
-    from neoxjp.sampling.filters import History, Stage, head, require_numbers
-    from neoxjp.sampling.sampler import Ledger, LedgerRow, Remaining, candidates, filtered, ledger, remaining, sample
+    from neoxjp.sampling.filters import History, Stage, check_finite, top_candidates
+    from neoxjp.sampling.sampler import (
+        FilteredDistribution,
+        SamplingTrace,
+        TraceRow,
+        apply_filters,
+        candidates,
+        filtered_scores,
+        sample,
+        trace_sampling,
+    )
 else:
     __getattr__ = lazy_names(
         __name__,
         {
-            "filters": ("History", "Stage", "head", "require_numbers"),
-            "sampler": ("Ledger", "LedgerRow", "Remaining", "candidates", "filtered", "ledger", "remaining", "sample"),
+            "filters": ("History", "Stage", "top_candidates", "check_finite"),
+            "sampler": (
+                "SamplingTrace",
+                "TraceRow",
+                "FilteredDistribution",
+                "candidates",
+                "filtered_scores",
+                "trace_sampling",
+                "apply_filters",
+                "sample",
+            ),
         },
     )
 
 __all__ = [
+    "FilteredDistribution",
     "History",
-    "Ledger",
-    "LedgerRow",
-    "Remaining",
     "SamplingParams",
+    "SamplingTrace",
     "Stage",
+    "TraceRow",
+    "apply_filters",
     "candidates",
-    "filtered",
-    "head",
-    "ledger",
-    "remaining",
-    "require_numbers",
+    "check_finite",
+    "filtered_scores",
     "sample",
+    "top_candidates",
+    "trace_sampling",
 ]

@@ -29,7 +29,7 @@ def stages(
     vector as -inf.
     """
     numbers = logits.detach().to("cpu", torch.float32)  # (V,)
-    require_numbers(numbers)
+    check_finite(numbers)
     x = numbers.numpy()
     yield "model", None, x
     if params.repetition_penalty != 1.0 and len(history):
@@ -53,23 +53,23 @@ def stages(
         yield "temperature", None, x
     ids: np.ndarray | None = None
     if 0 < params.top_k < len(x):
-        ids, x = head(x, params.top_k)  # ties with the last one stay, as in transformers
+        ids, x = top_candidates(x, params.top_k)  # ties with the last one stay, as in transformers
         yield "top_k", ids, x
     if params.top_p < 1:
         ids, x = _nucleus(ids, x, params.top_p)
         yield "top_p", ids, x
     if params.min_p > 0:
         likely = np.exp(x - x.max()) >= params.min_p
-        ids, x = in_order(np.flatnonzero(likely), x[likely]) if ids is None else (ids[likely], x[likely])
+        ids, x = sort_candidates(np.flatnonzero(likely), x[likely]) if ids is None else (ids[likely], x[likely])
         yield "min_p", ids, x
     if params.typical_p < 1:
-        ids, x = in_order(np.arange(len(x)), x) if ids is None else (ids, x)
+        ids, x = sort_candidates(np.arange(len(x)), x) if ids is None else (ids, x)
         keep = _typical(torch.from_numpy(x), params.typical_p)
         ids, x = ids[keep], x[keep]
         yield "typical_p", ids, x
 
 
-def require_numbers(logits: Tensor) -> None:
+def check_finite(logits: Tensor) -> None:
     """Raise NeoxjpError where the best logit of a row (..., V) is NaN or infinite; -inf beside a finite one is allowed."""
     if not (math.isfinite(float(logits.max())) if logits.dim() == 1 else torch.isfinite(logits.amax(-1)).all()):
         raise NeoxjpError(
@@ -79,7 +79,7 @@ def require_numbers(logits: Tensor) -> None:
         )
 
 
-def in_order(ids: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sort_candidates(ids: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ids in rising order and their values → most probable first, equals by id."""
     # Sorting whole numbers is several times faster than a stable sort of floats: the value's bits, turned so that they fall as it
     # rises, stand before the place.
@@ -91,13 +91,13 @@ def in_order(ids: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return ids[order], values[order]
 
 
-def head(x: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def top_candidates(x: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The `size` most probable of x (V,) and what ties with the last of them: ids and values, in order. No sort of the rest."""
     if size >= len(x):
-        return in_order(np.arange(len(x)), x)
+        return sort_candidates(np.arange(len(x)), x)
     least = np.partition(x, len(x) - size)[len(x) - size]
     ids = np.flatnonzero(x >= max(least, -_MOST))  # not what is at -inf already
-    return in_order(ids, x[ids])
+    return sort_candidates(ids, x[ids])
 
 
 def _nucleus(ids: np.ndarray | None, x: np.ndarray, top_p: float) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +109,7 @@ def _nucleus(ids: np.ndarray | None, x: np.ndarray, top_p: float) -> tuple[np.nd
     reach = top_p * float(weights.sum(dtype=np.float64))
     size = HEAD
     while True:
-        some, values = (ids, x) if ids is not None else head(x, size)
+        some, values = (ids, x) if ids is not None else top_candidates(x, size)
         ends = (weights if ids is not None else weights[some]).cumsum(dtype=np.float64)
         count = 1 + int(np.searchsorted(ends[:-1], reach))
         if ids is not None or count < len(some) or len(some) < size or size >= len(x):

@@ -12,21 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.sampling.filters import HEAD, History, Stage, head, in_order, require_numbers, stages
+from neoxjp.sampling.filters import HEAD, History, Stage, sort_candidates, stages, top_candidates
 from neoxjp.sampling.params import SamplingParams
 
 __all__ = [
-    "HEAD",
-    "Ledger",
-    "LedgerRow",
-    "Remaining",
+    "FilteredDistribution",
     "SamplingParams",
+    "SamplingTrace",
+    "TraceRow",
+    "apply_filters",
     "candidates",
-    "filtered",
-    "ledger",
-    "remaining",
-    "require_numbers",
+    "filtered_scores",
     "sample",
+    "trace_sampling",
 ]
 
 
@@ -46,7 +44,7 @@ def sample(
 
     Raises ParameterError when the filters leave no token, NeoxjpError for logits that are not numbers.
     """
-    return torch.tensor(remaining(logits, params, history, banned).draw(generator))
+    return torch.tensor(apply_filters(logits, params, history, banned).draw(generator))
 
 
 def candidates(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> tuple[Tensor, Tensor]:
@@ -55,7 +53,7 @@ def candidates(logits: Tensor, params: SamplingParams, history: History, banned:
     return _probable(ids, values)
 
 
-def filtered(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> Tensor:
+def filtered_scores(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> Tensor:
     """The scores (V,) float32 after all filters but the choice itself, -inf where removed: what beam search adds up."""
     scores = logits
     for name, ids, values in stages(logits, params, history, banned):
@@ -64,7 +62,7 @@ def filtered(logits: Tensor, params: SamplingParams, history: History, banned: C
     return scores
 
 
-class Remaining:
+class FilteredDistribution:
     """What the filters leave of one distribution: to draw from, and to ask for the chance of an id.
 
     The candidates stand most probable first, equals by id; where no filter made them few, no more of them are sorted than a draw
@@ -93,7 +91,7 @@ class Remaining:
         aim = uniform * self._total
         size = HEAD
         while True:
-            ids = self._ids if self._ids is not None else head(self._values, size)[0]
+            ids = self._ids if self._ids is not None else top_candidates(self._values, size)[0]
             weights = self._weights if self._ids is not None else self._weights[ids]
             ends = weights.cumsum()
             if aim < ends[-1] or len(weights) == len(self._weights):
@@ -112,14 +110,14 @@ class Remaining:
         return [float(self._weights[place]) / self._total if here else None for here, place in zip(found, places, strict=True)]
 
 
-def remaining(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> Remaining:
+def apply_filters(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> FilteredDistribution:
     """What `candidates` finds, sorted no further than a draw needs. Arguments and errors as for `sample`."""
     *_, (_, ids, values) = stages(logits, params, history, banned)
-    return Remaining(ids, values, params.greedy)
+    return FilteredDistribution(ids, values, params.greedy)
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerRow:
+class TraceRow:
     """One candidate on its way through the filters."""
 
     id: int
@@ -130,7 +128,7 @@ class LedgerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class SamplingTrace:
     """What the filters did to one distribution. Entropies in nats.
 
     `rows` are the `show` tokens the model finds most probable, in that order, then the `also` most probable after all filters,
@@ -140,14 +138,14 @@ class Ledger:
     stages: tuple[Stage, ...]
     kept: tuple[int, ...]  # how many tokens are left after each stage
     cut: tuple[float, ...]  # share of the plain softmax that lies on the tokens which each stage removed
-    rows: tuple[LedgerRow, ...]
+    rows: tuple[TraceRow, ...]
     others: tuple[float, ...]  # probability, after each stage, of all tokens without a row
     entropy_before: float  # of the plain softmax
     entropy_after: float  # of what is drawn from
     mass_cut: float  # share of the plain softmax that lies on removed tokens
 
 
-def ledger(
+def trace_sampling(
     logits: Tensor,
     params: SamplingParams,
     history: History,
@@ -156,7 +154,7 @@ def ledger(
     banned: Collection[int] = (),
     include: Sequence[int] = (),
     also: int = 0,
-) -> Ledger:
+) -> SamplingTrace:
     """The way of the `show` most probable tokens, and of the ids in `include`, through each filter. Arguments as for `sample`.
 
     also: so many of those that are most probable after all filters are shown too.
@@ -178,11 +176,11 @@ def ledger(
     for id in shown:
         gone = (~alive[:, id]).nonzero()
         removed: Stage | None = names[int(gone[0])] if len(gone) else None
-        rows.append(LedgerRow(id, float(steps[0][id]), tuple(probabilities[:, id].tolist()), removed, interval.get(id)))
+        rows.append(TraceRow(id, float(steps[0][id]), tuple(probabilities[:, id].tolist()), removed, interval.get(id)))
     gone_here = torch.cat((~alive[:1], alive[:-1] & ~alive[1:]))  # (stages, V)
     unseen = torch.ones(len(steps[0]), dtype=torch.bool)
     unseen[list(shown)] = False
-    return Ledger(
+    return SamplingTrace(
         stages=tuple(names),
         kept=tuple(alive.sum(-1).tolist()),
         cut=tuple((probabilities[0] * gone_here).sum(-1).tolist()),
@@ -196,7 +194,7 @@ def ledger(
 
 def _probable(ids: np.ndarray | None, values: np.ndarray) -> tuple[Tensor, Tensor]:
     """The last stage's ids and their probabilities in float64, most probable first."""
-    ids, values = in_order(np.arange(len(values)), values) if ids is None else (ids, values)
+    ids, values = sort_candidates(np.arange(len(values)), values) if ids is None else (ids, values)
     alive = values > -math.inf
     return torch.from_numpy(ids[alive]), torch.from_numpy(values[alive]).double().softmax(0)
 

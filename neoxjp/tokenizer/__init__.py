@@ -9,7 +9,7 @@ Loads neither torch nor numpy; the tables for long texts (numpy) are imported at
 from typing import TYPE_CHECKING
 
 from neoxjp import lazy_names
-from neoxjp.tokenizer.decode import each
+from neoxjp.tokenizer.decode import decode_each
 from neoxjp.tokenizer.normalize import (
     BLANKS,
     DASHES,
@@ -17,20 +17,20 @@ from neoxjp.tokenizer.normalize import (
     EmojiTable,
     Script,
     Span,
-    findable,
+    findable_emoji,
     normalize_text,
-    put,
+    replace_spans,
     script_of,
 )
-from neoxjp.tokenizer.segment import Candidate, Cut, Rule, Token, cut, tile
+from neoxjp.tokenizer.segment import Candidate, Cut, Rule, Token, segment_text, tile_spans
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.tokenizer.vocabulary import KIGOU_RANGES, Kind, Vocabulary
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.fast_encode import Scanner
+    from neoxjp.tokenizer.fast_encode import FastEncoder
     from neoxjp.tokenizer.streaming import encode_files
 else:
-    __getattr__ = lazy_names(__name__, {"fast_encode": ("Scanner",), "streaming": ("encode_files",)})
+    __getattr__ = lazy_names(__name__, {"fast_encode": ("FastEncoder",), "streaming": ("encode_files",)})
 
 __all__ = [
     "BLANKS",
@@ -40,20 +40,20 @@ __all__ = [
     "Candidate",
     "Cut",
     "EmojiTable",
+    "FastEncoder",
     "GPTNeoXJapaneseTokenizer",
     "Kind",
     "Rule",
-    "Scanner",
     "Script",
     "Span",
     "Token",
     "Vocabulary",
-    "cut",
-    "each",
+    "decode_each",
     "encode_files",
-    "findable",
+    "findable_emoji",
     "normalize_text",
-    "put",
+    "replace_spans",
     "script_of",
-    "tile",
+    "segment_text",
+    "tile_spans",
 ]

@@ -78,7 +78,7 @@ def collate(
     return Encoding(input_ids=_array(rows, shape, return_tensors), attention_mask=_array(masks, shape, return_tensors))
 
 
-def grouped(texts: Iterable[str], size: int, alone: Callable[[str], bool]) -> Iterator[list[str]]:
+def group_texts(texts: Iterable[str], size: int, alone: Callable[[str], bool]) -> Iterator[list[str]]:
     """The texts in order, in groups of about `size` characters; one that is to be `alone` is a group of its own."""
     group: list[str] = []
     room = size

@@ -16,7 +16,7 @@ NARROW = 9  # bytes of three kana or kanji: the cell that almost every token fit
 _GAP = b"\xff"  # fills the rest of a cell; it is no part of UTF-8
 
 
-def join(ids: Iterable[int], texts: Sequence[str], byte_values: Sequence[int]) -> str:
+def join_texts(ids: Iterable[int], texts: Sequence[str], byte_values: Sequence[int]) -> str:
     """The text of the ids; `texts[id]` is written where `byte_values[id]` is -1."""
     parts: list[str] = []
     run = bytearray()
@@ -32,7 +32,7 @@ def join(ids: Iterable[int], texts: Sequence[str], byte_values: Sequence[int]) -
     return "".join(parts)
 
 
-def by_byte(run: bytes) -> list[str]:
+def decode_bytes_each(run: bytes) -> list[str]:
     """The text of a run of bytes, each character at its last byte: b"a\\xc3\\xa9" → ["a", "", "é"]."""
     texts = [""] * len(run)
     start = 0
@@ -49,19 +49,19 @@ def by_byte(run: bytes) -> list[str]:
     return texts
 
 
-def each(ids: Sequence[int], texts: Sequence[str], byte_values: Sequence[int]) -> list[str]:
+def decode_each(ids: Sequence[int], texts: Sequence[str], byte_values: Sequence[int]) -> list[str]:
     """What `join` writes, told apart by id; a character of several bytes stands at its last one."""
     parts = [texts[id] for id in ids]
     places = [place for place, id in enumerate(ids) if byte_values[id] >= 0]
     first = 0
     for number, place in enumerate(places, 1):
         if number == len(places) or places[number] != place + 1:
-            parts[places[first] : place + 1] = by_byte(bytes(byte_values[ids[at]] for at in places[first:number]))
+            parts[places[first] : place + 1] = decode_bytes_each(bytes(byte_values[ids[at]] for at in places[first:number]))
             first = number
     return parts
 
 
-class Writer:
+class FastDecoder:
     """`join` for a long array of ids: their UTF-8 is taken from a table of cells of one width, and the gaps are deleted."""
 
     def __init__(self, texts: Sequence[str], byte_values: Sequence[int]):

@@ -23,7 +23,7 @@ SPLIT = 4  # bits of the second class that part the followers of a common first 
 END = 0x110000  # stands between two texts; no character has this number
 
 
-class Scanner:
+class FastEncoder:
     """The tables of one vocabulary. Ask `fits` first."""
 
     def __init__(self, vocabulary: Vocabulary, emoji: EmojiTable):
@@ -94,14 +94,14 @@ class Scanner:
         begun = np.sort(np.concatenate([pair[:, 0] << bits | pair[:, 1], triple[:, 0] << bits | triple[:, 1]]))
         begun = begun[_first(begun)]
         a, b = begun >> bits, begun & (1 << bits) - 1
-        rows, offsets, length = displace(a << SPLIT | b & (1 << SPLIT) - 1, b >> SPLIT, size >> SPLIT)
+        rows, offsets, length = displace_rows(a << SPLIT | b & (1 << SPLIT) - 1, b >> SPLIT, size >> SPLIT)
         self._pair_row = np.zeros(size << SPLIT, np.int64)
         self._pair_row[rows] = offsets
         self._pairs = np.full(length, nothing, np.int64)
         a, b = pair.T
         self._pairs[self._place(a, b)] = (a << bits | b) << shift | pair_id << 2 | 1
         a, b, c = triple.T
-        rows, offsets, length = displace(a << bits | b, c, size)
+        rows, offsets, length = displace_rows(a << bits | b, c, size)
         self._triple_row = np.zeros(len(self._pairs), np.int64)
         self._triple_row[self._place(rows >> bits, rows & (1 << bits) - 1)] = offsets
         self._triples = np.full(length, nothing, np.int64)
@@ -203,7 +203,7 @@ class Scanner:
             return np.zeros(0, np.int64), covered
         best = self._best(classes, count)
         lengths = (3 - (best & 3)).astype(np.uint8)
-        starts, covered = walk(lengths, covered)
+        starts, covered = find_starts(lengths, covered)
         chosen = best[starts]
         ids = (chosen & (self._worse - 1)).astype(np.int64) >> 2
         lost = ids == self._bytes
@@ -250,7 +250,7 @@ class Scanner:
         return written
 
 
-def walk(lengths: np.ndarray, covered: int = 0) -> tuple[np.ndarray, int]:
+def find_starts(lengths: np.ndarray, covered: int = 0) -> tuple[np.ndarray, int]:
     """Where tokens start, (N,) bool, if one that starts at a place covers `lengths` (N,) uint8, 1 to 3, places.
 
     `covered` places at the beginning belong to a token before; the second result is how many of them there are beyond
@@ -296,7 +296,7 @@ def _march(lengths: np.ndarray, state: np.ndarray, where: np.ndarray) -> None:
         state -= 1  # a byte, so that 0 - 1 + length is right
 
 
-def displace(rows: np.ndarray, columns: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, int]:
+def displace_rows(rows: np.ndarray, columns: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Offsets for rows such that `offset + column` differs for all entries of a sparse table.
 
     Args:

@@ -190,10 +190,10 @@ class EmojiTable:
                 text = text.replace(key, tag)
             return text
         found = [(span, self.tags[key]) for span, key in self.find(text if isinstance(text, str) else text.text)]
-        return put(text, found) if isinstance(text, str) else text.put(found)
+        return replace_spans(text, found) if isinstance(text, str) else text.put(found)
 
 
-def findable(tags: dict[str, str]) -> dict[str, str]:
+def findable_emoji(tags: dict[str, str]) -> dict[str, str]:
     """The emoji that can be found once blanks and dashes have been replaced: "(^ _ ^)" never is."""
     if _REPLACED.search("".join(set(tags.values()))):
         return tags
@@ -203,7 +203,7 @@ def findable(tags: dict[str, str]) -> dict[str, str]:
 _REPLACED = re.compile(f"[{''.join(old for old, _ in (*BLANKS, *DASHES))}]")
 
 
-def put(text: str, replacements: Iterable[tuple[Span, str]]) -> str:
+def replace_spans(text: str, replacements: Iterable[tuple[Span, str]]) -> str:
     """The text with each new text written over its span; the spans are in order and do not overlap."""
     parts: list[str] = []
     done = 0
@@ -262,7 +262,7 @@ _PRICE_END = re.compile(
 _BLOCKS = re.compile("(?:[\u2500-\u259f]|<BLOCK>)+")  # box drawing and block elements: a run of them becomes one tag
 
 
-def clean(text: AlignedText) -> AlignedText:
+def clean_text(text: AlignedText) -> AlignedText:
     """URLs, mail addresses, telephone numbers, dates and prices as tags: "03-1234-5678へ" → "<TEL>へ" (`do_clean_text`)."""
     text = text.sub(_URL, "<URL>")
     text = text.put((span, "<EMAIL>") for span in _mail_spans(text.text))

@@ -53,7 +53,7 @@ class Cut:
     ids: tuple[int, ...]  # what the cut gave; more than one only for bytes
 
 
-def cut(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
+def segment_text(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
     """The ids of a normalised text and where each ends in it; the bytes of one character end at the same place."""
     get = vocabulary.ids.get
     ids: list[int] = []
@@ -85,10 +85,10 @@ def cut(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
     return ids, ends
 
 
-def pieces(text: str, vocabulary: Vocabulary) -> Iterator[tuple[int, str, int, int]]:
+def iter_pieces(text: str, vocabulary: Vocabulary) -> Iterator[tuple[int, str, int, int]]:
     """(id, piece, start, end) of each token of a normalised text."""
     start = here = 0
-    for id, end in zip(*cut(text, vocabulary), strict=True):
+    for id, end in zip(*segment_text(text, vocabulary), strict=True):
         if end != here:
             start, here = here, end
         piece = text[start:end]
@@ -96,9 +96,9 @@ def pieces(text: str, vocabulary: Vocabulary) -> Iterator[tuple[int, str, int, i
         yield id, piece if piece in vocabulary.ids else vocabulary.spellings[id][0], start, end
 
 
-def explain(aligned: AlignedText, vocabulary: Vocabulary) -> Iterator[Cut]:
+def explain_cuts(aligned: AlignedText, vocabulary: Vocabulary) -> Iterator[Cut]:
     """The cuts of a normalised text, with spans in the user's text."""
-    ids, ends = cut(aligned.text, vocabulary)
+    ids, ends = segment_text(aligned.text, vocabulary)
     start = first = 0
     while first < len(ids):
         end, last = ends[first], first + 1
@@ -111,7 +111,7 @@ def explain(aligned: AlignedText, vocabulary: Vocabulary) -> Iterator[Cut]:
         start, first = end, last
 
 
-def tile(spans: Sequence[Span], length: int) -> list[Span]:
+def tile_spans(spans: Sequence[Span], length: int) -> list[Span]:
     """The spans without gap or partial overlap: those that overlap all become their union.
 
     They overlap where one character gave several tokens: its bytes, or a tag that the vocabulary cuts in two.

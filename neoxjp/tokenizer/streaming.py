@@ -19,7 +19,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.tokenizer.normalize import DASHES, EmojiTable
 
 if TYPE_CHECKING:
-    from neoxjp.tokenizer.fast_encode import Scanner
+    from neoxjp.tokenizer.fast_encode import FastEncoder
 
 READ = 1 << 20  # bytes read at once
 TRIES = 4096  # places looked at for a border; a longer chain of overlapping emoji waits for more text
@@ -34,7 +34,7 @@ class IdStream:
 
     def __init__(
         self,
-        scanner: "Scanner | None",
+        scanner: "FastEncoder | None",
         emoji: EmojiTable,
         split: Callable[[str], Iterable[tuple[str, bool]]],
         whole: Callable[[str], list[int]],

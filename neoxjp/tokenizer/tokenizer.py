@@ -14,16 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from neoxjp.errors import ParameterError, VocabularyError
-from neoxjp.tokenizer.batch import Encoding, PaddingSide, Tensors, collate, grouped
-from neoxjp.tokenizer.decode import TextStream, Writer, as_array, each, join
-from neoxjp.tokenizer.normalize import AlignedText, EmojiTable, Script, Span, clean, findable, normalize_text, script_of
-from neoxjp.tokenizer.segment import Cut, Token, cut, explain, pieces, tile
+from neoxjp.tokenizer.batch import Encoding, PaddingSide, Tensors, collate, group_texts
+from neoxjp.tokenizer.decode import FastDecoder, TextStream, as_array, decode_each, join_texts
+from neoxjp.tokenizer.normalize import (
+    AlignedText,
+    EmojiTable,
+    Script,
+    Span,
+    clean_text,
+    findable_emoji,
+    normalize_text,
+    script_of,
+)
+from neoxjp.tokenizer.segment import Cut, Token, explain_cuts, iter_pieces, segment_text, tile_spans
 from neoxjp.tokenizer.vocabulary import BOS, EOS, SPECIALS, Compat, Vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from neoxjp.tokenizer.fast_encode import Scanner
+    from neoxjp.tokenizer.fast_encode import FastEncoder
     from neoxjp.tokenizer.streaming import IdStream
 
 LONG = 80  # characters from which on the tables are faster than the dictionary
@@ -72,8 +81,8 @@ class GPTNeoXJapaneseTokenizer:
         self.eos_token_id = self.pad_token_id = self.unk_token_id = self.vocabulary.ids[EOS]
         self.all_special_tokens = [BOS, EOS] if compat else [name for name in SPECIALS if name in self.vocabulary.ids]
         self.all_special_ids = [self.vocabulary.ids[name] for name in self.all_special_tokens]
-        self._emoji = EmojiTable(findable(self.vocabulary.emoji))
-        self._scanner: Scanner | Literal[False] | None = None  # None: not built yet; False: not for this vocabulary
+        self._emoji = EmojiTable(findable_emoji(self.vocabulary.emoji))
+        self._scanner: FastEncoder | Literal[False] | None = None  # None: not built yet; False: not for this vocabulary
         self._seen = 0  # characters of long texts that were encoded without it
 
     @classmethod
@@ -86,9 +95,9 @@ class GPTNeoXJapaneseTokenizer:
         compat: Compat | None = None,
     ) -> "GPTNeoXJapaneseTokenizer":
         """Load from a folder or from a model of the Hugging Face Hub; takes vocab.txt, emoji.json and tokenizer_config.json."""
-        from neoxjp.hub import read_json, resolve
+        from neoxjp.hub import read_json, resolve_folder
 
-        folder = resolve(
+        folder = resolve_folder(
             name_or_path,
             files=("vocab.txt", "emoji.json"),
             optional=("tokenizer_config.json",),
@@ -182,7 +191,7 @@ class GPTNeoXJapaneseTokenizer:
             if scanner := self._scanner_for(len(part)):
                 more = scanner.ids(part, normalised).tolist()
             else:
-                more = cut(part if normalised else normalize_text(part, self._emoji), self.vocabulary)[0]
+                more = segment_text(part if normalised else normalize_text(part, self._emoji), self.vocabulary)[0]
             ids = ids + more if ids else more
         return ids
 
@@ -195,7 +204,7 @@ class GPTNeoXJapaneseTokenizer:
 
         cleaned = self._cleaned(do_clean_text)
         result: list[np.ndarray] = []
-        for group in grouped(texts, BATCH, alone):
+        for group in group_texts(texts, BATCH, alone):
             scanner = None if alone(group[0]) else self._scanner_for(sum(map(len, group)) + len(group))
             result += scanner.batch(group) if scanner else [np.array(self.encode(text, cleaned), np.int64) for text in group]
         return result
@@ -212,18 +221,18 @@ class GPTNeoXJapaneseTokenizer:
     def tokenize(self, text: str, do_clean_text: bool | None = None) -> list[str]:
         """The pieces of a text: "慶應é" → ["慶應", "<|byte195|>", "<|byte169|>"]."""
         normalised = (part if done else normalize_text(part, self._emoji) for part, done in self._parts(text, do_clean_text))
-        return [piece for part in normalised for _, piece, _, _ in pieces(part, self.vocabulary)]
+        return [piece for part in normalised for _, piece, _, _ in iter_pieces(part, self.vocabulary)]
 
     def analyze(self, text: str, do_clean_text: bool | None = None) -> list[Token]:
         """The tokens of a text with their spans in it; distinct spans tile the text."""
         found: list[tuple[int, str]] = []
         spans: list[Span] = []
         for aligned in self.aligned(text, do_clean_text):
-            for id, piece, start, end in pieces(aligned.text, self.vocabulary):
+            for id, piece, start, end in iter_pieces(aligned.text, self.vocabulary):
                 found.append((id, piece))
                 spans.append(aligned.span(start, end))
-        spans = tile(spans, len(text))
-        texts = each([id for id, _ in found], self.vocabulary.texts, self.vocabulary.byte_values)
+        spans = tile_spans(spans, len(text))
+        texts = decode_each([id for id, _ in found], self.vocabulary.texts, self.vocabulary.byte_values)
         written: dict[Span, str] = {}
         for span, piece_text in zip(spans, texts, strict=True):
             written[span] = written.get(span, "") + piece_text
@@ -244,8 +253,8 @@ class GPTNeoXJapaneseTokenizer:
 
     def explain(self, text: str, do_clean_text: bool | None = None) -> list[Cut]:
         """For each place where the text was cut: the candidates, the winner and the rule that chose it."""
-        cuts = [cut for aligned in self.aligned(text, do_clean_text) for cut in explain(aligned, self.vocabulary)]
-        spans = tile([(cut.start, cut.end) for cut in cuts], len(text))
+        cuts = [cut for aligned in self.aligned(text, do_clean_text) for cut in explain_cuts(aligned, self.vocabulary)]
+        spans = tile_spans([(cut.start, cut.end) for cut in cuts], len(text))
         return [replace(cut, start=start, end=end) for cut, (start, end) in zip(cuts, spans, strict=True)]
 
     # --- ids to text
@@ -259,7 +268,7 @@ class GPTNeoXJapaneseTokenizer:
         if (array := as_array(ids, MANY, len(self.vocabulary))) is not None:
             text = self._writer.write(array, self.all_special_ids if skip_special_tokens else ())
         else:
-            text = join(self._checked(ids, skip_special_tokens), self.vocabulary.texts, self.vocabulary.byte_values)
+            text = join_texts(self._checked(ids, skip_special_tokens), self.vocabulary.texts, self.vocabulary.byte_values)
         return text.strip() if self.compat else text
 
     def batch_decode(self, rows: Iterable[Iterable[int]], skip_special_tokens: bool = False) -> list[str]:
@@ -338,7 +347,7 @@ class GPTNeoXJapaneseTokenizer:
                 part = text[start:end]
                 yield part, part in SPECIALS
 
-    def _scanner_for(self, length: int) -> "Scanner | None":
+    def _scanner_for(self, length: int) -> "FastEncoder | None":
         """The tables, for a text of so many characters; None where the dictionary is as fast or the vocabulary does not fit them.
 
         They are built once so much text was seen that building them took less time than they save.
@@ -348,12 +357,12 @@ class GPTNeoXJapaneseTokenizer:
         self._seen += length
         return self._built_scanner() if self._seen >= WORTHWHILE else None
 
-    def _built_scanner(self) -> "Scanner | None":
+    def _built_scanner(self) -> "FastEncoder | None":
         if self._scanner is None:
-            from neoxjp.tokenizer.fast_encode import Scanner
+            from neoxjp.tokenizer.fast_encode import FastEncoder
 
-            fits = Scanner.fits(self.vocabulary, self._emoji)
-            self._scanner = Scanner(self.vocabulary, self._emoji) if fits else False
+            fits = FastEncoder.fits(self.vocabulary, self._emoji)
+            self._scanner = FastEncoder(self.vocabulary, self._emoji) if fits else False
         return self._scanner or None
 
     def aligned(self, text: str, do_clean_text: bool | None = None) -> Iterator[AlignedText]:
@@ -363,12 +372,12 @@ class GPTNeoXJapaneseTokenizer:
             if aligned.text not in SPECIALS:
                 aligned = normalize_text(aligned, self._emoji)
                 if self._cleaned(do_clean_text):
-                    aligned = clean(aligned)
+                    aligned = clean_text(aligned)
             yield aligned
 
     @cached_property
-    def _writer(self) -> Writer:
-        return Writer(self.vocabulary.texts, self.vocabulary.byte_values)
+    def _writer(self) -> FastDecoder:
+        return FastDecoder(self.vocabulary.texts, self.vocabulary.byte_values)
 
     def _checked(self, ids: "int | Iterable[int]", skip_special_tokens: bool) -> list[int]:
         """The ids as a list of int, each in range; without the special ones where asked."""

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from neoxjp.errors import VocabularyError, listed
+from neoxjp.errors import VocabularyError, quoted
 
 Kind = Literal["word", "byte", "emoji", "blank", "symbol", "tag", "special"]
 Compat = Literal["transformers"]
@@ -80,9 +80,9 @@ def read_vocabulary(vocab_file: str | Path, emoji_file: str | Path, *, compat: C
     emoji, emoji_texts = _emoji(files[1], _decode(files[1], contents[1]), ids)
     if missing := [name for name in REQUIRED if name not in ids]:
         raise VocabularyError(
-            f"{files[0]} lacks {len(missing)} tokens that every text may need: {listed(missing)}. "
+            f"{files[0]} lacks {len(missing)} tokens that every text may need: {quoted(missing)}. "
             "Add each on a line of its own, or use the vocab.txt that belongs to the model.",
-            ja=f"{files[0]} に必要なトークンが {len(missing)} 個ありません: {listed(missing)}。モデルの vocab.txt が必要です。",
+            ja=f"{files[0]} に必要なトークンが {len(missing)} 個ありません: {quoted(missing)}。モデルの vocab.txt が必要です。",
         )
     kinds: list[Kind] = ["word"] * len(lines)
     byte_values = [-1] * len(lines)

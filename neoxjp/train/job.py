@@ -16,8 +16,7 @@ import torch
 
 from neoxjp.documents import Document, parse_weighted_path, read_documents
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.hub import read_json
-from neoxjp.hub.local import BUNDLED
+from neoxjp.hub import BUNDLED, read_json
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Packed, pack_once

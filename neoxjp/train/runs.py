@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from neoxjp.errors import CheckpointError, ParameterError, listed
+from neoxjp.errors import CheckpointError, ParameterError, quoted
 from neoxjp.hub import atomic_folder, read_json, write_error
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -143,7 +143,7 @@ def export(
     missing = sorted(set(model.state_dict()) - set(state))
     if missing:
         raise ParameterError(
-            f"{str(last)!r} holds only the weights that were trained, not {listed(missing, 3)}: give the command that began the "
+            f"{str(last)!r} holds only the weights that were trained, not {quoted(missing, 3)}: give the command that began the "
             "run again, which writes the whole model at its end"
         )
     model.load_state_dict(state)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from neoxjp.errors import ParameterError
-from neoxjp.hub import atomic_folder, resolve
+from neoxjp.hub import atomic_folder, resolve_folder
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.weights.safetensors_io import write_tensors
+from neoxjp.weights import write_tensors
 
 _ADAPTED = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")  # the linears of a layer
 _ADAPTER = "default"  # the name that peft gives the matrices
@@ -116,7 +116,7 @@ def merge_lora(model: GPTNeoXJapaneseForCausalLM) -> GPTNeoXJapaneseForCausalLM:
 
 def stored_dtype(name: str, revision: str | None) -> torch.dtype:
     """How the model's weights are stored, as its config says; float32 where it does not say."""
-    folder = resolve(name, files=["config.json"], revision=revision)
+    folder = resolve_folder(name, files=["config.json"], revision=revision)
     return getattr(torch, GPTNeoXJapaneseConfig.from_folder(folder).dtype or "float32")
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from neoxjp import compare
-from neoxjp.engine import Step, checked_ids
+from neoxjp.engine import Step, check_ids
 from neoxjp.errors import PromptTooLong
 from neoxjp.page_parts.answers import check_length, whole_numbers
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
@@ -50,7 +50,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         check_length(playground, prompt)
         whole_numbers(top=top)
         values = checked(sampling)
-        behind = checked_ids(ids or (), loaded.tokenizer.vocab_size, "ids")
+        behind = check_ids(ids or (), loaded.tokenizer.vocab_size, "ids")
         before = (*loaded.tokenizer.encode(prompt), *behind)
         given = prompt + loaded.tokenizer.decode(behind, skip_special_tokens=True)
         most, _ = room(playground, loaded, len(before), values["max_new_tokens"], cut)
@@ -133,7 +133,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         check_length(playground, text)
         tokenizer = playground.compat() if compat else playground.tokenizer
         tokens = tokenizer.analyze(text)
-        counted = asdict(compare.counts(text, tokens))
+        counted = asdict(compare.count_text(text, tokens))
         return {"ids": [token.id for token in tokens], "tokens": compare.token_records(tokens, text), "counts": counted}
 
     @endpoint("detokenize", at_once=None, queue=False, needs="vocabulary")

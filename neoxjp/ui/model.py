@@ -12,11 +12,11 @@ from neoxjp.hub import bundled_path
 from neoxjp.labs.common import curve as render_curve
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.model import NoRoom, free_memory, gib, weight_bytes
+from neoxjp.model import ModelTooLarge, free_memory, gib, weight_bytes
 from neoxjp.page_parts.events import latest
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.page_parts.strings import Lang, Words, both, label, language, words
-from neoxjp.quantization import describe
+from neoxjp.quantization import describe_linears
 from neoxjp.train.runs import read_curve
 
 Head = Callable[[gr.Request], str]  # the line in the page's head, in the visitor's language
@@ -130,7 +130,10 @@ def load(playground: Playground, choice: Choice, unload_first: bool, lang: Lang)
         thread.join(POLL)
     progress = playground.progress
     if progress.state == "failed":
-        yield failed_line(playground, progress.error, lang), isinstance(progress.error, NoRoom) and progress.error.can_unload
+        yield (
+            failed_line(playground, progress.error, lang),
+            isinstance(progress.error, ModelTooLarge) and progress.error.can_unload,
+        )
     else:
         yield render.notice(say("m_loaded", name=progress.name)), False
 
@@ -177,7 +180,7 @@ def info(playground: Playground) -> dict[str, Any]:
         "parameters": model.num_parameters,
         "dtype": _name(model.dtype),
         "quantization": model.quantization,
-        "linears": describe(model),
+        "linears": describe_linears(model),
         "stored_dtype": _name(report.stored_dtype) if report else None,
         "format": report.format if report else None,
         "tied_output": model.config.tie_word_embeddings,

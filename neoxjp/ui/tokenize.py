@@ -141,7 +141,7 @@ def view_of(playground: Playground, text: str, say: Words) -> tuple[str, str, st
     ids = ", ".join(str(token.id) for token in tokens[:IDS_SHOWN])
     if len(tokens) > IDS_SHOWN:
         ids += " … " + say("t_ids_cut", drawn=f"{IDS_SHOWN:,}")
-    return drawn, render.counts(compare.counts(text, tokens), say), ids
+    return drawn, render.counts(compare.count_text(text, tokens), say), ids
 
 
 def text_of_ids(playground: Playground, pasted: str) -> str:

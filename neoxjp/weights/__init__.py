@@ -1,7 +1,17 @@
 """Weight files: load them into a model (device map, offload, packing), save a model, convert a pickle to safetensors."""
 
-from neoxjp.weights.loader import LoadReport, convert, empty_weights, load_weights, parse_dtype, save_weights
-from neoxjp.weights.safetensors_io import DTYPES, INPUT, OUTPUT, PREFIX, Stored, match, open_stored, same_bytes
+from neoxjp.weights.loader import LoadReport, convert_pickle, empty_weights, load_weights, parse_dtype, save_weights
+from neoxjp.weights.safetensors_io import (
+    DTYPES,
+    INPUT,
+    OUTPUT,
+    PREFIX,
+    StoredTensor,
+    match_tensors,
+    open_stored,
+    same_bytes,
+    write_tensors,
+)
 
 __all__ = [
     "DTYPES",
@@ -9,13 +19,14 @@ __all__ = [
     "OUTPUT",
     "PREFIX",
     "LoadReport",
-    "Stored",
-    "convert",
+    "StoredTensor",
+    "convert_pickle",
     "empty_weights",
     "load_weights",
-    "match",
+    "match_tensors",
     "open_stored",
     "parse_dtype",
     "same_bytes",
     "save_weights",
+    "write_tensors",
 ]

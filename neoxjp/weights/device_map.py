@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from neoxjp.errors import CheckpointError, ParameterError, listed
+from neoxjp.errors import CheckpointError, ParameterError, quoted
 from neoxjp.hub import Progress, write_error
-from neoxjp.quantization import Packing, linears, pack_linear
-from neoxjp.weights.safetensors_io import INPUT, OUTPUT, PREFIX, Match, Stored, StoredWeights, write_tensors
+from neoxjp.quantization import Packing, linear_names, pack_linear
+from neoxjp.weights.safetensors_io import INPUT, OUTPUT, PREFIX, StoredTensor, StoredWeights, TensorMatch, write_tensors
 
 Device = int | str | torch.device  # "disk" too, in a device map
 Limits = Mapping[int | str, int | str]  # device → bytes, or "10GiB"
@@ -52,10 +52,10 @@ def infer_device_map(model: nn.Module, way: str, max_memory: Limits | None, dtyp
         raise ParameterError(f"max_memory={max_memory!r} cannot be used: {error}") from error
 
 
-def place(
+def load_plain(
     model: nn.Module,
     stored: StoredWeights,
-    matched: Match,
+    matched: TensorMatch,
     places: dict[str, Device],
     dtype: torch.dtype,
     tied: bool,
@@ -98,10 +98,10 @@ def place(
         dispatch_model(model, places, offload_dir=offload_folder, offload_index=offloaded or None, preload_module_classes=whole)
 
 
-def place_packed(
+def load_packed(
     model: nn.Module,
     stored: StoredWeights,
-    matched: Match,
+    matched: TensorMatch,
     device: Device,
     packing: Packing,
     tied: bool,
@@ -111,7 +111,7 @@ def place_packed(
     tensors = dict(matched.tensors)
     if tied and OUTPUT in model.state_dict():  # the output is packed, the embedding's rows are not: each has its own
         tensors[OUTPUT] = tensors[PREFIX + INPUT]
-    packable = {f"{name}.weight" for name in linears(model)}
+    packable = {f"{name}.weight" for name in linear_names(model)}
     total, done = sum(tensor.nbytes for tensor in tensors.values()), 0
     if progress:
         progress(0, total)
@@ -135,7 +135,7 @@ def _put(model: nn.Module, name: str, device: Device | None, value: Tensor | Non
 
 
 def _leave(
-    model: nn.Module, name: str, tensor: Stored, stored: StoredWeights, dtype: torch.dtype, folder: Path | None
+    model: nn.Module, name: str, tensor: StoredTensor, stored: StoredWeights, dtype: torch.dtype, folder: Path | None
 ) -> dict[str, str]:
     """Leave a tensor on disk, converted into `folder` if there is one: where accelerate finds it when its layer runs."""
     # accelerate casts what it brings in to the dtype of the meta tensor that stands here meanwhile.
@@ -169,8 +169,8 @@ def _checked_map(model: nn.Module, asked: Mapping[str, Device]) -> dict[str, Dev
     unknown = [name for name in places if name not in known]
     bare = [name for name in model.state_dict() if _place_of(name, places) is None]
     if unknown or bare:
-        faults = [f"names no module of the model: {listed(unknown)}"] if unknown else []
-        faults += [f"leaves out {listed(bare)}"] if bare else []
+        faults = [f"names no module of the model: {quoted(unknown)}"] if unknown else []
+        faults += [f"leaves out {quoted(bare)}"] if bare else []
         raise ParameterError(f"device_map {'; it '.join(faults)}. Its keys are module names, '' stands for the whole model")
     return _disjoint(model, places, set(_unsplit_classes(model)))
 
@@ -220,7 +220,11 @@ def _unsplit_classes(model: nn.Module) -> list[str]:
 
 
 def _check_offload(
-    stored: StoredWeights, tensors: Mapping[str, Stored], places: Mapping[str, Device], dtype: torch.dtype, folder: Path | None
+    stored: StoredWeights,
+    tensors: Mapping[str, StoredTensor],
+    places: Mapping[str, Device],
+    dtype: torch.dtype,
+    folder: Path | None,
 ) -> set[str]:
     """The tensors for "disk" that have to be written to the offload folder, after checking that they can be.
 

@@ -18,50 +18,37 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from neoxjp.errors import CheckpointError, ParameterError, listed
+from neoxjp.errors import CheckpointError, ParameterError, quoted
 from neoxjp.hub import (
-    ABEJA,
-    KNOWN_CONVERSIONS,
     WEIGHT_PATTERNS,
     Progress,
     atomic_folder,
-    bundled_path,
     find_weights,
     read_json,
-    resolve,
-    resolve_model,
     revision_of,
 )
-from neoxjp.quantization import packing_for, spread_refusal
-from neoxjp.weights.device_map import Device, Limits, checked_device_map, infer_device_map, place, place_packed
+from neoxjp.quantization import one_device_message, packing_for
+from neoxjp.weights.device_map import Device, Limits, checked_device_map, infer_device_map, load_packed, load_plain
 from neoxjp.weights.safetensors_io import (
     INPUT,
     OUTPUT,
     PREFIX,
-    Match,
     StoredWeights,
-    canonical,
-    is_stray,
-    match,
+    TensorMatch,
+    canonical_name,
+    is_computed_buffer,
+    match_tensors,
     open_stored,
     same_bytes,
     write_tensors,
 )
 
 __all__ = [
-    "ABEJA",
-    "KNOWN_CONVERSIONS",
     "LoadReport",
-    "Progress",
-    "atomic_folder",
-    "bundled_path",
-    "convert",
+    "convert_pickle",
     "empty_weights",
     "load_weights",
     "parse_dtype",
-    "read_json",
-    "resolve",
-    "resolve_model",
     "save_weights",
 ]
 
@@ -149,7 +136,7 @@ def load_weights(
         ParameterError: a device does not exist; the map leaves out a module or names an unknown one.
     """
     stored = open_stored(find_weights(folder, allow_pickle=allow_pickle))
-    matched = match(stored, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
+    matched = match_tensors(stored, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
     asked = checked_device_map(model, device_map, max_memory)
     stored_dtype = _stored_dtype(matched)
     plain = dtype or (torch.float16 if quantization else stored_dtype)
@@ -158,13 +145,13 @@ def load_weights(
     devices = set(places.values())
     alone = next(iter(devices)) if len(devices) == 1 and "disk" not in devices else None
     if quantization is not None and alone is None:
-        raise ParameterError(spread_refusal(quantization))
+        raise ParameterError(one_device_message(quantization))
     packing = None if alone is None else packing_for(dtype, quantization, torch.device(alone))
     if packing is not None and alone is not None:
-        place_packed(model, stored, matched, alone, packing, tied, progress)
+        load_packed(model, stored, matched, alone, packing, tied, progress)
         plain = packing.rows
     else:
-        place(model, stored, matched, places, plain, tied, Path(offload_folder) if offload_folder else None, progress)
+        load_plain(model, stored, matched, places, plain, tied, Path(offload_folder) if offload_folder else None, progress)
     return LoadReport(
         folder=folder,
         format=stored.files.format,
@@ -204,7 +191,7 @@ def save_weights(
     _write(state, config, Path(folder), max_shard_size, extra or {}, WEIGHT_PATTERNS)
 
 
-def convert(folder: Path, *, out: Path | None = None) -> Path:
+def convert_pickle(folder: Path, *, out: Path | None = None) -> Path:
     """Turn the pickle of a model folder into safetensors, once: in the folder itself (the .bin stays), or in `out`.
 
     Stray buffers are left out and early names made today's. Tensors are read with weights_only=True and stay memory-mapped.
@@ -217,7 +204,7 @@ def convert(folder: Path, *, out: Path | None = None) -> Path:
         raise CheckpointError(f"{str(folder)!r} holds {files.index or files.names[0]} already: there is nothing to convert")
     config = read_json(folder / "config.json")
     stored = open_stored(files)
-    state = {canonical(name): stored.read(tensor) for name, tensor in stored.tensors.items() if not is_stray(name)}
+    state = {canonical_name(name): stored.read(tensor) for name, tensor in stored.tensors.items() if not is_computed_buffer(name)}
     target = Path(out).expanduser() if out is not None else folder
     extra: dict[str, bytes | Path] = {}
     if target.resolve() != folder.resolve():
@@ -227,7 +214,7 @@ def convert(folder: Path, *, out: Path | None = None) -> Path:
     return target
 
 
-def _stored_dtype(matched: Match) -> torch.dtype:
+def _stored_dtype(matched: TensorMatch) -> torch.dtype:
     """The dtype of most of the stored bytes."""
     sizes: Counter[torch.dtype] = Counter()
     for tensor in matched.tensors.values():
@@ -236,7 +223,7 @@ def _stored_dtype(matched: Match) -> torch.dtype:
     return sizes.most_common(1)[0][0]
 
 
-def _tie_or_untie(model: nn.Module, stored: StoredWeights, matched: Match) -> bool:
+def _tie_or_untie(model: nn.Module, stored: StoredWeights, matched: TensorMatch) -> bool:
     """Let the output share the embedding's weight where the checkpoint stores none for it, or the same; else separate the two.
 
     Of a base model, which has no output, only what the checkpoint says of it.
@@ -305,7 +292,7 @@ def _savable(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
     away = [name for name, tensor in state.items() if tensor.is_meta]
     if away:
         raise CheckpointError(
-            f"tensors are not in memory (offloaded to disk?): {listed(away)}. Load the model without offload to save it"
+            f"tensors are not in memory (offloaded to disk?): {quoted(away)}. Load the model without offload to save it"
         )
     if not state:
         raise CheckpointError("there are no tensors to save")

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from neoxjp.errors import CheckpointError, listed
+from neoxjp.errors import CheckpointError, quoted
 from neoxjp.hub import WeightFiles
 
 PREFIX = "gpt_neox_japanese."  # of every name but the output's; saves of the base model lack it
@@ -32,7 +32,7 @@ _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors library
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTensor:
     """One tensor of a weight file, as its header describes it."""
 
     name: str  # as the file spells it
@@ -47,10 +47,10 @@ class StoredWeights:
     """The tensors of all weight files of one checkpoint, by stored name."""
 
     files: WeightFiles
-    tensors: dict[str, Stored]
+    tensors: dict[str, StoredTensor]
     _loaded: dict[str, Tensor] = field(default_factory=dict)  # of a pickle: its tensors, memory-mapped
 
-    def read(self, stored: Stored) -> Tensor:
+    def read(self, stored: StoredTensor) -> Tensor:
         """The tensor, on the CPU and memory-mapped: nothing is copied until someone writes to it."""
         if self.files.format == "pickle":
             tensor = self._loaded[stored.name].contiguous()
@@ -67,10 +67,10 @@ class StoredWeights:
 
 
 @dataclass(frozen=True)
-class Match:
+class TensorMatch:
     """Which stored tensor fills which tensor of a model."""
 
-    tensors: dict[str, Stored]  # the model's name → the stored tensor; without the output where the checkpoint has none
+    tensors: dict[str, StoredTensor]  # the model's name → the stored tensor; without the output where the checkpoint has none
     renamed: int  # tensors that the checkpoint stores under another name
     ignored: tuple[str, ...]  # stored names that are no weights of this model
 
@@ -81,7 +81,7 @@ def open_stored(files: WeightFiles) -> StoredWeights:
     Raises:
         CheckpointError: a file is cut short or is something else; a tensor lies in two files; the index and the files disagree.
     """
-    tensors: dict[str, Stored] = {}
+    tensors: dict[str, StoredTensor] = {}
     loaded: dict[str, Tensor] = {}
     twice = []
     for name in files.names:
@@ -89,24 +89,24 @@ def open_stored(files: WeightFiles) -> StoredWeights:
         if files.format == "pickle":
             state = _load_pickle(path)
             loaded |= state
-            found = [Stored(key, path, _usable(t.dtype), tuple(t.shape), t.nbytes) for key, t in state.items()]
+            found = [StoredTensor(key, path, _usable(t.dtype), tuple(t.shape), t.nbytes) for key, t in state.items()]
         else:
             found = read_header(path)
         twice += [stored.name for stored in found if stored.name in tensors]
         tensors |= {stored.name: stored for stored in found}
     if twice:
-        raise CheckpointError(f"{str(files.folder)!r} holds the same tensors in more than one file: {listed(twice)}")
+        raise CheckpointError(f"{str(files.folder)!r} holds the same tensors in more than one file: {quoted(twice)}")
     if files.weight_map:
         lost = [name for name, file in files.weight_map.items() if name not in tensors or tensors[name].file.name != file]
         if lost:
             raise CheckpointError(
-                f"{files.index} of {str(files.folder)!r} places tensors in files that do not hold them: {listed(lost)}. "
+                f"{files.index} of {str(files.folder)!r} places tensors in files that do not hold them: {quoted(lost)}. "
                 f"Index and files are of different saves: fetch both again"
             )
     return StoredWeights(files, tensors, loaded)
 
 
-def read_header(path: Path) -> list[Stored]:
+def read_header(path: Path) -> list[StoredTensor]:
     """The tensors that a safetensors file describes, after checking that its size is what the header asks for."""
     try:
         size = path.stat().st_size
@@ -142,7 +142,7 @@ def read_header(path: Path) -> list[Stored]:
     return stored
 
 
-def match(stored: StoredWeights, wanted: Mapping[str, tuple[int, ...]]) -> Match:
+def match_tensors(stored: StoredWeights, wanted: Mapping[str, tuple[int, ...]]) -> TensorMatch:
     """Find for each of the model's tensors the stored one.
 
     Args:
@@ -151,10 +151,10 @@ def match(stored: StoredWeights, wanted: Mapping[str, tuple[int, ...]]) -> Match
         CheckpointError: names every missing, unexpected and mis-shaped tensor, and every dtype that a network cannot use.
     """
     prefix = PREFIX if any(name.startswith(PREFIX) for name in wanted) else ""
-    tensors: dict[str, Stored] = {}
+    tensors: dict[str, StoredTensor] = {}
     unexpected, ignored, faults = [], [], []
     for name, tensor in stored.tensors.items():
-        bare = canonical(name).removeprefix(PREFIX)
+        bare = canonical_name(name).removeprefix(PREFIX)
         target = bare if bare == OUTPUT else prefix + bare
         if _STRAY.fullmatch(bare) or (bare == OUTPUT and OUTPUT not in wanted):
             ignored.append(name)
@@ -166,9 +166,9 @@ def match(stored: StoredWeights, wanted: Mapping[str, tuple[int, ...]]) -> Match
             tensors[target] = tensor
     missing = [name for name in wanted if name not in tensors and name != OUTPUT]
     if missing:
-        faults.append(f"missing ({len(missing)}): {listed(missing)}")
+        faults.append(f"missing ({len(missing)}): {quoted(missing)}")
     if unexpected:
-        faults.append(f"unexpected ({len(unexpected)}): {listed(unexpected)}")
+        faults.append(f"unexpected ({len(unexpected)}): {quoted(unexpected)}")
     shapes = [
         f"{name!r} is {list(tensor.shape)} in the file and {list(wanted[name])} in the model"
         for name, tensor in sorted(tensors.items())
@@ -187,15 +187,15 @@ def match(stored: StoredWeights, wanted: Mapping[str, tuple[int, ...]]) -> Match
             ja=f"{str(stored.files.folder)!r} の重みが config.json のモデルと合いません：" + "；".join(faults),
         )
     renamed = sum(name != tensor.name for name, tensor in tensors.items())
-    return Match(tensors, renamed, tuple(sorted(ignored)))
+    return TensorMatch(tensors, renamed, tuple(sorted(ignored)))
 
 
-def canonical(name: str) -> str:
+def canonical_name(name: str) -> str:
     """The name as today's checkpoints spell it: one early fork wrote `attention.dense.bias` for `attention.dense_bias`."""
     return re.sub(r"(layers\.\d+\.attention\.dense)\.bias$", r"\1_bias", name)
 
 
-def is_stray(name: str) -> bool:
+def is_computed_buffer(name: str) -> bool:
     """Whether a stored name is a buffer that the model computes itself."""
     return _STRAY.fullmatch(name.removeprefix(PREFIX)) is not None
 
@@ -230,7 +230,7 @@ def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _parse_header(path: Path, header: Mapping[str, dict]) -> tuple[list[Stored], int]:
+def _parse_header(path: Path, header: Mapping[str, dict]) -> tuple[list[StoredTensor], int]:
     """The tensors of a parsed header and the end of their data, in bytes after the header."""
     stored, spans = [], []
     for name, entry in header.items():
@@ -241,7 +241,7 @@ def _parse_header(path: Path, header: Mapping[str, dict]) -> tuple[list[Stored],
             raise ValueError(f"{name!r} has a shape or place that is no count")
         if word in _SIZES and math.prod(shape) * _SIZES[word] != stop - start:
             raise ValueError(f"{name!r} has {stop - start} bytes for {word} {list(shape)}")
-        stored.append(Stored(name, path, DTYPES.get(word, word), shape, stop - start))
+        stored.append(StoredTensor(name, path, DTYPES.get(word, word), shape, stop - start))
         spans.append((start, stop))
     end = 0
     for start, stop in sorted(spans):
@@ -269,7 +269,7 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{str(path)!r} is no table of tensors but a {type(state).__name__}")
     wrong = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
     if wrong:
-        raise CheckpointError(f"{str(path)!r} is no plain table of tensors: look at {listed(wrong)}")
+        raise CheckpointError(f"{str(path)!r} is no plain table of tensors: look at {quoted(wrong)}")
     return {str(key): value.detach() for key, value in state.items()}
 
 

@@ -11,7 +11,19 @@ from pathlib import Path
 import pandas
 import pytest
 
-from neoxjp.compare import SEPARATOR, Characters, Counts, Utf8Bytes, compare, counts, ours, peers, to_csv, to_frame, token_records
+from neoxjp.compare import (
+    SEPARATOR,
+    Characters,
+    Counts,
+    Utf8Bytes,
+    builtin_peers,
+    compare,
+    count_text,
+    own_peer,
+    to_csv,
+    to_frame,
+    token_records,
+)
 from neoxjp.japanese import Spelling
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -27,27 +39,27 @@ def parsed(data: bytes) -> list[list[str]]:
 
 def test_counts_of_a_text(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     text = "東京都です"
-    assert counts(text, tokenizer.analyze(text)) == Counts(2, 5, 15, 2.5, {"kanji": 3, "hiragana": 2})
+    assert count_text(text, tokenizer.analyze(text)) == Counts(2, 5, 15, 2.5, {"kanji": 3, "hiragana": 2})
 
 
 def test_counts_take_tokens_pieces_or_a_number(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     text = "鰯です"
     tokens = tokenizer.analyze(text)
-    assert counts(text, tokens) == counts(text, ours(tokenizer).pieces(text)) == counts(text, len(tokens))
-    assert counts(text, tokens).tokens == 4
+    assert count_text(text, tokens) == count_text(text, own_peer(tokenizer).pieces(text)) == count_text(text, len(tokens))
+    assert count_text(text, tokens).tokens == 4
 
 
 def test_an_empty_text_counts_nothing() -> None:
-    assert counts("", []) == Counts(0, 0, 0, 0.0, {})
+    assert count_text("", []) == Counts(0, 0, 0, 0.0, {})
 
 
 def test_the_scripts_add_up_to_the_characters() -> None:
     text = "漢字かなカナabc123。 😀\ud800"
-    assert sum(counts(text, 1).by_script.values()) == len(text)
+    assert sum(count_text(text, 1).by_script.values()) == len(text)
 
 
 def test_compare_takes_a_text_in_its_spellings(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    records = compare("東京都", peers(tokenizer))
+    records = compare("東京都", builtin_peers(tokenizer))
     assert [(record.spelling, record.tokenizer) for record in records[:5]] == [
         ("written", "neoxjp"),
         ("written", "transformers"),
@@ -80,7 +92,7 @@ def test_two_peers_of_one_name_keep_their_own_ratio() -> None:
 
 
 def test_the_frame_is_tidy(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    table = to_frame(compare("東京都です", [ours(tokenizer)]))
+    table = to_frame(compare("東京都です", [own_peer(tokenizer)]))
     assert list(table.columns) == [
         "spelling", "tokenizer", "tokens", "characters", "utf8_bytes", "characters_per_token", "ratio", "text", "pieces",
     ]  # fmt: skip

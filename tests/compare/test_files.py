@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
-from neoxjp.compare import Peer, Piece, offer, offers, open_peer
+from neoxjp.compare import Peer, Piece, find_offer, list_offers, open_peer
 from neoxjp.compare.files import Tokenizer, open_file, split_of
 from neoxjp.errors import PeerUnavailable
-from neoxjp.japanese import sudachi
+from neoxjp.japanese import sudachi_tokenizer
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support import tiny_peers
 from tests.support.texts import ODD, texts
@@ -59,7 +59,7 @@ def own_count(name: str, peer: Any, text: str) -> int:
     """How many tokens the tokenizer's own library makes of the text."""
     clean = "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
     if name.startswith("sudachi"):
-        return len(sudachi(peer.mode, peer.edition).tokenize(clean))
+        return len(sudachi_tokenizer(peer.mode, peer.edition).tokenize(clean))
     if name == "tekken":
         return len(peer.tokenizer.encode(clean, bos=False, eos=False))
     if name.endswith(".json"):
@@ -123,15 +123,15 @@ def test_truncation_and_padding_of_the_file_are_undone(every: dict[str, Peer]) -
 def test_sudachi_cuts_shorter_in_mode_a_than_in_c(every: dict[str, Peer]) -> None:
     found = {mode: [piece.text for piece in every[f"sudachi-{mode}"].pieces("国家公務員")] for mode in "abc"}
     assert found == {"a": ["国家", "公務", "員"], "b": ["国家", "公務員"], "c": ["国家公務員"]}
-    assert every["sudachi-c"].pieces("猫") == [Piece("猫", 0, 1, None)]
+    assert every["sudachi_tokenizer-c"].pieces("猫") == [Piece("猫", 0, 1, None)]
 
 
 def test_without_the_core_dictionary_sudachi_uses_the_small_one_and_says_so(
     monkeypatch: pytest.MonkeyPatch, tokenizer: GPTNeoXJapaneseTokenizer
 ) -> None:
     monkeypatch.setattr("neoxjp.compare.words.find_spec", lambda name: None)
-    assert offer("sudachi-c").source == "sudachidict-small"
-    assert "pip install 'neoxjp[peers]'" in offer("sudachi-c").note
+    assert find_offer("sudachi-c").source == "sudachidict-small"
+    assert "pip install 'neoxjp[peers]'" in find_offer("sudachi-c").note
     assert cut(open_peer("sudachi-a", tokenizer), "振り上げる") == [("振り", 1), ("上げる", 1)]
     assert cut(open_peer("sudachi-c", tokenizer), "振り上げる") == [("振り上げる", 1)]
 
@@ -139,7 +139,7 @@ def test_without_the_core_dictionary_sudachi_uses_the_small_one_and_says_so(
 def test_sudachi_takes_text_beyond_its_own_limit_from_several_threads(every: dict[str, Peer]) -> None:
     text = "﷽猫は国家公務員である。" * 1_500  # 18,000 characters, 54,000 bytes; ﷽ alone grows to 33
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(every["sudachi-b"].pieces, [text] * 4))
+        found = list(pool.map(every["sudachi_tokenizer-b"].pieces, [text] * 4))
     assert all("".join(piece.text for piece in pieces) == text for pieces in found)
     assert found[0] == found[1] == found[2] == found[3]
 
@@ -181,7 +181,7 @@ def test_a_folder_is_opened_by_what_it_holds(
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / name).write_bytes(FILES[inside]())
     peer = open_peer(str(tmp_path / "theirs"), tokenizer)
-    assert peer.name == offer(str(tmp_path / "theirs")).title == "theirs"
+    assert peer.name == find_offer(str(tmp_path / "theirs")).title == "theirs"
     assert peer.pieces("東京の猫") == every[inside].pieces("東京の猫")
 
 
@@ -192,8 +192,8 @@ def test_a_folder_with_our_files_is_ours(tmp_path: Path, tokenizer: GPTNeoXJapan
 
 
 def test_every_offer_that_needs_no_file_opens_under_its_title(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    for known in offers(tokenizer):
-        assert known == offer(known.key)
+    for known in list_offers(tokenizer):
+        assert known == find_offer(known.key)
         if known.group != "hub":
             assert open_peer(known.key, tokenizer, public=True).name == known.title
 
@@ -211,7 +211,7 @@ def test_a_peer_is_opened_once_and_a_changed_file_again(tmp_path: Path, tokenize
 
 def test_compat_is_not_offered_for_a_tokenizer_that_is_it(tiny_vocabulary: Path) -> None:
     faulty = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary, compat="transformers")
-    assert "compat" not in [known.key for known in offers(faulty)]
+    assert "compat" not in [known.key for known in list_offers(faulty)]
 
 
 # ---------------------------------------------------------------- what cannot be had

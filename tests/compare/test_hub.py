@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from neoxjp.compare import offers, open_peer
+from neoxjp.compare import list_offers, open_peer
 from neoxjp.compare.hub import O200K, OFFERED, tiktoken_cache
 from neoxjp.errors import PeerUnavailable
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -44,7 +44,7 @@ def asked_for(hub: LocalHub) -> set[str]:
 
 @pytest.mark.parametrize("key", OFFERED)
 def test_an_offered_name_is_one_file_downloaded_once(hub: LocalHub, tokenizer: GPTNeoXJapaneseTokenizer, key: str) -> None:
-    offer = next(offer for offer in offers(tokenizer, public=True) if offer.key == key)
+    offer = next(offer for offer in list_offers(tokenizer, public=True) if offer.key == key)
     assert (offer.group, offer.source) == ("hub", OFFERED[key].repo)
     peer = open_peer(key, tokenizer, public=True)
     assert peer.name == offer.title
@@ -53,7 +53,7 @@ def test_an_offered_name_is_one_file_downloaded_once(hub: LocalHub, tokenizer: G
 
 
 def test_the_offers_ask_nobody(hub: LocalHub, tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    assert len([offer for offer in offers(tokenizer) if offer.group == "hub"]) == 6
+    assert len([offer for offer in list_offers(tokenizer) if offer.group == "hub"]) == 6
     assert hub.requests == []
 
 

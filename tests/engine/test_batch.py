@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from neoxjp.engine import Engine, Request
 from neoxjp.engine.prefix_cache import CHUNK
-from neoxjp.engine.speculation import MOST
-from neoxjp.model.attention import SINGLY
+from neoxjp.engine.speculation import MAX_DRAFT
+from neoxjp.model.attention import MAX_SINGLE_QUERIES
 from neoxjp.quantization import fp16_kernel
 from neoxjp.quantization import pack as packing
 from neoxjp.sampling import SamplingParams
@@ -40,7 +40,7 @@ def bits(request: Request, steps: list) -> list[tuple]:
 
 def alone(model: Any, prompt: list[int], params: SamplingParams) -> list[tuple]:
     engine = Engine(model, prefix_bytes=0, speculate=False, chunk=CHUNK)
-    engine._spans = False  # the slow way: one chunk a forward
+    engine._rows_are_independent = False  # the slow way: one chunk a forward
     request = engine.submit(prompt, params, top=3)
     return bits(request, list(request))
 
@@ -100,7 +100,7 @@ def test_in_float32_the_probabilities_are_close(asked):
 
 
 def test_a_draft_with_the_id_before_it_attends_one_by_one():
-    assert MOST + 1 <= SINGLY
+    assert MAX_DRAFT + 1 <= MAX_SINGLE_QUERIES
 
 
 def test_of_one_row_at_fault_the_others_do_not_hear():
@@ -125,11 +125,11 @@ def test_of_one_row_at_fault_the_others_do_not_hear():
 
 def test_a_forward_that_fails_for_all_at_once_is_done_one_by_one():
     class Small(Fake):
-        def forward_packed(self, input_ids, counts, caches, logits_at=None, chunk=None):
+        def forward_unpadded(self, input_ids, counts, caches, logits_at=None, chunk=None):
             if len(counts) > 1:
                 caches[0].extend(input_ids[: counts[0]].tolist())  # half-way
                 raise RuntimeError("out of memory")
-            return super().forward_packed(input_ids, counts, caches, logits_at, chunk)
+            return super().forward_unpadded(input_ids, counts, caches, logits_at, chunk)
 
     engine = Engine(Small(mixed))
     requests = [engine.submit([n], DRAW) for n in range(3)]

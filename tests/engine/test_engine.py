@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from neoxjp.engine import Engine
-from neoxjp.engine.batch import HOLD
+from neoxjp.engine.batch import MAX_PREFILL_SECONDS
 from neoxjp.errors import NeoxjpError, PromptTooLong, QueueFull
 from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import BOS, DRAW, Clock, Fake, V, ids, mixed
@@ -65,19 +65,22 @@ def test_several_prompts_are_read_in_turns_and_short_ones_share_a_piece():
 @pytest.mark.parametrize(
     ("seconds", "then"),
     [
-        (HOLD + 0.01, [[32] * 3 + [16] * 3, [32] * 4 + [16] * 2, [32] * 5 + [16], [32] * 6]),  # one chunk beside texts
-        (HOLD, [[32] * 6]),
+        (
+            MAX_PREFILL_SECONDS + 0.01,
+            [[32] * 3 + [16] * 3, [32] * 4 + [16] * 2, [32] * 5 + [16], [32] * 6],
+        ),  # one chunk beside texts
+        (MAX_PREFILL_SECONDS, [[32] * 6]),
     ],
 )
 def test_many_prompts_share_forwards_until_the_first_text_begins_or_while_they_take_no_time(seconds, then):
     model, clock = Fake(mixed, context=1000), Clock()
-    read = model.forward_packed
+    read = model.forward_unpadded
 
     def slowly(*arguments):
         clock.now += seconds
         return read(*arguments)
 
-    model.forward_packed = slowly
+    model.forward_unpadded = slowly
     engine = Engine(model, prefix_bytes=0, clock=clock)
     requests = [engine.submit([n] * 32, DRAW) for n in range(6)]
     progress = []
@@ -242,10 +245,10 @@ def test_a_forked_child_does_not_run_its_parents_requests():
 def test_the_ledger_of_the_engine_is_about_the_next_token():
     engine = Engine(Fake(mixed))
     params = SamplingParams(do_sample=True, min_new_tokens=2, top_k=3)
-    book = engine.ledger([1, 2], params, new=1, show=V)
+    book = engine.sampling_trace([1, 2], params, new=1, show=V)
     assert book.stages == ("model", "min_new_tokens", "top_k")
     assert [row.logit for row in book.rows] == pytest.approx(sorted(mixed([1, 2]).tolist(), reverse=True))
-    assert engine.ledger([1, 2], params, new=2).stages == ("model", "top_k")
-    assert engine.ledger([], params, new=2).rows[0].logit == pytest.approx(float(mixed([BOS]).max()))
+    assert engine.sampling_trace([1, 2], params, new=2).stages == ("model", "top_k")
+    assert engine.sampling_trace([], params, new=2).rows[0].logit == pytest.approx(float(mixed([BOS]).max()))
     with pytest.raises(PromptTooLong):
-        engine.ledger([1] * 40, params)
+        engine.sampling_trace([1] * 40, params)

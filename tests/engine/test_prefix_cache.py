@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from neoxjp.engine import Engine
-from neoxjp.engine.batch import AT_ONCE
-from neoxjp.engine.prefix_cache import CHUNK, Kept, Prefixes, beginning, reusable
+from neoxjp.engine.batch import MAX_CHUNKS
+from neoxjp.engine.prefix_cache import CHUNK, PrefixCache, PrefixEntry, fork_prefix, reusable_length
 from neoxjp.sampling import SamplingParams
 from tests.engine.test_batch import FORMATS, packed
 from tests.support.fake_model import DRAW, PER_TOKEN, Fake, FakeCache, mixed
@@ -23,33 +23,33 @@ def numbers(*ids: int) -> np.ndarray:
     return np.array(ids, dtype=np.int64)
 
 
-def read(ids: np.ndarray, logits: torch.Tensor | None = None, prompt: int | None = None) -> Kept:
-    return Kept(ids, FakeCache(range(len(ids))), logits, len(ids) if prompt is None else prompt)
+def read(ids: np.ndarray, logits: torch.Tensor | None = None, prompt: int | None = None) -> PrefixEntry:
+    return PrefixEntry(ids, FakeCache(range(len(ids))), logits, len(ids) if prompt is None else prompt)
 
 
 def test_only_whole_pieces_are_reused_and_never_the_last_id():
     known = np.arange(2 * CHUNK + 5)
-    assert reusable(known, None, np.arange(3 * CHUNK)) == 2 * CHUNK
-    assert reusable(known, None, np.arange(2 * CHUNK)) == CHUNK  # its last logits are not known
-    assert reusable(known, None, np.arange(2 * CHUNK + 1)) == 2 * CHUNK
-    assert reusable(known, len(known), known) == len(known)
-    assert reusable(known, None, known) == 2 * CHUNK
+    assert reusable_length(known, None, np.arange(3 * CHUNK)) == 2 * CHUNK
+    assert reusable_length(known, None, np.arange(2 * CHUNK)) == CHUNK  # its last logits are not known
+    assert reusable_length(known, None, np.arange(2 * CHUNK + 1)) == 2 * CHUNK
+    assert reusable_length(known, len(known), known) == len(known)
+    assert reusable_length(known, None, known) == 2 * CHUNK
     changed = known.copy()
     changed[CHUNK + 3] = 99
-    assert reusable(known, len(known), changed) == CHUNK
-    assert reusable(known, len(known), np.arange(1, 50)) == 0
-    assert reusable(numbers(), None, numbers(1)) == 0
+    assert reusable_length(known, len(known), changed) == CHUNK
+    assert reusable_length(known, len(known), np.arange(1, 50)) == 0
+    assert reusable_length(numbers(), None, numbers(1)) == 0
 
 
 def test_a_beginning_is_a_copy_and_leaves_the_cache_whole():
     cache = FakeCache([1, 2, 3])
-    copy = beginning(cache, 2)
+    copy = fork_prefix(cache, 2)
     copy.extend([9])
     assert (copy.ids[: copy.length], cache.ids, cache.length) == ([1, 2, 9], [1, 2, 3], 3)
 
 
 def test_the_least_recently_used_goes_first_and_bytes_are_counted_whole():
-    prefixes = Prefixes(2 * (BLOCK_BYTES + 8 * CHUNK) + 10)
+    prefixes = PrefixCache(2 * (BLOCK_BYTES + 8 * CHUNK) + 10)
     for start in (0, 1):
         prefixes.keep(read(np.arange(start, start + CHUNK), None))
     assert prefixes.nbytes == 2 * (BLOCK_BYTES + 8 * CHUNK)
@@ -61,7 +61,7 @@ def test_the_least_recently_used_goes_first_and_bytes_are_counted_whole():
 
 
 def test_a_beginning_of_what_is_kept_is_not_kept_twice():
-    prefixes = Prefixes(10**9)
+    prefixes = PrefixCache(10**9)
     for length in (CHUNK, 3 * CHUNK, 2 * CHUNK, 3 * CHUNK + 7):
         prefixes.keep(read(np.arange(length), None))
     assert len(prefixes) == 1
@@ -72,7 +72,7 @@ def test_a_beginning_of_what_is_kept_is_not_kept_twice():
 
 
 def test_texts_with_one_prompt_are_kept_side_by_side_and_none_twice():
-    prefixes, logits = Prefixes(10**9, chunk=1), torch.zeros(3)
+    prefixes, logits = PrefixCache(10**9, chunk=1), torch.zeros(3)
     prefixes.keep(read(numbers(1, 2, 3, 4), logits, 2))
     prefixes.keep(read(numbers(1, 2, 3), logits, 2))  # a beginning of it
     prefixes.keep(read(numbers(1, 2, 3, 4), logits, 2))
@@ -84,15 +84,15 @@ def test_texts_with_one_prompt_are_kept_side_by_side_and_none_twice():
 
 
 def test_a_text_too_large_to_be_kept_drives_no_other_out():
-    prefixes = Prefixes(BLOCK_BYTES + 8 * CHUNK)
+    prefixes = PrefixCache(BLOCK_BYTES + 8 * CHUNK)
     prefixes.keep(read(np.arange(CHUNK)))
     prefixes.keep(read(np.arange(1, 1 + 30 * CHUNK)))
     assert [kept.ids.tolist() for kept in prefixes._kept] == [list(range(CHUNK))]
 
 
 def test_an_id_that_was_never_read_is_not_kept():
-    prefixes = Prefixes(10**9, chunk=1)
-    prefixes.keep(Kept(np.arange(9), FakeCache(range(8)), None, 3))
+    prefixes = PrefixCache(10**9, chunk=1)
+    prefixes.keep(PrefixEntry(np.arange(9), FakeCache(range(8)), None, 3))
     assert [kept.ids.tolist() for kept in prefixes._kept] == [list(range(8))]
 
 
@@ -134,7 +134,7 @@ def test_a_replay_is_the_same_to_the_bit_warm_and_cold(name):
     first, _ = finished(warm, prompt, params)
     longer = [*prompt, *(id for id, _ in first)]  # continue
     branch = [*longer[:55], 20]
-    alike = model.positions_are_alike
+    alike = model.positions_are_identical
     for asked, expected in (
         (prompt, 40),
         (longer, 69 if alike else 32),  # all but the last id
@@ -149,7 +149,7 @@ def test_a_replay_is_the_same_to_the_bit_warm_and_cold(name):
 
 def test_where_positions_are_alike_what_was_written_is_not_read_again():
     model = Fake(mixed, context=200)
-    model.positions_are_alike = True
+    model.positions_are_identical = True
     engine = Engine(model)
     request = engine.submit(row(20), DRAW)
     ids = [step.id for step in request]
@@ -170,23 +170,23 @@ def test_what_a_cancelled_request_read_is_kept():
     request = engine.submit(row(100), DRAW)
     engine.step()
     request.cancel()
-    assert finished(engine, row(100))[1] == AT_ONCE * CHUNK
+    assert finished(engine, row(100))[1] == MAX_CHUNKS * CHUNK
 
 
 def test_nothing_is_kept_without_bytes_for_it():
     engine = Engine(Fake(mixed), prefix_bytes=0)
     assert [finished(engine, [1, 2, 3])[1] for _ in range(2)] == [0, 0]
-    assert engine.kept_bytes == 0
+    assert engine.prefix_cache_bytes == 0
 
 
 def test_kept_prompts_give_way_to_those_that_run():
     engine = Engine(Fake(mixed), cache_bytes=2 * BLOCK_BYTES)
     finished(engine, [1, 2, 3])
     assert not engine.step()
-    assert 0 < engine.kept_bytes <= 2 * BLOCK_BYTES
+    assert 0 < engine.prefix_cache_bytes <= 2 * BLOCK_BYTES
     requests = [engine.submit([n], DRAW) for n in (4, 5)]
     engine.step()
-    assert (engine.running, engine.kept_bytes) == (2, 0)
+    assert (engine.running, engine.prefix_cache_bytes) == (2, 0)
     for request in requests:
         request.cancel()
 
@@ -195,4 +195,4 @@ def test_a_closed_engine_holds_no_bytes():
     engine = Engine(Fake(mixed))
     finished(engine, [1, 2, 3])
     engine.close()
-    assert engine.kept_bytes == 0
+    assert engine.prefix_cache_bytes == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from neoxjp.engine import Engine
-from neoxjp.engine.scheduler import needed_bytes
+from neoxjp.engine.scheduler import cache_bytes_needed
 from neoxjp.errors import PromptTooLong, QueueFull
 from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import PER_TOKEN, Fake, mixed
@@ -16,9 +16,9 @@ def asking(new: int) -> SamplingParams:
 
 
 def test_bytes_are_counted_in_whole_blocks_of_prompt_and_new_tokens():
-    assert needed_bytes(1, 1, PER_TOKEN, 256, None) == BLOCK_BYTES
-    assert needed_bytes(200, 56, PER_TOKEN, 256, None) == BLOCK_BYTES
-    assert needed_bytes(200, 57, PER_TOKEN, 256, None) == 2 * BLOCK_BYTES
+    assert cache_bytes_needed(1, 1, PER_TOKEN, 256, None) == BLOCK_BYTES
+    assert cache_bytes_needed(200, 56, PER_TOKEN, 256, None) == BLOCK_BYTES
+    assert cache_bytes_needed(200, 57, PER_TOKEN, 256, None) == 2 * BLOCK_BYTES
 
 
 def test_who_does_not_fit_waits_and_nobody_overtakes():
@@ -55,5 +55,5 @@ def test_all_caches_together_stay_within_the_bytes():
     requests = [engine.submit([n % 9] * (40 + n), asking(5 + 30 * (n % 10))) for n in range(20)]
     while engine.step():
         live = sum(request.cache.nbytes for request in requests if request.cache is not None)
-        assert live + engine.kept_bytes <= 4 * BLOCK_BYTES + 8 * 600 + 4 * 12 * 30  # ids and logits beside them
+        assert live + engine.prefix_cache_bytes <= 4 * BLOCK_BYTES + 8 * 600 + 4 * 12 * 30  # ids and logits beside them
     assert all(request.finish == "length" for request in requests)

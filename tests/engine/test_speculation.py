@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neoxjp.engine import Engine
-from neoxjp.engine.speculation import MOST, Pace, draft
+from neoxjp.engine.speculation import MAX_DRAFT, DraftLength, draft_ids
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.fake_model import EOS, Fake, V, writing
 
 
 def guess(*ids: int, most: int = 4) -> list[int]:
-    return draft(np.array(ids, dtype=np.int64), most)
+    return draft_ids(np.array(ids, dtype=np.int64), most)
 
 
 def test_a_draft_is_what_followed_before():
@@ -32,7 +32,7 @@ def test_where_the_end_is_new_nothing_is_drafted():
     assert guess(1, 2, 1, 2, most=0) == []
 
 
-@given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, MOST))
+@given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, MAX_DRAFT))
 def test_a_draft_continues_an_earlier_run_of_the_last_ids(ids, most):
     found = guess(*ids, most=most)
     if found:
@@ -45,12 +45,12 @@ def test_a_draft_continues_an_earlier_run_of_the_last_ids(ids, most):
 
 
 def test_drafts_that_are_taken_grow_and_those_that_are_not_stop():
-    good, bad = Pace(), Pace()
+    good, bad = DraftLength(), DraftLength()
     first = good.length(1)
-    assert 1 <= first < MOST
+    assert 1 <= first < MAX_DRAFT
     for _ in range(10):
         good.note(good.length(1), 4)
-    assert good.length(1) == MOST
+    assert good.length(1) == MAX_DRAFT
     lengths = []
     for _ in range(60):
         lengths.append(bad.length(1))
@@ -62,7 +62,7 @@ def test_drafts_that_are_taken_grow_and_those_that_are_not_stop():
 
 
 def test_beside_others_a_draft_must_be_better_to_be_worth_its_rows():
-    assert Pace().length(1) > Pace().length(3) >= Pace().length(8)
+    assert DraftLength().length(1) > DraftLength().length(3) >= DraftLength().length(8)
 
 
 def looping(strength: float):

@@ -10,13 +10,13 @@ from neoxjp.engine import threads as openmp
 
 COUNT = """
 import os, torch
-from neoxjp.engine.threads import give_back_threads
+from neoxjp.engine.threads import release_threads
 torch.set_num_threads(3)
 def threads(): return len(os.listdir("/proc/self/task"))
 def work(): return torch.randn(500, 500, generator=torch.Generator().manual_seed(0)).matmul(torch.eye(500)).exp().sum().item()
 first = work()
 many = threads()
-given = give_back_threads()
+given = release_threads()
 print(given, many - threads(), work() == first, many == threads())
 """
 
@@ -30,7 +30,7 @@ def test_a_threads_workers_end_and_come_back():
 
 def test_elsewhere_nothing_is_done(monkeypatch):
     monkeypatch.setattr(openmp.sys, "platform", "darwin")
-    assert openmp.give_back_threads() is False
+    assert openmp.release_threads() is False
 
 
 @pytest.fixture
@@ -62,12 +62,12 @@ def test_a_containers_quota_bounds_the_threads(group, files, threads):
     for name, text in files.items():
         (group / name).parent.mkdir(exist_ok=True)
         (group / name).write_text(text)
-    openmp.heed_quota()
+    openmp.limit_threads_to_quota()
     assert torch.get_num_threads() == threads
 
 
 def test_who_says_how_many_threads_gets_them(group, monkeypatch):
     (group / "cpu.max").write_text("200000 100000\n")
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    openmp.heed_quota()
+    openmp.limit_threads_to_quota()
     assert torch.get_num_threads() == 4

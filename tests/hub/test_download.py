@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from neoxjp.errors import CheckpointError
-from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, resolve, resolve_model, revision_of
+from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, resolve_folder, resolve_model, revision_of
 from tests.support.hub_server import LocalHub
 
 CONVERSION = KNOWN_CONVERSIONS[ABEJA]
@@ -40,8 +40,8 @@ def index_of(*shards: str) -> bytes:
 
 def test_a_local_folder_is_taken_as_it_is(tmp_path):
     (tmp_path / "vocab.txt").write_text("a")
-    assert resolve(tmp_path, files=["vocab.txt"], optional=["other.json"]) == tmp_path
-    assert resolve(str(tmp_path), files=["vocab.txt"]) == tmp_path
+    assert resolve_folder(tmp_path, files=["vocab.txt"], optional=["other.json"]) == tmp_path
+    assert resolve_folder(str(tmp_path), files=["vocab.txt"]) == tmp_path
 
 
 @pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "x" * 5_000])
@@ -55,7 +55,7 @@ def test_a_name_that_cannot_be_opened_is_refused_in_one_short_line(name):
 def test_a_local_folder_that_lacks_files_is_refused_with_what_it_holds(tmp_path):
     (tmp_path / "notes.txt").write_text("a")
     with pytest.raises(CheckpointError, match=r"lacks 'emoji.json', 'vocab.txt'; it holds 'notes.txt'"):
-        resolve(tmp_path, files=["vocab.txt", "emoji.json"])
+        resolve_folder(tmp_path, files=["vocab.txt", "emoji.json"])
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/no/where", "a/b/c", "", "no such folder", Path("missing")])
@@ -64,28 +64,28 @@ def test_a_name_that_is_neither_folder_nor_hub_id_is_refused_without_asking_the_
     if name == "":
         name = tmp_path / "gone"
     with pytest.raises(CheckpointError, match="no folder"):
-        resolve(name, files=["config.json"])
+        resolve_folder(name, files=["config.json"])
     assert hub.requests == []
 
 
 def test_a_file_is_not_taken_for_a_folder(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"x")
     with pytest.raises(CheckpointError, match="is a file; name the folder"):
-        resolve(tmp_path / "model.safetensors", files=["config.json"])
+        resolve_folder(tmp_path / "model.safetensors", files=["config.json"])
 
 
 def test_only_the_asked_files_are_downloaded(hub):
     hub.add("some/model", SINGLE | {"vocab.txt": b"v", "vocab[1].txt": b"w"})
-    folder = resolve("some/model", files=["vocab.txt"], optional=["emoji.json"])
+    folder = resolve_folder("some/model", files=["vocab.txt"], optional=["emoji.json"])
     assert names(folder) == ["vocab.txt"]
     assert (folder / "vocab.txt").read_bytes() == b"v"
-    assert (resolve("some/model", files=["vocab[1].txt"]) / "vocab[1].txt").read_bytes() == b"w"
+    assert (resolve_folder("some/model", files=["vocab[1].txt"]) / "vocab[1].txt").read_bytes() == b"w"
 
 
 def test_a_repository_that_lacks_files_is_refused(hub):
     hub.add("some/model", CONFIG)
     with pytest.raises(CheckpointError, match=r"'some/model' at revision 'main' lacks 'vocab.txt'"):
-        resolve("some/model", files=["vocab.txt"])
+        resolve_folder("some/model", files=["vocab.txt"])
 
 
 def test_branches_tags_and_commits_are_revisions(hub):
@@ -94,22 +94,24 @@ def test_branches_tags_and_commits_are_revisions(hub):
     hub.add("some/model", {"config.json": b'{"n": 3}'}, revision="v3")
     hub.add("some/model", {"config.json": b'{"n": 4}'}, revision="refs/pr/3")
     found = {
-        revision: json.loads((resolve("some/model", files=["config.json"], revision=revision) / "config.json").read_text())["n"]
+        revision: json.loads(
+            (resolve_folder("some/model", files=["config.json"], revision=revision) / "config.json").read_text()
+        )["n"]
         for revision in (old, None, "v3", "refs/pr/3")
     }
     assert found == {old: 1, None: 2, "v3": 3, "refs/pr/3": 4}
-    assert revision_of(resolve("some/model", files=["config.json"], revision=old)) == old
+    assert revision_of(resolve_folder("some/model", files=["config.json"], revision=old)) == old
 
 
 def test_unknown_repositories_and_revisions_and_closed_doors_are_said_plainly(hub):
     hub.add("some/model", CONFIG)
     with pytest.raises(CheckpointError, match=r"no folder 'some/other' here and no model of that name on the Hub"):
-        resolve("some/other", files=["config.json"])
+        resolve_folder("some/other", files=["config.json"])
     with pytest.raises(CheckpointError, match=r"'some/model' has no revision 'v9'"):
-        resolve("some/model", files=["config.json"], revision="v9")
+        resolve_folder("some/model", files=["config.json"], revision="v9")
     hub.repositories["model", "some/model"].gated = True
     with pytest.raises(CheckpointError, match=r"conditions to be accepted"):
-        resolve("some/model", files=["config.json"])
+        resolve_folder("some/model", files=["config.json"])
 
 
 def test_the_cache_serves_while_the_hub_is_out_of_reach(hub):
@@ -118,11 +120,13 @@ def test_the_cache_serves_while_the_hub_is_out_of_reach(hub):
     hub.close()
     assert resolve_model("some/model") == folder
     assert resolve_model("some/model", local_files_only=True) == folder
-    assert resolve("some/model", files=["config.json"], optional=["README.md"]) == folder  # there was one, but nobody fetched it
+    assert (
+        resolve_folder("some/model", files=["config.json"], optional=["README.md"]) == folder
+    )  # there was one, but nobody fetched it
     with pytest.raises(CheckpointError, match=r"'README.md' of 'some/model' is not in the cache"):
-        resolve("some/model", files=["README.md"])
+        resolve_folder("some/model", files=["README.md"])
     with pytest.raises(CheckpointError, match=r"'some/other' is not in the cache.*cannot be asked"):
-        resolve("some/other", files=["config.json"])
+        resolve_folder("some/other", files=["config.json"])
 
 
 def test_offline_nothing_is_asked(hub, monkeypatch):
@@ -218,9 +222,9 @@ def test_a_download_that_breaks_off_leaves_nothing_that_looks_whole(hub, monkeyp
     hub.add("some/model", SINGLE)
     hub.cut_after = 700
     with pytest.raises(CheckpointError, match=r"downloading 'some/model'.* failed"):
-        resolve("some/model", files=["model.safetensors"])
+        resolve_folder("some/model", files=["model.safetensors"])
     hub.cut_after = None
-    assert (resolve("some/model", files=["model.safetensors"]) / "model.safetensors").read_bytes() == b"s" * 5000
+    assert (resolve_folder("some/model", files=["model.safetensors"]) / "model.safetensors").read_bytes() == b"s" * 5000
 
 
 def test_a_disk_that_fills_up_during_a_download_is_said(hub, monkeypatch):

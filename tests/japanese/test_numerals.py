@@ -22,13 +22,13 @@ from neoxjp.japanese.readings import spell
     ],
 )
 def test_kanji_are_numbers_with_units_or_digit_by_digit(number: str, expected: int | None) -> None:
-    assert numerals.value(number) == expected
+    assert numerals.parse_number(number) == expected
 
 
 @pytest.mark.parametrize("number", ["", "猫", "1", "〇" * 33, "兆億", "万万"])
 def test_what_is_no_number_has_no_value_and_no_reading(number: str) -> None:
-    assert numerals.value(number) is None
-    assert numerals.said(number) is None
+    assert numerals.parse_number(number) is None
+    assert numerals.read_number(number) is None
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_is_no_number_has_no_value_and_no_reading(number: str) -> None:
     ],
 )
 def test_numbers_are_said_with_their_sound_changes(number: str, expected: str) -> None:
-    assert numerals.said(number) == expected
+    assert numerals.read_number(number) == expected
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_figures_stay_and_their_counter_has_its_sound(text: str, expected: str) 
 
 @given(st.text("〇零一二三四五六七八九十百千万億兆", max_size=40))
 def test_any_row_of_digits_is_a_number_or_none(number: str) -> None:
-    found = numerals.value(number)
-    assert (numerals.said(number) is None) or found is not None
+    found = numerals.parse_number(number)
+    assert (numerals.read_number(number) is None) or found is not None
 
 
 @given(st.integers(0, 10**16), st.sampled_from(sorted(numerals.COUNTERS)))
@@ -97,4 +97,4 @@ def test_every_number_is_said_with_every_counter(number: int, counter: str) -> N
     spoken = numerals.with_counter(number, counter)
     assert (spoken is None) == (number >= 10**16)
     assert spoken is None or spoken[0]
-    assert numerals.plain(counter) in numerals.readings_of(counter)
+    assert numerals.counter_reading(counter) in numerals.readings_of(counter)

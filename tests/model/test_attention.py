@@ -13,8 +13,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from neoxjp.errors import ParameterError
 from neoxjp.model import KVCache, attention, backend_in_use, rope
-from neoxjp.model.attention import BLOCK, Backend, attend, padding_mask
-from neoxjp.model.rotary import rope_table, rotate, turn
+from neoxjp.model.attention import CACHE_BLOCK, Backend, attend, padding_mask
+from neoxjp.model.rotary import rope_table, rotate, rotate_qkv
 from tests.support.tiny_model import ours, pair
 
 
@@ -59,7 +59,7 @@ def test_the_table_turns_queries_and_keys_as_rotate_does_and_leaves_values(size,
     qkv = torch.randn(7, 3, 3, size, generator=torch.Generator().manual_seed(0))  # (N, H, 3, D)
     places = torch.tensor([0, 1, 5, 5, 63, 2, 30])
     table = rope_table(64, ndims, 10000.0, size, torch.device("cpu"))
-    found = turn(qkv, type(table)(table.cos[places], table.sin[places]), ndims)
+    found = rotate_qkv(qkv, type(table)(table.cos[places], table.sin[places]), ndims)
     wanted = rotate(qkv[None, :, :, :2], rope(places[None], ndims, 10000.0))[0]
     torch.testing.assert_close(found[:, :, :2], wanted, rtol=0, atol=1e-6)
     assert torch.equal(found[:, :, 2], qkv[:, :, 2])
@@ -83,10 +83,10 @@ def test_a_cache_grows_in_blocks():
     cache = KVCache(1)
     assert cache.nbytes == 0
     cache.update(0, torch.zeros(3, 5, 8), torch.zeros(3, 5, 8))
-    assert cache.nbytes == 2 * 3 * BLOCK * 8 * 4
+    assert cache.nbytes == 2 * 3 * CACHE_BLOCK * 8 * 4
     cache.advance(5)
-    cache.update(0, torch.zeros(3, BLOCK, 8), torch.zeros(3, BLOCK, 8))
-    assert cache.nbytes == 2 * 3 * 2 * BLOCK * 8 * 4
+    cache.update(0, torch.zeros(3, CACHE_BLOCK, 8), torch.zeros(3, CACHE_BLOCK, 8))
+    assert cache.nbytes == 2 * 3 * 2 * CACHE_BLOCK * 8 * 4
 
 
 def test_a_cache_on_the_cpu_is_float32():

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
 from neoxjp.model import attention
-from neoxjp.model.layers import SMALL, gelu_of_rows
+from neoxjp.model.layers import SMALL, row_stable_gelu
 from neoxjp.quantization import pack as packing
 from tests.support.model_folders import load
 from tests.support.tiny_model import ours, pair
@@ -44,12 +44,12 @@ def check(model, lengths, atol=1e-5):
     news = [ids_of(new, 100 + seed) for seed, (_, new) in enumerate(lengths)]
     caches = [read(model, past) for past in pasts]
     counts = [len(new) for new in news]
-    found = model.forward_packed(torch.cat(news), counts, caches, torch.arange(sum(counts)))
+    found = model.forward_unpadded(torch.cat(news), counts, caches, torch.arange(sum(counts)))
     wanted = torch.cat([plain(model, past, new) for past, new in zip(pasts, news, strict=True)])
     torch.testing.assert_close(found, wanted, rtol=0, atol=atol)
     assert [cache.length for cache in caches] == [past + new for past, new in lengths]
     for past, new, cache in zip(pasts, news, caches, strict=True):
-        following = model.forward_packed(torch.tensor([7]), [1], [cache])
+        following = model.forward_unpadded(torch.tensor([7]), [1], [cache])
         wanted = plain(model, torch.cat((past, new)), torch.tensor([7]))
         torch.testing.assert_close(following, wanted, rtol=0, atol=atol)
 
@@ -68,29 +68,29 @@ def test_any_network_and_attention(changes, attn_implementation):
 
 
 def test_a_cache_grows_over_its_blocks_in_the_middle_of_a_chunk():
-    check(MODEL, [(attention.BLOCK - 3, 20), (attention.BLOCK - 1, 1), (attention.BLOCK, 4)])
+    check(MODEL, [(attention.CACHE_BLOCK - 3, 20), (attention.CACHE_BLOCK - 1, 1), (attention.CACHE_BLOCK, 4)])
 
 
 def test_without_logits_at_each_sequence_gives_its_last_position():
     counts, ids = [3, 1, 12], ids_of(16)
-    every = MODEL.forward_packed(ids, counts, [MODEL.new_cache() for _ in counts], torch.arange(16))
-    last = MODEL.forward_packed(ids, counts, [MODEL.new_cache() for _ in counts])
-    some = MODEL.forward_packed(ids, counts, [MODEL.new_cache() for _ in counts], torch.tensor([5, 0, 5]))
+    every = MODEL.forward_unpadded(ids, counts, [MODEL.new_cache() for _ in counts], torch.arange(16))
+    last = MODEL.forward_unpadded(ids, counts, [MODEL.new_cache() for _ in counts])
+    some = MODEL.forward_unpadded(ids, counts, [MODEL.new_cache() for _ in counts], torch.tensor([5, 0, 5]))
     torch.testing.assert_close(last, every[[2, 3, 15]], rtol=0, atol=1e-6)
     torch.testing.assert_close(some, every[[5, 0, 5]], rtol=0, atol=1e-6)
     assert last.dtype == torch.float32
     assert last.shape == (3, 61)
 
 
-@pytest.mark.parametrize("count", [1, 2, attention.SINGLY, attention.SINGLY + 1])
+@pytest.mark.parametrize("count", [1, 2, attention.MAX_SINGLE_QUERIES, attention.MAX_SINGLE_QUERIES + 1])
 def test_up_to_eight_new_positions_attend_one_by_one(count, monkeypatch):
     queries = []
     attend = F.scaled_dot_product_attention
     monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, *a, **kw: queries.append(q.shape[2]) or attend(q, *a, **kw))
-    MODEL.forward_packed(ids_of(count), [count], [read(MODEL, ids_of(5))])
+    MODEL.forward_unpadded(ids_of(count), [count], [read(MODEL, ids_of(5))])
     layers = MODEL.config.num_hidden_layers
-    calls = queries[-layers * (count if count <= attention.SINGLY else 1) :]
-    assert set(calls) == ({1} if count <= attention.SINGLY else {count})
+    calls = queries[-layers * (count if count <= attention.MAX_SINGLE_QUERIES else 1) :]
+    assert set(calls) == ({1} if count <= attention.MAX_SINGLE_QUERIES else {count})
 
 
 @pytest.mark.parametrize("past", [0, 3, 16])
@@ -102,12 +102,12 @@ def test_chunks_attend_as_in_forwards_of_their_own(past, monkeypatch):
     )
     ids, at_once, alone = ids_of(45), read(MODEL, ids_of(past, 1)), read(MODEL, ids_of(past, 1))
     seen.clear()
-    found = MODEL.forward_packed(ids, [45], [at_once], torch.arange(45), 16)
+    found = MODEL.forward_unpadded(ids, [45], [at_once], torch.arange(45), 16)
     layers, together = MODEL.config.num_hidden_layers, seen.copy()
     seen.clear()
     ends = [*range(16 - past % 16, 45, 16), 45]
     wanted = [
-        MODEL.forward_packed(ids[start:end], [end - start], [alone], torch.arange(end - start))
+        MODEL.forward_unpadded(ids[start:end], [end - start], [alone], torch.arange(end - start))
         for start, end in zip([0, *ends], ends, strict=False)
     ]
     torch.testing.assert_close(found, torch.cat(wanted), rtol=0, atol=1e-5)
@@ -125,7 +125,7 @@ def test_a_model_that_is_spread_or_offloaded_computes_the_same(tmp_path):
 def test_a_cropped_cache_goes_on_from_where_it_was_cut():
     cache = read(MODEL, ids_of(20))
     cache.crop(12)
-    found = MODEL.forward_packed(torch.tensor([1, 2]), [2], [cache])
+    found = MODEL.forward_unpadded(torch.tensor([1, 2]), [2], [cache])
     torch.testing.assert_close(found, plain(MODEL, ids_of(20)[:12], torch.tensor([1, 2]))[-1:], rtol=0, atol=1e-5)
 
 
@@ -144,13 +144,13 @@ def test_a_cropped_cache_goes_on_from_where_it_was_cut():
 def test_what_does_not_fit_together_is_refused(ids, counts, caches, said):
     made = [MODEL.new_cache() for _ in range(caches)]
     with pytest.raises(ParameterError, match=said):
-        MODEL.forward_packed(torch.tensor(ids, dtype=torch.int64), counts, made)
+        MODEL.forward_unpadded(torch.tensor(ids, dtype=torch.int64), counts, made)
     assert all(cache.length == 0 for cache in made)
 
 
 def test_one_cache_for_two_sequences_is_refused():
     with pytest.raises(ParameterError, match="different KVCaches"):
-        MODEL.forward_packed(torch.tensor([1, 2]), [1, 1], [MODEL.new_cache()] * 2)
+        MODEL.forward_unpadded(torch.tensor([1, 2]), [1, 1], [MODEL.new_cache()] * 2)
 
 
 # ---- the layers without their modules
@@ -175,21 +175,21 @@ def test_weights_that_were_put_in_the_place_of_others_count():
         lambda: packing.pack_model(model, None, "int8"),
     ]
     for number, swap in enumerate(swaps):
-        before = model.forward_packed(ids, [7], [model.new_cache()])
+        before = model.forward_unpadded(ids, [7], [model.new_cache()])
         swap()
-        found, wanted = model.forward_packed(ids, [7], [model.new_cache()]), plain(model, ids[:0], ids)[-1:]
+        found, wanted = model.forward_unpadded(ids, [7], [model.new_cache()]), plain(model, ids[:0], ids)[-1:]
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5 if number < 10 else 0.02)
         assert number == 9 or not torch.equal(found, before)
 
 
 def test_a_copy_of_a_model_computes_with_its_own_weights():
     model, ids = ours(), ids_of(7)
-    before = model.forward_packed(ids, [7], [model.new_cache()])
+    before = model.forward_unpadded(ids, [7], [model.new_cache()])
     copied = copy.deepcopy(model)
     with torch.no_grad():
         copied.gpt_neox_japanese.layers[0].attention.dense.weight.mul_(2)
-    assert torch.equal(model.forward_packed(ids, [7], [model.new_cache()]), before)
-    assert not torch.equal(copied.forward_packed(ids, [7], [copied.new_cache()]), before)
+    assert torch.equal(model.forward_unpadded(ids, [7], [model.new_cache()]), before)
+    assert not torch.equal(copied.forward_unpadded(ids, [7], [copied.new_cache()]), before)
 
 
 @pytest.mark.parametrize("size", [64, 192, 1536, SMALL, SMALL + 64, 100])
@@ -197,8 +197,8 @@ def test_a_copy_of_a_model_computes_with_its_own_weights():
 @given(rows=st.integers(1, 70), start=st.integers(0, 69))
 def test_a_row_of_gelu_is_the_same_bit_for_bit_whatever_stands_beside_it(size, rows, start):
     x = torch.randn(70, size, generator=torch.Generator().manual_seed(size)) * 3
-    whole, start = gelu_of_rows(x), min(start, 70 - rows)
-    found = gelu_of_rows(x[start : start + rows])
+    whole, start = row_stable_gelu(x), min(start, 70 - rows)
+    found = row_stable_gelu(x[start : start + rows])
     assert torch.equal(found, whole[start : start + rows])
     assert found.is_contiguous()
     torch.testing.assert_close(whole, F.gelu(x), rtol=1e-5, atol=2e-6)
@@ -219,4 +219,4 @@ def test_a_row_of_gelu_is_the_same_bit_for_bit_whatever_stands_beside_it(size, r
 def test_positions_that_are_not_there_are_refused(format, places, said):
     model = ours() if format is None else packing.pack_model(ours(), torch.float16)
     with pytest.raises(ParameterError, match=said):
-        model.forward_packed(torch.tensor([1, 2, 3]), [3], [model.new_cache()], torch.tensor(places))
+        model.forward_unpadded(torch.tensor([1, 2, 3]), [3], [model.new_cache()], torch.tensor(places))

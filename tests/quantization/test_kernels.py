@@ -124,7 +124,7 @@ def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
     def run():
         build._library.cache_clear()
         packed._plans.clear()
-        logits = [model.forward_packed(torch.arange(n) % 59, [n], [model.new_cache()], torch.arange(n)) for n in (1, 2, 35)]
+        logits = [model.forward_unpadded(torch.arange(n) % 59, [n], [model.new_cache()], torch.arange(n)) for n in (1, 2, 35)]
         return [layer(x) for layer, x in zip(layers * 5, rows, strict=True)] + logits
 
     wanted = run()
@@ -268,10 +268,10 @@ def test_a_network_computes_what_torch_computes(built, by_torch, quantization, c
         caches = [model.new_cache() for _ in lengths]
         for cache, past in zip(caches, pasts, strict=True):
             if len(past):
-                model.forward_packed(past, [len(past)], [cache])
+                model.forward_unpadded(past, [len(past)], [cache])
         counts = [len(new) for new in news]
-        found = [model.forward_packed(torch.cat(news), counts, caches, torch.arange(sum(counts)), chunk)]
-        found.append(model.forward_packed(torch.tensor([7] * len(caches)), [1] * len(caches), caches))
+        found = [model.forward_unpadded(torch.cat(news), counts, caches, torch.arange(sum(counts)), chunk)]
+        found.append(model.forward_unpadded(torch.tensor([7] * len(caches)), [1] * len(caches), caches))
         return torch.cat(found)
 
     assert packed._plan(model).network is not None
@@ -309,14 +309,14 @@ def test_a_position_is_the_same_in_any_piece_and_with_any_threads(built, heads, 
     ids, before = torch.arange(50) % 40, torch.get_num_threads()
     wanted, cache = [], model.new_cache()
     for id in ids:
-        wanted.append(model.forward_packed(id[None], [1], [cache]))
+        wanted.append(model.forward_unpadded(id[None], [1], [cache]))
     try:
         for threads, pieces in [(1, [50]), (2, [50]), (3, [1, 2, 3, 5, 7, 32]), (2, [49, 1])]:
             torch.set_num_threads(threads)
             cache, other = model.new_cache(), model.new_cache()
             found = []
             for piece in ids.split(pieces):
-                both = model.forward_packed(
+                both = model.forward_unpadded(
                     torch.cat([piece[:1], piece]), [1, len(piece)], [other, cache], torch.arange(1, 1 + len(piece))
                 )
                 found.append(both)
@@ -328,7 +328,7 @@ def test_a_position_is_the_same_in_any_piece_and_with_any_threads(built, heads, 
 def test_what_is_not_a_number_stays_visible(built):
     model = packing.pack_model(ours(hidden_size=64), torch.float16)
     model.gpt_neox_japanese.layers[0].input_layernorm.weight.data[3] = float("nan")
-    assert model.forward_packed(torch.tensor([1, 2]), [1, 1], [model.new_cache(), model.new_cache()]).isnan().all()
+    assert model.forward_unpadded(torch.tensor([1, 2]), [1, 1], [model.new_cache(), model.new_cache()]).isnan().all()
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 3e38])
@@ -356,32 +356,32 @@ def test_a_norm_or_bias_of_another_length_is_named(built, path, shape):
     module = model.gpt_neox_japanese.get_submodule(".".join(names))
     setattr(module, last, torch.nn.Parameter(torch.ones(shape), requires_grad=False))
     with pytest.raises(ParameterError, match=rf"{path} is \({shape[0]},\), expected \(64,\)"):
-        model.forward_packed(torch.tensor([1, 2]), [2], [model.new_cache()])
+        model.forward_unpadded(torch.tensor([1, 2]), [2], [model.new_cache()])
 
 
 @pytest.mark.parametrize("other", [{"hidden_size": 96}, {"num_attention_heads": 2}, {"num_hidden_layers": 1}])
 def test_a_cache_of_another_model_is_refused(built, other):
     model, strange = (packing.pack_model(ours(**{"hidden_size": 64} | changes), torch.float16) for changes in ({}, other))
     cache = strange.new_cache()
-    strange.forward_packed(torch.tensor([1, 2]), [2], [cache])
+    strange.forward_unpadded(torch.tensor([1, 2]), [2], [cache])
     with pytest.raises(ParameterError, match="take a new one"):
-        model.forward_packed(torch.tensor([1]), [1], [cache])
+        model.forward_unpadded(torch.tensor([1]), [1], [cache])
 
 
 def test_two_threads_compute_with_tables_of_their_own(built):
     model = packing.pack_model(ours(hidden_size=64, max_position_embeddings=64), torch.float16)
     ids = torch.arange(600) % 50  # beyond the context: a longer table
-    wanted = model.forward_packed(ids, [600], [model.new_cache()])
+    wanted = model.forward_unpadded(ids, [600], [model.new_cache()])
     over = threading.Event()
 
     def short():
         while not over.is_set():
-            model.forward_packed(ids[:1], [1], [model.new_cache()])
+            model.forward_unpadded(ids[:1], [1], [model.new_cache()])
 
     beside = threading.Thread(target=short)
     beside.start()
     try:
-        found = [model.forward_packed(ids, [600], [model.new_cache()]) for _ in range(10)]
+        found = [model.forward_unpadded(ids, [600], [model.new_cache()]) for _ in range(10)]
     finally:
         over.set()
         beside.join()
@@ -390,47 +390,47 @@ def test_two_threads_compute_with_tables_of_their_own(built):
 
 def test_a_model_can_be_copied_and_pickled(built):
     model, ids = packing.pack_model(ours(hidden_size=64), torch.float16, "int8"), torch.tensor([1, 2])
-    wanted = model.forward_packed(ids, [2], [model.new_cache()])
+    wanted = model.forward_unpadded(ids, [2], [model.new_cache()])
     for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert torch.equal(copied.forward_packed(ids, [2], [copied.new_cache()]), wanted)
+        assert torch.equal(copied.forward_unpadded(ids, [2], [copied.new_cache()]), wanted)
 
 
 def test_torchs_default_dtype_changes_nothing(built):
     model, ids = packing.pack_model(ours(hidden_size=64, rotary_emb_base=9999.0), torch.float16), torch.tensor([1, 2])
     torch.set_default_dtype(torch.float64)
     try:
-        found = model.forward_packed(ids, [2], [model.new_cache()])
+        found = model.forward_unpadded(ids, [2], [model.new_cache()])
     finally:
         torch.set_default_dtype(torch.float32)
     rope_table.cache_clear()
-    assert torch.equal(found, model.forward_packed(ids, [2], [model.new_cache()]))
+    assert torch.equal(found, model.forward_unpadded(ids, [2], [model.new_cache()]))
 
 
 def test_weights_that_are_put_elsewhere_count(built):
     model = packing.pack_model(ours(hidden_size=64), torch.float16)
     ids, norm = torch.tensor([1]), model.gpt_neox_japanese.final_layer_norm
-    before = model.forward_packed(ids, [1], [model.new_cache()])
+    before = model.forward_unpadded(ids, [1], [model.new_cache()])
     norm.weight = torch.nn.Parameter(norm.weight * 2, requires_grad=False)
     norm.bias.data = norm.bias.data * 2
-    torch.testing.assert_close(model.forward_packed(ids, [1], [model.new_cache()]), 2 * before)
+    torch.testing.assert_close(model.forward_unpadded(ids, [1], [model.new_cache()]), 2 * before)
     layer = model.gpt_neox_japanese.layers[0]
     assert layer.attention.dense_bias is None
-    without = model.forward_packed(ids, [1], [model.new_cache()])
+    without = model.forward_unpadded(ids, [1], [model.new_cache()])
     layer.attention.dense_bias = torch.nn.Parameter(torch.ones(64), requires_grad=False)
-    assert not torch.allclose(model.forward_packed(ids, [1], [model.new_cache()]), without)
+    assert not torch.allclose(model.forward_unpadded(ids, [1], [model.new_cache()]), without)
     model.gpt_neox_japanese.layers[1].mlp.dense_4h_to_h = torch.nn.Linear(model.config.intermediate_size, 64, bias=False)
     assert packed._plan(model).network is None
 
 
 def test_norms_with_gaps_between_their_numbers_go_by_torch(built):
     model = packing.pack_model(ours(hidden_size=64), torch.float16)
-    assert model.positions_are_alike
+    assert model.positions_are_identical
     model.gpt_neox_japanese.final_layer_norm.weight = torch.nn.Parameter(torch.ones(128)[::2], requires_grad=False)
-    assert not model.positions_are_alike
+    assert not model.positions_are_identical
 
 
 @pytest.mark.parametrize("changes", [{"hidden_act": "relu"}, {"attn_implementation": "eager"}])
 def test_what_it_is_not_written_for_goes_by_torch(built, changes, monkeypatch):
     model = packing.pack_model(ours(hidden_size=64, **changes), torch.float16)
     monkeypatch.setattr(native.NativeNetwork, "forward", lambda *_: pytest.fail("not its work"))
-    assert model.forward_packed(torch.tensor([1, 2]), [2], [model.new_cache()]).isfinite().all()
+    assert model.forward_unpadded(torch.tensor([1, 2]), [2], [model.new_cache()]).isfinite().all()

@@ -48,7 +48,7 @@ def test_a_loaded_model_computes_as_a_converted_one(tmp_path, quantization, tied
     assert found.load_report.tied is tied
     assert said[0][0] == 0
     assert said[-1][0] == said[-1][1] == max(done for done, _ in said)
-    assert packing.describe(found).startswith("float16 weights" if quantization is None else "int8 weights")
+    assert packing.describe_linears(found).startswith("float16 weights" if quantization is None else "int8 weights")
 
 
 @pytest.mark.parametrize("quantization", FORMATS)
@@ -63,25 +63,25 @@ def test_a_sequence_is_the_same_bit_for_bit_alone_or_beside_others(quantization,
         made = [model.new_cache() for _ in lengths]
         for past, cache in zip(pasts, made, strict=True):
             if len(past):
-                model.forward_packed(past, [len(past)], [cache])
+                model.forward_unpadded(past, [len(past)], [cache])
         return made
 
     counts = [len(new) for new in news]
-    together = model.forward_packed(torch.cat(news), counts, caches(), torch.arange(sum(counts))).split(counts)
+    together = model.forward_unpadded(torch.cat(news), counts, caches(), torch.arange(sum(counts))).split(counts)
     for new, cache, found in zip(news, caches(), together, strict=True):
-        assert torch.equal(model.forward_packed(new, [len(new)], [cache], torch.arange(len(new))), found)
+        assert torch.equal(model.forward_unpadded(new, [len(new)], [cache], torch.arange(len(new))), found)
 
 
 @pytest.mark.parametrize("quantization", FORMATS)
 def test_short_drafts_are_computed_as_single_steps_are(quantization):
     model, ids = MODELS[quantization], torch.arange(30) % 59
     one, step = model.new_cache(), model.new_cache()
-    model.forward_packed(ids[:20], [20], [one])
-    model.forward_packed(ids[:20], [20], [step])
-    count = attention.SINGLY
-    drafted = model.forward_packed(ids[20 : 20 + count], [count], [one], torch.arange(count))
+    model.forward_unpadded(ids[:20], [20], [one])
+    model.forward_unpadded(ids[:20], [20], [step])
+    count = attention.MAX_SINGLE_QUERIES
+    drafted = model.forward_unpadded(ids[20 : 20 + count], [count], [one], torch.arange(count))
     for place in range(count):
-        assert torch.equal(model.forward_packed(ids[20 + place : 21 + place], [1], [step])[0], drafted[place])
+        assert torch.equal(model.forward_unpadded(ids[20 + place : 21 + place], [1], [step])[0], drafted[place])
 
 
 @pytest.mark.parametrize("quantization", FORMATS)
@@ -92,14 +92,14 @@ def test_chunks_in_one_forward_are_computed_as_in_forwards_of_their_own(quantiza
     one, other = model.new_cache(), model.new_cache()
     for cache in (one, other):
         if past:
-            model.forward_packed(ids[:past], [past], [cache])
+            model.forward_unpadded(ids[:past], [past], [cache])
     beside = [torch.arange(5), model.new_cache(), torch.arange(3), model.new_cache()]
-    found = model.forward_packed(
+    found = model.forward_unpadded(
         torch.cat([beside[0], ids[past:], beside[2]]), [5, new, 3], [beside[1], one, beside[3]], torch.arange(5, 5 + new), chunk
     )
     ends = [*range(chunk - past % chunk, new, chunk), new]
     pieces = zip([0, *ends], ends, strict=False)
-    alone = [model.forward_packed(ids[past:][a:b], [b - a], [other], torch.arange(b - a)) for a, b in pieces]
+    alone = [model.forward_unpadded(ids[past:][a:b], [b - a], [other], torch.arange(b - a)) for a, b in pieces]
     assert torch.equal(found, torch.cat(alone))
 
 
@@ -187,7 +187,7 @@ def test_loading_takes_the_packed_size_and_one_tensor(tmp_path, dtype, quantizat
     big = {"hidden_size": 512, "num_hidden_layers": 8, "vocab_size": 4000}
     model = ours(**big).to(torch.bfloat16)
     model.save_pretrained(tmp_path / "big")
-    linears = sum(model.get_submodule(name).weight.numel() for name in packing.linears(model))
+    linears = sum(model.get_submodule(name).weight.numel() for name in packing.linear_names(model))
     largest = 4000 * 512 * 4
     done = subprocess.run(
         [sys.executable, "-c", PEAK, str(tmp_path / "small"), dtype, str(quantization), str(tmp_path / "big")],
@@ -209,5 +209,5 @@ def test_without_packed_float16_stays_plain(monkeypatch):
     model = pack_model(ours(), torch.float16)
     assert not packing.is_packed(model)
     assert {weight.dtype for weight in model.parameters()} == {torch.float16}
-    assert packing.describe(model) == "float16 (torch)"
-    assert linear.available()["float16"] == "plain torch linears (no packed weights: no engine)"
+    assert packing.describe_linears(model) == "float16 (torch)"
+    assert linear.available_kernels()["float16"] == "plain torch linears (no packed weights: no engine)"

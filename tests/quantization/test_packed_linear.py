@@ -125,9 +125,9 @@ def test_sums_that_overflow_are_found_and_avoided_by_smaller_weights(monkeypatch
     monkeypatch.setattr(linear, "_wrong_sums", lambda name, limit, _: absent.get(name, "overflow" if limit > 64 else None))
     kernel = linear.int8_kernel.__wrapped__("cpu")
     assert kernel == Kernel("fbgemm", 64, "native: no compiler")
-    assert "7 bits" in linear.said("int8", kernel)
+    assert "7 bits" in linear.describe_kernel("int8", kernel)
 
 
 @pytest.mark.parametrize("packing", PACKINGS, ids=NAMES)
 def test_what_runs_is_said(packing):
-    assert linear.said(packing.format, packing.kernel).startswith(packing.format)
+    assert linear.describe_kernel(packing.format, packing.kernel).startswith(packing.format)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import GenerationConfig
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.sampling import SamplingParams, candidates, filters, ledger, remaining, sample
+from neoxjp.sampling import SamplingParams, apply_filters, candidates, filters, sample, trace_sampling
 from neoxjp.sampling.sampler import HEAD
 
 FOUR = torch.tensor([0.5, 0.25, 0.125, 0.125]).log()
@@ -143,7 +143,7 @@ def test_half_precision_logits_give_the_same_as_their_float32():
 
 def test_top_k_comes_before_any_sort(monkeypatch):
     sizes = []
-    in_order = filters.in_order
+    in_order = filters.sort_candidates
     monkeypatch.setattr(filters, "in_order", lambda ids, values: sizes.append(len(values)) or in_order(ids, values))
     left(torch.randn(5000), top_k=40, top_p=0.9, typical_p=0.9, min_p=0.01)
     assert sizes
@@ -153,7 +153,7 @@ def test_top_k_comes_before_any_sort(monkeypatch):
 @given(st.lists(st.floats(width=32, allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0, -math.inf]), max_size=50))
 def test_the_order_is_that_of_a_stable_sort(values):
     expected = torch.tensor(values, dtype=torch.float32).sort(descending=True, stable=True)
-    ids, found = filters.in_order(np.arange(len(values)), np.array(values, dtype=np.float32))
+    ids, found = filters.sort_candidates(np.arange(len(values)), np.array(values, dtype=np.float32))
     assert ids.tolist() == expected.indices.tolist()
     assert found.tolist() == expected.values.tolist()
 
@@ -207,7 +207,7 @@ def test_the_chance_of_an_id_is_its_probability_among_the_candidates(seed, param
     logits[7] = -math.inf
     params = SamplingParams(do_sample=do_sample, **({"top_k": 0} | params))
     expected = dict(zip(*(t.tolist() for t in candidates(logits, params, [])), strict=True))
-    for id, chance in enumerate(remaining(logits, params, []).chances(range(50))):
+    for id, chance in enumerate(apply_filters(logits, params, []).chances(range(50))):
         assert chance == pytest.approx(expected[id]) if id in expected else chance is None
 
 
@@ -258,7 +258,7 @@ def their_model():
 def test_the_ledger_tells_what_the_draw_does(params, seed, history):
     logits = torch.randn(40, generator=torch.Generator().manual_seed(seed)) * 3
     params = SamplingParams(do_sample=True, **params)
-    book = ledger(logits, params, history, show=40)
+    book = trace_sampling(logits, params, history, show=40)
     assert book.stages[0] == "model"
     assert book.kept[0] == len(book.rows) == 40
     assert [row.logit for row in book.rows] == sorted(logits.tolist(), reverse=True)
@@ -281,7 +281,7 @@ def test_the_ledger_tells_what_the_draw_does(params, seed, history):
 
 def test_the_ledger_names_the_filter_that_removed_each_token():
     logits = torch.tensor([0.4, 0.3, 0.15, 0.1, 0.05]).log()
-    book = ledger(logits, SamplingParams(do_sample=True, top_k=4, top_p=0.8), [4], show=5, banned=[0])
+    book = trace_sampling(logits, SamplingParams(do_sample=True, top_k=4, top_p=0.8), [4], show=5, banned=[0])
     assert book.stages == ("model", "min_new_tokens", "top_k", "top_p")
     assert book.kept == (5, 4, 4, 3)  # of the four that are left top-k takes all
     assert [row.removed_by for row in book.rows] == ["min_new_tokens", None, None, None, "top_p"]
@@ -293,7 +293,7 @@ def test_the_ledger_names_the_filter_that_removed_each_token():
 
 
 def test_the_ledger_of_greedy_shows_one_winner():
-    book = ledger(FOUR, SamplingParams(), [], show=1, include=[3, 0])
+    book = trace_sampling(FOUR, SamplingParams(), [], show=1, include=[3, 0])
     assert book.stages == ("model", "greedy")
     assert [(row.id, row.removed_by, row.interval) for row in book.rows] == [(0, None, (0.0, 1.0)), (3, "greedy", None)]
     assert book.entropy_after == 0.0

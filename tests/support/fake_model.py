@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import torch
 
-from neoxjp.model.attention import BLOCK
+from neoxjp.model.attention import CACHE_BLOCK
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -23,7 +23,7 @@ class FakeCache:
 
     @property
     def nbytes(self) -> int:
-        return PER_TOKEN * BLOCK * -(-self.length // BLOCK)
+        return PER_TOKEN * CACHE_BLOCK * -(-self.length // CACHE_BLOCK)
 
     def extend(self, ids: list[int]) -> None:
         self.ids[self.length :] = ids
@@ -49,7 +49,7 @@ class Fake:
     cache_block = 256
     num_parameters = 10**10  # so many that prompts are read in small chunks
     rows_are_independent = True
-    positions_are_alike = False
+    positions_are_identical = False
 
     def __init__(
         self, logits: Callable[[list[int]], torch.Tensor], context: int = 40, vocab: int = V, bos: int = BOS, eos: int = EOS
@@ -62,7 +62,7 @@ class Fake:
     def new_cache(self) -> FakeCache:
         return FakeCache()
 
-    def forward_packed(self, input_ids, counts, caches, logits_at=None, chunk=None):
+    def forward_unpadded(self, input_ids, counts, caches, logits_at=None, chunk=None):
         assert len(input_ids) == sum(counts)
         assert len({id(cache) for cache in caches}) == len(counts)
         rows, self.batches = [], [*self.batches, len(counts)]

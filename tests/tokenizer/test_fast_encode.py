@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.tokenizer import EmojiTable, Scanner, cut, findable, normalize_text
-from neoxjp.tokenizer.fast_encode import displace, walk
+from neoxjp.tokenizer import EmojiTable, FastEncoder, findable_emoji, normalize_text, segment_text
+from neoxjp.tokenizer.fast_encode import displace_rows, find_starts
 from neoxjp.tokenizer.vocabulary import read_vocabulary
 from tests.support.texts import EMOJI, ODD, texts
 from tests.support.tiny import EMOJI_JSON, LINES, write_tiny_vocabulary
@@ -21,13 +21,13 @@ def vocabulary(request, folder):
 
 @pytest.fixture(scope="module")
 def emoji(vocabulary):
-    return EmojiTable(findable(vocabulary.emoji))
+    return EmojiTable(findable_emoji(vocabulary.emoji))
 
 
 @pytest.fixture(scope="module")
 def scanner(vocabulary, emoji):
-    assert Scanner.fits(vocabulary, emoji)
-    return Scanner(vocabulary, emoji)
+    assert FastEncoder.fits(vocabulary, emoji)
+    return FastEncoder(vocabulary, emoji)
 
 
 @settings(max_examples=150)
@@ -35,7 +35,7 @@ def scanner(vocabulary, emoji):
 def test_ids_are_those_of_the_dictionary(data, folder, vocabulary, emoji, scanner):
     text = "".join(data.draw(st.lists(st.one_of(texts(folder), ODD), max_size=3), label="texts"))
     normal = normalize_text(text, emoji)
-    expected = cut(normal, vocabulary)[0]
+    expected = segment_text(normal, vocabulary)[0]
     assert scanner.ids(text).tolist() == expected
     assert scanner.ids(normal, normalised=True).tolist() == expected
 
@@ -54,7 +54,7 @@ def test_ids_of_long_texts_are_those_of_the_dictionary(data, folder, vocabulary,
     parts = data.draw(st.lists(st.one_of(texts(folder), ODD), min_size=1, max_size=4), label="texts")
     chance = random.Random(data.draw(st.integers(0, 999), label="seed"))
     text = "".join(chance.choice(parts) for _ in range(3000))[:40_000]
-    assert scanner.ids(text).tolist() == cut(normalize_text(text, emoji), vocabulary)[0]
+    assert scanner.ids(text).tolist() == segment_text(normalize_text(text, emoji), vocabulary)[0]
 
 
 @settings(max_examples=60)
@@ -69,7 +69,7 @@ def test_a_batch_gives_the_ids_of_each_text(data, folder, scanner):
 )
 def test_a_hundred_thousand_characters_of_one_kind(part, vocabulary, emoji, scanner):
     text = part * (100_000 // len(part))
-    assert scanner.ids(text).tolist() == cut(normalize_text(text, emoji), vocabulary)[0]
+    assert scanner.ids(text).tolist() == segment_text(normalize_text(text, emoji), vocabulary)[0]
 
 
 @given(data=st.data())
@@ -92,7 +92,7 @@ def test_the_walk_beside_itself_is_the_walk_step_by_step(lengths, times, covered
     while place < len(lengths):
         expected.append(place)
         place += lengths[place]
-    starts, beyond = walk(np.array(lengths, np.uint8), covered)
+    starts, beyond = find_starts(np.array(lengths, np.uint8), covered)
     assert np.flatnonzero(starts).tolist() == expected
     assert beyond == place - len(lengths)
 
@@ -100,7 +100,7 @@ def test_the_walk_beside_itself_is_the_walk_step_by_step(lengths, times, covered
 @given(st.sets(st.tuples(st.integers(0, 40), st.integers(0, 30)), min_size=1))
 def test_no_two_entries_of_a_sparse_table_share_a_place(entries):
     rows, columns = np.array(sorted(entries)).T
-    distinct, offsets, length = displace(rows, columns, 31)
+    distinct, offsets, length = displace_rows(rows, columns, 31)
     places = offsets[np.searchsorted(distinct, rows)] + columns
     assert len(set(places.tolist())) == len(entries)
     assert max(offsets) + 31 <= length
@@ -121,4 +121,4 @@ def test_vocabularies_whose_tags_are_not_apart_are_left_to_the_dictionary(tmp_pa
     folder = write_tiny_vocabulary(tmp_path)
     (folder / "vocab.txt").write_text("\n".join([*LINES, line]) + "\n", encoding="utf-8")
     vocabulary = read_vocabulary(folder / "vocab.txt", folder / "emoji.json")
-    assert not Scanner.fits(vocabulary, EmojiTable({**EMOJI_JSON["emoji"], **emoji}))
+    assert not FastEncoder.fits(vocabulary, EmojiTable({**EMOJI_JSON["emoji"], **emoji}))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.tokenizer import AlignedText, EmojiTable, findable, normalize_text, script_of
-from neoxjp.tokenizer.normalize import SCRIPTS, clean
+from neoxjp.tokenizer import AlignedText, EmojiTable, findable_emoji, normalize_text, script_of
+from neoxjp.tokenizer.normalize import SCRIPTS, clean_text
 from tests.support.texts import texts, words
 
 SMALL = st.text("ab<", max_size=12)
@@ -87,8 +87,8 @@ def test_emoji_are_replaced_in_the_order_of_the_file():
 
 
 def test_emoji_with_blanks_are_left_out_because_blanks_are_replaced_before():
-    assert findable({"(^ _ ^)": "<a>", "(^_^)": "<a>", "—": "<b>"}) == {"(^_^)": "<a>"}
-    assert findable({"(^ _ ^)": "<a >"}) == {"(^ _ ^)": "<a >"}  # not where a tag brings blanks back
+    assert findable_emoji({"(^ _ ^)": "<a>", "(^_^)": "<a>", "—": "<b>"}) == {"(^_^)": "<a>"}
+    assert findable_emoji({"(^ _ ^)": "<a >"}) == {"(^ _ ^)": "<a >"}  # not where a tag brings blanks back
 
 
 def test_an_emoji_may_be_completed_by_the_tag_of_an_earlier_one():
@@ -133,7 +133,7 @@ def reference_clean():
 @settings(max_examples=800)
 @given(st.lists(st.one_of(st.sampled_from(DATA), st.sampled_from(DATA_PIECES)), max_size=14).map("".join))
 def test_cleaning_gives_the_text_of_transformers(reference_clean, text):
-    aligned = clean(AlignedText(text))
+    aligned = clean_text(AlignedText(text))
     assert aligned.text == reference_clean(text)
     assert_aligned(aligned, text)
 
@@ -150,7 +150,7 @@ def test_cleaning_gives_the_text_of_transformers(reference_clean, text):
     ],
 )
 def test_cleaning_writes_tags(reference_clean, text, cleaned):
-    assert clean(AlignedText(text)).text == cleaned == reference_clean(text)
+    assert clean_text(AlignedText(text)).text == cleaned == reference_clean(text)
 
 
 HOSTILE = words("億 億万千 1,234 1,23万 2012/ 2000年 2012/2 1/ 12 a a@ a. http: 昭和 (1 <BLOCK> ─")
@@ -160,11 +160,11 @@ HOSTILE = words("億 億万千 1,234 1,23万 2012/ 2000年 2012/2 1/ 12 a a@ a. 
 def test_cleaning_is_linear_on_hostile_texts(part):
     # What is quadratic in the 200,000 characters would take from ten minutes to hours here.
     text = part * (200_000 // len(part))
-    cleaned = clean(AlignedText(text))
+    cleaned = clean_text(AlignedText(text))
     assert cleaned.span(0, len(cleaned.text)) == (0, len(text))
 
 
 @pytest.mark.parametrize("part", HOSTILE)
 def test_cleaning_hostile_texts_gives_what_transformers_gives(reference_clean, part):
     text = part * (300 // len(part))
-    assert clean(AlignedText(text)).text == reference_clean(text)
+    assert clean_text(AlignedText(text)).text == reference_clean(text)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.errors import ParameterError, VocabularyError
-from neoxjp.tokenizer.decode import join
+from neoxjp.tokenizer.decode import join_texts
 from tests.support.texts import oracle, texts
 
 DOCUMENTED = "吾輩は猫である🐯。実は慶応(慶應)大学出身"
@@ -241,7 +241,7 @@ def test_many_ids_are_decoded_as_few_are(data, tokenizer, compat):
         broken = st.sampled_from([id for id, byte in enumerate(tokenizer.vocabulary.byte_values) if byte >= 0])
         any_id = st.integers(0, len(one.vocabulary) - 1)
         ids = data.draw(st.lists(st.one_of(any_id, broken, st.sampled_from(one.all_special_ids)), max_size=20), label="ids")
-        text = join(ids, one.vocabulary.texts, one.vocabulary.byte_values)
+        text = join_texts(ids, one.vocabulary.texts, one.vocabulary.byte_values)
         assert one._writer.write(np.array(ids, np.int64)) == text
         long = ids * (20_000 // max(len(ids), 1) + 1)
         for drop in (False, True):

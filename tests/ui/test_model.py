@@ -10,7 +10,7 @@ import torch
 
 from neoxjp import GPTNeoXJapaneseForCausalLM
 from neoxjp.errors import CheckpointError, NeoxjpError
-from neoxjp.model import NoRoom, check_room, gib, memory
+from neoxjp.model import ModelTooLarge, check_memory, gib, memory
 from neoxjp.model.memory import needed_bytes
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Playground, Progress
@@ -275,8 +275,8 @@ def test_after_unloading_a_failed_load_brings_the_old_model_back(playground, oth
 
 def test_what_never_fits_is_refused_with_the_sizes(playground, other, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda device="cpu": 1000)
-    with pytest.raises(NoRoom, match="smaller dtype") as found:
-        check_room("mine", other, None, "cpu", None)
+    with pytest.raises(ModelTooLarge, match="smaller dtype") as found:
+        check_memory("mine", other, None, "cpu", None)
     assert not found.value.can_unload
     assert "dtype" in found.value.ja
 
@@ -285,8 +285,8 @@ def test_mapped_weights_are_not_given_back_by_unloading(playground, other, monke
     held = memory.weight_bytes(playground.loaded.model)  # float32 as stored: mapped from the file
     needed = needed_bytes(other, None)
     monkeypatch.setattr(memory, "free_memory", lambda device="cpu": needed - 1)
-    with pytest.raises(NoRoom) as found:
-        check_room("mine", other, None, "cpu", playground.loaded.model)
+    with pytest.raises(ModelTooLarge) as found:
+        check_memory("mine", other, None, "cpu", playground.loaded.model)
     assert found.value.free == needed - 1 - held
     assert not found.value.can_unload
 

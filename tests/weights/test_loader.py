@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from neoxjp import GPTNeoXJapaneseModel, GPTNeoXJapaneseTokenizer
 from neoxjp.errors import CheckpointError, ParameterError
 from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, read_json
-from neoxjp.weights import OUTPUT, PREFIX, convert, parse_dtype, save_weights
+from neoxjp.weights import OUTPUT, PREFIX, convert_pickle, parse_dtype, save_weights
 from neoxjp.weights.safetensors_io import read_header
 from tests.support.hub_server import LocalHub
 from tests.support.model_folders import EMBEDDING, IDS, load, logits, shard_pickle, write, write_pickle
@@ -289,7 +289,7 @@ def test_a_pickle_from_before_zip_archives_is_read(model, tmp_path):
 def test_a_sharded_pickle_is_read_and_converted(model, tmp_path):
     shard_pickle(tmp_path / "model", model.state_dict())
     assert torch.equal(logits(load(tmp_path / "model", allow_pickle=True)), logits(model))
-    assert torch.equal(logits(load(convert(tmp_path / "model"))), logits(model))
+    assert torch.equal(logits(load(convert_pickle(tmp_path / "model"))), logits(model))
 
 
 class Attack:
@@ -320,12 +320,12 @@ def test_a_pickle_of_something_else_is_refused(tmp_path, value):
 def test_convert_writes_safetensors_beside_the_pickle_once(model, tmp_path):
     stray = {f"{PREFIX}layers.0.attention.rotary_emb.inv_freq": torch.ones(4)}
     write_pickle(tmp_path, model.state_dict() | stray)
-    assert convert(tmp_path) == tmp_path
+    assert convert_pickle(tmp_path) == tmp_path
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors", "pytorch_model.bin"}
     assert torch.equal(logits(load(tmp_path)), logits(model))
     assert not set(stray) & set(load_file(tmp_path / "model.safetensors"))
     with pytest.raises(CheckpointError, match=r"holds model.safetensors already: there is nothing to convert"):
-        convert(tmp_path)
+        convert_pickle(tmp_path)
 
 
 def test_convert_into_another_folder_takes_the_other_files_along(model, tmp_path):
@@ -334,7 +334,7 @@ def test_convert_into_another_folder_takes_the_other_files_along(model, tmp_path
     fork = {name.replace("attention.dense_bias", "attention.dense.bias"): tensor for name, tensor in model.state_dict().items()}
     write_pickle(tmp_path / "old", fork)
     (tmp_path / "old" / "vocab.txt").write_text("v")
-    out = convert(tmp_path / "old", out=tmp_path / "new")
+    out = convert_pickle(tmp_path / "old", out=tmp_path / "new")
     assert {path.name for path in out.iterdir()} == {"config.json", "model.safetensors", "vocab.txt"}
     with torch.no_grad():
         torch.testing.assert_close(Theirs.from_pretrained(out).eval()(IDS).logits, logits(model), atol=1e-5, rtol=0)
@@ -342,11 +342,11 @@ def test_convert_into_another_folder_takes_the_other_files_along(model, tmp_path
 
 def test_convert_needs_a_folder_with_a_config(model, tmp_path):
     with pytest.raises(CheckpointError, match="no folder"):
-        convert(tmp_path / "nowhere")
+        convert_pickle(tmp_path / "nowhere")
     write_pickle(tmp_path, model.state_dict())
     (tmp_path / "config.json").unlink()
     with pytest.raises(CheckpointError, match=r"config.json' does not exist"):
-        convert(tmp_path)
+        convert_pickle(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["pytorch_model.bin"]
 
 

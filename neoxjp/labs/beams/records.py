@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import torch
 
-from neoxjp.engine import bos_of, checked_ids, eos_of, namer
+from neoxjp.engine import bos_ids, check_ids, eos_ids, token_text_function
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.model import BeamParams, Round, generate_beams
+from neoxjp.model import BeamParams, BeamStep, generate_beams
 from neoxjp.sampling import SamplingParams
 
 NUM_BEAMS, NEW_TOKENS = (2, 6), (1, 20)  # ranges of the page and the command; `beam_tree` itself has no upper limit
@@ -94,15 +94,15 @@ def beam_tree(
         PromptTooLong: prompt and new ids do not fit the context.
     """
     config = model.config
-    prompt = checked_ids(ids, config.vocab_size) or bos_of(config)
+    prompt = check_ids(ids, config.vocab_size) or bos_ids(config)
     _check(len(prompt), config.max_position_embeddings, num_beams, max_new_tokens, length_penalty, early_stopping)
     params = params or SamplingParams()
     generator = None
     if not params.greedy:
         seed = int(torch.randint(2**63 - 1, ())) if params.seed is None else params.seed
         params, generator = dataclasses.replace(params, seed=seed), torch.Generator().manual_seed(seed)
-    beams = BeamParams(num_beams, max_new_tokens, eos_of(params, config), length_penalty, early_stopping)
-    rounds: list[Round] = []
+    beams = BeamParams(num_beams, max_new_tokens, eos_ids(params, config), length_penalty, early_stopping)
+    rounds: list[BeamStep] = []
     generate_beams(model, prompt, beams, params, generator, rounds.append)
     return _TreeBuilder(beams, tokenizer).tree(prompt, params, rounds)
 
@@ -111,13 +111,13 @@ class _TreeBuilder:
     """Nodes while the search runs: outcomes are known only later."""
 
     def __init__(self, beams: BeamParams, tokenizer: Any):
-        self.beams, self.tokenizer, self.name = beams, tokenizer, namer(tokenizer)
+        self.beams, self.tokenizer, self.name = beams, tokenizer, token_text_function(tokenizer)
         self.nodes: list[Node] = []
         self.paths: list[tuple[int, ...]] = []  # new ids of each node
         self.running: list[int | None] = [None]  # the node of each running text; None at first: the prompt
         self.complete: dict[tuple[int, ...], int] = {}  # nodes in the list of finished texts
 
-    def tree(self, prompt: tuple[int, ...], params: SamplingParams, rounds: Sequence[Round]) -> BeamTree:
+    def tree(self, prompt: tuple[int, ...], params: SamplingParams, rounds: Sequence[BeamStep]) -> BeamTree:
         for step in rounds:
             self.add(step)
         self.follow()
@@ -125,7 +125,7 @@ class _TreeBuilder:
         full = rounds[-1].count == self.beams.max_new_tokens
         return BeamTree(prompt, self.beams, params, tuple(self.nodes), found, "length" if full else "no_better")
 
-    def add(self, step: Round) -> None:
+    def add(self, step: BeamStep) -> None:
         places: dict[int, int] = {}  # continuation → node
         for at, (parent, id, total, ends) in enumerate(zip(step.parents, step.ids, step.scores, step.ends, strict=True)):
             if total <= IMPOSSIBLE:

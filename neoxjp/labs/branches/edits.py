@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neoxjp.engine import PREFILL, LanguageModel, Step, bos_of, checked_ids, forward, namer, record
+from neoxjp.engine import SCORE_CHUNK, LanguageModel, Step, bos_ids, check_ids, forward_one, token_statistics, token_text_function
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common.measures import LN2
-from neoxjp.tokenizer import each
+from neoxjp.tokenizer import decode_each
 
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -56,7 +56,7 @@ def edited(ids: Sequence[int], text: str, tokenizer: "GPTNeoXJapaneseTokenizer",
 def decoded_pieces(ids: Sequence[int], tokenizer: "GPTNeoXJapaneseTokenizer") -> list[str]:
     """The text of each id, that of a special one being ""; a character of several bytes stands at its last one."""
     special = set(tokenizer.all_special_ids)
-    texts = each(ids, tokenizer.vocabulary.texts, tokenizer.vocabulary.byte_values)
+    texts = decode_each(ids, tokenizer.vocabulary.texts, tokenizer.vocabulary.byte_values)
     return ["" if id in special else text for id, text in zip(ids, texts, strict=True)]
 
 
@@ -126,8 +126,8 @@ def price(model: LanguageModel, tokenizer: Any, before: Sequence[int], ids: Sequ
     Raises PromptTooLong where both do not fit the context, ParameterError for what is no id.
     """
     config = model.config
-    front = checked_ids(before, config.vocab_size, "before") or bos_of(config)
-    new = checked_ids(ids, config.vocab_size, "ids")
+    front = check_ids(before, config.vocab_size, "before") or bos_ids(config)
+    new = check_ids(ids, config.vocab_size, "ids")
     text = (*front, *new)
     context = config.max_position_embeddings
     if len(text) > context:
@@ -135,16 +135,16 @@ def price(model: LanguageModel, tokenizer: Any, before: Sequence[int], ids: Sequ
             f"{len(front)} tokens and the {len(new)} to be forced behind them are more than the context of {context}",
             ja=f"{len(front)} トークンと、その後の {len(new)} トークンは、文脈の長さ {context} に収まりません。",
         )
-    name = namer(tokenizer)
+    name = token_text_function(tokenizer)
     tokens: list[Forced] = []
     cache = model.new_cache()
-    for start in range(0, len(text) - 1, PREFILL):
-        piece = text[start : min(start + PREFILL, len(text) - 1)]
+    for start in range(0, len(text) - 1, SCORE_CHUNK):
+        piece = text[start : min(start + SCORE_CHUNK, len(text) - 1)]
         wanted = min(len(piece), start + len(piece) - len(front) + 1)  # its last positions tell the price of a forced id
-        logits = forward(model, piece, cache, keep=max(1, wanted))
+        logits = forward_one(model, piece, cache, keep=max(1, wanted))
         for row in range(max(0, wanted)):
             id = text[start + len(piece) - wanted + row + 1]
-            logprobs, rank, _ = record(logits[row], id)
+            logprobs, rank, _ = token_statistics(logits[row], id)
             best = int(logprobs.argmax())
             tokens.append(Forced(id, name(id), _bits(logprobs[id]), rank, name(best), _bits(logprobs[best])))
     return Price(tuple(tokens), math.fsum(token.bits for token in tokens))

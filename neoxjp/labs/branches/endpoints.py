@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from neoxjp.engine import checked_ids
+from neoxjp.engine import check_ids
 from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.edits import Price, decoded_pieces, edited, price, shown_pieces
 from neoxjp.labs.branches.strings import strings
@@ -77,7 +77,7 @@ def given(playground: Playground, prompt: str, ids: list[int] | None) -> tuple[l
     """The ids of a prompt, and those behind it as they are. Raises ParameterError."""
     check_length(playground, prompt)
     tokenizer = playground.tokenizer
-    behind = checked_ids(ids or (), tokenizer.vocab_size, "ids")
+    behind = check_ids(ids or (), tokenizer.vocab_size, "ids")
     if len(behind) > playground.limits.characters:
         raise strings.error(ParameterError, "t_too_long", n=f"{len(behind):,}", limit=f"{playground.limits.characters:,}")
     return tokenizer.encode(prompt), behind

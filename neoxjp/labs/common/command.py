@@ -159,12 +159,12 @@ def load_model(options: ModelOptions) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTN
     """Model and tokenizer that the options name."""
     import torch
 
-    from neoxjp.engine import heed_quota
+    from neoxjp.engine import limit_threads_to_quota
     from neoxjp.hub import resolve_model
     from neoxjp.model import GPTNeoXJapaneseForCausalLM, cpu_dtype
     from neoxjp.weights import parse_dtype
 
-    heed_quota()
+    limit_threads_to_quota()
     tokenizer = load_tokenizer(options)
     dtype = parse_dtype(options.dtype or "auto")
     folder = resolve_model(options.model, revision=options.revision, local_files_only=options.offline)

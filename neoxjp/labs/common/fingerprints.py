@@ -66,7 +66,7 @@ def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokeni
     """What `model` would run with now. model_mark: its fingerprint, where it is known already."""
     import torch
 
-    from neoxjp.quantization import describe, is_packed
+    from neoxjp.quantization import describe_linears, is_packed
 
     device = model.device
     return Setup(
@@ -75,7 +75,7 @@ def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokeni
         dtype=str(model.dtype).removeprefix("torch."),
         quantization=model.quantization,
         packed=is_packed(model),
-        linears=describe(model),
+        linears=describe_linears(model),
         attention=model.attention_backend().name,
         implementation=model.attn_implementation,
         device=device.type if device.type != "cuda" else torch.cuda.get_device_name(device),

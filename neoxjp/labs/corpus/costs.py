@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from neoxjp.compare import Characters, Ours, Peer, Utf8Bytes
+from neoxjp.compare import Characters, OwnTokenizer, Peer, Utf8Bytes
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class TokenCounter(Protocol):
 
 def token_counter(key: str, name: str, tokenizer: GPTNeoXJapaneseTokenizer | Peer) -> TokenCounter:
     """The counter that fits a tokenizer."""
-    if isinstance(tokenizer, Ours):
+    if isinstance(tokenizer, OwnTokenizer):
         return IdCounter(key, name, tokenizer.tokenizer)
     if isinstance(tokenizer, GPTNeoXJapaneseTokenizer):
         return IdCounter(key, name, tokenizer)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from neoxjp.tokenizer import DASHES, EmojiTable, GPTNeoXJapaneseTokenizer, Scanner, findable
+from neoxjp.tokenizer import DASHES, EmojiTable, FastEncoder, GPTNeoXJapaneseTokenizer, findable_emoji
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ class Losses:
         self._tokenizer = tokenizer
         vocabulary = tokenizer.vocabulary
         # where a spelling contains a part of a space's tag, a token may cross a space; then all of the text is analysed
-        fits = Scanner.fits(vocabulary, EmojiTable(findable(vocabulary.emoji)))
+        fits = FastEncoder.fits(vocabulary, EmojiTable(findable_emoji(vocabulary.emoji)))
         self._apart = fits and not tokenizer.compat and not tokenizer.do_clean_text
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._examples: dict[tuple[str, str, str], list[Example]] = {}

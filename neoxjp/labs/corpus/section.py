@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from neoxjp.compare import Peer, offers, open_peer
+from neoxjp.compare import Peer, list_offers, open_peer
 from neoxjp.documents import CHOICES, inspect_file, preview
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.hub import bundled_path
@@ -125,7 +125,7 @@ def _chooser() -> str:
 def _tokenizers(playground: Playground) -> list[tuple[str, str]]:
     """Names and keys of the tokenizers offered beside the loaded one. None of them is opened."""
     bundled = GPTNeoXJapaneseTokenizer.from_pretrained(bundled_path())  # the offers do not depend on the tokenizer
-    found = offers(bundled, public=playground.public)
+    found = list_offers(bundled, public=playground.public)
     return [(label(f"corpus_{o.key}") if o.key in TRANSLATED else o.title, o.key) for o in found if o.key != "neoxjp"]
 
 

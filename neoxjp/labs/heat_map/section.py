@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp.engine import checked_ids
+from neoxjp.engine import check_ids
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.common import html as render
 from neoxjp.labs.heat_map import view as views
@@ -170,7 +170,7 @@ def heat_of_text(playground: Playground, scored: Scorer, text: str) -> Heat:
 def heat_of_written(playground: Playground, scored: Scorer, ids: Sequence[int]) -> Heat:
     """Score ids without a beginning-of-text token."""
     model, tokenizer = _loaded(playground)
-    given = checked_ids(ids, model.config.vocab_size, "ids")
+    given = check_ids(ids, model.config.vocab_size, "ids")
     _check(model, len(given))
     steps = scored(given, 0, False)
     return heat_of_steps(*spans_of(given, tokenizer), steps)

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.engine import bos_of, checked_ids, choices, namer, record
+from neoxjp.engine import bos_ids, check_ids, token_statistics, token_text_function, top_choices
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.model import Rows, rope
-from neoxjp.sampling import require_numbers
+from neoxjp.model import BatchLayout, rope
+from neoxjp.sampling import check_finite
 
 MAX_TOKENS = 512  # a head's weights grow with their square
 
@@ -95,20 +95,20 @@ def lens(model: Any, tokenizer: Any, ids: Sequence[int], at: int = -1, top: int 
     states = [state[0, at] for state, _ in _states(model, read[: at + 1])]  # (C,); later tokens change nothing here
     norm, output = model.gpt_neox_japanese.final_layer_norm, model.embed_out
     logits = output(norm(torch.stack([state.to(states[-1].device) for state in states]))).float().cpu()  # (L + 1, V)
-    require_numbers(logits)
+    check_finite(logits)
     next_id = read[at + 1] if at + 1 < len(read) else None
-    return _lens(logits, read, at, next_id, top, namer(tokenizer))
+    return _lens(logits, read, at, next_id, top, token_text_function(tokenizer))
 
 
 def _lens(logits: Tensor, ids: tuple[int, ...], at: int, next_id: int | None, top: int, name: Any) -> Lens:
     answer = int(logits[-1].argmax())
-    final = record(logits[-1], answer)[0].astype(np.float64)  # (V,) nats
+    final = token_statistics(logits[-1], answer)[0].astype(np.float64)  # (V,) nats
     layers = []
     for number, row in enumerate(logits):
-        logprobs, answer_rank, entropy = record(row, answer)
-        best = choices(logprobs, int(row.argmax()), top, name)[:top]
+        logprobs, answer_rank, entropy = token_statistics(row, answer)
+        best = top_choices(logprobs, int(row.argmax()), top, name)[:top]
         divergence = max(0.0, float((np.exp(final) * (final - logprobs)).sum()))
-        follows = (None, None) if next_id is None else (record(row, next_id)[1], float(logprobs[next_id]))
+        follows = (None, None) if next_id is None else (token_statistics(row, next_id)[1], float(logprobs[next_id]))
         guesses = tuple(Guess(choice.id, choice.text, choice.probability) for choice in best)
         layers.append(LayerGuess(number, guesses, entropy, divergence, answer_rank, *follows))
     return Lens(ids, tuple(name(id) for id in ids), at, next_id, tuple(layers))
@@ -132,9 +132,9 @@ def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: 
     *_, (_, weights) = _states(model, read, layer)
     assert weights is not None
     rows = weights[0, head].float().cpu()  # (T, T)
-    require_numbers(rows)
+    check_finite(rows)
     kept = tuple(tuple(rows[place, : place + 1].tolist()) for place in positions)
-    name = namer(tokenizer)
+    name = token_text_function(tokenizer)
     return Attention(
         ids=read,
         texts=tuple(name(id) for id in read),
@@ -153,7 +153,7 @@ def _states(model: Any, ids: Sequence[int], weights_of: int | None = None) -> It
     The same steps as the model's forward, which returns the weights of all layers or of none.
     """
     body = model.gpt_neox_japanese
-    rows = Rows([model.new_cache()], None, False, model.attn_implementation, 0.0, False)
+    rows = BatchLayout([model.new_cache()], None, False, model.attn_implementation, 0.0, False)
     hidden = body.embed_in(torch.tensor([list(ids)], device=model.device)).to(body.final_layer_norm.weight.dtype)  # (1, T, C)
     places = torch.arange(len(ids), device=hidden.device)[None]
     angles = rope(places, model.config.rotary_ndims, model.config.rotary_emb_base)
@@ -174,7 +174,7 @@ def _checked(model: Any, ids: Sequence[int]) -> tuple[int, ...]:
             f"the text has {len(ids)} tokens; only texts of up to {most} can be inspected: shorten it",
             ja=f"{len(ids)} トークンあります。内部を表示できるのは {most} トークンまでです。短くしてください。",
         )
-    return checked_ids(ids, model.config.vocab_size, "ids") or bos_of(model.config)
+    return check_ids(ids, model.config.vocab_size, "ids") or bos_ids(model.config)
 
 
 def _index(name: str, given: int, count: int, ja: str) -> int:

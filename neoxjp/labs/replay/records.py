@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from neoxjp.engine import Engine, Finish, Request
-from neoxjp.hub import bundled_path
-from neoxjp.hub.local import BUNDLED
+from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.labs.common import savefile
 from neoxjp.labs.common.fingerprints import COVERS, Difference, Setup, differences, setup
 from neoxjp.labs.common.measures import first_difference
@@ -63,7 +62,7 @@ def capture(
     model_mark: str | None = None,
 ) -> State:
     """The state of a request that has ended, or as far as it came. model_mark: the model's fingerprint, where it is known."""
-    params = dataclasses.replace(request.params, seed=request.seed, max_new_tokens=request.room)
+    params = dataclasses.replace(request.params, seed=request.seed, max_new_tokens=request.max_new_tokens)
     return State(
         prompt_ids=tuple(request.prompt_ids),
         ids=tuple(request.ids),

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from neoxjp.engine import namer
+from neoxjp.engine import token_text_function
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.hub import bundled_path
 from neoxjp.labs.common import html as render
@@ -91,7 +91,7 @@ def again(
     say = words(lang)
     loaded = playground.ready
     assert loaded.model is not None
-    names, size = namer(loaded.tokenizer), loaded.tokenizer.vocab_size
+    names, size = token_text_function(loaded.tokenizer), loaded.tokenizer.vocab_size
 
     def named(id: int) -> str:
         return names(id) if id < size else "?"  # a file may hold any

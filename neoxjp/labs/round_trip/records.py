@@ -14,7 +14,7 @@ from itertools import groupby, pairwise
 from typing import Literal
 
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer import DASHES, GPTNeoXJapaneseTokenizer, Span, Token, put
+from neoxjp.tokenizer import DASHES, GPTNeoXJapaneseTokenizer, Span, Token, replace_spans
 
 Reason = Literal[
     "variant",  # another spelling of the same id: 慶應 → 慶応
@@ -128,7 +128,7 @@ def effect(tokenizer: GPTNeoXJapaneseTokenizer, before: Roundtrip, normalization
         ParameterError: the normalisation is unknown.
     """
     replacements = tuple(_replacements(tokenizer, before.text, normalization))
-    text = put(before.text, (((found.start, found.end), found.became) for found in replacements))
+    text = replace_spans(before.text, (((found.start, found.end), found.became) for found in replacements))
     after = roundtrip(tokenizer, text) if replacements else before
     characters = sum(found.end - found.start for found in replacements)
     return Effect(normalization, text, replacements, characters, before.tokens, after.tokens, before.changed, after.changed)

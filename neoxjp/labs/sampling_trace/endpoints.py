@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from neoxjp.engine import bos_of, checked_ids
+from neoxjp.engine import bos_ids, check_ids
 from neoxjp.errors import ParameterError
 from neoxjp.labs.sampling_trace.records import SHOWN, ledger_at
 from neoxjp.labs.sampling_trace.steps import keep, reading
@@ -54,8 +54,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 raise ParameterError(f"{name}={value!r:.40}: expected a whole number")
         params = params_of(checked(sampling), None)
         assert loaded.model is not None
-        before = tuple(loaded.tokenizer.encode(prompt)) or bos_of(loaded.model.config)
-        new = checked_ids(ids or (), loaded.model.config.vocab_size, "ids")
+        before = tuple(loaded.tokenizer.encode(prompt)) or bos_ids(loaded.model.config)
+        new = check_ids(ids or (), loaded.model.config.vocab_size, "ids")
         keep(loaded, reader, before + new[:place], 1)
         return asdict(
             ledger_at(loaded.model, loaded.tokenizer, before, new, place, params, seed=params.seed, kept=loaded.logits, show=show)

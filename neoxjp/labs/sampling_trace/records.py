@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neoxjp.engine import LanguageModel, Logits, bos_of, checked_ids, eos_of, namer, next_logits
+from neoxjp.engine import LanguageModel, LogitsCache, bos_ids, check_ids, eos_ids, next_logits, token_text_function
 from neoxjp.errors import ParameterError
-from neoxjp.sampling import SamplingParams, Stage, ledger, remaining
+from neoxjp.sampling import SamplingParams, Stage, apply_filters, trace_sampling
 
 LN2 = math.log(2)
 SHOWN = 20  # candidates by the model's own probability, and as many by the final one
@@ -93,11 +93,11 @@ def step_ledger(
         )
     drawn = None
     if params.greedy or uniform is not None:
-        left = remaining(logits, params, history, banned)
+        left = apply_filters(logits, params, history, banned)
         drawn = left.draw(None) if params.greedy else left.at(uniform or 0.0)
     marked = [id for id in (written, drawn) if id is not None]
-    book = ledger(logits, params, history, show, banned=banned, include=marked, also=show)
-    name = namer(tokenizer)
+    book = trace_sampling(logits, params, history, show, banned=banned, include=marked, also=show)
+    name = token_text_function(tokenizer)
     rows = sorted(book.rows, key=lambda row: (-row.probabilities[0], row.id))
     candidates = tuple(
         Candidate(
@@ -139,7 +139,7 @@ def ledger_at(
     params: SamplingParams,
     *,
     seed: int | None,
-    kept: Logits | None = None,
+    kept: LogitsCache | None = None,
     show: int = SHOWN,
 ) -> StepLedger:
     """The ledger of one id of a generation, with its own settings or others.
@@ -150,8 +150,8 @@ def ledger_at(
     Raises PromptTooLong where the ids before fill the context, ParameterError for ids or a place that cannot be.
     """
     config = model.config
-    prompt = checked_ids(prompt_ids, config.vocab_size) or bos_of(config)
-    new = checked_ids(ids, config.vocab_size, "ids")
+    prompt = check_ids(prompt_ids, config.vocab_size) or bos_ids(config)
+    new = check_ids(ids, config.vocab_size, "ids")
     if not 0 <= place <= len(new):
         raise ParameterError(
             f"place={place!r} must be from 0 to {len(new)}, the number of ids", ja=f"位置は 0 から {len(new)} までです。"
@@ -162,7 +162,7 @@ def ledger_at(
         logits,
         params,
         history,
-        banned=eos_of(params, config) if place < params.min_new_tokens else (),
+        banned=eos_ids(params, config) if place < params.min_new_tokens else (),
         written=new[place] if place < len(new) else None,
         uniform=None if seed is None else uniform_number(seed, place),
         show=show,

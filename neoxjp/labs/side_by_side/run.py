@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from neoxjp.engine import Engine, fitting, namer
+from neoxjp.engine import Engine, fit_prompt, token_text_function
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
@@ -121,7 +121,7 @@ def write(
     names = {LOADED: _title(playground, say), SECOND: _title(other, say)}
     common, own = facts(columns, names, say)
     same = shares_vocabulary(list(engines.values()))
-    name = namer(playground.tokenizer)
+    name = token_text_function(playground.tokenizer)
     stream = updates(start, columns)
     last: Update | None = None
 
@@ -171,7 +171,7 @@ def opening(
     if prompt and not shares_vocabulary(list(engines.values())):
         return prompt, params
     assert loaded.model is not None
-    return fitting(ids, params, loaded.model.config.max_position_embeddings, "cut" if settings.cut else "error"), params
+    return fit_prompt(ids, params, loaded.model.config.max_position_embeddings, "cut" if settings.cut else "error"), params
 
 
 def writer(playground: Playground, other: Playground | None) -> Updates:

@@ -13,7 +13,7 @@ from neoxjp.hub import resolve_model
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side.strings import both, label, strings, words
-from neoxjp.model import check_room, cpu_dtype
+from neoxjp.model import check_memory, cpu_dtype
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.strings import Words, language
@@ -91,7 +91,7 @@ def loading(playground: Playground, other: Playground, name: str, say: Words) ->
     device = first.choice.device
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
     folder = resolve_model(name, local_files_only=True)
-    check_room(name, folder, cpu_dtype(folder) if on_cpu else None, device, first.model)
+    check_memory(name, folder, cpu_dtype(folder) if on_cpu else None, device, first.model)
     thread = other.start(Choice(name, device=device, offline=True))
     while thread.is_alive():
         yield render_steps.working(say("columns_second_loading", name=other.progress.name, percent=other.progress.percent))

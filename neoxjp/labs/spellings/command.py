@@ -40,8 +40,7 @@ def compare(
 ) -> None:
     """Count the tokens of a text in all its spellings, over many tokenizers."""
     from neoxjp import compare as peers
-    from neoxjp.compare import analysis
-    from neoxjp.japanese import ALL_KEYS, OWN_KEYS, Spelling, SpellingKey, spellings
+    from neoxjp.japanese import ALL_KEYS, CUSTOM_KEYS, Spelling, SpellingKey, spellings
     from neoxjp.labs.spellings.records import matrix, open_columns, records
 
     keys: list[SpellingKey] = list(spelling or ALL_KEYS)  # type: ignore[arg-type]  # checked in the next line
@@ -49,17 +48,17 @@ def compare(
     wrong = [key for key in keys if key not in ALL_KEYS]
     if wrong:
         raise ParameterError(f"--spelling {wrong[0]!r}: choose {', '.join(ALL_KEYS)}")
-    if len(own) > len(OWN_KEYS):
-        raise ParameterError(f"--own: {len(own)} spellings given, at most {len(OWN_KEYS)}")
+    if len(own) > len(CUSTOM_KEYS):
+        raise ParameterError(f"--own: {len(own)} spellings given, at most {len(CUSTOM_KEYS)}")
     unread = [each for each in reading if "=" not in each]
     if unread:
         raise ParameterError(f"--reading {unread[0]!r}: write WORD=KANA, such as 日本=にっぽん")
     ours = load_tokenizer(model)
     overrides = dict(each.split("=", 1) for each in reading)
     spelled = spellings(read_text(text), overrides, list(dict.fromkeys(("written", *keys))))
-    spelled += [Spelling(key, written) for key, written in zip(OWN_KEYS, own, strict=False)]
+    spelled += [Spelling(key, written) for key, written in zip(CUSTOM_KEYS, own, strict=False)]
     if "all" in asked:
-        asked = [*(offer.key for offer in peers.offers(ours)), *(key for key in asked if key != "all")]
+        asked = [*(offer.key for offer in peers.list_offers(ours)), *(key for key in asked if key != "all")]
     found = matrix(spelled, open_columns(asked, ours, local_files_only=model.offline))
     closed = [(column.title, column.problem) for column in found.columns if column.problem]
     if len(closed) == len(found.columns):
@@ -67,7 +66,7 @@ def compare(
     for title, problem in closed:
         print(f"{title}: {problem}", file=sys.stderr)
     if csv:
-        write_file(csv, analysis.to_csv(analysis.to_frame(records(found))))
+        write_file(csv, peers.to_csv(peers.to_frame(records(found))))
     emit({"cells": records(found)}) if json else print(*lines(found), sep="\n")
 
 

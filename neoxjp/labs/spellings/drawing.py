@@ -100,17 +100,17 @@ def spellings_of(asked: Asked) -> list[japanese.Spelling]:
     if not text:
         return []
     spelled = japanese.spellings(text, corrections(asked.corrected), japanese.ALL_KEYS)
-    own = zip(japanese.OWN_KEYS, asked.own, strict=False)
+    own = zip(japanese.CUSTOM_KEYS, asked.own, strict=False)
     return spelled + [japanese.Spelling(key, render.whole(value[: 3 * COMPARED])) for key, value in own if value]
 
 
 def columns_of(playground: Playground, asked: Asked, say: Words) -> list[matrix.Column]:
     """The chosen tokenizers in the order of the offers; those that wait for the visitor's word stay closed."""
-    order = [offer.key for offer in peers.offers(playground.tokenizer)]
+    order = [offer.key for offer in peers.list_offers(playground.tokenizer)]
     keys = sorted(dict.fromkeys(asked.columns), key=lambda key: order.index(key) if key in order else len(order))
     found = []
     for key in keys[:MOST_COLUMNS]:
-        offer = peers.offer(key)
+        offer = peers.find_offer(key)
         title = title_of(playground, offer, say)
         if offer.group not in ASKED_FOR or asked.opened.get(key, False) is None:
             (column,) = opened(playground, [key])

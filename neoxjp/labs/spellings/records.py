@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neoxjp import compare as peers
-from neoxjp.compare import SEPARATOR, Comparison, counts
+from neoxjp.compare import SEPARATOR, Comparison, count_text
 from neoxjp.errors import NeoxjpError
-from neoxjp.japanese import OWN_KEYS, Spelling, Unsure, unstable, unsure
+from neoxjp.japanese import CUSTOM_KEYS, Spelling, UncertainKanji, find_kanji_changed_by_nfc, find_uncertain_kanji
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
@@ -39,7 +39,7 @@ class Matrix:
     def changed(self, row: int) -> bool:
         """Whether a spelling differs from the first row, the text as written. That row and the user's own count as changed."""
         spelling = self.spellings[row]
-        return row == 0 or spelling.key in OWN_KEYS or spelling.text != self.spellings[0].text
+        return row == 0 or spelling.key in CUSTOM_KEYS or spelling.text != self.spellings[0].text
 
     @property
     def largest(self) -> int:
@@ -53,7 +53,7 @@ def open_columns(
     """The tokenizers of some keys, each once, opened or with the reason why not."""
     found = []
     for key in dict.fromkeys(keys):
-        title = peers.offer(key).title
+        title = peers.find_offer(key).title
         try:
             peer = peers.open_peer(key, tokenizer, public=public, local_files_only=local_files_only)
             found.append(Column(key, title, peer))
@@ -83,7 +83,7 @@ def _cells(column: Column, spelled: Sequence[Spelling]) -> tuple[Column, list[Co
             pieces = tuple(column.peer.pieces(spelling.text))
         except NeoxjpError as error:
             return replace(column, peer=None, problem=error), [None] * len(spelled)
-        counted = counts(spelling.text, pieces)
+        counted = count_text(spelling.text, pieces)
         base = counted.tokens if row == 0 else base
         ratio = counted.tokens / base if base else None
         cells[row] = Comparison(spelling.key, column.title, spelling.text, pieces, counted, ratio)
@@ -126,7 +126,7 @@ def shared_starts(row: Sequence[Comparison | None]) -> set[int]:
 class Doubts:
     """What a spelling in old or new kanji cannot promise."""
 
-    unsure: tuple[Unsure, ...] = ()
+    unsure: tuple[UncertainKanji, ...] = ()
     unstable: str = ""  # compatibility characters, which NFC turns back
 
 
@@ -134,4 +134,4 @@ def doubts(written: str, spelling: Spelling) -> Doubts:
     """The doubts of a spelling of the text `written`; none where it is not one of kanji forms."""
     if spelling.key not in ("old_kanji", "new_kanji"):
         return Doubts()
-    return Doubts(unsure(written, spelling.text, spelling.key), unstable(spelling.text))
+    return Doubts(find_uncertain_kanji(written, spelling.text, spelling.key), find_kanji_changed_by_nfc(spelling.text))

@@ -71,7 +71,7 @@ def build(playground: Playground) -> Comparison:
         )
     with gr.Accordion(label("c_rows"), open=False, elem_id="c-rows"):
         gr.HTML(f"<p>{both('c_rows_info')}</p>", elem_classes="section", apply_default_css=False)
-        own = [_own_row(key) for key in japanese.OWN_KEYS]
+        own = [_own_row(key) for key in japanese.CUSTOM_KEYS]
         with gr.Row():
             take = gr.Button(label("c_take"), size="sm", elem_id="c-take", elem_classes="plain")
             same = gr.Checkbox(False, label=label("c_show_same"), container=False, elem_id="c-same")
@@ -83,7 +83,7 @@ def build(playground: Playground) -> Comparison:
     hidden: dict[str, Any] = {"visible": "hidden", "show_label": False}
     corrected, row, csv = gr.Textbox("", **hidden), gr.Textbox("written", **hidden), gr.Textbox(**hidden)
     linked = {**groups, "local": local, "readings": corrected, "row": row, "same": same}
-    linked |= dict(zip(japanese.OWN_KEYS, own, strict=True))
+    linked |= dict(zip(japanese.CUSTOM_KEYS, own, strict=True))
     return Comparison(
         ruby, reset, view, open_button, note, pieces, groups, local, own, take, same, chart, save, corrected, row, gr.State({}),
         gr.Number(0, visible="hidden"), csv, linked,
@@ -92,7 +92,7 @@ def build(playground: Playground) -> Comparison:
 
 def _group(playground: Playground, group: str) -> gr.CheckboxGroup:
     """The tokenizers of a group, each with where it comes from."""
-    offered = [offer for offer in peers.offers() if offer.group == group]
+    offered = [offer for offer in peers.list_offers() if offer.group == group]
     return gr.CheckboxGroup(
         [(_choice(offer), offer.key) for offer in offered],
         value=[offer.key for offer in offered if offer.key in DEFAULT],
@@ -151,13 +151,17 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
         """Open what was chosen and is not open yet. Only what the visitor did comes here, never what a link restored."""
         asked, say = asked_of(*values), words(language(request))
         wanted = [
-            key for key in asked.columns if peers.offer(key).group in ASKED_FOR and asked.opened.get(key, False) is not None
+            key for key in asked.columns if peers.find_offer(key).group in ASKED_FOR and asked.opened.get(key, False) is not None
         ]
         wanted = wanted[: matrix_view.MOST_COLUMNS]
         if not wanted:
             yield gr.skip(), "", time.time()
             return
-        yield gr.skip(), render.notice(say("c_opening", names=", ".join(peers.offer(key).title for key in wanted))), gr.skip()
+        yield (
+            gr.skip(),
+            render.notice(say("c_opening", names=", ".join(peers.find_offer(key).title for key in wanted))),
+            gr.skip(),
+        )
         found = {column.key: column.problem for column in matrix_view.opened(playground, wanted)}
         yield {**asked.opened, **found}, "", time.time()
 

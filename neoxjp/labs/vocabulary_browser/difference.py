@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from neoxjp.compare import Ours, folder
+from neoxjp.compare import OwnTokenizer, folder_peer
 from neoxjp.errors import CheckpointError, ParameterError
 from neoxjp.hub import bundled_path
 from neoxjp.labs.vocabulary_browser.records import MATCHES, Match, StringIndex
@@ -136,8 +136,8 @@ def open_other(
     cached = _opened.get(place)
     if cached and times and cached[0] == times:
         return cached[1]
-    peer = folder(place if against == "bundled" else path.strip())
-    if not isinstance(peer, Ours):
+    peer = folder_peer(place if against == "bundled" else path.strip())
+    if not isinstance(peer, OwnTokenizer):
         raise CheckpointError(f"{path!r:.80} has no vocab.txt with an emoji.json")
     while len(_opened) >= MAX_OPENED:
         _opened.pop(next(iter(_opened)), None)

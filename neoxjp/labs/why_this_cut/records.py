@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer import AlignedText, GPTNeoXJapaneseTokenizer, Rule, Span, cut, tile
+from neoxjp.tokenizer import AlignedText, GPTNeoXJapaneseTokenizer, Rule, Span, segment_text, tile_spans
 
 WINDOW = 3  # characters that are looked at from a place on
 MOST_REPLACEMENT = 20  # characters that may be tried in the place of one
@@ -82,7 +82,7 @@ class Cuts:
         self._places: list[tuple[AlignedText, int, int, tuple[int, ...]]] = []  # span in the aligned text, and ids
         spans: list[Span] = []
         for aligned in tokenizer.aligned(text):
-            ids, ends = cut(aligned.text, tokenizer.vocabulary)
+            ids, ends = segment_text(aligned.text, tokenizer.vocabulary)
             start = first = 0
             while first < len(ids):
                 end, last = ends[first], first + 1
@@ -91,7 +91,7 @@ class Cuts:
                 self._places.append((aligned, start, end, tuple(ids[first:last])))
                 spans.append(aligned.span(start, end))
                 start, first = end, last
-        self.spans = tile(spans, len(text))
+        self.spans = tile_spans(spans, len(text))
 
     def __len__(self) -> int:
         return len(self.spans)

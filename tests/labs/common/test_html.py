@@ -146,14 +146,14 @@ def test_a_lone_combining_mark_gets_a_circle_to_stand_on() -> None:
 
 
 def test_counts_show_four_numbers_and_only_present_scripts() -> None:
-    html = render.counts(analysis.counts("東京、カ", 3), words("en"))
+    html = render.counts(analysis.count_text("東京、カ", 3), words("en"))
     assert re.findall(r"<dd>([^<]*)</dd>", html) == ["3", "4", "12", "1.33"]
     assert "kanji" in html
     assert "hiragana" not in html
 
 
 def test_counts_of_nothing_are_zeros() -> None:
-    assert "<dd>0.00</dd>" in render.counts(analysis.counts("", 0), words("ja"))
+    assert "<dd>0.00</dd>" in render.counts(analysis.count_text("", 0), words("ja"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neoxjp.cli import main as cli
-from neoxjp.compare import peers
+from neoxjp.compare import builtin_peers
 from neoxjp.errors import ParameterError
 from neoxjp.labs.corpus.costs import PieceCounter
 from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse, run
@@ -94,10 +94,10 @@ def test_a_long_plain_text_is_one_document_and_costs_what_encode_says(tokenizer:
 
 def test_every_tokenizer_is_counted(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     text = "東京都の猫é"
-    found = run([source([text, text])], tokenizer, [(peer.name, peer) for peer in peers(tokenizer)])
-    for cost, peer in zip(found.costs[1:], peers(tokenizer), strict=True):
+    found = run([source([text, text])], tokenizer, [(peer.name, peer) for peer in builtin_peers(tokenizer)])
+    for cost, peer in zip(found.costs[1:], builtin_peers(tokenizer), strict=True):
         assert cost.tokens == 2 * sum(piece.tokens for piece in peer.pieces(text)), cost.name
-    pieces = PieceCounter("x", "x", peers(tokenizer)[0])
+    pieces = PieceCounter("x", "x", builtin_peers(tokenizer)[0])
     pieces.add([text, text])
     cost = pieces.cost(14)
     assert (cost.tokens, cost.byte_tokens, cost.longest[0].text) == (found.costs[0].tokens, 4, "東京都")

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.engine import Engine, Logits, next_logits
+from neoxjp.engine import Engine, LogitsCache, next_logits
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.sampling_trace.records import StepLedger, ledger_at, step_ledger, uniform_number
 from neoxjp.sampling import SamplingParams
@@ -109,7 +109,7 @@ def test_the_uniform_numbers_are_those_of_the_engine():
 def test_a_kept_step_draws_what_the_generation_drew(repeated):
     """Drafts included: where the text repeats itself the engine reads several ids in one forward."""
     model = Fake(lambda so_far: mixed([len(so_far) % 3] if repeated else so_far))
-    kept = Logits()
+    kept = LogitsCache()
     written = ids(Engine(model).submit([1, 2], dataclasses.replace(DRAW, max_new_tokens=30), watch=kept.keep))
     assert len(kept) == 30
     reads = len(model.forwards)
@@ -124,7 +124,7 @@ def test_a_kept_step_draws_what_the_generation_drew(repeated):
 def test_the_same_step_with_other_settings_is_what_generating_with_them_draws(wishes):
     """Up to and including the first difference both texts have the same ids before them, so the draws must be the same."""
     model, other = Fake(mixed), SamplingParams(**({"do_sample": True, "top_k": 0} | wishes), seed=5, max_new_tokens=12)
-    kept = Logits()
+    kept = LogitsCache()
     written = ids(Engine(model).submit([3], DRAW, watch=kept.keep))
     expected = ids(Engine(model).submit([3], other))
     for place, id in enumerate(expected):
@@ -137,7 +137,7 @@ def test_the_same_step_with_other_settings_is_what_generating_with_them_draws(wi
 
 def test_on_a_real_network_a_kept_step_is_exact_and_a_step_read_again_is_close():
     model = ours()
-    kept = Logits()
+    kept = LogitsCache()
     prompt = [3, 1, 4]
     params = dataclasses.replace(DRAW, max_new_tokens=20)
     written = ids(Engine(model).submit(prompt, params, watch=kept.keep))
@@ -173,7 +173,7 @@ def test_the_next_step_has_no_written_id_and_a_place_beyond_it_is_refused():
 
 
 def test_the_store_keeps_to_its_bytes_and_lets_the_longest_unused_go():
-    kept = Logits(most_bytes=3 * 4 * V)
+    kept = LogitsCache(most_bytes=3 * 4 * V)
     for id in range(4):
         kept.keep([id], torch.full((V,), float(id)))
         kept.get([1])
@@ -185,7 +185,7 @@ def test_the_store_keeps_to_its_bytes_and_lets_the_longest_unused_go():
 
 
 def test_the_store_holds_copies():
-    kept, logits = Logits(), torch.zeros(V)
+    kept, logits = LogitsCache(), torch.zeros(V)
     kept.keep([1], logits)
     logits += 1
     found = kept.get([1])
@@ -195,15 +195,15 @@ def test_the_store_holds_copies():
 
 
 def test_a_store_of_no_bytes_keeps_nothing():
-    kept = Logits(0)
+    kept = LogitsCache(0)
     kept.keep([1], torch.zeros(V))
     assert len(kept) == 0
     with pytest.raises(ParameterError, match="most_bytes"):
-        Logits(-1)
+        LogitsCache(-1)
 
 
 def test_what_was_read_again_is_kept_and_goes_on_to_say_so():
-    model, kept = Fake(mixed), Logits()
+    model, kept = Fake(mixed), LogitsCache()
     logits, drawn_from = next_logits(model, [1, 2], kept)
     assert torch.equal(logits, mixed([1, 2]))
     reads = len(model.forwards)
@@ -215,7 +215,7 @@ def test_what_was_read_again_is_kept_and_goes_on_to_say_so():
 
 def test_logits_read_again_are_those_of_a_generation_that_starts_there():
     """Bit for bit: what "go on from here with other settings" will draw."""
-    model, kept = ours(), Logits()
+    model, kept = ours(), LogitsCache()
     prompt = list(range(40))
     ids(Engine(model).submit(prompt, dataclasses.replace(DRAW, max_new_tokens=1), watch=kept.keep))
     assert torch.equal(next_logits(model, prompt)[0], kept.get(prompt)[0])

@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 import torch
 
-from neoxjp.engine import Logits, logits_after, next_logits
+from neoxjp.engine import LogitsCache, logits_after, next_logits
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.branches.recall import memo, recall
 from neoxjp.labs.sampling_trace import section as ledger
@@ -244,7 +244,7 @@ def test_logits_that_are_gone_are_read_again_on_request(playground):
 
 def test_no_more_is_read_again_than_the_store_can_hold(playground, monkeypatch):
     text = written(playground)
-    store = Logits(6 * 4 * playground.tokenizer.vocab_size)
+    store = LogitsCache(6 * 4 * playground.tokenizer.vocab_size)
     monkeypatch.setattr(playground, "loaded", replace(playground.ready, logits=store))
     for position in (1, 6, 12):
         store.clear()
@@ -366,7 +366,7 @@ def test_the_button_for_reading_again_is_there_only_where_it_helps(playground):
 def test_another_setting_does_not_run_the_model(playground, monkeypatch):
     text = written(playground)
     part = updated(playground, text, None, 3, *neutral())["part"]
-    for way in ("forward", "forward_packed"):
+    for way in ("forward", "forward_unpadded"):
         monkeypatch.setattr(playground.ready.model, way, lambda *given, **named: pytest.fail("the model ran"))
     for place in (1, 12):
         assert "× top-k 2" in updated(playground, text, part, place, *neutral(top_k=2))["candidates"]

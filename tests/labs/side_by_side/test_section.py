@@ -28,7 +28,7 @@ from neoxjp.labs.side_by_side.run import LOADED, SECOND, Run, Setting, chosen_of
 from neoxjp.labs.side_by_side.strings import words
 from neoxjp.labs.side_by_side.sweep import sweep as records
 from neoxjp.labs.side_by_side.sweep import to_csv
-from neoxjp.model import NoRoom
+from neoxjp.model import ModelTooLarge
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.sampling import SamplingParams
@@ -295,7 +295,7 @@ def test_a_second_model_that_is_not_there_or_too_large_is_refused(
     with pytest.raises(Exception, match="nowhere"):
         list(second.loading(playground, other, str(tmp_path / "nowhere"), EN))
     monkeypatch.setattr("neoxjp.model.memory.free_memory", lambda device="cpu": 10)
-    with pytest.raises(NoRoom):
+    with pytest.raises(ModelTooLarge):
         next(second.loading(playground, other, str(tiny_folder), EN))
     assert other.loaded is None
 
