@@ -9,18 +9,6 @@ from neoxjp.documents.text_files import Faults, FileInfo, TextPart, inspect_file
 from neoxjp.documents.training import Document, Split, parse_weighted_path, read_documents
 
 __all__ = [
-    "CHOICES",
-    "Document",
-    "Encoding",
-    "Faults",
-    "FileInfo",
-    "Split",
-    "TextPart",
-    "detect_encoding",
-    "inspect_file",
-    "parse_encoding",
-    "parse_weighted_path",
-    "preview",
-    "read_documents",
-    "read_texts",
-]
+    "CHOICES", "Document", "Encoding", "Faults", "FileInfo", "Split", "TextPart", "detect_encoding", "inspect_file",
+    "parse_encoding", "parse_weighted_path", "preview", "read_documents", "read_texts",
+]  # fmt: skip

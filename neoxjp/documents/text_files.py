@@ -1,7 +1,7 @@
 """Texts from an open file of unknown origin: plain text, CSV or JSONL, decoded and split into lines and rows.
 
 Two ways to treat faults: with `Faults`, invalid bytes become U+FFFD, broken rows are skipped, and both are counted (files of
-visitors); without, the first fault raises (`training.read_documents`). Memory holds one piece of a plain text, or one row.
+visitors); without, the first fault raises (`training.read_documents`). One piece of a plain text, or one row, is in memory.
 """
 
 import codecs
@@ -41,7 +41,7 @@ class FileInfo:
     size: int  # bytes
     delimiter: str = ","  # between the cells of a CSV
     columns: tuple[str, ...] = ()  # of a CSV, or the text fields of a JSONL file's first objects
-    column: str = ""  # the one that most likely holds the text
+    column: str = ""  # the one that most likely has the text
 
 
 @dataclass
@@ -114,7 +114,7 @@ def read_texts(file: BinaryIO, name: str, info: FileInfo, faults: Faults, column
     Args:
         info: the result of `inspect_file`.
         faults: is filled.
-        column: of a CSV or JSONL file; "": the one that most likely holds the text.
+        column: of a CSV or JSONL file; "": the one that most likely has the text.
 
     Raises:
         ParameterError: no row of the file has such a column.
@@ -214,21 +214,21 @@ def _pending(decoder: codecs.IncrementalDecoder) -> bytes:
 
 def read_pieces(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Iterator[tuple[str, int]]:
     """A plain text in pieces that end with a line, so that no token crosses their border; a very long line is cut inside."""
-    held, read = "", 0
+    buffer, read = "", 0
     for text, read in decode_chunks(file, encoding, faults):
-        held += text
-        while len(held) > PIECE:
-            end = held.rfind("\n", 0, PIECE) + 1 or held.find("\n") + 1
+        buffer += text
+        while len(buffer) > PIECE:
+            end = buffer.rfind("\n", 0, PIECE) + 1 or buffer.find("\n") + 1
             if not end:
-                if len(held) <= MAX_LINE:
+                if len(buffer) <= MAX_LINE:
                     break
-                end = max(held.rfind(" ", 0, PIECE), held.rfind("\u3000", 0, PIECE)) + 1 or PIECE
-            if end == len(held) and not held.endswith("\n"):
+                end = max(buffer.rfind(" ", 0, PIECE), buffer.rfind("\u3000", 0, PIECE)) + 1 or PIECE
+            if end == len(buffer) and not buffer.endswith("\n"):
                 break
-            yield held[:end], read
-            held = held[end:]
-    if held:
-        yield held, read
+            yield buffer[:end], read
+            buffer = buffer[end:]
+    if buffer:
+        yield buffer, read
 
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -241,14 +241,14 @@ def read_lines(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Ite
         if "\n" not in text and "\r" not in text:
             parts.append(text)
             continue
-        held = "".join([*parts, text])
+        buffer = "".join([*parts, text])
         done = 0
-        for match in _LINE_END.finditer(held):
-            if match.end() == len(held) and match.group() == "\r":
+        for match in _LINE_END.finditer(buffer):
+            if match.end() == len(buffer) and match.group() == "\r":
                 break  # the \n may be still to come
-            yield held[done : match.end()], read
+            yield buffer[done : match.end()], read
             done = match.end()
-        parts = [held[done:]]
+        parts = [buffer[done:]]
     if rest := "".join(parts):
         yield rest, read
 

@@ -1,7 +1,7 @@
 """Texts for training and evaluation, read one document at a time from .txt, .jsonl, .csv and .parquet files.
 
-Text files may be compressed (.xz, .gz) and in any encoding. The first fault raises. Memory holds one document, and of a long .txt
-one piece of it; .parquet needs pyarrow.
+Text files may be compressed (.xz, .gz) and in any encoding. The first fault raises. One document is in memory, or one
+piece of a long .txt; .parquet needs pyarrow.
 """
 
 import gzip
@@ -100,12 +100,12 @@ def _detect(file: BinaryIO) -> Encoding:
 
 def _txt(file: BinaryIO, encoding: Encoding, name: str, split: Split) -> Iterator[Document]:
     if split == "file":
-        held = ""
+        buffer = ""
         for piece in _newlines(text for text, _ in read_pieces(file, encoding, None)):
-            if held:
-                yield Document(held, name, continues=True)
-            held = piece
-        yield Document(held, name)
+            if buffer:
+                yield Document(buffer, name, continues=True)
+            buffer = piece
+        yield Document(buffer, name)
         return
     lines = _newlines(line for line, _ in read_lines(file, encoding, None))
     texts = (line.rstrip("\n") for line in lines) if split == "line" else _paragraphs(lines)

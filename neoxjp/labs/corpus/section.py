@@ -106,12 +106,8 @@ def build(playground: Playground) -> Section:
 
 
 def _labels(name: str) -> dict[str, Any]:
-    return {
-        "label": label(f"corpus_{name}"),
-        "info": label(f"corpus_{name}_info"),
-        "elem_id": f"corpus-{name}",
-        "min_width": 200,
-    }
+    labels = {"label": label(f"corpus_{name}"), "info": label(f"corpus_{name}_info")}
+    return {**labels, "elem_id": f"corpus-{name}", "min_width": 200}
 
 
 def _chooser() -> str:

@@ -303,7 +303,7 @@ def parse_range(text: str, name: str) -> Range:
     high = int(match[3]) if match[3] else None
     if low is not None and high is not None and high < low:
         raise ParameterError(
-            f"{name}={text[:20]!r} holds nothing: write the smaller number first, such as {high}-{low}",
+            f"{name}={text[:20]!r} is empty: write the smaller number first, such as {high}-{low}",
             ja=f"{text[:20]!r} は空の範囲です。{high}-{low} のように小さい数を先に書いてください。",
         )
     return (low, high)

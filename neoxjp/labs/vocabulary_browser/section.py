@@ -34,17 +34,9 @@ SPELLINGS = 200  # of an entry that are shown; the others are folded
 SIGNS: dict[str, str] = {**{str(script): sign for script, sign in SCRIPTS.items()}, "mixed": "漢あ"}
 # Each filter's control, and its name in a link.
 FILTERS = {
-    "query": "q",
-    "match": "m",
-    "script": "s",
-    "kind": "k",
-    "length": "l",
-    "spellings": "n",
-    "ids": "d",
-    "reach": "r",
-    "sort": "o",
-    "descending": "z",
-}
+    "query": "q", "match": "m", "script": "s", "kind": "k", "length": "l",
+    "spellings": "n", "ids": "d", "reach": "r", "sort": "o", "descending": "z",
+}  # fmt: skip
 SCROLL_TO_TEXT = "() => document.getElementById('t-text')?.scrollIntoView({ block: 'nearest' })"
 view: Callable[..., str] = partial(render, "labs/vocabulary_browser/view.html")
 label = strings.label
@@ -146,23 +138,9 @@ def build(playground: Playground) -> VocabularyBrowser:
         numbers = _html("numbers")
         gr.HTML(f"<h3>{strings.both('vocabulary_browser_usage')}</h3>", elem_classes="section", apply_default_css=False)
         usage = _html("usage")
-    return VocabularyBrowser(
-        filters=filters,
-        list=pager,
-        download=download,
-        csv=csv,
-        id=id,
-        random=chance,
-        use=use,
-        entry=entry,
-        accordion=accordion,
-        open=gr.State(False),
-        statistics=numbers,
-        usage=usage,
-        difference=_difference(playground),
-        serial=gr.State(-1),
-        linked={short: filters[name] for name, short in FILTERS.items()} | {"id": id},
-    )
+    linked = {short: filters[name] for name, short in FILTERS.items()} | {"id": id}
+    parts = (filters, pager, download, csv, id, chance, use, entry, accordion, gr.State(False), numbers, usage)
+    return VocabularyBrowser(*parts, _difference(playground), gr.State(-1), linked)
 
 
 def _filters() -> dict[str, Any]:

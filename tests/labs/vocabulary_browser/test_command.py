@@ -92,7 +92,7 @@ def test_the_csv_holds_every_found_entry_with_all_spellings(run: Run, tmp_path: 
     [
         (["--id", "999999"], "id 999999 is not in this vocabulary (0 to "),
         (["--ids", "x"], "--ids 'x': write one number or a range"),
-        (["--ids", "9-3"], "--ids '9-3' holds nothing: write the smaller number first, such as 3-9"),
+        (["--ids", "9-3"], "--ids '9-3' is empty: write the smaller number first, such as 3-9"),
         (["--kind", "verb"], "--kind 'verb': choose one of word, byte"),
         (["--match", "like"], "--match 'like': choose one of contains"),
         (["--stats", "--id", "3"], "--id and --stats: ask for one of them at a time"),
