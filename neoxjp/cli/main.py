@@ -29,16 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _open_streams()
     program = typer.main.get_command(build())
     try:
-        return program.main(arguments, prog_name="neoxjp", standalone_mode=False) or 0
+        code = program.main(arguments, prog_name="neoxjp", standalone_mode=False) or 0
+        sys.stdout.flush()
     except typer.Abort:
         return 130
+    except OSError as error:
+        return _output_failed(error, "neoxjp")
     except Exception as error:
         # Typer brings click along under a private name or depends on it, by version: its errors are known by this method.
         if not hasattr(error, "format_message"):
             raise
-        context = getattr(error, "ctx", None)
-        print(f"{context.command_path if context else 'neoxjp'}: {usage_message(error)}", file=sys.stderr)
+        message, context = usage_message(error), getattr(error, "ctx", None)
+        is_help = message.startswith("Usage:")  # of a group without a command
+        print(message if is_help else f"{context.command_path if context else 'neoxjp'}: {message}", file=sys.stderr)
         return 2
+    return int(code)
 
 
 def build(features: Iterable[Feature] = FEATURES, options: Iterable[Option] = OPTIONS) -> typer.Typer:
@@ -58,12 +63,16 @@ def build(features: Iterable[Feature] = FEATURES, options: Iterable[Option] = OP
     return program
 
 
-def _version(
-    version: Annotated[bool, option("Print the version and exit.", "--version", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(f"neoxjp {__version__}")
         raise typer.Exit
+
+
+def _version(
+    version: Annotated[bool, option("Print the version and exit.", "--version", is_eager=True, callback=_print_version)] = False,
+) -> None:
+    """The options of the whole command line."""
 
 
 def _group(help: str) -> typer.Typer:
@@ -104,21 +113,12 @@ class _Command(TyperCommand):
             super().invoke(ctx)
             sys.stdout.flush()
         except NeoxjpError as error:
-            self._leave(ctx, error_message(error, self.params))
-        except BrokenPipeError:  # the reader (head, less) has seen enough
-            _discard_output()
-            raise typer.Exit(0) from None
+            print(f"{ctx.command_path}: {error_message(error, self.params)}", file=sys.stderr)
+            raise typer.Exit(2) from error
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            _discard_output()
-            self._leave(ctx, f"the output cannot be written: {error.strerror}")
+            raise typer.Exit(_output_failed(error, ctx.command_path)) from error
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-
-    def _leave(self, ctx: Any, message: str) -> None:
-        print(f"{ctx.command_path}: {message}", file=sys.stderr)
-        raise typer.Exit(2)
 
 
 def error_message(error: NeoxjpError, params: Iterable[Any]) -> str:
@@ -138,7 +138,10 @@ def usage_message(error: Any) -> str:
     possible = getattr(error, "possibilities", None)
     if possible:
         return f"no such option: {error.option_name}. Did you mean {' or '.join(sorted(possible))}?"
-    message = " ".join(error.format_message().split())
+    message = error.format_message()
+    if message.startswith("Usage:"):
+        return str(message)
+    message = " ".join(message.split())
     return message[:1].lower() + message[1:]
 
 
@@ -159,18 +162,27 @@ def _one_value_each(params: Iterable[Any], args: list[str]) -> list[str]:
 
 
 def _open_streams() -> None:
-    """Streams that are closed read nothing and write to nowhere; what an encoding cannot write is written as its number."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    """Streams that are closed write to nowhere; what an encoding cannot write is written as its number."""
+    for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _discard_output() -> None:
-    """Send what is still buffered to nowhere, or Python would complain about it at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _output_failed(error: OSError, path: str) -> int:
+    """The exit code where standard output takes no more: 0 if its reader (head, less) has left, 2 and a line for a full disk.
+
+    Any other error of the system is a fault of ours and is raised again.
+    """
+    if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered: Python would complain at its end
+    if error.errno == errno.EPIPE:
+        return 0
+    print(f"{path}: the output cannot be written: {error.strerror}", file=sys.stderr)
+    return 2
 
 
 def leave(code: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common.command import Command, Json, Text, TokenizerOptions, emit, load_tokenizer, option, read_text
+from neoxjp.labs.common.command import Command, Json, Text, TokenizerOptions, counted, emit, load_tokenizer, option, read_text
 
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -74,8 +74,10 @@ def tokenize(
             marks = ("≈" if token.folded else "") + ("≠" if token.lossy else "")
             print(f"{token.id:>6}  {token.start:>5}–{token.end:<5}  {token.kind:<8} {token.piece} {marks}".rstrip())
         utf8 = len(text.encode("utf-8", "surrogatepass"))
+        sizes = ((len(tokens), "token"), (len(text), "character"), (utf8, "byte"))
+        total = ", ".join(counted(number, name) for number, name in sizes)
         per_token = f", {len(text) / len(tokens):.2f} characters a token" if tokens else ""
-        print(f"{len(tokens)} tokens, {len(text)} characters, {utf8} bytes{per_token}", file=sys.stderr)
+        print(total + per_token, file=sys.stderr)
 
 
 def encode_files(tokenizer: "GPTNeoXJapaneseTokenizer", files: list[Path], out: Path | None, clean: bool, json: bool) -> None:

@@ -127,7 +127,7 @@ def read_text(given: str | None) -> str:
     """The text of the command: the argument, or standard input (its one last newline removed). Raises ParameterError."""
     if given is not None and given != "-":
         return given
-    if sys.stdin is None or sys.stdin.closed:
+    if sys.stdin is None:
         raise ParameterError("no text: give it as an argument; standard input is closed")
     if given is None and sys.stdin.isatty():
         raise ParameterError("no text: give it as an argument, or pipe it in")
