@@ -1,1 +1,1 @@
-"""Build a vocabulary, pack text, train a model, measure it: `python -m neoxjp.train --help`."""
+"""Build a vocabulary, pack text, train a model, measure it: what `neoxjp train`, `evaluate` and `train-vocabulary` run."""
