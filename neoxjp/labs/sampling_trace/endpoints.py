@@ -5,8 +5,8 @@ from typing import Any
 
 from neoxjp.engine import bos_ids, check_ids
 from neoxjp.errors import ParameterError
-from neoxjp.labs.sampling_trace.records import SHOWN, ledger_at
-from neoxjp.labs.sampling_trace.steps import keep, reading
+from neoxjp.labs.sampling_trace.records import SHOWN, trace_at
+from neoxjp.labs.sampling_trace.section import logits_reader, store_logits
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
@@ -15,7 +15,7 @@ from neoxjp.page_parts.settings import checked, params_of
 
 def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's action as API: /sampling_trace."""
-    reader = reading(playground)
+    reader = logits_reader(playground)
 
     @endpoint("sampling_trace", needs="model")
     def sampling_trace(
@@ -56,9 +56,9 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         assert loaded.model is not None
         before = tuple(loaded.tokenizer.encode(prompt)) or bos_ids(loaded.model.config)
         new = check_ids(ids or (), loaded.model.config.vocab_size, "ids")
-        keep(loaded, reader, before + new[:place], 1)
+        store_logits(loaded, reader, before + new[:place], 1)
         return asdict(
-            ledger_at(loaded.model, loaded.tokenizer, before, new, place, params, seed=params.seed, kept=loaded.logits, show=show)
+            trace_at(loaded.model, loaded.tokenizer, before, new, place, params, seed=params.seed, store=loaded.logits, show=show)
         )
 
     return [sampling_trace]

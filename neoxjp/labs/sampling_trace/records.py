@@ -1,7 +1,7 @@
-"""The ledger of one generated token: what each filter did to its candidates, what was drawn; the same step with other settings.
+"""How sampling chose one token: what each filter did to the candidates, and which one was drawn, with any settings.
 
-Logits come from `logits.py`: kept while the text was written, or read again. Everything else follows from them, the ids
-before, the settings and one uniform number, so another temperature needs no forward. Entropies here in bits, for people.
+Everything follows from the logits, the ids before, the settings and one uniform random number, so that other settings need no
+forward pass. The logits are those stored during generation, or recomputed (`engine/logits_cache.py`). Entropies are in bits.
 """
 
 import math
@@ -14,32 +14,32 @@ from torch import Tensor
 
 from neoxjp.engine import LanguageModel, LogitsCache, bos_ids, check_ids, eos_ids, next_logits, token_text_function
 from neoxjp.errors import ParameterError
+from neoxjp.labs.common.measures import LN2
 from neoxjp.sampling import SamplingParams, Stage, apply_filters, trace_sampling
 
-LN2 = math.log(2)
 SHOWN = 20  # candidates by the model's own probability, and as many by the final one
 MOST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Sieve:
-    """One stage on the way from the model's distribution to the draw: a filter that is switched on, or the model itself."""
+class FilterStep:
+    """A filter that is switched on, or the model's own distribution, which comes first."""
 
     name: Stage
-    kept: int  # tokens that are left after it
-    cut: float  # share of the model's own probability mass that lies on the tokens it removed
+    kept: int  # tokens left after it
+    cut: float  # the model's own probability mass on the tokens that it removed
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token that could have stood here."""
+    """A token that the model could have chosen."""
 
     id: int
     text: str  # "" without a tokenizer
     logit: float | None  # the model's own; None: minus infinity
     probabilities: tuple[float, ...]  # after each stage; 0.0 once removed
-    removed_by: Stage | None  # None: it could be drawn
-    interval: tuple[float, float] | None  # its part of the final cumulative sum; it is drawn by a uniform number in there
+    removed_by: Stage | None  # None: it can be drawn
+    interval: tuple[float, float] | None  # of the final cumulative sum; a uniform number in it draws this token
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +52,23 @@ class Others:
 
 
 @dataclass(frozen=True, slots=True)
-class StepLedger:
-    """What sampling did at one place. After each stage the candidates and the others sum to one."""
+class StepTrace:
+    """What sampling did at one place. After each filter, the probabilities of the candidates and the others sum to one."""
 
-    place: int  # of the token behind the ids before it; 0: the first
-    stages: tuple[Sieve, ...]
-    candidates: tuple[Candidate, ...]  # by the model's own probability, the drawn ones always among them
+    place: int  # of the token, counted from the beginning of the prompt
+    stages: tuple[FilterStep, ...]
+    candidates: tuple[Candidate, ...]  # by the model's own probability; include the drawn and the written one
     others: Others
-    written: int | None  # the id that stands in the text; None: nothing does yet
-    uniform: float | None  # the random number of this step, in [0, 1); None: greedy, or not known
-    drawn: int | None  # the id that these settings draw with that number; None: it is not known
+    written: int | None  # the id in the text; None: the next token, not written yet
+    uniform: float | None  # random number of this step, in [0, 1); None: greedy or unknown
+    drawn: int | None  # the id that these settings draw with that number; None: unknown
     entropy_before: float  # bits, of the model's own distribution
     entropy_after: float  # bits, of what is drawn from
-    mass_cut: float  # share of the model's own probability mass that lies on removed tokens
-    kept_logits: bool  # the very logits of the generation; False: read again, and equal to them but for the last digits
+    mass_cut: float  # the model's own probability mass on removed tokens
+    kept_logits: bool  # stored during generation; False: recomputed, the last digits may differ
 
 
-def step_ledger(
+def trace_of_logits(
     logits: Tensor,
     params: SamplingParams,
     history: Sequence[int],
@@ -79,10 +79,10 @@ def step_ledger(
     show: int = SHOWN,
     tokenizer: Any = None,
     kept_logits: bool = True,
-) -> StepLedger:
-    """The ledger from one vector of logits.
+) -> StepTrace:
+    """Trace one step from its logits.
 
-    logits: (V,). history: the ids before, prompt included. banned: ids that cannot be drawn yet (the end token before
+    logits: (V,). history: the ids before, including the prompt. banned: ids that cannot be drawn yet (the end token before
     min_new_tokens). uniform: the step's random number, see `uniform_number`.
 
     Raises ParameterError when the filters leave no token, or for `show` out of its range.
@@ -96,9 +96,9 @@ def step_ledger(
         left = apply_filters(logits, params, history, banned)
         drawn = left.draw(None) if params.greedy else left.at(uniform or 0.0)
     marked = [id for id in (written, drawn) if id is not None]
-    book = trace_sampling(logits, params, history, show, banned=banned, include=marked, also=show)
+    found = trace_sampling(logits, params, history, show, banned=banned, include=marked, also=show)
     name = token_text_function(tokenizer)
-    rows = sorted(book.rows, key=lambda row: (-row.probabilities[0], row.id))
+    rows = sorted(found.rows, key=lambda row: (-row.probabilities[0], row.id))
     candidates = tuple(
         Candidate(
             row.id,
@@ -112,25 +112,25 @@ def step_ledger(
     )
     left_over = Others(
         count=len(logits) - len(rows),
-        kept=book.kept[-1] - sum(row.removed_by is None for row in rows),
-        probabilities=book.others,
+        kept=found.kept[-1] - sum(row.removed_by is None for row in rows),
+        probabilities=found.others,
     )
-    return StepLedger(
+    return StepTrace(
         place=len(history),
-        stages=tuple(Sieve(*stage) for stage in zip(book.stages, book.kept, book.cut, strict=True)),
+        stages=tuple(FilterStep(*stage) for stage in zip(found.stages, found.kept, found.cut, strict=True)),
         candidates=candidates,
         others=left_over,
         written=written,
         uniform=None if params.greedy else uniform,
         drawn=drawn,
-        entropy_before=book.entropy_before / LN2,
-        entropy_after=book.entropy_after / LN2,
-        mass_cut=book.mass_cut,
+        entropy_before=found.entropy_before / LN2,
+        entropy_after=found.entropy_after / LN2,
+        mass_cut=found.mass_cut,
         kept_logits=kept_logits,
     )
 
 
-def ledger_at(
+def trace_at(
     model: LanguageModel,
     tokenizer: Any,
     prompt_ids: Sequence[int],
@@ -139,15 +139,15 @@ def ledger_at(
     params: SamplingParams,
     *,
     seed: int | None,
-    kept: LogitsCache | None = None,
+    store: LogitsCache | None = None,
     show: int = SHOWN,
-) -> StepLedger:
-    """The ledger of one id of a generation, with its own settings or others.
+) -> StepTrace:
+    """Trace one id of a generation, with the settings of the generation or others.
 
-    prompt_ids: what the generation began from, as the model saw it (after a cut). ids: what it wrote. place: which of them, from
-    0; len(ids): the one that would come next. seed: of the generation; None: it is not known, and so is what would be drawn.
+    prompt_ids: the prompt as the model saw it, after truncation. ids: the generated ids. place: an index into them; len(ids) for
+    the next token. seed: of the generation; None: unknown, and so is the drawn id. store: logits stored during generation.
 
-    Raises PromptTooLong where the ids before fill the context, ParameterError for ids or a place that cannot be.
+    Raises PromptTooLong where the ids before fill the context, ParameterError for invalid ids or an invalid place.
     """
     config = model.config
     prompt = check_ids(prompt_ids, config.vocab_size) or bos_ids(config)
@@ -157,8 +157,8 @@ def ledger_at(
             f"place={place!r} must be from 0 to {len(new)}, the number of ids", ja=f"位置は 0 から {len(new)} までです。"
         )
     history = (*prompt, *new[:place])
-    logits, exact = next_logits(model, history, kept)
-    return step_ledger(
+    logits, exact = next_logits(model, history, store)
+    return trace_of_logits(
         logits,
         params,
         history,
@@ -172,6 +172,6 @@ def ledger_at(
 
 
 def uniform_number(seed: int, place: int) -> float:
-    """The random number that a generation with this seed uses for its token number `place`, from 0. Greedy uses none."""
+    """The random number of a generation with this seed for its token `place`, counted from 0. Greedy decoding uses none."""
     generator = torch.Generator().manual_seed(seed)
     return float(torch.rand(place + 1, dtype=torch.float64, generator=generator)[-1])

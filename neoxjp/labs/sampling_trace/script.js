@@ -1,28 +1,26 @@
-// Which token the section "this token" looks at: `js_on_load` of its drawing, so `element` is given. The text above is written.js.
+// Which token the section shows: `js_on_load` of its drawing, so `element` is given. The text above is ui/written.js.
 const written = () => window.neoxjp.written;
 
-window.neoxjp.ledger = {
-  // The position, from 1, of the piece that is chosen above; undefined: none, or nobody looks.
-  chosen() {
-    const at = written()?.chosen;
-    return element.offsetParent && at != null ? at + 1 : undefined;
+window.neoxjp.samplingTrace = {
+  // The position, from 1, of the token selected above; undefined where none is, or while the section is hidden.
+  visibleSelection() {
+    return element.offsetParent ? this.selection() : undefined;
   },
 
-  // The same when the section is just being opened.
-  taken() {
+  selection() {
     const at = written()?.chosen;
     return at == null ? undefined : at + 1;
   },
 
   step(by) {
-    const shown = element.querySelector(".xl");
+    const shown = element.querySelector(".sampling-trace");
     if (!shown) return undefined;
     const at = Math.max(1, Math.min(Number(shown.dataset.count), Number(shown.dataset.place) + 1 + by));
-    this.mark(at);
+    this.select(at);
     return at;
   },
 
-  mark(at) {
+  select(at) {
     written()?.mark(at - 1);
   },
 };

@@ -1,32 +1,38 @@
-"""Section of the generation lab: what sampling did at the chosen token, and what it would have done with other settings.
+"""Section of the Generate tab: how sampling chose the selected token, and what other settings would have chosen.
 
-Where the logits of a step are kept, nothing is computed but the filters; else a button reads the text once more.
+Only the filters are computed, from the logits stored during generation. Where these are gone, a button recomputes them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+import torch
 
+from neoxjp.engine import logits_after
 from neoxjp.errors import NeoxjpError
-from neoxjp.labs.sampling_trace import view as render_ledger
-from neoxjp.labs.sampling_trace.records import ledger_at
-from neoxjp.labs.sampling_trace.steps import NO_FILTERS, Step, keep_again, reading, step_at
+from neoxjp.labs.common import html as render
+from neoxjp.labs.sampling_trace import view as views
+from neoxjp.labs.sampling_trace.records import trace_at
 from neoxjp.labs.sampling_trace.strings import both, label, words
 from neoxjp.page_parts.answers import message_of
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.settings import CONTROLS
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.writing import Part, Text, Writing
+from neoxjp.page_parts.zerogpu import gpu
 from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from neoxjp.page_parts.generate_tab import GenerateTab
 
-ROWS = 10  # candidates of the table, by the model's probability, and as many by the final one
-TRIED = (  # in the order in which they are applied, as in the table of filters
+ROWS = 10  # candidates by the model's own probability, and as many by the final one
+TRIED = (  # the sliders, in the order in which the filters are applied
     "repetition_penalty",
     "no_repeat_ngram_size",
     "min_new_tokens",
@@ -36,151 +42,210 @@ TRIED = (  # in the order in which they are applied, as in the table of filters
     "min_p",
     "typical_p",
 )
+NO_FILTERS = SamplingParams(do_sample=True, top_k=0)
+LogitsReader = Callable[[Sequence[int], int], "np.ndarray"]
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Section:
     """The components of the section."""
 
     place: gr.Number  # of the token, from 1
     before: gr.Button
-    behind: gr.Button
+    after: gr.Button
     drawing: gr.HTML
-    read: gr.Button  # shown where logits have to be read again
+    recompute: gr.Button  # visible where the logits are no longer stored
     candidates: gr.HTML
     filters: gr.HTML
     tried: dict[str, gr.Slider]
     reset: gr.Button
-    part: gr.State  # the `Part` that the sliders were set to
-    drawn: gr.Number  # another number whenever all must be drawn anew
-    linked: dict[str, Any]  # what a link restores: nothing, the text is not in it
+    part: gr.State  # the `Part` that the sliders are set to
+    linked: dict[str, Any]  # the components that a link restores: none, the text is not in a link
 
 
-def build(playground: Playground) -> Ledger:
-    """Draw the section."""
+def build(playground: Playground) -> Section:
+    """Create the components."""
+
+    def html(content: str = "", name: str | None = None, **options: Any) -> gr.HTML:
+        return gr.HTML(content, apply_default_css=False, elem_id=name and f"sampling-trace-{name}", **options)
+
+    def heading(key: str, below: str = "") -> None:
+        html(f"<h3>{both(f'sampling_trace_{key}')}</h3>{below}", elem_classes="sampling-trace-part")
+
+    def button(name: str, **options: Any) -> gr.Button:
+        return gr.Button(label(f"sampling_trace_{name}"), size="sm", elem_id=f"sampling-trace-{name}", **options)
+
     script = (files("neoxjp.labs.sampling_trace") / "script.js").read_text(encoding="utf-8")
-    gr.HTML(f"<h2>{both('ledger_title')}</h2><p>{both('ledger_intro')}</p>", elem_classes="section", apply_default_css=False)
+    html(f"<h2>{both('sampling_trace_title')}</h2><p>{both('sampling_trace_intro')}</p>", elem_classes="section")
     with gr.Column(elem_classes="card"):
-        with gr.Row(elem_classes="xl-steps"):
-            before = gr.Button(label("ledger_before"), size="sm", elem_id="ledger-before", min_width=110)
-            behind = gr.Button(label("ledger_behind"), size="sm", elem_id="ledger-behind", min_width=110)
-            place = gr.Number(1, label=label("ledger_place"), precision=0, minimum=1, elem_id="ledger-place", min_width=110)
-        drawing = gr.HTML(elem_id="ledger-draw", apply_default_css=False, js_on_load=script)
-        read = gr.Button(label("ledger_read"), size="sm", visible=False, elem_id="ledger-read")
-    with gr.Row(elem_id="ledger-body", elem_classes="two-columns"):
-        with gr.Column(scale=7, min_width=320, elem_classes="card", elem_id="ledger-tables"):
-            gr.HTML(f"<h3>{both('ledger_candidates')}</h3>", apply_default_css=False, elem_classes="xl-part")
-            candidates = gr.HTML(elem_id="ledger-candidates", apply_default_css=False)
-            gr.HTML(f"<h3>{both('ledger_filters')}</h3>", apply_default_css=False, elem_classes="xl-part")
-            filters = gr.HTML(elem_id="ledger-filters", apply_default_css=False)
-        with gr.Column(scale=3, min_width=260, elem_classes="card", elem_id="ledger-try"):
-            heading = f"<h3>{both('ledger_try')}</h3><p>{both('ledger_try_help')}</p>"
-            gr.HTML(heading, apply_default_css=False, elem_classes="xl-part")
+        with gr.Row(elem_classes="sampling-trace-controls"):
+            before, after = button("before", min_width=110), button("after", min_width=110)
+            number: dict[str, Any] = {"precision": 0, "minimum": 1, "min_width": 110}
+            place = gr.Number(1, label=label("sampling_trace_place"), elem_id="sampling-trace-place", **number)
+        drawing = html(name="draw", js_on_load=script)
+        recompute = button("recompute", visible=False)
+    with gr.Row(elem_id="sampling-trace-body", elem_classes="two-columns"):
+        with gr.Column(scale=7, min_width=320, elem_classes="card", elem_id="sampling-trace-tables"):
+            heading("candidates")
+            candidates = html(name="candidates")
+            heading("filters")
+            filters = html(name="filters")
+        with gr.Column(scale=3, min_width=260, elem_classes="card", elem_id="sampling-trace-try"):
+            heading("try", f"<p>{both('sampling_trace_try_help')}</p>")
             tried = {name: _slider(name) for name in TRIED}
-            reset = gr.Button(label("ledger_reset"), size="sm", elem_id="ledger-reset")
-    drawn = gr.Number(0, visible="hidden")
-    return Ledger(place, before, behind, drawing, read, candidates, filters, tried, reset, gr.State(None), drawn, {})
+            reset = button("reset")
+    return Section(place, before, after, drawing, recompute, candidates, filters, tried, reset, gr.State(None), {})
 
 
 def _slider(name: str) -> gr.Slider:
-    control = next(control for control in CONTROLS if control.name == name)
-    neutral = getattr(NO_FILTERS, name)
-    return gr.Slider(
-        control.low,
-        control.high,
-        neutral,
-        step=control.step,
-        label=label(f"g_{name}"),
-        elem_id=f"ledger-{name.replace('_', '-')}",
-    )
+    control, elem_id = _control(name), f"sampling-trace-{name.replace('_', '-')}"
+    value = getattr(NO_FILTERS, name)
+    return gr.Slider(control.low, control.high, value, step=control.step, label=label(f"g_{name}"), elem_id=elem_id)
 
 
-def connect(section: Ledger, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
-    """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
-    live: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    live |= {"trigger_mode": "always_last", "concurrency_limit": None}
+def _control(name: str) -> Any:
+    return next(control for control in CONTROLS if control.name == name)
+
+
+def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+    """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
+    live: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": None}
     sliders = list(section.tried.values())
     asked = [tab.writing, section.part, section.place, *sliders]
-    shown = [section.drawing, section.candidates, section.filters, section.read, section.part, *sliders]
-    reader = reading(playground)
+    outputs = [section.drawing, section.candidates, section.filters, section.recompute, section.part, *sliders]
+    reader = logits_reader(playground)
 
-    def draw(request: gr.Request, writing: Writing, part: Part | None, place: float | None, *values: Any) -> list[Any]:
-        if writing.running:  # what is on show stays until the new text is there
-            return [gr.skip()] * len(shown)
-        return _updates(playground, writing.text, part, place, values, request)
+    def draw(request: gr.Request, writing: Writing, part: Part | None, place: float | None, *values: Any) -> Any:
+        if writing.running:  # the section keeps what it shows until the new text is complete
+            return gr.skip()
+        return updates(section, playground, writing.text, part, place, values, request)
 
-    def again(request: gr.Request, writing: Writing, part: Part | None, place: float | None, *values: Any) -> list[Any]:
+    def recompute(request: gr.Request, writing: Writing, part: Part | None, place: float | None, *values: Any) -> Any:
         text = writing.text
         if not writing.running and text is not None and text.steps:
             try:
-                keep_again(playground, reader, text, step_at(text, place))
+                recompute_logits(playground, reader, text, step_at(text, place))
             except NeoxjpError as error:
-                message = render_ledger.trouble(message_of(error, request))
-                return [message, "", "", *[gr.skip()] * (len(shown) - 3)]
+                notice = render.notice(message_of(error, request), "error")
+                return {section.drawing: notice, section.candidates: "", section.filters: ""}
         return draw(request, writing, part, place, *values)
 
-    def reset(request: gr.Request, writing: Writing, place: float | None, *values: Any) -> list[Any]:
+    def reset(request: gr.Request, writing: Writing, place: float | None, *values: Any) -> Any:
         return draw(request, writing, None, place, *values)
 
-    # A piece chosen in the text above is shown at once while the section is open: see ledger.js.
-    private: dict[str, Any] = {"api_visibility": "private", "queue": False}
-    due.change(
-        None,
-        section.place,
-        [section.place, section.drawn],
-        js="(at) => [neoxjp.ledger?.taken() ?? at, performance.now()]",
-        **private,
-    )
-    tab.view.select(None, section.place, section.place, js="(at) => neoxjp.ledger?.chosen() ?? at", **private)
-    section.place.input(None, section.place, None, js="(at) => neoxjp.ledger?.mark(at)", **private)
-    for event, by in ((section.before.click, -1), (section.behind.click, 1)):
-        event(None, section.place, section.place, js=f"(at) => neoxjp.ledger?.step({by}) ?? at", **private)
-    moved = [slider.input for slider in sliders]
-    gr.on([section.drawn.change, section.place.change, *moved], draw, asked, shown, **live)
-    section.reset.click(reset, [tab.writing, section.place, *sliders], shown, **live)
-    section.read.click(again, asked, shown, show_progress="minimal", api_visibility="private", concurrency_limit=1)
+    def select(event: Any, js: str) -> Any:
+        return event(None, section.place, section.place, js=f"(at) => neoxjp.samplingTrace?.{js} ?? at", **QUIET)
+
+    select(due.change, "selection()").then(draw, asked, outputs, **live)
+    select(tab.view.select, "visibleSelection()")
+    select(section.before.click, "step(-1)")
+    select(section.after.click, "step(1)")
+    section.place.input(None, section.place, None, js="(at) => neoxjp.samplingTrace?.select(at)", **QUIET)
+    gr.on([section.place.change, *(slider.input for slider in sliders)], draw, asked, outputs, **live)
+    section.reset.click(reset, [tab.writing, section.place, *sliders], outputs, **live)
+    minimal: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private", "concurrency_limit": 1}
+    section.recompute.click(recompute, asked, outputs, **minimal)
+
+
+# ---------------------------------------------------------------- one place of a text, and its logits
+
+
+@dataclass(frozen=True)
+class TextStep:
+    """One place of a text and the generation that wrote it."""
+
+    place: int  # from 0
+    part: Part
+    known: bool  # the settings of `part` are those of the generation
+    prompt: tuple[int, ...]  # of that generation, as the model saw it
+    ids: tuple[int, ...]  # what that generation wrote
+
+    @property
+    def history(self) -> tuple[int, ...]:
+        """The ids before the step."""
+        return self.prompt + self.ids[: self.place - self.part.start]
+
+
+def step_at(text: Text, position: float | None) -> TextStep:
+    """The step at a position, counted from 1, or the nearest one."""
+    place = max(1, min(int(position or 1), len(text.steps))) - 1
+    part = text.part_of(place)
+    known = part is not None
+    if part is None:  # how many ids were truncated is known only for the last generation
+        part = Part(text.base, NO_FILTERS, text.cut) if place >= text.base else Part(0, NO_FILTERS, 0)
+    end = min([later.start for later in text.parts if later.start > place], default=len(text.steps))
+    before = len(text.prompt_ids) + part.start
+    return TextStep(place, part, known, text.ids[part.cut : before], tuple(step.id for step in text.steps[part.start : end]))
+
+
+def logits_reader(playground: Playground) -> LogitsReader:
+    """The function that runs the model again: (ids, first) → the logits (n, V) float32 after each id from place `first` on."""
+
+    @gpu(duration=60)
+    def read(ids: Sequence[int], first: int) -> "np.ndarray":
+        loaded = playground.ready
+        assert loaded.model is not None
+        return logits_after(loaded.model, ids, first).numpy()
+
+    return read
+
+
+def recompute_logits(playground: Playground, reader: LogitsReader, text: Text, step: TextStep) -> None:
+    """Compute and store the logits of a generation again: all, or as many around the step as fill half the store.
+
+    Raises:
+        NeoxjpError: no model is loaded, or the text fills the context.
+    """
+    loaded = playground.ready
+    if text.serial == loaded.serial:
+        at, most = step.place - step.part.start, max(1, loaded.logits.most_bytes // 2 // (4 * loaded.tokenizer.vocab_size))
+        first = max(0, min(at - most // 2, len(step.ids) - most))
+        ids = step.prompt + step.ids[: min(first + most, len(step.ids)) - 1]
+        store_logits(loaded, reader, ids, len(ids) - len(step.prompt) - first + 1)
+
+
+def store_logits(loaded: Loaded, reader: LogitsReader, ids: tuple[int, ...], count: int) -> None:
+    """Compute and store the logits after each of the last `count` ids, where they are not stored yet."""
+    missing = [end for end in range(len(ids) - count + 1, len(ids) + 1) if loaded.logits.get(ids[:end]) is None]
+    if missing:
+        first = missing[0]
+        for end, logits in enumerate(reader(ids[: missing[-1]], first - 1), first):
+            if end in missing:
+                loaded.logits.keep(ids[:end], torch.from_numpy(logits), drawn_from=False)
 
 
 # ---------------------------------------------------------------- what the handlers show
 
 
 def shown_of(
-    playground: Playground, text: Text | None, step: Step | None, params: SamplingParams | None, say: Words
+    playground: Playground, text: Text | None, step: TextStep | None, params: SamplingParams | None, t: Words
 ) -> tuple[str, str, str, bool]:
-    """The draw, the candidates and the filters as HTML, and whether the logits must be read again for them.
+    """HTML of the draw, the candidates and the filters, and whether the logits have to be recomputed for them.
 
-    params: instead of those of the generation.
+    params: settings to try instead of those of the generation.
 
     Raises:
-        NeoxjpError: no model is there, or the filters leave no token.
+        NeoxjpError: no model is loaded, or the filters leave no token.
     """
     if text is None or step is None:
-        return render_ledger.hint(say("ledger_empty")), "", "", False
+        return views.hint(t("sampling_trace_empty"), t), "", "", False
     loaded = playground.ready
     if text.serial != loaded.serial:
-        return render_ledger.hint(say("ledger_other_model")), "", "", False
+        return views.hint(t("sampling_trace_other_model"), t), "", "", False
     if loaded.logits.get(step.history) is None:
-        return render_ledger.hint(say("ledger_not_kept", n=f"{len(step.history):,}")), "", "", True
-    was = step.part.params
-    params = was if params is None else params
+        return views.hint(t("sampling_trace_not_stored", n=f"{len(step.history):,}"), t), "", "", True
+    own = step.part.params
+    params = own if params is None else params
     assert loaded.model is not None
-    record = ledger_at(
-        loaded.model,
-        loaded.tokenizer,
-        step.prompt,
-        step.ids,
-        step.place - step.part.start,
-        params,
-        seed=was.seed,
-        kept=loaded.logits,
-        show=ROWS,
-    )
-    draw = render_ledger.draw(record, params, params != was, step.known, step.place, len(text.steps), say)
-    return draw, render_ledger.candidates(record, params, say), render_ledger.filters(record, params, say), False
+    at = step.place - step.part.start
+    more: dict[str, Any] = {"store": loaded.logits, "show": ROWS}
+    record = trace_at(loaded.model, loaded.tokenizer, step.prompt, step.ids, at, params, seed=own.seed, **more)
+    drawing = views.draw(record, params, params != own, step.known, step.place, len(text.steps), t)
+    return drawing, views.candidates(record, params, t), views.filters(record, params, t), False
 
 
 def settings(params: SamplingParams, values: Sequence[Any]) -> SamplingParams:
-    """These settings with the sliders' values, in the order of `TRIED`; one that was emptied leaves what was.
+    """These settings with the sliders' values, in the order of `TRIED`. None, an emptied field, keeps the setting.
 
     Raises:
         ParameterError: a value out of its range.
@@ -188,24 +253,35 @@ def settings(params: SamplingParams, values: Sequence[Any]) -> SamplingParams:
     return replace(params, **{name: value for name, value in zip(TRIED, values, strict=True) if value is not None})
 
 
-def _updates(
-    playground: Playground, text: Text | None, part: Part | None, place: float | None, values: Sequence[Any], request: gr.Request
-) -> list[Any]:
-    """Values for what a handler shows. The sliders move where the place belongs to another generation than they were set to."""
-    say = words(language(request))
+def updates(
+    section: Section,
+    playground: Playground,
+    text: Text | None,
+    part: Part | None,
+    place: float | None,
+    values: Sequence[Any],
+    request: gr.Request,
+) -> dict[Any, Any]:
+    """The components' new values. The sliders move to the settings of the token's generation, unless they are set to it."""
+    t = words(language(request))
     step = step_at(text, place) if text is not None and text.steps else None
     stay = step is None or (step.part is part if step.known else step.part == part)
     try:
         params = settings(step.part.params, values) if step is not None and stay else None
-        draw, candidates, filters, again = shown_of(playground, text, step, params, say)
+        drawing, candidates, filters, missing = shown_of(playground, text, step, params, t)
     except NeoxjpError as error:
-        draw, candidates, filters, again = render_ledger.trouble(message_of(error, request)), "", "", False
-    moved = [gr.skip() if step is None or stay else _moved(name, step.part.params) for name in TRIED]
-    return [draw, candidates, filters, gr.Button(visible=again), gr.skip() if step is None else step.part, *moved]
+        drawing, candidates, filters, missing = render.notice(message_of(error, request), "error"), "", "", False
+    found: dict[Any, Any] = {section.drawing: drawing, section.candidates: candidates, section.filters: filters}
+    found[section.recompute] = gr.Button(visible=missing)
+    if step is not None:
+        found[section.part] = step.part
+        if not stay:
+            found |= {slider: _moved(name, step.part.params) for name, slider in section.tried.items()}
+    return found
 
 
 def _moved(name: str, params: SamplingParams) -> Any:
-    """A slider at the setting of a generation; a replay may have set one beyond its ends. A minimum length ends at the length."""
-    control, value = next(control for control in CONTROLS if control.name == name), getattr(params, name)
+    """A slider at the setting of a generation, its range widened where a replay set one outside of it."""
+    control, value = _control(name), getattr(params, name)
     high = params.max_new_tokens if name == "min_new_tokens" and params.max_new_tokens is not None else control.high
     return gr.Slider(value=value, minimum=min(control.low, value), maximum=max(high, value))

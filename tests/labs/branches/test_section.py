@@ -19,8 +19,9 @@ from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.branches.strings import words
 from neoxjp.labs.branches.texts import text_of
 from neoxjp.labs.replay.run import state_of
-from neoxjp.labs.sampling_trace import section as ledger
-from neoxjp.labs.sampling_trace.steps import keep_again, reading, step_at
+from neoxjp.labs.sampling_trace import section as trace
+from neoxjp.labs.sampling_trace.section import logits_reader, recompute_logits, step_at
+from neoxjp.labs.sampling_trace.strings import words as trace_words
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
@@ -175,15 +176,15 @@ def test_an_alternative_stands_in_its_place_and_the_model_goes_on_by_ids(playgro
     assert new.part_of(4).start == 4
 
 
-def test_the_ledger_and_the_replay_know_that_nobody_drew_a_token_put_there(playground):
+def test_the_sampling_trace_and_the_replay_know_that_nobody_drew_a_token_put_there(playground):
     writing = Writing()
     text = put(playground, writing)
     go_on(playground, writing, 3, other_than_written(text, 3, playground.tokenizer))
     step = step_at(writing.text, 4)
     assert (step.place, step.known) == (3, False)
     assert step.history == text.ids[: len(text.prompt_ids) + 3]
-    keep_again(playground, reading(playground), writing.text, step)
-    assert "not known any more" in ledger.shown_of(playground, writing.text, step, None, ledger.words("en"))[0]
+    recompute_logits(playground, logits_reader(playground), writing.text, step)
+    assert "random number are unknown" in trace.shown_of(playground, writing.text, step, None, trace_words("en"))[0]
     assert step_at(writing.text, 3).part == text.parts[0]
     state = state_of(playground, writing.text)
     assert state.prompt_ids == writing.text.ids[: len(text.prompt_ids) + 4]

@@ -14,21 +14,21 @@ Visit = Callable[..., Any]
 
 
 def drawing(page: Any) -> Any:
-    return page.locator("#ledger-draw")
+    return page.locator("#sampling-trace-draw")
 
 
 def place(page: Any) -> Any:
-    return page.locator("#ledger-place input")
+    return page.locator("#sampling-trace-place input")
 
 
 def slider(page: Any, name: str) -> Any:
-    return page.locator(f"#ledger-{name} input[type=number]")
+    return page.locator(f"#sampling-trace-{name} input[type=number]")
 
 
 def opened(page: Any, tokens: int = 12, text: str = "猫") -> Any:
     prompt(page).fill(text)
     generate(page, tokens)
-    expect(drawing(page).locator(".xl")).to_be_visible()
+    expect(drawing(page).locator(".sampling-trace")).to_be_visible()
     return page
 
 
@@ -36,7 +36,7 @@ def test_before_anything_is_written_the_section_says_what_to_do(visit: Visit) ->
     page = visit("g", lang="en")
     press_open(page.get_by_role("tab", name="This token"))
     expect(drawing(page)).to_contain_text("press Generate")
-    expect(page.locator("#ledger-read")).to_be_hidden()
+    expect(page.locator("#sampling-trace-recompute")).to_be_hidden()
 
 
 def test_a_chosen_piece_shows_its_draw(visit: Visit) -> None:
@@ -44,12 +44,15 @@ def test_a_chosen_piece_shows_its_draw(visit: Visit) -> None:
     pieces(page).nth(2).click()
     at = pieces(page).nth(2).get_attribute("data-at")
     expect(place(page)).to_have_value(str(int(at or 0) + 1))
-    expect(drawing(page).locator(f'.xl[data-place="{at}"]')).to_be_visible()
-    expect(drawing(page)).to_contain_text("it was drawn")
-    row = page.locator("#ledger-candidates tr.drawn")
+    expect(drawing(page).locator(f'.sampling-trace[data-place="{at}"]')).to_be_visible()
+    expect(drawing(page)).to_contain_text("this token was drawn")
+    row = page.locator("#sampling-trace-candidates tr.sampling-trace-drawn")
     expect(row).to_have_count(1)
     expect(row).to_contain_text("✓ drawn (in the text)")
-    mark, interval = (drawing(page).locator(name).bounding_box() for name in (".xl-mark", ".xl-i.drawn"))
+    mark, interval = (
+        drawing(page).locator(name).bounding_box()
+        for name in (".sampling-trace-mark", ".sampling-trace-interval.sampling-trace-drawn")
+    )
     assert interval["x"] - 1 <= mark["x"] <= interval["x"] + interval["width"] + 1
 
 
@@ -61,12 +64,12 @@ def test_keys_and_buttons_walk_the_text_and_the_section_together(visit: Visit) -
     expect(pieces(page).nth(1)).to_be_focused()
     page.keyboard.press("Home")
     expect(drawing(page)).to_contain_text("1 of 12")
-    page.locator("#ledger-behind").click()
+    page.locator("#sampling-trace-after").click()
     expect(drawing(page)).to_contain_text("2 of 12")
     expect(page.locator('.written [aria-selected="true"]')).to_have_count(1)
-    page.locator("#ledger-before").click()
+    page.locator("#sampling-trace-before").click()
     expect(drawing(page)).to_contain_text("1 of 12")
-    page.locator("#ledger-before").click()
+    page.locator("#sampling-trace-before").click()
     expect(place(page)).to_have_value("1")
     place(page).fill("12")
     expect(drawing(page)).to_contain_text("12 of 12")
@@ -80,59 +83,61 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     slider(page, "temperature").fill("0")
     expect(drawing(page)).to_contain_text(re.compile("no random number is used|would have been drawn instead of"))
     slider(page, "temperature").fill("0.7")
-    expect(drawing(page)).to_contain_text("it was drawn")
+    expect(drawing(page)).to_contain_text("this token was drawn")
     slider(page, "top-k").fill("2")
-    expect(page.locator("#ledger-filters")).to_contain_text("top-k 2")
-    expect(page.locator("#ledger-candidates")).to_contain_text("× top-k 2")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("top-k 2")
+    expect(page.locator("#sampling-trace-candidates")).to_contain_text("× top-k 2")
     slider(page, "no-repeat-ngram-size").fill("1")
-    expect(page.locator("#ledger-filters")).to_contain_text("n-gram ban 1")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("no-repeat n-gram 1")
     slider(page, "min-new-tokens").fill("12")
-    expect(page.locator("#ledger-filters")).to_contain_text("minimum length 12")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("minimum tokens 12")
     pieces(page).nth(3).click()
-    expect(drawing(page).locator(".xl")).to_have_attribute("data-place", pieces(page).nth(3).get_attribute("data-at") or "")
-    expect(page.locator("#ledger-filters")).to_contain_text("top-k 2")  # one can walk with other settings
-    page.locator("#ledger-reset").click()
+    expect(drawing(page).locator(".sampling-trace")).to_have_attribute(
+        "data-place", pieces(page).nth(3).get_attribute("data-at") or ""
+    )
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("top-k 2")  # one can walk with other settings
+    page.locator("#sampling-trace-reset").click()
     expect(slider(page, "top-k")).to_have_value("0")
-    expect(page.locator("#ledger-filters")).not_to_contain_text("top-k")
+    expect(page.locator("#sampling-trace-filters")).not_to_contain_text("top-k")
     assert page.locator(".written").inner_text() == text
 
 
 def test_a_new_generation_brings_its_own_settings(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
     slider(page, "top-p").fill("0.5")
-    expect(page.locator("#ledger-filters")).to_contain_text("top-p 0.5")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("top-p 0.5")
     page.locator("#gen-temperature input[type=number]").fill("1.5")
     set_length(page, 5)
     press(page, "go")
     expect(drawing(page)).to_contain_text("of 5")
     expect(slider(page, "temperature")).to_have_value("1.5")
     expect(slider(page, "top-p")).to_have_value("0.95")
-    expect(page.locator("#ledger-filters")).to_contain_text("temperature 1.5")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("temperature 1.5")
 
 
 def test_a_recalled_text_still_knows_its_draw_and_a_token_put_there_has_none(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
-    drawn = drawing(page).locator(".xl p").first.text_content() or ""
+    drawn = drawing(page).locator(".sampling-trace p").first.text_content() or ""
     page.reload()
     page.locator("#gen-recall").click()
     expect(pieces(page).first).to_be_visible()
-    expect(drawing(page).locator(".xl p").first).to_have_text(drawn)
+    expect(drawing(page).locator(".sampling-trace p").first).to_have_text(drawn)
     pieces(page).nth(3).click()
     watch(page)
     page.locator(".alternatives tbody tr:not(.drawn) .go-on").first.click()
     done(page)
-    expect(drawing(page)).to_contain_text("not known any more")
-    expect(drawing(page).locator(".xl-mark")).to_have_count(0)
+    expect(drawing(page)).to_contain_text("random number are unknown")
+    expect(drawing(page).locator(".sampling-trace-mark")).to_have_count(0)
 
 
 def test_it_fits_a_narrow_dark_screen(visit: Visit) -> None:
     page = visit("g", lang="ja", theme="dark", width=400)
     prompt(page).fill("猫")
     press(page, "go")
-    expect(drawing(page).locator(".xl")).to_be_visible()
+    expect(drawing(page).locator(".sampling-trace")).to_be_visible()
     for name, value in (("top-k", "9"), ("min-p", "0.01"), ("typical-p", "0.9")):
         slider(page, name).fill(value)
-    expect(page.locator("#ledger-filters")).to_contain_text("typical-p 0.9")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("typical-p 0.9")
     page.wait_for_timeout(500)  # a button that has just been enabled fades in
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert low_contrast(page) == []

@@ -1,4 +1,4 @@
-"""The ledger of a step against the engine's own draws; the kept logits; what a step costs to look at again."""
+"""The trace of a step against the engine's own draws; the kept logits; what a step costs to look at again."""
 
 import dataclasses
 import itertools
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from neoxjp.engine import Engine, LogitsCache, next_logits
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.labs.sampling_trace.records import StepLedger, ledger_at, step_ledger, uniform_number
+from neoxjp.labs.sampling_trace.records import StepTrace, trace_at, trace_of_logits, uniform_number
 from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import EOS, Fake, V, ids, mixed
 from tests.support.tiny_model import ours
@@ -35,7 +35,7 @@ WISHES = st.fixed_dictionaries(
 )
 
 
-def sums(record: StepLedger) -> list[float]:
+def sums(record: StepTrace) -> list[float]:
     return [
         math.fsum(candidate.probabilities[stage] for candidate in record.candidates) + record.others.probabilities[stage]
         for stage in range(len(record.stages))
@@ -44,7 +44,7 @@ def sums(record: StepLedger) -> list[float]:
 
 def test_each_filter_by_hand():
     params = SamplingParams(do_sample=True, top_k=4, top_p=0.8)
-    record = step_ledger(FIVE, params, [4], banned=[0], written=2, uniform=0.99, show=2)
+    record = trace_of_logits(FIVE, params, [4], banned=[0], written=2, uniform=0.99, show=2)
     assert [(stage.name, stage.kept) for stage in record.stages] == [
         ("model", 5),
         ("min_new_tokens", 4),
@@ -71,7 +71,7 @@ def test_each_filter_by_hand():
 )
 def test_every_stage_sums_to_one_and_the_number_lies_in_the_drawn_interval(wishes, seed, history, show, uniform):
     logits = torch.randn(12, generator=torch.Generator().manual_seed(seed)) * 3
-    record = step_ledger(logits, SamplingParams(**({"do_sample": True} | wishes)), history, uniform=uniform, show=show)
+    record = trace_of_logits(logits, SamplingParams(**({"do_sample": True} | wishes)), history, uniform=uniform, show=show)
     assert sums(record) == pytest.approx([1.0] * len(record.stages), abs=1e-9)
     assert sum(stage.cut for stage in record.stages) == pytest.approx(record.mass_cut, abs=1e-9)
     assert len(record.candidates) + record.others.count == 12
@@ -87,7 +87,7 @@ def test_every_stage_sums_to_one_and_the_number_lies_in_the_drawn_interval(wishe
 
 
 def test_a_token_that_cannot_come_has_no_logit_in_json():
-    record = step_ledger(torch.tensor([0.0, -math.inf]), SamplingParams(do_sample=True), [])
+    record = trace_of_logits(torch.tensor([0.0, -math.inf]), SamplingParams(do_sample=True), [])
     assert [candidate.logit for candidate in record.candidates] == [0.0, None]
     json.dumps(dataclasses.asdict(record), allow_nan=False)
 
@@ -95,7 +95,7 @@ def test_a_token_that_cannot_come_has_no_logit_in_json():
 @pytest.mark.parametrize("show", [0, -1, 201])
 def test_the_number_of_candidates_is_bounded(show):
     with pytest.raises(ParameterError, match="from 1 to 200") as caught:
-        step_ledger(FIVE, DRAW, [], show=show)
+        trace_of_logits(FIVE, DRAW, [], show=show)
     assert "200" in caught.value.ja
 
 
@@ -114,7 +114,7 @@ def test_a_kept_step_draws_what_the_generation_drew(repeated):
     assert len(kept) == 30
     reads = len(model.forwards)
     for place, id in enumerate(written):
-        record = ledger_at(model, None, [1, 2], written, place, DRAW, seed=5, kept=kept)
+        record = trace_at(model, None, [1, 2], written, place, DRAW, seed=5, store=kept)
         assert (record.drawn, record.written, record.place, record.kept_logits) == (id, id, place + 2, True)
     assert len(model.forwards) == reads  # not one forward
 
@@ -128,7 +128,7 @@ def test_the_same_step_with_other_settings_is_what_generating_with_them_draws(wi
     written = ids(Engine(model).submit([3], DRAW, watch=kept.keep))
     expected = ids(Engine(model).submit([3], other))
     for place, id in enumerate(expected):
-        record = ledger_at(model, None, [3], written, place, other, seed=5, kept=kept)
+        record = trace_at(model, None, [3], written, place, other, seed=5, store=kept)
         assert record.kept_logits
         assert record.drawn == id
         if written[place] != id:
@@ -142,8 +142,8 @@ def test_on_a_real_network_a_kept_step_is_exact_and_a_step_read_again_is_close()
     params = dataclasses.replace(DRAW, max_new_tokens=20)
     written = ids(Engine(model).submit(prompt, params, watch=kept.keep))
     for place in (0, 1, 19):
-        exact = ledger_at(model, None, prompt, written, place, params, seed=5, kept=kept)
-        again = ledger_at(model, None, prompt, written, place, params, seed=5)
+        exact = trace_at(model, None, prompt, written, place, params, seed=5, store=kept)
+        again = trace_at(model, None, prompt, written, place, params, seed=5)
         assert (exact.kept_logits, again.kept_logits) == (True, False)
         assert exact.drawn == written[place]
         assert [c.id for c in again.candidates] == [c.id for c in exact.candidates]
@@ -154,19 +154,19 @@ def test_on_a_real_network_a_kept_step_is_exact_and_a_step_read_again_is_close()
 def test_the_end_token_is_banned_only_before_min_new_tokens():
     params = SamplingParams(do_sample=True, min_new_tokens=2)
     for place, banned in ((0, True), (1, True), (2, False)):
-        record = ledger_at(Fake(mixed), None, [1], [2, 3], place, params, seed=None)
+        record = trace_at(Fake(mixed), None, [1], [2, 3], place, params, seed=None)
         assert ("min_new_tokens" in [stage.name for stage in record.stages]) == banned
         assert next(c for c in record.candidates if c.id == EOS).probabilities[-1] == 0.0 or not banned
         assert (record.drawn, record.uniform) == (None, None)  # without a seed nobody knows
 
 
 def test_the_next_step_has_no_written_id_and_a_place_beyond_it_is_refused():
-    assert ledger_at(Fake(mixed), None, [], [], 0, DRAW, seed=1).written is None
+    assert trace_at(Fake(mixed), None, [], [], 0, DRAW, seed=1).written is None
     for place in (-1, 3):
         with pytest.raises(ParameterError, match="from 0 to 2"):
-            ledger_at(Fake(mixed), None, [1], [2, 3], place, DRAW, seed=1)
+            trace_at(Fake(mixed), None, [1], [2, 3], place, DRAW, seed=1)
     with pytest.raises(PromptTooLong):
-        ledger_at(Fake(mixed, context=4), None, [1, 2, 3], [4], 1, DRAW, seed=1)
+        trace_at(Fake(mixed, context=4), None, [1, 2, 3], [4], 1, DRAW, seed=1)
 
 
 # The store

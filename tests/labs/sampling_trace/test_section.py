@@ -14,10 +14,10 @@ import torch
 from neoxjp.engine import LogitsCache, logits_after, next_logits
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.branches.recall import memo, recall
-from neoxjp.labs.sampling_trace import section as ledger
-from neoxjp.labs.sampling_trace import view as render_ledger
-from neoxjp.labs.sampling_trace.records import StepLedger, ledger_at, step_ledger
-from neoxjp.labs.sampling_trace.steps import NO_FILTERS, Step, keep_again, reading, step_at
+from neoxjp.labs.sampling_trace import section as trace
+from neoxjp.labs.sampling_trace import view as views
+from neoxjp.labs.sampling_trace.records import StepTrace, trace_at, trace_of_logits
+from neoxjp.labs.sampling_trace.section import NO_FILTERS, TextStep, logits_reader, recompute_logits, step_at
 from neoxjp.labs.sampling_trace.strings import words
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.settings import Settings
@@ -39,18 +39,18 @@ def written(playground: Playground, *modes: Mode, settings: Settings = LIVELY, p
     return writing.text
 
 
-def record_of(playground: Playground, step: Step, params: SamplingParams | None = None) -> StepLedger:
+def record_of(playground: Playground, step: TextStep, params: SamplingParams | None = None) -> StepTrace:
     """The record that the section shows."""
     loaded = playground.ready
     at, was = step.place - step.part.start, step.part.params
-    more: dict[str, Any] = {"seed": was.seed, "kept": loaded.logits, "show": ledger.ROWS}
-    return ledger_at(loaded.model, loaded.tokenizer, step.prompt, step.ids, at, params or was, **more)
+    more: dict[str, Any] = {"seed": was.seed, "store": loaded.logits, "show": trace.ROWS}
+    return trace_at(loaded.model, loaded.tokenizer, step.prompt, step.ids, at, params or was, **more)
 
 
-def shown(playground: Playground, text: Text | None, position: float = 1, say: Any = EN, **changes: Any) -> tuple[Any, ...]:
+def shown(playground: Playground, text: Text | None, position: float = 1, t: Any = EN, **changes: Any) -> tuple[Any, ...]:
     step = None if text is None else step_at(text, position)
     params = replace(step.part.params, **changes) if step and changes else None
-    return ledger.shown_of(playground, text, step, params, say)
+    return trace.shown_of(playground, text, step, params, t)
 
 
 # ---------------------------------------------------------------- how a step was drawn
@@ -111,15 +111,15 @@ def test_the_values_on_the_page_are_the_records(playground):
     for row, candidate in zip(rows, record.candidates, strict=False):
         seen = row[1:-1]
         last = names.index(candidate.removed_by) if candidate.removed_by else len(names)
-        assert seen[:last] == [render_ledger.percent(chance) for chance in candidate.probabilities[:last]]
-        assert seen[last:] == ["× out", *["·"] * (len(names) - last - 1)][: len(names) - last]
-    assert rows[-1][1:-1] == [render_ledger.percent(chance) for chance in record.others.probabilities]
+        assert seen[:last] == [views.percent(chance) for chance in candidate.probabilities[:last]]
+        assert seen[last:] == ["× removed", *["·"] * (len(names) - last - 1)][: len(names) - last]
+    assert rows[-1][1:-1] == [views.percent(chance) for chance in record.others.probabilities]
     assert f"{record.others.count:,}" in rows[-1][0]
     kept = [(row[1], row[2]) for row in cells(filters.split("</table>")[0])]
     assert kept[:-1] == [
-        (f"{stage.kept:,}", "" if stage.name == "model" else render_ledger.percent(stage.cut)) for stage in record.stages
+        (f"{stage.kept:,}", "" if stage.name == "model" else views.percent(stage.cut)) for stage in record.stages
     ]
-    assert kept[-1] == (f"{record.stages[-1].kept:,}", render_ledger.percent(record.mass_cut))
+    assert kept[-1] == (f"{record.stages[-1].kept:,}", views.percent(record.mass_cut))
     assert f"entropy {record.entropy_before:.2f} → {record.entropy_after:.2f} bits" in draw
     assert f"random number {record.uniform:.4f}" in draw
 
@@ -127,12 +127,11 @@ def test_the_values_on_the_page_are_the_records(playground):
 def test_the_number_line_is_full_and_the_mark_stands_in_the_drawn_interval(playground):
     text = written(playground)
     for position in (1, 5, 12):
-        record = record_of(playground, step_at(text, position))
-        line = render_ledger.number_line(record, EN)
-        parts = re.findall(r'class="(xl-i[^"]*)"[^>]*?style="left:([\d.]+)%;width:([\d.]+)%"', line)
+        line = shown(playground, text, position)[0]
+        parts = re.findall(r'class="(sampling-trace-interval[^"]*)"[^>]*?style="left:([\d.]+)%;width:([\d.]+)%"', line)
         assert sum(float(width) for *_, width in parts) == pytest.approx(100, abs=0.05)
-        (mark,) = re.findall(r'class="xl-mark \w+" style="left:([\d.]+)%"', line)
-        (drawn,) = [(float(left), float(width)) for name, left, width in parts if "drawn" in name]
+        (mark,) = re.findall(r'class="sampling-trace-mark sampling-trace-\w+" style="left:([\d.]+)%"', line)
+        (drawn,) = [(float(left), float(width)) for name, left, width in parts if "sampling-trace-drawn" in name]
         assert drawn[0] - 0.01 <= float(mark) <= sum(drawn) + 0.01
 
 
@@ -165,9 +164,9 @@ def test_greedy_says_that_no_random_number_was_used(playground):
     text = written(playground, settings=replace(LIVELY, temperature=0))
     draw, candidates, *_ = shown(playground, text, 3)
     assert "No random number" in draw
-    assert "xl-mark " not in draw
+    assert "sampling-trace-mark " not in draw
     assert ">greedy</th>" in candidates
-    assert "最有力" in shown(playground, text, 3, JA)[0]
+    assert "最も確率が高い" in shown(playground, text, 3, JA)[0]
 
 
 @pytest.mark.parametrize(("position", "place"), [(None, 0), (0, 0), (-4, 0), (1, 0), (2.0, 1), (999, 11)])
@@ -183,14 +182,14 @@ def test_names_of_tokens_are_never_markup():
             return ["<script>x</script>", "<b>", '" onload="x', "<|endoftext|>"][ids[0]]
 
     params = SamplingParams(do_sample=True, top_k=0)
-    record = step_ledger(logits, params, [], written=0, uniform=0.1, tokenizer=Hostile())
-    for say in (EN, JA):
-        drawn = render_ledger.draw(record, params, False, True, 0, 1, say)
-        for markup in (drawn, render_ledger.candidates(record, params, say), render_ledger.filters(record, params, say)):
+    record = trace_of_logits(logits, params, [], written=0, uniform=0.1, tokenizer=Hostile())
+    for t in (EN, JA):
+        drawn = views.draw(record, params, False, True, 0, 1, t)
+        for markup in (drawn, views.candidates(record, params, t), views.filters(record, params, t)):
             assert "<script" not in markup
             assert "<b>x" not in markup
             assert 'onload="' not in markup
-    assert "⏹ end of text" in render_ledger.candidates(record, params, EN)
+    assert "⏹ end of text" in views.candidates(record, params, EN)
 
 
 # ---------------------------------------------------------------- empty and damaged
@@ -207,7 +206,7 @@ def test_a_text_of_another_model_is_not_shown(playground):
     assert "Another model" in shown(playground, text)[0]
     step = step_at(text, 1)
     before = len(playground.ready.logits)
-    keep_again(playground, reading(playground), text, step)
+    recompute_logits(playground, logits_reader(playground), text, step)
     assert len(playground.ready.logits) == before
 
 
@@ -231,8 +230,8 @@ def test_logits_that_are_gone_are_read_again_on_request(playground):
     playground.ready.logits.clear()
     draw, _, _, again = shown(playground, text, 15)
     assert again
-    assert "Read again" in draw
-    keep_again(playground, reading(playground), text, step)
+    assert "Press Recompute" in draw
+    recompute_logits(playground, logits_reader(playground), text, step)
     assert len(playground.ready.logits) == len(step.ids)  # one pass for all that this generation wrote
     record = record_of(playground, step)
     assert not record.kept_logits
@@ -249,7 +248,7 @@ def test_no_more_is_read_again_than_the_store_can_hold(playground, monkeypatch):
     for position in (1, 6, 12):
         store.clear()
         step = step_at(text, position)
-        keep_again(playground, reading(playground), text, step)
+        recompute_logits(playground, logits_reader(playground), text, step)
         assert len(store) == 3
         assert store.get(step.history) is not None
 
@@ -268,8 +267,8 @@ def test_a_text_whose_settings_are_not_known_shows_the_model_and_says_so(playgro
     step = step_at(again, 5)
     assert (step.known, step.part.params) == (False, NO_FILTERS)
     draw, candidates, *_ = shown(playground, again, 5)
-    assert "not known any more" in draw
-    assert "xl-mark " not in draw
+    assert "settings and random number are unknown" in draw
+    assert "sampling-trace-mark " not in draw
     assert "◆ in the text" in candidates
     assert "分かりません" in shown(playground, again, 5, JA)[0]
     assert "× top-k 2" in shown(playground, again, 5, top_k=2)[1]
@@ -277,31 +276,35 @@ def test_a_text_whose_settings_are_not_known_shows_the_model_and_says_so(playgro
 
 def test_settings_that_leave_nothing_get_a_sentence(playground):
     with pytest.raises(NeoxjpError, match="top_p=2"):
-        ledger.settings(NO_FILTERS, neutral(top_p=2))
-    emptied = [{"temperature": 0.5, "top_k": 3}.get(name) for name in ledger.TRIED]
-    assert ledger.settings(NO_FILTERS, emptied) == replace(NO_FILTERS, temperature=0.5, top_k=3)
+        trace.settings(NO_FILTERS, neutral(top_p=2))
+    emptied = [{"temperature": 0.5, "top_k": 3}.get(name) for name in trace.TRIED]
+    assert trace.settings(NO_FILTERS, emptied) == replace(NO_FILTERS, temperature=0.5, top_k=3)
 
 
 # ---------------------------------------------------------------- the handler
 
 
-NAMES = ("draw", "candidates", "filters", "read", "part", *ledger.TRIED)
-
-
 def updated(playground: Playground, text: Text | None, part: Any, position: float, *values: Any) -> dict[str, Any]:
-    """What the handler shows, by name."""
+    """The new values of the components, by name; an unchanged one is skipped."""
     visitor: Any = SimpleNamespace(headers={"accept-language": "en"})
-    return dict(zip(NAMES, ledger._updates(playground, text, part, position, values, visitor), strict=True))
+    shown: dict[str, Any] = {name: gr.HTML() for name in ("drawing", "recompute", "candidates", "filters", "part")}
+    unused: dict[str, Any] = dict.fromkeys(("place", "before", "after", "reset", "linked"))
+    section = trace.Section(**shown, **unused, tried={name: gr.Slider() for name in trace.TRIED})
+    components = {"draw": section.drawing, "candidates": section.candidates, "filters": section.filters}
+    components |= {"recompute": section.recompute, "part": section.part, **section.tried}
+    found = trace.updates(section, playground, text, part, position, values, visitor)
+    assert found.keys() <= set(components.values())
+    return {name: found.get(component, gr.skip()) for name, component in components.items()}
 
 
 def neutral(**changes: float) -> list[Any]:
-    return [changes.get(name, getattr(NO_FILTERS, name)) for name in ledger.TRIED]
+    return [changes.get(name, getattr(NO_FILTERS, name)) for name in trace.TRIED]
 
 
 def test_sliders_start_at_the_settings_of_the_generation_and_then_stay_as_they_are_moved(playground):
     text = written(playground, settings=replace(LIVELY, top_k=7))
     first = updated(playground, text, None, 3, *neutral())
-    assert "it was drawn" in first["draw"]
+    assert "this token was drawn" in first["draw"]
     assert first["part"] is text.parts[0]
     assert (first["temperature"].value, first["top_k"].value) == (1.5, 7)
     second = updated(playground, text, first["part"], 4, *neutral(top_k=2))
@@ -319,7 +322,7 @@ def test_a_setting_beyond_the_ends_of_its_slider_moves_the_ends(playground):
 
 def test_every_filter_that_is_explained_can_be_tried_in_its_order():
     fields = [{"no_repeat_ngram": "no_repeat_ngram_size"}.get(stage, stage) for stage in get_args(Stage)]
-    assert [field for field in fields if field not in ("model", "greedy")] == list(ledger.TRIED)
+    assert [field for field in fields if field not in ("model", "greedy")] == list(trace.TRIED)
 
 
 def test_the_ban_of_runs_and_the_minimum_length_can_be_tried(playground):
@@ -329,9 +332,9 @@ def test_the_ban_of_runs_and_the_minimum_length_can_be_tried(playground):
     size = playground.tokenizer.vocab_size  # less what would make the prompt's run a third time, then less the end token
     assert [row[:2] for row in cells(found["filters"].split("</table>")[0])] == [
         ["model", f"{size:,}"],
-        ["n-gram ban 3", f"{size - 1:,}"],
-        ["minimum length 8", f"{size - 2:,}"],
-        ["in sum", f"{size - 2:,}"],
+        ["no-repeat n-gram 3", f"{size - 1:,}"],
+        ["minimum tokens 8", f"{size - 2:,}"],
+        ["total", f"{size - 2:,}"],
     ]
 
 
@@ -354,10 +357,10 @@ def test_a_wrong_value_gets_a_sentence_and_no_table(playground):
 
 def test_the_button_for_reading_again_is_there_only_where_it_helps(playground):
     text = written(playground)
-    assert updated(playground, text, None, 1, *neutral())["read"].visible is False
+    assert updated(playground, text, None, 1, *neutral())["recompute"].visible is False
     playground.ready.logits.clear()
-    assert updated(playground, text, None, 1, *neutral())["read"].visible is True
-    assert updated(playground, None, None, 1, *neutral())["read"].visible is False
+    assert updated(playground, text, None, 1, *neutral())["recompute"].visible is True
+    assert updated(playground, None, None, 1, *neutral())["recompute"].visible is False
 
 
 # ---------------------------------------------------------------- the cost
@@ -372,7 +375,7 @@ def test_another_setting_does_not_run_the_model(playground, monkeypatch):
         assert "× top-k 2" in updated(playground, text, part, place, *neutral(top_k=2))["candidates"]
     playground.ready.logits.clear()
     with pytest.raises(pytest.fail.Exception, match="the model ran"):
-        keep_again(playground, reading(playground), text, step_at(text, 1))  # which shows that the trap catches
+        recompute_logits(playground, logits_reader(playground), text, step_at(text, 1))  # which shows that the trap catches
 
 
 def test_one_pass_gives_the_logits_of_every_step():
@@ -415,7 +418,7 @@ def test_the_endpoint_answers_with_the_record(client, playground):
     prompt, new = (loaded.tokenizer.encode(part) for part in ("東京", "に住む"))
     record = client.predict(prompt="東京", continuation="に住む", place=1, top_k=5, seed=2, show=3, api_name="/sampling_trace")
     params = SamplingParams(do_sample=True, temperature=0.7, top_p=0.95, top_k=5, repetition_penalty=1.1)
-    expected = asdict(ledger_at(loaded.model, loaded.tokenizer, prompt, new, 1, params, seed=2, show=3))
+    expected = asdict(trace_at(loaded.model, loaded.tokenizer, prompt, new, 1, params, seed=2, show=3))
     assert record["kept_logits"] is False
     assert [row["id"] for row in record["candidates"]] == [row["id"] for row in expected["candidates"]]
     assert record["stages"] == [
@@ -425,7 +428,7 @@ def test_the_endpoint_answers_with_the_record(client, playground):
     assert record["entropy_after"] == pytest.approx(expected["entropy_after"])
 
 
-def test_the_next_token_of_nothing_has_a_ledger_too(client):
+def test_the_next_token_of_nothing_has_a_trace_too(client):
     record = client.predict(prompt="", seed=1, api_name="/sampling_trace")
     assert record["written"] is None
     assert record["drawn"] is not None
