@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from neoxjp.labs.common.command import Command, Json, Text, TokenizerOptions, emit, load_tokenizer, option, read_text
 
 if TYPE_CHECKING:
-    from neoxjp.labs.why_this_cut.nearest import Explanation, Word
-    from neoxjp.labs.why_this_cut.records import Part, Place, WhatIf
+    from neoxjp.labs.why_this_cut.records import Explanation, Part, Place, WhatIf, Word
 
 RULES = {
     "smallest id": "of the candidates, the smallest id wins",
@@ -39,7 +38,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Explain why a text is cut where it is."""
-    from neoxjp.labs.why_this_cut.nearest import explanation
+    from neoxjp.labs.why_this_cut.records import explanation
 
     text = read_text(text)
     found = explanation(load_tokenizer(model, compat), text, at, replacement, which, word)

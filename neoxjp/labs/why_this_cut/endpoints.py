@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.why_this_cut.nearest import explanation
+from neoxjp.labs.why_this_cut.records import explanation
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground

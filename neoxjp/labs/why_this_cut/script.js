@@ -1,10 +1,10 @@
-// The strip of the section "why this cut": `js_on_load` of that component, so `element`, `trigger` and `watch` are given.
-// The strip's HTML does not say which token is chosen; that is marked here, so that a step leaves the strip as it is.
-const boxes = () => Array.from(element.querySelectorAll(".w-strip .p"));
-const chosen = () => Number(document.querySelector("#w-place .why")?.dataset.at ?? 0);
+// The tokens to choose from: `js_on_load` of that component, which defines `element`, `trigger` and `watch`.
+// The chosen token is marked here, not in the HTML, so that the HTML stays the same from token to token.
+const boxes = () => Array.from(element.querySelectorAll(".why-this-cut-strip .p"));
+const chosen = () => Number(document.querySelector("#why-this-cut-place .why-this-cut-place")?.dataset.at ?? 0);
 const atOf = (box) => Number(box.dataset.at);
-let held = false; // the chosen token had the focus when the strip was drawn anew
-let adopted = null; // the piece of the view above that was taken over last: [its text's pieces, its place]
+let focused = false; // the chosen token had the focus before the strip was drawn again
+let adopted = null; // position of the token that was last taken over from the view above
 
 const why = {
   wanted: 1,
@@ -15,7 +15,7 @@ const why = {
     trigger("select", { at });
   },
 
-  // The place of the token so many steps away, for the position field.
+  // The position (from 1) of the token `by` steps away; undefined: there is none.
   step(by) {
     const all = boxes(), now = all.findIndex((box) => atOf(box) === chosen());
     if (all[now + by]) return atOf(all[now + by]) + 1;
@@ -23,7 +23,7 @@ const why = {
     return page ? Number(page.dataset.go) + 1 : undefined;
   },
 
-  // A piece that was selected in the view above since the last time, else the place as it is.
+  // The position of a token that was selected in the view above since the last call, else the given one.
   taken(at) {
     const piece = document.querySelector('#t-view .p[aria-selected="true"]');
     const place = piece?.dataset.at ?? null;
@@ -39,22 +39,22 @@ const why = {
       box.tabIndex = mine ? 0 : -1;
       if (mine) box.setAttribute("aria-selected", "true"); else box.removeAttribute("aria-selected");
       if (!mine) continue;
-      if (held && !document.activeElement?.matches("input, textarea")) box.focus({ preventScroll: true });
-      const strip = box.parentElement, top = box.offsetTop - strip.offsetTop; // scroll the strip, never the page
+      if (focused && !document.activeElement?.matches("input, textarea")) box.focus({ preventScroll: true });
+      const strip = box.parentElement, top = box.offsetTop - strip.offsetTop; // scroll the strip, not the page
       if (top < strip.scrollTop || top + box.offsetHeight > strip.scrollTop + strip.clientHeight) strip.scrollTop = top - strip.clientHeight / 2;
     }
   },
 };
-window.neoxjp.why = why;
+window.neoxjp.whyThisCut = why;
 
 element.addEventListener("click", (event) => {
-  const box = event.target.closest(".w-strip .p, [data-go]");
+  const box = event.target.closest(".why-this-cut-strip .p, [data-go]");
   if (!box) return;
   if (box.dataset.at) box.focus({ preventScroll: true });
   why.go(Number(box.dataset.at ?? box.dataset.go));
 });
 element.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || !event.target.matches(".w-strip .p")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !event.target.matches(".why-this-cut-strip .p")) return;
   const all = boxes(), now = all.indexOf(event.target);
   const to = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   const box = to ? all[now + to] : { Home: all[0], End: all[all.length - 1] }[event.key];
@@ -68,9 +68,9 @@ element.addEventListener("keydown", (event) => {
     if (place !== undefined) why.go(place - 1);
   }
 });
-// While the section is open, a piece chosen in the view above is explained at once.
+// While the section is open, a token that is selected in the view above is explained at once.
 document.addEventListener("focusin", (event) => {
-  held = event.target.matches?.("#w-strip .p") ?? false; // nothing tells that the focus is lost because the strip was drawn anew
+  focused = event.target.matches?.("#why-this-cut-strip .p") ?? false; // drawing again removes the focus without an event
   const piece = event.target.closest?.("#t-view .p");
   if (!piece || !element.offsetParent) return;
   adopted = piece.dataset.at;

@@ -15,55 +15,55 @@ Visit = Callable[..., Any]
 def opened(page: Any, text: str, name: str = "Why this cut") -> Any:
     write(page, text)
     press_open(page.get_by_role("tab", name=name))
-    expect(page.locator("#w-place .why")).to_be_visible()
+    expect(page.locator("#why-this-cut-place .why-this-cut-place")).to_be_visible()
     return page
 
 
 def taken(page: Any) -> Any:
     """What is taken at the place that is explained."""
-    return page.locator("#w-place .w-line .won")
+    return page.locator("#why-this-cut-place .why-this-cut-line .why-this-cut-won")
 
 
 def test_a_token_is_chosen_by_click_and_explained(visit: Visit) -> None:
     page = opened(visit("t", lang="en"), "東京に住む")
     expect(taken(page)).to_have_text("東京")
-    expect(page.locator("#w-place tbody tr")).to_have_count(3)
-    expect(page.locator("#w-place tr.won .verdict")).to_have_text("✓ taken")
-    page.locator("#w-strip .p", has_text="住").click()
+    expect(page.locator("#why-this-cut-place tbody tr")).to_have_count(3)
+    expect(page.locator("#why-this-cut-place tr.why-this-cut-won .why-this-cut-verdict")).to_have_text("✓ chosen")
+    page.locator("#why-this-cut-strip .p", has_text="住").click()
     expect(taken(page)).to_have_text("住")
-    expect(page.locator("#w-position input")).to_have_value("4")
-    expect(page.locator('#w-strip .p[aria-selected="true"]')).to_have_text("住")
+    expect(page.locator("#why-this-cut-position input")).to_have_value("4")
+    expect(page.locator('#why-this-cut-strip .p[aria-selected="true"]')).to_have_text("住")
 
 
 def test_arrow_keys_and_buttons_walk_through_the_text(visit: Visit) -> None:
     page = opened(visit("t", lang="en"), "犬猫私")
-    page.locator("#w-strip .p").first.click()
+    page.locator("#why-this-cut-strip .p").first.click()
     page.keyboard.press("ArrowRight")
     expect(taken(page)).to_have_text("猫")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     expect(taken(page)).to_have_text("私")
-    expect(page.locator("#w-strip .p").nth(2)).to_be_focused()
+    expect(page.locator("#why-this-cut-strip .p").nth(2)).to_be_focused()
     page.keyboard.press("Home")
     expect(taken(page)).to_have_text("犬")
-    page.locator("#w-behind").click()
+    page.locator("#why-this-cut-after").click()
     expect(taken(page)).to_have_text("猫")
-    page.locator("#w-before").click()
+    page.locator("#why-this-cut-before").click()
     expect(taken(page)).to_have_text("犬")
-    page.locator("#w-position input").fill("3")
+    page.locator("#why-this-cut-position input").fill("3")
     expect(taken(page)).to_have_text("私")
 
 
 def test_walking_goes_on_across_the_pages_of_a_long_text(visit: Visit) -> None:
     page = opened(visit("t", lang="en"), "犬" * 200 + "猫" * 50)
-    page.locator("#w-strip .p").last.click()
-    expect(page.locator("#w-place .w-head")).to_contain_text("200 of 250")
+    page.locator("#why-this-cut-strip .p").last.click()
+    expect(page.locator("#why-this-cut-place .why-this-cut-head")).to_contain_text("200 of 250")
     page.keyboard.press("ArrowRight")
     expect(taken(page)).to_have_text("猫")
-    expect(page.locator("#w-strip .p")).to_have_count(50)
-    expect(page.locator("#w-strip .p").first).to_be_focused()
+    expect(page.locator("#why-this-cut-strip .p")).to_have_count(50)
+    expect(page.locator("#why-this-cut-strip .p").first).to_be_focused()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#w-place .w-head")).to_contain_text("200 of 250")
+    expect(page.locator("#why-this-cut-place .why-this-cut-head")).to_contain_text("200 of 250")
 
 
 def test_a_token_chosen_above_is_taken_over(visit: Visit) -> None:
@@ -74,7 +74,7 @@ def test_a_token_chosen_above_is_taken_over(visit: Visit) -> None:
     expect(taken(page)).to_have_text("私")
     pieces(page).nth(1).click()
     expect(taken(page)).to_have_text("猫")
-    page.locator("#w-behind").click()
+    page.locator("#why-this-cut-after").click()
     expect(taken(page)).to_have_text("私")
     press_open(page.get_by_role("tab", name="Round trip"))
     press_open(page.get_by_role("tab", name="Why this cut"))
@@ -83,29 +83,34 @@ def test_a_token_chosen_above_is_taken_over(visit: Visit) -> None:
 
 def test_another_character_and_another_word_are_tried_inline(visit: Visit) -> None:
     page = opened(visit("t", lang="en"), "東京に住む")
-    page.locator("#w-try input, #w-try textarea").press_sequentially("都")
-    expect(page.locator("#w-tried")).to_contain_text("this would be “東京都”")
-    expect(page.locator("#w-tried tr").nth(1).locator(".p")).to_have_text(["東京都"])
-    page.locator("#w-which label").nth(1).click()
-    expect(page.locator("#w-tried")).to_contain_text("With “都” for “京”")
-    page.locator("#w-word input, #w-word textarea").fill("東京に住")
-    expect(page.locator("#w-entries")).to_contain_text("no token can hold it")
-    expect(page.locator("#w-entries tbody tr").first).to_contain_text("東京")
+    page.locator("#why-this-cut-try input, #why-this-cut-try textarea").press_sequentially("都")
+    expect(page.locator("#why-this-cut-tried")).to_contain_text("this token becomes “東京都”")
+    expect(page.locator("#why-this-cut-tried tr").nth(1).locator(".p")).to_have_text(["東京都"])
+    page.locator("#why-this-cut-which label").nth(1).click()
+    expect(page.locator("#why-this-cut-tried")).to_contain_text("With “都” in place of “京”")
+    page.locator("#why-this-cut-word input, #why-this-cut-word textarea").fill("東京に住")
+    expect(page.locator("#why-this-cut-entries")).to_contain_text("cannot be a single token")
+    expect(page.locator("#why-this-cut-entries tbody tr").first).to_contain_text("東京")
 
 
 def test_hostile_text_is_shown_and_never_run(visit: Visit) -> None:
     page = opened(visit("t", lang="en"), HOSTILE)
-    page.locator("#w-try input, #w-try textarea").fill("<b>x</b>")
-    page.locator("#w-word input, #w-word textarea").fill("${window}")
-    expect(page.locator("#w-tried")).to_contain_text("<b>x</b>")
+    page.locator("#why-this-cut-try input, #why-this-cut-try textarea").fill("<b>x</b>")
+    page.locator("#why-this-cut-word input, #why-this-cut-word textarea").fill("${window}")
+    expect(page.locator("#why-this-cut-tried")).to_contain_text("<b>x</b>")
     assert page.evaluate("typeof hacked") == "undefined"
-    assert page.locator("#w-strip img, #w-place img, #w-tried img, #w-entries img").count() == 0
+    assert (
+        page.locator(
+            "#why-this-cut-strip img, #why-this-cut-place img, #why-this-cut-tried img, #why-this-cut-entries img"
+        ).count()
+        == 0
+    )
 
 
 def test_it_fits_a_narrow_dark_screen(visit: Visit) -> None:
     page = opened(visit("t", lang="en", theme="dark", width=400), "東京に住む 😀é慶應大学")
-    page.locator("#w-try input, #w-try textarea").fill("都")
-    page.locator("#w-word input, #w-word textarea").fill("慶應大学")
-    expect(page.locator("#w-entries tbody tr").first).to_be_visible()
+    page.locator("#why-this-cut-try input, #why-this-cut-try textarea").fill("都")
+    page.locator("#why-this-cut-word input, #why-this-cut-word textarea").fill("慶應大学")
+    expect(page.locator("#why-this-cut-entries tbody tr").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert low_contrast(page) == []

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.errors import ParameterError
-from neoxjp.labs.why_this_cut.nearest import nearest, span_of, word_at
-from neoxjp.labs.why_this_cut.records import SLOTS, Cuts, what_if
+from neoxjp.labs.why_this_cut.records import SLOTS, Cuts, nearest, span_of, what_if, word_at
 from tests.support.texts import ODD, texts
 
 # ---------------------------------------------------------------- places

@@ -8,11 +8,11 @@ import pytest
 
 from neoxjp.cli.main import main
 from neoxjp.labs.why_this_cut import section as why
-from neoxjp.labs.why_this_cut import view as render_why
+from neoxjp.labs.why_this_cut import view
 from neoxjp.labs.why_this_cut.endpoints import EXPLAINED
 from neoxjp.labs.why_this_cut.records import Cuts
+from neoxjp.labs.why_this_cut.strings import words
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground
-from neoxjp.page_parts.strings import words
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = words("en"), words("ja")
@@ -25,7 +25,7 @@ def playground(tiny_vocabulary: Path) -> Playground:
 
 
 def shown(playground: Playground, text: str, position: Any = 1, tried: str = "", which: Any = "next", word: str = "") -> Any:
-    return why.shown_of(playground, text, position, tried, which, word, EN)
+    return why.shown_of(playground, text, position, tried, which, word, None)
 
 
 # ---------------------------------------------------------------- the view
@@ -36,62 +36,62 @@ def test_a_place_shows_its_window_its_ladder_and_the_reason(playground: Playgrou
     assert strip.count('role="option"') == 4
     assert place.count("<tr") == 1 + 3
     assert "– not in the vocabulary" in place
-    assert "✓ taken" in place
+    assert "✓ chosen" in place
     assert "× id larger by" in place
-    assert '<b class="won">東京</b>に' in place
-    assert "the one with the smallest id wins: “東京”" in place
+    assert '<b class="why-this-cut-won">東京</b>に' in place
+    assert "The one with the smallest id is chosen: “東京”" in place
     assert tried == ""
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("ぬ", "Of what begins here, only “ぬ”"),
-        ("<URL>", "the longest tag wins at once"),
+        ("ぬ", "is the only candidate at this position"),
+        ("<URL>", "the longest tag has priority"),
         ("<|endoftext|>", "“<|endoftext|>” is a special token"),
-        ("😀", "The emoji “😀” becomes the tag <|emoji1|>"),
-        ("\u3000", "The blank “□” becomes the tag <SP>"),
-        ("<SP>", "“<SP>” is a tag of the vocabulary"),
-        ("¡", "“¡” (U+00A1) is not in the vocabulary. All signs of its kind become the one token <KIGOU>"),
-        ("‖", "All signs from U+2000 to U+2BFF"),
-        ("é", "its 2 UTF-8 bytes (C3 A9) become one token each"),
-        ("\ud800", "U+D800 is half of a surrogate pair"),
+        ("😀", "The emoji “😀” is replaced by the tag <|emoji1|>"),
+        ("\u3000", "The space “□” is replaced by the tag <SP>"),
+        ("<SP>", "“<SP>” is a tag in the vocabulary"),
+        ("¡", "“¡” (U+00A1) is not in the vocabulary. All symbols of its class become the single token <KIGOU>"),
+        ("‖", "All symbols from U+2000 to U+2BFF"),
+        ("é", "Each of its 2 UTF-8 bytes (C3 A9) becomes one token"),
+        ("\ud800", "U+D800 is a lone surrogate"),
     ],
 )
 def test_each_rule_has_its_sentence_in_both_languages(playground: Playground, text: str, reason: str) -> None:
     cuts = Cuts(playground.tokenizer, text)
-    assert reason in render_why.sentence(cuts[0], cuts, EN)
-    assert render_why.sentence(cuts[0], cuts, JA).endswith("。")
+    assert reason in view.sentence(cuts[0], cuts, EN)
+    assert view.sentence(cuts[0], cuts, JA).endswith("。")
 
 
 def test_a_shorter_piece_that_wins_is_explained_as_such(tmp_path: Path, tiny_vocabulary: Path) -> None:
     lines = (tiny_vocabulary / "vocab.txt").read_text(encoding="utf-8")
     (tmp_path / "vocab.txt").write_text(lines + "東京に\n", encoding="utf-8")
     cuts = Cuts(GPTNeoXJapaneseTokenizer(tmp_path / "vocab.txt", tiny_vocabulary / "emoji.json"), "東京に")
-    assert "What wins is not length but the smallest id" in render_why.sentence(cuts[0], cuts, EN)
+    assert "The smallest id has priority, not the longest match" in view.sentence(cuts[0], cuts, EN)
 
 
 def test_text_cleaned_by_the_model_is_explained(tiny_vocabulary: Path) -> None:
     files = (tiny_vocabulary / "vocab.txt", tiny_vocabulary / "emoji.json")
     cuts = Cuts(GPTNeoXJapaneseTokenizer(*files, do_clean_text=True), "03-1234-5678")
-    assert render_why.sentence(cuts[0], cuts, EN).startswith("“03-1234-5678” becomes the tag <TEL> by do_clean_text")
+    assert view.sentence(cuts[0], cuts, EN).startswith("“03-1234-5678” is replaced by the tag <TEL> (do_clean_text)")
 
 
 @pytest.mark.parametrize(("position", "surface"), [(None, "犬"), (-5, "犬"), (2, "猫"), (99, "猫"), (1.7, "犬")])
 def test_any_number_in_the_field_leads_to_a_place(playground: Playground, position: Any, surface: str) -> None:
-    assert f'<b class="won">{surface}</b>' in shown(playground, "犬猫", position)[1]
+    assert f'<b class="why-this-cut-won">{surface}</b>' in shown(playground, "犬猫", position)[1]
 
 
 def test_the_strip_is_the_same_wherever_one_stands_on_it(playground: Playground) -> None:
-    text = "犬" * render_why.PAGE
-    assert shown(playground, text, 1)[0] == shown(playground, text, render_why.PAGE)[0]
+    text = "犬" * view.PAGE
+    assert shown(playground, text, 1)[0] == shown(playground, text, view.PAGE)[0]
 
 
 def test_a_long_text_is_walked_page_by_page(playground: Playground) -> None:
-    text = "犬" * (2 * render_why.PAGE + 1)
-    strip = shown(playground, text, render_why.PAGE + 1)[0]
-    assert strip.count('role="option"') == render_why.PAGE
-    assert "cuts 201 to 400 of 401" in strip
+    text = "犬" * (2 * view.PAGE + 1)
+    strip = shown(playground, text, view.PAGE + 1)[0]
+    assert strip.count('role="option"') == view.PAGE
+    assert "showing 201 to 400 of 401" in strip
     assert 'data-go="199"' in strip
     assert 'data-go="400"' in strip
 
@@ -99,12 +99,17 @@ def test_a_long_text_is_walked_page_by_page(playground: Playground) -> None:
 def test_of_a_text_beyond_the_bound_only_its_beginning_is_looked_at(playground: Playground, monkeypatch: Any) -> None:
     monkeypatch.setattr(why, "LONGEST", 3)
     strip, place, *_ = shown(playground, "犬猫犬猫", 4)
-    assert "The first 3 characters are looked at." in strip
+    assert "Only the first 3 characters are checked." in strip
     assert "3 of 3" in place
 
 
 def test_an_empty_text_asks_for_one(playground: Playground) -> None:
-    assert shown(playground, "") == ('<p class="w-scale">Write a text, and the reasons of its cuts appear.</p>', "", "", "")
+    assert shown(playground, "") == (
+        '<p class="why-this-cut-note">Enter a text to see why it is split where it is.</p>',
+        "",
+        "",
+        "",
+    )
 
 
 def test_before_the_vocabulary_is_there_the_section_says_so() -> None:
@@ -114,22 +119,22 @@ def test_before_the_vocabulary_is_there_the_section_says_so() -> None:
 
 def test_a_character_tried_shows_before_and_after(playground: Playground) -> None:
     tried = shown(playground, "東京に住む", 1, "都")[2]
-    assert "With “都” for “に” this would be “東京都”" in tried
-    assert "From character 4 on the cuts are the same again." in tried
-    assert "this cut stays" in shown(playground, "東京都に", 1, "犬")[2]
-    assert "With “に” no cut changes." in shown(playground, "東京に", 1, "に")[2]
-    assert "for “the end of the text”" in shown(playground, "東京", 1, "都")[2]
+    assert "With “都” in place of “に”, this token becomes “東京都”" in tried
+    assert "From character 4 on, the tokens are the same." in tried
+    assert "this token does not change" in shown(playground, "東京都に", 1, "犬")[2]
+    assert "With “に”, the tokens do not change." in shown(playground, "東京に", 1, "に")[2]
+    assert "With “都” at the end of the text, this token becomes “東京都”" in shown(playground, "東京", 1, "都")[2]
     assert 'role="alert"' in shown(playground, "東京", 1, "都" * 21)[2]
 
 
 def test_a_word_shows_its_pieces_and_what_comes_near(playground: Playground) -> None:
     entries = shown(playground, "吾輩は", 1)[3]
-    assert "The word “吾輩” is one token." in entries
+    assert "The word “吾輩” is a single token." in entries
     cut = shown(playground, "慶應大学", 1, word="慶應大学")[3]
-    assert "Entries have three at most" in cut
+    assert "Entries have at most three" in cut
     assert "2 of 4 characters" in cut
-    assert "✓ this one was taken" in cut
-    assert "&#x27;鳥&#x27; is not in the text" in shown(playground, "犬", 1, word="鳥")[3]
+    assert "✓ chosen" in cut
+    assert "&#39;鳥&#39; is not in the text" in shown(playground, "犬", 1, word="鳥")[3]
 
 
 def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
