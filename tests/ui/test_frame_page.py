@@ -52,6 +52,6 @@ def test_where_the_model_cannot_be_loaded_one_can_still_tokenize(visit: Visit, b
 
 def test_on_a_space_nobody_can_name_a_folder(visit: Visit, broken_public_page: str) -> None:
     page = visit("t", lang="en", url=broken_public_page, state="failed")
-    press_open(page.locator("#c-columns > button"))
-    expect(page.locator("#c-group-units label")).to_have_text(["UTF-8 bytes", "characters"])
-    expect(page.locator("#c-local")).to_have_count(0)
+    press_open(page.locator("#spellings-columns > button"))
+    expect(page.locator("#spellings-group-units label")).to_have_text(["UTF-8 bytes", "characters"])
+    expect(page.locator("#spellings-local")).to_have_count(0)

@@ -39,7 +39,7 @@ def unfold(page: Any, name: str) -> None:
 def test_the_first_visit_shows_a_text_and_its_pieces(visit: Visit) -> None:
     page = visit("t")
     expect(pieces(page).first).to_be_visible()
-    expect(page.locator("#c-view tbody tr").first).to_be_visible()
+    expect(page.locator("#spellings-view tbody tr").first).to_be_visible()
 
 
 def test_typing_shows_pieces_at_once(visit: Visit) -> None:
@@ -177,7 +177,7 @@ def test_a_hundred_thousand_characters_stay_usable(visit: Visit) -> None:
     write(page, "吾輩は猫である。" * 12_500)
     expect(pieces(page)).to_have_count(3_000)
     expect(page.locator("#t-view .notice")).to_contain_text("are counted, but not drawn")
-    expect(page.locator("#c-view .notice")).to_contain_text("The first 2,000 characters are compared.")
+    expect(page.locator("#spellings-view .notice")).to_contain_text("Only the first 2,000 characters are compared.")
 
 
 def test_labels_and_sentences_follow_the_browsers_language(visit: Visit) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 from neoxjp import japanese
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
-from neoxjp.labs.spellings import drawing as matrix_view
 from neoxjp.labs.spellings import records as matrix
+from neoxjp.labs.spellings.section import opened
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
@@ -52,7 +52,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         spelled = _spelled(text, spellings, readings)
         if own := render.whole(own_spelling):
             spelled.append(_own(own))
-        columns = matrix_view.opened(playground, tokenizers or ["neoxjp"])
+        columns = opened(playground, tokenizers or ["neoxjp"])
         closed = [column.problem for column in columns if column.problem]
         if len(closed) == len(columns):
             raise closed[0]
@@ -89,8 +89,8 @@ _ALL = list(japanese.ALL_KEYS)
 
 
 def _spelled(text: str, keys: Any, corrected: Any) -> list[japanese.Spelling]:
-    chosen = matrix_view.keys_of(keys)
-    return japanese.spellings(render.whole(text), matrix_view.readings_of(corrected), chosen)
+    chosen = keys_of(keys)
+    return japanese.spellings(render.whole(text), readings_of(corrected), chosen)
 
 
 def _own(text: str) -> japanese.Spelling:
@@ -106,3 +106,23 @@ def _told(written: str, spelling: japanese.Spelling) -> dict[str, Any]:
         "unsure": [{"character": u.character, "written": u.written, "others": u.others} for u in doubts.unsure],
         "unstable": doubts.unstable,
     }
+
+
+def keys_of(names: Any) -> list[japanese.SpellingKey]:
+    """The spellings that a caller asks for, the text as written first. Raises ParameterError."""
+    if names is None:
+        return list(japanese.KEYS)
+    if not isinstance(names, list) or not all(name in japanese.ALL_KEYS for name in names):
+        raise ParameterError(f"spellings={str(names)[:60]!r}: choose from {', '.join(japanese.ALL_KEYS)}")
+    return list(dict.fromkeys(["written", *names]))
+
+
+def readings_of(given: Any) -> dict[str, str]:
+    """A caller's corrected readings. Raises ParameterError."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or not all(isinstance(kana, str) for kana in given.values()) or len(given) > 200:
+        raise ParameterError(
+            f"readings={str(given)[:60]!r}: expected an object such as {{'日本': 'にっぽん'}}, at most 200 words"
+        )
+    return {render.whole(word)[:40]: render.whole(kana)[:60] for word, kana in given.items() if word and kana}

@@ -1,12 +1,11 @@
-"""Section of the tokenizer lab: one text in its spellings, side by side over many tokenizers; readings, pieces, chart, files.
+"""Section of the Tokens tab: one text in its spellings, compared over many tokenizers; readings, tokens, chart, files.
 
-Everything drawn comes from components, so that a link can restore it; only which tokenizers were opened stays with the visit.
-What the handlers show is computed in matrix_view.py.
+Everything that is drawn comes from components, so that a link can restore it; only the opened tokenizers are kept per visit.
 """
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any
 
@@ -15,15 +14,21 @@ import gradio as gr
 from neoxjp import compare as peers
 from neoxjp import japanese
 from neoxjp.errors import NeoxjpError
-from neoxjp.labs.common import html as render
-from neoxjp.labs.spellings import drawing as matrix_view
-from neoxjp.labs.spellings.drawing import ASKED_FOR, DEFAULT, Asked
+from neoxjp.labs.common import html
+from neoxjp.labs.spellings import view
+from neoxjp.labs.spellings.records import Column, Matrix, doubts, matrix, open_columns, records
 from neoxjp.labs.spellings.strings import both, label, words
-from neoxjp.page_parts.answers import message_of
+from neoxjp.page_parts.answers import check_length, message_of
+from neoxjp.page_parts.events import QUIET, latest
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import language
+from neoxjp.page_parts.strings import Words, language
 
+COMPARED = 2_000  # characters of a text that are compared; its rōmaji may be three times as long
+MOST_COLUMNS = 10  # tokenizers drawn at a time
+DEFAULT = ("neoxjp", "characters", "sudachi-c", "bytes")
+TRANSLATED = ("bytes", "characters", "compat")  # tokenizers with a translated title
 GROUPS = ("ours", "units", "words", "package", "hub")
+ON_REQUEST = ("package", "hub", "local")  # groups whose tokenizers are opened only when the visitor asks for it
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,8 @@ class Comparison:
     chart: gr.HTML
     save: dict[str, gr.Button]
     corrected: gr.Textbox  # JSON of corrected readings
-    row: gr.Textbox  # the key of the row whose pieces are shown
-    opened: gr.State  # of tokenizers that wait for the visitor's word: None once open, or why they cannot be
-    drawn: gr.Number  # another number whenever the section must be drawn anew
+    row: gr.Textbox  # the key of the row whose tokens are shown
+    opened: gr.State  # tokenizers on request by key: None if open, else the reason why not
     csv: gr.Textbox
     linked: dict[str, Any] = field(default_factory=dict)  # what a link restores: a short name and its component
 
@@ -54,68 +58,84 @@ class Comparison:
 def build(playground: Playground) -> Comparison:
     """Draw the section."""
     script = (files("neoxjp.labs.spellings") / "script.js").read_text(encoding="utf-8")
-    gr.HTML(f"<h2>{both('c_title')}</h2><p>{both('c_intro')}</p>", elem_classes="section", apply_default_css=False)
+    _intro(f"<h2>{both('spellings_title')}</h2><p>{both('spellings_intro')}</p>")
     with gr.Column(elem_classes="card"):
-        view = gr.HTML(elem_id="c-view", js_on_load=script, apply_default_css=False)
-        note = gr.HTML(elem_id="c-note", apply_default_css=False)
-        open_button = gr.Button(label("c_open"), size="sm", visible=False, elem_id="c-open", elem_classes="plain")
-        pieces = gr.HTML(elem_id="c-pieces", apply_default_css=False)
+        table, note = _html("view", js_on_load=script), _html("note")
+        open_button = _button("open", visible=False)
+        pieces = _html("pieces")
     with gr.Column(elem_classes="card"):
-        gr.HTML(f"<p>{both('c_ruby')}</p>", elem_classes="section", apply_default_css=False)
-        ruby = gr.HTML(elem_id="c-ruby", js_on_load=script, apply_default_css=False)
-        reset = gr.Button(label("c_reset"), size="sm", visible=False, elem_id="c-reset", elem_classes="plain")
-    with gr.Accordion(label("c_columns"), open=False, elem_id="c-columns"):
-        groups = {group: _group(playground, group) for group in GROUPS}
+        _intro(f"<p>{both('spellings_ruby')}</p>")
+        ruby = _html("ruby", js_on_load=script)
+        reset = _button("reset", visible=False)
+    with gr.Accordion(label("spellings_columns"), open=False, elem_id="spellings-columns"):
+        groups = {group: _group(group) for group in GROUPS}
         local = gr.Textbox(
-            "", label=label("c_local"), info=label("c_local_info"), visible=not playground.public, max_lines=1, elem_id="c-local"
+            "",
+            label=label("spellings_local"),
+            info=label("spellings_local_info"),
+            visible=not playground.public,
+            max_lines=1,
+            elem_id="spellings-local",
         )
-    with gr.Accordion(label("c_rows"), open=False, elem_id="c-rows"):
-        gr.HTML(f"<p>{both('c_rows_info')}</p>", elem_classes="section", apply_default_css=False)
-        own = [_own_row(key) for key in japanese.CUSTOM_KEYS]
+    with gr.Accordion(label("spellings_rows"), open=False, elem_id="spellings-rows"):
+        _intro(f"<p>{both('spellings_rows_info')}</p>")
+        own = [
+            gr.Textbox("", label=label(f"spellings_name_{key}"), lines=1, max_lines=4, elem_id=f"spellings-row-{key}")
+            for key in japanese.CUSTOM_KEYS
+        ]
         with gr.Row():
-            take = gr.Button(label("c_take"), size="sm", elem_id="c-take", elem_classes="plain")
-            same = gr.Checkbox(False, label=label("c_show_same"), container=False, elem_id="c-same")
-    with gr.Accordion(label("c_chart"), open=False, elem_id="c-chart-section"):
-        chart = gr.HTML(elem_id="c-chart", apply_default_css=False)
+            take = _button("take")
+            same = gr.Checkbox(False, label=label("spellings_show_same"), container=False, elem_id="spellings-same")
+    with gr.Accordion(label("spellings_chart"), open=False, elem_id="spellings-chart-section"):
+        chart = _html("chart")
         with gr.Row(elem_classes="chips"):
-            gr.HTML(both("c_save"), apply_default_css=False)
-            save = {kind: gr.Button(label(f"c_{kind}"), size="sm", elem_id=f"c-{kind}") for kind in ("csv", "svg", "png")}
+            gr.HTML(both("spellings_save"), apply_default_css=False)
+            save = {
+                kind: gr.Button(label(f"spellings_{kind}"), size="sm", elem_id=f"spellings-{kind}")
+                for kind in ("csv", "svg", "png")
+            }
     hidden: dict[str, Any] = {"visible": "hidden", "show_label": False}
     corrected, row, csv = gr.Textbox("", **hidden), gr.Textbox("written", **hidden), gr.Textbox(**hidden)
     linked = {**groups, "local": local, "readings": corrected, "row": row, "same": same}
     linked |= dict(zip(japanese.CUSTOM_KEYS, own, strict=True))
     return Comparison(
-        ruby, reset, view, open_button, note, pieces, groups, local, own, take, same, chart, save, corrected, row, gr.State({}),
-        gr.Number(0, visible="hidden"), csv, linked,
+        ruby, reset, table, open_button, note, pieces, groups, local, own, take, same, chart, save, corrected, row, gr.State({}),
+        csv, linked,
     )  # fmt: skip
 
 
-def _group(playground: Playground, group: str) -> gr.CheckboxGroup:
-    """The tokenizers of a group, each with where it comes from."""
+def _intro(content: str) -> None:
+    gr.HTML(content, elem_classes="section", apply_default_css=False)
+
+
+def _html(name: str, **more: Any) -> gr.HTML:
+    return gr.HTML(elem_id=f"spellings-{name}", apply_default_css=False, **more)
+
+
+def _button(name: str, **more: Any) -> gr.Button:
+    return gr.Button(label(f"spellings_{name}"), size="sm", elem_id=f"spellings-{name}", elem_classes="plain", **more)
+
+
+def _group(group: str) -> gr.CheckboxGroup:
+    """The tokenizers of a group."""
     offered = [offer for offer in peers.list_offers() if offer.group == group]
     return gr.CheckboxGroup(
         [(_choice(offer), offer.key) for offer in offered],
         value=[offer.key for offer in offered if offer.key in DEFAULT],
-        label=label(f"c_group_{group}"),
-        info=label(f"c_need_{group}"),
-        elem_id=f"c-group-{group}",
+        label=label(f"spellings_group_{group}"),
+        info=label(f"spellings_need_{group}"),
+        elem_id=f"spellings-group-{group}",
     )
 
 
 def _choice(offer: peers.Offer) -> str:
-    if offer.key in matrix_view.TRANSLATED:
-        return label(f"c_{offer.key}")
+    if offer.key in TRANSLATED:
+        return label(f"spellings_{offer.key}")
     return f"{offer.title}（{offer.source}）" if offer.group == "hub" else offer.title
 
 
-def _own_row(key: str) -> gr.Textbox:
-    return gr.Textbox("", label=label(f"spelling_{key}"), lines=1, max_lines=4, elem_id=f"c-row-{key}")
-
-
 def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
-    """Wire the events. `text` is the text above; `due` changes whenever the section must draw anew."""
-    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    live: dict[str, Any] = {**silent, "trigger_mode": "always_last", "concurrency_limit": None}
+    """Wire the events. `text` is the text above; `due` changes whenever the section must be drawn again."""
     groups = list(section.groups.values())
     given = [text, *groups, section.local, *section.own, section.corrected, section.row, section.same, section.opened]
 
@@ -125,80 +145,214 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
         columns = [key for keys in chosen for key in keys or []] + ([local.strip()] if local and local.strip() else [])
         return Asked(text or "", tuple(columns), tuple(value or "" for value in own), corrected, row, bool(same), opened)
 
-    def on_draw(request: gr.Request, *values: Any) -> tuple[Any, ...]:
+    def on_draw(request: gr.Request, *values: Any) -> dict[Any, Any]:
         asked, lang = asked_of(*values), language(request)
+        shown = [section.ruby, section.view, section.pieces, section.chart]
         try:
-            found = matrix_view.draw(playground, asked, lang == "ja", words(lang))
+            found = draw(playground, asked, lang == "ja", words(lang))
         except NeoxjpError as error:
-            return "", render.notice(message_of(error, request), "error"), "", "", gr.Button(visible=False), gr.skip()
-        reset = gr.Button(visible=bool(matrix_view.corrections(asked.corrected)))
-        return found.ruby, found.table, found.pieces, found.chart, gr.Button(visible=bool(found.pending)), reset
+            notice = html.notice(message_of(error, request), "error")
+            return {**dict.fromkeys(shown, ""), section.view: notice, section.open: gr.Button(visible=False)}
+        return {
+            section.ruby: found.ruby,
+            section.view: found.table,
+            section.pieces: found.pieces,
+            section.chart: found.chart,
+            section.open: gr.Button(visible=bool(found.pending)),
+            section.reset: gr.Button(visible=bool(corrections(asked.corrected))),
+        }
 
     def on_row(request: gr.Request, *values: Any) -> str:
         try:
-            return matrix_view.row_of(playground, asked_of(*values), words(language(request)))
+            return row_of(playground, asked_of(*values), words(language(request)))
         except NeoxjpError:
-            return ""  # the matrix says why already
+            return ""  # the table shows the error already
 
-    def on_press(event: gr.EventData, written: str, row: str) -> tuple[Any, Any]:
-        pressed = event._data if isinstance(event._data, dict) else {}
-        key, word, kana = (pressed.get(name) for name in ("row", "word", "reading"))
+    def on_click(event: gr.EventData, written: str) -> dict[Any, str]:
+        key, word, kana = (getattr(event, name, None) for name in ("row", "word", "reading"))
         if isinstance(word, str) and isinstance(kana, str):
-            return matrix_view.corrected(written, word, kana), gr.skip()
-        return gr.skip(), (key if isinstance(key, str) else gr.skip())
+            return {section.corrected: corrected(written, word, kana)}
+        return {section.row: key} if isinstance(key, str) else {}
 
-    def on_open(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
-        """Open what was chosen and is not open yet. Only what the visitor did comes here, never what a link restored."""
-        asked, say = asked_of(*values), words(language(request))
-        wanted = [
-            key for key in asked.columns if peers.find_offer(key).group in ASKED_FOR and asked.opened.get(key, False) is not None
-        ]
-        wanted = wanted[: matrix_view.MOST_COLUMNS]
-        if not wanted:
-            yield gr.skip(), "", time.time()
-            return
-        yield (
-            gr.skip(),
-            render.notice(say("c_opening", names=", ".join(peers.find_offer(key).title for key in wanted))),
-            gr.skip(),
-        )
-        found = {column.key: column.problem for column in matrix_view.opened(playground, wanted)}
-        yield {**asked.opened, **found}, "", time.time()
+    def on_open(request: gr.Request, *values: Any) -> Iterator[dict[Any, Any]]:
+        """Open the selected tokenizers. Runs only after an action of the visitor, never for a link."""
+        asked, t = asked_of(*values), words(language(request))
+        on_request = [key for key in asked.columns if peers.find_offer(key).group in ON_REQUEST]
+        wanted = [key for key in on_request if asked.opened.get(key, False) is not None][:MOST_COLUMNS]
+        if wanted:
+            names = ", ".join(peers.find_offer(key).title for key in wanted)
+            yield {section.note: html.notice(t("spellings_opening", names=names))}
+        found = {column.key: column.problem for column in opened(playground, wanted)}
+        yield {section.opened: {**asked.opened, **found}, section.note: ""}
 
-    def on_take(*values: Any) -> tuple[Any, ...]:
+    def on_take(*values: Any) -> dict[Any, str]:
         asked = asked_of(*values)
-        spelled = {each.key: each.text for each in matrix_view.spellings_of(asked)}
+        spelled: dict[str, str] = {each.key: each.text for each in spellings_of(asked)}
         free = next((place for place, value in enumerate(asked.own) if not value), len(asked.own) - 1)
-        return tuple(spelled.get(asked.row, "") if place == free else gr.skip() for place in range(len(asked.own)))  # type: ignore[call-overload]
-
-    # Everything that changes the matrix changes `drawn`; only that draws. So an older answer never covers a newer one.
-    changing: list[Any] = [*groups, section.local, *section.own, section.corrected, section.same]
-    parts = [section.ruby, section.view, section.pieces, section.chart, section.open, section.reset]
-    anew = "() => performance.now()"
-    gr.on([due.change, *(each.change for each in changing)], None, None, section.drawn, js=anew, api_visibility="private")
-    section.drawn.change(on_draw, given, parts, **live)
-    section.row.change(on_row, given, section.pieces, **live)
-    for html in (section.view, section.ruby):
-        html.select(on_press, [section.corrected, section.row], [section.corrected, section.row], **silent)
-    section.reset.click(lambda: "", None, section.corrected, **silent)
-    section.take.click(on_take, given, section.own, **silent)
-    asking = [section.groups[name].input for name in ASKED_FOR if name in section.groups]
-    opening: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 2}
-    gr.on(
-        [*asking, section.local.submit, section.open.click],
-        on_open, given, [section.opened, section.note, section.drawn], **opening,
-    )  # fmt: skip
+        return {section.own[free]: spelled.get(asked.row, "")}
 
     def on_download(request: gr.Request, *values: Any) -> str:
         try:
-            return matrix_view.csv_of(playground, asked_of(*values), words(language(request)))
+            return csv_of(playground, asked_of(*values), words(language(request)))
         except NeoxjpError:
-            return ""  # the matrix says why already; there is nothing to save
+            return ""  # the table shows the error already
 
+    changing: list[Any] = [*groups, section.local, *section.own, section.corrected, section.same]
+    parts = [section.ruby, section.view, section.pieces, section.chart, section.open, section.reset]
+    asking = [section.groups[name].input for name in ON_REQUEST if name in section.groups]
+    gr.on(
+        [*asking, section.local.submit, section.open.click],
+        on_open, given, [section.opened, section.note],
+        show_progress="hidden", api_visibility="private", concurrency_limit=2,
+    )  # fmt: skip
+    # One listener draws, so that an older answer never replaces a newer one.
+    latest([due.change, section.opened.change, *(each.change for each in changing)], on_draw, given, parts)
+    latest([section.row.change], on_row, given, section.pieces)
+    for shown in (section.view, section.ruby):
+        shown.select(on_click, section.corrected, [section.corrected, section.row], **QUIET)
+    section.reset.click(lambda: "", None, section.corrected, **QUIET)
+    section.take.click(on_take, given, section.own, **QUIET)
     save = "(text) => { if (text) neoxjp.download(text, 'spellings.csv', 'text/csv;charset=utf-8') }"
-    section.save["csv"].click(on_download, given, section.csv, **silent).then(
-        None, section.csv, js=save, api_visibility="private"
-    )
+    section.save["csv"].click(on_download, given, section.csv, **QUIET).then(None, section.csv, js=save, api_visibility="private")
     for kind in ("svg", "png"):
-        drawing = f"() => neoxjp.saveDrawing('#c-chart svg', 'spellings', '{kind}')"
+        drawing = f"() => neoxjp.saveDrawing('#spellings-chart svg', 'spellings', '{kind}')"
         section.save[kind].click(None, js=drawing, api_visibility="private")
+
+
+# ---------------------------------------------------------------- what the handlers show
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The visitor's choices. They come from the browser or a link, and are checked where they are used."""
+
+    text: str = ""
+    columns: tuple[str, ...] = DEFAULT
+    own: tuple[str, ...] = ()  # the visitor's own rows, including empty ones
+    corrected: str = ""  # JSON of corrected readings, {"日本": "にっぽん"}
+    row: str = "written"  # the key of the row whose tokens are shown
+    same: bool = False  # show also the rows that equal the text as written
+    opened: Mapping[str, NeoxjpError | None] = field(default_factory=dict)  # tokenizers on request: None if open, else the reason
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The HTML of the section's parts."""
+
+    ruby: str = ""
+    table: str = ""
+    pieces: str = ""
+    chart: str = ""
+    pending: tuple[str, ...] = ()  # keys of selected tokenizers that are not open
+
+
+def draw(playground: Playground, asked: Asked, lang_ja: bool, t: Words) -> Drawn:
+    """The whole section."""
+    check_length(playground, asked.text)
+    found = matrix_of(playground, asked, t)
+    row = next((i for i, each in enumerate(found.spellings) if each.key == asked.row), 0)
+    reasons = [column.problem for column in found.columns]
+    problems = [None if reason is None else reason.ja if lang_ja else str(reason) for reason in reasons]
+    notes = ""
+    if len(asked.text) > COMPARED:
+        notes += html.notice(t("spellings_truncated", n=f"{COMPARED:,}"))
+    if len(set(asked.columns)) > MOST_COLUMNS:
+        notes += html.notice(t("spellings_many_columns", n=MOST_COLUMNS))
+    pending = tuple(column.key for column in found.columns if column.peer is None)
+    if not found.spellings:
+        return Drawn(pending=pending)
+    return Drawn(
+        ruby=view.ruby(found.spellings[0].readings, corrections(asked.corrected), t),
+        table=notes + view.table(found, t, selected=row, same=asked.same, problems=problems),
+        pieces=pieces_of(found, row, t),
+        chart=view.chart(found, t, same=asked.same),
+        pending=pending,
+    )
+
+
+def pieces_of(found: Matrix, row: int, t: Words) -> str:
+    """The tokens of one row, and what its spelling leaves open."""
+    return view.aligned(found, row, t) + view.doubts(doubts(found.spellings[0].text, found.spellings[row]), t)
+
+
+def row_of(playground: Playground, asked: Asked, t: Words) -> str:
+    """The tokens of the selected row, without the rest of the table."""
+    check_length(playground, asked.text)
+    spelled = spellings_of(asked)
+    if not spelled:
+        return ""
+    lines = spelled[:1] + [each for each in spelled[1:] if each.key == asked.row]
+    return pieces_of(matrix(lines, columns_of(playground, asked, t)), len(lines) - 1, t)
+
+
+def matrix_of(playground: Playground, asked: Asked, t: Words) -> Matrix:
+    return matrix(spellings_of(asked), columns_of(playground, asked, t))
+
+
+def spellings_of(asked: Asked) -> list[japanese.Spelling]:
+    """The text in all its spellings, and the visitor's own rows; empty if there is no text."""
+    text = html.whole(asked.text[:COMPARED])
+    if not text:
+        return []
+    spelled = japanese.spellings(text, corrections(asked.corrected), japanese.ALL_KEYS)
+    own = zip(japanese.CUSTOM_KEYS, asked.own, strict=False)
+    return spelled + [japanese.Spelling(key, html.whole(value[: 3 * COMPARED])) for key, value in own if value]
+
+
+def columns_of(playground: Playground, asked: Asked, t: Words) -> list[Column]:
+    """The selected tokenizers in the order of the offers; those on request stay closed until the visitor opens them."""
+    order = [offer.key for offer in peers.list_offers(playground.tokenizer)]
+    keys = sorted(dict.fromkeys(asked.columns), key=lambda key: order.index(key) if key in order else len(order))
+    found = []
+    for key in keys[:MOST_COLUMNS]:
+        offer = peers.find_offer(key)
+        title = title_of(playground, offer, t)
+        if offer.group not in ON_REQUEST or asked.opened.get(key, False) is None:
+            (column,) = opened(playground, [key])
+            found.append(replace(column, title=title))
+        else:
+            found.append(Column(key, title, problem=asked.opened.get(key)))
+    return found
+
+
+def opened(playground: Playground, keys: Sequence[str]) -> list[Column]:
+    offline = playground.loaded is not None and playground.loaded.choice.offline
+    return open_columns(keys, playground.tokenizer, public=playground.public, local_files_only=offline)
+
+
+def title_of(playground: Playground, offer: peers.Offer, t: Words) -> str:
+    if offer.key == "neoxjp" and playground.loaded:
+        return playground.loaded.title(t("bundled"))
+    return t(f"spellings_{offer.key}") if offer.key in TRANSLATED else offer.title
+
+
+def corrections(written: str | None) -> dict[str, str]:
+    """Corrected readings from the browser or a link. Invalid ones are ignored."""
+    try:
+        found = json.loads(written or "{}")
+    except ValueError:
+        return {}
+    pairs = list(found.items())[:200] if isinstance(found, dict) else []
+    return {word: kana for word, kana in pairs if word and isinstance(kana, str) and 0 < len(kana) <= 60 and len(word) <= 40}
+
+
+def corrected(written: str | None, word: str, kana: str | None) -> str:
+    """The corrections with one more. An empty reading removes the word's correction."""
+    found = corrections(written)
+    found.pop(word, None)
+    if kana and kana.strip():
+        found[word] = kana.strip()
+    return json.dumps(found, ensure_ascii=False) if found else ""
+
+
+def csv_of(playground: Playground, asked: Asked, t: Words) -> str:
+    """The table as CSV in the visitor's language. It starts with a byte order mark so that spreadsheets read it as UTF-8."""
+    made = records(matrix_of(playground, asked, t), by="title")
+    columns = ("spelling", "tokenizer", "ratio", "text", "pieces")
+    heads = {name: f"spellings_col_{name}" for name in columns} | {"tokens": "tokens"}
+    for record in made:
+        record["spelling"] = t(f"spellings_name_{record['spelling']}")
+    if all(record["error"] is None for record in made):
+        made = [{name: value for name, value in record.items() if name != "error"} for record in made]
+    table = peers.to_frame(made).rename(columns={name: t(key) for name, key in heads.items()})
+    return peers.to_csv(table).decode("utf-8")

@@ -1,172 +1,136 @@
-"""Spellings × tokenizers as HTML: the matrix, one row's pieces column against column, the text with its readings above.
-
-Every character of the pieces is a column of its own, one cell a tokenizer, so that the browser can wrap the text anywhere and
-the cuts still line up. What a click does with the markup stands in `script.js`, the looks in `style.css`.
-"""
+"""Values for view.html: the rows of the table, each character's cells, the words with readings, the geometry of the chart."""
 
 import unicodedata
-from collections.abc import Sequence
-from html import escape
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
-from neoxjp.japanese import Word, ruby
-from neoxjp.labs.common.html import GLYPHS, Words, attributes, data, notice, unseen, visible, whole
-from neoxjp.labs.spellings.records import Column, Doubts, Matrix, shared_starts
+from neoxjp.compare.analysis import Comparison
+from neoxjp.japanese import Word
+from neoxjp.japanese import ruby as ruby_parts
+from neoxjp.labs.common.glyphs import glyphs, unseen
+from neoxjp.labs.common.templates import Words, render
+from neoxjp.labs.spellings.records import Doubts, Matrix, shared_starts
 
-if TYPE_CHECKING:
-    from neoxjp.compare import Comparison
-
-ALIGNED = 300  # characters of a row whose pieces are drawn
+TEMPLATE = "labs/spellings/view.html"
+ALIGNED = 300  # characters of a row whose tokens are drawn
 RUBY = 400  # characters of a text that are drawn with their readings
+WIDTH = 720  # of the chart, in its own units
+NAMES = 150  # of it for the tokenizers' names
+BAR, GAP, HEAD = 18, 16, 24  # height of a bar's line, space between groups, height of a group's heading
+FONT = "Hiragino Sans, Noto Sans JP, Noto Sans CJK JP, Yu Gothic UI, Meiryo, sans-serif"
+# Okabe–Ito, darkened as in page.css: 3:1 on white.
+COLOURS = ("#5a66c4", "#d55e00", "#00805d", "#b1508a", "#8a6d00", "#1d7fb4", "#5b6270")
 
 
-def table(found: Matrix, say: Words, *, selected: int, same: bool, problems: Sequence[str | None]) -> str:
-    """The matrix: a row a spelling, a cell a tokenizer with its count and a bar on the one scale.
+def table(found: Matrix, t: Words, *, selected: int, same: bool, problems: Sequence[str | None]) -> str:
+    """A row for each spelling, a cell for each tokenizer: the number of tokens, and a bar on the common scale.
 
     Args:
-        selected: the row whose pieces stand below.
-        same: False: rows that changed nothing are only named under the matrix.
+        selected: the row whose tokens are shown below.
+        same: False: rows that equal the text as written are only named below the table.
         problems: for each column why it is not open, in the visitor's language.
     """
     rows = [row for row in range(len(found.spellings)) if same or found.changed(row)]
     if not rows or not found.columns:
-        return notice(say("c_no_columns")) if rows else ""
-    heads = "".join(f'<th scope="col">{escape(column.title)}</th>' for column in found.columns)
-    body = "".join(_row(found, row, say, selected == row) for row in rows)
-    scale = escape(say("one_scale", n=f"{found.largest:,}"))
-    top = f'<thead><tr><th scope="col"><span class="sr">{escape(say("col_spelling"))}</span></th>{heads}</tr></thead>'
-    folded = [say(f"spelling_{found.spellings[row].key}") for row in range(len(found.spellings)) if row not in rows]
-    under = f'<p class="under"><span>{scale}</span>'
-    under += f"<span>{escape(say('c_same', rows=say('c_comma').join(folded)))}</span>" if folded else ""
-    closed = "".join(
-        f'<p class="closed"><b>{escape(column.title)}</b>{escape(problem or say("c_pending"))}</p>'
-        for column, problem in zip(found.columns, problems, strict=True)
-        if column.peer is None
-    )
-    return f'<table class="matrix">{top}<tbody>{body}</tbody></table>{closed}{under}</p>'
+        return render(TEMPLATE, "notice", t, sentence=t("spellings_no_columns")) if rows else ""
+    folded = [t(f"spellings_name_{spelling.key}") for row, spelling in enumerate(found.spellings) if row not in rows]
+    columns = zip(found.columns, problems, strict=True)
+    closed = [(column.title, problem) for column, problem in columns if column.peer is None]
+    samples = [(row, _sample(found.spellings[row].text)) for row in rows]
+    return render(TEMPLATE, "table", t, found=found, rows=samples, selected=selected, folded=folded, closed=closed)
 
 
-def _row(found: Matrix, row: int, say: Words, selected: bool) -> str:
-    spelling = found.spellings[row]
-    name = say(f"spelling_{spelling.key}")
-    cells = "".join(
-        _cell(cell, column, found.largest, row, say) for cell, column in zip(found.cells[row], found.columns, strict=True)
-    )
-    length = 24 if any(map(_wide, spelling.text[:48])) else 48
-    shown = visible(spelling.text[:length]).replace(f'<i class="blank">{GLYPHS[" "]}</i>', " ")
-    shown += "…" if len(spelling.text) > length else ""
-    mark = f"<small>{escape(say('c_is_same'))}</small>" if not found.changed(row) else f'<small lang="ja">{shown}</small>'
-    button = (
-        f'<button type="button"{attributes(aria_pressed=str(selected).lower(), data_key=spelling.key)}>{escape(name)}</button>'
-    )
-    facts = attributes(data_key=spelling.key, class_="on" if selected else None)
-    return f'<tr{facts}><th scope="row">{button}{mark}</th>{cells}</tr>'
+def _sample(text: str) -> str:
+    """The beginning of a spelling, with signs for what is invisible, but plain blanks."""
+    length = 24 if any(map(_wide, text[:48])) else 48
+    return "".join(" " if sign == "␣" else sign for sign, _ in glyphs(text[:length])) + ("…" if len(text) > length else "")
 
 
-def _cell(cell: "Comparison | None", column: Column, largest: int, row: int, say: Words) -> str:
-    facts = attributes(data_name=column.title)
-    if cell is None:
-        # Why stands under the matrix, once; the cells only say that there is nothing.
-        return f'<td{facts} class="none"><span aria-hidden="true">–</span><span class="sr">{escape(say("c_closed"))}</span></td>'
-    count = cell.counts.tokens
-    share = count / largest if largest else 0
-    times = "" if cell.ratio is None or row == 0 else f" <small>×{cell.ratio:.2f}</small>"
-    spoken = f'<span class="sr">{escape(say("n_tokens", n=count))}</span>'
-    bar = f'<i aria-hidden="true" style="width:{100 * share:.2f}%"></i>'
-    return f'<td{facts}><b><span aria-hidden="true">{count:,}</span>{spoken}{times}</b><span class="track">{bar}</span></td>'
-
-
-# ---------------------------------------------------------------- one row's pieces
-
-
-def aligned(found: Matrix, row: int, say: Words, *, limit: int = ALIGNED) -> str:
-    """The pieces of a row, one line a tokenizer, under the text. A cut that not all share has a notch, and not only a colour."""
+def aligned(found: Matrix, row: int, t: Words, *, limit: int = ALIGNED) -> str:
+    """The tokens of a row, one line for each tokenizer. A boundary that not all share has a notch, not only a colour."""
     text = found.spellings[row].text
     lines = [(column, cell) for column, cell in zip(found.columns, found.cells[row], strict=True) if cell is not None]
     if not lines or not text:
         return ""
-    shared = shared_starts(found.cells[row])
+    shared = shared_starts(found.cells[row]) if len(lines) > 1 else set(range(len(text)))
     end = min(len(text), limit)
-    strips = [_strip(cell, end, shared, len(lines)) for _, cell in lines]
-    columns = []
-    for at in range(end):
-        kind = "k" + (" wide" if _wide(text[at]) else "") + (" odd" if unseen(text[at]) else "")
-        kind += " all" if at in shared and len(lines) > 1 else ""
-        shown = visible(text[at])
-        cells = "".join(f'<i class="{marks}">{shown}{count}</i>' for marks, count in (strip[at] for strip in strips))
-        columns.append(f'<span class="{kind}"><b>{shown}</b>{cells}</span>')
-    names = "".join(f"<b>{escape(column.title)}</b>" for column, _ in lines)
-    # The names stand beside every line of the wrapped text: more of them than can be needed, the rest is cut off by the style.
-    group = f"<span><b>{escape(say('c_the_text'))}</b>{names}</span>"
-    spoken = "".join(f"<li>{escape(column.title)}: {_said(cell, end)}</li>" for column, cell in lines)
-    more = notice(say("c_aligned_cut", n=f"{limit:,}", rest=f"{len(text) - limit:,}")) if len(text) > limit else ""
-    legend = f'<p class="legend"><span class="cut all">{escape(say("c_cut_all"))}</span>'
-    legend += f'<span class="cut own">{escape(say("c_cut_own"))}</span></p>' if len(lines) > 1 else "</p>"
-    head = f"<h3>{escape(say('c_pieces_of', name=say(f'spelling_{found.spellings[row].key}')))}</h3>"
-    return (
-        f'<section class="aligned" style="--lines:{len(lines) + 1}">{head}<ul class="sr" lang="ja">{spoken}</ul>'
-        f'<div class="grid" aria-hidden="true"><div class="names">{group * (end // 6 + 1)}</div>'
-        f'<div class="text" lang="ja">{"".join(columns)}</div></div>{legend if len(lines) > 1 else ""}{more}</section>'
-    )
+    strips = [list(_strip(cell, end, shared)) for _, cell in lines]
+    characters = []
+    for at, character in enumerate(text[:end]):
+        kinds = ("wide", _wide(character)), ("odd", unseen(character)), ("all", at in shared and len(lines) > 1)
+        characters.append((character, [kind for kind, given in kinds if given], [strip[at] for strip in strips]))
+    name = t(f"spellings_name_{found.spellings[row].key}")
+    values = {"groups": end // 6 + 1, "end": end, "rest": len(text) - end}
+    return render(TEMPLATE, "aligned", t, name=name, lines=lines, characters=characters, **values)
 
 
-def _strip(cell: "Comparison", end: int, shared: set[int], lines: int) -> list[tuple[str, str]]:
-    """For each character its classes and, at the end of a piece of several tokens, their number."""
-    made: list[tuple[str, str]] = []
+def _strip(cell: Comparison, end: int, shared: set[int]) -> Iterable[tuple[list[str], int]]:
+    """For each character its classes and, at the end of a piece of several tokens, their number; else 0."""
     for place, piece in enumerate(cell.pieces):
-        if piece.start >= end:
-            break
         for at in range(piece.start, min(piece.end, end)):
-            marks = "e" if place % 2 else "o"
-            if at == piece.start:
-                marks += " cut" + ("" if at in shared or lines == 1 else " own")
-            last = at == piece.end - 1 and piece.tokens > 1
-            made.append((marks, f"<sup>{piece.tokens}</sup>" if last else ""))
-    return made
-
-
-def _said(cell: "Comparison", end: int) -> str:
-    return " | ".join(escape(whole(piece.text)) for piece in cell.pieces if piece.start < end)
+            boundary = [] if at > piece.start else ["cut"] if at in shared else ["cut", "own"]
+            yield ["even", *boundary] if place % 2 else boundary, piece.tokens if at == piece.end - 1 else 0
 
 
 def _wide(character: str) -> bool:
-    width = unicodedata.east_asian_width(character)  # "A", as of ① and …: as wide as a kanji where they stand among kanji
+    width = unicodedata.east_asian_width(character)  # "A", as of ① and …: as wide as a kanji in Japanese text
     return width in "WF" or (width == "A" and not character.isalpha()) or unicodedata.combining(character) > 0
 
 
-# ---------------------------------------------------------------- readings and doubts
+def ruby(words: Sequence[Word], corrected: Iterable[str], t: Words, *, limit: int = RUBY) -> str:
+    """A text with its readings above the words."""
+    shown = [word for word in words if word.end <= limit]
+    parts = [(word, ruby_parts(word) if word.reading is not None or word.unknown else None) for word in shown]
+    sentences = {key: t(f"spellings_{key}", word="{word}") for key in ("fix", "fix_ok", "fix_back", "fix_close")}
+    cut = limit if len(shown) < len(words) else 0
+    return render(TEMPLATE, "ruby", t, words=parts, corrected=list(corrected), sentences=sentences, limit=cut)
 
 
-def ruby_text(words: Sequence[Word], corrected: Sequence[str], say: Words, *, limit: int = RUBY) -> str:
-    """A text with its readings above the words. A word that is chosen gets a field to correct its reading (matrix.js)."""
-    parts, first = [], True
-    for word in words:
-        if word.end > limit:
-            parts.append(f'<span class="more">{escape(say("c_ruby_cut", n=f"{limit:,}"))}</span>')
-            break
-        if word.reading is None and not word.unknown:
-            parts.append(visible(word.surface).replace("⏎</i>", "⏎</i><br>"))
-            continue
-        inside = "".join(
-            f"<ruby>{visible(text)}<rt>{escape(read)}</rt></ruby>" if read else visible(text) for text, read in ruby(word)
-        )
-        kind = " ".join(["word", *(["unknown"] if word.unknown else []), *(["corrected"] if word.surface in corrected else [])])
-        named = say("c_word", word=word.surface, reading=word.reading or "?")
-        facts = attributes(
-            class_=kind, data_surface=word.surface, data_reading=word.reading or "", aria_label=named, tabindex=0 if first else -1
-        )
-        parts.append(f'<span role="button"{facts}>{inside}</span>')
-        first = False
-    told = data({key: say(key, word="{word}") for key in ("c_fix", "c_fix_ok", "c_fix_back", "c_fix_close")})
-    return f'<div class="furigana" lang="ja"{attributes(data_words=told)}>{"".join(parts)}</div>'
+def doubts(found: Doubts, t: Words) -> str:
+    """What a spelling in old or new kanji leaves open, in one sentence each."""
+    unsure = [f"{each.character} → {each.written}（{'・'.join(each.others)}）" for each in found.unsure[:8]]
+    return render(TEMPLATE, "doubts", t, unsure=unsure, unstable=found.unstable[:20])
 
 
-def doubtful(found: Doubts, say: Words) -> str:
-    """What an old or new spelling cannot promise, in one sentence each."""
-    parts = []
-    if found.unsure:
-        shown = say("c_comma").join(f"{each.character} → {each.written}（{'・'.join(each.others)}）" for each in found.unsure[:8])
-        parts.append(notice(say("c_unsure", shown=shown)))
-    if found.unstable:
-        parts.append(notice(say("c_unstable", shown=found.unstable[:20])))
-    return "".join(parts)
+def chart(found: Matrix, t: Words, *, same: bool = True) -> str:
+    """Tokens per character of each spelling with each open tokenizer, as an SVG that needs no style sheet; "" if there are none.
+
+    `same`: False leaves out the spellings that equal the text as written.
+    """
+    rows = [row for row in range(len(found.spellings)) if found.spellings[row].text and (same or found.changed(row))]
+    rates = {
+        (row, place): cell.counts.tokens / cell.counts.characters
+        for row in rows
+        for place, cell in enumerate(found.cells[row])
+        if cell is not None
+    }
+    if not rates:
+        return ""
+    largest = max(rates.values())
+    step = next((step for step in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0) if largest / step <= 8), largest / 8)
+    steps = max(1, -int(-largest // step))
+    scale = (WIDTH - NAMES - 60) / (step * steps)
+    y, bars = 58, []
+    texts: list[tuple[str, int, str, str, str, int, int]] = [_text(8, 20, t("spellings_chart_title"), size=15, weight=700)]
+    for row in rows:
+        texts.append(_text(8, y + 12, t(f"spellings_name_{found.spellings[row].key}"), size=14, weight=600))
+        y += HEAD
+        for place, column in enumerate(found.columns):
+            if (rate := rates.get((row, place))) is None:
+                continue
+            length, series = max(1, rate * scale), place % len(COLOURS)
+            bars.append((NAMES, y, f"{length:.1f}", series, COLOURS[series]))
+            title = column.title if len(column.title) <= 20 else column.title[:19] + "…"
+            texts.append(_text(NAMES - 8, y + 10, title, "name", "end"))
+            texts.append(_text(NAMES + length + 6, y + 10, f"{rate:.2f}"))
+            y += BAR
+        y += GAP
+    marks = [(NAMES + n * step * scale, f"{round(n * step, 6):g}") for n in range(steps + 1)]
+    texts += [_text(x, 44, mark, "name", "middle") for x, mark in marks]
+    lines = [(f"{x:.1f}", y - GAP) for x, _ in marks]
+    return render(TEMPLATE, "chart", t, width=WIDTH, height=y + 4, font=FONT, lines=lines, bars=bars, texts=texts)
+
+
+def _text(
+    x: float, y: int, words: str, kind: str = "ink", anchor: str = "start", *, size: int = 12, weight: int = 400
+) -> tuple[str, int, str, str, str, int, int]:
+    return f"{x:.1f}", y, words, kind, anchor, size, weight

@@ -93,13 +93,13 @@ def test_a_link_opens_no_tokenizer_before_one_presses(visit: Visit, online: tupl
     url, hub = online
     choices = {"matrix": {"hub": ["rinna", "qwen"], "package": ["tekken"], "local": str(tiny_vocabulary)}}
     page = visit(lang="en", url=url, link=url + "/" + address.query(address.View("慶應と慶応", "matrix", choices)))
-    expect(page.locator("#c-open")).to_be_visible()
+    expect(page.locator("#spellings-open")).to_be_visible()
     for name in ("rinna", "Qwen3", "Mistral Tekken", tiny_vocabulary.name):
-        expect(page.locator("#c-view")).to_contain_text(name)
+        expect(page.locator("#spellings-view")).to_contain_text(name)
     page.wait_for_timeout(500)
     assert hub.requests == []
-    page.locator("#c-open").click()
-    expect(page.locator("#c-view")).to_contain_text("no model of that name on the Hub")
+    page.locator("#spellings-open").click()
+    expect(page.locator("#spellings-view")).to_contain_text("no model of that name on the Hub")
     assert [path for _, path in hub.requests if "rinna" in path]
 
 

@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import pytest
 
 from neoxjp.errors import NeoxjpError, ParameterError, PeerUnavailable
-from neoxjp.labs.spellings import drawing as matrix_view
-from neoxjp.labs.spellings.drawing import Asked, Drawn
+from neoxjp.labs.spellings import section
+from neoxjp.labs.spellings.section import Asked, Drawn
+from neoxjp.labs.spellings.strings import words
 from neoxjp.page_parts.session import Choice, Limits, Loaded, NotReady, Playground
-from neoxjp.page_parts.strings import words
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = words("en"), words("ja")
@@ -28,7 +28,7 @@ def playground(tiny_vocabulary: Path) -> Playground:
 
 
 def drawn(playground: Playground, text: str, **more: Any) -> Drawn:
-    return matrix_view.draw(playground, Asked(text, **more), False, EN)
+    return section.draw(playground, Asked(text, **more), False, EN)
 
 
 def rows(table: str) -> list[str]:
@@ -63,7 +63,7 @@ def test_own_rows_stand_below_and_emptied_ones_are_gone(playground: Playground) 
 def test_nothing_of_the_hub_is_opened_before_the_visitor_says_so(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr("neoxjp.compare.open_peer", lambda key, *_, **__: asked.append(key))
-    found = matrix_view.columns_of(playground, Asked("犬", columns=("rinna", "tekken", "/etc")), EN)
+    found = section.columns_of(playground, Asked("犬", columns=("rinna", "tekken", "/etc")), EN)
     assert asked == []
     assert [column.peer for column in found] == [None, None, None]
     assert drawn(playground, "犬", columns=("rinna",)).pending == ("rinna",)
@@ -73,8 +73,8 @@ def test_nothing_of_the_hub_is_opened_before_the_visitor_says_so(playground: Pla
 def test_a_tokenizer_that_cannot_be_opened_says_why_in_its_cells_only(playground: Playground) -> None:
     problem = PeerUnavailable("ask its owner", ja="持ち主に頼んでください")
     asked = Asked("犬", columns=("characters", "gemma"), opened={"gemma": problem})
-    for ja, say, message in ((False, EN, "ask its owner"), (True, JA, "持ち主に頼んでください")):
-        table = matrix_view.draw(playground, asked, ja, say).table
+    for ja, t, message in ((False, EN, "ask its owner"), (True, JA, "持ち主に頼んでください")):
+        table = section.draw(playground, asked, ja, t).table
         assert message in table
         assert counts(table)[0] == "1"
 
@@ -87,7 +87,7 @@ def test_a_folder_is_a_column_once_it_was_opened(playground: Playground, tiny_vo
 
 def test_a_public_page_takes_no_paths(playground: Playground, tiny_vocabulary: Path) -> None:
     public = Playground(public=True, loaded=playground.loaded)
-    (column,) = matrix_view.opened(public, [str(tiny_vocabulary)])
+    (column,) = section.opened(public, [str(tiny_vocabulary)])
     assert isinstance(column.problem, NeoxjpError)
     assert column.peer is None
 
@@ -101,20 +101,20 @@ def test_more_tokenizers_than_can_be_drawn_are_said(playground: Playground) -> N
 
 def test_only_the_start_of_a_long_text_is_compared_and_that_is_said(playground: Playground) -> None:
     found = drawn(playground, "猫" * 100_000)
-    assert "The first 2,000 characters are compared." in found.table
+    assert "Only the first 2,000 characters are compared." in found.table
     assert counts(found.table)[2] == "2,000"
-    assert "The cuts of the first 300 characters; the other 1,700 are only counted." in found.pieces
+    assert "Shows the tokens of the first 300 characters; the other 1,700 are only counted." in found.pieces
     assert len(found.ruby + found.table + found.pieces + found.chart) < 400_000
 
 
 def test_no_text_draws_nothing_and_no_tokenizer_says_so(playground: Playground) -> None:
     assert drawn(playground, "") == Drawn()
-    assert "Choose a tokenizer." in drawn(playground, "犬", columns=()).table
+    assert "Select at least one tokenizer." in drawn(playground, "犬", columns=()).table
 
 
 def test_before_the_vocabulary_is_there_the_section_says_so() -> None:
     with pytest.raises(NotReady, match="No vocabulary is loaded"):
-        matrix_view.draw(Playground(), Asked("猫"), False, EN)
+        section.draw(Playground(), Asked("猫"), False, EN)
 
 
 def test_a_text_beyond_the_limit_is_refused(playground: Playground) -> None:
@@ -138,41 +138,41 @@ def test_hostile_text_stays_text(playground: Playground, text: str) -> None:
 
 def test_the_pieces_of_a_row_line_up_by_character(playground: Playground) -> None:
     pieces = drawn(playground, "東京都", columns=("neoxjp", "characters")).pieces
-    assert pieces.count('<span class="k wide') == 3
-    assert pieces.count('<i class="o cut">') == 2  # both tokenizers cut where the text starts ...
-    assert pieces.count("cut own") == 2 + 1  # ... only one before 京 and 都, and the legend says what the notch is
+    assert pieces.count('<span class="spellings-char spellings-wide') == 3
+    assert pieces.count('<i class="spellings-cut">') == 2  # both tokenizers cut where the text starts ...
+    assert pieces.count("spellings-cut spellings-own") == 2  # ... only one before 京 and 都
     assert "<li>characters: 東 | 京 | 都</li>" in pieces
 
 
 def test_the_chosen_row_is_the_one_that_is_drawn(playground: Playground) -> None:
     asked = Asked("東京", row="romaji")
-    found = matrix_view.draw(playground, asked, False, EN)
-    assert "Cuts: rōmaji" in found.pieces
-    assert '<tr data-key="romaji" class="on">' in found.table
-    assert matrix_view.row_of(playground, asked, EN) == found.pieces
-    assert "Cuts: as written" in matrix_view.row_of(playground, replace(asked, row="no such row"), EN)
+    found = section.draw(playground, asked, False, EN)
+    assert "Tokens: rōmaji" in found.pieces
+    assert '<tr data-key="romaji" class="spellings-on">' in found.table
+    assert section.row_of(playground, asked, EN) == found.pieces
+    assert "Tokens: as written" in section.row_of(playground, replace(asked, row="no such row"), EN)
 
 
 def test_a_corrected_reading_changes_every_row(playground: Playground) -> None:
-    found = drawn(playground, "日本の犬", corrected=matrix_view.corrected("", "日本", "ニッポン"))
+    found = drawn(playground, "日本の犬", corrected=section.corrected("", "日本", "ニッポン"))
     assert "にっぽんのいぬ" in found.table
     assert "Nippon no inu" in found.table
     assert "<rt>にっぽん</rt>" in found.ruby
-    assert "corrected" in found.ruby
+    assert "spellings-corrected" in found.ruby
 
 
 def test_an_emptied_correction_is_the_dictionarys_reading_again(playground: Playground) -> None:
-    written = matrix_view.corrected("", "日本", "にっぽん")
-    assert matrix_view.corrected(written, "日本", " ") == ""
+    written = section.corrected("", "日本", "にっぽん")
+    assert section.corrected(written, "日本", " ") == ""
 
 
 @pytest.mark.parametrize("written", ["", "x", "[1]", '{"a": 1}', '{"": "a"}', None, '{"犬": "' + "あ" * 99 + '"}'])
 def test_corrections_that_are_none_are_left_out(written: str | None) -> None:
-    assert matrix_view.corrections(written) == {}
+    assert section.corrections(written) == {}
 
 
 def test_unknown_kanji_ask_for_a_reading(playground: Playground) -> None:
-    assert 'class="word unknown"' in drawn(playground, "𩸽").ruby
+    assert 'class="spellings-word spellings-unknown"' in drawn(playground, "𩸽").ruby
 
 
 def test_what_an_old_form_cannot_promise_is_said(playground: Playground) -> None:
@@ -186,7 +186,7 @@ def test_what_an_old_form_cannot_promise_is_said(playground: Playground) -> None
 
 
 def test_the_csv_is_the_matrix_in_the_visitors_language(playground: Playground) -> None:
-    csv = matrix_view.csv_of(playground, Asked("東京", columns=("bytes", "characters")), JA)
+    csv = section.csv_of(playground, Asked("東京", columns=("bytes", "characters")), JA)
     assert csv.startswith("\ufeff表記,トークナイザー,トークン,")
     assert csv.count("\r\n") == 1 + 7 * 2
     assert "error" not in csv
@@ -195,7 +195,7 @@ def test_the_csv_is_the_matrix_in_the_visitors_language(playground: Playground) 
 
 def test_the_csv_says_what_could_not_be_opened(playground: Playground) -> None:
     asked = Asked("東京", columns=("bytes", "gemma"), opened={"gemma": PeerUnavailable("ask its owner")})
-    assert "ask its owner" in matrix_view.csv_of(playground, asked, EN)
+    assert "ask its owner" in section.csv_of(playground, asked, EN)
 
 
 def test_the_chart_stands_alone(playground: Playground) -> None:

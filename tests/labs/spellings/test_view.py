@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from neoxjp.compare import Characters, Utf8Bytes
 from neoxjp.errors import PeerUnavailable
 from neoxjp.japanese import ALL_KEYS, Spelling, read_words, spellings
-from neoxjp.labs.spellings import chart as render_chart
-from neoxjp.labs.spellings import view as render_matrix
+from neoxjp.labs.spellings import view
 from neoxjp.labs.spellings.records import Column, Matrix, matrix
-from neoxjp.page_parts.strings import words
+from neoxjp.labs.spellings.strings import words
 from tests.labs.common.test_html import NASTY, Page
 
 EN, JA = words("en"), words("ja")
@@ -27,8 +26,8 @@ def found(*texts: str, title: str = "characters") -> Matrix:
 
 
 def drawn(of: Matrix) -> str:
-    table = render_matrix.table(of, JA, selected=0, same=True, problems=[None] * len(of.columns))
-    return table + "".join(render_matrix.aligned(of, row, JA) for row in range(len(of.spellings)))
+    table = view.table(of, JA, selected=0, same=True, problems=[None] * len(of.columns))
+    return table + "".join(view.aligned(of, row, JA) for row in range(len(of.spellings)))
 
 
 def test_bars_share_one_scale() -> None:
@@ -40,15 +39,15 @@ def test_bars_share_one_scale() -> None:
 
 def test_a_reason_stands_once_and_every_cell_says_that_it_is_closed() -> None:
     of = matrix([Spelling("written", "犬"), Spelling("custom", "いぬ")], [Column("x", "X", problem=PeerUnavailable("gone"))])
-    html = render_matrix.table(of, EN, selected=0, same=True, problems=["gone"])
+    html = view.table(of, EN, selected=0, same=True, problems=["gone"])
     assert html.count("gone") == 1
-    assert '<p class="closed"><b>X</b>gone</p>' in html
+    assert '<p class="spellings-closed"><b>X</b>gone</p>' in html
     assert html.count('<span class="sr">not open</span>') == 2
 
 
 @given(st.text(max_size=40) | st.text("<&\"'>犬か\u3099\u200d\u202e\ufeff\ud800\n 👨$\\{}", max_size=40))
 def test_any_text_gives_nested_html_without_foreign_tags(text: str) -> None:
-    html = drawn(found(text, text + "x", title=NASTY)) + render_matrix.ruby_text(read_words(text), [text], EN)
+    html = drawn(found(text, text + "x", title=NASTY)) + view.ruby(read_words(text), [text], EN)
     html.encode("utf-8")
     assert set(Page(html).tags) <= TAGS
 
@@ -56,29 +55,33 @@ def test_any_text_gives_nested_html_without_foreign_tags(text: str) -> None:
 @given(st.text(max_size=20))
 def test_any_title_gives_a_chart_that_is_xml(title: str) -> None:
     clean = "".join(c for c in title if c >= " " and c not in "\ufffe\uffff")
-    ElementTree.fromstring(render_chart.chart(found("犬", title=clean + NASTY), EN))
+    ElementTree.fromstring(view.chart(found("犬", title=clean + NASTY), EN))
 
 
 def test_a_chart_of_nothing_is_nothing() -> None:
-    assert render_chart.chart(found(""), EN) == ""
+    assert view.chart(found(""), EN) == ""
 
 
 def test_the_longest_bar_stays_on_the_paper() -> None:
     for text in ("a", "𩸽", "a\ud800"):
-        chart = ElementTree.fromstring(render_chart.chart(found(text), EN))
-        bars = [each for each in chart.iter("{http://www.w3.org/2000/svg}rect") if (each.get("class") or "").startswith("bar")]
-        assert max(float(each.get("x") or 0) + float(each.get("width") or 0) for each in bars) < render_chart.WIDTH - 40
+        chart = ElementTree.fromstring(view.chart(found(text), EN))
+        bars = [
+            each
+            for each in chart.iter("{http://www.w3.org/2000/svg}rect")
+            if (each.get("class") or "").startswith("spellings-bar")
+        ]
+        assert max(float(each.get("x") or 0) + float(each.get("width") or 0) for each in bars) < view.WIDTH - 40
 
 
 def test_a_long_text_says_what_is_not_drawn() -> None:
-    assert "The cuts of the first 10 characters; the other 20 are only counted." in render_matrix.aligned(
+    assert "Shows the tokens of the first 10 characters; the other 20 are only counted." in view.aligned(
         found("猫" * 30), 0, EN, limit=10
     )
-    assert "Readings are shown for the first 10 characters." in render_matrix.ruby_text(read_words("猫と" * 10), [], EN, limit=10)
+    assert "Readings are shown for the first 10 characters." in view.ruby(read_words("猫と" * 10), [], EN, limit=10)
 
 
 def test_every_character_of_every_spelling_has_its_column() -> None:
     of = matrix(spellings("東京で𩸽", keys=ALL_KEYS), found("").columns)
     for row, spelling in enumerate(of.spellings):
-        html = render_matrix.aligned(of, row, EN)
-        assert len(re.findall(r'<span class="k[ "]', html)) == len(spelling.text)
+        html = view.aligned(of, row, EN)
+        assert len(re.findall(r'<span class="spellings-char[ "]', html)) == len(spelling.text)
