@@ -24,6 +24,7 @@ from neoxjp.tokenizer.normalize import (
 )
 from neoxjp.tokenizer.segment import Candidate, Cut, Rule, Token, segment_text, tile_spans
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer.tokens import Tokens
 from neoxjp.tokenizer.vocabulary import KIGOU_RANGES, Kind, Vocabulary
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ __all__ = [
     "Script",
     "Span",
     "Token",
+    "Tokens",
     "Vocabulary",
     "decode_each",
     "encode_files",

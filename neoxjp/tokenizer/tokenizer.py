@@ -27,6 +27,7 @@ from neoxjp.tokenizer.normalize import (
     script_of,
 )
 from neoxjp.tokenizer.segment import Cut, Token, explain_cuts, iter_pieces, segment_text, tile_spans
+from neoxjp.tokenizer.tokens import Tokens
 from neoxjp.tokenizer.vocabulary import BOS, EOS, SPECIALS, Compat, Vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ class GPTNeoXJapaneseTokenizer:
     '慶応大学'
     """
 
-    bos_token = BOS
     eos_token = pad_token = unk_token = EOS
 
     def __init__(
@@ -77,9 +77,10 @@ class GPTNeoXJapaneseTokenizer:
         self.do_clean_text = do_clean_text
         self.padding_side: PaddingSide = padding_side
         self.model_max_length = model_max_length
-        self.bos_token_id = self.vocabulary.ids[BOS]
+        self.bos_token = BOS if BOS in self.vocabulary.ids else None  # no text needs it
+        self.bos_token_id = self.vocabulary.ids.get(BOS)
         self.eos_token_id = self.pad_token_id = self.unk_token_id = self.vocabulary.ids[EOS]
-        self.all_special_tokens = [BOS, EOS] if compat else [name for name in SPECIALS if name in self.vocabulary.ids]
+        self.all_special_tokens = [name for name in ((BOS, EOS) if compat else SPECIALS) if name in self.vocabulary.ids]
         self.all_special_ids = [self.vocabulary.ids[name] for name in self.all_special_tokens]
         self._emoji = EmojiTable(findable_emoji(self.vocabulary.emoji))
         self._scanner: FastEncoder | Literal[False] | None = None  # None: not built yet; False: not for this vocabulary
@@ -125,7 +126,7 @@ class GPTNeoXJapaneseTokenizer:
         folder = Path(folder)
         config = {
             "tokenizer_class": "GPTNeoXJapaneseTokenizer",
-            "bos_token": BOS,
+            "bos_token": self.bos_token,
             "eos_token": EOS,
             "pad_token": EOS,
             "unk_token": EOS,
@@ -223,8 +224,8 @@ class GPTNeoXJapaneseTokenizer:
         normalised = (part if done else normalize_text(part, self._emoji) for part, done in self._parts(text, do_clean_text))
         return [piece for part in normalised for _, piece, _, _ in iter_pieces(part, self.vocabulary)]
 
-    def analyze(self, text: str, do_clean_text: bool | None = None) -> list[Token]:
-        """The tokens of a text with their spans in it; distinct spans tile the text."""
+    def analyze(self, text: str, do_clean_text: bool | None = None) -> Tokens:
+        """The tokens of a text with their spans in it; distinct spans tile the text. A notebook shows them in colours."""
         found: list[tuple[int, str]] = []
         spans: list[Span] = []
         for aligned in self.aligned(text, do_clean_text):
@@ -236,7 +237,7 @@ class GPTNeoXJapaneseTokenizer:
         written: dict[Span, str] = {}
         for span, piece_text in zip(spans, texts, strict=True):
             written[span] = written.get(span, "") + piece_text
-        return [
+        tokens = (
             Token(
                 id=id,
                 piece=piece,
@@ -249,7 +250,8 @@ class GPTNeoXJapaneseTokenizer:
                 lossy=written[span] != text[span[0] : span[1]],
             )
             for (id, piece), span, piece_text in zip(found, spans, texts, strict=True)
-        ]
+        )
+        return Tokens(tokens, text)
 
     def explain(self, text: str, do_clean_text: bool | None = None) -> list[Cut]:
         """For each place where the text was cut: the candidates, the winner and the rule that chose it."""

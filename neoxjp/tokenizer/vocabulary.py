@@ -26,7 +26,7 @@ SYMBOL_TEXTS = {"<BLOCK>": "▀", "<KIGOU>": "ǀ", "<U2000U2BFF>": "‖"}
 KIGOU_RANGES = ((0xA1, 0xBF), (0x1C0, 0x1C3), (0x2B9, 0x2FF), (0x300, 0x362))  # code points that <KIGOU> stands for
 SYMBOL_RANGE = (0x2000, 0x2BFF)  # those that <U2000U2BFF> stands for
 UTF8_BYTES = (*range(0xC0), *range(0xC2, 0xF5))  # the bytes that occur in UTF-8
-REQUIRED = (BOS, EOS, *BLANK_TEXTS, "<KIGOU>", "<U2000U2BFF>", *(f"<|byte{byte}|>" for byte in UTF8_BYTES))
+REQUIRED = (EOS, *BLANK_TEXTS, "<KIGOU>", "<U2000U2BFF>", *(f"<|byte{byte}|>" for byte in UTF8_BYTES))
 _BYTE = re.compile(r"<\|byte(\d{1,3})\|>")
 
 

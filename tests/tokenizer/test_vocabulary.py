@@ -63,6 +63,18 @@ def test_optional_specials_may_be_missing(build, tmp_path):
     assert GPTNeoXJapaneseTokenizer.from_pretrained(tmp_path).all_special_tokens == ["<|startoftext|>", "<|endoftext|>"]
 
 
+def test_a_vocabulary_without_a_start_token_is_read_and_encodes_as_before(build, tmp_path):
+    build()
+    expected = GPTNeoXJapaneseTokenizer.from_pretrained(tmp_path).tokenize("猫 é😀")
+    build(lines=[line for line in LINES if line != "<|startoftext|>"])
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tmp_path)
+    assert (tokenizer.bos_token, tokenizer.bos_token_id) == (None, None)
+    assert tokenizer.all_special_tokens == ["<|separator|>", "<|nottoken|>", "<|endoftext|>"]
+    assert tokenizer.tokenize("猫 é😀") == expected
+    tokenizer.save_pretrained(tmp_path / "again")
+    assert GPTNeoXJapaneseTokenizer.from_pretrained(tmp_path / "again").bos_token is None
+
+
 def test_empty_lines_are_named(refused):
     assert "vocab.txt, line 3, 5: empty line" in refused(lines=["a", "b", "", "c", "", "d"])
     assert "vocab.txt, line 1: empty line" in refused(lines=b"")
