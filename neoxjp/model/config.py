@@ -5,6 +5,7 @@ and writes one file that both read. Keys it does not know are ignored. It knows 
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -104,9 +105,12 @@ class GPTNeoXJapaneseConfig:
         dtype = raw.get("dtype") or raw.get("torch_dtype")
         numbers["dtype"] = str(dtype).removeprefix("torch.") if dtype is not None else None
         vocab_size = numbers.get("vocab_size", cls.vocab_size)
-        for name in ("bos_token_id", "eos_token_id"):  # the 2.7B's ids mean nothing in a smaller vocabulary
-            if name not in numbers and isinstance(vocab_size, int) and getattr(cls, name) >= vocab_size:
-                numbers[name] = None
+        if _is_int(vocab_size):
+            for name in ("bos_token_id", "eos_token_id"):
+                if name in numbers:
+                    numbers[name] = _inside(name, numbers[name], vocab_size)
+                elif getattr(cls, name) >= vocab_size:  # the 2.7B's ids mean nothing in a smaller vocabulary
+                    numbers[name] = None
         return cls(**numbers)
 
     def to_dict(self) -> dict[str, Any]:
@@ -140,6 +144,19 @@ class GPTNeoXJapaneseConfig:
             return cls.from_dict(read_json(path))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}", ja=f"{path}: {error.ja}") from None
+
+
+def _inside(name: str, value: Any, vocab_size: int) -> Any:
+    """A token id, or a list of them, without those outside the vocabulary, of which a warning tells."""
+    ids = value if isinstance(value, list | tuple) else [value]
+    outside = [id for id in ids if _is_int(id) and not 0 <= id < vocab_size]
+    if not outside:
+        return value
+    warnings.warn(
+        f"config.json's {name} {value!r} is outside the vocabulary of {vocab_size} and is ignored: the model never predicts it.",
+        stacklevel=4,
+    )
+    return tuple(id for id in ids if id not in outside) or None
 
 
 def _rope(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,22 @@ def test_what_transformers_writes_is_read(tmp_path):
     assert GPTNeoXJapaneseConfig.from_pretrained(tmp_path) == our_config(rotary_pct=0.5)
 
 
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ({"bos_token_id": 61}, (None, (60,))),
+        ({"eos_token_id": 31999}, (59, ())),
+        ({"eos_token_id": [60, 61]}, (59, (60,))),
+        ({"eos_token_id": -1}, (59, ())),
+    ],
+)
+def test_a_bos_or_eos_outside_the_vocabulary_is_ignored_with_a_warning(ids, expected):
+    with pytest.warns(UserWarning, match=r"is outside the vocabulary of 61 and is ignored") as warned:
+        config = GPTNeoXJapaneseConfig.from_dict(TINY | ids)
+    assert (config.bos_token_id, config.eos_ids) == expected
+    assert str(warned[0].message).startswith(f"config.json's {next(iter(ids))} {next(iter(ids.values()))!r}")
+
+
 def test_a_small_vocabulary_has_no_default_end_token():
     config = GPTNeoXJapaneseConfig.from_dict({"vocab_size": 100})
     assert (config.bos_token_id, config.eos_token_id, config.eos_ids) == (None, None, ())
