@@ -1,10 +1,11 @@
 """The whole network, top-down: GPT-NeoX-Japanese for next-token prediction, and its body without the output layer.
 
-Attribute names are the checkpoint's names. A layer is in layers.py, the forward for many sequences in packed.py,
-`generate` in generation.py, model folders in checkpoint.py.
+Attribute names are the checkpoint's names. A layer is in layers.py, the forward for many sequences in unpadded.py,
+`generate` in generate.py, loading and saving of weights in neoxjp/weights.
 """
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -33,11 +34,12 @@ from neoxjp.quantization import (
 from neoxjp.weights import LoadReport, empty_weights, load_weights, parse_dtype, save_weights
 
 
-class _InFolders(TrackedModule):
+class _Pretrained(TrackedModule):
     """A network that is loaded from a model folder or the Hub, and saved to a folder."""
 
     config: GPTNeoXJapaneseConfig
     load_report: LoadReport | None = None  # what from_pretrained read
+    _can_unpack = False  # whether from_pretrained packed without being asked: the stored weights can take the packed ones' place
 
     def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
         super().__init__()
@@ -51,9 +53,10 @@ class _InFolders(TrackedModule):
         name_or_path: str | Path,
         *,
         revision: str | None = None,
-        dtype: str | torch.dtype | None = "auto",
+        dtype: str | torch.dtype | None = None,
         torch_dtype: str | torch.dtype | None = None,
         quantization: str | None = None,
+        packed: bool = True,
         device_map: str | int | torch.device | Mapping[str, str | int | torch.device] | None = None,
         max_memory: Mapping[int | str, int | str] | None = None,
         offload_folder: str | Path | None = None,
@@ -67,9 +70,16 @@ class _InFolders(TrackedModule):
         Args:
             name_or_path: "models/mine", or "abeja/gpt-neox-japanese-2.7b" (its weights come from a safetensors conversion).
             revision: branch, tag or commit on the Hub.
-            dtype: "float32", "bfloat16", "float16" or a torch.dtype; "auto" keeps the stored one. torch_dtype is its older name.
-                "float16" on a CPU packs the linears (linear.py): fast, float32 in between, and not to be trained or saved.
+            dtype: "float32", "bfloat16", "float16" or a torch.dtype; "auto" keeps the stored one, as plain torch linears.
+                "float16" on a CPU packs the linears: float16 weights, float32 activations, several times faster than plain
+                linears; such a model cannot be trained or saved.
+                None, the default: the stored dtype, made ready for inference. On a CPU, weights that are stored in 16 bits are
+                packed where a kernel for it runs. `.train()`, and `.to` with another device or dtype, then read the stored
+                weights again and make plain linears of them; create an optimizer after that. `state_dict` and `save_pretrained`
+                give the stored weights.
+            torch_dtype: the older name of dtype.
             quantization: "int8": the linears hold and multiply whole numbers of 8 bits; `dtype` is then the embedding's.
+            packed: False: plain torch linears in any case.
             device_map: None (the CPU), a device, "auto", or module names → devices or "disk"; accelerate places the weights.
             max_memory, offload_folder: bounds and disk space for device_map.
             attn_implementation: "auto" takes the fastest kernel that can run, else "sdpa", "flash_attn" or "eager".
@@ -82,9 +92,11 @@ class _InFolders(TrackedModule):
             ConfigError: config.json makes no network.
             ParameterError: a dtype, device or attention that cannot be had here.
         """
-        wanted = parse_dtype(dtype if torch_dtype is None else torch_dtype)
+        asked = dtype if torch_dtype is None else torch_dtype
+        wanted = parse_dtype(asked)
         attention.check_implementation(attn_implementation)
-        parse_quantization(quantization)
+        if parse_quantization(quantization) is not None and not packed:
+            raise ParameterError(f"packed=False and quantization={quantization!r} exclude each other: leave one of the two out.")
         folder = resolve_model(
             name_or_path, revision=revision, local_files_only=local_files_only, allow_pickle=allow_pickle, progress=progress
         )
@@ -96,6 +108,7 @@ class _InFolders(TrackedModule):
             folder,
             dtype=wanted,
             quantization=quantization,
+            packing="never" if not packed else "lossless" if asked is None else "asked",
             device_map=device_map,
             max_memory=max_memory,
             offload_folder=offload_folder,
@@ -103,9 +116,10 @@ class _InFolders(TrackedModule):
             progress=progress,
         )
         model.load_report = report
+        model._can_unpack = report.packed and asked is None and quantization is None
         config = dataclasses.replace(config, tie_word_embeddings=report.tied, dtype=str(report.dtype).removeprefix("torch."))
         for module in model.modules():  # the network and its body
-            if isinstance(module, _InFolders):
+            if isinstance(module, _Pretrained):
                 module.config = config
         model.attention_backend()  # refuses a kernel that cannot run on the device where the weights are now
         return model.eval()
@@ -113,14 +127,47 @@ class _InFolders(TrackedModule):
     def save_pretrained(self, folder: str | Path, *, max_shard_size: str | int = "5GB") -> None:
         """Write config.json and safetensors, whole or not at all; other files of the folder stay. transformers reads it too.
 
-        Raises ParameterError for a packed model: load it with dtype="auto" to save it.
+        A model that was packed by default is written as it is stored in its own folder.
+
+        Raises ParameterError for a model that was packed on request: load it with dtype="auto" to save it.
         """
+        if self._can_unpack:
+            return self._as_stored().save_pretrained(folder, max_shard_size=max_shard_size)
         if is_packed(self):
             raise ParameterError(
                 "a model with packed weights (dtype='float16' on a CPU, or quantization) cannot be saved: load it with "
                 "dtype='auto' and without quantization to save it."
             )
-        save_weights(self.state_dict(), self.config.to_dict(), Path(folder), max_shard_size=max_shard_size)
+        return save_weights(self.state_dict(), self.config.to_dict(), Path(folder), max_shard_size=max_shard_size)
+
+    def _as_stored(self) -> Self:
+        """The same model with plain linears, read again from the folder that it was loaded from (memory-mapped)."""
+        report = self.load_report
+        assert report is not None
+        return type(self).from_pretrained(
+            report.folder,
+            dtype="auto",
+            attn_implementation=self.attn_implementation,
+            local_files_only=True,
+            allow_pickle=report.format == "pickle",
+        )
+
+    def _unpack(self) -> None:
+        """Replace the packed weights by the stored ones."""
+        plain = self._as_stored()
+        for name, child in plain.named_children():
+            setattr(self, name, child)
+        self.config, self.load_report, self._can_unpack = plain.config, plain.load_report, False
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """As in torch; of a model that was packed by default the stored weights."""
+        return self._as_stored().state_dict(*args, **kwargs) if self._can_unpack else super().state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """As in torch; a model that was packed by default is unpacked first."""
+        if self._can_unpack:
+            self._unpack()
+        return super().load_state_dict(*args, **kwargs)
 
     def _embedding(self) -> nn.Embedding:
         body: Any = self._modules.get("gpt_neox_japanese", self)
@@ -140,12 +187,26 @@ class _InFolders(TrackedModule):
         return self._embedding().weight.dtype
 
     def train(self, mode: bool = True) -> Self:
-        """As in torch; refused for packed weights, which have no gradients."""
+        """As in torch. A model that was packed by default is unpacked first.
+
+        Raises ParameterError for a model that was packed on request: packed weights have no gradients.
+        """
+        if mode and self._can_unpack:
+            self._unpack()
+            warnings.warn(
+                "the weights were packed for inference, and train() has read the stored ones again as new parameters: create the "
+                "optimizer after train(), or load the model with packed=False",
+                stacklevel=2,
+            )
         if mode and is_packed(self):
             raise ParameterError(NO_GRADIENTS)
         return super().train(mode)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        if self._can_unpack:
+            moved = fn(torch.empty(0, dtype=torch.float16))
+            if moved.device.type != "cpu" or moved.dtype != torch.float16:
+                self._unpack()
         for module in packed_linears(self):
             module.check_move(fn)  # before anything has moved
         return super()._apply(fn, recurse)
@@ -189,7 +250,7 @@ class _InFolders(TrackedModule):
         return torch.float32 if self.device.type == "cpu" and self.dtype != torch.float64 else self.dtype
 
 
-class GPTNeoXJapaneseForCausalLM(_InFolders):
+class GPTNeoXJapaneseForCausalLM(_Pretrained):
     """The network with its output layer: ids in, logits of the next id out."""
 
     generate = generate
@@ -285,7 +346,7 @@ def _loss(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits.float().flatten(0, 1), following.flatten(), ignore_index=-100)
 
 
-class GPTNeoXJapaneseModel(_InFolders):
+class GPTNeoXJapaneseModel(_Pretrained):
     """The network without its output layer: embedding, layers, final layer norm."""
 
     def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:

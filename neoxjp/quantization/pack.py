@@ -144,7 +144,8 @@ class _Refusal(torch.autograd.Function):
 
 
 NO_GRADIENTS = (
-    "packed weights have no gradients: load the model with dtype='float32' or 'bfloat16' and without quantization to train it."
+    "packed weights have no gradients: load the model with packed=False, dtype='float32' or dtype='bfloat16', and without "
+    "quantization, to train it."
 )
 
 

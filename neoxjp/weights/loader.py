@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,8 @@ __all__ = [
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 _SHORT = {"fp32": "float32", "float": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16", "fp64": "float64"}
 
+WhenToPack = Literal["asked", "lossless", "never"]
+
 log = logging.getLogger(__name__)
 
 
@@ -74,7 +76,7 @@ class LoadReport:
     renamed: int  # tensors stored under another name
     revision: str | None  # commit of the Hub, for a folder of its cache
     quantization: str | None = None  # "int8"
-    packed: bool = False  # the linears hold their weights in a format of their own (linear.py)
+    packed: bool = False  # the linears hold their weights in a format of their own (quantization/)
 
 
 def parse_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
@@ -113,6 +115,7 @@ def load_weights(
     *,
     dtype: torch.dtype | None,
     quantization: str | None = None,
+    packing: WhenToPack = "asked",
     device_map: Device | Mapping[str, Device] | None = None,
     max_memory: Limits | None = None,
     offload_folder: str | Path | None = None,
@@ -125,8 +128,9 @@ def load_weights(
     from the file; others are converted one by one: anonymous memory stays within the weights in the asked dtype and one tensor.
 
     Args:
-        dtype: of the model's weights; None keeps the stored one. float16 on a CPU: packed, where linear.py can.
+        dtype: of the model's weights; None keeps the stored one. float16 on a CPU is packed where a kernel for it runs.
         quantization: "int8": the linears are packed; the embedding is in `dtype` (None: float16).
+        packing: "lossless" packs for a CPU without being asked where all matrices are stored in 16 bits; "never" never packs.
         device_map: None (CPU), a device, "auto", "balanced", "balanced_low_0", "sequential", or module name → device or "disk".
         max_memory: device → bytes or "10GiB", for the maps that accelerate makes.
         offload_folder: where weights for "disk" go that cannot be read from the checkpoint as they are; for one model only.
@@ -146,10 +150,12 @@ def load_weights(
     alone = next(iter(devices)) if len(devices) == 1 and "disk" not in devices else None
     if quantization is not None and alone is None:
         raise ParameterError(one_device_message(quantization))
-    packing = None if alone is None else packing_for(dtype, quantization, torch.device(alone))
-    if packing is not None and alone is not None:
-        load_packed(model, stored, matched, alone, packing, tied, progress)
-        plain = packing.rows
+    if packing == "lossless" and dtype is None and quantization is None and _matrices_have_16_bits(matched):
+        dtype = torch.float16
+    packed = None if alone is None or packing == "never" else packing_for(dtype, quantization, torch.device(alone))
+    if packed is not None and alone is not None:
+        load_packed(model, stored, matched, alone, packed, tied, progress)
+        plain = packed.rows
     else:
         load_plain(model, stored, matched, places, plain, tied, Path(offload_folder) if offload_folder else None, progress)
     return LoadReport(
@@ -165,7 +171,7 @@ def load_weights(
         renamed=matched.renamed,
         revision=revision_of(folder),
         quantization=quantization,
-        packed=packing is not None,
+        packed=packed is not None,
     )
 
 
@@ -212,6 +218,10 @@ def convert_pickle(folder: Path, *, out: Path | None = None) -> Path:
         extra = {path.name: path for path in folder.iterdir() if path.is_file() and path.name not in weights}
     _write(state, config, target, "5GB", extra, [pattern for pattern in WEIGHT_PATTERNS if "pytorch_model" not in pattern])
     return target
+
+
+def _matrices_have_16_bits(matched: TensorMatch) -> bool:
+    return all(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in matched.tensors.values() if len(tensor.shape) > 1)
 
 
 def _stored_dtype(matched: TensorMatch) -> torch.dtype:

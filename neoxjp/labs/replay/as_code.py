@@ -68,7 +68,7 @@ def _loading(state: State) -> list[str]:
     revision = f", revision={state.revision!r}" if state.revision else ""
     # float16 by name packs the linears on a CPU; unpacked there, it is what "auto" found in the file.
     as_stored = setup.dtype == "float16" and setup.device == "cpu" and not setup.packed
-    dtype = "" if as_stored or (setup.quantization and setup.dtype == "float16") else f", dtype={setup.dtype!r}"
+    dtype = "" if setup.quantization and setup.dtype == "float16" else f", dtype={('auto' if as_stored else setup.dtype)!r}"
     quantization = f", quantization={setup.quantization!r}" if setup.quantization else ""
     device = ', device_map="cuda"' if setup.device != "cpu" else ""
     kernel = f", attn_implementation={setup.implementation!r}" if setup.implementation != "auto" else ""

@@ -228,7 +228,7 @@ print(tokenizer.batch_decode(gen_tokens, skip_special_tokens=True)[0])"""
     ("setup", "arguments"),
     [
         ({"dtype": "float16", "packed": True}, "dtype='float16'"),
-        ({"dtype": "float16", "packed": False}, ""),
+        ({"dtype": "float16", "packed": False}, "dtype='auto'"),
         ({"dtype": "float16", "packed": True, "quantization": "int8"}, "quantization='int8'"),
         ({"dtype": "float16", "device": "NVIDIA H100"}, "dtype='float16', device_map=\"cuda\""),
         ({"dtype": "float32", "implementation": "eager"}, "dtype='float32', attn_implementation='eager'"),
