@@ -148,8 +148,8 @@ def test_the_page_s_settings_do_not_run_in_circles(
     model: GPTNeoXJapaneseForCausalLM, tokenizer: GPTNeoXJapaneseTokenizer
 ) -> None:
     page = Settings()
-    settings = {name: getattr(page, name) for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")}
-    samples = write(model, tokenizer, PROMPTS, samples=2, new=page.length, seed=0, settings=settings)
+    settings = {name: page[name] for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")}
+    samples = write(model, tokenizer, PROMPTS, samples=2, new=page["max_new_tokens"], seed=0, settings=settings)
     assert len(samples) == 20
     assert [sample for sample in samples if sample.repeats > MOST] == []
 

@@ -52,19 +52,19 @@ FEATURES = (
 """In the order of the page."""
 
 
-def sections(features: Iterable[Feature], tab: Tab) -> Mapping[str, ModuleType]:
+def sections_of(features: Iterable[Feature], tab: Tab) -> Mapping[str, ModuleType]:
     """The section modules of one tab by feature name, in order."""
     found = {feature.name: feature.module("section") for feature in features if feature.tab == tab}
     return {name: module for name, module in found.items() if module is not None}
 
 
-def strings(features: Iterable[Feature]) -> list[Mapping[str, tuple[str, str]]]:
+def strings_of(features: Iterable[Feature]) -> list[Mapping[str, tuple[str, str]]]:
     """The tables of strings of all features: key → (Japanese, English)."""
     modules = (feature.module("strings") for feature in features)
     return [module.STRINGS for module in modules if module is not None]
 
 
-def endpoints(features: Iterable[Feature], playground: Any) -> list[Any]:
+def endpoints_of(features: Iterable[Feature], playground: Any) -> list[Any]:
     """The endpoints of all features, as `page_parts.endpoints` declares them."""
     modules = (feature.module("endpoints") for feature in features)
     return [each for module in modules if module is not None for each in module.endpoints(playground)]

@@ -22,7 +22,7 @@ import gradio as gr
 from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts.answers import message_of, plain
 from neoxjp.page_parts.session import Need, Playground
-from neoxjp.sampling.options import OPTIONS, Option, expand
+from neoxjp.sampling import expand
 
 WAIT_SECONDS = 120
 """How long a call waits for a model, or a vocabulary, that is being loaded."""
@@ -38,13 +38,14 @@ class Endpoint:
     queue: bool  # False: a quick one, answered outside the queue; it cannot stream
     needs: Need | None  # what has to be loaded; a call waits `WAIT_SECONDS` for one that is being loaded
 
-    def bind(self, playground: Playground, options: Iterable[Option] = OPTIONS) -> Callable[..., Any]:
+    def bind(self, playground: Playground) -> Callable[..., Any]:
         """The function as Gradio calls it.
 
-        It has one parameter for each sampling option instead of `**sampling`. It waits for what it needs. An expected error
-        becomes Gradio's, in the caller's language and without a traceback in the log. What it returns can be written as JSON.
+        It has one parameter for each of `playground.options` instead of `**sampling`. It waits for what it needs. An expected
+        error becomes Gradio's, in the caller's language and without a traceback in the log. What it returns can be written as
+        JSON.
         """
-        function = expand(self.function, options)
+        function = expand(self.function, playground.options)
         signature = inspect.signature(function)
         hints = get_type_hints(function)
         last = inspect.Parameter(
@@ -104,11 +105,10 @@ def endpoint(
     return declare
 
 
-def register(playground: Playground, endpoints: Iterable[Endpoint], options: Iterable[Option] = OPTIONS) -> None:
+def register(playground: Playground, endpoints: Iterable[Endpoint]) -> None:
     """Add endpoints to the page that is being built."""
-    rows = tuple(options)
     for each in endpoints:
-        gr.api(each.bind(playground, rows), api_name=each.name, queue=each.queue, concurrency_limit=each.at_once)
+        gr.api(each.bind(playground), api_name=each.name, queue=each.queue, concurrency_limit=each.at_once)
 
 
 class EndpointBlocks(gr.Blocks):

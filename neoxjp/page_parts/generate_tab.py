@@ -1,5 +1,6 @@
 """The components of the Generate tab, and what a frame of a generation changes on them. ui/generate.py draws and wires them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -9,8 +10,9 @@ import gradio as gr
 from neoxjp.labs.branches.files import LARGEST_MEMO, to_json
 from neoxjp.labs.common import html as render
 from neoxjp.page_parts import links, sections
-from neoxjp.page_parts.settings import CONTROLS
+from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.writing import Frame, Writing
+from neoxjp.sampling import Option
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,9 @@ class GenerateTab:
     announce: gr.HTML
     view: gr.HTML
     presets: dict[str, gr.Button]
-    controls: dict[str, gr.Slider]
-    seed: gr.Textbox
-    dice: gr.Button
-    stop_strings: gr.Textbox
+    options: tuple[Option, ...]
+    controls: dict[str, Any]  # a slider or a text field for each option, by its name
+    dice: gr.Button  # fills in a new seed
     cut: gr.Checkbox
     link: links.Link
     stats: gr.HTML
@@ -45,16 +46,23 @@ class GenerateTab:
 
     @property
     def settings(self) -> list[Any]:
-        """The inputs that make a `Settings`, in its order."""
-        numbers = [self.controls[control.name] for control in CONTROLS]
-        return [*numbers, self.seed, self.stop_strings, self.cut]
+        """The inputs that make a `Settings`: see `settings_of`."""
+        return [*self.controls.values(), self.cut]
+
+    def settings_of(self, values: Sequence[Any]) -> Settings:
+        """What the values of these inputs say."""
+        return Settings.of(values, self.options)
+
+    @property
+    def up_to_context(self) -> list[Any]:
+        """The sliders that end at the context of the model."""
+        return [self.controls[option.name] for option in self.options if option.up_to_context]
 
     def linked(self, tabs: gr.Tabs) -> links.Linked:
         """What a link to this tab restores; `tabs` are those of the page."""
-        own = {**self.controls, "seed": self.seed, "stop": self.stop_strings, "cut": self.cut}
-        inside = self.lab.sections["inside"]
-        growing = (self.controls["length"], self.controls["min_new_tokens"], inside.layer, inside.head)
-        return links.Linked("generate", tabs, self.prompt, self.lab, own, growing)
+        own = {**self.controls, "cut": self.cut}
+        growing = [slider for section in self.lab.sections.values() for slider in getattr(section, "growing", ())]
+        return links.Linked("generate", tabs, self.prompt, self.lab, own, (*self.up_to_context, *growing))
 
     @property
     def shown(self) -> list[Any]:

@@ -17,6 +17,7 @@ from neoxjp.engine import limit_threads_to_quota
 from neoxjp.errors import NeoxjpError
 from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.model import check_memory, cpu_dtype, free_memory
+from neoxjp.sampling import OPTIONS, Option
 
 if TYPE_CHECKING:
     from neoxjp.engine import Engine, LogitsCache
@@ -143,6 +144,7 @@ class Playground:
     loaded: Loaded | None = None
     progress: Progress = field(default_factory=Progress)
     limits: Limits = field(default_factory=Limits)
+    options: tuple[Option, ...] = OPTIONS  # the sampling options that a visitor can set
     _compat: "tuple[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer] | None" = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # one load at a time
 

@@ -1,64 +1,56 @@
-"""What a visitor can set for a generation: the fields, their ranges, their presets, and how they become `SamplingParams`.
+"""What a visitor can set for a generation: what the controls of the sampling options hold, and how that becomes `SamplingParams`.
 
-One row of `CONTROLS` is one control on the page; its words are `g_<name>` and `g_<name>_help` in strings.py.
+The options, their ranges and their words are the rows of `neoxjp.sampling.options`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.sampling import SamplingParams
-from neoxjp.sampling.options import error_of, problems
+from neoxjp.sampling import OPTIONS, Option, SamplingParams, error_of, named, problems
 
-
-@dataclass(frozen=True)
-class Control:
-    """A number to set: the smallest and the largest value on the page, and its step."""
-
-    name: str
-    low: float
-    high: float
-    step: float
-
-
-CONTROLS = (
-    Control("temperature", 0, 2, 0.05),
-    Control("top_p", 0.05, 1, 0.01),
-    Control("length", 1, 512, 1),  # the largest follows the model's context
-    Control("top_k", 0, 200, 1),
-    Control("min_p", 0, 0.5, 0.01),
-    Control("typical_p", 0.05, 1, 0.01),
-    Control("repetition_penalty", 1, 2, 0.05),
-    Control("no_repeat_ngram_size", 0, 10, 1),
-    Control("min_new_tokens", 0, 512, 1),
-)
 MOST_STOPS, LONGEST_STOP = 32, 200  # stop strings of one generation, characters of each
-IN_VIEW = ("temperature", "top_p", "length")
+
+
+def start_value(option: Option) -> Any:
+    """What the option's control shows at first: a slider's number, "" in a text field that may stay empty."""
+    return option.recommended if option.slider else ""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The page's controls in the order of its inputs. Only `temperature` is special: 0 takes the likeliest token each time."""
+    """What the controls hold: numbers of sliders, texts of text fields. What is not set has its recommended value.
 
-    temperature: float = 0.7  # chosen by reading samples of the bundled model: its card says how
-    top_p: float = 0.95
-    length: int = 100  # new tokens
-    top_k: int = 0  # 0: off
-    min_p: float = 0.0
-    typical_p: float = 1.0
-    repetition_penalty: float = 1.1
-    no_repeat_ngram_size: int = 0
-    min_new_tokens: int = 0
-    seed: str = ""  # a whole number; empty: a fresh one each time
-    stop: str = ""  # one string a line; \\n in it is a newline
+    >>> Settings.set(temperature=0, seed="7").params(20).greedy
+    True
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)  # by option name
     cut: bool = False  # a text that is too long loses its beginning instead of being refused
+    options: tuple[Option, ...] = OPTIONS
 
     @classmethod
-    def of(cls, values: tuple[Any, ...]) -> "Settings":
-        """From the controls' values; one that was emptied has its default."""
-        given = {field.name: value for field, value in zip(fields(cls), values, strict=True) if value is not None}
-        return cls(**given)
+    def set(cls, *, cut: bool = False, **values: Any) -> "Settings":
+        """With some values set by name."""
+        return cls(values, cut)
+
+    @classmethod
+    def of(cls, given: Sequence[Any], options: tuple[Option, ...] = OPTIONS) -> "Settings":
+        """From the controls' values: one for each option, and `cut`. A control that was emptied has its recommended value."""
+        *values, cut = given
+        pairs = zip(options, values, strict=True)
+        return cls({option.name: value for option, value in pairs if value is not None}, bool(cut), options)
+
+    def __getitem__(self, name: str) -> Any:
+        """What the control of an option holds. Raises KeyError: there is no such option."""
+        if name in self.values:
+            return self.values[name]
+        return start_value(named(self.options, name))
+
+    def change(self, **values: Any) -> "Settings":
+        """With other values for some options."""
+        return replace(self, values={**self.values, **values})
 
     def params(self, new_tokens: int, seed: int | None = None) -> SamplingParams:
         """For the engine; `seed` instead of the one that is set.
@@ -66,21 +58,16 @@ class Settings:
         Raises:
             ParameterError: a value out of its range, all of them named.
         """
-        stop = stop_strings([line.replace("\\n", "\n") for line in self.stop.splitlines() if line])
-        return SamplingParams(
-            do_sample=True,
-            temperature=self.temperature,
-            top_k=self.top_k,
-            top_p=self.top_p,
-            min_p=self.min_p,
-            typical_p=self.typical_p,
-            repetition_penalty=self.repetition_penalty,
-            no_repeat_ngram_size=self.no_repeat_ngram_size,
-            seed=seed_of(self.seed) if seed is None else seed,
-            max_new_tokens=new_tokens,
-            min_new_tokens=min(self.min_new_tokens, new_tokens),
-            stop=stop,
-        )
+        fixed: dict[str, Any] = {} if seed is None else {"seed": seed}
+        own = {option.name: _value(option, self[option.name]) for option in self.options if option.name not in fixed}
+        return params_of(own | fixed, new_tokens)
+
+
+def _value(option: Option, held: Any) -> Any:
+    """What a control holds, as SamplingParams takes it."""
+    if option.kind == "strings":
+        return stop_strings([line.replace("\\n", "\n") for line in held.splitlines() if line])
+    return held if option.slider else seed_of(held)
 
 
 def checked(sampling: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +99,7 @@ def stop_strings(given: Any) -> tuple[str, ...]:
     if len(given) > MOST_STOPS or any(len(string) > LONGEST_STOP for string in given):
         raise ParameterError(
             f"at most {MOST_STOPS} stop strings of up to {LONGEST_STOP} characters can be used: leave some out",
-            ja=f"止める文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。減らしてください。",
+            ja=f"停止文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。減らしてください。",
         )
     return tuple(given)
 
@@ -135,26 +122,14 @@ PRESETS: dict[str, dict[str, float]] = {
     "wild": {"temperature": 1.2, "top_p": 1.0, "repetition_penalty": 1.0},
     "greedy": {"temperature": 0.0},
 }
-"""What a preset changes; every other filter goes back to its default. Length, seed, stop strings and `cut` stay.
+"""What a preset changes; every other filter goes back to its recommended value. The other options stay as they are.
 
 Chosen by reading 40 samples of 60 tokens of the bundled model each: none ran in a circle (`neoxjp bench repetition`). At
 temperature 1.1 (top-p 0.98, penalty 1.05) the lively ones were no sentences any more, at 1.5 the wild ones hardly words. Greedy
 text comes back to the same words; that is what it shows.
 """
 
-PRESET_FIELDS = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "typical_p",
-    "repetition_penalty",
-    "no_repeat_ngram_size",
-    "min_new_tokens",
-)
 
-
-def preset(name: str) -> list[float]:
-    """The values of `PRESET_FIELDS`."""
-    defaults = Settings()
-    return [PRESETS[name].get(field, getattr(defaults, field)) for field in PRESET_FIELDS]
+def preset(name: str, options: Iterable[Option] = OPTIONS) -> dict[str, float]:
+    """The value of each filter's control for a preset, by option name."""
+    return {option.name: PRESETS[name].get(option.name, option.recommended) for option in options if option.stage}

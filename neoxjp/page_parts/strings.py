@@ -11,6 +11,7 @@ from typing import Literal
 import gradio as gr
 
 from neoxjp.errors import NeoxjpError
+from neoxjp.sampling import OPTIONS, Option, Text
 
 Lang = Literal["ja", "en"]
 Words = Callable[..., str]
@@ -188,37 +189,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "g_preset_lively": ("のびのび", "Lively"),
     "g_preset_wild": ("奔放", "Wild"),
     "g_preset_greedy": ("最有力だけ", "Greedy"),
-    "g_temperature": ("温度 temperature", "Temperature"),
-    "g_temperature_help": ("低い：無難で単調。高い：意外、やがて支離滅裂。0 は最有力だけ。",
-                           "Low: safe and repetitive. High: surprising, then nonsense. 0: always the likeliest."),
-    "g_top_p": ("top-p", "Top-p"),
-    "g_top_p_help": ("確率の合計がここに届くまでの候補だけを残す。下げると突飛な語が消える。",
-                     "Keeps the likeliest pieces up to this total. Lower: odd words vanish."),
-    "g_length": ("長さ（新しいトークン）", "Length (new tokens)"),
-    "g_length_help": ("ここまで書いたら止まる。「続ける」で先へ。", "Writing stops after this many; Continue goes on."),
-    "g_seed": ("シード seed", "Seed"),
-    "g_seed_help": ("同じ数なら同じ文章。空なら毎回ちがう。", "Same number, same text. Empty: new each time."),
     "g_dice": ("⟳ 引き直す", "⟳ Draw one"),
-    "g_top_k": ("top-k", "Top-k"),
-    "g_top_k_help": ("有力な k 個だけを残す。小さいほど言葉が限られる。0 は使わない。",
-                     "Keeps the k likeliest pieces. Smaller: fewer words. 0: off."),
-    "g_min_p": ("min-p", "Min-p"),
-    "g_min_p_help": ("最有力のこの割合に届かない候補を捨てる。上げると脱線が減る。0 は使わない。",
-                     "Drops pieces below this share of the likeliest. Higher: fewer slips. 0: off."),
-    "g_typical_p": ("typical-p", "Typical-p"),
-    "g_typical_p_help": ("「ほどよく意外」な候補を残す。下げると月並みな語も消える。1 は使わない。",
-                         "Keeps pieces of average surprise. Lower: the obvious goes too. 1: off."),
-    "g_repetition_penalty": ("繰り返しの抑制", "Repetition penalty"),
-    "g_repetition_penalty_help": ("上げると同じ語が出にくい。上げすぎると助詞まで避ける。1 は使わない。",
-                                  "Higher: words return less; too high: even particles do. 1: off."),
-    "g_no_repeat_ngram_size": ("n 連の禁止", "No-repeat n-gram"),
-    "g_no_repeat_ngram_size_help": ("n 個続きの同じ並びを二度と書かない。0 は使わない。",
-                                    "The same run of n pieces never comes twice. 0: off."),
-    "g_min_new_tokens": ("最低の長さ", "Minimum length"),
-    "g_min_new_tokens_help": ("これより前に文章を終えない。", "The text does not end before."),
-    "g_stop_strings": ("止める文字列", "Stop strings"),
-    "g_stop_strings_help": ("1 行に 1 つ。出会うとその手前で止まる。\\n は改行。",
-                            "One a line; the text ends before the first one met. \\n is a newline."),
+    "g_one_per_line": ("1 行に 1 つ。\\n は改行です。", "One per line; \\n is a newline."),
     "g_cut": ("先頭を切る", "Cut the beginning"),
     "g_cut_help": ("長すぎるとき、断らずに先頭を落として書く。",
                    "A text that is too long loses its beginning instead of being refused."),
@@ -370,13 +342,22 @@ class Strings:
         return kind(self.words("en")(key, **values), ja=self.words("ja")(key, **values))
 
 
-COMMON = Strings(STRINGS)
+def option_strings(options: Iterable[Option] = OPTIONS) -> dict[str, Text]:
+    """The page's strings of the options: "option_top_k" (label) and "option_top_k_help" → (Japanese, English)."""
+    return {
+        key: text
+        for option in options
+        for key, text in ((f"option_{option.name}", option.label), (f"option_{option.name}_help", option.help))
+    }
+
+
+COMMON = Strings(STRINGS, option_strings())
 label, words, both = COMMON.label, COMMON.words, COMMON.both
 
 
-def translations(features: Iterable[Mapping[str, tuple[str, str]]]) -> gr.I18n:
-    """For `launch(i18n=...)`: the common table and those of the features, by the browser's locale."""
-    table = {PREFIX + key: pair for key, pair in Strings(STRINGS, *features).table.items()}
+def translations(features: Iterable[Mapping[str, tuple[str, str]]], options: Iterable[Option] = OPTIONS) -> gr.I18n:
+    """For `launch(i18n=...)`: the common table, the sampling options and the tables of the features, by the browser's locale."""
+    table = {PREFIX + key: pair for key, pair in Strings(STRINGS, option_strings(options), *features).table.items()}
     return gr.I18n(ja={key: ja for key, (ja, _) in table.items()}, en={key: en for key, (_, en) in table.items()})
 
 

@@ -62,7 +62,7 @@ def write(
             start, params, cut = _step(playground, loaded, writing, prompt, settings)
         else:
             start = _start(playground, loaded, writing, mode, prompt)
-            most, full = room(playground, loaded, len(start.ids), settings.length, settings.cut)
+            most, full = room(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
             start, cut = replace(start, full=full), settings.cut
             params = settings.params(most, start.seed if mode == "again" else None)
         return _tree(writing, loaded, start), start, params, cut
@@ -100,7 +100,7 @@ def branch(
             parts = (*[part for part in text.parts if part.start < place], hand)
             start = replace(text, steps=(*text.steps[:place], put), base=place + 1, parts=parts)
             tree = tree.grow(tree.current, [id], "user", len(text.prompt_ids) + place)
-        most, full = room(playground, loaded, len(start.ids), settings.length, settings.cut)
+        most, full = room(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
         return tree, replace(start, full=full), settings.params(most), settings.cut
 
     return _write(playground, stream, writing, begin, lang)
@@ -233,7 +233,7 @@ def _step(
         start = replace(start, steps=_unsaid(text.steps), base=len(text.steps))
         last = text.parts[-1] if text.parts else None
         if last is not None and not last.cut and text.finish in ("length", "cancelled"):
-            seed = None if settings.seed.strip() else last.params.seed
+            seed = None if settings["seed"].strip() else last.params.seed
             if settings.params(last.params.max_new_tokens or 1, seed) == last.params:
                 room(playground, loaded, len(start.ids), 1, cut=False)
                 return replace(start, base=last.start), settings.params(len(start.steps) - last.start + 1, seed), False

@@ -50,6 +50,7 @@ class Option:
     low_is_open: bool = False  # True: `low` itself is not accepted
     optional: bool = False  # None is accepted, too
     slider: tuple[float, float, float] | None = None  # smallest value, largest value and step on the page; None: a text field
+    up_to_context: bool = False  # the slider ends at the context of the model that is loaded
     stage: Stage | None = None  # the filter that it feeds; None: it feeds none
     off: Any = None  # the value with which that filter removes nothing
     in_view: bool = False  # whether the page shows it at once; the others are folded away
@@ -64,6 +65,12 @@ class Option:
         """The type of its values as a caller gives them, for annotations."""
         kinds: dict[Kind, Any] = {"number": float, "integer": int, "strings": list[str]}
         return kinds[self.kind] | None if self.optional or self.kind == "strings" else kinds[self.kind]
+
+    @property
+    def unused_when_greedy(self) -> bool:
+        """Whether its filter comes after the most probable token is taken."""
+        order = get_args(Stage)
+        return self.stage is not None and order.index(self.stage) > order.index("greedy")
 
     def accept(self, value: Any) -> Any:
         """The value as SamplingParams holds it: float, int, tuple of strings, or None where the option is optional.
@@ -113,7 +120,7 @@ OPTIONS: tuple[Option, ...] = (
          "Generation stops after this many tokens, or when the context is full."),
         neutral=None, recommended=100,  # None: until the context is full
         range=("1 以上の整数", "a whole number from 1 upwards, or None"), low=1, optional=True,
-        slider=(1, 512, 1), in_view=True,  # on the page the largest value follows the model's context
+        slider=(1, 512, 1), up_to_context=True, in_view=True,
     ),
     Option(
         "top_k", "integer",
@@ -167,7 +174,7 @@ OPTIONS: tuple[Option, ...] = (
          "The text does not end before this many tokens."),
         neutral=0, recommended=0,
         range=("0 以上の整数", "a whole number from 0 upwards"), low=0,
-        slider=(0, 512, 1), stage="min_new_tokens", off=0,
+        slider=(0, 512, 1), up_to_context=True, stage="min_new_tokens", off=0,
     ),
     Option(
         "seed", "integer",
@@ -199,7 +206,7 @@ def named(options: Iterable[Option], name: str) -> Option:
     raise KeyError(name)
 
 
-def filters(options: Iterable[Option] = OPTIONS) -> tuple[Option, ...]:
+def filter_options(options: Iterable[Option] = OPTIONS) -> tuple[Option, ...]:
     """The options that feed a filter, in the order in which the filters are applied."""
     order = get_args(Stage)
     return tuple(sorted((each for each in options if each.stage), key=lambda each: order.index(each.stage)))

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,21 @@ import gradio as gr
 from gradio.context import Context
 
 from neoxjp.errors import NeoxjpError
-from neoxjp.labs import features
 from neoxjp.labs.branches.recall import KEY, SECRET, recall
 from neoxjp.labs.branches.texts import text_of
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.labs.features import FEATURES
+from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
 from neoxjp.page_parts.events import latest
 from neoxjp.page_parts.generate_tab import GenerateTab, updates
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import CONTROLS, IN_VIEW, PRESET_FIELDS, PRESETS, Settings, preset
+from neoxjp.page_parts.settings import PRESETS, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
-from neoxjp.page_parts.strings import Lang, both, label, language, words
+from neoxjp.page_parts.strings import Lang, Strings, both, label, language, option_strings, words
 from neoxjp.page_parts.writing import Frame, Mode, Text, Writing, branch, show, write
+from neoxjp.sampling import Option
 
 KEYS = {
     "go": "Ctrl+Enter",
@@ -42,17 +42,17 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "prompts.json"
 """The openings that the page offers. An installed package has no examples folder: the page then offers none."""
 
 
-def build(playground: Playground) -> GenerateTab:
+def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> GenerateTab:
     """Draw the tab."""
     parts: dict[str, Any] = {"writing": gr.State(Writing(), delete_callback=Writing.stop)}
     with gr.Row(elem_id="gen"):
         with gr.Column(scale=7, min_width=320, elem_id="gen-main"):
             _build_text(parts)
         with gr.Column(scale=3, min_width=280, elem_id="gen-side"):
-            _build_sampling(parts)
+            _build_sampling(playground, parts)
             parts["link"] = links.build_link("generate")
             parts["stats"] = gr.HTML(elem_id="gen-stats", apply_default_css=False)
-    parts["lab"] = sections.build(playground, features.sections(FEATURES, "generate"), "genlab")
+    parts["lab"] = sections.build(playground, sections_of(features, "generate"), "genlab")
     return GenerateTab(**parts)
 
 
@@ -105,42 +105,51 @@ def _keys() -> str:
     return f"<details><summary>{both('g_keys')}</summary><dl>{rows}</dl><p>{both('g_keys_note')}</p></details>"
 
 
-def _build_sampling(parts: dict[str, Any]) -> None:
-    defaults = Settings()
+def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:
+    parts["options"] = options = playground.options
+    made: dict[str, Any] = {}
 
-    def slider(control: Any) -> gr.Slider:
-        return gr.Slider(
-            control.low,
-            control.high,
-            getattr(defaults, control.name),
-            step=control.step,
-            label=label(f"g_{control.name}"),
-            info=label(f"g_{control.name}_help"),
-            elem_id=f"gen-{control.name}",
-        )
+    def draw(in_view: bool, sliders: bool) -> None:
+        for option in options:
+            if option.in_view == in_view and bool(option.slider) == sliders:
+                made[option.name] = control(option, option_strings(options))
 
     with gr.Accordion(label("g_sampling"), open=True, elem_id="gen-sampling"):
         with gr.Row(elem_id="gen-presets"):
             parts["presets"] = {
                 name: gr.Button(label(f"g_preset_{name}"), size="sm", min_width=0, elem_classes="chip") for name in PRESETS
             }
-        parts["controls"] = {control.name: slider(control) for control in CONTROLS if control.name in IN_VIEW}
+        draw(in_view=True, sliders=True)
         parts["cut"] = gr.Checkbox(False, label=label("g_cut"), info=label("g_cut_help"), elem_id="gen-cut")
         with gr.Row(elem_id="gen-seed-row"):
-            parts["seed"] = gr.Textbox(
-                "", label=label("g_seed"), info=label("g_seed_help"), max_lines=1, elem_id="gen-seed", min_width=120
-            )
+            draw(in_view=True, sliders=False)
             parts["dice"] = gr.Button(label("g_dice"), size="sm", min_width=0, elem_id="gen-dice", elem_classes="chip")
         with gr.Accordion(label("g_more_filters"), open=False, elem_id="gen-more-filters"):
-            parts["controls"] |= {control.name: slider(control) for control in CONTROLS if control.name not in IN_VIEW}
-            parts["stop_strings"] = gr.Textbox(
-                "",
-                label=label("g_stop_strings"),
-                info=label("g_stop_strings_help"),
-                lines=2,
-                max_lines=6,
-                elem_id="gen-stop-strings",
-            )
+            draw(in_view=False, sliders=True)
+            draw(in_view=False, sliders=False)
+    parts["controls"] = {option.name: made[option.name] for option in options}
+
+
+def control(option: Option, table: Mapping[str, tuple[str, str]]) -> Any:
+    """The slider or the text field of an option. table: the strings of the options."""
+    words = Strings(table)
+    common: dict[str, Any] = {
+        "label": words.label(f"option_{option.name}"),
+        "info": words.label(f"option_{option.name}_help"),
+        "elem_id": option_id(option.name),
+    }
+    start = start_value(option)
+    if option.slider:
+        low, high, step = option.slider
+        return gr.Slider(low, high, start, step=step, **common)
+    if option.kind == "strings":
+        return gr.Textbox(start, placeholder=label("g_one_per_line"), lines=2, max_lines=6, **common)
+    return gr.Textbox(start, max_lines=1, min_width=120, **common)
+
+
+def option_id(name: str) -> str:
+    """The element id of an option's control: "top_p" → "option-top-p"."""
+    return "option-" + name.replace("_", "-")
 
 
 def examples() -> dict[str, str]:
@@ -148,7 +157,7 @@ def examples() -> dict[str, str]:
     return json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.is_file() else {}
 
 
-def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status: gr.HTML) -> None:
+def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature], changed: gr.Number, status: gr.HTML) -> None:
     """Wire the events. `changed` changes when another model was loaded; `status` is the line in the page's head."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
@@ -160,7 +169,7 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
             if writing.running:  # two buttons were pressed at once; without any answer Gradio would empty all outputs
                 yield [gr.skip()] * len(tab.shown)
                 return
-            settings = Settings.of(values)
+            settings = tab.settings_of(values)
             for frame in write(playground, paints, writing, mode, prompt or "", settings, language(request)):
                 yield updates(frame, writing)
 
@@ -178,7 +187,7 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         if writing.running:
             yield [gr.skip()] * len(tab.shown)
             return
-        settings = Settings.of(values)
+        settings = tab.settings_of(values)
         for frame in branch(playground, paints, writing, chosen.get("at"), chosen.get("id"), settings, language(request)):
             yield updates(frame, writing)
 
@@ -211,18 +220,19 @@ def connect(tab: GenerateTab, playground: Playground, changed: gr.Number, status
         return counted(playground, prompt or "", language(request))
 
     latest([tab.prompt.change, changed.change], count_tokens, tab.prompt, tab.count)
-    lengths = [tab.controls["length"], tab.controls["min_new_tokens"]]
+    lengths = tab.up_to_context
     latest([changed.change], lambda *now: [length_slider(playground, length) for length in now], lengths, lengths)
     for name, button in tab.examples.items():
         text = examples()[name]
         button.click(lambda text=text: text, None, tab.prompt, **quiet)
     for name, button in tab.presets.items():
-        targets = [tab.controls[field] for field in PRESET_FIELDS]
-        button.click(lambda name=name: preset(name), None, targets, **quiet)
-    tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.seed, **quiet)
+        values = preset(name, tab.options)
+        targets = [tab.controls[field] for field in values]
+        button.click(lambda values=values: list(values.values()), None, targets, **quiet)
+    tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.controls["seed"], **quiet)
     # A generation is announced when it starts and when it has ended; an undo is not.
     told = tab.announce.change(lambda: None, None, None, **quiet)
-    sections.connect(tab.lab, features.sections(FEATURES, "generate"), playground, tab, told, *turns)
+    sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, told, *turns)
 
 
 def turned(

@@ -12,9 +12,8 @@ import gradio as gr
 
 from neoxjp import compare
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.labs import features
 from neoxjp.labs.common import html as render
-from neoxjp.labs.features import FEATURES
+from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
 from neoxjp.page_parts.answers import check_length, guarded, message_of
@@ -54,7 +53,7 @@ class TokenizeTab:
         return Linked("tokenize", tabs, self.text, self.lab, {"ids": self.show_ids})
 
 
-def build(playground: Playground) -> TokenizeTab:
+def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> TokenizeTab:
     """Draw the tab."""
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(scale=7, min_width=320, elem_classes="card"):
@@ -98,11 +97,11 @@ def build(playground: Playground) -> TokenizeTab:
             pasted = gr.Textbox(
                 label=label("t_decoded"), lines=1, max_lines=6, interactive=False, buttons=["copy"], elem_id="t-pasted"
             )
-    below = sections.build(playground, features.sections(FEATURES, "tokenize"), "lab")
+    below = sections.build(playground, sections_of(features, "tokenize"), "lab")
     return TokenizeTab(text, examples, show_ids, view, row, counts, ids, paste, paste_note, pasted, below)
 
 
-def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> None:
+def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature], changed: gr.Number) -> None:
     """Wire the events. `changed` changes when another model was loaded."""
     silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     live: dict[str, Any] = {**silent, "trigger_mode": "always_last", "concurrency_limit": None}
@@ -125,7 +124,7 @@ def connect(tab: TokenizeTab, playground: Playground, changed: gr.Number) -> Non
     tab.show_ids.change(
         None, tab.show_ids, js="(on) => { document.body.classList.toggle('show-ids', on) }", api_visibility="private"
     )
-    lab = features.sections(FEATURES, "tokenize")
+    lab = sections_of(features, "tokenize")
     sections.connect(tab.lab, lab, playground, tab.text, shown)  # after `shown`: the pieces are drawn first
 
 

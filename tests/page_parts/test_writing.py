@@ -1,7 +1,6 @@
 """What was written: as HTML, to go on from, after a reload."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -130,7 +129,7 @@ def test_a_token_that_is_no_text_has_a_box_of_its_own():
 
 def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
     writing, later = Writing(), Writing()
-    frames(playground, writing, "new", prompt="猫<b>", settings=replace(LIVELY, min_new_tokens=12))
+    frames(playground, writing, "new", prompt="猫<b>", settings=LIVELY.change(min_new_tokens=12))
     frame = generate.recalled(playground, scorer(playground), later, kept(writing), "en")
     assert later.text.ids == writing.text.ids
     assert later.text.written == writing.text.written

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from neoxjp.errors import ParameterError
-from neoxjp.sampling import SamplingParams
-from neoxjp.sampling.options import OPTIONS, Option, expand, filters, named, problems
+from neoxjp.sampling import OPTIONS, Option, SamplingParams, expand, filter_options, named, problems
 
 NOT_SAMPLING = {"do_sample", "deadline_s", "eos_token_id"}
 EXTRA = Option(
@@ -42,7 +41,7 @@ def test_a_row_accepts_its_own_defaults_and_slider(option):
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option.stage], ids=lambda option: option.name)
 def test_off_is_a_value_with_which_no_stage_runs(option):
     torch = pytest.importorskip("torch")
-    from neoxjp.sampling.filters import stages
+    from neoxjp.sampling import stages
 
     off = {each.name: each.off for each in OPTIONS if each.stage}
     names = [name for name, _, _ in stages(torch.tensor([1.0, 2.0, 3.0, 4.0]), SamplingParams(do_sample=True, **off), [1], ())]
@@ -50,7 +49,7 @@ def test_off_is_a_value_with_which_no_stage_runs(option):
 
 
 def test_filters_come_in_the_order_in_which_they_are_applied():
-    assert [option.name for option in filters()] == [
+    assert [option.name for option in filter_options()] == [
         *("repetition_penalty", "no_repeat_ngram_size", "min_new_tokens"),
         *("temperature", "top_k", "top_p", "min_p", "typical_p"),
     ]
@@ -116,5 +115,5 @@ def test_a_function_without_sampling_stays_as_it_is():
 
 
 def test_the_table_needs_no_heavy_library():
-    code = "import neoxjp.sampling.options, sys; print(sorted({'torch', 'numpy', 'gradio'} & set(sys.modules)))"
+    code = "import neoxjp.sampling, sys; print(sorted({'torch', 'gradio'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -13,7 +13,7 @@ from neoxjp.page_parts.stream import stream
 from neoxjp.page_parts.strings import Lang
 from neoxjp.page_parts.writing import Frame, Mode, Writing, write
 
-LIVELY = Settings(temperature=1.5, top_p=1.0, length=12, repetition_penalty=1.0, seed="3")
+LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=12, repetition_penalty=1.0, seed="3")
 
 
 def frames(

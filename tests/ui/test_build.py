@@ -11,7 +11,7 @@ import pytest
 from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground, Progress, public_limits, short_name
-from neoxjp.page_parts.strings import PREFIX, STRINGS, both, label, language, translations
+from neoxjp.page_parts.strings import COMMON, PREFIX, STRINGS, both, label, language, translations
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import page
 from neoxjp.ui.theme import theme
@@ -71,7 +71,7 @@ def test_a_label_that_is_not_in_the_table_fails_when_the_page_is_built() -> None
 
 def test_every_label_is_sent_in_both_languages() -> None:
     sent = translations([]).translations_dict
-    assert set(sent["ja"]) == set(sent["en"]) == {PREFIX + key for key in STRINGS}
+    assert set(sent["ja"]) == set(sent["en"]) == {PREFIX + key for key in COMMON.table}
     # Gradio translates a value that is a key: that choice came back as 付属モデル, an error 500.
     assert "bundled" not in sent["ja"]
 

@@ -73,11 +73,11 @@ def test_the_same_seed_writes_the_same_text_again(playground):
 
 def test_a_set_seed_is_used_and_an_empty_one_is_fresh(playground):
     writing = Writing()
-    frames(playground, writing, "new", settings=replace(LIVELY, seed="７"))
+    frames(playground, writing, "new", settings=LIVELY.change(seed="７"))
     assert writing.text.seed == 7
     seeds = set()
     for _ in range(2):
-        frames(playground, writing, "new", settings=replace(LIVELY, seed=""))
+        frames(playground, writing, "new", settings=LIVELY.change(seed=""))
         seeds.add(writing.text.seed)
     assert len(seeds) == 2
 
@@ -95,9 +95,9 @@ def test_continuing_appends_ids_and_cuts_nothing_anew(playground, monkeypatch):
 
 
 def test_greedy_in_two_parts_is_greedy_at_once(playground):
-    greedy = Settings(temperature=0, length=6, repetition_penalty=1.0)
+    greedy = Settings.set(temperature=0, max_new_tokens=6, repetition_penalty=1.0)
     whole, parts = Writing(), Writing()
-    frames(playground, whole, "new", settings=replace(greedy, length=12))
+    frames(playground, whole, "new", settings=greedy.change(max_new_tokens=12))
     frames(playground, parts, "new", settings=greedy)
     frames(playground, parts, "continue", settings=greedy)
     assert parts.text.ids == whole.text.ids
@@ -105,10 +105,10 @@ def test_greedy_in_two_parts_is_greedy_at_once(playground):
 
 def test_token_by_token_is_the_text_at_once(playground):
     at_once, one_by_one = Writing(), Writing()
-    settings = replace(LIVELY, length=6, min_new_tokens=4)
+    settings = LIVELY.change(max_new_tokens=6, min_new_tokens=4)
     frames(playground, at_once, "new", settings=settings)
     for n in range(1, 7):
-        frames(playground, one_by_one, "step", settings=replace(settings, length=99))
+        frames(playground, one_by_one, "step", settings=settings.change(max_new_tokens=99))
         assert len(one_by_one.text.steps) == n
     assert one_by_one.text.ids == at_once.text.ids
     assert one_by_one.text.written == at_once.text.written
@@ -122,15 +122,15 @@ def test_token_by_token_is_the_text_at_once(playground):
 
 def test_steps_without_a_seed_are_one_generation_and_other_settings_begin_another(playground):
     writing = Writing()
-    fresh = replace(LIVELY, seed="", min_new_tokens=3)  # none ends before, whatever is drawn
+    fresh = LIVELY.change(seed="", min_new_tokens=3)  # none ends before, whatever is drawn
     for _ in range(3):
         frames(playground, writing, "step", settings=fresh)
     seed = writing.text.seed
     assert [(part.start, part.params.seed, part.params.max_new_tokens) for part in writing.text.parts] == [(0, seed, 3)]
-    frames(playground, writing, "step", settings=replace(fresh, temperature=0.5))
+    frames(playground, writing, "step", settings=fresh.change(temperature=0.5))
     assert [(part.start, part.params.max_new_tokens) for part in writing.text.parts] == [(0, 3), (3, 1)]
     at_once = Writing()
-    frames(playground, at_once, "new", settings=replace(fresh, length=3, seed=str(seed)))
+    frames(playground, at_once, "new", settings=fresh.change(max_new_tokens=3, seed=str(seed)))
     assert at_once.text.ids == writing.text.ids[:-1]
 
 
@@ -138,7 +138,7 @@ def test_a_step_goes_on_behind_what_was_written_and_begins_behind_another_openin
     writing = Writing()
     frames(playground, writing, "new")
     before = writing.text
-    frames(playground, writing, "step", settings=replace(LIVELY, temperature=1.0))
+    frames(playground, writing, "step", settings=LIVELY.change(temperature=1.0))
     assert len(writing.text.parts) == 2
     writing.undo()
     frames(playground, writing, "step")
@@ -150,7 +150,7 @@ def test_a_step_goes_on_behind_what_was_written_and_begins_behind_another_openin
 def test_a_step_past_the_context_is_refused(playground):
     context = playground.loaded.model.config.max_position_embeddings
     writing = Writing()
-    frames(playground, writing, "new", settings=replace(LIVELY, length=context))
+    frames(playground, writing, "new", settings=LIVELY.change(max_new_tokens=context))
     full = writing.text
     shown = frames(playground, writing, "step")
     assert "do not fit" in shown[-1].line
@@ -176,7 +176,7 @@ def slow(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_advance", lambda rows: (time.sleep(0.03), advance(rows)))
 
 
-LONG = replace(LIVELY, length=60, min_new_tokens=60)
+LONG = LIVELY.change(max_new_tokens=60, min_new_tokens=60)
 
 
 @pytest.mark.usefixtures("slow")
@@ -300,7 +300,7 @@ def test_an_empty_prompt_begins_with_the_models_own_beginning(playground):
 def test_a_full_context_is_said_and_the_way_out_works(playground):
     writing = Writing()
     long = "猫" * 60  # the context is 64
-    last = frames(playground, writing, "new", prompt=long, settings=replace(LIVELY, length=30, min_new_tokens=30))[-1]
+    last = frames(playground, writing, "new", prompt=long, settings=LIVELY.change(max_new_tokens=30, min_new_tokens=30))[-1]
     assert writing.text.full
     assert "context is full" in last.line
     refused = frames(playground, writing, "continue")[-1]
@@ -331,7 +331,7 @@ def test_more_characters_than_the_limit_are_refused_before_they_are_cut(playgrou
 def test_a_visitor_of_a_public_page_gets_no_more_tokens_than_the_limit(playground, monkeypatch):
     monkeypatch.setattr(playground, "limits", Limits(new_tokens=3))
     writing = Writing()
-    frames(playground, writing, "new", settings=replace(LIVELY, length=50))
+    frames(playground, writing, "new", settings=LIVELY.change(max_new_tokens=50))
     assert len(writing.text.steps) <= 3
 
 
@@ -357,7 +357,7 @@ def test_while_loading_it_says_what_is_loading_and_how_far():
 
 
 def test_a_wrong_seed_gets_a_sentence(playground):
-    (frame,) = frames(playground, Writing(), "new", settings=replace(LIVELY, seed="<b>x"))
+    (frame,) = frames(playground, Writing(), "new", settings=LIVELY.change(seed="<b>x"))
     assert "&lt;b&gt;x" in frame.line
 
 
@@ -458,7 +458,7 @@ def test_every_frame_carries_the_buttons_that_change_at_the_start_and_at_the_end
 def test_half_a_surrogate_pair_never_reaches_the_wire(playground):
     """JSON can carry "\\ud800" to the page; nothing can carry it back."""
     writing, later, hostile = Writing(), Writing(), "猫\ud800"
-    for settings in (LIVELY, replace(LIVELY, seed=hostile)):
+    for settings in (LIVELY, LIVELY.change(seed=hostile)):
         for frame in frames(playground, writing, "new", prompt=hostile, settings=settings):
             json.dumps(generate.updates(frame, writing), ensure_ascii=False, default=str).encode()
     damaged = kept(writing, {"typed": hostile, "name": hostile}, 0)
@@ -470,7 +470,7 @@ def test_half_a_surrogate_pair_never_reaches_the_wire(playground):
 
 def test_what_is_announced_is_text_not_html(playground):
     writing = Writing()
-    hostile = replace(LIVELY, seed="<img src=x onerror=alert(1)>")
+    hostile = LIVELY.change(seed="<img src=x onerror=alert(1)>")
     shown = [generate.updates(frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
     assert "&lt;img" in shown[-1][3]
     assert not any("<img" in str(value) for update in shown for value in update)

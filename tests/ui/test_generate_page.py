@@ -32,13 +32,13 @@ def line(page: Any) -> Any:
 
 
 def set_length(page: Any, tokens: int) -> None:
-    box = page.locator("#gen-length input[type=number]")
+    box = page.locator("#option-max-new-tokens input[type=number]")
     box.fill(str(tokens))
     box.blur()
 
 
 def use_seed(page: Any, seed: str) -> None:
-    page.locator("#gen-seed input").fill(seed)
+    page.locator("#option-seed input").fill(seed)
 
 
 def generate(page: Any, tokens: int = 20, seed: str = "5") -> str:
@@ -221,9 +221,9 @@ def test_a_wrong_setting_gets_a_sentence_and_the_page_lives_on(visit: Visit) -> 
 def test_presets_set_the_controls(visit: Visit) -> None:
     page = visit("g")
     page.get_by_role("button", name="最有力だけ").click()
-    expect(page.locator("#gen-temperature input[type=number]")).to_have_value("0")
+    expect(page.locator("#option-temperature input[type=number]")).to_have_value("0")
     page.get_by_role("button", name="標準").click()
-    expect(page.locator("#gen-temperature input[type=number]")).to_have_value("0.7")
+    expect(page.locator("#option-temperature input[type=number]")).to_have_value("0.7")
 
 
 def test_hostile_text_stays_text(visit: Visit) -> None:
@@ -324,7 +324,7 @@ def test_a_narrow_screen_does_not_scroll_sideways(visit: Visit, tab: str) -> Non
 
 def test_on_a_narrow_screen_the_buttons_stay_in_reach_and_the_settings_are_folded(visit: Visit) -> None:
     page = visit("g", width=400)
-    expect(page.locator("#gen-temperature")).to_be_hidden()
+    expect(page.locator("#option-temperature")).to_be_hidden()
     page.mouse.wheel(0, 400)
     expect(page.locator("#gen-go")).to_be_in_viewport()
 

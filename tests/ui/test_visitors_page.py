@@ -52,7 +52,7 @@ def begin(page: Any, text: str, seed: str = "1") -> None:
     use_seed(page, seed)
     set_length(page, 4000)
     unfold_filters(page)
-    box = page.locator("#gen-min_new_tokens input[type=number]")
+    box = page.locator("#option-min-new-tokens input[type=number]")
     box.fill("4000")
     box.blur()
     press(page, "go")

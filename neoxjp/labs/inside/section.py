@@ -46,6 +46,11 @@ class Inside:
         """What a link restores."""
         return {"at": self.at, "layer": self.layer, "head": self.head}
 
+    @property
+    def growing(self) -> tuple[gr.Slider, ...]:
+        """The sliders whose largest value follows the model."""
+        return self.layer, self.head
+
 
 def build(playground: Playground) -> Inside:
     """Draw the section."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from neoxjp.labs.replay.records import BUNDLED, State
-from neoxjp.sampling import SamplingParams
+from neoxjp.sampling import SamplingParams, filter_options
 
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -24,8 +24,8 @@ CAVEATS: dict[Caveat, str] = {
     "beside": "other requests ran beside it, and this model's numbers depend on them in their last digits",
 }
 URL = "http://127.0.0.1:7860"
-SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p")
-PENALTIES = ("repetition_penalty", "no_repeat_ngram_size", "min_new_tokens")
+SAMPLING = tuple(option.name for option in filter_options() if option.unused_when_greedy)
+PENALTIES = tuple(option.name for option in filter_options() if not option.unused_when_greedy)
 
 
 @dataclass(frozen=True)

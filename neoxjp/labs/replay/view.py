@@ -3,13 +3,14 @@
 The buttons in here act in the browser alone (`labs/replay/script.js`): what they save or copy stands in their data attributes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import escape
+from typing import Any
 
 from neoxjp.labs.common.html import Words, attributes, notice, table, visible
 from neoxjp.labs.replay.as_code import Code
 from neoxjp.labs.replay.records import BUNDLED, Replay, State
-from neoxjp.sampling import SamplingParams
+from neoxjp.sampling import OPTIONS, Option, SamplingParams
 
 Named = Callable[[int], str]
 """The text of an id, or its name where it is no text."""
@@ -53,14 +54,15 @@ def holds(state: State, say: Words) -> str:
     return f'<details class="r-holds"><summary>{escape(say("replay_holds"))}</summary>{table((), rows)}</details>'
 
 
-def settings(params: SamplingParams) -> str:
+def settings(params: SamplingParams, options: Iterable[Option] = OPTIONS) -> str:
     """Those that are on, by the names of SamplingParams: "temperature=0.8, top_p=0.95, max_new_tokens=100"."""
-    plain = SamplingParams(top_k=0)
-    names = ("top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "no_repeat_ngram_size", "min_new_tokens", "stop")
-    drawn = names if not params.greedy else names[4:]
-    on = {name: getattr(params, name) for name in drawn if getattr(params, name) != getattr(plain, name)}
-    first = {} if params.greedy else {"temperature": params.temperature}
-    all = first | on | {"max_new_tokens": params.max_new_tokens}
+    all: dict[str, Any] = {}
+    for option in options:
+        value = getattr(params, option.name)
+        on = value != (option.off if option.stage else option.neutral) or option.name == "temperature"
+        if on and option.name not in ("seed", "max_new_tokens") and not (params.greedy and option.unused_when_greedy):
+            all[option.name] = value
+    all["max_new_tokens"] = params.max_new_tokens
     return ("greedy, " if params.greedy else "") + ", ".join(f"{name}={value!r:.80}" for name, value in all.items())
 
 

@@ -3,7 +3,7 @@
 Only the filters are computed, from the logits stored during generation. Where these are gone, a button recomputes them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,10 @@ from neoxjp.labs.sampling_trace.strings import both, label, words
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Loaded, Playground
-from neoxjp.page_parts.settings import CONTROLS
-from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.strings import Strings, Words, language, option_strings
 from neoxjp.page_parts.writing import Part, Text, Writing
 from neoxjp.page_parts.zerogpu import gpu
-from neoxjp.sampling import SamplingParams
+from neoxjp.sampling import OPTIONS, Option, SamplingParams, filter_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,17 +31,7 @@ if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
 
 ROWS = 10  # candidates by the model's own probability, and as many by the final one
-TRIED = (  # the sliders, in the order in which the filters are applied
-    "repetition_penalty",
-    "no_repeat_ngram_size",
-    "min_new_tokens",
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "typical_p",
-)
-NO_FILTERS = SamplingParams(do_sample=True, top_k=0)
+NO_FILTERS = SamplingParams(do_sample=True, **{option.name: option.off for option in filter_options()})
 LogitsReader = Callable[[Sequence[int], int], "np.ndarray"]
 
 
@@ -57,7 +46,7 @@ class Section:
     recompute: gr.Button  # visible where the logits are no longer stored
     candidates: gr.HTML
     filters: gr.HTML
-    tried: dict[str, gr.Slider]
+    tried: dict[str, gr.Slider]  # in the order in which the filters are applied
     reset: gr.Button
     part: gr.State  # the `Part` that the sliders are set to
     linked: dict[str, Any]  # the components that a link restores: none, the text is not in a link
@@ -92,19 +81,16 @@ def build(playground: Playground) -> Section:
             filters = html(name="filters")
         with gr.Column(scale=3, min_width=260, elem_classes="card", elem_id="sampling-trace-try"):
             heading("try", f"<p>{both('sampling_trace_try_help')}</p>")
-            tried = {name: _slider(name) for name in TRIED}
+            tried = {option.name: _slider(option, playground.options) for option in filter_options(playground.options)}
             reset = button("reset")
     return Section(place, before, after, drawing, recompute, candidates, filters, tried, reset, gr.State(None), {})
 
 
-def _slider(name: str) -> gr.Slider:
-    control, elem_id = _control(name), f"sampling-trace-{name.replace('_', '-')}"
-    value = getattr(NO_FILTERS, name)
-    return gr.Slider(control.low, control.high, value, step=control.step, label=label(f"g_{name}"), elem_id=elem_id)
-
-
-def _control(name: str) -> Any:
-    return next(control for control in CONTROLS if control.name == name)
+def _slider(option: Option, options: Iterable[Option]) -> gr.Slider:
+    assert option.slider is not None
+    low, high, step = option.slider
+    text = Strings(option_strings(options)).label(f"option_{option.name}")
+    return gr.Slider(low, high, option.off, step=step, label=text, elem_id=f"sampling-trace-{option.name.replace('_', '-')}")
 
 
 def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
@@ -244,13 +230,14 @@ def shown_of(
     return drawing, views.candidates(record, params, t), views.filters(record, params, t), False
 
 
-def settings(params: SamplingParams, values: Sequence[Any]) -> SamplingParams:
-    """These settings with the sliders' values, in the order of `TRIED`. None, an emptied field, keeps the setting.
+def settings(params: SamplingParams, values: Sequence[Any], options: Iterable[Option] = OPTIONS) -> SamplingParams:
+    """These settings with the sliders' values, in the order of `filter_options`. None, an emptied field, keeps the setting.
 
     Raises:
         ParameterError: a value out of its range.
     """
-    return replace(params, **{name: value for name, value in zip(TRIED, values, strict=True) if value is not None})
+    names = [option.name for option in filter_options(options)]
+    return replace(params, **{name: value for name, value in zip(names, values, strict=True) if value is not None})
 
 
 def updates(
@@ -267,7 +254,7 @@ def updates(
     step = step_at(text, place) if text is not None and text.steps else None
     stay = step is None or (step.part is part if step.known else step.part == part)
     try:
-        params = settings(step.part.params, values) if step is not None and stay else None
+        params = settings(step.part.params, values, playground.options) if step is not None and stay else None
         drawing, candidates, filters, missing = shown_of(playground, text, step, params, t)
     except NeoxjpError as error:
         drawing, candidates, filters, missing = render.notice(message_of(error, request), "error"), "", "", False
@@ -276,12 +263,15 @@ def updates(
     if step is not None:
         found[section.part] = step.part
         if not stay:
-            found |= {slider: _moved(name, step.part.params) for name, slider in section.tried.items()}
+            for option in filter_options(playground.options):
+                found[section.tried[option.name]] = _moved(option, step.part.params)
     return found
 
 
-def _moved(name: str, params: SamplingParams) -> Any:
+def _moved(option: Option, params: SamplingParams) -> Any:
     """A slider at the setting of a generation, its range widened where a replay set one outside of it."""
-    control, value = _control(name), getattr(params, name)
-    high = params.max_new_tokens if name == "min_new_tokens" and params.max_new_tokens is not None else control.high
-    return gr.Slider(value=value, minimum=min(control.low, value), maximum=max(high, value))
+    assert option.slider is not None
+    (low, high, _), value = option.slider, getattr(params, option.name)
+    if option.up_to_context and params.max_new_tokens is not None:
+        high = params.max_new_tokens
+    return gr.Slider(value=value, minimum=min(low, value), maximum=max(high, value))

@@ -1,7 +1,7 @@
 """The endpoints /side_by_side and /sweep: the columns and the grid of the page, with plain values in and out."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,10 +14,7 @@ from neoxjp.labs.side_by_side.sweep_section import MOST as MOST_VALUES
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, stop_strings
-from neoxjp.sampling import SamplingParams
-from neoxjp.sampling.options import OPTIONS, named
-
-OWN = tuple(option.name for option in OPTIONS if option.name != "max_new_tokens")  # what a column may set
+from neoxjp.sampling import OPTIONS, Option, SamplingParams, named
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:
@@ -42,10 +39,10 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             The last has compared: measures, first_token and first_character (where each leaves the first column, or null),
             rows (token by token: id, text, logprob, rank, same).
         """
-        settings = replace(Settings(), length=length(max_new_tokens))
+        settings = Settings.set(max_new_tokens=length(max_new_tokens))
         engines = engines_of(playground, None, {LOADED})
         start, params = opening(playground, engines, string(prompt), settings)
-        asked = [Column(each, LOADED) for each in params_of(columns, params)]
+        asked = [Column(each, LOADED) for each in params_of(columns, params, playground.options)]
         for update in updates(start, asked):
             yield record(update)
 
@@ -80,7 +77,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         for name, value, most in (("max_new_tokens", max_new_tokens, LONGEST), ("samples_each", samples_each, MOST_SAMPLES)):
             if type(value) is not int or not 1 <= value <= most:
                 raise ParameterError(f"{name}={value!r:.40} must be a whole number from 1 to {most}")
-        settings = replace(Settings(), length=max_new_tokens, seed="" if seed is None else str(seed))
+        settings = Settings.set(max_new_tokens=max_new_tokens, seed="" if seed is None else str(seed))
         start, params = start_of(playground, prompt, settings)
         params = replace(params, repetition_penalty=repetition_penalty)
         for progress in samples(start, temperatures, top_ps, params, samples_each):
@@ -92,12 +89,13 @@ def endpoints(playground: Playground) -> list[Endpoint]:
     return [side_by_side, sweep]
 
 
-def params_of(columns: Any, params: SamplingParams) -> list[SamplingParams]:
+def params_of(columns: Any, params: SamplingParams, options: Iterable[Option] = OPTIONS) -> list[SamplingParams]:
     """The settings of each column of an API call. Raises ParameterError: a name that is none, a value out of its range."""
     if not isinstance(columns, list) or not FEWEST <= len(columns) <= MOST or not all(isinstance(one, dict) for one in columns):
         raise ParameterError(f"columns: expected a list of {FEWEST} to {MOST} objects")
-    if unknown := sorted({name for one in columns for name in one} - set(OWN)):
-        raise ParameterError(f"columns: {unknown[0]!r:.40} is no setting; known are {', '.join(OWN)}")
+    known = [option.name for option in options if option.name != "max_new_tokens"]
+    if unknown := sorted({name for one in columns for name in one} - set(known)):
+        raise ParameterError(f"columns: {unknown[0]!r:.40} is not a sampling option of a column; these are: {', '.join(known)}")
     fresh = secrets.randbelow(1_000_000)
     found = []
     for one in columns:

@@ -18,7 +18,7 @@ from neoxjp.page_parts.settings import Settings, seed_of
 from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.writing import room
 from neoxjp.page_parts.zerogpu import gpu
-from neoxjp.sampling import SamplingParams
+from neoxjp.sampling import OPTIONS, SamplingParams, named
 
 PAINT = 1 / 8  # seconds between two paints: all columns are drawn anew
 Differs = Literal["temperature", "top_p", "repetition_penalty", "seed", "model", "hand"]
@@ -35,9 +35,9 @@ Updates = Callable[[str | Sequence[int], Sequence[Column]], Iterator[Update]]
 class Setting:
     """What a column may have of its own; all else is the tab's."""
 
-    temperature: float = Settings.temperature
-    top_p: float = Settings.top_p
-    repetition_penalty: float = Settings.repetition_penalty
+    temperature: float = named(OPTIONS, "temperature").recommended
+    top_p: float = named(OPTIONS, "top_p").recommended
+    repetition_penalty: float = named(OPTIONS, "repetition_penalty").recommended
     seed: str = ""  # empty: a fresh one, the same for all columns
     model: str = LOADED
 
@@ -56,7 +56,7 @@ class Run:
 
 def proposed(settings: Settings, differs: Differs) -> list[Setting]:
     """The first column as the tab is set, the others with one thing changed."""
-    first = Setting(settings.temperature, settings.top_p, settings.repetition_penalty, settings.seed.strip())
+    first = Setting(settings["temperature"], settings["top_p"], settings["repetition_penalty"], settings["seed"].strip())
     if differs in OTHERS:
         own = getattr(first, differs)
         changed = [value for value in OTHERS[differs] if abs(value - own) > 1e-9][: MOST - 1]
@@ -166,7 +166,7 @@ def opening(
     loaded = playground.ready
     check_length(playground, prompt)
     ids = tuple(loaded.tokenizer.encode(prompt))
-    most, _ = room(playground, loaded, len(ids), settings.length, settings.cut)
+    most, _ = room(playground, loaded, len(ids), settings["max_new_tokens"], settings.cut)
     params = settings.params(most)
     if prompt and not shares_vocabulary(list(engines.values())):
         return prompt, params

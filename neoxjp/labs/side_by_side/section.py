@@ -118,11 +118,11 @@ def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: g
     def propose(differs: Differs, *values: Any) -> list[Any]:
         if differs == "hand":
             return [gr.skip()] * (1 + len(section.values))
-        filled = _values(proposed(Settings.of(values), differs))
+        filled = _values(proposed(tab.settings_of(values), differs))
         return [filled, *filled]
 
     def renew(differs: Differs, filled: list[Any], *values: Any) -> list[Any]:
-        told, _ = chosen_of(differs, Settings.of(values[:tabs]), values[tabs:], filled)
+        told, _ = chosen_of(differs, tab.settings_of(values[:tabs]), values[tabs:], filled)
         return [gr.skip() if told == differs else told, *propose(told, *values[:tabs])]
 
     # What is set above is taken over until a field is changed by hand. Listening to the fields would not tell who changed them.
@@ -143,7 +143,7 @@ def connect(section: Columns, playground: Playground, tab: "GenerateTab", due: g
         say = words(language(request))
         on, off = gr.Button(interactive=True), gr.Button(interactive=False)
         try:
-            settings = Settings.of(values[:tabs])
+            settings = tab.settings_of(values[:tabs])
             differs, chosen = chosen_of(differs, settings, values[tabs:], filled)
             yield gr.skip(), gr.skip(), off, on, differs
             for line, result in write(playground, other, updates, run, prompt or "", settings, chosen[:n], differs, say):

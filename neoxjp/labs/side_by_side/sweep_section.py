@@ -99,7 +99,7 @@ def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
         on, off = gr.Button(interactive=True), gr.Button(interactive=False)
         yield gr.skip(), gr.skip(), off, on, off
         try:
-            settings = replace(Settings.of(values), length=int(length or SHORTEST))
+            settings = tab.settings_of(values).change(max_new_tokens=int(length or SHORTEST))
             say = words(language(request))
             for line, result in write(playground, samples, grid, prompt or "", temperatures or "", top_ps or "", settings, say):
                 yield line, result, off, on, off
@@ -183,7 +183,7 @@ def start_of(playground: Playground, prompt: str, settings: Settings) -> tuple[S
     """The prompt's ids and what all samples share, its seed made up where none is set."""
     start, params = opening(playground, engines_of(playground, None, {LOADED}), prompt, settings)
     assert not isinstance(start, str)  # one vocabulary
-    seed = seed_of(settings.seed)
+    seed = seed_of(settings["seed"])
     return start, replace(params, seed=secrets.randbelow(1_000_000) if seed is None else seed)
 
 

@@ -30,7 +30,7 @@ from neoxjp.page_parts.writing import Frame, Mode, branch, show, write
 from neoxjp.ui import generate
 
 EN = words("en")
-LIVELY = Settings(temperature=1.5, top_p=1.0, length=8, min_new_tokens=8, repetition_penalty=1.0, seed="3")
+LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=8, min_new_tokens=8, repetition_penalty=1.0, seed="3")
 HOSTILE = "<script>hacked=1</script>${hacked=2}"
 
 
@@ -66,7 +66,7 @@ def test_everything_that_writes_feeds_one_tree(playground):
     first = put(playground, writing)
     assert shape(writing) == [("user", None, 0), ("model", 0, 1)]
     assert writing.tree.nodes[1].params == first.params
-    put(playground, writing, "again", settings=replace(LIVELY, temperature=1.0))
+    put(playground, writing, "again", settings=LIVELY.change(temperature=1.0))
     assert shape(writing)[2:] == [("model", 0, 1)]  # beside the first
     longer = put(playground, writing, "continue")
     assert len(writing.tree.nodes) == 3
@@ -197,7 +197,7 @@ def test_the_token_that_stands_there_writes_anew_behind_it(playground):
     writing = Writing()
     text = put(playground, writing)
     at = next(at for at, step in enumerate(text.steps[:-1]) if step.text)
-    go_on(playground, writing, at, text.steps[at].id, replace(LIVELY, seed="9"))
+    go_on(playground, writing, at, text.steps[at].id, LIVELY.change(seed="9"))
     assert writing.text.steps[: at + 1] == text.steps[: at + 1]
     assert [node[0] for node in shape(writing)] == ["user", "model", "model"]
     assert writing.text.base == at + 1
@@ -225,7 +225,7 @@ def test_half_a_character_is_completed_by_what_follows(playground):
         for paint in stream(playground)(*given):
             yield replace(paint, steps=tuple(replace(step, id=tail, text="\ufffd") for step in paint.steps[:1]) + paint.steps[1:])
 
-    list(branch(playground, paints, writing, 2, head, replace(LIVELY, length=1, min_new_tokens=1), "en"))
+    list(branch(playground, paints, writing, 2, head, LIVELY.change(max_new_tokens=1, min_new_tokens=1), "en"))
     assert writing.text.written.endswith("é")
 
 

@@ -28,7 +28,7 @@ from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.writing import Frame, Writing, write
 
 EN, JA = words("en"), words("ja")
-SET = Settings(temperature=0.9, length=12, seed="5")
+SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
 
 
 def written(playground: Playground, *modes: Any, prompt: str = "東京", settings: Settings = SET) -> Writing:
@@ -63,7 +63,7 @@ def test_the_page_saves_what_the_record_would(playground: Playground) -> None:
 
 
 def test_of_a_text_that_was_continued_the_last_part_is_saved(playground: Playground) -> None:
-    writing = written(playground, "new", "continue", settings=replace(SET, length=6))
+    writing = written(playground, "new", "continue", settings=SET.change(max_new_tokens=6))
     text = writing.text
     assert text is not None
     state = state_of(playground, text)
@@ -127,7 +127,7 @@ def test_each_caveat_of_the_code_has_its_sentence(playground: Playground) -> Non
 
 def test_settings_are_told_by_their_names() -> None:
     assert render_replay.settings(SET.params(12)) == ("temperature=0.9, top_p=0.95, repetition_penalty=1.1, max_new_tokens=12")
-    assert render_replay.settings(replace(SET, temperature=0).params(5)).startswith("greedy, repetition_penalty=1.1")
+    assert render_replay.settings(SET.change(temperature=0).params(5)).startswith("greedy, repetition_penalty=1.1")
 
 
 # ---------------------------------------------------------------- running again
@@ -135,7 +135,7 @@ def test_settings_are_told_by_their_names() -> None:
 
 def test_the_same_model_shows_its_text_in_the_tab_with_the_same_ids(playground: Playground) -> None:
     state = saved(playground)
-    writing = written(playground, prompt="猫", settings=replace(SET, seed="9"))
+    writing = written(playground, prompt="猫", settings=SET.change(seed="9"))
     before = writing.text
     *_, (line, verdict, frame) = run(playground, state, writing)
     assert writing.text is not None
@@ -194,7 +194,7 @@ def test_another_model_s_state_is_run_beside_the_text(playground: Playground) ->
 
 def test_a_text_that_was_stopped_is_written_as_far_as_it_came(playground: Playground) -> None:
     writing = Writing()
-    frames = write(playground, stream(playground), writing, "new", "東京", replace(SET, length=50, min_new_tokens=50), "en")
+    frames = write(playground, stream(playground), writing, "new", "東京", SET.change(max_new_tokens=50, min_new_tokens=50), "en")
     for frame in frames:
         if writing.text is None and frame.stats:
             writing.stop()

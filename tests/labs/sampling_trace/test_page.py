@@ -106,7 +106,7 @@ def test_a_new_generation_brings_its_own_settings(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
     slider(page, "top-p").fill("0.5")
     expect(page.locator("#sampling-trace-filters")).to_contain_text("top-p 0.5")
-    page.locator("#gen-temperature input[type=number]").fill("1.5")
+    page.locator("#option-temperature input[type=number]").fill("1.5")
     set_length(page, 5)
     press(page, "go")
     expect(drawing(page)).to_contain_text("of 5")

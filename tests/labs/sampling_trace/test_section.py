@@ -24,11 +24,12 @@ from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.texts import mark_of
 from neoxjp.page_parts.writing import Mode, Text, Writing, write
-from neoxjp.sampling import SamplingParams, Stage
+from neoxjp.sampling import SamplingParams, Stage, filter_options
 from tests.support.tiny_model import ours
 
 EN, JA = words("en"), words("ja")
-LIVELY = Settings(temperature=1.5, top_p=0.9, length=12, seed="3", min_new_tokens=12)
+TRIED = [option.name for option in filter_options()]
+LIVELY = Settings.set(temperature=1.5, top_p=0.9, max_new_tokens=12, seed="3", min_new_tokens=12)
 
 
 def written(playground: Playground, *modes: Mode, settings: Settings = LIVELY, prompt: str = "猫は東京に") -> Text:
@@ -69,7 +70,7 @@ def test_each_part_keeps_its_own_settings(playground):
     writing = Writing()
     paints = stream(playground)
     list(write(playground, paints, writing, "new", "猫", LIVELY, "en"))
-    list(write(playground, paints, writing, "continue", "", replace(LIVELY, temperature=0.5, seed="8"), "en"))
+    list(write(playground, paints, writing, "continue", "", LIVELY.change(temperature=0.5, seed="8"), "en"))
     text = writing.text
     assert text is not None
     assert [part.start for part in text.parts] == [0, text.base]
@@ -99,7 +100,7 @@ def cells(table: str) -> list[list[str]]:
 
 
 def test_the_values_on_the_page_are_the_records(playground):
-    text = written(playground, settings=replace(LIVELY, top_k=20, min_p=0.01, typical_p=0.95, no_repeat_ngram_size=2))
+    text = written(playground, settings=LIVELY.change(top_k=20, min_p=0.01, typical_p=0.95, no_repeat_ngram_size=2))
     record = record_of(playground, step_at(text, 6))
     draw, candidates, filters, again = shown(playground, text, 6)
     assert not again
@@ -136,7 +137,7 @@ def test_the_number_line_is_full_and_the_mark_stands_in_the_drawn_interval(playg
 
 
 def test_a_removed_candidate_says_by_which_filter(playground):
-    text = written(playground, settings=replace(LIVELY, top_k=3))
+    text = written(playground, settings=LIVELY.change(top_k=3))
     candidates = shown(playground, text, 2)[1]
     assert candidates.count('<i aria-hidden="true">×</i>') == candidates.count("× top-k 3") > 0
     assert candidates.count("✓ drawn") == 1
@@ -161,7 +162,7 @@ def test_other_settings_say_what_would_have_been_drawn(playground):
 
 
 def test_greedy_says_that_no_random_number_was_used(playground):
-    text = written(playground, settings=replace(LIVELY, temperature=0))
+    text = written(playground, settings=LIVELY.change(temperature=0))
     draw, candidates, *_ = shown(playground, text, 3)
     assert "No random number" in draw
     assert "sampling-trace-mark " not in draw
@@ -277,7 +278,7 @@ def test_a_text_whose_settings_are_not_known_shows_the_model_and_says_so(playgro
 def test_settings_that_leave_nothing_get_a_sentence(playground):
     with pytest.raises(NeoxjpError, match="top_p=2"):
         trace.settings(NO_FILTERS, neutral(top_p=2))
-    emptied = [{"temperature": 0.5, "top_k": 3}.get(name) for name in trace.TRIED]
+    emptied = [{"temperature": 0.5, "top_k": 3}.get(name) for name in TRIED]
     assert trace.settings(NO_FILTERS, emptied) == replace(NO_FILTERS, temperature=0.5, top_k=3)
 
 
@@ -289,7 +290,7 @@ def updated(playground: Playground, text: Text | None, part: Any, position: floa
     visitor: Any = SimpleNamespace(headers={"accept-language": "en"})
     shown: dict[str, Any] = {name: gr.HTML() for name in ("drawing", "recompute", "candidates", "filters", "part")}
     unused: dict[str, Any] = dict.fromkeys(("place", "before", "after", "reset", "linked"))
-    section = trace.Section(**shown, **unused, tried={name: gr.Slider() for name in trace.TRIED})
+    section = trace.Section(**shown, **unused, tried={name: gr.Slider() for name in TRIED})
     components = {"draw": section.drawing, "candidates": section.candidates, "filters": section.filters}
     components |= {"recompute": section.recompute, "part": section.part, **section.tried}
     found = trace.updates(section, playground, text, part, position, values, visitor)
@@ -298,11 +299,11 @@ def updated(playground: Playground, text: Text | None, part: Any, position: floa
 
 
 def neutral(**changes: float) -> list[Any]:
-    return [changes.get(name, getattr(NO_FILTERS, name)) for name in trace.TRIED]
+    return [changes.get(name, getattr(NO_FILTERS, name)) for name in TRIED]
 
 
 def test_sliders_start_at_the_settings_of_the_generation_and_then_stay_as_they_are_moved(playground):
-    text = written(playground, settings=replace(LIVELY, top_k=7))
+    text = written(playground, settings=LIVELY.change(top_k=7))
     first = updated(playground, text, None, 3, *neutral())
     assert "this token was drawn" in first["draw"]
     assert first["part"] is text.parts[0]
@@ -315,18 +316,18 @@ def test_sliders_start_at_the_settings_of_the_generation_and_then_stay_as_they_a
 
 
 def test_a_setting_beyond_the_ends_of_its_slider_moves_the_ends(playground):
-    text = written(playground, settings=replace(LIVELY, temperature=7.5))
+    text = written(playground, settings=LIVELY.change(temperature=7.5))
     temperature = updated(playground, text, None, 1, *neutral())["temperature"]
     assert (temperature.value, temperature.maximum) == (7.5, 7.5)
 
 
 def test_every_filter_that_is_explained_can_be_tried_in_its_order():
     fields = [{"no_repeat_ngram": "no_repeat_ngram_size"}.get(stage, stage) for stage in get_args(Stage)]
-    assert [field for field in fields if field not in ("model", "greedy")] == list(trace.TRIED)
+    assert [field for field in fields if field not in ("model", "greedy")] == list(TRIED)
 
 
 def test_the_ban_of_runs_and_the_minimum_length_can_be_tried(playground):
-    text = written(playground, settings=replace(LIVELY, min_new_tokens=0, length=8), prompt="猫は東京に猫は東京に猫は東京")
+    text = written(playground, settings=LIVELY.change(min_new_tokens=0, max_new_tokens=8), prompt="猫は東京に猫は東京に猫は東京")
     part = updated(playground, text, None, 1, *neutral())["part"]
     found = updated(playground, text, part, 1, *neutral(no_repeat_ngram_size=3, min_new_tokens=8))
     size = playground.tokenizer.vocab_size  # less what would make the prompt's run a third time, then less the end token
@@ -339,7 +340,9 @@ def test_the_ban_of_runs_and_the_minimum_length_can_be_tried(playground):
 
 
 def test_the_minimum_length_ends_at_the_length(playground):
-    sliders = updated(playground, written(playground, settings=replace(LIVELY, length=12, min_new_tokens=5)), None, 1, *neutral())
+    sliders = updated(
+        playground, written(playground, settings=LIVELY.change(max_new_tokens=12, min_new_tokens=5)), None, 1, *neutral()
+    )
     assert (sliders["min_new_tokens"].value, sliders["min_new_tokens"].maximum) == (5, 12)
     longest = [*neutral(min_new_tokens=12)]
     text = written(playground)

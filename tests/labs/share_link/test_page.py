@@ -150,11 +150,11 @@ def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and
     press_open(page.locator("#gen-more-filters > button"))
     given = {
         "gen-prompt": "慶應と「猫」\n𩸽は",
-        "gen-temperature": "1.25",
-        "gen-top_k": "17",
-        "gen-min_new_tokens": "4",
-        "gen-seed": "42",
-        "gen-stop-strings": "。\n\\n",
+        "option-temperature": "1.25",
+        "option-top-k": "17",
+        "option-min-new-tokens": "4",
+        "option-seed": "42",
+        "option-stop": "。\n\\n",
     }
     for name, text in given.items():
         value(page, name).fill(text)
@@ -228,8 +228,8 @@ def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visi
     }
     page = visit(lang="en", link=page_url + "/" + address.query(address.View(HOSTILE, "<b>", choices), "generate"))
     expect(value(page, "gen-prompt")).to_have_value(HOSTILE)
-    expect(value(page, "gen-temperature")).to_have_value("0.7")
-    expect(value(page, "gen-seed")).to_have_value(HOSTILE)
+    expect(value(page, "option-temperature")).to_have_value("0.7")
+    expect(value(page, "option-seed")).to_have_value(HOSTILE)
     expect(page.locator("#gen-cut input")).not_to_be_checked()
     expect(page.locator("#lab-sampling_trace-button")).to_have_attribute("aria-selected", "true")
     value(page, "gen-prompt").fill("猫")

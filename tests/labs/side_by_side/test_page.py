@@ -18,7 +18,7 @@ Visit = Callable[..., Any]
 
 def opened(page: Any, name: str = "Side by side", length: str = "12") -> Any:
     if length:
-        page.locator("#gen-length input[type=number]").fill(length)
+        page.locator("#option-max-new-tokens input[type=number]").fill(length)
     press_open(page.get_by_role("tab", name=name))
     expect(page.locator("#c-go")).to_be_visible()
     quiet(page)
@@ -49,7 +49,7 @@ def test_columns_are_written_together_and_marked_where_they_part(visit: Visit) -
 
 def test_what_differs_is_chosen_and_a_field_changed_by_hand_counts(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
-    page.locator("#gen-seed textarea, #gen-seed input").first.fill("7")
+    page.locator("#option-seed textarea, #option-seed input").first.fill("7")
     page.locator("#c-differs label", has_text="seed").click()
     press_open(page.locator("#c-fields > button"))
     expect(page.locator("#c-seed-2 input, #c-seed-2 textarea")).to_have_value("8")
@@ -80,12 +80,12 @@ def test_stop_keeps_what_was_written_and_gives_the_buttons_back(visit: Visit) ->
 
 def test_a_wrong_value_is_told_on_the_spot_in_the_visitor_s_language(visit: Visit) -> None:
     page = opened(visit("g"), name="並べて比べる")
-    page.locator("#gen-seed textarea, #gen-seed input").first.fill("abc")
+    page.locator("#option-seed textarea, #option-seed input").first.fill("abc")
     page.locator("#c-go").click()
     expect(page.locator("#c-line [role=alert]")).to_contain_text("整数ではありません")
     expect(page.locator("#c-go")).to_be_enabled()
     page.locator("#c-differs label", has_text="モデル").click()
-    page.locator("#gen-seed textarea, #gen-seed input").first.fill("")
+    page.locator("#option-seed textarea, #option-seed input").first.fill("")
     page.locator("#c-go").click()
     expect(page.locator("#c-line [role=alert]")).to_contain_text("2 つ目のモデルがありません")
 

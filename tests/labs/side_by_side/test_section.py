@@ -34,7 +34,7 @@ from neoxjp.page_parts.settings import Settings
 from neoxjp.sampling import SamplingParams
 
 EN, JA = words("en"), words("ja")
-SET = Settings(temperature=0.9, length=12, seed="5")
+SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
 
 
 def shown(
@@ -80,12 +80,12 @@ def cards(text: str) -> list[str]:
 @pytest.mark.parametrize("differs", ["temperature", "top_p", "repetition_penalty"])
 def test_the_first_column_is_as_the_tab_is_set_and_the_others_differ_in_one_thing(differs: Any) -> None:
     for value in (0.8, 0.5, 1.0, 1.2):
-        found = proposed(replace(SET, **{differs: value}), differs)
+        found = proposed(SET.change(**{differs: value}), differs)
         first = found[0]
         assert (first.temperature, first.top_p, first.repetition_penalty, first.seed) == (
-            replace(SET, **{differs: value}).temperature,
-            replace(SET, **{differs: value}).top_p,
-            replace(SET, **{differs: value}).repetition_penalty,
+            SET.change(**{differs: value})["temperature"],
+            SET.change(**{differs: value})["top_p"],
+            SET.change(**{differs: value})["repetition_penalty"],
             "5",
         )
         assert len({getattr(one, differs) for one in found}) == 4
@@ -94,7 +94,7 @@ def test_the_first_column_is_as_the_tab_is_set_and_the_others_differ_in_one_thin
 
 def test_other_seeds_count_up_and_other_models_take_turns() -> None:
     assert [one.seed for one in proposed(SET, "seed")] == ["5", "6", "7", "8"]
-    assert [one.seed for one in proposed(replace(SET, seed=""), "seed")] == [""] * 4
+    assert [one.seed for one in proposed(SET.change(seed=""), "seed")] == [""] * 4
     assert [one.model for one in proposed(SET, "model")] == [LOADED, SECOND, LOADED, SECOND]
     assert given([0.5, 0.9, None, "3", LOADED, 1.0, 1.0, 1.0, "", SECOND]) == [
         Setting(0.5, 0.9, 1.1, "3"),
@@ -104,7 +104,7 @@ def test_other_seeds_count_up_and_other_models_take_turns() -> None:
 
 def test_a_field_that_is_not_what_it_was_filled_with_was_set_by_hand() -> None:
     filled = [value for setting in proposed(SET, "top_p") for value in asdict(setting).values()]
-    now = replace(SET, temperature=1.3)  # the tab was set anew since: fields nobody touched follow it
+    now = SET.change(temperature=1.3)  # the tab was set anew since: fields nobody touched follow it
     assert chosen_of("top_p", now, filled, filled) == ("top_p", proposed(now, "top_p"))
     touched = [0.5, *filled[1:]]
     assert chosen_of("top_p", now, touched, filled) == ("hand", given(touched))
@@ -136,7 +136,7 @@ def test_the_page_writes_what_the_records_say(playground: Playground) -> None:
 
 
 def test_an_empty_seed_is_one_for_all_columns_or_another_for_each(playground: Playground) -> None:
-    fresh = replace(SET, seed="")
+    fresh = SET.change(seed="")
     *_, (_, together) = shown(playground, proposed(fresh, "temperature")[:2], settings=fresh, differs="temperature")
     assert re.search(r"In all columns:.* seed \d+", together)
     *_, (_, apart) = shown(playground, proposed(fresh, "seed")[:3], settings=fresh, differs="seed")
@@ -415,7 +415,7 @@ def test_side_by_side_streams_the_records(client: Any, playground: Playground) -
     assert last["over"]
     assert not any("compared" in answer for answer in answers[:-1])
     engine = Engine(playground.ready.model, playground.tokenizer)
-    base = Settings(length=12).params(12, 1)
+    base = Settings.set(max_new_tokens=12).params(12, 1)
     *_, update = side_by_side({"": engine}, "東京", [Column(replace(base, temperature=one["temperature"])) for one in asked])
     found = compared(update.columns)
     assert [column["ids"] for column in last["columns"]] == [[s.id for s in column.steps] for column in update.columns]
@@ -429,7 +429,7 @@ def test_side_by_side_streams_the_records(client: Any, playground: Playground) -
     [
         ({"columns": [{}]}, "2 to 4 objects"),
         ({"columns": [{}, 3]}, "2 to 4 objects"),
-        ({"columns": [{}, {"heat": 1}]}, "'heat' is no setting"),
+        ({"columns": [{}, {"heat": 1}]}, "'heat' is not a sampling option"),
         ({"columns": [{}, {"top_p": 7}]}, "top_p=7"),
         ({"columns": [{}, {"stop": 3}]}, "expected a list of strings"),
         ({"columns": [{}, {}], "max_new_tokens": 0}, "max_new_tokens=0"),
