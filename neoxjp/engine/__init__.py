@@ -26,9 +26,11 @@ from neoxjp.engine.records import (
 )
 from neoxjp.engine.request import Request, Stats
 from neoxjp.engine.scheduler import fit_prompt
+from neoxjp.engine.surprisal import LN2, Surprisal, nats_of, surprisal
 from neoxjp.engine.threads import limit_threads_to_quota, share_processors
 
 __all__ = [
+    "LN2",
     "PREFIX_BYTES",
     "SCORE_CHUNK",
     "Choice",
@@ -39,6 +41,7 @@ __all__ = [
     "Request",
     "Stats",
     "Step",
+    "Surprisal",
     "bos_ids",
     "check_ids",
     "eos_ids",
@@ -46,9 +49,11 @@ __all__ = [
     "forward_one",
     "limit_threads_to_quota",
     "logits_after",
+    "nats_of",
     "next_logits",
     "score",
     "share_processors",
+    "surprisal",
     "token_statistics",
     "token_text_function",
     "top_choices",

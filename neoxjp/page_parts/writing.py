@@ -5,12 +5,11 @@ token stay in its `Step`, in the visitor's own state (texts.py); the engine and 
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from neoxjp.engine import Stats, Step
+from neoxjp.engine import LN2, Stats, Step, nats_of, surprisal
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common import html as render
@@ -27,7 +26,6 @@ from neoxjp.sampling import SamplingParams
 
 log = logging.getLogger(__name__)
 
-LN2 = math.log(2)
 ALTERNATIVES = 10  # of each token, kept and shown
 
 Mode = Literal["new", "continue", "again", "step"]
@@ -347,15 +345,15 @@ def show(text: Text | None, say: Words) -> tuple[str, str, str]:
 
 def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
     """The numbers of a text, for the page and for the API. Bits are of the model's own distribution, before any filter."""
-    nats = [-step.logprob for step in steps if step.logprob is not None]
-    bits = sum(nats) / LN2
+    logprobs = [step.logprob for step in steps if step.logprob is not None]
     characters = sum(len(step.text) for step in steps)
+    found = surprisal(nats_of(logprobs), len(logprobs), characters)
     return {
         "tokens": len(steps),
         "characters": characters,
-        "bits": bits,
-        "mean_surprise_bits": bits / len(nats) if nats else None,
-        "bits_per_character": bits / characters if characters else None,
+        "bits": found.bits,
+        "mean_surprise_bits": found.bits_per_token,
+        "bits_per_character": found.bits_per_character,
         "time_to_first_token_s": stats.time_to_first_token if stats else None,
         "tokens_per_second": stats.tokens_per_second if stats else None,
         "queue_s": stats.queue_s if stats else None,

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from neoxjp.documents import Document
+from neoxjp.engine import surprisal
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -32,7 +33,9 @@ class TextScore:
 
         Which of an id's spellings was written costs nothing here.
         """
-        return self.nats / math.log(2) / self.characters
+        found = surprisal(self.nats, self.tokens, self.characters).bits_per_character
+        assert found is not None  # a document without characters is not scored
+        return found
 
     @property
     def perplexity(self) -> float:
@@ -40,7 +43,8 @@ class TextScore:
 
         Its unit is a token, so it can be compared between models of one vocabulary only; `bits_per_character` goes across.
         """
-        return math.exp(min(self.nats / max(self.tokens, 1), 700.0))
+        found = surprisal(self.nats, max(self.tokens, 1), self.characters).perplexity_per_token
+        return math.exp(700.0) if found is None else found
 
     def as_dict(self) -> dict[str, int | float]:
         """The sums and what follows from them, for JSON."""

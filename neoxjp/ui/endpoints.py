@@ -10,14 +10,14 @@ from dataclasses import asdict
 from typing import Any
 
 from neoxjp import compare
-from neoxjp.engine import Step, check_ids
+from neoxjp.engine import LN2, Step, check_ids, nats_of, surprisal
 from neoxjp.errors import PromptTooLong
 from neoxjp.page_parts.answers import check_length, whole_numbers
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import checked, params_of
 from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.writing import LN2, room, summary
+from neoxjp.page_parts.writing import room, summary
 from neoxjp.ui.model import info
 from neoxjp.ui.tokenize import checked_ids as ids_of_vocabulary
 
@@ -97,14 +97,14 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 ja=f"{len(ids)} トークンあります。一度に調べられるのは {most} トークンまでです。分けて送ってください。",
             )
         steps = scored(ids, min(max(top, 0), MOST_ALTERNATIVES), True)
-        bits = 0.0 - math.fsum(step.logprob for step in steps if step.logprob is not None) / LN2
+        found = surprisal(nats_of(step.logprob for step in steps), len(steps), len(text))
         return {
             "text": text,
             "characters": len(text),
-            "bits": bits,
-            "bits_per_character": bits / len(text) if text else None,
-            "mean_surprise_bits": bits / len(steps) if steps else None,
-            "perplexity_per_token": 2 ** (bits / len(steps)) if steps else None,
+            "bits": found.bits,
+            "bits_per_character": found.bits_per_character,
+            "mean_surprise_bits": found.bits_per_token,
+            "perplexity_per_token": found.perplexity_per_token,
             "tokens": [token_record(step) for step in steps],
         }
 

@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neoxjp.engine import SCORE_CHUNK, LanguageModel, Step, bos_ids, check_ids, forward_one, token_statistics, token_text_function
+from neoxjp.engine import (
+    LN2,
+    SCORE_CHUNK,
+    LanguageModel,
+    Step,
+    bos_ids,
+    check_ids,
+    forward_one,
+    token_statistics,
+    token_text_function,
+)
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
-from neoxjp.labs.common.measures import LN2
 from neoxjp.tokenizer import decode_each
 
 if TYPE_CHECKING:

@@ -1,14 +1,12 @@
 """A written text in numbers: how much it repeats itself, how likely the model found it, what a character of it costs."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neoxjp.engine import Step
+from neoxjp.engine import Step, nats_of, surprisal
 
 RUN = 10  # ids; a text that holds one run of so many again and again goes in a circle
-LN2 = math.log(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ def measure(steps: Sequence[Step]) -> Measures:
     ids = [step.id for step in steps]
     logprobs = [step.logprob for step in steps if step.logprob is not None]
     characters = sum(len(step.text) for step in steps)
-    nats = 0.0 - math.fsum(logprobs)
+    nats = nats_of(logprobs)
     return Measures(
         tokens=len(steps),
         characters=characters,
@@ -39,7 +37,7 @@ def measure(steps: Sequence[Step]) -> Measures:
         distinct_3=distinct(ids, 3),
         repeats=repeats(ids[len(ids) // 2 :]),
         mean_logprob=-nats / len(logprobs) if logprobs else None,
-        bits_per_character=nats / LN2 / characters if characters else None,
+        bits_per_character=surprisal(nats, len(logprobs), characters).bits_per_character,
     )
 
 

@@ -11,7 +11,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from neoxjp.engine import Step
+from neoxjp.engine import LN2, Step
 from neoxjp.labs.common.html import GLYPHS, Words, attributes, data, unseen, visible, whole
 
 LEVELS = (0.5, 0.1, 0.02, 0.004, 0.0005)
@@ -102,9 +102,9 @@ def record(group: Sequence[Step], text: str) -> dict[str, Any]:
         "i": [step.id for step in group],
         "l": level(probability) if scored else 0,
         "p": _rounded(probability) if scored else None,
-        "b": _rounded(-logprob / math.log(2)) if scored else None,
+        "b": _rounded(-logprob / LN2) if scored else None,
         "r": first.rank,
-        "e": None if first.entropy is None else _rounded(first.entropy / math.log(2)),
+        "e": None if first.entropy is None else _rounded(first.entropy / LN2),
         "a": [
             [plain(choice.text), choice.id, _rounded(math.exp(choice.logprob)), _rounded(choice.probability), int(choice.kept)]
             for choice in first.top

@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from neoxjp.engine import Step, score
+from neoxjp.engine import LN2, Step, nats_of, score, surprisal
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common.measures import LN2
 from neoxjp.tokenizer import Span
 
 LISTED = 10  # pieces named as the most surprising
@@ -114,18 +113,18 @@ def heat_of_steps(text: str, spans: Sequence[Span], steps: Sequence[Step]) -> He
         raise ParameterError(f"{len(steps)} steps and {len(spans)} spans: give one span a step")
     pieces = tuple(_pieces(text, spans, steps))
     logprobs = [step.logprob for step in steps if step.logprob is not None]
-    bits = 0.0 - math.fsum(logprobs) / LN2  # 0.0 -: an empty text costs 0.0, not -0.0
     characters = sum(piece.end - piece.start for piece in pieces if piece.bits is not None)
+    found = surprisal(nats_of(logprobs), len(logprobs), characters)
     scored = [(piece.bits, -place) for place, piece in enumerate(pieces) if piece.bits is not None]
     return Heat(
         text=text,
         pieces=pieces,
         tokens=len(logprobs),
         characters=characters,
-        bits=bits,
-        bits_per_character=bits / characters if characters else None,
-        perplexity_per_token=_power(bits / len(logprobs)) if logprobs else None,
-        perplexity_per_character=_power(bits / characters) if characters else None,
+        bits=found.bits,
+        bits_per_character=found.bits_per_character,
+        perplexity_per_token=found.perplexity_per_token,
+        perplexity_per_character=found.perplexity_per_character,
         surprising=tuple(-place for _, place in heapq.nlargest(LISTED, scored)),
     )
 
@@ -157,11 +156,6 @@ def _sum(values: Iterable[float | None]) -> float | None:
     """The sum, or None where one is missing."""
     given = list(values)
     return None if None in given else math.fsum(value for value in given if value is not None)
-
-
-def _power(exponent: float) -> float | None:
-    """2 ** exponent; None where no float holds it."""
-    return 2.0**exponent if exponent < 1024 else None
 
 
 # --- two texts

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from neoxjp.labs.common.measures import LN2, percent
+from neoxjp.engine import LN2
+from neoxjp.labs.common.measures import percent
 from neoxjp.labs.common.steps import LEVELS, level, plain
 from neoxjp.labs.common.templates import render
 from neoxjp.labs.heat_map.records import Heat, Pair, ScoredPiece

@@ -9,9 +9,10 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from neoxjp.engine import LN2
 from neoxjp.labs.common.curve import curve
 from neoxjp.labs.common.html import Words, visible
-from neoxjp.labs.common.measures import LN2, percent
+from neoxjp.labs.common.measures import percent
 from neoxjp.labs.common.steps import plain
 from neoxjp.labs.common.templates import render
 from neoxjp.labs.inside.records import Attention, Lens
