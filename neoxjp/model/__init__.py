@@ -9,6 +9,7 @@ from neoxjp.model.beam_search import BeamParams, BeamStep, generate_beams
 from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseModel
 from neoxjp.model.config import MODEL_TYPE, GPTNeoXJapaneseConfig
 from neoxjp.model.layers import BatchLayout
+from neoxjp.model.loading import load_model
 from neoxjp.model.memory import ModelTooLarge, check_memory, cpu_dtype, free_memory, gib, weight_bytes
 from neoxjp.model.rotary import rope
 
@@ -28,6 +29,7 @@ __all__ = [
     "free_memory",
     "generate_beams",
     "gib",
+    "load_model",
     "rope",
     "weight_bytes",
 ]

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from neoxjp.engine import limit_threads_to_quota
 from neoxjp.errors import NeoxjpError
 from neoxjp.hub import BUNDLED, bundled_path
-from neoxjp.model import check_memory, cpu_dtype, free_memory
+from neoxjp.model import check_memory, free_memory
 from neoxjp.sampling import OPTIONS, Option
 
 if TYPE_CHECKING:
@@ -262,34 +261,34 @@ class Playground:
         loaded = Loaded(choice, tokenizer)
         if self.loaded is None:
             self._put(loaded)
-        model, folder = self._read_model(choice, hub)
+        model, folder = self._read_model(choice)
         return replace(loaded, model=model, folder=folder, engine=self._start_engine(model, tokenizer))
 
-    def _read_model(self, choice: Choice, hub: dict[str, Any]) -> "tuple[GPTNeoXJapaneseForCausalLM, Path]":
+    def _read_model(self, choice: Choice) -> "tuple[GPTNeoXJapaneseForCausalLM, Path]":
         import torch
 
-        from neoxjp.hub import resolve_model
-        from neoxjp.model import GPTNeoXJapaneseForCausalLM
-        from neoxjp.quantization import parse_quantization
-        from neoxjp.weights import parse_dtype
+        from neoxjp.model import load_model
 
         def on_bytes(done: int, total: int) -> None:
             self.progress = replace(self.progress, done=done, total=total)
 
+        def before_reading(folder: Path, dtype: "torch.dtype | None", quantization: str | None) -> None:
+            present = self.loaded.model if self.loaded else None
+            check_memory(choice.name, folder, dtype, choice.device, present, quantization)
+            self.progress = Progress("weights", choice.name)
+
         self.progress = Progress("download", choice.name)
-        folder = resolve_model(choice.name, progress=on_bytes, **hub)
-        on_cpu = choice.device == "cpu" or (choice.device == "auto" and not torch.cuda.is_available())
-        quantization = parse_quantization(choice.quantization)
-        dtype = parse_dtype(choice.dtype) or (cpu_dtype(folder) if on_cpu and quantization is None else None)
-        present = self.loaded.model if self.loaded else None
-        check_memory(choice.name, folder, dtype, choice.device, present, quantization)
-        limit_threads_to_quota()
-        self.progress = Progress("weights", choice.name)
-        device_map = None if on_cpu else "auto" if choice.device == "auto" else {"": choice.device}
-        model = GPTNeoXJapaneseForCausalLM.from_pretrained(
-            folder, dtype=dtype, quantization=quantization, device_map=device_map, progress=on_bytes
+        on_cpu = choice.device == "auto" and not torch.cuda.is_available()
+        return load_model(
+            choice.name,
+            revision=choice.revision,
+            dtype=choice.dtype,
+            quantization=choice.quantization,
+            device="cpu" if on_cpu else choice.device,
+            offline=choice.offline,
+            progress=on_bytes,
+            before_reading=before_reading,
         )
-        return model, folder
 
     def _start_engine(self, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> "Engine":
         from neoxjp.engine import Engine

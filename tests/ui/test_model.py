@@ -10,7 +10,7 @@ import torch
 
 from neoxjp import GPTNeoXJapaneseForCausalLM
 from neoxjp.errors import CheckpointError, NeoxjpError
-from neoxjp.model import ModelTooLarge, check_memory, gib, memory
+from neoxjp.model import ModelTooLarge, check_memory, gib, loading, memory
 from neoxjp.model.memory import needed_bytes
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Playground, Progress
@@ -218,7 +218,7 @@ def test_needed_bytes_are_weights_in_the_asked_dtype_and_one_context(playground,
 def test_needed_bytes_of_int8_are_what_it_takes(playground, tiny_folder):
     choice = Choice(str(tiny_folder), quantization="int8")
     context = 2 * 4 * 2 * 32 * 64
-    taken = memory.weight_bytes(playground._read_model(choice, {})[0])
+    taken = memory.weight_bytes(playground._read_model(choice)[0])
     assert needed_bytes(tiny_folder, None, "int8") == taken + context
 
 
@@ -237,7 +237,7 @@ def test_on_a_cpu_auto_is_the_fastest_that_loses_nothing(tiny_folder, other, mon
 def no_room_beside(monkeypatch: pytest.MonkeyPatch, playground: Playground, other: Path) -> None:
     """So little memory that the second model fits only once the first is gone."""
     needed = needed_bytes(other, torch.float32)
-    monkeypatch.setattr(session, "cpu_dtype", lambda folder: torch.float32)
+    monkeypatch.setattr(loading, "cpu_dtype", lambda folder: torch.float32)
     monkeypatch.setattr(memory, "free_memory", lambda device="cpu": needed)
 
 
