@@ -21,7 +21,7 @@ from neoxjp.cli import bench, doctor, export, generate, tokenize, train
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common.command import SEVERAL, Command, option, parameters
 from neoxjp.labs.features import FEATURES, Feature
-from neoxjp.sampling.options import OPTIONS, Option
+from neoxjp.sampling import OPTIONS, Option
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from neoxjp.errors import ParameterError
-from neoxjp.sampling.options import Option, expand
+from neoxjp.sampling import Option, expand
 
 if TYPE_CHECKING:
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
@@ -157,21 +157,17 @@ def load_tokenizer(options: TokenizerOptions, compat: bool = False) -> "GPTNeoXJ
 
 def load_model(options: ModelOptions) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer]":
     """Model and tokenizer that the options name."""
-    import torch
+    from neoxjp.model import load_model
 
-    from neoxjp.engine import limit_threads_to_quota
-    from neoxjp.hub import resolve_model
-    from neoxjp.model import GPTNeoXJapaneseForCausalLM, cpu_dtype
-    from neoxjp.weights import parse_dtype
-
-    limit_threads_to_quota()
     tokenizer = load_tokenizer(options)
-    dtype = parse_dtype(options.dtype or "auto")
-    folder = resolve_model(options.model, revision=options.revision, local_files_only=options.offline)
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if dtype is None and device == "cpu" and options.quantization is None:
-        dtype = cpu_dtype(folder)
-    model = GPTNeoXJapaneseForCausalLM.from_pretrained(folder, dtype=dtype, quantization=options.quantization, device_map=device)
+    model, _ = load_model(
+        options.model,
+        revision=options.revision,
+        dtype=options.dtype,
+        quantization=options.quantization,
+        device=options.device,
+        offline=options.offline,
+    )
     return model, tokenizer
 
 

@@ -84,12 +84,12 @@ def string(value: Any, most: int, what: str) -> str:
     return value
 
 
-def sampling_params(value: Any) -> SamplingParams:
+def sampling_params(value: Any, kind: type[SamplingParams] = SamplingParams) -> SamplingParams:
     """All sampling settings. ValueError or TypeError for anything else, ParameterError for a value out of range."""
-    names = {field.name for field in dataclasses.fields(SamplingParams)}
+    names = {field.name for field in dataclasses.fields(kind)}
     if not isinstance(value, dict) or set(value) != names:
         raise ValueError("params are not the settings of a generation")
-    params = SamplingParams(**value)
+    params = kind(**value)
     if len(params.stop) > MOST_STOPS or any(len(stop) > LONGEST_STOP for stop in params.stop):
         raise ParameterError(
             f"at most {MOST_STOPS} stop strings of up to {LONGEST_STOP} characters can be used",

@@ -127,7 +127,7 @@ def to_json(state: State) -> str:
     return savefile.dumps(FORMAT, VERSION, content | {"fingerprint_covers": COVERS})
 
 
-def from_json(data: str | bytes) -> State:
+def from_json(data: str | bytes, kind: type[SamplingParams] = SamplingParams) -> State:
     """The state in a file.
 
     Raises ParameterError: too large, damaged, of a later version, settings out of their range. One sentence.
@@ -146,7 +146,7 @@ def from_json(data: str | bytes) -> State:
         return State(
             prompt_ids=prompt_ids,
             ids=ids,
-            params=savefile.sampling_params(found["params"]),
+            params=savefile.sampling_params(found["params"], kind),
             finish=finish,
             beside=savefile.whole(found["beside"], 0, 2**31, "beside"),
             steady=found["steady"],
