@@ -41,7 +41,7 @@ def test_a_row_accepts_its_own_defaults_and_slider(option):
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option.stage], ids=lambda option: option.name)
 def test_off_is_a_value_with_which_no_stage_runs(option):
     torch = pytest.importorskip("torch")
-    from neoxjp.sampling import stages
+    from neoxjp.sampling.filters import stages
 
     off = {each.name: each.off for each in OPTIONS if each.stage}
     names = [name for name, _, _ in stages(torch.tensor([1.0, 2.0, 3.0, 4.0]), SamplingParams(do_sample=True, **off), [1], ())]
