@@ -56,6 +56,42 @@ def test_only_the_named_endpoints_are_public(client):
     assert set(found["named_endpoints"]) <= ENDPOINTS
 
 
+def called_by_position(url: str, name: str, values: list[Any]) -> list[str]:
+    """The lines of the answer to a raw call, with its values in the order of the parameters."""
+    body = json.dumps({"data": values}).encode()
+    request = urllib.request.Request(f"{url}/gradio_api/call/{name}", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{url}/gradio_api/call/{name}/{event}", timeout=60) as answer:
+        return answer.read().decode().splitlines()
+
+
+def test_a_call_by_position_may_leave_out_what_has_a_default(page_url, client):
+    (found,) = json.loads(called_by_position(page_url, "tokenize", ["猫である"])[-2].removeprefix("data: "))
+    assert found == client.predict(text="猫である", api_name="/tokenize")
+    lines = called_by_position(page_url, "generate", ["猫", 0, 1, 3])  # temperature, top_p, max_new_tokens
+    (end,) = json.loads([line for line in lines if line.startswith("data: [")][-1].removeprefix("data: "))
+    assert end["ids"] == last(client, prompt="猫", temperature=0, top_p=1, max_new_tokens=3)["ids"]
+
+
+def test_a_call_by_position_without_a_value_that_is_needed_says_which(page_url):
+    lines = called_by_position(page_url, "tokenize", [])
+    assert "event: error" in lines
+    assert any("/tokenize needs a value for 'text'" in line for line in lines)
+
+
+def test_an_error_comes_in_the_language_of_the_caller(page_url):
+    body = json.dumps({"data": ["猫", -1]}).encode()
+    for language, sentence in (("ja", "temperature=-1 は0（貪欲法）以上の数にしてください"), ("en", "temperature=-1 must be")):
+        headers = {"Content-Type": "application/json", "Accept-Language": language}
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{page_url}/gradio_api/call/generate", body, headers), timeout=30
+        ) as answer:
+            event = json.load(answer)["event_id"]
+        with urllib.request.urlopen(f"{page_url}/gradio_api/call/generate/{event}", timeout=60) as answer:
+            assert sentence in json.loads(answer.read().decode().split("data: ")[-1].strip())["error"]
+
+
 def test_generate_streams_a_growing_text(client):
     job = client.submit(prompt="吾輩は", max_new_tokens=30, min_new_tokens=30, seed=1, api_name="/generate")
     answers = list(job)

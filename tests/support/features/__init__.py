@@ -1,0 +1,1 @@
+"""A list of features with one that the package does not have."""

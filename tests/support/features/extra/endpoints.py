@@ -1,0 +1,23 @@
+"""One endpoint that takes all sampling options."""
+
+from typing import Any
+
+from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.session import Playground
+
+
+def endpoints(playground: Playground) -> list[Endpoint]:
+    @endpoint("extra", needs="vocabulary")
+    def extra(text: str, **sampling: Any) -> dict[str, Any]:
+        """Return what it was given.
+
+        Args:
+            text: A text.
+            **sampling: The sampling options.
+
+        Returns:
+            All of it.
+        """
+        return {"text": text, **sampling}
+
+    return [extra]
