@@ -144,7 +144,7 @@ def test_half_precision_logits_give_the_same_as_their_float32():
 def test_top_k_comes_before_any_sort(monkeypatch):
     sizes = []
     in_order = filters.sort_candidates
-    monkeypatch.setattr(filters, "in_order", lambda ids, values: sizes.append(len(values)) or in_order(ids, values))
+    monkeypatch.setattr(filters, "sort_candidates", lambda ids, values: sizes.append(len(values)) or in_order(ids, values))
     left(torch.randn(5000), top_k=40, top_p=0.9, typical_p=0.9, min_p=0.01)
     assert sizes
     assert max(sizes) == 40
