@@ -14,7 +14,6 @@ from torch import Tensor
 
 from neoxjp.engine import LN2, LanguageModel, LogitsCache, bos_ids, check_ids, eos_ids, next_logits, token_text_function
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common.measures import LN2
 from neoxjp.sampling import SamplingParams, Stage, apply_filters, trace_sampling
 
 SHOWN = 20  # candidates by the model's own probability, and as many by the final one
