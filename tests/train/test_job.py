@@ -341,7 +341,7 @@ def test_lora_also_writes_the_adapter_alone(capsys, texts, tiny_folder, tmp_path
 @pytest.mark.parametrize(("said", "expected"), [(None, 2), ("1", 2), ("3", 3)])
 def test_a_launched_process_takes_its_share_of_the_processors(monkeypatch, said, expected) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
-    monkeypatch.setattr(threads, "quota", lambda: None)
+    monkeypatch.setattr(threads, "cpu_quota", lambda: None)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if said:
