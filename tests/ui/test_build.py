@@ -59,7 +59,7 @@ def test_without_a_request_it_is_english() -> None:
 
 
 def test_both_is_escaped_and_marked() -> None:
-    html = both("loading", name="<b>")
+    html = both("loading_vocabulary", name="<b>")
     assert "&lt;b&gt;" in html
     assert html.count('lang="ja"') == html.count('lang="en"') == 1
 
@@ -145,11 +145,11 @@ def test_the_compat_tokenizer_is_made_once_a_vocabulary(tiny_vocabulary: Path) -
 @pytest.mark.parametrize(
     ("progress", "state", "said"),
     [
-        (Progress(), "idle", "no model yet"),
+        (Progress(), "idle", "no model loaded"),
         (Progress("vocabulary", "a/b"), "busy", "loading the vocabulary of b"),
-        (Progress("weights", "a/b", done=3, total=4), "busy", "loading the weights of b 75 %"),
-        (Progress("weights", "a/b"), "busy", "loading the weights of b 0 %"),
-        (Progress("failed", "a/<b>"), "failed", "&lt;b&gt;: could not be loaded"),
+        (Progress("weights", "a/b", done=3, total=4), "busy", "loading the weights of b: 75 %"),
+        (Progress("weights", "a/b"), "busy", "loading the weights of b: 0 %"),
+        (Progress("failed", "a/<b>"), "failed", "&lt;b&gt;: loading failed"),
     ],
 )
 def test_the_head_says_how_loading_stands(progress: Progress, state: str, said: str) -> None:
@@ -163,8 +163,8 @@ def test_the_head_says_when_only_the_vocabulary_is_there(tiny_vocabulary: Path) 
     loaded = Loaded(Choice(str(tiny_vocabulary)), tokenizer, serial=1)
     html = page.head_line(Playground(loaded=loaded, progress=Progress("failed", "x")), Visitor("ja"))  # type: ignore[arg-type]
     assert tiny_vocabulary.name in html
-    assert "語彙だけ" in html
-    assert "読み込めませんでした" in html
+    assert "トークナイザーのみ" in html
+    assert "読み込みに失敗しました" in html
 
 
 def test_nothing_of_the_page_lies_on_another_machine() -> None:

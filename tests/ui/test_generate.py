@@ -215,8 +215,8 @@ def test_what_was_read_before_is_said(playground):
     frames(playground, writing, "new", prompt=opening)
     last = frames(playground, writing, "again")[-1]
     assert writing.text.stats.reused == len(writing.text.prompt_ids)
-    assert f"read before</dt><dd>{len(writing.text.prompt_ids)} tokens" in last.stats
-    assert "読み直さずに済んだ" in show(writing.text, words("ja"))[2]
+    assert f"from the cache</dt><dd>{len(writing.text.prompt_ids)} tokens" in last.stats
+    assert "キャッシュから再利用" in show(writing.text, words("ja"))[2]
 
 
 @pytest.mark.parametrize(
@@ -226,15 +226,15 @@ def test_the_first_tokens_time_is_said_in_a_unit_that_shows_it(playground, secon
     writing = Writing()
     frames(playground, writing, "new")
     text = replace(writing.text, stats=replace(writing.text.stats, time_to_first_token=seconds))
-    assert f"first token after</dt><dd>{said}</dd>" in show(text, EN)[2]
+    assert f"time to first token</dt><dd>{said}</dd>" in show(text, EN)[2]
 
 
 def test_drafts_that_came_true_are_counted(playground):
     writing = Writing()
     frames(playground, writing, "new")
-    assert "guessed" not in show(writing.text, EN)[2]
+    assert "speculative" not in show(writing.text, EN)[2]
     writing.text = replace(writing.text, stats=replace(writing.text.stats, drafted=9, accepted=4))
-    assert "4 of 9 tokens" in show(writing.text, EN)[2]
+    assert "4 of 9" in show(writing.text, EN)[2]
 
 
 def test_a_seed_is_no_promise_where_sums_differ_beside_others(playground):
@@ -243,7 +243,7 @@ def test_a_seed_is_no_promise_where_sums_differ_beside_others(playground):
     assert not writing.text.steady  # float32
     for beside, steady, said in ((0, False, False), (3, False, True), (3, True, False)):
         text = replace(writing.text, stats=replace(writing.text.stats, beside=beside), steady=steady)
-        assert ("computed beside others" in show(text, EN)[2]) == said
+        assert ("batched with other requests" in show(text, EN)[2]) == said
 
 
 def test_a_second_press_while_writing_does_nothing(playground):
@@ -304,7 +304,7 @@ def test_a_full_context_is_said_and_the_way_out_works(playground):
     assert writing.text.full
     assert "context is full" in last.line
     refused = frames(playground, writing, "continue")[-1]
-    assert "Cut the beginning" in refused.line
+    assert "Truncate long prompts from the left" in refused.line
     assert "64" in refused.line
     before = len(writing.text.steps)
     frames(playground, writing, "continue", settings=replace(LIVELY, cut=True))
@@ -313,7 +313,7 @@ def test_a_full_context_is_said_and_the_way_out_works(playground):
     assert f"first {writing.text.cut} tokens" in show(writing.text, EN)[0]
 
 
-@pytest.mark.parametrize(("lang", "sentence"), [("ja", "先頭を切る"), ("en", "Cut the beginning")])
+@pytest.mark.parametrize(("lang", "sentence"), [("ja", "長すぎる入力は先頭を切り捨てる"), ("en", "Truncate long prompts from the left")])
 def test_a_prompt_too_long_gets_a_sentence_in_the_visitors_language(playground, lang, sentence):
     (frame,) = frames(playground, Writing(), "new", prompt="猫" * 100, lang=lang)
     assert sentence in frame.line
@@ -370,8 +370,8 @@ def test_a_waiting_visitor_sees_the_place(playground):
     writing = Writing()
     try:
         running = write(playground, stream(playground), writing, "new", "猫", LIVELY, "en")
-        line = next(frame.line for frame in running if "place" in frame.line)
-        assert "place 1" in line
+        line = next(frame.line for frame in running if "queue" in frame.line)
+        assert "position 1" in line
     finally:
         hold.set()
         running.close()
@@ -428,7 +428,7 @@ def test_the_stream_runs_in_a_forked_child_and_its_paints_travel(playground):
 def test_the_prompts_tokens_are_counted_of_the_context(playground):
     assert "3 of 64 tokens" in generate.counted(playground, "猫です。", "en")
     assert 'role="alert"' in generate.counted(playground, "猫" * 64, "en")
-    assert "begins by itself" in generate.counted(playground, "", "en")
+    assert "starts from scratch" in generate.counted(playground, "", "en")
 
 
 def test_tokens_are_counted_with_the_vocabulary_alone(playground):

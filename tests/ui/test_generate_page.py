@@ -130,12 +130,12 @@ def test_the_shortcuts_are_listed_on_the_page(visit: Visit) -> None:
     expect(page.locator("#gen-keys dd")).to_have_text(
         [
             "generate",
-            "write only the next token, one each time",
+            "generate one token (each time you press it)",
             "continue",
             "stop",
             "undo (outside a text field)",
             "redo (outside a text field)",
-            "walk the pieces (in the text)",
+            "move between tokens (in the text)",
         ],
         use_inner_text=True,
     )
@@ -202,9 +202,9 @@ def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
 def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> None:
     page = visit("g")
     prompt(page).fill("猫" * 200)
-    expect(page.locator("#gen-count [role=alert]")).to_contain_text("先頭を切る")
+    expect(page.locator("#gen-count [role=alert]")).to_contain_text("長すぎる入力は先頭を切り捨てる")
     page.locator("#gen-go").click()
-    expect(line(page).locator("[role=alert]")).to_contain_text("先頭を切る")
+    expect(line(page).locator("[role=alert]")).to_contain_text("長すぎる入力は先頭を切り捨てる")
     page.locator("#gen-cut input").check()
     text = generate(page, tokens=10)
     assert "見えていません" in text
@@ -220,7 +220,7 @@ def test_a_wrong_setting_gets_a_sentence_and_the_page_lives_on(visit: Visit) -> 
 
 def test_presets_set_the_controls(visit: Visit) -> None:
     page = visit("g")
-    page.get_by_role("button", name="最有力だけ").click()
+    page.get_by_role("button", name="貪欲法（greedy）").click()
     expect(page.locator("#option-temperature input[type=number]")).to_have_value("0")
     page.get_by_role("button", name="標準").click()
     expect(page.locator("#option-temperature input[type=number]")).to_have_value("0.7")

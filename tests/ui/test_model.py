@@ -107,7 +107,7 @@ def test_the_curve_of_the_training_is_drawn_where_the_folder_has_one(playground)
     assert "curve" not in model.facts(playground, "en")
     path.write_text("tokens,seconds,bits_per_character\n1000000,60,6.5\n2000000,120,4.5\n3000000,180,4.0\n", encoding="utf-8")
     shown = model.facts(playground, "en")
-    assert "from 6.50 to 4.00 bits per character, in 3.0 million tokens, 3 minutes" in shown
+    assert "From 6.50 to 4.00 bits per character on the training data, in 3.0 million tokens and 3 minutes" in shown
     assert shown.count("<polyline") == 1
     for broken in ("", "tokens\n1\n", "tokens,seconds,bits_per_character\n<b>,1,2\n3,4,5\n", "\0"):
         path.write_text(broken, encoding="utf-8")
@@ -199,7 +199,7 @@ def test_in_public_nothing_is_loaded_and_no_path_is_told(playground, other, monk
 
 def test_progress_tells_what_is_read_and_how_much():
     line = model.loading_line(Progress("weights", "a/mine", done=2**29, total=2**30), EN)
-    assert "mine: reading the weights 0.5 / 1.0 GiB" in line
+    assert "mine: loading the weights 0.5 / 1.0 GiB" in line
     assert "<progress" in line
     assert "<progress" not in model.loading_line(Progress("vocabulary", "mine"), EN)
 

@@ -39,7 +39,7 @@ def test_an_empty_text_shows_nothing_and_fails_at_nothing(playground: Playground
 
 def test_a_text_beyond_the_limit_is_refused_with_both_numbers(playground: Playground) -> None:
     small = Playground(loaded=playground.loaded, limits=Limits(characters=5))
-    with pytest.raises(ParameterError, match="This text has 6 characters; up to 5 can be cut here") as caught:
+    with pytest.raises(ParameterError, match="This text has 6 characters; the limit is 5") as caught:
         tokenize.view_of(small, "吾輩は猫であ", EN)
     assert "6 文字あります" in caught.value.ja
 
@@ -52,7 +52,7 @@ def test_before_the_vocabulary_is_there_the_page_says_so() -> None:
 def test_the_box_of_ids_is_bounded_and_says_where_the_rest_is(playground: Playground) -> None:
     ids = tokenize.view_of(playground, "猫" * (tokenize.IDS_SHOWN + 1), EN)[2]
     assert ids.count(",") >= tokenize.IDS_SHOWN - 1
-    assert ids.endswith("(the first 5,000; all of them by the API, /tokenize)")
+    assert ids.endswith("(only the first 5,000; the API endpoint /tokenize returns all)")
 
 
 @pytest.mark.parametrize("written", ["[{0}, {1}]", "{0} {1}", "{0},{1}", "{0}\n{1}\n", "({0}、{1})", "{0};{1}"])

@@ -88,7 +88,7 @@ def test_pointing_at_a_piece_tells_all_about_it(visit: Visit, how: str) -> None:
     write(page, "慶應")
     getattr(pieces(page).first, how)()
     expect(detail(page)).to_contain_text("E6 85 B6 E6 87 89")
-    expect(detail(page)).to_contain_text("“慶應” shares its id with “慶応”: decoding writes “慶応”.")
+    expect(detail(page)).to_contain_text("“慶應” has the same id as “慶応”: decoding gives “慶応”.")
     expect(detail(page).locator(".spellings span")).to_have_text(["慶応", "慶應"])
 
 
@@ -176,7 +176,7 @@ def test_a_hundred_thousand_characters_stay_usable(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "吾輩は猫である。" * 12_500)
     expect(pieces(page)).to_have_count(3_000)
-    expect(page.locator("#t-view .notice")).to_contain_text("are counted, but not drawn")
+    expect(page.locator("#t-view .notice")).to_contain_text("are counted but not shown")
     expect(page.locator("#spellings-view .notice")).to_contain_text("Only the first 2,000 characters are compared.")
 
 
@@ -186,7 +186,7 @@ def test_labels_and_sentences_follow_the_browsers_language(visit: Visit) -> None
         write(page, "犬")
     expect(english.get_by_label("Text", exact=True).first).to_be_visible()
     expect(english.locator("#t-counts")).to_contain_text("characters per token")
-    expect(english.locator("#brand")).to_contain_text("GPT-NeoX for Japanese, piece by piece")
+    expect(english.locator("#brand")).to_contain_text("Japanese GPT-NeoX, token by token")
     assert english.locator("#brand .only-ja").is_hidden()
     expect(japanese.get_by_label("文章", exact=True).first).to_be_visible()
     expect(japanese.locator("#t-counts")).to_contain_text("トークン")

@@ -235,7 +235,7 @@ def test_a_link_to_the_generate_tab_has_a_name_and_sentences_of_its_own(playgrou
     with pytest.raises(ParameterError, match="Please shorten the stop strings, the texts in the fields below, or the opening"):
         links.link_of(View("犬", "heat", {"heat": {"text": kanji}}), "", "generate")
     small = Playground(loaded=playground.loaded, limits=Limits(characters=5))
-    with pytest.raises(ParameterError, match="6 characters are too many: up to 5"):
+    with pytest.raises(ParameterError, match="6 characters are too many; the limit is 5"):
         links.opened(small, address.write(View("犬" * 6, "heat")), "generate")
 
 
@@ -265,7 +265,7 @@ def playground(tiny_vocabulary: Path) -> Playground:
 
 def test_a_copy_says_how_much_is_in_it(playground: Playground) -> None:
     short = json.loads(links.copy_of(playground, "markdown", "慶應と", "│", False, JA))
-    assert short == {"value": "≈`慶應` `と`\n\n2 トークン · ≈ 別の表記にまとめられる", "n": 2, "all": 2}
+    assert short == {"value": "≈`慶應` `と`\n\n2 トークン · ≈ 別の表記と同じ ID になる", "n": 2, "all": 2}
     small = Playground(loaded=playground.loaded, limits=Limits(drawn_pieces=2))
     cut = json.loads(links.copy_of(small, "html", "犬𩸽猫猫", "│", False, EN))
     assert (cut["n"], cut["all"]) == (5, 7)
