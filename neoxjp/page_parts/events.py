@@ -1,4 +1,4 @@
-"""Listening to an event of the page beside other listeners."""
+"""Options and helpers for Gradio events."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,15 +6,21 @@ from typing import Any
 import gradio as gr
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""A short handler: it starts at once, without a progress bar."""
+
+STREAMED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+"""A long handler that yields: as many at a time as there are visitors, because the engine has a queue of its own."""
+
+BROWSER: dict[str, Any] = {"api_visibility": "private"}
+"""A handler in JavaScript only."""
 
 
 def latest(triggers: Sequence[Any], function: Callable[..., Any], inputs: Any = None, outputs: Any = None) -> Any:
-    """Answer events by the state of the page behind the last of them, as `trigger_mode="always_last"` does.
+    """Answer events with the state of the page after the last of them, as `trigger_mode="always_last"` does.
 
-    Safe beside other listeners. Where such a listener was asked again before it had answered, Gradio's browser part (6.31,
-    `dispatch`) sends the whole event anew once the answer is there: two of them on one event wake each other for ever, some
-    calls a second. Behind a step that is done in the browser, only this listener is asked again. A `change` is "always_last"
-    unless told otherwise.
+    This is safe beside other listeners of the same event. Gradio's browser part (6.31, `dispatch`) sends the whole event again
+    once an "always_last" listener that was triggered meanwhile has answered: two of them on one event trigger each other for
+    ever. After a first step in the browser, only this listener is called again. A `change` is "always_last" by default.
     """
-    heard = gr.on(list(triggers), None, None, None, js="() => []", api_visibility="private")
+    heard = gr.on(list(triggers), None, None, None, js="() => []", **BROWSER)
     return heard.then(function, inputs, outputs, trigger_mode="always_last", concurrency_limit=None, **QUIET)

@@ -1,4 +1,4 @@
-"""The components of the Generate tab, and what a frame of a generation changes on them. ui/generate.py draws and wires them."""
+"""The components of the Generate tab, and how a frame of a generation changes them. ui/generate.py builds and connects them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from neoxjp.labs.branches.files import LARGEST_MEMO, to_json
 from neoxjp.labs.common import html as render
 from neoxjp.page_parts import links, sections
 from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.writing import Frame, Writing
+from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.writing import Frame
 from neoxjp.sampling import Option
 
 
@@ -59,36 +60,45 @@ class GenerateTab:
         return [self.controls[option.name] for option in self.options if option.up_to_context]
 
     def linked(self, tabs: gr.Tabs) -> links.Linked:
-        """What a link to this tab restores; `tabs` are those of the page."""
+        """The components that a link to this tab restores; `tabs` are those of the page."""
         own = {**self.controls, "cut": self.cut}
         growing = [slider for section in self.lab.sections.values() for slider in getattr(section, "growing", ())]
         return links.Linked("generate", tabs, self.prompt, self.lab, own, (*self.up_to_context, *growing))
 
     @property
     def shown(self) -> list[Any]:
-        """What a frame changes, in the order of `updates`."""
+        """The components that `updates` changes, the prompt excepted."""
         buttons = [self.go, self.stop, self.more, self.step, self.again, self.undo, self.redo, self.recall]
         return [self.line, self.view, self.stats, self.announce, *buttons, self.memo]
 
+    def updates(self, frame: Frame, writing: Writing, *, prompt: bool = False) -> dict[Any, Any]:
+        """A frame as values by component. prompt: also put the prompt of the text into its field.
 
-def updates(frame: Frame, writing: Writing) -> list[Any]:
-    """A frame as values for `GenerateTab.shown`.
-
-    The buttons come with every frame: where two frames reach the browser in one packet and the second skips a button, Gradio
-    forgets what the first said of it.
-    """
-    idle, text = not frame.running, writing.text is not None
-
-    def button(on: bool) -> Any:
-        return gr.Button(interactive=on)
-
-    def or_skip(value: str | None) -> Any:
-        return gr.skip() if value is None else value
-
-    more, history = button(idle and text), writing.history
-    back, forth = button(idle and bool(history.past)), button(idle and bool(history.future))
-    buttons = [button(idle), button(not idle), more, button(idle), more, back, forth]
-    kept = to_json(writing.tree, LARGEST_MEMO) if idle and text else gr.skip()
-    gone = gr.Button(visible=False) if frame.running or text else gr.skip()
-    told = None if frame.announce is None else escape(render.whole(frame.announce))
-    return [frame.line, or_skip(frame.view), or_skip(frame.stats), or_skip(told), *buttons, gone, kept]
+        The buttons come with every frame: where two frames reach the browser in one packet and the second has no value for a
+        button, Gradio loses the value of the first.
+        """
+        idle, text, history = not frame.running, writing.text is not None, writing.history
+        enabled = {
+            self.go: idle,
+            self.stop: not idle,
+            self.more: idle and text,
+            self.step: idle,
+            self.again: idle and text,
+            self.undo: idle and bool(history.past),
+            self.redo: idle and bool(history.future),
+        }
+        found: dict[Any, Any] = {self.line: frame.line}
+        found |= {button: gr.Button(interactive=on) for button, on in enabled.items()}
+        if frame.view is not None:
+            found[self.view] = frame.view
+        if frame.stats is not None:
+            found[self.stats] = frame.stats
+        if frame.announce is not None:
+            found[self.announce] = escape(render.whole(frame.announce))
+        if frame.running or text:
+            found[self.recall] = gr.Button(visible=False)
+        if idle and writing.text is not None:
+            found[self.memo] = to_json(writing.tree, LARGEST_MEMO)
+            if prompt:
+                found[self.prompt] = writing.text.prompt
+        return found

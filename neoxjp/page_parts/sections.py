@@ -1,7 +1,7 @@
-"""The labs: under the text of a tab, one section a question, each in an inner tab of its own.
+"""The labs: below the text of a tab, one section per feature, each in an inner tab of its own.
 
-A section is a file with `build`, `connect` and `endpoints`. It draws when its number `due` changes, and that changes only while
-its tab is open: typing costs what one looks at.
+A section is a module with `build` and `connect`. It is updated when its number `due` changes, and that changes only while its tab
+is open: sections that nobody looks at cost nothing while one types.
 """
 
 import time
@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Playground
 
 Sections = Mapping[str, Any]  # a key and the module of the section; the first is open at the start
@@ -24,8 +25,8 @@ class Lab:
 
     tabs: gr.Tabs
     tab: dict[str, gr.Tab]
-    sections: dict[str, Any]  # what each section's `build` gave
-    due: dict[str, gr.Number]  # another number whenever that section must draw anew
+    sections: dict[str, Any]  # what each section's `build` returned
+    due: dict[str, gr.Number]  # changes whenever that section must be updated
     open: gr.State  # the key of the open section
 
 
@@ -35,7 +36,7 @@ def script(name: str) -> str:
 
 
 def build(playground: Playground, modules: Sections, elem_id: str) -> Lab:
-    """Draw the sections."""
+    """Make the tabs and the components of the sections."""
     tab, sections, due = {}, {}, {}
     first = next(iter(modules))
     with gr.Tabs(selected=first, elem_id=elem_id, elem_classes="lab", overflow_behavior="wrap") as tabs:
@@ -48,19 +49,15 @@ def build(playground: Playground, modules: Sections, elem_id: str) -> Lab:
 
 
 def connect(lab: Lab, modules: Sections, playground: Playground, source: Any, *shown: Any) -> None:
-    """Wire the events. `source` is what the sections look at, `shown` the events behind which the open one is drawn anew.
+    """Wire the events.
 
-    `source` is the text box of the Tokens tab, or the Generate tab itself.
+    Args:
+        source: what the sections work on: the text field of the Tokens tab, or the Generate tab itself.
+        shown: the events after which the open section is updated.
     """
-    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    dues = list(lab.due.values())
-
-    def ask(key: str) -> tuple[Any, ...]:
-        return tuple(time.time() if key == name else gr.skip() for name in lab.due)
-
     for event in shown:
-        event.then(ask, lab.open, dues, **silent)
+        event.then(lambda key: {lab.due[key]: time.time()}, lab.open, list(lab.due.values()), **QUIET)
     for key, tab in lab.tab.items():
-        tab.select(lambda key=key: (key, *ask(key)), None, [lab.open, *dues], **silent)
+        tab.select(lambda key=key: {lab.open: key, lab.due[key]: time.time()}, None, [lab.open, lab.due[key]], **QUIET)
     for key, section in modules.items():
         section.connect(lab.sections[key], playground, source, lab.due[key])

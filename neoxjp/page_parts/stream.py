@@ -1,7 +1,7 @@
-"""From the engine to whoever watches: one request as a stream of paints, at most fifteen a second.
+"""Streaming from the engine: one request as a series of updates, at most fifteen a second.
 
-The stream may run in another process (ZeroGPU forks one for each call), so it takes and gives plain records and asks the
-playground for the rest. Closing it cancels the request and frees its slot.
+The stream may run in another process (ZeroGPU forks one for each call), so its arguments and updates are plain records. Closing
+it cancels the request and frees its slot in the engine.
 """
 
 import time
@@ -14,64 +14,64 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.zerogpu import gpu, on_zerogpu
 from neoxjp.sampling import SamplingParams
 
-PAINT = 1 / 15  # seconds between two paints
+INTERVAL = 1 / 15  # seconds between two updates
 
 
 @dataclass(frozen=True)
-class Paint:
-    """What is new since the paint before, and how the request stands."""
+class Update:
+    """The steps since the update before, and the state of the request."""
 
     steps: tuple[Step, ...]
-    over: bool
-    finish: Finish | None  # set with `over`
-    place: int  # in the waiting line; 0: it runs
-    read: int  # ids of the prompt that were read, of
-    to_read: int
+    done: bool
+    finish: Finish | None  # set with `done`
+    position: int  # in the queue; 0: it is running
+    prefilled: int  # ids of the prompt that the model has processed
+    total: int  # ids of the prompt
     seed: int  # the one in use
     cut: int  # ids at the front of the prompt that the model does not see
     stats: Stats
 
 
 Scorer = Callable[[Sequence[int], int, bool], list[Step]]
-Stream = Callable[[Sequence[int], SamplingParams, bool, int, int], Iterator[Paint]]
+Stream = Callable[[Sequence[int], SamplingParams, bool, int, int], Iterator[Update]]
 
 
 def stream(playground: Playground) -> Stream:
     """The function that streams from the model of `playground`.
 
-    Its arguments: prompt ids, params, whether a prompt that is too long is cut, how many alternatives each step lists, and how
-    many ids at the end of the prompt were drawn with the same seed before.
+    Its arguments: prompt ids, params, whether a prompt that is too long is cut at the front, how many alternatives each step
+    lists, and how many ids at the end of the prompt were sampled with the same seed before.
     """
 
     @gpu(duration=seconds)
-    def paints(ids: Sequence[int], params: SamplingParams, cut: bool, top: int, drawn: int = 0) -> Iterator[Paint]:
-        """The first paint comes at once and is empty.
+    def updates(ids: Sequence[int], params: SamplingParams, cut: bool, top: int, drawn: int = 0) -> Iterator[Update]:
+        """The first update comes at once and has no steps.
 
         Raises:
-            NeoxjpError: as `Engine.submit`, before the first paint; what the model raises, later.
+            NeoxjpError: as `Engine.submit`, before the first update; what the model raises, later.
         """
         loaded = playground.ready
         assert loaded.engine is not None
-        # A forked child would keep them in vain: there, what is looked at is read again.
+        # In a forked child the logits would be lost: there, a section that needs them computes them again.
         watch = None if on_zerogpu() else loaded.logits.keep
         overflow: Literal["cut", "error"] = "cut" if cut else "error"
         with loaded.engine.submit(ids, params, top=top, overflow=overflow, watch=watch, drawn=drawn) as request:
-            over = False
-            yield _paint(request, [], over)
-            while not over:
+            done = False
+            yield _update(request, [], done)
+            while not done:
                 steps: list[Step] = []
                 try:
-                    over = _read(request, steps)
+                    done = _collect(request, steps)
                 except Exception:
-                    yield _paint(request, steps, over)  # what was written before the model failed
+                    yield _update(request, steps, done)  # what was generated before the model failed
                     raise
-                yield _paint(request, steps, over)
+                yield _update(request, steps, done)
 
-    return paints
+    return updates
 
 
 def scorer(playground: Playground) -> Scorer:
-    """The function that scores ids with the model of `playground`: (ids, alternatives, whether bos stands before) → steps."""
+    """The function that scores ids with the model of `playground`: (ids, alternatives, whether bos comes first) → steps."""
 
     @gpu(duration=60)
     def scored(ids: Sequence[int], top: int, bos: bool) -> list[Step]:
@@ -83,15 +83,15 @@ def scorer(playground: Playground) -> Scorer:
 
 
 def seconds(ids: Sequence[int], params: SamplingParams, cut: bool, top: int, drawn: int = 0) -> int:
-    """How long a GPU is borrowed for at most: ample for the 2.7B, short enough not to wait long for it."""
+    """How long a GPU is borrowed at most: enough for the 2.7B model, short enough for a quick turn in ZeroGPU's queue."""
     return min(120, 15 + (params.max_new_tokens or 100) // 10)
 
 
-def _paint(request: Request, steps: Sequence[Step], over: bool) -> Paint:
-    return Paint(
+def _update(request: Request, steps: Sequence[Step], done: bool) -> Update:
+    return Update(
         tuple(steps),
-        over,
-        request.finish if over else None,
+        done,
+        request.finish if done else None,
         request.position,
         request.prefilled,
         request.total,
@@ -101,12 +101,12 @@ def _paint(request: Request, steps: Sequence[Step], over: bool) -> Paint:
     )
 
 
-def _read(request: Request, steps: list[Step]) -> bool:
-    """Append the steps of one paint to `steps`; whether that was the end."""
+def _collect(request: Request, steps: list[Step]) -> bool:
+    """Append the steps of one update to `steps`; True: the request has ended."""
     began = time.monotonic()
-    request.wait(PAINT)
-    time.sleep(max(0.0, began + PAINT - time.monotonic()))
-    while time.monotonic() < began + 2 * PAINT and request.wait(0):
+    request.wait(INTERVAL)
+    time.sleep(max(0.0, began + INTERVAL - time.monotonic()))
+    while time.monotonic() < began + 2 * INTERVAL and request.wait(0):
         try:
             steps.append(next(request))
         except StopIteration:

@@ -39,7 +39,7 @@ STRINGS: dict[str, tuple[str, str]] = {
                    "An unexpected error occurred. Please try again."),
     "file_large": ("ファイルが大きすぎます（{size}）。上限は {most} MB です。",
                    "The file is too large ({size}); the limit is {most} MB."),
-    "file_read": ("{name} を読み込みました。", "{name} was read."),
+    "file_read": ("{name} を読み込みました。", "Loaded {name}."),
     "file_failed": ("{name} を読み込めませんでした。", "{name} could not be read."),
     "attention": ("アテンション", "attention"),
     # Tokenize tab

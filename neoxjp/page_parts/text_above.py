@@ -9,7 +9,7 @@ from neoxjp.labs.common import html as render
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import COMMON, Words
-from neoxjp.page_parts.writing import Writing
+from neoxjp.page_parts.texts import Writing
 
 Source = tuple[int, tuple[int, ...]]
 """Which text a section shows: the serial of its model, and its ids."""

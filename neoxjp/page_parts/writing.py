@@ -1,7 +1,7 @@
-"""Writing a visitor's text: behind an opening, on, over again, from another token; the stream of frames while the engine writes.
+"""Generating a visitor's text: from a prompt, continuing it, again, from another token. Yields what the page shows meanwhile.
 
-Has no components. A text is ids first: continuing appends ids to ids and never cuts the text anew. The alternatives of each
-token stay in its `Step`, in the visitor's own state (texts.py); the engine and its model are everyone's.
+It has no components. Continuing appends ids to ids; the text is never encoded again. The alternatives of each token stay in its
+`Step`, in the visitor's own state (texts.py); the engine and its model are shared by all visitors.
 """
 
 import logging
@@ -9,19 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from neoxjp.engine import LN2, Stats, Step, nats_of, surprisal
+from neoxjp.engine import Step
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import Paint, Stream
-from neoxjp.page_parts.strings import COMMON, Lang, Words, words
-from neoxjp.page_parts.texts import Part as Part
-from neoxjp.page_parts.texts import Text as Text
-from neoxjp.page_parts.texts import Writing as Writing
-from neoxjp.page_parts.texts import opened, planted, step_place
+from neoxjp.page_parts.stream import Stream, Update
+from neoxjp.page_parts.strings import COMMON, Lang, words
+from neoxjp.page_parts.text_view import ended, numbers, progress
+from neoxjp.page_parts.texts import Part, Text, Writing, opened, planted, step_place
 from neoxjp.sampling import SamplingParams
 
 log = logging.getLogger(__name__)
@@ -29,17 +27,17 @@ log = logging.getLogger(__name__)
 ALTERNATIVES = 10  # of each token, kept and shown
 
 Mode = Literal["new", "continue", "again", "step"]
-Begun = tuple[Tree, Text, SamplingParams, bool]
-"""The tree that the text will belong to, the text to go on from, the settings, and whether what is too long is cut."""
+Start = tuple[Tree, Text, SamplingParams, bool]
+"""The tree that the text will belong to, the text to continue, the settings, and whether what is too long is cut at the front."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What one paint of the stream shows. None: leave that part as it is."""
+    """What the page shows of a generation at one moment. None: leave that part as it is."""
 
-    line: str  # HTML: what is going on, or how it ended
+    line: str  # HTML: what is happening, or how it ended
     running: bool
-    view: str | None = None  # HTML of the text, growing
+    view: str | None = None  # HTML of the text; it only grows
     stats: str | None = None  # HTML
     announce: str | None = None  # a sentence for screen readers
 
@@ -47,14 +45,15 @@ class Frame:
 def write(
     playground: Playground, stream: Stream, writing: Writing, mode: Mode, prompt: str, settings: Settings, lang: Lang
 ) -> Iterator[Frame]:
-    """Write, and yield what to show. However it is left, the slot is freed and the text kept.
+    """Generate, and yield what to show. However the iteration ends, the engine's slot is freed and the text is kept.
 
-    "new" starts from `prompt`; "continue" goes on behind the text on show; "again" writes its last part again with the same seed
-    (and with `settings` as they are now). "step" writes one token: behind the text on show, as if its last part had been longer
-    by one where `settings` are still the same; or the first behind another `prompt`.
+    Args:
+        mode: "new" starts from `prompt`; "continue" continues the text shown; "again" generates its last part again with the same
+            seed and the current `settings`; "step" generates one token: of the text shown, as part of its last generation where
+            `settings` have not changed, or the first one where `prompt` is another one.
     """
 
-    def begin() -> Begun:
+    def prepare() -> Start:
         loaded = playground.ready
         if mode == "step":
             start, params, cut = _step(playground, loaded, writing, prompt, settings)
@@ -65,18 +64,18 @@ def write(
             params = settings.params(most, start.seed if mode == "again" else None)
         return _tree(writing, loaded, start), start, params, cut
 
-    return _write(playground, stream, writing, begin, lang)
+    return _generate(playground, stream, writing, prepare, lang)
 
 
 def branch(
     playground: Playground, stream: Stream, writing: Writing, at: Any, id: Any, settings: Settings, lang: Lang
 ) -> Iterator[Frame]:
-    """Write on from another token: `id`, an alternative of the step at place `at`, stands there instead; else as `write`.
+    """Continue from another token: `id`, one of the alternatives of step `at`, replaces that step's token. Otherwise as `write`.
 
-    Where it is the token that stands there, what follows its piece is written anew. What was there stays as another branch.
+    Where `id` is the step's own token, everything after it is generated again. The old text stays as another branch.
     """
 
-    def begin() -> Begun:
+    def prepare() -> Start:
         loaded = playground.ready
         text = replace(_there(writing, loaded), finish=None, stats=None)
         place = step_place(text, at)
@@ -101,96 +100,107 @@ def branch(
         most, full = room(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
         return tree, replace(start, full=full), settings.params(most), settings.cut
 
-    return _write(playground, stream, writing, begin, lang)
+    return _generate(playground, stream, writing, prepare, lang)
 
 
 def rewrite(
     playground: Playground, stream: Stream, writing: Writing, start: Text, params: SamplingParams, lang: Lang
 ) -> Iterator[Frame]:
-    """Write behind the ids of `start` with exactly these settings, as once before; else as `write`."""
+    """Generate after the ids of `start` with exactly these settings, as in an earlier run. Otherwise as `write`."""
 
-    def begin() -> Begun:
+    def prepare() -> Start:
         return _tree(writing, playground.ready, start), start, params, False
 
-    return _write(playground, stream, writing, begin, lang)
+    return _generate(playground, stream, writing, prepare, lang)
 
 
-def _write(playground: Playground, stream: Stream, writing: Writing, begin: Callable[[], Begun], lang: Lang) -> Iterator[Frame]:
+class _Run:
+    """One request: the text so far, its HTML, and the updates that are still to come."""
+
+    def __init__(self, playground: Playground, stream: Stream, writing: Writing, start: Start, lang: Lang):
+        """Submits the request. Raises NeoxjpError as `Engine.submit` does."""
+        self.writing, self.t, self.lang = writing, words(lang), lang
+        self.tree, text, params, cut = start
+        self.tree.require_room(1, params.max_new_tokens or 0)
+        drawn = len(text.steps) - text.base  # steps of the same generation, one by one before
+        most, least = (params.max_new_tokens or drawn) - drawn, max(0, params.min_new_tokens - drawn)
+        rest = replace(params, max_new_tokens=most, min_new_tokens=least) if drawn else params
+        self.updates = stream(text.ids, rest, cut, ALTERNATIVES, drawn)
+        last = text.steps[-1] if text.steps else None
+        within = last is not None and not last.text and playground.tokenizer.vocabulary.byte_values[last.id] >= 0
+        self.complete = _Completer(text.steps, playground.tokenizer) if within else None
+        first = next(self.updates)
+        model = playground.ready.model
+        steady = model is not None and model.rows_are_independent
+        part = Part(text.base, replace(params, seed=first.seed), first.cut)
+        parts = (*[old for old in text.parts if old.start < text.base], part)
+        self.start = replace(text, cut=first.cut, seed=first.seed, steady=steady, parts=parts)
+        self.text, self.most = self.start, params.max_new_tokens or 0
+        self.view = render_steps.Sheet(text.prompt, self.t, cut=first.cut)
+        self.view.add(text.steps)
+
+    def add(self, update: Update) -> None:
+        """Append the new steps."""
+        new = update.steps if self.complete is None else self.complete(update)
+        self.view.add(new)
+        self.text = replace(self.start, steps=(*self.text.steps, *new), finish=update.finish, stats=update.stats)
+
+    def frame(self, update: Update) -> Frame:
+        """What to show while the request runs."""
+        line = progress(update, len(self.text.steps) - self.start.base, self.most, self.t)
+        return Frame(line, True, self.view.html, numbers(self.text, self.t))
+
+    def keep(self, error: str) -> None:
+        """Free the engine's slot, and keep what was generated as a branch of the tree."""
+        self.updates.close()  # type: ignore[attr-defined]  # a generator
+        finish = "error" if error else self.text.finish or "cancelled"
+        self.text = replace(self.text, finish=finish, full=self.start.full and finish == "length")
+        if len(self.text.steps) > len(self.start.steps):
+            self.writing.keep(planted(self.tree, self.text, len(self.start.ids)), self.text)
+
+    def last_frame(self, error: str) -> Frame:
+        """How it ended."""
+        self.view.end()
+        sentence = error or ended(self.text, self.t)
+        line = render.notice(error, "error") if error else render_steps.working(sentence)
+        return Frame(line, False, self.view.html, numbers(self.text, self.t), announce=sentence)
+
+
+def _generate(
+    playground: Playground, stream: Stream, writing: Writing, prepare: Callable[[], Start], lang: Lang
+) -> Iterator[Frame]:
+    """The frames of one request, from the queue to its end. `prepare` says what to generate, or raises NeoxjpError."""
     if writing.running:
         return
     writing.running, writing.stopped = True, False
+    t, run, error = words(lang), None, ""
     try:
-        tree, start, params, cut = begin()
-        tree.require_room(1, params.max_new_tokens or 0)
-        drawn = len(start.steps) - start.base  # of this part, by a step before
-        most, least = (params.max_new_tokens or drawn) - drawn, max(0, params.min_new_tokens - drawn)
-        rest = replace(params, max_new_tokens=most, min_new_tokens=least) if drawn else params
-        paints = stream(start.ids, rest, cut, ALTERNATIVES, drawn)
-        last = start.steps[-1] if start.steps else None
-        if last is not None and not last.text and playground.tokenizer.vocabulary.byte_values[last.id] >= 0:
-            paints = _joined(paints, start.steps, playground.tokenizer)
-        first = next(paints)
-        model = playground.ready.model
-        steady = model is not None and model.rows_are_independent
-        part = Part(start.base, replace(params, seed=first.seed), first.cut)
-        parts = (*[old for old in start.parts if old.start < start.base], part)
-        start = replace(start, cut=first.cut, seed=first.seed, steady=steady, parts=parts)
-        yield from _frames(writing, tree, paints, start, params.max_new_tokens or 0, lang)
-    except NeoxjpError as error:
-        yield _failed(writing, _sentence(playground, error, lang))
-    except Exception:
-        log.exception("starting to generate")
-        yield _failed(writing, words(lang)("unexpected"))
-    finally:
-        writing.running = False
-
-
-def _failed(writing: Writing, message: str) -> Frame:
-    writing.running = False
-    return Frame(render.notice(message, "error"), running=False, announce=message)
-
-
-def _frames(writing: Writing, tree: Tree, paints: Iterator[Paint], start: Text, most: int, lang: Lang) -> Iterator[Frame]:
-    """The frames of one request, from the waiting line to its end."""
-    say = words(lang)
-    sheet = render_steps.Sheet(start.prompt, say, cut=start.cut)
-    sheet.add(start.steps)
-    steps = list(start.steps)
-    text, error = start, ""
-    try:
-        yield Frame(render_steps.working(say("g_starting")), True, sheet.html, announce=say("g_starting"))
-        for paint in paints:
-            steps += paint.steps
-            sheet.add(paint.steps)
-            text = replace(start, steps=tuple(steps), finish=paint.finish, stats=paint.stats)
-            if paint.over or writing.stopped:
+        run = _Run(playground, stream, writing, prepare(), lang)
+        yield Frame(render_steps.working(t("g_starting")), True, run.view.html, announce=t("g_starting"))
+        for update in run.updates:
+            run.add(update)
+            if update.done or writing.stopped:
                 break
-            line = _progress(paint, len(steps) - start.base, most, say)
-            yield Frame(line, True, sheet.html, _numbers(text, say))
+            yield run.frame(update)
     except NeoxjpError as expected:
-        error = expected.ja if lang == "ja" else str(expected)
+        error = _message(playground, expected, lang) if run is None else expected.ja if lang == "ja" else str(expected)
     except Exception:
         log.exception("generating")
-        error = say("unexpected")
+        error = t("unexpected")
     finally:
-        paints.close()  # type: ignore[attr-defined]  # a generator; frees the slot
-        finish = "error" if error else text.finish or "cancelled"
-        text = replace(text, finish=finish, full=start.full and finish == "length")
-        if len(steps) > len(start.steps):
-            writing.keep(planted(tree, text, len(start.ids)), text)
         writing.running = False
-    sheet.end()
-    line = render.notice(error, "error") if error else render_steps.working(ended(text, say))
-    yield Frame(line, False, sheet.html, _numbers(text, say), announce=error or ended(text, say))
+        if run is not None:
+            run.keep(error)
+    yield Frame(render.notice(error, "error"), False, announce=error) if run is None else run.last_frame(error)
 
 
 def _tree(writing: Writing, loaded: Loaded, start: Text) -> Tree:
-    """The tree that a text will belong to which goes on from `start`."""
+    """The tree that a text which continues `start` will belong to."""
     return writing.tree if start.steps else opened(writing.fresh(loaded.tokenizer), start)
 
 
 def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode, prompt: str) -> Text:
-    """The text to go on from, its ids made or taken over."""
+    """The text to continue: a new one with the ids of `prompt`, or the one shown."""
     if mode == "new":
         most = playground.limits.characters
         if len(prompt) > most:
@@ -211,7 +221,7 @@ def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode,
 
 
 def _there(writing: Writing, loaded: Loaded) -> Text:
-    """The text on show. Raises ParameterError: there is none, or another model wrote it."""
+    """The text shown. Raises ParameterError: there is none, or another model generated it."""
     text = writing.text
     if text is None:
         raise COMMON.error(ParameterError, "g_nothing_yet")
@@ -223,11 +233,11 @@ def _there(writing: Writing, loaded: Loaded) -> Text:
 def _step(
     playground: Playground, loaded: Loaded, writing: Writing, prompt: str, settings: Settings
 ) -> tuple[Text, SamplingParams, bool]:
-    """What to write one token behind, and with which settings: those of the last part, which it then belongs to, or new ones."""
+    """The text to add one token to, its settings, whether it is cut. With unchanged settings the token joins the last part."""
     text = writing.text
     mode: Mode = "continue" if text is not None and render.whole(prompt) == text.prompt else "new"
     start = _start(playground, loaded, writing, mode, prompt)
-    if mode == "continue" and text is not None and text.finish != "stop":  # then all is kept, also half of a character
+    if mode == "continue" and text is not None and text.finish != "stop":  # all steps stay, also those of an incomplete character
         start = replace(start, steps=_unsaid(text.steps), base=len(text.steps))
         last = text.parts[-1] if text.parts else None
         if last is not None and not last.cut and text.finish in ("length", "cancelled"):
@@ -240,40 +250,39 @@ def _step(
 
 
 def _unsaid(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps, a character at their end that is not complete yet still to be said."""
+    """The steps without the text of a character at their end that is not complete yet."""
     if steps and steps[-1].text.endswith("\ufffd"):
         return (*steps[:-1], replace(steps[-1], text=""))
     return steps
 
 
-def _joined(paints: Iterator[Paint], before: Sequence[Step], tokenizer: Any) -> Iterator[Paint]:
-    """The paints of a request that goes on within a character, of which `before` ends with the first bytes.
+class _Completer:
+    """Gives the first steps of a request their text where `before` ends within a character, with the first of its bytes.
 
-    Its text stands at the step that completes it, or shows that there is none; from there on it is the request's own.
+    The text belongs to the step that completes the character, or shows that there is none.
     """
-    ids, written = [step.id for step in before], sum(len(step.text) for step in before)
-    within = True
-    try:
-        for paint in paints:
-            steps = []
-            for step in paint.steps:
-                if within:
-                    byte = tokenizer.vocabulary.byte_values[step.id] >= 0
-                    ids += [step.id] if byte else []
-                    text = tokenizer.decode(ids, skip_special_tokens=True)[written:]
-                    last = paint.over and step is paint.steps[-1]
-                    within = byte and text.endswith("\ufffd") and not last
-                    step = replace(step, text="" if within else text if byte else text + step.text)
-                steps.append(step)
-            yield replace(paint, steps=tuple(steps))
-    finally:
-        paints.close()  # type: ignore[attr-defined]  # a generator
+
+    def __init__(self, before: Sequence[Step], tokenizer: Any):
+        self.ids, self.written = [step.id for step in before], sum(len(step.text) for step in before)
+        self.tokenizer, self.within = tokenizer, True
+
+    def __call__(self, update: Update) -> tuple[Step, ...]:
+        return tuple(self._step(step, update.done and step is update.steps[-1]) for step in update.steps)
+
+    def _step(self, step: Step, last: bool) -> Step:
+        if not self.within:
+            return step
+        byte = self.tokenizer.vocabulary.byte_values[step.id] >= 0
+        self.ids += [step.id] if byte else []
+        text = self.tokenizer.decode(self.ids, skip_special_tokens=True)[self.written :]
+        self.within = byte and text.endswith("\ufffd") and not last
+        return replace(step, text="" if self.within else text if byte else text + step.text)
 
 
 def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
-    """The steps to go on from, their texts joined being the whole text.
+    """The steps to continue from; their texts joined are the whole text.
 
-    What a stop string held back comes into view again. The bytes of a character that never was completed go.
+    Text that a stop string held back is shown again. The bytes of a character that was never completed are removed.
     """
     steps = _unsaid(text.steps)
     whole = tokenizer.decode([step.id for step in steps], skip_special_tokens=True)
@@ -287,9 +296,7 @@ def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
 
 
 def room(playground: Playground, loaded: Loaded, there: int, wanted: int | None, cut: bool) -> tuple[int, bool]:
-    """How many new tokens there will be behind the `there` ids, and whether the context ends before the `wanted` length.
-
-    wanted: None: until the context is full.
+    """How many new tokens fit after `there` ids, and whether the context ends before `wanted` tokens. None: as many as fit.
 
     Raises:
         PromptTooLong: not even one.
@@ -306,94 +313,9 @@ def room(playground: Playground, loaded: Loaded, there: int, wanted: int | None,
     return (left, True) if left < wanted else (wanted, False)
 
 
-def _sentence(playground: Playground, error: NeoxjpError, lang: Lang) -> str:
-    """The error in the visitor's language; while something is loading, what that is and how far."""
+def _message(playground: Playground, error: NeoxjpError, lang: Lang) -> str:
+    """The error in the visitor's language. While a model is loading: which one, and how far."""
     progress = playground.progress
     if progress.busy and (playground.loaded is None or playground.loaded.engine is None):
         return words(lang)("g_loading", name=progress.name, percent=progress.percent)
     return error.ja if lang == "ja" else str(error)
-
-
-def _progress(paint: Paint, done: int, most: int, say: Words) -> str:
-    if paint.place:
-        return render_steps.working(say("g_waiting", n=paint.place))
-    if not done and paint.read < paint.to_read:
-        line = say("g_reading", n=f"{paint.read:,}", total=f"{paint.to_read:,}")
-        return render_steps.working(line, paint.read, paint.to_read)
-    return render_steps.working(say("g_writing", n=f"{done:,}", total=f"{most:,}"), done, most)
-
-
-def ended(text: Text, say: Words) -> str:
-    """How the last generation ended, in a sentence."""
-    new = len(text.steps) - text.base
-    if text.finish is None:  # of a branch whose end nobody knows
-        return say("g_branch_shown")
-    if text.full:
-        return say("g_finish_full", n=f"{new:,}")
-    return say(f"g_finish_{text.finish}", n=f"{new:,}")
-
-
-def show(text: Text | None, say: Words) -> tuple[str, str, str]:
-    """View, line and numbers of a text that is there already: after undo."""
-    if text is None:
-        return "", render_steps.working(say("g_hint")), ""
-    sheet = render_steps.Sheet(text.prompt, say, cut=text.cut)
-    sheet.add(text.steps)
-    sheet.end()
-    return sheet.html, render_steps.working(ended(text, say)), _numbers(text, say)
-
-
-def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
-    """The numbers of a text, for the page and for the API. Bits are of the model's own distribution, before any filter."""
-    logprobs = [step.logprob for step in steps if step.logprob is not None]
-    characters = sum(len(step.text) for step in steps)
-    found = surprisal(nats_of(logprobs), len(logprobs), characters)
-    return {
-        "tokens": len(steps),
-        "characters": characters,
-        "bits": found.bits,
-        "mean_surprise_bits": found.bits_per_token,
-        "bits_per_character": found.bits_per_character,
-        "time_to_first_token_s": stats.time_to_first_token if stats else None,
-        "tokens_per_second": stats.tokens_per_second if stats else None,
-        "queue_s": stats.queue_s if stats else None,
-        "reused_tokens": stats.reused if stats else None,
-        "drafted_tokens": stats.drafted if stats else None,
-        "accepted_tokens": stats.accepted if stats else None,
-    }
-
-
-def _duration(seconds: float, say: Words) -> str:
-    """In milliseconds up to a tenth of a second, which is all that a small model takes."""
-    if seconds < 0.1:
-        return f"{1000 * seconds:.{0 if seconds >= 0.01 else 1}f}" + say("g_milliseconds")
-    return f"{seconds:.2f}" + say("g_seconds")
-
-
-def _numbers(text: Text, say: Words) -> str:
-    if not text.steps:
-        return ""
-    found = summary(text.steps, text.stats)
-
-    def number(key: str, unit: str, form: str = ".2f") -> str:
-        return "–" if found[key] is None else format(found[key], form) + say(unit)
-
-    fast, first = (found["tokens_per_second"] or 0) >= 20, found["time_to_first_token_s"]
-    size = say("g_n_tokens_value", tokens=f"{found['tokens']:,}", characters=f"{found['characters']:,}")
-    cells = [
-        (say("g_n_tokens"), size),
-        (say("g_n_first"), "–" if first is None else _duration(first, say)),
-        (say("g_n_speed"), number("tokens_per_second", "g_per_second", ".0f" if fast else ".1f")),
-        (say("g_n_surprise"), number("mean_surprise_bits", "g_bits")),
-        (say("g_n_bpc"), number("bits_per_character", "g_bits")),
-    ]
-    if found["reused_tokens"]:
-        cells.append((say("g_n_reused"), say("n_tokens", n=f"{found['reused_tokens']:,}")))
-    if found["drafted_tokens"]:
-        taken, drafted = found["accepted_tokens"], found["drafted_tokens"]
-        cells.append((say("g_n_drafts"), say("g_n_drafts_value", taken=f"{taken:,}", drafted=f"{drafted:,}")))
-    if text.params is not None:
-        cells.append((say("g_n_seed"), str(text.seed)))
-    if text.stats is not None and text.stats.beside and not text.steady:
-        cells.append((say("g_n_beside"), say("g_n_beside_value")))
-    return render_steps.numbers(cells, [-step.logprob / LN2 for step in text.steps if step.logprob is not None], say)

@@ -17,7 +17,8 @@ from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import checked, params_of
 from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.writing import room, summary
+from neoxjp.page_parts.text_view import summary
+from neoxjp.page_parts.writing import room
 from neoxjp.ui.model import info
 from neoxjp.ui.tokenize import checked_ids as ids_of_vocabulary
 
@@ -27,7 +28,7 @@ MOST_ALTERNATIVES = 50
 
 def endpoints(playground: Playground) -> list[Endpoint]:
     """/generate, /score, /model_info, /tokenize and /detokenize."""
-    paints, scored = stream(playground), scorer(playground)
+    updates, scored = stream(playground), scorer(playground)
 
     @endpoint("generate", at_once=None, needs="model")
     def generate(
@@ -56,20 +57,20 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         most, _ = room(playground, loaded, len(before), values["max_new_tokens"], cut)
         params = params_of(values, most)
         steps: list[Step] = []
-        for paint in paints(before, params, cut, min(max(top, 0), MOST_ALTERNATIVES), 0):
-            steps += paint.steps
+        for update in updates(before, params, cut, min(max(top, 0), MOST_ALTERNATIVES), 0):
+            steps += update.steps
             continuation = "".join(step.text for step in steps)
             answer: dict[str, Any] = {
                 "text": given + continuation,
                 "continuation": continuation,
                 "ids": [step.id for step in steps],
-                "finish": paint.finish,
-                "seed": paint.seed,
-                "cut": paint.cut,
-                "waiting": paint.place,
-                "stats": summary(steps, paint.stats),
+                "finish": update.finish,
+                "seed": update.seed,
+                "cut": update.cut,
+                "waiting": update.position,
+                "stats": summary(steps, update.stats),
             }
-            if paint.over:
+            if update.done:
                 answer["tokens"] = [token_record(step) for step in steps]
             yield answer
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.branches.recall import KEY, SECRET, recall
@@ -18,13 +17,16 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
-from neoxjp.page_parts.events import latest
-from neoxjp.page_parts.generate_tab import GenerateTab, updates
+from neoxjp.page_parts.events import QUIET, STREAMED, latest
+from neoxjp.page_parts.generate_tab import GenerateTab
+from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import PRESETS, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
 from neoxjp.page_parts.strings import Lang, Strings, both, label, language, option_strings, words
-from neoxjp.page_parts.writing import Frame, Mode, Text, Writing, branch, show, write
+from neoxjp.page_parts.text_view import show
+from neoxjp.page_parts.texts import Text, Writing
+from neoxjp.page_parts.writing import Frame, Mode, branch, write
 from neoxjp.sampling import Option
 
 KEYS = {
@@ -157,139 +159,130 @@ def examples() -> dict[str, str]:
     return json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.is_file() else {}
 
 
-def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature], changed: gr.Number, status: gr.HTML) -> None:
-    """Wire the events. `changed` changes when another model was loaded; `status` is the line in the page's head."""
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature], changed: gr.Number, page: gr.Blocks) -> None:
+    """Wire the events. `changed` changes when another model was loaded."""
+    streamed, scored = stream(playground), scorer(playground)
 
-    paints, scored = stream(playground), scorer(playground)
-
-    def writer(mode: Mode) -> Any:
-        def handler(writing: Writing, prompt: str, request: gr.Request, *values: Any) -> Iterator[list[Any]]:
-            if writing.running:  # two buttons were pressed at once; without any answer Gradio would empty all outputs
-                yield [gr.skip()] * len(tab.shown)
+    def generator(mode: Mode) -> Any:
+        def handler(writing: Writing, prompt: str, request: gr.Request, *values: Any) -> Iterator[dict[Any, Any]]:
+            if writing.running:  # two buttons were pressed at once; with no answer at all Gradio would empty the outputs
+                yield gr.skip()
                 return
             settings = tab.settings_of(values)
-            for frame in write(playground, paints, writing, mode, prompt or "", settings, language(request)):
-                yield updates(frame, writing)
+            for frame in write(playground, streamed, writing, mode, prompt or "", settings, language(request)):
+                yield tab.updates(frame, writing)
 
         return handler
 
     inputs = [tab.writing, tab.prompt, *tab.settings]
     modes: list[tuple[gr.Button, Mode]] = [(tab.go, "new"), (tab.more, "continue"), (tab.step, "step"), (tab.again, "again")]
     for button, mode in modes:
-        # Steps follow each other at once: Gradio would drop a click until it has heard that the one before is all over.
-        button.click(writer(mode), inputs, tab.shown, trigger_mode="multiple" if mode == "step" else "once", **events)
-    tab.stop.click(Writing.stop, tab.writing, None, **quiet)
+        # Steps may follow each other quickly: Gradio would drop a click until the answer to the one before is complete.
+        button.click(generator(mode), inputs, tab.shown, trigger_mode="multiple" if mode == "step" else "once", **STREAMED)
+    tab.stop.click(Writing.stop, tab.writing, None, **QUIET)
 
-    def other(writing: Writing, request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[list[Any]]:
-        chosen = event._data or {}
+    def on_alternative(writing: Writing, request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[dict[Any, Any]]:
         if writing.running:
-            yield [gr.skip()] * len(tab.shown)
+            yield gr.skip()
             return
-        settings = tab.settings_of(values)
-        for frame in branch(playground, paints, writing, chosen.get("at"), chosen.get("id"), settings, language(request)):
-            yield updates(frame, writing)
+        chosen, settings = payload(event), tab.settings_of(values)
+        for frame in branch(playground, streamed, writing, chosen.get("at"), chosen.get("id"), settings, language(request)):
+            yield tab.updates(frame, writing)
 
-    tab.view.apply(other, [tab.writing, *tab.settings], tab.shown, **events)
+    tab.view.apply(on_alternative, [tab.writing, *tab.settings], tab.shown, **STREAMED)
 
-    def turn(go: Callable[[Writing], Text | None]) -> Callable[..., list[Any]]:
-        def handler(writing: Writing, request: gr.Request) -> list[Any]:
-            return turned(playground, scored, writing, go, language(request))
+    def turn(go: Callable[[Writing], Text | None]) -> Callable[..., dict[Any, Any]]:
+        def handler(writing: Writing, request: gr.Request) -> dict[Any, Any]:
+            frame = turned(playground, scored, writing, go, language(request))
+            return gr.skip() if frame is None else tab.updates(frame, writing, prompt=True)
 
         return handler
 
     turns = [
-        button.click(turn(go), tab.writing, [*tab.shown, tab.prompt], **quiet)
+        button.click(turn(go), tab.writing, [*tab.shown, tab.prompt], **QUIET)
         for button, go in ((tab.undo, Writing.undo), (tab.redo, Writing.redo))
     ]
 
-    def bring_back(writing: Writing, kept: Any, request: gr.Request) -> list[Any]:
+    def on_recall(writing: Writing, memo: Any, request: gr.Request) -> dict[Any, Any]:
         if writing.running:
-            return [gr.skip()] * (len(tab.shown) + 1)
-        frame = recalled(playground, scored, writing, kept, language(request))
-        prompt = gr.skip() if writing.text is None else writing.text.prompt
-        return [*updates(frame, writing), prompt]
+            return gr.skip()
+        return tab.updates(recalled(playground, scored, writing, memo, language(request)), writing, prompt=True)
 
-    tab.recall.click(bring_back, [tab.writing, tab.memo], [*tab.shown, tab.prompt], **events)
-    page = Context.root_block
-    assert page is not None
-    page.load(lambda kept: gr.Button(visible=bool(kept)), tab.memo, tab.recall, **quiet)
+    tab.recall.click(on_recall, [tab.writing, tab.memo], [*tab.shown, tab.prompt], **STREAMED)
+    page.load(lambda memo: gr.Button(visible=bool(memo)), tab.memo, tab.recall, **QUIET)
 
     def count_tokens(prompt: str, request: gr.Request) -> str:
         return counted(playground, prompt or "", language(request))
 
     latest([tab.prompt.change, changed.change], count_tokens, tab.prompt, tab.count)
-    lengths = tab.up_to_context
-    latest([changed.change], lambda *now: [length_slider(playground, length) for length in now], lengths, lengths)
+
+    def on_model(*lengths: float) -> dict[Any, Any]:
+        return {slider: length_slider(playground, now) for slider, now in zip(tab.up_to_context, lengths, strict=True)}
+
+    latest([changed.change], on_model, tab.up_to_context, tab.up_to_context)
+    prompts = examples()
     for name, button in tab.examples.items():
-        text = examples()[name]
-        button.click(lambda text=text: text, None, tab.prompt, **quiet)
+        button.click(lambda text=prompts[name]: text, None, tab.prompt, **QUIET)
     for name, button in tab.presets.items():
-        values = preset(name, tab.options)
-        targets = [tab.controls[field] for field in values]
-        button.click(lambda values=values: list(values.values()), None, targets, **quiet)
-    tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.controls["seed"], **quiet)
-    # A generation is announced when it starts and when it has ended; an undo is not.
-    told = tab.announce.change(lambda: None, None, None, **quiet)
-    sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, told, *turns)
+        values = {tab.controls[field]: value for field, value in preset(name, tab.options).items()}
+        button.click(lambda values=values: values, None, list(values), **QUIET)
+    tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.controls["seed"], **QUIET)
+    # The announcement changes when a generation starts and when it has ended, but not on undo.
+    announced = tab.announce.change(lambda: None, None, None, **QUIET)
+    sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, announced, *turns)
 
 
 def turned(
     playground: Playground, scored: Scorer, writing: Writing, go: Callable[[Writing], Text | None], lang: Lang
-) -> list[Any]:
-    """The text before the last change, or behind the one that was undone, as values for `GenerateTab.shown` and the prompt.
-
-    Nothing while a stream runs: a click that came before the button was off must not turn off Stop.
-    """
+) -> Frame | None:
+    """The text after undo or redo (`go`). None while a text is generated: a late click must not disable Stop."""
     if writing.running:
-        return [gr.skip()] * 14
+        return None
     if go(writing) is None:
         writing.look(writing.tree, text_of(playground, scored, writing, writing.tree))
     view, line, stats = show(writing.text, words(lang))
-    frame = Frame(line, False, view, stats, announce="")
-    return [*updates(frame, writing), gr.skip() if writing.text is None else writing.text.prompt]
+    return Frame(line, False, view, stats, announce="")
 
 
-def recalled(playground: Playground, scored: Scorer, writing: Writing, kept: Any, lang: Lang) -> Frame:
-    """Put the branches that the browser kept back."""
-    say = words(lang)
+def recalled(playground: Playground, scored: Scorer, writing: Writing, memo: Any, lang: Lang) -> Frame:
+    """Restore the branches that the browser has stored (`memo`)."""
+    t = words(lang)
     try:
-        recall(playground, scored, writing, kept)
+        recall(playground, scored, writing, memo)
     except NeoxjpError as error:
         message = error.ja if lang == "ja" else str(error)
         return Frame(render.notice(message, "error"), False, announce=message)
-    view, _, stats = show(writing.text, say)
-    return Frame(render_steps.working(say("g_recalled")), False, view, stats, announce=say("g_recalled"))
+    view, _, stats = show(writing.text, t)
+    return Frame(render_steps.working(t("g_recalled")), False, view, stats, announce=t("g_recalled"))
 
 
 def counted(playground: Playground, prompt: str, lang: Lang) -> str:
-    """The number of the prompt's tokens, of how many that fit the context; a warning where they do not."""
-    say = words(lang)
+    """HTML: how many tokens the prompt has, of the model's context; an error where they do not fit."""
+    t = words(lang)
     if len(prompt) > playground.limits.characters:
-        found = say("g_too_many_characters", n=f"{len(prompt):,}", most=f"{playground.limits.characters:,}")
+        found = t("g_too_many_characters", n=f"{len(prompt):,}", most=f"{playground.limits.characters:,}")
         return render.notice(found, "error")
     try:
         number = len(playground.tokenizer.encode(prompt))
     except NeoxjpError as error:
         return render_steps.working(error.ja if lang == "ja" else str(error))
     if not prompt:
-        return render_steps.working(say("g_count_bos"))
+        return render_steps.working(t("g_count_bos"))
     loaded = playground.loaded
     if loaded is None or loaded.model is None:
-        return render_steps.working(say("g_count_no_context", n=f"{number:,}"))
+        return render_steps.working(t("g_count_no_context", n=f"{number:,}"))
     context = loaded.model.config.max_position_embeddings
     if number >= context:
-        return render.notice(say("g_count_over", n=f"{number:,}", context=f"{context:,}"), "error")
-    return render_steps.working(say("g_count", n=f"{number:,}", context=f"{context:,}"), number, context)
+        return render.notice(t("g_count_over", n=f"{number:,}", context=f"{context:,}"), "error")
+    return render_steps.working(t("g_count", n=f"{number:,}", context=f"{context:,}"), number, context)
 
 
 def length_slider(playground: Playground, now: float) -> Any:
-    """A control of lengths for the model that is loaded now: up to its context, or to what a visitor may ask for."""
+    """A slider of lengths that ends at the model's context, or at what a visitor may ask for. now: its value."""
     loaded = playground.loaded
     if loaded is None or loaded.model is None:
         return gr.skip()
     context = loaded.model.config.max_position_embeddings
     most = min(context - 1, playground.limits.new_tokens or context)
-    # a value that fits is not written back: a link, or the visitor, may have set another meanwhile
+    # A value that fits is not sent back: a link or the visitor may have set another one meanwhile.
     return gr.Slider(maximum=most) if now is not None and now <= most else gr.Slider(maximum=most, value=min(now or 0, most))

@@ -2,26 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.hub import bundled_path
 from neoxjp.labs.common import curve as render_curve
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
+from neoxjp.labs.common import templates
 from neoxjp.model import ModelTooLarge, free_memory, gib, weight_bytes
-from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.events import QUIET, STREAMED, latest
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.page_parts.strings import Lang, Words, both, label, language, words
 from neoxjp.quantization import describe_linears
 from neoxjp.train.runs import read_curve
 
-Head = Callable[[gr.Request], str]  # the line in the page's head, in the visitor's language
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")  # int8: a quantization
-POLL = 0.25  # seconds between two looks at a load
+POLL = 0.25  # seconds between two updates while a model is loading
 
 
 @dataclass(frozen=True)
@@ -82,51 +82,53 @@ def _build_loading(parts: dict[str, Any]) -> None:
     parts["line"] = gr.HTML(elem_id="mod-line", apply_default_css=False)
 
 
-def connect(
-    tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML, head: Callable[[gr.Request], str]
-) -> None:
+def connect(tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML, head: Callable[[Lang], str]) -> None:
     """Wire the events. `changed` changes when another model was loaded; `status` is the head line, `head` writes it."""
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
-    def shown(request: gr.Request) -> tuple[str, str]:
-        return facts(playground, language(request)), card(playground.loaded)
+    def on_changed(request: gr.Request) -> dict[Any, Any]:
+        lang = language(request)
+        return {tab.facts: facts(playground, lang), tab.card: card(playground.loaded, lang)}
 
-    latest([changed.change], shown, None, [tab.facts, tab.card])
+    latest([changed.change], on_changed, None, [tab.facts, tab.card])
     if tab.line is None or tab.load is None or tab.unload is None or tab.keep is None:
         return
+    unload, keep = tab.unload, tab.keep
 
     def loader(unload_first: bool) -> Any:
-        def handler(name: str, revision: str, dtype: str, request: gr.Request) -> Iterator[list[Any]]:
-            before = playground.loaded.choice if playground.loaded else Choice("")
+        def handler(name: str, revision: str, dtype: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+            lang, before = language(request), playground.loaded.choice if playground.loaded else Choice("")
             dtype, quantization = ("auto", dtype) if dtype == "int8" else (dtype, None)
             choice = Choice(name.strip(), revision.strip() or None, dtype, before.device, before.offline, quantization)
-            for line, asks in load(playground, choice, unload_first, language(request)):
-                busy = playground.progress.busy
-                question = [gr.Button(visible=asks), gr.Button(visible=asks)]
-                yield [line, gr.Button(interactive=not busy), *question, playground.serial, head(request)]
+            for line, asks in load(playground, choice, unload_first, lang):
+                yield {
+                    tab.line: line,
+                    tab.load: gr.Button(interactive=not playground.progress.busy),
+                    unload: gr.Button(visible=asks),
+                    keep: gr.Button(visible=asks),
+                    changed: playground.serial,
+                    status: head(lang),
+                }
 
         return handler
 
     inputs: list[Any] = [tab.name, tab.revision, tab.dtype]
-    outputs: list[Any] = [tab.line, tab.load, tab.unload, tab.keep, changed, status]
-    stream: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-    tab.load.click(loader(False), inputs, outputs, **stream)
-    tab.unload.click(loader(True), inputs, outputs, **stream)
-    tab.keep.click(
-        lambda: ("", gr.Button(visible=False), gr.Button(visible=False)), None, [tab.line, tab.unload, tab.keep], **quiet
-    )
+    outputs: list[Any] = [tab.line, tab.load, unload, keep, changed, status]
+    tab.load.click(loader(False), inputs, outputs, **STREAMED)
+    unload.click(loader(True), inputs, outputs, **STREAMED)
+    hidden = {tab.line: "", unload: gr.Button(visible=False), keep: gr.Button(visible=False)}
+    keep.click(lambda: hidden, None, list(hidden), **QUIET)
 
 
 def load(playground: Playground, choice: Choice, unload_first: bool, lang: Lang) -> Iterator[tuple[str, bool]]:
-    """Load beside the page; yields the line to show (HTML) and whether it asks to unload the present model first."""
-    say = words(lang)
+    """Load in the background; yields the line to show (HTML) and whether it asks to unload the current model first."""
+    t = words(lang)
     refusal = "m_public" if playground.public else "m_busy" if playground.progress.busy else "" if choice.name else "m_no_name"
     if refusal:
-        yield render.notice(say(refusal), "error"), False
+        yield render.notice(t(refusal), "error"), False
         return
     thread = playground.start(choice, unload_first=unload_first)
     while thread.is_alive():
-        yield loading_line(playground.progress, say), False
+        yield loading_line(playground.progress, t), False
         thread.join(POLL)
     progress = playground.progress
     if progress.state == "failed":
@@ -135,24 +137,24 @@ def load(playground: Playground, choice: Choice, unload_first: bool, lang: Lang)
             isinstance(progress.error, ModelTooLarge) and progress.error.can_unload,
         )
     else:
-        yield render.notice(say("m_loaded", name=progress.name)), False
+        yield render.notice(t("m_loaded", name=progress.name)), False
 
 
-def loading_line(progress: Progress, say: Words) -> str:
+def loading_line(progress: Progress, t: Words) -> str:
     """What is being read, and how much of it."""
     key = {"download": "m_downloading", "weights": "m_reading"}.get(progress.state, "m_vocabulary")
     amount = f"{gib(progress.done)} / {gib(progress.total)} GiB" if progress.total else "…"
-    return render_steps.working(say(key, name=progress.name, amount=amount), progress.done, progress.total)
+    return render_steps.working(t(key, name=progress.name, amount=amount), progress.done, progress.total)
 
 
 def failed_line(playground: Playground, error: NeoxjpError | None, lang: Lang) -> str:
     """Why it failed, and that the old model still works."""
-    say = words(lang)
-    message = say("unexpected") if error is None else error.ja if lang == "ja" else str(error)
+    t = words(lang)
+    message = t("unexpected") if error is None else error.ja if lang == "ja" else str(error)
     loaded = playground.loaded
     if loaded is not None and loaded.model is not None:
         ends = message.endswith((".", "。"))
-        message += ("" if ends else say("m_stop")) + say("m_kept", name=loaded.title(say("bundled")))
+        message += ("" if ends else t("m_stop")) + t("m_kept", name=loaded.title(t("bundled")))
     return render.notice(message, "error")
 
 
@@ -213,85 +215,80 @@ def source(playground: Playground, loaded: Loaded) -> str:
 
 
 def facts(playground: Playground, lang: Lang) -> str:
-    """HTML of what is loaded, in rows, with the memory as bars and the config folded."""
-    say, record = words(lang), info(playground)
+    """HTML of the loaded model: its facts, its memory as bars, its training curve, and the config, folded."""
+    t, record = words(lang), info(playground)
     model, engine = record["model"], record["engine"]
     if model is None:
         state = "wait_model" if playground.progress.busy else "nothing_loaded"
-        return render_steps.working(say(state))
+        return render_steps.working(t(state))
     stored = model["stored_dtype"]
-    devices = ", ".join(f"{name or say('m_all')}: {device}" for name, device in model["device_map"].items())
+    devices = ", ".join(f"{name or t('m_all')}: {device}" for name, device in model["device_map"].items())
     kernel = model["attention"]["kernel"]
     refused = model["attention"]["flash_refused"]
-    dtype = model["dtype"] if stored in (None, model["dtype"]) else say("m_f_dtype_value", now=model["dtype"], stored=stored)
-    where = say("m_bundled") if model["source"] == "bundled" else model["source"]
+    dtype = model["dtype"] if stored in (None, model["dtype"]) else t("m_f_dtype_value", now=model["dtype"], stored=stored)
+    where = t("m_bundled") if model["source"] == "bundled" else model["source"]
     rows = [
-        (say("m_f_name"), say("bundled") if model["source"] == "bundled" else model["name"]),
-        (say("m_f_source"), where),
-        (say("m_f_revision"), model["revision"] or "–"),
-        (say("m_f_parameters"), f"{model['parameters']:,}"),
-        (say("m_f_shape"), say("m_f_shape_value", **{key: model["config"][key] for key in SHAPE})),
-        (say("m_f_vocabulary"), f"{model['config']['vocab_size']:,}"),
-        (say("m_f_context"), say("m_f_tokens", n=f"{model['context']:,}")),
-        (say("m_f_dtype"), dtype),
-        (say("m_f_linears"), model["linears"]),
-        (say("m_f_devices"), devices),
-        (say("m_f_attention"), kernel if refused is None else say("m_f_refused", kernel=kernel, why=refused)),
-        (say("m_f_output"), say("m_f_tied" if model["tied_output"] else "m_f_untied")),
-        (say("m_f_engine"), say("m_f_engine_value", **engine)),
+        (t("m_f_name"), t("bundled") if model["source"] == "bundled" else model["name"]),
+        (t("m_f_source"), where),
+        (t("m_f_revision"), model["revision"] or "–"),
+        (t("m_f_parameters"), f"{model['parameters']:,}"),
+        (t("m_f_shape"), t("m_f_shape_value", **{key: model["config"][key] for key in SHAPE})),
+        (t("m_f_vocabulary"), f"{model['config']['vocab_size']:,}"),
+        (t("m_f_context"), t("m_f_tokens", n=f"{model['context']:,}")),
+        (t("m_f_dtype"), dtype),
+        (t("m_f_linears"), model["linears"]),
+        (t("m_f_devices"), devices),
+        (t("m_f_attention"), kernel if refused is None else t("m_f_refused", kernel=kernel, why=refused)),
+        (t("m_f_output"), t("m_f_tied" if model["tied_output"] else "m_f_untied")),
+        (t("m_f_engine"), t("m_f_engine_value", **engine)),
     ]
     if playground.public:
         limits = record["limits"]
-        rows.append(
-            (say("m_f_limits"), say("m_f_limits_value", tokens=limits["new_tokens"], characters=f"{limits['characters']:,}"))
-        )
-    config = render.table((), [(name, str(value)) for name, value in model["config"].items()])
-    return (
-        f'<h2 class="sub">{escape(say("m_loaded_now"))}</h2>{render.table((), rows)}'
-        f'<h2 class="sub">{escape(say("m_memory"))}</h2>{memory_bars(playground, model, say)}'
-        f"{training_curve(playground.loaded, say)}"
-        f'<details class="config"><summary>config.json</summary>{config}</details>'
+        rows.append((t("m_f_limits"), t("m_f_limits_value", tokens=limits["new_tokens"], characters=f"{limits['characters']:,}")))
+    return templates.render(
+        "ui/model.html",
+        "facts",
+        t,
+        rows=rows,
+        memory=memory(playground, model),
+        each=model["cache_bytes_per_token"],
+        curve=training_curve(playground.loaded, t),
+        config=[(name, str(value)) for name, value in model["config"].items()],
     )
 
 
 SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
 
 
-def memory_bars(playground: Playground, model: dict[str, Any], say: Words) -> str:
-    """Weights, the cache of one full context, and what is free, on one scale."""
+def memory(playground: Playground, model: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """The rows of the memory table as (key, bytes, text): the weights, the cache of one full context, and what is free."""
     device = playground.loaded.choice.device if playground.loaded else "cpu"
     sizes = {
         "m_mem_weights": model["weight_bytes"],
         "m_mem_cache": model["cache_bytes_per_token"] * model["context"],
         "m_mem_free": free_memory(device),
     }
-    most = max(sizes.values())
-    rows = "".join(
-        f'<tr><th scope="row">{escape(say(key))}</th><td>{render.bar(size, most, amount(size))}</td></tr>'
-        for key, size in sizes.items()
-    )
-    note = escape(say("m_mem_note", each=f"{model['cache_bytes_per_token']:,}"))
-    return f'<table class="facts memory"><tbody>{rows}</tbody></table><p class="hint">{note}</p>'
+    return [(key, size, amount(size)) for key, size in sizes.items()]
 
 
-def training_curve(loaded: Loaded | None, say: Words) -> str:
-    """How the model learned, drawn from the training.csv that `neoxjp train` leaves in its folder; empty without one."""
+def training_curve(loaded: Loaded | None, t: Words) -> tuple[Markup, str] | None:
+    """The chart of the training.csv that `neoxjp train` leaves in the model's folder, and its sentence. None: there is none."""
     points = read_curve(loaded.folder / "training.csv") if loaded is not None and loaded.folder is not None else []
     if len(points) < 2:
-        return ""
+        return None
     (_, _, first), (tokens, seconds, last) = points[0], points[-1]
-    facts = say(
+    sentence = t(
         "m_curve_facts", tokens=f"{tokens / 1e6:.1f}", minutes=f"{seconds / 60:.0f}", first=f"{first:.2f}", last=f"{last:.2f}"
     )
-    drawn = render_curve.curve([(at, bits) for at, _, bits in points], say("m_curve_tokens"), say("m_curve_bits"), facts)
-    return f'<h2 class="sub">{escape(say("m_curve"))}</h2>{drawn}<p class="hint">{escape(facts)}</p>'
+    chart = render_curve.curve([(at, bits) for at, _, bits in points], t("m_curve_tokens"), t("m_curve_bits"), sentence)
+    return Markup(chart), sentence
 
 
-def card(loaded: Loaded | None) -> str:
-    """The bundled model's card, without its front matter. Others stay unread: they may fetch pictures from outside."""
+def card(loaded: Loaded | None, lang: Lang) -> str:
+    """The bundled model's card without its front matter, in the visitor's language. Other cards may fetch pictures: "" then."""
     if loaded is None or loaded.folder is None or loaded.folder != bundled_path():
         return ""
-    path = loaded.folder / "README.md"
+    path = loaded.folder / ("README.ja.md" if lang == "ja" else "README.md")
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if text.startswith("---\n") and "\n---\n" in text[4:]:
         text = text[4:].split("\n---\n", 1)[1]
@@ -299,7 +296,7 @@ def card(loaded: Loaded | None) -> str:
 
 
 def amount(size: int) -> str:
-    """Bytes for people: 27_400_000 → "26.1 MiB"."""
+    """27_400_000 → "26.1 MiB"."""
     return f"{gib(size)} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 

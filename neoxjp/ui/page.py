@@ -1,4 +1,4 @@
-"""The page: head line, three tabs, and how it is started.
+"""The page: a head line and three tabs, and how it is started.
 
 >>> playground = Playground(); playground.start(Choice("neoxjp/bundled")); launch(build(playground))
 """
@@ -15,14 +15,17 @@ from neoxjp.labs.features import FEATURES, Feature, endpoints_of, strings_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import uploads
 from neoxjp.page_parts.endpoints import EndpointBlocks, register
+from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import THREADS, Playground
-from neoxjp.page_parts.strings import both, label, language, translations, words
+from neoxjp.page_parts.strings import Lang, both, label, language, translations, words
 from neoxjp.sampling import OPTIONS, Option
 from neoxjp.ui import generate, model, tokenize
 from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.theme import theme
 
-SESSIONS = 256  # of which Gradio keeps what they hold: over 1 MB each, and each call of the API is one; its default is 10,000
+STYLES = ("page.css", "generate.css")
+
+SESSIONS = 256  # whose state Gradio keeps: over 1 MB each, and each API call is one; Gradio's default is 10,000
 
 
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.Blocks:
@@ -35,7 +38,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
         with gr.Row(elem_id="head"):
             gr.HTML(f"<h1>neoxjp</h1><p>{both('tagline')}</p>", elem_id="brand", apply_default_css=False)
             status = gr.HTML(elem_id="status", apply_default_css=False)
-        changed = gr.Number(0, visible="hidden")  # the serial of what is loaded: its change event tells the tabs
+        changed = gr.Number(0, visible="hidden")  # counts the models loaded so far; the tabs listen to its change
         timer = gr.Timer(0.5)
         with gr.Tabs(selected="generate", elem_id="tabs") as tabs:
             with gr.Tab(label("tab_generate"), id="generate", render_children=True):
@@ -45,43 +48,46 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
             with gr.Tab(label("tab_model"), id="model", render_children=True):
                 model_tab = model.build(playground)
 
-        def tick(request: gr.Request) -> tuple[str, int, dict[str, Any]]:
-            busy = playground.progress.busy
-            return head_line(playground, request), playground.serial, gr.Timer(0.5 if busy else 5, active=True)  # type: ignore[return-value]
+        def on_tick(request: gr.Request) -> dict[Any, Any]:
+            seconds = 0.5 if playground.progress.busy else 5
+            return {
+                status: head_line(playground, language(request)),
+                changed: playground.serial,
+                timer: gr.Timer(seconds, active=True),
+            }
 
-        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        gr.on([timer.tick, blocks.load], tick, outputs=[status, changed, timer], **quiet)
-        generate.connect(generate_tab, playground, features, changed, status)
+        gr.on([timer.tick, blocks.load], on_tick, outputs=[status, changed, timer], **QUIET)
+        generate.connect(generate_tab, playground, features, changed, blocks)
         tokenize.connect(tokenize_tab, playground, features, changed)
         links.connect(tokenize_tab.links, playground, tokenize_tab.text, tokenize_tab.show_ids)
         links.connect_link(tokenize_tab.links.link, playground, blocks, tokenize_tab.linked(tabs))
         links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
-        model.connect(model_tab, playground, changed, status, lambda request: head_line(playground, request))
+        model.connect(model_tab, playground, changed, status, lambda lang: head_line(playground, lang))
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
     return blocks
 
 
-def head_line(playground: Playground, request: gr.Request | None) -> str:
-    """HTML of the line that says what is loaded, or what is being loaded."""
-    say, loaded, progress = words(language(request)), playground.loaded, playground.progress
+def head_line(playground: Playground, lang: Lang) -> str:
+    """HTML of the line in the head: what is loaded, or what is being loaded."""
+    t, loaded, progress = words(lang), playground.loaded, playground.progress
     facts: list[str] = []
-    name = loaded.title(say("bundled")) if loaded else ""
+    name = loaded.title(t("bundled")) if loaded else ""
     if loaded and loaded.model is not None:
         weights = loaded.model.num_parameters
         backend = loaded.model.attention_backend().name
         dtype = loaded.model.quantization or str(loaded.model.dtype).removeprefix("torch.")
-        facts = [name, render.short_count(weights), dtype, str(loaded.model.device), f"{say('attention')}: {backend}"]
+        facts = [name, render.short_count(weights), dtype, str(loaded.model.device), f"{t('attention')}: {backend}"]
     elif loaded:
-        facts = [name, say("tokenizer_only")]
+        facts = [name, t("tokenizer_only")]
     if progress.state == "vocabulary":
-        return render.status(facts, "busy", say("loading_vocabulary", name=progress.name))
+        return render.status(facts, "busy", t("loading_vocabulary", name=progress.name))
     if progress.state == "download":
-        return render.status(facts, "busy", say("loading_download", name=progress.name, percent=progress.percent))
+        return render.status(facts, "busy", t("loading_download", name=progress.name, percent=progress.percent))
     if progress.state == "weights":
-        return render.status(facts, "busy", say("loading_weights", name=progress.name, percent=progress.percent))
-    if progress.state == "failed" and (loaded is None or loaded.model is None):  # where an old model is kept, it is what counts
-        return render.status(facts, "failed", f"{progress.name}: {say('failed')}")
-    return render.status(facts, "ready" if facts else "idle", say("ready" if facts else "nothing_loaded"))
+        return render.status(facts, "busy", t("loading_weights", name=progress.name, percent=progress.percent))
+    if progress.state == "failed" and (loaded is None or loaded.model is None):  # else the old model is still there
+        return render.status(facts, "failed", f"{progress.name}: {t('failed')}")
+    return render.status(facts, "ready" if facts else "idle", t("ready" if facts else "nothing_loaded"))
 
 
 def launch(
@@ -104,12 +110,10 @@ def launch(
         server_port=port,
         share=share,
         theme=theme(),
-        css="".join([_asset("page.css"), _asset("generate.css"), *(feature.text("style.css") for feature in features)]),
+        css="".join([*map(_asset, STYLES), *(feature.text("style.css") for feature in features)]),
         max_threads=THREADS,
         state_session_capacity=SESSIONS,
-        head="".join(
-            f"<script>{script}</script>" for script in (_asset("page.js"), Feature("share_link", None).text("script.js"))
-        ),
+        head="".join(f"<script>{script}</script>" for script in (_asset("page.js"), *(f.text("page.js") for f in features))),
         i18n=translations(strings_of(features), options),
         footer_links=["api"],
         ssr_mode=False,

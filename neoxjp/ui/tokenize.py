@@ -1,6 +1,6 @@
-"""The Tokens tab: the visitor's text cut into pieces while it is typed, its counts and ids; the lab under it is in lab.py.
+"""The Tokens tab: a text as tokens while it is typed, its counts and ids; below it the sections of the lab.
 
-`build` draws, `connect` wires. What a handler shows is computed in plain functions below.
+`build` makes the components, `connect` wires the events. What the handlers show is computed in plain functions below.
 """
 
 import re
@@ -16,11 +16,11 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
-from neoxjp.page_parts.answers import check_length, guarded, message_of
-from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.answers import check_length, message_of
+from neoxjp.page_parts.events import BROWSER, QUIET, latest
 from neoxjp.page_parts.links import Linked
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import COMMON, Words, both, label
+from neoxjp.page_parts.strings import COMMON, Words, both, label, language, words
 
 EXAMPLES = {
     "t_example_prose": "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。",
@@ -29,7 +29,7 @@ EXAMPLES = {
     "t_example_mixed": "2024年4月、東京都で AI の会議が開かれ、約１２００人が参加した。",
 }
 FIRST = EXAMPLES["t_example_kana"]
-IDS_SHOWN = 5_000  # ids written into the box to copy from
+IDS_SHOWN = 5_000  # ids shown in the field to copy from
 
 
 @dataclass(frozen=True)
@@ -103,51 +103,48 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
 
 def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature], changed: gr.Number) -> None:
     """Wire the events. `changed` changes when another model was loaded."""
-    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    live: dict[str, Any] = {**silent, "trigger_mode": "always_last", "concurrency_limit": None}
 
-    def on_text(text: str, request: gr.Request) -> tuple[str, ...]:
-        return guarded(view_of, playground, text, request=request, empty=("", ""))
-
-    def on_ids(pasted: str, request: gr.Request) -> tuple[str, str]:
+    def on_text(text: str, request: gr.Request) -> dict[Any, Any]:
         try:
-            return render.whole(text_of_ids(playground, pasted)), ""
+            view, counts, ids = view_of(playground, text, words(language(request)))
         except NeoxjpError as error:
-            return "", render.notice(message_of(error, request), "error")
+            view, counts, ids = render.notice(message_of(error, request), "error"), "", ""
+        return {tab.view: view, tab.counts: counts, tab.ids: ids}
+
+    def on_ids(pasted: str, request: gr.Request) -> dict[Any, Any]:
+        try:
+            return {tab.pasted: render.whole(text_of_ids(playground, pasted)), tab.paste_note: ""}
+        except NeoxjpError as error:
+            return {tab.pasted: "", tab.paste_note: render.notice(message_of(error, request), "error")}
 
     # "change", not "input": that one does not fire for Japanese input methods
     shown = latest([tab.text.change, changed.change], on_text, tab.text, [tab.view, tab.counts, tab.ids])
-    changed.change(None, tab.text, tab.text, js="(text) => neoxjp.kept('lab', text)", api_visibility="private")
-    tab.paste.change(on_ids, tab.paste, [tab.pasted, tab.paste_note], **live)
+    changed.change(None, tab.text, tab.text, js="(text) => neoxjp.kept('lab', text)", **BROWSER)
+    latest([tab.paste.change], on_ids, tab.paste, [tab.pasted, tab.paste_note])
     for key, button in tab.examples.items():
-        button.click(lambda example=EXAMPLES[key]: example, outputs=tab.text, **silent)
-    tab.show_ids.change(
-        None, tab.show_ids, js="(on) => { document.body.classList.toggle('show-ids', on) }", api_visibility="private"
-    )
+        button.click(lambda example=EXAMPLES[key]: example, outputs=tab.text, **QUIET)
+    tab.show_ids.change(None, tab.show_ids, js="(on) => { document.body.classList.toggle('show-ids', on) }", **BROWSER)
     lab = sections_of(features, "tokenize")
-    sections.connect(tab.lab, lab, playground, tab.text, shown)  # after `shown`: the pieces are drawn first
+    sections.connect(tab.lab, lab, playground, tab.text, shown)  # after `shown`: the tokens come first
 
 
-# ---------------------------------------------------------------- what the handlers show
-
-
-def view_of(playground: Playground, text: str, say: Words) -> tuple[str, str, str]:
+def view_of(playground: Playground, text: str, t: Words) -> tuple[str, str, str]:
     """The token view, the counts (both HTML) and the ids of a text."""
     tokenizer = playground.tokenizer
     check_length(playground, text)
     tokens = tokenizer.analyze(text)
-    drawn = render.tokens(tokens, text, say, spellings=tokenizer.spellings, limit=playground.limits.drawn_pieces)
+    drawn = render.tokens(tokens, text, t, spellings=tokenizer.spellings, limit=playground.limits.drawn_pieces)
     ids = ", ".join(str(token.id) for token in tokens[:IDS_SHOWN])
     if len(tokens) > IDS_SHOWN:
-        ids += " … " + say("t_ids_cut", drawn=f"{IDS_SHOWN:,}")
-    return drawn, render.counts(compare.count_text(text, tokens), say), ids
+        ids += " … " + t("t_ids_cut", drawn=f"{IDS_SHOWN:,}")
+    return drawn, render.counts(compare.count_text(text, tokens), t), ids
 
 
 def text_of_ids(playground: Playground, pasted: str) -> str:
     """What pasted ids decode to: "[31000, 17749]", "31000 17749", one on each line, ...
 
     Raises:
-        ParameterError: something in it is no id, or no id of this vocabulary.
+        ParameterError: it has something that is not an id, or an id outside the vocabulary.
     """
     check_length(playground, pasted)
     found = [word for word in re.split(r"[\s,、，;\[\](){}]+", pasted) if word]
@@ -158,11 +155,7 @@ def text_of_ids(playground: Playground, pasted: str) -> str:
 
 
 def checked_ids(playground: Playground, ids: Sequence[int]) -> list[int]:
-    """The ids, each of them one of the vocabulary's.
-
-    Raises:
-        ParameterError: one is not.
-    """
+    """The ids as a list. Raises ParameterError: one is not in the vocabulary, or they are no list of whole numbers."""
     last = playground.tokenizer.vocab_size - 1
     if not isinstance(ids, list) or not all(type(id) is int for id in ids):
         raise ParameterError(f"ids={str(ids)[:40]!r}: expected a list of whole numbers")

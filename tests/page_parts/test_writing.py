@@ -10,7 +10,9 @@ from neoxjp.engine import Step
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.writing import Text, Writing, settled, show, summary
+from neoxjp.page_parts.text_view import show, summary
+from neoxjp.page_parts.texts import Text, Writing
+from neoxjp.page_parts.writing import settled
 from neoxjp.ui import generate
 from tests.support.written import LIVELY, boxes, frames, kept, step
 
@@ -138,7 +140,7 @@ def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
         assert new.logprob == pytest.approx(old.logprob, abs=1e-4)
     assert {after for box in boxes(frame.view) for *_, after, _ in box["a"]} == {None}
     assert later.text.parts == writing.text.parts
-    assert "Your last texts" in frame.line
+    assert "Restored your last texts" in frame.line
     whole = [step.id for step in settled(writing.text, playground.tokenizer)]
     frames(playground, later, "continue")
     assert [step.id for step in later.text.steps[: len(whole)]] == whole

@@ -11,7 +11,8 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
 from neoxjp.page_parts.strings import Lang
-from neoxjp.page_parts.writing import Frame, Mode, Writing, write
+from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.writing import Frame, Mode, write
 
 LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=12, repetition_penalty=1.0, seed="3")
 

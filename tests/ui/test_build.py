@@ -153,7 +153,7 @@ def test_the_compat_tokenizer_is_made_once_a_vocabulary(tiny_vocabulary: Path) -
     ],
 )
 def test_the_head_says_how_loading_stands(progress: Progress, state: str, said: str) -> None:
-    html = page.head_line(Playground(progress=progress), None)
+    html = page.head_line(Playground(progress=progress), "en")
     assert f'class="status {state}"' in html
     assert said in html
 
@@ -161,7 +161,7 @@ def test_the_head_says_how_loading_stands(progress: Progress, state: str, said: 
 def test_the_head_says_when_only_the_vocabulary_is_there(tiny_vocabulary: Path) -> None:
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
     loaded = Loaded(Choice(str(tiny_vocabulary)), tokenizer, serial=1)
-    html = page.head_line(Playground(loaded=loaded, progress=Progress("failed", "x")), Visitor("ja"))  # type: ignore[arg-type]
+    html = page.head_line(Playground(loaded=loaded, progress=Progress("failed", "x")), "ja")
     assert tiny_vocabulary.name in html
     assert "トークナイザーのみ" in html
     assert "読み込みに失敗しました" in html

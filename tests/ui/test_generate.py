@@ -16,11 +16,14 @@ from neoxjp.engine import Request
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
+from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.session import Limits, Playground, Progress
 from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import Paint, scorer, stream
+from neoxjp.page_parts.stream import Update, scorer, stream
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.writing import Frame, Writing, settled, show, write
+from neoxjp.page_parts.text_view import show
+from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.writing import Frame, settled, write
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui import generate
 from tests.engine.test_engine import in_child
@@ -267,20 +270,20 @@ def test_a_direction_mark_in_the_opening_does_not_turn_the_continuation_round():
     assert '<bdi class="given">\u202eabc</bdi>' in render_steps.Sheet("\u202eabc", EN).html
 
 
-def turned(playground: Playground, writing: Writing, go: Any) -> list[Any]:
+def turned(playground: Playground, writing: Writing, go: Any) -> Frame | None:
     return generate.turned(playground, scorer(playground), writing, go, "en")
 
 
-def test_undo_while_writing_leaves_the_buttons_alone(playground):
+def test_undo_while_writing_leaves_the_buttons_alone(playground, tab):
     writing = Writing()
     frames(playground, writing, "new")
     stream_of = write(playground, stream(playground), writing, "new", "犬", LIVELY, "en")
     next(stream_of)
-    assert turned(playground, writing, Writing.undo) == [gr.skip()] * 14
-    assert turned(playground, writing, Writing.redo) == [gr.skip()] * 14
+    assert turned(playground, writing, Writing.undo) is None
+    assert turned(playground, writing, Writing.redo) is None
     assert len(list(stream_of)) > 0
-    assert turned(playground, writing, Writing.undo)[-1] == "猫"
-    assert turned(playground, writing, Writing.redo)[-1] == "犬"
+    for go, prompt in ((Writing.undo, "猫"), (Writing.redo, "犬")):
+        assert tab.updates(turned(playground, writing, go), writing, prompt=True)[tab.prompt] == prompt
 
 
 def test_what_is_shown_after_undo_is_what_was_shown_before(playground):
@@ -313,7 +316,9 @@ def test_a_full_context_is_said_and_the_way_out_works(playground):
     assert f"first {writing.text.cut} tokens" in show(writing.text, EN)[0]
 
 
-@pytest.mark.parametrize(("lang", "sentence"), [("ja", "長すぎる入力は先頭を切り捨てる"), ("en", "Truncate long prompts from the left")])
+@pytest.mark.parametrize(
+    ("lang", "sentence"), [("ja", "長すぎる入力は先頭を切り捨てる"), ("en", "Truncate long prompts from the left")]
+)
 def test_a_prompt_too_long_gets_a_sentence_in_the_visitors_language(playground, lang, sentence):
     (frame,) = frames(playground, Writing(), "new", prompt="猫" * 100, lang=lang)
     assert sentence in frame.line
@@ -409,12 +414,12 @@ def test_every_ending_has_a_sentence(lang):
         assert "3" in words(lang)(f"g_finish_{finish}", n=3)
 
 
-def test_the_stream_runs_in_a_forked_child_and_its_paints_travel(playground):
+def test_the_stream_runs_in_a_forked_child_and_its_updates_travel(playground):
     """As ZeroGPU does it."""
     params = SamplingParams(max_new_tokens=4, eos_token_id=())
 
-    def ids(paints: list[Paint]) -> list[int]:
-        return [step.id for paint in paints for step in paint.steps]
+    def ids(updates: list[Update]) -> list[int]:
+        return [step.id for update in updates for step in update.steps]
 
     expected = list(stream(playground)([1, 2], params, False, 3))
     assert ids(pickle.loads(pickle.dumps(expected))) == ids(expected)
@@ -444,36 +449,58 @@ def test_the_length_goes_up_to_the_context(playground):
     assert (fits.maximum, "value" in fits._constructor_args[0]) == (63, False)  # what was set meanwhile stays
 
 
-def test_every_frame_carries_the_buttons_that_change_at_the_start_and_at_the_end(playground):
+@pytest.fixture(scope="module")
+def tab() -> GenerateTab:
+    with gr.Blocks():
+        return generate.build(Playground())
+
+
+def test_every_frame_carries_the_buttons_that_change_at_the_start_and_at_the_end(playground, tab):
+    def interactive(found: dict[Any, Any]) -> list[bool]:
+        return [found[button].interactive for button in (tab.go, tab.stop, tab.more, tab.step, tab.again, tab.undo, tab.redo)]
+
     writing = Writing()
-    shown = [(generate.updates(frame, writing), frame) for frame in frames(playground, writing, "new")]
-    first, last = shown[0][0], shown[-1][0]
-    middle = generate.updates(Frame("line", True, "view", "stats"), writing)
-    assert [button.interactive for button in first[4:9]] == [False, True, False, False, False]
-    assert [button.interactive for button in middle[4:11]] == [button.interactive for button in first[4:11]]
-    assert middle[3] == middle[-1] == gr.skip()
-    assert [button.interactive for button in last[4:6]] == [True, False]
+    shown = [tab.updates(frame, writing) for frame in frames(playground, writing, "new")]
+    middle = tab.updates(Frame("line", True, "view", "stats"), writing)
+    assert interactive(shown[0])[:5] == [False, True, False, False, False]
+    assert interactive(middle) == interactive(shown[0])
+    assert tab.announce not in middle
+    assert tab.memo not in middle
+    assert interactive(shown[-1])[:2] == [True, False]
+    assert tab.memo in shown[-1]
 
 
-def test_half_a_surrogate_pair_never_reaches_the_wire(playground):
+def test_what_a_frame_changes_is_an_output_of_its_handler(playground, tab):
+    writing = Writing()
+    for frame in frames(playground, writing, "new"):
+        assert set(tab.updates(frame, writing)) <= set(tab.shown)
+        assert set(tab.updates(frame, writing, prompt=True)) <= {*tab.shown, tab.prompt}
+
+
+def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
     """JSON can carry "\\ud800" to the page; nothing can carry it back."""
     writing, later, hostile = Writing(), Writing(), "猫\ud800"
+
+    def wire(frame: Frame, writing: Writing) -> bytes:
+        values = list(tab.updates(frame, writing, prompt=True).values())
+        return json.dumps(values, ensure_ascii=False, default=str).encode()
+
     for settings in (LIVELY, LIVELY.change(seed=hostile)):
         for frame in frames(playground, writing, "new", prompt=hostile, settings=settings):
-            json.dumps(generate.updates(frame, writing), ensure_ascii=False, default=str).encode()
+            assert wire(frame, writing)
     damaged = kept(writing, {"typed": hostile, "name": hostile}, 0)
-    frame = generate.recalled(playground, scorer(playground), later, damaged, "en")
-    json.dumps([generate.updates(frame, later), later.text.prompt], ensure_ascii=False, default=str).encode()
+    assert wire(generate.recalled(playground, scorer(playground), later, damaged, "en"), later)
+    assert later.text is not None
     assert render.notice(hostile).encode()
     assert render_steps.working(hostile).encode()
 
 
-def test_what_is_announced_is_text_not_html(playground):
+def test_what_is_announced_is_text_not_html(playground, tab):
     writing = Writing()
     hostile = LIVELY.change(seed="<img src=x onerror=alert(1)>")
-    shown = [generate.updates(frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
-    assert "&lt;img" in shown[-1][3]
-    assert not any("<img" in str(value) for update in shown for value in update)
+    shown = [tab.updates(frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
+    assert "&lt;img" in shown[-1][tab.announce]
+    assert not any("<img" in str(value) for found in shown for value in found.values())
 
 
 def test_the_offered_openings_are_japanese():

@@ -87,7 +87,7 @@ def test_the_facts_show_every_field_and_escape_it(playground, lang, monkeypatch)
 
 
 def test_the_facts_wait_for_the_model():
-    assert "still being loaded" in model.facts(Playground(progress=Progress("weights", "mine")), "en")
+    assert "model is loading" in model.facts(Playground(progress=Progress("weights", "mine")), "en")
     assert "no model" in model.facts(Playground(), "en")
 
 
@@ -143,7 +143,7 @@ def test_a_damaged_folder_keeps_the_old_model(playground, other):
     before = playground.loaded
     (other / "model.safetensors").write_bytes(b"not weights")
     line, _ = lines(playground, Choice(str(other)))[-1]
-    assert "still works" in line
+    assert "still available" in line
     assert playground.loaded is before
     assert writes(playground)
 
@@ -173,7 +173,7 @@ def test_an_unexpected_fault_keeps_the_old_model_too(playground, other, monkeypa
     monkeypatch.setattr(session, "check_room", broken)
     before = playground.loaded
     line, _ = lines(playground, Choice(str(other)))[-1]
-    assert "still works" in line
+    assert "still available" in line
     assert "boom" in caplog.text
     assert playground.loaded is before
     assert writes(playground)
@@ -185,7 +185,7 @@ def test_without_a_name_it_asks_for_one(playground):
 
 def test_a_second_load_waits_for_the_first():
     busy = Playground(progress=Progress("weights", "mine"))
-    assert "already" in lines(busy, Choice("x"))[0][0]
+    assert "Another model is being loaded" in lines(busy, Choice("x"))[0][0]
 
 
 def test_in_public_nothing_is_loaded_and_no_path_is_told(playground, other, monkeypatch):
@@ -267,7 +267,7 @@ def test_after_unloading_a_failed_load_brings_the_old_model_back(playground, oth
     before = playground.loaded.choice
     (other / "model.safetensors").write_bytes(b"not weights")
     line, _ = lines(playground, Choice(str(other)), unload_first=True)[-1]
-    assert "still works" in line
+    assert "still available" in line
     assert playground.loaded.choice == before
     assert playground.progress.state == "failed"
     assert writes(playground)

@@ -64,12 +64,12 @@ def test_pasted_ids_are_read_however_they_are_separated(playground: Playground, 
 @pytest.mark.parametrize(
     ("pasted", "message"),
     [
-        ("12 x", "'x' is not an id"),
-        ("-1", "'-1' is not an id"),
-        ("1.5", "'1.5' is not an id"),
-        ("９", "'９' is not an id"),
+        ("12 x", "'x' is not a token id"),
+        ("-1", "'-1' is not a token id"),
+        ("1.5", "'1.5' is not a token id"),
+        ("９", "'９' is not a token id"),
         ("999999", r"Id 999999 is not in this vocabulary \(0 to "),
-        ("9999999999999999999", "is not an id"),
+        ("9999999999999999999", "is not a token id"),
     ],
 )
 def test_what_is_no_id_is_named(playground: Playground, pasted: str, message: str) -> None:

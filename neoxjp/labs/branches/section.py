@@ -23,9 +23,9 @@ from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.text_view import show as show_text
 from neoxjp.page_parts.texts import Writing
 from neoxjp.page_parts.writing import Frame
-from neoxjp.page_parts.writing import show as show_text
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
@@ -150,8 +150,6 @@ def _reader() -> str:
 
 def connect(section: Branches, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
     """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
-    from neoxjp.page_parts.generate_tab import updates
-
     silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
     scored = scorer(playground)
@@ -175,7 +173,8 @@ def connect(section: Branches, playground: Playground, tab: "GenerateTab", due: 
                 return [message, gr.skip(), *[gr.skip()] * (len(listing) + len(above))]
             view, _, stats = show_text(writing.text, say)
             frame = Frame(render_steps.working(told), False, view, stats, announce=told)
-            shown = [*updates(frame, writing), gr.skip() if writing.text is None else writing.text.prompt]
+            found = tab.updates(frame, writing, prompt=True)
+            shown = [found.get(part, gr.skip()) for part in above]
             line = render.notice(say("branches_foreign")) if not usable(playground, writing) else render.notice(told)
             return [line, gr.skip() if part is None else part, *drawn(writing, say), *shown]
 

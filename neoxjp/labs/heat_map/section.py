@@ -20,7 +20,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer, scorer
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
-from neoxjp.page_parts.writing import Writing
+from neoxjp.page_parts.texts import Writing
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab

@@ -18,7 +18,7 @@ from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Lang, language
 from neoxjp.page_parts.text_above import changed_notice, ids_above, source_above
-from neoxjp.page_parts.writing import Writing
+from neoxjp.page_parts.texts import Writing
 from neoxjp.page_parts.zerogpu import gpu
 
 if TYPE_CHECKING:

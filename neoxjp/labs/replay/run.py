@@ -17,7 +17,8 @@ from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.settings import stop_strings
 from neoxjp.page_parts.stream import Stream
 from neoxjp.page_parts.strings import Lang
-from neoxjp.page_parts.writing import Frame, Text, Writing, rewrite
+from neoxjp.page_parts.texts import Text, Writing
+from neoxjp.page_parts.writing import Frame, rewrite
 
 log = logging.getLogger(__name__)
 
@@ -131,12 +132,12 @@ def alone(playground: Playground, stream: Stream, state: State, writing: Writing
     ids: list[int] = []
     beside = 0
     if state.ids or state.finish not in BROKEN_OFF:
-        paints = stream(state.prompt_ids, rerun(state), False, 0, 0)
+        updates = stream(state.prompt_ids, rerun(state), False, 0, 0)
         try:
-            for paint in paints:
-                ids += [step.id for step in paint.steps]
-                beside = paint.stats.beside
-                if paint.over or (writing is not None and writing.stopped):
+            for update in updates:
+                ids += [step.id for step in update.steps]
+                beside = update.stats.beside
+                if update.done or (writing is not None and writing.stopped):
                     break
                 yield len(ids)
         except NeoxjpError:
@@ -145,5 +146,5 @@ def alone(playground: Playground, stream: Stream, state: State, writing: Writing
             log.exception("replaying")
             raise NeoxjpError(f"the model failed ({type(error).__name__})", ja="モデルでエラーが起きました。") from error
         finally:
-            paints.close()  # type: ignore[attr-defined]  # a generator; frees the slot
+            updates.close()  # type: ignore[attr-defined]  # a generator; frees the slot
     yield judged(state, ids, loaded.model, loaded.tokenizer, beside)

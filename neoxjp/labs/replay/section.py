@@ -26,7 +26,8 @@ from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import stream
 from neoxjp.page_parts.strings import Words, language
-from neoxjp.page_parts.writing import Frame, Text, Writing
+from neoxjp.page_parts.texts import Text, Writing
+from neoxjp.page_parts.writing import Frame
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
@@ -97,8 +98,6 @@ def build(playground: Playground) -> Replay:
 
 def connect(section: Replay, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
     """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
-    from neoxjp.page_parts.generate_tab import updates
-
     silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     paints = stream(playground)
 
@@ -123,8 +122,8 @@ def connect(section: Replay, playground: Playground, tab: "GenerateTab", due: gr
             state = readable(playground, pasted or "")
             for line, verdict, frame in again(playground, paints, writing, state, language(request)):
                 if isinstance(frame, Frame):
-                    prompt = writing.text.prompt if writing.text is not None and not frame.running else gr.skip()
-                    above = [*updates(frame, writing), prompt]
+                    found = tab.updates(frame, writing, prompt=True)
+                    above = [found.get(part, gr.skip()) for part in [*tab.shown, tab.prompt]]
                 yield [line, verdict, off, on, *above]
         except NeoxjpError as error:
             yield [render.notice(message_of(error, request), "error"), "", off, on, *above]

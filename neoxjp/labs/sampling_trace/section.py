@@ -21,7 +21,7 @@ from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.strings import Strings, Words, language, option_strings
-from neoxjp.page_parts.writing import Part, Text, Writing
+from neoxjp.page_parts.texts import Part, Text, Writing
 from neoxjp.page_parts.zerogpu import gpu
 from neoxjp.sampling import OPTIONS, Option, SamplingParams, filter_options
 

@@ -25,8 +25,9 @@ from neoxjp.labs.sampling_trace.strings import words as trace_words
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
+from neoxjp.page_parts.text_view import show
 from neoxjp.page_parts.texts import Text, Writing, mark_of
-from neoxjp.page_parts.writing import Frame, Mode, branch, show, write
+from neoxjp.page_parts.writing import Frame, Mode, branch, write
 from neoxjp.ui import generate
 
 EN = words("en")

@@ -111,13 +111,13 @@ def test_all_spellings_of_each_id_travel_with_the_view(tokenizer: GPTNeoXJapanes
 def test_what_is_not_drawn_is_counted_and_said(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     html = view(tokenizer, "犬猫" * 50, limit=10)
     assert len(boxes(html)) == 10
-    assert "The first 10 tokens are drawn. The other 90 are counted, but not drawn." in html
+    assert "Only the first 10 tokens are shown. The other 90 are counted but not shown." in html
     assert 'aria-label="100 tokens"' in html
 
 
 def test_a_whole_character_is_drawn_at_the_limit(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     html = view(tokenizer, "𩸽𩸽", limit=1)
-    assert "The first 4 tokens are drawn. The other 4" in html
+    assert "Only the first 4 tokens are shown. The other 4" in html
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from neoxjp.labs.heat_map.strings import words
 from neoxjp.page_parts.session import NotReady, Playground
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.text_above import changed_notice, source_above
-from neoxjp.page_parts.writing import Text, Writing
+from neoxjp.page_parts.texts import Text, Writing
 from tests.support.near import near
 
 EN, JA = words("en"), words("ja")

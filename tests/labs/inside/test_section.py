@@ -14,7 +14,7 @@ from neoxjp.labs.inside import view as render_inside
 from neoxjp.labs.inside.records import attention, lens
 from neoxjp.labs.inside.strings import words
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.writing import Text, Writing
+from neoxjp.page_parts.texts import Text, Writing
 from tests.labs.heat_map.test_section import plain, written
 from tests.support.near import near
 

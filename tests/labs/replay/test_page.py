@@ -45,7 +45,7 @@ def test_a_saved_file_is_loaded_and_gives_the_same_ids(visit: Visit, tmp_path: P
     expect(page.locator(".written .given")).to_have_text("猫")
     expect(page.locator("#gen-more")).to_be_enabled()
     page.locator("#r-file").set_input_files(file)
-    expect(page.locator("#r-file-part .lab-note")).to_contain_text("state.json was read")
+    expect(page.locator("#r-file-part .lab-note")).to_contain_text("Loaded state.json")
     expect(page.locator("#r-pasted textarea")).to_have_value(file.read_text())
     expect(replayed(page)).to_contain_text(f"The same {len(ids)} tokens.")
     assert page.locator(".written").inner_text() == text

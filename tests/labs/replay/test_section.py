@@ -25,7 +25,8 @@ from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.writing import Frame, Writing, write
+from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.writing import Frame, write
 
 EN, JA = words("en"), words("ja")
 SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")

@@ -22,8 +22,8 @@ from neoxjp.labs.sampling_trace.strings import words
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.texts import mark_of
-from neoxjp.page_parts.writing import Mode, Text, Writing, write
+from neoxjp.page_parts.texts import Text, Writing, mark_of
+from neoxjp.page_parts.writing import Mode, write
 from neoxjp.sampling import SamplingParams, Stage, filter_options
 from tests.support.tiny_model import ours
 

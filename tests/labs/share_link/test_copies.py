@@ -137,7 +137,7 @@ def test_markdown_explains_the_marks_that_are_there(tokenizer: GPTNeoXJapaneseTo
 
     assert copied("犬").endswith("\n\n1 token")
     assert copied("慶應").endswith("\n\n1 token · ≈ decoded as another spelling")
-    assert copied("𩸽").endswith("\n\n4 tokens · superscript = number of byte tokens of one character")
+    assert copied("𩸽").endswith("\n\n4 tokens · small number = tokens of a character split into bytes")
 
 
 def test_nothing_is_copied_of_nothing() -> None:

@@ -148,7 +148,7 @@ def test_a_damaged_link_gets_a_sentence_in_both_languages(playground: Playground
 
 def test_a_text_longer_than_the_page_takes_is_refused(playground: Playground) -> None:
     small = Playground(loaded=playground.loaded, limits=Limits(characters=5))
-    with pytest.raises(ParameterError, match="up to 5 can be cut here"):
+    with pytest.raises(ParameterError, match="the limit is 5"):
         links.opened(small, address.write(View("犬" * 6, "why")))
 
 

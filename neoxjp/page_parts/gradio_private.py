@@ -1,0 +1,23 @@
+"""The private names of Gradio that the page uses, a function each. tests/page_parts/test_gradio_private.py checks them (6.31)."""
+
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+
+def payload(event: gr.EventData) -> dict[str, Any]:
+    """What a `gr.HTML` component sent: in the browser `trigger("apply", {at: 3})` → {"at": 3}. Empty where it sent nothing.
+
+    `EventData` has an attribute for each name, but no public way to ask whether a name is there.
+    """
+    sent = event._data
+    return sent if isinstance(sent, dict) else {}
+
+
+def current_page() -> gr.Blocks:
+    """The page that is being built, for its `load` event."""
+    page = Context.root_block
+    if page is None:
+        raise RuntimeError("no page is being built: call this inside `with gr.Blocks()`")
+    return page

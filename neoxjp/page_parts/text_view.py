@@ -1,0 +1,97 @@
+"""A generated text on the page: the line that says what is happening, the text in tokens, and its numbers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from neoxjp.engine import LN2, Stats, Step, nats_of, surprisal
+from neoxjp.labs.common import steps as render_steps
+from neoxjp.page_parts.stream import Update
+from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.texts import Text
+
+
+def progress(update: Update, done: int, most: int, t: Words) -> str:
+    """The line while a request waits, reads its prompt, or has generated `done` of at most `most` tokens."""
+    if update.position:
+        return render_steps.working(t("g_waiting", n=update.position))
+    if not done and update.prefilled < update.total:
+        line = t("g_reading", n=f"{update.prefilled:,}", total=f"{update.total:,}")
+        return render_steps.working(line, update.prefilled, update.total)
+    return render_steps.working(t("g_writing", n=f"{done:,}", total=f"{most:,}"), done, most)
+
+
+def ended(text: Text, t: Words) -> str:
+    """How the last generation ended, in a sentence."""
+    new = len(text.steps) - text.base
+    if text.finish is None:  # how the branch ended is not known
+        return t("g_branch_shown")
+    if text.full:
+        return t("g_finish_full", n=f"{new:,}")
+    return t(f"g_finish_{text.finish}", n=f"{new:,}")
+
+
+def show(text: Text | None, t: Words) -> tuple[str, str, str]:
+    """View, line and numbers of a text that is complete, as after undo."""
+    if text is None:
+        return "", render_steps.working(t("g_hint")), ""
+    sheet = render_steps.Sheet(text.prompt, t, cut=text.cut)
+    sheet.add(text.steps)
+    sheet.end()
+    return sheet.html, render_steps.working(ended(text, t)), numbers(text, t)
+
+
+def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
+    """The numbers of a text, for the page and for the API. Bits are of the model's own distribution, before any filter."""
+    logprobs = [step.logprob for step in steps if step.logprob is not None]
+    characters = sum(len(step.text) for step in steps)
+    found = surprisal(nats_of(logprobs), len(logprobs), characters)
+    return {
+        "tokens": len(steps),
+        "characters": characters,
+        "bits": found.bits,
+        "mean_surprise_bits": found.bits_per_token,
+        "bits_per_character": found.bits_per_character,
+        "time_to_first_token_s": stats.time_to_first_token if stats else None,
+        "tokens_per_second": stats.tokens_per_second if stats else None,
+        "queue_s": stats.queue_s if stats else None,
+        "reused_tokens": stats.reused if stats else None,
+        "drafted_tokens": stats.drafted if stats else None,
+        "accepted_tokens": stats.accepted if stats else None,
+    }
+
+
+def _duration(seconds: float, t: Words) -> str:
+    """In milliseconds up to a tenth of a second: a small model takes no longer."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.{0 if seconds >= 0.01 else 1}f}" + t("g_milliseconds")
+    return f"{seconds:.2f}" + t("g_seconds")
+
+
+def numbers(text: Text, t: Words) -> str:
+    """HTML of the text's numbers; empty while it has no tokens."""
+    if not text.steps:
+        return ""
+    found = summary(text.steps, text.stats)
+
+    def number(key: str, unit: str, form: str = ".2f") -> str:
+        return "–" if found[key] is None else format(found[key], form) + t(unit)
+
+    fast, first = (found["tokens_per_second"] or 0) >= 20, found["time_to_first_token_s"]
+    size = t("g_n_tokens_value", tokens=f"{found['tokens']:,}", characters=f"{found['characters']:,}")
+    cells = [
+        (t("g_n_tokens"), size),
+        (t("g_n_first"), "–" if first is None else _duration(first, t)),
+        (t("g_n_speed"), number("tokens_per_second", "g_per_second", ".0f" if fast else ".1f")),
+        (t("g_n_surprise"), number("mean_surprise_bits", "g_bits")),
+        (t("g_n_bpc"), number("bits_per_character", "g_bits")),
+    ]
+    if found["reused_tokens"]:
+        cells.append((t("g_n_reused"), t("n_tokens", n=f"{found['reused_tokens']:,}")))
+    if found["drafted_tokens"]:
+        taken, drafted = found["accepted_tokens"], found["drafted_tokens"]
+        cells.append((t("g_n_drafts"), t("g_n_drafts_value", taken=f"{taken:,}", drafted=f"{drafted:,}")))
+    if text.params is not None:
+        cells.append((t("g_n_seed"), str(text.seed)))
+    if text.stats is not None and text.stats.beside and not text.steady:
+        cells.append((t("g_n_beside"), t("g_n_beside_value")))
+    return render_steps.numbers(cells, [-step.logprob / LN2 for step in text.steps if step.logprob is not None], t)

@@ -1,0 +1,21 @@
+"""Gradio's private names do what the page relies on. A failure here after an update of Gradio says which one changed."""
+
+import gradio as gr
+import pytest
+
+from neoxjp.page_parts.gradio_private import current_page, payload
+
+VERSION = "6.31"  # in which these names were read
+
+
+def test_the_payload_of_an_event_is_what_the_browser_sent() -> None:
+    assert payload(gr.EventData(None, {"at": 3})) == {"at": 3}, f"as in Gradio {VERSION}"
+    assert payload(gr.EventData(None, None)) == {}
+    assert payload(gr.EventData(None, "text")) == {}
+
+
+def test_the_current_page_is_the_outermost_that_is_being_built() -> None:
+    with gr.Blocks() as page, gr.Row():
+        assert current_page() is page, f"as in Gradio {VERSION}"
+    with pytest.raises(RuntimeError, match="no page is being built"):
+        current_page()
