@@ -1,21 +1,21 @@
-"""Every word of the page, in Japanese and English (the lab's in words/), and how each place gets its language.
+"""The page's strings in Japanese and English. Those of a feature are in `labs/<feature>/strings.py`.
 
-Labels of components: `label(key)`, which Gradio translates in the browser. HTML that a handler writes:
-`words(language(request))`. HTML that stands on the page before any handler ran: `both(key)`, of which the style sheet shows one.
+Labels of components use `label(key)`, which Gradio translates in the browser. Handlers use `t = words(language(request))`. HTML
+that is on the page before any handler runs uses `both(key)`, of which CSS shows one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from html import escape
 from typing import Literal
 
 import gradio as gr
+from markupsafe import Markup
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.sampling import OPTIONS, Option, Text
 
 Lang = Literal["ja", "en"]
 Words = Callable[..., str]
-"""`say("tokens", n=34)` → "34 トークン"."""
+"""From key and values to a sentence: `t("n_tokens", n=34)` → "34 トークン"."""
 
 # fmt: off
 STRINGS: dict[str, tuple[str, str]] = {
@@ -301,12 +301,12 @@ STRINGS: dict[str, tuple[str, str]] = {
 
 
 PREFIX = "neoxjp:"
-"""Before each key that Gradio sees. Its browser part also translates a plain value that equals a key: a choice whose value is
-"bundled" would come back as 付属モデル, which the server refuses."""
+"""Before each key that Gradio sees. Its browser part translates every value that equals a key: a choice with the value "bundled"
+would come back as 付属モデル, which the server refuses."""
 
 
 class Strings:
-    """A table of strings and the ways to show them. A feature's own table stands on top of the common one.
+    """A table of strings and the ways to show them. A feature adds its own table to the common one.
 
     >>> strings = Strings(STRINGS, {"heat_map_tab": ("ヒートマップ", "Heat map")})
     >>> strings.words("en")("heat_map_tab")
@@ -317,17 +317,17 @@ class Strings:
         self.table: dict[str, tuple[str, str]] = {}
         for table in tables:
             if twice := self.table.keys() & table.keys():
-                raise ValueError(f"these keys stand in two tables of strings: {sorted(twice)}")
+                raise ValueError(f"these keys are in two tables of strings: {sorted(twice)}")
             self.table |= table
 
     def label(self, key: str) -> str:
-        """A component's label, info, placeholder or choice, which the browser translates. Typed as the string it stands for."""
+        """A component's label, info, placeholder or choice; the browser translates it. Raises KeyError: there is no such key."""
         if key not in self.table:
             raise KeyError(key)
         return gr.I18n()(PREFIX + key)  # type: ignore[return-value]
 
     def words(self, lang: Lang) -> Words:
-        """A function from key and values to the sentence in `lang`. Not escaped: the template does that."""
+        """The function from key and values to the sentence in `lang`. It does not escape: templates do."""
 
         def t(key: str, **values: object) -> str:
             ja, en = self.table[key]
@@ -335,13 +335,13 @@ class Strings:
 
         return t
 
-    def both(self, key: str, **values: object) -> str:
-        """HTML with both sentences, of which the style sheet shows the visitor's."""
-        ja, en = (escape(self.words(lang)(key, **values)) for lang in ("ja", "en"))
-        return f'<span class="only-ja" lang="ja">{ja}</span><span class="only-en" lang="en">{en}</span>'
+    def both(self, key: str, **values: object) -> Markup:
+        """HTML with both sentences, of which CSS shows the visitor's."""
+        ja, en = (self.words(lang)(key, **values) for lang in ("ja", "en"))
+        return Markup('<span class="only-ja" lang="ja">{}</span><span class="only-en" lang="en">{}</span>').format(ja, en)
 
     def error(self, kind: type[NeoxjpError], key: str, **values: object) -> NeoxjpError:
-        """An expected error with its sentence in both languages."""
+        """An expected error with its message in both languages."""
         return kind(self.words("en")(key, **values), ja=self.words("ja")(key, **values))
 
 
@@ -365,6 +365,6 @@ def translations(features: Iterable[Mapping[str, tuple[str, str]]], options: Ite
 
 
 def language(request: gr.Request | None) -> Lang:
-    """The visitor's language from the first of the Accept-Language header: what the browser shows labels in, too."""
+    """The first language in the Accept-Language header; the browser shows labels in it, too."""
     header = str(request.headers.get("accept-language", "")) if request is not None else ""
     return "ja" if header.strip().lower().startswith("ja") else "en"

@@ -1,4 +1,4 @@
-"""The Generate tab: opening, continuation in pieces, sampling. What happens is in writing.py; here are components and wires."""
+"""The Generate tab: prompt, generated text, sampling. It has the components and events; writing.py does the work."""
 
 import json
 import secrets
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.branches.recall import KEY, SECRET, recall
@@ -28,6 +29,7 @@ from neoxjp.page_parts.text_view import show
 from neoxjp.page_parts.texts import Text, Writing
 from neoxjp.page_parts.writing import Frame, Mode, branch, write
 from neoxjp.sampling import Option
+from neoxjp.ui.frame import render_frame
 
 KEYS = {
     "go": "Ctrl+Enter",
@@ -41,11 +43,11 @@ KEYS = {
 """The tab's shortcuts, as `ui/written.js` has them."""
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "prompts.json"
-"""The openings that the page offers. An installed package has no examples folder: the page then offers none."""
+"""The prompts that the page offers. An installed package has no examples folder: the page then offers none."""
 
 
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> GenerateTab:
-    """Draw the tab."""
+    """Make the components of the tab."""
     parts: dict[str, Any] = {"writing": gr.State(Writing(), delete_callback=Writing.stop)}
     with gr.Row(elem_id="gen"):
         with gr.Column(scale=7, min_width=320, elem_id="gen-main"):
@@ -59,10 +61,10 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Gen
 
 
 def _build_text(parts: dict[str, Any]) -> None:
-    openings = examples()
+    prompts = examples()
     with gr.Group(elem_id="gen-opening"):
         parts["prompt"] = gr.Textbox(
-            next(iter(openings.values()), ""),
+            next(iter(prompts.values()), ""),
             label=label("g_prompt"),
             placeholder=label("g_prompt_placeholder"),
             lines=2,
@@ -72,10 +74,10 @@ def _build_text(parts: dict[str, Any]) -> None:
         with gr.Row(elem_id="gen-under"):
             parts["count"] = gr.HTML(elem_id="gen-count", apply_default_css=False)
             with gr.Row(elem_id="gen-examples"):
-                if openings:
+                if prompts:
                     gr.HTML(both("g_examples"), elem_id="gen-examples-name", apply_default_css=False)
                 parts["examples"] = {
-                    name: gr.Button(label(f"g_ex_{name}"), size="sm", min_width=0, elem_classes="chip") for name in openings
+                    name: gr.Button(label(f"g_ex_{name}"), size="sm", min_width=0, elem_classes="chip") for name in prompts
                 }
     with gr.Row(elem_id="gen-buttons"):
         parts["go"] = gr.Button(label("g_go"), variant="primary", elem_id="gen-go", min_width=120)
@@ -83,28 +85,13 @@ def _build_text(parts: dict[str, Any]) -> None:
             parts[name] = gr.Button(label(f"g_{name}"), elem_id=f"gen-{name}", min_width=80, interactive=name == "step")
         parts["recall"] = gr.Button(label("g_recall"), elem_id="gen-recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
-    parts["line"] = gr.HTML(f'<p class="work">{both("g_hint")}</p>', elem_id="gen-line", apply_default_css=False)
+    parts["line"] = gr.HTML(render_frame("line", message=both("g_hint")), elem_id="gen-line", apply_default_css=False)
     parts["announce"] = gr.HTML(elem_id="gen-announce", elem_classes="sr", apply_default_css=False)
-    name = words("en")("g_view_label")
-    template = (
-        f'<div class="written" role="listbox" aria-label="{name}" lang="ja"><p class="hint">{both("g_panel_hint")}</p></div>'
-        f"{render_steps.scale(both('g_scale'))}"
-        '<div class="alternatives" hidden></div>'
-    )
+    scale = Markup(render_steps.scale(both("g_scale")))
+    template = render_frame("text", both=both, label=words("en")("g_view_label"), scale=scale)
     script = (files("neoxjp.ui") / "written.js").read_text(encoding="utf-8")
     parts["view"] = gr.HTML("", html_template=template, js_on_load=script, elem_id="gen-view", apply_default_css=False)
-    gr.HTML(_keys(), elem_id="gen-keys", apply_default_css=False)
-
-
-def _keys() -> str:
-    """The list of shortcuts, folded."""
-
-    def caps(keys: str) -> str:
-        names = [f"<kbd>{name}</kbd>" for name in keys.replace("+", " ").split()]
-        return ("+" if "+" in keys else " ").join(names)
-
-    rows = "".join(f"<div><dt>{caps(keys)}</dt><dd>{both(f'g_key_{name}')}</dd></div>" for name, keys in KEYS.items())
-    return f"<details><summary>{both('g_keys')}</summary><dl>{rows}</dl><p>{both('g_keys_note')}</p></details>"
+    gr.HTML(render_frame("keys", both=both, keys=KEYS), elem_id="gen-keys", apply_default_css=False)
 
 
 def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:
@@ -155,7 +142,7 @@ def option_id(name: str) -> str:
 
 
 def examples() -> dict[str, str]:
-    """Openings by name: "story" → "むかし、…"."""
+    """Prompts by name: "story" → "むかし、…"."""
     return json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.is_file() else {}
 
 

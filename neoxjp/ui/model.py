@@ -19,6 +19,7 @@ from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.page_parts.strings import Lang, Words, both, label, language, words
 from neoxjp.quantization import describe_linears
 from neoxjp.train.runs import read_curve
+from neoxjp.ui.frame import render_frame
 
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")  # int8: a quantization
 POLL = 0.25  # seconds between two updates while a model is loading
@@ -40,14 +41,16 @@ class ModelTab:
 
 
 def build(playground: Playground) -> ModelTab:
-    """Draw the tab."""
+    """Make the components of the tab."""
     parts: dict[str, Any] = {}
     with gr.Row(elem_id="mod"):
         with gr.Column(scale=6, min_width=320):
-            parts["facts"] = gr.HTML(f'<p class="work">{both("wait_model")}</p>', elem_id="mod-facts", apply_default_css=False)
+            parts["facts"] = gr.HTML(
+                render_frame("line", message=both("wait_model")), elem_id="mod-facts", apply_default_css=False
+            )
         with gr.Column(scale=5, min_width=320):
             if playground.public:
-                gr.HTML(f'<p class="notice info">{both("m_public")}</p>', apply_default_css=False)
+                gr.HTML(render_frame("notice", message=both("m_public")), apply_default_css=False)
             else:
                 _build_loading(parts)
     parts["card"] = gr.Markdown("", elem_id="mod-card", latex_delimiters=[])

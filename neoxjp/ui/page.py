@@ -21,6 +21,7 @@ from neoxjp.page_parts.strings import Lang, both, label, language, translations,
 from neoxjp.sampling import OPTIONS, Option
 from neoxjp.ui import generate, model, tokenize
 from neoxjp.ui.endpoints import endpoints
+from neoxjp.ui.frame import render_frame
 from neoxjp.ui.theme import theme
 
 STYLES = ("page.css", "generate.css")
@@ -36,7 +37,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     with EndpointBlocks(title="neoxjp", analytics_enabled=False, fill_width=True) as blocks:
         with gr.Row(elem_id="head"):
-            gr.HTML(f"<h1>neoxjp</h1><p>{both('tagline')}</p>", elem_id="brand", apply_default_css=False)
+            gr.HTML(render_frame("brand", both=both), elem_id="brand", apply_default_css=False)
             status = gr.HTML(elem_id="status", apply_default_css=False)
         changed = gr.Number(0, visible="hidden")  # counts the models loaded so far; the tabs listen to its change
         timer = gr.Timer(0.5)

@@ -54,7 +54,7 @@ class TokenizeTab:
 
 
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> TokenizeTab:
-    """Draw the tab."""
+    """Make the components of the tab."""
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(scale=7, min_width=320, elem_classes="card"):
             with gr.Row(elem_classes="chips"):
