@@ -1,4 +1,4 @@
-"""What goes back to a visitor or an API caller: expected errors as one sentence in the right language, values JSON can hold."""
+"""Answers to a visitor or an API caller: expected errors as a sentence in their language, values as JSON can hold them."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -50,7 +50,7 @@ def plain(value: Any) -> Any:
 
 
 def check_length(playground: Playground, text: str, limit: int | None = None) -> None:
-    """Raises ParameterError where a text is longer than the page takes (or `limit`), or no text at all."""
+    """Raises ParameterError: the text is longer than the limit of the page (or `limit`), or not a string."""
     if not isinstance(text, str):
         raise ParameterError(f"text={text!r}: expected a string")
     limit = playground.limits.characters if limit is None else limit
@@ -59,7 +59,7 @@ def check_length(playground: Playground, text: str, limit: int | None = None) ->
 
 
 def whole_numbers(**given: Any) -> None:
-    """Raises ParameterError for the first that is no whole number. Their ranges are checked elsewhere."""
+    """Raises ParameterError for the first that is not a whole number. It does not check ranges."""
     for name, value in given.items():
         if type(value) is not int:
             raise ParameterError(f"{name}={value!r:.40} must be a whole number")

@@ -1,7 +1,7 @@
-"""What the page has loaded, how loading goes on, and how much one visitor may ask for.
+"""What the page has loaded, the state of loading, and how much a visitor may ask for. No Gradio.
 
-One `Playground` a process: every visitor sees the same model. It knows nothing of Gradio. Loading happens beside the page: the
-tokenizer is there first, the model later, and an old model stays until the new one is complete.
+There is one `Playground` per process: all visitors share its model. Loading runs in the background: the tokenizer is ready
+first, the model later, and an old model stays until the new one is complete.
 """
 
 import gc
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Need = Literal["vocabulary", "model"]
-POLL_SECONDS = 0.1  # between two looks at a load that is waited for
-THREADS = 100  # of the web server; a visitor who waits or whose text streams holds one
+POLL_SECONDS = 0.1  # between two checks while a call waits for a model
+THREADS = 100  # of the web server; each request that waits or streams uses one
 
 
 class NotReady(NeoxjpError, RuntimeError):
-    """The tokenizer or the model is not there (yet)."""
+    """The tokenizer or the model is not loaded (yet)."""
 
 
 @dataclass(frozen=True)
@@ -54,34 +54,34 @@ def _nothing_kept() -> "LogitsCache":
 
 @dataclass(frozen=True)
 class Loaded:
-    """One vocabulary with, once it is read, its model. Never changed: a load puts another `Loaded` in its place."""
+    """A vocabulary and, once it is loaded, its model. It never changes: loading replaces it with another `Loaded`."""
 
     choice: Choice
     tokenizer: "GPTNeoXJapaneseTokenizer"
     model: "GPTNeoXJapaneseForCausalLM | None" = None
     engine: "Engine | None" = None
-    folder: Path | None = None  # where the files lie on this machine
-    serial: int = 0  # counts up with each change; the page compares it
-    logits: "LogitsCache" = field(default_factory=_nothing_kept, repr=False, compare=False)  # of what this model wrote last
+    folder: Path | None = None  # with the files, on this machine
+    serial: int = 0  # increases with each change
+    logits: "LogitsCache" = field(default_factory=_nothing_kept, repr=False, compare=False)  # of its last texts
 
     @property
     def name(self) -> str:
-        """The last part of the name, for headings: "abeja/gpt-neox-japanese-2.7b" → "gpt-neox-japanese-2.7b"."""
+        """The last part of the name, for titles: "abeja/gpt-neox-japanese-2.7b" → "gpt-neox-japanese-2.7b"."""
         return short_name(self.choice.name)
 
     def title(self, bundled: str) -> str:
-        """The name for headings and legends; `bundled` is what to call the model that comes with the package."""
+        """The name for titles and legends. bundled: the name to show for the model that comes with the package."""
         return bundled if self.choice.name in (BUNDLED, str(bundled_path())) else self.name
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How the latest load stands."""
+    """The state of the latest load."""
 
     state: Literal["idle", "vocabulary", "download", "weights", "ready", "failed"] = "idle"
-    asked: str = ""  # the name that was asked for
-    done: int = 0  # bytes of weights downloaded or read
-    total: int = 0  # bytes of weights in all; 0: not known yet
+    asked: str = ""  # the model's name as it was given
+    done: int = 0  # bytes of weights downloaded or loaded
+    total: int = 0  # bytes of all weights; 0: not known yet
     error: NeoxjpError | None = None  # set with "failed"
 
     @property
@@ -99,14 +99,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one request may ask for. The page states them; handlers enforce them."""
+    """How much one request may ask for. Handlers enforce it."""
 
     characters: int = 1_000_000  # of a text to tokenize
-    compared: int = 1_000_000  # characters of a text that /compare puts into its spellings
-    drawn_pieces: int = 3_000  # token boxes drawn in one view; the rest is counted, not drawn
-    new_tokens: int | None = None  # of one generation; None: until the context is full
-    running: int = 8  # requests that the engine works on at once
-    waiting: int = 16  # requests in line behind them
+    compared: int = 1_000_000  # characters of a text whose spellings are compared
+    drawn_pieces: int = 3_000  # token boxes in one view; the rest is only counted
+    new_tokens: int | None = None  # of one generation; None: up to the context
+    running: int = 8  # requests in one batch of the engine
+    waiting: int = 16  # requests in the queue
 
 
 def short_name(name: str) -> str:
@@ -115,12 +115,12 @@ def short_name(name: str) -> str:
 
 
 def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: int = 2048) -> Limits:
-    """Bounds for a page that anybody may open, from the memory that is free once the model is loaded.
+    """Limits for a public page, from the memory (bytes) that is free once the model is loaded.
 
-    Half of it may go to key-value caches (see `cache_budget`; the engine counts each request's before it lets it run), an eighth
-    to the texts that `THREADS` visitors have tokenized at a time (about 300 bytes a character while it is worked on).
+    Half of it is for key-value caches (see `cache_budget`; the engine counts each request's before it starts), an eighth for the
+    texts that `THREADS` visitors tokenize at the same time (about 300 bytes per character).
     """
-    per_request = max(1, cache_bytes_per_token * min(512, context))  # a prompt and its continuation, as visitors ask for them
+    per_request = max(1, cache_bytes_per_token * min(512, context))  # a typical prompt with its continuation
     running = max(1, min(8, memory_bytes // 2 // per_request))
     characters = max(2_000, min(200_000, memory_bytes // 8 // THREADS // 300))
     compared = min(20_000, characters)
@@ -128,7 +128,7 @@ def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: in
 
 
 def cache_budget(memory_bytes: int, cache_bytes_per_token: int, context: int) -> tuple[int, int]:
-    """Of the memory that is free once the model is loaded: bytes for all caches, and of them for kept prompts.
+    """From the free memory (bytes): how much for all key-value caches, and how much of that for cached prefixes.
 
     Half and an eighth; at least one full context, which was counted before the model was loaded.
     """
@@ -137,7 +137,7 @@ def cache_budget(memory_bytes: int, cache_bytes_per_token: int, context: int) ->
 
 @dataclass
 class Playground:
-    """The one state of the process: what is loaded, what is loading, what is allowed."""
+    """The state that all visitors share: what is loaded, what is being loaded, and the limits."""
 
     public: bool = False  # visitors cannot load models or name paths
     loaded: Loaded | None = None
@@ -149,12 +149,12 @@ class Playground:
 
     @classmethod
     def create(cls, *, public: bool) -> "Playground":
-        """A playground with nothing loaded; a public one is bounded by this machine's free memory from the start."""
+        """A playground with nothing loaded. A public one has limits from this machine's free memory."""
         return cls(public=public, limits=public_limits(free_memory()) if public else Limits())
 
     @property
     def serial(self) -> int:
-        """Counts up whenever something else is loaded; 0: nothing yet."""
+        """Increases with each change of what is loaded; 0: nothing yet."""
         return self.loaded.serial if self.loaded else 0
 
     @property
@@ -167,11 +167,14 @@ class Playground:
         if self.loaded:
             return self.loaded.tokenizer
         if self.progress.busy:
-            raise NotReady("The vocabulary is still being loaded.", ja="語彙を読み込んでいます。")
-        raise NotReady("No vocabulary is loaded: load one in the Model tab.", ja="語彙がありません。モデルのタブで読み込めます。")
+            raise NotReady("The vocabulary is still loading.", ja="語彙を読み込んでいます。")
+        raise NotReady(
+            "No vocabulary is loaded: load one in the Model tab.",
+            ja="語彙が読み込まれていません。「モデル」タブで読み込んでください。",
+        )
 
     def compat(self) -> "GPTNeoXJapaneseTokenizer":
-        """The loaded vocabulary as transformers reads it, kept until another one is loaded."""
+        """The loaded vocabulary with the ids that transformers gives; cached until another one is loaded."""
         ours = self.tokenizer
         if self._compat is None or self._compat[0] is not ours:
             self._compat = (ours, type(ours)(*ours.vocabulary.files, compat="transformers"))
@@ -196,34 +199,36 @@ class Playground:
 
     @property
     def ready(self) -> Loaded:
-        """What is loaded, its model and engine included.
+        """What is loaded, with its model and engine.
 
         Raises:
-            NotReady: the model is not there yet, or loading failed.
+            NotReady: the model is not loaded yet, or loading failed.
         """
         if self.loaded and self.loaded.model is not None and self.loaded.engine is not None:
             return self.loaded
         if self.progress.busy:
-            raise NotReady("The model is still being loaded.", ja="モデルを読み込んでいます。")
-        raise NotReady("No model is loaded: load one in the Model tab.", ja="モデルがありません。モデルのタブで読み込めます。")
+            raise NotReady("The model is still loading.", ja="モデルを読み込んでいます。")
+        raise NotReady(
+            "No model is loaded: load one in the Model tab.",
+            ja="モデルが読み込まれていません。「モデル」タブで読み込んでください。",
+        )
 
     def start(self, choice: Choice, *, unload_first: bool = False) -> threading.Thread:
-        """Load beside the page; `progress` tells how it goes. An expected error ends in `progress`, any other also in the log."""
+        """Load in a thread; `progress` has its state. An expected error ends in `progress`, any other one also in the log."""
         thread = threading.Thread(target=self._load_quietly, args=(choice, unload_first), name="neoxjp-load", daemon=True)
         self.progress = Progress("vocabulary", choice.name)
         thread.start()
         return thread
 
     def load(self, choice: Choice, *, unload_first: bool = False) -> Loaded:
-        """Load and swap in; waits for a load that is under way.
+        """Load, and replace what was loaded; waits for a load that is running.
 
         Args:
             choice: what to load.
-            unload_first: give the old model's memory back before the new one is read; where the new one then fails, the old one
-                is loaded again.
+            unload_first: free the old model's memory before the new one is loaded. If that fails, the old one is loaded again.
 
         Raises:
-            NeoxjpError: it cannot be loaded; NoRoom: it does not fit into memory. What was there before is there again.
+            NeoxjpError: it cannot be loaded; NoRoom: it does not fit into memory. What was loaded before is available again.
         """
         with self._lock:
             before = self.loaded.choice if self.loaded and self.loaded.model is not None else None
@@ -232,7 +237,7 @@ class Playground:
             try:
                 fresh = self._read(choice)
             except Exception as error:
-                traceback.clear_frames(error.__traceback__)  # they hold the weights that were read so far
+                traceback.clear_frames(error.__traceback__)  # they refer to the weights loaded so far
                 if unload_first and before is not None:
                     self._put(self._read(before))
                 self.progress = Progress("failed", choice.name, error=error if isinstance(error, NeoxjpError) else None)
@@ -245,14 +250,14 @@ class Playground:
             return self.loaded  # type: ignore[return-value]
 
     def _unload(self) -> None:
-        """Give the model's memory back; its vocabulary stays."""
+        """Free the model's memory; its vocabulary stays."""
         if self.loaded is not None:
             _close(self.loaded)
             self._put(replace(self.loaded, model=None, engine=None, logits=_nothing_kept()))
         gc.collect()
 
     def _read(self, choice: Choice) -> Loaded:
-        """Vocabulary, then weights, then the engine. Where nothing was loaded, the vocabulary is used while weights are read."""
+        """Load the vocabulary, the weights, the engine. With nothing loaded before, the vocabulary is available at once."""
         from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
         self.progress = Progress("vocabulary", choice.name)
@@ -316,7 +321,7 @@ class Playground:
             self.load(choice, unload_first=unload_first)
         except NeoxjpError as error:
             log.warning("%s", error)
-        except Exception as error:  # a fault of ours: the page must say so instead of waiting for ever
+        except Exception as error:  # a bug: the page must say so instead of waiting for ever
             log.exception("loading %r", choice.name)
             fault = NeoxjpError(f"Loading {choice.name!r} failed: {type(error).__name__}: {error}")
             self.progress = Progress("failed", choice.name, error=fault)

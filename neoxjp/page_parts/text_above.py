@@ -1,4 +1,4 @@
-"""The text that a section of the Generate tab looks at: what was written above, or the prompt where nothing was written yet."""
+"""The text that a section of the Generate tab works on: the generated text, or the prompt where there is none yet."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def ids_above(playground: Playground, writing: Writing, prompt: str) -> tuple[in
     """The ids of the text above, or those of the prompt.
 
     Raises:
-        ParameterError: there is neither, or another model wrote the text.
+        ParameterError: there is neither, or another model generated the text.
     """
     loaded = playground.ready
     if writing.text is None:
@@ -33,7 +33,7 @@ def ids_above(playground: Playground, writing: Writing, prompt: str) -> tuple[in
 
 
 def source_above(playground: Playground, writing: Writing, prompt: str) -> Source | None:
-    """The text above as a section remembers it; None: there is none, or no model is loaded."""
+    """The text above, to compare with later; None: there is none, or no model is loaded."""
     try:
         return playground.ready.serial, ids_above(playground, writing, prompt)
     except NeoxjpError:
@@ -43,7 +43,7 @@ def source_above(playground: Playground, writing: Writing, prompt: str) -> Sourc
 def changed_notice(playground: Playground, writing: Writing, prompt: str, source: Source | None, t: Words, key: str) -> Any:
     """HTML of the notice `key` where a section shows another text than the one above, "" where it shows that one.
 
-    Skips the output while the model writes, and where the section shows no text from above (`source` is None).
+    Skips the output while a text is generated, and where the section shows no text from above (`source` is None).
     """
     if source is None or writing.running:
         return gr.skip()

@@ -1,7 +1,7 @@
-"""ZeroGPU, the shared GPUs of Hugging Face Spaces: a function that is decorated borrows one while it runs.
+"""ZeroGPU, the shared GPUs of Hugging Face Spaces: a decorated function has one while it runs.
 
-Import this before anything touches CUDA. The decorated code runs in a forked worker there: what it changes in memory is lost,
-and no thread of this process exists in it.
+Import this before anything uses CUDA. There, the decorated code runs in a forked worker: its changes in memory are lost, and the
+threads of this process do not exist in it.
 """
 
 import importlib.util
@@ -16,16 +16,16 @@ Seconds = int | Callable[..., int]
 def gpu(duration: Seconds = 60) -> Callable[[Function], Function]:
     """`@gpu(duration=60)`: spaces.GPU where the package `spaces` is installed, the function itself elsewhere.
 
-    duration: the most seconds that a call may take, or a function of the call's arguments that says so; a shorter time waits less
-        in ZeroGPU's line. Works on functions and on generators that are not async.
+    duration: the most seconds that a call may take, or a function of the call's arguments; shorter calls wait less in ZeroGPU's
+        queue. It works on functions and on generators that are not async.
     """
     if importlib.util.find_spec("spaces") is None:
         return lambda function: function
     import spaces
 
-    return spaces.GPU(duration=duration)  # itself without effect where the machine is not ZeroGPU
+    return spaces.GPU(duration=duration)  # it has no effect on other machines
 
 
 def on_zerogpu() -> bool:
-    """This is a Space that borrows its GPU by the call."""
+    """Whether this process is a Space that gets a GPU for each call."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")

@@ -34,18 +34,18 @@ def endpoints(playground: Playground) -> list[Endpoint]:
     def generate(
         prompt: str, cut: bool = False, top: int = 0, ids: list[int] | None = None, **sampling: Any
     ) -> Iterator[dict[str, Any]]:
-        """Go on from a text. Streams a record about fifteen times a second; the last one is complete and has the token records.
+        """Continue a text. Streams a record about fifteen times a second; the last one is complete and has the token records.
 
         Args:
-            prompt: what to go on from; empty: the model begins by itself.
+            prompt: the text to continue; empty: the model starts from scratch.
             **sampling: the sampling options.
-            cut: a prompt that is too long loses its beginning instead of being refused.
-            top: so many alternatives with each token record, at most 50.
-            ids: token ids behind the prompt to go on from as they are: a text goes on by ids, which no other cut can change.
+            cut: truncate a prompt that is too long from the left instead of refusing it.
+            top: how many alternatives each token record has, at most 50.
+            ids: token ids that follow the prompt, used as they are: continuing by ids never tokenizes a text differently.
 
         Returns:
             A record: text (all of it), continuation, ids (of the new tokens), finish (null until the end), seed, cut (tokens of
-            the prompt that the model did not see), waiting (place in the line), stats; the last also has tokens.
+            the prompt that were truncated), waiting (position in the queue), stats; the last also has tokens.
         """
         loaded = playground.ready
         check_length(playground, prompt)
@@ -80,7 +80,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
         Args:
             text: the text; the model sees the beginning-of-text token before it.
-            top: so many alternatives with each token record, at most 50.
+            top: how many alternatives each token record has, at most 50.
 
         Returns:
             tokens (id, text, logprob in nats, probability, bits, rank, entropy in bits, top), bits, bits_per_character,
@@ -111,20 +111,20 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
     @endpoint("model_info", queue=False)
     def model_info() -> dict[str, Any]:
-        """What is loaded: name, revision, config, dtype, device map, parameters, memory, attention kernel.
+        """The loaded model: name, revision, config, dtype, device map, parameters, memory, attention kernel.
 
         Returns:
-            A record, with how loading stands; its model part is null while no model is there.
+            A record with the state of loading; its model part is null while no model is loaded.
         """
         return info(playground)
 
     @endpoint("tokenize", at_once=None, queue=False, needs="vocabulary")
     def tokenize(text: str, compat: bool = False) -> dict[str, Any]:
-        """Cut a Japanese text into tokens.
+        """Tokenize a Japanese text.
 
         Args:
-            text: The text to cut. Any text can be cut.
-            compat: True: the ids that the transformers library gives, its faults included.
+            text: The text. Any text can be tokenized.
+            compat: True: the ids that the transformers library gives, including its mistakes.
 
         Returns:
             "ids": the token ids. "tokens": one record a token with id, piece (the vocabulary's spelling), text (what

@@ -92,14 +92,17 @@ def test_the_facts_wait_for_the_model():
 
 
 def test_only_the_bundled_card_is_shown_without_its_front_matter(playground, monkeypatch, tmp_path):
-    assert model.card(None) == ""
-    assert model.card(playground.loaded) == ""
+    assert model.card(None, "en") == ""
+    assert model.card(playground.loaded, "en") == ""
     (playground.loaded.folder / "README.md").write_text("---\nlicense: mit\n---\n# Card\n", encoding="utf-8")
-    assert model.card(playground.loaded) == ""
+    (playground.loaded.folder / "README.ja.md").write_text("---\nlicense: mit\n---\n# カード\n", encoding="utf-8")
+    assert model.card(playground.loaded, "en") == ""
     monkeypatch.setattr(model, "bundled_path", lambda: playground.loaded.folder)
-    assert model.card(playground.loaded) == "# Card"
+    assert model.card(playground.loaded, "en") == "# Card"
+    assert model.card(playground.loaded, "ja") == "# カード"
     assert model.info(playground)["model"]["source"] == "bundled"
-    (playground.loaded.folder / "README.md").unlink()
+    for name in ("README.md", "README.ja.md"):
+        (playground.loaded.folder / name).unlink()
 
 
 def test_the_curve_of_the_training_is_drawn_where_the_folder_has_one(playground):
