@@ -5,11 +5,10 @@ import pickle
 import re
 import threading
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from neoxjp.engine import Request
@@ -449,10 +448,10 @@ def test_the_length_goes_up_to_the_context(playground):
     assert (fits.maximum, "value" in fits._constructor_args[0]) == (63, False)  # what was set meanwhile stays
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tab() -> GenerateTab:
-    with gr.Blocks():
-        return generate.build(Playground())
+    """The tab with names in place of its components."""
+    return GenerateTab(**{field.name: field.name for field in fields(GenerateTab)})  # type: ignore[arg-type]
 
 
 def test_every_frame_carries_the_buttons_that_change_at_the_start_and_at_the_end(playground, tab):
