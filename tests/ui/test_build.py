@@ -116,7 +116,7 @@ def test_names_are_shortened_to_their_last_part(name: str, short: str) -> None:
 
 def test_what_is_not_there_yet_says_so_and_what_to_do() -> None:
     waiting, empty = Playground(progress=Progress("vocabulary", "x")), Playground()
-    with pytest.raises(NotReady, match="still being loaded"):
+    with pytest.raises(NotReady, match="still loading"):
         _ = waiting.tokenizer
     with pytest.raises(NotReady, match="load one in the Model tab"):
         _ = empty.ready

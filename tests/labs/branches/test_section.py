@@ -208,7 +208,7 @@ def test_the_token_that_stands_there_writes_anew_behind_it(playground):
 def test_what_is_no_alternative_gets_a_sentence(playground, at, id):
     writing = Writing()
     before = put(playground, writing)
-    assert "choose one again" in go_on(playground, writing, at, id).line
+    assert "select another" in go_on(playground, writing, at, id).line
     assert writing.text is before
     assert "press Generate" in go_on(playground, Writing(), 0, 1).line
 
@@ -347,7 +347,7 @@ def test_what_cannot_be_forced_gets_a_sentence(playground):
     put(playground, writing)
     for text, at, sentence in (
         ("", None, "Write the words"),
-        ("猫", 99, "choose one again"),
+        ("猫", 99, "select another"),
         ("猫" * 300, None, "up to 256 can be"),
     ):
         with pytest.raises(NeoxjpError, match=sentence):
@@ -457,7 +457,7 @@ def test_a_reload_brings_all_branches_back(playground):
     go_on(playground, writing, 2, other_than_written(text, 2, playground.tokenizer))
     branches_do.name(writing, "長い名前")
     frame = generate.recalled(playground, scorer(playground), later, json.loads(json.dumps(recall.memo(writing))), "en")
-    assert "Your last texts" in frame.line
+    assert "Restored your last texts" in frame.line
     assert later.tree == writing.tree
     assert later.text.ids == writing.text.ids
     assert later.undo() is None
