@@ -173,7 +173,7 @@ def test_an_unexpected_fault_keeps_the_old_model_too(playground, other, monkeypa
     def broken(*_: Any) -> Any:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(session, "check_room", broken)
+    monkeypatch.setattr(session, "check_memory", broken)
     before = playground.loaded
     line, _ = lines(playground, Choice(str(other)))[-1]
     assert "still available" in line

@@ -89,7 +89,7 @@ def test_a_result_for_an_earlier_text_says_so_until_that_text_is_back(playground
 
 def test_a_text_of_another_model_is_refused(playground: Playground) -> None:
     writing = Writing(Text("猫", (1,), (), 0, 1, serial=99))
-    with pytest.raises(NeoxjpError, match="Another model wrote this text"):
+    with pytest.raises(NeoxjpError, match="Another model generated this text"):
         shown(playground, writing)
 
 
