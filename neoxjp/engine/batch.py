@@ -1,4 +1,4 @@
-"""One forward for many requests: which rows it has, how their ids go into the model, and what each row gets back."""
+"""One forward pass for many requests: which rows it has, how their ids enter the model, and what each row gets back."""
 
 import math
 from collections import deque
@@ -9,54 +9,63 @@ import torch
 from neoxjp.engine.records import LanguageModel
 from neoxjp.engine.request import Request, Row
 
-MAX_CHUNKS = 4  # chunks of prompts that one forward reads while no text waits for its next id, or where it hardly waits longer
-MAX_PREFILL_SECONDS = 0.3  # seconds for which prompts may hold texts up
+MAX_CHUNKS = 4  # prompt chunks in one forward while nothing is decoding, or where they delay decoding only a little
+MAX_PREFILL_SECONDS = 0.3  # how long prompts may delay requests that are decoding
 
 
 class PrefillBudget:
-    """How many chunks of prompts may hold texts up: all that a forward may have, once one with all took no longer than HOLD."""
+    """How many prompt chunks a forward may read while others decode.
+
+    One, until a forward with MAX_CHUNKS chunks has taken no longer than MAX_PREFILL_SECONDS; then MAX_CHUNKS.
+    """
 
     def __init__(self, chunk: int):
-        self._all = MAX_CHUNKS * chunk  # ids
-        self._took = deque[float](maxlen=4)  # seconds of the last forwards that read so many
+        self._full = MAX_CHUNKS * chunk  # prompt ids of a full forward
+        self._seconds = deque[float](maxlen=4)  # of the last full forwards
 
     @property
     def chunks(self) -> int:
-        return MAX_CHUNKS if min(self._took, default=math.inf) <= MAX_PREFILL_SECONDS else 1
+        return MAX_CHUNKS if min(self._seconds, default=math.inf) <= MAX_PREFILL_SECONDS else 1
 
     def note(self, rows: Sequence[Row], seconds: float) -> None:
-        """What a forward took, before its rows count as read."""
-        if sum(len(row.ids) for row in rows if row.request.prefilled < row.request.total) >= self._all:
-            self._took.append(seconds)
+        """Record how long a forward took. Call it before `prefilled` of its requests is updated."""
+        if sum(len(row.ids) for row in rows if row.request.prefilled < row.request.total) >= self._full:
+            self._seconds.append(seconds)
 
 
-def plan_rows(requests: Sequence[Request], turn: int, chunk: int, speculate: bool, spans: bool, beside: int = 1) -> list[Row]:
-    """The rows of the forward number `turn`: the last id of every text, and `beside` chunks of prompts, or AT_ONCE without texts.
+def plan_rows(
+    requests: Sequence[Request], number: int, chunk: int, speculate: bool, rows_are_independent: bool, chunks_beside: int = 1
+) -> list[Row]:
+    """The rows of one forward: the last id of every request that decodes, and some chunks of prompts.
 
-    So prompts hold the texts up by so many chunks at most, and many rows share the reading of the weights where that holds up
-    nobody.
-    Of several prompts that one goes first which was read from longest ago; short ones share a chunk.
-    spans: whether one prompt may have several chunks in a forward (whose bits then must not depend on their number).
+    Prompts are read round robin, and short prompts share a chunk.
+
+    Args:
+        number: the number of this forward.
+        chunk: prompt ids in a chunk.
+        rows_are_independent: whether one prompt may have several chunks in a forward; the bits of a row must then not depend on
+            the number of rows.
+        chunks_beside: prompt chunks while others decode. MAX_CHUNKS where nothing decodes.
     """
-    requests = [request for request in requests if request.cache is not None]  # without those that were cancelled just now
+    requests = [request for request in requests if request.cache is not None]  # the others were cancelled just now
     prompts = sum(request.prefilled < request.total for request in requests)
-    chunks = MAX_CHUNKS if prompts == len(requests) else beside
+    chunks = MAX_CHUNKS if prompts == len(requests) else chunks_beside
     rows, left = [], chunks * chunk
     for request in sorted(requests, key=lambda request: request.last_forward):
-        row = request.row(len(requests), speculate, chunks // prompts if spans and prompts else 1)
+        row = request.row(len(requests), speculate, chunks // prompts if rows_are_independent and prompts else 1)
         if request.prefilled < request.total:
             if len(row.ids) > left:
                 continue
             left -= len(row.ids)
-            request.last_forward = turn
+            request.last_forward = number
         rows.append(row)
     return rows
 
 
 def run_forward(model: LanguageModel, rows: Sequence[Row], chunk: int) -> None:
-    """Each row's cache grows by its ids and its logits come into the row.
+    """Run one forward: each row's cache grows by its ids, and the row receives its logits.
 
-    Where the forward fails, each row is read alone: the one at fault gets the error, the others their logits.
+    If the forward fails, each row runs alone, so that only the row at fault gets the error.
     """
     if not rows:
         return
@@ -64,9 +73,9 @@ def run_forward(model: LanguageModel, rows: Sequence[Row], chunk: int) -> None:
         _forward(model, rows, chunk)
     except Exception as error:
         for row in rows:
-            row.cache.crop(row.length)  # a forward that fails half-way may have grown some
+            row.cache.crop(row.length)  # a failed forward may have extended some caches
         if len(rows) == 1:
-            rows[0].fault = error
+            rows[0].error = error
             return
         for row in rows:
             run_forward(model, [row], chunk)
@@ -80,7 +89,7 @@ def _forward(model: LanguageModel, rows: Sequence[Row], chunk: int) -> None:
     for row, count in zip(rows, counts, strict=True):
         end += count
         places += range(end - row.keep, end)
-    wanted = torch.tensor(places or [0])  # the output layer reads at least one position
+    wanted = torch.tensor(places or [0])  # the output layer needs at least one position
     caches = [row.cache for row in rows]
     logits = model.forward_unpadded(ids, counts, caches, wanted, chunk if max(counts) > chunk else None)
     logits = logits.to("cpu", torch.float32)  # (R, V)

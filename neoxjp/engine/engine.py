@@ -1,11 +1,11 @@
-"""Many requests over one model: one forward for all that run, streamed steps, cancel, a bounded waiting line.
+"""Continuous batching over one model: one forward for all running requests, streamed steps, cancellation, a bounded queue.
 
-The engine receives model and tokenizer as arguments and knows neither class. Requests join and leave between two forwards. Each
-forward reads one id (and perhaps a draft) of every text that is being written and one chunk of prompts, so that a long prompt
-holds the others up no longer than that takes; several chunks where nothing is being written, or where they take hardly longer.
-A request's life is in request.py, who may run in line.py, what a forward reads in batch.py, reused prompts in prefixes.py,
-drafts in speculation.py. With `start()` a thread of its own does the work; without, whoever iterates a Request does it, for all
-that run (a forked child has no threads).
+The engine gets model and tokenizer as arguments and imports neither class. Requests join and leave between two forwards. A
+forward reads one id (and perhaps a draft) of each request that decodes, and one chunk of prompts, so that a long prompt delays
+the others only a little; it reads several chunks where nothing decodes or where they add little time. See request.py for the
+state of a request, scheduler.py for which requests run, batch.py for the rows of a forward, prefix_cache.py for reused
+prompts, and speculation.py for drafts. `start()` runs the engine in a thread of its own. Without it, iterating any Request
+runs forwards for all of them (a forked child has no threads).
 """
 
 import os
@@ -47,18 +47,21 @@ _IMPORTED_IN = os.getpid()
 class Engine:
     """Runs requests over one model.
 
-    tokenizer: for the text of the steps and for stop strings; without one, text is "".
-    max_batch: requests that run at once, each with a cache of its own. max_waiting: requests that may wait for a slot.
-    cache_bytes: bytes that all caches may take, those of kept prompts included; None: no bound. A request is counted with its
-        prompt and all its new tokens before it may run, and waits while it does not fit.
-    prefix_bytes: of them at most this many for the caches of texts that were read, to begin from again; 0: none is kept.
-    chunk: ids of prompts that one forward reads beside texts; None: by the model's size.
-    speculate: guess ids ahead where the text repeats itself and it pays. Changes no bit where the model's rows are
-        independent; else numbers may differ in their last digits, as they do beside other requests.
-    clock: seconds that only grow.
+    Args:
+        tokenizer: for the text of the steps and for stop strings. Without one, text is "".
+        max_batch: requests that run at once, each with a KV cache of its own.
+        max_waiting: requests that may wait in the queue.
+        cache_bytes: limit in bytes for all KV caches, the prefix cache included; None: no limit. A request counts with its prompt
+            and all its new tokens, and waits until that fits.
+        prefix_bytes: how many of these bytes the prefix cache may use; 0 turns it off.
+        chunk: prompt ids in one chunk; None: chosen by the size of the model.
+        speculate: draft ids by prompt lookup where the text repeats itself. The text stays the same. Its log probabilities stay
+            bit for bit the same where the model's rows are independent; else they may differ in their last digits, as they do
+            beside other requests.
+        clock: a monotonic clock, in seconds.
 
-    In a forked child the requests of the parent are dropped (cancelled there), and torch is set to one thread: its thread pool
-    does not survive a fork, and a second thread would wait for ever.
+    In a forked child the parent's requests are cancelled and torch is set to one thread: its thread pool does not survive a fork,
+    and a second thread would wait for ever.
     """
 
     def __init__(
@@ -94,7 +97,9 @@ class Engine:
             bool(model.rows_are_independent),
             bool(model.positions_are_identical),
         )
-        shared = self._rows_are_independent or torch.device(model.device).type != "cpu"  # rows share the reading of the weights
+        shared = (
+            self._rows_are_independent or torch.device(model.device).type != "cpu"
+        )  # one pass over the weights serves all rows
         self._row_cost = ROW_COST if shared else PLAIN_ROW_COST
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -111,19 +116,23 @@ class Engine:
         watch: Watch | None = None,
         drawn: int = 0,
     ) -> Request:
-        """Put a prompt to work; returns at once.
+        """Submit a prompt. Returns at once.
 
-        prompt_ids: one sequence; an empty one becomes the model's bos id, so that there is something to continue.
-        top: how many of the most probable tokens each Step lists; 0 = none, not even the drawn one.
-        overflow: when prompt and new tokens do not fit the context, "error" raises; "cut" keeps the last ids that fit and
-            Request.cut says how many went. Without max_new_tokens, the cut leaves a quarter of the context for new text.
-        watch: is called before each draw with the ids so far and the logits (V,) it is made from, float32 on the CPU: to be
-            copied by whoever wants to keep them, and quickly, since all requests wait for it.
-        drawn: so many ids at the end of the prompt were drawn with this seed before; what follows is drawn as if in one go.
-            A stop string that began in them is noticed; what they gave out of it stays.
+        Args:
+            prompt_ids: one sequence. An empty one becomes the model's bos id.
+            top: how many of the most probable tokens each Step lists; 0 lists none, not even the sampled one.
+            overflow: what happens when prompt and new tokens do not fit the context: "error" raises; "cut" drops ids at the front
+                of the prompt (Request.cut counts them). Without max_new_tokens, "cut" leaves a quarter of the context for new
+                tokens.
+            watch: called before each draw with the ids so far and the logits (V,), float32 on the CPU. Copy what you want to
+                keep, and return quickly: all requests wait.
+            drawn: so many ids at the end of the prompt were sampled before with this seed; sampling continues as if it had not
+                been interrupted. A stop string that begins in them is found; the part of it in the prompt stays.
 
-        Raises PromptTooLong, also where the cache it needs never fits `cache_bytes`; QueueFull when the waiting line is full;
-        ParameterError for an id outside the vocabulary.
+        Raises:
+            PromptTooLong: prompt and new tokens do not fit the context, or need more cache than `cache_bytes`.
+            QueueFull: as many requests wait as may.
+            ParameterError: an id outside the vocabulary, or an argument out of its range.
         """
         self._check_process()
         params = params or SamplingParams()
@@ -138,15 +147,15 @@ class Engine:
         if not 0 <= drawn <= len(ids):
             raise ParameterError(f"drawn={drawn!r} must be from 0 to the prompt's {len(ids)} ids")
         eos = check_ids(eos_ids(params, config), config.vocab_size, "eos_token_id")
-        kept = fit_prompt(ids, params, config.max_position_embeddings, overflow)
-        max_new_tokens = params.max_new_tokens or config.max_position_embeddings - len(kept)
+        fitted = fit_prompt(ids, params, config.max_position_embeddings, overflow)
+        max_new_tokens = params.max_new_tokens or config.max_position_embeddings - len(fitted)
         nbytes = cache_bytes_needed(
-            len(kept), max_new_tokens, self.model.cache_bytes_per_token, self.model.cache_block, self.cache_bytes
+            len(fitted), max_new_tokens, self.model.cache_bytes_per_token, self.model.cache_block, self.cache_bytes
         )
-        cut = len(ids) - len(kept)
+        cut = len(ids) - len(fitted)
         request = Request(
             self,
-            kept,
+            fitted,
             cut,
             params,
             top,
@@ -154,20 +163,22 @@ class Engine:
             max_new_tokens=max_new_tokens,
             nbytes=nbytes,
             name=self._name,
-            pace=DraftLength(self._row_cost),
+            draft_length=DraftLength(self._row_cost),
             chunk=self.chunk,
             watch=watch,
             drawn=drawn,
         )
         with self._changed:
             if self._closed:
-                raise NeoxjpError("the engine is closed: make a new one", ja="エンジンは終了しています。")
+                raise NeoxjpError(
+                    "the engine is closed: create a new one", ja="エンジンは終了しています。新しく作成してください。"
+                )
             self._scheduler.join(request, self.clock())
             self._changed.notify_all()
         return request
 
     def step(self) -> bool:
-        """One forward for all that run: a token of each text, and the next piece of a prompt. False: there is nothing to do."""
+        """Run one forward for all running requests. False: there is nothing to do."""
         self._check_process()
         with self._forward:
             self._settle()
@@ -187,26 +198,28 @@ class Engine:
                         self._prefill_budget.chunks,
                     )
                 self._advance(rows)
-            except BaseException:  # Ctrl-C of whoever drives the engine inline
+            except BaseException:  # Ctrl-C while the caller runs the engine
                 for request in running:
                     self._finish(request, "cancelled")
                 raise
             return bool(running)
 
     def start(self) -> "Engine":
-        """Work in a thread of the engine's own from now on."""
+        """Run in a background thread from now on."""
         self._check_process()
         with self._changed:
             if self._closed:
-                raise NeoxjpError("the engine is closed: make a new one", ja="エンジンは終了しています。")
+                raise NeoxjpError(
+                    "the engine is closed: create a new one", ja="エンジンは終了しています。新しく作成してください。"
+                )
             if self._thread is None:
-                release_threads()  # the caller's, who has loaded the model with them: they would slow the engine's down
+                release_threads()  # those of the calling thread would slow the engine's down
                 self._thread = threading.Thread(target=self._work, name="neoxjp-engine", daemon=True)
                 self._thread.start()
         return self
 
     def close(self) -> None:
-        """Cancel every request and end the thread, after the forward that is running. The engine takes no more requests."""
+        """Cancel every request and end the thread after the current forward. The engine takes no more requests."""
         self._check_process()
         with self._changed:
             self._closed = True
@@ -228,25 +241,28 @@ class Engine:
 
     @property
     def running(self) -> int:
-        """How many requests hold a slot."""
+        """How many requests run."""
         return len(self._scheduler.running)
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a slot."""
+        """How many requests wait."""
         return len(self._scheduler.waiting)
 
     @property
     def prefix_cache_bytes(self) -> int:
-        """Bytes of caches that are kept to begin from again."""
+        """Bytes in the prefix cache."""
         return self._prefixes.nbytes
 
     def sampling_trace(
         self, ids: Sequence[int], params: SamplingParams, *, new: int = 0, show: int = 20, include: Sequence[int] = ()
     ) -> SamplingTrace:
-        """What the filters do to the token after `ids`, of which the last `new` were drawn. Reads all of `ids` again.
+        """What each filter does to the distribution of the token after `ids`, of which the last `new` were sampled.
 
-        Raises PromptTooLong where `ids` fill the context.
+        Runs the model over all of `ids`.
+
+        Raises:
+            PromptTooLong: `ids` fill the context.
         """
         self._check_process()
         config = self.model.config
@@ -262,7 +278,7 @@ class Engine:
     # For a Request
 
     def next_step(self, request: Request) -> Step:
-        """Its next Step; does the forwards for it where no thread does."""
+        """The next Step of a request. Runs forwards until it is there, unless the thread does."""
         self._check_process()
         while True:
             with self._changed:
@@ -279,7 +295,7 @@ class Engine:
             self.step()
 
     def ready(self, request: Request, seconds: float) -> bool:
-        """Whether its next Step or its end is there, within so many seconds."""
+        """Whether its next Step or its end is available within `seconds`."""
         self._check_process()
 
         def ready() -> bool:
@@ -291,29 +307,29 @@ class Engine:
             return ready() if self._thread is None else self._changed.wait_for(ready, seconds)
 
     def position(self, request: Request) -> int:
-        """Its place in the waiting line, from 1; 0: it is not in it."""
+        """Its place in the queue, from 1; 0: it does not wait."""
         with self._changed:
             return self._scheduler.place(request)
 
     def cancel(self, request: Request) -> None:
-        """End it; nothing happens where it has ended."""
+        """End a request; does nothing if it has ended."""
         self._finish(request, "cancelled")
 
-    # The rest runs under one of two locks: `_changed` guards lists and requests for a moment, `_forward` the model and every
-    # cache for a forward.
+    # Two locks: `_changed` guards lists and requests and is held only briefly, `_forward` guards the model and all caches during
+    # a forward.
 
     def _reset_state(self) -> None:
         self._process = os.getpid()
         self._changed = threading.Condition()
         self._forward = threading.Lock()
         self._scheduler = Scheduler(self.max_batch, self.max_waiting, self.cache_bytes)
-        self._released: deque[PrefixEntry] = deque()  # what ended requests read, for `_settle`
+        self._released: deque[PrefixEntry] = deque()  # prefixes of ended requests, which `_settle` stores
         self._prefixes = PrefixCache(self.prefix_bytes, 1 if self._positions_are_identical else self.chunk)
-        self._forward_number = 0  # number of the forward
+        self._forward_number = 0  # counts forwards
         self._prefill_budget = batch.PrefillBudget(self.chunk)
 
     def _check_process(self) -> None:
-        """In a forked child: locks may be held by threads that are not here, and the parent's requests are the parent's."""
+        """Reset in a forked child: locks may be held by threads that do not exist there, and the requests are the parent's."""
         if self._process == os.getpid():
             return
         inherited = [*self._scheduler.running, *self._scheduler.waiting]
@@ -330,22 +346,22 @@ class Engine:
                 if not self.step():
                     with self._changed:
                         self._changed.wait_for(lambda: self._closed or self._scheduler.running or self._released)
-        finally:  # whatever ended the thread, readers must not wait for it
+        finally:  # readers must not wait for a thread that has ended
             with self._changed:
                 self._thread = None
                 self._changed.notify_all()
 
     def _settle(self) -> None:
-        """Keep what ended requests read, within what the running ones leave."""
+        """Store the prefixes of ended requests, and keep the prefix cache within what the running requests leave."""
         while self._released:
-            self._prefixes.keep(self._released.popleft())
+            self._prefixes.add(self._released.popleft())
         if self.cache_bytes is not None:
             with self._changed:
                 reserved = self._scheduler.reserved_bytes
             self._prefixes.shrink(max(0, self.cache_bytes - reserved))
 
     def _due(self) -> list[Request]:
-        """The requests that run now; those whose deadline has passed end."""
+        """The requests that run now, after ending those whose deadline has passed."""
         with self._changed:
             now = self.clock()
             for request in [*self._scheduler.running, *self._scheduler.waiting]:
@@ -354,12 +370,12 @@ class Engine:
             return list(self._scheduler.running)
 
     def _begin(self, request: Request) -> None:
-        """Its cache: a copy of the longest beginning of its prompt that some cache has, or an empty one."""
+        """Give a request its KV cache: a copy of the longest cached prefix of its prompt, or an empty one."""
         try:
-            ids, found = request.whole_prompt, None
+            ids, found = request.prompt, None
             if self.prefix_bytes:
                 running = [self._prefix_entry(other) for other in list(self._scheduler.running)]
-                found = self._prefixes.longest(ids, [kept for kept in running if kept.cache is not None])
+                found = self._prefixes.longest(ids, [entry for entry in running if entry.cache is not None])
             covered = found.covers(ids, self._prefixes.chunk) if found else 0
             cache = fork_prefix(found.cache, covered) if found else self.model.new_cache()
         except Exception as error:
@@ -372,48 +388,48 @@ class Engine:
                 request.last_forward = self._forward_number
 
     def _prefix_entry(self, request: Request) -> PrefixEntry:
-        """What it has read."""
-        return PrefixEntry(request.read(self._positions_are_identical), request.cache, request.logits, request.total)
+        """What its KV cache holds, as an entry of the prefix cache."""
+        return PrefixEntry(request.cached_ids(self._positions_are_identical), request.cache, request.logits, request.total)
 
     @torch.inference_mode()
     def _advance(self, rows: list[Row]) -> None:
-        """One forward of these rows, the ids it gives, and everything readers see of it."""
+        """Run one forward of these rows, sample from its logits, and hand the steps to the readers."""
         began = self.clock()
         batch.run_forward(self.model, [row for row in rows if row.ids], self.chunk)
         self._prefill_budget.note(rows, self.clock() - began)
         for row in rows:
             request = row.request
             request.beside = max(request.beside, len(rows) - 1)
-            if row.fault is None and request.prefilled < request.total:
+            if row.error is None and request.prefilled < request.total:
                 request.prefilled += len(row.ids)
                 if row.logits is not None:
                     request.logits = row.logits[-1].clone()
-            if row.fault is None and row.logits is not None:
+            if row.error is None and row.logits is not None:
                 self._write(row)
         with self._changed:
             for row in rows:
                 request = row.request
                 if request.finish is not None:
                     continue  # cancelled while the model ran
-                request.ids += [step.id for step in row.made]
-                request.steps += row.made
-                if row.fault is not None:
-                    self._finish(request, "error", row.fault)
-                elif row.made and row.made[-1].finish is not None:
-                    self._finish(request, row.made[-1].finish)
+                request.ids += [step.id for step in row.steps]
+                request.steps += row.steps
+                if row.error is not None:
+                    self._finish(request, "error", row.error)
+                elif row.steps and row.steps[-1].finish is not None:
+                    self._finish(request, row.steps[-1].finish)
             self._changed.notify_all()
 
     def _write(self, row: Row) -> None:
-        """Draw a row's ids. What goes wrong here is this request's alone. Ids of a draft that were not drawn leave the cache."""
+        """Sample a row's ids. An error concerns this request only. Rejected ids of a draft are dropped from the cache."""
         try:
             row.request.write(row)
         except Exception as error:
-            row.fault = error
+            row.error = error
         if row.keep > 1:
-            row.cache.crop(row.length + max(1, len(row.made)))
+            row.cache.crop(row.length + max(1, len(row.steps)))
 
     def _finish(self, request: Request, finish: Finish, error: Exception | None = None) -> None:
-        """End a request, free its slot and its cache, let the next ones in."""
+        """End a request, free its slot and its cache, and let waiting requests run."""
         with self._changed:
             if request.finish is not None:
                 return

@@ -1,8 +1,7 @@
-"""The logits behind a text that was written, kept within a number of bytes: a step can be looked at again without a forward.
+"""A cache of the logits that a text was sampled from, limited in bytes: a step can be inspected again without a forward.
 
-They are kept whole and in float32, as they were drawn from: a rounded or shortened vector may draw another id where a filter's
-border or the uniform number falls between two close candidates. A step of the bundled model takes 32 kB, of the 2.7B 128 kB.
-What had to go is read again by one pass over the ids.
+Vectors are stored complete and in float32: from a rounded or shortened vector another id may be sampled where two candidates are
+close. A step of the bundled model takes 32 kB, one of the 2.7B 128 kB. What was evicted is computed again from the ids.
 """
 
 import hashlib
@@ -24,13 +23,13 @@ DEFAULT_BYTES = 64 * 2**20  # 2,000 steps of the bundled model, 500 of the 2.7B
 
 
 class LogitsCache:
-    """Logits by the ids before them, of one model; for any thread. The longest unused go first.
+    """Logits of one model by the ids before them. Thread-safe; the least recently used are evicted.
 
-    >>> kept = Logits()
-    >>> engine.submit(prompt_ids, params, watch=kept.keep)
+    >>> cache = LogitsCache()
+    >>> engine.submit(prompt_ids, params, watch=cache.keep)
 
-    So branches that share their beginning share its logits. Where the same ids were read in two ways (written, and then again as
-    a prompt), the later logits stay; they differ in their last digits.
+    Branches that share a beginning share its logits. Where the same ids were processed twice (while decoding, and later as a
+    prompt), the later logits replace the earlier ones; they differ in their last digits.
     """
 
     def __init__(self, most_bytes: int = DEFAULT_BYTES):
@@ -38,21 +37,21 @@ class LogitsCache:
             raise ParameterError(f"most_bytes={most_bytes!r} must be 0 or more")
         self.most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[bytes, tuple[np.ndarray, bool]] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[np.ndarray, bool]] = OrderedDict()
         self._nbytes = 0
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the logits that are held."""
+        """Bytes of the stored logits."""
         return self._nbytes
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
     def keep(self, history: History, logits: Tensor, drawn_from: bool = True) -> None:
-        """Copy the logits (V,) of the id after `history`; for `Engine.submit(watch=…)`.
+        """Store a copy of the logits (V,) of the id after `history`; for `Engine.submit(watch=…)`.
 
-        drawn_from: these are the ones that the generation drew from; False: they were computed again.
+        drawn_from: whether the generation sampled from these very logits; False: they were computed again.
         """
         values = np.array(logits.detach().to("cpu", torch.float32).numpy())  # (V,), a copy
         key = _key(history)
@@ -60,41 +59,42 @@ class LogitsCache:
             self._drop(key)
             if values.nbytes > self.most_bytes:
                 return
-            self._kept[key] = values, drawn_from
+            self._entries[key] = values, drawn_from
             self._nbytes += values.nbytes
             while self._nbytes > self.most_bytes:
-                self._drop(next(iter(self._kept)))
+                self._drop(next(iter(self._entries)))
 
     def get(self, history: History) -> tuple[Tensor, bool] | None:
-        """The logits (V,) float32 of the id after `history`, a copy, and `drawn_from`; None: they are not kept (any more)."""
+        """A copy of the logits (V,) float32 of the id after `history`, and `drawn_from`; None: they are not in the cache."""
         key = _key(history)
         with self._lock:
-            found = self._kept.get(key)
+            found = self._entries.get(key)
             if found is None:
                 return None
-            self._kept.move_to_end(key)
+            self._entries.move_to_end(key)
         return torch.from_numpy(found[0].copy()), found[1]
 
     def clear(self) -> None:
-        """Forget all: another model is loaded."""
+        """Remove everything, for example because another model is loaded."""
         with self._lock:
-            self._kept.clear()
+            self._entries.clear()
             self._nbytes = 0
 
     def _drop(self, key: bytes) -> None:
-        if key in self._kept:
-            self._nbytes -= self._kept.pop(key)[0].nbytes
+        if key in self._entries:
+            self._nbytes -= self._entries.pop(key)[0].nbytes
 
 
 @torch.inference_mode()
-def next_logits(model: LanguageModel, history: Sequence[int], kept: LogitsCache | None = None) -> tuple[Tensor, bool]:
-    """The logits (V,) float32 of the id after `history`, and whether they are those that a generation drew from.
+def next_logits(model: LanguageModel, history: Sequence[int], cached: LogitsCache | None = None) -> tuple[Tensor, bool]:
+    """The logits (V,) float32 of the id after `history`, and whether a generation sampled from them.
 
-    Where they are not kept they are computed as for a prompt of these ids, piece by piece as the engine does it, and kept.
+    Logits that are not in the cache are computed as for a prompt of these ids, chunk by chunk as in the engine, and stored.
 
-    Raises PromptTooLong where `history` fills the context.
+    Raises:
+        PromptTooLong: `history` fills the context.
     """
-    if kept is not None and (found := kept.get(history)) is not None:
+    if cached is not None and (found := cached.get(history)) is not None:
         return found
     ids = fit_prompt(tuple(history), SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
     chunk = chunk_for(model.num_parameters)
@@ -102,16 +102,17 @@ def next_logits(model: LanguageModel, history: Sequence[int], kept: LogitsCache 
     for start in range(0, len(ids), chunk):
         logits = forward_one(model, ids[start : start + chunk], cache, keep=1)
     last = logits[-1].clone()
-    if kept is not None:
-        kept.keep(ids, last, drawn_from=False)
+    if cached is not None:
+        cached.keep(ids, last, drawn_from=False)
     return last, False
 
 
 @torch.inference_mode()
 def logits_after(model: LanguageModel, ids: Sequence[int], first: int) -> Tensor:
-    """The logits (len(ids) - first, V) float32 after each of the ids from place `first` on, read in one pass.
+    """The logits (len(ids) - first, V) float32 after each of the ids from position `first` on, computed in one pass.
 
-    Raises PromptTooLong where `ids` fill the context.
+    Raises:
+        PromptTooLong: `ids` fill the context.
     """
     fit_prompt(tuple(ids), SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
     chunk = chunk_for(model.num_parameters)

@@ -1,11 +1,11 @@
-"""Caches of texts that were read, kept to begin from again: continue, regenerate, branch, the same example once more.
+"""Prefix cache: KV caches of earlier requests, reused where a new prompt begins with the same ids.
 
-A text must be the same whether its prompt was read afresh or found here. So only what a fresh reading computes in the very same
-way is reused. Where positions are computed alike in prompts and in steps (native/) that is every id that was read, those that
-decoding wrote included. With torch's operators a prompt's queries attend together and a step's alone, and the two sums differ in
-their last bits: there whole chunks of a prompt's ids are reused, at fixed boundaries counted from position 0, and after
-"continue" the text is read again from the last boundary inside the old prompt: at the speed of a prompt, several times that of
-writing. A prompt that comes again as it was is not read at all, the logits behind it are kept too.
+A text must not depend on whether its prompt was computed or found here, so only what a fresh prefill computes bit for bit the
+same is reused. With the kernels in C a position has the same bits in a prompt and in a decoding step: there every id is
+reused, also those that were generated. With torch's operators the queries of a prompt attend together and those of a step
+alone, and the sums differ in their last bits: there only complete chunks of a prompt are reused, at fixed boundaries counted
+from position 0, and generated ids are prefilled again (several times faster than decoding them). A prompt that comes again
+unchanged needs no forward: the logits after it are cached too.
 """
 
 from collections.abc import Sequence
@@ -15,88 +15,88 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-CHUNK, LARGE_CHUNK = 16, 64  # ids of a prompt that one forward reads, of large and of small models
+CHUNK, LARGE_CHUNK = 16, 64  # prompt ids in one forward, of large and of small models
 LARGE = 500_000_000  # parameters: 16 ids of the 2.7B take 0.35 s in int8 on two cores without VNNI, 64 of this size 0.3 s
 
 
 def chunk_for(parameters: int) -> int:
-    """How many ids of a prompt one forward reads of a model of this size, so that others do not wait long for it."""
+    """How many prompt ids one forward reads for a model of this size, so that other requests are not delayed for long."""
     return CHUNK if parameters > LARGE else LARGE_CHUNK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrefixEntry:
-    """A text that was read and its cache. Nobody writes into the cache any more."""
+    """The ids of a text and their KV cache, which is not written to any more."""
 
-    ids: np.ndarray  # (n,) int64, what the cache holds
+    ids: np.ndarray  # (n,) int64, the tokens in the cache
     cache: Any
-    logits: Tensor | None  # (V,) after its prompt; None: that was not read to its end
-    prompt: int  # ids of the prompt
+    logits: Tensor | None  # (V,) after its prompt; None: the prompt was not completed
+    prompt: int  # length of its prompt, in ids
 
     @property
     def nbytes(self) -> int:
         return self.cache.nbytes + self.ids.nbytes + (0 if self.logits is None else self.logits.nbytes)
 
     def covers(self, ids: np.ndarray, chunk: int) -> int:
-        """How many of the prompt's `ids` need not be read again."""
+        """How many of a prompt's `ids` this entry saves."""
         return reusable_length(self.ids, None if self.logits is None else self.prompt, ids, chunk)
 
 
 class PrefixCache:
-    """Kept caches within a number of bytes, the least recently used going first. For one thread at a time."""
+    """Entries within a number of bytes; the least recently used are evicted. Not thread-safe."""
 
     def __init__(self, most_bytes: int, chunk: int = CHUNK):
-        """chunk: of how many ids a multiple is reused; 1 where positions are computed alike in any piece."""
+        """chunk: a multiple of so many ids is reused; 1 where a position has the same bits in any chunk."""
         self.most_bytes = most_bytes
         self.chunk = chunk
-        self._kept: list[PrefixEntry] = []  # the least recently used first
+        self._entries: list[PrefixEntry] = []  # least recently used first
 
     @property
     def nbytes(self) -> int:
-        """Bytes held, the free room of each cache's last block included."""
-        return sum(kept.nbytes for kept in self._kept)
+        """Bytes of all entries, the unused part of each last block included."""
+        return sum(entry.nbytes for entry in self._entries)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
-    def longest(self, ids: np.ndarray, beside: Sequence[PrefixEntry] = ()) -> PrefixEntry | None:
-        """The one that covers most of `ids`, now the most recently used; None: nothing is covered.
+    def longest(self, ids: np.ndarray, running: Sequence[PrefixEntry] = ()) -> PrefixEntry | None:
+        """The entry with the longest reusable prefix of `ids`, which becomes the most recently used; None: there is none.
 
-        beside: what running requests have read, to begin from as well.
+        running: the entries of running requests, which are candidates too.
         """
-        best = max((*self._kept, *beside), key=lambda kept: kept.covers(ids, self.chunk), default=None)
+        best = max((*self._entries, *running), key=lambda entry: entry.covers(ids, self.chunk), default=None)
         if best is None or not best.covers(ids, self.chunk):
             return None
-        if best in self._kept:
-            self._kept.remove(best)
-            self._kept.append(best)
+        if best in self._entries:
+            self._entries.remove(best)
+            self._entries.append(best)
         return best
 
-    def keep(self, fresh: PrefixEntry) -> None:
-        """Take over a cache that nobody uses any more; of more than its ids, the rest is forgotten."""
-        ids = fresh.ids[: fresh.cache.length]  # where a draw failed, the last id was never read
+    def add(self, fresh: PrefixEntry) -> None:
+        """Add the KV cache of an ended request. Positions beyond its ids are dropped."""
+        ids = fresh.ids[: fresh.cache.length]  # after an error in sampling the last id was not processed
         if fresh.logits is None:
             ids = ids[: len(ids) // self.chunk * self.chunk]
         fresh = replace(fresh, ids=ids)
-        if not len(ids) or fresh.nbytes > self.most_bytes or any(_holds(kept, fresh) for kept in self._kept):
+        if not len(ids) or fresh.nbytes > self.most_bytes or any(_contains(entry, fresh) for entry in self._entries):
             return
         fresh.cache.crop(len(ids))
-        self._kept = [kept for kept in self._kept if not _holds(fresh, kept)]
-        self._kept.append(fresh)
+        self._entries = [entry for entry in self._entries if not _contains(fresh, entry)]
+        self._entries.append(fresh)
         self.shrink(self.most_bytes)
 
     def shrink(self, most_bytes: int) -> None:
-        """Let go of the least recently used until at most so many bytes are held."""
+        """Evict the least recently used entries until at most so many bytes are left."""
         most_bytes = min(most_bytes, self.most_bytes)
-        while self._kept and self.nbytes > most_bytes:
-            del self._kept[0]
+        while self._entries and self.nbytes > most_bytes:
+            del self._entries[0]
 
 
 def reusable_length(read: np.ndarray, prompt: int | None, ids: np.ndarray, chunk: int = CHUNK) -> int:
-    """How many of a prompt's `ids` a cache that read `read` has as a fresh reading would.
+    """How many of a prompt's `ids` can be taken from a cache that holds the ids `read`.
 
-    prompt: behind so many of `read` the logits are known: just these ids then need no reading at all. Otherwise at least the last
-    id is read again, for its logits.
+    prompt: the logits after so many of `read` are known, so that exactly these ids need no forward. In all other cases at least
+        the last id is computed again, for its logits.
     """
     shorter = min(len(read), len(ids))
     differ = np.flatnonzero(read[:shorter] != ids[:shorter])
@@ -107,7 +107,7 @@ def reusable_length(read: np.ndarray, prompt: int | None, ids: np.ndarray, chunk
 
 
 def fork_prefix(cache: Any, length: int) -> Any:
-    """An independent copy of a cache's first `length` tokens."""
+    """A copy of the first `length` tokens of a KV cache."""
     whole = cache.length
     cache.crop(length)
     try:
@@ -116,7 +116,7 @@ def fork_prefix(cache: Any, length: int) -> Any:
         cache.advance(whole - length)
 
 
-def _holds(one: PrefixEntry, other: PrefixEntry) -> bool:
-    """Whether `other` is of no use beside `one`: a beginning of it, without logits that `one` does not have."""
+def _contains(one: PrefixEntry, other: PrefixEntry) -> bool:
+    """Whether `other` is superfluous beside `one`: a prefix of it, without logits that `one` lacks."""
     n, known = len(other.ids), other.logits is None or (one.logits is not None and one.prompt == other.prompt)
     return known and len(one.ids) >= n and bool((one.ids[:n] == other.ids).all())

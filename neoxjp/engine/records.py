@@ -1,7 +1,7 @@
-"""The record of one token, for text being written and for text that is given: probability, rank, entropy, alternatives.
+"""The record of one token (`Step`), for generated and for given text: log probability, rank, entropy, alternatives; and `score`.
 
-Knows models by what it asks of them (`LanguageModel`), tokenizers by `decode` and `stream_decoder`. `score` is here; the engine
-makes the same records while it draws. A record is of the model's own softmax, in float32, before any filter; nats.
+Uses models through the protocol `LanguageModel`, tokenizers through `decode` and `stream_decoder`. The numbers are of the model's
+own softmax in float32, before any filter, in nats.
 """
 
 import functools
@@ -20,18 +20,18 @@ from neoxjp.errors import ParameterError
 from neoxjp.sampling import SamplingParams, check_finite, top_candidates
 
 Finish = Literal["eos", "length", "stop", "deadline", "cancelled", "error"]
-SCORE_CHUNK = 256  # ids a forward of a known text: bounds the logits in memory; between two forwards others have their turn
+SCORE_CHUNK = 256  # ids in one forward of a given text: bounds the memory of the logits, and lets other threads run between
 
 
 class LanguageModel(Protocol):
-    """What the engine asks of a model; `GPTNeoXJapaneseForCausalLM` has it."""
+    """What the engine needs of a model; `GPTNeoXJapaneseForCausalLM` implements it."""
 
     config: Any  # .vocab_size .max_position_embeddings .bos_token_id .eos_token_id
 
     @property
     def device(self) -> Any: ...
 
-    cache_block: int  # tokens by which a cache grows
+    cache_block: int  # a KV cache grows by so many tokens
 
     @property
     def cache_bytes_per_token(self) -> int: ...
@@ -40,10 +40,10 @@ class LanguageModel(Protocol):
     def num_parameters(self) -> int: ...
 
     @property
-    def rows_are_independent(self) -> bool: ...  # the same bits alone and beside others
+    def rows_are_independent(self) -> bool: ...  # a row has the same bits alone and in a batch
 
     @property
-    def positions_are_identical(self) -> bool: ...  # and the same bits in a prompt and in a step
+    def positions_are_identical(self) -> bool: ...  # a position has the same bits in a prompt and in a decoding step
 
     def new_cache(self) -> Any: ...  # of one sequence: .length .nbytes .crop(length) .advance(count) .fork()
 
@@ -59,13 +59,13 @@ class LanguageModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A token that could have stood here."""
+    """An alternative token."""
 
     id: int
-    text: str  # "" without a tokenizer; the piece, like "<|byte240|>", where a token is no text alone
+    text: str  # "" without a tokenizer; the piece, such as "<|byte240|>", where the token alone is not text
     logprob: float  # nats, of the model's own softmax
-    probability: float  # after all filters: the chance that it was drawn; 0.0 where it was removed
-    kept: bool  # whether it was left after the filters
+    probability: float  # after all filters: the probability with which it is sampled; 0.0 where it was removed
+    kept: bool  # whether the filters kept it
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +73,30 @@ class Step:
     """One token. Log probability and entropy in nats, of the model's own softmax (temperature 1, no filter), in float32."""
 
     id: int
-    text: str  # what the stream grows by; "" while it waits for the rest of a character or of a possible stop string
+    text: str  # new text; "" while the rest of a character or of a possible stop string is missing
     logprob: float | None  # None: the first id of `score` without bos
     rank: int | None  # 1 = the most probable
     entropy: float | None
-    top: tuple[Choice, ...]  # the most probable, best first; the token of this step is always among them (at the end if need be)
-    seconds: float  # since the step before; the first: since it left the waiting line
-    finish: Finish | None  # set on the last step where the token itself ended the text
+    top: tuple[
+        Choice, ...
+    ]  # the most probable tokens, best first; this step's token is always among them (if need be at the end)
+    seconds: float  # since the step before; the first: since the request started
+    finish: Finish | None  # set on the last step, where this token ended the text
 
 
 @torch.inference_mode()
 def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: int = 0, bos: bool = False) -> list[Step]:
-    """The record of each id of a given text, as if the model had written it: one Step an id, no filters, seed or sampling.
+    """Score a given text: one Step for each id, without filters or sampling. Choice.probability is the model's own.
 
-    bos: begin with the model's bos id (which gets no Step), so that the first id is scored too; without, its logprob is None.
-    A text longer than the context is read in windows that overlap by half: each id past the first window sees at least half a
-    context before it. Choice.probability is the model's own.
+    A text longer than the context is processed in windows that overlap by half, so that each id after the first window has at
+    least half a context before it.
 
-    Raises ParameterError for an id outside the vocabulary.
+    Args:
+        top: how many of the most probable tokens each Step lists.
+        bos: put the model's bos id first (it gets no Step), so that the first id has a log probability; else that is None.
+
+    Raises:
+        ParameterError: an id outside the vocabulary.
     """
     config = model.config
     given = check_ids(ids, config.vocab_size)
@@ -100,7 +106,7 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
     steps: list[Step] = []
     if given and not bos:
         steps.append(Step(given[0], stream.push(given[0]) if stream else "", None, None, None, (), 0.0, None))
-    known = 1  # ids of `text` that have their step, or are bos
+    known = 1  # ids of `text` that have a Step or are bos
     context = config.max_position_embeddings
     start = 0
     while known < len(text):
@@ -112,7 +118,7 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
             logits = forward_one(model, piece, cache)  # (T, V)
             seconds = (time.monotonic() - began) / len(piece)
             for row in range(len(piece)):
-                place = start + offset + row + 1  # of the id that this row predicts
+                place = start + offset + row + 1  # of the id that this row predicts, in `text`
                 if not known <= place < len(text):
                     continue
                 id = text[place]
@@ -129,46 +135,46 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
 
 
 class StoppingText:
-    """The stream of one request: ids in, text out that can no longer change.
+    """Streaming text of one request: ids in, text out that no longer changes.
 
-    Held back is half a character, and what may be the beginning of a stop string: with stop "。」" a "。" waits for what follows.
-    drawn: ids before it whose text was given out already; a stop string may have begun there.
+    Incomplete characters are held back, and so is what may begin a stop string: with stop "。」" a "。" waits for the next token.
+    drawn: earlier ids whose text was emitted already; a stop string may begin in it.
     """
 
     def __init__(self, tokenizer: Any, stop: tuple[str, ...], drawn: Sequence[int] = ()):
         self._decoder = None if tokenizer is None else tokenizer.stream_decoder(skip_special_tokens=True)
         self._stop = stop
-        self._longest = max((len(string) - 1 for string in stop), default=0)  # beginning of a stop string
+        self._longest = max((len(string) - 1 for string in stop), default=0)  # characters of an incomplete stop string
         self._held = ""
-        self._given = ""  # the end of what was given out, as long as such a beginning may be
+        self._emitted = ""  # the end of the emitted text, as long as an incomplete stop string may be
         if drawn and self._longest:
-            self._give(tokenizer.decode(list(drawn), skip_special_tokens=True))
+            self._emit(tokenizer.decode(list(drawn), skip_special_tokens=True))
 
     def push(self, id: int) -> tuple[str, bool]:
-        """The text that is certain now, and whether a stop string is complete (it and what follows are dropped)."""
+        """The text that is final now, and whether a stop string is complete (it is dropped with all that follows)."""
         return self._grow(self._decoder.push(id)) if self._decoder else ("", False)
 
     def flush(self) -> str:
-        """What was held back, when no more comes."""
+        """The text that was held back, at the end."""
         text = self._grow(self._decoder.flush())[0] if self._decoder else ""
         held, self._held = self._held, ""
         return text + held
 
     def _grow(self, more: str) -> tuple[str, bool]:
-        text, given = self._held + more, len(self._given)
-        whole = self._given + text
+        text, given = self._held + more, len(self._emitted)
+        whole = self._emitted + text
         found = [at for stop in self._stop if (at := whole.find(stop, max(0, given + 1 - len(stop)))) >= 0]
         if found:
             self._held = ""
             return whole[given : max(given, min(found))], True
         hold = next((n for n in range(min(len(whole), self._longest), 0, -1) if self._may_stop(whole[-n:])), 0)
-        sure = max(0, len(text) - hold)
-        self._held = text[sure:]
-        return self._give(text[:sure]), False
+        final = max(0, len(text) - hold)
+        self._held = text[final:]
+        return self._emit(text[:final]), False
 
-    def _give(self, text: str) -> str:
-        given = self._given + text
-        self._given = given[max(0, len(given) - self._longest) :]
+    def _emit(self, text: str) -> str:
+        given = self._emitted + text
+        self._emitted = given[max(0, len(given) - self._longest) :]
         return text
 
     def _may_stop(self, tail: str) -> bool:
@@ -176,7 +182,10 @@ class StoppingText:
 
 
 def forward_one(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0) -> Tensor:
-    """Logits (T, V), or of the last `keep` positions, on the CPU in float32; the cache grows by T."""
+    """Run the model over ids of one sequence: logits (T, V), or of the last `keep` positions, float32 on the CPU.
+
+    The cache grows by T.
+    """
     rows = torch.tensor(ids, dtype=torch.int64, device=model.device)  # (T,)
     places = torch.arange(len(ids) - keep if keep else 0, len(ids))
     logits = model.forward_unpadded(rows, [len(ids)], [cache], places).to("cpu", torch.float32)
@@ -191,30 +200,32 @@ def token_statistics(logits: Tensor, id: int) -> tuple[np.ndarray, int, float]:
     weights = np.exp(below)
     total = float(weights.sum(dtype=np.float64))
     size = math.log(total)
-    if values.min() == -math.inf:  # an id that cannot come
+    if values.min() == -math.inf:  # some ids are impossible
         mean = float((weights * np.where(weights > 0, below, 0)).sum(dtype=np.float64)) / total
     else:
         mean = float((weights * below).sum(dtype=np.float64)) / total
     return below - np.float32(size), 1 + int(np.count_nonzero(values > values[id])), size - mean
 
 
-Chances = Callable[[list[int]], list[float | None]]
+Probabilities = Callable[[list[int]], list[float | None]]
 
 
 def top_choices(
-    logprobs: np.ndarray, id: int, top: int, name: Callable[[int], str], chances: Chances | None = None
+    logprobs: np.ndarray, id: int, top: int, name: Callable[[int], str], probabilities: Probabilities | None = None
 ) -> tuple[Choice, ...]:
-    """The `top` most probable ids, and `id`. chances: their probabilities after the filters, None where removed."""
+    """The `top` most probable ids, and `id`. probabilities: those after the filters, None where an id was removed."""
     best = top_candidates(logprobs, top)[0][:top].tolist() if top else []
     ids = best if id in best else [*best, id]
     own = logprobs[ids].tolist()
-    after = chances(ids) if chances else [math.exp(logprob) for logprob in own]
+    after = probabilities(ids) if probabilities else [math.exp(logprob) for logprob in own]
     return tuple(
         Choice(i, name(i), logprob, chance or 0.0, chance is not None) for i, logprob, chance in zip(ids, own, after, strict=True)
     )
 
 
 def token_text_function(tokenizer: Any) -> Callable[[int], str]:
+    """A function from an id to its text, or to its piece where it is not text alone; "" for all without a tokenizer."""
+
     @functools.cache
     def name(id: int) -> str:
         text = tokenizer.decode([id])
@@ -224,7 +235,11 @@ def token_text_function(tokenizer: Any) -> Callable[[int], str]:
 
 
 def check_ids(ids: Sequence[int], vocab_size: int, what: str = "prompt_ids") -> tuple[int, ...]:
-    """One sequence of ids as a tuple; list, array or tensor. ParameterError for what is no id of this vocabulary."""
+    """One sequence of ids (list, array or tensor) as a tuple.
+
+    Raises:
+        ParameterError: it is not one sequence of whole numbers, or an id is outside the vocabulary.
+    """
     given = ids.tolist() if hasattr(ids, "tolist") else ids
     try:
         values = tuple(operator.index(id) for id in given)
@@ -242,13 +257,13 @@ def check_ids(ids: Sequence[int], vocab_size: int, what: str = "prompt_ids") -> 
 
 
 def bos_ids(config: Any) -> tuple[int]:
-    """The id a text without beginning begins with."""
+    """The id that an empty prompt becomes. Raises ParameterError: the model has none."""
     if config.bos_token_id is None:
-        raise ParameterError("there is nothing to continue, and the model's config has no bos_token_id: give at least one id")
+        raise ParameterError("the prompt is empty, and the model's config has no bos_token_id: give at least one id")
     return (int(config.bos_token_id),)
 
 
 def eos_ids(params: SamplingParams, config: Any) -> tuple[int, ...]:
-    """The ids that end a text: those that were asked for, else the model's."""
+    """The ids that end a text: those of `params`, else the model's."""
     eos = config.eos_token_id if params.eos_token_id is None else params.eos_token_id
     return () if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)

@@ -1,6 +1,6 @@
-"""One text in the making: the prompt, what was drawn so far, how it ends, and its place in a forward.
+"""One request: its prompt, the ids sampled so far, how it ends, and its rows in the forwards.
 
-What the reader of a stream holds is here; when it has its turn is the engine's business.
+This is what the reader of a stream uses; the engine decides when the request runs.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from neoxjp.sampling import SamplingParams, apply_filters
 
 
 class RequestRunner(Protocol):
-    """What a request asks of the engine that runs it."""
+    """What a request needs of the engine that runs it."""
 
     tokenizer: Any
     clock: Callable[[], float]
@@ -30,30 +30,30 @@ class RequestRunner(Protocol):
     def cancel(self, request: "Request") -> None: ...
 
 
-Watch = Callable[[np.ndarray, Tensor], None]  # the ids so far (n,), to be read only; the logits (V,) of the next one
+Watch = Callable[[np.ndarray, Tensor], None]  # the ids so far (n,), read-only; the logits (V,) of the next id
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Seconds by the clock on the wall, as the reader of the stream lives them. None: not there yet."""
+    """Wall-clock seconds as the reader of the stream sees them. None: not known yet."""
 
-    queue_s: float  # in the waiting line
-    prefill_s: float | None  # from leaving the line to the first token
+    queue_s: float  # waiting in the queue
+    prefill_s: float | None  # from the start to the first token
     decode_s: float | None  # from the first token to the last so far
     time_to_first_token: float | None  # from submit
     tokens: int
     tokens_per_second: float | None  # of the tokens after the first
-    reused: int = 0  # ids of the prompt that were not read again: an earlier request had
-    drafted: int = 0  # ids that were guessed ahead, and
-    accepted: int = 0  # how many of them were what was then drawn
-    beside: int = 0  # the most other requests that one of its forwards served too
+    reused: int = 0  # prompt ids taken from the prefix cache
+    drafted: int = 0  # speculative ids
+    accepted: int = 0  # speculative ids that were accepted
+    beside: int = 0  # the largest number of other requests in one of its forwards
 
 
 class Request:
-    """One text in the making. Iterate it for its Steps; use it in `with` to free its slot however the block is left.
+    """One request. Iterate it for its Steps; `with request:` cancels it when the block is left.
 
-    Iteration ends when `finish` is set; after "error" it raises what the model raised. A cancelled request makes no further step,
-    so the last one read may have no `finish`: ask the request.
+    Iteration ends when `finish` is set; after "error" it raises the model's exception. A cancelled request yields no further
+    step, so its last Step may have no `finish`: look at the request's own.
     """
 
     def __init__(
@@ -68,33 +68,33 @@ class Request:
         max_new_tokens: int,
         nbytes: int,
         name: Callable[[int], str],
-        pace: DraftLength,
+        draft_length: DraftLength,
         chunk: int,
         watch: Watch | None = None,
         drawn: int = 0,
     ):
-        self.prompt_ids = prompt_ids  # after a cut
+        self.prompt_ids = prompt_ids  # without the ids dropped at the front
         self.cut = cut  # ids dropped at the front of the prompt
         self.params = params
         self.top = top
-        self.seed = secrets.randbits(32) if params.seed is None else params.seed  # the one in use
-        self.ids: list[int] = []  # drawn so far
-        self.prefilled = 0  # ids of the prompt that were read or found read, of `total`
-        self.reused = 0  # ids of the prompt that were found read
+        self.seed = secrets.randbits(32) if params.seed is None else params.seed  # the seed in use
+        self.ids: list[int] = []  # sampled so far
+        self.prefilled = 0  # prompt ids in the KV cache, of `total`
+        self.reused = 0  # prompt ids taken from the prefix cache
         self.total = len(prompt_ids)
         self.finish: Finish | None = None
-        self.error: Exception | None = None  # what the model raised
+        self.error: Exception | None = None  # the exception of the model
         self.max_new_tokens = max_new_tokens  # new ids at most
-        self.nbytes = nbytes  # of cache, when the text is as long as it may be
+        self.nbytes = nbytes  # of KV cache at the largest length
         # The rest is for the engine.
         self.cache: Any = None
-        self.logits: Tensor | None = None  # (V,) behind the prompt, once it is read
-        self.steps: deque[Step] = deque()  # made, not yet read
+        self.logits: Tensor | None = None  # (V,) after the prompt, once it is computed
+        self.steps: deque[Step] = deque()  # not yet read
         self.raised = False
-        self.last_forward = 0  # number of the forward that read of its prompt last
+        self.last_forward = 0  # number of the last forward with a chunk of its prompt
         self.beside = 0
-        self.pace = pace
-        self.chunk = chunk  # ids of the prompt that are read together
+        self.draft_length = draft_length
+        self.chunk = chunk  # prompt ids in one chunk
         self.submitted = engine.clock()
         self.started: float | None = None
         self.ended: float | None = None
@@ -124,19 +124,19 @@ class Request:
         self.cancel()
 
     def cancel(self) -> None:
-        """End the request and free its slot at once; nothing happens where it has ended. Steps already made can still be read."""
+        """End the request and free its slot; does nothing if it has ended. Steps that are ready can still be read."""
         self._engine.cancel(self)
 
     def wait(self, seconds: float) -> bool:
-        """Whether a step, or the end, can be read now without waiting; waits for it up to `seconds` (inline: does one forward).
+        """Wait up to `seconds` for a step or the end (without a thread: run one forward). Whether it can be read now.
 
-        Between two calls `position` and `prefilled` of `total` tell how far a request is that has no token yet.
+        Between two calls, `position` and `prefilled` of `total` show the progress of a request without tokens.
         """
         return self._engine.ready(self, seconds)
 
     @property
     def position(self) -> int:
-        """Place in the waiting line; 0: it runs, or has ended."""
+        """Place in the queue, from 1; 0: it runs or has ended."""
         return self._engine.position(self)
 
     @property
@@ -151,19 +151,19 @@ class Request:
             tokens=len(self.ids),
             tokens_per_second=(len(self.ids) - 1) / decode if decode else None,
             reused=self.reused,
-            drafted=self.pace.drafted,
-            accepted=self.pace.accepted,
+            drafted=self.draft_length.drafted,
+            accepted=self.draft_length.accepted,
             beside=self.beside,
         )
 
     # For the engine
 
-    def read(self, written: bool) -> np.ndarray:
-        """The ids that its cache holds, (n,) int64: of the prompt, and of what was `written` too."""
-        return self._history[: self._known - 1 if written and self._known > self.total else self.prefilled]
+    def cached_ids(self, generated: bool) -> np.ndarray:
+        """The ids in its KV cache, (n,) int64: those of the prompt, and with `generated` the generated ones too."""
+        return self._history[: self._known - 1 if generated and self._known > self.total else self.prefilled]
 
     @property
-    def whole_prompt(self) -> np.ndarray:
+    def prompt(self) -> np.ndarray:
         return self._history[: self.total]
 
     def overdue(self, now: float) -> bool:
@@ -171,41 +171,43 @@ class Request:
         return self.params.deadline_s is not None and now - self.submitted >= self.params.deadline_s
 
     def row(self, running: int, speculate: bool, chunks: int = 1) -> "Row":
-        """What the next forward is to read for it, while so many requests run: of its prompt up to so many chunks."""
+        """Its row in the next forward. running: how many requests run. chunks: how many chunks of its prompt it may have."""
         if self.prefilled < self.total:
             end = min((self.prefilled // self.chunk + max(1, chunks)) * self.chunk, self.total)
             return Row(self, self.prompt_ids[self.prefilled : end], keep=int(end == self.total))
         if self._known == self.total:
-            return Row(self, (), keep=0, logits=None if self.logits is None else self.logits[None])  # the prompt was found whole
-        guessed: list[int] = []
+            return Row(
+                self, (), keep=0, logits=None if self.logits is None else self.logits[None]
+            )  # the prefix cache had the complete prompt
+        drafted: list[int] = []
         if speculate and self._known + 1 < len(self._history):
-            most = min(self.pace.length(running), MAX_DRAFT, len(self._history) - self._known - 1)
-            guessed = draft_ids(self._history[: self._known], most)
-        return Row(self, (int(self._history[self._known - 1]), *guessed), keep=1 + len(guessed))
+            most = min(self.draft_length.length(running), MAX_DRAFT, len(self._history) - self._known - 1)
+            drafted = draft_ids(self._history[: self._known], most)
+        return Row(self, (int(self._history[self._known - 1]), *drafted), keep=1 + len(drafted))
 
     def write(self, row: "Row") -> None:
-        """Draw ids from a forward's logits, into `row.made`: those of the draft as long as it is right, and one more."""
+        """Sample ids from a forward's logits into `row.steps`: the ids of the draft while they are accepted, and one more."""
         assert row.logits is not None
         drafted = row.ids[1:] if row.keep > 1 else ()
         for place in range(len(row.logits)):
             step = self._draw(row.logits[place])
-            row.made.append(step)
+            row.steps.append(step)
             if step.finish is not None or place >= len(drafted) or step.id != drafted[place]:
                 break
         if drafted:
-            right = sum(step.id == id for step, id in zip(row.made, drafted, strict=False))
-            self.pace.note(len(drafted), right)
+            accepted = sum(step.id == id for step, id in zip(row.steps, drafted, strict=False))
+            self.draft_length.note(len(drafted), accepted)
 
     def _draw(self, logits: Tensor) -> Step:
-        """The next id by its logits (V,) float32 on the CPU, and its record."""
-        made = self._known - self.total
+        """Sample the next id from its logits (V,), float32 on the CPU."""
+        generated = self._known - self.total
         if self._watch is not None:
             self._watch(self._history[: self._known], logits)
-        banned = self._eos if made < self.params.min_new_tokens else ()
+        banned = self._eos if generated < self.params.min_new_tokens else ()
         left = apply_filters(logits, self.params, self._history[: self._known], banned)
         id = left.draw(self._generator)
         logprobs, rank, entropy = token_statistics(logits, id)
-        top = top_choices(logprobs, id, self.top, self._name, left.chances) if self.top else ()
+        top = top_choices(logprobs, id, self.top, self._name, left.probabilities) if self.top else ()
         self._history[self._known] = id
         self._known += 1
         text, finish = self._text_and_finish(id)
@@ -217,7 +219,7 @@ class Request:
         return Step(id, text, float(logprobs[id]), rank, entropy, top, now - before, finish)
 
     def _text_and_finish(self, id: int) -> tuple[str, Finish | None]:
-        """What a new id adds to the text, and whether it ends it. The end token itself is no text."""
+        """The text that a new id adds, and whether it ends the request. The end token itself has no text."""
         if id in self._eos:
             return self._text.flush(), "eos"
         text, stopped = self._text.push(id)
@@ -232,16 +234,16 @@ class Request:
 
 @dataclass(slots=True)
 class Row:
-    """A request's part of one forward."""
+    """The part of one forward that belongs to one request."""
 
     request: Request
-    ids: tuple[int, ...]  # a piece of the prompt, or the last id and a draft behind it; () where the logits are known already
-    keep: int  # of how many of its last positions the logits are needed
+    ids: tuple[int, ...]  # a chunk of the prompt, or the last id and a draft; () where the logits are known already
+    keep: int  # logits are needed of so many of its last positions
     logits: Tensor | None = None  # (keep, V), float32, on the CPU
-    fault: Exception | None = None
-    made: list[Step] = field(default_factory=list)
-    cache: Any = field(init=False)  # the request's, also after it was cancelled
-    length: int = field(init=False)  # of the cache, before the forward
+    error: Exception | None = None
+    steps: list[Step] = field(default_factory=list)
+    cache: Any = field(init=False)  # of the request, also after it was cancelled
+    length: int = field(init=False)  # of the cache before the forward
 
     def __post_init__(self) -> None:
         self.cache = self.request.cache

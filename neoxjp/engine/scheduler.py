@@ -1,4 +1,4 @@
-"""Who may run and who waits: slots, bytes of cache, a line of bounded length, first come first served. No locks, no model."""
+"""Which requests run and which wait: slots, bytes of KV cache, a bounded queue, first come first served. No locks, no model."""
 
 from collections import deque
 
@@ -8,10 +8,10 @@ from neoxjp.sampling import SamplingParams
 
 
 class Scheduler:
-    """The requests that run and those that wait. For one thread at a time.
+    """The running and the waiting requests. Not thread-safe.
 
     slots: requests that run at once. places: requests that may wait.
-    cache_bytes: what the caches of those that run may take when each text is as long as it may be; None: no bound.
+    cache_bytes: limit for the KV caches of the running requests at their largest lengths; None: no limit.
     """
 
     def __init__(self, slots: int, places: int, cache_bytes: int | None):
@@ -23,14 +23,14 @@ class Scheduler:
 
     @property
     def reserved_bytes(self) -> int:
-        """What the caches of those that run take at most."""
+        """What the KV caches of the running requests take at their largest lengths."""
         return sum(request.nbytes for request in self.running)
 
     def join(self, request: Request, now: float) -> None:
-        """Let a request run, or wait.
+        """Let a request run or wait.
 
         Raises:
-            QueueFull: as many wait as may.
+            QueueFull: the queue is full.
         """
         if not self.waiting and self._fits(request):
             self._admit(request, now)
@@ -39,12 +39,12 @@ class Scheduler:
         else:
             run, wait = len(self.running), len(self.waiting)
             raise QueueFull(
-                f"{run} requests run and {wait} wait, the most there may be; try again in a moment",
+                f"the queue is full: {run} requests run and {wait} wait. Try again in a moment",
                 ja=f"混み合っています（実行中 {run}、待ち {wait}）。少し待ってからもう一度お試しください。",
             )
 
     def leave(self, request: Request, now: float) -> None:
-        """Take a request out and let in who fits now. Nobody overtakes: the first in line waits for room."""
+        """Remove a request and start waiting ones that fit now. None overtakes: the first in the queue is always next."""
         if request in self.running:
             self.running.remove(request)
         elif request in self.waiting:
@@ -53,7 +53,7 @@ class Scheduler:
             self._admit(self.waiting.popleft(), now)
 
     def place(self, request: Request) -> int:
-        """Its place among those that wait, from 1; 0: it is not among them."""
+        """Its place in the queue, from 1; 0: it does not wait."""
         return self.waiting.index(request) + 1 if request in self.waiting else 0
 
     def _fits(self, request: Request) -> bool:
@@ -67,10 +67,10 @@ class Scheduler:
 
 
 def cache_bytes_needed(prompt: int, max_new_tokens: int, bytes_per_token: int, block: int, most: int | None) -> int:
-    """Bytes of the cache of so many ids and new ones, in whole blocks of `block` tokens, as it grows.
+    """Bytes of the KV cache of a prompt and its new tokens, rounded up to blocks of `block` tokens.
 
     Raises:
-        PromptTooLong: more than `most`, which is all there is.
+        PromptTooLong: they are more than `most`, the limit for all requests together.
     """
     nbytes = -(-(prompt + max_new_tokens) // block) * block * bytes_per_token
     if most is not None and nbytes > most:
@@ -85,7 +85,11 @@ def cache_bytes_needed(prompt: int, max_new_tokens: int, bytes_per_token: int, b
 
 
 def fit_prompt(ids: tuple[int, ...], params: SamplingParams, context: int, overflow: str) -> tuple[int, ...]:
-    """The last ids that leave room for the new ones; PromptTooLong where they may not be cut or nothing would be left."""
+    """The ids of a prompt that fit the context beside the new tokens: all, or with overflow "cut" the last ones.
+
+    Raises:
+        PromptTooLong: they do not fit and may not be cut, or none would be left.
+    """
     wanted = params.max_new_tokens or 1
     if len(ids) + wanted <= context:
         return ids

@@ -1,4 +1,4 @@
-"""The OpenMP threads that torch's operators share among: how many there may be, and when they are in each other's way."""
+"""The OpenMP threads of torch's operators: how many a container allows, and releasing those that are not needed."""
 
 import ctypes
 import os
@@ -10,10 +10,10 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def limit_threads_to_quota() -> None:
-    """Compute with no more threads than processors that this process may use at a time, unless OMP_NUM_THREADS says how many.
+    """Use no more threads than the processors that this process may use at a time, unless OMP_NUM_THREADS is set.
 
-    A container (a Space, a pod) sees all processors of its machine. One thread for each of them where two may run means that
-    every operator waits for threads that are held back.
+    A container (a Space, a pod) sees all processors of its machine. With one thread for each where only two may run, every
+    operator waits for throttled threads.
     """
     import torch
 
@@ -39,7 +39,7 @@ def share_processors(processes: int, threads: int | None = None) -> None:
 
 
 def cpu_quota() -> int | None:
-    """Whole processors, at least one, that the control group of this process may use at a time; None: all."""
+    """Processors, at least one, that the control group of this process may use at a time; None: no limit."""
     try:  # version 2, in the container's own view
         allowed, period = (CGROUP / "cpu.max").read_text().split()
     except (OSError, ValueError):
@@ -54,10 +54,10 @@ def cpu_quota() -> int | None:
 
 
 def release_threads() -> bool:
-    """End the worker threads that torch has started for the calling thread; its next operator starts them anew. Whether it could.
+    """End the worker threads that torch has started for the calling thread; its next operator starts new ones. Whether it worked.
 
-    Each thread that runs operators gets workers of its own, and where a process has more of them than processors, GNU's OpenMP
-    puts them to sleep between any two operators: a decoding step of a small model then takes two to four times as long.
+    Each thread that runs operators has workers of its own. Where a process has more of them than processors, GNU's OpenMP lets
+    them sleep between operators, and a decoding step of a small model takes two to four times as long.
     """
     if sys.platform != "linux":
         return False

@@ -101,7 +101,7 @@ class FilteredDistribution:
         last = int(np.count_nonzero(weights)) - 1  # rounding may carry the number to the very end
         return int(ids[min(hit, last)])
 
-    def chances(self, ids: Sequence[int]) -> list[float | None]:
+    def probabilities(self, ids: Sequence[int]) -> list[float | None]:
         """The probability of each id to be drawn; None where a filter removed it."""
         if self._ids is None:
             return [float(self._weights[id]) / self._total if self._values[id] > -math.inf else None for id in ids]

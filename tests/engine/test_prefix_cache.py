@@ -51,10 +51,10 @@ def test_a_beginning_is_a_copy_and_leaves_the_cache_whole():
 def test_the_least_recently_used_goes_first_and_bytes_are_counted_whole():
     prefixes = PrefixCache(2 * (BLOCK_BYTES + 8 * CHUNK) + 10)
     for start in (0, 1):
-        prefixes.keep(read(np.arange(start, start + CHUNK), None))
+        prefixes.add(read(np.arange(start, start + CHUNK), None))
     assert prefixes.nbytes == 2 * (BLOCK_BYTES + 8 * CHUNK)
     assert prefixes.longest(np.arange(0, 50)) is not None
-    prefixes.keep(read(np.arange(2, 2 + CHUNK), None))
+    prefixes.add(read(np.arange(2, 2 + CHUNK), None))
     assert [bool(prefixes.longest(np.arange(start, start + 50))) for start in (0, 1, 2)] == [True, False, True]
     prefixes.shrink(0)
     assert (len(prefixes), prefixes.nbytes) == (0, 0)
@@ -63,37 +63,37 @@ def test_the_least_recently_used_goes_first_and_bytes_are_counted_whole():
 def test_a_beginning_of_what_is_kept_is_not_kept_twice():
     prefixes = PrefixCache(10**9)
     for length in (CHUNK, 3 * CHUNK, 2 * CHUNK, 3 * CHUNK + 7):
-        prefixes.keep(read(np.arange(length), None))
+        prefixes.add(read(np.arange(length), None))
     assert len(prefixes) == 1
-    prefixes.keep(read(np.arange(10), torch.zeros(3)))
+    prefixes.add(read(np.arange(10), torch.zeros(3)))
     assert len(prefixes) == 2  # a whole short prompt, for when it comes again
-    prefixes.keep(read(np.arange(10), None))  # not one piece was read
+    prefixes.add(read(np.arange(10), None))  # not one piece was read
     assert len(prefixes) == 2
 
 
 def test_texts_with_one_prompt_are_kept_side_by_side_and_none_twice():
     prefixes, logits = PrefixCache(10**9, chunk=1), torch.zeros(3)
-    prefixes.keep(read(numbers(1, 2, 3, 4), logits, 2))
-    prefixes.keep(read(numbers(1, 2, 3), logits, 2))  # a beginning of it
-    prefixes.keep(read(numbers(1, 2, 3, 4), logits, 2))
-    assert [kept.ids.tolist() for kept in prefixes._kept] == [[1, 2, 3, 4]]
-    prefixes.keep(read(numbers(1, 2, 5), logits, 2))
-    prefixes.keep(read(numbers(1, 2, 5, 6), logits, 3))  # a longer prompt
-    prefixes.keep(read(numbers(1, 2, 5, 6, 7), logits, 3))  # which is written on
-    assert [kept.ids.tolist() for kept in prefixes._kept] == [[1, 2, 3, 4], [1, 2, 5], [1, 2, 5, 6, 7]]
+    prefixes.add(read(numbers(1, 2, 3, 4), logits, 2))
+    prefixes.add(read(numbers(1, 2, 3), logits, 2))  # a beginning of it
+    prefixes.add(read(numbers(1, 2, 3, 4), logits, 2))
+    assert [entry.ids.tolist() for entry in prefixes._entries] == [[1, 2, 3, 4]]
+    prefixes.add(read(numbers(1, 2, 5), logits, 2))
+    prefixes.add(read(numbers(1, 2, 5, 6), logits, 3))  # a longer prompt
+    prefixes.add(read(numbers(1, 2, 5, 6, 7), logits, 3))  # which is written on
+    assert [entry.ids.tolist() for entry in prefixes._entries] == [[1, 2, 3, 4], [1, 2, 5], [1, 2, 5, 6, 7]]
 
 
 def test_a_text_too_large_to_be_kept_drives_no_other_out():
     prefixes = PrefixCache(BLOCK_BYTES + 8 * CHUNK)
-    prefixes.keep(read(np.arange(CHUNK)))
-    prefixes.keep(read(np.arange(1, 1 + 30 * CHUNK)))
-    assert [kept.ids.tolist() for kept in prefixes._kept] == [list(range(CHUNK))]
+    prefixes.add(read(np.arange(CHUNK)))
+    prefixes.add(read(np.arange(1, 1 + 30 * CHUNK)))
+    assert [entry.ids.tolist() for entry in prefixes._entries] == [list(range(CHUNK))]
 
 
 def test_an_id_that_was_never_read_is_not_kept():
     prefixes = PrefixCache(10**9, chunk=1)
-    prefixes.keep(PrefixEntry(np.arange(9), FakeCache(range(8)), None, 3))
-    assert [kept.ids.tolist() for kept in prefixes._kept] == [list(range(8))]
+    prefixes.add(PrefixEntry(np.arange(9), FakeCache(range(8)), None, 3))
+    assert [entry.ids.tolist() for entry in prefixes._entries] == [list(range(8))]
 
 
 def finished(engine: Engine, prompt: list[int], params: SamplingParams = DRAW) -> tuple[list, int]:

@@ -207,7 +207,7 @@ def test_the_chance_of_an_id_is_its_probability_among_the_candidates(seed, param
     logits[7] = -math.inf
     params = SamplingParams(do_sample=do_sample, **({"top_k": 0} | params))
     expected = dict(zip(*(t.tolist() for t in candidates(logits, params, [])), strict=True))
-    for id, chance in enumerate(apply_filters(logits, params, []).chances(range(50))):
+    for id, chance in enumerate(apply_filters(logits, params, []).probabilities(range(50))):
         assert chance == pytest.approx(expected[id]) if id in expected else chance is None
 
 
