@@ -19,7 +19,7 @@ from neoxjp.bench.common import Report, Row
 from neoxjp.bench.options import QualityOptions
 from neoxjp.bench.subject import FORMATS, parse_formats, subject
 from neoxjp.documents import read_documents
-from neoxjp.engine import surprisal
+from neoxjp.engine import measure_surprisal
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.quantization import describe_linears
@@ -104,7 +104,7 @@ def _read(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int]) -> Reading:
 def bits(found: Sequence[Reading], texts: Sequence[str]) -> float:
     """Bits per character over the texts that were read."""
     nats = math.fsum(reading.nats for reading in found)
-    return surprisal(nats, 0, sum(map(len, texts[: len(found)]))).bits_per_character or 0.0
+    return measure_surprisal(nats, 0, sum(map(len, texts[: len(found)]))).bits_per_character or 0.0
 
 
 def agreement(found: Sequence[Reading], exact: Sequence[Reading]) -> float:

@@ -26,7 +26,7 @@ from neoxjp.engine.records import (
 )
 from neoxjp.engine.request import Request, Stats
 from neoxjp.engine.scheduler import fit_prompt
-from neoxjp.engine.surprisal import LN2, Surprisal, nats_of, surprisal
+from neoxjp.engine.surprisal import LN2, Surprisal, measure_surprisal, nats_of
 from neoxjp.engine.threads import limit_threads_to_quota, share_processors
 
 __all__ = [
@@ -49,11 +49,11 @@ __all__ = [
     "forward_one",
     "limit_threads_to_quota",
     "logits_after",
+    "measure_surprisal",
     "nats_of",
     "next_logits",
     "score",
     "share_processors",
-    "surprisal",
     "token_statistics",
     "token_text_function",
     "top_choices",

@@ -19,7 +19,7 @@ class Surprisal:
     perplexity_per_character: float | None
 
 
-def surprisal(nats: float, tokens: int, characters: int) -> Surprisal:
+def measure_surprisal(nats: float, tokens: int, characters: int) -> Surprisal:
     """From minus the log probability of all scored tokens (nats), their number, and the number of their characters.
 
     >>> surprisal(2 * math.log(8), tokens=2, characters=3)

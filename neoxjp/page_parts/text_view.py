@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from neoxjp.engine import LN2, Stats, Step, nats_of, surprisal
+from neoxjp.engine import LN2, Stats, Step, measure_surprisal, nats_of
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts.stream import Update
 from neoxjp.page_parts.strings import Words
@@ -44,7 +44,7 @@ def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
     """The numbers of a text, for the page and for the API. Bits are of the model's own distribution, before any filter."""
     logprobs = [step.logprob for step in steps if step.logprob is not None]
     characters = sum(len(step.text) for step in steps)
-    found = surprisal(nats_of(logprobs), len(logprobs), characters)
+    found = measure_surprisal(nats_of(logprobs), len(logprobs), characters)
     return {
         "tokens": len(steps),
         "characters": characters,

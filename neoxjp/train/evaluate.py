@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from neoxjp.documents import Document
-from neoxjp.engine import surprisal
+from neoxjp.engine import measure_surprisal
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -33,7 +33,7 @@ class TextScore:
 
         Which of an id's spellings was written costs nothing here.
         """
-        found = surprisal(self.nats, self.tokens, self.characters).bits_per_character
+        found = measure_surprisal(self.nats, self.tokens, self.characters).bits_per_character
         assert found is not None  # a document without characters is not scored
         return found
 
@@ -43,7 +43,7 @@ class TextScore:
 
         Its unit is a token, so it can be compared between models of one vocabulary only; `bits_per_character` goes across.
         """
-        found = surprisal(self.nats, max(self.tokens, 1), self.characters).perplexity_per_token
+        found = measure_surprisal(self.nats, max(self.tokens, 1), self.characters).perplexity_per_token
         return math.exp(700.0) if found is None else found
 
     def as_dict(self) -> dict[str, int | float]:

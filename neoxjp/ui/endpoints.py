@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from neoxjp import compare
-from neoxjp.engine import LN2, Step, check_ids, nats_of, surprisal
+from neoxjp.engine import LN2, Step, check_ids, measure_surprisal, nats_of
 from neoxjp.errors import PromptTooLong
 from neoxjp.page_parts.answers import check_length, whole_numbers
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
@@ -98,7 +98,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 ja=f"{len(ids)} トークンあります。一度に調べられるのは {most} トークンまでです。分けて送ってください。",
             )
         steps = scored(ids, min(max(top, 0), MOST_ALTERNATIVES), True)
-        found = surprisal(nats_of(step.logprob for step in steps), len(steps), len(text))
+        found = measure_surprisal(nats_of(step.logprob for step in steps), len(steps), len(text))
         return {
             "text": text,
             "characters": len(text),

@@ -12,7 +12,7 @@ import typer
 
 from neoxjp.cli.main import build, main
 from neoxjp.labs.features import FEATURES
-from neoxjp.sampling.options import OPTIONS
+from neoxjp.sampling import OPTIONS
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,7 @@ import pytest
 from neoxjp.errors import ParameterError
 from neoxjp.page_parts.settings import PRESETS, Settings, preset, start_value
 from neoxjp.page_parts.strings import STRINGS, words
-from neoxjp.sampling import OPTIONS, filter_options
-from neoxjp.sampling.params import SamplingParams
+from neoxjp.sampling import OPTIONS, SamplingParams, filter_options
 from neoxjp.ui import generate
 
 EN = words("en")

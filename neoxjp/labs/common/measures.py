@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neoxjp.engine import Step, nats_of, surprisal
+from neoxjp.engine import Step, measure_surprisal, nats_of
 
 RUN = 10  # ids; a text that holds one run of so many again and again goes in a circle
 
@@ -37,7 +37,7 @@ def measure(steps: Sequence[Step]) -> Measures:
         distinct_3=distinct(ids, 3),
         repeats=repeats(ids[len(ids) // 2 :]),
         mean_logprob=-nats / len(logprobs) if logprobs else None,
-        bits_per_character=surprisal(nats, len(logprobs), characters).bits_per_character,
+        bits_per_character=measure_surprisal(nats, len(logprobs), characters).bits_per_character,
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from neoxjp.engine import LN2, Step, nats_of, score, surprisal
+from neoxjp.engine import LN2, Step, measure_surprisal, nats_of, score
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer import Span
 
@@ -114,7 +114,7 @@ def heat_of_steps(text: str, spans: Sequence[Span], steps: Sequence[Step]) -> He
     pieces = tuple(_pieces(text, spans, steps))
     logprobs = [step.logprob for step in steps if step.logprob is not None]
     characters = sum(piece.end - piece.start for piece in pieces if piece.bits is not None)
-    found = surprisal(nats_of(logprobs), len(logprobs), characters)
+    found = measure_surprisal(nats_of(logprobs), len(logprobs), characters)
     scored = [(piece.bits, -place) for place, piece in enumerate(pieces) if piece.bits is not None]
     return Heat(
         text=text,

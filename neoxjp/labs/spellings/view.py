@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from neoxjp.compare.analysis import Comparison
+from neoxjp.compare import Comparison
 from neoxjp.japanese import Word
 from neoxjp.japanese import ruby as ruby_parts
 from neoxjp.labs.common.glyphs import glyphs, unseen
