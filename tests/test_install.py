@@ -1,14 +1,17 @@
 """What an installation can do: from any folder, and from the wheel alone."""
 
+import json
 import os
 import site
 import subprocess
 import sys
+import urllib.request
 import venv
 from pathlib import Path
 
 import pytest
 
+from neoxjp.ui.generate import examples
 from tests.support.page import answering, free_port
 
 ROOT = Path(__file__).parent.parent
@@ -46,12 +49,15 @@ def test_the_wheel_opens_the_page_in_an_empty_folder(tmp_path: Path) -> None:
     )
     assert Path(where.stdout.strip()).is_relative_to(environment), where.stderr
     port = free_port()
-    log = (tmp_path / "log").open("w+")
     command = [python.with_name("neoxjp"), "app", "--server-port", str(port)]
-    page = subprocess.Popen(command, cwd=empty, env=without_path(), stdout=log, stderr=subprocess.STDOUT)
-    try:
-        assert answering(f"http://127.0.0.1:{port}", page, log)
-    finally:
-        page.terminate()
-        page.wait(timeout=30)
+    with (tmp_path / "log").open("w+") as log:
+        page = subprocess.Popen(command, cwd=empty, env=without_path(), stdout=log, stderr=subprocess.STDOUT)
+        try:
+            url = answering(f"http://127.0.0.1:{port}", page, log)
+            with urllib.request.urlopen(f"{url}/config") as config:
+                values = [component["props"].get("value") for component in json.load(config)["components"]]
+            assert examples()["story"] in values
+        finally:
+            page.terminate()
+            page.wait(timeout=30)
     assert list(empty.iterdir()) == []

@@ -4,13 +4,13 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
 
 from neoxjp.errors import NeoxjpError
+from neoxjp.hub import bundled_path
 from neoxjp.labs.branches.recall import KEY, SECRET, recall
 from neoxjp.labs.branches.texts import text_of
 from neoxjp.labs.common import html as render
@@ -42,9 +42,6 @@ KEYS = {
 }
 """The tab's shortcuts, as `ui/written.js` has them."""
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "prompts.json"
-"""The prompts that the page offers. An installed package has no examples folder: the page then offers none."""
-
 
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> GenerateTab:
     """Make the components of the tab."""
@@ -64,7 +61,7 @@ def _build_text(parts: dict[str, Any]) -> None:
     prompts = examples()
     with gr.Group(elem_id="gen-opening"):
         parts["prompt"] = gr.Textbox(
-            next(iter(prompts.values()), ""),
+            next(iter(prompts.values())),
             label=label("g_prompt"),
             placeholder=label("g_prompt_placeholder"),
             lines=2,
@@ -74,8 +71,7 @@ def _build_text(parts: dict[str, Any]) -> None:
         with gr.Row(elem_id="gen-under"):
             parts["count"] = gr.HTML(elem_id="gen-count", apply_default_css=False)
             with gr.Row(elem_id="gen-examples"):
-                if prompts:
-                    gr.HTML(both("g_examples"), elem_id="gen-examples-name", apply_default_css=False)
+                gr.HTML(both("g_examples"), elem_id="gen-examples-name", apply_default_css=False)
                 parts["examples"] = {
                     name: gr.Button(label(f"g_ex_{name}"), size="sm", min_width=0, elem_classes="chip") for name in prompts
                 }
@@ -142,8 +138,8 @@ def option_id(name: str) -> str:
 
 
 def examples() -> dict[str, str]:
-    """Prompts by name: "story" → "むかし、…"."""
-    return json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.is_file() else {}
+    """The prompts that the page offers, by name: "story" → "むかし、…"."""
+    return json.loads((bundled_path() / "prompts.json").read_text(encoding="utf-8"))
 
 
 def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature], changed: gr.Number, page: gr.Blocks) -> None:

@@ -502,10 +502,10 @@ def test_what_is_announced_is_text_not_html(playground, tab):
     assert not any("<img" in str(value) for found in shown for value in found.values())
 
 
-def test_the_offered_openings_are_japanese():
-    openings = generate.examples()
-    assert list(openings) == ["story", "dialogue", "evening", "explanation"]
-    assert all(re.search("[ぁ-ん]", text) for text in openings.values())
+def test_the_offered_prompts_are_japanese():
+    prompts = generate.examples()
+    assert list(prompts) == ["story", "dialogue", "evening", "explanation"]
+    assert all(re.search("[ぁ-ん]", text) for text in prompts.values())
 
 
 def test_expected_errors_are_neoxjps():
