@@ -14,7 +14,8 @@ from pathlib import Path
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.hub import bundled_path
 from neoxjp.train.corpus import pack, read_documents
-from neoxjp.train.loop import TrainSettings, train
+from neoxjp.train.loop import train
+from neoxjp.train.settings import TrainSettings
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 recipes = Path(__file__).parent / "recipes.txt"

@@ -1,5 +1,6 @@
-"""`neoxjp train`, `evaluate` and `train-vocabulary`. What they do is in train/, imported when a command runs."""
+"""`neoxjp train | average | evaluate | train-vocabulary | deduplicate`: thin layers over train/, imported when a command runs."""
 
+import json as jsonl
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -34,11 +35,12 @@ def train(options: JobOptions) -> None:
 
     from neoxjp.engine import limit_threads_to_quota, share_processors
     from neoxjp.train.job import run_job
+    from neoxjp.train.loop import PROCESS_TIMEOUT
 
     if options.threads is not None and options.threads < 1:
         raise ParameterError(f"threads={options.threads!r} must be at least 1")
     limit_threads_to_quota()
-    state = PartialState(cpu=not _cuda())
+    state = PartialState(cpu=not _cuda(), timeout=PROCESS_TIMEOUT)
     share_processors(state.num_processes, options.threads)
     out = run_job(options, main_first=state.main_process_first, is_main=state.is_main_process)
     if state.is_main_process:
@@ -50,6 +52,25 @@ def _cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def average(
+    folder: Annotated[Path, typer.Argument(help="A run of `neoxjp train`.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write the model to.")],
+    last: Annotated[int, option("Number of checkpoints; train with --keep N or more.", metavar="N")] = 2,
+    dtype: Annotated[str, option("float16, bfloat16 or float32.")] = "float16",
+) -> None:
+    """Write the mean of the last checkpoints of a run as a model, which is often better than the last one.
+
+    --last 1 writes the last checkpoint itself.
+    """
+    import torch
+
+    from neoxjp.train.runs import export_run
+    from neoxjp.weights import parse_dtype
+
+    facts = export_run(folder, folder / "vocabulary", out, average=last, dtype=parse_dtype(dtype) or torch.float16)
+    print(f"{out}: the mean of {counted(last, 'checkpoint')}, up to step {facts['progress']['step']}")
 
 
 # ---- evaluate
@@ -170,8 +191,43 @@ def train_vocabulary(
     print(f"{out}: {len(vocabulary.entries)} ids, {several} of them with several spellings")
 
 
+# ---- deduplicate
+
+
+def deduplicate(
+    out: Annotated[Path, typer.Argument(help="A .jsonl file to write.")],
+    files: Annotated[list[Path], typer.Argument(help=f"Texts: {TEXTS}.", metavar="FILE...")],
+    texts: TextOptions,
+    limit: Annotated[float, option("Share of a text that must also be in others, above 0 to 1.")] = 0.5,
+    held_out: Annotated[
+        list[Path] | None,
+        option("Texts for evaluation: what shares as much with one of them is removed too.", metavar="FILE..."),
+    ] = None,
+) -> None:
+    """Remove texts that a corpus holds twice, also in other spelling, and print which."""
+    from neoxjp.train.duplicates import find_duplicates, join_pieces
+    from neoxjp.train.runs import writing
+
+    if not 0 < limit <= 1:
+        raise ParameterError(f"limit={limit!r} must be above 0 and at most 1")
+    documents = list(join_pieces(_read(files, texts)))
+    tests = [document.text for document in join_pieces(_read(held_out or (), texts))]
+    removed = set(find_duplicates([document.text for document in documents], limit, tests))
+    with writing(out), out.open("w", encoding="utf-8") as file:
+        for index, document in enumerate(documents):
+            if index in removed:
+                print(f"document {index + 1}: {counted(len(document.text), 'character')}, {document.text[:40]!r}")
+                continue
+            row = {"source": document.source, "licence": document.licence, "text": document.text}
+            file.write(jsonl.dumps(row, ensure_ascii=False) + "\n")
+    lost, total = sum(len(documents[index].text) for index in removed), sum(len(document.text) for document in documents)
+    print(f"{out}: removed {len(removed)} of {counted(len(documents), 'document')}, {lost:,} of {counted(total, 'character')}")
+
+
 COMMANDS = (
     Command("train", train, "neoxjp train my-run mine.txt --from bundled --steps 100"),
+    Command("average", average, "neoxjp average my-run my-mean --last 2"),
     Command("evaluate", evaluate, "neoxjp evaluate my-run/model other.txt"),
     Command("train-vocabulary", train_vocabulary, "neoxjp train-vocabulary my-vocabulary mine.txt --size 8000"),
+    Command("deduplicate", deduplicate, "neoxjp deduplicate unique.jsonl mine.txt other.txt"),
 )

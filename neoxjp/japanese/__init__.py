@@ -3,7 +3,7 @@
 [spelling.text for spelling in spellings("東京へ行く")]    # as written, hiragana, katakana, half-width katakana
 """
 
-from neoxjp.japanese.kanji_forms import UncertainKanji, find_kanji_changed_by_nfc, find_uncertain_kanji, kanji_pairs
+from neoxjp.japanese.kanji_forms import UncertainKanji, find_kanji_changed_by_nfc, find_uncertain_kanji, kanji_pairs, to_new_forms
 from neoxjp.japanese.readings import (
     ALL_KEYS,
     CUSTOM_KEYS,
@@ -40,4 +40,5 @@ __all__ = [
     "spellings",
     "split_text",
     "sudachi_tokenizer",
+    "to_new_forms",
 ]

@@ -24,6 +24,7 @@ IMPLEMENTATIONS = ("auto", "sdpa", "flash_attn", "eager")
 Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager", "native"]  # native: neoxjp/native/
 _SDPA_KERNELS: dict[int, Kernel] = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
 CACHE_BLOCK = 256  # tokens by which a cache grows
+QUERY_BLOCK = 128  # queries computed at a time when training in bfloat16 on a CPU
 MAX_SINGLE_QUERIES = 8  # so many new positions of one sequence attend one by one in a packed forward, as decoding steps would
 
 
@@ -178,6 +179,8 @@ def attend(
         return F.scaled_dot_product_attention(q, k, v, attn_mask=_bias(mask, q.dtype), dropout_p=dropout), None
     if queries == 1:
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout), None
+    if queries == keys and _trains_in_bf16_on_cpu(q) and not dropout:
+        return _attend_in_blocks(q, k, v), None
     if queries == keys:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout), None
     bias = _lower_right(queries, keys, q.device)
@@ -200,6 +203,24 @@ def _lower_right(queries: int, keys: int, device: torch.device) -> Tensor:
 
         return causal_lower_right(queries, keys)
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
+
+
+def _trains_in_bf16_on_cpu(q: Tensor) -> bool:
+    """Whether gradients are needed in bfloat16 on a CPU, where SDPA's backward takes twice as long as plain matrix products."""
+    return q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.requires_grad and torch.is_grad_enabled()
+
+
+def _attend_in_blocks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention (B, H, T, D) where T = S, QUERY_BLOCK queries at a time: each block reads only the keys up to its last."""
+    batch, heads, length, size = q.shape
+    q, k, v = (q * size**-0.5).flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)
+    blocks = []
+    for start in range(0, length, QUERY_BLOCK):
+        end = min(start + QUERY_BLOCK, length)
+        bias = q.new_full((end - start, end), -math.inf).triu(start + 1)
+        scores = torch.baddbmm(bias.expand(batch * heads, -1, -1), q[:, start:end], k[:, :end].mT)
+        blocks.append(scores.softmax(-1) @ v[:, :end])
+    return torch.cat(blocks, 1).unflatten(0, (batch, heads))
 
 
 def _eager(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> tuple[Tensor, Tensor]:

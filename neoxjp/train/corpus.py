@@ -1,8 +1,8 @@
-"""Texts for training: read from files, tokenised once into one memory-mapped file of ids, drawn from by seed and step.
+"""Texts for training: read from files, tokenised once into one memory-mapped file of ids, drawn from by seed and number.
 
 A packed corpus is a folder with `ids.bin` (uint16 or uint32; documents one after the other, each closed by <|endoftext|>) and
-`meta.json`. Memory stays constant for any size. Which windows a step sees depends on nothing but the seed and the step's number,
-so a resumed run sees the same.
+`meta.json`. Memory stays constant for any size. Every window of a corpus is read once before any is read again. Which windows a
+step sees depends only on the seed and on how many windows were read before, so a resumed run sees the same.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -119,17 +120,46 @@ def fingerprint(tokenizer_folder: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def draw_batch(corpora: Sequence[Packed], shares: Sequence[float], *, rows: int, length: int, seed: int, step: int) -> np.ndarray:
-    """Windows of ids for one step, (rows, length) int64: each from one of `corpora`, chosen in proportion to `shares`."""
-    rng = np.random.default_rng([seed, step])
+def draw_batch(
+    corpora: Sequence[Packed], shares: Sequence[float], *, rows: int, length: int, seed: int, first: int
+) -> np.ndarray:
+    """Windows `first`, `first` + 1, … of a run: ids (rows, length) int64, from `corpora` in proportion to `shares`.
+
+    Raises ParameterError when a text is shorter than a window.
+    """
+    order = _corpus_order(tuple(shares), seed)
     windows = []
-    for chosen in rng.choice(len(corpora), size=rows, p=np.asarray(shares) / np.sum(shares)):
-        ids = corpora[chosen].ids
-        if len(ids) < length:
-            raise ParameterError(f"the text has {len(ids)} tokens, a window takes {length}: give more text or a smaller length")
-        start = int(rng.integers(0, len(ids) - length + 1))
-        windows.append(np.asarray(ids[start : start + length], dtype=np.int64))
+    for number in range(first, first + rows):
+        repeats, place = divmod(number, len(order))
+        chosen = int(order[place])
+        of_corpus = repeats * int((order == chosen).sum()) + int((order[:place] == chosen).sum())
+        windows.append(_window(corpora[chosen].ids, of_corpus, length, (seed, chosen)))
     return np.stack(windows)
+
+
+@lru_cache(maxsize=8)
+def _corpus_order(shares: tuple[float, ...], seed: int) -> np.ndarray:
+    """Which corpus each window comes from: (about 1000,) indices, repeated for the next windows."""
+    counts = [max(1, round(1000 * share / sum(shares))) for share in shares]
+    return np.random.default_rng([seed, 0]).permutation(np.repeat(np.arange(len(shares)), counts))
+
+
+def _window(ids: np.ndarray, number: int, length: int, seeds: tuple[int, ...]) -> np.ndarray:
+    """Window `number` of a corpus. Each pass over the corpus is divided at another offset and read in another order."""
+    if len(ids) < length:
+        raise ParameterError(f"the text has {len(ids)} tokens, a window takes {length}: give more text or a smaller length")
+    count = max(1, len(ids) // length - 1)
+    epoch, place = divmod(number, count)
+    offset, order = _window_order(count, len(ids) - count * length, (*seeds, epoch))
+    start = offset + int(order[place]) * length
+    return np.asarray(ids[start : start + length], dtype=np.int64)
+
+
+@lru_cache(maxsize=32)
+def _window_order(count: int, max_offset: int, seeds: tuple[int, ...]) -> tuple[int, np.ndarray]:
+    """Where the first of `count` windows starts, 0 to `max_offset` (tokens), and the order in which they are read, (count,)."""
+    rng = np.random.default_rng(seeds)
+    return int(rng.integers(0, max_offset + 1)), rng.permutation(count)
 
 
 def _encoded(

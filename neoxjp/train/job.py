@@ -1,6 +1,7 @@
 """One `neoxjp train`, from its options to a model folder: texts packed once, a start, settings, the run, the result."""
 
 import csv
+import json
 import math
 import shutil
 import sys
@@ -37,11 +38,17 @@ _COMPARED = {  # setting → what the command line calls it; a run continues wit
     "muon_lr": "--muon-lr",
     "adamw_lr": "--lr",
     "weight_decay": "--weight-decay",
+    "neuron_beta": "--muon-neuron-beta",
+    "cautious": "--cautious",
+    "momentum_steps": "--momentum-steps",
     "warmup_steps": "--warmup-steps",
+    "stages": "--stages",
     "flat_share": "--flat-share",
+    "cool_power": "--cool-power",
     "clip": "--clip",
     "seed": "--seed",
 }
+_COOL_DOWN = ("flat_share", "cool_power")  # may change with --tokens: a run is long enough when its user says so
 _RATES = {  # (start, optimizer) → (Muon's rate, AdamW's rate), unless told otherwise
     ("fresh", "muon"): (0.02, 0.004),
     ("fresh", "adamw"): (0.02, 0.002),
@@ -114,7 +121,7 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
         train(model, corpora, shares, folder, settings, on_step=on_step, on_save=save_result, start=origin)
     except KeyboardInterrupt:
         last = last_checkpoint(folder)
-        if last:
+        if last and is_main:
             print(f"\nstopped at {last.name}: {out} is the model so far, and the same command continues the run", file=sys.stderr)
         raise
     if is_main:
@@ -148,8 +155,10 @@ def changes(folder: Path, origin: Mapping[str, Any], settings: TrainSettings) ->
     if (texts := facts["start"].get("texts", origin["texts"])) != origin["texts"]:
         sizes = [f"{sum(text['characters'] for text in some):,} characters" for some in (texts, origin["texts"])]
         found.append("other texts" + (f", {sizes[0]} (now {sizes[1]})" if sizes[0] != sizes[1] else ""))
-    now = asdict(settings)
+    now = json.loads(json.dumps(asdict(settings)))
     for name, flag in _COMPARED.items():
+        if settings.tokens and name in _COOL_DOWN:
+            continue
         if (was := facts["settings"].get(name, now[name])) != now[name]:
             found.append(f"{flag} {was} (now {now[name]})")
     return found
@@ -253,12 +262,26 @@ def _check(options: JobOptions, start: Start) -> None:
     if start.model is not None and given:
         flags = ", ".join("--" + name.replace("_", "-") for name in given)
         raise ParameterError(f"{flags}: a model to start from (--from) has its own; leave that out")
-    chosen = [name for name in ("steps", "minutes", "epochs") if getattr(options, name) is not None]
+    chosen = [name for name in ("steps", "minutes", "tokens", "epochs") if getattr(options, name) is not None]
     if len(chosen) > 1:
         raise ParameterError(f"choose one of {', '.join('--' + name for name in chosen)}")
     if options.epochs is not None and options.epochs <= 0:
         raise ParameterError(f"epochs={options.epochs!r} must be above 0")
+    if options.cool_down is not None and not (options.tokens and 0 <= options.cool_down <= options.tokens):
+        raise ParameterError(
+            f"cool_down={options.cool_down!r} must be from 0 to the number of --tokens, found tokens={options.tokens!r}"
+        )
     parse_dtype(options.dtype)
+
+
+def parse_stage(value: str) -> tuple[int, int, int]:
+    """ "15e6=32x512" → (15000000, 32, 512): tokens, rows, length. Raises ParameterError."""
+    try:
+        start, shape = value.split("=")
+        rows, length = shape.split("x")
+        return int(float(start)), int(rows), int(length)
+    except (ValueError, OverflowError) as error:
+        raise ParameterError(f"--stages {value!r} must have the form TOKENS=ROWSxLENGTH, such as 15e6=32x512") from error
 
 
 def _check_start(folder: Path, start: Start) -> None:
@@ -316,12 +339,14 @@ def _settings(options: JobOptions, start: Start, model: GPTNeoXJapaneseForCausal
     length = options.length if options.length is not None else max(16, min(256, model.config.max_position_embeddings, shortest))
     optimizer: Literal["muon", "adamw"] = options.optimizer or ("adamw" if start.lora else "muon")
     muon_lr, adamw_lr = _RATES["lora" if start.lora else "tuned" if start.model else "fresh", optimizer]
-    steps = options.steps
-    if steps is None and options.minutes is None:
+    steps, tokens_asked = options.steps, None if options.tokens is None else int(options.tokens)
+    if steps is None and options.minutes is None and tokens_asked is None:
         steps = max(1, round((options.epochs or 1.0) * tokens / (options.rows * length))) if min(options.rows, length) > 0 else 1
     return TrainSettings(
         steps=steps,
         minutes=options.minutes,
+        tokens=tokens_asked,
+        stages=tuple(sorted(map(parse_stage, options.stages or ()))),
         rows=options.rows,
         length=length,
         final_length=options.final_length,
@@ -331,8 +356,12 @@ def _settings(options: JobOptions, start: Start, model: GPTNeoXJapaneseForCausal
         muon_lr=muon_lr if options.muon_lr is None else options.muon_lr,
         adamw_lr=adamw_lr if options.lr is None else options.lr,
         weight_decay=options.weight_decay,
+        neuron_beta=options.muon_neuron_beta,
+        cautious=options.cautious,
+        momentum_steps=options.momentum_steps,
         warmup_steps=options.warmup_steps,
-        flat_share=options.flat_share,
+        flat_share=options.flat_share if options.cool_down is None else 1.0 - options.cool_down / (options.tokens or 1.0),
+        cool_power=options.cool_power,
         clip=options.clip,
         seed=options.seed,
         mixed_precision=options.mixed_precision,
@@ -351,7 +380,8 @@ def _announce(model: GPTNeoXJapaneseForCausalLM, corpora: Sequence[Packed], sett
     if last and (done := Progress(**read_json(last / "state.json")["progress"])).share(settings) >= 1:
         print(f"this run is finished: {counted(done.step, 'step')} are done; ask for more to train on", file=sys.stderr)
         return
-    long = f"{settings.steps} steps" if settings.steps else f"{settings.minutes:g} minutes"
+    lengths = {"steps": settings.steps, "tokens": settings.tokens, "minutes": settings.minutes}
+    long = next(f"{number:,} {name}".replace(".0 ", " ") for name, number in lengths.items() if number)
     print(
         f"training {trained:,} of {model.num_parameters:,} parameters for {long} of {settings.rows} × "
         f"{settings.length} tokens, {settings.optimizer}, {'bf16' if settings.half else 'float32'}"

@@ -1,25 +1,25 @@
 """Train a model on packed text with accelerate: checkpoints from which a run goes on exactly, gradient accumulation, trackers.
 
-The length of a run is given in steps (then a resumed run has the same losses, bit for bit on a CPU, as one never stopped) or in
-minutes of training time. The learning rate rises over `warmup_steps`, stays flat, then falls in a line to zero at the end.
-Several processes (`torchrun`, `accelerate launch`) share the rows of each step.
+The length of a run is given in steps or tokens (then a resumed run has the same losses, bit for bit on a CPU, as one never
+stopped) or in minutes of training time. The learning rate rises over `warmup_steps`, stays flat, then falls to zero at the end.
+Several processes (`torchrun`, `accelerate launch`) share the rows of each step. SIGTERM stops a run after a checkpoint.
 """
 
 import functools
 import math
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -28,10 +28,10 @@ from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.train import runs
 from neoxjp.train.corpus import Packed, draw_batch
 from neoxjp.train.loss import TrainingLoss
-from neoxjp.train.runs import Progress, export, last_checkpoint
+from neoxjp.train.runs import Progress
 from neoxjp.train.settings import TrainSettings, build_optimizers
 
-__all__ = ["TrainSettings", "export", "fresh_model", "last_checkpoint", "print_progress", "train"]
+PROCESS_TIMEOUT = timedelta(days=7)  # processes wait so long for each other: all may be paused (SIGSTOP) and continued
 
 
 def fresh_model(config: GPTNeoXJapaneseConfig, seed: int = 0) -> GPTNeoXJapaneseForCausalLM:
@@ -67,7 +67,7 @@ def train(
         ParameterError: a window is longer than the context or the text; the rows cannot be shared by the processes; the folder
             holds another run; the loss is no number any more: nothing is written then, and the last checkpoint stays.
         CheckpointError: there is no room for a checkpoint; the last one stays.
-        KeyboardInterrupt: after a checkpoint was written (one process; several are stopped by their launcher).
+        KeyboardInterrupt: after SIGTERM, and with one process after Ctrl-C; a checkpoint has been written then.
     """
     _check_windows(settings, model.config, corpora)
     folder = Path(folder)
@@ -75,7 +75,11 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
     # Autocast is ours: accelerate holds the precision for the whole process, and a second run may want another.
     accelerator = Accelerator(
-        mixed_precision="no", cpu=not torch.cuda.is_available(), log_with=settings.log_with, project_dir=folder
+        mixed_precision="no",
+        cpu=not torch.cuda.is_available(),
+        log_with=settings.log_with,
+        project_dir=folder,
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT)],
     )
     _check_rows(settings, accelerator.num_processes)
     built = build_optimizers(model, settings)
@@ -97,11 +101,13 @@ def train(
 
     per_token = sum(corpus.characters_per_token * share for corpus, share in zip(corpora, shares, strict=True)) / sum(shares)
     saved_at, first = time.monotonic(), progress.step
+    stopped = False
     with _layers_computed_twice(model, settings.gradient_checkpointing), _interruption(accelerator.num_processes) as interrupted:
-        while progress.share(settings) < 1.0 and not interrupted.is_set():
+        while progress.share(settings) < 1.0 and not stopped:
             started = time.monotonic()
-            length, rows = _window(progress.share(settings), settings)
-            batch = draw_batch(corpora, shares, rows=rows, length=length, seed=settings.seed, step=progress.step)
+            length, rows = _window(progress, settings)
+            first_window = progress.tokens // length
+            batch = draw_batch(corpora, shares, rows=rows, length=length, seed=settings.seed, first=first_window)
             mine = torch.from_numpy(batch[accelerator.process_index :: accelerator.num_processes]).to(accelerator.device)
             torch.manual_seed(_step_seed(settings.seed, progress.step, accelerator.process_index))  # for dropout
             rate = _rate(progress, settings)
@@ -110,11 +116,10 @@ def train(
                 raise ParameterError(
                     f"the loss became {loss!r} at step {progress.step}: {runs.stands(folder)}; go on with a smaller learning rate"
                 )
-            _update(rated, rate)
+            _update(rated, rate, _momentum(progress, settings))
             # Every process must count the same seconds, or they disagree on the learning rate and on where the run ends.
-            spent = float(
-                accelerator.reduce(torch.tensor(time.monotonic() - started, dtype=torch.float64).to(accelerator.device), "mean")
-            )
+            mine_spent = torch.tensor([time.monotonic() - started, float(interrupted.is_set())], dtype=torch.float64)
+            spent, signalled = accelerator.reduce(mine_spent.to(accelerator.device), "mean").tolist()
             progress.step += 1
             progress.seconds += spent
             progress.tokens += batch.size
@@ -129,30 +134,20 @@ def train(
             if time.monotonic() - saved_at > settings.save_seconds:
                 save()
                 saved_at = time.monotonic()
+            # A signal reaches several processes at different steps: all stop after the step in which one reports it.
+            stopped = signalled > 0 or (interrupted.is_set() and accelerator.num_processes == 1)
     accelerator.wait_for_everyone()
     if progress.step > first:
         save()
     for tracker in accelerator.trackers:
         tracker.finish()
-    if interrupted.is_set():
+    if stopped:
         raise KeyboardInterrupt
     return accelerator.unwrap_model(prepared).model.eval()
 
 
-def print_progress(record: dict[str, Any]) -> None:
-    """One line a ten steps on standard error."""
-    if record["step"] % 10 == 0:
-        print(
-            f"step {record['step']}  {record['seconds']:.0f} s  {record['tokens'] / 1e6:.2f} M tokens  "
-            f"loss {record['loss']:.3f}  {record['bits_per_character']:.3f} bits/character  "
-            f"{record['tokens_per_second']:.0f} tokens/s",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
 def _check_windows(settings: TrainSettings, config: GPTNeoXJapaneseConfig, corpora: Sequence[Packed]) -> None:
-    longest = max(settings.length, settings.final_length or 0)
+    longest = max(length for length, _ in _all_windows(settings))
     if longest > config.max_position_embeddings:
         raise ParameterError(f"windows of {longest} tokens exceed the model's context of {config.max_position_embeddings}")
     for corpus in corpora:
@@ -163,7 +158,7 @@ def _check_windows(settings: TrainSettings, config: GPTNeoXJapaneseConfig, corpo
 
 
 def _check_rows(settings: TrainSettings, processes: int) -> None:
-    for length, rows in {_window(0.0, settings), _window(1.0, settings)}:
+    for length, rows in _all_windows(settings):
         if rows % processes:
             raise ParameterError(
                 f"{rows} rows of {length} tokens cannot be shared evenly by {processes} processes: choose a multiple"
@@ -192,32 +187,56 @@ def _gradients(accelerator: Accelerator, model: nn.Module, batch: torch.Tensor, 
     return mean if norm is None or math.isfinite(float(norm)) or not math.isfinite(mean) else math.nan
 
 
-def _update(rated: Sequence[tuple[Any, float]], rate: float) -> None:
-    """One step of each optimizer at `rate` of its full learning rate."""
+def _update(rated: Sequence[tuple[Any, float]], rate: float, momentum: float) -> None:
+    """One step of each optimizer at `rate` of its full learning rate; Muon with this momentum."""
     for optimizer, full in rated:
         for group in optimizer.param_groups:
             group["lr"] = full * rate
+            if "momentum" in group:
+                group["momentum"] = momentum
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
 
 def _rate(progress: Progress, settings: TrainSettings) -> float:
-    """The share of the full learning rates for the coming step: warm-up, flat, then a line to zero."""
+    """The share of the full learning rates for the coming step: warm-up, flat, then down to zero."""
     warm = min(1.0, (progress.step + 1) / max(settings.warmup_steps, 1))
-    left = (1.0 - progress.share(settings)) / (1.0 - settings.flat_share) if settings.flat_share < 1 else 1.0
-    return warm * min(1.0, left)
+    cooled = (progress.share(settings) - settings.flat_share) / (1.0 - settings.flat_share) if settings.flat_share < 1 else 0.0
+    return warm * (1.0 - max(0.0, cooled) ** settings.cool_power)
 
 
-def _window(share: float, settings: TrainSettings) -> tuple[int, int]:
-    """(length, rows) at this share of the run: long windows come last, with the same number of tokens a step."""
-    if settings.final_length and share >= 1.0 - settings.final_share:
-        return settings.final_length, max(1, settings.rows * settings.length // settings.final_length)
+def _momentum(progress: Progress, settings: TrainSettings) -> float:
+    """Muon's momentum for the coming step: lower at the start, where gradients change fast."""
+    ramp = min(1.0, progress.step / settings.momentum_steps) if settings.momentum_steps else 1.0
+    return 0.85 + 0.1 * ramp
+
+
+def _window(progress: Progress, settings: TrainSettings) -> tuple[int, int]:
+    """(length, rows) of the coming step."""
+    stages = [(length, rows) for start, rows, length in settings.stages if progress.tokens >= start]
+    if stages:
+        return stages[-1]
+    if settings.final_length and progress.share(settings) >= 1.0 - settings.final_share:
+        return _final_window(settings.final_length, settings)
     return settings.length, settings.rows
+
+
+def _final_window(length: int, settings: TrainSettings) -> tuple[int, int]:
+    """(length, rows) at the end of a run: longer windows with the same number of tokens a step."""
+    return length, max(1, settings.rows * settings.length // length)
+
+
+def _all_windows(settings: TrainSettings) -> set[tuple[int, int]]:
+    """Every (length, rows) that the run can reach."""
+    final = {_final_window(settings.final_length, settings)} if settings.final_length else set()
+    return {(settings.length, settings.rows), *final, *((length, rows) for _, rows, length in settings.stages)}
 
 
 def _seconds_left(progress: Progress, settings: TrainSettings) -> float:
     if settings.minutes:
         return max(0.0, settings.minutes * 60 - progress.seconds)
+    if settings.tokens:
+        return max(0, settings.tokens - progress.tokens) * progress.seconds / progress.tokens
     return ((settings.steps or 0) - progress.step) * progress.seconds / progress.step
 
 
@@ -236,18 +255,20 @@ def _layers_computed_twice(model: GPTNeoXJapaneseForCausalLM, wanted: bool) -> I
 
 @contextmanager
 def _interruption(processes: int) -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that a step is finished and saved; a second Ctrl-C interrupts at once."""
+    """An event that SIGTERM sets (in a single process also Ctrl-C): the step is finished and saved. A second one ends at once."""
     asked = threading.Event()
-    if processes > 1 or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield asked
         return
 
-    def ask(*_: object) -> None:
+    def ask(number: int, _: object) -> None:
         asked.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[number])
 
-    before = signal.signal(signal.SIGINT, ask)
+    numbers = (signal.SIGTERM,) if processes > 1 else (signal.SIGTERM, signal.SIGINT)
+    before: dict[int, Any] = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,7 +1,8 @@
 """The optimizer Muon: momentum whose matrix is replaced by the nearest one with all singular values near 1.
 
 Source: Keller Jordan, https://kellerjordan.github.io/posts/muon/, and arXiv 2502.16982. Rule, constants and state are those of
-torch.optim.Muon, whose checkpoints load here. Two things differ. Its iteration always runs in bfloat16, which takes a minute a
+torch.optim.Muon, whose checkpoints load here. Two later improvements are options: NorMuon (arXiv 2510.05491) and cautious weight
+decay (arXiv 2510.12402). Two things differ. Its iteration always runs in bfloat16, which takes a minute a
 step on a CPU without bfloat16 instructions; ours runs in float32 there, on the small Gram matrix. And where several processes
 train one model, each does its share of the matrices instead of all of them doing all.
 """
@@ -23,11 +24,28 @@ class Muon(torch.optim.Optimizer):
     """Muon with Nesterov momentum for matrices; one group of parameters is a list of tensors (rows, columns)."""
 
     def __init__(
-        self, params: Iterable[Any], lr: float, *, weight_decay: float = 0.0, momentum: float = 0.95, half: bool = False
+        self,
+        params: Iterable[Any],
+        lr: float,
+        *,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        neuron_beta: float = 0.0,
+        cautious: bool = False,
+        half: bool = False,
     ) -> None:
-        """half: iterate in bfloat16 (where that is fast). Raises ValueError for a tensor that is no matrix."""
+        """
+        Args:
+            neuron_beta: NorMuon, if above 0: the rows of an update (of a wide matrix: its columns) are divided by the root of a
+                running mean of their squares; this is the factor of the running mean.
+            cautious: a number decays only where the update also brings it nearer to zero.
+            half: iterate in bfloat16 (where that is fast).
+
+        Raises:
+            ValueError: a tensor is no matrix.
+        """
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
-        self.half = half
+        self.neuron_beta, self.cautious, self.half = neuron_beta, cautious, half
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.ndim != 2:
@@ -44,10 +62,30 @@ class Muon(torch.optim.Optimizer):
             weights = [weight for weight in group["params"] if weight.grad is not None]
             momenta = [self._momentum(weight, group["momentum"]) for weight in weights]
             for weight, update in zip(weights, _shared(momenta, self.half), strict=True):
+                if self.neuron_beta:
+                    update = self._normalized(weight, update)
                 rows, columns = weight.shape
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                self._decay(weight, update, group["lr"] * group["weight_decay"])
                 weight.add_(update, alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))
         return loss
+
+    def _decay(self, weight: Tensor, update: Tensor, share: float) -> None:
+        """Multiply by 1 - `share`: all numbers of a weight, or (cautious) those that the update also brings nearer to zero."""
+        if share and self.cautious:
+            weight.sub_(weight * (weight * update > 0), alpha=share)
+        elif share:
+            weight.mul_(1 - share)
+
+    def _normalized(self, weight: Tensor, update: Tensor) -> Tensor:
+        """NorMuon: the update with its rows (or columns, if those are more) normalized and its norm unchanged."""
+        rows, columns = weight.shape
+        squares = update.square().mean(1 if rows >= columns else 0, keepdim=True)
+        state = self.state[weight]
+        if "neuron_squares" not in state:
+            state["neuron_squares"] = torch.zeros_like(squares)
+        mean_squares = state["neuron_squares"].lerp_(squares, 1 - self.neuron_beta)
+        result = update * mean_squares.clamp(min=EPS**2).rsqrt()
+        return result * (update.norm() / result.norm().clamp(min=EPS))
 
     def _momentum(self, weight: Tensor, momentum: float) -> Tensor:
         state = self.state[weight]

@@ -64,6 +64,7 @@ class JobOptions(TextOptions):
 
     steps: Annotated[int | None, _option("Updates of the weights.", metavar="N", show_default=False)] = None
     minutes: Annotated[float | None, _option("Or minutes of training time.", show_default=False)] = None
+    tokens: Annotated[float | None, _option("Or tokens to train on, such as 45e6.", show_default=False)] = None
     epochs: Annotated[float | None, _option("Or passes over the texts, counted in tokens.", show_default="1")] = None
     rows: Annotated[int, _option("Windows of text per step.", metavar="N")] = 16
     length: Annotated[
@@ -72,12 +73,28 @@ class JobOptions(TextOptions):
     final_length: Annotated[
         int | None, _option("Longer windows for the last 15 % of the run.", metavar="N", show_default=False)
     ] = None
+    stages: Annotated[
+        list[str] | None,
+        _option("15e6=32x512: after so many tokens, 32 windows of 512 tokens per step.", metavar="TOKENS=ROWSxLENGTH..."),
+    ] = None
     optimizer: Annotated[Optimizer | None, _option("Of the matrices.", show_default="muon; with --lora adamw")] = None
     lr: Annotated[float | None, _option("AdamW's learning rate.", show_default="by what is trained")] = None
     muon_lr: Annotated[float | None, _option("Muon's learning rate.", show_default="by what is trained")] = None
     weight_decay: Annotated[float, _option("Of matrices.")] = 0.0
+    muon_neuron_beta: Annotated[float, _option("NorMuon: normalize the rows of Muon's updates; 0.95 is usual, 0: off.")] = 0.0
+    cautious: Annotated[
+        bool, _option("With Muon: decay a weight only where its update has the same direction.", "--cautious")
+    ] = False
+    momentum_steps: Annotated[int, _option("Steps in which Muon's momentum rises from 0.85 to 0.95.", metavar="N")] = 0
     warmup_steps: Annotated[int, _option("Steps in which the rates rise.", metavar="N")] = 40
     flat_share: Annotated[float, _option("Of the run, before the rates fall to zero.")] = 0.5
+    cool_down: Annotated[
+        float | None,
+        _option(
+            "With --tokens: the rates fall to zero over the last so many tokens.", metavar="TOKENS", show_default="half of them"
+        ),
+    ] = None
+    cool_power: Annotated[float, _option("The rates fall as 1 - x ** power: 1 is linear, 0.5 falls early.")] = 1.0
     clip: Annotated[float, _option("Largest norm of the gradient.")] = 1.0
     seed: Annotated[int, _option("Of the weights and of the windows.")] = 0
 

@@ -39,6 +39,8 @@ class Progress:
 
     def share(self, settings: TrainSettings) -> float:
         """How much of the run is done, 0 to 1."""
+        if settings.tokens:
+            return min(1.0, self.tokens / settings.tokens)
         return self.step / settings.steps if settings.steps else min(1.0, self.seconds / (60 * (settings.minutes or 1)))
 
 
@@ -130,16 +132,24 @@ def trained_state(model: nn.Module) -> dict[str, Tensor]:
     return {name: weight.detach() for name, weight in model.state_dict(keep_vars=True).items() if weight.requires_grad}
 
 
-def export(
-    folder: str | Path, tokenizer_folder: str | Path, out: str | Path, *, dtype: torch.dtype = torch.float16
+def export_run(
+    folder: str | Path, tokenizer_folder: str | Path, out: str | Path, *, average: int = 1, dtype: torch.dtype = torch.float16
 ) -> dict[str, Any]:
-    """Write the last checkpoint of the run `folder` with its tokenizer as a model folder; returns what is known of the run."""
+    """Write a run's last checkpoint with its tokenizer as the model folder `out`; returns the checkpoint's state.json.
+
+    average: write the mean of the weights of the last so many checkpoints.
+    """
     last = last_checkpoint(folder)
     if last is None:
         raise ParameterError(f"no checkpoint in {str(folder)!r}: train first")
+    checkpoints = sorted(Path(folder).glob("checkpoint-*"))
+    if not 1 <= average <= len(checkpoints):
+        raise ParameterError(
+            f"average={average!r} must be from 1 to {len(checkpoints)}, the number of checkpoints in {str(folder)!r}"
+        )
     facts = read_json(last / "state.json")
     model = GPTNeoXJapaneseForCausalLM(GPTNeoXJapaneseConfig.from_dict(facts["config"]))
-    state = torch.load(last / "state.pt", weights_only=True, mmap=True, map_location="cpu")["model"]
+    state = _mean_state(checkpoints[-average:])
     missing = sorted(set(model.state_dict()) - set(state))
     if missing:
         raise ParameterError(
@@ -150,6 +160,16 @@ def export(
     save_model(model, GPTNeoXJapaneseTokenizer.from_pretrained(str(tokenizer_folder)), out, dtype)
     write_curve(Path(folder) / "log.csv", Path(out) / "training.csv")
     return facts
+
+
+def _mean_state(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of the weights of several checkpoints, computed in float32."""
+    total: dict[str, Tensor] = {}
+    for path in checkpoints:
+        state = torch.load(path / "state.pt", weights_only=True, mmap=True, map_location="cpu")["model"]
+        for name, weight in state.items():
+            total[name] = total[name] + weight.float() if name in total else weight.float()
+    return {name: weight / len(checkpoints) for name, weight in total.items()}
 
 
 def save_model(

@@ -12,22 +12,30 @@ from neoxjp.train.muon import Muon
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train. Exactly one of `steps` and `minutes` says how long."""
+    """How to train. Exactly one of `steps`, `minutes` and `tokens` says how long."""
 
     steps: int | None = None
     minutes: float | None = None  # of training time, counted over resumes
+    tokens: int | None = None  # to train on in total
     rows: int = 16  # windows a step, at `length` tokens each, over all processes
     length: int = 256
     final_length: int | None = 512  # the last `final_share` of the run sees longer windows, as many tokens a step
     final_share: float = 0.15
+    stages: tuple[tuple[int, int, int], ...] = ()  # (tokens, rows, length): after so many tokens the batch has this shape
     accumulate: int = 1  # parts that a process computes one after the other in each step: less memory, the same result
     gradient_checkpointing: bool = False  # compute each layer twice, to hold only its input in memory
     optimizer: Literal["muon", "adamw"] = "muon"  # for the matrices of the layers; everything else takes AdamW
     muon_lr: float = 0.02  # matrices of the layers
     adamw_lr: float = 0.004  # embeddings, norms, biases; with optimizer="adamw" everything
     weight_decay: float = 0.0  # of matrices
+    neuron_beta: float = 0.0  # above 0: NorMuon, which normalizes the rows of Muon's updates; 0.95 is usual
+    cautious: bool = False  # Muon's weight decay only where the update has the same direction
+    momentum_steps: int = 0  # steps in which Muon's momentum rises from 0.85 to 0.95
     warmup_steps: int = 40
     flat_share: float = 0.5  # of the run, before the learning rate falls
+    cool_power: float = (
+        1.0  # the rate falls as 1 - x ** cool_power, x from 0 to 1: 1 is linear, 0.5 falls early (arXiv 2405.18392)
+    )
     clip: float = 1.0  # largest norm of the gradient
     seed: int = 0
     mixed_precision: Literal["auto", "no", "bf16"] = "auto"  # bf16 autocast; auto: where it is faster
@@ -36,9 +44,10 @@ class TrainSettings:
     log_with: str | None = None  # a tracker that accelerate knows, such as "tensorboard"
 
     def __post_init__(self) -> None:
-        if (self.steps is None) == (self.minutes is None):
-            raise ParameterError(f"give either steps or minutes, found steps={self.steps!r} and minutes={self.minutes!r}")
-        for name in ("rows", "muon_lr", "adamw_lr", "clip", "keep", "accumulate"):
+        if sum(number is not None for number in (self.steps, self.minutes, self.tokens)) != 1:
+            found = f"steps={self.steps!r}, minutes={self.minutes!r} and tokens={self.tokens!r}"
+            raise ParameterError(f"give one of steps, minutes and tokens, found {found}")
+        for name in ("rows", "muon_lr", "adamw_lr", "clip", "keep", "accumulate", "cool_power"):
             if getattr(self, name) <= 0:
                 raise ParameterError(f"{name}={getattr(self, name)!r} must be above 0")
         for name in ("length", "final_length"):
@@ -49,14 +58,25 @@ class TrainSettings:
                 f"flat_share={self.flat_share!r} must be from 0 to 1, weight_decay={self.weight_decay!r} and "
                 f"warmup_steps={self.warmup_steps!r} at least 0"
             )
+        if not 0 <= self.neuron_beta < 1 or self.momentum_steps < 0:
+            raise ParameterError(
+                f"neuron_beta={self.neuron_beta!r} must be from 0 to below 1, momentum_steps={self.momentum_steps!r} at least 0"
+            )
+        if any(start < 0 or rows < 1 or length < 2 for start, rows, length in self.stages):
+            raise ParameterError(
+                f"stages={self.stages!r}: each needs a start of at least 0, at least 1 row, and a length of at least 2 tokens"
+            )
         if self.seed < 0:
             raise ParameterError(f"seed={self.seed!r} must be at least 0")
-        if (self.steps or self.minutes or 0) <= 0:
-            raise ParameterError(f"steps={self.steps!r}, minutes={self.minutes!r}: the run must be longer than nothing")
+        if (self.steps or self.minutes or self.tokens or 0) <= 0:
+            found = f"steps={self.steps!r}, minutes={self.minutes!r}, tokens={self.tokens!r}"
+            raise ParameterError(f"{found}: the run must be longer than nothing")
         if self.mixed_precision not in ("auto", "no", "bf16"):
             raise ParameterError(f"mixed_precision must be one of 'auto', 'no', 'bf16', not {self.mixed_precision!r}")
         if self.optimizer not in ("muon", "adamw"):
             raise ParameterError(f"optimizer must be one of 'muon', 'adamw', not {self.optimizer!r}")
+        if self.optimizer != "muon" and (self.neuron_beta or self.cautious or self.momentum_steps):
+            raise ParameterError("neuron_beta, cautious and momentum_steps are options of Muon: they need optimizer='muon'")
         _check_tracker(self.log_with)
 
     @property
@@ -83,7 +103,15 @@ def build_optimizers(model: nn.Module, settings: TrainSettings) -> list[tuple[to
         return [(torch.optim.AdamW(kept, lr=settings.adamw_lr, betas=betas), settings.adamw_lr)]
     found: list[tuple[torch.optim.Optimizer, float]] = []
     if matrices:
-        found.append((Muon(matrices, settings.muon_lr, weight_decay=decay, half=bf16_helps()), settings.muon_lr))
+        muon = Muon(
+            matrices,
+            settings.muon_lr,
+            weight_decay=decay,
+            neuron_beta=settings.neuron_beta,
+            cautious=settings.cautious,
+            half=bf16_helps(),
+        )
+        found.append((muon, settings.muon_lr))
     if others:
         found.append((torch.optim.AdamW(others, lr=settings.adamw_lr, betas=betas, weight_decay=0.0), settings.adamw_lr))
     return found

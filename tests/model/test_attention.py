@@ -377,3 +377,19 @@ def test_a_capable_device_refuses_only_for_the_missing_package(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     refused = attention.flash_attn_refusal(torch.device("cuda"), torch.bfloat16, 80)
     assert refused == "the flash-attn package is not installed"
+
+
+# ---- training in bfloat16 on a CPU
+
+
+@pytest.mark.parametrize("length", [1, 100, 300])
+def test_attention_in_blocks_is_causal_attention_with_its_gradients(length):
+    parts = [part.bfloat16().requires_grad_() for part in qkv(length, length, size=16)]
+    copies = [part.detach().float().requires_grad_() for part in parts]
+    out, expected = attend(*parts)[0], attend(*copies)[0]
+    assert out.dtype == torch.bfloat16
+    torch.testing.assert_close(out.float(), expected, atol=0.03, rtol=0)
+    for result in (out, expected):
+        result.float().square().sum().backward()
+    for part, copy in zip(parts, copies, strict=True):
+        torch.testing.assert_close(part.grad.float(), copy.grad, atol=0.15, rtol=0.05)

@@ -78,6 +78,41 @@ def test_a_checkpoint_of_the_optimizer_of_torch_goes_on_here() -> None:
         torch.testing.assert_close(our, their, rtol=0, atol=0.02)
 
 
+def test_normuon_gives_rows_the_same_size_and_keeps_the_norm() -> None:
+    weight = torch.zeros(24, 8, requires_grad=True)
+    gradient = matrices(0)[1] * torch.linspace(0.1, 3, 24)[:, None]
+    plain, normalized = Muon([weight], lr=1.0), Muon([weight], lr=1.0, neuron_beta=0.9)
+    updates = []
+    for optimizer in (plain, normalized):
+        weight.data.zero_()
+        weight.grad = gradient.clone()
+        optimizer.step()
+        updates.append(-weight.detach().clone())
+    rows = updates[1].norm(dim=1)
+    assert rows.max() / rows.min() < 1.01
+    assert updates[0].norm(dim=1).max() / updates[0].norm(dim=1).min() > 1.5
+    assert updates[1].norm() == pytest.approx(float(updates[0].norm()), rel=1e-4)
+
+
+def test_cautious_decay_leaves_numbers_that_the_update_makes_larger() -> None:
+    weight = torch.ones(8, 8, requires_grad=True)
+    with torch.no_grad():
+        weight[:, 4:] = -1.0
+    found = []
+    for cautious in (False, True):
+        copied = weight.detach().clone().requires_grad_()
+        copied.grad = matrices(0)[0]
+        Muon([copied], lr=0.1, weight_decay=0.5, cautious=cautious).step()
+        found.append(copied.detach())
+    bare = weight.detach().clone().requires_grad_()
+    bare.grad = matrices(0)[0]
+    Muon([bare], lr=0.1).step()
+    smaller = bare.detach().abs() < 1
+    torch.testing.assert_close(found[1][smaller], found[0][smaller])
+    torch.testing.assert_close(found[1][~smaller], bare.detach()[~smaller])
+    assert 10 < smaller.sum() < 54
+
+
 def test_a_vector_is_no_matrix() -> None:
     with pytest.raises(ValueError, match=r"Muon is for matrices, found a tensor of shape \(3,\)"):
         Muon([torch.zeros(3)], lr=0.1)

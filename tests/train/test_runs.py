@@ -16,7 +16,7 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import runs
 from neoxjp.train.corpus import Document, Packed, draw_batch, pack
 from neoxjp.train.loop import fresh_model, train
-from neoxjp.train.runs import export, last_checkpoint
+from neoxjp.train.runs import export_run, last_checkpoint
 from neoxjp.train.settings import TrainSettings, build_optimizers
 from tests.support.train_tiny import TEXTS, losses, settings, tiny_config
 
@@ -146,17 +146,47 @@ def test_a_gradient_that_is_no_number_is_never_applied(
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
-def test_ctrl_c_saves_the_step_it_came_in_and_the_run_goes_on_exactly(
-    packed: Packed, config: GPTNeoXJapaneseConfig, tmp_path: Path
+STOPPED_TOGETHER = """
+import os, signal, sys
+from neoxjp.cli.main import leave, main
+from neoxjp.train.job import ProgressLine
+
+def stop(self, record):
+    if record["step"] == 2:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+ProgressLine.__call__ = stop  # only the first process logs: the second learns of it from the first
+leave(main(sys.argv[1:]))
+"""
+
+
+def test_sigterm_to_one_of_two_processes_stops_both_with_a_checkpoint(tiny_vocabulary: Path, tmp_path: Path) -> None:
+    (tmp_path / "stopped.py").write_text(STOPPED_TOGETHER, encoding="utf-8")
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    shape = "--steps 50 --rows 4 --length 16 --hidden-size 32 --layers 1 --heads 2 --mixed-precision no"
+    run = ["train", str(tmp_path / "run"), str(tmp_path / "texts.txt"), "--vocabulary", str(tiny_vocabulary), *shape.split()]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launch, str(tmp_path / "stopped.py"), *run], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert last_checkpoint(tmp_path / "run") == tmp_path / "run" / "checkpoint-00000003", done.stderr
+    assert done.stderr.count("stopped at checkpoint-00000003") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_step_it_came_in_and_the_run_continues_exactly(
+    packed: Packed, config: GPTNeoXJapaneseConfig, tmp_path: Path, number: signal.Signals
 ) -> None:
     def interrupt(record: dict) -> None:
         if record["step"] == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
-    handler = signal.getsignal(signal.SIGINT)
+    handler = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt):
         train(fresh_model(config), [packed], [1.0], tmp_path / "run", settings(), on_step=interrupt)
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(number) is handler
     assert last_checkpoint(tmp_path / "run") == tmp_path / "run" / "checkpoint-00000003"
     train(fresh_model(config), [packed], [1.0], tmp_path / "run", settings())
     train(fresh_model(config), [packed], [1.0], tmp_path / "whole", settings())
@@ -233,15 +263,15 @@ def test_a_text_shorter_than_a_window_is_refused_before_anything_is_written(
     with pytest.raises(ParameterError, match=r"the text has 2 tokens, a window takes 32: give more text or a smaller length"):
         train(fresh_model(config), [packed, one], [0.5, 0.5], tmp_path / "run", settings())
     assert not (tmp_path / "run").exists()
-    batch = draw_batch([one], [1.0], rows=1, length=2, seed=0, step=0)
+    batch = draw_batch([one], [1.0], rows=1, length=2, seed=0, first=0)
     assert batch.tolist() == [one.ids.tolist()]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"minutes": 1.0}, "either steps or minutes"),
-        ({"steps": None}, "either steps or minutes"),
+        ({"minutes": 1.0}, "give one of steps, minutes and tokens"),
+        ({"steps": None}, "give one of steps, minutes and tokens"),
         ({"steps": -1}, "must be longer than nothing"),
         ({"rows": 0}, "rows=0 must be above 0"),
         ({"accumulate": 0}, "accumulate=0 must be above 0"),
@@ -280,4 +310,4 @@ def test_the_export_of_a_run_that_trained_a_part_says_how_to_get_the_whole(
     train(model, [packed], [1.0], tmp_path / "run", settings(steps=2))
     assert not any(".layers.0." in name for name in runs.trained_state(model))
     with pytest.raises(ParameterError, match=r"holds only the weights that were trained, not 'gpt_neox_japanese\.layers\.0\."):
-        export(tmp_path / "run", tiny_vocabulary, tmp_path / "model")
+        export_run(tmp_path / "run", tiny_vocabulary, tmp_path / "model")
