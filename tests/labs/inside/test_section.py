@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from neoxjp.engine import LN2
 from neoxjp.errors import NeoxjpError
-from neoxjp.labs.common.measures import LN2
 from neoxjp.labs.inside import section as inside
 from neoxjp.labs.inside import view as render_inside
 from neoxjp.labs.inside.records import attention, lens
