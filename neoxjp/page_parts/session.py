@@ -143,7 +143,7 @@ class Playground:
     loaded: Loaded | None = None
     progress: Progress = field(default_factory=Progress)
     limits: Limits = field(default_factory=Limits)
-    options: tuple[Option, ...] = OPTIONS  # the sampling options that a visitor can set
+    options: tuple[Option, ...] = field(default=OPTIONS, repr=False)  # the sampling options that a visitor can set
     _compat: "tuple[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer] | None" = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # one load at a time
 
