@@ -16,7 +16,7 @@ from neoxjp.bench.options import RepetitionOptions
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.measures import RUN, distinct, repeats
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.model import GPTNeoXJapaneseForCausalLM, load_model
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -56,7 +56,7 @@ def command(options: RepetitionOptions, settings: dict[str, Any]) -> None:
     name = options.model
     prompts = read_prompts(options.prompts) if options.prompts else PROMPTS
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name)
-    model = GPTNeoXJapaneseForCausalLM.from_pretrained(name, dtype=options.dtype)
+    model, _ = load_model(name, dtype=options.dtype)
     samples = write(model, tokenizer, prompts, options.samples, options.max_new_tokens, options.seed, settings)
     facts = {"prompts": len(prompts), "samples": len(samples), "new": options.max_new_tokens, "first seed": options.seed}
     facts |= {name: value for name, value in settings.items() if value not in (None, ())}

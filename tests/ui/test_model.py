@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from neoxjp import GPTNeoXJapaneseForCausalLM
+from neoxjp import GPTNeoXJapaneseForCausalLM, quantization
 from neoxjp.errors import CheckpointError, NeoxjpError
 from neoxjp.model import ModelTooLarge, check_memory, gib, loading, memory
 from neoxjp.model.memory import needed_bytes
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Playground, Progress
 from neoxjp.page_parts.strings import words
-from neoxjp.quantization import packed_linear as linear
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui import model
 
@@ -228,10 +227,10 @@ def test_needed_bytes_of_int8_are_what_it_takes(playground, tiny_folder):
 def test_on_a_cpu_auto_is_the_fastest_that_loses_nothing(tiny_folder, other, monkeypatch):
     half = GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder, dtype="float32").to(torch.bfloat16)
     half.save_pretrained(other)
-    monkeypatch.setattr(linear, "fp16_kernel", lambda: linear.Kernel("fbgemm"))
+    monkeypatch.setattr(quantization, "fp16_kernel", lambda: quantization.Kernel("fbgemm"))
     assert memory.cpu_dtype(tiny_folder) == torch.float32  # as stored
     assert memory.cpu_dtype(other) == torch.float16
-    monkeypatch.setattr(linear, "fp16_kernel", lambda: "no fbgemm")
+    monkeypatch.setattr(quantization, "fp16_kernel", lambda: "no fbgemm")
     assert memory.cpu_dtype(other) == torch.float32
     monkeypatch.setattr(memory, "free_memory", lambda device="cpu": 1000)
     assert memory.cpu_dtype(other) is None
