@@ -17,7 +17,6 @@ class Link:
     button: gr.Button
     note: gr.HTML
     given: gr.Textbox  # what the browser is to copy, as JSON
-    kept: gr.Textbox  # the text that the browser remembers, where this visit is a reload
 
 
 @dataclass(frozen=True)

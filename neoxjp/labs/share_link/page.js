@@ -1,25 +1,25 @@
-// Links to a tab and copies of the token view: onto the clipboard, or where that is forbidden into a file. The picture is drawn here, in the
-// visitor's own fonts and theme. Text is only ever set through textContent, value or fillText.
+// Links to a tab and copies of the token view: to the clipboard, or to a file where the browser forbids that. The picture is drawn here,
+// with the visitor's fonts and theme. Text is set through textContent, value and fillText only, never as HTML.
 (() => {
   "use strict";
 
   const FILES = { html: ["tokens.html", "text/html"], markdown: ["tokens.md", "text/markdown"], text: ["tokens.txt", "text/plain"], png: ["tokens.png", "image/png"] };
-  const NAMES = ["lab", "gen"]; // of the parameters: as in address.py
+  const NAMES = ["lab", "gen"]; // of the parameters, as in page_parts/link_address.py
 
-  let live = () => document.querySelector("#l-said"); // where the tab of the last press says what was done
+  let live = () => document.querySelector("#share-link-status"); // the status line of the tab whose button was clicked last
   const words = () => JSON.parse(live().dataset.words)[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
-  function say(key, values = {}) {
+  function report(key, values = {}) {
     const sentence = words()[key].replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? values[name].toLocaleString() : values[name]));
     live().textContent = sentence;
   }
 
   // ---------------------------------------------------------------- the clipboard
 
-  // Some browsers allow writing only while the press is being handled, but the server's answer comes later: they take a promise.
+  // Some browsers allow writing only while the click is handled, but the server answers later: a promise is written instead.
   let pending = null;
   function begin(kind) {
     const types = { html: ["text/html", "text/plain"], png: ["image/png"] }[kind] ?? ["text/plain"];
-    pending?.fail?.(); // an answer that never came
+    pending?.fail?.(); // of a click that was never answered
     pending = { kind, done: null };
     const value = new Promise((settle, fail) => { pending.settle = settle; pending.fail = fail; });
     value.catch(() => {});
@@ -28,7 +28,7 @@
     for (const [, blob] of blobs) blob.catch(() => {});
     try {
       pending.done = navigator.clipboard.write([new ClipboardItem(Object.fromEntries(blobs))]).then(() => true, () => false);
-    } catch { /* this browser takes no promises: written in `end` */ }
+    } catch { /* this browser accepts no promises: `end` writes the text */ }
   }
   async function end(value) {
     const { kind, done, settle } = pending;
@@ -39,30 +39,30 @@
   }
 
   document.addEventListener("click", (event) => {
-    const [, row, kind] = event.target.closest?.("button[id]")?.id.match(/^(l|l-g)-copy-(\w+)$/) ?? [];
+    const [, row, kind] = event.target.closest?.("button[id]")?.id.match(/^(share-link(?:-generate)?)-copy-(\w+)$/) ?? [];
     if (!kind) return;
-    live = () => document.querySelector(`#${row}-said`);
+    live = () => document.querySelector(`#${row}-status`);
     live().textContent = "";
     if (kind === "save") picture("save");
     else begin(kind);
     if (kind === "png") picture("png");
   }, true);
 
-  const counted = (n, all) => ({ n, all, kind: words()["l_" + pending.kind] });
+  const counted = (n, all) => ({ n, all, kind: words()["share_link_" + pending.kind] });
   async function copied(given) {
-    if (!given || !pending) { pending?.fail?.(); return; } // the page says why beside the button
+    if (!given || !pending) { pending?.fail?.(); return; } // the page shows the error beside the button
     const { value, n, all } = JSON.parse(given);
     const link = pending.kind === "link";
     const content = link ? new URL(value, location.origin + location.pathname).href : value;
     const { kind, copied } = await end(content);
-    if (link && copied) say("l_link_copied", { n: content.length });
+    if (link && copied) report("share_link_link_copied", { n: content.length });
     else if (link) show(content);
-    else if (copied) say(n === all ? "l_copied" : "l_copied_part", counted(n, all));
-    else { save(new Blob([content], { type: FILES[kind][1] }), kind); say("l_saved", counted(n, all)); }
+    else if (copied) report(n === all ? "share_link_copied" : "share_link_copied_part", counted(n, all));
+    else { save(new Blob([content], { type: FILES[kind][1] }), kind); report("share_link_saved", counted(n, all)); }
   }
 
   function show(link) {
-    say("l_link_shown");
+    report("share_link_link_shown");
     const box = document.createElement("input");
     box.readOnly = true;
     box.value = link;
@@ -88,8 +88,8 @@
     const blob = await new Promise((give) => canvas.toBlob(give, "image/png"));
     const written = kind === "save" ? { copied: false } : await end(blob);
     if (!written.copied) save(blob, "png");
-    const key = !written.copied ? "l_saved" : n === all ? "l_copied" : "l_copied_part";
-    say(key, { n, all, kind: words().l_png });
+    const key = !written.copied ? "share_link_saved" : n === all ? "share_link_copied" : "share_link_copied_part";
+    report(key, { n, all, kind: words().share_link_png });
   }
 
   // The runs of a box: its text, whether that is a pale sign, whether it is the raised count.
@@ -113,8 +113,8 @@
     const pen = canvas.getContext("2d");
     const width = (text, size) => { pen.font = font(size); return pen.measureText(text).width; };
 
-    // Where everything stands, before the height is known.
-    const high = ids ? 43 : 27, step = high + 11, boxes = []; // of a box without its line, and from line to line
+    // Positions first: the height is not known yet.
+    const high = ids ? 43 : 27, step = high + 11, boxes = []; // height of a box without its line, and of a line
     let x = EDGE, y = EDGE, n = 0, full = false, odd = false;
     for (const piece of place.children) {
       if (piece.nodeName === "BR") { x = EDGE; y += step; continue; }
@@ -131,8 +131,8 @@
     }
     const all = Number(place.dataset.all);
     const legend = Array.from(view.querySelectorAll(".legend .key"), (key) => ({ sign: getComputedStyle(key, "::before").content.replace(/^"|"$|^none$|^normal$/g, ""), text: key.textContent, line: getComputedStyle(key) }));
-    const said = n === all ? place.getAttribute("aria-label") : words().l_part.replace("{n}", n.toLocaleString()).replace("{all}", all.toLocaleString());
-    const notes = [{ sign: "", text: said }, ...legend];
+    const caption = n === all ? place.getAttribute("aria-label") : words().share_link_part.replace("{n}", n.toLocaleString()).replace("{all}", all.toLocaleString());
+    const notes = [{ sign: "", text: caption }, ...legend];
     let noteX = EDGE, noteY = y + step + (x > EDGE || full ? 8 : 0);
     for (const note of notes) {
       const wide = width(note.sign + note.text, 13);
@@ -198,16 +198,16 @@
 
   const given = new URLSearchParams(location.search);
   const linked = (name) => given.has(name);
-  const come = () => document.documentElement.classList.remove("arriving");
-  if (NAMES.some(linked)) { // what the link says must not be preceded by a flash of the page's own first text
-    document.documentElement.classList.add("arriving");
+  const come = () => document.documentElement.classList.remove("share-link-arriving");
+  if (NAMES.some(linked)) { // hide the default text until the link's own is there
+    document.documentElement.classList.add("share-link-arriving");
     setTimeout(come, 10_000);
   }
   Object.assign(window.neoxjp, {
     copied,
     arrived(name) { if (linked(name)) come(); },
     linked,
-    // A link wins over the text that the browser kept, but not over what was typed since it was opened.
+    // A link replaces the text that the browser kept, but not what was typed after the link was opened.
     reloaded(name) {
       if (!linked(name)) return [null];
       const last = window.neoxjp.last(name);

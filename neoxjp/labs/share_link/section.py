@@ -1,8 +1,7 @@
-"""On the Tokens and the Generate tab: a button that copies a link to what one set; and the menu that copies the token view.
+"""A button on the Tokens and the Generate tab that copies a link to the tab's state, and the menu that copies the token view.
 
-A link is in address.py, a copy in lab/tokens/copies.py; `ui/copies.js` writes both to the clipboard,
-or saves a file where the browser forbids that. Opening a link fills in text and choices and draws the section that was open.
-It presses nothing.
+page_parts/link_address.py encodes a link, copies.py writes a copy; script.js puts both on the clipboard, or saves a file where
+the browser forbids that. Opening a link restores text and choices and shows the section that was open. It starts nothing.
 """
 
 import json
@@ -20,16 +19,16 @@ from neoxjp.labs.share_link import copies
 from neoxjp.labs.share_link.strings import both, label, strings, words
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import check_length, message_of
+from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.link_address import space_address
 from neoxjp.page_parts.links import Link, Linked, Links
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Lang, Words, language
 
 KINDS = ("html", "markdown", "text", "png", "save")  # "save": the picture as a file
-SAID = ("l_copied", "l_copied_part", "l_saved", "l_part", "l_link_copied", "l_link_shown", *(f"l_{kind}" for kind in KINDS))
-IDS: dict[address.Tab, str] = {"tokenize": "l", "generate": "l-g"}  # what the ids of a tab's row begin with, and its words
+SENTENCES = ("copied", "copied_part", "saved", "part", "link_copied", "link_shown", *KINDS)  # for script.js
+IDS: dict[address.Tab, str] = {"tokenize": "share-link", "generate": "share-link-generate"}  # prefix of ids and strings
 LANGS: tuple[Lang, ...] = ("ja", "en")
-SILENT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 COPIED = "(given) => neoxjp.copied(given)"
 LARGEST = 1_000_000  # of a number whose largest value follows the model
 MOST_VALUES = 64  # of one list in a link: rows, tokenizers
@@ -39,31 +38,36 @@ LONGEST_CHOICE = 500  # characters of a choice that is no free text
 def build_link(tab: address.Tab) -> Link:
     """Draw the button, and the place where it says what it did."""
     id = IDS[tab]
-    with gr.Row(elem_classes="links"):
-        button = gr.Button(label("l_link"), size="sm", min_width=0, elem_id=f"{id}-copy-link")
+    with gr.Row(elem_classes="share-link-row"):
+        button = gr.Button(label("share_link_link"), size="sm", min_width=0, elem_id=f"{id}-copy-link")
         fields = {name: f"{{{name}}}" for name in ("kind", "n", "all")}
-        said_as = {"l_link_copied": "l_g_link_copied"} if tab == "generate" else {}
-        sentences = {lang: {key: words(lang)(said_as.get(key, key), **fields) for key in SAID} for lang in LANGS}
-        help_line = both("l_g_help") if tab == "generate" else ""
-        facts = render.attributes(id=f"{id}-said", class_="l-said", data_words=render.data(sentences))
+        keys = {f"share_link_{name}": f"share_link_{name}" for name in SENTENCES}
+        if tab == "generate":
+            keys["share_link_link_copied"] = "share_link_generate_link_copied"
+        sentences = {lang: {name: words(lang)(key, **fields) for name, key in keys.items()} for lang in LANGS}
+        help_line = both("share_link_generate_help") if tab == "generate" else ""
+        facts = render.attributes(id=f"{id}-status", class_="share-link-status", data_words=render.data(sentences))
         gr.HTML(f'<p{facts} role="status">{help_line}</p>', apply_default_css=False)
     note = gr.HTML(elem_id=f"{id}-note", apply_default_css=False)
-    return Link(button, note, gr.Textbox(visible="hidden", show_label=False), gr.Textbox(visible="hidden", show_label=False))
+    return Link(button, note, gr.Textbox(visible="hidden", show_label=False))
 
 
 def build() -> Links:
     """Draw the row under the token view."""
     link = build_link("tokenize")
-    with gr.Accordion(label("l_menu"), open=False, elem_id="l-menu"):
-        gr.HTML(f"<p>{both('l_menu_info')}</p>", elem_classes="section", apply_default_css=False)
-        with gr.Row(elem_classes="links"):
-            kinds = {kind: gr.Button(label(f"l_{kind}"), size="sm", min_width=0, elem_id=f"l-copy-{kind}") for kind in KINDS}
+    with gr.Accordion(label("share_link_menu"), open=False, elem_id="share-link-menu"):
+        gr.HTML(f"<p>{both('share_link_menu_info')}</p>", elem_classes="section", apply_default_css=False)
+        with gr.Row(elem_classes="share-link-row"):
+            kinds = {
+                kind: gr.Button(label(f"share_link_{kind}"), size="sm", min_width=0, elem_id=f"share-link-copy-{kind}")
+                for kind in KINDS
+            }
             separator = gr.Textbox(
                 "│",
-                label=label("l_separator"),
+                label=label("share_link_separator"),
                 max_lines=1,
                 max_length=copies.LONGEST_SEPARATOR,
-                elem_id="l-separator",
+                elem_id="share-link-separator",
             )
     return Links(link, kinds, separator)
 
@@ -71,19 +75,21 @@ def build() -> Links:
 def connect(links: Links, playground: Playground, text: gr.Textbox, show_ids: gr.Checkbox) -> None:
     """Wire the menu that copies the token view."""
 
-    def on_copy(kind: copies.Format) -> Callable[..., tuple[str, str]]:
-        def answer(request: gr.Request, text: str, separator: str, ids: bool) -> tuple[str, str]:
+    given, note = links.link.given, links.link.note
+
+    def on_copy(kind: copies.Format) -> Callable[..., dict[Any, str]]:
+        def answer(request: gr.Request, text: str, separator: str, ids: bool) -> dict[Any, str]:
             try:
-                return copy_of(playground, kind, text, separator, ids, words(language(request))), ""
+                return {given: copy_of(playground, kind, text, separator, ids, words(language(request))), note: ""}
             except NeoxjpError as error:
-                return "", render.notice(message_of(error, request), "error")
+                return {given: "", note: render.notice(message_of(error, request), "error")}
 
         return answer
 
     for kind in get_args(copies.Format):
-        asked, answers = [text, links.separator, show_ids], [links.link.given, links.link.note]
-        links.kinds[kind].click(on_copy(kind), asked, answers, **SILENT).then(
-            None, links.link.given, js=COPIED, api_visibility="private"
+        inputs = [text, links.separator, show_ids]
+        links.kinds[kind].click(on_copy(kind), inputs, [given, note], **QUIET).then(
+            None, given, js=COPIED, api_visibility="private"
         )
 
 
@@ -93,44 +99,45 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
     components = [component for _, _, component in parts]
     name = f"'{address.NAMES[linked.tab]}'"
 
-    def on_link(request: gr.Request, text: str, section: str, *values: Any) -> tuple[str, str]:
+    def on_link(request: gr.Request, text: str, section: str, *values: Any) -> dict[Any, str]:
         try:
             found = link_of(address.View(text, section, changed(parts, values)), tab=linked.tab)
         except NeoxjpError as error:
-            return "", render.notice(message_of(error, request), "error")
-        return json.dumps({"value": found}), ""
+            return {link.given: "", link.note: render.notice(message_of(error, request), "error")}
+        return {link.given: json.dumps({"value": found}), link.note: ""}
 
-    def on_load(request: gr.Request, kept: str | None) -> tuple[Any, ...]:
+    def on_load(request: gr.Request, kept: str | None) -> dict[Any, Any]:
         value = (request.query_params or {}).get(address.NAMES[linked.tab])
         if value is None:
-            return nothing
+            return {}
         try:
             view = opened(playground, value, linked.tab)
         except NeoxjpError as error:
-            note = render.notice(message_of(error, request), "error")
-            return gr.Tabs(selected=linked.tab), *nothing[1:-1], note
+            return {linked.tabs: gr.Tabs(selected=linked.tab), link.note: render.notice(message_of(error, request), "error")}
         section = view.section if view.section in linked.lab.tab else linked.lab.open.value
-        text = kept if isinstance(kept, str) and kept else view.text
-        chosen = [view.choices.get(key, {}).get(name) for key, name, _ in parts]
         limit = playground.limits.characters
-        return (
-            gr.Tabs(selected=linked.tab),
-            gr.Tabs(selected=section),
-            section,
-            render.whole(text),
-            *(restored(each, value, limit, linked.growing) for each, value in zip(components, chosen, strict=True)),
-            *(time.time() if key == section else gr.skip() for key in linked.lab.due),
-            "",
-        )
+        found = {
+            component: restored(component, view.choices.get(key, {}).get(name), limit, linked.growing)
+            for key, name, component in parts
+        }
+        return {
+            **found,
+            linked.tabs: gr.Tabs(selected=linked.tab),
+            linked.lab.tabs: gr.Tabs(selected=section),
+            linked.lab.open: section,
+            linked.text: render.whole(kept or view.text),
+            linked.lab.due[section]: time.time(),
+            link.note: "",
+        }
 
-    asked = [linked.text, linked.lab.open, *components]
+    inputs = [linked.text, linked.lab.open, *components]
     filled = [linked.tabs, linked.lab.tabs, linked.lab.open, linked.text, *components, *linked.lab.due.values(), link.note]
-    nothing = tuple(gr.skip() for _ in filled)
-    link.button.click(on_link, asked, [link.given, link.note], **SILENT).then(
+    link.button.click(on_link, inputs, [link.given, link.note], **QUIET).then(
         None, link.given, js=COPIED, api_visibility="private"
     )
     linked.text.change(None, linked.text, js=f"(text) => {{ neoxjp.keep({name}, text) }}", api_visibility="private")
-    blocks.load(on_load, link.kept, filled, js=f"() => neoxjp.reloaded({name})", **SILENT).then(
+    # The script sends the kept text in place of the text box's: null if the page was not reloaded.
+    blocks.load(on_load, linked.text, filled, js=f"() => neoxjp.reloaded({name})", **QUIET).then(
         None, js=f"() => neoxjp.arrived({name})", api_visibility="private"
     )
 
@@ -173,7 +180,7 @@ def opened(playground: Playground, value: str, tab: address.Tab = "tokenize") ->
     try:
         view = address.read(value)
     except address.DamagedLink:
-        raise strings.error(ParameterError, "l_damaged") from None
+        raise strings.error(ParameterError, "share_link_damaged") from None
     if tab == "tokenize":
         check_length(playground, view.text)
     elif len(view.text) > (most := playground.limits.characters):
@@ -217,16 +224,16 @@ def _choice(component: Any, value: Any) -> bool:
 # ---------------------------------------------------------------- copies
 
 
-def copy_of(playground: Playground, kind: copies.Format, text: str, separator: str, ids: bool, say: Words) -> str:
+def copy_of(playground: Playground, kind: copies.Format, text: str, separator: str, ids: bool, t: Words) -> str:
     """What the browser is to copy, as JSON: the copy, how many tokens are in it, and how many there are."""
     check_length(playground, text)
     tokens = playground.tokenizer.analyze(text)
     drawn = copies.first(tokens, playground.limits.drawn_pieces)
-    legend = {key: say(key if key in SCRIPTS else f"legend_{key}") for key in copies.ENGLISH}
-    caption = _caption(len(drawn), len(tokens), say)
+    legend = {key: t(key if key in SCRIPTS else f"legend_{key}") for key in copies.ENGLISH}
+    caption = _caption(len(drawn), len(tokens), t)
     copied = copies.copy(drawn, text, kind, separator=separator, ids=ids, words=legend, caption=caption)
     return json.dumps({"value": render.whole(copied), "n": len(drawn), "all": len(tokens)})
 
 
-def _caption(drawn: int, all: int, say: Words) -> str:
-    return say("n_tokens", n=f"{all:,}") if drawn == all else say("l_part", n=f"{drawn:,}", all=f"{all:,}")
+def _caption(drawn: int, all: int, t: Words) -> str:
+    return t("n_tokens", n=f"{all:,}") if drawn == all else t("share_link_part", n=f"{drawn:,}", all=f"{all:,}")

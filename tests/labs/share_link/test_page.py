@@ -22,14 +22,14 @@ TEXT = "慶應と慶応 👨\u200d👩\u200d👧\n𩸽。\u202e"
 
 def copied(page: Any, kind: str, said: str) -> str:
     """What lies on the clipboard after a button was pressed and the page said so."""
-    page.locator(f"#l-copy-{kind}").click()
-    expect(page.locator("#l-said")).to_contain_text(said)
+    page.locator(f"#share-link-copy-{kind}").click()
+    expect(page.locator("#share-link-status")).to_contain_text(said)
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
 def open_menu(page: Any) -> None:
-    press_open(page.locator("#l-menu > button"))
-    expect(page.locator("#l-copy-html")).to_be_visible()
+    press_open(page.locator("#share-link-menu > button"))
+    expect(page.locator("#share-link-copy-html")).to_be_visible()
 
 
 def test_a_copied_link_brings_back_text_tab_and_choices(visit: Visit) -> None:
@@ -38,14 +38,14 @@ def test_a_copied_link_brings_back_text_tab_and_choices(visit: Visit) -> None:
     page.locator("#t-show-ids input").click()
     page.locator("#lab-why_this_cut-button").click()
     expect(page.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
-    link = copied(page, "link", "The link is copied")
+    link = copied(page, "link", "Link copied")
     assert len(link) < 200
     other = visit(lang="ja", link=link)
     expect(other.locator("#t-text textarea")).to_have_value(TEXT)
     expect(other.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
     expect(pieces(other)).to_have_count(pieces(page).count())
     other.wait_for_function("document.body.classList.contains('show-ids')")
-    assert other.evaluate("document.documentElement.classList.contains('arriving')") is False
+    assert other.evaluate("document.documentElement.classList.contains('share-link-arriving')") is False
 
 
 def test_a_link_wins_over_the_kept_text_and_what_is_typed_then_over_a_reload(visit: Visit) -> None:
@@ -106,7 +106,7 @@ def test_a_link_opens_no_tokenizer_before_one_presses(visit: Visit, online: tupl
 def test_a_damaged_link_gets_a_sentence_and_a_page_that_works(visit: Visit, page_url: str) -> None:
     link = page_url + "/" + address.query(address.View("犬", "why"))
     page = visit(lang="en", link=link[:-2] + "zz")
-    expect(page.locator("#l-note [role=alert]")).to_contain_text("This link cannot be read")
+    expect(page.locator("#share-link-note [role=alert]")).to_contain_text("This link cannot be read")
     write(page, "慶應大学")
     expect(pieces(page)).to_have_text(["慶應", "大学"])
 
@@ -139,14 +139,14 @@ def value(page: Any, name: str) -> Any:
 
 
 def generate_link(page: Any) -> str:
-    page.locator("#l-g-copy-link").click()
-    expect(page.locator("#l-g-said")).to_contain_text(re.compile(r"The link is copied|リンクをコピーしました"))
+    page.locator("#share-link-generate-copy-link").click()
+    expect(page.locator("#share-link-generate-status")).to_contain_text(re.compile(r"Link copied|リンクをコピーしました"))
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
 def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and_runs_nothing(visit: Visit) -> None:
     page = visit("g", lang="en")
-    expect(page.locator("#l-g-said")).to_contain_text("Not the written text")
+    expect(page.locator("#share-link-generate-status")).to_contain_text("Restores the prompt")
     press_open(page.locator("#gen-more-filters > button"))
     given = {
         "gen-prompt": "慶應と「猫」\n𩸽は",
@@ -212,11 +212,13 @@ def test_what_is_typed_after_a_link_of_the_generate_tab_stays_over_a_reload(visi
 def test_a_damaged_and_a_too_long_link_of_the_generate_tab_get_a_sentence(visit: Visit, page_url: str) -> None:
     link = page_url + "/" + address.query(address.View("犬", "beams"), "generate")
     page = visit(lang="en", link=link[:-2] + "zz")
-    expect(page.locator("#l-g-note [role=alert]")).to_contain_text("This link cannot be read")
+    expect(page.locator("#share-link-generate-note [role=alert]")).to_contain_text("This link cannot be read")
     expect(page.locator("#gen-go")).to_be_visible()
     value(page, "gen-prompt").fill("".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
-    page.locator("#l-g-copy-link").click()
-    expect(page.locator("#l-g-note [role=alert]")).to_contain_text("Please shorten the opening, which has 2,500 characters")
+    page.locator("#share-link-generate-copy-link").click()
+    expect(page.locator("#share-link-generate-note [role=alert]")).to_contain_text(
+        "Please shorten the prompt, which has 2,500 characters"
+    )
 
 
 def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visit: Visit, page_url: str) -> None:
@@ -249,8 +251,8 @@ def test_each_copy_is_what_the_page_shows(visit: Visit) -> None:
     text = copied(page, "text", "Copied: Separated text, ")
     raised = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
     assert text.translate(raised).replace("\n", "│").split("│") == shown
-    page.locator("#l-separator input, #l-separator textarea").fill(" / ")
-    expect(page.locator("#l-separator input, #l-separator textarea")).to_have_value(" / ")
+    page.locator("#share-link-separator input, #share-link-separator textarea").fill(" / ")
+    expect(page.locator("#share-link-separator input, #share-link-separator textarea")).to_have_value(" / ")
     assert copied(page, "text", "Copied: Separated text, ") == text.replace("│", " / ")
     markdown = copied(page, "markdown", "Copied: Markdown, ").split("\n\n")[0]
     assert re.findall(r"`([^`]+)`", markdown) == [re.sub(r"^[≈≠]|(?<=[^\d+])\d+$", "", each) for each in shown]
@@ -273,7 +275,7 @@ def test_the_picture_is_as_large_as_the_text_needs_and_bounded(visit: Visit) -> 
     for text in (TEXT, "吾輩は猫である。" * 2_000):
         write(page, text)
         with page.expect_download() as caught:
-            page.locator("#l-copy-save").click()
+            page.locator("#share-link-copy-save").click()
         assert caught.value.suggested_filename == "tokens.png"
         picture = Image.open(BytesIO(Path(caught.value.path()).read_bytes())).convert("RGB")
         sizes.append(picture.size)
@@ -282,31 +284,33 @@ def test_the_picture_is_as_large_as_the_text_needs_and_bounded(visit: Visit) -> 
     assert sizes[0][0] == sizes[1][0] == 1_920
     assert sizes[0][1] < 400
     assert 7_000 < sizes[1][1] <= 8_000
-    expect(page.locator("#l-said")).to_contain_text(re.compile(r"Saved as a file: Picture, [\d,]{5} of [\d,]{5,6} tokens"))
+    expect(page.locator("#share-link-status")).to_contain_text(
+        re.compile(r"Saved as a file: Picture, [\d,]{5} of [\d,]{5,6} tokens")
+    )
 
 
 def test_where_the_clipboard_is_forbidden_files_are_saved_and_the_link_is_shown(visit: Visit) -> None:
     page = visit("t", lang="en")
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     write(page, "慶應と")
-    page.locator("#l-copy-link").click()
-    expect(page.locator("#l-said input")).to_have_value(re.compile(r"^http://127\.0\.0\.1:\d+/\?lab=1[\w-]+$"))
+    page.locator("#share-link-copy-link").click()
+    expect(page.locator("#share-link-status input")).to_have_value(re.compile(r"^http://127\.0\.0\.1:\d+/\?lab=1[\w-]+$"))
     open_menu(page)
     with page.expect_download() as caught:
-        page.locator("#l-copy-markdown").click()
+        page.locator("#share-link-copy-markdown").click()
     assert caught.value.suggested_filename == "tokens.md"
     assert Path(caught.value.path()).read_text(encoding="utf-8").startswith("≈`慶應` `と`\n\n2 tokens")
-    expect(page.locator("#l-said")).to_contain_text("Saved as a file: Markdown, 2 of 2 tokens")
+    expect(page.locator("#share-link-status")).to_contain_text("Saved as a file: Markdown, 2 of 2 tokens")
 
 
 def test_a_link_that_would_be_too_long_is_refused_with_what_to_do(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
-    page.locator("#l-copy-link").click()
-    expect(page.locator("#l-note [role=alert]")).to_contain_text("Please shorten the text, which has 2,500 characters")
+    page.locator("#share-link-copy-link").click()
+    expect(page.locator("#share-link-note [role=alert]")).to_contain_text("Please shorten the text, which has 2,500 characters")
     write(page, "犬")
-    copied(page, "link", "The link is copied")
-    expect(page.locator("#l-note [role=alert]")).to_have_count(0)
+    copied(page, "link", "Link copied")
+    expect(page.locator("#share-link-note [role=alert]")).to_have_count(0)
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +322,7 @@ def space(tiny_vocabulary: Path) -> Iterator[str]:
 def test_on_a_space_the_link_names_the_space(visit: Visit, space: str) -> None:
     page = visit("t", lang="en", url=space, state="failed")
     write(page, "犬")
-    assert copied(page, "link", "The link is copied").startswith("https://huggingface.co/spaces/someone/something?lab=1")
+    assert copied(page, "link", "Link copied").startswith("https://huggingface.co/spaces/someone/something?lab=1")
     press_open(page.get_by_role("tab").nth(0))
     assert generate_link(page).startswith("https://huggingface.co/spaces/someone/something?gen=1")
 
@@ -342,5 +346,5 @@ def test_the_menu_can_be_read(visit: Visit, theme: str) -> None:
     page = visit("t", theme=theme)
     open_menu(page)
     copied(page, "text", "コピーしました")
-    found = [fault for fault in low_contrast(page) if "l-" in fault or "BUTTON" in fault]
+    found = [fault for fault in low_contrast(page) if "share-link" in fault or "BUTTON" in fault]
     assert found == []

@@ -72,10 +72,10 @@ def test_a_page_of_prose_fits_and_two_thousand_different_characters_do_not(monke
     assert len(links.link_of(View(NOVEL * 100, "matrix"), "")) < 300
     assert len(links.link_of(View(kanji[:900], "matrix"), "")) <= 4_000
     with pytest.raises(
-        ParameterError, match=r"would have \d,\d{3} characters, and up to 4,096 .* the text, which has 2,000"
+        ParameterError, match=r"would have \d,\d{3} characters; the limit is 4,096.* the text, which has 2,000"
     ) as caught:
         links.link_of(View(kanji, "matrix"), "")
-    assert "文章（いま 2,000 文字）を短く" in caught.value.ja
+    assert "文章（現在 2,000 文字）を短く" in caught.value.ja
     with pytest.raises(ParameterError, match="shorten the rows that you added or edited, or the text, which has 1 characters"):
         links.link_of(View("犬", "matrix", {"matrix": {"rows": kanji}}), "")
 
@@ -141,7 +141,7 @@ def test_a_bomb_is_not_inflated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_damaged_link_gets_a_sentence_in_both_languages(playground: Playground) -> None:
-    with pytest.raises(ParameterError, match="a part of it was lost or changed on the way") as caught:
+    with pytest.raises(ParameterError, match="a part of it is missing or was changed") as caught:
         links.opened(playground, "1abc")
     assert "読み取れません" in caught.value.ja
 
@@ -229,10 +229,10 @@ def test_a_link_to_the_generate_tab_has_a_name_and_sentences_of_its_own(playgrou
     assert len(found) < 200
     assert links.opened(playground, found.removeprefix("?gen="), "generate") == view
     kanji = "".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500))
-    with pytest.raises(ParameterError, match="Please shorten the opening, which has 2,500") as caught:
+    with pytest.raises(ParameterError, match="Please shorten the prompt, which has 2,500") as caught:
         links.link_of(View(kanji, "heat"), "", "generate")
-    assert "書き出し（いま 2,500 文字）を短く" in caught.value.ja
-    with pytest.raises(ParameterError, match="Please shorten the stop strings, the texts in the fields below, or the opening"):
+    assert "プロンプト（現在 2,500 文字）を短く" in caught.value.ja
+    with pytest.raises(ParameterError, match="Please shorten the stop strings, the texts in the fields below, or the prompt"):
         links.link_of(View("犬", "heat", {"heat": {"text": kanji}}), "", "generate")
     small = Playground(loaded=playground.loaded, limits=Limits(characters=5))
     with pytest.raises(ParameterError, match="6 characters are too many; the limit is 5"):
