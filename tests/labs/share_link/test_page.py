@@ -73,7 +73,7 @@ def test_nothing_else_flashes_before_what_the_link_says(visit: Visit, page_url: 
         };
         look();"""
     )
-    page.goto(page_url + "/" + address.query(address.View("覚えている文章", "why")))
+    page.goto(page_url + "/" + address.query(address.View("覚えている文章", "why_this_cut")))
     expect(page.locator("#t-text textarea")).to_have_value("覚えている文章")
     expect(page.locator("#lab-why_this_cut-button")).to_be_visible()
     page.wait_for_timeout(300)
@@ -91,8 +91,8 @@ def online(tmp_path: Path, tiny_folder: Path) -> Iterator[tuple[str, LocalHub]]:
 
 def test_a_link_opens_no_tokenizer_before_one_presses(visit: Visit, online: tuple[str, LocalHub], tiny_vocabulary: Path) -> None:
     url, hub = online
-    choices = {"matrix": {"hub": ["rinna", "qwen"], "package": ["tekken"], "local": str(tiny_vocabulary)}}
-    page = visit(lang="en", url=url, link=url + "/" + address.query(address.View("慶應と慶応", "matrix", choices)))
+    choices = {"spellings": {"hub": ["rinna", "qwen"], "package": ["tekken"], "local": str(tiny_vocabulary)}}
+    page = visit(lang="en", url=url, link=url + "/" + address.query(address.View("慶應と慶応", "spellings", choices)))
     expect(page.locator("#spellings-open")).to_be_visible()
     for name in ("rinna", "Qwen3", "Mistral Tekken", tiny_vocabulary.name):
         expect(page.locator("#spellings-view")).to_contain_text(name)
@@ -104,7 +104,7 @@ def test_a_link_opens_no_tokenizer_before_one_presses(visit: Visit, online: tupl
 
 
 def test_a_damaged_link_gets_a_sentence_and_a_page_that_works(visit: Visit, page_url: str) -> None:
-    link = page_url + "/" + address.query(address.View("犬", "why"))
+    link = page_url + "/" + address.query(address.View("犬", "why_this_cut"))
     page = visit(lang="en", link=link[:-2] + "zz")
     expect(page.locator("#share-link-note [role=alert]")).to_contain_text("This link cannot be read")
     write(page, "慶應大学")
@@ -114,7 +114,7 @@ def test_a_damaged_link_gets_a_sentence_and_a_page_that_works(visit: Visit, page
 def test_a_hostile_link_changes_nothing_but_what_it_may(visit: Visit, page_url: str) -> None:
     choices = {
         "tokens": {"ids": "<script>hacked = 4</script>", "text": "x"},
-        "why": {"nothing": HOSTILE},
+        "why_this_cut": {"nothing": HOSTILE},
         "nowhere": {"x": [1]},
     }
     page = visit(lang="en", link=page_url + "/" + address.query(address.View(HOSTILE, "<b>", choices)))
@@ -314,13 +314,13 @@ def test_a_link_that_would_be_too_long_is_refused_with_what_to_do(visit: Visit) 
 
 
 @pytest.fixture(scope="module")
-def space(tiny_vocabulary: Path) -> Iterator[str]:
-    with serve(tiny_vocabulary, SPACE_ID="someone/something") as url:
+def space(tiny_folder: Path) -> Iterator[str]:
+    with serve(tiny_folder, SPACE_ID="someone/something") as url:
         yield url
 
 
 def test_on_a_space_the_link_names_the_space(visit: Visit, space: str) -> None:
-    page = visit("t", lang="en", url=space, state="failed")
+    page = visit("t", lang="en", url=space)
     write(page, "犬")
     assert copied(page, "link", "Link copied").startswith("https://huggingface.co/spaces/someone/something?lab=1")
     press_open(page.get_by_role("tab").nth(0))
