@@ -19,7 +19,7 @@ from neoxjp.labs.share_link import copies
 from neoxjp.labs.share_link.strings import both, label, strings, words
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import check_length, message_of
-from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.link_address import space_address
 from neoxjp.page_parts.links import Link, Linked, Links
 from neoxjp.page_parts.session import Playground
@@ -88,9 +88,7 @@ def connect(links: Links, playground: Playground, text: gr.Textbox, show_ids: gr
 
     for kind in get_args(copies.Format):
         inputs = [text, links.separator, show_ids]
-        links.kinds[kind].click(on_copy(kind), inputs, [given, note], **QUIET).then(
-            None, given, js=COPIED, api_visibility="private"
-        )
+        links.kinds[kind].click(on_copy(kind), inputs, [given, note], **QUIET).then(None, given, js=COPIED, **BROWSER)
 
 
 def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: Linked) -> None:
@@ -132,13 +130,11 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
 
     inputs = [linked.text, linked.lab.open, *components]
     filled = [linked.tabs, linked.lab.tabs, linked.lab.open, linked.text, *components, *linked.lab.due.values(), link.note]
-    link.button.click(on_link, inputs, [link.given, link.note], **QUIET).then(
-        None, link.given, js=COPIED, api_visibility="private"
-    )
-    linked.text.change(None, linked.text, js=f"(text) => {{ neoxjp.keep({name}, text) }}", api_visibility="private")
+    link.button.click(on_link, inputs, [link.given, link.note], **QUIET).then(None, link.given, js=COPIED, **BROWSER)
+    linked.text.change(None, linked.text, js=f"(text) => {{ neoxjp.keep({name}, text) }}", **BROWSER)
     # The script sends the kept text in place of the text box's: null if the page was not reloaded.
     blocks.load(on_load, linked.text, filled, js=f"() => neoxjp.reloaded({name})", **QUIET).then(
-        None, js=f"() => neoxjp.arrived({name})", api_visibility="private"
+        None, js=f"() => neoxjp.arrived({name})", **BROWSER
     )
 
 

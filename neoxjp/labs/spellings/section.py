@@ -19,7 +19,7 @@ from neoxjp.labs.spellings import view
 from neoxjp.labs.spellings.records import Column, Matrix, doubts, matrix, open_columns, records
 from neoxjp.labs.spellings.strings import both, label, words
 from neoxjp.page_parts.answers import check_length, message_of
-from neoxjp.page_parts.events import QUIET, latest
+from neoxjp.page_parts.events import BROWSER, QUIET, latest
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
 
@@ -213,10 +213,10 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
     section.reset.click(lambda: "", None, section.corrected, **QUIET)
     section.take.click(on_take, given, section.own, **QUIET)
     save = "(text) => { if (text) neoxjp.download(text, 'spellings.csv', 'text/csv;charset=utf-8') }"
-    section.save["csv"].click(on_download, given, section.csv, **QUIET).then(None, section.csv, js=save, api_visibility="private")
+    section.save["csv"].click(on_download, given, section.csv, **QUIET).then(None, section.csv, js=save, **BROWSER)
     for kind in ("svg", "png"):
         drawing = f"() => neoxjp.saveDrawing('#spellings-chart svg', 'spellings', '{kind}')"
-        section.save[kind].click(None, js=drawing, api_visibility="private")
+        section.save[kind].click(None, js=drawing, **BROWSER)
 
 
 # ---------------------------------------------------------------- what the handlers show

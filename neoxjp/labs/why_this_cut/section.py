@@ -14,7 +14,7 @@ from neoxjp.labs.why_this_cut import view
 from neoxjp.labs.why_this_cut.records import MOST_REPLACEMENT, SLOTS, Cuts, Slot, nearest, span_of, what_if, word_at
 from neoxjp.labs.why_this_cut.strings import both, label, words
 from neoxjp.page_parts.answers import check_length, message_of
-from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.events import BROWSER, latest
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import language
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -100,14 +100,13 @@ def connect(section: WhyThisCut, playground: Playground, text: gr.Textbox, due: 
         return dict(zip(shown, drawn, strict=True))
 
     # In the browser: a token that was selected in the view above since the last time becomes the chosen one (script.js).
-    in_browser: dict[str, Any] = {"api_visibility": "private", "queue": False}
     for event, place in (
         (due.change, "taken(at)"),
         (section.before.click, "step(-1)"),
         (section.after.click, "step(1)"),
         (section.strip.select, "wanted"),
     ):
-        event(None, section.position, section.position, js=f"(at) => neoxjp.whyThisCut?.{place} ?? at", **in_browser)
+        event(None, section.position, section.position, js=f"(at) => neoxjp.whyThisCut?.{place} ?? at", **BROWSER)
     latest([due.change, *(component.change for component in chosen)], draw, [text, *chosen], shown)
 
 

@@ -172,7 +172,7 @@ def test_the_command_prints_the_text_and_its_losses(tiny_vocabulary: Path, capsy
 def test_the_command_normalises_first_where_asked(tiny_vocabulary: Path, capsys: Any) -> None:
     assert main(["roundtrip", "①é", "--normalize", "nfkc", "--compat", "--model", str(tiny_vocabulary)]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("nfkc: changes 1 characters; tokens 3 → 3; characters that come back changed 2 → 1\n")
+    assert out.startswith("nfkc: changes 1 character; tokens 3 → 3; characters that come back changed 2 → 1\n")
     assert "transformers decodes each byte alone" in out
 
 

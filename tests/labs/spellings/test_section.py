@@ -119,7 +119,7 @@ def test_before_the_vocabulary_is_there_the_section_says_so() -> None:
 
 def test_a_text_beyond_the_limit_is_refused(playground: Playground) -> None:
     small = Playground(loaded=playground.loaded, limits=Limits(characters=5))
-    with pytest.raises(ParameterError, match="up to 5 can be cut here"):
+    with pytest.raises(ParameterError, match="the limit is 5"):
         drawn(small, "吾輩は猫であ")
 
 
