@@ -56,7 +56,7 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
     Raises ParameterError: too large, damaged, of a later version, of another vocabulary. One sentence; nothing else happens.
     """
     found = savefile.loads(data, FORMAT, VERSION, MOST_BYTES)
-    with savefile.reading(FORMAT):
+    with savefile.wrap_errors(FORMAT):
         if found["vocabulary"] != vocabulary:
             raise OtherVocabulary(
                 "the file's ids are of another vocabulary than the one that is loaded: load the model they were written with",
@@ -65,7 +65,7 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
         given = found["nodes"]
         if not isinstance(given, list) or len(given) > MOST_NODES:
             raise ValueError(f"nodes is not a list of at most {MOST_NODES}")
-        next_key = savefile.whole(found["next_key"], 0, 2**53, "next_key")
+        next_key = savefile.parse_int(found["next_key"], 0, 2**53, "next_key")
         nodes: dict[int, Node] = {}
         lengths: dict[int, int] = {}  # of the whole text
         total = 0
@@ -84,27 +84,27 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
 
 def _node(item: Any, nodes: dict[int, Node], lengths: dict[int, int], next_key: int, vocab_size: int) -> Node:
     """One branch, its parent among `nodes`."""
-    key = savefile.whole(item["key"], max(nodes, default=-1) + 1, next_key - 1, "key")
+    key = savefile.parse_int(item["key"], max(nodes, default=-1) + 1, next_key - 1, "key")
     parent = item["parent"]
     if parent is not None and (type(parent) is not int or parent not in nodes):
         raise ValueError("a branch hangs on one that is not there")
     author: Author = item["author"]
     if author not in AUTHORS:
         raise ValueError("author is none of " + ", ".join(AUTHORS))
-    seed, typed = item["seed"], savefile.string(item.get("typed", ""), LONGEST_TYPED, "typed")
+    seed, typed = item["seed"], savefile.parse_string(item.get("typed", ""), LONGEST_TYPED, "typed")
     if typed and parent is not None:
         raise ValueError("typed stands at a branch that hangs on another")
-    place = savefile.whole(item["place"], 0, 0 if parent is None else lengths[parent], "place")
+    place = savefile.parse_int(item["place"], 0, 0 if parent is None else lengths[parent], "place")
     return Node(
         key=key,
         parent=parent,
         place=place,
-        ids=savefile.ids(item["ids"], vocab_size, MOST_IDS, "ids"),
+        ids=savefile.parse_ids(item["ids"], vocab_size, MOST_IDS, "ids"),
         author=author,
-        name=savefile.string(item["name"], LONGEST_NAME, "name"),
-        seed=None if seed is None else savefile.whole(seed, 0, 2**63 - 1, "seed"),
-        params=None if item["params"] is None else savefile.sampling_params(item["params"]),
-        cut=savefile.whole(item.get("cut", 0), 0, place, "cut"),
+        name=savefile.parse_string(item["name"], LONGEST_NAME, "name"),
+        seed=None if seed is None else savefile.parse_int(seed, 0, 2**63 - 1, "seed"),
+        params=None if item["params"] is None else savefile.parse_params(item["params"]),
+        cut=savefile.parse_int(item.get("cut", 0), 0, place, "cut"),
         typed=typed,
     )
 

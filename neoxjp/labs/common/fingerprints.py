@@ -1,4 +1,4 @@
-"""Which model, which vocabulary, on what: enough to say whether a text can come out the same again, found out without delay."""
+"""What a generation ran with: fingerprints of model and vocabulary, dtype, kernels, machine, versions. Quick to compute."""
 
 import hashlib
 import json
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-SPOTS, SPOT = 64, 4096  # places of each weight file that are hashed, and bytes of each
-COVERS = "config.json; of each weight file its size, its header and 64 samples of 4 KiB, spread evenly"
-"""What a folder's fingerprint is made of. Training changes every weight, so the samples too; they may miss a few edited ones."""
+SAMPLES, SAMPLE_BYTES = 64, 4096  # of each weight file
+COVERS = "config.json; size, header and 64 evenly spread samples of 4 KiB of each weight file"
+"""What a folder's fingerprint covers. Training changes every weight and so every sample; a few edited weights may be missed."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a generation ran with. Two equal setups give the same ids, but for requests beside (see `State.beside`)."""
+    """What a generation ran with. Equal setups give equal ids, unless concurrent requests change the numbers."""
 
     model: str  # fingerprint
     vocabulary: str  # fingerprint
     dtype: str  # of the embedding: "float16"
     quantization: str | None  # "int8"
-    packed: bool  # the linears hold their weights in a format of their own
-    linears: str  # which kernel multiplies
-    attention: str  # which kernel attends
-    implementation: str  # the attention that was asked for
+    packed: bool  # the linear layers hold packed weights
+    linear_kernel: str
+    attention_kernel: str
+    attn_implementation: str  # as asked for: "auto"
     device: str
-    cpu: str  # the instructions that torch's kernels use: "AVX512"
+    cpu: str  # instruction set of torch's kernels: "AVX512"
     threads: int
     neoxjp: str  # versions
     torch: str
@@ -41,12 +41,12 @@ class Setup:
     python: str
 
 
-What = Literal["model", "vocabulary", "dtype", "kernel", "machine", "version", "batch"]
-_KINDS: dict[What, tuple[str, ...]] = {
+Group = Literal["model", "vocabulary", "dtype", "kernel", "machine", "version", "batch"]
+GROUPS: dict[Group, tuple[str, ...]] = {  # fields of Setup, the most important first
     "model": ("model",),
     "vocabulary": ("vocabulary",),
     "dtype": ("dtype", "quantization", "packed"),
-    "kernel": ("linears", "attention", "implementation"),
+    "kernel": ("linear_kernel", "attention_kernel", "attn_implementation"),
     "machine": ("device", "cpu", "threads"),
     "version": ("neoxjp", "torch", "numpy", "python"),
 }
@@ -54,30 +54,30 @@ _KINDS: dict[What, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it was."""
+    """A field of the setup that differs from the saved one."""
 
-    what: What
+    group: Group
     field: str  # of Setup
-    then: str
-    now: str
+    saved: str
+    current: str
 
 
-def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer", model_mark: str | None = None) -> Setup:
-    """What `model` would run with now. model_mark: its fingerprint, where it is known already."""
+def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer", fingerprint: str | None = None) -> Setup:
+    """What `model` runs with now. fingerprint: that of the model, where it is already known."""
     import torch
 
     from neoxjp.quantization import describe_linears, is_packed
 
     device = model.device
     return Setup(
-        model=model_fingerprint(model) if model_mark is None else model_mark,
+        model=fingerprint or model_fingerprint(model),
         vocabulary=vocabulary_fingerprint(tokenizer),
         dtype=str(model.dtype).removeprefix("torch."),
         quantization=model.quantization,
         packed=is_packed(model),
-        linears=describe_linears(model),
-        attention=model.attention_backend().name,
-        implementation=model.attn_implementation,
+        linear_kernel=describe_linears(model),
+        attention_kernel=model.attention_backend().name,
+        attn_implementation=model.attn_implementation,
         device=device.type if device.type != "cuda" else torch.cuda.get_device_name(device),
         cpu=torch.backends.cpu.get_cpu_capability(),
         threads=torch.get_num_threads(),
@@ -88,25 +88,25 @@ def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokeni
     )
 
 
-def differences(then: Setup, now: Setup) -> tuple[Difference, ...]:
-    """What is not as it was, the weightiest first."""
+def differences(saved: Setup, current: Setup) -> tuple[Difference, ...]:
+    """The fields that differ, the most important first."""
     return tuple(
-        Difference(what, name, str(getattr(then, name)), str(getattr(now, name)))
-        for what, names in _KINDS.items()
+        Difference(group, name, str(getattr(saved, name)), str(getattr(current, name)))
+        for group, names in GROUPS.items()
         for name in names
-        if getattr(then, name) != getattr(now, name)
+        if getattr(saved, name) != getattr(current, name)
     )
 
 
 def vocabulary_fingerprint(tokenizer: "GPTNeoXJapaneseTokenizer") -> str:
-    """Of all spellings in order, the emoji and how text is cut: what gives ids their meaning."""
+    """Of what gives ids their meaning: all spellings in order, the emoji, and the options of the tokenizer."""
     vocabulary = tokenizer.vocabulary
-    held = [vocabulary.spellings, list(vocabulary.emoji.items()), tokenizer.compat, tokenizer.do_clean_text]
-    return _short(hashlib.sha256(json.dumps(held).encode()))
+    content = [vocabulary.spellings, list(vocabulary.emoji.items()), tokenizer.compat, tokenizer.do_clean_text]
+    return _shorten(hashlib.sha256(json.dumps(content).encode()))
 
 
 def model_fingerprint(model: "GPTNeoXJapaneseForCausalLM") -> str:
-    """Of the folder that a model was loaded from; of one that was made in memory, of its config and samples of its weights."""
+    """Of the folder that the model was loaded from, or else of its config and samples of its weights in memory."""
     report = model.load_report
     if report is not None:
         return folder_fingerprint(report.folder)
@@ -114,12 +114,12 @@ def model_fingerprint(model: "GPTNeoXJapaneseForCausalLM") -> str:
     for name, weight in model.named_parameters():
         flat = weight.detach().flatten()
         found.update(f"{name} {tuple(weight.shape)}".encode())
-        found.update(flat[:: max(1, len(flat) // SPOTS)].float().cpu().numpy().tobytes())
-    return _short(found)
+        found.update(flat[:: max(1, len(flat) // SAMPLES)].float().cpu().numpy().tobytes())
+    return _shorten(found)
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """Of a model folder, see COVERS: half a megabyte is read, however large it is. Raises CheckpointError."""
+    """Of a model folder, see COVERS: about half a megabyte is read of each weight file. Raises CheckpointError."""
     found = hashlib.sha256(json.dumps(read_json(folder / "config.json"), sort_keys=True).encode())
     files: WeightFiles = find_weights(folder, allow_pickle=True)  # only hashed
     for name in files.names:
@@ -130,11 +130,11 @@ def folder_fingerprint(folder: Path) -> str:
             if files.format == "safetensors":
                 length = int.from_bytes(file.read(8), "little")
                 found.update(file.read(min(length, size)))
-            for spot in range(SPOTS):
-                file.seek(max(0, size - SPOT) * spot // (SPOTS - 1))
-                found.update(file.read(SPOT))
-    return _short(found)
+            for sample in range(SAMPLES):
+                file.seek(max(0, size - SAMPLE_BYTES) * sample // (SAMPLES - 1))
+                found.update(file.read(SAMPLE_BYTES))
+    return _shorten(found)
 
 
-def _short(found: "hashlib._Hash") -> str:
+def _shorten(found: "hashlib._Hash") -> str:
     return found.hexdigest()[:32]

@@ -1,7 +1,7 @@
-"""JSON files that the lab writes and reads back: their format and version, and one sentence about a damaged one.
+"""JSON files that the lab saves and loads: format, version, and one error message for a damaged file.
 
-What comes back may be anything: cut short, edited by hand, another program's. Whoever reads one checks every value and raises
-ValueError, TypeError or KeyError for a wrong one; `reading` makes one sentence of it.
+A file to load may be anything: truncated, edited by hand, from another program. Who loads one checks every value and raises
+ValueError, TypeError or KeyError for a wrong one; `wrap_errors` turns these into one ParameterError.
 """
 
 import dataclasses
@@ -17,35 +17,35 @@ MOST_STOPS, LONGEST_STOP = 64, 1000  # stop strings, characters of each
 
 
 def dumps(name: str, version: int, content: dict[str, Any]) -> str:
-    """The text of a file: what it is, then the content. Lone surrogates stay as escapes."""
+    """The text of a file: format, version and content. Lone surrogates are written as escapes."""
     return json.dumps({"format": name, "version": version} | content, ensure_ascii=True, allow_nan=False)
 
 
 def loads(data: str | bytes, name: str, version: int, most_bytes: int) -> dict[str, Any]:
     """The object of a file, its format and version checked.
 
-    Raises ParameterError: it is too large, not JSON, something else, or of a later version.
+    Raises ParameterError: it is too large, not JSON, of another format or version.
     """
     if len(data) > most_bytes:
         raise ParameterError(
             f"the file has {len(data):,} bytes, more than the {most_bytes:,} that a {name} file may have",
             ja=f"ファイルが大きすぎます（{len(data):,} バイト。{most_bytes:,} バイトまで）。",
         )
-    with reading(name):
+    with wrap_errors(name):
         found = json.loads(data)
         if not isinstance(found, dict) or found.get("format") != name or type(found.get("version")) is not int:
-            raise ValueError(f"it is no {name} file")
+            raise ValueError(f"it is not a {name} file")
     if found["version"] != version:
         raise ParameterError(
-            f"the file is {name} version {found['version']}, and this program reads version {version}: use the one that wrote it",
-            ja=f"ファイルの版は {found['version']} ですが、読めるのは {version} 版です。",
+            f"the file is {name} version {found['version']}, but this program reads version {version}: use the one that wrote it",
+            ja=f"ファイルのバージョンは {found['version']} ですが、読み込めるのはバージョン {version} です。",
         )
     return found
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Makes one ParameterError of whatever a wrong value raises; ParameterErrors pass."""
+def wrap_errors(name: str) -> Iterator[None]:
+    """Turn the errors of wrong values into one ParameterError. A ParameterError passes unchanged."""
     try:
         yield
     except ParameterError:
@@ -58,33 +58,33 @@ def reading(name: str) -> Iterator[None]:
 
 def _damaged(name: str, why: str) -> ParameterError:
     return ParameterError(
-        f"this is no {name} file, or it is damaged ({why:.80}): save it again, or choose another",
+        f"this is not a {name} file, or it is damaged ({why:.80}): save it again, or choose another file",
         ja="ファイルが壊れているか、別の種類のものです。保存し直すか、別のファイルを選んでください。",
     )
 
 
-def whole(value: Any, low: int, high: int, what: str) -> int:
-    """A whole number of [low, high]; ValueError for anything else."""
+def parse_int(value: Any, low: int, high: int, what: str) -> int:
+    """An integer of [low, high]; ValueError for anything else."""
     if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"{what} is not a whole number from {low} to {high}")
+        raise ValueError(f"{what} is not an integer from {low} to {high}")
     return value
 
 
-def ids(value: Any, vocab_size: int, most: int, what: str) -> tuple[int, ...]:
+def parse_ids(value: Any, vocab_size: int, most: int, what: str) -> tuple[int, ...]:
     """A list of ids of a vocabulary; ValueError for anything else."""
     if not isinstance(value, list) or len(value) > most:
         raise ValueError(f"{what} is not a list of at most {most} ids")
-    return tuple(whole(id, 0, vocab_size - 1, what) for id in value)
+    return tuple(parse_int(id, 0, vocab_size - 1, what) for id in value)
 
 
-def string(value: Any, most: int, what: str) -> str:
+def parse_string(value: Any, most: int, what: str) -> str:
     """A string of at most so many characters; ValueError for anything else."""
     if not isinstance(value, str) or len(value) > most:
-        raise ValueError(f"{what} is not a text of at most {most} characters")
+        raise ValueError(f"{what} is not a string of at most {most} characters")
     return value
 
 
-def sampling_params(value: Any, kind: type[SamplingParams] = SamplingParams) -> SamplingParams:
+def parse_params(value: Any, kind: type[SamplingParams] = SamplingParams) -> SamplingParams:
     """All sampling settings. ValueError or TypeError for anything else, ParameterError for a value out of range."""
     names = {field.name for field in dataclasses.fields(kind)}
     if not isinstance(value, dict) or set(value) != names:
@@ -93,6 +93,6 @@ def sampling_params(value: Any, kind: type[SamplingParams] = SamplingParams) -> 
     if len(params.stop) > MOST_STOPS or any(len(stop) > LONGEST_STOP for stop in params.stop):
         raise ParameterError(
             f"at most {MOST_STOPS} stop strings of up to {LONGEST_STOP} characters can be used",
-            ja=f"止める文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。",
+            ja=f"停止文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。",
         )
     return params

@@ -1,7 +1,6 @@
-"""A generation as code to copy: Python, curl, gradio_client. What is run is what was run: the same ids, settings and seed.
+"""A generation as code to copy, for Python, curl or gradio_client: the same ids, settings and seed.
 
-Where the way cannot say it (the page's API knows no end tokens of one's own), the code says so in a comment, and `Code.caveats`
-by key.
+What the code cannot reproduce (the page's API does not take end tokens) stands in a comment, and in `Code.caveats`.
 """
 
 import json
@@ -9,19 +8,19 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from neoxjp.labs.replay.records import BUNDLED, State
+from neoxjp.labs.replay.records import State
 from neoxjp.sampling import SamplingParams, filter_options
 
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-Way = Literal["python", "curl", "gradio_client"]
-WAYS: tuple[Way, ...] = ("python", "curl", "gradio_client")
-Caveat = Literal["eos", "deadline", "beside"]
+Target = Literal["python", "curl", "gradio_client"]
+TARGETS: tuple[Target, ...] = ("python", "curl", "gradio_client")
+Caveat = Literal["eos", "deadline", "concurrent"]
 CAVEATS: dict[Caveat, str] = {
-    "eos": "the API knows no end tokens of one's own: the model's are used",
-    "deadline": "there was a deadline: it is left out",
-    "beside": "other requests ran beside it, and this model's numbers depend on them in their last digits",
+    "eos": "the API does not take end tokens: the model's own are used",
+    "deadline": "the deadline is left out",
+    "concurrent": "other requests ran at the same time, which can change the last digits of this model's numbers",
 }
 URL = "http://127.0.0.1:7860"
 SAMPLING = tuple(option.name for option in filter_options() if option.unused_when_greedy)
@@ -30,32 +29,31 @@ PENALTIES = tuple(option.name for option in filter_options() if not option.unuse
 
 @dataclass(frozen=True)
 class Code:
-    """Something to copy."""
+    """Code to copy."""
 
-    way: Way
+    target: Target
     code: str
-    caveats: tuple[Caveat, ...]  # why it may write another text
+    caveats: tuple[Caveat, ...]  # why it may generate another text
 
 
-def as_code(state: State, tokenizer: "GPTNeoXJapaneseTokenizer", way: Way, url: str = URL) -> Code:
-    """The code that writes `state` again. url: of a running page, for curl and gradio_client."""
+def as_code(state: State, tokenizer: "GPTNeoXJapaneseTokenizer", target: Target, url: str = URL) -> Code:
+    """The code that generates the text of `state` again. url: of a running page, for curl and gradio_client."""
     caveats: list[Caveat] = ["deadline"] if state.params.deadline_s is not None else []
-    if state.beside and not state.steady:
-        caveats.append("beside")
+    if state.concurrent and not state.rows_are_independent:
+        caveats.append("concurrent")
     text = _prompt(state, tokenizer)
-    if way == "python":
-        five_lines = not state.params.stop
-        code = _five_lines(state, text) if five_lines else _engine(state, text)
+    if target == "python":
+        code = _engine(state, text) if state.params.stop else _five_lines(state, text)
     else:
         if state.params.eos_token_id is not None:
             caveats.append("eos")
-        code = (_curl if way == "curl" else _client)(_api(state, text), url.rstrip("/"))
+        code = (_curl if target == "curl" else _client)(_api(state, text), url.rstrip("/"))
     notes = [f"# {CAVEATS[caveat]}" for caveat in caveats]
-    return Code(way, "\n".join([*notes, code]), tuple(caveats))
+    return Code(target, "\n".join([*notes, code]), tuple(caveats))
 
 
 def _prompt(state: State, tokenizer: "GPTNeoXJapaneseTokenizer") -> str | None:
-    """The text that is cut into the prompt's ids; None: there is none, such as after going on from ids that the model wrote."""
+    """The text that encodes to the prompt's ids; None: there is none, for example where the model generated some of them."""
     if state.prompt_ids == (tokenizer.bos_token_id,):
         return ""
     text = tokenizer.decode(state.prompt_ids)
@@ -63,27 +61,23 @@ def _prompt(state: State, tokenizer: "GPTNeoXJapaneseTokenizer") -> str | None:
 
 
 def _loading(state: State) -> list[str]:
-    """The lines that load model and tokenizer as they were."""
-    name, setup = "bundled_path()" if state.name == BUNDLED else repr(state.name), state.setup
+    """The lines that load model and tokenizer with the same options."""
+    name, setup = repr(state.name), state.setup
     revision = f", revision={state.revision!r}" if state.revision else ""
-    # float16 by name packs the linears on a CPU; unpacked there, it is what "auto" found in the file.
+    # dtype="float16" packs the linear layers on a CPU; float16 without packing is what "auto" found in the file
     as_stored = setup.dtype == "float16" and setup.device == "cpu" and not setup.packed
     dtype = "" if setup.quantization and setup.dtype == "float16" else f", dtype={('auto' if as_stored else setup.dtype)!r}"
     quantization = f", quantization={setup.quantization!r}" if setup.quantization else ""
     device = ', device_map="cuda"' if setup.device != "cpu" else ""
-    kernel = f", attn_implementation={setup.implementation!r}" if setup.implementation != "auto" else ""
+    kernel = f", attn_implementation={setup.attn_implementation!r}" if setup.attn_implementation != "auto" else ""
     return [
         f"model = GPTNeoXJapaneseForCausalLM.from_pretrained({name}{revision}{dtype}{quantization}{device}{kernel})",
         f"tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained({name}{revision})",
     ]
 
 
-def _bundled(state: State) -> list[str]:
-    return ["from neoxjp.hub import bundled_path"] if state.name == BUNDLED else []
-
-
 def _changed(params: SamplingParams, names: tuple[str, ...]) -> dict[str, Any]:
-    """Those of the settings that are not at their default."""
+    """Those of the settings that differ from their defaults."""
     plain = SamplingParams()
     return {name: getattr(params, name) for name in names if getattr(params, name) != getattr(plain, name)}
 
@@ -104,10 +98,10 @@ def _settings(params: SamplingParams) -> dict[str, Any]:
 
 
 def _five_lines(state: State, text: str | None) -> str:
-    """As the model's card does it."""
-    head = ["from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer", *_bundled(state)]
+    """As in the model card."""
+    head = ["from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer"]
     prompt = f'input_ids = tokenizer({text!r}, return_tensors="pt").input_ids'
-    if not text:  # no text is cut into these ids
+    if not text:  # no text encodes to these ids
         head = ["import torch", "", *head]
         prompt = f"input_ids = torch.tensor([{list(state.prompt_ids)}])"
     lines = [
@@ -122,11 +116,10 @@ def _five_lines(state: State, text: str | None) -> str:
 
 
 def _engine(state: State, text: str | None) -> str:
-    """With stop strings, which are the engine's."""
+    """With stop strings, which only the engine has."""
     ids = f"tokenizer.encode({text!r})" if text else repr(list(state.prompt_ids))
     lines = [
         "from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams",
-        *_bundled(state),
         "",
         *_loading(state),
         f"prompt_ids = {ids}",
@@ -139,7 +132,7 @@ def _engine(state: State, text: str | None) -> str:
 
 
 def _api(state: State, text: str | None) -> dict[str, Any]:
-    """The arguments of the page's endpoint /generate, all of them that change the text."""
+    """The arguments of the page's endpoint /generate that affect the text."""
     params = state.params
     arguments: dict[str, Any] = {"prompt": text or ""}
     if text is None:

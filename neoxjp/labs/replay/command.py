@@ -52,7 +52,7 @@ def replay(
         emit({"file": str(file), **asdict(found)})
         return
     print(tokenizer.decode(state.prompt_ids, skip_special_tokens=True) + tokenizer.decode(found.ids, skip_special_tokens=True))
-    print(*records.told(state, found), sep="\n", file=sys.stderr)
+    print(*records.report(state, found), sep="\n", file=sys.stderr)
 
 
 def as_saved(options: ModelOptions, state: "State") -> ModelOptions:

@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.replay.records import told
-from neoxjp.labs.replay.run import alone, readable
+from neoxjp.labs.replay.records import report
+from neoxjp.labs.replay.section import parse_state, rerun_alone
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import stream
@@ -13,24 +13,24 @@ from neoxjp.page_parts.stream import stream
 
 def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's action as API: /replay."""
-    paints = stream(playground)
+    streamer = stream(playground)
 
     @endpoint("replay", at_once=4, needs="model")
     def replay(state: str) -> dict[str, Any]:
-        """Run a saved generation again, and say whether the same ids come out.
+        """Run a saved generation again, and compare the ids.
 
         Args:
             state: The text of the JSON file that the page or `neoxjp generate --save-state` saved.
 
         Returns:
-            "same", "place" (of the first token that differs, or null), "ids", "text", "differences" (what, field, then, now:
-            those that are known, whether or not they are the reason) and "told", the verdict in lines.
+            same, first_difference (index of the first id that differs, or null), ids, text, differences (group, field, saved,
+            current: recorded settings that differ, whether or not they are the reason) and report, the result in lines.
         """
         if not isinstance(state, str):
             raise ParameterError(f"state={state!r:.40}: expected the text of a file")
-        given = readable(playground, state)
-        *_, found = alone(playground, paints, given)
+        saved = parse_state(playground, state)
+        *_, found = rerun_alone(playground, streamer, saved)
         assert not isinstance(found, int)
-        return asdict(found) | {"told": told(given, found)}
+        return asdict(found) | {"report": report(saved, found)}
 
     return [replay]

@@ -1,7 +1,7 @@
-"""One generation as a small JSON, to save, to share, to run again: the same ids, or what is different and from which token on.
+"""A generation as a small JSON file: save it, share it, run it again, and compare the ids.
 
-A seed alone promises nothing: the numbers behind a draw depend on the weights, their format, the kernels and the machine. The
-state names all of these, so that a text that comes out otherwise is explained and not a surprise.
+A seed alone does not reproduce a text: logits also depend on the weights, their dtype, the kernels and the machine. The file
+names all of these, so that a different text can be explained.
 """
 
 import dataclasses
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "neoxjp-generation", 1
 MOST_BYTES = 2 * 2**20
 MOST_IDS = 2**17  # of the prompt and of the text
-BROKEN_OFF = ("cancelled", "deadline", "error", None)  # ends that do not follow from the settings
+INTERRUPTED = ("cancelled", "deadline", "error", None)  # the values of `finish` that do not follow from the settings
 
 
 @dataclass(frozen=True)
 class State:
-    """All that a generation depended on, and what came out."""
+    """Everything that a generation depended on, and its result."""
 
     prompt_ids: tuple[int, ...]  # as the model saw them, after a cut
-    ids: tuple[int, ...]  # what it wrote
-    params: SamplingParams  # the seed that was used and the length that there was room for are filled in
-    finish: Finish | None  # None: the stream was left
-    beside: int  # the most other requests that one of its forwards served too
-    steady: bool  # the model computes a text alike, alone and beside others
-    name: str  # of the model, for people and for code: a Hub id, a folder, or BUNDLED
+    ids: tuple[int, ...]  # the generated ones
+    params: SamplingParams  # with the seed that was used and the length that the context had room for
+    finish: Finish | None  # None: the stream was closed before its end
+    concurrent: int  # the largest number of other requests in one of its forward passes
+    rows_are_independent: bool  # the model's numbers do not depend on concurrent requests
+    name: str  # of the model: a Hub id, a folder, or BUNDLED
     revision: str | None  # on the Hub
     setup: Setup
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What came out the second time."""
+    """The result of the second run."""
 
     ids: tuple[int, ...]
-    text: str  # what the ids decode to
-    same: bool  # the same ids as in the state
-    place: int | None  # of the first token that differs; None: the same
-    differences: tuple[Difference, ...]  # known ones; they may or may not be the reason, and empty where there is none
+    text: str  # the decoded ids
+    same: bool  # whether the ids equal the saved ones
+    first_difference: int | None  # index of the first id that differs; None: none does
+    differences: tuple[Difference, ...]  # of the setups; one of them may be the reason for other ids
 
 
 def capture(
@@ -59,20 +59,20 @@ def capture(
     tokenizer: "GPTNeoXJapaneseTokenizer",
     name: str,
     revision: str | None = None,
-    model_mark: str | None = None,
+    fingerprint: str | None = None,
 ) -> State:
-    """The state of a request that has ended, or as far as it came. model_mark: the model's fingerprint, where it is known."""
+    """The state of a request that has ended, or as far as it has got. fingerprint: that of the model, where it is known."""
     params = dataclasses.replace(request.params, seed=request.seed, max_new_tokens=request.max_new_tokens)
     return State(
         prompt_ids=tuple(request.prompt_ids),
         ids=tuple(request.ids),
         params=params,
         finish=request.finish,
-        beside=request.beside,
-        steady=model.rows_are_independent,
+        concurrent=request.beside,
+        rows_are_independent=model.rows_are_independent,
         name=BUNDLED if Path(name) == bundled_path() else name,
         revision=revision or (model.load_report.revision if model.load_report else None),
-        setup=setup(model, tokenizer, model_mark),
+        setup=setup(model, tokenizer, fingerprint),
     )
 
 
@@ -81,41 +81,41 @@ def replay(
     model: "GPTNeoXJapaneseForCausalLM",
     tokenizer: "GPTNeoXJapaneseTokenizer",
     engine: Engine | None = None,
-    model_mark: str | None = None,
+    fingerprint: str | None = None,
 ) -> Replay:
-    """Run it again with this model, and compare. engine: runs it; None: one of its own, beside nobody.
+    """Run it again with this model, and compare. engine: None uses a new one, without concurrent requests.
 
-    A text that was broken off is written as far as it came then.
+    An interrupted text is generated up to its saved length.
 
-    Raises ParameterError where the ids are not in the model's vocabulary, PromptTooLong where they do not fit its context.
+    Raises ParameterError: an id outside the model's vocabulary. PromptTooLong: the ids do not fit its context.
     """
-    if state.finish in BROKEN_OFF and not state.ids:
-        return judged(state, (), model, tokenizer, model_mark=model_mark)
-    with (engine or Engine(model, tokenizer)).submit(state.prompt_ids, rerun(state)) as request:
+    if state.finish in INTERRUPTED and not state.ids:
+        return compare(state, (), model, tokenizer, fingerprint=fingerprint)
+    with (engine or Engine(model, tokenizer)).submit(state.prompt_ids, rerun_params(state)) as request:
         ids = [step.id for step in request]
-    return judged(state, ids, model, tokenizer, request.beside, model_mark)
+    return compare(state, ids, model, tokenizer, request.beside, fingerprint)
 
 
-def judged(
+def compare(
     state: State,
     ids: Sequence[int],
     model: "GPTNeoXJapaneseForCausalLM",
     tokenizer: "GPTNeoXJapaneseTokenizer",
-    beside: int = 0,
-    model_mark: str | None = None,
+    concurrent: int = 0,
+    fingerprint: str | None = None,
 ) -> Replay:
-    """What is to be said about ids that this model wrote with `rerun(state)`. beside: other requests that ran meanwhile."""
-    found = differences(state.setup, setup(model, tokenizer, model_mark))
-    if not model.rows_are_independent and (state.beside or beside):
-        found += (Difference("batch", "beside", str(state.beside), str(beside)),)
+    """Compare the ids that this model generated with `rerun_params(state)`. concurrent: other requests that ran meanwhile."""
+    found = differences(state.setup, setup(model, tokenizer, fingerprint))
+    if not model.rows_are_independent and (state.concurrent or concurrent):
+        found += (Difference("batch", "concurrent", str(state.concurrent), str(concurrent)),)
     place = first_difference(state.ids, ids)
     return Replay(tuple(ids), tokenizer.decode(ids), place is None, place, found)
 
 
-def rerun(state: State) -> SamplingParams:
-    """The settings that write it again: a text that was broken off ends where it did, and no clock ends it."""
+def rerun_params(state: State) -> SamplingParams:
+    """The settings of a second run: without a deadline; an interrupted text ends at its saved length."""
     params = dataclasses.replace(state.params, deadline_s=None)
-    if state.finish not in BROKEN_OFF:
+    if state.finish not in INTERRUPTED:
         return params
     length = max(1, len(state.ids))
     return dataclasses.replace(params, max_new_tokens=length, min_new_tokens=min(params.min_new_tokens, length))
@@ -128,30 +128,27 @@ def to_json(state: State) -> str:
 
 
 def from_json(data: str | bytes, kind: type[SamplingParams] = SamplingParams) -> State:
-    """The state in a file.
-
-    Raises ParameterError: too large, damaged, of a later version, settings out of their range. One sentence.
-    """
+    """The state in a file. Raises ParameterError: too large, damaged, of another version, settings out of their range."""
     found = savefile.loads(data, FORMAT, VERSION, MOST_BYTES)
-    with savefile.reading(FORMAT):
+    with savefile.wrap_errors(FORMAT):
         finish = found["finish"]
         if finish is not None and finish not in get_args(Finish):
-            raise ValueError("finish is no way to end")
-        if type(found["steady"]) is not bool:
-            raise ValueError("steady is neither true nor false")
+            raise ValueError("finish has an unknown value")
+        if type(found["rows_are_independent"]) is not bool:
+            raise ValueError("rows_are_independent is neither true nor false")
         revision = found["revision"]
-        prompt_ids, ids = (savefile.ids(found[name], 2**31, MOST_IDS, name) for name in ("prompt_ids", "ids"))
+        prompt_ids, ids = (savefile.parse_ids(found[name], 2**31, MOST_IDS, name) for name in ("prompt_ids", "ids"))
         if not prompt_ids:
             raise ValueError("prompt_ids is empty")
         return State(
             prompt_ids=prompt_ids,
             ids=ids,
-            params=savefile.sampling_params(found["params"], kind),
+            params=savefile.parse_params(found["params"], kind),
             finish=finish,
-            beside=savefile.whole(found["beside"], 0, 2**31, "beside"),
-            steady=found["steady"],
-            name=savefile.string(found["name"], 1000, "name"),
-            revision=None if revision is None else savefile.string(revision, 200, "revision"),
+            concurrent=savefile.parse_int(found["concurrent"], 0, 2**31, "concurrent"),
+            rows_are_independent=found["rows_are_independent"],
+            name=savefile.parse_string(found["name"], 1000, "name"),
+            revision=None if revision is None else savefile.parse_string(revision, 200, "revision"),
             setup=_setup(found["setup"]),
         )
 
@@ -164,22 +161,22 @@ def _setup(given: Any) -> Setup:
             if type(value) is not bool:
                 raise ValueError("packed is neither true nor false")
         elif name == "threads":
-            savefile.whole(value, 1, 2**16, name)
+            savefile.parse_int(value, 1, 2**16, name)
         elif name != "quantization" or value is not None:
-            savefile.string(value, 200, name)
+            savefile.parse_string(value, 200, name)
     return Setup(**given)
 
 
-def told(state: State, replayed: Replay) -> list[str]:
-    """The verdict in lines, for a terminal."""
+def report(state: State, replayed: Replay) -> list[str]:
+    """The comparison in lines, for a terminal."""
     count = len(state.ids)
     if replayed.same:
         lines = [f"the same {count} tokens"]
     else:
-        lines = [f"other ids from token {(replayed.place or 0) + 1} of {count} on"]
+        lines = [f"the ids differ from token {(replayed.first_difference or 0) + 1} of {count} on"]
         if not replayed.differences:
-            lines.append("  nothing that is known differs: the file was edited, or a kernel does not repeat itself")
+            lines.append("  the setups are equal: the file was edited, or a kernel is not deterministic")
     for found in replayed.differences:
-        name = "" if found.field == found.what else f" ({found.field})"
-        lines.append(f"  {found.what}{name}: {found.then} → {found.now}")
+        name = "" if found.field == found.group else f" ({found.field})"
+        lines.append(f"  {found.group}{name}: {found.saved} → {found.current}")
     return lines

@@ -1,43 +1,62 @@
-"""Section of the generation lab: a generation to save, to run again and to copy as code."""
+"""Section of the generation lab: save a generation, run it again, copy it as code."""
 
 import json
+import logging
 import os
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
+from neoxjp.engine import token_text_function
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.labs.replay import view as render_replay
-from neoxjp.labs.replay.as_code import URL, WAYS, as_code
-from neoxjp.labs.replay.records import FORMAT, MOST_BYTES, VERSION, State, from_json, to_json
-from neoxjp.labs.replay.run import again, readable, state_of
+from neoxjp.labs.common.fingerprints import setup
+from neoxjp.labs.replay import view
+from neoxjp.labs.replay.as_code import TARGETS, URL, as_code
+from neoxjp.labs.replay.records import (
+    FORMAT,
+    INTERRUPTED,
+    MOST_BYTES,
+    VERSION,
+    Replay,
+    State,
+    compare,
+    from_json,
+    rerun_params,
+    to_json,
+)
 from neoxjp.labs.replay.strings import both, label, strings, words
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.chooser import json_chooser
+from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.gradio_private import current_page
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import stream
-from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.settings import stop_strings
+from neoxjp.page_parts.stream import Stream, stream
+from neoxjp.page_parts.strings import Lang, Words, language
 from neoxjp.page_parts.texts import Text, Writing
-from neoxjp.page_parts.writing import Frame
+from neoxjp.page_parts.writing import Frame, rewrite
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
 
+log = logging.getLogger(__name__)
+
 NAME = "run"
-"""The parameter of a link that holds a generation."""
+"""The parameter of a link that contains a generation."""
 
 
 @dataclass(frozen=True)
-class Replay:
+class Section:
     """The components of the section."""
 
     saved: gr.HTML
@@ -48,21 +67,22 @@ class Replay:
     line: gr.HTML
     verdict: gr.HTML
     code: dict[str, gr.HTML]
-    linked: dict[str, Any] = field(default_factory=dict)  # a link of its own holds all of it
+    linked: dict[str, Any] = field(default_factory=dict)  # its links contain a whole generation: see `link_of`
 
 
-def build(playground: Playground) -> Replay:
+def build(playground: Playground) -> Section:
     """Draw the section."""
     script = (files("neoxjp.labs.replay") / "script.js").read_text(encoding="utf-8")
-    gr.HTML(f"<h2>{both('replay_title')}</h2><p>{both('replay_intro')}</p>", elem_classes="section", apply_default_css=False)
+    bare: dict[str, Any] = {"apply_default_css": False}
+    gr.HTML(f"<h2>{both('replay_title')}</h2><p>{both('replay_intro')}</p>", elem_classes="section", **bare)
 
     def part(key: str) -> None:
-        gr.HTML(f"<h3>{both(key)}</h3>", apply_default_css=False, elem_classes="r-part")
+        gr.HTML(f"<h3>{both(key)}</h3>", elem_classes="replay-part", **bare)
 
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(min_width=320, elem_classes="card"):
             part("replay_save_title")
-            saved = gr.HTML(elem_id="r-saved", apply_default_css=False)
+            saved = gr.HTML(elem_id="replay-saved", **bare)
         with gr.Column(min_width=320, elem_classes="card"):
             part("replay_load_title")
             pasted = gr.Textbox(
@@ -72,114 +92,140 @@ def build(playground: Playground) -> Replay:
                 lines=3,
                 max_lines=6,
                 max_length=MOST_BYTES,
-                elem_id="r-pasted",
+                elem_id="replay-pasted",
                 html_attributes=gr.InputHTMLAttributes(spellcheck=False),
             )
-            file = gr.HTML(
-                json_chooser(strings, "replay", "r-file", MOST_BYTES),
-                elem_id="r-file-part",
-                apply_default_css=False,
-                js_on_load=script,
-            )
-            with gr.Row(elem_id="r-go-row"):
-                go = gr.Button(label("replay_go"), variant="primary", elem_id="r-go", min_width=110)
-                stop = gr.Button(label("replay_stop"), elem_id="r-stop", min_width=80, interactive=False)
-            line = gr.HTML(elem_id="r-line", apply_default_css=False)
-            verdict = gr.HTML(elem_id="r-verdict", apply_default_css=False)
+            chooser = json_chooser(strings, "replay", "replay-file", MOST_BYTES)
+            file = gr.HTML(chooser, elem_id="replay-file-part", js_on_load=script, **bare)
+            with gr.Row(elem_id="replay-run"):
+                go = gr.Button(label("replay_go"), variant="primary", elem_id="replay-go", min_width=110)
+                stop = gr.Button(label("replay_stop"), elem_id="replay-stop", min_width=80, interactive=False)
+            line = gr.HTML(elem_id="replay-line", **bare)
+            verdict = gr.HTML(elem_id="replay-verdict", **bare)
     with gr.Column(elem_classes="card"):
         part("replay_code_title")
         code: dict[str, gr.HTML] = {}
-        with gr.Tabs(elem_id="r-code"):
-            for way in WAYS:
-                with gr.Tab(label(f"replay_way_{way}"), id=way, render_children=True):
-                    code[way] = gr.HTML(elem_id=f"r-code-{way}", elem_classes="r-code-part", apply_default_css=False)
-    return Replay(saved, pasted, file, go, stop, line, verdict, code)
+        with gr.Tabs(elem_id="replay-code"):
+            for target in TARGETS:
+                with gr.Tab(label(f"replay_target_{target}"), id=target, render_children=True):
+                    code[target] = gr.HTML(elem_id=f"replay-code-{target}", elem_classes="replay-tab", **bare)
+    return Section(saved, pasted, file, go, stop, line, verdict, code)
 
 
-def connect(section: Replay, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
-    """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
-    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    paints = stream(playground)
+def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+    """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
+    streamer = stream(playground)
 
-    def draw(request: gr.Request, writing: Writing) -> tuple[str, ...]:
-        say = words(language(request))
+    def on_due(request: gr.Request, writing: Writing) -> dict[Any, Any]:
         try:
-            return drawn(playground, writing.text, say, own_address(request))
+            saved, codes = shown(playground, writing.text, words(language(request)), own_address(request))
         except NeoxjpError as error:
-            return (render.notice(message_of(error, request)), *[""] * len(WAYS))
+            saved, codes = render.notice(message_of(error, request)), [""] * len(TARGETS)
+        return {section.saved: saved, **dict(zip(section.code.values(), codes, strict=True))}
 
-    due.change(draw, tab.writing, [section.saved, *section.code.values()], trigger_mode="always_last", **silent)
+    due.change(on_due, tab.writing, [section.saved, *section.code.values()], trigger_mode="always_last", **QUIET)
 
-    def on_go(request: gr.Request, writing: Writing, pasted: str) -> Iterator[list[Any]]:
-        keep: list[Any] = [gr.skip()] * (len(tab.shown) + 1)
-        on, off = gr.Button(interactive=True), gr.Button(interactive=False)
+    def on_go(request: gr.Request, writing: Writing, pasted: str) -> Iterator[dict[Any, Any]]:
         if writing.running:
-            yield [gr.skip()] * (4 + len(keep))
+            yield {section.go: gr.skip()}
             return
-        yield ["", "", off, on, *keep]
-        above = keep  # told again with the last word: see `updates`
+        running = {section.go: gr.Button(interactive=False), section.stop: gr.Button(interactive=True)}
+        ended = {section.go: gr.Button(interactive=True), section.stop: gr.Button(interactive=False)}
+        yield {section.line: "", section.verdict: "", **running}
+        above: dict[Any, Any] = {}  # repeated in the last update: see `tab.updates`
         try:
-            state = readable(playground, pasted or "")
-            for line, verdict, frame in again(playground, paints, writing, state, language(request)):
-                if isinstance(frame, Frame):
-                    found = tab.updates(frame, writing, prompt=True)
-                    above = [found.get(part, gr.skip()) for part in [*tab.shown, tab.prompt]]
-                yield [line, verdict, off, on, *above]
+            state = parse_state(playground, pasted or "")
+            for line, verdict, frame in rerun(playground, streamer, writing, state, language(request)):
+                if frame is not None:
+                    above = tab.updates(frame, writing, prompt=True)
+                yield {section.line: line, section.verdict: verdict, **running, **above}
         except NeoxjpError as error:
-            yield [render.notice(message_of(error, request), "error"), "", off, on, *above]
-        yield [gr.skip(), gr.skip(), on, off, *above]
+            message = render.notice(message_of(error, request), "error")
+            yield {section.line: message, section.verdict: "", **running, **above}
+        yield ended | above
 
-    shown = [section.line, section.verdict, section.go, section.stop, *tab.shown, tab.prompt]
-    events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-    section.go.click(on_go, [tab.writing, section.pasted], shown, **events)
-    section.stop.click(Writing.stop, tab.writing, None, **silent)
-    section.file.select(
-        None, section.pasted, section.pasted, js="(now) => neoxjp.replay.taken(now)", queue=False, api_visibility="private"
+    outputs = [section.line, section.verdict, section.go, section.stop, *tab.shown, tab.prompt]
+    section.go.click(
+        on_go,
+        [tab.writing, section.pasted],
+        outputs,
+        show_progress="hidden",
+        api_visibility="private",
+        concurrency_limit=None,
     )
+    section.stop.click(Writing.stop, tab.writing, None, **QUIET)
+    section.file.select(None, section.pasted, section.pasted, js="(now) => neoxjp.replay.pasted(now)", **QUIET)
 
-    def on_load(request: gr.Request) -> tuple[Any, ...]:
+    def on_load(request: gr.Request) -> dict[Any, Any]:
         value = (request.query_params or {}).get(NAME)
         if value is None:
-            return (gr.skip(),) * 5
-        say, filled = words(language(request)), gr.skip()
+            return gr.skip()
+        opened: dict[Any, Any] = {tab.lab.tabs: gr.Tabs(selected="replay"), tab.lab.open: "replay", due: time.time()}
         try:
-            filled = to_json(opened(value))
-            note = render_steps.working(say("replay_linked"))
+            opened[section.pasted] = to_json(state_of_link(value))
+            opened[section.line] = render_steps.working(words(language(request))("replay_linked"))
         except NeoxjpError as error:
-            note = render.notice(message_of(error, request), "error")
-        return filled, note, gr.Tabs(selected="replay"), "replay", time.time()
+            opened[section.line] = render.notice(message_of(error, request), "error")
+        return opened
 
-    page = Context.root_block
-    assert page is not None
-    page.load(on_load, None, [section.pasted, section.line, tab.lab.tabs, tab.lab.open, due], **silent)
+    current_page().load(on_load, None, [section.pasted, section.line, tab.lab.tabs, tab.lab.open, due], **QUIET)
 
 
-# ---------------------------------------------------------------- what the handlers show
+# ---------------------------------------------------------------- saving
 
 
-def drawn(playground: Playground, text: Text | None, say: Words, url: str) -> tuple[str, ...]:
-    """What would be saved of the text on show, and the code for each way, as HTML.
+def shown(playground: Playground, text: Text | None, t: Words, url: str) -> tuple[str, list[str]]:
+    """As HTML: what would be saved of the text above, and the code for each target.
 
-    Raises NeoxjpError: how it was written is not known, or another model is loaded.
+    Raises NeoxjpError: the settings that generated it are not known, or another model is loaded.
     """
     if text is None or not text.steps:
-        empty = render_steps.working(say("replay_code_empty"))
-        return (render_steps.working(say("replay_empty")), *[empty] * len(WAYS))
+        return render_steps.working(t("replay_empty")), [render_steps.working(t("replay_code_empty"))] * len(TARGETS)
     state = state_of(playground, text)
     file = f"neoxjp-{state.params.seed if not state.params.greedy else 'greedy'}.json"
-    codes = [render_replay.code(as_code(state, playground.tokenizer, way, url), say) for way in WAYS]
-    return (render_replay.saved(state, to_json(state), link_of(state), file, say), *codes)
+    codes = [view.code(as_code(state, playground.tokenizer, target, url), t) for target in TARGETS]
+    return view.saved(state, to_json(state), link_of(state), file, t), codes
+
+
+def state_of(playground: Playground, text: Text) -> State:
+    """The last generation of a text.
+
+    Raises NeoxjpError: another model wrote it, or its settings are not known.
+    """
+    loaded = playground.ready
+    if text.serial != loaded.serial:
+        raise strings.error(ParameterError, "g_other_model")
+    part = text.part_of(len(text.steps) - 1) if text.steps else None
+    if part is None:
+        raise strings.error(ParameterError, "replay_unknown")
+    assert loaded.model is not None
+    start, report, name = len(text.prompt_ids) + part.start, loaded.model.load_report, loaded.choice.name
+    if Path(name) == bundled_path():
+        name = BUNDLED
+    elif playground.public and Path(name).exists():
+        name = loaded.name  # visitors of a public page do not see folders of its machine
+    return State(
+        prompt_ids=text.ids[part.cut : start],
+        ids=text.ids[start:],
+        params=part.params,
+        finish=text.finish,
+        concurrent=text.stats.beside if text.stats else 0,
+        rows_are_independent=text.steady,
+        name=name,
+        revision=loaded.choice.revision or (report.revision if report else None),
+        setup=setup(loaded.model, loaded.tokenizer),
+    )
 
 
 def link_of(state: State, space: str | None = None) -> str:
-    """A link that fills in the state: on a Space a whole address, elsewhere its query string; "" where it would be too long."""
+    """A link that loads the state: on a Space a whole address, elsewhere its query string; "" where it would be too long."""
     base = address.space_address(os.environ.get("SPACE_ID", "") if space is None else space)
     content = {name: value for name, value in json.loads(to_json(state)).items() if name not in ("format", "fingerprint_covers")}
     query = f"?{NAME}={address.pack(content)}"
     return base + query if len(query) <= address.LONGEST - (len(base) or address.ADDRESS) else ""
 
 
-def opened(value: str) -> State:
+def state_of_link(value: str) -> State:
     """The state in a link. Raises ParameterError: it is damaged."""
     try:
         content = address.unpack(value)
@@ -196,3 +242,89 @@ def own_address(request: gr.Request) -> str:
     host, scheme = headers.get("x-forwarded-host") or headers.get("host") or "", headers.get("x-forwarded-proto") or "http"
     good = re.fullmatch(r"[\w.:\[\]-]{1,200}", host)
     return f"{'https' if scheme == 'https' else 'http'}://{host}" if good else URL
+
+
+# ---------------------------------------------------------------- running again
+
+
+def parse_state(playground: Playground, pasted: str) -> State:
+    """The state that a visitor pasted.
+
+    Raises ParameterError: there is none, it is damaged, or asks for more than a visitor may generate.
+    """
+    if not pasted.strip():
+        raise strings.error(ParameterError, "replay_nothing")
+    state = from_json(pasted[: MOST_BYTES + 1])
+    stop_strings(list(state.params.stop))
+    wanted, most = rerun_params(state).max_new_tokens, playground.limits.new_tokens
+    if most is not None and (wanted is None or wanted > most):
+        asked = f"{wanted:,}" if wanted is not None else "∞"
+        raise strings.error(ParameterError, "replay_too_many", n=asked, most=f"{most:,}")
+    return state
+
+
+def rerun(
+    playground: Playground, streamer: Stream, writing: Writing, state: State, lang: Lang
+) -> Iterator[tuple[str, str, Frame | None]]:
+    """Run a state again. Where the loaded model wrote it, its text appears in the tab above.
+
+    Yields the section's line and verdict as HTML, and a frame for the tab above, or None.
+    Raises NeoxjpError as `Engine.submit` does, where the text does not appear in the tab.
+    """
+    t = words(lang)
+    loaded = playground.ready
+    assert loaded.model is not None
+    names, size = token_text_function(loaded.tokenizer), loaded.tokenizer.vocab_size
+
+    def name_of(id: int) -> str:
+        return names(id) if id < size else "?"  # a file may contain any id
+
+    current = setup(loaded.model, loaded.tokenizer)
+    same_model = (current.model, current.vocabulary) == (state.setup.model, state.setup.vocabulary)
+    if not same_model or (state.finish in INTERRUPTED and not state.ids):
+        writing.running, writing.stopped = True, False
+        try:
+            for step in rerun_alone(playground, streamer, state, writing):
+                if isinstance(step, int):
+                    line = t("replay_running", n=f"{step:,}", total=f"{len(state.ids):,}")
+                    yield render_steps.working(line, step, len(state.ids)), "", None
+                else:
+                    yield "", view.verdict(state, step, writing.stopped, False, name_of, t), None
+        finally:
+            writing.running = False
+        return
+    prompt = render.whole(loaded.tokenizer.decode(state.prompt_ids, skip_special_tokens=True))
+    start = Text(prompt, state.prompt_ids, (), 0, state.params.seed or 0, loaded.serial)
+    before = writing.text
+    for frame in rewrite(playground, streamer, writing, start, rerun_params(state), lang):
+        verdict, text = "", writing.text
+        if not frame.running and text is not None and text is not before:
+            ids = [step.id for step in text.steps]
+            found = compare(state, ids, loaded.model, loaded.tokenizer, text.stats.beside if text.stats else 0)
+            verdict = view.verdict(state, found, text.finish in INTERRUPTED, True, name_of, t)
+        yield ("" if verdict else frame.line), verdict, frame
+
+
+def rerun_alone(playground: Playground, streamer: Stream, state: State, writing: Writing | None = None) -> Iterator[int | Replay]:
+    """Run a state again without the tab: the number of tokens so far, at last the comparison. `writing` can stop it."""
+    loaded = playground.ready
+    assert loaded.model is not None
+    ids: list[int] = []
+    concurrent = 0
+    if state.ids or state.finish not in INTERRUPTED:
+        updates = streamer(state.prompt_ids, rerun_params(state), False, 0, 0)
+        try:
+            for update in updates:
+                ids += [step.id for step in update.steps]
+                concurrent = update.stats.beside
+                if update.done or (writing is not None and writing.stopped):
+                    break
+                yield len(ids)
+        except NeoxjpError:
+            raise
+        except Exception as error:
+            log.exception("replaying")
+            raise NeoxjpError(f"the model failed ({type(error).__name__})", ja="モデルでエラーが起きました。") from error
+        finally:
+            updates.close()  # type: ignore[attr-defined]  # a generator; frees the slot
+    yield compare(state, ids, loaded.model, loaded.tokenizer, concurrent)

@@ -181,7 +181,7 @@ def test_what_only_some_branches_have_is_checked_too(change):
 
 @pytest.mark.parametrize("file", ["", "{", "[]", "3", b"\x00\xff", "[" * 100_000, '{"format": "neoxjp-branches", "version": 1}'])
 def test_a_damaged_file_is_one_sentence(file):
-    with pytest.raises(ParameterError, match="no neoxjp-branches file, or it is damaged") as caught:
+    with pytest.raises(ParameterError, match="not a neoxjp-branches file, or it is damaged") as caught:
         from_json(file, "abc", V)
     assert "壊れている" in caught.value.ja
 

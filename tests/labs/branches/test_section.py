@@ -18,7 +18,7 @@ from neoxjp.labs.branches.files import listed, to_json
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.branches.strings import words
 from neoxjp.labs.branches.texts import text_of
-from neoxjp.labs.replay.run import state_of
+from neoxjp.labs.replay.section import state_of
 from neoxjp.labs.sampling_trace import section as trace
 from neoxjp.labs.sampling_trace.section import logits_reader, recompute_logits, step_at
 from neoxjp.labs.sampling_trace.strings import words as trace_words

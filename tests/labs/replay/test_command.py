@@ -33,7 +33,7 @@ def test_what_was_saved_is_written_again_with_the_model_of_the_file(capsys, save
     assert err == "the same 9 tokens\n"
     _, out, _ = run(capsys, "replay", file, "--device", "cpu", "--json")
     record = json.loads(out)
-    assert (record["same"], record["place"], record["differences"]) == (True, None, [])
+    assert (record["same"], record["first_difference"], record["differences"]) == (True, None, [])
     assert record["ids"] == json.loads(file.read_text())["ids"]
 
 

@@ -17,8 +17,8 @@ from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.hub import bundled_path
 from neoxjp.labs.common.fingerprints import folder_fingerprint, model_fingerprint, vocabulary_fingerprint
-from neoxjp.labs.replay.as_code import WAYS, as_code
-from neoxjp.labs.replay.records import State, capture, from_json, replay, to_json, told
+from neoxjp.labs.replay.as_code import TARGETS, as_code
+from neoxjp.labs.replay.records import State, capture, from_json, replay, report, to_json
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -50,9 +50,9 @@ def test_a_replay_writes_the_same_ids(model, tokenizer):
         state = written(model, tokenizer, params)
         again = replay(from_json(to_json(state)), model, tokenizer)
         assert again.ids == state.ids
-        assert (again.same, again.place, again.differences) == (True, None, ())
+        assert (again.same, again.first_difference, again.differences) == (True, None, ())
         assert again.text == tokenizer.decode(state.ids)
-        assert told(state, again) == [f"the same {len(state.ids)} tokens"]
+        assert report(state, again) == [f"the same {len(state.ids)} tokens"]
 
 
 def test_a_file_comes_back_as_it_was(model, tokenizer):
@@ -64,12 +64,12 @@ def test_a_file_comes_back_as_it_was(model, tokenizer):
     assert json.loads(to_json(state))["fingerprint_covers"].startswith("config.json")
 
 
-def test_the_length_that_there_was_room_for_is_filled_in(model, tokenizer):
+def test_the_length_that_fits_the_context_is_saved(model, tokenizer):
     state = written(model, tokenizer, dataclasses.replace(DRAW, max_new_tokens=None, eos_token_id=()))
     assert state.params.max_new_tokens == 64 - len(state.prompt_ids) == len(state.ids)
 
 
-def test_a_broken_off_text_is_written_as_far_as_it_came(model, tokenizer):
+def test_an_interrupted_text_is_generated_up_to_its_saved_length(model, tokenizer):
     request = Engine(model, tokenizer).submit(tokenizer.encode("猫"), dataclasses.replace(DRAW, min_new_tokens=15, deadline_s=60))
     for _ in range(5):
         next(request)
@@ -86,38 +86,45 @@ def test_another_model_is_named_with_the_first_token_that_differs(model, tokeniz
     other = ours(seed=9, vocab_size=tokenizer.vocab_size, bos_token_id=tokenizer.bos_token_id)
     again = replay(state, other, tokenizer)
     assert not again.same
-    assert again.ids[: again.place] == state.ids[: again.place]
-    assert again.ids[again.place] != state.ids[again.place]
-    assert "model" in {found.what for found in again.differences}
-    lines = told(state, again)
-    assert lines[0] == f"other ids from token {again.place + 1} of {len(state.ids)} on"
+    assert again.ids[: again.first_difference] == state.ids[: again.first_difference]
+    assert again.ids[again.first_difference] != state.ids[again.first_difference]
+    assert "model" in {found.group for found in again.differences}
+    lines = report(state, again)
+    assert lines[0] == f"the ids differ from token {again.first_difference + 1} of {len(state.ids)} on"
     assert any(line.startswith("  model: ") for line in lines)
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "what"),
-    [("torch", "2.0.0", "version"), ("attention", "math", "kernel"), ("cpu", "NO AVX", "machine"), ("dtype", "float64", "dtype")],
+    ("field", "value", "group"),
+    [
+        ("torch", "2.0.0", "version"),
+        ("attention_kernel", "math", "kernel"),
+        ("cpu", "NO AVX", "machine"),
+        ("dtype", "float64", "dtype"),
+    ],
 )
-def test_each_known_difference_is_told_also_where_the_ids_are_the_same(model, tokenizer, field, value, what):
+def test_each_difference_is_reported_also_where_the_ids_are_the_same(model, tokenizer, field, value, group):
     state = written(model, tokenizer)
     state = dataclasses.replace(state, setup=dataclasses.replace(state.setup, **{field: value}))
     again = replay(state, model, tokenizer)
     assert again.same
-    assert [(found.what, found.field, found.then) for found in again.differences] == [(what, field, value)]
+    assert [(found.group, found.field, found.saved) for found in again.differences] == [(group, field, value)]
 
 
-def test_requests_beside_are_named_where_they_matter(model, tokenizer):
+def test_concurrent_requests_are_reported_where_they_matter(model, tokenizer):
     assert not model.rows_are_independent  # plain float32
-    state = dataclasses.replace(written(model, tokenizer), beside=3)
-    assert [(found.what, found.then, found.now) for found in replay(state, model, tokenizer).differences] == [("batch", "3", "0")]
+    state = dataclasses.replace(written(model, tokenizer), concurrent=3)
+    assert [(found.group, found.saved, found.current) for found in replay(state, model, tokenizer).differences] == [
+        ("batch", "3", "0")
+    ]
 
 
-def test_an_edited_file_is_told_from_a_known_difference(model, tokenizer):
+def test_an_edited_file_is_distinguished_from_another_setup(model, tokenizer):
     state = written(model, tokenizer)
     edited = dataclasses.replace(state, ids=(*state.ids[:3], 0, *state.ids[4:]))
     again = replay(edited, model, tokenizer)
-    assert again.place == 3
-    assert "nothing that is known differs" in told(edited, again)[1]
+    assert again.first_difference == 3
+    assert "the setups are equal" in report(edited, again)[1]
 
 
 def test_ids_of_a_larger_vocabulary_are_refused(model, tokenizer):
@@ -130,18 +137,23 @@ def damaged(state: State, **changes: object) -> str:
     return json.dumps(json.loads(to_json(state)) | changes)
 
 
-def test_a_damaged_file_is_one_sentence(model, tokenizer):
+def test_a_damaged_file_is_one_error_message(model, tokenizer):
     state = written(model, tokenizer)
     good = json.loads(to_json(state))
     without = {key: value for key, value in good.items() if key != "setup"}
     files: list[str | bytes] = ["", "{", "[]", "null", b"\xff\xfe", '{"format": "neoxjp-generation"}', "[" * 100_000]
     files += [json.dumps(without), damaged(state, prompt_ids=[]), damaged(state, ids=[1, True]), damaged(state, ids="12")]
     files += [damaged(state, ids=[-1]), damaged(state, prompt_ids=[2**40]), damaged(state, finish="?"), damaged(state, name=3)]
-    files += [damaged(state, params={}), damaged(state, params=None), damaged(state, beside=1.5), damaged(state, steady=1)]
+    files += [
+        damaged(state, params={}),
+        damaged(state, params=None),
+        damaged(state, concurrent=1.5),
+        damaged(state, rows_are_independent=1),
+    ]
     files += [damaged(state, setup=good["setup"] | {"threads": "2"}), damaged(state, setup={}), damaged(state, revision=[])]
     files += [damaged(state, params=good["params"] | {"extra": 1}), damaged(state, setup=good["setup"] | {"packed": "no"})]
     for file in files:
-        with pytest.raises(ParameterError, match="no neoxjp-generation file, or it is damaged") as caught:
+        with pytest.raises(ParameterError, match="not a neoxjp-generation file, or it is damaged") as caught:
             from_json(file)
         assert "壊れている" in caught.value.ja
         assert "\n" not in str(caught.value)
@@ -170,11 +182,11 @@ def test_a_folder_keeps_its_fingerprint_until_its_weights_or_config_change(tiny_
     assert folder_fingerprint(tmp_path / "trained") != folder_fingerprint(tmp_path / "same")
 
 
-def test_models_in_memory_are_told_apart_by_their_weights():
+def test_models_in_memory_have_fingerprints_of_their_weights():
     assert model_fingerprint(ours(1)) == model_fingerprint(ours(1)) != model_fingerprint(ours(2))
 
 
-def test_a_vocabulary_is_told_apart_by_its_lines_and_by_how_it_cuts(tiny_vocabulary, tmp_path, tokenizer):
+def test_a_vocabulary_has_a_fingerprint_of_its_lines_and_options(tiny_vocabulary, tmp_path, tokenizer):
     mark = vocabulary_fingerprint(tokenizer)
     compat = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary, compat="transformers")
     assert mark == vocabulary_fingerprint(GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary))
@@ -231,7 +243,7 @@ print(tokenizer.batch_decode(gen_tokens, skip_special_tokens=True)[0])"""
         ({"dtype": "float16", "packed": False}, "dtype='auto'"),
         ({"dtype": "float16", "packed": True, "quantization": "int8"}, "quantization='int8'"),
         ({"dtype": "float16", "device": "NVIDIA H100"}, "dtype='float16', device_map=\"cuda\""),
-        ({"dtype": "float32", "implementation": "eager"}, "dtype='float32', attn_implementation='eager'"),
+        ({"dtype": "float32", "attn_implementation": "eager"}, "dtype='float32', attn_implementation='eager'"),
     ],
 )
 def test_the_model_is_loaded_as_it_was(model, tokenizer, setup, arguments):
@@ -241,9 +253,9 @@ def test_the_model_is_loaded_as_it_was(model, tokenizer, setup, arguments):
     assert f"CausalLM.from_pretrained({asked})\n" in as_code(state, tokenizer, "python").code
 
 
-def api_arguments(code: str, way: str) -> dict[str, object]:
+def api_arguments(code: str, target: str) -> dict[str, object]:
     """The arguments for /generate in a piece of code."""
-    if way == "curl":
+    if target == "curl":
         words = shlex.split(code.replace("\\\n", ""), comments=True)
         return json.loads(words[words.index("-d") + 1])
     call = next(
@@ -252,16 +264,16 @@ def api_arguments(code: str, way: str) -> dict[str, object]:
     return {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg != "api_name"}
 
 
-@pytest.mark.parametrize("way", WAYS[1:])
+@pytest.mark.parametrize("target", TARGETS[1:])
 @pytest.mark.parametrize("case", CASES)
-def test_the_api_is_called_with_its_own_parameters(way, case, model, tokenizer):
+def test_the_api_is_called_with_its_own_parameters(target, case, model, tokenizer):
     from neoxjp.page_parts.session import Playground
     from neoxjp.ui.endpoints import endpoints
 
     params, prompt = CASES[case]
     state = written(model, tokenizer, params, prompt)
-    code = as_code(state, tokenizer, way, "http://example.org/")
-    arguments = api_arguments(code.code, way)
+    code = as_code(state, tokenizer, target, "http://example.org/")
+    arguments = api_arguments(code.code, target)
     generate = next(each for each in endpoints(Playground()) if each.name == "generate").bind(Playground())
     known = set(inspect.signature(generate).parameters) - {"request", "cut", "top"}
     assert known - {"stop", "ids"} <= set(arguments) <= known
@@ -280,24 +292,22 @@ def test_the_api_is_called_with_its_own_parameters(way, case, model, tokenizer):
     assert (sent or [tokenizer.bos_token_id]) == list(state.prompt_ids)
 
 
-def test_the_bundled_model_goes_by_its_name_wherever_it_lies(model, tokenizer):
+def test_the_bundled_model_goes_by_its_name_wherever_it_is_installed(model, tokenizer):
     for params in (DRAW, dataclasses.replace(DRAW, stop=("。",))):
         state = written(model, tokenizer, params, "東京", str(bundled_path()))
         assert state.name == "bundled"
         code = as_code(state, tokenizer, "python").code
         assert str(bundled_path()) not in to_json(state) + code
-        assert "from neoxjp.hub import bundled_path\n" in code
-        names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
-        assert {"bundled_path", "model", "tokenizer"} <= names
+        assert code.count("from_pretrained('bundled'") == 2
 
 
-def test_a_deadline_and_requests_beside_are_told(model, tokenizer):
+def test_a_deadline_and_concurrent_requests_are_caveats(model, tokenizer):
     state = written(model, tokenizer, dataclasses.replace(DRAW, deadline_s=99))
-    state = dataclasses.replace(state, beside=1)
-    assert as_code(state, tokenizer, "python").caveats == ("deadline", "beside")
+    state = dataclasses.replace(state, concurrent=1)
+    assert as_code(state, tokenizer, "python").caveats == ("deadline", "concurrent")
 
 
-def test_both_ways_run_against_a_page(model, tokenizer, page_url):
+def test_both_targets_run_against_a_page(model, tokenizer, page_url):
     state = written(model, tokenizer, dataclasses.replace(DRAW, stop=("ぱ", "'")), "吾輩は「猫」である。\n'a' ${x}")
     continuation = "".join(step.text for step in Engine(model, tokenizer).submit(state.prompt_ids, state.params))
     expected = tokenizer.decode(state.prompt_ids) + continuation

@@ -16,15 +16,15 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common.fingerprints import Difference
 from neoxjp.labs.replay import records
 from neoxjp.labs.replay import section as replay
-from neoxjp.labs.replay import view as render_replay
-from neoxjp.labs.replay.as_code import URL, WAYS, as_code
+from neoxjp.labs.replay import view as replay_view
+from neoxjp.labs.replay.as_code import TARGETS, URL, as_code
 from neoxjp.labs.replay.records import Replay, State, capture, from_json, to_json
-from neoxjp.labs.replay.run import again, alone, readable, state_of
+from neoxjp.labs.replay.section import parse_state, rerun, rerun_alone, state_of
+from neoxjp.labs.replay.strings import words
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
-from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.texts import Writing
 from neoxjp.page_parts.writing import Frame, write
 
@@ -46,7 +46,7 @@ def saved(playground: Playground, **given: Any) -> State:
 
 
 def run(playground: Playground, state: State, writing: Writing | None = None) -> list[tuple[str, str, Frame | None]]:
-    return list(again(playground, stream(playground), writing or Writing(), state, "en"))
+    return list(rerun(playground, stream(playground), writing or Writing(), state, "en"))
 
 
 # ---------------------------------------------------------------- saving
@@ -59,7 +59,7 @@ def test_the_page_saves_what_the_record_would(playground: Playground) -> None:
     engine = Engine(loaded.model, loaded.tokenizer)
     request = engine.submit(loaded.tokenizer.encode("東京"), SET.params(12))
     list(request)
-    assert dataclasses.replace(state, beside=0) == capture(request, loaded.model, loaded.tokenizer, loaded.choice.name)
+    assert dataclasses.replace(state, concurrent=0) == capture(request, loaded.model, loaded.tokenizer, loaded.choice.name)
     assert from_json(to_json(state)) == state
 
 
@@ -70,7 +70,7 @@ def test_of_a_text_that_was_continued_the_last_part_is_saved(playground: Playgro
     state = state_of(playground, text)
     assert state.prompt_ids == text.ids[: len(text.prompt_ids) + text.base]
     assert state.ids == text.ids[len(text.prompt_ids) + text.base :]
-    assert run(playground, state)[-1][1].startswith('<p class="r-verdict same"')
+    assert run(playground, state)[-1][1].startswith('<p class="replay-verdict"')
 
 
 def test_of_a_text_whose_beginning_was_cut_the_model_s_view_is_saved(playground: Playground) -> None:
@@ -79,10 +79,10 @@ def test_of_a_text_whose_beginning_was_cut_the_model_s_view_is_saved(playground:
     assert "the same 12 tokens".lower() in run(playground, state)[-1][1].lower()
 
 
-def test_a_text_whose_making_is_not_known_is_not_saved(playground: Playground) -> None:
+def test_a_text_with_unknown_settings_is_not_saved(playground: Playground) -> None:
     text = written(playground).text
     assert text is not None
-    with pytest.raises(ParameterError, match="not known any more"):
+    with pytest.raises(ParameterError, match="settings that generated this text are not known"):
         state_of(playground, replace(text, parts=()))
     with pytest.raises(ParameterError, match="Another model"):
         state_of(playground, replace(text, serial=99))
@@ -96,39 +96,44 @@ def test_a_public_page_names_no_folder_of_its_machine(playground: Playground, ti
     assert state_of(playground, text).name == str(tiny_folder)
     public = replace(playground, public=True)
     assert state_of(public, text).name == tiny_folder.name
-    assert str(tiny_folder) not in "".join(replay.drawn(public, text, EN, URL))
+    assert str(tiny_folder) not in str(replay.shown(public, text, EN, URL))
 
 
-def test_the_view_holds_the_file_the_link_and_the_code(playground: Playground) -> None:
+def test_the_view_contains_the_file_the_link_and_the_code(playground: Playground) -> None:
     text = written(playground).text
     assert text is not None
-    view, *codes = replay.drawn(playground, text, EN, URL)
+    view, codes = replay.shown(playground, text, EN, URL)
     state = state_of(playground, text)
     held = html.unescape(re.search(r'data-json="([^"]*)"', view)[1])  # type: ignore[index]
     assert from_json(held) == state
     link = html.unescape(re.search(r'data-link="([^"]*)"', view)[1])  # type: ignore[index]
-    assert replay.opened(link.removeprefix("?run=")) == state
+    assert replay.state_of_link(link.removeprefix("?run=")) == state
     assert state.setup.model in view
-    for way, code in zip(WAYS, codes, strict=True):
+    for target, code in zip(TARGETS, codes, strict=True):
         shown = html.unescape(re.search(r"<code>(.*?)</code>", code, re.S)[1])  # type: ignore[index]
-        assert shown == as_code(state, playground.tokenizer, way, URL).code
-    empty = replay.drawn(playground, None, JA, URL)
+        assert shown == as_code(state, playground.tokenizer, target, URL).code
+    empty = replay.shown(playground, None, JA, URL)
     assert "ここで保存できます" in empty[0]
-    assert len(empty) == 1 + len(WAYS)
+    assert len(empty[1]) == len(TARGETS)
 
 
 def test_each_caveat_of_the_code_has_its_sentence(playground: Playground) -> None:
-    state = replace(saved(playground), params=replace(SET.params(3, 1), deadline_s=4, eos_token_id=3), beside=2, steady=False)
+    state = replace(
+        saved(playground),
+        params=replace(SET.params(3, 1), deadline_s=4, eos_token_id=3),
+        concurrent=2,
+        rows_are_independent=False,
+    )
     found = as_code(state, playground.tokenizer, "curl")
-    for say in (EN, JA):
-        page = render_replay.code(found, say)
+    for t in (EN, JA):
+        page = replay_view.code(found, t)
         assert page.count("<li>") == len(found.caveats) == 3
-    assert "There was a deadline" in render_replay.code(found, EN)
+    assert "The deadline is left out" in replay_view.code(found, EN)
 
 
-def test_settings_are_told_by_their_names() -> None:
-    assert render_replay.settings(SET.params(12)) == ("temperature=0.9, top_p=0.95, repetition_penalty=1.1, max_new_tokens=12")
-    assert render_replay.settings(SET.change(temperature=0).params(5)).startswith("greedy, repetition_penalty=1.1")
+def test_settings_are_listed_by_their_names() -> None:
+    assert replay_view.settings(SET.params(12)) == ("temperature=0.9, top_p=0.95, repetition_penalty=1.1, max_new_tokens=12")
+    assert replay_view.settings(SET.change(temperature=0).params(5)).startswith("greedy, repetition_penalty=1.1")
 
 
 # ---------------------------------------------------------------- running again
@@ -158,24 +163,24 @@ def test_a_replay_agrees_with_the_record(playground: Playground) -> None:
     loaded = playground.ready
     assert loaded.model is not None
     expected = records.replay(state, loaded.model, loaded.tokenizer)
-    *counts, found = alone(playground, stream(playground), state)
+    *counts, found = rerun_alone(playground, stream(playground), state)
     assert found == expected
     assert all(isinstance(count, int) for count in counts)
 
 
-def test_edited_ids_are_told_with_the_first_token_that_differs(playground: Playground) -> None:
+def test_edited_ids_are_reported_with_the_first_token_that_differs(playground: Playground) -> None:
     state = saved(playground)
     wrong = (state.ids[4] + 1) % playground.tokenizer.vocab_size
     edited = replace(state, ids=(*state.ids[:4], wrong, *state.ids[5:]))
     verdict = run(playground, edited)[-1][1]
     assert "≠" in verdict
-    assert "Other ids from token 5 of 12 on." in verdict
+    assert "The ids differ from token 5 of 12 on." in verdict
     assert f"<code>{wrong}</code>" in verdict
     assert f"<code>{state.ids[4]}</code>" in verdict
-    assert "Nothing that is known differs" in verdict
+    assert "All recorded settings are the same" in verdict
 
 
-def test_another_model_s_state_is_run_beside_the_text(playground: Playground) -> None:
+def test_another_model_s_state_is_run_without_touching_the_text(playground: Playground) -> None:
     state = saved(playground)
     other = replace(state, setup=replace(state.setup, model="0" * 32, torch="1.0"))
     writing = written(playground, prompt="猫")
@@ -186,14 +191,14 @@ def test_another_model_s_state_is_run_beside_the_text(playground: Playground) ->
     assert all(frame is None for _, _, frame in shown)
     verdict = shown[-1][1]
     assert "The same 12 tokens." in verdict
-    assert "made no difference" in verdict
+    assert "without effect on the ids" in verdict
     assert "0" * 32 in verdict
     assert "version (torch)" in verdict
-    assert "stands here and not above" in verdict
+    assert "shown here and not above" in verdict
     assert "replaying: " in shown[0][0]
 
 
-def test_a_text_that_was_stopped_is_written_as_far_as_it_came(playground: Playground) -> None:
+def test_a_stopped_text_is_generated_up_to_its_saved_length(playground: Playground) -> None:
     writing = Writing()
     frames = write(playground, stream(playground), writing, "new", "東京", SET.change(max_new_tokens=50, min_new_tokens=50), "en")
     for frame in frames:
@@ -201,7 +206,7 @@ def test_a_text_that_was_stopped_is_written_as_far_as_it_came(playground: Playgr
             writing.stop()
     assert writing.text is not None
     state = state_of(playground, writing.text)
-    assert run(playground, state)[-1][1].startswith('<p class="r-verdict same"')
+    assert run(playground, state)[-1][1].startswith('<p class="replay-verdict"')
     nothing = replace(state, ids=(), finish="cancelled")
     assert "The same 0 tokens." in run(playground, nothing)[-1][1]
 
@@ -209,11 +214,11 @@ def test_a_text_that_was_stopped_is_written_as_far_as_it_came(playground: Playgr
 def test_a_replay_can_be_stopped(playground: Playground) -> None:
     state = saved(playground)
     found = Replay(state.ids[:4], "", False, 4, ())
-    stopped = render_replay.verdict(state, found, True, True, str, EN)
-    assert "Stopped. The 4 tokens written (of 12) are the same." in stopped
+    stopped = replay_view.verdict(state, found, True, True, str, EN)
+    assert "Stopped. The 4 tokens generated (of 12) are the same." in stopped
     writing = Writing()
     other = replace(state, setup=replace(state.setup, model="0" * 32))
-    stream_ = again(playground, stream(playground), writing, other, "en")
+    stream_ = rerun(playground, stream(playground), writing, other, "en")
     next(stream_)
     writing.stop()
     list(stream_)
@@ -222,13 +227,13 @@ def test_a_replay_can_be_stopped(playground: Playground) -> None:
     assert (engine.running, writing.running) == (0, False)
 
 
-@pytest.mark.parametrize("what", ["model", "vocabulary", "dtype", "kernel", "machine", "version", "batch"])
-def test_each_kind_of_difference_has_a_name_in_both_languages(playground: Playground, what: Any) -> None:
+@pytest.mark.parametrize("group", ["model", "vocabulary", "dtype", "kernel", "machine", "version", "batch"])
+def test_each_kind_of_difference_has_a_name_in_both_languages(playground: Playground, group: Any) -> None:
     state = saved(playground)
-    found = Replay(state.ids, "", True, None, (Difference(what, "x", "<a>", "b"),))
-    for say in (EN, JA):
-        page = render_replay.verdict(state, found, False, True, str, say)
-        assert f"{say(f'replay_{what}')} (x)" in page
+    found = Replay(state.ids, "", True, None, (Difference(group, "x", "<a>", "b"),))
+    for t in (EN, JA):
+        page = replay_view.verdict(state, found, False, True, str, t)
+        assert f"{t(f'replay_{group}')} (x)" in page
         assert "&lt;a&gt;" in page
 
 
@@ -244,27 +249,27 @@ def test_each_kind_of_difference_has_a_name_in_both_languages(playground: Playgr
 )
 def test_a_damaged_file_gets_a_sentence_in_both_languages(playground: Playground, pasted: str) -> None:
     with pytest.raises(ParameterError) as caught:
-        readable(playground, pasted)
+        parse_state(playground, pasted)
     assert caught.value.ja
 
 
-def test_nothing_and_too_much_are_told(playground: Playground) -> None:
+def test_nothing_and_too_much_are_refused(playground: Playground) -> None:
     with pytest.raises(ParameterError, match="Paste a JSON"):
-        readable(playground, "  ")
+        parse_state(playground, "  ")
     with pytest.raises(ParameterError, match="more than the"):
-        readable(playground, "x" * 3_000_000)
+        parse_state(playground, "x" * 3_000_000)
     state = saved(playground)
     bounded = replace(playground, limits=Limits(new_tokens=5))
-    with pytest.raises(ParameterError, match="asks for 12 tokens; up to 5"):
-        readable(bounded, to_json(state))
+    with pytest.raises(ParameterError, match="asks for 12 tokens; at most 5"):
+        parse_state(bounded, to_json(state))
     endless = replace(state, params=replace(state.params, max_new_tokens=1, min_new_tokens=0), finish="cancelled", ids=(1,) * 6)
     with pytest.raises(
         ParameterError, match="asks for 6 tokens"
     ):  # one that was broken off is written as far as it says that it came
-        readable(bounded, to_json(endless))
+        parse_state(bounded, to_json(endless))
     many = replace(state, params=replace(state.params, stop=("a" * 500,)))
     with pytest.raises(ParameterError, match="stop strings"):
-        readable(playground, to_json(many))
+        parse_state(playground, to_json(many))
 
 
 def test_ids_that_the_model_does_not_know_get_a_sentence(playground: Playground) -> None:
@@ -284,30 +289,30 @@ def test_markup_in_a_file_stays_text(playground: Playground) -> None:
     bad = "<script>x</script>"
     state = replace(saved(playground), name=bad, revision=bad)
     state = replace(state, setup=replace(state.setup, model=bad, torch=bad))
-    pages = [render_replay.saved(state, to_json(state), "", bad, EN), run(playground, state)[-1][1]]
+    pages = [replay_view.saved(state, to_json(state), "", bad, EN), run(playground, state)[-1][1]]
     assert all("<script" not in page for page in pages)
 
 
 # ---------------------------------------------------------------- links
 
 
-def test_a_link_holds_all_of_a_state_or_is_not_offered(playground: Playground) -> None:
+def test_a_link_contains_a_whole_state_or_is_not_offered(playground: Playground) -> None:
     state = saved(playground)
     link = replay.link_of(state, "someone/space")
     assert link.startswith("https://huggingface.co/spaces/someone/space?run=")
     assert len(link) <= address.LONGEST
-    assert replay.opened(link.split("run=")[1]) == state
+    assert replay.state_of_link(link.split("run=")[1]) == state
     long = replace(state, ids=tuple(range(1, 30_000, 7)))
     assert replay.link_of(long, "") == ""
-    view = render_replay.saved(long, to_json(long), "", "x.json", EN)
+    view = replay_view.saved(long, to_json(long), "", "x.json", EN)
     assert "Too long for a link" in view
-    assert " disabled>" in view
+    assert " disabled" in view
 
 
 @pytest.mark.parametrize("value", ["", "1", "x" * 9000, address.pack({"a": 1}), address.write(address.View("猫", "why"))])
 def test_a_damaged_link_gets_a_sentence(value: str) -> None:
     with pytest.raises(ParameterError):
-        replay.opened(value)
+        replay.state_of_link(value)
 
 
 @pytest.mark.parametrize(
@@ -339,12 +344,12 @@ def client(page_url: str) -> Any:
 def test_replay_answers_with_the_record(client: Any, playground: Playground) -> None:
     state = saved(playground)
     answer = client.predict(state=to_json(state), api_name="/replay")
-    assert (answer["same"], answer["place"], tuple(answer["ids"])) == (True, None, state.ids)
+    assert (answer["same"], answer["first_difference"], tuple(answer["ids"])) == (True, None, state.ids)
     assert answer["text"] == playground.tokenizer.decode(state.ids)
     other = replace(state, setup=replace(state.setup, torch="1.0"))
     answer = client.predict(state=to_json(other), api_name="/replay")
-    assert {"what": "version", "field": "torch", "then": "1.0", "now": state.setup.torch} in answer["differences"]
-    assert answer["told"][0] == "the same 12 tokens"
+    assert {"group": "version", "field": "torch", "saved": "1.0", "current": state.setup.torch} in answer["differences"]
+    assert answer["report"][0] == "the same 12 tokens"
 
 
 @pytest.mark.parametrize("given", ["{", json.dumps({"format": "neoxjp-generation", "version": 1})])
