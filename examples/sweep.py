@@ -10,7 +10,7 @@ import pandas
 
 from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams
 from neoxjp.hub import bundled_path
-from neoxjp.labs.side_by_side.sweep import sweep
+from neoxjp.labs.side_by_side.records import sweep
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("prompt", nargs="?", default="むかし、山のふもとの小さな村に、")

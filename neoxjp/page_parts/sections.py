@@ -41,7 +41,7 @@ def build(playground: Playground, modules: Sections, elem_id: str) -> Lab:
     first = next(iter(modules))
     with gr.Tabs(selected=first, elem_id=elem_id, elem_classes="lab", overflow_behavior="wrap") as tabs:
         for key, section in modules.items():
-            name = import_module(f"{section.__package__}.strings").strings.label(f"{key}_tab")
+            name = import_module(f"{section.__name__.removesuffix('.section')}.strings").strings.label(f"{key}_tab")
             with gr.Tab(name, id=key, render_children=True, elem_id=f"lab-{key}") as tab[key]:
                 sections[key] = section.build(playground)
                 due[key] = gr.Number(0, visible="hidden")

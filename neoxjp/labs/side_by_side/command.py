@@ -13,16 +13,16 @@ def sweep(
     text: Text = None,
     temperature: Annotated[str, option("Temperatures, separated by commas.", metavar="LIST")] = "0.5,0.8,1.1",
     top_p: Annotated[str, option("Values of top-p, separated by commas.", metavar="LIST")] = "0.9,1",
-    samples: Annotated[int, option("Texts of each pair.", metavar="N")] = 1,
-    max_new_tokens: Annotated[int, option("Most tokens of each text.", metavar="N")] = 40,
-    seed: Annotated[int, option("Of the first text of each pair.")] = 0,
+    samples: Annotated[int, option("Samples of each pair.", metavar="N")] = 1,
+    max_new_tokens: Annotated[int, option("Maximum tokens of each sample.", metavar="N")] = 40,
+    seed: Annotated[int, option("Seed of the first sample of each pair.")] = 0,
     csv: Csv = None,
     json: Json = False,
     **sampling: Any,
 ) -> None:
-    """Write samples on a grid of temperature and top-p, with the same seeds in each cell."""
+    """Generate samples on a grid of temperature and top-p, with the same seeds in each cell."""
     from neoxjp.engine import Engine
-    from neoxjp.labs.side_by_side import sweep as grid
+    from neoxjp.labs.side_by_side import records as grid
     from neoxjp.sampling import SamplingParams
 
     text = read_text(text)
@@ -47,7 +47,7 @@ def sweep(
     if csv:
         write_file(csv, grid.to_csv(found))
     if json:
-        emit({"prompt": text, "samples": [grid.row(sample) | {"ids": sample.ids} for sample in found]})
+        emit({"prompt": text, "samples": [grid.to_row(sample) | {"ids": sample.ids} for sample in found]})
 
 
 def numbers(text: str, option: str) -> list[float]:

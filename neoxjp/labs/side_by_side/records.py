@@ -1,13 +1,14 @@
-"""Two to four generations side by side: other settings, other seeds, other models; written together, compared while they grow.
+"""Texts side by side: two to four generations with other settings, seeds or models, compared; and a grid of samples.
 
-All columns of one model are requests of one engine, so each forward serves all of them.
+All columns of one model, and all samples of a grid, are requests of one engine, so each forward pass serves several of them.
 """
 
+import dataclasses
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,64 +19,73 @@ from neoxjp.sampling import SamplingParams
 
 log = logging.getLogger(__name__)
 
-FEWEST, MOST = 2, 4
-PAUSE = 1 / 15  # seconds to wait for a column's next step before looking at the others
+MIN_COLUMNS, MAX_COLUMNS = 2, 4
+WAIT = 1 / 15  # seconds to wait for the next step of a column before looking at the others
+MAX_TEXTS = 256  # of a grid
+AT_ONCE = 4  # requests of a grid at a time: the other places of the engine stay free
+
+
+# ---------------------------------------------------------------- columns
 
 
 @dataclass(frozen=True)
 class Column:
-    """What is to be written."""
+    """What is to be generated."""
 
     params: SamplingParams
-    engine: str = ""  # key of the engine that writes it
+    engine: str = ""  # key of the engine
 
 
 @dataclass(frozen=True)
-class Grown:
-    """A column as it stands."""
+class ColumnState:
+    """What a column has generated so far."""
 
-    prompt_ids: tuple[int, ...]  # as its model sees the prompt
+    prompt_ids: tuple[int, ...]  # of its own model
     steps: tuple[Step, ...]
     text: str  # of the steps
-    finish: Finish | None  # None: it is being written
+    finish: Finish | None  # None: still generating
     seed: int  # the one in use
-    waiting: int  # place in the waiting line; 0: it runs, or has ended
-    read: int  # ids of the prompt that were read so far
-    failed: str  # why it broke off; "": it did not
+    waiting: int  # position in the queue; 0: running, or finished
+    prefilled: int  # ids of the prompt processed so far
+    failed: str  # the error that ended it; "": none
     failed_ja: str
 
 
 @dataclass(frozen=True)
 class Update:
-    """What came since the update before."""
+    """The columns after some more steps."""
 
-    columns: tuple[Grown, ...]
-    new: tuple[tuple[Step, ...], ...]  # of each column
-    over: bool  # all of them have ended
+    columns: tuple[ColumnState, ...]
+    new: tuple[tuple[Step, ...], ...]  # of each column since the update before
+    over: bool  # all columns have finished
 
 
 def side_by_side(
     engines: Mapping[str, Engine], prompt: str | Sequence[int], columns: Sequence[Column], top: int = 0, every: float = 0.0
 ) -> Iterator[Update]:
-    """Write all columns together, and yield as they grow or wait; closing the generator frees their slots.
+    """Generate all columns at the same time. Closing the generator cancels their requests.
 
-    engines: by key, one a model, with a tokenizer. prompt: a text, cut by each model's own tokenizer, or ids of the one
-    vocabulary that all share. top: alternatives of each step. every: seconds between two updates at least.
+    A model that fails ends only its own column, with `failed`.
+
+    Args:
+        engines: by key, one for each model, with a tokenizer.
+        prompt: a text, which each model's own tokenizer encodes, or ids of the one vocabulary that all share.
+        top: alternatives of each step.
+        every: seconds between two updates, at least.
 
     Raises ParameterError: too few or too many columns, a key without an engine, ids for two vocabularies; as `Engine.submit`.
-    A model that fails while it writes ends its own column, with `failed`.
     """
-    if not FEWEST <= len(columns) <= MOST:
+    if not MIN_COLUMNS <= len(columns) <= MAX_COLUMNS:
         raise ParameterError(
-            f"{len(columns)} columns were asked for: {FEWEST} to {MOST} can be compared",
-            ja=f"並べられるのは {FEWEST}〜{MOST} 列です（{len(columns)} 列が指定されました）。",
+            f"{len(columns)} columns were given: {MIN_COLUMNS} to {MAX_COLUMNS} can be compared",
+            ja=f"比較できるのは {MIN_COLUMNS}〜{MAX_COLUMNS} 列です（{len(columns)} 列が指定されました）。",
         )
     if unknown := [column.engine for column in columns if column.engine not in engines]:
         raise ParameterError(f"there is no model {unknown[0]!r:.60}", ja=f"モデル {unknown[0]!r:.60} はありません。")
     if not isinstance(prompt, str) and not shares_vocabulary([engines[column.engine] for column in columns]):
         raise ParameterError(
-            "ids mean different things to these models: give the prompt as text",
-            ja="モデルごとに語彙が違うので、ID ではなく文字で入力してください。",
+            "these models have different vocabularies: give the prompt as text",
+            ja="モデルの語彙が異なるため、プロンプトは ID ではなく文章で指定してください。",
         )
     with ExitStack() as opened:
         requests: list[Request] = []
@@ -89,22 +99,22 @@ def side_by_side(
         new: list[tuple[Step, ...]] = [()] * len(requests)
         yielded = -math.inf
         while open_columns:
-            waited: set[str] = set()  # only the first column of each engine is waited for: the others grow beside it
+            waited: set[str] = set()  # wait only for the first column of each engine: the others advance at the same time
             for place in sorted(open_columns):
                 engine_key = columns[place].engine
-                read, over, failed[place] = _read(requests[place], 0.0 if engine_key in waited else PAUSE)
+                read, over, failed[place] = _read(requests[place], 0.0 if engine_key in waited else WAIT)
                 waited.add(engine_key)
                 steps[place] += read
                 new[place] += tuple(read)
                 if over:
                     open_columns.discard(place)
             if not open_columns or time.monotonic() >= yielded + every:
-                yield Update(tuple(map(_grown, requests, steps, failed)), tuple(new), not open_columns)
+                yield Update(tuple(map(_state, requests, steps, failed)), tuple(new), not open_columns)
                 new, yielded = [()] * len(requests), time.monotonic()
 
 
 def _read(request: Request, seconds: float) -> tuple[list[Step], bool, NeoxjpError | None]:
-    """The steps that are there now, after waiting so long for one; whether it has ended; what was raised."""
+    """The steps available now, after waiting up to `seconds` for one; whether the request has ended; its error."""
     steps: list[Step] = []
     if seconds:
         request.wait(seconds)
@@ -116,75 +126,202 @@ def _read(request: Request, seconds: float) -> tuple[list[Step], bool, NeoxjpErr
         except NeoxjpError as error:
             return steps, True, error
         except Exception as error:
-            log.exception("writing a column")
+            log.exception("generating a column")
             return steps, True, NeoxjpError(f"the model failed ({type(error).__name__})", ja="モデルでエラーが起きました。")
     return steps, False, None
 
 
-def _grown(request: Request, steps: Sequence[Step], failed: NeoxjpError | None) -> Grown:
-    return Grown(
+def _state(request: Request, steps: Sequence[Step], failed: NeoxjpError | None) -> ColumnState:
+    return ColumnState(
         prompt_ids=request.prompt_ids,
         steps=tuple(steps),
         text="".join(step.text for step in steps),
         finish=request.finish,
         seed=request.seed,
         waiting=request.position,
-        read=request.prefilled,
+        prefilled=request.prefilled,
         failed=str(failed) if failed else "",
         failed_ja=failed.ja if failed else "",
     )
 
 
 def shares_vocabulary(engines: Sequence[Engine]) -> bool:
-    """Whether ids mean the same to all of them."""
+    """Whether all of them have the same ids for the same spellings."""
     first = engines[0].tokenizer
-    return all(engine.tokenizer is first or _meaning(engine.tokenizer) == _meaning(first) for engine in engines)
-
-
-def _meaning(tokenizer: Any) -> Any:
-    return tokenizer.vocabulary.spellings
+    return all(
+        engine.tokenizer is first or engine.tokenizer.vocabulary.spellings == first.vocabulary.spellings for engine in engines
+    )
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One token of one column in the table."""
+    """One token of one column in the token table."""
 
     id: int
     text: str
     logprob: float | None  # nats, of the model's own distribution
     rank: int | None
-    same: bool  # the first column has this id here too
+    same: bool  # the first column has this id at this position
 
 
 @dataclass(frozen=True)
-class Compared:
-    """The columns against the first of them."""
+class Comparison:
+    """The columns compared with the first one."""
 
     measures: tuple[Measures, ...]
-    first_token: tuple[
-        int | None, ...
-    ]  # where each column's ids leave the first one's; None: they do not, or vocabularies differ
-    first_character: tuple[int | None, ...]  # where its text does
-    rows: tuple[tuple[Cell | None, ...], ...]  # token by token; None: a column has ended before
+    first_different_token: tuple[int | None, ...]  # index of each column; None: no difference, or another vocabulary
+    first_different_character: tuple[int | None, ...]  # the same for the texts
+    rows: tuple[tuple[Cell | None, ...], ...]  # by position; None: the column has already ended
 
 
-def compared(columns: Sequence[Grown], same_vocabulary: bool = True) -> Compared:
-    """The measures of each column, where it leaves the first one, and their tokens in rows."""
+def compare(columns: Sequence[ColumnState], same_vocabulary: bool = True) -> Comparison:
+    """Measure each column, and compare its ids and its text with those of the first."""
     ids = [[step.id for step in column.steps] for column in columns]
     texts = [[ord(character) for character in column.text] for column in columns]
-    rows = []
-    for place in range(max(map(len, ids), default=0)):
-        first = ids[0][place] if place < len(ids[0]) else None
-        cells = [column.steps[place] if place < len(column.steps) else None for column in columns]
-        rows.append(
-            tuple(
-                None if step is None else Cell(step.id, step.text, step.logprob, step.rank, same_vocabulary and step.id == first)
-                for step in cells
-            )
-        )
-    return Compared(
+
+    def cell(column: ColumnState, place: int) -> Cell | None:
+        if place >= len(column.steps):
+            return None
+        step = column.steps[place]
+        same = same_vocabulary and place < len(ids[0]) and step.id == ids[0][place]
+        return Cell(step.id, step.text, step.logprob, step.rank, same)
+
+    return Comparison(
         measures=tuple(measure(column.steps) for column in columns),
-        first_token=tuple(first_difference(ids[0], other) if same_vocabulary else None for other in ids),
-        first_character=tuple(first_difference(texts[0], other) for other in texts),
-        rows=tuple(rows),
+        first_different_token=tuple(first_difference(ids[0], other) if same_vocabulary else None for other in ids),
+        first_different_character=tuple(first_difference(texts[0], other) for other in texts),
+        rows=tuple(tuple(cell(column, place) for column in columns) for place in range(max(map(len, ids), default=0))),
     )
+
+
+# ---------------------------------------------------------------- a grid of samples
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One text of the grid."""
+
+    temperature: float
+    top_p: float
+    seed: int
+    text: str  # without the prompt
+    ids: tuple[int, ...]
+    finish: Finish | None
+    measures: Measures
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A finished sample."""
+
+    done: int
+    total: int
+    sample: Sample
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The next sample is not finished yet."""
+
+    done: int
+    total: int
+    waiting: int  # its position in the queue; 0: it is running
+
+
+def sweep(
+    engine: Engine,
+    prompt: str | Sequence[int],
+    temperatures: Sequence[float],
+    top_ps: Sequence[float],
+    params: SamplingParams,
+    samples: int = 1,
+    at_once: int = AT_ONCE,
+) -> Iterator[Progress]:
+    """Generate `samples` texts for each pair of temperature and top-p, in the order of the grid.
+
+    The same seeds are used in each cell, so differences between cells come from the settings. Closing the generator cancels the
+    running requests.
+
+    Args:
+        params: all other options; the n-th sample of a cell has its seed + n.
+        at_once: requests at a time.
+
+    Raises ParameterError: an empty or too large grid, a value out of its range; as `Engine.submit`.
+    """
+    with closing(sweep_with_progress(engine, prompt, temperatures, top_ps, params, samples, at_once)) as updates:
+        yield from (progress for progress in updates if isinstance(progress, Progress))
+
+
+def sweep_with_progress(
+    engine: Engine,
+    prompt: str | Sequence[int],
+    temperatures: Sequence[float],
+    top_ps: Sequence[float],
+    params: SamplingParams,
+    samples: int = 1,
+    at_once: int = AT_ONCE,
+    every: float = math.inf,
+) -> Generator[Progress | Pending]:
+    """As `sweep`, and `Pending` every so many seconds while a sample is running, so that it can be stopped there."""
+    total = len(temperatures) * len(top_ps) * samples
+    if not 1 <= total <= MAX_TEXTS or samples < 1 or at_once < 1:
+        raise ParameterError(
+            f"{len(temperatures)} temperatures × {len(top_ps)} top-p × {samples} samples are {total} texts: 1 to {MAX_TEXTS} "
+            "can be generated",
+            ja=f"温度 {len(temperatures)} × top-p {len(top_ps)} × {samples} で {total} 個です（{MAX_TEXTS} 個まで）。",
+        )
+    first = params.seed or 0
+    asked = [  # all of them before the first forward pass: a wrong value is reported at once
+        dataclasses.replace(params, do_sample=True, temperature=temperature, top_p=top_p, seed=first + number)
+        for temperature in temperatures
+        for top_p in top_ps
+        for number in range(samples)
+    ]
+    ids = engine.tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt)
+    waiting, running = asked[::-1], list[tuple[SamplingParams, Request]]()
+    try:
+        for done in range(1, total + 1):
+            while waiting and len(running) < at_once:
+                running.append((waiting[-1], engine.submit(ids, waiting[-1])))
+                waiting.pop()
+            settings, request = running[0]
+            steps = list[Step]()
+            while not _ended(request, every, steps):
+                yield Pending(done - 1, total, request.position)
+            del running[0]
+            text = "".join(step.text for step in steps)
+            written = tuple(step.id for step in steps)
+            sample = Sample(settings.temperature, settings.top_p, request.seed, text, written, request.finish, measure(steps))
+            yield Progress(done, total, sample)
+    finally:
+        for _, request in running:
+            request.cancel()
+
+
+def _ended(request: Request, seconds: float, steps: list[Step]) -> bool:
+    """Append the steps of the next `seconds` to `steps`; whether the request has ended."""
+    if seconds == math.inf:
+        steps += request
+        return True
+    until, left = time.monotonic() + seconds, seconds
+    while left > 0:
+        if request.wait(left):
+            try:
+                steps.append(next(request))
+            except StopIteration:
+                return True
+        left = until - time.monotonic()
+    return False
+
+
+def to_row(sample: Sample) -> dict[str, Any]:
+    """A sample as a row of a table: settings, measures, text."""
+    settings = {name: getattr(sample, name) for name in ("temperature", "top_p", "seed")}
+    return settings | dataclasses.asdict(sample.measures) | {"finish": sample.finish, "text": sample.text}
+
+
+def to_csv(samples: Sequence[Sample]) -> bytes:
+    """All samples as CSV that spreadsheets open."""
+    from neoxjp import compare
+
+    return compare.to_csv(compare.to_frame(to_row(sample) for sample in samples))

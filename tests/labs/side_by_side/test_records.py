@@ -11,8 +11,18 @@ import torch
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.measures import measure
-from neoxjp.labs.side_by_side.records import Column, compared, shares_vocabulary, side_by_side
-from neoxjp.labs.side_by_side.sweep import Meanwhile, Progress, row, sweep, to_csv, watched_sweep
+from neoxjp.labs.side_by_side.records import (
+    Column,
+    Pending,
+    Progress,
+    compare,
+    shares_vocabulary,
+    side_by_side,
+    sweep,
+    sweep_with_progress,
+    to_csv,
+    to_row,
+)
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.fake_model import Fake
@@ -68,11 +78,11 @@ def test_updates_come_no_faster_than_asked_and_lose_nothing(engine):
         assert [step for update in updates for step in update.new[place]] == list(column.steps)
 
 
-def test_a_long_prompt_shows_how_far_it_is_read(tokenizer):
+def test_a_long_prompt_reports_how_much_of_it_is_processed(tokenizer):
     fake = Fake(lambda ids: torch.zeros(tokenizer.vocab_size), 200, tokenizer.vocab_size, 0, 1)
     engine = Engine(fake, tokenizer, max_batch=1)
     updates = list(side_by_side({"": engine}, [5] * 150, [Column(drawing(new=2)), Column(drawing(new=2))]))
-    assert [update.columns[0].read for update in updates][:3] == [64, 128, 150]
+    assert [update.columns[0].prefilled for update in updates][:3] == [64, 128, 150]
     assert updates[0].columns[1].waiting == 1
 
 
@@ -84,7 +94,7 @@ def test_all_columns_of_a_model_share_its_forwards(tokenizer):
     assert all(sum(map(len, update.new)) <= 3 for update in updates)  # the columns grow token by token, together
 
 
-def test_two_models_write_from_one_text_each_with_its_own_ids(tokenizer, tiny_vocabulary):
+def test_two_models_continue_one_text_each_with_its_own_ids(tokenizer, tiny_vocabulary):
     compat = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary, compat="transformers")
     engines = {"a": Engine(model(tokenizer, 1), tokenizer), "b": Engine(model(tokenizer, 2), tokenizer)}
     *_, last = side_by_side(engines, "東京,", [Column(drawing(), "a"), Column(drawing(), "b")])
@@ -111,7 +121,7 @@ def test_ids_for_two_vocabularies_and_wrong_columns_are_refused(engine, tokenize
         next(side_by_side({"": engine}, "東京", [Column(drawing(), "x"), COLUMNS[0]]))
 
 
-def test_leaving_frees_every_slot_and_a_refused_column_too(engine):
+def test_closing_frees_every_slot_and_so_does_a_refused_column(engine):
     running = side_by_side({"": engine}, "東京", COLUMNS)
     next(running)
     assert engine.running == 4
@@ -132,11 +142,11 @@ def test_a_column_whose_filters_leave_nothing_fails_alone(tokenizer):
 
 def test_columns_are_compared_with_the_first(engine):
     *_, last = side_by_side({"": engine}, "東京", [*COLUMNS[:2], COLUMNS[0], COLUMNS[3]])
-    found = compared(last.columns)
+    found = compare(last.columns)
     ids = [[step.id for step in column.steps] for column in last.columns]
     assert found.measures == tuple(measure(column.steps) for column in last.columns)
-    assert found.first_token[0] is found.first_token[2] is None  # the same settings and seed
-    at = found.first_token[1]
+    assert found.first_different_token[0] is found.first_different_token[2] is None  # the same settings and seed
+    at = found.first_different_token[1]
     assert at is not None
     assert ids[0][:at] == ids[1][:at]
     assert ids[0][at] != ids[1][at]
@@ -148,12 +158,12 @@ def test_columns_are_compared_with_the_first(engine):
                 assert cell.id == column[place]
                 assert cell.same == (place < len(ids[0]) and column[place] == ids[0][place])
     texts = [column.text for column in last.columns]
-    at = found.first_character[1]
+    at = found.first_different_character[1]
     assert at is not None
     assert texts[0][:at] == texts[1][:at]
-    strangers = compared(last.columns, same_vocabulary=False)
-    assert strangers.first_token == (None,) * 4
-    assert strangers.first_character == found.first_character
+    strangers = compare(last.columns, same_vocabulary=False)
+    assert strangers.first_different_token == (None,) * 4
+    assert strangers.first_different_character == found.first_different_character
     assert not any(cell.same for cells in strangers.rows for cell in cells if cell)
 
 
@@ -176,7 +186,7 @@ def test_a_sweep_writes_the_grid_in_order_with_the_same_seeds(engine, tokenizer)
     assert engine.running == 0
 
 
-def test_a_sweep_that_is_left_frees_its_slots_and_leaves_places_free(engine):
+def test_a_closed_sweep_frees_its_slots_and_uses_few_at_a_time(engine):
     running = sweep(engine, "東京", [0.5, 1, 1.5], [0.5, 1], drawing(), samples=4)
     next(running)
     assert engine.running + engine.waiting <= 4
@@ -184,17 +194,17 @@ def test_a_sweep_that_is_left_frees_its_slots_and_leaves_places_free(engine):
     assert (engine.running, engine.waiting) == (0, 0)
 
 
-def test_a_watched_sweep_tells_how_far_it_is_within_a_sample(engine):
-    told = list(watched_sweep(engine, "東京", [0.5, 1.5], [1], drawing(), every=1e-9))
-    whole = list(sweep(engine, "東京", [0.5, 1.5], [1], drawing()))
-    assert [one for one in told if isinstance(one, Progress)] == whole
-    between = [one for one in told if isinstance(one, Meanwhile)]
+def test_a_sweep_reports_progress_within_a_sample(engine):
+    found = list(sweep_with_progress(engine, "東京", [0.5, 1.5], [1], drawing(), every=1e-9))
+    plain = list(sweep(engine, "東京", [0.5, 1.5], [1], drawing()))
+    assert [one for one in found if isinstance(one, Progress)] == plain
+    between = [one for one in found if isinstance(one, Pending)]
     assert between
-    assert {(one.total, one.place) for one in between} == {(2, 0)}
+    assert {(one.total, one.waiting) for one in between} == {(2, 0)}
     assert [one.done for one in between] == sorted(one.done for one in between)
 
 
-def test_a_sweep_beside_a_thread_can_be_left_from_another_one(engine):
+def test_a_sweep_of_a_threaded_engine_can_be_closed_from_another_thread(engine):
     engine.start()
     running = sweep(engine, "東京", [0.5, 1, 1.5], [0.5, 1], drawing())
     next(running)
@@ -226,7 +236,7 @@ def test_the_table_of_a_sweep(engine):
     samples = [progress.sample for progress in sweep(engine, "東京", [0.5, 1.5], [1], drawing())]
     rows = list(csv.DictReader(io.StringIO(to_csv(samples).decode("utf-8-sig"))))
     assert [float(r["temperature"]) for r in rows] == [0.5, 1.5]
-    assert list(rows[0]) == list(row(samples[0]))
+    assert list(rows[0]) == list(to_row(samples[0]))
     assert {
         "temperature",
         "top_p",

@@ -20,34 +20,45 @@ from neoxjp.engine import Engine, Step
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.common.glyphs import glyphs
 from neoxjp.labs.common.measures import measure
-from neoxjp.labs.side_by_side import second
-from neoxjp.labs.side_by_side import sweep_section as sweep
-from neoxjp.labs.side_by_side import view as render_columns
-from neoxjp.labs.side_by_side.records import Column, Grown, compared, side_by_side
-from neoxjp.labs.side_by_side.run import LOADED, SECOND, Run, Setting, chosen_of, given, proposed, seconds, write, writer
+from neoxjp.labs.side_by_side import view as columns_view
+from neoxjp.labs.side_by_side.records import Column, ColumnState, Sample, compare, side_by_side, to_csv
+from neoxjp.labs.side_by_side.records import sweep as records
+from neoxjp.labs.side_by_side.section import second_model, sweep
+from neoxjp.labs.side_by_side.section.columns import (
+    LOADED,
+    SECOND,
+    ColumnSettings,
+    Run,
+    choose,
+    column_seconds,
+    column_streamer,
+    read_fields,
+    run_columns,
+    suggest,
+)
 from neoxjp.labs.side_by_side.strings import words
-from neoxjp.labs.side_by_side.sweep import sweep as records
-from neoxjp.labs.side_by_side.sweep import to_csv
 from neoxjp.model import ModelTooLarge
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.sampling import SamplingParams
 
-EN, JA = words("en"), words("ja")
+EN = words("en")
 SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
 
 
 def shown(
     playground: Playground,
-    chosen: list[Setting],
+    chosen: list[ColumnSettings],
     *,
     prompt: str = "東京",
     settings: Settings = SET,
     other: Playground | None = None,
-    differs: str = "hand",
-    say: Any = EN,
+    differs: str = "custom",
+    lang: Any = "en",
 ) -> list[tuple[str, str]]:
-    return list(write(playground, other, writer(playground, other), Run(), prompt, settings, chosen, differs, say))
+    return list(
+        run_columns(playground, other, column_streamer(playground, other), Run(), prompt, settings, chosen, differs, lang)
+    )
 
 
 def visible(text: str) -> str:
@@ -59,19 +70,20 @@ def step(text: str, id: int, logprob: float = -1.0) -> Step:
     return Step(id, text, logprob, 1, 0.5, (), 0.0, None)
 
 
-def grown(*steps: Step, finish: Any = "length", failed: str = "") -> Grown:
+def grown(*steps: Step, finish: Any = "length", failed: str = "") -> ColumnState:
     text = "".join(one.text for one in steps)
-    return Grown((1,), steps, text, None if failed else finish, 7, 0, 1, failed, "壊れた" if failed else "")
+    return ColumnState((1,), steps, text, None if failed else finish, 7, 0, 1, failed, "壊れた" if failed else "")
 
 
-def drawn(columns_: list[Grown], over: bool = True, same: bool = True, prompt: str = "", say: Any = EN) -> str:
+def drawn(columns_: list[ColumnState], over: bool = True, same: bool = True, prompt: str = "", lang: Any = "en") -> str:
     own: list[list[tuple[str, str]]] = [[("seed", str(number))] for number in range(len(columns_))]
-    found = compared(columns_, same)
-    return render_columns.columns(columns_, found, own, [("top-p", "1")], prompt, over, same, say, lambda id: f"<{id}>")
+    found = compare(columns_, same)
+    shared = [("top-p", "1")]
+    return columns_view.columns(columns_, found, own, shared, prompt, over, same, words(lang), lambda id: f"<{id}>", lang == "ja")
 
 
 def cards(text: str) -> list[str]:
-    return re.findall(r'<section class="c-col".*?</section>', text, re.S)
+    return re.findall(r'<section class="side-by-side-column".*?</section>', text, re.S)
 
 
 # ---------------------------------------------------------------- what is written
@@ -80,7 +92,7 @@ def cards(text: str) -> list[str]:
 @pytest.mark.parametrize("differs", ["temperature", "top_p", "repetition_penalty"])
 def test_the_first_column_is_as_the_tab_is_set_and_the_others_differ_in_one_thing(differs: Any) -> None:
     for value in (0.8, 0.5, 1.0, 1.2):
-        found = proposed(SET.change(**{differs: value}), differs)
+        found = suggest(SET.change(**{differs: value}), differs)
         first = found[0]
         assert (first.temperature, first.top_p, first.repetition_penalty, first.seed) == (
             SET.change(**{differs: value})["temperature"],
@@ -93,26 +105,26 @@ def test_the_first_column_is_as_the_tab_is_set_and_the_others_differ_in_one_thin
 
 
 def test_other_seeds_count_up_and_other_models_take_turns() -> None:
-    assert [one.seed for one in proposed(SET, "seed")] == ["5", "6", "7", "8"]
-    assert [one.seed for one in proposed(SET.change(seed=""), "seed")] == [""] * 4
-    assert [one.model for one in proposed(SET, "model")] == [LOADED, SECOND, LOADED, SECOND]
-    assert given([0.5, 0.9, None, "3", LOADED, 1.0, 1.0, 1.0, "", SECOND]) == [
-        Setting(0.5, 0.9, 1.1, "3"),
-        Setting(1.0, 1.0, 1.0, "", SECOND),
+    assert [one.seed for one in suggest(SET, "seed")] == ["5", "6", "7", "8"]
+    assert [one.seed for one in suggest(SET.change(seed=""), "seed")] == [""] * 4
+    assert [one.model for one in suggest(SET, "model")] == [LOADED, SECOND, LOADED, SECOND]
+    assert read_fields([0.5, 0.9, None, "3", LOADED, 1.0, 1.0, 1.0, "", SECOND]) == [
+        ColumnSettings(0.5, 0.9, 1.1, "3"),
+        ColumnSettings(1.0, 1.0, 1.0, "", SECOND),
     ]
 
 
 def test_a_field_that_is_not_what_it_was_filled_with_was_set_by_hand() -> None:
-    filled = [value for setting in proposed(SET, "top_p") for value in asdict(setting).values()]
+    filled = [value for setting in suggest(SET, "top_p") for value in asdict(setting).values()]
     now = SET.change(temperature=1.3)  # the tab was set anew since: fields nobody touched follow it
-    assert chosen_of("top_p", now, filled, filled) == ("top_p", proposed(now, "top_p"))
+    assert choose("top_p", now, filled, filled) == ("top_p", suggest(now, "top_p"))
     touched = [0.5, *filled[1:]]
-    assert chosen_of("top_p", now, touched, filled) == ("hand", given(touched))
-    assert chosen_of("hand", now, filled, filled) == ("hand", given(filled))
+    assert choose("top_p", now, touched, filled) == ("custom", read_fields(touched))
+    assert choose("custom", now, filled, filled) == ("custom", read_fields(filled))
 
 
 def test_the_page_writes_what_the_records_say(playground: Playground) -> None:
-    chosen = proposed(SET, "temperature")[:3]
+    chosen = suggest(SET, "temperature")[:3]
     *_, (line, last) = shown(playground, chosen)
     asked = [
         replace(SET.params(12), temperature=one.temperature, top_p=one.top_p, repetition_penalty=one.repetition_penalty, seed=5)
@@ -120,10 +132,10 @@ def test_the_page_writes_what_the_records_say(playground: Playground) -> None:
     ]
     engine = Engine(playground.ready.model, playground.tokenizer)
     *_, update = side_by_side({"": engine}, "東京", [Column(params) for params in asked])
-    found = compared(update.columns)
+    found = compare(update.columns)
     for card, column, measures in zip(cards(last), update.columns, found.measures, strict=True):
-        text = re.search(r'<p class="c-text"[^>]*>(.*?)</p>', card, re.S)[1]  # type: ignore[index]
-        text = re.sub(r'<span class="c-sign".*?</span></span>', "", text)
+        text = re.search(r'<p class="side-by-side-text"[^>]*>(.*?)</p>', card, re.S)[1]  # type: ignore[index]
+        text = re.sub(r'<span class="side-by-side-sign".*?</span></span>', "", text)
         assert visible(text) == "".join(sign for sign, _ in glyphs("東京" + column.text))
         numbers = re.findall(r"<dd>.*?<b>(.*?)</b>", card)
         assert numbers[:2] == [f"{measures.tokens:,}", f"{measures.distinct_2:.2f}"]
@@ -132,25 +144,27 @@ def test_the_page_writes_what_the_records_say(playground: Playground) -> None:
     rows = re.findall(r'<tr><th scope="row">(\d+)</th>', last)
     assert [int(row) for row in rows] == list(range(1, len(found.rows) + 1))
     total = sum(len(column.steps) for column in update.columns)
-    assert visible(line) == f"Wrote 3 columns, {total} tokens in all. ≠ marks where they first part."
+    assert visible(line) == f"Generated 3 columns, {total} tokens in total. ≠ marks where they first differ."
 
 
 def test_an_empty_seed_is_one_for_all_columns_or_another_for_each(playground: Playground) -> None:
     fresh = SET.change(seed="")
-    *_, (_, together) = shown(playground, proposed(fresh, "temperature")[:2], settings=fresh, differs="temperature")
-    assert re.search(r"In all columns:.* seed \d+", together)
-    *_, (_, apart) = shown(playground, proposed(fresh, "seed")[:3], settings=fresh, differs="seed")
-    seeds = [int(found) for found in re.findall(r"<span>seed <b>(\d+)</b></span>", apart)]
+    *_, (_, together) = shown(playground, suggest(fresh, "temperature")[:2], settings=fresh, differs="temperature")
+    assert re.search(r"In all columns:.* Seed \d+", together)
+    *_, (_, apart) = shown(playground, suggest(fresh, "seed")[:3], settings=fresh, differs="seed")
+    seeds = [int(found) for found in re.findall(r"<span>Seed <b>(\d+)</b></span>", apart)]
     assert seeds == list(range(seeds[0], seeds[0] + 3))
 
 
 def test_stop_keeps_what_was_written_and_frees_the_slots(playground: Playground) -> None:
     run = Run()
-    stream = write(playground, None, writer(playground, None), run, "東京", SET, proposed(SET, "seed")[:2], "seed", EN)
+    stream = run_columns(
+        playground, None, column_streamer(playground, None), run, "東京", SET, suggest(SET, "seed")[:2], "seed", EN
+    )
     next(stream)
     run.stop()
     *_, (line, last) = stream
-    assert "Stopped. What was written is kept." in line or "Wrote 2 columns" in line
+    assert "Stopped. The generated text is kept." in line or "Generated 2 columns" in line
     assert len(cards(last)) == 2
     engine = playground.ready.engine
     assert engine is not None
@@ -160,39 +174,39 @@ def test_stop_keeps_what_was_written_and_frees_the_slots(playground: Playground)
 def test_a_prompt_that_is_too_long_is_refused_or_cut(playground: Playground) -> None:
     long = "東京" * 80
     with pytest.raises(PromptTooLong):
-        shown(playground, [Setting(), Setting()], prompt=long)
-    *_, (_, last) = shown(playground, [Setting(), Setting()], prompt=long, settings=replace(SET, cut=True))
+        shown(playground, [ColumnSettings(), ColumnSettings()], prompt=long)
+    *_, (_, last) = shown(playground, [ColumnSettings(), ColumnSettings()], prompt=long, settings=replace(SET, cut=True))
     assert len(cards(last)) == 2
-    *_, (_, last) = shown(playground, [Setting(), Setting()], prompt="")
+    *_, (_, last) = shown(playground, [ColumnSettings(), ColumnSettings()], prompt="")
     assert len(cards(last)) == 2
 
 
 def test_what_cannot_be_written_is_told_before_anything_is(playground: Playground) -> None:
     with pytest.raises(ParameterError, match="temperature=-1"):
-        shown(playground, [Setting(temperature=-1), Setting()])
+        shown(playground, [ColumnSettings(temperature=-1), ColumnSettings()])
     with pytest.raises(ParameterError, match="'x' is not a whole number"):
-        shown(playground, [Setting(seed="x"), Setting()])
+        shown(playground, [ColumnSettings(seed="x"), ColumnSettings()])
     with pytest.raises(ParameterError, match="There is no second model"):
-        shown(playground, [Setting(), Setting(model=SECOND)])
+        shown(playground, [ColumnSettings(), ColumnSettings(model=SECOND)])
     with pytest.raises(NotReady):
-        shown(Playground(), [Setting(), Setting()])
+        shown(Playground(), [ColumnSettings(), ColumnSettings()])
     bounded = replace(playground, limits=Limits(characters=3))
     with pytest.raises(ParameterError, match="4"):
-        shown(bounded, [Setting(), Setting()], prompt="東京東京")
+        shown(bounded, [ColumnSettings(), ColumnSettings()], prompt="東京東京")
     engine = playground.ready.engine
     assert engine is not None
     assert engine.running == 0
 
 
 def test_a_gpu_is_borrowed_for_the_longest_column() -> None:
-    assert seconds("東京", [Column(SET.params(100)), Column(SET.params(400))]) == 55
+    assert column_seconds("東京", [Column(SET.params(100)), Column(SET.params(400))]) == 55
 
 
 def test_what_crosses_from_a_borrowed_gpu_can_be_pickled(playground: Playground) -> None:
     columns = [Column(SET.params(3), LOADED)] * 2
-    *_, update = writer(playground, None)(list(playground.tokenizer.encode("東京")), columns)
+    *_, update = column_streamer(playground, None)(list(playground.tokenizer.encode("東京")), columns)
     assert pickle.loads(pickle.dumps((columns, update))) == (columns, update)
-    progress = next(sweep.sampler(playground)(playground.tokenizer.encode("東京"), [1.0], [1.0], SET.params(3), 1))
+    progress = next(sweep.sample_streamer(playground)(playground.tokenizer.encode("東京"), [1.0], [1.0], SET.params(3), 1))
     assert pickle.loads(pickle.dumps(progress)) == progress
 
 
@@ -202,17 +216,17 @@ def test_what_crosses_from_a_borrowed_gpu_can_be_pickled(playground: Playground)
 def test_each_column_has_a_sign_where_it_leaves_the_first() -> None:
     a, b, c = step("犬", 1), step("猫", 2), step("鳥", 3)
     first, second_, third = cards(drawn([grown(a, b, c), grown(a, c), grown(a, b, c)]))
-    assert re.search(r"犬<span class=\"c-sign\"[^>]*><i aria-hidden=\"true\">≠2</i>.*?</span></span>猫鳥", first)
-    assert re.search(r"犬<span class=\"c-sign\"[^>]*><i aria-hidden=\"true\">≠1</i>.*?</span></span>鳥", second_)
-    assert "here it leaves column 1" in second_
-    assert "c-sign" not in third
+    assert re.search(r"犬<span class=\"side-by-side-sign\"[^>]*><i aria-hidden=\"true\">≠2</i>.*?</span></span>猫鳥", first)
+    assert re.search(r"犬<span class=\"side-by-side-sign\"[^>]*><i aria-hidden=\"true\">≠1</i>.*?</span></span>鳥", second_)
+    assert "differs from column 1 from here on" in second_
+    assert "side-by-side-sign" not in third
     assert "= the same text as column 1" in third
 
 
 def test_a_column_that_is_only_shorter_has_a_sign_once_all_have_ended() -> None:
     pair = [grown(step("犬", 1), step("猫", 2)), grown(step("犬", 1))]
-    assert "c-sign" not in drawn(pair, over=False)
-    assert drawn(pair).count("c-sign") == 2
+    assert "side-by-side-sign" not in drawn(pair, over=False)
+    assert drawn(pair).count("side-by-side-sign") == 2
 
 
 def test_the_token_table_marks_equal_and_other_ids_and_names_what_is_no_text() -> None:
@@ -223,7 +237,7 @@ def test_the_token_table_marks_equal_and_other_ids_and_names_what_is_no_text() -
     assert "<i>=</i>" in table
     assert "&lt;9&gt;" in table
     assert "36.8 %" in table
-    assert "has ended" in table
+    assert ">ended<" in table
     strangers = drawn([grown(step("犬", 1)), grown(step("犬", 1))], same=False)
     assert "<i>=</i>" not in strangers
     assert "The vocabularies differ" in strangers
@@ -232,22 +246,22 @@ def test_the_token_table_marks_equal_and_other_ids_and_names_what_is_no_text() -
 
 def test_a_column_says_how_it_stands_in_both_languages() -> None:
     waiting = replace(grown(), finish=None, waiting=3)
-    reading = replace(grown(), finish=None, read=2, prompt_ids=(1, 2, 3))
+    reading = replace(grown(), finish=None, prefilled=2, prompt_ids=(1, 2, 3))
     page = drawn([waiting, reading], over=False)
-    assert "waiting in line: place 3" in page
-    assert "reading the opening: 2 of 3" in page
+    assert EN("g_waiting", n=3) in page
+    assert "processing the prompt: 2 of 3" in page
     for finish in ("length", "eos", "stop", "cancelled", "deadline", "error"):
-        assert EN(f"columns_finish_{finish}") in drawn([grown(step("犬", 1), finish=finish)] * 2)
+        assert EN(f"side_by_side_finish_{finish}") in drawn([grown(step("犬", 1), finish=finish)] * 2)
     broken = [grown(step("犬", 1), failed="it broke"), grown(step("犬", 1))]
     assert "it broke" in drawn(broken)
-    assert "壊れた" in drawn(broken, say=JA)
+    assert "壊れた" in drawn(broken, lang="ja")
 
 
 def test_a_text_that_goes_in_a_circle_is_called_that() -> None:
     circle = grown(*[step("犬", number % 2) for number in range(80)])
     page = drawn([circle, grown(step("犬", 1))])
-    assert "↻ goes in a circle" in page
-    assert page.count("goes in a circle") == 1
+    assert "↻ loop" in page
+    assert page.count("↻ loop") == 1
 
 
 def test_nothing_that_was_written_becomes_markup() -> None:
@@ -258,10 +272,10 @@ def test_nothing_that_was_written_becomes_markup() -> None:
 
 
 def test_a_long_token_table_says_what_it_leaves_out() -> None:
-    steps = [step("犬", number) for number in range(render_columns.ROWS_SHOWN + 5)]
+    steps = [step("犬", number) for number in range(columns_view.MAX_ROWS + 5)]
     page = drawn([grown(*steps), grown(*steps)])
-    assert page.count('<tr><th scope="row">') == render_columns.ROWS_SHOWN
-    assert "The first 300 rows; 5 more are not drawn." in page
+    assert page.count('<tr><th scope="row">') == columns_view.MAX_ROWS
+    assert "The first 300 rows are shown; 5 more are not." in page
 
 
 # ---------------------------------------------------------------- the second model
@@ -271,32 +285,32 @@ def test_a_long_token_table_says_what_it_leaves_out() -> None:
 def other() -> Iterator[Playground]:
     other = Playground()
     yield other
-    second.drop(other)
+    second_model.unload(other)
 
 
 def test_a_second_model_writes_columns_beside_the_first(playground: Playground, other: Playground, tiny_folder: Path) -> None:
-    lines = list(second.loading(playground, other, f" {tiny_folder} ", EN))
+    lines = list(second_model.load(playground, other, f" {tiny_folder} ", EN))
     assert "is ready" in lines[-1]
-    *_, (_, page) = shown(playground, proposed(SET, "model")[:2], other=other, differs="model")
+    *_, (_, page) = shown(playground, suggest(SET, "model")[:2], other=other, differs="model")
     one, two = cards(page)
     assert "= the same text as column 1" in two  # the same folder
     assert one.count("model <b>") == 0  # the same name: nothing tells them apart
-    second.drop(other)
+    second_model.unload(other)
     assert other.loaded is None
     with pytest.raises(ParameterError, match="There is no second model"):
-        shown(playground, proposed(SET, "model")[:2], other=other, differs="model")
+        shown(playground, suggest(SET, "model")[:2], other=other, differs="model")
 
 
 def test_a_second_model_that_is_not_there_or_too_large_is_refused(
     playground: Playground, other: Playground, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ParameterError, match="Name a folder"):
-        next(second.loading(playground, other, " ", EN))
+    with pytest.raises(ParameterError, match="Enter a folder"):
+        next(second_model.load(playground, other, " ", EN))
     with pytest.raises(Exception, match="nowhere"):
-        list(second.loading(playground, other, str(tmp_path / "nowhere"), EN))
+        list(second_model.load(playground, other, str(tmp_path / "nowhere"), EN))
     monkeypatch.setattr("neoxjp.model.memory.free_memory", lambda device="cpu": 10)
     with pytest.raises(ModelTooLarge):
-        next(second.loading(playground, other, str(tiny_folder), EN))
+        next(second_model.load(playground, other, str(tiny_folder), EN))
     assert other.loaded is None
 
 
@@ -322,44 +336,44 @@ def test_a_public_page_offers_no_second_model() -> None:
     [("0.4, 0.8", [0.4, 0.8]), ("０．４、1　1.2;", [0.4, 1.0, 1.2]), ("1 1 1", [1.0])],
 )
 def test_numbers_are_read_as_people_type_them(text: str, expected: list[float]) -> None:
-    assert sweep.numbers(text, "x") == expected
+    assert sweep.parse_numbers(text, "x") == expected
 
 
-@pytest.mark.parametrize(("text", "message"), [("", "x: give 1 to 5"), ("1,2,3,4,5,6", "1 to 5"), ("a", "“a” is not a number")])
+@pytest.mark.parametrize(("text", "message"), [("", "x: enter 1 to 5"), ("1,2,3,4,5,6", "1 to 5"), ("a", "“a” is not a number")])
 def test_numbers_that_are_none_or_too_many_are_told(text: str, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
-        sweep.numbers(text, "x")
+        sweep.parse_numbers(text, "x")
 
 
 def test_the_grid_shows_the_samples_of_the_record_as_they_come(playground: Playground) -> None:
-    grid = sweep.Grid()
-    stream = sweep.write(playground, sweep.sampler(playground), grid, "東京", "0.5, 1.5", "0.9 1", SET, EN)
+    grid = Run()
+    stream = sweep.run_grid(playground, sweep.sample_streamer(playground), grid, "東京", ("0.5, 1.5", "0.9 1"), SET, EN)
     pages = list(stream)
     engine = Engine(playground.ready.model, playground.tokenizer)
     expected = [p.sample for p in records(engine, "東京", [0.5, 1.5], [0.9, 1.0], SET.params(12))]
     assert [(one.temperature, one.top_p, one.seed, one.ids) for one in grid.samples] == [
         (one.temperature, one.top_p, one.seed, one.ids) for one in expected
     ]
-    assert [count for count, _ in groupby(page.count('class="c-none"') for _, page in pages)] == [4, 3, 2, 1, 0]
+    assert [count for count, _ in groupby(page.count('class="side-by-side-none"') for _, page in pages)] == [4, 3, 2, 1, 0]
     last = pages[-1][1]
     for sample in expected:
         assert f"distinct-2 {sample.measures.distinct_2:.2f}, {sample.measures.bits_per_character:.2f} bits/character" in last
-    assert "Wrote 4 samples (seed 5)." in pages[-1][0]
+    assert "Generated 4 samples (seed 5)." in pages[-1][0]
     assert all('max="4"' in line for line, _ in pages[:-1])
     rows = list(csv.DictReader(io.StringIO(to_csv(grid.samples).decode("utf-8-sig"))))
     assert [float(row["temperature"]) for row in rows] == [0.5, 0.5, 1.5, 1.5]
 
 
 def test_a_stopped_sweep_keeps_its_samples_and_frees_its_slots(playground: Playground) -> None:
-    grid = sweep.Grid()
-    stream = sweep.write(playground, sweep.sampler(playground), grid, "東京", "0.5 1 1.5", "0.9 1", SET, EN)
+    grid = Run()
+    stream = sweep.run_grid(playground, sweep.sample_streamer(playground), grid, "東京", ("0.5 1 1.5", "0.9 1"), SET, EN)
     while not grid.samples:
         next(stream)
     grid.stop()
     *_, (line, _) = stream
     kept = len(grid.samples)
     assert kept < 6
-    assert f"Stopped. The {kept} samples written are kept." in line
+    assert f"Stopped. The {kept} samples generated are kept." in line
     engine = playground.ready.engine
     assert engine is not None
     assert (engine.running, grid.running) == (0, False)
@@ -370,13 +384,13 @@ def test_a_sweep_in_the_waiting_line_says_its_place_and_can_be_stopped_there(pla
     held = [engine.submit([1], SamplingParams(max_new_tokens=60, min_new_tokens=60)) for _ in range(engine.max_batch)]
     hold, advance = threading.Event(), engine._advance
     engine._advance = lambda rows: (hold.wait(10), advance(rows))
-    grid = sweep.Grid()
-    stream = sweep.write(playground, sweep.sampler(playground), grid, "東京", "0.5", "0.9 1", SET, EN)
+    grid = Run()
+    stream = sweep.run_grid(playground, sweep.sample_streamer(playground), grid, "東京", ("0.5", "0.9 1"), SET, EN)
     try:
-        assert "waiting in line: place 1" in next(line for line, _ in stream if "place" in line)
+        assert any(EN("g_waiting", n=1) in line for line, _ in stream)
         grid.stop()
         *_, (line, _) = stream
-        assert "Stopped. The 0 samples written are kept." in line
+        assert "Stopped. The 0 samples generated are kept." in line
         assert engine.waiting == 0
     finally:
         hold.set()
@@ -387,15 +401,15 @@ def test_a_sweep_in_the_waiting_line_says_its_place_and_can_be_stopped_there(pla
 
 def test_nothing_sampled_becomes_markup() -> None:
     text = "<script>x</script>"
-    sample = sweep.Sample(0.5, 1.0, 1, text, (1,), "length", measure([step(text, 1)]))
-    page = render_columns.grid({(0.5, 1.0): sample}, [0.5], [1.0], EN, "<script>opening")
+    sample = Sample(0.5, 1.0, 1, text, (1,), "length", measure([step(text, 1)]))
+    page = columns_view.grid({(0.5, 1.0): sample}, [0.5], [1.0], EN, "<script>opening")
     assert "<script" not in page
 
 
 def test_a_sweep_names_the_opening_that_it_went_on_from() -> None:
-    assert "猫が</span> …</p>" in render_columns.grid({}, [0.5], [1.0], EN, "猫が")
-    assert "…" + "猫" * 24 in render_columns.grid({}, [0.5], [1.0], EN, "猫" * 99)
-    assert "c-given" not in render_columns.grid({}, [0.5], [1.0], EN)
+    assert "猫が</span> …</p>" in columns_view.grid({}, [0.5], [1.0], EN, "猫が")
+    assert "…" + "猫" * 24 in columns_view.grid({}, [0.5], [1.0], EN, "猫" * 99)
+    assert "side-by-side-prompt" not in columns_view.grid({}, [0.5], [1.0], EN)
 
 
 # ---------------------------------------------------------------- the API
@@ -413,15 +427,15 @@ def test_side_by_side_streams_the_records(client: Any, playground: Playground) -
     answers = list(client.submit(prompt="東京", columns=asked, max_new_tokens=12, api_name="/side_by_side"))
     last = answers[-1]
     assert last["over"]
-    assert not any("compared" in answer for answer in answers[:-1])
+    assert not any("comparison" in answer for answer in answers[:-1])
     engine = Engine(playground.ready.model, playground.tokenizer)
     base = Settings.set(max_new_tokens=12).params(12, 1)
     *_, update = side_by_side({"": engine}, "東京", [Column(replace(base, temperature=one["temperature"])) for one in asked])
-    found = compared(update.columns)
+    found = compare(update.columns)
     assert [column["ids"] for column in last["columns"]] == [[s.id for s in column.steps] for column in update.columns]
-    assert last["compared"]["first_token"] == list(found.first_token)
-    assert last["compared"]["measures"][1]["distinct_2"] == found.measures[1].distinct_2
-    assert [cell["id"] for cell in last["compared"]["rows"][0]] == [cell.id for cell in found.rows[0] if cell]
+    assert last["comparison"]["first_different_token"] == list(found.first_different_token)
+    assert last["comparison"]["measures"][1]["distinct_2"] == found.measures[1].distinct_2
+    assert [cell["id"] for cell in last["comparison"]["rows"][0]] == [cell.id for cell in found.rows[0] if cell]
 
 
 @pytest.mark.parametrize(

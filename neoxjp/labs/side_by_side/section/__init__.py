@@ -1,0 +1,171 @@
+"""Section of the generation lab: texts side by side, a second model for them, and a grid of samples.
+
+The files of this folder: `columns` runs the columns, `sweep` is the grid, `second_model` the second model.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import gradio as gr
+
+from neoxjp.errors import NeoxjpError
+from neoxjp.labs.common import html as render
+from neoxjp.labs.side_by_side.records import MAX_COLUMNS
+from neoxjp.labs.side_by_side.section import second_model, sweep
+from neoxjp.labs.side_by_side.section.columns import (
+    LOADED,
+    NUMBERS,
+    SECOND,
+    Differs,
+    Run,
+    choose,
+    column_streamer,
+    run_columns,
+    suggest,
+    values_of,
+)
+from neoxjp.labs.side_by_side.section.parts import build_run, label_and_id, switched
+from neoxjp.labs.side_by_side.strings import both, label
+from neoxjp.page_parts.answers import message_of
+from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.settings import Settings
+from neoxjp.page_parts.strings import language
+
+if TYPE_CHECKING:
+    from neoxjp.page_parts.generate_tab import GenerateTab
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """The components of the section."""
+
+    run: gr.State
+    count: gr.Radio
+    differs: gr.Radio
+    boxes: list[gr.Column]  # the fields of each column
+    fields: list[Any]  # column by column in the order of `ColumnSettings`
+    filled: gr.State  # the values with which the page filled the fields last
+    go: gr.Button
+    stop: gr.Button
+    line: gr.HTML
+    result: gr.HTML
+    sweep: sweep.Sweep
+    second: second_model.SecondModel | None  # None: a public page loads no other model
+
+    @property
+    def linked(self) -> dict[str, Any]:
+        """What a link restores."""
+        grid = {"t": self.sweep.temperatures, "p": self.sweep.top_ps, "l": self.sweep.length}
+        return {"n": self.count, "differs": self.differs, **grid}
+
+
+def build(playground: Playground) -> SideBySide:
+    """Draw the section."""
+    intro = f"<h2>{both('side_by_side_title')}</h2><p>{both('side_by_side_intro')}</p>"
+    gr.HTML(intro, elem_classes="section", apply_default_css=False)
+    keys = [key for key in get_args(Differs) if key != "model" or not playground.public]
+    offered = [(label(f"side_by_side_differs_{key}" if key in ("model", "custom") else f"option_{key}"), key) for key in keys]
+    with gr.Column(elem_classes="card"):
+        with gr.Row(elem_id="side-by-side-set"):
+            count = gr.Radio([2, 3, 4], value=2, min_width=140, scale=1, **label_and_id("count"))
+            differs = gr.Radio(offered, value="temperature", min_width=300, scale=4, **label_and_id("differs"))
+        with gr.Accordion(open=False, **label_and_id("fields")), gr.Row(elem_id="side-by-side-fields-row"):
+            drawn = [_build_fields(playground, number) for number in range(MAX_COLUMNS)]
+        second = None if playground.public else second_model.build()
+        go, stop, _, line = build_run("side-by-side", "")
+    result = gr.HTML(elem_id="side-by-side-result", apply_default_css=False)
+    legend = f"<summary>{both('side_by_side_legend_title')}</summary><p>{both('side_by_side_legend')}</p>"
+    gr.HTML(f'<details class="side-by-side-legend">{legend}</details>', apply_default_css=False)
+    boxes, fields = [box for box, _ in drawn], [each for _, fields in drawn for each in fields]
+    run, filled = gr.State(Run(), delete_callback=Run.stop), gr.State(values_of(suggest(Settings(), "temperature")))
+    return SideBySide(run, count, differs, boxes, fields, filled, go, stop, line, result, sweep.build(), second)
+
+
+def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[Any]]:
+    start, place = suggest(Settings(), "temperature")[number], number + 1
+    with gr.Column(
+        min_width=180, visible=number < 2, elem_classes="side-by-side-field", elem_id=f"side-by-side-field-{place}"
+    ) as box:
+        gr.HTML(f"<h4>{both('side_by_side_column', n=place)}</h4>", apply_default_css=False)
+        fields: list[Any] = [
+            gr.Number(
+                getattr(start, name),
+                label=label(f"option_{name}"),
+                step=0.05,
+                elem_id=f"side-by-side-{name}-{place}",
+                min_width=120,
+            )
+            for name in NUMBERS
+        ]
+        fields.append(
+            gr.Textbox(
+                "",
+                label=label("option_seed"),
+                placeholder=label("side_by_side_seed_new"),
+                max_lines=1,
+                max_length=40,
+                elem_id=f"side-by-side-seed-{place}",
+            )
+        )
+        models = [(label(f"side_by_side_{key}"), key) for key in (LOADED, SECOND)]
+        shown: dict[str, Any] = {"visible": not playground.public, "elem_id": f"side-by-side-model-{place}"}
+        fields.append(gr.Dropdown(models, value=LOADED, label=label("side_by_side_model"), **shown))
+    return box, fields
+
+
+def connect(section: SideBySide, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+    """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
+    other = section.second.playground if section.second else None
+    tabs = len(tab.settings)
+    streamer = column_streamer(playground, other)
+
+    def fill(differs: Differs, *values: Any) -> dict[Any, Any]:
+        if differs == "custom":
+            return gr.skip()
+        filled = values_of(suggest(tab.settings_of(values), differs))
+        return {section.filled: filled, **dict(zip(section.fields, filled, strict=True))}
+
+    def on_due(differs: Differs, filled: list[Any], *values: Any) -> dict[Any, Any]:
+        now, _ = choose(differs, tab.settings_of(values[:tabs]), values[tabs:], filled)
+        changed = {section.differs: now} if now != differs else {}
+        return changed | ({} if now == "custom" else fill(now, *values[:tabs])) or gr.skip()
+
+    # The fields follow the tab until one is changed by hand. Their own events do not say who changed them.
+    filled = [section.filled, *section.fields]
+    section.differs.input(fill, [section.differs, *tab.settings], filled, **QUIET)
+    chosen = [section.differs, section.filled, *tab.settings, *section.fields]
+    due.change(on_due, chosen, [section.differs, *filled], **QUIET)
+    section.count.change(
+        lambda n: [gr.Column(visible=number < n) for number in range(MAX_COLUMNS)], section.count, section.boxes, **QUIET
+    )
+
+    def on_go(
+        request: gr.Request, run: Run, prompt: str, n: int, differs: Differs, filled: list[Any], *values: Any
+    ) -> Iterator[dict[Any, Any]]:
+        if run.running:
+            yield {section.go: gr.skip()}
+            return
+        running = switched(on=[section.stop], off=[section.go])
+        try:
+            settings = tab.settings_of(values[:tabs])
+            differs, asked = choose(differs, settings, values[tabs:], filled)
+            running[section.differs] = differs
+            yield running
+            lang = language(request)
+            for line, result in run_columns(playground, other, streamer, run, prompt or "", settings, asked[:n], differs, lang):
+                yield {section.line: line, section.result: result} | running
+        except NeoxjpError as error:
+            yield {section.line: render.notice(message_of(error, request), "error")} | running
+        finally:
+            run.running = False
+        yield switched(on=[section.go], off=[section.stop])
+
+    inputs = [section.run, tab.prompt, section.count, *chosen]
+    outputs = [section.line, section.result, section.go, section.stop, section.differs]
+    section.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=8)
+    section.stop.click(Run.stop, section.run, None, **QUIET)
+    sweep.connect(section.sweep, playground, tab)
+    if section.second:
+        second_model.connect(section.second, playground)

@@ -1,0 +1,112 @@
+"""The second model, beside the one of the page: its components, loading and unloading."""
+
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+import torch
+
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.hub import resolve_model
+from neoxjp.labs.common import html as render
+from neoxjp.labs.common import steps as render_steps
+from neoxjp.labs.side_by_side.section.parts import label_and_id, switched
+from neoxjp.labs.side_by_side.strings import both, label, strings, words
+from neoxjp.model import check_memory, cpu_dtype
+from neoxjp.page_parts.answers import message_of
+from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.session import Choice, Playground
+from neoxjp.page_parts.strings import Words, language
+
+LOAD_POLL = 0.25  # seconds between two updates while the model is loading
+
+
+@dataclass(frozen=True)
+class SecondModel:
+    """The components, and the model in a playground of its own."""
+
+    name: gr.Textbox
+    load: gr.Button
+    unload: gr.Button
+    line: gr.HTML
+    playground: Playground = field(default_factory=Playground)
+
+
+def build() -> SecondModel:
+    """Draw the part."""
+    with gr.Accordion(label("side_by_side_second_title"), open=False, elem_id="side-by-side-second"):
+        info = label("side_by_side_second_info")
+        name = gr.Textbox("", info=info, max_lines=1, max_length=1000, **label_and_id("second_name"))
+        with gr.Row(elem_id="side-by-side-second-row"):
+            load, unload = (
+                gr.Button(
+                    label(f"side_by_side_second_{key}"),
+                    size="sm",
+                    elem_id=f"side-by-side-second-{key}",
+                    min_width=80,
+                    interactive=key == "load",
+                )
+                for key in ("load", "unload")
+            )
+        none = f'<p class="work">{both("side_by_side_second_none")}</p>'
+        line = gr.HTML(none, elem_id="side-by-side-second-line", apply_default_css=False)
+    return SecondModel(name, load, unload, line)
+
+
+def connect(part: SecondModel, playground: Playground) -> None:
+    """Wire the events."""
+
+    def on_load(request: gr.Request, name: str) -> Iterator[dict[Any, Any]]:
+        try:
+            for line in load(playground, part.playground, name or "", words(language(request))):
+                yield {part.line: line}
+        except NeoxjpError as error:
+            yield {part.line: render.notice(message_of(error, request), "error")}
+        loaded = part.playground.loaded
+        yield {part.unload: gr.Button(interactive=loaded is not None and loaded.engine is not None)}
+
+    def on_unload(request: gr.Request) -> dict[Any, Any]:
+        unload(part.playground)
+        line = render_steps.working(words(language(request))("side_by_side_second_none"))
+        return {part.line: line} | switched(off=[part.unload])
+
+    outputs: list[Any] = [part.line, part.unload]
+    queued: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1}
+    gr.on([part.load.click, part.name.submit], on_load, part.name, outputs, **queued)
+    part.unload.click(on_unload, None, outputs, **QUIET)
+
+
+def load(playground: Playground, other: Playground, name: str, t: Words) -> Iterator[str]:
+    """Load the model of this name into `other`, if it fits into memory beside the page's own; yields the progress as HTML.
+
+    Raises NeoxjpError: there is no such model, it cannot be loaded, NoRoom. A second model that is loaded already is kept then.
+    """
+    name = name.strip()
+    if not name:
+        raise strings.error(ParameterError, "side_by_side_second_unnamed")
+    first = playground.ready
+    device = first.choice.device
+    on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
+    folder = resolve_model(name, local_files_only=True)
+    check_memory(name, folder, cpu_dtype(folder) if on_cpu else None, device, first.model)
+    thread = other.start(Choice(name, device=device, offline=True))
+    while thread.is_alive():
+        progress = other.progress
+        yield render_steps.working(t("side_by_side_second_loading", name=progress.name, percent=progress.percent))
+        thread.join(LOAD_POLL)
+    if other.progress.error is not None:
+        raise other.progress.error
+    loaded = other.ready
+    assert loaded.model is not None
+    weights = render.short_count(loaded.model.num_parameters)
+    yield render_steps.working(t("side_by_side_second_ready", name=loaded.title(t("bundled")), weights=weights))
+
+
+def unload(other: Playground) -> None:
+    """Free its memory. Columns that it is generating end."""
+    if other.loaded is not None and other.loaded.engine is not None:
+        other.loaded.engine.close()
+    other.loaded = None
+    gc.collect()

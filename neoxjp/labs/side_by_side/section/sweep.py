@@ -1,0 +1,179 @@
+"""The grid of samples: its components, and the generator that runs it and yields what the page shows."""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.labs.common import html as render
+from neoxjp.labs.common import steps as render_steps
+from neoxjp.labs.side_by_side import records, view
+from neoxjp.labs.side_by_side.records import Pending, Progress, Sample, to_csv
+from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, Run, engines_of, prepare
+from neoxjp.labs.side_by_side.section.parts import build_run, label_and_id, switched
+from neoxjp.labs.side_by_side.strings import both, strings, words
+from neoxjp.page_parts.answers import message_of
+from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.settings import Settings, seed_of
+from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.zerogpu import gpu
+from neoxjp.sampling import SamplingParams
+
+if TYPE_CHECKING:
+    from neoxjp.page_parts.generate_tab import GenerateTab
+
+MAX_VALUES = 5  # of temperature, and of top-p
+MIN_LENGTH, MAX_LENGTH = 10, 40  # tokens of a sample
+POLL = 0.1  # seconds after which Stop takes effect within a sample
+
+StreamSamples = Callable[[Sequence[int], Sequence[float], Sequence[float], SamplingParams, int], Iterator[Progress | Pending]]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The components of the grid."""
+
+    run: gr.State
+    temperatures: gr.Textbox
+    top_ps: gr.Textbox
+    length: gr.Slider
+    go: gr.Button
+    stop: gr.Button
+    csv: gr.Button
+    line: gr.HTML
+    result: gr.HTML
+
+
+def build() -> Sweep:
+    """Draw the part, folded."""
+    with gr.Accordion(open=False, **label_and_id("sweep")):
+        gr.HTML(f"<p>{both('side_by_side_sweep_info')}</p>", elem_classes="section", apply_default_css=False)
+        with gr.Row():
+            short: dict[str, Any] = {"max_lines": 1, "max_length": 100, "min_width": 160}
+            temperatures = gr.Textbox("0.4, 0.8, 1.2", **short, **label_and_id("sweep_temperatures"))
+            top_ps = gr.Textbox("0.8, 0.95, 1", **short, **label_and_id("sweep_top_ps"))
+            length = gr.Slider(MIN_LENGTH, MAX_LENGTH, 20, step=1, **label_and_id("sweep_length"))
+        go, stop, csv, line = build_run("side-by-side-sweep", "sweep_")
+        result = gr.HTML(elem_id="side-by-side-sweep-result", apply_default_css=False)
+    return Sweep(gr.State(Run(), delete_callback=Run.stop), temperatures, top_ps, length, go, stop, csv, line, result)
+
+
+def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
+    """Wire the events. `tab` is the tab above."""
+    streamer = sample_streamer(playground)
+
+    def on_go(
+        request: gr.Request, run: Run, prompt: str, temperatures: str, top_ps: str, length: float, *values: Any
+    ) -> Iterator[dict[Any, Any]]:
+        if run.running:
+            yield {part.go: gr.skip()}
+            return
+        running = switched(on=[part.stop], off=[part.go, part.csv])
+        yield running
+        try:
+            settings = tab.settings_of(values).change(max_new_tokens=int(length or MIN_LENGTH))
+            axes = temperatures or "", top_ps or ""
+            for line, result in run_grid(playground, streamer, run, prompt or "", axes, settings, words(language(request))):
+                yield {part.line: line, part.result: result} | running
+        except NeoxjpError as error:
+            yield {part.line: render.notice(message_of(error, request), "error")} | running
+        finally:
+            run.running = False
+        yield switched(on=[part.go], off=[part.stop]) | {part.csv: gr.Button(interactive=bool(run.samples))}
+
+    inputs = [part.run, tab.prompt, part.temperatures, part.top_ps, part.length, *tab.settings]
+    outputs = [part.line, part.result, part.go, part.stop, part.csv]
+    part.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=4)
+    part.stop.click(Run.stop, part.run, None, **QUIET)
+    save = """() => {
+        const grid = document.querySelector("#side-by-side-sweep-result [data-csv]");
+        if (grid) neoxjp.download(JSON.parse(grid.dataset.csv), "sweep.csv", "text/csv;charset=utf-8");
+    }"""
+    part.csv.click(None, js=save, api_visibility="private")
+
+
+def parse_numbers(text: str, name: str) -> list[float]:
+    """ "0.5, 0.8　１.２" → [0.5, 0.8, 1.2], each once. Raises ParameterError: not a number, none, too many."""
+    found: list[float] = []
+    for part in re.split(r"[\s,、;]+", unicodedata.normalize("NFKC", text).strip(" ,、;")):
+        try:
+            found += [float(part)] if part else []
+        except ValueError:
+            raise strings.error(ParameterError, "side_by_side_not_a_number", value=part[:20]) from None
+    unique = list(dict.fromkeys(found))
+    if not 1 <= len(unique) <= MAX_VALUES:
+        raise strings.error(ParameterError, "side_by_side_how_many", name=name, most=MAX_VALUES)
+    return unique
+
+
+def run_grid(
+    playground: Playground, streamer: StreamSamples, run: Run, prompt: str, axes: tuple[str, str], settings: Settings, t: Words
+) -> Iterator[tuple[str, str]]:
+    """Generate the grid, and yield the line and the table as HTML. `axes` are temperatures and top-p as typed.
+
+    Raises NeoxjpError before anything is generated.
+    """
+    temperatures, top_ps = (parse_numbers(text, t(f"option_{name}")) for text, name in zip(axes, NUMBERS, strict=False))
+    start, params = prepare_grid(playground, prompt, settings)
+    run.running, run.stopped, run.samples = True, False, []
+    total, seed = len(temperatures) * len(top_ps), params.seed
+    cells: dict[tuple[float, float], Sample] = {}
+
+    def drawn(csv: str = "") -> str:
+        return view.grid(cells, temperatures, top_ps, t, render.whole(prompt), csv)
+
+    stream = streamer(start, temperatures, top_ps, params, 1)
+    try:
+        yield render_steps.working(t("side_by_side_sweep_progress", n=0, total=total, seed=seed), 0, total), drawn()
+        for progress in stream:
+            line = t("side_by_side_sweep_progress", n=progress.done, total=total, seed=seed)
+            if isinstance(progress, Progress):
+                sample = progress.sample
+                run.samples.append(sample)
+                cells[sample.temperature, sample.top_p] = sample
+            elif progress.waiting:
+                line = t("g_waiting", n=progress.waiting)
+            if run.stopped:
+                break
+            yield render_steps.working(line, progress.done, total), drawn()
+    finally:
+        stream.close()  # type: ignore[attr-defined]  # a generator; frees the slots
+        run.running = False
+    key = "side_by_side_sweep_stopped" if len(cells) < total else "side_by_side_sweep_done"
+    csv = to_csv(run.samples).decode("utf-8") if run.samples else ""
+    yield render_steps.working(t(key, n=len(cells), seed=seed)), drawn(csv)
+
+
+def prepare_grid(playground: Playground, prompt: str, settings: Settings) -> tuple[Sequence[int], SamplingParams]:
+    """The prompt's ids and what all samples share, with a new seed where none is set."""
+    start, params = prepare(playground, engines_of(playground, None, {LOADED}), prompt, settings)
+    assert not isinstance(start, str)  # one vocabulary
+    seed = seed_of(settings["seed"])
+    return start, replace(params, seed=secrets.randbelow(1_000_000) if seed is None else seed)
+
+
+def sample_streamer(playground: Playground) -> StreamSamples:
+    """The function that generates a grid with the model of `playground`."""
+
+    @gpu(duration=sample_seconds)
+    def stream(
+        ids: Sequence[int], temperatures: Sequence[float], top_ps: Sequence[float], params: SamplingParams, each: int
+    ) -> Iterator[Progress | Pending]:
+        engine = playground.ready.engine
+        assert engine is not None
+        yield from records.sweep_with_progress(engine, ids, temperatures, top_ps, params, each, every=POLL)
+
+    return stream
+
+
+def sample_seconds(
+    ids: Sequence[int], temperatures: Sequence[float], top_ps: Sequence[float], params: SamplingParams, each: int
+) -> int:
+    """The longest time for which a GPU is borrowed."""
+    return min(120, 15 + len(temperatures) * len(top_ps) * each * (params.max_new_tokens or MAX_LENGTH) // 40)
