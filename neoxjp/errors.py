@@ -1,7 +1,7 @@
 """The errors a user can cause. Each says what was asked, what was found and what to do.
 
 The command line prints `str(error)` and exits with 2; the page shows `error.ja` or `str(error)`, by the visitor's language.
-Anything that is not a `NeoxjpError` is a fault of ours and keeps its traceback.
+Any other exception is a bug and keeps its traceback.
 """
 
 
@@ -25,7 +25,7 @@ class VocabularyError(NeoxjpError, ValueError):
 
 
 class ConfigError(NeoxjpError, ValueError):
-    """config.json is missing, is not JSON, or holds a number that makes no network."""
+    """config.json is missing, is not JSON, or describes an impossible network."""
 
 
 class CheckpointError(NeoxjpError, OSError):
@@ -33,7 +33,7 @@ class CheckpointError(NeoxjpError, OSError):
 
 
 class PeerUnavailable(NeoxjpError, RuntimeError):
-    """A tokenizer to compare with cannot be had: its package, file or Hub repository is missing, closed or out of reach."""
+    """A tokenizer to compare with is not available: its package, file or Hub repository is missing, gated or unreachable."""
 
 
 class ParameterError(NeoxjpError, ValueError):
@@ -45,7 +45,7 @@ class PromptTooLong(NeoxjpError, ValueError):
 
 
 class QueueFull(NeoxjpError, RuntimeError):
-    """The engine's waiting line is full; try again in a moment."""
+    """The engine's queue is full; try again in a moment."""
 
 
 def quoted(names: list[str], limit: int = 10) -> str:

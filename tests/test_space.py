@@ -176,7 +176,7 @@ def test_a_model_that_a_space_could_not_serve_is_refused(tmp_path: Path, monkeyp
             space.find_served("some/pickle")
         with pytest.raises(CheckpointError, match="the Hub answered 404"):
             space.find_served("no/such-model")
-    with pytest.raises(CheckpointError, match="out of reach"):
+    with pytest.raises(CheckpointError, match="cannot be reached"):
         space.find_served("some/pickle")
     with pytest.raises(CheckpointError, match="a Space cannot read it"):
         space.find_served(str(tmp_path))
@@ -287,7 +287,7 @@ def test_push_says_what_went_wrong(hub: LocalHub, repository: Path, tmp_path: Pa
     with pytest.raises(CheckpointError, match="Repo id must"):
         space.push(out, "a/b/c")
     hub.close()
-    with pytest.raises(CheckpointError, match="out of reach"):
+    with pytest.raises(CheckpointError, match="cannot be reached"):
         space.push(out, "tester/neoxjp")
 
 

@@ -1,7 +1,7 @@
 """Find a model by its name: a folder of this machine, or a Hugging Face Hub id whose files are downloaded.
 
-huggingface_hub does the work, so its conventions hold: HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN, refs and snapshots.
-Knows nothing about tensors, so that a tokenizer can be loaded without torch.
+huggingface_hub does the work, so its conventions apply: HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN, refs and snapshots.
+Loads no torch, so that a tokenizer can be loaded without it.
 """
 
 import errno
@@ -20,7 +20,7 @@ ABEJA = "abeja/gpt-neox-japanese-2.7b"
 # Hub ids whose main branch holds only a pickle → the revision with the Hub's own conversion to safetensors (refs/pr/3 there).
 KNOWN_CONVERSIONS = {ABEJA: "c66b2f2a6852b9fa9887787950a5b66b39353c07"}
 
-Progress = Callable[[int, int], None]  # (bytes done, bytes in all); may be called from another thread
+Progress = Callable[[int, int], None]  # (bytes done, bytes in total); may be called from another thread
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +36,7 @@ def resolve_folder(
     """The folder that holds `files` and, where they exist, `optional`: a local one as it is, a Hub id after a download.
 
     Raises:
-        CheckpointError: no such folder, id or revision; the Hub is out of reach and the cache lacks a file; a file is missing.
+        CheckpointError: no such folder, id or revision; the Hub cannot be reached and a file is not cached; a file is missing.
     """
     local = local_folder(name_or_path)
     if local is not None:
@@ -64,12 +64,12 @@ def resolve_file(
     most_bytes: int | None = None,
     local_files_only: bool = False,
 ) -> Path:
-    """One file of a Hub repository: the first of `names` that the cache holds or, asked only then, the repository.
+    """One file of a Hub repository: the first of `names` in the cache; if none is cached, the first in the repository.
 
     Nothing larger than `most_bytes` is downloaded.
 
     Raises:
-        CheckpointError: no such id or revision; it is gated; the Hub is out of reach; it lacks the names; the file is too large.
+        CheckpointError: no such id or revision; it is gated; the Hub cannot be reached; no such file; the file is too large.
     """
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import OfflineModeIsEnabled
@@ -83,7 +83,7 @@ def resolve_file(
         if local_files_only:
             raise _not_cached(at, names)
         try:
-            # One question, and ten seconds of silence are enough: huggingface_hub's own way tries again for most of a minute.
+            # One request with a timeout of ten seconds: huggingface_hub's own functions retry for most of a minute.
             about = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=10)
             held = {file.rfilename: file.size for file in about.siblings or []}
             found = [name for name in names if name in held]
@@ -94,9 +94,9 @@ def resolve_file(
                 )
             name, size = found[0], held[found[0]]
             if most_bytes is not None and (size is None or size > most_bytes):
-                said = "an unknown number of" if size is None else f"{size:,}"
+                count = "an unknown number of" if size is None else f"{size:,}"
                 raise CheckpointError(
-                    f"{name} of {at} has {said} bytes; at most {most_bytes:,} are downloaded",
+                    f"{name} of {at} has {count} bytes; at most {most_bytes:,} are downloaded",
                     ja=f"{at} の {name} は大きすぎます（ダウンロードは {most_bytes:,} バイトまで）",
                 )
             return Path(hf_hub_download(repo, name, revision=revision))
@@ -106,7 +106,7 @@ def resolve_file(
             if not _is_network_error(error):
                 raise
             raise CheckpointError(
-                f"the Hub is out of reach ({type(error).__name__}), and {quoted(list(names))} of {at} is not in the cache",
+                f"the Hub cannot be reached ({type(error).__name__}), and {quoted(list(names))} of {at} is not in the cache",
                 ja=f"Hub に接続できず、{at} はキャッシュにもありません",
             ) from error
 
@@ -119,12 +119,12 @@ def resolve_model(
     allow_pickle: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """The folder with config.json and the weights, single file or shards; of the two formats only the one that will be read.
+    """The folder with config.json and the weights (one file or shards). Only the format that will be read is downloaded.
 
     A Hub id without a revision, whose main branch holds only a pickle, is taken from its known conversion to safetensors.
 
     Raises:
-        CheckpointError: as `resolve`; no weights, an index that points nowhere, only a pickle and no `allow_pickle`.
+        CheckpointError: as `resolve_folder`; no weights; an index with missing files; only a pickle, without `allow_pickle`.
     """
     local = local_folder(name_or_path)
     if local is not None:
@@ -145,7 +145,7 @@ def resolve_model(
 
 
 def revision_of(folder: Path) -> str | None:
-    """The commit a folder of the Hub's cache belongs to; None for any other folder."""
+    """The commit of a snapshot folder in the Hub's cache; None for any other folder."""
     return folder.name if folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
 
 
@@ -156,7 +156,7 @@ def local_folder(name_or_path: str | Path) -> Path | None:
     try:
         path = Path(name_or_path).expanduser()
         is_folder, exists = path.is_dir(), path.exists()
-    except (OSError, RuntimeError) as error:  # a name too long, a place that may not be looked into, "~nobody"
+    except (OSError, RuntimeError) as error:  # a name that is too long, a folder without permission, "~nobody"
         why = getattr(error, "strerror", None) or error
         raise CheckpointError(
             f"{str(name_or_path)!r:.80} cannot be opened ({why}): name a folder of this machine or a Hub id",
@@ -210,12 +210,12 @@ def _download(repo: str, files: Sequence[str], revision: str | None, local_files
         except errors.LocalEntryNotFoundError as error:
             if not hasattr(error, "snapshot_path"):
                 raise
-            folder = str(error.snapshot_path)  # cached in part: the caller looks whether its files are among them
+            folder = str(error.snapshot_path)  # partly cached: the caller checks for its files
     return Path(folder)
 
 
 def _listing(repo: str, folder: Path, local_files_only: bool) -> tuple[list[str], bool]:
-    """The names of the files at a snapshot's revision and whether the Hub gave them; without it, those the cache holds."""
+    """The file names at a snapshot's revision and True, from the Hub; if it cannot be reached, those in the cache and False."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
@@ -223,20 +223,20 @@ def _listing(repo: str, folder: Path, local_files_only: bool) -> tuple[list[str]
     if local_files_only:
         return cached, False
     try:
-        # Not list_repo_files, which tries again for most of a minute before it believes that nobody answers.
+        # Not list_repo_files, which retries for most of a minute.
         return sorted(file.rfilename for file in HfApi().model_info(repo, revision=folder.name).siblings or []), True
     except (HfHubHTTPError, OfflineModeIsEnabled) as error:
-        log.info("%s: the Hub does not answer (%s); going by the cache", repo, type(error).__name__)
+        log.info("%s: the Hub does not answer (%s); using the cache", repo, type(error).__name__)
     except Exception as error:
         if not _is_network_error(error):
             raise
-        log.info("%s: the Hub is out of reach (%s); going by the cache", repo, type(error).__name__)
+        log.info("%s: the Hub cannot be reached (%s); using the cache", repo, type(error).__name__)
     return cached, False
 
 
 @contextmanager
 def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
-    """huggingface_hub's errors, said in one sentence with what to do."""
+    """Turn huggingface_hub's errors into one sentence with what to do."""
     from huggingface_hub import errors
 
     at = f"{repo!r}" + (f" at revision {revision!r}" if revision else "")
@@ -244,7 +244,7 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         yield
     except errors.GatedRepoError as error:
         raise CheckpointError(
-            f"{at} asks for its conditions to be accepted on its Hub page; then log in with `hf auth login`",
+            f"{at} is gated: accept its conditions on its Hub page, then log in with `hf auth login`",
             ja=f"{at} は Hub のページで条件に同意し、ログインする必要があります",
         ) from error
     except errors.RepositoryNotFoundError as error:
@@ -269,7 +269,7 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             ) from error
         if isinstance(error, errors.HfHubHTTPError) or _is_network_error(error):
             raise CheckpointError(
-                f"downloading {at} failed: {type(error).__name__}: {error}. What arrived is kept: try again",
+                f"downloading {at} failed: {type(error).__name__}: {error}. Downloaded parts are kept: try again",
                 ja=f"{at} のダウンロードに失敗しました。もう一度お試しください",
             ) from error
         raise
@@ -279,19 +279,19 @@ def _not_cached(at: str, names: Sequence[str] = ()) -> CheckpointError:
     files = quoted(list(names))
     what = f"{files} of {at}" if files else at
     return CheckpointError(
-        f"{what} is not in the cache, and the Hub cannot be asked (offline or out of reach). Load it once while online",
+        f"{what} is not in the cache, and the Hub cannot be reached (or offline mode is on). Load it once while online",
         ja=f"{at} {f'の {files} ' if files else ''}はキャッシュになく、Hub にも接続できません",
     )
 
 
 def _is_network_error(error: Exception) -> bool:
-    """Whether the HTTP client gave up; huggingface_hub has changed that client's package between versions, so by its name."""
+    """Whether the HTTP client failed. By package name, because huggingface_hub has changed its client between versions."""
     package = type(error).__module__.split(".")[0]
     return isinstance(error, ConnectionError | TimeoutError) or package in ("httpx", "httpx2", "requests")
 
 
 def _progress_class(report: Progress) -> type:
-    """A progress bar that draws nothing and reports the furthest of huggingface_hub's byte counts."""
+    """A tqdm class that draws nothing and reports the largest of huggingface_hub's byte counts."""
     from tqdm.std import tqdm  # type: ignore[import-untyped]
 
     class Nowhere:

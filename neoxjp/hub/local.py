@@ -1,6 +1,6 @@
 """Model folders on this machine: choose their weight files, read their JSON, replace them whole.
 
-Knows file names and JSON, nothing about tensors, so that a tokenizer can be loaded without torch.
+Loads no torch, so that a tokenizer can be loaded without it.
 """
 
 import errno
@@ -27,7 +27,7 @@ LAYOUTS: tuple[tuple[Format, str, str], ...] = (
 )
 INDEXES = tuple(index for _, _, index in LAYOUTS)
 _STANDARD = [name for _, *layout in LAYOUTS for name in layout]
-# Whatever holds weights in a model folder, stale shards included.
+# All names of weight files in a model folder, also of old shards.
 WEIGHT_PATTERNS = ("model.safetensors", "model-*-of-*.safetensors", "pytorch_model.bin", "pytorch_model-*-of-*.bin", *INDEXES)
 
 log = logging.getLogger(__name__)
@@ -58,10 +58,10 @@ def find_weights(
     """Choose the weight files of `folder`: safetensors before pickle, the single file before an index.
 
     Args:
-        names: the files that exist, where they are not all in the folder yet (a Hub listing); only the indexes need to be there.
-        asked: what to call the folder in an error.
+        names: the files that exist, if they are not all downloaded yet (a Hub listing); only the indexes must be in the folder.
+        asked: how to call the folder in an error.
     Raises:
-        CheckpointError: there are none; only a pickle, and no `allow_pickle`; an index that is broken or names missing files.
+        CheckpointError: there are none; only a pickle, without `allow_pickle`; an index that is damaged or names missing files.
     """
     asked = repr(asked or str(folder))
     present = {path.name for path in folder.iterdir() if path.is_file()} if names is None else set(names)
@@ -71,7 +71,7 @@ def find_weights(
             continue
         if kind == "pickle" and not allow_pickle:
             raise CheckpointError(
-                f"{asked} holds weights only as a pickle ({found[0]}), and a stranger's pickle can run code. "
+                f"{asked} has its weights only as a pickle ({found[0]}), and a pickle from others can run code. "
                 "Convert its folder once with `neoxjp convert FOLDER`",
                 python=", or pass allow_pickle=True (read with weights_only=True)",
                 ja=f"{asked} の重みは pickle（{found[0]}）だけです。`neoxjp convert フォルダ` で safetensors に変換してください",
@@ -85,7 +85,7 @@ def find_weights(
         shards = tuple(sorted(set(weight_map.values())))
         missing = [name for name in shards if name not in present]
         if missing:
-            raise CheckpointError(f"{index} of {asked} names files that are not there: {quoted(missing)}. Fetch them again")
+            raise CheckpointError(f"{index} of {asked} names files that do not exist: {quoted(missing)}. Fetch them again")
         return WeightFiles(folder, kind, shards, index, weight_map)
     raise CheckpointError(
         f"{asked} holds no weights: looked for {quoted(_STANDARD)}, found {quoted(list(present)) or 'nothing'}",
@@ -94,10 +94,10 @@ def find_weights(
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Read the object in a JSON file.
 
     Raises:
-        CheckpointError: the file is missing, is not UTF-8, is not JSON (names the line), or holds something else than an object.
+        CheckpointError: the file is missing, is not UTF-8, is not JSON (names the line), or is not an object.
     """
     try:
         value = json.loads(path.read_bytes().decode("utf-8"))
@@ -117,12 +117,12 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from None
     except RecursionError:
         raise CheckpointError(
-            f"{str(path)!r} is nested too deeply to be what it should be: fetch it again",
+            f"{str(path)!r} is nested too deeply for such a file: fetch it again",
             ja=f"{str(path)!r} の入れ子が深すぎます。取り直してください",
         ) from None
     if not isinstance(value, dict):
         raise CheckpointError(
-            f"{str(path)!r} holds a JSON {type(value).__name__}, not an object {{...}}",
+            f"{str(path)!r} is a JSON {type(value).__name__}, not an object {{...}}: fetch it again",
             ja=f"{str(path)!r} の中身が {{…}} の形ではありません。取り直してください",
         )
     return value
@@ -130,14 +130,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def atomic_folder(folder: Path, *, drop: Sequence[str] = ()) -> Iterator[Path]:
-    """Write a folder whole or not at all: yields a fresh folder beside it, which takes its place when the block ends well.
+    """Write a folder atomically: yields a new folder beside it, which replaces it when the block ends without an error.
 
-    Files of an existing folder that the block does not write are kept, except those that match a pattern of `drop`.
-    When the block raises, the fresh folder is removed and the old one was never touched. A folder that cannot be renamed (a mount
-    point, the working folder, one in a folder that is not ours) gets its new files one by one at the end, each whole.
+    Files of an existing folder that the block does not write are kept, except those that match a pattern of `drop`. If the block
+    raises, the new folder is removed and the old one is unchanged. In a folder that cannot be renamed (a mount point, the working
+    directory, one whose parent is read-only) the files are replaced one by one at the end.
 
     Raises:
-        CheckpointError: the place cannot be written, or the disk is full.
+        CheckpointError: the folder cannot be written, or the disk is full.
     """
     folder = folder.expanduser().resolve()
     if folder.exists() and not folder.is_dir():
@@ -166,7 +166,7 @@ def _read_weight_map(path: Path) -> dict[str, str]:
     """The "weight_map" of an index file: tensor name → file name beside it."""
     weight_map = read_json(path).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map or not all(isinstance(name, str) for name in weight_map.values()):
-        raise CheckpointError(f'{str(path)!r} is no index: it has no "weight_map" of tensor names to file names')
+        raise CheckpointError(f'{str(path)!r} is not an index: it has no "weight_map" from tensor names to file names')
     outside = [name for name in weight_map.values() if not name or Path(name).name != name]
     if outside:
         raise CheckpointError(f"{str(path)!r} names files outside its folder: {quoted(sorted(set(outside)))}")
@@ -174,13 +174,13 @@ def _read_weight_map(path: Path) -> dict[str, str]:
 
 
 def _is_fixed(folder: Path) -> bool:
-    """Whether a folder cannot be renamed, or should not be: a shell inside it would be left in a folder that is no more."""
+    """Whether a folder cannot be renamed, or should not be because it is the working directory of a shell."""
     here = Path.cwd()
     return os.path.ismount(folder) or folder in (here, *here.parents) or not os.access(folder.parent, os.W_OK)
 
 
 def _swap(fresh: Path, folder: Path, drop: Sequence[str]) -> None:
-    """Put `fresh` in the place of `folder`, after linking into it what it keeps of the old one."""
+    """Replace `folder` by `fresh`, after linking the files to keep into it."""
     if not folder.exists():
         mask = os.umask(0)
         os.umask(mask)
@@ -204,7 +204,7 @@ def _swap(fresh: Path, folder: Path, drop: Sequence[str]) -> None:
 
 
 def _keep(old: Path, new: Path) -> None:
-    """The same file or folder at `new`: linked where the file system can, copied elsewhere. Symbolic links stay what they are."""
+    """Link a file or folder to `new`, or copy it where the file system has no links. Symbolic links stay symbolic links."""
     if old.is_dir() and not old.is_symlink():
         shutil.copytree(old, new, symlinks=True, copy_function=_link)
     else:
@@ -231,6 +231,7 @@ def _move_files(fresh: Path, folder: Path, drop: Sequence[str]) -> None:
 
 
 def write_error(folder: Path, error: OSError) -> CheckpointError:
+    """The error to raise when a folder cannot be written."""
     if error.errno == errno.ENOSPC:
         free = shutil.disk_usage(_existing(folder)).free
         return CheckpointError(

@@ -1,4 +1,4 @@
-"""The KV cache of one sequence, causal attention, and which kernel runs it. Takes numbers, no config.
+"""The KV cache of one sequence, causal attention, and which kernel computes it. Knows no config.
 
 Everything is causal and aligned to the bottom right: of S keys the T queries are the last T, query i sees keys 0 … S-T+i. SDPA's
 own `is_causal` is aligned to the top left and is therefore used only where T equals S. The flash-attn package
@@ -21,18 +21,19 @@ from neoxjp.errors import ParameterError
 
 Implementation = Literal["auto", "sdpa", "flash_attn", "eager"]
 IMPLEMENTATIONS = ("auto", "sdpa", "flash_attn", "eager")
-Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager", "native"]  # native: neoxjp/native/
+Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager", "native"]  # native: neoxjp/quantization/kernels
 _SDPA_KERNELS: dict[int, Kernel] = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
-CACHE_BLOCK = 256  # tokens by which a cache grows
+CACHE_BLOCK = 256  # a cache grows by so many tokens
 QUERY_BLOCK = 128  # queries computed at a time when training in bfloat16 on a CPU
-MAX_SINGLE_QUERIES = 8  # so many new positions of one sequence attend one by one in a packed forward, as decoding steps would
+MAX_SINGLE_QUERIES = 8  # up to so many new positions of a sequence attend one by one in `forward_unpadded`, as in decoding steps
 
 
 class KVCache:
-    """Keys and values of one sequence, all layers: `cache.length` tokens are in it.
+    """Keys and values of one sequence for all layers; `cache.length` is the number of tokens.
 
-    A forward calls `update` once a layer and `advance` once at its end: one that fails half-way leaves the cache as it was.
-    On the CPU it holds float32, which attention there reads several times faster than half precision; elsewhere k's dtype.
+    A forward calls `update` once for each layer and `advance` once at its end, so that a failed forward leaves the cache
+    unchanged. On the CPU the dtype is float32, with which attention is several times faster there than in half precision; else
+    it is k's.
     """
 
     def __init__(self, num_layers: int) -> None:
@@ -41,7 +42,7 @@ class KVCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held, the free room of the last block included."""
+        """Bytes of all buffers, the unused part of the last block included."""
         return sum(buffer.nbytes for buffer in self._layers if buffer is not None)
 
     def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +51,7 @@ class KVCache:
         With gradients on, the new positions keep theirs; the old ones have none.
         """
         end = self.length + k.shape[1]
-        keys, values = self._room(layer, k, end)
+        keys, values = self._reserve_layer(layer, k, end)
         keys[0, :, self.length : end] = k.detach()
         values[0, :, self.length : end] = v.detach()
         if torch.is_grad_enabled() and (k.requires_grad or v.requires_grad):
@@ -59,56 +60,56 @@ class KVCache:
         return keys[:, :, :end], values[:, :, :end]
 
     def append(self, layer: int, kv: Tensor) -> Tensor:
-        """The same in as few operations as can be: `kv` (2, 1, H, T, D) are new keys and values; returns all, (2, 1, H, S, D)."""
+        """`update` in fewer operations: `kv` (2, 1, H, T, D) are new keys and values; returns all of them, (2, 1, H, S, D)."""
         count = kv.shape[3]
         end = self.length + count
         buffer = self._layers[layer]
         if buffer is None or self.length == 0 or end > buffer.shape[3]:
-            buffer = self._room(layer, kv[0, 0], end)
+            buffer = self._reserve_layer(layer, kv[0, 0], end)
         buffer.narrow(3, self.length, count).copy_(kv)
         return buffer.narrow(3, 0, end)
 
     def reserve(self, end: int, like: Tensor, layers: int) -> list[Tensor]:
-        """Keys and values of so many layers, (2, 1, H, capacity, D), with room for `end` positions or more; `like` (H, T, D).
+        """The buffers of all layers, (2, 1, H, capacity, D), with a capacity of at least `end` positions; `like` (H, T, D).
 
-        What stands from `length` on counts once `advance` is called. Raises ParameterError for a cache of another model.
+        What is written from `length` on becomes valid with `advance`. Raises ParameterError for a cache of another model.
         """
         if len(self._layers) < layers:
-            raise ParameterError(f"this cache is of a model with {len(self._layers)} layers, not {layers}: take a new one.")
+            raise ParameterError(f"this cache is for a model with {len(self._layers)} layers, not {layers}: create a new one.")
         for layer, buffer in enumerate(self._layers[:layers]):
             if buffer is None or end > buffer.shape[3] or self.length == 0:
-                buffer = self._room(layer, like, end)
+                buffer = self._reserve_layer(layer, like, end)
             held = buffer.shape[2], buffer.shape[4], _short(buffer.dtype), buffer.device.type
             asked = like.shape[0], like.shape[2], _short(like.dtype), like.device.type
             if held != asked:
                 raise ParameterError(
-                    f"this cache holds (heads, size, dtype, device) = {held}, the model has {asked}: take a new one."
+                    f"this cache has (heads, head size, dtype, device) = {held}, the model {asked}: create a new one."
                 )
         return self._layers[:layers]  # type: ignore[return-value]
 
     def advance(self, count: int) -> None:
-        """Count `count` tokens as present, after every layer was updated with them."""
+        """Make the last `count` tokens valid, after every layer was updated with them."""
         self.length += count
 
     def crop(self, length: int) -> None:
-        """Forget everything from position `length` on; a negative number counts from the end."""
-        kept = self.length + length if length < 0 else length
-        if not 0 <= kept <= self.length:
+        """Drop all tokens from position `length` on; a negative number counts from the end."""
+        new_length = self.length + length if length < 0 else length
+        if not 0 <= new_length <= self.length:
             raise ParameterError(
                 f"crop({length}): the cache holds {self.length} tokens; choose from {-self.length} to {self.length}."
             )
-        self.length = kept
+        self.length = new_length
 
     def fork(self) -> "KVCache":
         """An independent copy that continues from the same tokens."""
         copy = KVCache(len(self._layers))
         copy.length = self.length
-        room = _blocks(self.length + 1)
-        copy._layers = [None if buffer is None else _copy(buffer, self.length, room) for buffer in self._layers]
+        capacity = _blocks(self.length + 1)
+        copy._layers = [None if buffer is None else _copy(buffer, self.length, capacity) for buffer in self._layers]
         return copy
 
-    def _room(self, layer: int, new: Tensor, end: int) -> Tensor:
-        """The layer's buffer with room for at least `end` positions; `new` (H, T, D) tells size, device and dtype."""
+    def _reserve_layer(self, layer: int, new: Tensor, end: int) -> Tensor:
+        """The layer's buffer with a capacity of at least `end` positions; size, device and dtype are those of `new` (H, T, D)."""
         buffer = self._layers[layer]
         if buffer is None or (self.length == 0 and buffer.device != new.device):
             dtype = torch.float32 if new.device.type == "cpu" and new.dtype != torch.float64 else new.dtype
@@ -125,7 +126,7 @@ def _blocks(length: int) -> int:
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A buffer that may be written in any mode: one made under inference_mode could only be written there."""
+    """A buffer that can be written in any mode; one created under inference_mode could only be written there."""
     with torch.inference_mode(False):
         return torch.empty(shape, dtype=dtype, device=device)
 
@@ -138,9 +139,9 @@ def _copy(buffer: Tensor, length: int, capacity: int) -> Tensor:
 
 
 def padding_mask(valid: Tensor) -> Tensor:
-    """Who sees whom in a padded batch: `valid` (B, T) bool, True for tokens → (B, 1, T, T) bool, True where a query sees a key.
+    """The mask of a padded batch: `valid` (B, T) bool, True for tokens → (B, 1, T, T) bool, True where a query sees a key.
 
-    A padding position before the first token sees nothing; `attend` then takes the mean of all values, as transformers does.
+    A padding position before the first token sees no key; `attend` then returns the mean of all values, as transformers does.
     """
     count = valid.shape[1]
     return (torch.ones(count, count, dtype=torch.bool, device=valid.device).tril() & valid[:, None, :])[:, None]
@@ -156,7 +157,7 @@ def attend(
     dropout: float = 0.0,
     need_weights: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """Causal attention of the T last positions over S.
+    """Causal attention of the last T positions over all S.
 
     Args:
         q: (B, H, T, D).
@@ -188,16 +189,16 @@ def attend(
 
 
 def _bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where the mask is True and a very low number elsewhere, not -inf: of a row that sees nothing the mean remains.
+    """0 where the mask is True and a very low number elsewhere. Not -inf, so that a row that sees no key gives the mean.
 
-    In float32 it is bfloat16's lowest number, which autocast can carry over.
+    In float32 it is bfloat16's lowest number, which autocast can convert.
     """
     lowest = max(torch.finfo(dtype).min, torch.finfo(torch.bfloat16).min)
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, lowest)
 
 
 def _lower_right(queries: int, keys: int, device: torch.device) -> Tensor:
-    """The mask of T queries at the end of S keys; on CUDA as torch's own bias object, which keeps the flash kernel open."""
+    """The mask of T queries at the end of S keys; on CUDA as torch's own bias object, with which the flash kernel can run."""
     if device.type == "cuda":
         from torch.nn.attention.bias import causal_lower_right
 
@@ -235,9 +236,9 @@ def _eager(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float)
 
 
 def _flash_attn(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
-    """The flash-attn package: it wants (B, T, H, D) and aligns `causal` to the bottom right by itself.
+    """The flash-attn package, which takes (B, T, H, D) and aligns `causal` to the bottom right by itself.
 
-    Padding is cut out before (flash_attn_varlen_func), a cache goes by its length (flash_attn_with_kvcache).
+    Padding is removed first (flash_attn_varlen_func); a cache is passed with its length (flash_attn_with_kvcache).
     """
     flash = _flash_attn_package()
     assert flash is not None
@@ -253,7 +254,7 @@ def _flash_attn(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: f
 
 
 def _flash_attn_padded(flash: ModuleType, q: Tensor, k: Tensor, v: Tensor, valid: Tensor, dropout: float) -> Tensor:
-    """The rows' real tokens, `valid` (B, T) bool, one after the other: (tokens, H, D) with the rows' borders beside."""
+    """Attention of the rows' tokens, `valid` (B, T) bool, without padding: (tokens, H, D) and where each row begins."""
     lengths = valid.sum(1, dtype=torch.int32)
     borders = F.pad(lengths.cumsum(0, dtype=torch.int32), (1, 0))
     longest = int(lengths.max())
@@ -266,14 +267,14 @@ def _flash_attn_padded(flash: ModuleType, q: Tensor, k: Tensor, v: Tensor, valid
 
 @dataclass(frozen=True)
 class Backend:
-    """Which kernel runs, and why it is not a flash kernel (None where it is one)."""
+    """Which kernel runs, and why it is not a flash kernel (None if it is one)."""
 
     name: Kernel
     refused: str | None = None
 
 
 def check_implementation(implementation: str) -> None:
-    """Refuse early what cannot run on any device here.
+    """Check the name of an implementation before anything is loaded.
 
     Raises:
         ParameterError: an unknown name, or "flash_attn" without the package.
@@ -285,7 +286,7 @@ def check_implementation(implementation: str) -> None:
 
 
 def choose_implementation(implementation: Implementation, q: Tensor) -> tuple[Literal["sdpa", "flash_attn", "eager"], str | None]:
-    """What `implementation` means for queries like `q`, and why flash-attn was not taken.
+    """The implementation to use for queries like `q`, and why it is not flash-attn.
 
     Raises:
         ParameterError: an unknown name, or "flash_attn" where it cannot run.
@@ -302,7 +303,7 @@ def choose_implementation(implementation: Implementation, q: Tensor) -> tuple[Li
 
 
 def _cannot_flash(why: str) -> str:
-    return f"attn_implementation='flash_attn' cannot run: {why}. Use 'auto', which takes what the device has."
+    return f"attn_implementation='flash_attn' cannot run: {why}. Use 'auto', which chooses what the device supports."
 
 
 @functools.cache
@@ -315,7 +316,7 @@ def _flash_attn_package() -> ModuleType | None:
 
 
 def flash_attn_refusal(device: torch.device, dtype: torch.dtype, head_dim: int) -> str | None:
-    """Why the flash-attn package cannot run here, in words; None where it can."""
+    """Why the flash-attn package cannot run here, as text; None if it can."""
     if device.type != "cuda":
         return f"the flash-attn package needs a CUDA device, this is {device.type!r}"
     reasons = _no_flash_on_cuda(device, dtype, head_dim)
@@ -325,7 +326,7 @@ def flash_attn_refusal(device: torch.device, dtype: torch.dtype, head_dim: int) 
 
 
 def _no_flash_on_cuda(device: torch.device, dtype: torch.dtype, head_dim: int) -> list[str]:
-    """What keeps every flash kernel from running on a CUDA device, torch's as well as the package's."""
+    """Why no flash kernel, of torch or of the package, can run on a CUDA device."""
     reasons = []
     if dtype not in (torch.float16, torch.bfloat16):
         reasons.append(f"flash attention needs float16 or bfloat16, this is {_short(dtype)}")
@@ -370,7 +371,7 @@ def _causal_bias_kernel(q: Tensor, k: Tensor, v: Tensor) -> Kernel:
 
 
 def _why_not_flash(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> str:
-    """The plain reasons first, then torch's own words."""
+    """The simple reasons first, then torch's own messages."""
     if not torch.backends.cuda.flash_sdp_enabled():
         return "flash attention is switched off in torch (torch.backends.cuda.enable_flash_sdp or sdpa_kernel)"
     if q.device.type != "cuda":

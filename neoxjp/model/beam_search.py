@@ -1,7 +1,7 @@
-"""Beam search over one prompt: the n likeliest texts that were kept in sight, found step by step.
+"""Beam search for one prompt.
 
-Chooses as the `generate` of transformers 5 does (`early_stopping` and `length_penalty` included), one prompt at a time, so a
-prompt's result does not depend on its neighbours. With sampling, the continuations are drawn instead of taken from the top.
+The results are those of `generate` in transformers 5 (with `early_stopping` and `length_penalty`). Prompts are searched one at a
+time, so a result does not depend on the rest of a batch. With sampling, continuations are sampled instead of taken from the top.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,18 +14,20 @@ from torch import Tensor
 from neoxjp.model.attention import KVCache
 from neoxjp.sampling import SamplingParams, check_finite, filtered_scores
 
-PREFILL = 256  # ids of the prompt a forward
+PREFILL = 256  # prompt ids in one forward
 
 
 @dataclass(frozen=True)
 class BeamParams:
-    """How wide to search and how to compare texts of different lengths."""
+    """The width of the search, and how texts of different lengths are compared."""
 
-    num_beams: int  # texts kept in sight
+    num_beams: int  # number of beams
     max_new_tokens: int
     eos_ids: tuple[int, ...] = ()  # the ids that end a text
-    length_penalty: float = 1.0  # a text's score is its log probability (nats) / length ** this; above 0 favours long ones
-    early_stopping: bool | Literal["never"] = False  # True: stop at n finished texts; False: when none is likely to beat them
+    length_penalty: float = 1.0  # a text's score is its log probability (nats) / length ** this; above 0 favours long texts
+    early_stopping: bool | Literal["never"] = (
+        False  # True: stop at n finished texts; False: when no running one is likely to beat them
+    )
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,16 @@ class BeamText:
 
 @dataclass(frozen=True)
 class BeamStep:
-    """What one step of the search weighed and chose, for who looks on. Scores are sums of log probabilities (nats)."""
+    """The candidates of one step and which were chosen. Scores are sums of log probabilities (nats)."""
 
     count: int  # new ids of each text after this step
-    parents: tuple[int, ...]  # the running text that each continuation belongs to: a place in the `kept` of the step before
-    ids: tuple[int, ...]  # its new id
-    scores: tuple[float, ...]  # its sum, before the length penalty
-    ends: tuple[bool, ...]  # its text is complete: an end token, or the last id there is room for
-    kept: tuple[int, ...]  # the continuations that run on, the best first; of the last step: that would have
+    parents: tuple[int, ...]  # the beam that each candidate continues: an index into `kept` of the step before
+    ids: tuple[int, ...]  # the new id of each candidate
+    scores: tuple[float, ...]  # before the length penalty
+    ends: tuple[bool, ...]  # whether the text is complete: an end token, or max_new_tokens
+    kept: tuple[int, ...]  # the candidates that continue, best first (in the last step: that would)
     finished: tuple[BeamText, ...]  # the best complete texts so far, best first
-    over: bool  # nothing runs on
+    over: bool  # whether the search ends here
 
 
 @torch.no_grad()
@@ -64,13 +66,13 @@ def generate_beams(
     Args:
         model: has `new_cache()`, `device` and the network's forward.
         prompt: at least one id.
-        params: penalties, and with do_sample the filters, applied to log probabilities (as in transformers); min_new_tokens.
+        params: penalties and min_new_tokens, and with do_sample the filters, applied to log probabilities as in transformers.
         generator: a CPU generator for do_sample.
-        watch: told what each step weighed and chose. At first one text runs and n - 1 stand in its place with scores of -1e9.
+        watch: called with each step. At first there is one text; the other n - 1 beams have scores of -1e9.
     """
     width = beams.num_beams
     cache, logits = _prefill(model, prompt)
-    caches, logits = [cache] * width, logits.expand(width, -1)  # (n, V); the beams part in _follow
+    caches, logits = [cache] * width, logits.expand(width, -1)  # (n, V); the beams separate in _follow
     running: list[tuple[int, ...]] = [()] * width  # new ids of each beam
     scores = torch.full(
         (width,), -1e9
@@ -101,7 +103,7 @@ def generate_beams(
 
 
 def _settled(best_running: Tensor, worst_finished: Tensor, count: int, beams: BeamParams) -> bool:
-    """Whether n finished texts are enough: no running one is expected to beat the worst of them."""
+    """Whether to stop at n finished texts: no running one is expected to beat the worst of them."""
     if beams.early_stopping is True:
         return True
     hopeful = beams.early_stopping == "never" and beams.length_penalty > 0
@@ -112,7 +114,7 @@ def _settled(best_running: Tensor, worst_finished: Tensor, count: int, beams: Be
 def _log_probabilities(
     logits: Tensor, prompt: Sequence[int], running: list[tuple[int, ...]], params: SamplingParams, eos_ids: tuple[int, ...]
 ) -> Tensor:
-    """Log probabilities (n, V), float32, on the CPU, after penalties and filters; these are not normalised again."""
+    """Log probabilities (n, V), float32, on the CPU, after penalties and filters, not normalised again."""
     logits = logits.to("cpu", torch.float32)
     check_finite(logits)
     logprobs = logits.log_softmax(-1)
@@ -124,7 +126,7 @@ def _log_probabilities(
 def _continuations(
     total: Tensor, beams: BeamParams, params: SamplingParams, generator: torch.Generator | None
 ) -> tuple[Tensor, list[int], list[int]]:
-    """Enough continuations that n do not end: their scores (K,), parents and ids. In order of score, or as drawn.
+    """Enough candidates that at least n do not end: scores (K,), parents and ids. In order of score, or as sampled.
 
     total: (n, V), the scores of all.
     """
@@ -132,7 +134,7 @@ def _continuations(
     flat = total.flatten()
     if params.greedy:
         best, places = flat.topk(min(count, len(flat)))
-    else:  # the order of p / Exp(1) is a draw without replacement, as arXiv 1903.06059 tells
+    else:  # the order of p / Exp(1) is a sample without replacement (arXiv 1903.06059)
         noise = torch.empty(len(flat), dtype=torch.float64).exponential_(generator=generator)
         places = (flat.double() - noise.log()).topk(min(count, len(flat))).indices
         best = flat[places]
@@ -140,7 +142,7 @@ def _continuations(
 
 
 def _follow(caches: list[KVCache], parents: list[int]) -> list[KVCache]:
-    """Each beam's cache is its parent's; a cache with several followers is copied for all but the first."""
+    """Each beam takes the cache of its parent; a parent with several children is copied for all but the first."""
     taken: set[int] = set()
     followed = []
     for cache in (caches[parent] for parent in parents):
@@ -150,7 +152,7 @@ def _follow(caches: list[KVCache], parents: list[int]) -> list[KVCache]:
 
 
 def _prefill(model: Any, prompt: Sequence[int]) -> tuple[KVCache, Tensor]:
-    """Read the prompt once: its cache, and the logits (1, V) of the next id."""
+    """Prefill the prompt: its cache, and the logits (1, V) of the next id."""
     cache = model.new_cache()
     for start in range(0, len(prompt), PREFILL):
         logits = _forward(model, [prompt[start : start + PREFILL]], [cache])

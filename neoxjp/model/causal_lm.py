@@ -183,7 +183,7 @@ class _Pretrained(TrackedModule):
 
     @property
     def dtype(self) -> torch.dtype:
-        """How the embedding is stored."""
+        """The dtype of the embedding."""
         return self._embedding().weight.dtype
 
     def train(self, mode: bool = True) -> Self:
@@ -213,7 +213,7 @@ class _Pretrained(TrackedModule):
 
     @property
     def num_parameters(self) -> int:
-        """Weights in all; a tied output is counted once, also where a packed one has numbers of its own."""
+        """The number of weights; a tied output layer is not counted, also if it is packed separately."""
         count = sum(weight.numel() for weight in self.parameters())
         packed = sum(module.in_features * module.out_features for module in packed_linears(self))
         twice = packed and hasattr(self, "embed_out") and self.config.tie_word_embeddings
@@ -226,7 +226,7 @@ class _Pretrained(TrackedModule):
 
     @property
     def rows_are_independent(self) -> bool:
-        """Whether `forward_unpadded` computes a text alike, bit for bit, alone and beside others (linear.py)."""
+        """Whether `forward_unpadded` gives a sequence the same bits alone and in a batch (quantization/packed_linear.py)."""
         return rows_are_independent(self)
 
     def new_cache(self) -> KVCache:
@@ -239,7 +239,7 @@ class _Pretrained(TrackedModule):
         return 2 * self.config.num_hidden_layers * self.config.hidden_size * self._attention_dtype.itemsize
 
     def attention_backend(self) -> attention.Backend:
-        """Which attention kernel reads a prompt with the model as it is now, and why it is not flash."""
+        """Which attention kernel processes a prompt with the model as it is now, and why it is not flash."""
         shape = (1, self.config.num_attention_heads, 16, self.config.head_dim)
         q = torch.zeros(shape, dtype=self._attention_dtype, device=self.device)
         return attention.backend_in_use(q, q, q, implementation=self.attn_implementation)
@@ -271,13 +271,13 @@ class GPTNeoXJapaneseForCausalLM(_Pretrained):
 
     @property
     def positions_are_identical(self) -> bool:
-        """Whether `forward_unpadded` computes a position alike, bit for bit, as a step and in any piece of a prompt (native/)."""
+        """Whether `forward_unpadded` gives a position the same bits in a decoding step and in any chunk of a prompt."""
         return positions_are_identical(self)
 
     def attention_backend(self) -> attention.Backend:
-        """Which attention kernel `forward_unpadded` and so the engine read a prompt with now, and why it is not flash.
+        """Which attention kernel `forward_unpadded`, and so the engine, uses for a prompt now, and why it is not flash.
 
-        "native": our own, inside the network in C, which is exact attention as flash is.
+        "native" is the kernel in C.
         """
         return attention.Backend("native") if self.positions_are_identical else super().attention_backend()
 
@@ -301,15 +301,15 @@ class GPTNeoXJapaneseForCausalLM(_Pretrained):
             input_ids: (B, T) int64. Or inputs_embeds (B, T, C).
             attention_mask: (B, T), 1 for tokens, 0 for padding on either side; with caches, the past's columns may stand before.
             position_ids: (B or 1, T); by default each row counts its own tokens, after those in its cache.
-            past_key_values: one cache a row, each of its own length; they are extended in place by the row's tokens.
+            past_key_values: one cache for each row, of any lengths; they are extended in place by the row's tokens.
             labels: (B, T) int64, the ids themselves (they are shifted here); -100 is left out of the loss.
-            use_cache: return caches. By default where no labels are given and the model does not train.
+            use_cache: return caches. By default True without labels and outside training.
             output_attentions: also return each layer's weights (computed by the eager path).
             logits_to_keep: only the last so many positions, or those of an index tensor; 0 keeps all.
             return_dict: False gives the plain tuple.
 
         Raises:
-            ParameterError: shapes that do not fit together, an id outside the vocabulary.
+            ParameterError: shapes that do not match, an id outside the vocabulary.
         """
         if use_cache is None:
             use_cache = past_key_values is not None or (labels is None and not self.training)
@@ -340,9 +340,9 @@ def _loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross entropy (nats) of the next id: the logits (B, T, V) of position t against the label (B, T) of t + 1."""
     if labels.shape != logits.shape[:2]:
         raise ParameterError(
-            f"labels have the shape {tuple(labels.shape)}, the logits {tuple(logits.shape)}: give one label a position."
+            f"labels have the shape {tuple(labels.shape)}, the logits {tuple(logits.shape)}: give one label for each position."
         )
-    following = F.pad(labels[:, 1:], (0, 1), value=-100).to(logits.device)  # the last position has nothing to predict
+    following = F.pad(labels[:, 1:], (0, 1), value=-100).to(logits.device)  # the last position predicts nothing
     return F.cross_entropy(logits.float().flatten(0, 1), following.flatten(), ignore_index=-100)
 
 
@@ -401,7 +401,7 @@ class GPTNeoXJapaneseModel(_Pretrained):
         return output if return_dict else output.to_tuple()
 
     def _caches(self, given: Sequence[KVCache] | None, use_cache: bool | None, count: int) -> list[KVCache] | None:
-        """One cache a row: those given, fresh ones, or none."""
+        """One cache for each row: the given ones, new ones, or none."""
         if given is None:
             wanted = not self.training if use_cache is None else use_cache
             return [self.new_cache() for _ in range(count)] if wanted else None
@@ -410,7 +410,7 @@ class GPTNeoXJapaneseModel(_Pretrained):
             found = f"{len({id(cache) for cache in given})} different ones" if fits else f"a {type(given).__name__}"
             raise ParameterError(
                 f"past_key_values must be a list of {count} KVCaches, a different one for each row, but is {found}. "
-                "Make them with model.new_cache()."
+                "Create them with model.new_cache()."
             )
         return list(given)
 
@@ -424,12 +424,12 @@ class GPTNeoXJapaneseModel(_Pretrained):
         dropout = self.config.attention_dropout if self.training else 0.0
         implementation = self.attn_implementation
         if valid is not None and torch.is_grad_enabled() and not bool(valid[:, 0].all()):
-            implementation = "eager"  # the fused kernels' gradients are wrong for queries that see nothing (padding on the left)
+            implementation = "eager"  # the fused kernels have wrong gradients for queries that see no key (padding on the left)
         return BatchLayout(caches, columns, ragged, implementation, dropout, need_weights)
 
 
 def _check_ids(input_ids: Tensor, vocab_size: int) -> None:
-    """Name a wrong id before the embedding fails on it (on a GPU that would end the process)."""
+    """Raise ParameterError for wrong ids before the embedding fails on them (on a GPU that would end the process)."""
     if input_ids.dim() != 2 or input_ids.is_floating_point():
         raise ParameterError(
             f"input_ids must be whole numbers of the shape (rows, positions), not {tuple(input_ids.shape)} {input_ids.dtype}."
@@ -445,19 +445,19 @@ def _check_ids(input_ids: Tensor, vocab_size: int) -> None:
 
 
 def _valid(attention_mask: Tensor | None, count: int, width: int, device: torch.device) -> Tensor | None:
-    """The mask's columns for the new positions, (B, T) bool; None where nothing is padded."""
+    """The mask's columns for the new positions, (B, T) bool; None without padding."""
     if attention_mask is None:
         return None
     if attention_mask.dim() != 2 or attention_mask.shape[0] != count or attention_mask.shape[1] < width:
         raise ParameterError(
-            f"attention_mask has the shape {tuple(attention_mask.shape)}, the input {(count, width)}: give one number a token."
+            f"attention_mask has the shape {tuple(attention_mask.shape)}, the input {(count, width)}: one number for each token."
         )
     valid = attention_mask[:, -width:].to(device).bool()
     return None if bool(valid.all()) else valid
 
 
 def _positions(valid: Tensor | None, caches: list[KVCache] | None, width: int, device: torch.device) -> Tensor:
-    """Each row's tokens counted from the length of its cache, (B or 1, T); padding goes on counting, below 0 before them."""
+    """Each row's tokens counted from the length of its cache, (B or 1, T); padding continues the count."""
     past = [cache.length for cache in caches] if caches else [0]
     start = torch.tensor(past, device=device)[:, None]
     if valid is not None:

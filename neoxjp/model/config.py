@@ -1,7 +1,7 @@
-"""The numbers of config.json, checked once: whoever holds a `GPTNeoXJapaneseConfig` holds numbers that make a network.
+"""The values of config.json, checked once: every `GPTNeoXJapaneseConfig` describes a possible network.
 
 Reads the spelling of transformers 4 (rotary_pct, rotary_emb_base, torch_dtype) and of transformers 5 (rope_parameters, dtype),
-and writes one file that both read. Keys it does not know are ignored. It knows nothing about tensors or weights.
+and writes one file that both read. Unknown keys are ignored.
 """
 
 import math
@@ -31,7 +31,7 @@ _TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 @dataclass(frozen=True)
 class GPTNeoXJapaneseConfig:
-    """The shape of one model. The defaults are those of the 2.7B model; `ConfigError` names every field that makes no network."""
+    """The shape of one model. The defaults are those of the 2.7B model; `ConfigError` names every wrong field."""
 
     vocab_size: int = 32000
     hidden_size: int = 2560
@@ -58,10 +58,10 @@ class GPTNeoXJapaneseConfig:
         faults = _faults(self)
         if faults:
             raise ConfigError(
-                "This config makes no network: "
+                "This config describes no possible network: "
                 + "; ".join(faults)
                 + ". Correct it, or take the config.json that belongs to the weights.",
-                ja=f"この設定ではモデルになりません（{'; '.join(faults)}）。直すか、重みに付属の config.json を使ってください。",
+                ja=f"この設定ではモデルを作れません（{'; '.join(faults)}）。直すか、重みに付属の config.json を使ってください。",
             )
 
     @property
@@ -88,7 +88,7 @@ class GPTNeoXJapaneseConfig:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "GPTNeoXJapaneseConfig":
-        """Read a config.json's object in either spelling; where it holds both, the new one counts.
+        """Read a config.json's object in either format; if it has both, the new one is used.
 
         >>> GPTNeoXJapaneseConfig.from_dict({"rope_parameters": {"rope_theta": 5000, "partial_rotary_factor": 0.25}}).rotary_ndims
         20
@@ -160,7 +160,7 @@ def _inside(name: str, value: Any, vocab_size: int) -> Any:
 
 
 def _rope(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """rotary_pct and rotary_emb_base out of transformers 5's rope_parameters (or 4's rope_scaling), as far as it gives them."""
+    """rotary_pct and rotary_emb_base out of transformers 5's rope_parameters (or 4's rope_scaling), where given."""
     rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
     if not isinstance(rope, Mapping):
         raise ConfigError(f"config.json's rope_parameters must be an object, not {rope!r}. Remove it or correct it.")
@@ -172,7 +172,7 @@ def _rope(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _faults(config: GPTNeoXJapaneseConfig) -> list[str]:
-    """Every reason why these numbers make no network, each with the field, the value found and the range."""
+    """Every wrong field, with the value found and the accepted range."""
     faults = [
         f"{name} is {getattr(config, name)!r}, not a whole number of at least 1"
         for name in _COUNTS
@@ -199,7 +199,7 @@ def _faults(config: GPTNeoXJapaneseConfig) -> list[str]:
     elif config.rotary_ndims % 2:
         faults.append(
             f"rotary_pct {config.rotary_pct} rotates {config.rotary_ndims} of a head's {config.head_dim} numbers, which are "
-            "turned in pairs: choose one that gives an even count"
+            "rotated in pairs: choose one that gives an even count"
         )
     for name in _TOKENS:
         value = getattr(config, name)

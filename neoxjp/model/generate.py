@@ -1,7 +1,7 @@
-"""`model.generate`: a batch of prompts in, the batch with its continuations out, as transformers' users know it.
+"""`model.generate`, as in transformers: a batch of prompts in, the batch with its continuations out.
 
-Every row is written by itself, on the engine (greedy, sampling) or on beam.py, so a row's text depends on its prompt, the
-options and the seed alone. This file turns arguments into rows, and rows into one padded tensor.
+Each row is generated independently, by the engine (greedy, sampling) or by beam_search.py, so its text depends only on its
+prompt, the options and the seed. This file turns arguments into rows, and rows into one padded tensor.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from neoxjp.model.beam_search import BeamParams, generate_beams
 from neoxjp.sampling import SamplingParams
 
 AT_ONCE = 8  # rows in one forward
-DEFAULT_NEW_TOKENS = 20  # transformers' default max_length, which it too adds to the prompt
+DEFAULT_NEW_TOKENS = 20  # as in transformers, whose default max_length of 20 does not count the prompt
 
 
 class Streamer(Protocol):
@@ -53,23 +53,23 @@ def generate(
     pad_token_id: int | None = None,
     streamer: Streamer | None = None,
 ) -> Tensor:
-    """Continue each row of `input_ids`; greedy unless told otherwise. (B, T) → (B · num_return_sequences, T + longest), int64.
+    """Continue each row of `input_ids`, greedily by default. (B, T) → (B · num_return_sequences, T + longest), int64.
 
     >>> model.generate(input_ids, do_sample=True, temperature=0.9, max_length=100)
 
     Args:
         input_ids: (B, T) int64; None: one row of the bos id.
-        attention_mask: (B, T), 0 for padding (on the left, so that prompt and text stand together). By default the ids equal to
-            pad_token_id are padding, if there is one and it ends no text.
+        attention_mask: (B, T), 0 for padding (on the left, so that prompt and continuation are adjacent). By default, ids
+            equal to pad_token_id are padding, unless it is an end token too.
         max_length: ids of a row with its prompt and padding. Without it and max_new_tokens: 20 new ids, or what fits.
-        max_new_tokens: new ids of a row; counts before max_length.
-        min_new_tokens: no end of text before.
+        max_new_tokens: new ids of a row; has priority over max_length.
+        min_new_tokens: the text does not end before.
         temperature, top_k, top_p, min_p, typical_p: filters of sampling, see SamplingParams; None is off.
-        repetition_penalty, no_repeat_ngram_size: also for greedy and beams; prompt included.
-        num_return_sequences: several texts a row, one below the other; needs sampling or as many beams.
+        repetition_penalty, no_repeat_ngram_size: also with greedy and beams; the prompt counts.
+        num_return_sequences: texts for each row, in consecutive rows; needs sampling or as many beams.
         num_beams, length_penalty, early_stopping: beam search, see BeamParams.
-        seed: the same text for the same prompt, whatever else is in the batch (equal rows become equal texts: use
-            num_return_sequences for several). None: drawn from torch's global generator, so torch.manual_seed holds.
+        seed: gives the same text for the same prompt in any batch (so equal rows give equal texts: use num_return_sequences for
+            several). None: taken from torch's global generator, so torch.manual_seed works.
         eos_token_id: ids that end a text; None: the model's; () for none.
         pad_token_id: fills rows that ended early; None: the config's, else the first eos id.
         streamer: an object with put(tensor) and end(); not with beams.
@@ -125,15 +125,15 @@ def _write(
     fill: int,
     streamer: Streamer | None,
 ) -> list[list[int]]:
-    """The new ids of each row, by the engine: together where that changes no bit or somebody listens, else one by one.
+    """The new ids of each row, by the engine: in one batch where that changes no bit or a streamer is given, else one by one.
 
-    Several texts of one prompt read it once. Drafts are made where they change no bit.
+    Several texts of one prompt share its prefill. Speculative decoding is used where it changes no bit.
     """
     rows = [(prompt, _own_seed(params, sample)) for prompt in prompts for sample in range(samples)]
     exact = model.rows_are_independent
     at_once = len(rows) if streamer is not None else min(AT_ONCE, len(rows)) if exact else 1
-    kept = PREFIX_BYTES if samples > 1 else 0
-    with Engine(model, max_batch=at_once, max_waiting=len(rows), prefix_bytes=kept, speculate=exact) as engine:
+    prefix_bytes = PREFIX_BYTES if samples > 1 else 0
+    with Engine(model, max_batch=at_once, max_waiting=len(rows), prefix_bytes=prefix_bytes, speculate=exact) as engine:
         requests = [engine.submit(prompt, own) for prompt, own in rows]
         if streamer is None:
             return [[step.id for step in request] for request in requests]
@@ -141,7 +141,7 @@ def _write(
         try:
             while any(steps := [next(request, None) for request in requests]):
                 streamer.put(torch.tensor([fill if step is None else step.id for step in steps]))
-        finally:  # whoever reads the stream in another thread must not wait for ever
+        finally:  # a reader in another thread must not wait for ever
             streamer.end()
         return [list(request.ids) for request in requests]
 
@@ -157,16 +157,14 @@ def _search(model: Any, prompts: list[list[int]], beams: BeamParams, params: Sam
 
 
 def _own_seed(params: SamplingParams, sample: int) -> SamplingParams:
-    """The options with the seed of a row's n-th text: the given one, then others that follow from it; or a fresh one."""
+    """The options with the seed of a row's n-th text: derived from the given seed, or a new one."""
     if params.seed is None:
         return dataclasses.replace(params, seed=0 if params.greedy else int(torch.randint(2**63 - 1, ())))
-    return dataclasses.replace(
-        params, seed=(params.seed + sample * 0x9E3779B97F4A7C15) % 2**63
-    )  # 2**64 / golden ratio: far apart
+    return dataclasses.replace(params, seed=(params.seed + sample * 0x9E3779B97F4A7C15) % 2**63)  # 2**64 / golden ratio
 
 
 def _prompts(input_ids: Tensor, attention_mask: Tensor | None, config: Any) -> list[list[int]]:
-    """The ids of each row without its padding; a row of padding alone begins with the bos id."""
+    """The ids of each row without its padding; a row of padding only becomes the bos id."""
     if input_ids.dim() != 2 or not input_ids.numel() or input_ids.is_floating_point():
         raise ParameterError(
             f"input_ids must be whole numbers of the shape (rows, positions) with at least one id, not {tuple(input_ids.shape)} "
@@ -186,7 +184,7 @@ def _prompts(input_ids: Tensor, attention_mask: Tensor | None, config: Any) -> l
 
 
 def _new_tokens(max_length: int | None, max_new_tokens: int | None, width: int, longest: int, context: int) -> int:
-    """How many new ids at most, from what was asked and the padded width; `longest` prompt and new ids must fit the context."""
+    """The largest number of new ids, from the arguments and the padded width. Raises PromptTooLong."""
     if max_new_tokens is not None:
         count, asked = max_new_tokens, f"max_new_tokens={max_new_tokens}"
     elif max_length is not None:
@@ -208,7 +206,7 @@ def _new_tokens(max_length: int | None, max_new_tokens: int | None, width: int, 
 def _check_together(
     params: SamplingParams, samples: int, num_beams: int, early_stopping: bool | str, streamer: Streamer | None
 ) -> None:
-    """Options that exclude each other."""
+    """Check for options that exclude each other."""
     for name, value in (("num_return_sequences", samples), ("num_beams", num_beams)):
         if not isinstance(value, int) or value < 1:
             raise ParameterError(f"{name}={value!r} must be a whole number from 1 upwards.")

@@ -1,7 +1,8 @@
 """One layer of the network: attention, the MLP, two norms and the residual.
 
 Attribute names are the checkpoint's names. The linears have no biases (as in PaLM, arXiv 2204.02311) but for the last layer's
-`dense_bias`; the residual is sequential, where GPT-NeoX's own is parallel; positions come in as angles, so there are no buffers.
+`dense_bias`; the residual is sequential, where GPT-NeoX has a parallel one; positions are passed as angles, so there are no
+buffers.
 """
 
 import functools
@@ -28,18 +29,18 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class BatchLayout:
-    """How one forward lays out its rows: made once by the body, read by every layer's attention."""
+    """The layout of the batch of one forward, for the attention of every layer."""
 
-    caches: list[KVCache] | None  # one a row
-    columns: list[Tensor] | None  # for each row the columns that hold tokens; None: all of them (nothing is padded, or no caches)
-    ragged: bool  # some cache holds tokens already and the batch is not one whole row: attend row by row
+    caches: list[KVCache] | None  # one for each row
+    columns: list[Tensor] | None  # for each row the columns with tokens; None: all (no padding, or no caches)
+    ragged: bool  # some cache has tokens already and the batch is not one unpadded row: attend row by row
     implementation: Implementation
     dropout: float
     need_weights: bool
 
 
 class TrackedModule(nn.Module):
-    """A module that counts, with all others of its kind, how often one of its parts was put in another's place."""
+    """A module that counts, for all of its kind together, how often a submodule was replaced."""
 
     changes = 0
 
@@ -90,15 +91,15 @@ class GPTNeoXJapaneseAttention(TrackedModule):
         if rows.ragged:
             out, weights = self._attend_by_row(q, k, v, rows)
         else:
-            k, v = self._remember(k, v, rows)
+            k, v = self._update_caches(k, v, rows)
             out, weights = attention.attend(
                 q, k, v, mask, implementation=rows.implementation, dropout=rows.dropout, need_weights=rows.need_weights
             )
         out = self.dense(out.transpose(1, 2).reshape(batch, width, size).to(x.dtype))
         return (out if self.dense_bias is None else out + self.dense_bias), weights
 
-    def _remember(self, k: Tensor, v: Tensor, rows: BatchLayout) -> tuple[Tensor, Tensor]:
-        """Write each row's tokens into its cache. Returns what to attend to: the batch's own, or the single row's whole past."""
+    def _update_caches(self, k: Tensor, v: Tensor, rows: BatchLayout) -> tuple[Tensor, Tensor]:
+        """Write each row's tokens into its cache. Returns what to attend to: the batch's keys and values, or all of one row."""
         if rows.caches is None:
             return k, v
         for number, cache in enumerate(rows.caches):
@@ -107,7 +108,7 @@ class GPTNeoXJapaneseAttention(TrackedModule):
         return row if len(rows.caches) == 1 and rows.columns is None else (k, v)
 
     def _attend_by_row(self, q: Tensor, k: Tensor, v: Tensor, rows: BatchLayout) -> tuple[Tensor, Tensor | None]:
-        """Rows with pasts of different lengths: each attends to its own cache; padding gets zeros."""
+        """Rows with caches of different lengths: each attends to its own; padding becomes zeros."""
         assert rows.caches is not None
         out = torch.zeros_like(q)
         longest = max(cache.length for cache in rows.caches) + q.shape[2]
@@ -115,7 +116,7 @@ class GPTNeoXJapaneseAttention(TrackedModule):
         for number, cache in enumerate(rows.caches):
             columns = slice(None) if rows.columns is None else rows.columns[number].to(q.device)
             if isinstance(columns, Tensor) and not len(columns):
-                continue  # a row of padding alone
+                continue  # a row of padding only
             keys, values = cache.update(self.number, k[number][:, columns], v[number][:, columns])
             row, row_weights = attention.attend(
                 q[number : number + 1, :, columns],
@@ -145,16 +146,17 @@ class GPTNeoXJapaneseMLP(TrackedModule):
         return self.dense_4h_to_h(self.act(self.dense_h_to_4h(x)))
 
 
-SMALL = 4096  # numbers of a row that GELU takes one core less time than telling another core of it
-_SERIAL = 2**14  # numbers up to which torch's own GELU stays on one core
+SMALL = 4096  # row width up to which GELU is fastest on one core
+_SERIAL = 2**14  # torch's GELU uses one core for up to so many numbers
 
 
 def row_stable_gelu(x: Tensor) -> Tensor:
-    """F.gelu of (N, F), the same bits for a row in any N. Without gradients.
+    """F.gelu of (N, F) whose rows have the same bits for any N. Without gradients.
 
-    Of few numbers torch's own kernel is three times faster than oneDNN's, which torch takes for what is contiguous: so it gets
-    rows of half the width, turned over. It computes whole vectors and, where a core's part ends within one, single numbers, which
-    round otherwise: hence rows of whole vectors and no more than one core takes.
+    For few numbers torch's own kernel is three times faster than oneDNN's, which torch uses for contiguous tensors: so the
+    input is transposed, as rows of half the width. That kernel computes full vectors, and single numbers where a core's part
+    ends within
+    one, which are rounded differently: hence only widths of full vectors, and no more than one core computes.
     """
     count, size = x.shape
     if size > SMALL or size % 64 or not x.is_cpu or x.dtype != torch.float32:

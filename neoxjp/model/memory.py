@@ -1,7 +1,7 @@
-"""Whether a model fits: what its weights and one context take, what is free, and what unloading the present model gives back.
+"""Whether a model fits in memory: its weights and one context, the free memory, and what unloading the present model frees.
 
-All sizes in bytes. On the CPU, weights of the stored dtype stay mapped from their file: such pages count as available memory
-although the model needs them, so they are taken off while the model is to stay.
+All sizes in bytes. On the CPU, weights in the stored dtype stay memory-mapped: their pages count as available memory although the
+loaded model needs them, so they are subtracted while that model stays loaded.
 """
 
 import math
@@ -25,10 +25,10 @@ class ModelTooLarge(NeoxjpError, RuntimeError):
         self.needed, self.free, self.after_unloading = needed, free, after_unloading
         if self.can_unload:
             super().__init__(
-                f"{name!r} needs {gib(needed)} GiB, but {gib(free)} GiB are free. It fits once the present model is unloaded "
+                f"{name!r} needs {gib(needed)} GiB, but {gib(free)} GiB are free. It fits after unloading the present model "
                 f"({gib(after_unloading)} GiB free then).",
                 ja=f"「{name}」には {gib(needed)} GiB 要りますが、空きは {gib(free)} GiB です。"
-                f"今のモデルを下ろせば入ります（空き {gib(after_unloading)} GiB）。",
+                f"今のモデルを解放すれば収まります（空き {gib(after_unloading)} GiB）。",
             )
         else:
             super().__init__(
@@ -40,7 +40,7 @@ class ModelTooLarge(NeoxjpError, RuntimeError):
 
     @property
     def can_unload(self) -> bool:
-        """Whether it fits once the present model is gone."""
+        """Whether it fits after unloading the present model."""
         return self.after_unloading >= self.needed
 
 
@@ -52,10 +52,10 @@ def check_memory(
     present: "GPTNeoXJapaneseForCausalLM | None",
     quantization: str | None = None,
 ) -> None:
-    """Before a byte of weight is read.
+    """Check the memory before any weight is read.
 
     Raises:
-        NoRoom: the model in `folder` does not fit into what is free on `device`.
+        NoRoom: the model in `folder` does not fit in the free memory of `device`.
     """
     needed, free = needed_bytes(folder, dtype, quantization), free_memory(device)
     held, mapped = (0, False) if present is None else (weight_bytes(present), _is_mapped(present))
@@ -66,10 +66,10 @@ def check_memory(
 
 
 def cpu_dtype(folder: Path) -> "torch.dtype | None":
-    """What "auto" means on a CPU: the fastest format that loses nothing of what the file stores.
+    """The dtype for the page and the command line on a CPU: the fastest that loses nothing of the stored weights.
 
-    16 stored bits: float16, packed where that runs; else float32 where it takes at most half of the free memory, or as stored
-    (None).
+    float16, packed, for weights stored in 16 bits where a kernel for it runs; else float32 if it takes at most half of the free
+    memory; else the stored dtype (None).
     """
     import torch
 
@@ -82,7 +82,7 @@ def cpu_dtype(folder: Path) -> "torch.dtype | None":
 
 
 def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | None = None) -> int:
-    """What the weights take in `dtype` (None: as stored) or quantized, and the cache of one full context in float32."""
+    """Bytes of the weights in `dtype` (None: as stored) or quantized, and of the KV cache of one full context in float32."""
     from neoxjp.model.config import GPTNeoXJapaneseConfig
     from neoxjp.weights import INPUT
 
@@ -107,14 +107,14 @@ def _stored(folder: Path) -> "Iterable[StoredTensor]":
 
 
 def weight_bytes(model: "GPTNeoXJapaneseForCausalLM") -> int:
-    """What the weights of a loaded model take, packed ones included; a tied weight counts once."""
+    """Bytes of the weights of a loaded model, packed ones included; a tied weight counts once."""
     from neoxjp.quantization import packed_linears
 
     return sum(parameter.nbytes for parameter in model.parameters()) + sum(module.nbytes for module in packed_linears(model))
 
 
 def free_memory(device: str = "cpu") -> int:
-    """Bytes that this process may still take: the machine's, or its container's where that is less; of a GPU its own."""
+    """Free bytes of the machine, or of its container if that has less; for a GPU those of the GPU."""
     import psutil  # type: ignore[import-untyped]
 
     if device.startswith("cuda") or device == "auto":
@@ -127,14 +127,14 @@ def free_memory(device: str = "cpu") -> int:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
         used = int(Path("/sys/fs/cgroup/memory.current").read_text())
         counted = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
-        cached = int(counted["active_file"]) + int(counted["inactive_file"])  # the kernel gives these pages back when asked
+        cached = int(counted["active_file"]) + int(counted["inactive_file"])  # the kernel frees these pages when they are needed
     except (OSError, ValueError, KeyError):
         return available
     return available if limit == "max" else max(0, min(available, int(limit) - used + cached))
 
 
 def gib(size: int) -> str:
-    """Bytes in GiB, two digits that matter: 5_360_000_000 → "5.0", 13_000_000 → "0.01"."""
+    """Bytes in GiB, with two significant digits: 5_360_000_000 → "5.0", 13_000_000 → "0.01"."""
     value = size / 2**30
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 

@@ -1,4 +1,4 @@
-"""What a forward gives back: frozen records that also unpack like the tuples of transformers' users."""
+"""The results of a forward: frozen dataclasses that can also be unpacked and indexed like tuples, as in transformers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from neoxjp.model.attention import KVCache
 
 
 class _Unpackable:
-    """A record that is also the tuple of its filled fields: `loss, logits = output`, `output[0]`, `output["logits"]`."""
+    """A dataclass that is also the tuple of its filled fields: `loss, logits = output`, `output[0]`, `output["logits"]`."""
 
     def to_tuple(self) -> tuple[Any, ...]:
         """The fields that are not None, in order."""
@@ -29,11 +29,11 @@ class _Unpackable:
 
 @dataclass(frozen=True)
 class ModelOutput(_Unpackable):
-    """What the body gives."""
+    """The result of GPTNeoXJapaneseModel."""
 
     last_hidden_state: Tensor  # (B, T, C), after the final layer norm
-    past_key_values: list[KVCache] | None = None  # one a row
-    hidden_states: tuple[Tensor, ...] | None = None  # what enters each layer, then last_hidden_state; (B, T, C) each
+    past_key_values: list[KVCache] | None = None  # one for each row
+    hidden_states: tuple[Tensor, ...] | None = None  # the input of each layer, then last_hidden_state; (B, T, C) each
     attentions: tuple[Tensor, ...] | None = (
         None  # weights of each layer, (B, H, T, S); S is the longest row's, shorter rows end in zeros
     )
@@ -41,7 +41,7 @@ class ModelOutput(_Unpackable):
 
 @dataclass(frozen=True)
 class CausalLMOutput(_Unpackable):
-    """What the network gives."""
+    """The result of GPTNeoXJapaneseForCausalLM."""
 
     loss: Tensor | None = None  # mean cross entropy in nats over the labels that are not -100
     logits: Tensor | None = None  # (B, T, V), or the last `logits_to_keep` positions of it

@@ -1,4 +1,4 @@
-"""Rotary positions (arXiv 2104.09864), rotate-half as GPT-NeoX applies them: for whole batches, and from a table. No config."""
+"""Rotary positions (arXiv 2104.09864), with rotate-half as in GPT-NeoX: for batches, and from a table. Knows no config."""
 
 import functools
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class Rope(NamedTuple):
 
 
 def rope(positions: Tensor, ndims: int, base: float) -> Rope:
-    """Angles for `positions` (B or 1, T) int64. Always float32: half precision would confuse late positions."""
+    """Angles for `positions` (B or 1, T) int64. Always float32: half precision cannot tell late positions apart."""
     exponents = torch.arange(0, ndims, 2, dtype=torch.float32, device=positions.device) / max(ndims, 1)
     angles = positions[..., None].float() * (1.0 / base**exponents)
     angles = torch.cat((angles, angles), dim=-1)  # (B, T, R)
@@ -23,7 +23,7 @@ def rope(positions: Tensor, ndims: int, base: float) -> Rope:
 
 
 def rotate(x: Tensor, angles: Rope) -> Tensor:
-    """Turn the first R numbers of each head by position and leave the rest. `x` (B, T, …, D) → the same shape, float32 or 64."""
+    """Rotate the first R numbers of each head by position. `x` (B, T, …, D) → the same shape, float32 or 64."""
     ndims = angles.cos.shape[-1]
     shape = (*angles.cos.shape[:2], *[1] * (x.dim() - 3), ndims)
     cos, sin = angles.cos.view(shape), angles.sin.view(shape)
@@ -36,10 +36,10 @@ def rotate(x: Tensor, angles: Rope) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def rope_table(length: int, ndims: int, base: float, head_dim: int, device: torch.device) -> Rope:
-    """Cosines and sines of positions 0 … length - 1 for queries, keys and values in one go, (length, 1, 3, D) float32 each.
+    """Cosines and sines of positions 0 … length - 1 for queries, keys and values together, (length, 1, 3, D) float32 each.
 
-    For `turn`: the sine of the first half has the sign of rotate-half already, what is not turned (values, the rest of a head)
-    has cosine 1 and sine 0.
+    For `rotate_qkv`: the sines of the first half are negated as rotate-half needs it, and numbers that are not rotated (values,
+    the rest of a head) have cosine 1 and sine 0.
     """
     with torch.inference_mode(False):
         angles = rope(torch.arange(length, device=device)[None], ndims, base)
@@ -60,5 +60,5 @@ def rotate_qkv(qkv: Tensor, angles: Rope, ndims: int) -> Tensor:
         other = qkv.roll(half, -1)
     else:
         other = torch.cat([qkv[..., half:ndims], qkv[..., :half], qkv[..., ndims:]], -1)
-    # One rounding an operation: a fused multiply-add would round otherwise where the vector instructions end.
+    # Separate operations: a fused multiply-add would round differently at the end of vectorised loops.
     return (qkv * angles.cos).add_(other.mul_(angles.sin))

@@ -1,8 +1,8 @@
-"""One forward for many sequences: their new ids one after the other, without padding, each with a cache of its own.
+"""One forward for many sequences: their new ids concatenated without padding, each sequence with its own KV cache.
 
-Linears and norms see all N positions at once, attention goes sequence by sequence, and the output layer reads only the asked
-rows. No gradients. With weights whose linears are row-independent (linear.py: packed fp16, int8) a position's numbers are the
-same bit for bit whatever stands beside it. Where native/ can compute the whole network it does; else torch's operators.
+Linears and norms process all N positions together, attention runs for each sequence, and the output layer only for the
+requested rows. No gradients. With packed weights a position has the same bits whatever else is in the batch
+(quantization/packed_linear.py). Where the kernels in C can compute the whole network they do; else torch's operators.
 """
 
 import itertools
@@ -34,30 +34,30 @@ def forward_unpadded(
 ) -> Tensor:
     """Logits (R, V) float32 of the positions `logits_at`, or of each sequence's last one; the caches grow by `counts`.
 
-    >>> forward_unpadded(model, torch.tensor([5, 6, 7, 8]), [3, 1], [fresh, running])   # 5 6 7 begin one text, 8 goes on another
+    >>> forward_unpadded(model, torch.tensor([5, 6, 7, 8]), [3, 1], [fresh, running])   # 5 6 7 begin a text, 8 continues another
 
     With torch's operators a sequence of at most `attention.SINGLY` new ids attends query by query, so that each position is
-    computed as a decoding step of its own would be; a longer one (a piece of a prompt) in one kernel call. native/ computes each
-    position as a step, in any piece.
+    computed as a decoding step of its own would be; a longer one (a piece of a prompt) in one kernel call. The
+    kernels in C compute each position as a step, in any piece.
 
     Args:
         input_ids: (N,) int64; the first counts[0] belong to caches[0], and so on.
         counts: new ids of each sequence, 1 or more; N in sum.
-        caches: one a sequence, all different; extended in place.
+        caches: one for each sequence, all different; extended in place.
         logits_at: (R,) int64, flat positions from 0 to N - 1; R may be 0.
-        chunk: a sequence's new ids attend in pieces that end at multiples of so many positions, each as in a forward of its own;
+        chunk: a sequence's new ids attend in pieces that end at multiples of so many positions, each as in a separate forward;
             None: all at once.
 
     Raises:
-        ParameterError: counts, caches and ids that do not fit together, or not to the model; an id outside the vocabulary; a
-            position that is not there.
+        ParameterError: counts, caches and ids do not match each other or the model; an id outside the vocabulary; a position
+            that does not exist.
     """
     _check(model, input_ids, counts, caches)
     if logits_at is not None:
         _check_places(logits_at, len(input_ids))
     else:
         logits_at = None if len(counts) == len(input_ids) else torch.tensor(counts).cumsum(0).sub_(1)
-    if _is_hooked(model):  # accelerate brings weights in as modules are called: the plain forward calls them all
+    if _is_hooked(model):  # accelerate loads weights when modules are called, and only the plain forward calls them all
         hidden = torch.cat([_plain(model, ids, cache) for ids, cache in zip(input_ids.split(list(counts)), caches, strict=True)])
         return model.embed_out(hidden if logits_at is None else hidden[logits_at.to(hidden.device)]).float()
     plan, config = _plan(model), model.config
@@ -95,7 +95,7 @@ def forward_unpadded(
 
 
 def positions_are_identical(model: Any) -> bool:
-    """Whether a position's numbers are the same, bit for bit, as a step of its own, in any piece of a prompt, beside others."""
+    """Whether a position has the same bits in a decoding step, in any chunk of a prompt, and in any batch."""
     return not _is_hooked(model) and _plan(model).network is not None and _attends_natively(model)
 
 
@@ -108,7 +108,7 @@ Compute = Callable[[Tensor], Tensor]  # (N, …) → (N, …)
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """What a layer computes with. Weights are looked up at each call, so that those that were moved or loaded anew count."""
+    """The functions of a layer. They look up their weights at each call, so that moved or reloaded weights are used."""
 
     number: int  # in a cache
     input_layernorm: Compute
@@ -123,7 +123,7 @@ class _Layer:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A model without the modules around it, whose calls take a fifth of a small model's step. Hooks of modules are not run."""
+    """The functions of a model without its modules, whose calls take a fifth of a small model's step. Hooks are not run."""
 
     changes: int  # Parts.changes when it was made
     modules: list[nn.Module | None]  # the layers
@@ -132,7 +132,7 @@ class _Plan:
     final_layer_norm: Compute
     embed_out: nn.Module
     compute_logits: Compute
-    network: NativeNetwork | None  # the same in our own functions, where they can be had for these weights
+    network: NativeNetwork | None  # the network in C, where it supports these weights
 
 
 _plans: WeakKeyDictionary[nn.Module, _Plan] = WeakKeyDictionary()
@@ -194,7 +194,7 @@ class _Piece(NamedTuple):
     """The new positions of one sequence."""
 
     cache: KVCache
-    start: int  # in the packed rows
+    start: int  # its first row
     new: int
     past: int  # tokens in the cache
     ends: Sequence[int]  # of the new positions that attend together, from `start` on
@@ -211,7 +211,7 @@ def _pieces(counts: Sequence[int], caches: Sequence[KVCache], chunk: int | None)
 
 
 def _runs(pieces: list[_Piece], width: int) -> list[tuple[bool, int]]:
-    """The packed rows in order: whether they attend one by one, and how many; rows that only fill up count with the last."""
+    """Groups of consecutive rows: whether they attend one by one, and how many. Filler rows belong to the last group."""
     sizes = [end - begin for piece in pieces for begin, end in itertools.pairwise((0, *piece.ends))]
     runs = [(singly, sum(group)) for singly, group in itertools.groupby(sizes, lambda size: size <= attention.MAX_SINGLE_QUERIES)]
     runs[-1] = runs[-1][0], runs[-1][1] + width - sum(sizes)
@@ -219,7 +219,7 @@ def _runs(pieces: list[_Piece], width: int) -> list[tuple[bool, int]]:
 
 
 def _gelu(x: Tensor, runs: list[tuple[bool, int]]) -> Tensor:
-    """Of single steps by what is fast for few numbers, of a prompt's chunks by the other kernel, whatever stands beside them."""
+    """GELU: for single steps by the kernel that is fast for few numbers, for chunks of prompts by the other, in any batch."""
     if len(runs) == 1:
         return row_stable_gelu(x) if runs[0][0] else F.gelu(x)
     parts = zip(runs, x.split([count for _, count in runs]), strict=True)
@@ -227,14 +227,14 @@ def _gelu(x: Tensor, runs: list[tuple[bool, int]]) -> Tensor:
 
 
 def _table(pieces: list[_Piece], config: Any, device: torch.device) -> Rope:
-    """The rotation of all positions that may come, by blocks."""
+    """The rotations of all positions up to the context, or up to the longest sequence in blocks."""
     longest = max(piece.past + piece.new for piece in pieces)
     length = max(config.max_position_embeddings, -(-longest // attention.CACHE_BLOCK) * attention.CACHE_BLOCK)
     return rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, device)
 
 
 def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device) -> Rope:
-    """The rotation of each packed row, (width, 1, 3, D); rows that only fill up get any."""
+    """The rotation of each row, (width, 1, 3, D); those of filler rows do not matter."""
     table, first = _table(pieces, config, device), pieces[0]
     if len(pieces) == 1 and first.past + width <= len(table.cos):
         return Rope(table.cos[first.past : first.past + width], table.sin[first.past : first.past + width])
@@ -270,7 +270,7 @@ def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementa
 
 
 def _attend_one(implementation: Any, like: Tensor) -> Any:
-    """Attention of one query (1, H, 1, D) to all of (1, H, S, D): torch's own where nothing else was asked for, found once."""
+    """Attention of one query (1, H, 1, D) to all of (1, H, S, D): torch's own unless another is requested."""
     if implementation == "sdpa" or (implementation == "auto" and like.is_cpu):
         return F.scaled_dot_product_attention
     return lambda q, k, v: attention.attend(q, k, v, implementation=implementation)[0]

@@ -1,6 +1,7 @@
-"""Where each weight of a model goes: the device map, given or made by accelerate, and the placing, offload to disk included.
+"""The device of each weight: the device map, given or computed by accelerate, and loading by it, offload to disk included.
 
-accelerate names no missing tensor and cannot rename one, so this takes tensors that `stored.match` has found, one by one.
+accelerate's own loader neither reports missing tensors nor renames any, so those that `match_tensors` found are loaded one by
+one.
 """
 
 import math
@@ -26,7 +27,7 @@ _BALANCED = ("auto", "balanced", "balanced_low_0")
 def checked_device_map(
     model: nn.Module, asked: Device | Mapping[str, Device] | None, max_memory: Limits | None
 ) -> dict[str, Device] | str:
-    """The map that the caller gave, complete and on devices that exist; or the word for how accelerate is to make one."""
+    """The caller's map, checked to be complete and on existing devices; or the name of the strategy for accelerate to use."""
     if isinstance(asked, Mapping):
         return _checked_map(model, asked)
     if asked is None and max_memory is not None:
@@ -37,7 +38,7 @@ def checked_device_map(
 
 
 def infer_device_map(model: nn.Module, way: str, max_memory: Limits | None, dtype: torch.dtype) -> dict[str, Device]:
-    """Module name → device for every tensor, as accelerate divides the model; the model's ties must hold already."""
+    """Module name → device for every tensor, computed by accelerate. Tied weights must be tied already."""
     from accelerate import infer_auto_device_map
     from accelerate.utils import get_balanced_memory
 
@@ -62,7 +63,7 @@ def load_plain(
     offload_folder: Path | None,
     progress: Progress | None,
 ) -> None:
-    """Read each tensor, give it to its device, and attach accelerate's hooks where there is more than one."""
+    """Load each tensor to its device, and attach accelerate's hooks if there is more than one device."""
     tied = tied and OUTPUT in model.state_dict()
     above, below = _place_of(OUTPUT, places), _place_of(PREFIX + INPUT, places)
     if tied and above != below:
@@ -72,11 +73,11 @@ def load_plain(
         )
     tensors = {name: tensor for name, tensor in matched.tensors.items() if not (tied and name == OUTPUT)}
     rewritten = _check_offload(stored, tensors, places, dtype, offload_folder)
-    offloaded: dict[str, Any] = {}  # in the words of accelerate's OffloadedWeightsLoader
+    offloaded: dict[str, Any] = {}  # in the format of accelerate's OffloadedWeightsLoader
     total, done = sum(tensor.nbytes for tensor in tensors.values()), 0
     if progress:
         progress(0, total)
-    with _said_plainly(stored, offload_folder):
+    with _wrap_errors(stored, offload_folder):
         for name, tensor in tensors.items():
             device = _place_of(name, places)
             if device == "disk":
@@ -107,16 +108,16 @@ def load_packed(
     tied: bool,
     progress: Progress | None,
 ) -> None:
-    """Read each tensor for one device, and pack those of linears as they come: beside the packed ones only one is in memory."""
+    """Load each tensor to one device and pack those of linears at once, so that only one unpacked tensor is in memory."""
     tensors = dict(matched.tensors)
-    if tied and OUTPUT in model.state_dict():  # the output is packed, the embedding's rows are not: each has its own
+    if tied and OUTPUT in model.state_dict():  # the output is packed and the embedding is not, so they cannot share
         tensors[OUTPUT] = tensors[PREFIX + INPUT]
     packable = {f"{name}.weight" for name in linear_names(model)}
     total, done = sum(tensor.nbytes for tensor in tensors.values()), 0
     if progress:
         progress(0, total)
-    with _said_plainly(stored, None):
-        # The largest first: what packing one takes on top comes while little else is there.
+    with _wrap_errors(stored, None):
+        # The largest first: packing needs memory for a second copy, and little else is loaded then.
         for name, tensor in sorted(tensors.items(), key=lambda item: -item[1].nbytes):
             if name in packable:
                 pack_linear(model, name.removesuffix(".weight"), stored.read(tensor).to(device), packing)
@@ -137,8 +138,8 @@ def _put(model: nn.Module, name: str, device: Device | None, value: Tensor | Non
 def _leave(
     model: nn.Module, name: str, tensor: StoredTensor, stored: StoredWeights, dtype: torch.dtype, folder: Path | None
 ) -> dict[str, str]:
-    """Leave a tensor on disk, converted into `folder` if there is one: where accelerate finds it when its layer runs."""
-    # accelerate casts what it brings in to the dtype of the meta tensor that stands here meanwhile.
+    """Leave a tensor on disk (converted into `folder` if one is given), where accelerate finds it when its layer runs."""
+    # accelerate casts the loaded tensor to the dtype of this meta tensor.
     _put(model, name, "meta", None, dtype)
     source, stored_name = tensor.file, tensor.name
     if folder is not None:
@@ -148,7 +149,7 @@ def _leave(
 
 
 @contextmanager
-def _said_plainly(stored: StoredWeights, offload_folder: Path | None) -> Iterator[None]:
+def _wrap_errors(stored: StoredWeights, offload_folder: Path | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -176,20 +177,20 @@ def _checked_map(model: nn.Module, asked: Mapping[str, Device]) -> dict[str, Dev
 
 
 def _disjoint(model: nn.Module, places: Mapping[str, Device], whole: set[str], name: str = "") -> dict[str, Device]:
-    """The same map with no module inside another, as accelerate's hooks need it: {"a": 0, "a.b": 1} → {"a.b": 1, "a.c": 0}."""
+    """The same map without nested modules, as accelerate's hooks need it: {"a": 0, "a.b": 1} → {"a.b": 1, "a.c": 0}."""
     module = model.get_submodule(name)
     prefix = f"{name}." if name else ""
     found = {_place_of(prefix + tensor, places) for tensor in module.state_dict()}
     if len(found) == 1 and (place := found.pop()) is not None:
         return {name: place}
     if type(module).__name__ in whole:
-        raise ParameterError(f"device_map splits {name!r} over several devices: a layer stays whole. Give it one device")
+        raise ParameterError(f"device_map splits {name!r} over several devices, but a layer must be on one. Give it one device")
     children = [_disjoint(model, places, whole, prefix + child) for child, inner in module.named_children() if inner.state_dict()]
     return {key: place for child in children for key, place in child.items()}
 
 
 def _checked_device(device: Device) -> Device:
-    """The device, if torch can allocate on it here."""
+    """The device. Raises ParameterError if torch cannot allocate on it here."""
     if device == "disk":
         return device
     try:
@@ -214,7 +215,7 @@ def _place_of(name: str, places: Mapping[str, Device]) -> Device | None:
 
 
 def _unsplit_classes(model: nn.Module) -> list[str]:
-    """The classes that must lie on one device as a whole: those of the layers, for their residual connections."""
+    """The classes that accelerate must not split over devices: those of the layers, for their residual connections."""
     layers = [module for name, module in model.named_modules() if name.rpartition(".")[2] == "layers"]
     return sorted({type(layer).__name__ for group in layers for layer in group.children()})
 
@@ -226,9 +227,9 @@ def _check_offload(
     dtype: torch.dtype,
     folder: Path | None,
 ) -> set[str]:
-    """The tensors for "disk" that have to be written to the offload folder, after checking that they can be.
+    """The tensors for "disk" that must be written to the offload folder, after checking that they fit.
 
-    The others are read from the checkpoint's own safetensors file each time, converted on the way if no folder was given.
+    The others are read from the checkpoint's own safetensors file each time.
     """
     on_disk = [name for name in tensors if _place_of(name, places) == "disk"]
     if not on_disk:

@@ -1,7 +1,7 @@
 """Model folders: load their weights into a model through accelerate, save a model, turn a pickle into safetensors.
 
-Knows names, shapes and dicts, no config class. Finding and downloading is in `hub`, files and folders in `folders`, what weight
-files hold in `stored`, devices in `placement`; the names that others use are all here.
+Works on names, shapes and dicts, and knows no config class. Finding and downloading model folders is in neoxjp/hub, reading
+weight files in safetensors_io.py, devices in device_map.py.
 """
 
 import json
@@ -67,16 +67,16 @@ class LoadReport:
     folder: Path
     format: str  # "safetensors" or "pickle"
     files: tuple[str, ...]
-    stored_bytes: int  # of the tensors that were taken
-    stored_dtype: torch.dtype  # of most of those bytes
-    dtype: torch.dtype  # of the model now
+    stored_bytes: int  # of the loaded tensors
+    stored_dtype: torch.dtype  # of most of these bytes
+    dtype: torch.dtype  # of the loaded model
     device_map: dict[str, Device]
     tied: bool  # the output uses the embedding's weight
     ignored: tuple[str, ...]  # stored names that are no weights of the model
     renamed: int  # tensors stored under another name
     revision: str | None  # commit of the Hub, for a folder of its cache
     quantization: str | None = None  # "int8"
-    packed: bool = False  # the linears hold their weights in a format of their own (quantization/)
+    packed: bool = False  # the linears are PackedLinear (neoxjp/quantization)
 
 
 def parse_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
@@ -94,9 +94,9 @@ def parse_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
 
 @contextmanager
 def empty_weights() -> Iterator[None]:
-    """Build a network inside this for `load_weights` to fill: no memory, no initial values, ties hold.
+    """Build a network in this context for `load_weights` to fill: without memory and initial values, with its tied weights.
 
-    Drawing random numbers for the meta device would import torch's compiler, which takes seconds.
+    Initialisation is skipped because random numbers on the meta device import torch's compiler, which takes seconds.
     """
 
     class Undrawn(TorchFunctionMode):
@@ -124,8 +124,8 @@ def load_weights(
 ) -> LoadReport:
     """Fill a model that was built in `empty_weights()`.
 
-    Everything that headers tell is checked before a byte of weight is read. On the CPU, tensors of the asked dtype stay mapped
-    from the file; others are converted one by one: anonymous memory stays within the weights in the asked dtype and one tensor.
+    All headers are checked before any weight is read. On the CPU, tensors in the requested dtype stay memory-mapped; others are
+    converted one by one, so that memory stays within the weights in the requested dtype and one tensor.
 
     Args:
         dtype: of the model's weights; None keeps the stored one. float16 on a CPU is packed where a kernel for it runs.
@@ -133,8 +133,8 @@ def load_weights(
         packing: "lossless" packs for a CPU without being asked where all matrices are stored in 16 bits; "never" never packs.
         device_map: None (CPU), a device, "auto", "balanced", "balanced_low_0", "sequential", or module name → device or "disk".
         max_memory: device → bytes or "10GiB", for the maps that accelerate makes.
-        offload_folder: where weights for "disk" go that cannot be read from the checkpoint as they are; for one model only.
-        progress: called with (bytes placed, bytes in all), the first time with 0.
+        offload_folder: for weights on "disk" that cannot be read from the checkpoint unchanged; for one model only.
+        progress: called with (bytes loaded, bytes in total), first with 0.
     Raises:
         CheckpointError: a file is damaged; the tensors do not fit the model (names them all); the device is too small.
         ParameterError: a device does not exist; the map leaves out a module or names an unknown one.
@@ -183,10 +183,10 @@ def save_weights(
     max_shard_size: str | int = "5GB",
     extra: Mapping[str, bytes | Path] | None = None,
 ) -> None:
-    """Write a model folder whole or not at all: safetensors (with an index where there are several), config.json, `extra` files.
+    """Write a model folder atomically: safetensors (with an index if there are several), config.json, `extra` files.
 
-    An output that equals the embedding is not written twice; config.json says in `tie_word_embeddings` which of the two it is.
-    Weights of an earlier save in the folder go, its other files stay.
+    An output layer that equals the embedding is not written; `tie_word_embeddings` in config.json says so. Weights of an earlier
+    save in the folder are removed, its other files are kept.
 
     Args:
         state: stored name → tensor, on any device.
@@ -198,16 +198,17 @@ def save_weights(
 
 
 def convert_pickle(folder: Path, *, out: Path | None = None) -> Path:
-    """Turn the pickle of a model folder into safetensors, once: in the folder itself (the .bin stays), or in `out`.
+    """Convert the pickle of a model folder to safetensors: in the folder itself (the .bin stays), or in `out`.
 
-    Stray buffers are left out and early names made today's. Tensors are read with weights_only=True and stay memory-mapped.
+    Buffers that the model computes are left out, old tensor names are updated. Tensors are read with weights_only=True and stay
+    memory-mapped.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise CheckpointError(f"no folder {str(folder)!r} to convert")
     files = find_weights(folder, allow_pickle=True)
     if files.format == "safetensors":
-        raise CheckpointError(f"{str(folder)!r} holds {files.index or files.names[0]} already: there is nothing to convert")
+        raise CheckpointError(f"{str(folder)!r} has {files.index or files.names[0]} already: there is nothing to convert")
     config = read_json(folder / "config.json")
     stored = open_stored(files)
     state = {canonical_name(name): stored.read(tensor) for name, tensor in stored.tensors.items() if not is_computed_buffer(name)}
@@ -234,16 +235,16 @@ def _stored_dtype(matched: TensorMatch) -> torch.dtype:
 
 
 def _tie_or_untie(model: nn.Module, stored: StoredWeights, matched: TensorMatch) -> bool:
-    """Let the output share the embedding's weight where the checkpoint stores none for it, or the same; else separate the two.
+    """Tie the output layer to the embedding if the checkpoint has none or the same; else separate them. Returns: tied or not.
 
-    Of a base model, which has no output, only what the checkpoint says of it.
+    For a base model, which has no output layer, only looks at the checkpoint.
     """
     own = stored.tensors.get(OUTPUT)
     embedding = matched.tensors.get(PREFIX + INPUT, matched.tensors.get(INPUT))
     assert embedding is not None  # match refuses a checkpoint without it
     tied = own is None or same_bytes(stored.read(own), stored.read(embedding))
     if not tied:
-        log.info("%s stores an output of its own: it is kept apart from the embedding", stored.files.folder)
+        log.info("%s stores an output of its own: it is not tied to the embedding", stored.files.folder)
     if OUTPUT in model.state_dict():
         output = model.get_submodule(OUTPUT.rpartition(".")[0])
         shared = model.get_submodule((PREFIX + INPUT).rpartition(".")[0]).weight
@@ -270,7 +271,7 @@ def _write(
             tensors, filename_pattern="model{suffix}.safetensors", max_shard_size=max_shard_size
         )
     except ValueError as error:
-        raise ParameterError(f"max_shard_size={max_shard_size!r} is no size such as '5GB' or 100000000: {error}") from error
+        raise ParameterError(f"max_shard_size={max_shard_size!r} is not a size such as '5GB' or 100000000: {error}") from error
     written_config = dict(config)
     if any(name.startswith(PREFIX) for name in tensors):
         written_config["tie_word_embeddings"] = tied

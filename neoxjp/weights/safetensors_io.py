@@ -1,6 +1,6 @@
-"""What weight files hold: names, shapes and dtypes before any byte of weight is read, then the tensors, memory-mapped.
+"""Reading and writing weight files: first names, shapes and dtypes from the headers, then the tensors, memory-mapped.
 
-Also the names under which this model's tensors have been stored, and the comparison of a checkpoint with a model.
+Also the tensor names that checkpoints of this model use, and matching a checkpoint with a model.
 The layout of a safetensors file (8 bytes of length, a JSON header, the data) is from https://github.com/huggingface/safetensors.
 """
 
@@ -19,13 +19,13 @@ from torch import Tensor
 from neoxjp.errors import CheckpointError, quoted
 from neoxjp.hub import WeightFiles
 
-PREFIX = "gpt_neox_japanese."  # of every name but the output's; saves of the base model lack it
+PREFIX = "gpt_neox_japanese."  # of all names but the output's; checkpoints of the base model lack it
 OUTPUT = "embed_out.weight"
 INPUT = "embed_in.weight"  # after the prefix
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "I32": 4, "U32": 4, "I64": 8, "U64": 8}
 _SIZES |= {name: dtype.itemsize for name, dtype in DTYPES.items()}
-# Buffers that old saves hold and the model computes: the rotary frequencies and the causal mask.
+# Buffers in old checkpoints that the model computes itself: the rotary frequencies and the causal mask.
 _STRAY = re.compile(r"layers\.\d+\.attention\.(rotary_emb\..*|bias|masked_bias)")
 _LFS_POINTER = b"version https://git-lfs"
 _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors library
@@ -35,9 +35,9 @@ _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors library
 class StoredTensor:
     """One tensor of a weight file, as its header describes it."""
 
-    name: str  # as the file spells it
+    name: str  # as in the file
     file: Path
-    dtype: torch.dtype | str  # the format's own word where a network cannot use it: "I64"
+    dtype: torch.dtype | str  # the format's own name where a network cannot use it: "I64"
     shape: tuple[int, ...]
     nbytes: int
 
@@ -51,7 +51,7 @@ class StoredWeights:
     _loaded: dict[str, Tensor] = field(default_factory=dict)  # of a pickle: its tensors, memory-mapped
 
     def read(self, stored: StoredTensor) -> Tensor:
-        """The tensor, on the CPU and memory-mapped: nothing is copied until someone writes to it."""
+        """The tensor, on the CPU and memory-mapped (copied on write)."""
         if self.files.format == "pickle":
             tensor = self._loaded[stored.name].contiguous()
         else:
@@ -62,7 +62,7 @@ class StoredWeights:
                     tensor = file.get_tensor(stored.name)
             except SafetensorError as error:
                 raise CheckpointError(f"{str(stored.file)!r} is damaged ({error}). Fetch it again") from error
-        # A header of odd length leaves the data on odd addresses, which kernels may refuse.
+        # After a header of odd length the data is not aligned, which kernels may refuse.
         return tensor.clone() if tensor.data_ptr() % tensor.element_size() else tensor
 
 
@@ -79,7 +79,7 @@ def open_stored(files: WeightFiles) -> StoredWeights:
     """Read the headers of all weight files.
 
     Raises:
-        CheckpointError: a file is cut short or is something else; a tensor lies in two files; the index and the files disagree.
+        CheckpointError: a file is truncated or has another format; a tensor is in two files; the index and the files disagree.
     """
     tensors: dict[str, StoredTensor] = {}
     loaded: dict[str, Tensor] = {}
@@ -95,19 +95,19 @@ def open_stored(files: WeightFiles) -> StoredWeights:
         twice += [stored.name for stored in found if stored.name in tensors]
         tensors |= {stored.name: stored for stored in found}
     if twice:
-        raise CheckpointError(f"{str(files.folder)!r} holds the same tensors in more than one file: {quoted(twice)}")
+        raise CheckpointError(f"{str(files.folder)!r} has the same tensors in more than one file: {quoted(twice)}")
     if files.weight_map:
         lost = [name for name, file in files.weight_map.items() if name not in tensors or tensors[name].file.name != file]
         if lost:
             raise CheckpointError(
-                f"{files.index} of {str(files.folder)!r} places tensors in files that do not hold them: {quoted(lost)}. "
+                f"{files.index} of {str(files.folder)!r} names files for tensors that are not in them: {quoted(lost)}. "
                 f"Index and files are of different saves: fetch both again"
             )
     return StoredWeights(files, tensors, loaded)
 
 
 def read_header(path: Path) -> list[StoredTensor]:
-    """The tensors that a safetensors file describes, after checking that its size is what the header asks for."""
+    """The tensors in the header of a safetensors file, after checking the size of the file."""
     try:
         size = path.stat().st_size
         file = path.open("rb")
@@ -120,7 +120,7 @@ def read_header(path: Path) -> list[StoredTensor]:
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > min(size - 8, _HEADER_LIMIT):
             raise CheckpointError(
-                f"{str(path)!r} is no safetensors file, or only the beginning of one: {size:,} bytes, "
+                f"{str(path)!r} is not a safetensors file, or is truncated: {size:,} bytes, "
                 f"of which the header would take {length:,}. Fetch it again",
                 ja=f"{str(path)!r} は safetensors ではないか、途中で切れています。取り直してください",
             )
@@ -134,7 +134,7 @@ def read_header(path: Path) -> list[StoredTensor]:
         ) from None
     expected = 8 + length + end
     if size != expected:
-        state = "cut short" if size < expected else "too long"
+        state = "truncated" if size < expected else "too long"
         raise CheckpointError(
             f"{str(path)!r} is {state}: {size:,} bytes, its header describes {expected:,}. Fetch it again",
             ja=f"{str(path)!r} が壊れています（{size:,} バイト、本来は {expected:,} バイト）。取得し直してください",
@@ -143,12 +143,12 @@ def read_header(path: Path) -> list[StoredTensor]:
 
 
 def match_tensors(stored: StoredWeights, wanted: Mapping[str, tuple[int, ...]]) -> TensorMatch:
-    """Find for each of the model's tensors the stored one.
+    """Find the stored tensor for each tensor of the model.
 
     Args:
         wanted: the model's names → their shapes.
     Raises:
-        CheckpointError: names every missing, unexpected and mis-shaped tensor, and every dtype that a network cannot use.
+        CheckpointError: names all missing and unexpected tensors, and all of a wrong shape or dtype.
     """
     prefix = PREFIX if any(name.startswith(PREFIX) for name in wanted) else ""
     tensors: dict[str, StoredTensor] = {}
@@ -201,7 +201,7 @@ def is_computed_buffer(name: str) -> bool:
 
 
 def same_bytes(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors hold the same dtype, shape and bits, compared piece by piece so that no copy is made."""
+    """Whether two tensors have the same dtype, shape and bits. Compared in parts, without a copy."""
     if a.dtype != b.dtype or a.shape != b.shape:
         return False
     if a.data_ptr() == b.data_ptr() and a.is_contiguous() and b.is_contiguous():
@@ -213,14 +213,14 @@ def same_bytes(a: Tensor, b: Tensor) -> bool:
 
 
 def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """One safetensors file, on the disk when this returns, readable by whom the umask allows."""
+    """Write one safetensors file and sync it to disk, with the permissions of the umask."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     try:
         save_file(tensors, path, metadata={"format": "pt"})
     except SafetensorError as error:
-        # The library knows no errno; its text ends in the operating system's "(os error 28)".
+        # The library's errors have no errno, but end in "(os error 28)".
         number = str(error).rpartition("os error ")[2].rstrip(") ")
         raise OSError(int(number) if number.isdigit() else None, str(error)) from error
     mask = os.umask(0)
@@ -238,7 +238,7 @@ def _parse_header(path: Path, header: Mapping[str, dict]) -> tuple[list[StoredTe
             continue
         word, shape, (start, stop) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
         if any(not isinstance(n, int) or n < 0 for n in (*shape, start, stop)):
-            raise ValueError(f"{name!r} has a shape or place that is no count")
+            raise ValueError(f"{name!r} has a shape or offset that is not a whole number")
         if word in _SIZES and math.prod(shape) * _SIZES[word] != stop - start:
             raise ValueError(f"{name!r} has {stop - start} bytes for {word} {list(shape)}")
         stored.append(StoredTensor(name, path, DTYPES.get(word, word), shape, stop - start))
@@ -252,24 +252,24 @@ def _parse_header(path: Path, header: Mapping[str, dict]) -> tuple[list[StoredTe
 
 
 def _load_pickle(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .bin file, memory-mapped; only tensors are unpickled, never code."""
+    """The tensors of a .bin file, memory-mapped. Only tensors are unpickled, code is never run."""
     if path.stat().st_size < 1024 and path.read_bytes().startswith(_LFS_POINTER):
         raise CheckpointError(f"{str(path)!r} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder")
     try:
-        # Files from before torch 1.6 are no zip archives and cannot be mapped: they are read whole.
+        # Files from before torch 1.6 are not zip archives and cannot be memory-mapped.
         state = torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{str(path)!r} holds something else than tensors, or is damaged; it was not run. ({str(error).splitlines()[0]})"
+            f"{str(path)!r} contains something other than tensors, or is damaged; no code was run. ({str(error).splitlines()[0]})"
         ) from error
     except Exception as error:  # a damaged pickle can raise anything
         first = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{str(path)!r} is damaged or cut short ({first}). Fetch it again") from error
+        raise CheckpointError(f"{str(path)!r} is damaged or truncated ({first}). Fetch it again") from error
     if not isinstance(state, Mapping):
-        raise CheckpointError(f"{str(path)!r} is no table of tensors but a {type(state).__name__}")
+        raise CheckpointError(f"{str(path)!r} is not a dict of tensors but a {type(state).__name__}")
     wrong = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
     if wrong:
-        raise CheckpointError(f"{str(path)!r} is no plain table of tensors: look at {quoted(wrong)}")
+        raise CheckpointError(f"{str(path)!r} is not a plain dict of tensors: look at {quoted(wrong)}")
     return {str(key): value.detach() for key, value in state.items()}
 
 

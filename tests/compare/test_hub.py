@@ -83,7 +83,7 @@ def refused(key: str, tokenizer: GPTNeoXJapaneseTokenizer, **options: bool) -> t
 def test_a_gated_one_says_what_to_do_and_spoils_no_other(hub: LocalHub, tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     hub.repositories["model", OFFERED["gemma"].repo].gated = True
     english, japanese = refused("gemma", tokenizer)
-    assert "'google/gemma-3-1b-it' asks for its conditions to be accepted on its Hub page" in english
+    assert "'google/gemma-3-1b-it' is gated: accept its conditions on its Hub page" in english
     assert "条件に同意" in japanese
     assert open_peer("qwen", tokenizer).pieces("猫")
 
@@ -125,7 +125,7 @@ def test_without_a_network_it_says_so_and_a_later_try_succeeds(
     with monkeypatch.context() as away:
         away.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
         english, japanese = refused("rinna", tokenizer)
-    assert "the Hub is out of reach" in english
+    assert "the Hub cannot be reached" in english
     assert "キャッシュにもありません" in japanese
     assert open_peer("rinna", tokenizer).pieces("猫")
 

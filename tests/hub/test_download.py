@@ -103,14 +103,14 @@ def test_branches_tags_and_commits_are_revisions(hub):
     assert revision_of(resolve_folder("some/model", files=["config.json"], revision=old)) == old
 
 
-def test_unknown_repositories_and_revisions_and_closed_doors_are_said_plainly(hub):
+def test_unknown_repositories_and_revisions_and_gated_repositories_are_named(hub):
     hub.add("some/model", CONFIG)
     with pytest.raises(CheckpointError, match=r"no folder 'some/other' here and no model of that name on the Hub"):
         resolve_folder("some/other", files=["config.json"])
     with pytest.raises(CheckpointError, match=r"'some/model' has no revision 'v9'"):
         resolve_folder("some/model", files=["config.json"], revision="v9")
     hub.repositories["model", "some/model"].gated = True
-    with pytest.raises(CheckpointError, match=r"conditions to be accepted"):
+    with pytest.raises(CheckpointError, match=r"is gated: accept its conditions"):
         resolve_folder("some/model", files=["config.json"])
 
 
@@ -125,7 +125,7 @@ def test_the_cache_serves_while_the_hub_is_out_of_reach(hub):
     )  # there was one, but nobody fetched it
     with pytest.raises(CheckpointError, match=r"'README.md' of 'some/model' is not in the cache"):
         resolve_folder("some/model", files=["README.md"])
-    with pytest.raises(CheckpointError, match=r"'some/other' is not in the cache.*cannot be asked"):
+    with pytest.raises(CheckpointError, match=r"'some/other' is not in the cache.*cannot be reached"):
         resolve_folder("some/other", files=["config.json"])
 
 
@@ -171,7 +171,7 @@ def test_shards_are_downloaded_by_their_index(hub):
 def test_an_index_that_names_missing_files_is_refused_before_any_download_of_weights(hub):
     index = index_of("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
     hub.add("some/model", CONFIG | {"model.safetensors.index.json": index, "model-00001-of-00002.safetensors": b"x"})
-    with pytest.raises(CheckpointError, match=r"'some/model' names files that are not there: 'model-00002-of-00002.safetensors'"):
+    with pytest.raises(CheckpointError, match=r"'some/model' names files that do not exist: 'model-00002-of-00002.safetensors'"):
         resolve_model("some/model")
     assert not [path for method, path in hub.requests if "00001-of" in path]
 

@@ -364,7 +364,7 @@ def test_a_cache_of_another_model_is_refused(built, other):
     model, strange = (packing.pack_model(ours(**{"hidden_size": 64} | changes), torch.float16) for changes in ({}, other))
     cache = strange.new_cache()
     strange.forward_unpadded(torch.tensor([1, 2]), [2], [cache])
-    with pytest.raises(ParameterError, match="take a new one"):
+    with pytest.raises(ParameterError, match="create a new one"):
         model.forward_unpadded(torch.tensor([1]), [1], [cache])
 
 

@@ -248,7 +248,7 @@ def test_where_both_do_not_fit_it_asks_and_changes_nothing(playground, other, mo
     before = playground.loaded
     line, asks = lines(playground, Choice(str(other)))[-1]
     assert asks
-    assert "fits once the present model is unloaded" in line
+    assert "fits after unloading the present model" in line
     assert playground.loaded is before
     assert writes(playground)
 

@@ -33,13 +33,13 @@ def folder(model, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda raw: raw[:-1], "is cut short: .* bytes, its header describes"),
-        (lambda raw: raw[: len(raw) // 3], "is cut short"),
+        (lambda raw: raw[:-1], "is truncated: .* bytes, its header describes"),
+        (lambda raw: raw[: len(raw) // 3], "is truncated"),
         (lambda raw: raw + b"x", "is too long"),
-        (lambda raw: raw[:40], "is no safetensors file, or only the beginning of one"),
-        (lambda raw: raw[:5], "is no safetensors file, or only the beginning of one"),
-        (lambda raw: b"", "is no safetensors file, or only the beginning of one"),
-        (lambda raw: b"<!doctype html><html>" + raw, "is no safetensors file"),
+        (lambda raw: raw[:40], "is not a safetensors file, or is truncated"),
+        (lambda raw: raw[:5], "is not a safetensors file, or is truncated"),
+        (lambda raw: b"", "is not a safetensors file, or is truncated"),
+        (lambda raw: b"<!doctype html><html>" + raw, "is not a safetensors file"),
         (lambda raw: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "is a Git LFS pointer.*git lfs pull"),
         (lambda raw: raw[:8] + b"[" + raw[9:], "the header of .* is damaged"),
         (lambda raw: raw.replace(b"[0,", b"[4,", 1), "the header of .* is damaged"),
@@ -76,7 +76,7 @@ def test_any_damage_to_a_header_is_an_expected_error_or_harmless(folder, data):
 def test_a_damaged_pickle_is_said_to_be_damaged(model, tmp_path, cut):
     path = write_pickle(tmp_path, model.state_dict()) / "pytorch_model.bin"
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(CheckpointError, match=r"pytorch_model.bin' (is damaged|holds something else)"):
+    with pytest.raises(CheckpointError, match=r"pytorch_model.bin' (is damaged|contains something other)"):
         load(tmp_path, allow_pickle=True)
 
 
@@ -84,12 +84,12 @@ def test_a_damaged_pickle_is_said_to_be_damaged(model, tmp_path, cut):
     ("index", "said"),
     [
         ("{", r"model.safetensors.index.json' is not JSON: .* at line 1, column 2"),
-        ("[]", r"holds a JSON list, not an object"),
+        ("[]", r"is a JSON list, not an object"),
         ("{}", r'has no "weight_map"'),
         ('{"weight_map": {"a": 3}}', r'has no "weight_map"'),
         ('{"weight_map": {"a": "../secret.safetensors"}}', r"names files outside its folder: '../secret.safetensors'"),
-        ('{"weight_map": {"a": "model-9.safetensors"}}', r"names files that are not there: 'model-9.safetensors'"),
-        ('{"weight_map": {"a": "part.safetensors"}}', r"places tensors in files that do not hold them: 'a'"),
+        ('{"weight_map": {"a": "model-9.safetensors"}}', r"names files that do not exist: 'model-9.safetensors'"),
+        ('{"weight_map": {"a": "part.safetensors"}}', r"names files for tensors that are not in them: 'a'"),
     ],
 )
 def test_an_index_that_points_nowhere_is_refused(folder, index, said):
@@ -141,7 +141,7 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
         ("", "config.json' is not JSON"),
         ('{"vocab_size": 61,\n "hidden_size": }', "is not JSON: .* at line 2"),
         ("[" * 100_000, "config.json' is nested too deeply"),
-        ('"text"', "holds a JSON str"),
+        ('"text"', "is a JSON str"),
         ("\xff", "is not UTF-8 at byte 0"),
         ('{"hidden_size": -1}', "hidden_size"),
     ],
