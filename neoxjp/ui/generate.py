@@ -46,48 +46,48 @@ KEYS = {
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> GenerateTab:
     """Make the components of the tab."""
     parts: dict[str, Any] = {"writing": gr.State(Writing(), delete_callback=Writing.stop)}
-    with gr.Row(elem_id="gen"):
-        with gr.Column(scale=7, min_width=320, elem_id="gen-main"):
+    with gr.Row(elem_id="generate"):
+        with gr.Column(scale=7, min_width=320, elem_id="generate-main"):
             _build_text(parts)
-        with gr.Column(scale=3, min_width=280, elem_id="gen-side"):
+        with gr.Column(scale=3, min_width=280, elem_id="generate-side"):
             _build_sampling(playground, parts)
             parts["link"] = links.build_link("generate")
-            parts["stats"] = gr.HTML(elem_id="gen-stats", apply_default_css=False)
+            parts["stats"] = gr.HTML(elem_id="generate-stats", apply_default_css=False)
     parts["lab"] = sections.build(playground, sections_of(features, "generate"), "genlab")
     return GenerateTab(**parts)
 
 
 def _build_text(parts: dict[str, Any]) -> None:
     prompts = examples()
-    with gr.Group(elem_id="gen-opening"):
+    with gr.Group(elem_id="generate-prompt-card"):
         parts["prompt"] = gr.Textbox(
             next(iter(prompts.values())),
             label=label("g_prompt"),
             placeholder=label("g_prompt_placeholder"),
             lines=2,
             max_lines=8,
-            elem_id="gen-prompt",
+            elem_id="generate-prompt",
         )
-        with gr.Row(elem_id="gen-under"):
-            parts["count"] = gr.HTML(elem_id="gen-count", apply_default_css=False)
-            with gr.Row(elem_id="gen-examples"):
-                gr.HTML(both("g_examples"), elem_id="gen-examples-name", apply_default_css=False)
+        with gr.Row(elem_id="generate-under"):
+            parts["count"] = gr.HTML(elem_id="generate-count", apply_default_css=False)
+            with gr.Row(elem_id="generate-examples"):
+                gr.HTML(both("g_examples"), elem_id="generate-examples-name", apply_default_css=False)
                 parts["examples"] = {
                     name: gr.Button(label(f"g_ex_{name}"), size="sm", min_width=0, elem_classes="chip") for name in prompts
                 }
-    with gr.Row(elem_id="gen-buttons"):
-        parts["go"] = gr.Button(label("g_go"), variant="primary", elem_id="gen-go", min_width=120)
+    with gr.Row(elem_id="generate-buttons"):
+        parts["go"] = gr.Button(label("g_go"), variant="primary", elem_id="generate-go", min_width=120)
         for name in ("stop", "more", "step", "again", "undo", "redo"):
-            parts[name] = gr.Button(label(f"g_{name}"), elem_id=f"gen-{name}", min_width=80, interactive=name == "step")
-        parts["recall"] = gr.Button(label("g_recall"), elem_id="gen-recall", min_width=80, visible=False)
+            parts[name] = gr.Button(label(f"g_{name}"), elem_id=f"generate-{name}", min_width=80, interactive=name == "step")
+        parts["recall"] = gr.Button(label("g_recall"), elem_id="generate-recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
-    parts["line"] = gr.HTML(render_frame("line", message=both("g_hint")), elem_id="gen-line", apply_default_css=False)
-    parts["announce"] = gr.HTML(elem_id="gen-announce", elem_classes="sr", apply_default_css=False)
+    parts["line"] = gr.HTML(render_frame("line", message=both("g_hint")), elem_id="generate-line", apply_default_css=False)
+    parts["announce"] = gr.HTML(elem_id="generate-announce", elem_classes="sr", apply_default_css=False)
     scale = Markup(render_steps.scale(both("g_scale")))
     template = render_frame("text", both=both, label=words("en")("g_view_label"), scale=scale)
     script = (files("neoxjp.ui") / "written.js").read_text(encoding="utf-8")
-    parts["view"] = gr.HTML("", html_template=template, js_on_load=script, elem_id="gen-view", apply_default_css=False)
-    gr.HTML(render_frame("keys", both=both, keys=KEYS), elem_id="gen-keys", apply_default_css=False)
+    parts["view"] = gr.HTML("", html_template=template, js_on_load=script, elem_id="generate-view", apply_default_css=False)
+    gr.HTML(render_frame("keys", both=both, keys=KEYS), elem_id="generate-keys", apply_default_css=False)
 
 
 def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:
@@ -99,17 +99,17 @@ def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:
             if option.in_view == in_view and bool(option.slider) == sliders:
                 made[option.name] = control(option, option_strings(options))
 
-    with gr.Accordion(label("g_sampling"), open=True, elem_id="gen-sampling"):
-        with gr.Row(elem_id="gen-presets"):
+    with gr.Accordion(label("g_sampling"), open=True, elem_id="generate-sampling"):
+        with gr.Row(elem_id="generate-presets"):
             parts["presets"] = {
                 name: gr.Button(label(f"g_preset_{name}"), size="sm", min_width=0, elem_classes="chip") for name in PRESETS
             }
         draw(in_view=True, sliders=True)
-        parts["cut"] = gr.Checkbox(False, label=label("g_cut"), info=label("g_cut_help"), elem_id="gen-cut")
-        with gr.Row(elem_id="gen-seed-row"):
+        parts["cut"] = gr.Checkbox(False, label=label("g_cut"), info=label("g_cut_help"), elem_id="generate-cut")
+        with gr.Row(elem_id="generate-seed-row"):
             draw(in_view=True, sliders=False)
-            parts["dice"] = gr.Button(label("g_dice"), size="sm", min_width=0, elem_id="gen-dice", elem_classes="chip")
-        with gr.Accordion(label("g_more_filters"), open=False, elem_id="gen-more-filters"):
+            parts["dice"] = gr.Button(label("g_dice"), size="sm", min_width=0, elem_id="generate-dice", elem_classes="chip")
+        with gr.Accordion(label("g_more_filters"), open=False, elem_id="generate-more-filters"):
             draw(in_view=False, sliders=True)
             draw(in_view=False, sliders=False)
     parts["controls"] = {option.name: made[option.name] for option in options}

@@ -43,28 +43,28 @@ class ModelTab:
 def build(playground: Playground) -> ModelTab:
     """Make the components of the tab."""
     parts: dict[str, Any] = {}
-    with gr.Row(elem_id="mod"):
+    with gr.Row(elem_id="model-row"):
         with gr.Column(scale=6, min_width=320):
             parts["facts"] = gr.HTML(
-                render_frame("line", message=both("wait_model")), elem_id="mod-facts", apply_default_css=False
+                render_frame("line", message=both("wait_model")), elem_id="model-facts", apply_default_css=False
             )
         with gr.Column(scale=5, min_width=320):
             if playground.public:
                 gr.HTML(render_frame("notice", message=both("m_public")), apply_default_css=False)
             else:
                 _build_loading(parts)
-    parts["card"] = gr.Markdown("", elem_id="mod-card", latex_delimiters=[])
+    parts["card"] = gr.Markdown("", elem_id="model-card", latex_delimiters=[])
     return ModelTab(**parts)
 
 
 def _build_loading(parts: dict[str, Any]) -> None:
-    with gr.Group(elem_id="mod-loading"):
+    with gr.Group(elem_id="model-loading"):
         parts["name"] = gr.Textbox(
             label=label("m_name"),
             info=label("m_name_help"),
             placeholder="abeja/gpt-neox-japanese-2.7b",
             max_lines=1,
-            elem_id="mod-name",
+            elem_id="model-name",
         )
         with gr.Row():
             parts["revision"] = gr.Textbox(
@@ -73,16 +73,21 @@ def _build_loading(parts: dict[str, Any]) -> None:
                 placeholder="main",
                 max_lines=1,
                 min_width=140,
-                elem_id="mod-revision",
+                elem_id="model-revision",
             )
             parts["dtype"] = gr.Dropdown(
-                list(DTYPES), value="auto", label=label("m_dtype"), info=label("m_dtype_help"), min_width=140, elem_id="mod-dtype"
+                list(DTYPES),
+                value="auto",
+                label=label("m_dtype"),
+                info=label("m_dtype_help"),
+                min_width=140,
+                elem_id="model-dtype",
             )
-    with gr.Row(elem_id="mod-buttons"):
-        parts["load"] = gr.Button(label("m_load"), variant="primary", elem_id="mod-load", min_width=120)
-        parts["unload"] = gr.Button(label("m_unload"), visible=False, elem_id="mod-unload", min_width=160)
-        parts["keep"] = gr.Button(label("m_keep"), visible=False, elem_id="mod-keep", min_width=120)
-    parts["line"] = gr.HTML(elem_id="mod-line", apply_default_css=False)
+    with gr.Row(elem_id="model-buttons"):
+        parts["load"] = gr.Button(label("m_load"), variant="primary", elem_id="model-load", min_width=120)
+        parts["unload"] = gr.Button(label("m_unload"), visible=False, elem_id="model-unload", min_width=160)
+        parts["keep"] = gr.Button(label("m_keep"), visible=False, elem_id="model-keep", min_width=120)
+    parts["line"] = gr.HTML(elem_id="model-line", apply_default_css=False)
 
 
 def connect(tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML, head: Callable[[Lang], str]) -> None:

@@ -24,7 +24,7 @@ from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.frame import render_frame
 from neoxjp.ui.theme import theme
 
-STYLES = ("page.css", "generate.css")
+STYLES = ("page.css", "generate.css", "model.css", "lab.css")
 
 SESSIONS = 256  # whose state Gradio keeps: over 1 MB each, and each API call is one; Gradio's default is 10,000
 

@@ -59,22 +59,22 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
         with gr.Column(scale=7, min_width=320, elem_classes="card"):
             with gr.Row(elem_classes="chips"):
                 examples = {key: gr.Button(label(key), size="sm", min_width=60) for key in EXAMPLES}
-                show_ids = gr.Checkbox(label=label("t_show_ids"), container=False, elem_id="t-show-ids", min_width=100)
+                show_ids = gr.Checkbox(label=label("t_show_ids"), container=False, elem_id="tokenize-show-ids", min_width=100)
             text = gr.Textbox(
                 FIRST,
                 label=label("t_text"),
                 placeholder=label("t_placeholder"),
                 lines=2,
                 max_lines=8,
-                elem_id="t-text",
+                elem_id="tokenize-text",
                 elem_classes="text-input",
                 html_attributes=gr.InputHTMLAttributes(lang="ja", spellcheck=False),
             )
-            view = gr.HTML(both("wait_vocabulary"), elem_id="t-view", apply_default_css=False)
+            view = gr.HTML(both("wait_vocabulary"), elem_id="tokenize-view", apply_default_css=False)
             row = links.build()
         with gr.Column(scale=3, min_width=250, elem_classes="card side"):
-            counts = gr.HTML(elem_id="t-counts", apply_default_css=False)
-    with gr.Accordion(label("t_ids_section"), open=False, elem_id="t-ids-section"), gr.Row():
+            counts = gr.HTML(elem_id="tokenize-counts", apply_default_css=False)
+    with gr.Accordion(label("t_ids_section"), open=False, elem_id="tokenize-ids-section"), gr.Row():
         with gr.Column(min_width=280):
             ids = gr.Textbox(
                 label=label("t_ids"),
@@ -82,7 +82,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
                 max_lines=6,
                 interactive=False,
                 buttons=["copy"],
-                elem_id="t-ids",
+                elem_id="tokenize-ids",
                 elem_classes="ids",
             )
         with gr.Column(min_width=280):
@@ -91,11 +91,11 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
                 placeholder=label("t_paste_placeholder"),
                 lines=3,
                 max_lines=6,
-                elem_id="t-paste",
+                elem_id="tokenize-paste",
             )
-            paste_note = gr.HTML(apply_default_css=False, elem_id="t-paste-note")
+            paste_note = gr.HTML(apply_default_css=False, elem_id="tokenize-paste-note")
             pasted = gr.Textbox(
-                label=label("t_decoded"), lines=1, max_lines=6, interactive=False, buttons=["copy"], elem_id="t-pasted"
+                label=label("t_decoded"), lines=1, max_lines=6, interactive=False, buttons=["copy"], elem_id="tokenize-pasted"
             )
     below = sections.build(playground, sections_of(features, "tokenize"), "lab")
     return TokenizeTab(text, examples, show_ids, view, row, counts, ids, paste, paste_note, pasted, below)

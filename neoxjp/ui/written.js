@@ -79,7 +79,7 @@ function describe(piece) {
 // Another token stands at this place, and the model writes on from it: that is where one looks then.
 let branching = null;
 function goOn(piece, id) {
-  if (document.querySelector("#gen-go")?.disabled) return; // it is writing
+  if (document.querySelector("#generate-go")?.disabled) return; // it is writing
   branching = { at: Number(piece.dataset.at), focus: panel.contains(document.activeElement) };
   newest = false;
   trigger("apply", { at: branching.at, id });
@@ -120,10 +120,10 @@ function select(piece, focus, told = true) {
 }
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest?.("#gen-buttons button");
+  const button = event.target.closest?.("#generate-buttons button");
   if (!button) return;
   branching = null;
-  newest = button.id === "gen-step" || Boolean(button.closest("#gen-step"));
+  newest = button.id === "generate-step" || Boolean(button.closest("#generate-step"));
 });
 
 function grow() {
@@ -220,45 +220,45 @@ const onButton = new MutationObserver(() => {
   }
 });
 function step(held) {
-  const button = document.getElementById("gen-step");
+  const button = document.getElementById("generate-step");
   if (button !== stepper) onButton.observe(stepper = button, { attributeFilter: ["disabled"] });
   if (stepper.disabled || Date.now() - since < PATIENCE) {
     if (!held) steps = Math.min(steps + 1, 20);
     return;
   }
   since = Date.now();
-  press("gen-step");
+  press("generate-step");
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.isComposing || !document.getElementById("gen-buttons")?.offsetParent) return;
+  if (event.isComposing || !document.getElementById("generate-buttons")?.offsetParent) return;
   const control = event.ctrlKey || event.metaKey, key = event.key.toLowerCase();
   let button = null;
-  if (key === "enter" && control) button = event.shiftKey ? "gen-more" : "gen-go";
+  if (key === "enter" && control) button = event.shiftKey ? "generate-more" : "generate-go";
   else if (key === "enter" && event.altKey) {
     event.preventDefault();
     return step(event.repeat);
   } else if (key === "escape") {
     steps = 0;
-    return press("gen-stop");
+    return press("generate-stop");
   }
   else if (control && !event.target.closest?.("input, textarea")) { // in a field these keys undo what was typed
-    if (key === "z") button = event.shiftKey ? "gen-redo" : "gen-undo";
-    else if (key === "y") button = "gen-redo";
+    if (key === "z") button = event.shiftKey ? "generate-redo" : "generate-undo";
+    else if (key === "y") button = "generate-redo";
   }
   if (!button) return;
   event.preventDefault();
   press(button);
 });
-document.getElementById("gen-announce")?.setAttribute("aria-live", "polite");
+document.getElementById("generate-announce")?.setAttribute("aria-live", "polite");
 // On a narrow screen the settings are folded under the text until asked for. The page may still be drawing itself, and open them
 // once more: so look again for a moment, until the visitor touches them.
 if (matchMedia("(max-width: 640px)").matches) {
   const foldUntil = Date.now() + 4000;
   const folding = setInterval(() => {
-    const button = document.querySelector("#gen-sampling > button");
+    const button = document.querySelector("#generate-sampling > button");
     if (button?.classList.contains("open")) button.click();
     if (Date.now() > foldUntil) clearInterval(folding);
   }, 150);
-  document.addEventListener("pointerdown", (event) => event.target.closest("#gen-sampling") && clearInterval(folding));
+  document.addEventListener("pointerdown", (event) => event.target.closest("#generate-sampling") && clearInterval(folding));
 }

@@ -267,8 +267,8 @@ def test_a_public_page_is_bounded_and_has_no_controls_for_loading(tiny_folder):
         wait_for_model(url)
         with urllib.request.urlopen(f"{url}/config", timeout=30) as answer:
             names = {block["props"].get("elem_id") for block in json.load(answer)["components"]}
-        assert "mod-facts" in names
-        assert not {"mod-name", "mod-load", "mod-revision", "mod-dtype"} & names
+        assert "model-facts" in names
+        assert not {"model-name", "model-load", "model-revision", "model-dtype"} & names
         client = Client(url, verbose=False)
         found = client.predict(api_name="/model_info")
         assert found["public"]

@@ -16,7 +16,7 @@ Visit = Callable[..., Any]
 
 
 def prompt(page: Any) -> Any:
-    return page.locator("#gen-prompt textarea")
+    return page.locator("#generate-prompt textarea")
 
 
 def pieces(page: Any) -> Any:
@@ -28,7 +28,7 @@ def panel(page: Any) -> Any:
 
 
 def line(page: Any) -> Any:
-    return page.locator("#gen-line")
+    return page.locator("#generate-line")
 
 
 def set_length(page: Any, tokens: int) -> None:
@@ -52,14 +52,14 @@ def generate(page: Any, tokens: int = 20, seed: str = "5") -> str:
 def press(page: Any, name: str) -> None:
     """Press a button that makes the model write; `done` then waits for the end of that."""
     watch(page)
-    page.locator(f"#gen-{name}").click()
+    page.locator(f"#generate-{name}").click()
 
 
 def watch(page: Any) -> None:
     """Before something else that makes the model write."""
     page.evaluate(
         """() => {
-            const go = document.querySelector("#gen-go");
+            const go = document.querySelector("#generate-go");
             let began = false;
             window.ended = false;
             new MutationObserver(() => { began ||= go.disabled; if (began && !go.disabled) window.ended = true; })
@@ -75,16 +75,16 @@ def done(page: Any) -> str:
 
 
 def unfold_filters(page: Any) -> None:
-    press_open(page.locator("#gen-more-filters > button"))
+    press_open(page.locator("#generate-more-filters > button"))
 
 
 def test_the_first_visit_offers_an_opening_and_counts_it(visit: Visit) -> None:
     page = visit("g")
     expect(prompt(page)).not_to_have_value("")
-    expect(page.locator("#gen-count")).to_contain_text("トークン")
-    expect(page.locator("#gen-go")).to_be_enabled()
+    expect(page.locator("#generate-count")).to_contain_text("トークン")
+    expect(page.locator("#generate-go")).to_be_enabled()
     for name in ("stop", "more", "again", "undo"):
-        expect(page.locator(f"#gen-{name}")).to_be_disabled()
+        expect(page.locator(f"#generate-{name}")).to_be_disabled()
     page.get_by_role("button", name="夕方の駅").click()
     expect(prompt(page)).to_have_value(re.compile("汽車"))
 
@@ -95,8 +95,8 @@ def test_what_is_written_appears_in_pieces_behind_the_opening(visit: Visit) -> N
     text = generate(page)
     assert text.startswith("東京都の猫")
     assert pieces(page).count() > 5
-    expect(page.locator("#gen-stats")).to_contain_text("トークン/秒")
-    expect(page.locator("#gen-stats")).to_contain_text("5")
+    expect(page.locator("#generate-stats")).to_contain_text("トークン/秒")
+    expect(page.locator("#generate-stats")).to_contain_text("5")
 
 
 def test_the_keys_on_the_buttons_work(visit: Visit) -> None:
@@ -104,14 +104,14 @@ def test_the_keys_on_the_buttons_work(visit: Visit) -> None:
     prompt(page).fill("猫")
     set_length(page, 63)
     prompt(page).press("Control+Enter")
-    expect(page.locator("#gen-undo")).to_be_enabled()
+    expect(page.locator("#generate-undo")).to_be_enabled()
 
 
 def test_each_key_writes_one_token_and_shows_what_was_drawn(visit: Visit) -> None:
     page = visit("g", lang="en")
     prompt(page).fill("猫")
     whole = generate(page, tokens=5)
-    page.locator("#gen-undo").click()
+    page.locator("#generate-undo").click()
     expect(pieces(page)).to_have_count(0)
     prompt(page).fill("猫")
     for _ in range(5):  # faster than the model: none is lost
@@ -126,8 +126,8 @@ def test_each_key_writes_one_token_and_shows_what_was_drawn(visit: Visit) -> Non
 
 def test_the_shortcuts_are_listed_on_the_page(visit: Visit) -> None:
     page = visit("g", lang="en")
-    page.locator("#gen-keys summary").click()
-    expect(page.locator("#gen-keys dd")).to_have_text(
+    page.locator("#generate-keys summary").click()
+    expect(page.locator("#generate-keys dd")).to_have_text(
         [
             "generate",
             "generate one token (each time you press it)",
@@ -150,14 +150,14 @@ def test_the_same_seed_writes_the_same_and_undo_goes_back(visit: Visit) -> None:
     assert done(page) == first
     prompt(page).fill("犬")
     assert generate(page, seed="6") != first
-    page.locator("#gen-undo").click()
+    page.locator("#generate-undo").click()
     expect(prompt(page)).to_have_value("猫")
     assert page.locator(".written").inner_text() == first
-    page.locator("#gen-undo").click()  # the same text stands there, as it was written first
+    page.locator("#generate-undo").click()  # the same text stands there, as it was written first
     quiet(page)  # a press that comes before the answer is none
-    page.locator("#gen-undo").click()
+    page.locator("#generate-undo").click()
     expect(pieces(page)).to_have_count(0)
-    expect(page.locator("#gen-undo")).to_be_disabled()
+    expect(page.locator("#generate-undo")).to_be_disabled()
 
 
 def test_continuing_keeps_every_piece_that_stood_there(visit: Visit) -> None:
@@ -202,10 +202,10 @@ def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
 def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> None:
     page = visit("g")
     prompt(page).fill("猫" * 200)
-    expect(page.locator("#gen-count [role=alert]")).to_contain_text("長すぎる入力は先頭を切り捨てる")
-    page.locator("#gen-go").click()
+    expect(page.locator("#generate-count [role=alert]")).to_contain_text("長すぎる入力は先頭を切り捨てる")
+    page.locator("#generate-go").click()
     expect(line(page).locator("[role=alert]")).to_contain_text("長すぎる入力は先頭を切り捨てる")
-    page.locator("#gen-cut input").check()
+    page.locator("#generate-cut input").check()
     text = generate(page, tokens=10)
     assert "見えていません" in text
 
@@ -213,7 +213,7 @@ def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> N
 def test_a_wrong_setting_gets_a_sentence_and_the_page_lives_on(visit: Visit) -> None:
     page = visit("g", lang="en")
     use_seed(page, "seven")
-    page.locator("#gen-go").click()
+    page.locator("#generate-go").click()
     expect(line(page).locator("[role=alert]")).to_contain_text("not a whole number")
     assert generate(page)
 
@@ -241,12 +241,12 @@ def test_buttons_pressed_at_once_keep_their_labels(visit: Visit) -> None:
     page = visit("g", lang="en")
     prompt(page).fill("猫")
     generate(page, tokens=3)
-    ids = ["gen-go", "gen-undo", "gen-more", "gen-again"]
+    ids = ["generate-go", "generate-undo", "generate-more", "generate-again"]
     set_length(page, 400)
     page.evaluate("(ids) => ids.forEach((id) => document.getElementById(id).click())", ids)
     # Pressed in the page, where a tiny model that has ended already leaves nothing to stop.
-    page.evaluate("document.getElementById('gen-stop').click()")
-    expect(page.locator("#gen-go")).to_be_enabled()
+    page.evaluate("document.getElementById('generate-stop').click()")
+    expect(page.locator("#generate-go")).to_be_enabled()
     for id, label in zip(ids, ["Generate", "Undo", "Continue", "Again"], strict=True):
         expect(page.locator(f"#{id}")).to_contain_text(label)
 
@@ -256,7 +256,7 @@ def test_nothing_but_the_text_moves_while_it_is_written(visit: Visit) -> None:
     prompt(page).fill("猫")
     generate(page, tokens=3)
     where = "(s) => { const b = document.querySelector(s).getBoundingClientRect(); return [b.top, b.height] }"
-    places = {name: page.evaluate(where, name) for name in (".written", ".alternatives", "#gen-buttons", ".prob-scale")}
+    places = {name: page.evaluate(where, name) for name in (".written", ".alternatives", "#generate-buttons", ".prob-scale")}
     set_length(page, 60)
     press(page, "more")
     for _ in range(5):
@@ -326,7 +326,7 @@ def test_on_a_narrow_screen_the_buttons_stay_in_reach_and_the_settings_are_folde
     page = visit("g", width=400)
     expect(page.locator("#option-temperature")).to_be_hidden()
     page.mouse.wheel(0, 400)
-    expect(page.locator("#gen-go")).to_be_in_viewport()
+    expect(page.locator("#generate-go")).to_be_in_viewport()
 
 
 @pytest.fixture(scope="module")
@@ -340,10 +340,10 @@ def own_url(tiny_folder: Path) -> Iterator[str]:
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_the_model_tab_tells_what_is_loaded_and_keeps_it_when_a_load_fails(visit: Visit, own_url: str, lang: str) -> None:
     page = visit("m", lang=lang, url=own_url)
-    expect(page.locator("#mod-facts")).to_contain_text("float32")
-    page.locator("#mod-name input, #mod-name textarea").fill("/nowhere/<b>at all</b>")
-    page.locator("#mod-load").click()
-    expect(page.locator("#mod-line [role=alert]")).to_contain_text("<b>at all</b>")
-    expect(page.locator("#mod-load")).to_be_enabled()
+    expect(page.locator("#model-facts")).to_contain_text("float32")
+    page.locator("#model-name input, #model-name textarea").fill("/nowhere/<b>at all</b>")
+    page.locator("#model-load").click()
+    expect(page.locator("#model-line [role=alert]")).to_contain_text("<b>at all</b>")
+    expect(page.locator("#model-load")).to_be_enabled()
     press_open(page.get_by_role("tab").first)
     assert generate(page)

@@ -15,21 +15,21 @@ HOSTILE = "<script>hacked = 1</script><img src=x onerror='hacked = 2'> ${window.
 
 def write(page: Any, text: str) -> None:
     """Put a text into the box and wait until its pieces are there."""
-    page.locator("#t-text textarea").fill(text)
+    page.locator("#tokenize-text textarea").fill(text)
     expect(numbers(page).nth(1)).to_have_text(f"{len(text):,}")
 
 
 def numbers(page: Any) -> Any:
     """Tokens, characters, bytes, characters per token."""
-    return page.locator("#t-counts dd")
+    return page.locator("#tokenize-counts dd")
 
 
 def pieces(page: Any) -> Any:
-    return page.locator("#t-view .p")
+    return page.locator("#tokenize-view .p")
 
 
 def detail(page: Any) -> Any:
-    return page.locator("#t-view .detail")
+    return page.locator("#tokenize-view .detail")
 
 
 def unfold(page: Any, name: str) -> None:
@@ -46,16 +46,16 @@ def test_typing_shows_pieces_at_once(visit: Visit) -> None:
     page = visit("t")
     write(page, "")
     expect(pieces(page)).to_have_count(0)
-    page.locator("#t-text textarea").press_sequentially("慶應大学")
+    page.locator("#tokenize-text textarea").press_sequentially("慶應大学")
     expect(pieces(page)).to_have_count(2)
-    page.locator("#t-text textarea").press("Backspace")
+    page.locator("#tokenize-text textarea").press("Backspace")
     expect(pieces(page)).to_have_text(["慶應", "大"])
 
 
 def test_an_input_method_is_followed(visit: Visit) -> None:
     page = visit("t")
     write(page, "")
-    page.locator("#t-text textarea").focus()
+    page.locator("#tokenize-text textarea").focus()
     session = page.context.new_cdp_session(page)
     for composed in ("と", "とう", "とうk", "とうきょう"):
         session.send(
@@ -70,7 +70,7 @@ def test_a_reload_keeps_the_text_of_the_visit(visit: Visit) -> None:
     write(page, "犬と猫")
     page.reload()
     press_open(page.get_by_role("tab").nth(1))
-    expect(page.locator("#t-text textarea")).to_have_value("犬と猫")
+    expect(page.locator("#tokenize-text textarea")).to_have_value("犬と猫")
     expect(pieces(page)).to_have_text(["犬", "と", "猫"])
 
 
@@ -78,7 +78,9 @@ def test_pieces_are_the_users_own_text_in_reading_order(visit: Visit) -> None:
     page = visit("t")
     text = "私は慶應大学の學生です。"
     write(page, text)
-    own = page.evaluate("Array.from(document.querySelectorAll('#t-view .p'), (p) => p.dataset.text ?? p.textContent).join('')")
+    own = page.evaluate(
+        "Array.from(document.querySelectorAll('#tokenize-view .p'), (p) => p.dataset.text ?? p.textContent).join('')"
+    )
     assert own.replace("3", "") == text  # the 3 is the number of bytes of 學, which the tiny vocabulary lacks
 
 
@@ -101,14 +103,14 @@ def test_another_text_brings_its_own_details(visit: Visit) -> None:
     expect(pieces(page).first).not_to_have_attribute("aria-selected", "true")
     pieces(page).first.hover()
     expect(detail(page)).to_contain_text("E6 9D B1 E4 BA AC")
-    page.locator("#t-counts").hover()
+    page.locator("#tokenize-counts").hover()
     expect(detail(page)).to_contain_text("Point at a token")
 
 
 def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
     page = visit("t")
     write(page, "犬猫私")
-    page.locator("#t-text textarea").focus()
+    page.locator("#tokenize-text textarea").focus()
     page.keyboard.press("Tab")
     expect(pieces(page).nth(0)).to_be_focused()
     page.keyboard.press("ArrowRight")
@@ -133,9 +135,9 @@ def test_a_split_character_is_one_box_and_every_byte_is_told(visit: Visit) -> No
 def test_ids_appear_on_a_switch(visit: Visit) -> None:
     page = visit("t")
     write(page, "犬")
-    shown = "getComputedStyle(document.querySelector('#t-view .p'), '::after').content"
+    shown = "getComputedStyle(document.querySelector('#tokenize-view .p'), '::after').content"
     assert page.evaluate(shown) == "none"
-    page.locator("#t-show-ids input").click()
+    page.locator("#tokenize-show-ids input").click()
     page.wait_for_function("document.body.classList.contains('show-ids')")
     assert page.evaluate(shown) == f'"{pieces(page).first.get_attribute("data-id")}"'
 
@@ -143,12 +145,12 @@ def test_ids_appear_on_a_switch(visit: Visit) -> None:
 def test_ids_go_out_and_come_back_as_text(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "東京都に住む")
-    unfold(page, "t-ids-section")
-    ids = page.locator("#t-ids textarea").input_value()
-    page.locator("#t-paste textarea").fill(f"[{ids}]")
-    expect(page.locator("#t-pasted textarea")).to_have_value("東京都に住む")
-    page.locator("#t-paste textarea").fill("12 犬")
-    expect(page.locator("#t-paste-note [role=alert]")).to_contain_text("'犬' is not an id.")
+    unfold(page, "tokenize-ids-section")
+    ids = page.locator("#tokenize-ids textarea").input_value()
+    page.locator("#tokenize-paste textarea").fill(f"[{ids}]")
+    expect(page.locator("#tokenize-pasted textarea")).to_have_value("東京都に住む")
+    page.locator("#tokenize-paste textarea").fill("12 犬")
+    expect(page.locator("#tokenize-paste-note [role=alert]")).to_contain_text("'犬' is not an id.")
 
 
 def test_markup_and_templates_stay_text(visit: Visit) -> None:
@@ -157,14 +159,14 @@ def test_markup_and_templates_stay_text(visit: Visit) -> None:
     pieces(page).nth(3).click()
     page.wait_for_timeout(500)
     assert page.evaluate("window.hacked") is None
-    assert page.locator("#t-view script, #t-view img").count() == 0
-    expect(page.locator("#t-view .pieces")).to_contain_text("U+202E")
+    assert page.locator("#tokenize-view script, #tokenize-view img").count() == 0
+    expect(page.locator("#tokenize-view .pieces")).to_contain_text("U+202E")
 
 
 def test_a_lone_surrogate_harms_nobody(visit: Visit) -> None:
     page = visit("t")
     page.evaluate(
-        r"""() => { const area = document.querySelector('#t-text textarea');
+        r"""() => { const area = document.querySelector('#tokenize-text textarea');
             area.value = '犬\ud800猫'; area.dispatchEvent(new Event('input', { bubbles: true })); }"""
     )
     expect(pieces(page)).to_have_count(3)
@@ -176,7 +178,7 @@ def test_a_hundred_thousand_characters_stay_usable(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "吾輩は猫である。" * 12_500)
     expect(pieces(page)).to_have_count(3_000)
-    expect(page.locator("#t-view .notice")).to_contain_text("are counted but not shown")
+    expect(page.locator("#tokenize-view .notice")).to_contain_text("are counted but not shown")
     expect(page.locator("#spellings-view .notice")).to_contain_text("Only the first 2,000 characters are compared.")
 
 
@@ -185,11 +187,11 @@ def test_labels_and_sentences_follow_the_browsers_language(visit: Visit) -> None
     for page in (english, japanese):
         write(page, "犬")
     expect(english.get_by_label("Text", exact=True).first).to_be_visible()
-    expect(english.locator("#t-counts")).to_contain_text("characters per token")
+    expect(english.locator("#tokenize-counts")).to_contain_text("characters per token")
     expect(english.locator("#brand")).to_contain_text("Japanese GPT-NeoX, token by token")
     assert english.locator("#brand .only-ja").is_hidden()
     expect(japanese.get_by_label("文章", exact=True).first).to_be_visible()
-    expect(japanese.locator("#t-counts")).to_contain_text("トークン")
+    expect(japanese.locator("#tokenize-counts")).to_contain_text("トークン")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -197,7 +199,7 @@ def test_every_text_of_the_tab_can_be_read(visit: Visit, theme: str) -> None:
     page = visit("t", theme=theme)
     write(page, "慶應でＡ1、𩸽 を\u3000食べた😀")
     pieces(page).first.click()
-    page.locator("#t-show-ids input").click()
+    page.locator("#tokenize-show-ids input").click()
     page.wait_for_timeout(500)
     assert low_contrast(page) == []
 

@@ -61,13 +61,13 @@ def begin(page: Any, text: str, seed: str = "1") -> None:
 
 def stop(page: Any) -> None:
     """Press Stop while the page paints: on a busy machine nothing stands still long enough for Playwright to point at it."""
-    page.locator("#gen-stop").dispatch_event("click")
+    page.locator("#generate-stop").dispatch_event("click")
 
 
 def test_stop_keeps_what_was_written_and_continue_goes_on(visit: Visit, slow_url: str, running: Callable[[], int]) -> None:
     page = visit("g", url=slow_url)
     begin(page, "猫")
-    expect(page.locator("#gen-go")).to_be_disabled()
+    expect(page.locator("#generate-go")).to_be_disabled()
     stop(page)
     done(page)
     expect(line(page)).to_contain_text("停止しました")
@@ -108,7 +108,7 @@ def test_reloading_in_mid_stream_frees_the_slot(visit: Visit, slow_url: str, run
     begin(page, "猫")
     page.reload()
     wait_until(lambda: running() == 0)
-    expect(page.locator("#gen-go")).to_be_enabled()
+    expect(page.locator("#generate-go")).to_be_enabled()
 
 
 def test_a_visitor_who_has_to_wait_sees_the_place_in_line(visit: Visit, slow_url: str) -> None:
@@ -118,7 +118,7 @@ def test_a_visitor_who_has_to_wait_sees_the_place_in_line(visit: Visit, slow_url
         next(iter(job))
     page = visit("g", url=slow_url)
     prompt(page).fill("犬")
-    page.locator("#gen-go").click()
+    page.locator("#generate-go").click()
     expect(line(page)).to_contain_text("順番を待っています")
     for job in jobs:
         job.cancel()
@@ -146,11 +146,11 @@ def test_a_reload_offers_the_last_text_and_goes_on_from_it(visit: Visit) -> None
     text = generate(page, tokens=12)
     written = pieces(page).all_inner_texts()
     page.reload()
-    page.locator("#gen-recall").click()
+    page.locator("#generate-recall").click()
     expect(prompt(page)).to_have_value("東京都の猫")
     expect(pieces(page)).to_have_count(len(written))
     assert page.locator(".written").inner_text() == text
     press(page, "more")
     done(page)
     assert pieces(page).all_inner_texts()[: len(written)] == written
-    expect(page.locator("#gen-recall")).to_be_hidden()
+    expect(page.locator("#generate-recall")).to_be_hidden()

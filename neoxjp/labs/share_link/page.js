@@ -84,7 +84,7 @@
 
   async function picture(kind) {
     if (kind === "save") pending = { kind };
-    const { canvas, n, all } = draw(document.querySelector("#t-view .tokens"));
+    const { canvas, n, all } = draw(document.querySelector("#tokenize-view .tokens"));
     const blob = await new Promise((give) => canvas.toBlob(give, "image/png"));
     const written = kind === "save" ? { copied: false } : await end(blob);
     if (!written.copied) save(blob, "png");

@@ -37,7 +37,7 @@ FILTERS = {
     "query": "q", "match": "m", "script": "s", "kind": "k", "length": "l",
     "spellings": "n", "ids": "d", "reach": "r", "sort": "o", "descending": "z",
 }  # fmt: skip
-SCROLL_TO_TEXT = "() => document.getElementById('t-text')?.scrollIntoView({ block: 'nearest' })"
+SCROLL_TO_TEXT = "() => document.getElementById('tokenize-text')?.scrollIntoView({ block: 'nearest' })"
 view: Callable[..., str] = partial(render, "labs/vocabulary_browser/view.html")
 label = strings.label
 

@@ -25,7 +25,7 @@ const why = {
 
   // The position of a token that was selected in the view above since the last call, else the given one.
   taken(at) {
-    const piece = document.querySelector('#t-view .p[aria-selected="true"]');
+    const piece = document.querySelector('#tokenize-view .p[aria-selected="true"]');
     const place = piece?.dataset.at ?? null;
     if (place === null || place === adopted) return at;
     adopted = place;
@@ -71,7 +71,7 @@ element.addEventListener("keydown", (event) => {
 // While the section is open, a token that is selected in the view above is explained at once.
 document.addEventListener("focusin", (event) => {
   focused = event.target.matches?.("#why-this-cut-strip .p") ?? false; // drawing again removes the focus without an event
-  const piece = event.target.closest?.("#t-view .p");
+  const piece = event.target.closest?.("#tokenize-view .p");
   if (!piece || !element.offsetParent) return;
   adopted = piece.dataset.at;
   why.go(Number(piece.dataset.at));

@@ -92,7 +92,7 @@ def test_an_alternative_goes_on_by_ids_and_the_old_branch_stays(visit: Visit) ->
 def test_undo_and_redo_walk_every_change(visit: Visit) -> None:
     page = opened(visit)
     first = written(page)
-    expect(page.locator("#gen-redo")).to_be_disabled()
+    expect(page.locator("#generate-redo")).to_be_disabled()
     branch_off(page)
     second = written(page)
     page.locator("#br-name").get_by_role("textbox").fill("a name")
@@ -101,26 +101,26 @@ def test_undo_and_redo_walk_every_change(visit: Visit) -> None:
     page.locator("#br-delete").click()
     expect(rows(page)).to_have_count(3)
     expect(told(page)).to_contain_text("Undo brings them back")
-    page.locator("#gen-undo").click()
+    page.locator("#generate-undo").click()
     expect(rows(page)).to_have_count(4)
     expect(page.locator(".br-name")).to_have_count(1)
-    page.locator("#gen-undo").click()
+    page.locator("#generate-undo").click()
     expect(page.locator(".br-name")).to_have_count(0)
-    page.locator("#gen-undo").click()
+    page.locator("#generate-undo").click()
     expect(rows(page)).to_have_count(2)
     assert written(page) == first
-    page.locator("#gen-undo").click()
+    page.locator("#generate-undo").click()
     expect(page.locator("#br-tree")).to_contain_text("Press Generate")
-    expect(page.locator("#gen-undo")).to_be_disabled()
+    expect(page.locator("#generate-undo")).to_be_disabled()
     for count in (2, 4):
-        page.locator("#gen-redo").click()
+        page.locator("#generate-redo").click()
         expect(rows(page)).to_have_count(count)
     assert written(page) == second
-    page.locator("#gen-redo").click()
+    page.locator("#generate-redo").click()
     expect(page.locator(".br-name")).to_have_count(1)
-    page.locator("#gen-redo").click()
+    page.locator("#generate-redo").click()
     expect(rows(page)).to_have_count(3)
-    expect(page.locator("#gen-redo")).to_be_disabled()
+    expect(page.locator("#generate-redo")).to_be_disabled()
 
 
 def test_keys_walk_the_tree_and_show_a_branch_that_goes_on(visit: Visit) -> None:
@@ -254,7 +254,7 @@ def test_a_file_brings_branches_and_a_bad_one_loses_nothing(visit: Visit, tmp_pa
     expect(told(fresh)).to_contain_text("4 branches added")
     expect(fresh.locator(".br-name")).to_contain_text("<script>")
     assert written(fresh) == text
-    fresh.locator("#gen-undo").click()
+    fresh.locator("#generate-undo").click()
     expect(rows(fresh)).to_have_count(0)
     for one in (page, fresh):
         assert one.evaluate("typeof hacked") == "undefined"
@@ -268,7 +268,7 @@ def test_a_reload_within_the_visit_loses_no_branch(visit: Visit) -> None:
     expect(page.locator(".br-name")).to_have_text("kept")
     quiet(page)
     page.reload()
-    page.locator("#gen-recall").click()
+    page.locator("#generate-recall").click()
     expect(pieces(page)).not_to_have_count(0)
     assert written(page) == text
     section(page)
@@ -281,9 +281,9 @@ def test_a_reload_within_the_visit_loses_no_branch(visit: Visit) -> None:
     press(page, "more")
     done(page)
     expect(rows(page)).to_have_count(5)
-    page.locator("#gen-undo").click()
+    page.locator("#generate-undo").click()
     expect(rows(page)).to_have_count(4)
-    page.locator("#gen-redo").click()
+    page.locator("#generate-redo").click()
     expect(rows(page)).to_have_count(5)
 
 

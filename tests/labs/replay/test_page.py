@@ -15,8 +15,8 @@ Visit = Callable[..., Any]
 
 def generated(page: Any, tab: str = "Replay") -> Any:
     """A page that wrote something, with the section open."""
-    page.locator("#gen-go").click()
-    expect(page.locator("#gen-more")).to_be_enabled()
+    page.locator("#generate-go").click()
+    expect(page.locator("#generate-more")).to_be_enabled()
     press_open(page.get_by_role("tab", name=tab))
     expect(page.locator("#replay-save")).to_be_visible()
     return page
@@ -40,16 +40,16 @@ def test_a_saved_file_is_loaded_and_gives_the_same_ids(visit: Visit, tmp_path: P
     text = page.locator(".written").inner_text()
     file = saved(page, tmp_path)
     ids = json.loads(file.read_text())["ids"]
-    page.locator("#gen-prompt textarea").fill("猫")
-    page.locator("#gen-go").click()
+    page.locator("#generate-prompt textarea").fill("猫")
+    page.locator("#generate-go").click()
     expect(page.locator(".written .given")).to_have_text("猫")
-    expect(page.locator("#gen-more")).to_be_enabled()
+    expect(page.locator("#generate-more")).to_be_enabled()
     page.locator("#replay-file").set_input_files(file)
     expect(page.locator("#replay-file-part .lab-note")).to_contain_text("Loaded state.json")
     expect(page.locator("#replay-pasted textarea")).to_have_value(file.read_text())
     expect(replayed(page)).to_contain_text(f"The same {len(ids)} tokens.")
     assert page.locator(".written").inner_text() == text
-    page.locator("#gen-undo").click()
+    page.locator("#generate-undo").click()
     expect(page.locator(".written .given")).to_have_text("猫")
 
 

@@ -119,7 +119,7 @@ def test_a_recalled_text_still_knows_its_draw_and_a_token_put_there_has_none(vis
     page = opened(visit("g", lang="en"))
     drawn = drawing(page).locator(".sampling-trace p").first.text_content() or ""
     page.reload()
-    page.locator("#gen-recall").click()
+    page.locator("#generate-recall").click()
     expect(pieces(page).first).to_be_visible()
     expect(drawing(page).locator(".sampling-trace p").first).to_have_text(drawn)
     pieces(page).nth(3).click()

@@ -35,13 +35,13 @@ def open_menu(page: Any) -> None:
 def test_a_copied_link_brings_back_text_tab_and_choices(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, TEXT)
-    page.locator("#t-show-ids input").click()
+    page.locator("#tokenize-show-ids input").click()
     page.locator("#lab-why_this_cut-button").click()
     expect(page.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
     link = copied(page, "link", "Link copied")
     assert len(link) < 200
     other = visit(lang="ja", link=link)
-    expect(other.locator("#t-text textarea")).to_have_value(TEXT)
+    expect(other.locator("#tokenize-text textarea")).to_have_value(TEXT)
     expect(other.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
     expect(pieces(other)).to_have_count(pieces(page).count())
     other.wait_for_function("document.body.classList.contains('show-ids')")
@@ -54,11 +54,11 @@ def test_a_link_wins_over_the_kept_text_and_what_is_typed_then_over_a_reload(vis
     link = copied(page, "link", "コピーしました")
     write(page, "そのあとの文章")
     page.goto(link)
-    expect(page.locator("#t-text textarea")).to_have_value("覚えている文章")
+    expect(page.locator("#tokenize-text textarea")).to_have_value("覚えている文章")
     expect(pieces(page).first).to_be_visible()
     write(page, "打ちなおした文章")
     page.reload()
-    expect(page.locator("#t-text textarea")).to_have_value("打ちなおした文章")
+    expect(page.locator("#tokenize-text textarea")).to_have_value("打ちなおした文章")
 
 
 def test_nothing_else_flashes_before_what_the_link_says(visit: Visit, page_url: str) -> None:
@@ -67,14 +67,14 @@ def test_nothing_else_flashes_before_what_the_link_says(visit: Visit, page_url: 
         """window.seen = new Set();
         const look = () => {
             const shown = (selector) => document.querySelector(selector)?.checkVisibility({ visibilityProperty: true });
-            if (shown('#gen-go')) window.seen.add('the first tab');
-            if (shown('#t-text textarea')) window.seen.add(document.querySelector('#t-text textarea').value);
+            if (shown('#generate-go')) window.seen.add('the first tab');
+            if (shown('#tokenize-text textarea')) window.seen.add(document.querySelector('#tokenize-text textarea').value);
             requestAnimationFrame(look);
         };
         look();"""
     )
     page.goto(page_url + "/" + address.query(address.View("覚えている文章", "why_this_cut")))
-    expect(page.locator("#t-text textarea")).to_have_value("覚えている文章")
+    expect(page.locator("#tokenize-text textarea")).to_have_value("覚えている文章")
     expect(page.locator("#lab-why_this_cut-button")).to_be_visible()
     page.wait_for_timeout(300)
     assert page.evaluate("[...window.seen]") == ["覚えている文章"]
@@ -118,7 +118,7 @@ def test_a_hostile_link_changes_nothing_but_what_it_may(visit: Visit, page_url: 
         "nowhere": {"x": [1]},
     }
     page = visit(lang="en", link=page_url + "/" + address.query(address.View(HOSTILE, "<b>", choices)))
-    expect(page.locator("#t-text textarea")).to_have_value(HOSTILE)
+    expect(page.locator("#tokenize-text textarea")).to_have_value(HOSTILE)
     expect(page.locator("#lab-spellings-button")).to_have_attribute("aria-selected", "true")
     expect(pieces(page).first).to_be_visible()
     open_menu(page)
@@ -147,9 +147,9 @@ def generate_link(page: Any) -> str:
 def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and_runs_nothing(visit: Visit) -> None:
     page = visit("g", lang="en")
     expect(page.locator("#share-link-generate-status")).to_contain_text("Restores the prompt")
-    press_open(page.locator("#gen-more-filters > button"))
+    press_open(page.locator("#generate-more-filters > button"))
     given = {
-        "gen-prompt": "慶應と「猫」\n𩸽は",
+        "generate-prompt": "慶應と「猫」\n𩸽は",
         "option-temperature": "1.25",
         "option-top-k": "17",
         "option-min-new-tokens": "4",
@@ -158,7 +158,7 @@ def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and
     }
     for name, text in given.items():
         value(page, name).fill(text)
-    page.locator("#gen-cut input").check()
+    page.locator("#generate-cut input").check()
     page.locator("#lab-heat_map-button").click()
     page.locator("#heat-map-measure").get_by_role("radio").nth(1).check()
     value(page, "heat-map-text").fill("吾輩は猫である")
@@ -171,10 +171,10 @@ def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and
     assert re.match(r"http://127\.0\.0\.1:\d+/\?gen=1[\w-]{100,400}$", link)
 
     other = visit(lang="ja", link=link)
-    press_open(other.locator("#gen-more-filters > button"))
+    press_open(other.locator("#generate-more-filters > button"))
     for name, text in given.items():
         expect(value(other, name)).to_have_value(text)
-    expect(other.locator("#gen-cut input")).to_be_checked()
+    expect(other.locator("#generate-cut input")).to_be_checked()
     expect(other.locator("#lab-inside-button")).to_have_attribute("aria-selected", "true")
     expect(value(other, "inside-head")).to_have_value("2")
     quiet(other)
@@ -195,26 +195,28 @@ def test_what_is_typed_after_a_link_of_the_generate_tab_stays_over_a_reload(visi
     page = visit("t", lang="en")
     write(page, "トークンの文章")
     press_open(page.get_by_role("tab").nth(0))
-    value(page, "gen-prompt").fill("リンクの書き出し")
+    value(page, "generate-prompt").fill("リンクの書き出し")
     link = generate_link(page)
-    value(page, "gen-prompt").fill("そのあとの書き出し")
+    value(page, "generate-prompt").fill("そのあとの書き出し")
     page.goto(link)
-    expect(value(page, "gen-prompt")).to_have_value("リンクの書き出し")
+    expect(value(page, "generate-prompt")).to_have_value("リンクの書き出し")
     quiet(page)
     press_open(page.get_by_role("tab").nth(1))
-    expect(page.locator("#t-text textarea")).to_have_value("トークンの文章")  # the other tab's text is not the link's matter
+    expect(page.locator("#tokenize-text textarea")).to_have_value(
+        "トークンの文章"
+    )  # the other tab's text is not the link's matter
     press_open(page.get_by_role("tab").nth(0))
-    value(page, "gen-prompt").fill("打ちなおした書き出し")
+    value(page, "generate-prompt").fill("打ちなおした書き出し")
     page.reload()
-    expect(value(page, "gen-prompt")).to_have_value("打ちなおした書き出し")
+    expect(value(page, "generate-prompt")).to_have_value("打ちなおした書き出し")
 
 
 def test_a_damaged_and_a_too_long_link_of_the_generate_tab_get_a_sentence(visit: Visit, page_url: str) -> None:
     link = page_url + "/" + address.query(address.View("犬", "beams"), "generate")
     page = visit(lang="en", link=link[:-2] + "zz")
     expect(page.locator("#share-link-generate-note [role=alert]")).to_contain_text("This link cannot be read")
-    expect(page.locator("#gen-go")).to_be_visible()
-    value(page, "gen-prompt").fill("".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
+    expect(page.locator("#generate-go")).to_be_visible()
+    value(page, "generate-prompt").fill("".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
     page.locator("#share-link-generate-copy-link").click()
     expect(page.locator("#share-link-generate-note [role=alert]")).to_contain_text(
         "Please shorten the prompt, which has 2,500 characters"
@@ -229,21 +231,21 @@ def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visi
         "nowhere": {"x": [1]},
     }
     page = visit(lang="en", link=page_url + "/" + address.query(address.View(HOSTILE, "<b>", choices), "generate"))
-    expect(value(page, "gen-prompt")).to_have_value(HOSTILE)
+    expect(value(page, "generate-prompt")).to_have_value(HOSTILE)
     expect(value(page, "option-temperature")).to_have_value("0.7")
     expect(value(page, "option-seed")).to_have_value(HOSTILE)
-    expect(page.locator("#gen-cut input")).not_to_be_checked()
+    expect(page.locator("#generate-cut input")).not_to_be_checked()
     expect(page.locator("#lab-sampling_trace-button")).to_have_attribute("aria-selected", "true")
-    value(page, "gen-prompt").fill("猫")
-    page.locator("#gen-go").click()
-    expect(page.locator("#gen-line [role=alert]")).to_contain_text("is not a whole number")
+    value(page, "generate-prompt").fill("猫")
+    page.locator("#generate-go").click()
+    expect(page.locator("#generate-line [role=alert]")).to_contain_text("is not a whole number")
     assert page.evaluate("window.hacked") is None
 
 
 def test_each_copy_is_what_the_page_shows(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, TEXT)
-    shown = page.locator("#t-view .pieces").evaluate(
+    shown = page.locator("#tokenize-view .pieces").evaluate(
         """(place) => Array.from(place.querySelectorAll('.p'), (piece) =>
             getComputedStyle(piece, '::before').content.replace(/none|"/g, '') + piece.textContent)"""
     )
