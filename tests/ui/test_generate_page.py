@@ -116,12 +116,12 @@ def test_each_key_writes_one_token_and_shows_what_was_drawn(visit: Visit) -> Non
     prompt(page).fill("猫")
     for _ in range(5):  # faster than the model: none is lost
         prompt(page).press("Alt+Enter")
-    expect(line(page)).to_contain_text("Wrote 5 tokens")
+    expect(line(page)).to_contain_text("Generated 5 tokens")
     assert page.locator(".written").inner_text() == whole
     expect(pieces(page).last).to_have_attribute("aria-selected", "true")
     page.locator("#genlab").get_by_role("tab").first.focus()
     page.keyboard.press("Control+z")
-    expect(line(page)).to_contain_text("Wrote 4 tokens")
+    expect(line(page)).to_contain_text("Generated 4 tokens")
 
 
 def test_the_shortcuts_are_listed_on_the_page(visit: Visit) -> None:
