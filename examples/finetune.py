@@ -1,67 +1,69 @@
-"""Teach a model the style of a hundred lines: twenty recipes (written for this example), a few minutes on two cores.
+"""Fine-tune a model on twenty recipes that were written for this example: a few minutes on two cores.
 
-python examples/finetune.py                                   # the bundled model, examples/recipes.txt, to folder fine-tuned
+python examples/finetune.py                                             # writes the folder fine-tuned
 python examples/finetune.py mine.txt --split line --steps 200 --out my-model
-python app.py --model fine-tuned                              # look at the result in the page
+neoxjp app --model fine-tuned                                           # opens the result in the page
 
-The same from a terminal, with resume, plot and CSV: neoxjp train my-run mine.txt --from bundled --steps 100
+`neoxjp train my-run mine.txt --from bundled --steps 100` does the same and can resume; it writes a log and a plot.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
-from neoxjp.hub import bundled_path
-from neoxjp.train.corpus import pack, read_documents
-from neoxjp.train.loop import train
-from neoxjp.train.settings import TrainSettings
+from neoxjp.cli import run
+from neoxjp.documents import Split, read_documents
+from neoxjp.train import TrainSettings, pack, train
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-recipes = Path(__file__).parent / "recipes.txt"
-parser.add_argument("text", nargs="?", type=Path, default=recipes, help=".txt, .jsonl, .csv or .parquet (default: recipes)")
-parser.add_argument("--split", choices=["file", "blank", "line"], default="blank", help="what a document of a .txt is")
-parser.add_argument("--model", default=str(bundled_path()), help="folder or Hub id to start from (default: the bundled model)")
-parser.add_argument("--prompt", default="台所で大根を", help="what the samples begin with")
-parser.add_argument("--steps", type=int, default=100, help="updates of the weights, of 8 windows each")
-parser.add_argument("--out", type=Path, default=Path("fine-tuned"), help="folder for the fine-tuned model")
-options = parser.parse_args()
-
-tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(options.model)
-model = GPTNeoXJapaneseForCausalLM.from_pretrained(options.model, dtype="float32")
-stored = model.load_report.stored_dtype
+RECIPES = Path(__file__).with_name("recipes.txt")
 
 
-def show(title: str) -> None:
-    """Two samples, from the same two seeds before and after."""
-    print(f"\n=== {title}")
-    prompt = tokenizer(options.prompt, return_tensors="pt").input_ids
-    for seed in (1, 2):
-        ids = model.generate(prompt, do_sample=True, temperature=0.7, top_p=0.9, max_new_tokens=80, seed=seed)
-        print(tokenizer.decode(ids[0].tolist(), skip_special_tokens=True) + "\n---")
+def main(
+    text: Annotated[Path, Argument(help=".txt, .jsonl, .csv or .parquet.", show_default="recipes.txt")] = RECIPES,
+    split: Annotated[Split, Option(help="What a document of a .txt is.")] = "blank",
+    name: Annotated[str, Option("--model", help="bundled, a folder or a Hub id.")] = "bundled",
+    prompt: Annotated[str, Option(help="Of the samples.")] = "台所で大根を",
+    steps: Annotated[int, Option(help="Updates of the weights, with 8 windows each.")] = 100,
+    out: Annotated[Path, Option(help="Folder for the fine-tuned model.")] = Path("fine-tuned"),
+) -> None:
+    """Fine-tune a model and print samples from before and after."""
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name)
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(name, dtype="float32")
+
+    def show(title: str) -> None:
+        print(f"\n=== {title}")
+        input_ids = tokenizer(prompt, return_tensors="pt").input_ids
+        for seed in (1, 2):
+            ids = model.generate(input_ids, do_sample=True, temperature=0.7, top_p=0.9, max_new_tokens=80, seed=seed)
+            print(tokenizer.decode(ids[0].tolist(), skip_special_tokens=True) + "\n---")
+
+    def report(record: dict[str, float]) -> None:
+        if record["step"] % 10 == 0 or record["step"] == steps:
+            bits, left = record["bits_per_character"], record["seconds_left"]
+            print(f"step {record['step']}  {bits:.2f} bits per character  {left:.0f} s left", flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(f"{folder}/tokenizer")
+        texts = pack(read_documents(text, split=split), f"{folder}/tokenizer", f"{folder}/texts")
+        settings = TrainSettings(
+            steps=steps,
+            rows=8,
+            length=min(128, model.config.max_position_embeddings, len(texts.ids)),
+            final_length=None,
+            warmup_steps=10,
+            muon_lr=0.002,  # a tenth of the rate for random weights: learn the style, forget little
+            adamw_lr=0.0004,
+        )
+        tokenizer.save_pretrained(out)  # now: a folder that cannot be written is found before the training
+        print(f"{texts.documents} documents, {texts.characters} characters, {len(texts.ids)} tokens")
+        show("before")
+        train(model, [texts], [1.0], f"{folder}/run", settings, on_step=report)
+    show("after")
+    model.to(model.load_report.stored_dtype).save_pretrained(out)
+    print(f"\nwrote {out}; try: neoxjp generate カレー（四人分） --model {out}")
 
 
-def report(record: dict) -> None:
-    if record["step"] % 10 == 0 or record["step"] == options.steps:
-        left = record["seconds_left"]
-        print(f"step {record['step']}  {record['bits_per_character']:.2f} bits/character  {left:.0f} s left", flush=True)
-
-
-show("before")
-tokenizer.save_pretrained(options.out)
-with tempfile.TemporaryDirectory() as work:
-    texts = pack(read_documents(options.text, split=options.split), options.out, Path(work) / "texts")
-    settings = TrainSettings(
-        steps=options.steps,
-        rows=8,
-        length=min(128, model.config.max_position_embeddings, len(texts.ids)),
-        final_length=None,
-        warmup_steps=10,
-        muon_lr=0.002,  # a tenth of what fresh weights take: it should learn a style, and forget little
-        adamw_lr=0.0004,
-    )
-    print(f"{texts.documents} documents, {texts.characters} characters, {len(texts.ids)} tokens")
-    train(model, [texts], [1.0], Path(work) / "run", settings, on_step=report)
-show("after")
-model.to(stored).save_pretrained(options.out)
-print(f"\nwritten to {options.out}; try: neoxjp generate 'カレー（四人分）' --model {options.out}")
+run(main)

@@ -1,15 +1,17 @@
-"""Which of two sentences that differ in one thing does the model find likelier? Minimal pairs of Japanese, scored and counted.
+"""Compare pairs of Japanese sentences that differ in one thing: which is more probable, and is it the expected one?
 
 python examples/minimal_pairs.py --model abeja/gpt-neox-japanese-2.7b
 """
 
-import argparse
+from typing import Annotated
+
+from typer import Option
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
-from neoxjp.hub import bundled_path
+from neoxjp.cli import run
 from neoxjp.labs.heat_map.records import compare_texts
 
-# What differs, the sentence one expects to be likelier, the other one.
+# What differs, the sentence that is expected to be more probable, the other one.
 PAIRS = [
     ("は / が", "昔々、おじいさんとおばあさんがいました。", "昔々、おじいさんとおばあさんはいました。"),
     ("は / が", "誰が来ましたか。", "誰は来ましたか。"),
@@ -23,23 +25,25 @@ PAIRS = [
     ("kana / kanji", "ありがとうございます。", "有り難う御座います。"),
 ]
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--model", default=str(bundled_path()), help="folder or Hub id (default: the bundled model)")
-options = parser.parse_args()
 
-model = GPTNeoXJapaneseForCausalLM.from_pretrained(options.model)
-tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(options.model)
+def main(name: Annotated[str, Option("--model", help="bundled, a folder or a Hub id.")] = "bundled") -> None:
+    """Compare pairs of sentences that differ in one thing."""
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(name)
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name)
 
-expected = 0
-print("  bits of each    a character  behind  sentences")
-for what, good, bad in PAIRS:
-    pair = compare_texts(model, tokenizer, good, bad)
-    # What is the same costs the same before the difference; behind it, the model has read something else.
-    behind = sum(part.difference for part in pair.stretches if part.kind == "same")
-    mark = "○" if pair.likelier == "first" else "=" if pair.likelier is None else "×"
-    expected += pair.likelier == "first"
-    bits = f"{pair.first.bits:>7.1f} {pair.second.bits:>7.1f}"
-    mean = f"{pair.first.bits_per_character:>6.2f} {pair.second.bits_per_character:>6.2f}"
-    print(f"{bits}  {mean}  {behind:>+6.1f}  {mark} {good}  {bad}  ({what})")
-print(f"○ as expected: {expected} of {len(PAIRS)}, by the bits in all; behind: the part of their difference that lies behind")
-print("the place where the two differ. Where they differ in length as well (kanji / kana), look at the bits a character too.")
+    expected = 0
+    print("   bits of both  per character   after  sentences")
+    for difference, good, bad in PAIRS:
+        pair = compare_texts(model, tokenizer, good, bad)
+        # Up to the difference both sentences have the same bits; after it the model has read another text.
+        after = sum(part.difference for part in pair.stretches if part.kind == "same")
+        mark = {"first": "○", None: "=", "second": "×"}[pair.likelier]
+        expected += pair.likelier == "first"
+        bits = f"{pair.first.bits:>7.1f} {pair.second.bits:>7.1f}"
+        mean = f"{pair.first.bits_per_character:>6.2f} {pair.second.bits_per_character:>6.2f}"
+        print(f"{bits}  {mean}  {after:>+6.1f}  {mark} {good}  {bad}  ({difference})")
+    print(f"○: fewer bits for the expected sentence ({expected} of {len(PAIRS)}). after: how much of the difference in bits lies")
+    print("after the place where the two differ. Compare bits per character where the lengths differ (kanji / kana).")
+
+
+run(main)

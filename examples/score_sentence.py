@@ -1,28 +1,34 @@
-"""How likely does the model find a sentence, token by token? And which of two does it prefer?
+"""Print the probability of each token of a sentence, and which of several sentences is the most probable.
 
 python examples/score_sentence.py 猫が魚を食べる。 魚が猫を食べる。 --model abeja/gpt-neox-japanese-2.7b
 """
 
-import argparse
 import math
+from typing import Annotated
+
+from typer import Argument, Option
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, score
-from neoxjp.hub import bundled_path
+from neoxjp.cli import run
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("sentences", nargs="*", default=["猫が魚を食べる。", "魚が猫を食べる。"])
-parser.add_argument("--model", default=str(bundled_path()), help="folder or Hub id (default: the bundled model)")
-options = parser.parse_args()
 
-model = GPTNeoXJapaneseForCausalLM.from_pretrained(options.model)
-tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(options.model)
+def main(
+    sentences: Annotated[list[str] | None, Argument(show_default="two about a cat and a fish")] = None,
+    name: Annotated[str, Option("--model", help="bundled, a folder or a Hub id.")] = "bundled",
+) -> None:
+    """Print the probability of each token of some sentences."""
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(name)
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name)
 
-bits = {}
-for sentence in options.sentences:
-    steps = score(model, tokenizer.encode(sentence), tokenizer, top=1, bos=True)  # bos: the first token is scored too
-    bits[sentence] = -sum(step.logprob for step in steps if step.logprob is not None) / math.log(2)
-    print(f"{sentence}  {bits[sentence]:.1f} bits, {bits[sentence] / max(len(sentence), 1):.2f} a character")
-    for step in steps:
-        print(f"  {step.text!r:12} rank {step.rank:<5} {math.exp(step.logprob):7.2%}   (most probable: {step.top[0].text!r})")
-if len(bits) > 1:
-    print(f"preferred: {min(bits, key=bits.__getitem__)}")
+    bits = {}
+    for sentence in sentences or ("猫が魚を食べる。", "魚が猫を食べる。"):
+        steps = score(model, tokenizer.encode(sentence), tokenizer, top=1, bos=True)  # bos: the first token is scored too
+        bits[sentence] = -sum(step.logprob for step in steps if step.logprob is not None) / math.log(2)
+        print(f"{sentence}  {bits[sentence]:.1f} bits, {bits[sentence] / max(len(sentence), 1):.2f} per character")
+        for step in steps:
+            print(f"  {step.text!r:12} rank {step.rank:<5} {math.exp(step.logprob):7.2%}   most probable: {step.top[0].text!r}")
+    if len(bits) > 1:
+        print(f"most probable: {min(bits, key=bits.__getitem__)}")
+
+
+run(main)

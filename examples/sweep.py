@@ -1,39 +1,32 @@
-"""What do temperature and top-p do to a text? A grid of samples with the same seeds, as a CSV, and the means of each cell.
+"""Generate texts on a grid of temperature and top-p, with the same seeds in each cell: a CSV of all and the means of each cell.
 
-python examples/sweep.py "むかし、山のふもとの小さな村に、" --out sweep.csv --model abeja/gpt-neox-japanese-2.7b
+python examples/sweep.py むかし、山のふもとの小さな村に、 --out sweep.csv --model abeja/gpt-neox-japanese-2.7b
 """
 
-import argparse
-from dataclasses import asdict
+from typing import Annotated
 
-import pandas
+from typer import Argument, FileBinaryWrite, Option
 
 from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams
-from neoxjp.hub import bundled_path
-from neoxjp.labs.side_by_side.records import sweep
+from neoxjp.cli import run
+from neoxjp.compare import to_csv, to_frame
+from neoxjp.labs.side_by_side.records import sweep, to_row
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("prompt", nargs="?", default="むかし、山のふもとの小さな村に、")
-parser.add_argument("--out", default="sweep.csv")
-parser.add_argument("--samples", type=int, default=2, help="texts of each pair of temperature and top-p")
-parser.add_argument("--model", default=str(bundled_path()), help="folder or Hub id (default: the bundled model)")
-options = parser.parse_args()
 
-model = GPTNeoXJapaneseForCausalLM.from_pretrained(options.model)
-tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(options.model)
-params = SamplingParams(do_sample=True, top_k=0, seed=1, max_new_tokens=30)
+def main(
+    prompt: Annotated[str, Argument()] = "むかし、山のふもとの小さな村に、",
+    name: Annotated[str, Option("--model", help="bundled, a folder or a Hub id.")] = "bundled",
+    samples: Annotated[int, Option(help="Texts for each pair of temperature and top-p.")] = 2,
+    out: Annotated[FileBinaryWrite, Option(metavar="FILE", help="All texts and numbers, as CSV.", lazy=False)] = "sweep.csv",
+) -> None:
+    """Generate texts on a grid of temperature and top-p."""
+    engine = Engine(GPTNeoXJapaneseForCausalLM.from_pretrained(name), GPTNeoXJapaneseTokenizer.from_pretrained(name))
+    params = SamplingParams(do_sample=True, top_k=0, seed=1, max_new_tokens=30)
+    table = to_frame(to_row(each.sample) for each in sweep(engine, prompt, [0.5, 0.8, 1.1], [0.9, 1.0], params, samples))
+    means = table.groupby(["temperature", "top_p"])[["distinct_2", "bits_per_character", "mean_logprob"]].mean()
+    print(means.round(3).to_string())
+    out.write(to_csv(table))
+    print(f"{len(table)} texts in {out.name}")
 
-rows = []
-for progress in sweep(Engine(model, tokenizer), options.prompt, [0.5, 0.8, 1.1], [0.9, 1.0], params, options.samples):
-    sample = progress.sample
-    rows.append(
-        {"temperature": sample.temperature, "top_p": sample.top_p, "seed": sample.seed}
-        | asdict(sample.measures)
-        | {"text": options.prompt + sample.text}
-    )
 
-table = pandas.DataFrame(rows)
-table.to_csv(options.out, index=False)
-means = table.groupby(["temperature", "top_p"])[["distinct_2", "bits_per_character", "mean_logprob"]].mean()
-print(means.round(3).to_string())
-print(f"{len(table)} samples in {options.out}")
+run(main)

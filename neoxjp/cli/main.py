@@ -9,8 +9,9 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -26,22 +27,33 @@ from neoxjp.sampling import OPTIONS, Option
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for an expected error, 130 when interrupted."""
+    return _run(build(), "neoxjp", arguments)
+
+
+def run(function: Callable[..., None]) -> NoReturn:
+    """Run a script of one function: its parameters are the options, and an expected error is one line and exit code 2."""
+    program = _group("")
+    program.command(cls=_Command)(parameters(function, ()))
+    sys.exit(_run(program, Path(sys.argv[0]).name))
+
+
+def _run(application: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
     _open_streams()
-    program = typer.main.get_command(build())
+    program = typer.main.get_command(application)
     try:
-        code = program.main(arguments, prog_name="neoxjp", standalone_mode=False) or 0
+        code = program.main(arguments, prog_name=name, standalone_mode=False) or 0
         sys.stdout.flush()
     except typer.Abort:
         return 130
     except OSError as error:
-        return _output_failed(error, "neoxjp")
+        return _output_failed(error, name)
     except Exception as error:
         # Typer brings click along under a private name or depends on it, by version: its errors are known by this method.
         if not hasattr(error, "format_message"):
             raise
         message, context = usage_message(error), getattr(error, "ctx", None)
         is_help = message.startswith("Usage:")  # of a group without a command
-        print(message if is_help else f"{context.command_path if context else 'neoxjp'}: {message}", file=sys.stderr)
+        print(message if is_help else f"{context.command_path if context else name}: {message}", file=sys.stderr)
         return 2
     return int(code)
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import typer
 
+from neoxjp.cli import run
 from neoxjp.cli.main import build, main
+from neoxjp.errors import ParameterError
 from neoxjp.labs.features import FEATURES
 from neoxjp.sampling import OPTIONS
 
@@ -150,3 +152,21 @@ def test_doctor_lists_optional_packages_with_what_they_are_for(capsys, monkeypat
     assert main(["doctor"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "pyarrow not installed: pip install pyarrow (texts from .parquet files)" in lines
+
+
+def test_a_function_becomes_a_command_line_whose_errors_are_one_line(capsys, monkeypatch) -> None:
+    def main(text: str, times: int = 1) -> None:
+        """Repeat a text."""
+        if times < 1:
+            raise ParameterError(f"times={times} must be at least 1")
+        print(text * times)
+
+    for given, code, out, err in [
+        (["猫", "--times", "2"], 0, "猫猫\n", ""),
+        (["猫", "--times", "0"], 2, "", "repeat.py: --times 0 must be at least 1\n"),
+        ([], 2, "", "repeat.py: missing argument 'text'.\n"),
+    ]:
+        monkeypatch.setattr(sys, "argv", ["/anywhere/repeat.py", *given])
+        with pytest.raises(SystemExit) as ended:
+            run(main)
+        assert (ended.value.code, *capsys.readouterr()) == (code, out, err)
