@@ -1,0 +1,126 @@
+"""What the README and docs/ show is what happens: their commands run, their transcript is real, their files exist."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from neoxjp.cli.main import build
+from neoxjp.hub import bundled_path
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md")])
+IDS = [str(path.relative_to(ROOT)) for path in PAGES]
+README, README_JA = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ja.md"))
+TAKE_LONG = {"app", "bench"}  # these are parsed, not run; the page and the benchmarks have tests of their own
+
+
+def blocks(language: str, text: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def execute(*command: str, cwd: Path = ROOT) -> str:
+    here = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=here)
+    assert done.returncode == 0, f"{shlex.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each `neoxjp …` line of the bash blocks."""
+    lines = "\n".join(blocks("bash", text)).splitlines()
+    return [shlex.split(line)[1:] for line in lines if line.startswith("neoxjp ")]
+
+
+def parse(words: list[str]) -> None:
+    """Raises where the command or one of its options is not there."""
+    command, words = typer.main.get_command(build()), list(words)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    command.make_context(command.name, words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_command_has_these_options(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    inline = [shlex.split(found)[1:] for found in re.findall(r"`(neoxjp [^`…]+)`", text)]
+    for words in [*commands(text), *(words for words in inline if len(words) > 1)]:
+        parse(words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_command_runs(page: Path, tmp_path: Path) -> None:
+    for name in ("novels.txt", "mine.txt", "other.txt"):
+        (tmp_path / name).write_text("吾輩は猫である。名前はまだ無い。\n" * 40, encoding="utf-8")
+    (tmp_path / "prompts.jsonl").write_text(json.dumps({"prompt": "吾輩は"}) + "\n", encoding="utf-8")
+    for words in commands(page.read_text(encoding="utf-8")):
+        if words[0] in TAKE_LONG:
+            continue
+        words = ["2" if before == "--steps" else word for before, word in zip(["", *words], words, strict=False)]
+        execute(sys.executable, "-m", "neoxjp", *words, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("text", [README, README_JA], ids=["English", "Japanese"])
+def test_the_five_lines_run_on_the_bundled_model(text: str) -> None:
+    (code,) = blocks("python", text)
+    code = code.replace("abeja/gpt-neox-japanese-2.7b", str(bundled_path()))
+    assert execute(sys.executable, "-c", code).startswith("人とAIが協調するためには、")
+
+
+def test_the_tokenizer_example_runs() -> None:
+    (code,) = blocks("python", (ROOT / "docs" / "tokenizer.md").read_text(encoding="utf-8"))
+    assert execute(sys.executable, "-c", code).endswith("慶応\n")
+
+
+@pytest.mark.parametrize("text", [README, README_JA], ids=["English", "Japanese"])
+def test_the_terminal_session_prints_what_it_shows(text: str) -> None:
+    (session,) = blocks("console", text)
+    for entry in session.removeprefix("$ ").split("\n$ "):
+        command, _, shown = entry.partition("\n")
+        program, name, *arguments = shlex.split(command)
+        assert program == "neoxjp"
+        printed = execute(sys.executable, "-m", "neoxjp", name, *arguments)
+        if name == "generate":  # another processor rounds differently and may draw another token
+            assert printed.startswith(arguments[0])
+            assert shown.startswith(arguments[0])
+        else:
+            assert printed.rstrip() == shown.rstrip()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_file_it_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = [page.parent / target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]
+    named += [ROOT / name for name in re.findall(r"(?:python|bash) ([\w/]+\.py|tests/run)", text)]
+    # In tables of places: `engine/scheduler.py`.
+    named += [ROOT / "neoxjp" / name for name in re.findall(r"`((?:\w+/)+\w+\.(?:py|c|html))`", text) if name[:5] != "tests"]
+    for path in named:
+        path = Path(str(path).replace("neoxjp/neoxjp/", "neoxjp/"))
+        assert path.exists() or (ROOT / path.relative_to(ROOT / "neoxjp")).exists(), path
+
+
+def test_the_tree_names_every_folder() -> None:
+    (tree,) = re.findall(r"```\n(app\.py .*?)```", README, re.DOTALL)
+    for path in (ROOT / "neoxjp").iterdir():
+        if not path.name.startswith("_") and path.suffix in (".py", ""):
+            assert re.search(rf"\b{path.stem}\b", tree), f"{path.name} is missing from the README's tree"
+
+
+def test_the_two_readmes_show_the_same_code_and_figures() -> None:
+    for language in ("python", "bash"):
+        assert blocks(language, README) == blocks(language, README_JA)
+    figures = re.compile(r"\*\*([\d.]+) [×倍]")
+    assert set(figures.findall(README_JA)) <= set(figures.findall(README))
+
+
+@pytest.mark.parametrize("name", ["/tokenize", "/compare", "/generate", "/score", "/model_info"])
+def test_the_endpoints_are_named(name: str) -> None:
+    assert f"`{name}`" in README
+    assert f"`{name}`" in README_JA
