@@ -1,6 +1,6 @@
 """Packing the linears of a whole model: which format and kernel, tensor by tensor, and what a packed model cannot do.
 
-How one linear holds its weight is in linear.py.
+How one linear stores its weight is in packed_linear.py.
 """
 
 import ctypes
@@ -34,8 +34,8 @@ def parse_quantization(quantization: str | None) -> Literal["int8"] | None:
 def packing_for(dtype: torch.dtype | None, quantization: str | None, device: torch.device) -> Packing | None:
     """How linears are packed on `device`; None: they stay plain torch linears of `dtype`.
 
-    float16 is packed on a CPU, where a kernel for it runs. int8 is packed everywhere; `dtype` is then the embedding's (None:
-    float16) and, on other devices than the CPU, the activations'.
+    float16 is packed on a CPU where a kernel for it runs. int8 is packed on every device; `dtype` is then that of the embedding
+    (None: float16) and, except on a CPU, of the activations.
     """
     on_cpu = device.type == "cpu"
     if parse_quantization(quantization) == "int8":
@@ -46,7 +46,7 @@ def packing_for(dtype: torch.dtype | None, quantization: str | None, device: tor
 
 
 def pack_linear(model: nn.Module, name: str, weight: Tensor, packing: Packing) -> None:
-    """Put a PackedLinear of `weight` in the place of the linear `name`, whose own weight is not looked at."""
+    """Replace the linear `name` by a PackedLinear of `weight`. The linear's own weight is not used."""
     parent = model.get_submodule(name.rpartition(".")[0])
     setattr(parent, name.rpartition(".")[2], PackedLinear(weight, packing).eval())
     if weight.is_cpu and weight.numel() > BLOCK_NUMBERS:
@@ -54,20 +54,23 @@ def pack_linear(model: nn.Module, name: str, weight: Tensor, packing: Packing) -
 
 
 def _trim_heap() -> None:
-    """Give the pages of freed copies back: glibc keeps the smaller ones in its heap, between the packed weights."""
+    """Return freed memory to the system: glibc keeps small blocks in its heap."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
 
 
 def pack_model(model: nn.Module, dtype: torch.dtype | None, quantization: str | None = None) -> nn.Module:
-    """Change a model (or a layer of one) in memory and in place, linear by linear, each freed before the next is packed.
+    """Pack a model (or a layer) in memory and in place, linear by linear; each is freed before the next is packed.
 
-    dtype: what from_pretrained takes, parsed; None leaves plain weights as they are.
-    Raises ParameterError for a model that is packed already, or spread over devices.
+    Args:
+        dtype: as in `packing_for`; None leaves plain weights unchanged.
+
+    Raises:
+        ParameterError: the model is packed already, or is spread over devices.
     """
     if is_packed(model):
-        raise ParameterError("this model's weights are packed already: load it again to have them in another format.")
+        raise ParameterError("this model's weights are packed already: load it again for another format.")
     devices = {weight.device for weight in model.parameters()}
     if quantization is not None and len(devices) > 1:
         raise ParameterError(one_device_message(quantization))
@@ -81,13 +84,13 @@ def pack_model(model: nn.Module, dtype: torch.dtype | None, quantization: str | 
         del weight
     for module in model.modules():
         for key, weight in module.named_parameters(recurse=False):
-            kept = packing.rows if isinstance(module, nn.Embedding) else packing.rest
-            setattr(module, key, nn.Parameter(weight.detach().to(kept), requires_grad=False))
+            new_dtype = packing.rows if isinstance(module, nn.Embedding) else packing.rest
+            setattr(module, key, nn.Parameter(weight.detach().to(new_dtype), requires_grad=False))
     return model
 
 
 def stable_width(linear: nn.Module, rows: int) -> int:
-    """To how many rows a whole forward is best filled up, so that no linear like this one has to do it."""
+    """The number of rows to which a forward should be padded, so that linears like this one need not do it."""
     filled = isinstance(linear, PackedLinear) and (linear.format, linear.kernel.name) == ("float16", "fbgemm")
     return stable_row_count(rows) if filled else rows
 
@@ -98,18 +101,20 @@ def linear_names(model: nn.Module) -> list[str]:
 
 
 def packed_linears(model: nn.Module) -> Iterator[PackedLinear]:
+    """The packed linears in a model."""
     return (module for module in model.modules() if isinstance(module, PackedLinear))
 
 
 def is_packed(model: nn.Module) -> bool:
+    """Whether a model has packed linears."""
     return next(packed_linears(model), None) is not None
 
 
 def rows_are_independent(model: nn.Module) -> bool:
-    """Whether a packed forward gives a position the same numbers whatever stands beside it, bit for bit.
+    """Whether a position has the same bits whatever else is in the batch.
 
-    So with our own, fbgemm's and exact integer products on a CPU. Plain products, and int8 brought back to floats, add up in an
-    order that hangs on the number of rows.
+    True for the kernels in C, fbgemm's, and exact integer products on a CPU. Plain products and dequantized int8 add up in an
+    order that depends on the number of rows.
     """
     kernels = {module.kernel.name for module in packed_linears(model)}
     return bool(kernels) and "dequantized" not in kernels and all(weight.is_cpu for weight in model.parameters())
@@ -117,13 +122,13 @@ def rows_are_independent(model: nn.Module) -> bool:
 
 def one_device_message(quantization: str) -> str:
     return (
-        f"quantization={quantization!r} needs the whole model on one device: packed weights cannot be spread over several or "
+        f"quantization={quantization!r} needs the complete model on one device: packed weights cannot be split over devices or "
         "offloaded. Leave device_map and max_memory out, or name one device."
     )
 
 
 def describe_linears(model: nn.Module) -> str:
-    """Which kernel multiplies, in one line for people, and why no better one: for `neoxjp doctor` and the page."""
+    """One line of text: which kernel the linears use, and why no better one. For `neoxjp doctor` and the page."""
     first = next(packed_linears(model), None)
     if first is not None:
         return describe_kernel(first.format, first.kernel)
@@ -132,7 +137,7 @@ def describe_linears(model: nn.Module) -> str:
 
 
 class _Refusal(torch.autograd.Function):
-    """The identity, until somebody asks for gradients."""
+    """The identity in the forward pass; an error in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, loss: Tensor, anchor: Tensor) -> Tensor:
@@ -150,5 +155,5 @@ NO_GRADIENTS = (
 
 
 def refuse_gradients(loss: Tensor) -> Tensor:
-    """The same loss; `.backward()` on it says in words that packed weights have no gradients."""
+    """The same loss, on which `.backward()` raises ParameterError: packed weights have no gradients."""
     return _Refusal.apply(loss, torch.zeros((), requires_grad=True)) if torch.is_grad_enabled() else loss

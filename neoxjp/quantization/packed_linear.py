@@ -1,9 +1,9 @@
-"""How a linear layer holds its weight: packed fp16 with float32 activations, or int8; and which kernel multiplies with it here.
+"""Linears with packed weights: fp16 with float32 activations, or int8; and the choice of a kernel on this machine.
 
 Packed weights are for inference on one device: no gradients, no state dict. int8 is symmetric: each output channel of the weight
 has one scale, each **row** of the activations its own (LLM.int8(), arXiv 2208.07339, calls this vector-wise), and sums are whole
-numbers: a row's result does not depend on its neighbours, bit for bit. The kernels are our own (native/), for which a C compiler
-must be here, fbgemm's (github.com/pytorch/FBGEMM), whose numbers ours give, and torch's.
+numbers: a row's result does not depend on its neighbours, bit for bit. The kernels are ours in C (kernels/), which need a C
+compiler, fbgemm's (github.com/pytorch/FBGEMM), which give the same numbers, and torch's.
 """
 
 import functools
@@ -20,7 +20,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, qmax
 
 Format = Literal["float16", "int8"]
-_LARGEST_HALF = 65504.0  # what fp16 holds
+_LARGEST_HALF = 65504.0  # the largest fp16 number
 BLOCK_NUMBERS = 2**20  # numbers of a weight that are quantized at a time: bounds the float32 copies
 Name = Literal["native", "fbgemm", "dynamic", "int_mm", "dequantized"]
 _FBGEMM: tuple[Name, ...] = ("fbgemm", "dynamic")  # the kernels whose packed weights are fbgemm's objects
@@ -29,16 +29,16 @@ _OF_CPU: tuple[Name, ...] = ("native", *_FBGEMM)
 
 @dataclass(frozen=True)
 class Kernel:
-    """A way to multiply with a packed weight here."""
+    """A kernel for products with packed weights on this machine."""
 
     name: Name
-    limit: int = 127  # the largest weight that its sums hold exactly
+    limit: int = 127  # the largest weight for which its sums are exact
     passed_over: str | None = None  # why no better one
 
 
 @dataclass(frozen=True)
 class Packing:
-    """What becomes of each linear of a model, and of the rest."""
+    """How the linears and the other weights of a model are stored."""
 
     format: Format
     kernel: Kernel
@@ -53,7 +53,7 @@ class PackedLinear(nn.Module):
     _scale: Tensor
 
     def __init__(self, weight: Tensor, packing: Packing) -> None:
-        """Pack `weight` (out_features, in_features), of any float dtype and untouched by this."""
+        """Pack `weight` (out_features, in_features) of any float dtype, which is not changed."""
         super().__init__()
         self.out_features, self.in_features = weight.shape
         self.format, self.kernel = packing.format, packing.kernel
@@ -77,7 +77,7 @@ class PackedLinear(nn.Module):
         return self._packed.multiply(x.reshape(-1, self.in_features)).view(*x.shape[:-1], self.out_features)
 
     def _fbgemm_float16(self, x: Tensor) -> Tensor:
-        """fbgemm's kernels for one and two rows add up in another order: rows are filled up to where none of them runs."""
+        """fbgemm's kernels for one and two rows add up in another order, so the input is padded to more rows."""
         flat = x.reshape(-1, self.in_features)
         rows = flat.shape[0]
         steady = stable_row_count(rows)
@@ -97,7 +97,7 @@ class PackedLinear(nn.Module):
         return out if x.dim() == 2 else out.view(*x.shape[:-1], self.out_features)
 
     def _dynamic(self, x: Tensor) -> Tensor:
-        """The same where the step is taken from the range of the whole tensor: one more row makes that range [-128/127, 1]."""
+        """The same with an operator that scales by the range of the tensor: an added row makes that range [-128/127, 1]."""
         flat = x.reshape(-1, self.in_features)
         largest = _largest(flat)
         pinned = F.pad(flat / largest, (0, 0, 0, 1))
@@ -116,11 +116,11 @@ class PackedLinear(nn.Module):
         return (sums * (self._scale * (largest / 127))).to(x.dtype).view(*x.shape[:-1], self.out_features)
 
     def _dequantized(self, x: Tensor) -> Tensor:
-        """The weight is brought back to x's dtype each time; activations are not rounded."""
+        """The weight is converted to x's dtype for each product; activations are not quantized."""
         return F.linear(x, self._values.to(x.dtype)) * self._scale.to(x.dtype)
 
     def _apply(self, fn: Any, recurse: bool = True) -> "PackedLinear":
-        """`.to`, `.cuda`, `.float` of the model come here; only the device may change, and not of weights packed for a CPU."""
+        """`.to`, `.cuda` and `.float` of a model call this. Only the device may change, and not for weights packed for a CPU."""
         self.check_move(fn)
         super()._apply(fn, recurse)
         if self.kernel.name not in _OF_CPU:
@@ -128,6 +128,7 @@ class PackedLinear(nn.Module):
         return self
 
     def check_move(self, fn: Any) -> None:
+        """Raise ParameterError if `fn` would move a packed weight to a device or dtype that it cannot have."""
         if self.kernel.name not in _OF_CPU:
             return
         moved = fn(torch.empty(0))
@@ -146,10 +147,10 @@ class PackedLinear(nn.Module):
 
 
 def _product(name: str, *arguments: Any) -> Tensor:
-    """What one of torch's quantized operators gives.
+    """The result of one of torch's quantized operators.
 
-    torch asks each argument whether it overrides operators, which the object of a packed weight answers by an exception thrown
-    and caught: 8 of the 10 µs that such a call takes of itself. Nothing here overrides any.
+    torch checks whether an argument overrides operators, which for a packed weight throws and catches an exception: 8 of the 10
+    µs of overhead of such a call. Nothing here overrides operators, so the check is turned off.
     """
     with getattr(torch._C, "DisableTorchFunctionSubclass", nullcontext)():
         return _operator(name)(*arguments)
@@ -157,13 +158,13 @@ def _product(name: str, *arguments: Any) -> Tensor:
 
 @functools.cache
 def _operator(name: str) -> Any:
-    """The operator without the Python around it, which takes 2 µs."""
+    """The operator without its Python wrapper, which takes 2 µs."""
     packet = getattr(torch.ops.quantized, name)
     return getattr(packet, "_op", packet)
 
 
 def _largest(x: Tensor) -> Tensor:
-    """The largest magnitude of each row, (rows, 1); a row of zeros gets a tiny number to divide by."""
+    """The largest magnitude of each row, (rows, 1); a tiny number for a row of zeros, to divide by."""
     return x.abs().amax(1, keepdim=True).clamp_(min=1e-30)
 
 
@@ -181,7 +182,7 @@ def quantize(weight: Tensor, limit: int = 127) -> tuple[Tensor, Tensor]:
 
 
 def available_kernels() -> dict[str, str]:
-    """What each packed format would run with on this machine's CPU."""
+    """The kernel of each packed format on this machine's CPU, as text."""
     half = fp16_kernel()
     plain = f"plain torch linears (no packed weights: {half})"
     return {
@@ -191,7 +192,7 @@ def available_kernels() -> dict[str, str]:
 
 
 def describe_kernel(format: Format, kernel: Kernel) -> str:
-    """Which kernel multiplies, in one line for people, and why no better one."""
+    """One line of text: the kernel, and why no better one."""
     how = {
         ("float16", "native"): "float16 weights, float32 activations (native)",
         ("int8", "native"): "int8 weights and activations (native)",
@@ -199,7 +200,7 @@ def describe_kernel(format: Format, kernel: Kernel) -> str:
         ("int8", "fbgemm"): "int8 weights and activations (fbgemm)",
         ("int8", "dynamic"): "int8 weights and activations (torch's quantized linear)",
         ("int8", "int_mm"): "int8 weights and activations (torch._int_mm)",
-        ("int8", "dequantized"): "int8 weights, brought back to floats for each product (torch)",
+        ("int8", "dequantized"): "int8 weights, dequantized for each product (torch)",
     }[format, kernel.name]
     notes = [f"weights of 7 bits: this processor's sums of 8 × 8 bits overflow (limit {kernel.limit})"] * (kernel.limit < 127)
     notes += [kernel.passed_over] if kernel.passed_over else []
@@ -208,7 +209,7 @@ def describe_kernel(format: Format, kernel: Kernel) -> str:
 
 @functools.cache
 def fp16_kernel() -> Kernel | str:
-    """The best product with packed fp16 on this CPU, found by trying; or why there is none."""
+    """The best kernel for packed fp16 on this CPU, found by testing; or why there is none."""
     refused: list[str] = []
     names: tuple[Name, ...] = ("native", "fbgemm")
     for name in names:
@@ -220,7 +221,7 @@ def fp16_kernel() -> Kernel | str:
 
 
 def _wrong_halves(name: Name) -> str | None:
-    """What a kernel says or gets wrong on a small product that is exact in any order."""
+    """The error of a kernel on a small product that is exact in any order; None if it is correct."""
     weight = torch.arange(-64.0, 64.0).repeat(24, 2)
     x = torch.arange(-8.0, 8.0).repeat(5, 16)
     try:
@@ -232,7 +233,7 @@ def _wrong_halves(name: Name) -> str | None:
 
 @functools.cache
 def stable_row_count(rows: int) -> int:
-    """The next count from `rows` on with which fbgemm's fp16 product adds up every row in the same order: 1 → 3 with AVX2."""
+    """The smallest number of rows, from `rows` on, for which fbgemm's fp16 product adds up as usual: 1 → 3 with AVX2."""
     row, packed, wanted = _order_probe()
     for count in range(rows, rows + 8):
         if bool((torch.ops.quantized.linear_dynamic_fp16(row.repeat(count, 1), packed) == wanted).all()):
@@ -242,7 +243,7 @@ def stable_row_count(rows: int) -> int:
 
 @functools.cache
 def _order_probe() -> tuple[Tensor, Any, Tensor]:
-    """A row, a packed weight and their product in the order of the six-row kernel; one that adds otherwise rounds otherwise."""
+    """A row, a packed weight and their product in the order of the six-row kernel; another order gives another rounding."""
     draw = torch.Generator().manual_seed(0)
     row = torch.randn(1, 256, generator=draw)
     packed = torch.ops.quantized.linear_prepack_fp16(torch.randn(64, 256, generator=draw), None)
@@ -251,10 +252,10 @@ def _order_probe() -> tuple[Tensor, Any, Tensor]:
 
 @functools.cache
 def int8_kernel(device: str) -> Kernel:
-    """The best int8 product on a device ("cpu", "cuda") that gives exact sums, found by trying.
+    """The best int8 kernel on a device ("cpu", "cuda") with exact sums, found by testing.
 
-    Without VNNI, AVX2 adds two products of 8 × 8 bits in 16 and saturates: there weights of 7 bits are exact, and the
-    activations, whose outliers need the range more, keep their 8.
+    Without VNNI, AVX2 adds two products of 8 × 8 bits in 16 bits and saturates. There weights have 7 bits, and the activations,
+    whose outliers need the range more, keep 8.
     """
     refused: list[str] = []
     names: tuple[Name, ...] = (*_OF_CPU, "int_mm") if device == "cpu" else ("int_mm",)
@@ -271,11 +272,11 @@ def _limits(name: Name) -> tuple[int, ...]:
     try:
         return (qmax(),) if name == "native" else (127, 64)
     except NativeUnavailable:
-        return (127,)  # trying it says why
+        return (127,)  # the test of the kernel gives the reason
 
 
 def _wrong_sums(name: Name, limit: int, device: str) -> str | None:
-    """What a kernel says or gets wrong on the largest sums there are: rows of ±127 against weights of ±limit."""
+    """The error of a kernel on the largest possible sums, rows of ±127 with weights of ±limit; None if it is correct."""
     weight = torch.full((64, 256), float(limit), device=device)
     weight[1::2] *= -1
     weight[2::4, ::2] *= -1

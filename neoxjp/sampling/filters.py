@@ -1,7 +1,7 @@
-"""The filters of sampling, one after another: a vector of logits in, after each stage what is left of it.
+"""The filters of sampling, in order: a vector of logits in, the remaining candidates after each stage out.
 
 The order is that of transformers' `generate`: repetition penalty, no-repeat n-gram, minimum length, temperature, top-k, top-p,
-min-p, typical-p. In numpy, float32: on vectors this short its calls cost a third of torch's.
+min-p, typical-p. In numpy, float32: on vectors of this size its calls take a third of the time of torch's.
 """
 
 import math
@@ -16,24 +16,23 @@ from neoxjp.sampling.options import Stage
 from neoxjp.sampling.params import SamplingParams
 
 History = Sequence[int] | np.ndarray  # ids in order, the prompt included
-HEAD = 1024  # of the vocabulary, sorted first where no top-k says how many are needed
+HEAD = 1024  # candidates to sort first where no top-k limits them
 _MOST = float(np.finfo(np.float32).max)
 
 
 def stages(
     logits: Tensor, params: SamplingParams, history: History, banned: Collection[int]
 ) -> Iterator[tuple[Stage, np.ndarray | None, np.ndarray]]:
-    """Each stage that is switched on: its name, the ids that are left (n,), and their logits (n,) float32; ids None: all (V,).
+    """Each stage that is switched on: its name, the remaining ids (n,), and their logits (n,) float32; ids None: all (V,).
 
-    From top-k on the candidates are few and sorted, most probable first, equals by id. Removed tokens may also stand in a full
-    vector as -inf.
+    From top-k on the candidates are sorted, most probable first, ties by id. Before that, removed tokens are -inf in the vector.
     """
     numbers = logits.detach().to("cpu", torch.float32)  # (V,)
     check_finite(numbers)
     x = numbers.numpy()
     yield "model", None, x
     if params.repetition_penalty != 1.0 and len(history):
-        seen = np.asarray(history, dtype=np.int64)  # an id that stands twice is written twice, with one value
+        seen = np.asarray(history, dtype=np.int64)  # an id that occurs twice is written twice with the same value
         there = x[seen]
         x = x.copy()
         x[seen] = np.where(there < 0, there * params.repetition_penalty, there / params.repetition_penalty)
@@ -70,7 +69,7 @@ def stages(
 
 
 def check_finite(logits: Tensor) -> None:
-    """Raise NeoxjpError where the best logit of a row (..., V) is NaN or infinite; -inf beside a finite one is allowed."""
+    """Raise NeoxjpError if the largest logit of a row (..., V) is NaN or infinite; -inf beside a finite one is allowed."""
     if not (math.isfinite(float(logits.max())) if logits.dim() == 1 else torch.isfinite(logits.amax(-1)).all()):
         raise NeoxjpError(
             "the model's logits are not numbers (NaN or infinite): a weight is damaged or a half-precision sum overflowed; "
@@ -80,9 +79,9 @@ def check_finite(logits: Tensor) -> None:
 
 
 def sort_candidates(ids: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ids in rising order and their values → most probable first, equals by id."""
-    # Sorting whole numbers is several times faster than a stable sort of floats: the value's bits, turned so that they fall as it
-    # rises, stand before the place.
+    """Ids in rising order and their values → most probable first, ties by id."""
+    # Sorting integers is several times faster than a stable sort of floats. A key is the bits of the value, changed so that they
+    # fall as it rises, followed by its position.
     bits = (values + np.float32(0)).view(np.int32)  # -0.0 becomes 0.0
     falling = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) ^ -1  # from -2**31 to 2**31 - 1
     keys = (falling << 32) | np.arange(len(values))
@@ -92,11 +91,11 @@ def sort_candidates(ids: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
 
 
 def top_candidates(x: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `size` most probable of x (V,) and what ties with the last of them: ids and values, in order. No sort of the rest."""
+    """The `size` largest of x (V,), and ties with the last: ids and values, sorted. The rest is not sorted."""
     if size >= len(x):
         return sort_candidates(np.arange(len(x)), x)
     least = np.partition(x, len(x) - size)[len(x) - size]
-    ids = np.flatnonzero(x >= max(least, -_MOST))  # not what is at -inf already
+    ids = np.flatnonzero(x >= max(least, -_MOST))  # without what is -inf already
     return sort_candidates(ids, x[ids])
 
 
@@ -118,7 +117,7 @@ def _nucleus(ids: np.ndarray | None, x: np.ndarray, top_p: float) -> tuple[np.nd
 
 
 def _typical(x: Tensor, typical_p: float) -> np.ndarray:
-    """Which of x (n,) stay: those whose surprise is nearest the entropy, up to the mass typical_p."""
+    """Which of x (n,) stay: those whose surprisal is nearest to the entropy, up to the mass typical_p."""
     logp = x.log_softmax(0)
     distance = (-logp - torch.special.entr(logp.exp()).sum()).abs()
     near, order = distance.sort(stable=True)
@@ -147,9 +146,9 @@ def _without(x: np.ndarray, banned: Sequence[int], asked: str) -> np.ndarray:
 
 
 def _completing(history: History, n: int) -> list[int]:
-    """The ids that would make the last n - 1 ids a run of n that was there before: [1, 2, 3, 1, 2], 3 → [3]."""
+    """The ids that would complete an n-gram that occurred before: [1, 2, 3, 1, 2], 3 → [3]."""
     ids = np.asarray(history, dtype=np.int64)
-    starts = len(ids) - n + 1  # number of complete runs of n
+    starts = len(ids) - n + 1  # number of n-grams
     if starts < 1:
         return []
     same = np.ones(starts, dtype=bool)

@@ -1,7 +1,8 @@
-"""Logits and history in, one id out; and the ledger of what each filter did on the way. Pure functions on one vector.
+"""Logits and history in, one id out; and the trace of what each filter did. Pure functions on one vector.
 
-`sample` and `ledger` walk the same stages (filters.py), so the ledger cannot tell another story than the draw.
-Everything runs on the CPU in float32: a vector of 32,000 numbers is small, and one generator then means one text on any device.
+`sample` and `trace_sampling` use the same stages (filters.py), so the trace always agrees with the draw. Everything runs on the
+CPU
+in float32: a vector of 32,000 numbers is small, and a seed then gives the same text on any device.
 """
 
 import math
@@ -48,13 +49,13 @@ def sample(
 
 
 def candidates(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> tuple[Tensor, Tensor]:
-    """What all filters leave: ids (n,) int64 and their probabilities (n,) float64, most probable first, equals by id."""
+    """The candidates after all filters: ids (n,) int64 and their probabilities (n,) float64, most probable first, ties by id."""
     *_, (_, ids, values) = stages(logits, params, history, banned)
     return _probable(ids, values)
 
 
 def filtered_scores(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> Tensor:
-    """The scores (V,) float32 after all filters but the choice itself, -inf where removed: what beam search adds up."""
+    """The scores (V,) float32 after all filters, -inf where removed, without the greedy choice; for beam search."""
     scores = logits
     for name, ids, values in stages(logits, params, history, banned):
         if name != "greedy":
@@ -63,10 +64,10 @@ def filtered_scores(logits: Tensor, params: SamplingParams, history: History, ba
 
 
 class FilteredDistribution:
-    """What the filters leave of one distribution: to draw from, and to ask for the chance of an id.
+    """The distribution after the filters: to sample from, and to look up the probability of an id.
 
-    The candidates stand most probable first, equals by id; where no filter made them few, no more of them are sorted than a draw
-    needs. The numbers are the same however many are.
+    Candidates are sorted, most probable first, ties by id. Without top-k, only as many are sorted as a draw needs; the results
+    are the same.
     """
 
     def __init__(self, ids: np.ndarray | None, values: np.ndarray, greedy: bool):
@@ -76,18 +77,18 @@ class FilteredDistribution:
         self._ids = ids  # (n,), sorted; None: all (V,), not sorted
         self._values = values  # float32
         self._greedy = greedy
-        self._weights = np.exp(values.astype(np.float64) - values.max())  # the probabilities but for a factor
+        self._weights = np.exp(values.astype(np.float64) - values.max())  # the probabilities up to a factor
         self._total = float(self._weights.sum())
 
     def draw(self, generator: torch.Generator | None) -> int:
-        """Inverse CDF: the id whose interval of the cumulative sum holds one uniform number. Greedy takes none."""
+        """Sample by inverse CDF: the id whose interval of the cumulative sum contains a uniform number. Greedy uses none."""
         if self._greedy:
             assert self._ids is not None
             return int(self._ids[0])
         return self.at(float(torch.rand((), dtype=torch.float64, generator=generator)))
 
     def at(self, uniform: float) -> int:
-        """The id that is drawn with this uniform number of [0, 1)."""
+        """The id for a uniform number in [0, 1)."""
         aim = uniform * self._total
         size = HEAD
         while True:
@@ -97,12 +98,12 @@ class FilteredDistribution:
             if aim < ends[-1] or len(weights) == len(self._weights):
                 break
             size *= 8
-        hit = int(np.searchsorted(ends, aim, side="right"))  # right: an interval of no width is never hit
-        last = int(np.count_nonzero(weights)) - 1  # rounding may carry the number to the very end
+        hit = int(np.searchsorted(ends, aim, side="right"))  # right: an empty interval is never hit
+        last = int(np.count_nonzero(weights)) - 1  # rounding may move the number to the end
         return int(ids[min(hit, last)])
 
     def probabilities(self, ids: Sequence[int]) -> list[float | None]:
-        """The probability of each id to be drawn; None where a filter removed it."""
+        """The probability with which each id is sampled; None where a filter removed it."""
         if self._ids is None:
             return [float(self._weights[id]) / self._total if self._values[id] > -math.inf else None for id in ids]
         same = self._ids == np.asarray(ids)[:, None]  # (asked, n)
@@ -111,28 +112,28 @@ class FilteredDistribution:
 
 
 def apply_filters(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> FilteredDistribution:
-    """What `candidates` finds, sorted no further than a draw needs. Arguments and errors as for `sample`."""
+    """Apply all filters. Arguments and errors as for `sample`."""
     *_, (_, ids, values) = stages(logits, params, history, banned)
     return FilteredDistribution(ids, values, params.greedy)
 
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """One candidate on its way through the filters."""
+    """One candidate in the trace."""
 
     id: int
     logit: float  # the model's own
-    probabilities: tuple[float, ...]  # after each of Ledger.stages; 0.0 once removed
-    removed_by: Stage | None  # None: it could be drawn
+    probabilities: tuple[float, ...]  # after each of SamplingTrace.stages; 0.0 once removed
+    removed_by: Stage | None  # None: it can be sampled
     interval: tuple[float, float] | None  # its part of the final cumulative sum, [start, end) within [0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingTrace:
-    """What the filters did to one distribution. Entropies in nats.
+    """What each filter did to one distribution. Entropies in nats.
 
-    `rows` are the `show` tokens the model finds most probable, in that order, then the `also` most probable after all filters,
-    then those asked for besides. Only stages that were switched on are listed; "model" is the plain softmax.
+    `rows` are the `show` most probable tokens of the model, then the `also` most probable ones after all filters, then the
+    requested ones. Only stages that are switched on are listed; "model" is the plain softmax.
     """
 
     stages: tuple[Stage, ...]
@@ -141,7 +142,7 @@ class SamplingTrace:
     rows: tuple[TraceRow, ...]
     others: tuple[float, ...]  # probability, after each stage, of all tokens without a row
     entropy_before: float  # of the plain softmax
-    entropy_after: float  # of what is drawn from
+    entropy_after: float  # of the distribution that is sampled from
     mass_cut: float  # share of the plain softmax that lies on removed tokens
 
 
@@ -155,9 +156,9 @@ def trace_sampling(
     include: Sequence[int] = (),
     also: int = 0,
 ) -> SamplingTrace:
-    """The way of the `show` most probable tokens, and of the ids in `include`, through each filter. Arguments as for `sample`.
+    """Trace the `show` most probable tokens and the ids in `include` through each filter. Arguments as for `sample`.
 
-    also: so many of those that are most probable after all filters are shown too.
+    also: so many of the most probable tokens after all filters are shown too.
     """
     names: list[Stage] = []
     steps: list[Tensor] = []  # one (V,) vector of logits a stage

@@ -38,7 +38,7 @@ def collate(
     """Rows of ids as an `Encoding`.
 
     Args:
-        one: the caller gave one text: lists come back without the batch dimension.
+        one: the caller gave one text, so lists have no batch dimension.
         return_tensors: int64 tensors ("pt") or arrays ("np") of shape (B, T).
         padding: False or "do_not_pad", True or "longest", "max_length".
         truncation: False or "do_not_truncate", True or "longest_first" or "only_first"; cuts at the end of a row.
@@ -79,19 +79,19 @@ def collate(
 
 
 def group_texts(texts: Iterable[str], size: int, alone: Callable[[str], bool]) -> Iterator[list[str]]:
-    """The texts in order, in groups of about `size` characters; one that is to be `alone` is a group of its own."""
+    """The texts in order, in groups of about `size` characters; a text for which `alone` is true is a group by itself."""
     group: list[str] = []
-    room = size
+    left = size
     for text in texts:
         single = alone(text)
-        if group and (single or room < 0):
+        if group and (single or left < 0):
             yield group
-            group, room = [], size
+            group, left = [], size
         if single:
             yield [text]
         else:
             group.append(text)
-            room -= len(text) + 1
+            left -= len(text) + 1
     if group:
         yield group
 

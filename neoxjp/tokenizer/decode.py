@@ -1,7 +1,7 @@
 """Ids to text, all at once and one by one. Knows only two tables: the text of each id and the byte that it stands for.
 
-Bytes that follow each other are joined before they are read as UTF-8, so that é and 𩸽, which are two and four tokens, come
-out whole. What is not UTF-8 among them becomes U+FFFD, as `bytes.decode(errors="replace")` does it.
+Consecutive bytes are joined before they are decoded as UTF-8, so that é and 𩸽, which are two and four tokens, are complete.
+Invalid bytes become U+FFFD, as with `bytes.decode(errors="replace")`.
 """
 
 import codecs
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-PART = 1 << 16  # ids written at once
-NARROW = 9  # bytes of three kana or kanji: the cell that almost every token fits into
-_GAP = b"\xff"  # fills the rest of a cell; it is no part of UTF-8
+PART = 1 << 16  # ids decoded at once
+NARROW = 9  # bytes of three kana or kanji: almost every token fits in a cell of this size
+_GAP = b"\xff"  # fills the rest of a cell; never occurs in UTF-8
 
 
 def join_texts(ids: Iterable[int], texts: Sequence[str], byte_values: Sequence[int]) -> str:
@@ -50,7 +50,7 @@ def decode_bytes_each(run: bytes) -> list[str]:
 
 
 def decode_each(ids: Sequence[int], texts: Sequence[str], byte_values: Sequence[int]) -> list[str]:
-    """What `join` writes, told apart by id; a character of several bytes stands at its last one."""
+    """The text of each id; a character of several bytes is given to its last byte."""
     parts = [texts[id] for id in ids]
     places = [place for place, id in enumerate(ids) if byte_values[id] >= 0]
     first = 0
@@ -62,13 +62,13 @@ def decode_each(ids: Sequence[int], texts: Sequence[str], byte_values: Sequence[
 
 
 class FastDecoder:
-    """`join` for a long array of ids: their UTF-8 is taken from a table of cells of one width, and the gaps are deleted."""
+    """`join_texts` for a long array of ids: copies their UTF-8 from a table with cells of one width and deletes the gaps."""
 
     def __init__(self, texts: Sequence[str], byte_values: Sequence[int]):
         """Build the tables: 20 ms for the original vocabulary."""
         import numpy as np
 
-        # 255 is no part of UTF-8, and neither is 254, which is decoded to the same U+FFFD and does not look like a gap.
+        # Neither 255 nor 254 occurs in UTF-8. Both are decoded to U+FFFD, and 254 is not the gap.
         utf8 = [bytes([min(byte, 254)]) if byte >= 0 else text.encode() for text, byte in zip(texts, byte_values, strict=True)]
         width = max(map(len, utf8))
         self._long = np.array([len(cell) > NARROW for cell in utf8])
@@ -78,7 +78,7 @@ class FastDecoder:
         ]
 
     def write(self, ids: "np.ndarray", skip: Sequence[int] = ()) -> str:
-        """The text of ids (T,), each of them in the vocabulary; those to `skip` are left out."""
+        """The text of ids (T,), all in the vocabulary, without those to `skip`."""
         import numpy as np
 
         ids = ids[~np.isin(ids, skip)] if skip else ids
@@ -91,30 +91,30 @@ class FastDecoder:
 
 
 def as_array(ids: Any, many: int, size: int) -> "np.ndarray | None":
-    """`many` ids or more as an array (T,); None for fewer, or where one is no whole number below `size`."""
-    import numpy as np  # not at the top: a short text needs none of it
+    """`many` ids or more as an array (T,); None for fewer, or if one is not a whole number below `size`."""
+    import numpy as np  # not at the top of the file: short texts need no numpy
 
     try:
         if len(ids) < many:
             return None
         array = np.asarray(ids.cpu() if hasattr(ids, "cpu") else ids)
-    except (TypeError, ValueError, OverflowError):  # it has no length, or holds no ids
+    except (TypeError, ValueError, OverflowError):  # it has no length, or contains no ids
         return None
     return array if array.ndim == 1 and array.dtype.kind in "iu" and array.min() >= 0 and array.max() < size else None
 
 
 class TextStream:
-    """Text from ids as they come. Never shows half a character: its bytes are held back until the last one is there."""
+    """Streaming decoder: ids in, text out. An incomplete character is held back until its last byte."""
 
     def __init__(self, texts: Sequence[str], byte_values: Sequence[int], read: Callable[[int], list[int]], strip: bool = False):
-        """`read` checks an id and gives [id], or [] for one to be skipped; `strip` leaves out blanks at both ends of the text."""
+        """`read` checks an id and returns [id], or [] to skip it; `strip` removes whitespace at both ends of the text."""
         self._texts, self._bytes, self._read, self._strip = texts, byte_values, read, strip
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        self._held = ""  # blanks that are written only if something follows
+        self._held = ""  # whitespace that is emitted only if text follows
         self._begun = False
 
     def push(self, id: int) -> str:
-        """The text that is certain after one more id; "" while a character is incomplete."""
+        """The text that is final after one more id; "" while a character is incomplete."""
         text = ""
         for checked in self._read(id):
             byte = self._bytes[checked]
@@ -125,7 +125,7 @@ class TextStream:
         return self._stripped(text) if self._strip else text
 
     def flush(self) -> str:
-        """What was held back, at the end of the ids. The stream then starts anew."""
+        """The text that was held back, at the end of the ids. The stream can then be used for another text."""
         text = self._utf8.decode(b"", final=True)
         self._utf8.reset()
         if self._strip:

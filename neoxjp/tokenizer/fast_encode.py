@@ -1,6 +1,6 @@
-"""A long text into ids with numpy: the best candidate at every place in one pass, then the places where a token starts.
+"""Encoding of long texts with numpy: the best candidate at every position in one pass, then the positions where tokens start.
 
-The ids are those of `cutting.cut` on the normalised text, which is faster for a short one. Characters become classes
+The ids are those of `segment_text` on the normalized text, which is faster for short texts. Characters become classes
 (small whole numbers) through one table that also does most of the normalising: a blank has the class of its tag. Pairs and
 triples of classes are found in one step each, without probing: row displacement gives each first class (pair of classes)
 an offset at which its followers lie in a shared table without a collision; the entry holds the classes that it belongs to.
@@ -16,15 +16,15 @@ import numpy as np
 from neoxjp.tokenizer.normalize import BLANKS, DASHES, EmojiTable
 from neoxjp.tokenizer.vocabulary import BLANK_TEXTS, KIGOU_RANGES, SYMBOL_RANGE, Vocabulary
 
-BLOCK = 1 << 14  # places looked at at once: what they need fits into a processor's second-level cache
-PART = 1 << 18  # places walked through at once
-LOOP = 4096  # places from which on lanes walked side by side are faster than a loop
-SPLIT = 4  # bits of the second class that part the followers of a common first one into 16 rows
-END = 0x110000  # stands between two texts; no character has this number
+BLOCK = 1 << 14  # positions in one pass, so that the data fits in the second-level cache
+PART = 1 << 18  # positions encoded at once
+LOOP = 4096  # positions from which on parallel lanes are faster than a loop
+SPLIT = 4  # bits of the second class that divide the pairs of a frequent first class into 16 rows
+END = 0x110000  # separates two texts; not a code point
 
 
 class FastEncoder:
-    """The tables of one vocabulary. Ask `fits` first."""
+    """The tables of one vocabulary. Check `fits` first."""
 
     def __init__(self, vocabulary: Vocabulary, emoji: EmojiTable):
         """Build the tables: some 100 ms for the original vocabulary, 10 MB."""
@@ -34,7 +34,7 @@ class FastEncoder:
         blanks = {old: tag for old, tag in BLANKS if len(old) == 1}
         alone = _alone(emoji)
         signs = emoji.signs.keys() - alone.keys()
-        # Classes: 0 for what is in no spelling, one for each tag, the characters, and last those that need a closer look.
+        # Classes: 0 for characters in no spelling, one for each tag, the characters, and last those that need special treatment.
         self.tags = {tag: number for number, tag in enumerate(tag_names, 1)}
         self._tag_lengths = sorted({len(tag) for tag in tag_names}, reverse=True)
         kigou, symbol, between = range(len(tag_names) + 1, len(tag_names) + 4)
@@ -110,9 +110,9 @@ class FastEncoder:
 
     @staticmethod
     def fits(vocabulary: Vocabulary, emoji: EmojiTable) -> bool:
-        """Whether the tables can say what the dictionary says. Not where a spelling can reach into a tag: "a<" or "<BR>!".
+        """Whether the tables give the ids of the dictionary. Not if a spelling can overlap a tag ("a<", "<BR>!").
 
-        Then a tag could not be one class. The original vocabulary and those of `train-vocabulary` are of the right kind.
+        A tag could then not be one class. The original vocabulary and those of `train-vocabulary` fit.
         """
         ids = vocabulary.ids
         tags = sorted(_tags(vocabulary))
@@ -131,14 +131,14 @@ class FastEncoder:
         )
 
     def ids(self, text: str, normalised: bool = False) -> np.ndarray:
-        """The ids (T,) int64 of a text; of one that is `normalised`, emoji stay as they are."""
+        """The ids (T,) int64 of a text; in one that is `normalised`, emoji are not replaced."""
         return self._scan_all(*self.classes(text, normalised))
 
     def batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """The ids of each text, found in one pass over all: an array (T,) int64 for each."""
         if not texts:
             return []
-        joined = "\ud800".join(texts)  # no emoji and no tag holds a lone surrogate, so none reaches over it
+        joined = "\ud800".join(texts)  # no emoji or tag contains a lone surrogate, so none spans it
         ends = np.cumsum([len(text) + 1 for text in texts[:-1]]) - 1
         ids = self._scan_all(*self.classes(joined, borders=ends))
         borders = np.flatnonzero(ids == self._between).tolist()
@@ -180,7 +180,7 @@ class FastEncoder:
         return classes[keep], codes[keep]
 
     def _scan_all(self, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """`scan` in parts: fresh memory for every step of a long text would take longer than the steps."""
+        """`scan` in parts: allocating memory for a long text would take longer than encoding it."""
         parts, covered = [], 0
         for start in range(0, max(len(classes), 1), PART):
             end = min(start + PART, len(classes))
@@ -193,10 +193,10 @@ class FastEncoder:
         """The ids (T,) int64 of the tokens that start in a text of classes and code points (N,).
 
         Args:
-            covered: so many of the first places belong to a token that started before them.
-            ahead: so many of the last places are only looked at; two are enough that what follows them changes nothing.
+            covered: so many of the first positions belong to a token that started before them.
+            ahead: so many of the last positions are only context; with two, the text after them cannot change the result.
 
-        Returns the ids, and how many of the places ahead are covered by the last token.
+        Returns the ids, and how many of the positions ahead belong to the last token.
         """
         count = len(classes) - ahead
         if count <= 0:
@@ -215,7 +215,7 @@ class FastEncoder:
         shift, bits, low = self._shift, self._bits, (1 << SPLIT) - 1
         for start in range(0, count, BLOCK):
             n = min(BLOCK, count - start)
-            here = np.zeros(n + 2, np.int64)  # beyond the end stands class 0, which is in no pair
+            here = np.zeros(n + 2, np.int64)  # class 0 after the end is in no pair
             here[: min(n + 2, len(classes) - start)] = classes[start : start + n + 2]
             a, b, c = here[:n], here[1 : n + 1], here[2:]
             place = self._pair_row.take(a << SPLIT | b & low)
@@ -251,17 +251,17 @@ class FastEncoder:
 
 
 def find_starts(lengths: np.ndarray, covered: int = 0) -> tuple[np.ndarray, int]:
-    """Where tokens start, (N,) bool, if one that starts at a place covers `lengths` (N,) uint8, 1 to 3, places.
+    """Where tokens start, (N,) bool, if a token that starts at a position has the length `lengths` (N,) uint8, 1 to 3.
 
-    `covered` places at the beginning belong to a token before; the second result is how many of them there are beyond
-    the end. The text is parted into lanes that are walked side by side, place by place: first each in the three states in
-    which it can be entered, from which follows the one in which it is, then in that one.
+    The first `covered` positions belong to an earlier token; the second result is the same number for the positions after
+    the end. The text is divided into lanes that are processed in parallel: first from each of the three states in which a
+    lane can begin, which gives the state in which it does begin, then from that state.
     """
     count = len(lengths)
     starts = np.zeros(count, bool)
     offset = 0
     if count > LOOP:
-        steps = isqrt(count) // 6  # a step over all lanes takes as long as entering some 36 of them
+        steps = isqrt(count) // 6  # one step over all lanes takes as long as starting some 36 of them
         lanes = count // steps
         offset = lanes * steps
         part = np.ascontiguousarray(lengths[:offset].reshape(lanes, steps).T)  # (steps, lanes)
@@ -283,9 +283,10 @@ def find_starts(lengths: np.ndarray, covered: int = 0) -> tuple[np.ndarray, int]
 
 
 def _march(lengths: np.ndarray, state: np.ndarray, where: np.ndarray) -> None:
-    """Go through (T, lanes) lengths. `state` (…, lanes) uint8, how many places are covered still, is brought to the end.
+    """Process lengths (T, lanes). `state` (…, lanes) uint8, the positions of the current token that are left, is updated in
+    place.
 
-    `where` (T, …, lanes) or (1, …, lanes) takes where a token starts.
+    `where` (T, …, lanes) or (1, …, lanes) receives where tokens start.
     """
     step = np.empty_like(state)
     for place, length in enumerate(lengths):
@@ -293,7 +294,7 @@ def _march(lengths: np.ndarray, state: np.ndarray, where: np.ndarray) -> None:
         np.equal(state, 0, out=new)
         np.multiply(new.view(np.uint8), length, out=step)
         state += step
-        state -= 1  # a byte, so that 0 - 1 + length is right
+        state -= 1  # uint8 wraps around, so 0 - 1 + length is right
 
 
 def displace_rows(rows: np.ndarray, columns: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -334,19 +335,19 @@ def displace_rows(rows: np.ndarray, columns: np.ndarray, width: int) -> tuple[np
 
 
 def _first(ordered: np.ndarray) -> np.ndarray:
-    """Where another value begins, (n,) bool."""
+    """Where a new value begins, (n,) bool."""
     return np.diff(ordered, prepend=-1) != 0
 
 
 def _tags(vocabulary: Vocabulary) -> list[str]:
-    """The spellings that are taken at once: "<" and at least two characters, none of them one that normalising replaces."""
+    """The spellings that win at once: "<" and at least two characters, none of which normalization replaces."""
     replaced = {character for old, _ in (*BLANKS, *DASHES) for character in old}
     with_tags = [line.split(",") for line in vocabulary.lines if "<" in line]
     return [s for line in with_tags for s in line if s[:1] == "<" and len(s) > 2 and replaced.isdisjoint(s)]
 
 
 def _alone(emoji: EmojiTable) -> dict[str, str]:
-    """Emoji of one character that is in no other, with their tags: they are replaced wherever they stand."""
+    """Emoji of one character that occurs in no other emoji, with their tags: they can be replaced everywhere."""
     shared = {character for key in emoji.tags if len(key) > 1 for character in key}
     return {key: tag for key, tag in emoji.tags.items() if len(key) == 1 and key not in shared}
 

@@ -1,8 +1,8 @@
-"""Japanese text without a vocabulary: what script a character belongs to, and replacements that remember where they came from.
+"""Japanese text without a vocabulary: the script of a character, and replacements that keep track of positions.
 
 `AlignedText` gives the same text as `str.replace` and `re.sub`, and keeps for every character its span in the user's text.
-`normalise` and `clean` are the steps that the original encoder (tanreinama/Japanese-BPEEncoder_V2) takes before it looks at
-its vocabulary; `clean` gives what its regular expressions give, in time linear in the text (theirs are quadratic).
+`normalize_text` and `clean_text` are the steps that the original encoder (tanreinama/Japanese-BPEEncoder_V2) takes before it
+looks at its vocabulary; `clean` gives what its regular expressions give, in time linear in the text (theirs are quadratic).
 """
 
 import re
@@ -61,7 +61,7 @@ def _script_ranges() -> tuple[tuple[Script, int, int], ...]:
 
 
 class AlignedText:
-    """A text that was made from another, with the span in the user's text that each of its characters stands for.
+    """A text derived from another, with the span in the user's text for each of its characters.
 
     >>> AlignedText("a b").replace(" ", "<SP>").source
     [(0, 1), (1, 2), (1, 2), (1, 2), (1, 2), (2, 3)]
@@ -115,16 +115,16 @@ class AlignedText:
 
 T = TypeVar("T", str, AlignedText)
 BLANKS = ((" ", "<SP>"), ("\u3000", "<SP>"), ("\r\n", "<BR>"), ("\n", "<BR>"), ("\r", "<BR>"), ("\t", "<TAB>"))
-DASHES = (("—", "ー"), ("−", "ー"))  # an em dash and a minus sign are read as the sign for a long vowel: this loses text
+DASHES = (("—", "ー"), ("−", "ー"))  # em dash and minus sign become the long vowel mark: this loses text
 
 
 class EmojiTable:
     """The emoji and emoticons of emoji.json, replaced by their tags as if one after the other in the file's order.
 
-    The order is part of the original algorithm: 👋 stands before 👋🏻 and takes its first half. To search the text for each
-    of 4,314 keys would take most of the time of encoding it; so all places where a key fits are found in one pass, and the
-    earlier key takes its places first. That is the same unless a key can overlap with a tag that was put in before.
-    Each key is looked for by one of its characters, the one least likely in ordinary text: (^_^) by its ^.
+    The order is part of the original algorithm: 👋 comes before 👋🏻 and takes its first half. Searching the text for each of
+    4,314 keys would take most of the encoding time, so all positions where a key matches are found in one pass, and earlier
+    keys have priority. The result is the same unless a key can overlap a tag that was inserted before.
+    Each key is found by one of its characters, the one that is rarest in ordinary text: (^_^) by its ^.
     """
 
     def __init__(self, tags: dict[str, str]):
@@ -133,11 +133,11 @@ class EmojiTable:
 
     @cached_property
     def apart(self) -> bool:
-        """Whether no key can be found partly or wholly within a tag, so that one pass will do."""
+        """Whether no key can overlap a tag, so that one pass is enough."""
         return not self.touching(set(self.tags.values()))
 
     def touching(self, tags: Iterable[str]) -> list[str]:
-        """The keys that may be found in a text partly or wholly within one of the tags."""
+        """The keys that can overlap one of the tags in a text."""
         tags = list(tags)
         characters = set("".join(tags))
         return [key for key in self.tags if not characters.isdisjoint(key) and any(_touch(key, tag) for tag in tags)]
@@ -148,7 +148,7 @@ class EmojiTable:
 
     @cached_property
     def signs(self) -> dict[str, set[tuple[int, int]]]:
-        """The character by which keys are looked for → place of it in them, and their length."""
+        """The character by which keys are found → its position in them, and their length."""
         signs: dict[str, set[tuple[int, int]]] = {}
         for key in self.tags:
             sign = min(key, key=_commonness)
@@ -157,14 +157,14 @@ class EmojiTable:
 
     @cached_property
     def _sign(self) -> re.Pattern[str]:
-        # re looks up a set of characters of the basic plane in a table, but goes through others one by one: take all of these.
+        # re looks up characters of the basic plane in a table, but compares others one by one: match all of these.
         within = "".join(map(re.escape, filter("\uffff".__ge__, self.signs)))
         return re.compile(f"[{within}\U00010000-\U0010ffff]")
 
     def find(self, text: str, places: Iterable[int] | None = None) -> list[tuple[Span, str]]:
-        """The spans to replace, in order, with the key that stands there; right where the keys are `apart` from the tags.
+        """The spans to replace, in order, with their keys. Valid if the keys are `apart` from the tags.
 
-        `places`: where one of the `signs` stands in the text, if that is known.
+        `places`: the positions of the `signs` in the text, if they are known.
         """
         order, found = self._order, []
         for place in (match.start() for match in self._sign.finditer(text)) if places is None else places:
@@ -214,7 +214,7 @@ def replace_spans(text: str, replacements: Iterable[tuple[Span, str]]) -> str:
 
 
 def _commonness(character: str) -> int:
-    """How often a character is met in Japanese text, roughly: 0 for emoji and signs, 4 for letters, kana, kanji and digits."""
+    """How frequent a character is in Japanese text, roughly: 0 for emoji and signs, 4 for letters, kana, kanji and digits."""
     if "\u2190" <= character < "\u3000" or (character > "\ufe00" and not "\uff00" <= character < "\ufff0"):
         return 0
     if character in "-.:":
@@ -223,7 +223,7 @@ def _commonness(character: str) -> int:
 
 
 def _touch(key: str, tag: str) -> bool:
-    """Whether a key may be found in a text partly or wholly within a tag."""
+    """Whether a key can overlap a tag in a text."""
     if set(key).isdisjoint(tag):
         return False
     borders = range(1, min(len(key), len(tag)))
@@ -231,7 +231,7 @@ def _touch(key: str, tag: str) -> bool:
 
 
 def normalize_text(text: T, emoji: EmojiTable) -> T:
-    """The text as the vocabulary is asked for it: "猫 😀" → "猫<SP><|emoji1|>". The same for a str and an AlignedText."""
+    """The text in the form of the vocabulary: "猫 😀" → "猫<SP><|emoji1|>", for a str or an AlignedText."""
     for old, new in BLANKS:
         text = text.replace(old, new)
     for old, new in DASHES:

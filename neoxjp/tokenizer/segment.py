@@ -1,8 +1,8 @@
-"""A normalised text into ids, place by place, and what stood to choice at each place.
+"""Segmentation of a normalized text into ids, position by position, and the candidates at each position.
 
-At each place, of the substrings of three, two and one characters that are in the vocabulary, the one with the smallest id
-wins. Where the text has a "<", the longest tag such as `<BR>` wins at once. Where nothing fits, the character becomes one
-tag for a kind of symbol, or its UTF-8 bytes.
+Of the substrings of three, two and one characters that are in the vocabulary, the one with the smallest id wins. At a "<" the
+longest tag such as `<BR>` wins at once. Where nothing matches, the character becomes one tag for a kind of symbol, or its UTF-8
+bytes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,22 +18,22 @@ Rule = Literal["smallest id", "only candidate", "tag", "emoji", "blank", "specia
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token and the part of the user's text that it stands for."""
+    """One token and the part of the user's text that it covers."""
 
     id: int
     piece: str  # the spelling that matched: "慶應", "<|byte240|>", "<SP>"
-    text: str  # what decode writes for it: "慶応"; "" for a byte before the one that completes its character
+    text: str  # its decoded text: "慶応"; "" for a byte that does not complete its character
     start: int  # half-open span in characters of the user's text; the bytes of one character share it
     end: int
     kind: Kind
     script: Script
-    folded: bool  # the piece is a variant: decode writes another spelling of the same id
-    lossy: bool  # what decode writes for the span differs from the user's text
+    folded: bool  # the piece is a variant: decoding gives another spelling of the same id
+    lossy: bool  # the decoded text of the span differs from the user's text
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A spelling that could have been cut at a place."""
+    """A spelling in the vocabulary that matches at a position."""
 
     piece: str
     id: int
@@ -43,18 +43,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What stood to choice at one place of the text, and why the winner won."""
+    """The candidates at one position of the text, and why the winner was chosen."""
 
     start: int  # span of the winner in the user's text
     end: int
-    candidates: tuple[Candidate, ...]  # longest first; empty where nothing of the vocabulary fits
-    winner: int | None  # index into candidates; None when the character was written as a symbol or as bytes
+    candidates: tuple[Candidate, ...]  # longest first; empty if nothing in the vocabulary matches
+    winner: int | None  # index into candidates; None if the character became a symbol tag or bytes
     rule: Rule
-    ids: tuple[int, ...]  # what the cut gave; more than one only for bytes
+    ids: tuple[int, ...]  # the resulting ids; more than one only for bytes
 
 
 def segment_text(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
-    """The ids of a normalised text and where each ends in it; the bytes of one character end at the same place."""
+    """The ids of a normalized text and where each ends in it; all bytes of a character end at the same position."""
     get = vocabulary.ids.get
     ids: list[int] = []
     ends: list[int] = []
@@ -64,7 +64,7 @@ def segment_text(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int
         if character == "<" and (tag := _tag(text, position, vocabulary)):
             best, end = get(tag), position + len(tag)
         else:
-            # Of equal ids the longest wins. At the end of the text the slices are just shorter.
+            # Of equal ids the longest wins. At the end of the text the slices are shorter.
             best, end = get(text[position : position + 3]), position + 3
             id = get(text[position : position + 2])
             if id is not None and (best is None or id < best):
@@ -92,12 +92,12 @@ def iter_pieces(text: str, vocabulary: Vocabulary) -> Iterator[tuple[int, str, i
         if end != here:
             start, here = here, end
         piece = text[start:end]
-        # A character that was written as a symbol or as bytes is no spelling itself.
+        # A character that became a symbol tag or bytes is not a spelling itself.
         yield id, piece if piece in vocabulary.ids else vocabulary.spellings[id][0], start, end
 
 
 def explain_cuts(aligned: AlignedText, vocabulary: Vocabulary) -> Iterator[Cut]:
-    """The cuts of a normalised text, with spans in the user's text."""
+    """The cuts of a normalized text, with spans in the user's text."""
     ids, ends = segment_text(aligned.text, vocabulary)
     start = first = 0
     while first < len(ids):
@@ -112,12 +112,12 @@ def explain_cuts(aligned: AlignedText, vocabulary: Vocabulary) -> Iterator[Cut]:
 
 
 def tile_spans(spans: Sequence[Span], length: int) -> list[Span]:
-    """The spans without gap or partial overlap: those that overlap all become their union.
+    """The spans without gaps and partial overlaps: overlapping ones all become their union.
 
-    They overlap where one character gave several tokens: its bytes, or a tag that the vocabulary cuts in two.
+    They overlap where one character gave several tokens: its bytes, or a tag that the vocabulary splits.
     """
     if spans and all(a[1] == b[0] or a == b for a, b in pairwise([(0, 0), *spans, (length, length)])):
-        return list(spans)  # as almost always
+        return list(spans)  # the usual case
     groups: list[list[int]] = []
     group_of: list[int] = []
     for start, end in spans:
@@ -131,7 +131,7 @@ def tile_spans(spans: Sequence[Span], length: int) -> list[Span]:
 
 
 def _tag(text: str, position: int, vocabulary: Vocabulary) -> str | None:
-    """The longest spelling of more than two characters that starts with the "<" at a place."""
+    """The longest spelling of more than two characters that starts with the "<" at `position`."""
     for length in vocabulary.tag_lengths:
         tag = text[position : position + length]
         if tag in vocabulary.ids and len(tag) > 2:
@@ -140,7 +140,7 @@ def _tag(text: str, position: int, vocabulary: Vocabulary) -> str | None:
 
 
 def _candidates(aligned: AlignedText, start: int, end: int, vocabulary: Vocabulary) -> Iterator[Candidate]:
-    """The spellings at a place, longest first. Half of a tag that stands for an emoji or a blank is none."""
+    """The spellings at a position, longest first, without parts of a tag that replaces an emoji or a blank."""
     text, source = aligned.text, aligned.source
     lengths = {1, 2, *vocabulary.tag_lengths} if text[start] == "<" else {1, 2, 3}
     for length in sorted(lengths, reverse=True):

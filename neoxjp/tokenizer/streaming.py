@@ -1,9 +1,9 @@
-"""A text of any size into ids, as it comes and in constant memory: `IdStream`; files in, files of ids out.
+"""Streaming encoder for texts of any size in constant memory: `IdStream`; and files of text to files of ids.
 
-The ids are those of the whole text. A part is taken up to a place that nothing reaches over: no emoji or emoticon, no tag,
-no CR LF. Up to there the text is normalised as it would be within the whole: candidates of emoji compete only where they
-overlap, and these do not. Where a token starts is carried over the border, together with the last two places, which are
-read again: what stands at a place depends on the two that follow, never on more.
+The ids are those of the complete text. A part ends at a border that no emoji, emoticon, tag or CR LF spans. Up to there the
+text is normalized as in the complete text, because only overlapping emoji affect each other. The state of the current token is
+carried over
+the border with the last two positions: a token depends on the two following positions and on no more.
 """
 
 import codecs
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from neoxjp.tokenizer.fast_encode import FastEncoder
 
 READ = 1 << 20  # bytes read at once
-TRIES = 4096  # places looked at for a border; a longer chain of overlapping emoji waits for more text
+TRIES = 4096  # positions tried as a border; a longer chain of overlapping emoji waits for more text
 SUFFIXES = (".npy", ".bin", ".txt")
 
 
 class IdStream:
-    """Ids from parts of a text: what the pushes and the flush give, joined, is `encode` of the whole text.
+    """Ids from parts of a text: the results of all `push` calls and of `flush`, joined, are `encode` of the complete text.
 
-    A vocabulary that the tables do not fit, or a text that is to be cleaned, is held back until the flush.
+    With a vocabulary that the tables do not support, or with cleaning, all text is held back until `flush`.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class IdStream:
         scanner: "FastEncoder | None",
         emoji: EmojiTable,
         split: Callable[[str], Iterable[tuple[str, bool]]],
-        whole: Callable[[str], list[int]],
+        encode: Callable[[str], list[int]],
     ):
-        """`split` parts a text at its typed special tokens (True for one); `whole` encodes what is held back without tables."""
-        self._scanner, self._split, self._whole = scanner, split, whole
+        """`split` splits a text at typed special tokens (True for one); `encode` encodes a text without tables."""
+        self._scanner, self._split, self._encode = scanner, split, encode
         self._held: list[str] = []
         self._reach: dict[str, set[str]] = {}  # first character → what of several characters starts with it
         for thing in ("\r\n", *emoji.tags, *(scanner.tags if scanner else ())):
@@ -54,7 +54,7 @@ class IdStream:
         self._covered = 0
 
     def push(self, text: str) -> np.ndarray:
-        """The ids (T,) int64 that are certain after more text."""
+        """The ids (T,) int64 that are final after more text."""
         self._held.append(text)
         if self._scanner is None:
             return np.zeros(0, np.int64)
@@ -64,16 +64,16 @@ class IdStream:
         return self._ids(held[:border])
 
     def flush(self) -> np.ndarray:
-        """The ids of what was held back, at the end of the text. The stream then starts anew."""
+        """The ids of the text that was held back, at its end. The stream can then be used for another text."""
         held, self._held = "".join(self._held), []
         if self._scanner is None:
-            return np.array(self._whole(held), np.int64)
+            return np.array(self._encode(held), np.int64)
         ids = np.concatenate([self._ids(held), self._cut(0)])
         self._start()
         return ids
 
     def _border(self, text: str) -> int:
-        """The last place that nothing can reach over, whatever follows the text; 0 where none is found."""
+        """The last position that nothing can span, whatever follows the text; 0 if there is none."""
         last = len(text) - self._longest + 1
         first = max(last - TRIES, 0)
         start = max(first - self._longest, 0)
@@ -83,7 +83,7 @@ class IdStream:
         return next((place for place in range(last, first, -1) if not self._crossed(window, place - start)), 0)
 
     def _crossed(self, text: str, border: int) -> bool:
-        """Whether something that is taken as one starts before a place and ends behind it."""
+        """Whether an emoji, tag or CR LF spans a position."""
         return any(
             start + len(thing) > border and text.startswith(thing, start)
             for start in range(max(border - self._longest + 1, 0), border)
@@ -94,7 +94,7 @@ class IdStream:
         assert self._scanner
         found = [np.zeros(0, np.int64)]
         for part, special in self._split(text):
-            if special:  # nothing goes over it
+            if special:  # no token spans it
                 found.append(self._cut(0))
                 self._start()
             classes, codes = self._scanner.classes(part, normalised=special)
@@ -104,7 +104,7 @@ class IdStream:
         return np.concatenate(found)
 
     def _cut(self, ahead: int) -> np.ndarray:
-        """The ids of the tokens that start before the last `ahead` places, which are kept."""
+        """The ids of the tokens that start before the last `ahead` positions, which are kept."""
         assert self._scanner
         ahead = min(ahead, len(self._classes))
         ids, self._covered = self._scanner.scan(self._classes, self._codes, self._covered, ahead)
@@ -116,7 +116,7 @@ class IdStream:
 def encode_files(
     stream: IdStream, paths: Iterable[Path], out: Path | None, vocab_size: int, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, int]:
-    """Encode files, joined, to a file of ids (or print them, one a line); returns how many bytes, characters and tokens."""
+    """Encode the joined files to a file of ids, or print the ids, one a line. Returns bytes, characters and tokens."""
     done = {"bytes": 0, "characters": 0, "tokens": 0}
 
     def parts() -> Iterator[np.ndarray]:
@@ -137,7 +137,7 @@ def encode_files(
 
 
 def read_files(paths: Iterable[Path], progress: Callable[[int, int], None] | None = None) -> Iterator[str]:
-    """The texts of UTF-8 files, one after the other, in parts. `progress` is told the bytes read and those in all.
+    """The texts of UTF-8 files, one after the other, in parts. `progress` gets the bytes read and the total.
 
     Raises ParameterError for a file that cannot be read or is not UTF-8.
     """
@@ -161,19 +161,19 @@ def read_files(paths: Iterable[Path], progress: Callable[[int, int], None] | Non
                     if progress:
                         progress(done, total)
             if rest := decoder.getstate()[0]:
-                raise ParameterError(f"{path} ends within a character (byte {rest[0]:#04x}): is it whole?")
+                raise ParameterError(f"{path} ends within a character (byte {rest[0]:#04x}): the file may be truncated")
     except OSError as error:
         raise ParameterError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
 class IdWriter:
-    """A file of ids that grows: .npy (an array), .bin (the numbers alone), .txt (one a line). Appears when it is whole.
+    """A file of ids that grows: .npy (an array), .bin (the numbers alone), .txt (one a line). It appears when it is complete.
 
     Numbers are uint16 where the vocabulary has at most 65,536 ids, else uint32, little-endian.
     """
 
     def __init__(self, path: Path, vocab_size: int):
-        """Raises ParameterError for another suffix, or a place that cannot be written."""
+        """Raises ParameterError for another suffix, or a file that cannot be written."""
         if path.suffix not in SUFFIXES:
             raise ParameterError(f"out={str(path)!r}: the name must end in one of {', '.join(SUFFIXES)}")
         self.path, self._fresh = path, path.with_name(path.name + ".part")
@@ -186,7 +186,7 @@ class IdWriter:
         self._head()
 
     def _head(self) -> None:
-        if self.path.suffix == ".npy":  # numpy leaves room in it for the number to grow
+        if self.path.suffix == ".npy":  # numpy pads the header so that the length can grow
             head = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count,)}
             np.lib.format.write_array_header_1_0(self._file, head)
 

@@ -1,8 +1,8 @@
-"""`GPTNeoXJapaneseTokenizer`: text to ids and back, where each token lies in the user's text, and why it was cut there.
+"""`GPTNeoXJapaneseTokenizer`: text to ids and back, the span of each token in the user's text, and why it was chosen.
 
 The algorithm is that of tanreinama/Japanese-BPEEncoder_V2 (MIT), with which the model was trained: at each place, of the
 substrings of three, two and one characters that are in the vocabulary, the one with the smallest id; a tag such as `<BR>`
-at once; otherwise one token for a kind of symbol, or one for each UTF-8 byte. transformers' class has faults in the comma,
+at once; otherwise one token for a kind of symbol, or one for each UTF-8 byte. transformers' class has bugs with commas,
 in decoding and in its length; `compat="transformers"` reproduces them, the default does not.
 """
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from neoxjp.tokenizer.fast_encode import FastEncoder
     from neoxjp.tokenizer.streaming import IdStream
 
-LONG = 80  # characters from which on the tables are faster than the dictionary
-WORTHWHILE = 100_000  # characters that the dictionary encodes in the time that it takes to build the tables
-MANY = 20_000  # ids from which on the tables of `decoding.Writer` take less time than they save
+LONG = 80  # characters from which on the tables of fast_encode.py are faster than the dictionary
+WORTHWHILE = 100_000  # characters that the dictionary encodes in the time of building the tables
+MANY = 20_000  # ids from which on building the tables of `FastDecoder` saves time
 BATCH = 1 << 20  # characters that are encoded in one pass, so that memory stays bounded
 
 
@@ -65,8 +65,8 @@ class GPTNeoXJapaneseTokenizer:
         """Read vocab.txt and emoji.json.
 
         Args:
-            compat: "transformers" gives the output of transformers' class, its faults included. Only a lone surrogate,
-                on which that class raises, is encoded as U+FFFD in either mode.
+            compat: "transformers" gives the output of transformers' class, including its bugs. Only a lone surrogate, on
+                which that class raises, is encoded as U+FFFD in both modes.
             do_clean_text: what `do_clean_text=None` means in later calls.
             model_max_length: where `truncation=True` cuts and `padding="max_length"` ends without a `max_length`, in tokens.
         """
@@ -83,7 +83,7 @@ class GPTNeoXJapaneseTokenizer:
         self.all_special_tokens = [name for name in ((BOS, EOS) if compat else SPECIALS) if name in self.vocabulary.ids]
         self.all_special_ids = [self.vocabulary.ids[name] for name in self.all_special_tokens]
         self._emoji = EmojiTable(findable_emoji(self.vocabulary.emoji))
-        self._scanner: FastEncoder | Literal[False] | None = None  # None: not built yet; False: not for this vocabulary
+        self._scanner: FastEncoder | Literal[False] | None = None  # None: not built yet; False: this vocabulary does not fit
         self._seen = 0  # characters of long texts that were encoded without it
 
     @classmethod
@@ -161,16 +161,16 @@ class GPTNeoXJapaneseTokenizer:
             return_tensors: "pt" or "np" gives int64 arrays of shape (B, T), B = 1 for one text; None gives lists.
             padding: True or "longest" pads to the longest row, "max_length" to `max_length`.
             truncation: cut rows at `max_length` tokens, at the end.
-            add_special_tokens: taken for habit's sake; these models add none.
+            add_special_tokens: accepted for compatibility; these models add none.
 
         Raises:
-            ParameterError: rows of different length are asked for as one array; an option is unknown or has no effect.
+            ParameterError: rows of different lengths cannot become one array; an option is unknown or has no effect.
         """
         one = isinstance(text, str)
         if not one and not (isinstance(text, (list, tuple)) and all(isinstance(item, str) for item in text)):
             raise ParameterError(f"text must be a str or a list of str, not {_described(text)}")
         if max_length is not None and not truncation and padding != "max_length":
-            raise ParameterError(f"max_length={max_length!r} does nothing alone: add truncation=True or padding='max_length'")
+            raise ParameterError(f"max_length={max_length!r} has no effect alone: add truncation=True or padding='max_length'")
         return collate(
             [self.encode(text, do_clean_text)]
             if isinstance(text, str)
@@ -197,7 +197,7 @@ class GPTNeoXJapaneseTokenizer:
         return ids
 
     def encode_batch(self, texts: Iterable[str], do_clean_text: bool | None = None) -> "list[np.ndarray]":
-        """The ids of each text, as int64 arrays of shape (T,). Many short texts are encoded in one pass over all."""
+        """The ids of each text, as int64 arrays of shape (T,). Many short texts are encoded in one pass."""
         import numpy as np
 
         def alone(text: object) -> bool:
@@ -211,7 +211,7 @@ class GPTNeoXJapaneseTokenizer:
         return result
 
     def stream_encoder(self, do_clean_text: bool | None = None) -> "IdStream":
-        """An encoder that takes a text in parts, in constant memory: what `push` and `flush` give, joined, is `encode`."""
+        """A streaming encoder in constant memory: the results of `push` and `flush`, joined, are `encode` of the text."""
         from neoxjp.tokenizer.streaming import IdStream
 
         scanner = None if self._cleaned(do_clean_text) else self._built_scanner()
@@ -254,7 +254,7 @@ class GPTNeoXJapaneseTokenizer:
         return Tokens(tokens, text)
 
     def explain(self, text: str, do_clean_text: bool | None = None) -> list[Cut]:
-        """For each place where the text was cut: the candidates, the winner and the rule that chose it."""
+        """For each position where the text was cut: the candidates, the winner and the rule that chose it."""
         cuts = [cut for aligned in self.aligned(text, do_clean_text) for cut in explain_cuts(aligned, self.vocabulary)]
         spans = tile_spans([(cut.start, cut.end) for cut in cuts], len(text))
         return [replace(cut, start=start, end=end) for cut, (start, end) in zip(cuts, spans, strict=True)]
@@ -262,7 +262,7 @@ class GPTNeoXJapaneseTokenizer:
     # --- ids to text
 
     def decode(self, ids: "int | Iterable[int]", skip_special_tokens: bool = False) -> str:
-        """The text of the ids. Bytes that follow each other are joined first; what is not UTF-8 among them becomes U+FFFD.
+        """The text of the ids. Consecutive bytes are joined first; invalid UTF-8 becomes U+FFFD.
 
         Raises:
             VocabularyError: an id is outside the vocabulary.
@@ -290,14 +290,14 @@ class GPTNeoXJapaneseTokenizer:
         return names[0] if isinstance(ids, int) else names
 
     def convert_tokens_to_ids(self, tokens: str | Iterable[str]) -> int | list[int]:
-        """The id of each spelling, variants included; `unk_token_id` for what is none."""
+        """The id of each spelling, variants included; `unk_token_id` for unknown ones."""
         ids = self.vocabulary.ids
         if isinstance(tokens, str):
             return ids.get(tokens, self.unk_token_id)
         return [ids.get(token, self.unk_token_id) for token in tokens]
 
     def spellings(self, id: int) -> tuple[str, ...]:
-        """All spellings of an id, the one that decoding writes first: 17749 → ("慶応", "慶應", …)."""
+        """All spellings of an id, first the one that decoding gives: 17749 → ("慶応", "慶應", …)."""
         return self.vocabulary.spellings[self._checked(id, False)[0]]
 
     def get_vocab(self) -> dict[str, int]:
@@ -308,7 +308,7 @@ class GPTNeoXJapaneseTokenizer:
 
     @cached_property
     def vocab_size(self) -> int:
-        """How many ids there are. compat="transformers" counts lines that stand twice once, so ids reach beyond it."""
+        """The number of ids. compat="transformers" counts duplicate lines once, so there are larger ids."""
         return len(self.get_vocab()) if self.compat else len(self.vocabulary)
 
     def __len__(self) -> int:
@@ -322,14 +322,14 @@ class GPTNeoXJapaneseTokenizer:
     # --- one text
 
     def _script(self, id: int, original: str) -> Script:
-        """The script of a token, by the first character of the user's text that it stands for."""
+        """The script of a token, by the first character of its span in the user's text."""
         kind = self.vocabulary.kinds[id]
         if kind in ("word", "byte", "symbol"):
             return script_of(original[0])
         return "emoji" if kind == "emoji" else "space" if kind == "blank" else "other"
 
     def _segments(self, text: str) -> list[Span]:
-        """The text in one piece; compat="transformers" first splits it at the special tokens that are typed in it."""
+        """The spans to encode separately: all of the text; compat="transformers" splits it at typed special tokens."""
         if not isinstance(text, str):
             raise ParameterError(f"text must be a str, not {_described(text)}")
         if not self.compat:
@@ -341,7 +341,7 @@ class GPTNeoXJapaneseTokenizer:
         return self.do_clean_text if do_clean_text is None else do_clean_text
 
     def _parts(self, text: str, do_clean_text: bool | None) -> Iterator[tuple[str, bool]]:
-        """The segments of the text, and whether they are normalised already."""
+        """The segments of the text, and whether they are normalized already."""
         if self._cleaned(do_clean_text):
             yield from ((aligned.text, True) for aligned in self.aligned(text, True))
         else:
@@ -350,9 +350,9 @@ class GPTNeoXJapaneseTokenizer:
                 yield part, part in SPECIALS
 
     def _scanner_for(self, length: int) -> "FastEncoder | None":
-        """The tables, for a text of so many characters; None where the dictionary is as fast or the vocabulary does not fit them.
+        """The tables for a text of so many characters; None if the dictionary is as fast or the vocabulary does not fit.
 
-        They are built once so much text was seen that building them took less time than they save.
+        They are built after so much text that building them would have saved time.
         """
         if length < LONG:
             return None
@@ -368,7 +368,7 @@ class GPTNeoXJapaneseTokenizer:
         return self._scanner or None
 
     def aligned(self, text: str, do_clean_text: bool | None = None) -> Iterator[AlignedText]:
-        """The text as the vocabulary is asked for it, with its spans: "猫 😀" → "猫<SP><|emoji1|>". In compat in segments."""
+        """The text in the form of the vocabulary, with its spans: "猫 😀" → "猫<SP><|emoji1|>". In compat in segments."""
         for start, end in self._segments(text):
             aligned = AlignedText(text, start, end)
             if aligned.text not in SPECIALS:
@@ -382,7 +382,7 @@ class GPTNeoXJapaneseTokenizer:
         return FastDecoder(self.vocabulary.texts, self.vocabulary.byte_values)
 
     def _checked(self, ids: "int | Iterable[int]", skip_special_tokens: bool) -> list[int]:
-        """The ids as a list of int, each in range; without the special ones where asked."""
+        """The ids as a list of int, checked, and without special tokens on request."""
         raw: Any = ids.tolist() if hasattr(ids, "tolist") else ids
         listed_ids = [raw] if isinstance(raw, int) else list(raw)
         for id in listed_ids:

@@ -1,7 +1,7 @@
-"""vocab.txt and emoji.json, read and checked once: which spellings share an id, and what decoding writes for each id.
+"""vocab.txt and emoji.json, read and checked once: the spellings of each id, and its decoded text.
 
-A line of vocab.txt is one id (counted from 0) with its spellings, separated by commas; decoding writes the first. The
-line "," holds the comma itself. `compat="transformers"` reads that line as two empty spellings, as transformers does,
+A line of vocab.txt is one id (counted from 0) with its spellings, separated by commas; decoding gives the first. The
+line "," is the comma itself. `compat="transformers"` reads that line as two empty spellings, as transformers does,
 which turns every comma into a byte and id 31596 of the original vocabulary into nothing.
 """
 
@@ -37,12 +37,12 @@ class Vocabulary:
     lines: list[str]  # of vocab.txt
     ids: dict[str, int]  # spelling → id; of two lines with one spelling the later has it
     kinds: list[Kind]
-    texts: list[str]  # what decoding writes: "<SP>" → " ", "<|emoji1|>" → "😀"; "" for a byte that joins its neighbours
+    texts: list[str]  # decoded text: "<SP>" → " ", "<|emoji1|>" → "😀"; "" for a byte that joins its neighbours
     byte_values: list[int]  # the byte that an id stands for, or -1; always -1 in compat, where each byte is decoded alone
     emoji: dict[str, str]  # emoji or emoticon → tag, in the file's order
     tag_lengths: tuple[int, ...]  # lengths, longest first, of the spellings that start with "<" and have more than two characters
     files: tuple[Path, Path]  # vocab.txt and emoji.json
-    contents: tuple[bytes, bytes]  # what they held
+    contents: tuple[bytes, bytes]  # of these files
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -71,8 +71,8 @@ def read_vocabulary(vocab_file: str | Path, emoji_file: str | Path, *, compat: C
     """Read both files.
 
     Raises:
-        VocabularyError: a file is missing, is not UTF-8, holds an empty line or spelling, lacks a token that encoding
-            needs, or does not have the shape of an emoji.json; the message names the file, the line and what to do.
+        VocabularyError: a file is missing, is not UTF-8, has an empty line or spelling, lacks a token that encoding
+            needs, or is not a valid emoji.json; the message names the file, the line and what to do.
     """
     files = (Path(vocab_file), Path(emoji_file))
     contents = (_read(files[0], "vocab.txt"), _read(files[1], "emoji.json"))
@@ -89,7 +89,7 @@ def read_vocabulary(vocab_file: str | Path, emoji_file: str | Path, *, compat: C
     lengths: set[int] = set()
     for id in [id for id, line in enumerate(lines) if line == ","]:
         texts[id] = _comma(id, ids)[0]
-    for id, line in [(id, line) for id, line in enumerate(lines) if "<" in line]:  # the others hold words only
+    for id, line in [(id, line) for id, line in enumerate(lines) if "<" in line]:  # all other lines are words
         first = texts[id]
         lengths |= {len(spelling) for spelling in line.split(",") if spelling[:1] == "<" and len(spelling) > 2}
         byte = _byte(files[0], id, first)
@@ -97,7 +97,7 @@ def read_vocabulary(vocab_file: str | Path, emoji_file: str | Path, *, compat: C
         if kind == "emoji" and first not in emoji_texts:
             raise VocabularyError(
                 f'{files[1]}: "emoji_inv" has no entry for {first!r}, which is line {id + 1} of {files[0].name}. '
-                "Add the emoji that decoding shall write for it.",
+                "Add the emoji that decoding should give for it.",
                 ja=f'{files[1]} の "emoji_inv" に {first!r} がありません。このトークンを表す絵文字を加えてください。',
             )
         if kind == "byte":
@@ -145,8 +145,8 @@ def _spellings(path: Path, text: str, compat: Compat | None) -> tuple[list[str],
         empty = [number for number, line in enumerate(lines, 1) if not line]
         shown = ", ".join(map(str, empty[:10])) + (f" and {len(empty) - 10} more" if len(empty) > 10 else "")
         raise VocabularyError(
-            f"{path}, line {shown}: empty line. Each line is one id, so an empty one cannot just be skipped: "
-            "take the file that belongs to the model, or put a spelling there.",
+            f"{path}, line {shown}: empty line. Each line is one id, so an empty one cannot be skipped: "
+            "use the file that belongs to the model, or add a spelling.",
             ja=f"{path} の {shown} 行目が空です。1 行が 1 つの番号なので、空行は置けません。",
         )
     firsts, ids = [], {}
@@ -163,8 +163,8 @@ def _spellings(path: Path, text: str, compat: Compat | None) -> tuple[list[str],
         for number, line in enumerate(lines, 1):
             if line != "," and (line[0] == "," or line[-1] == "," or ",," in line):
                 raise VocabularyError(
-                    f"{path}, line {number}: {line!r} holds an empty spelling. Commas separate the spellings of one id; "
-                    "the comma itself can only stand alone on its line.",
+                    f"{path}, line {number}: {line!r} has an empty spelling. Commas separate the spellings of one id; "
+                    "the comma itself must be alone on its line.",
                     ja=f"{path} の {number} 行目: {line!r} に空の綴りがあります。カンマそのものは、1 行に単独でだけ書けます。",
                 )
         # transformers compares the line with "," before it takes the line's end off, so only a last line without one is safe.
@@ -210,7 +210,7 @@ def _emoji(path: Path, text: str, ids: dict[str, int]) -> tuple[dict[str, str], 
     for key, tag in raw["emoji"].items():
         if tag not in ids:
             raise VocabularyError(
-                f"{path}{_line_of(text, key)}: {key!r} stands for {tag!r}, which vocab.txt does not hold. "
+                f"{path}{_line_of(text, key)}: {key!r} stands for {tag!r}, which is not in vocab.txt. "
                 "Add the tag to vocab.txt or use the emoji.json that belongs to it.",
                 ja=f"{path}: {key!r} のタグ {tag!r} が vocab.txt にありません。組になっている emoji.json を使ってください。",
             )
@@ -218,7 +218,7 @@ def _emoji(path: Path, text: str, ids: dict[str, int]) -> tuple[dict[str, str], 
 
 
 def _line_of(text: str, key: str) -> str:
-    """Where a key stands in emoji.json, for a message: ", line 3"; "" where the file spells it in another way."""
+    """The line of a key in emoji.json, for a message: ", line 3"; "" if the file escapes it differently."""
     for spelled in (json.dumps(key, ensure_ascii=False), json.dumps(key)):
         if (place := text.find(spelled)) >= 0:
             return f", line {text.count(chr(10), 0, place) + 1}"

@@ -134,7 +134,7 @@ def test_int8_over_several_devices_is_refused_in_one_sentence(tmp_path):
     ours().save_pretrained(tmp_path)
     spread = {"gpt_neox_japanese.embed_in": "cpu", "gpt_neox_japanese": "disk", "embed_out": "cpu"}
     for asked in ({"device_map": spread}, {"max_memory": {"cpu": "30KB"}}, {"device_map": "disk"}):
-        with pytest.raises(ParameterError, match="needs the whole model on one device"):
+        with pytest.raises(ParameterError, match="needs the complete model on one device"):
             load(tmp_path, quantization="int8", **asked)
     assert load(tmp_path, quantization="int8", device_map="auto").quantization == "int8"
 

@@ -107,7 +107,7 @@ def test_an_encoding_can_be_copied_and_pickled(tokenizer):
         ({"padding": "max_length"}, r"padding='max_length' needs max_length="),
         ({"truncation": True, "max_length": 0}, r"max_length=0 must be at least 1"),
         ({"padding": True, "pad_to_multiple_of": -1}, r"pad_to_multiple_of=-1 must be at least 1"),
-        ({"max_length": 4}, r"max_length=4 does nothing alone: add truncation=True"),
+        ({"max_length": 4}, r"max_length=4 has no effect alone: add truncation=True"),
     ],
 )
 def test_options_that_cannot_be_met_are_refused(tokenizer, options, message):

@@ -81,7 +81,7 @@ def test_empty_lines_are_named(refused):
 
 
 def test_an_empty_spelling_is_named(refused):
-    assert "vocab.txt, line 2: 'b,,c' holds an empty spelling" in refused(lines=["a", "b,,c"])
+    assert "vocab.txt, line 2: 'b,,c' has an empty spelling" in refused(lines=["a", "b,,c"])
 
 
 def test_a_number_that_is_no_byte_is_refused(refused):
@@ -127,7 +127,7 @@ def test_a_comma_on_the_last_line_is_split_by_transformers_only_where_the_line_e
         ({"emoji": {"😀": 1}, "emoji_inv": {}}, "emoji.json, line 1: 'emoji' maps '😀' to 1: both must be text"),
         ({"emoji": {"": "<SP>"}, "emoji_inv": {}}, "'emoji' maps '' to '<SP>'"),
         ({"emoji": {"\ud800": "<SP>"}, "emoji_inv": {}}, "both must be text"),
-        ({**EMOJI_JSON, "emoji": {"😀": "<|emoji99|>"}}, "'😀' stands for '<|emoji99|>', which vocab.txt does not hold"),
+        ({**EMOJI_JSON, "emoji": {"😀": "<|emoji99|>"}}, "'😀' stands for '<|emoji99|>', which is not in vocab.txt"),
         ({**EMOJI_JSON, "emoji_inv": {}}, "\"emoji_inv\" has no entry for '<|emoji1|>', which is line"),
     ],
 )
