@@ -38,7 +38,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "inside_col_divergence": ("出力との KL（ビット）", "KL from the output (bits)"),
     "inside_col_entropy": ("エントロピー（ビット）", "entropy (bits)"),
     "inside_embedding": ("埋め込み", "embedding"),
-    "inside_after": ("{all} 層中 {n} 層の後", "after {n} of {all}"),
+    "inside_after": ("{n}/{all} 層の後", "after {n} of {all}"),
     "inside_settled": ("「{name}」から最後まで、出力のトークンが 1 位です。",
                        "From “{name}” on, the output token ranks first."),
     "inside_beyond": ("≫ 埋め込みは目盛りの範囲外", "≫ the embedding is off the scale"),

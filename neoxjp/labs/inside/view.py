@@ -42,7 +42,7 @@ def lens(found: Lens, t: Words) -> str:
     points = [(layer.layers, value) for layer, value in zip(layers, bits, strict=True)]
     drawn = curve(points, *texts, spoken, size=CURVE, ends=(0.0, largest or 1.0), dots=len(bits) <= DOTS)
     values = {"rows": list(zip(names, layers, bits, strict=True)), "largest": largest, "answer": answer.id}
-    values |= {"next_id": found.next_id, "said": " ".join(said), "curve": Markup(drawn)}
+    values |= {"next_id": found.next_id, "said": " ".join(said), "curve": drawn}
     return render(TEMPLATE, "lens", t, **values, shown=shown, LN2=LN2)
 
 

@@ -110,7 +110,11 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
             )
         )
         models = [(label(f"side_by_side_{key}"), key) for key in (LOADED, SECOND)]
-        shown: dict[str, Any] = {"visible": not playground.public, "elem_id": f"side-by-side-model-{place}"}
+        shown: dict[str, Any] = {
+            "visible": not playground.public,
+            "elem_id": f"side-by-side-model-{place}",
+            "elem_classes": "side-by-side-model",
+        }
         fields.append(gr.Dropdown(models, value=LOADED, label=label("side_by_side_model"), **shown))
     return box, fields
 
