@@ -11,8 +11,7 @@ from markupsafe import Markup
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.hub import bundled_path
-from neoxjp.labs.branches.recall import KEY, SECRET, recall
-from neoxjp.labs.branches.texts import text_of
+from neoxjp.labs.branches.actions import KEY, SECRET, recall, text_of
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.features import FEATURES, Feature, sections_of

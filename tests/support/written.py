@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from neoxjp.engine import Step
-from neoxjp.labs.branches.recall import memo
+from neoxjp.labs.branches.actions import memo
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream

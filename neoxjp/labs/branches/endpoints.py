@@ -6,7 +6,7 @@ from typing import Any
 
 from neoxjp.engine import check_ids
 from neoxjp.errors import ParameterError
-from neoxjp.labs.branches.edits import Price, decoded_pieces, edited, price, shown_pieces
+from neoxjp.labs.branches.records import Price, decoded_pieces, edited, price, shown_pieces
 from neoxjp.labs.branches.strings import strings
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint

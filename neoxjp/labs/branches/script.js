@@ -1,4 +1,4 @@
-// The section "branches": `js_on_load` of its list, so `element` and `trigger` are given. The list is HTML from render/branches.py.
+// The list of branches: `js_on_load` of its component, so `element` and `trigger` are given. The list is HTML from view.html.
 const rows = () => Array.from(element.querySelectorAll('[role="treeitem"]'));
 const filled = { name: "", text: "", key: -1 }; // what the fields were last filled with
 let sent = []; // what the visitor sent: an answer to that may take its place

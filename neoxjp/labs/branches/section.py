@@ -1,4 +1,4 @@
-"""Section of the generation lab: all texts of a visit as a tree, to walk, name, delete, compare, edit, force, save and load."""
+"""Section of the Generate tab: all texts of a visit as a tree, to browse, name, delete, compare, edit, save and load."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.labs.branches import actions as branches_do
-from neoxjp.labs.branches import endpoints as branches_api
-from neoxjp.labs.branches import view as render_branches
+from neoxjp.labs.branches import actions
+from neoxjp.labs.branches import view as views
+from neoxjp.labs.branches.actions import all_stored, can_score
 from neoxjp.labs.branches.files import MOST_BYTES, listed, to_json
-from neoxjp.labs.branches.recall import all_kept
 from neoxjp.labs.branches.records import LONGEST_NAME
 from neoxjp.labs.branches.strings import both, label, strings, words
-from neoxjp.labs.branches.texts import can_score
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.chooser import json_chooser
+from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import Words, language
@@ -30,16 +30,17 @@ from neoxjp.page_parts.writing import Frame
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
 
-endpoints = branches_api.endpoints
+SENT = "(...given) => neoxjp.branches.sent(given)"
+SELECTED = "(w, text, where, at) => [w, text, where, neoxjp.written?.chosen ?? -1]"
 
 
 @dataclass(frozen=True)
-class Branches:
+class Section:
     """The components of the section."""
 
     tree: gr.HTML
     line: gr.HTML
-    body: gr.Column  # what one does with the branch on show; only where there is one
+    body: gr.Column  # the controls of the branch shown above; visible where there is one
     name: gr.Textbox
     rename: gr.Button
     delete: gr.Button
@@ -48,261 +49,231 @@ class Branches:
     compared: gr.HTML
     editing: gr.Accordion
     edit: gr.Textbox
-    edit_of: gr.Number  # the branch that the text box was filled from
+    edit_of: gr.Number  # the branch in the text box
     edit_note: gr.HTML
     apply: gr.Button
     reset: gr.Button
     edited: gr.HTML
     words: gr.Textbox
     where: gr.Radio
-    at: gr.Number  # the place of the chosen token, from 0; -1: none
+    at: gr.Number  # place of the selected token, from 0; -1: none
     force: gr.Button
     price: gr.HTML
     save: gr.Button
-    saved: gr.Textbox  # the file, on its way to the browser
+    saved: gr.Textbox  # the file for the browser to save
     file: gr.HTML
-    fresh: gr.Textbox  # JSON of what the name's and the edit's fields may be filled with: see branches.js
-    linked: dict[str, Any] = field(default_factory=dict)  # what a link restores: nothing, the texts are not in it
+    fresh: gr.Textbox  # JSON of the new values of the name and edit fields: see script.js
+    linked: dict[str, Any] = field(default_factory=dict)  # the components that a link restores: none, the texts are not in a link
 
 
-def build(playground: Playground) -> Branches:
-    """Draw the section."""
-    gr.HTML(f"<h2>{both('branches_title')}</h2><p>{both('branches_intro')}</p>", elem_classes="section", apply_default_css=False)
-    script = (files("neoxjp.labs.branches") / "script.js").read_text(encoding="utf-8")
+def build(playground: Playground) -> Section:
+    """Create the components."""
     parts: dict[str, Any] = {}
+    japanese = gr.InputHTMLAttributes(lang="ja", spellcheck=False)
+
+    def html(name: str | None, content: str = "", **options: Any) -> None:
+        found = gr.HTML(content, elem_id=name and f"branches-{name}", apply_default_css=False, **options)
+        parts.update({name.replace("-", "_"): found} if name else {})
+
+    def button(name: str, key: str, **options: Any) -> None:
+        parts[name] = gr.Button(label(f"branches_{key}"), elem_id=f"branches-{name}", **{"min_width": 110} | options)
+
+    def textbox(name: str, key: str, **options: Any) -> None:
+        parts[name] = gr.Textbox("", label=label(f"branches_{key}"), elem_id=f"branches-{name}", **options)
+
+    def accordion(name: str, key: str) -> gr.Accordion:
+        return gr.Accordion(label(f"branches_{key}"), open=False, elem_id=f"branches-{name}")
+
+    html(None, f"<h2>{both('branches_title')}</h2><p>{both('branches_intro')}</p>", elem_classes="section")
     with gr.Column(elem_classes="card", elem_id="branches"):
-        empty = f'<p class="lab-hint">{both("branches_empty")}</p>'
-        parts["tree"] = gr.HTML(empty, elem_id="br-tree", apply_default_css=False, js_on_load=script)
-        parts["line"] = gr.HTML(elem_id="br-line", apply_default_css=False)
-        with gr.Column(visible=False, elem_id="br-body") as parts["body"]:
+        html("tree", f'<p class="lab-hint">{both("branches_empty")}</p>', js_on_load=_script("script.js"))
+        html("line")
+        with gr.Column(visible=False, elem_id="branches-body") as parts["body"]:
             with gr.Row(elem_classes="lab-controls"):
-                parts["name"] = gr.Textbox(
-                    "",
-                    label=label("branches_name"),
-                    placeholder=label("branches_name_placeholder"),
-                    max_lines=1,
-                    max_length=LONGEST_NAME,
-                    elem_id="br-name",
-                )
-                parts["rename"] = gr.Button(label("branches_name_go"), elem_id="br-rename", min_width=90)
-                parts["delete"] = gr.Button(label("branches_delete"), elem_id="br-delete", min_width=90)
-            with gr.Accordion(label("branches_compare"), open=False, elem_id="br-comparing"):
+                placeholder = label("branches_name_placeholder")
+                textbox("name", "name", placeholder=placeholder, max_lines=1, max_length=LONGEST_NAME)
+                button("rename", "name_go", min_width=90)
+                button("delete", "delete", min_width=90)
+            with accordion("comparing", "compare"):
                 with gr.Row(elem_classes="lab-controls"):
-                    parts["other"] = gr.Dropdown([], label=label("branches_other"), elem_id="br-other", min_width=260)
-                    parts["compare"] = gr.Button(label("branches_compare_go"), elem_id="br-compare", min_width=90)
-                parts["compared"] = gr.HTML(elem_id="br-compared", apply_default_css=False)
-            _build_edit(parts)
-            _build_force(parts)
-        with gr.Accordion(label("branches_files_title"), open=False, elem_id="br-files"):
-            parts["save"] = gr.Button(label("branches_save"), elem_id="br-save", min_width=120)
-            parts["file"] = gr.HTML(
-                json_chooser(strings, "branches", "br-file", MOST_BYTES),
-                elem_id="br-file-part",
-                apply_default_css=False,
-                js_on_load=_reader(),
-            )
-        parts["saved"] = gr.Textbox(visible="hidden")
-        parts["fresh"] = gr.Textbox(visible="hidden")
-        parts["edit_of"] = gr.Number(-1, visible="hidden", precision=0)
-        parts["at"] = gr.Number(-1, visible="hidden", precision=0)
-    return Branches(**parts)
+                    parts["other"] = gr.Dropdown([], label=label("branches_other"), elem_id="branches-other", min_width=260)
+                    button("compare", "compare_go", min_width=90)
+                html("compared")
+            with accordion("editing", "edit_title") as parts["editing"]:
+                html(None, f'<p class="branches-note">{both("branches_edit_help")}</p>')
+                textbox("edit", "edit_box", lines=4, max_lines=14, html_attributes=japanese)
+                html("edit-note")
+                with gr.Row(elem_classes="lab-controls"):
+                    button("apply", "edit_go", variant="primary")
+                    button("reset", "edit_reset")
+                html("edited")
+            with accordion("forcing", "force_title"):
+                html(None, f'<p class="branches-note">{both("branches_force_help")}</p>')
+                textbox("words", "force_text", lines=1, max_lines=4, html_attributes=japanese)
+                places = [(label(f"branches_force_{where}"), where) for where in ("end", "chosen")]
+                parts["where"] = gr.Radio(places, value="end", label=label("branches_force_where"), elem_id="branches-where")
+                with gr.Row(elem_classes="lab-controls"):
+                    button("force", "force_go", variant="primary")
+                html("price")
+        with accordion("files", "files_title"):
+            button("save", "save", min_width=120)
+            chooser = json_chooser(strings, "branches", "branches-file", MOST_BYTES)
+            html("file-part", chooser, js_on_load=_script("file.js"))
+        for name in ("saved", "fresh"):
+            parts[name] = gr.Textbox(visible="hidden")
+        for name in ("edit_of", "at"):
+            parts[name] = gr.Number(-1, visible="hidden", precision=0)
+    parts["file"] = parts.pop("file_part")
+    return Section(**parts)
 
 
-def _build_edit(parts: dict[str, Any]) -> None:
-    with gr.Accordion(label("branches_edit_title"), open=False, elem_id="br-editing") as parts["editing"]:
-        gr.HTML(f'<p class="br-note">{both("branches_edit_help")}</p>', apply_default_css=False)
-        parts["edit"] = gr.Textbox(
-            "",
-            label=label("branches_edit_box"),
-            lines=4,
-            max_lines=14,
-            elem_id="br-edit",
-            html_attributes=gr.InputHTMLAttributes(lang="ja", spellcheck=False),
-        )
-        parts["edit_note"] = gr.HTML(elem_id="br-edit-note", apply_default_css=False)
-        with gr.Row(elem_classes="lab-controls"):
-            parts["apply"] = gr.Button(label("branches_edit_go"), variant="primary", elem_id="br-apply", min_width=110)
-            parts["reset"] = gr.Button(label("branches_edit_reset"), elem_id="br-reset", min_width=110)
-        parts["edited"] = gr.HTML(elem_id="br-edited", apply_default_css=False)
+def _script(name: str) -> str:
+    return (files("neoxjp.labs.branches") / name).read_text(encoding="utf-8")
 
 
-def _build_force(parts: dict[str, Any]) -> None:
-    with gr.Accordion(label("branches_force_title"), open=False, elem_id="br-forcing"):
-        gr.HTML(f'<p class="br-note">{both("branches_force_help")}</p>', apply_default_css=False)
-        parts["words"] = gr.Textbox(
-            "",
-            label=label("branches_force_text"),
-            lines=1,
-            max_lines=4,
-            elem_id="br-words",
-            html_attributes=gr.InputHTMLAttributes(lang="ja", spellcheck=False),
-        )
-        places = [(label(f"branches_force_{where}"), where) for where in ("end", "chosen")]
-        parts["where"] = gr.Radio(places, value="end", label=label("branches_force_where"), elem_id="br-where")
-        with gr.Row(elem_classes="lab-controls"):
-            parts["force"] = gr.Button(label("branches_force_go"), variant="primary", elem_id="br-force", min_width=110)
-        parts["price"] = gr.HTML(elem_id="br-price", apply_default_css=False)
-
-
-def _reader() -> str:
-    return (files("neoxjp.labs.branches") / "file.js").read_text(encoding="utf-8")
-
-
-def connect(section: Branches, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
-    """Wire the events. `tab` is the tab above; `due` changes whenever the section must draw anew."""
-    silent: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+    """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
     scored = scorer(playground)
-    listing = [section.tree, section.body, section.other, section.fresh]
-    above = [*tab.shown, tab.prompt]
+    listing = {name: getattr(section, name) for name in ("tree", "body", "other", "fresh")}
+    outputs = [section.line, *listing.values(), *tab.shown, tab.prompt]
 
-    def draw(writing: Writing, request: gr.Request) -> list[Any]:
-        return drawn(writing, words(language(request)))
+    def shown_list(writing: Writing, t: Words) -> dict[Any, Any]:
+        return {listing[name]: value for name, value in drawn(writing, t).items()}
 
-    due.change(draw, tab.writing, listing, trigger_mode="always_last", **silent)
+    def draw(writing: Writing, request: gr.Request) -> dict[Any, Any]:
+        return shown_list(writing, words(language(request)))
 
-    def doing(does: Callable[..., tuple[str, str | None]]) -> Callable[..., list[Any]]:
-        """A handler: `does(writing, say, *given)` → what is said in the line, and the HTML of its part (or None)."""
+    due.change(draw, tab.writing, list(listing.values()), trigger_mode="always_last", **QUIET)
 
-        def handler(request: gr.Request, writing: Writing, *given: Any) -> list[Any]:
-            say = words(language(request))
+    def doing(action: Callable[..., tuple[str, str | None]], part: Any) -> Callable[..., dict[Any, Any]]:
+        """A handler: `action(writing, t, *given)` → the sentence for the line, and the HTML of `part` or None."""
+
+        def handler(request: gr.Request, writing: Writing, *given: Any) -> dict[Any, Any]:
+            t = words(language(request))
             try:
-                told, part = does(writing, say, *given)
+                sentence, answer = action(writing, t, *given)
             except NeoxjpError as error:
-                message = render.notice(message_of(error, request), "error")
-                return [message, gr.skip(), *[gr.skip()] * (len(listing) + len(above))]
-            view, _, stats = show_text(writing.text, say)
-            frame = Frame(render_steps.working(told), False, view, stats, announce=told)
-            found = tab.updates(frame, writing, prompt=True)
-            shown = [found.get(part, gr.skip()) for part in above]
-            line = render.notice(say("branches_foreign")) if not usable(playground, writing) else render.notice(told)
-            return [line, gr.skip() if part is None else part, *drawn(writing, say), *shown]
+                return {section.line: render.notice(message_of(error, request), "error")}
+            view, _, stats = show_text(writing.text, t)
+            frame = Frame(render_steps.working(sentence), False, view, stats, announce=sentence)
+            found: dict[Any, Any] = tab.updates(frame, writing, prompt=True) | shown_list(writing, t)
+            found[section.line] = render.notice(sentence if usable(playground, writing) else t("branches_foreign"))
+            if answer is not None:
+                found[part] = answer
+            return found
 
         return handler
 
-    def wire(event: Any, does: Callable[..., tuple[str, str | None]], given: list[Any], part: Any, **how: Any) -> None:
-        event(doing(does), [tab.writing, *given], [section.line, part, *listing, *above], **events, **how)
+    def wire(event: Any, action: Callable[..., tuple[str, str | None]], given: list[Any], part: Any, **how: Any) -> None:
+        event(doing(action, part), [tab.writing, *given], [*outputs, part], **events, **how)
 
-    def on_show(writing: Writing, say: Words, key: Any) -> tuple[str, None]:
-        text = branches_do.show(playground, scored, writing, key)
+    def on_show(writing: Writing, t: Words, key: Any) -> tuple[str, None]:
+        text = actions.show(playground, scored, writing, key)
         top = text.steps[-1].top if text is not None and text.steps else ()
         bare = text is not None and text.steps and text.steps[-1].logprob is None
-        anew = any(choice.probability != choice.probability for choice in top)
-        return say("branches_bare" if bare else "branches_scored" if anew else "g_branch_shown"), None
+        recomputed = any(choice.probability != choice.probability for choice in top)
+        return t("branches_bare" if bare else "branches_scored" if recomputed else "g_branch_shown"), None
 
-    def on_name(writing: Writing, say: Words, name: str) -> tuple[str, None]:
-        branches_do.name(writing, name or "")
-        return say("branches_named" if (name or "").strip() else "branches_unnamed"), None
+    def on_name(writing: Writing, t: Words, name: str) -> tuple[str, None]:
+        actions.name(writing, name or "")
+        return t("branches_named" if (name or "").strip() else "branches_unnamed"), None
 
-    def on_delete(writing: Writing, say: Words) -> tuple[str, str]:
-        return say("branches_deleted", n=branches_do.delete(playground, scored, writing)), ""
+    def on_delete(writing: Writing, t: Words) -> tuple[str, str]:
+        return t("branches_deleted", n=actions.delete(playground, scored, writing)), ""
 
-    def on_edit(writing: Writing, say: Words, key: Any, text: str) -> tuple[str, str]:
-        done = branches_do.edit(playground, scored, writing, key, text or "")
-        return say("g_branch_shown"), render_branches.edited(done.found, done.kept, done.new, done.again, say)
+    def on_edit(writing: Writing, t: Words, key: Any, text: str) -> tuple[str, str]:
+        done = actions.edit(playground, scored, writing, key, text or "")
+        return t("g_branch_shown"), views.edited(done.found, done.kept, done.new, done.again, t)
 
-    def on_force(writing: Writing, say: Words, text: str, where: str, at: Any) -> tuple[str, str]:
+    def on_force(writing: Writing, t: Words, text: str, where: str, at: Any) -> tuple[str, str]:
         place = (int(at) if at is not None else -1) if where == "chosen" else None
-        price = branches_do.force(playground, scored, writing, text or "", place)
-        return say("g_branch_shown"), render_branches.priced(price, say)
+        return t("g_branch_shown"), views.priced(actions.force(playground, scored, writing, text or "", place), t)
 
-    def on_load(writing: Writing, say: Words, data: Any) -> tuple[str, str]:
-        return say("branches_loaded", n=branches_do.load(playground, scored, writing, data)), ""
+    def on_load(writing: Writing, t: Words, data: Any) -> tuple[str, str]:
+        return t("branches_loaded", n=actions.load(playground, scored, writing, data)), ""
 
-    # What the visitor points at comes with the event itself: a row's key, a file's text.
-    def of_event(does: Callable[..., Any], name: str) -> Callable[..., Any]:
-        inner = doing(does)
+    # The browser sends a row's key or a file's text with the event itself.
+    for event, action, name in ((section.tree.select, on_show, "key"), (section.file.select, on_load, "text")):
+        inner = doing(action, section.compared)
 
-        def handler(request: gr.Request, writing: Writing, event: gr.EventData) -> list[Any]:
-            return inner(request, writing, (event._data or {}).get(name))
+        def handler(
+            request: gr.Request, writing: Writing, event: gr.EventData, inner: Any = inner, name: str = name
+        ) -> dict[Any, Any]:
+            return inner(request, writing, payload(event).get(name))
 
-        return handler
-
-    out = [section.line, section.compared, *listing, *above]
-    section.tree.select(of_event(on_show, "key"), tab.writing, out, **events)
-    section.file.select(of_event(on_load, "text"), tab.writing, out, **events)
+        event(handler, tab.writing, [*outputs, section.compared], **events)
     for event in (section.rename.click, section.name.submit):
         wire(event, on_name, [section.name], section.compared, js=SENT)
     wire(section.delete.click, on_delete, [], section.compared)
     wire(section.apply.click, on_edit, [section.edit_of, section.edit], section.edited, js=SENT)
-    wire(section.force.click, on_force, [section.words, section.where, section.at], section.price, js=CHOSEN)
+    wire(section.force.click, on_force, [section.words, section.where, section.at], section.price, js=SELECTED)
 
     def on_compare(request: gr.Request, writing: Writing, other: Any) -> str:
-        say = words(language(request))
         try:
-            return compared(writing, other, say)
+            return compared(writing, other, words(language(request)))
         except NeoxjpError as error:
             return render.notice(message_of(error, request), "error")
 
-    section.compare.click(on_compare, [tab.writing, section.other], section.compared, **silent)
+    section.compare.click(on_compare, [tab.writing, section.other], section.compared, **QUIET)
 
     filled = [section.name, section.edit, section.edit_of, section.edit_note]
-    section.fresh.change(
-        None, [section.fresh, *filled], filled, js="(...given) => neoxjp.branches.fill(...given)", api_visibility="private"
-    )
-    section.reset.click(
-        None, [section.fresh, *filled], filled, js="(...given) => neoxjp.branches.reset(...given)", api_visibility="private"
-    )
+    for event, name in ((section.fresh.change, "fill"), (section.reset.click, "reset")):
+        js = f"(...given) => neoxjp.branches.{name}(...given)"
+        event(None, [section.fresh, *filled], filled, js=js, api_visibility="private")
 
-    def on_save(request: gr.Request, writing: Writing) -> tuple[str, Any]:
-        say = words(language(request))
-        if not writing.tree.nodes:
-            return render.notice(say("branches_nothing_to_save")), ""
-        told = render.notice(say("branches_saved", n=f"{len(writing.tree.nodes):,}"))
-        return told, to_json(writing.tree)
+    def on_save(request: gr.Request, writing: Writing) -> dict[Any, Any]:
+        t, number = words(language(request)), len(writing.tree.nodes)
+        if not number:
+            return {section.line: render.notice(t("branches_nothing_to_save")), section.saved: ""}
+        return {section.line: render.notice(t("branches_saved", n=f"{number:,}")), section.saved: to_json(writing.tree)}
 
-    section.save.click(on_save, tab.writing, [section.line, section.saved], **silent).then(
-        None, section.saved, None, js="(text) => neoxjp.branches.save(text)", api_visibility="private"
-    )
-
-
-SENT = "(...given) => neoxjp.branches.sent(given)"
-CHOSEN = "(w, text, where, at) => [w, text, where, neoxjp.written?.chosen ?? -1]"
+    saved = section.save.click(on_save, tab.writing, [section.line, section.saved], **QUIET)
+    saved.then(None, section.saved, None, js="(text) => neoxjp.branches.save(text)", api_visibility="private")
 
 
 # ---------------------------------------------------------------- what the handlers show
 
 
-def drawn(writing: Writing, say: Words) -> list[Any]:
-    """Values for the list, the body, the choice of another branch, and what the fields may be filled with."""
+def drawn(writing: Writing, t: Words) -> dict[str, Any]:
+    """New values by component: the list, the body, the choice of another branch, the name and edit fields as JSON."""
     tree, tokenizer = writing.tree, writing.tokenizer()
     if not tree.nodes or tokenizer is None:
-        return [render_branches.tree([], say), gr.Column(visible=False), gr.skip(), ""]
+        return {"tree": views.tree([], t), "body": gr.Column(visible=False), "other": gr.skip(), "fresh": ""}
     rows = listed(tree, tokenizer)
-    html = render_branches.tree(rows, say)
-    if not all_kept(writing):
-        html += render.notice(say("branches_not_kept"))
-    choices = [(render_branches.label(row, say), row.key) for row in rows if not row.current]
+    choices = [(views.label(row, t), row.key) for row in rows if not row.current]
     fresh = ""
     if tree.current is not None:
-        number = tree.current + 1
-        fresh = render.data(
-            {
-                "key": tree.current,
-                "name": tree.nodes[tree.current].name,
-                "text": render.whole(branches_do.to_edit(writing, tree.current)),
-                "of": say("branches_edit_of", n=number),
-                "kept": say("branches_edit_kept", n="{n}"),
-            }
-        )
-    return [html, gr.Column(visible=tree.current is not None), gr.Dropdown(choices=choices), fresh]
+        fields = {
+            "key": tree.current,
+            "name": tree.nodes[tree.current].name,
+            "text": render.whole(actions.to_edit(writing, tree.current)),
+            "of": t("branches_edit_of", n=tree.current + 1),
+            "kept": t("branches_edit_kept", n="{n}"),
+        }
+        fresh = render.data(fields)
+    body = gr.Column(visible=tree.current is not None)
+    html = views.tree(rows, t, not_stored=not all_stored(writing))
+    return {"tree": html, "body": body, "other": gr.Dropdown(choices=choices), "fresh": fresh}
 
 
-def compared(writing: Writing, other: Any, say: Words) -> str:
-    """The branch on show beside another, as HTML."""
-    if len(writing.tree.nodes) < 2:
-        raise strings.error(ParameterError, "branches_alone")
-    found = branches_do.compare(writing, other)
+def compared(writing: Writing, other: Any, t: Words) -> str:
+    """HTML of the branch shown above beside another.
+
+    Raises:
+        ParameterError: there is no other branch, or none was chosen.
+    """
     tree = writing.tree
+    if len(tree.nodes) < 2:
+        raise strings.error(ParameterError, "branches_alone")
+    found = actions.compare(writing, other)
     assert tree.current is not None
-
-    def named(key: int) -> str:
-        return " ".join(filter(None, [render_branches.label_number(key), tree.nodes[key].name]))
-
-    names = (f"{named(tree.current)} ◀ {say('branches_this')}", named(branches_do.known(tree, other)))
-    return render_branches.compared(found.same, found.left, found.right, names, say)
+    names = [
+        " ".join(filter(None, [views.number_of(key), tree.nodes[key].name])) for key in (tree.current, actions.known(tree, other))
+    ]
+    return views.compared(found.same, found.left, found.right, (f"{names[0]} ◀ {t('branches_current')}", names[1]), t)
 
 
 def usable(playground: Playground, writing: Writing) -> bool:
-    """Whether the model that is loaded can go on with the branches."""
+    """Whether the loaded model can continue the branches."""
     return playground.loaded is None or not writing.tree.nodes or can_score(playground, writing.tree)

@@ -18,7 +18,7 @@ HOSTILE = "<script>hacked=1</script>${hacked=2}<img src=x onerror=hacked=3>"
 
 
 def rows(page: Any) -> Any:
-    return page.locator(".br-tree [role=treeitem]")
+    return page.locator(".branches-list [role=treeitem]")
 
 
 def opened(visit: Visit, text: str = "東京都の猫", **how: Any) -> Any:
@@ -36,11 +36,11 @@ def section(page: Any) -> None:
 
 
 def unfold(page: Any, name: str) -> None:
-    press_open(page.locator(f"#br-{name} > button"))
+    press_open(page.locator(f"#branches-{name} > button"))
 
 
 def told(page: Any) -> Any:
-    return page.locator("#br-line")
+    return page.locator("#branches-line")
 
 
 def written(page: Any) -> str:
@@ -60,9 +60,9 @@ def branch_off(page: Any, at: int = 2, count: int = 4) -> Any:
 def test_an_empty_page_says_what_will_be_here(visit: Visit) -> None:
     page = visit("g", lang="en")
     section(page)
-    expect(page.locator("#br-tree")).to_contain_text("Press Generate")
-    expect(page.locator("#br-body")).to_be_hidden()
-    expect(page.locator("#br-files")).to_be_visible()
+    expect(page.locator("#branches-tree")).to_contain_text("Press Generate")
+    expect(page.locator("#branches-body")).to_be_hidden()
+    expect(page.locator("#branches-files")).to_be_visible()
 
 
 def test_an_alternative_goes_on_by_ids_and_the_old_branch_stays(visit: Visit) -> None:
@@ -72,7 +72,7 @@ def test_an_alternative_goes_on_by_ids_and_the_old_branch_stays(visit: Visit) ->
     row = panel(page).locator("tbody tr:not(.drawn)").nth(1)
     name = row.locator("th").inner_text()
     button = row.locator(".go-on")
-    assert "Go on from here" in (button.get_attribute("aria-label") or "")
+    assert "Continue from here" in (button.get_attribute("aria-label") or "")
     button.focus()
     watch(page)
     page.keyboard.press("Enter")
@@ -83,7 +83,7 @@ def test_an_alternative_goes_on_by_ids_and_the_old_branch_stays(visit: Visit) ->
     expect(pieces(page).nth(3)).to_be_focused()
     expect(panel(page).locator(".head .name")).to_have_text(name)
     expect(rows(page).nth(2)).to_contain_text("you")
-    expect(rows(page).nth(3)).to_contain_text("on show")
+    expect(rows(page).nth(3)).to_contain_text("shown above")
     rows(page).nth(1).click()
     expect(rows(page).nth(1)).to_have_attribute("aria-selected", "true")
     assert written(page) == old
@@ -95,29 +95,29 @@ def test_undo_and_redo_walk_every_change(visit: Visit) -> None:
     expect(page.locator("#generate-redo")).to_be_disabled()
     branch_off(page)
     second = written(page)
-    page.locator("#br-name").get_by_role("textbox").fill("a name")
-    page.locator("#br-rename").click()
-    expect(page.locator(".br-name")).to_have_text("a name")
-    page.locator("#br-delete").click()
+    page.locator("#branches-name").get_by_role("textbox").fill("a name")
+    page.locator("#branches-rename").click()
+    expect(page.locator(".branches-named")).to_have_text("a name")
+    page.locator("#branches-delete").click()
     expect(rows(page)).to_have_count(3)
-    expect(told(page)).to_contain_text("Undo brings them back")
+    expect(told(page)).to_contain_text("Undo restores them")
     page.locator("#generate-undo").click()
     expect(rows(page)).to_have_count(4)
-    expect(page.locator(".br-name")).to_have_count(1)
+    expect(page.locator(".branches-named")).to_have_count(1)
     page.locator("#generate-undo").click()
-    expect(page.locator(".br-name")).to_have_count(0)
+    expect(page.locator(".branches-named")).to_have_count(0)
     page.locator("#generate-undo").click()
     expect(rows(page)).to_have_count(2)
     assert written(page) == first
     page.locator("#generate-undo").click()
-    expect(page.locator("#br-tree")).to_contain_text("Press Generate")
+    expect(page.locator("#branches-tree")).to_contain_text("Press Generate")
     expect(page.locator("#generate-undo")).to_be_disabled()
     for count in (2, 4):
         page.locator("#generate-redo").click()
         expect(rows(page)).to_have_count(count)
     assert written(page) == second
     page.locator("#generate-redo").click()
-    expect(page.locator(".br-name")).to_have_count(1)
+    expect(page.locator(".branches-named")).to_have_count(1)
     page.locator("#generate-redo").click()
     expect(rows(page)).to_have_count(3)
     expect(page.locator("#generate-redo")).to_be_disabled()
@@ -150,31 +150,34 @@ def test_keys_walk_the_tree_and_show_a_branch_that_goes_on(visit: Visit) -> None
 def test_two_branches_stand_side_by_side(visit: Visit) -> None:
     page = branch_off(opened(visit))
     unfold(page, "comparing")
-    page.locator("#br-compare").click()
-    expect(page.locator("#br-compared [role=alert]")).to_contain_text("Choose a branch")
-    page.locator("#br-other input").click()
+    page.locator("#branches-compare").click()
+    expect(page.locator("#branches-compared [role=alert]")).to_contain_text("Choose a branch")
+    page.locator("#branches-other input").click()
     page.get_by_role("option").filter(has_text="#2").click()
-    page.locator("#br-compare").click()
-    expect(page.locator(".br-compared")).to_contain_text("the same beginning:")
-    expect(page.locator(".br-sides section")).to_have_count(2)
-    expect(page.locator(".br-sides .differs")).to_have_count(2)
-    assert page.locator(".br-sides .differs").nth(0).inner_text() != page.locator(".br-sides .differs").nth(1).inner_text()
+    page.locator("#branches-compare").click()
+    expect(page.locator(".branches-comparison")).to_contain_text("common beginning:")
+    expect(page.locator(".branches-sides section")).to_have_count(2)
+    expect(page.locator(".branches-sides .branches-differs")).to_have_count(2)
+    assert (
+        page.locator(".branches-sides .branches-differs").nth(0).inner_text()
+        != page.locator(".branches-sides .branches-differs").nth(1).inner_text()
+    )
 
 
 def test_an_edit_says_what_was_kept_and_the_model_goes_on_behind_it(visit: Visit) -> None:
     page = opened(visit)
     unfold(page, "editing")
-    box = page.locator("#br-edit textarea")
+    box = page.locator("#branches-edit textarea")
     expect(box).to_have_value(re.compile("^東京都の猫."))
     quiet(page)
-    page.locator("#br-apply").click()
-    expect(told(page)).to_contain_text("Nothing was changed")
+    page.locator("#branches-apply").click()
+    expect(told(page)).to_contain_text("The text was not changed")
     box.fill("東京都の犬と慶應です。<b>${hacked=2}")
-    page.locator("#br-apply").click()
-    expect(page.locator("#br-edited")).to_contain_text("The first")
-    expect(page.locator("#br-edited")).to_contain_text("cannot keep all")
-    assert page.locator(".br-edited .kept").count() >= 1
-    assert "犬" in "".join(page.locator(".br-edited .new").all_inner_texts())
+    page.locator("#branches-apply").click()
+    expect(page.locator("#branches-edited")).to_contain_text("The first")
+    expect(page.locator("#branches-edited")).to_contain_text("cannot represent all")
+    assert page.locator(".branches-edited .branches-kept").count() >= 1
+    assert "犬" in "".join(page.locator(".branches-edited .branches-new").all_inner_texts())
     expect(rows(page)).to_have_count(3)
     expect(rows(page).nth(2)).to_contain_text("edit")
     assert "犬と慶応です。" in written(page)
@@ -189,30 +192,30 @@ def test_an_edit_says_what_was_kept_and_the_model_goes_on_behind_it(visit: Visit
 def test_an_edit_that_was_begun_stays_when_another_branch_is_shown(visit: Visit) -> None:
     page = opened(visit)
     unfold(page, "editing")
-    box = page.locator("#br-edit textarea")
+    box = page.locator("#branches-edit textarea")
     expect(box).not_to_have_value("")
     quiet(page)
     box.fill("my own words")
     rows(page).nth(0).click()
     expect(rows(page).nth(0)).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#br-edit-note")).to_contain_text("your edit (of branch 2) was left as it is")
+    expect(page.locator("#branches-edit-note")).to_contain_text("your unsaved edit of branch 2 was kept")
     expect(box).to_have_value("my own words")
-    page.locator("#br-reset").click()
+    page.locator("#branches-reset").click()
     expect(box).to_have_value("東京都の猫")
 
 
 def test_forced_words_have_their_price_and_the_text_goes_on_from_them(visit: Visit) -> None:
     page = opened(visit)
     unfold(page, "forcing")
-    page.locator("#br-force").click()
-    expect(told(page)).to_contain_text("Write the words")
-    page.locator("#br-words textarea, #br-words input").first.fill("犬です")
+    page.locator("#branches-force").click()
+    expect(told(page)).to_contain_text("Enter the words")
+    page.locator("#branches-words textarea, #branches-words input").first.fill("犬です")
     pieces(page).nth(2).click()
     before = pieces(page).all_inner_texts()
-    page.get_by_label("in place of the chosen token").check()
-    page.locator("#br-force").click()
-    expect(page.locator("#br-price")).to_contain_text("bits in all")
-    expect(page.locator(".br-price tbody tr")).to_have_count(2)
+    page.get_by_label("at the selected token").check()
+    page.locator("#branches-force").click()
+    expect(page.locator("#branches-price")).to_contain_text("bits in total")
+    expect(page.locator(".branches-price-table tbody tr")).to_have_count(2)
     expect(rows(page)).to_have_count(3)
     assert pieces(page).all_inner_texts() == [*before[:2], "犬", "です"]
     expect(rows(page).nth(2)).to_contain_text("forced")
@@ -224,12 +227,12 @@ def test_forced_words_have_their_price_and_the_text_goes_on_from_them(visit: Vis
 
 def test_a_file_brings_branches_and_a_bad_one_loses_nothing(visit: Visit, tmp_path: Path) -> None:
     page = branch_off(opened(visit, text=HOSTILE[:30]))
-    page.locator("#br-name").get_by_role("textbox").fill(HOSTILE)
-    page.locator("#br-rename").click()
-    expect(page.locator(".br-name")).to_contain_text("<script>")
+    page.locator("#branches-name").get_by_role("textbox").fill(HOSTILE)
+    page.locator("#branches-rename").click()
+    expect(page.locator(".branches-named")).to_contain_text("<script>")
     unfold(page, "files")
     with page.expect_download() as found:
-        page.locator("#br-save").click()
+        page.locator("#branches-save").click()
     file = tmp_path / "branches.json"
     found.value.save_as(file)
     saved = json.loads(file.read_text())
@@ -240,19 +243,19 @@ def test_a_file_brings_branches_and_a_bad_one_loses_nothing(visit: Visit, tmp_pa
     large.write_text("x" * 9_000_000)
     other.write_text(json.dumps(saved | {"vocabulary": "other"}))
     for bad, sentence in ((damaged, "damaged"), (other, "another vocabulary")):
-        page.locator("#br-file").set_input_files(bad)
+        page.locator("#branches-file").set_input_files(bad)
         expect(told(page).get_by_role("alert")).to_contain_text(sentence)
-    page.locator("#br-file").set_input_files(large)
-    expect(page.locator("#br-file-part")).to_contain_text("too large")
+    page.locator("#branches-file").set_input_files(large)
+    expect(page.locator("#branches-file-part")).to_contain_text("too large")
     expect(rows(page)).to_have_count(4)
     assert written(page) == text
     fresh = visit("g", lang="en")
     section(fresh)
     unfold(fresh, "files")
-    fresh.locator("#br-file").set_input_files(file)
+    fresh.locator("#branches-file").set_input_files(file)
     expect(rows(fresh)).to_have_count(4)
-    expect(told(fresh)).to_contain_text("4 branches added")
-    expect(fresh.locator(".br-name")).to_contain_text("<script>")
+    expect(told(fresh)).to_contain_text("Added 4 branches")
+    expect(fresh.locator(".branches-named")).to_contain_text("<script>")
     assert written(fresh) == text
     fresh.locator("#generate-undo").click()
     expect(rows(fresh)).to_have_count(0)
@@ -263,9 +266,9 @@ def test_a_file_brings_branches_and_a_bad_one_loses_nothing(visit: Visit, tmp_pa
 def test_a_reload_within_the_visit_loses_no_branch(visit: Visit) -> None:
     page = branch_off(opened(visit, text="慶應の大学"))
     text = written(page)
-    page.locator("#br-name").get_by_role("textbox").fill("kept")
-    page.locator("#br-rename").click()
-    expect(page.locator(".br-name")).to_have_text("kept")
+    page.locator("#branches-name").get_by_role("textbox").fill("kept")
+    page.locator("#branches-rename").click()
+    expect(page.locator(".branches-named")).to_have_text("kept")
     quiet(page)
     page.reload()
     page.locator("#generate-recall").click()
@@ -273,7 +276,7 @@ def test_a_reload_within_the_visit_loses_no_branch(visit: Visit) -> None:
     assert written(page) == text
     section(page)
     expect(rows(page)).to_have_count(4)
-    expect(page.locator(".br-name")).to_have_text("kept")
+    expect(page.locator(".branches-named")).to_have_text("kept")
     expect(rows(page).nth(0)).to_contain_text("慶應の大学")
     rows(page).nth(1).click()
     expect(rows(page).nth(1)).to_have_attribute("aria-selected", "true")
@@ -299,9 +302,9 @@ def test_it_can_be_read_and_fits(visit: Visit, theme: str, width: int) -> None:
     for name in ("comparing", "editing", "forcing", "files"):
         unfold(page, name)
     quiet(page)
-    page.locator("#br-words textarea, #br-words input").first.fill("犬です")
-    page.locator("#br-force").click()
-    expect(page.locator("#br-price")).to_contain_text("bits in all")
+    page.locator("#branches-words textarea, #branches-words input").first.fill("犬です")
+    page.locator("#branches-force").click()
+    expect(page.locator("#branches-price")).to_contain_text("bits in total")
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert low_contrast(page) == []

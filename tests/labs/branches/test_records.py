@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from neoxjp.engine import score
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.branches import records as branches
-from neoxjp.labs.branches.edits import edit, edited, force, price, price_of, shown_pieces
 from neoxjp.labs.branches.files import from_json, listed, to_json
-from neoxjp.labs.branches.records import History, Node, Tree
+from neoxjp.labs.branches.records import History, Node, Tree, edit, edited, force, price, price_of, shown_pieces
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.fake_model import Fake, mixed
@@ -194,7 +193,7 @@ def test_a_file_of_another_vocabulary_or_version_and_one_too_large_are_refused()
         from_json(file.replace('"version": 1', '"version": 2'), "abc", V)
     with pytest.raises(ParameterError, match="bytes, more than"):
         from_json(" " * (8 * 2**20 + 1), "abc", V)
-    with pytest.raises(ParameterError, match="ids is not a whole number from 0 to 0"):
+    with pytest.raises(ParameterError, match="ids is not an integer from 0 to 0"):
         from_json(file, "abc", 1)
 
 
@@ -287,7 +286,7 @@ def test_deleting_takes_what_hangs_on_it_and_shows_what_is_left():
     assert empty.start([1]).current == 4  # no key comes twice
     with pytest.raises(ParameterError, match="no branch 1") as caught:
         tree.delete(1).ids(1)
-    assert "枝" in caught.value.ja
+    assert "分岐" in caught.value.ja
 
 
 def test_names_are_one_line_and_bounded():
@@ -414,11 +413,11 @@ def test_the_price_is_what_scoring_the_whole_text_says(before):
 
 
 def test_the_price_of_a_text_longer_than_one_forward(monkeypatch):
-    from neoxjp.labs.branches import edits as branch_edits
+    from neoxjp.labs.branches import records as branch_records
 
     before, forced = [3, 1, 4, 1, 5, 9, 2, 6], [5, 3, 5]
     whole = price(Fake(mixed), None, before, forced)
-    monkeypatch.setattr(branch_edits, "PREFILL", 3)
+    monkeypatch.setattr(branch_records, "SCORE_CHUNK", 3)
     assert price(Fake(mixed), None, before, forced) == whole
     assert price(Fake(mixed), None, before, []).bits == 0
 

@@ -9,15 +9,13 @@ import pytest
 
 from neoxjp.engine import Step
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.labs.branches import actions as branches_do
-from neoxjp.labs.branches import recall, records
+from neoxjp.labs.branches import actions, records
 from neoxjp.labs.branches import section as branches
-from neoxjp.labs.branches import view as render_branches
-from neoxjp.labs.branches.edits import price
+from neoxjp.labs.branches import view as views
+from neoxjp.labs.branches.actions import text_of
 from neoxjp.labs.branches.files import listed, to_json
-from neoxjp.labs.branches.records import Tree
+from neoxjp.labs.branches.records import Tree, price
 from neoxjp.labs.branches.strings import words
-from neoxjp.labs.branches.texts import text_of
 from neoxjp.labs.replay.section import state_of
 from neoxjp.labs.sampling_trace import section as trace
 from neoxjp.labs.sampling_trace.section import logits_reader, recompute_logits, step_at
@@ -84,13 +82,13 @@ def test_undo_and_redo_walk_all_changes_and_bring_back_the_very_texts(playground
     texts: list[Text | None] = [None, put(playground, writing), put(playground, writing, "continue")]
     go_on(playground, writing, 2, other_than_written(texts[-1], 2, playground.tokenizer))
     texts.append(writing.text)
-    branches_do.name(writing, "a name")
+    actions.name(writing, "a name")
     texts.append(writing.text)
-    branches_do.edit(playground, scorer(playground), writing, writing.tree.current, "犬です")
+    actions.edit(playground, scorer(playground), writing, writing.tree.current, "犬です")
     texts.append(writing.text)
-    branches_do.force(playground, scorer(playground), writing, "東京", None)
+    actions.force(playground, scorer(playground), writing, "東京", None)
     texts.append(writing.text)
-    branches_do.delete(playground, scorer(playground), writing)
+    actions.delete(playground, scorer(playground), writing)
     texts.append(writing.text)
     trees = [*writing.history.past, writing.tree]
     for text, tree in zip(texts[-2::-1], trees[-2::-1], strict=True):
@@ -107,7 +105,7 @@ def test_a_change_gives_up_what_was_undone_and_a_look_does_not(playground):
     put(playground, writing)
     put(playground, writing, prompt="犬")
     writing.undo()
-    branches_do.show(playground, scorer(playground), writing, 0)
+    actions.show(playground, scorer(playground), writing, 0)
     assert writing.history.future
     put(playground, writing, "continue")
     assert not writing.history.future
@@ -119,14 +117,14 @@ def test_the_tree_is_not_changed_while_the_model_writes(playground):
     running = write(playground, stream(playground), writing, "continue", "", LIVELY, "en")
     next(running)
     for change in (
-        lambda: branches_do.name(writing, "x"),
-        lambda: branches_do.delete(playground, scorer(playground), writing),
-        lambda: branches_do.show(playground, scorer(playground), writing, 0),
-        lambda: branches_do.edit(playground, scorer(playground), writing, 1, "x"),
-        lambda: branches_do.force(playground, scorer(playground), writing, "x", None),
-        lambda: branches_do.load(playground, scorer(playground), writing, "{}"),
+        lambda: actions.name(writing, "x"),
+        lambda: actions.delete(playground, scorer(playground), writing),
+        lambda: actions.show(playground, scorer(playground), writing, 0),
+        lambda: actions.edit(playground, scorer(playground), writing, 1, "x"),
+        lambda: actions.force(playground, scorer(playground), writing, "x", None),
+        lambda: actions.load(playground, scorer(playground), writing, "{}"),
     ):
-        with pytest.raises(ParameterError, match="is writing"):
+        with pytest.raises(ParameterError, match="is generating"):
             change()
     running.close()
 
@@ -146,7 +144,7 @@ def test_the_bound_of_memory_drops_the_oldest_and_they_are_scored_anew(playgroun
     first = put(playground, writing)
     put(playground, writing, prompt="犬")
     assert writing.kept(writing.tree.show(1)) is None
-    back = branches_do.show(playground, scorer(playground), writing, 1)
+    back = actions.show(playground, scorer(playground), writing, 1)
     assert (back.ids, back.written, back.prompt, back.parts) == (first.ids, first.written, first.prompt, first.parts)
     for new, old in zip(back.steps, first.steps, strict=True):
         assert (new.id, new.text, new.rank) == (old.id, old.text, old.rank)
@@ -189,7 +187,7 @@ def test_the_sampling_trace_and_the_replay_know_that_nobody_drew_a_token_put_the
     assert step_at(writing.text, 3).part == text.parts[0]
     state = state_of(playground, writing.text)
     assert state.prompt_ids == writing.text.ids[: len(text.prompt_ids) + 4]
-    branches_do.force(playground, scorer(playground), writing, "犬", None)
+    actions.force(playground, scorer(playground), writing, "犬", None)
     with pytest.raises(ParameterError, match="not known"):
         state_of(playground, writing.text)
 
@@ -237,10 +235,10 @@ def test_the_opening_is_shown_as_it_was_typed(playground):
     writing = Writing()
     put(playground, writing, prompt="慶應の大学")
     later = Writing()
-    recall.recall(playground, scorer(playground), later, recall.memo(writing))
+    actions.recall(playground, scorer(playground), later, actions.memo(writing))
     assert later.text.prompt == "慶應の大学"
-    assert branches_do.to_edit(later, 1).startswith("慶應の大学")
-    edited = branches_do.edit(playground, scorer(playground), later, 1, "慶應の犬")
+    assert actions.to_edit(later, 1).startswith("慶應の大学")
+    edited = actions.edit(playground, scorer(playground), later, 1, "慶應の犬")
     assert edited.found.kept >= 2
     assert later.text.prompt == "慶應の"
     assert listed(later.tree, playground.tokenizer)[0].begins == "慶應の大学"
@@ -250,9 +248,9 @@ def test_an_opening_of_nothing_is_nothing(playground):
     writing = Writing()
     put(playground, writing, prompt="")
     later = Writing()
-    recall.recall(playground, scorer(playground), later, recall.memo(writing))
+    actions.recall(playground, scorer(playground), later, actions.memo(writing))
     assert (later.text.prompt, later.text.ids) == ("", writing.text.ids)
-    assert branches_do.to_edit(later, 1) == playground.tokenizer.decode(writing.text.ids, skip_special_tokens=True)
+    assert actions.to_edit(later, 1) == playground.tokenizer.decode(writing.text.ids, skip_special_tokens=True)
 
 
 def test_every_branch_of_any_tree_can_be_shown(playground):
@@ -279,8 +277,8 @@ def test_every_branch_of_any_tree_can_be_shown(playground):
 def test_an_edit_keeps_ids_and_the_alternatives_before_it(playground):
     writing = Writing()
     text = put(playground, writing, prompt="東京都の猫")
-    whole = branches_do.to_edit(writing, 1)
-    done = branches_do.edit(playground, scorer(playground), writing, 1, whole + "犬です")
+    whole = actions.to_edit(writing, 1)
+    done = actions.edit(playground, scorer(playground), writing, 1, whole + "犬です")
     assert writing.tree.ids(2)[: done.found.kept] == text.ids[: done.found.kept]
     kept = done.found.kept - len(text.prompt_ids)
     assert writing.text.steps[:kept] == text.steps[:kept]
@@ -288,28 +286,28 @@ def test_an_edit_keeps_ids_and_the_alternatives_before_it(playground):
     assert "".join([*done.kept, *done.new, *done.again]) == whole + "犬です"
     put(playground, writing, "continue", prompt="ignored")
     assert writing.text.ids[: len(done.found.ids)] == done.found.ids
-    html = render_branches.edited(done.found, done.kept, done.new, done.again, EN)
-    assert f"The first {done.found.kept} tokens are as they were" in html
-    assert "cannot keep" not in html
+    html = views.edited(done.found, done.kept, done.new, done.again, EN)
+    assert f"The first {done.found.kept} tokens are unchanged" in html
+    assert "cannot represent" not in html
 
 
-def test_what_the_vocabulary_cannot_keep_is_said(playground):
+def test_characters_that_the_vocabulary_cannot_represent_are_reported(playground):
     writing = Writing()
     put(playground, writing)
-    done = branches_do.edit(playground, scorer(playground), writing, 1, "猫と慶應")
-    html = render_branches.edited(done.found, done.kept, done.new, done.again, EN)
-    assert "The vocabulary cannot keep all of what was typed" in html
+    done = actions.edit(playground, scorer(playground), writing, 1, "猫と慶應")
+    html = views.edited(done.found, done.kept, done.new, done.again, EN)
+    assert "The vocabulary cannot represent all characters" in html
     assert "慶応" in html
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"), [("", "empty text"), (None, "Nothing was changed"), ("猫" * 1_000_001, "1,000,001")]
+    ("text", "sentence"), [("", "The text is empty"), (None, "The text was not changed"), ("猫" * 1_000_001, "1,000,001")]
 )
 def test_an_edit_that_is_none_gets_a_sentence(playground, text, sentence):
     writing = Writing()
     put(playground, writing)
     with pytest.raises(NeoxjpError, match=sentence):
-        branches_do.edit(playground, scorer(playground), writing, 1, branches_do.to_edit(writing, 1) if text is None else text)
+        actions.edit(playground, scorer(playground), writing, 1, actions.to_edit(writing, 1) if text is None else text)
     assert len(writing.tree.nodes) == 2
 
 
@@ -318,16 +316,16 @@ def test_line_breaks_of_a_text_box_are_no_edit(playground):
     writing.fresh(playground.tokenizer)
     tree = writing.fresh(playground.tokenizer).start(playground.tokenizer.encode("猫\r\n犬"), typed="猫\r\n犬")
     writing.keep(tree, text_of(playground, scorer(playground), writing, tree))
-    assert branches_do.to_edit(writing, 0) == "猫\n犬"
-    with pytest.raises(ParameterError, match="Nothing was changed"):
-        branches_do.edit(playground, scorer(playground), writing, 0, "猫\n犬")
+    assert actions.to_edit(writing, 0) == "猫\n犬"
+    with pytest.raises(ParameterError, match="The text was not changed"):
+        actions.edit(playground, scorer(playground), writing, 0, "猫\n犬")
 
 
 @pytest.mark.parametrize("at", [None, 3])
 def test_forced_words_have_the_price_that_the_record_says(playground, at):
     writing = Writing()
     text = put(playground, writing)
-    found = branches_do.force(playground, scorer(playground), writing, "東京です", at)
+    found = actions.force(playground, scorer(playground), writing, "東京です", at)
     before = text.ids if at is None else text.ids[: len(text.prompt_ids) + at]
     forced = playground.tokenizer.encode("東京です")
     assert writing.text.ids == (*before, *forced)
@@ -337,43 +335,43 @@ def test_forced_words_have_the_price_that_the_record_says(playground, at):
         (token.text, token.rank, token.likeliest) for token in theirs.tokens
     ]
     assert found.bits == pytest.approx(theirs.bits, abs=1e-3)
-    assert f"{found.bits:.2f} bits in all" in render_branches.priced(found, EN)
+    assert f"{found.bits:.2f} bits in total" in views.priced(found, EN)
 
 
 def test_what_cannot_be_forced_gets_a_sentence(playground):
     writing = Writing()
     with pytest.raises(ParameterError, match="Press Generate first"):
-        branches_do.force(playground, scorer(playground), writing, "猫", None)
+        actions.force(playground, scorer(playground), writing, "猫", None)
     put(playground, writing)
     for text, at, sentence in (
-        ("", None, "Write the words"),
+        ("", None, "Enter the words"),
         ("猫", 99, "select another"),
-        ("猫" * 300, None, "up to 256 can be"),
+        ("猫" * 300, None, "the limit is 256"),
     ):
         with pytest.raises(NeoxjpError, match=sentence):
-            branches_do.force(playground, scorer(playground), writing, text, at)
+            actions.force(playground, scorer(playground), writing, text, at)
     assert len(writing.tree.nodes) == 2
 
 
 # ---------------------------------------------------------------- the list, two side by side
 
 
-def test_the_list_names_author_place_and_what_is_on_show(playground):
+def test_the_list_names_author_place_and_the_branch_shown_above(playground):
     writing = Writing()
     put(playground, writing, prompt=HOSTILE)
-    branches_do.name(writing, "<b>" + HOSTILE)
-    html, body, other, fresh = branches.drawn(writing, EN)
+    actions.name(writing, "<b>" + HOSTILE)
+    html, body, other, fresh = branches.drawn(writing, EN).values()
     assert "<script" not in html
-    assert html.count("<b") == html.count('<b class="br-name">') + html.count("<bdi")
+    assert html.count("<b") == html.count('<b class="branches-named">') + html.count("<bdi")
     assert html.count('role="treeitem"') == 2
     assert html.count('aria-selected="true"') == 1
     assert "● </i>" not in html
-    for said in ("you</span>", "model</span>", "on show", "8 tokens", f"from token {len(writing.text.prompt_ids) + 1}"):
+    for said in ("you</span>", "model</span>", "shown above", "8 tokens", f"from token {len(writing.text.prompt_ids) + 1}"):
         assert said in html
     assert body.visible
     assert [key for _, key in other.choices] == [0]
-    assert json.loads(fresh)["text"] == branches_do.to_edit(writing, 1)
-    empty, body, *_ = branches.drawn(Writing(), EN)
+    assert json.loads(fresh)["text"] == actions.to_edit(writing, 1)
+    empty, body, *_ = branches.drawn(Writing(), EN).values()
     assert "Press Generate" in empty
     assert not body.visible
 
@@ -384,12 +382,12 @@ def test_two_branches_stand_side_by_side(playground):
     go_on(playground, writing, 2, other_than_written(text, 2, playground.tokenizer))
     html = branches.compared(writing, 1, EN)
     place = len(text.prompt_ids) + 2
-    assert f"the same beginning: {place} tokens" in html
+    assert f"common beginning: {place} tokens" in html
     assert html.count("differs from here") == 2
     assert html.count("▼") == 0  # the sign is the style sheet's
-    assert f"then {len(text.ids) - place} tokens" in html
-    assert "#4 ◀ on show" in html
-    assert "The same text" in branches.compared(writing, 3, EN)
+    assert f"continues with {len(text.ids) - place} tokens" in html
+    assert "#4 ◀ shown above" in html
+    assert "The texts are identical" in branches.compared(writing, 3, EN)
     assert "ends here" in branches.compared(writing, 0, EN)
     with pytest.raises(ParameterError, match="no branch"):
         branches.compared(writing, 77, EN)
@@ -405,14 +403,14 @@ def test_five_hundred_branches_of_a_long_text_stay_usable(playground):
     for count in range(499):
         tree = tree.grow(0 if count % 7 else max(0, tree.current), [count % 300] * 3)
     writing.keep(tree, text_of(playground, scorer(playground), writing, tree))
-    html, *_ = branches.drawn(writing, EN)
+    html, *_ = branches.drawn(writing, EN).values()
     assert html.count('role="treeitem"') == 500
     assert len(html) < 400_000
     assert len(branches.compared(writing, 1, EN)) < 100_000
-    assert recall.all_kept(writing)
+    assert actions.all_stored(writing)
     writing.keep(tree.delete(499).delete(498), None)
-    done = branches_do.edit(playground, scorer(playground), writing, 0, long + "犬")
-    assert len(render_branches.edited(done.found, done.kept, done.new, done.again, EN)) < 10_000
+    done = actions.edit(playground, scorer(playground), writing, 0, long + "犬")
+    assert len(views.edited(done.found, done.kept, done.new, done.again, EN)) < 10_000
 
 
 # ---------------------------------------------------------------- files, reload, other models
@@ -423,7 +421,7 @@ def test_a_file_adds_its_branches_behind_and_undo_takes_them_out(playground):
     put(playground, one, prompt="猫")
     put(playground, other, prompt="犬")
     before = other.tree
-    assert branches_do.load(playground, scorer(playground), other, to_json(one.tree)) == 2
+    assert actions.load(playground, scorer(playground), other, to_json(one.tree)) == 2
     assert [other.tree.ids(key) for key in (2, 3)] == [one.tree.ids(key) for key in (0, 1)]
     assert other.text.ids == one.text.ids
     put(playground, other, "continue")
@@ -447,7 +445,7 @@ def test_a_file_that_cannot_be_used_gets_a_sentence_and_nothing_is_lost(playgrou
     text = put(playground, writing)
     tree = writing.tree
     with pytest.raises(ParameterError, match=sentence):
-        branches_do.load(playground, scorer(playground), writing, file)
+        actions.load(playground, scorer(playground), writing, file)
     assert (writing.tree, writing.text) == (tree, text)
 
 
@@ -455,8 +453,8 @@ def test_a_reload_brings_all_branches_back(playground):
     writing, later = Writing(), Writing()
     text = put(playground, writing, prompt="慶應")
     go_on(playground, writing, 2, other_than_written(text, 2, playground.tokenizer))
-    branches_do.name(writing, "長い名前")
-    frame = generate.recalled(playground, scorer(playground), later, json.loads(json.dumps(recall.memo(writing))), "en")
+    actions.name(writing, "長い名前")
+    frame = generate.recalled(playground, scorer(playground), later, json.loads(json.dumps(actions.memo(writing))), "en")
     assert "Restored your last texts" in frame.line
     assert later.tree == writing.tree
     assert later.text.ids == writing.text.ids
@@ -468,11 +466,11 @@ def test_what_the_browser_keeps_is_bounded_and_said(playground, monkeypatch):
     writing = Writing()
     put(playground, writing, prompt="犬")
     put(playground, writing, prompt="猫")
-    assert "outlive a reload" not in branches.drawn(writing, EN)[0]
-    monkeypatch.setattr(recall, "LARGEST_MEMO", len(to_json(writing.tree)) - 1)
-    assert "outlive a reload" in branches.drawn(writing, EN)[0]
+    assert "survive a reload" not in branches.drawn(writing, EN)["tree"]
+    monkeypatch.setattr(actions, "LARGEST_MEMO", len(to_json(writing.tree)) - 1)
+    assert "survive a reload" in branches.drawn(writing, EN)["tree"]
     later = Writing()
-    recall.recall(playground, scorer(playground), later, recall.memo(writing))
+    actions.recall(playground, scorer(playground), later, actions.memo(writing))
     assert later.text.ids == writing.text.ids
     assert 2 <= len(later.tree.nodes) < 4
 
@@ -483,23 +481,23 @@ def test_another_models_branches_are_seen_and_saved_but_do_not_go_on(playground,
     monkeypatch.setattr(playground, "loaded", replace(playground.ready, serial=playground.serial + 1))
     assert "Another model" in go_on(playground, writing, 0, text.steps[0].top[0].id).line
     # of the same vocabulary: to show it is to score it by the model that is there, which then goes on
-    assert branches_do.show(playground, scorer(playground), writing, 1).serial == playground.serial
+    assert actions.show(playground, scorer(playground), writing, 1).serial == playground.serial
     put(playground, writing, "continue")
-    monkeypatch.setattr("neoxjp.labs.branches.texts.mark_of", lambda tokenizer: "another")
+    monkeypatch.setattr("neoxjp.labs.branches.actions.mark_of", lambda tokenizer: "another")
     monkeypatch.setattr("neoxjp.page_parts.texts.mark_of", lambda tokenizer: "another")
     monkeypatch.setattr(playground, "loaded", replace(playground.ready, serial=playground.serial + 1))
     assert not branches.usable(playground, writing)
     with pytest.raises(ParameterError, match="another vocabulary"):
-        branches_do.force(playground, scorer(playground), writing, "猫", None)
+        actions.force(playground, scorer(playground), writing, "猫", None)
     with pytest.raises(ParameterError, match="another vocabulary"):
-        branches_do.edit(playground, scorer(playground), writing, 1, "猫")
+        actions.edit(playground, scorer(playground), writing, 1, "猫")
     writing._texts.clear()
-    bare = branches_do.show(playground, scorer(playground), writing, 1)
+    bare = actions.show(playground, scorer(playground), writing, 1)
     assert bare.ids == writing.tree.ids(1)
     assert {step.logprob for step in bare.steps} == {None}
-    assert len(branches.drawn(writing, EN)[0]) > 100
+    assert len(branches.drawn(writing, EN)["tree"]) > 100
     assert json.loads(to_json(writing.tree))["nodes"]
-    branches_do.delete(playground, scorer(playground), writing)
+    actions.delete(playground, scorer(playground), writing)
     old = writing.tree
     put(playground, writing, prompt="犬")  # a tree of its own; the old one is an Undo away
     assert len(writing.tree.nodes) == 2

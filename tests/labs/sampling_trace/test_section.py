@@ -13,7 +13,7 @@ import torch
 
 from neoxjp.engine import LogitsCache, logits_after, next_logits
 from neoxjp.errors import NeoxjpError
-from neoxjp.labs.branches.recall import memo, recall
+from neoxjp.labs.branches.actions import memo, recall
 from neoxjp.labs.sampling_trace import section as trace
 from neoxjp.labs.sampling_trace import view as views
 from neoxjp.labs.sampling_trace.records import StepTrace, trace_at, trace_of_logits
