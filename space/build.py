@@ -1,11 +1,11 @@
-"""Write the playground as a Hugging Face Space: a folder that can be pushed as it is.
+"""Write the page as a Hugging Face Space: a folder that can be pushed as it is.
 
     python space/build.py OUT                                          # serves the bundled model
-    python space/build.py OUT --model abeja/gpt-neox-japanese-2.7b     # serves the real one, downloaded while the Space is built
+    python space/build.py OUT --model abeja/gpt-neox-japanese-2.7b     # serves another one, downloaded when the Space is built
     python space/build.py OUT --push USER/NAME                         # also creates or updates the Space
 
-OUT is written beside and then swapped in; what else lies in it, such as `.git`, is kept. Nothing is installed and, but for --push
-and for another model's list of files, nothing is asked of the network.
+OUT is written completely or not at all; other files in it, such as `.git`, are kept. Nothing is installed. The network is used
+only for --push and to list the files of another model.
 """
 
 import argparse
@@ -24,62 +24,60 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from neoxjp.errors import CheckpointError, NeoxjpError, ParameterError  # noqa: E402
-from neoxjp.hub import (  # noqa: E402
-    ABEJA,
-    KNOWN_CONVERSIONS,
-    atomic_folder,
-)
+from neoxjp.hub import ABEJA, KNOWN_CONVERSIONS, atomic_folder  # noqa: E402
 
-COPIED = ("neoxjp", "examples", "app.py", "LICENSE")
+COPIED = ("neoxjp", "app.py", "LICENSE")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.py[cod]", ".*", "*.writing", "*.old")
 LFS_FROM = 10_000_000  # bytes; larger files are refused by the Hub's git unless they are in LFS
-NEEDED = ("config.json", "vocab.txt", "emoji.json")
-# Of the real model's conversion to safetensors, so that building for it needs no network.
-ABEJA_FILES = (*NEEDED, "tokenizer_config.json", "model.safetensors")
-SHORT_DESCRIPTION = "Watch GPT-NeoX-Japanese read and write, token by token"  # at most 60 characters
+REQUIRED = ("config.json", "vocab.txt", "emoji.json")
+# Listed here, so that building for this model needs no network.
+ABEJA_FILES = (*REQUIRED, "tokenizer_config.json", "model.safetensors")
+SHORT_DESCRIPTION = "Watch GPT-NeoX-Japanese read and write, token by token"  # a Space takes at most 60 characters
 HTTP_CLIENTS = ("httpx", "httpx2", "requests")
-FROM_THE_PLATFORM = ("gradio", "spaces")  # Spaces install these themselves, gradio at sdk_version
+PREINSTALLED = ("gradio", "spaces")  # Spaces install these themselves, gradio in the version of sdk_version
 
 
 @dataclass(frozen=True)
-class Served:
-    """A model of the Hub that the Space serves in place of the bundled one."""
+class ServedModel:
+    """A model on the Hub that the Space serves instead of the bundled one."""
 
     name: str
-    revision: str  # the commit; a branch would move under a running Space
-    files: tuple[str, ...]  # what is fetched while the Space is built
+    revision: str  # the commit: a branch could change under a running Space
+    files: tuple[str, ...]  # downloaded when the Space is built
     dtype: str = "auto"
     quantization: str | None = None
 
     @property
     def variables(self) -> dict[str, str]:
+        """The environment variables that name the model."""
         named = {"NEOXJP_MODEL": self.name, "NEOXJP_REVISION": self.revision, "NEOXJP_DTYPE": self.dtype}
         return named | ({"NEOXJP_QUANTIZATION": self.quantization} if self.quantization else {})
 
     @property
     def preload(self) -> str:
-        """As `preload_from_hub` has it: what to fetch, so that the Space starts with it."""
+        """The entry of `preload_from_hub`: what to download when the Space is built."""
         return f"{self.name} {','.join(self.files)} {self.revision}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build, and push if asked; 0, or 2 after one line about an expected error."""
-    parser = argparse.ArgumentParser(description="Write the playground as a Hugging Face Space.")
-    parser.add_argument("out", type=Path, help="folder to write; one that holds something else is refused")
+    """Build, and push with --push. Returns the exit code: 0, or 2 after one line about an expected error."""
+    parser = argparse.ArgumentParser(description="Write the page as a Hugging Face Space.")
+    parser.add_argument("out", type=Path, help="folder to write; a folder with other files that is not a Space is refused")
     parser.add_argument("--model", help="Hub id of the model to serve (default: the bundled one)")
     parser.add_argument("--revision", help="its commit, branch or tag (default: the known safetensors conversion, or main)")
     parser.add_argument(
         "--dtype", default="auto", choices=["auto", "float32", "bfloat16", "float16"], help="precision of its weights"
     )
-    parser.add_argument("--quantization", choices=["int8"], help="int8: a byte a weight, the fastest on two CPU cores")
+    parser.add_argument("--quantization", choices=["int8"], help="int8: one byte per weight, the fastest on two CPU cores")
     parser.add_argument("--push", metavar="USER/NAME", help="create or update this Space; log in with `hf auth login` first")
     parser.add_argument("--private", action="store_true", help="with --push: a new Space is private")
     options = parser.parse_args(arguments)
     try:
         if not options.model and (options.revision or options.dtype != "auto" or options.quantization):
-            raise ParameterError("--revision, --dtype and --quantization belong to a --model: the bundled one has none of them")
-        asked = (options.model, options.revision, options.dtype, options.quantization)
-        served = find_served(*asked) if options.model else None
+            raise ParameterError("--revision, --dtype and --quantization need --model: they do not apply to the bundled model")
+        served = None
+        if options.model:
+            served = find_model(options.model, options.revision, options.dtype, options.quantization)
         folder = build(options.out, served)
         print(f"wrote {folder}")
         if options.push:
@@ -90,44 +88,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def find_served(name: str, revision: str | None = None, dtype: str = "auto", quantization: str | None = None) -> Served:
-    """Pin a model of the Hub to a commit and list the files that serving it takes.
+def find_model(name: str, revision: str | None = None, dtype: str = "auto", quantization: str | None = None) -> ServedModel:
+    """Find the commit of a model on the Hub and the files that are needed to serve it.
 
     Raises:
-        CheckpointError: no such model; it lacks safetensors weights or a file of the tokenizer; the Hub is out of reach.
+        CheckpointError: no such model; it has no safetensors weights, or a file of the tokenizer is missing; no network.
     """
     if revision in (None, KNOWN_CONVERSIONS[ABEJA]) and name == ABEJA:
-        return Served(name, KNOWN_CONVERSIONS[ABEJA], ABEJA_FILES, dtype, quantization)
+        return ServedModel(name, KNOWN_CONVERSIONS[ABEJA], ABEJA_FILES, dtype, quantization)
     if Path(name).exists():
-        raise CheckpointError(
-            f"{name!r} is a folder of this machine, and a Space cannot read it: give a Hub id, or leave --model out"
-        )
+        raise CheckpointError(f"{name!r} is a local folder, which a Space cannot read: name a Hub id, or leave --model out")
     from huggingface_hub import HfApi
 
     with _hub_errors(name):
         info = HfApi().model_info(name, revision=revision)
     present = [sibling.rfilename for sibling in info.siblings or []]
     weights = [file for file in present if re.fullmatch(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?", file)]
-    missing = [file for file in NEEDED if file not in present] + ([] if weights else ["model.safetensors"])
+    missing = [file for file in REQUIRED if file not in present] + ([] if weights else ["model.safetensors"])
     if missing or not info.sha:
-        raise CheckpointError(
-            f"{name!r} at revision {revision or 'main'!r} lacks {', '.join(missing)}: a Space could not serve it"
-        )
+        raise CheckpointError(f"{name!r} at revision {revision or 'main'!r} has no {', '.join(missing)}: a Space cannot serve it")
     optional = [file for file in ("tokenizer_config.json",) if file in present]
-    return Served(name, info.sha, (*NEEDED, *optional, *sorted(weights)), dtype, quantization)
+    return ServedModel(name, info.sha, (*REQUIRED, *optional, *sorted(weights)), dtype, quantization)
 
 
-def build(out: Path, served: Served | None = None, *, root: Path = ROOT) -> Path:
-    """Write the Space's tree to `out` and return it. `root`: the repository that it is made from.
+def build(out: Path, served: ServedModel | None = None, *, root: Path = ROOT) -> Path:
+    """Write the files of the Space to the folder `out` and return it. root: the repository that they come from.
 
     Raises:
-        CheckpointError: `out` holds something that is not a Space, or cannot be written; the repository has no bundled model.
+        CheckpointError: `out` has files and is not a Space, or cannot be written; the repository has no bundled model.
     """
-    _check_place(out)
+    _check_out(out)
     if not (root / "neoxjp/bundled/config.json").is_file() and served is None:
-        raise CheckpointError(
-            f"{str(root / 'neoxjp/bundled')!r} holds no model: a Space without --model would have none to serve"
-        )
+        raise CheckpointError(f"{str(root / 'neoxjp/bundled')!r} has no model to serve: name one with --model")
     with atomic_folder(out) as fresh:
         for name in COPIED:
             source = root / name
@@ -144,8 +136,8 @@ def build(out: Path, served: Served | None = None, *, root: Path = ROOT) -> Path
     return out
 
 
-def readme(body: str, served: Served | None = None) -> str:
-    """The Space's README: its settings as YAML, then `body` with {{MODEL}} and {{PRELOAD}} filled in."""
+def readme(body: str, served: ServedModel | None = None) -> str:
+    """The README of the Space: its settings as YAML, then `body` with {{MODEL}} and {{PRELOAD}} replaced."""
     from huggingface_hub.utils import yaml_dump
 
     settings: dict[str, object] = {
@@ -162,20 +154,20 @@ def readme(body: str, served: Served | None = None) -> str:
         "tags": ["japanese", "gpt-neox", "tokenizer", "text-generation"],
         "startup_duration_timeout": "1h",
     }
-    serves = "the small model in `neoxjp/bundled`, which knows no facts"
+    model = "the small model in `neoxjp/bundled`, which knows no facts"
     if served is not None:
         settings |= {"models": [served.name], "preload_from_hub": [served.preload]}
-        serves = f"[{served.name}](https://huggingface.co/{served.name}/tree/{served.revision})"
-    preload = (served or find_served(ABEJA)).preload
-    body = body.replace("{{MODEL}}", serves).replace("{{PRELOAD}}", preload)
+        model = f"[{served.name}](https://huggingface.co/{served.name}/tree/{served.revision})"
+    preload = (served or find_model(ABEJA)).preload
+    body = body.replace("{{MODEL}}", model).replace("{{PRELOAD}}", preload)
     return f"---\n{yaml_dump(settings, sort_keys=False, width=1_000)}---\n\n{body}"
 
 
 def requirements(text: str) -> str:
-    """The repository's requirements as a Space takes them: without what the platform installs, only names and versions.
+    """The requirements of the Space: without the packages that Spaces install themselves.
 
     Raises:
-        CheckpointError: a line is an option, a path or a URL.
+        CheckpointError: a line is an option, a path or a URL, which a Space cannot install.
     """
     lines = []
     for line in text.splitlines():
@@ -183,35 +175,37 @@ def requirements(text: str) -> str:
         name = re.match(r"[A-Za-z0-9][\w.-]*", requirement)
         if requirement and (name is None or re.search(r"[/\\@]|://", requirement)):
             raise CheckpointError(f"requirements.txt says {requirement!r}: a Space can install only packages by name")
-        if name is None or name[0].lower() not in FROM_THE_PLATFORM:
+        if name is None or name[0].lower() not in PREINSTALLED:
             lines.append(line)
     return "\n".join(lines) + "\n"
 
 
 def with_variables(source: str, variables: dict[str, str]) -> str:
-    """app.py with defaults for environment variables, before its first import. What the Space's settings say wins over them."""
+    """app.py with defaults for environment variables before its first import; the settings of the Space override them."""
     first = ast.parse(source).body[0]
     is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
     at = (first.end_lineno or 0) if is_docstring else 0
     lines = source.splitlines()
     defaults = [f"os.environ.setdefault({json.dumps(name)}, {json.dumps(value)})" for name, value in variables.items()]
-    block = ["", "import os", "", "# What this Space serves where its variables say nothing else.", *defaults]
+    block = ["", "import os", "", "# Defaults: the variables in the settings of the Space override them.", *defaults]
     return "\n".join([*lines[:at], *block, *lines[at:]]) + "\n"
 
 
 def git_attributes(folder: Path) -> str:
-    """One line for each file that git must hand to LFS."""
+    """The .gitattributes of the Space: a line for each file that git must store in LFS."""
     large = sorted(
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and path.stat().st_size >= LFS_FROM
     )
     return "".join(f"{name.replace(' ', '[[:space:]]')} filter=lfs diff=lfs merge=lfs -text\n" for name in large)
 
 
-def push(folder: Path, repo: str, served: Served | None = None, *, private: bool = False) -> str:
-    """Create the Space or update it, in one commit; its URL. Variables are set on a new Space only: later they are its owner's.
+def push(folder: Path, repo: str, served: ServedModel | None = None, *, private: bool = False) -> str:
+    """Create the Space or update it in one commit; returns its URL.
+
+    Variables are set only on a new Space: its owner may have changed those of an existing one.
 
     Raises:
-        CheckpointError: the name is wrong, nobody is logged in, or the Hub is out of reach.
+        CheckpointError: the name is wrong, you are not logged in, or the Hub cannot be reached.
     """
     from huggingface_hub import HfApi
 
@@ -227,17 +221,17 @@ def push(folder: Path, repo: str, served: Served | None = None, *, private: bool
             folder_path=folder,
             commit_message="Update the playground",
             ignore_patterns=[".git/**"],
-            delete_patterns=[f"{name}/*" for name in COPIED],  # modules of an older version that this one does not have
+            delete_patterns=[f"{name}/*" for name in COPIED],  # files of an older version
         )
     return str(url)
 
 
-def _check_place(out: Path) -> None:
+def _check_out(out: Path) -> None:
     if not out.is_dir() or not any(path.name != ".git" for path in out.iterdir()):
         return
     card = out / "README.md"
     if not card.is_file() or "\nsdk: gradio\n" not in card.read_text(encoding="utf-8", errors="replace")[:2_000]:
-        raise CheckpointError(f"{str(out)!r} holds files and is not a Space (no README.md with `sdk: gradio`): name a new folder")
+        raise CheckpointError(f"{str(out)!r} has files and is not a Space (no README.md with `sdk: gradio`): name a new folder")
 
 
 def _write(path: Path, text: str) -> None:
@@ -246,7 +240,7 @@ def _write(path: Path, text: str) -> None:
 
 @contextmanager
 def _hub_errors(name: str) -> Iterator[None]:
-    """What the Hub's client raises, as one sentence."""
+    """Raise the errors of the Hub's client as a CheckpointError of one line."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
     try:
@@ -254,16 +248,16 @@ def _hub_errors(name: str) -> Iterator[None]:
     except (HFValidationError, LocalTokenNotFoundError) as error:
         raise CheckpointError(f"{name!r}: {error}") from error
     except OfflineModeIsEnabled as error:
-        raise CheckpointError(f"{name!r}: HF_HUB_OFFLINE is set, so the Hub is not asked; unset it") from error
+        raise CheckpointError(f"{name!r}: HF_HUB_OFFLINE is set: unset it") from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no"
-        hint = "; log in with `hf auth login` or set HF_TOKEN to one that may write" if status in (401, 403) else ""
+        hint = "; log in with `hf auth login` or set HF_TOKEN to a token with write access" if status in (401, 403) else ""
         raise CheckpointError(f"{name!r}: the Hub answered {status}: {error.server_message or error}{hint}") from error
     except Exception as error:
-        # The client's HTTP package has changed between versions: go by its name.
+        # The HTTP package of the client differs between its versions: known by name.
         if not isinstance(error, ConnectionError | TimeoutError) and type(error).__module__.split(".")[0] not in HTTP_CLIENTS:
             raise
-        raise CheckpointError(f"{name!r}: the Hub is out of reach ({type(error).__name__}: {error})") from error
+        raise CheckpointError(f"{name!r}: the Hub cannot be reached ({type(error).__name__}: {error})") from error
 
 
 if __name__ == "__main__":

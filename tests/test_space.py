@@ -31,7 +31,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 def repository(tmp_path: Path) -> Path:
     """A repository with the real page and package, and a small file in the place of the bundled weights."""
     root = tmp_path / "repository"
-    for name in ("neoxjp/ui", "neoxjp/bundled", "neoxjp/__pycache__", "examples", "space"):
+    for name in ("neoxjp/ui", "neoxjp/bundled", "neoxjp/__pycache__", "space"):
         (root / name).mkdir(parents=True)
     for name in ("app.py", "LICENSE", "requirements.txt", "space/README.md", "space/packages.txt", "neoxjp/__init__.py"):
         (root / name).write_bytes((ROOT / name).read_bytes())
@@ -62,6 +62,12 @@ def test_the_tree_is_complete(repository: Path, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_every_file_of_the_package_is_in_the_tree(tmp_path: Path) -> None:
+    package = {path for path in files(ROOT / "neoxjp") if "__pycache__" not in path}
+    assert {Path(path).suffix for path in package} >= {".py", ".html", ".css", ".js", ".c", ".h", ".tsv", ".json", ".txt"}
+    assert files(space.build(tmp_path / "out") / "neoxjp") == package
+
+
 def test_the_settings_are_what_a_space_takes(repository: Path, tmp_path: Path) -> None:
     settings = card(space.build(tmp_path / "out", root=repository))
     assert settings["sdk"] == "gradio"
@@ -78,7 +84,7 @@ def test_the_settings_are_what_a_space_takes(repository: Path, tmp_path: Path) -
 
 
 def test_no_placeholder_is_left_in_the_readme(repository: Path, tmp_path: Path) -> None:
-    for served in (None, space.find_served(ABEJA)):
+    for served in (None, space.find_model(ABEJA)):
         text = (space.build(tmp_path / "out", served, root=repository) / "README.md").read_text(encoding="utf-8")
         assert "{{" not in text
         for name in ("NEOXJP_MODEL", "NEOXJP_REVISION", "NEOXJP_DTYPE"):
@@ -124,7 +130,7 @@ def test_files_from_ten_megabytes_are_in_lfs(repository: Path, tmp_path: Path) -
 
 
 def test_the_real_model_is_preloaded_at_its_commit(repository: Path, tmp_path: Path) -> None:
-    out = space.build(tmp_path / "out", space.find_served(ABEJA), root=repository)
+    out = space.build(tmp_path / "out", space.find_model(ABEJA), root=repository)
     settings = card(out)
     assert settings["models"] == [ABEJA]
     names, revision = "config.json,vocab.txt,emoji.json,tokenizer_config.json,model.safetensors", KNOWN_CONVERSIONS[ABEJA]
@@ -135,7 +141,7 @@ def test_the_variables_are_defaults_of_app_py_that_settings_override(repository:
     (repository / "app.py").write_text(
         '"""Docstring\nof two lines."""\n\nimport os\n\nprint(os.environ["NEOXJP_MODEL"], os.environ["NEOXJP_DTYPE"])\n'
     )
-    out = space.build(tmp_path / "out", space.find_served(ABEJA, dtype="bfloat16"), root=repository)
+    out = space.build(tmp_path / "out", space.find_model(ABEJA, dtype="bfloat16"), root=repository)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NEOXJP_")}
     for more, expected in [({}, f"{ABEJA} bfloat16"), ({"NEOXJP_MODEL": "other/model"}, "other/model bfloat16")]:
         ran = subprocess.run([sys.executable, "app.py"], cwd=out, env=environment | more, capture_output=True, text=True)
@@ -156,15 +162,15 @@ def test_another_model_is_pinned_to_the_commit_its_branch_has(tmp_path: Path, mo
         hub.add(
             "some/model", dict.fromkeys([*names, "model.safetensors.index.json", "pytorch_model.bin", "notes.md"], b"0"), sha=SHA
         )
-        served = space.find_served("some/model", dtype="float16")
+        served = space.find_model("some/model", dtype="float16")
     assert served.revision == SHA
     assert set(served.files) == {*names, "model.safetensors.index.json"}
     assert served.variables == {"NEOXJP_MODEL": "some/model", "NEOXJP_REVISION": SHA, "NEOXJP_DTYPE": "float16"}
 
 
 def test_a_space_can_serve_int8_and_says_so_only_then(tmp_path: Path) -> None:
-    assert space.find_served(ABEJA, quantization="int8").variables["NEOXJP_QUANTIZATION"] == "int8"
-    assert "NEOXJP_QUANTIZATION" not in space.find_served(ABEJA).variables
+    assert space.find_model(ABEJA, quantization="int8").variables["NEOXJP_QUANTIZATION"] == "int8"
+    assert "NEOXJP_QUANTIZATION" not in space.find_model(ABEJA).variables
     assert space.main([str(tmp_path / "out"), "--quantization", "int8"]) == 2  # the bundled one is served as it is
 
 
@@ -172,14 +178,14 @@ def test_a_model_that_a_space_could_not_serve_is_refused(tmp_path: Path, monkeyp
     with LocalHub() as hub:
         hub.use(monkeypatch, tmp_path)
         hub.add("some/pickle", {"config.json": b"{}", "pytorch_model.bin": b"0"})
-        with pytest.raises(CheckpointError, match=r"lacks vocab\.txt, emoji\.json, model\.safetensors"):
-            space.find_served("some/pickle")
+        with pytest.raises(CheckpointError, match=r"has no vocab\.txt, emoji\.json, model\.safetensors"):
+            space.find_model("some/pickle")
         with pytest.raises(CheckpointError, match="the Hub answered 404"):
-            space.find_served("no/such-model")
+            space.find_model("no/such-model")
     with pytest.raises(CheckpointError, match="cannot be reached"):
-        space.find_served("some/pickle")
+        space.find_model("some/pickle")
     with pytest.raises(CheckpointError, match="a Space cannot read it"):
-        space.find_served(str(tmp_path))
+        space.find_model(str(tmp_path))
 
 
 # ---------------------------------------------------------------- writing
@@ -219,7 +225,7 @@ def test_a_build_that_fails_leaves_the_old_tree(repository: Path, tmp_path: Path
 
 def test_a_repository_without_its_model_is_refused(repository: Path, tmp_path: Path) -> None:
     (repository / "neoxjp/bundled/config.json").unlink()
-    with pytest.raises(CheckpointError, match="holds no model"):
+    with pytest.raises(CheckpointError, match="has no model"):
         space.build(tmp_path / "out", root=repository)
 
 
@@ -243,7 +249,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
 
 
 def test_push_creates_the_space_with_its_variables_and_uploads_the_tree(hub: LocalHub, repository: Path, tmp_path: Path) -> None:
-    served = space.find_served(ABEJA)
+    served = space.find_model(ABEJA)
     out = space.build(tmp_path / "out", served, root=repository)
     url = space.push(out, "tester/neoxjp", served, private=True)
     assert url == f"{hub.url}/spaces/tester/neoxjp"
