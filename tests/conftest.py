@@ -15,6 +15,17 @@ pytest_plugins = ["tests.support.browser"]
 settings.register_profile("untimed", deadline=None)  # a busy machine must not fail a property
 settings.load_profile("untimed")
 
+# Folders and files whose tests compile, train, or start processes; other slow tests are marked where they are.
+SLOW = ("train", "quantization/test_kernels.py", "test_examples.py", "test_readme.py", "test_space.py", "test_install.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `tests/run quick` leaves out: tests with a running page, and those of SLOW."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        if "page_url" in getattr(item, "fixturenames", ()) or path.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def tiny_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -184,7 +184,7 @@ def test_a_model_that_a_space_could_not_serve_is_refused(tmp_path: Path, monkeyp
             space.find_model("no/such-model")
     with pytest.raises(CheckpointError, match="cannot be reached"):
         space.find_model("some/pickle")
-    with pytest.raises(CheckpointError, match="a Space cannot read it"):
+    with pytest.raises(CheckpointError, match="which a Space cannot read"):
         space.find_model(str(tmp_path))
 
 
@@ -302,7 +302,7 @@ def test_push_says_what_went_wrong(hub: LocalHub, repository: Path, tmp_path: Pa
 
 @dataclass(frozen=True)
 class Started:
-    """A Space that runs: where, and the proxy that it was told to use for every other machine. Nobody answers there."""
+    """A Space that runs: where, and its proxy for every other machine, at which nobody answers."""
 
     url: str
     proxy: socket.socket

@@ -1,4 +1,4 @@
-"""The table of the tokenizer: what stands in it, and what is said where a peer is not there. No figure is judged."""
+"""The table of the tokenizer: its rows, and the message where a peer is missing. No figure is judged."""
 
 import base64
 import json

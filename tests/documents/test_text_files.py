@@ -1,4 +1,4 @@
-"""Files of visitors: every encoding is found and named, every kind is read, what is broken is counted and told."""
+"""Files of visitors: every encoding is found and named, every kind is read, what is broken is counted and reported."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Several requests over a small fake model whose next token is known: line, turns, threads and processes, the ledger."""
+"""Several requests over a small fake model whose next token is known: queue, batches, threads, processes, sampling trace."""
 
 import os
 import threading

@@ -45,9 +45,9 @@ def test_a_file_is_complete_and_has_no_name_on_the_disk(tmp_path: Path, monkeypa
 
 def test_a_file_beyond_the_limit_is_refused_whether_or_not_it_is_announced() -> None:
     store = Uploads(max_bytes=1_000_000)
-    told = client(store).post(PATH, content=b"x" * 1_000_001, headers=BYTES)
-    untold = client(store).post(PATH, content=iter([b"x" * 600_000] * 2), headers=BYTES)
-    for answer in (told, untold):
+    with_length = client(store).post(PATH, content=b"x" * 1_000_001, headers=BYTES)
+    without_length = client(store).post(PATH, content=iter([b"x" * 600_000] * 2), headers=BYTES)
+    for answer in (with_length, without_length):
         assert answer.status_code == 413
         assert answer.json() == {"error": "the file is larger than 1 MB", "ja": "ファイルが 1 MB を超えています。"}
     assert len(store) == 0

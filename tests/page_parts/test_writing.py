@@ -1,4 +1,4 @@
-"""What was written: as HTML, to go on from, after a reload."""
+"""The generated text: as HTML, as a prompt to continue from, after a reload."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Filters by hand on four numbers, the whole chain against transformers' own, the ledger against the draw."""
+"""Filters by hand on four numbers, the whole chain against transformers' own, the sampling trace against the sampled id."""
 
 import itertools
 import math

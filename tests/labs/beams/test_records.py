@@ -10,7 +10,8 @@ from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.cli.main import main
 from neoxjp.errors import NeoxjpError, PromptTooLong
 from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, beam_tree
-from neoxjp.model import BeamParams, CausalLMOutput, KVCache, generate_beams
+from neoxjp.model import BeamParams, KVCache, generate_beams
+from neoxjp.model.outputs import CausalLMOutput
 from neoxjp.sampling import SamplingParams
 from tests.support.tiny_model import ours
 
