@@ -11,7 +11,9 @@ import tinycss2
 
 from neoxjp.labs.features import FEATURES, Feature
 
-SHARED = {f"ui/{name}": (files("neoxjp.ui") / name).read_text(encoding="utf-8") for name in ("page.css", "generate.css")}
+SHARED = {
+    f"ui/{file.name}": file.read_text(encoding="utf-8") for file in files("neoxjp.ui").iterdir() if file.name.endswith(".css")
+}
 GRADIO = {"--neutral-200"}  # custom properties of Gradio that a style sheet sets
 STYLES = SHARED | {feature.name: text for feature in FEATURES if (text := feature.text("style.css"))}
 
@@ -38,7 +40,7 @@ def selectors(prelude: list[Any]) -> Iterator[list[Any]]:
 
 
 def names(tokens: list[Any]) -> list[str]:
-    """The classes and ids in a selector, also within :is() and :not()."""
+    """The classes and ids in a selector, also within :is(), :not() and [id^=…]."""
     found = [f"#{token.value}" for token in tokens if token.type == "hash"]
     found += [
         f".{name.value}" for dot, name in pairwise(tokens) if (dot.type, name.type) == ("literal", "ident") and dot.value == "."
@@ -46,6 +48,8 @@ def names(tokens: list[Any]) -> list[str]:
     for token in tokens:
         if token.type == "function":
             found += names(token.arguments)
+        elif token.type == "[] block":  # [id^="heat-map-"]
+            found += [f"#{value.value}" for value in token.content if value.type == "string" and token.content[0].value == "id"]
     return found
 
 

@@ -1,4 +1,4 @@
-"""The endpoint /round_trip: a text encoded and decoded again, with every difference."""
+"""The endpoint /round_trip: encode a text, decode it, and list the differences."""
 
 from dataclasses import asdict
 from typing import Any
@@ -17,18 +17,18 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
     @endpoint("round_trip", at_once=None, queue=False, needs="vocabulary")
     def round_trip(text: str, compat: bool = False, normalize: str = "none") -> dict[str, Any]:
-        """Encode a text, decode it again, and tell every difference with its reason.
+        """Encode a text, decode it, and list every difference with its reason.
 
         Args:
             text: The text.
-            compat: True: as the transformers library does it, with the losses that only it has.
-            normalize: What is done to the text first: "none", "nfc", "nfkc", or "clean" (do_clean_text: URLs, dates, prices
-                become tags).
+            compat: True: as the transformers library does it, with the changes that only it makes.
+            normalize: Applied to the text first: "none", "nfc", "nfkc", or "clean" (do_clean_text: URLs, dates, prices become
+                tags).
 
         Returns:
-            "effect": what normalising did: text, replacements (start, end, was, became), characters, tokens_before, tokens_after,
-            changed_before, changed_after. "roundtrip" of the normalised text: text, decoded, tokens, characters, changed,
-            differences (start, end, was, became, reason, ids, changed) and totals by reason.
+            "effect": what the normalization changed: text, replacements (start, end, was, became), characters, tokens_before,
+            tokens_after, changed_before, changed_after. "roundtrip" of the normalized text: text, decoded, tokens, characters,
+            changed, differences (start, end, was, became, reason, ids, changed) and totals by reason.
         """
         check_length(playground, text, min(SENT, playground.limits.characters))
         return asdict(lab.normalised(_tokenizer(playground, compat), text, normalize))  # type: ignore[arg-type]

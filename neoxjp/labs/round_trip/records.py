@@ -1,9 +1,9 @@
-"""What a text loses on its way to ids and back, and why; and what a normalisation before encoding would change.
+"""Encode a text, decode it, and give a reason for each difference; and what normalizing it first would change.
 
 >>> roundtrip(tokenizer, "慶應大学へ—").differences
 (Difference(start=0, end=2, was='慶應', became='慶応', reason='variant', …), Difference(start=5, …, reason='dash', …))
 
-Written over the user's text, the differences give exactly what decoding gives.
+Replacing each difference in the user's text gives exactly the decoded text.
 """
 
 import unicodedata
@@ -18,17 +18,17 @@ from neoxjp.tokenizer import DASHES, GPTNeoXJapaneseTokenizer, Span, Token, repl
 
 Reason = Literal[
     "variant",  # another spelling of the same id: 慶應 → 慶応
-    "emoji",  # one emoji stands for all of its id: 😃 → 😀
+    "emoji",  # all emoji of an id are decoded as one of them: 😃 → 😀
     "dash",  # — and − → ー
-    "blank",  # a full-width blank → a blank
+    "blank",  # a full-width space → a space
     "newline",  # CR LF and CR → LF
-    "symbol",  # one sign stands for a whole class: ☃ → ‖
-    "surrogate",  # half of a pair has no UTF-8: → U+FFFD
-    "tag",  # a tag that was typed is taken for the token itself: "<SP>" → " "
+    "symbol",  # all symbols of a class are decoded as one of them: ☃ → ‖
+    "surrogate",  # a lone surrogate has no UTF-8 encoding: → U+FFFD
+    "tag",  # a tag in the text is treated as the token itself: "<SP>" → " "
     "cleaned",  # do_clean_text: a URL → "<URL>"
-    "bytes",  # compat: each byte is decoded alone: é → ��
-    "stripped",  # compat: blanks at both ends are taken off
-    "comma",  # compat: the comma comes back, but as a byte that the model never saw for it
+    "bytes",  # compat: each byte is decoded separately: é → ��
+    "stripped",  # compat: whitespace is stripped from both ends
+    "comma",  # compat: the comma is restored, but its id is a byte token, which the model was not trained with
 ]
 Normalization = Literal["none", "nfc", "nfkc", "clean"]
 REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]
@@ -39,7 +39,7 @@ _DASHES = str.maketrans(dict(DASHES))
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A stretch of the text that does not come back as it was, or not by the ids that the model was trained with."""
+    """A part of the text that is decoded differently, or that has other ids than the model was trained with."""
 
     start: int  # span in the user's text
     end: int
@@ -47,7 +47,7 @@ class Difference:
     became: str
     reason: Reason
     ids: tuple[int, ...]
-    changed: int  # characters of `was` that are others, or gone; 0 where only the ids differ
+    changed: int  # characters of `was` that differ or are missing in `became`; 0 if only the ids differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +60,20 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Roundtrip:
-    """A text, its ids, and what they say when they are read again."""
+    """A text, its decoded text, and the differences."""
 
     text: str
     decoded: str
     tokens: int
     characters: int  # of the text
-    changed: int  # of them, those that come back changed
+    changed: int  # of them, those that change
     differences: tuple[Difference, ...]
     totals: Mapping[Reason, Total]  # most characters first
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A stretch that a normalisation changes."""
+    """A part of the text that a normalization changes."""
 
     start: int  # span in the text before it
     end: int
@@ -83,7 +83,7 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a normalisation before encoding would do."""
+    """What normalizing the text before encoding would change."""
 
     normalization: Normalization
     text: str  # the text after it
@@ -91,8 +91,8 @@ class Effect:
     characters: int  # of the text before it, those in a replacement
     tokens_before: int
     tokens_after: int
-    changed_before: int  # characters that come back changed
-    changed_after: int  # those of the normalised text: what it changed itself is not counted here
+    changed_before: int  # characters that the round trip changes
+    changed_after: int  # the same for the normalized text; changes of the normalization itself are not counted
 
 
 def roundtrip(tokenizer: GPTNeoXJapaneseTokenizer, text: str, do_clean_text: bool | None = None) -> Roundtrip:
@@ -105,7 +105,7 @@ def roundtrip(tokenizer: GPTNeoXJapaneseTokenizer, text: str, do_clean_text: boo
     differences: list[Difference] = []
     if tokenizer.compat:
         differences += _compat_differences(tokenizer.analyze(text, do_clean_text), text)
-    elif decoded != text:  # to look at each token takes far longer than to encode and decode
+    elif decoded != text:  # analyzing each token takes far longer than encoding and decoding
         lossy = (token for token in tokenizer.analyze(text, do_clean_text) if token.lossy)
         for (start, end), found in groupby(lossy, key=lambda token: (token.start, token.end)):
             group = list(found)
@@ -122,10 +122,10 @@ def roundtrip(tokenizer: GPTNeoXJapaneseTokenizer, text: str, do_clean_text: boo
 
 
 def effect(tokenizer: GPTNeoXJapaneseTokenizer, before: Roundtrip, normalization: Normalization) -> Effect:
-    """What a normalisation of the text would change, cost or save; `before` is the round trip of the text as it is.
+    """What normalizing the text would change; `before` is the round trip of the original text.
 
     Raises:
-        ParameterError: the normalisation is unknown.
+        ParameterError: the normalization is unknown.
     """
     replacements = tuple(_replacements(tokenizer, before.text, normalization))
     text = replace_spans(before.text, (((found.start, found.end), found.became) for found in replacements))
@@ -136,14 +136,14 @@ def effect(tokenizer: GPTNeoXJapaneseTokenizer, before: Roundtrip, normalization
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """What a command or an API call asked: a text, normalised first, and its round trip."""
+    """The answer to a command or an API call: the normalization of a text, and the round trip of the normalized text."""
 
     effect: Effect
-    roundtrip: Roundtrip  # of the normalised text
+    roundtrip: Roundtrip  # of the normalized text
 
 
 def normalised(tokenizer: GPTNeoXJapaneseTokenizer, text: str, normalization: Normalization) -> Normalised:
-    """Normalise a text, then encode and decode it. Raises ParameterError where the normalisation is unknown."""
+    """Normalize a text, then encode and decode it. Raises ParameterError if the normalization is unknown."""
     before = roundtrip(tokenizer, text)
     found = effect(tokenizer, before, normalization)
     return Normalised(found, roundtrip(tokenizer, found.text) if found.replacements else before)
@@ -155,7 +155,7 @@ def grouped(found: Iterable[Difference | Replacement]) -> list[tuple[str, str, i
 
 
 def changed_characters(was: str, became: str) -> int:
-    """How many characters of `was` are others in `became`, or gone: "慶應" → "慶応" is 1, and so is "㈱" → "(株)"."""
+    """How many characters of `was` differ or are missing in `became`: "慶應" → "慶応" is 1, and so is "㈱" → "(株)"."""
     if len(was) == len(became):
         return sum(a != b for a, b in zip(was, became, strict=True))
     front = next((i for i, (a, b) in enumerate(zip(was, became, strict=False)) if a != b), min(len(was), len(became)))
@@ -173,7 +173,7 @@ def _difference(group: Sequence[Token], was: str, became: str, reason: Reason) -
 
 
 def _compat_differences(tokens: Sequence[Token], text: str) -> Iterator[Difference]:
-    """The differences of compat mode, which also takes the blanks off both ends, and makes a byte of a comma."""
+    """The differences of compat mode, which also strips whitespace from both ends and encodes a comma as a byte."""
     groups = [list(group) for _, group in groupby(tokens, key=lambda token: (token.start, token.end))]
     written = ["".join(token.text for token in group) for group in groups]
     for group, full, left in zip(groups, written, _stripped(written), strict=True):
@@ -185,7 +185,7 @@ def _compat_differences(tokens: Sequence[Token], text: str) -> Iterator[Differen
 
 
 def _reason(group: Sequence[Token], was: str) -> Reason:
-    """Why the tokens of one stretch are written otherwise than it was."""
+    """Why the tokens of one part of the text are decoded differently."""
     first = group[0]
     if any("\ud800" <= character <= "\udfff" for character in was):
         return "surrogate"
@@ -197,13 +197,13 @@ def _reason(group: Sequence[Token], was: str) -> Reason:
         if first.kind == "byte":
             return "bytes"
         return "cleaned" if first.piece in TAGS else "emoji" if first.kind == "emoji" else "symbol"
-    if len(group) > 1:  # a tag that the vocabulary cuts in pieces
+    if len(group) > 1:  # a tag that the vocabulary splits into pieces
         return "cleaned" if "".join(token.piece for token in group) in TAGS else "emoji"
     return "dash" if was.translate(_DASHES) == first.text else "variant"
 
 
 def _stripped(written: list[str]) -> list[str]:
-    """The texts without the blanks at both ends of all of them together."""
+    """The texts, with whitespace stripped from both ends of their concatenation."""
     kept = list(written)
     for places, strip in ((range(len(kept)), str.lstrip), (range(len(kept) - 1, -1, -1), str.rstrip)):
         for place in places:
@@ -213,7 +213,7 @@ def _stripped(written: list[str]) -> list[str]:
     return kept
 
 
-# ---------------------------------------------------------------- normalisation
+# ---------------------------------------------------------------- normalization
 
 
 def _replacements(tokenizer: GPTNeoXJapaneseTokenizer, text: str, how: Normalization) -> Iterator[Replacement]:
@@ -226,7 +226,7 @@ def _replacements(tokenizer: GPTNeoXJapaneseTokenizer, text: str, how: Normaliza
 
 
 def _composed(text: str, form: str) -> list[tuple[Span, str]]:
-    """Stretches and their normal form, each as short as can be: what composes is in one stretch (か + ゙, ｶ + ﾞ)."""
+    """The shortest spans and their normal forms: characters that compose are in one span (か + ゙, ｶ + ﾞ)."""
     if unicodedata.is_normalized(form, text):  # type: ignore[arg-type]
         return []
 
@@ -234,7 +234,7 @@ def _composed(text: str, form: str) -> list[tuple[Span, str]]:
         return unicodedata.normalize(form, part)  # type: ignore[arg-type]
 
     borders = [0]
-    joins: dict[tuple[str, str], bool] = {}  # (stretch, next character) → whether that belongs to it
+    joins: dict[tuple[str, str], bool] = {}  # (span so far, next character) → whether the character belongs to it
     last = text[0]
     for place, character in enumerate(text[1:], 1):
         pair = (last, character)
@@ -247,12 +247,12 @@ def _composed(text: str, form: str) -> list[tuple[Span, str]]:
             last = character
     forms = {part: normal(part) for part in {text[start:end] for start, end in pairwise([*borders, len(text)])}}
     found = [((start, end), forms[text[start:end]]) for start, end in pairwise([*borders, len(text)])]
-    # Where a mark would move over a border after all, the text is one stretch.
+    # If a mark still moves across a border, the whole text is one span.
     return found if "".join(became for _, became in found) == normal(text) else [((0, len(text)), normal(text))]
 
 
 def _cleaned(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> Iterator[tuple[Span, str]]:
-    """What do_clean_text makes a tag: a tag's characters all stand for the stretch that it replaced."""
+    """The spans that do_clean_text replaces by a tag: all characters of the tag have the replaced text as their source."""
     for aligned in tokenizer.aligned(text, True):
         place = 0
         for span, run in groupby(aligned.source):

@@ -1,4 +1,4 @@
-"""The endpoint /copy: the tokens of a text as something to paste elsewhere."""
+"""The endpoint /copy: the tokens of a text as HTML, Markdown or plain text to paste elsewhere."""
 
 from neoxjp.labs.share_link import copies
 from neoxjp.labs.share_link.section import _caption
@@ -13,17 +13,17 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
     @endpoint("copy", at_once=None, queue=False, needs="vocabulary")
     def copy(text: str, format: str = "html", ids: bool = False, separator: str = "│", compat: bool = False) -> str:
-        """Draw the tokens of a text as something to paste elsewhere.
+        """Write the tokens of a text as HTML, Markdown or plain text to paste elsewhere.
 
         Args:
-            text: The text to cut.
+            text: The text to tokenize.
             format: "html" (with its own styles), "markdown" (pieces in backticks) or "text" (pieces with separators).
-            ids: True: the ids stand beside each piece.
-            separator: What stands between the pieces of "text".
-            compat: True: the tokens that the transformers library gives, its faults included.
+            ids: True: with the ids beside each piece.
+            separator: Between the pieces of "text".
+            compat: True: as the transformers library tokenizes, including its faults.
 
         Returns:
-            The copy. Of a long text it is the first part, and says how many tokens that is; "text" then ends in "…".
+            The copy. Of a long text only the first part, with its number of tokens; "text" then ends in "…".
         """
         check_length(playground, text)
         tokenizer = playground.compat() if compat else playground.tokenizer

@@ -30,13 +30,13 @@ SENTENCES = ("copied", "copied_part", "saved", "part", "link_copied", "link_show
 IDS: dict[address.Tab, str] = {"tokenize": "share-link", "generate": "share-link-generate"}  # prefix of ids and strings
 LANGS: tuple[Lang, ...] = ("ja", "en")
 COPIED = "(given) => neoxjp.copied(given)"
-LARGEST = 1_000_000  # of a number whose largest value follows the model
+LARGEST = 1_000_000  # largest value of a slider whose maximum depends on the model
 MOST_VALUES = 64  # of one list in a link: rows, tokenizers
-LONGEST_CHOICE = 500  # characters of a choice that is no free text
+LONGEST_CHOICE = 500  # characters of a choice that is not free text
 
 
 def build_link(tab: address.Tab) -> Link:
-    """Draw the button, and the place where it says what it did."""
+    """Draw the button and its status line."""
     id = IDS[tab]
     with gr.Row(elem_classes="share-link-row"):
         button = gr.Button(label("share_link_link"), size="sm", min_width=0, elem_id=f"{id}-copy-link")
@@ -92,7 +92,7 @@ def connect(links: Links, playground: Playground, text: gr.Textbox, show_ids: gr
 
 
 def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: Linked) -> None:
-    """Wire the button of a tab, and what happens where a page is opened by its link."""
+    """Wire the button of a tab, and the restoring of its link when the page opens."""
     parts = list(linked.parts())
     components = [component for _, _, component in parts]
     name = f"'{address.NAMES[linked.tab]}'"
@@ -142,10 +142,10 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
 
 
 def link_of(view: address.View, space: str | None = None, tab: address.Tab = "tokenize") -> str:
-    """The link to a view: on a Space a whole address, elsewhere its query string, to which the browser adds the page's own.
+    """The link to a view: a complete address on a Space, elsewhere a query string; the browser adds the page's address.
 
     Raises:
-        ParameterError: it would be longer than what travels safely.
+        ParameterError: the link would be too long.
     """
     base = space_address(os.environ.get("SPACE_ID", "") if space is None else space)
     most = address.LONGEST - (len(base) or address.ADDRESS)
@@ -159,7 +159,7 @@ def link_of(view: address.View, space: str | None = None, tab: address.Tab = "to
 
 
 def changed(parts: list[tuple[str, str, Any]], values: tuple[Any, ...]) -> dict[str, dict[str, Any]]:
-    """The choices that are not as the page starts with them: a link names only these."""
+    """The choices that differ from the page's defaults: a link has only these."""
     found: dict[str, dict[str, Any]] = {}
     for (section, name, component), value in zip(parts, values, strict=True):
         if value != component.value and not (value in (None, "", []) and component.value in (None, "", [])):
@@ -168,10 +168,10 @@ def changed(parts: list[tuple[str, str, Any]], values: tuple[Any, ...]) -> dict[
 
 
 def opened(playground: Playground, value: str, tab: address.Tab = "tokenize") -> address.View:
-    """What a link says.
+    """The view in a link.
 
     Raises:
-        ParameterError: nothing that this page wrote, or a text longer than it takes.
+        ParameterError: the link is damaged, or its text is too long for this page.
     """
     try:
         view = address.read(value)
@@ -185,16 +185,16 @@ def opened(playground: Playground, value: str, tab: address.Tab = "tokenize") ->
 
 
 def restored(component: Any, value: Any, longest: int, growing: Sequence[gr.Slider] = ()) -> Any:
-    """A value from a link as an update of its component; nothing where that could not have it."""
+    """A value from a link as an update of its component; no update if the component cannot have it."""
     if component in growing and accepts(component, value, longest, LARGEST):
         return gr.Slider(value=value, maximum=max(value, component.maximum))
     return value if accepts(component, value, longest) else gr.skip()
 
 
 def accepts(component: Any, value: Any, longest: int, largest: float | None = None) -> bool:
-    """Whether a value from a link is one that this component could have had: its type, its choices, its length.
+    """Whether this component can have a value from a link: its type, its choices, its length.
 
-    largest: instead of the end of a slider that follows the model.
+    largest: replaces the maximum of a slider that depends on the model.
     """
     if value is None:
         return False
@@ -202,7 +202,7 @@ def accepts(component: Any, value: Any, longest: int, largest: float | None = No
         return isinstance(value, bool)
     if isinstance(component, (gr.Slider, gr.Number)):
         low, high = component.minimum, component.maximum if largest is None else largest
-        number = type(value) in (int, float) and abs(value) < 1e15  # no Infinity, nothing that a browser would round
+        number = type(value) in (int, float) and abs(value) < 1e15  # no Infinity, no number that a browser would round
         return number and (low is None or value >= low) and (high is None or value <= high)
     if isinstance(component, gr.Textbox):
         return isinstance(value, str) and len(value) <= min(longest, component.max_length or longest)
@@ -221,7 +221,7 @@ def _choice(component: Any, value: Any) -> bool:
 
 
 def copy_of(playground: Playground, kind: copies.Format, text: str, separator: str, ids: bool, t: Words) -> str:
-    """What the browser is to copy, as JSON: the copy, how many tokens are in it, and how many there are."""
+    """What the browser copies, as JSON: the copy, its number of tokens, and the number of all tokens."""
     check_length(playground, text)
     tokens = playground.tokenizer.analyze(text)
     drawn = copies.first(tokens, playground.limits.drawn_pieces)

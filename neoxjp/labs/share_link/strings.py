@@ -35,7 +35,7 @@ STRINGS: dict[str, tuple[str, str]] = {
         "このリンクは一部が欠けているか書き換えられているため、読み取れません。元のリンクをもう一度コピーしてください。",
         "This link cannot be read: a part of it is missing or was changed. Please copy the original link again."),
     "share_link_menu": ("別の形式でコピー", "Copy as …"),
-    "share_link_menu_info": ("上の表示をそのままコピーします。「id も見せる」がオンの場合は ID も含まれます。",
+    "share_link_menu_info": ("上の表示をそのままコピーします。「ID を表示」がオンの場合は ID も含まれます。",
                              "Copies what is shown above; with “Show ids”, also the ids."),
     "share_link_html": ("HTML", "HTML"),
     "share_link_markdown": ("Markdown", "Markdown"),

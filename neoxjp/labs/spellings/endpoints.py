@@ -25,23 +25,23 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         spellings: list[str] | None = None,
         readings: dict[str, str] | None = None,
     ) -> list[dict[str, Any]]:
-        """Count what a text costs in its spellings, over one tokenizer or several.
+        """Count the tokens of a text in its spellings, with one tokenizer or several.
 
         Args:
             text: The text; kanji are read by a dictionary.
             tokenizers: Any of "neoxjp", "compat", "bytes", "characters", "sudachi-a", "sudachi-b", "sudachi-c", "tekken",
                 "rinna", "llm-jp", "swallow", "qwen", "gemma", "gpt-4o"; where the page is not public also a path or a Hub id.
-                Left out: ["neoxjp"].
+                Default: ["neoxjp"].
             own_spelling: One more spelling of your own, such as another wording.
             spellings: Any of "hiragana", "katakana", "halfwidth", "romaji", "old_kanji", "new_kanji", beside the text as
-                written. Left out: the first three.
+                written. Default: the first three.
             readings: Corrected readings, {"日本": "にっぽん"}.
 
         Returns:
             One record for each spelling and tokenizer: spelling, tokenizer, tokens, characters, utf8_bytes,
-            characters_per_token, ratio (to the text as written), text, pieces (with their separator), error (null). A tokenizer
-            that cannot be opened spoils nothing: in its records the numbers and pieces are null, and error says why. Only where
-            none can be opened is the call an error.
+            characters_per_token, ratio (to the text as written), text, pieces (with their separator), error (null). In the
+            records of a tokenizer that cannot be opened, the numbers and pieces are null, and error is the reason. The call
+            fails only if none can be opened.
         """
         check_length(playground, text, playground.limits.compared)
         check_length(playground, own_spelling, playground.limits.compared)
@@ -60,17 +60,17 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
     @endpoint("spellings", at_once=None, queue=False, needs="vocabulary")
     def spellings(text: str, spellings: list[str] | None = None, readings: dict[str, str] | None = None) -> dict[str, Any]:
-        """Write a text in its spellings, and say how each word is read.
+        """Write a text in its spellings, and give the reading of each word.
 
         Args:
             text: The text; kanji are read by a dictionary, which can be wrong (日本 is にほん or にっぽん).
-            spellings: Any of "hiragana", "katakana", "halfwidth", "romaji", "old_kanji", "new_kanji". Left out: all.
+            spellings: Any of "hiragana", "katakana", "halfwidth", "romaji", "old_kanji", "new_kanji". Default: all.
             readings: Corrected readings, {"日本": "にっぽん"}.
 
         Returns:
-            "words": surface, start, end, reading (null where nothing is to be read) and unknown (its kanji could not be read),
-            which tile the text. "spellings": for each its key, its text, the span of each word in it, and, for kanji forms,
-            "unsure": characters whose form is a guess or cannot be undone, "unstable": characters that NFC turns back.
+            "words": surface, start, end, reading (null if it has none) and unknown (its kanji could not be read);
+            they cover the whole text. "spellings": for each its key, its text, the span of each word in it, and, for kanji forms,
+            "unsure": characters with an ambiguous form, "unstable": characters that NFC converts back.
         """
         check_length(playground, text, playground.limits.compared)
         found = _spelled(text, _ALL if spellings is None else spellings, readings)

@@ -1,10 +1,10 @@
-"""What does one text cost in its spellings, over many tokenizers? Rows are spellings, columns are tokenizers.
+"""How many tokens a text has in each of its spellings with each of several tokenizers. Rows: spellings, columns: tokenizers.
 
     columns = open_columns(["neoxjp", "bytes", "tekken"], tokenizer)
     found = matrix(spellings("東京都", keys=ALL_KEYS), columns)
-    found.cells[1][0].counts.tokens          # hiragana, by ours
+    found.cells[1][0].counts.tokens          # hiragana, with our tokenizer
 
-A tokenizer that cannot be opened keeps its column, with the reason, and spoils no other.
+The column of a tokenizer that cannot be opened has the reason; the other columns are not affected.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 @dataclass(frozen=True)
 class Column:
-    """A tokenizer of the matrix."""
+    """A tokenizer of the table."""
 
     key: str  # what open_peer takes
     title: str
-    peer: peers.Peer | None = None  # None: it is not open
+    peer: peers.Peer | None = None  # None: not open
     problem: NeoxjpError | None = None  # why it could not be opened
 
 
@@ -43,14 +43,14 @@ class Matrix:
 
     @property
     def largest(self) -> int:
-        """The most tokens of a cell: the end of the common scale."""
+        """The largest number of tokens in a cell: the end of the common scale."""
         return max((cell.counts.tokens for row in self.cells for cell in row if cell), default=0)
 
 
 def open_columns(
     keys: Sequence[str], tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = False, local_files_only: bool = False
 ) -> list[Column]:
-    """The tokenizers of some keys, each once, opened or with the reason why not."""
+    """The tokenizers of these keys, each once: open, or with the reason why not."""
     found = []
     for key in dict.fromkeys(keys):
         title = peers.find_offer(key).title
@@ -91,7 +91,7 @@ def _cells(column: Column, spelled: Sequence[Spelling]) -> tuple[Column, list[Co
 
 
 def records(found: Matrix, *, by: str = "key") -> list[dict[str, Any]]:
-    """A plain record for each cell, row by row: what the API, the command line and the CSV give.
+    """One record for each cell, row by row, for the API, the command line and the CSV.
 
     `by`: the column's field that names a tokenizer. In a column that is not open the numbers are None and "error" says why.
     """
@@ -117,21 +117,21 @@ def records(found: Matrix, *, by: str = "key") -> list[dict[str, Any]]:
 
 
 def shared_starts(row: Sequence[Comparison | None]) -> set[int]:
-    """Where a piece starts in every tokenizer of a row: the cuts on which all agree. The start of the text is one."""
+    """The positions where a piece starts with every tokenizer of a row. The start of the text is one."""
     starts = [{piece.start for piece in cell.pieces} for cell in row if cell]
     return set.intersection(*starts) if starts else set()
 
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """What a spelling in old or new kanji cannot promise."""
+    """What is uncertain about a spelling in old or new kanji."""
 
     unsure: tuple[UncertainKanji, ...] = ()
-    unstable: str = ""  # compatibility characters, which NFC turns back
+    unstable: str = ""  # compatibility characters, which NFC converts back
 
 
 def doubts(written: str, spelling: Spelling) -> Doubts:
-    """The doubts of a spelling of the text `written`; none where it is not one of kanji forms."""
+    """What is uncertain about a spelling of the text `written`; nothing unless it is one of kanji forms."""
     if spelling.key not in ("old_kanji", "new_kanji"):
         return Doubts()
     return Doubts(find_uncertain_kanji(written, spelling.text, spelling.key), find_kanji_changed_by_nfc(spelling.text))

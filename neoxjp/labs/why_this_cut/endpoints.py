@@ -1,4 +1,4 @@
-"""The endpoint /explain: why a text is cut where it is."""
+"""The endpoint /explain: why a text is split where it is."""
 
 from dataclasses import asdict
 from typing import Any
@@ -24,16 +24,16 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         word: str | None = None,
         compat: bool = False,
     ) -> dict[str, Any]:
-        """Say why a text is cut where it is.
+        """Say why a text is split where it is.
 
         Args:
             text: The text.
-            at: Tell of the token that holds this character (counted from 0), with its word and what `replacement` changes; left
-                out, of all tokens.
-            replacement: What if this stood in the place that `which` names.
+            at: Explain only the token with this character (counted from 0), with its word and what `replacement` changes.
+                Default: all tokens.
+            replacement: Characters to try in the place of the one that `which` names.
             which: "next" (the character after the token), "second" or "third" (of the window from the token's start on).
-            word: The word of the text whose nearest entries are wanted; left out, the dictionary's.
-            compat: True: as the transformers library cuts, its faults included.
+            word: The word of the text whose closest entries are listed. Default: the dictionary's word.
+            compat: True: as the transformers library tokenizes, including its faults.
 
         Returns:
             "cuts": a record each with index, start, end, surface, window, winner, rule, ids and rungs (the candidates, longest

@@ -1,11 +1,11 @@
-"""Why a text is cut where it is: what stood to choice at each place, the rule that chose, what another character would change.
+"""Why a text is split where it is: the candidates at each position, the rule that chose one, what another character changes.
 
 >>> cuts = Cuts(tokenizer, "東京都に住む")
 >>> cuts[0].rungs
 (Rung(piece='東京都', id=…, won=True, …), Rung(piece='東京', …), Rung(piece='東', …))
 
-The window of three characters moves over the text as the vocabulary is asked for it: blanks and emoji are tags by then. All spans
-are in the user's own text. Which entries would have kept a word whole stands in nearest.py.
+Candidates come from a window of three characters, in which blanks and emoji are already replaced by tags. All spans refer to the
+user's own text. The end of the file finds the vocabulary entries close to a word, and why they were not chosen.
 """
 
 import unicodedata
@@ -20,34 +20,34 @@ from neoxjp import japanese
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer import AlignedText, GPTNeoXJapaneseTokenizer, Rule, Span, segment_text, tile_spans
 
-WINDOW = 3  # characters that are looked at from a place on
-MOST_REPLACEMENT = 20  # characters that may be tried in the place of one
+WINDOW = 3  # characters from a position on that are candidates
+MOST_REPLACEMENT = 20  # characters that may replace one
 Slot = Literal["next", "second", "third"]
 SLOTS: tuple[Slot, ...] = ("next", "second", "third")
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """What the vocabulary says to the first three, two or one characters of the window."""
+    """A candidate: the first three, two or one characters of the window."""
 
-    piece: str  # the characters as the vocabulary is asked for them: "東京都", "<SP>"
+    piece: str  # the characters as they are looked up: "東京都", "<SP>"
     id: int | None  # None: not in the vocabulary
     start: int  # span in the user's text
     end: int
     won: bool
-    behind: int | None  # by how much its id is larger than the winner's; None: no entry, or a tag won whatever the ids
-    partial: bool  # it ends in the middle of a tag that stands for an emoji or a blank
+    behind: int | None  # by how much its id is larger than the chosen one's; None: no entry, or a tag has priority
+    partial: bool  # it ends in the middle of a tag for an emoji or a blank
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One cut: what stood to choice, and what was taken."""
+    """One cut: the candidates, and the chosen one."""
 
     index: int  # which cut of the text, from 0
-    start: int  # span in the user's text of what was taken
+    start: int  # span of the chosen characters in the user's text
     end: int
     surface: str  # the user's characters there
-    window: str  # up to three characters, as the vocabulary is asked for them
+    window: str  # up to three characters, as they are looked up
     rungs: tuple[Rung, ...]  # longest first
     winner: int | None  # index into rungs; None: written as a symbol or as bytes
     rule: Rule
@@ -56,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One cut of a stretch of text."""
+    """The characters and ids of one cut."""
 
     surface: str
     ids: tuple[int, ...]
@@ -64,13 +64,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What another character in one place of the text would change."""
+    """What replacing one character of the text changes."""
 
     start: int  # span in the user's text of what is replaced; empty at the end of the text
     end: int
     was: str
     replacement: str
-    same: bool  # the cut that was asked about stays as it is
+    same: bool  # the cut in question does not change
     place: Place  # that cut in the changed text
     first: int  # span in the user's text outside of which every cut stays
     last: int
@@ -79,7 +79,7 @@ class WhatIf:
 
 
 class Cuts:
-    """The cuts of a text. It is cut once; each place is explained when it is asked for."""
+    """The cuts of a text. The text is tokenized once; each position is explained on access."""
 
     def __init__(self, tokenizer: GPTNeoXJapaneseTokenizer, text: str):
         self.tokenizer, self.text = tokenizer, text
@@ -104,7 +104,7 @@ class Cuts:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Place:
-        """The cut of that number, explained."""
+        """The cut with its candidates and rule."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         aligned, start, end, ids = self._places[index]
@@ -115,7 +115,7 @@ class Cuts:
         return Place(index, first, last, self.text[first:last], window, rungs, winner, self._rule(rungs, winner, ids[0]), ids)
 
     def at(self, position: int) -> int:
-        """The number of the cut that holds the character at `position` of the user's text.
+        """The index of the cut with the character at `position` of the user's text.
 
         Raises:
             ParameterError: the text has no such character.
@@ -127,16 +127,16 @@ class Cuts:
             )
         index = bisect_right(self.spans, position, key=lambda span: span[0]) - 1
         while index and self.spans[index - 1] == self.spans[index]:
-            index -= 1  # a tag that the vocabulary cuts in two has one span for both halves
+            index -= 1  # both halves of a tag that the vocabulary splits have the same span
         return index
 
     def part(self, index: int) -> Part:
-        """A cut without its reasons."""
+        """A cut without its candidates."""
         start, end = self.spans[index]
         return Part(self.text[start:end], self._places[index][3])
 
     def slot(self, index: int, which: Slot = "next") -> Span:
-        """A character that may be replaced: the one behind a cut, or the second or third of its window; empty at the end."""
+        """The character to replace: the one after a cut, or the second or third of its window; an empty span at the end."""
         aligned, start, end, _ = self._places[index]
         if which == "next":
             done = self.spans[index][1]
@@ -168,7 +168,7 @@ class Cuts:
             won = stop == end and best is not None
             partial = not won and stop < len(text) and source[stop - 1] == source[stop]
             if partial and source[start] == source[stop]:
-                continue  # a part of the tag that stands for this emoji or blank: nothing the user wrote
+                continue  # part of the tag for this emoji or blank: not the user's own characters
             id = vocabulary.ids.get(text[start:stop])
             behind = None if by_tag or id is None or best is None else id - best
             rungs.append(Rung(text[start:stop], id, *aligned.span(start, stop), won, 0 if won else behind, partial))
@@ -185,11 +185,11 @@ class Cuts:
 
 
 def what_if(cuts: Cuts, index: int, replacement: str, which: Slot = "next") -> WhatIf:
-    """What changes where another text stands in one place: 東京│都 with 府 for 都.
+    """What replacing a character changes: 東京│都 with 府 in place of 都.
 
     Args:
-        index: the cut that is asked about.
-        replacement: what stands there instead; "" takes the character away.
+        index: the cut in question.
+        replacement: the new characters; "" removes the character.
         which: the character that is replaced, see `Cuts.slot`.
 
     Raises:
@@ -207,7 +207,7 @@ def what_if(cuts: Cuts, index: int, replacement: str, which: Slot = "next") -> W
     changed = Cuts(cuts.tokenizer, text[:start] + replacement + text[end:])
     old, new = len(cuts), len(changed)
     shift = len(changed.text) - len(text)
-    # What stays in front, then what stays behind: the same ids over the same characters.
+    # The unchanged cuts before, then those after: the same ids over the same characters.
     front = 0
     while front < min(old, new) and cuts.spans[front] == changed.spans[front] and cuts.part(front) == changed.part(front):
         front += 1
@@ -243,47 +243,47 @@ def what_if(cuts: Cuts, index: int, replacement: str, which: Slot = "next") -> W
 How = Literal["equal", "contains", "reading", "width", "prefix", "suffix"]
 Reason = Literal["taken", "smaller id", "begun before", "other characters"]
 MOST: dict[How, int] = {"equal": 1, "contains": 4, "reading": 2, "width": 1, "prefix": 3, "suffix": 3}  # entries of each kind
-NEARBY = 200  # characters around a place that are searched for words
+NEARBY = 200  # characters around a position that are searched for words
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the vocabulary that is near to a word, and why it was not taken for it."""
+    """An entry of the vocabulary close to a word, and why it was not chosen for it."""
 
     piece: str
     id: int
     how: How  # it is the word, contains it, is its kana reading or its other width, or shares its beginning or end
     shared: int  # characters that it shares with the word
-    whole: bool  # it would have kept the word in one token
+    whole: bool  # it would make the word a single token
     reason: (
         Reason  # "smaller id": one won where it begins; "begun before": no cut begins there; "other characters": not in the text
     )
-    by: str | None  # the user's characters that were taken there instead
+    by: str | None  # the user's characters that were chosen there instead
     by_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word, its pieces, and the entries that come nearest to it."""
+    """A word, its tokens, and the entries closest to it."""
 
     surface: str
     start: int  # span in the user's text
     end: int
     reading: str | None  # in hiragana, as the dictionary has it
     pieces: tuple[Part, ...]  # the cuts that touch it
-    whole: bool  # it is one token, and nothing else is in that token
-    fits: bool  # False: it is longer than the window, so no token can hold it
-    entries: tuple[Entry, ...]  # empty where the word is whole
+    whole: bool  # it is exactly one token
+    fits: bool  # False: it is longer than the window, so it cannot be one token
+    entries: tuple[Entry, ...]  # empty if the word is whole
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a command or an API call asked about the cuts of a text."""
+    """The answer to a command or an API call about the cuts of a text."""
 
     text: str
-    cuts: tuple[Place, ...]  # all of them, or the one that was asked about
+    cuts: tuple[Place, ...]  # all of them, or the one in question
     what_if: WhatIf | None
-    word: Word | None  # None where no place was asked about
+    word: Word | None  # None unless one position is in question
 
 
 def explanation(
@@ -294,10 +294,10 @@ def explanation(
     which: Slot = "next",
     word: str | None = None,
 ) -> Explanation:
-    """The cuts of a text; with `at`, the one that holds that character, with its word and what a replacement would change.
+    """The cuts of a text; with `at`, only the one with that character, its word and what a replacement changes.
 
     Raises:
-        ParameterError: the text has no such character or word; the replacement is too long, or there is no place for it.
+        ParameterError: the text has no such character or word; the replacement is too long, or `at` is missing.
     """
     cuts = Cuts(tokenizer, text)
     if at is None:
@@ -311,29 +311,29 @@ def explanation(
 
 
 def word_at(text: str, position: int) -> Span:
-    """The dictionary's word that holds a character: ("東京都に住む", 4) → (4, 6). Searches only the sentence around it."""
+    """The span of the dictionary's word at a character: ("東京都に住む", 4) → (4, 6). Searches only the sentence around it."""
     start, word = _word(text, position)
     return start + word.start, start + word.end
 
 
 def span_of(text: str, word: str, position: int) -> Span:
-    """Where a word that the user names stands in the text: the occurrence nearest to a place.
+    """The span of a given word in the text: the occurrence nearest to a position.
 
     Raises:
-        ParameterError: the text does not have it.
+        ParameterError: the word is not in the text.
     """
     before = text.rfind(word, 0, position + len(word))
     behind = text.find(word, position)
     found = [place for place in (before, behind) if place >= 0] if word else []
     if not found:
         raise ParameterError(f"{word!r:.40} is not in the text", ja=f"「{word[:40]}」は文章にありません。")
-    # One that covers the place first, then the nearer one.
+    # One that covers the position first, then the nearer one.
     start = min(found, key=lambda place: (not place <= position < place + len(word), abs(place - position)))
     return start, start + len(word)
 
 
 def nearest(cuts: Cuts, start: int, end: int) -> Word:
-    """What the vocabulary has for the word at [start, end) of the user's text."""
+    """The vocabulary entries close to the word at [start, end) of the user's text."""
     text = cuts.text
     surface = text[start:end]
     touching = range(cuts.at(start), cuts.at(end - 1) + 1)
@@ -344,7 +344,7 @@ def nearest(cuts: Cuts, start: int, end: int) -> Word:
 
 
 def _word(text: str, position: int) -> tuple[int, japanese.Word]:
-    """Where the searched stretch begins, and the word in it that holds the character."""
+    """Where the searched span starts, and the word in it at the position."""
     start, end = max(0, position - NEARBY), position + NEARBY
     for sign in "\n。！？":
         start = max(start, text.rfind(sign, start, position) + 1)
@@ -357,14 +357,14 @@ def _word(text: str, position: int) -> tuple[int, japanese.Word]:
 
 
 def _reading(text: str, start: int, end: int) -> str | None:
-    """The reading of a span, where the dictionary knows all of its words."""
+    """The reading of a span; None unless the dictionary knows all of its words."""
     surface = text[start:end][:NEARBY]
     words = japanese.read_words(surface) if japanese.KANJI.search(surface) else []
     return None if any(word.unknown for word in words) else "".join(word.reading or word.surface for word in words) or None
 
 
 def _entries(cuts: Cuts, start: int, end: int, reading: str | None) -> Iterator[Entry]:
-    """The entries, those that keep the word whole first."""
+    """The entries; first those that would make the word a single token."""
     ids, word = cuts.tokenizer.vocabulary.ids, cuts.text[start:end]
     found: dict[How, list[str]] = {how: [] for how in MOST}
     if word in ids:
@@ -381,7 +381,7 @@ def _entries(cuts: Cuts, start: int, end: int, reading: str | None) -> Iterator[
     named: set[int] = set()
     near = cuts.text[max(0, start - WINDOW) : end + WINDOW]
     for how, pieces in found.items():
-        # Of an id's spellings one will do: that of the text if it has one.
+        # One spelling for each id: that of the text if there is one.
         one = {ids[piece]: piece for piece in sorted(pieces, key=lambda piece: piece in near)}
         for id in sorted(one.keys() - named)[: MOST[how]]:
             named.add(id)
@@ -398,7 +398,7 @@ def _sharing(ids: dict[str, int], word: str, has: Callable[[str, str], bool]) ->
 
 
 def _entry(cuts: Cuts, start: int, end: int, piece: str, how: How) -> Entry:
-    """Why an entry was not taken: look where the text has it, over the word or over the part that it shares."""
+    """Why an entry was not chosen: search it in the text, at the word or at the part that it shares."""
     text, word, id = cuts.text, cuts.text[start:end], cuts.tokenizer.vocabulary.ids[piece]
     whole = how not in ("prefix", "suffix")
     shared = len(word) if whole else _shared(piece, word, how)
