@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from neoxjp.bench.repetition import MOST, PROMPTS, write
+from neoxjp.bench.repetition import MAX_REPEATS, PROMPTS, generate_samples
 from neoxjp.hub import bundled_path
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.page_parts.settings import Settings
@@ -150,9 +150,9 @@ def test_the_page_s_settings_do_not_run_in_circles(
 ) -> None:
     page = Settings()
     settings = {name: page[name] for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")}
-    samples = write(model, tokenizer, PROMPTS, samples=2, new=page["max_new_tokens"], seed=0, settings=settings)
+    samples = generate_samples(model, tokenizer, PROMPTS, samples=2, new=page["max_new_tokens"], seed=0, settings=settings)
     assert len(samples) == 20
-    assert [sample for sample in samples if sample.repeats > MOST] == []
+    assert [sample for sample in samples if sample.repeats > MAX_REPEATS] == []
 
 
 def test_the_card_says_what_it_is() -> None:

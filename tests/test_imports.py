@@ -31,7 +31,10 @@ ROWS = [
 ]
 ROW = {folder: number for number, row in enumerate(ROWS) for folder in row}
 # Folders whose `__init__.py` is their public interface: other folders import from it, never from its files.
-PUBLIC = ["hub", "documents", "tokenizer", "quantization", "sampling", "japanese", "weights", "compare", "engine", "model"]
+PUBLIC = [
+    "hub", "documents", "tokenizer", "quantization", "sampling", "japanese", "weights", "compare", "engine", "model", "train",
+    "export", "bench",
+]  # fmt: skip
 PUBLIC_FILES = {"neoxjp.sampling.options"}  # a table with functions of its own, imported as a module
 PAGE_FILES = {"actions", "section", "endpoints", "command", "view", "strings"}
 """The files of a feature that belong to the page or the command line; all others, records.py above all, are below."""

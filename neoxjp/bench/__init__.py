@@ -1,1 +1,18 @@
-"""Measurements beside others, one file a table: `neoxjp bench generate | serve | tokenize | quality | load`."""
+"""Benchmarks, one file per table, also beside other programs: generate, serve, quality, repetition, load, tokenize.
+
+Each of these files has `command(options)`; this package offers the options, which load without torch.
+"""
+
+from neoxjp.bench.options import (
+    LoadOptions,
+    QualityOptions,
+    RepetitionOptions,
+    ServeOptions,
+    TableOptions,
+    TokenizeOptions,
+    WriteOptions,
+)
+
+__all__ = [
+    "LoadOptions", "QualityOptions", "RepetitionOptions", "ServeOptions", "TableOptions", "TokenizeOptions", "WriteOptions",
+]  # fmt: skip

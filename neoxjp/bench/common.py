@@ -1,6 +1,6 @@
-"""What every table shares: alternating rounds, min/median/max and ratio, the facts of this machine, its measured read bandwidth.
+"""Shared by all tables: alternating rounds, min/median/max and ratio, the facts of this machine, its measured read bandwidth.
 
-Knows no model and no tokenizer. A figure without its machine, threads and versions is none, so a `Report` carries them along.
+Knows no model and no tokenizer. A figure means nothing without its machine, threads and versions, so a `Report` has them too.
 """
 
 import importlib.metadata
@@ -19,15 +19,15 @@ from neoxjp import __version__
 from neoxjp.errors import ParameterError
 
 T = TypeVar("T")
-BEST = "ours"  # the name of our own runs: ratios are of them to the others
+OURS = "ours"  # our own runs: ratios compare them with the others
 READ_BYTES = 1 << 29  # of the buffer that the bandwidth is measured on: many times any cache
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of a table: what was measured of whom, once a round."""
+    """One line of a table: one measurement per round."""
 
-    who: str  # BEST, or the peer
+    who: str  # OURS, or the peer
     what: str  # "decode", "first token"
     unit: str  # "tokens/s", "s"
     values: tuple[float, ...]  # one a round; empty: not measured, `note` says why
@@ -35,7 +35,7 @@ class Row:
 
     @property
     def more_is_better(self) -> bool:
-        """Rates grow, seconds and bytes shrink."""
+        """True for rates, False for seconds and bytes."""
         return self.unit.endswith("/s")
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     machine: dict[str, Any] = field(default_factory=dict)  # empty: asked for when the report is shown
-    base: str = BEST
+    base: str = OURS
 
     def ratio(self, row: Row) -> float | None:
         """How many times better the base is than this row: the median over the rounds of the ratio within a round."""
@@ -92,8 +92,8 @@ class Report:
 def rounds(runs: Mapping[str, Callable[[], T]], n: int, *, warm: int = 1, progress: bool = True) -> dict[str, list[T]]:
     """Run each in turn, n times over: {"ours": [...], "tiktoken": [...]}, what each run returned, round by round.
 
-    Alternating, so that a machine that gets slower while it is measured does so for all of them. `warm` rounds before are not
-    counted. A run returns its own figure or figures; what it prepares outside its clock costs nothing.
+    Alternating, so that a machine that slows down affects all of them equally. `warm` rounds before are not
+    counted. A run measures itself and returns its figures, so its preparation is not counted.
 
     Raises ParameterError for n below 1.
     """
@@ -102,11 +102,11 @@ def rounds(runs: Mapping[str, Callable[[], T]], n: int, *, warm: int = 1, progre
     found: dict[str, list[T]] = {name: [] for name in runs}
     for number in range(-warm, n):
         for name, run in runs.items():
-            say(f"round {number + 1} of {n}: {name}" if number >= 0 else f"warming up: {name}", progress)
+            show_status(f"round {number + 1} of {n}: {name}" if number >= 0 else f"warming up: {name}", progress)
             value = run()
             if number >= 0:
                 found[name].append(value)
-    say("", progress)
+    show_status("", progress)
     return found
 
 
@@ -122,8 +122,8 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def say(text: str, wanted: bool = True) -> None:
-    """What goes on now, on one line of a terminal's standard error; "" clears it."""
+def show_status(text: str, wanted: bool = True) -> None:
+    """Show the current step on one line of a terminal's standard error; "" clears it."""
     if wanted and sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
@@ -185,7 +185,7 @@ def limit_note(nbytes: int, bandwidth: float, rate: float, what: str = "decode")
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:
-    """Columns aligned, the first two to the left: numbers stand under numbers."""
+    """Columns aligned, the first two to the left: numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     shown = []
     for line in lines:
@@ -195,7 +195,7 @@ def table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _number(value: float) -> str:
-    """Four digits that matter: 0.01234, 1.234, 12.34, 12,345."""
+    """Four significant digits: 0.01234, 1.234, 12.34, 12,345."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

@@ -1,7 +1,6 @@
 """`neoxjp bench generate`: one visitor. Time to the first token, decoding speed, the same linear layers alone, the read limit.
 
-Ours runs as users get it, through the engine. Each round has a prompt of its own, the same for everybody, so that nobody can
-reuse what it read before.
+Our model runs through the engine, as users get it. Each round has a new prompt, the same for all, so that no cache can help.
 """
 
 import contextlib
@@ -15,17 +14,17 @@ from typing import Any
 import torch
 
 from neoxjp.bench import common, peers
-from neoxjp.bench.common import BEST, Report, Row
+from neoxjp.bench.common import OURS, Report, Row
+from neoxjp.bench.model_under_test import ModelUnderTest, choose_model
 from neoxjp.bench.options import WriteOptions
-from neoxjp.bench.peers import Writer, Written
-from neoxjp.bench.subject import Subject, subject
+from neoxjp.bench.peers import Generated, Peer
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.quantization import describe_linears, packed_linears
 from neoxjp.sampling import SamplingParams
 
-Measure = Callable[[Subject, GPTNeoXJapaneseForCausalLM, list[Writer], Any], Report]
+Measure = Callable[[ModelUnderTest, GPTNeoXJapaneseForCausalLM, list[Peer], Any], Report]
 LINEARS = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "embed_out")  # in the order of a step
 
 
@@ -37,11 +36,11 @@ def command(options: WriteOptions) -> None:
 def show(measure: Measure, options: WriteOptions) -> None:
     """Check the options, open the peers and our model, and print the table that `measure` makes of them."""
     check_lengths(options)
-    measured = subject(options.shape, options.model)
+    measured = choose_model(options.shape, options.model)
     check_context(measured, options.prompt + options.new)
     with contextlib.ExitStack() as stack:
-        others = [stack.enter_context(peers.opened(name, measured, options)) for name in options.against or ()]
-        model = measured.ours(options.dtype, options.quantization, options.device)
+        others = [stack.enter_context(peers.open_peer(name, measured, options)) for name in options.against or ()]
+        model = measured.load(options.dtype, options.quantization, options.device)
         warm_up(model, measured.prompt(options.prompt, -1), others)
         report = measure(measured, model, others, options)
     report.show(options.json)
@@ -49,9 +48,9 @@ def show(measure: Measure, options: WriteOptions) -> None:
 
 def report_of(
     table: str,
-    measured: Subject,
+    measured: ModelUnderTest,
     model: GPTNeoXJapaneseForCausalLM,
-    others: list[Writer],
+    others: list[Peer],
     options: WriteOptions,
     **facts: Any,
 ) -> Report:
@@ -64,40 +63,42 @@ def report_of(
     )
 
 
-def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: WriteOptions) -> Report:
+def measure(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM, others: list[Peer], options: WriteOptions) -> Report:
     """The table."""
     runs: dict[str, Callable[[], Any]] = {
-        BEST: _in_turn(measured, options, lambda p: write(model, p, options.new, options.speculate))
+        OURS: _per_round(measured, options, lambda p: write(model, p, options.new, options.speculate))
     }
     for peer in others:
         if peer.write is not None:
-            runs[peer.name] = _in_turn(measured, options, functools.partial(peer.write, new=peer.new))
+            runs[peer.name] = _per_round(measured, options, functools.partial(peer.write, new=peer.new))
     runs["linears alone"] = linears_alone(model)
     found = common.rounds(runs, options.rounds, warm=0)
     report = report_of("generate", measured, model, others, options)
-    ran = [(BEST, "")] + [(peer.name, peer.note) for peer in others]
+    ran = [(OURS, "")] + [(peer.name, peer.note) for peer in others]
     for what, unit in (("decode", "tokens/s"), ("first token", "s")):
         for name, note in ran:
             values = tuple(w.rate if what == "decode" else w.first for w in found.get(name, ()))
             report.rows.append(Row(name, what, unit, values, note if what == "decode" else ""))
     report.rows.append(Row("linears alone", "decode", "tokens/s", tuple(1 / seconds for seconds in found["linears alone"])))
-    reached = statistics.median(written.rate for written in found[BEST])
+    reached = statistics.median(written.rate for written in found[OURS])
     nbytes = measured.bytes_per_token(model_format(model))
     report.notes.append(common.limit_note(nbytes, common.read_bandwidth(options.device), reached))
     report.notes.append("linears alone: a loop over our model's own linear layers, one row each, nothing else")
-    report.notes += [f"{p.name}: {peers.agreement(found[BEST], found[p.name])}" for p in others if p.name in found]
+    report.notes += [f"{p.name}: {peers.agreement(found[OURS], found[p.name])}" for p in others if p.name in found]
     return report
 
 
-def _in_turn(measured: Subject, options: WriteOptions, write: Callable[[list[int]], Written]) -> Callable[[], Written]:
-    """A run whose every round has the next prompt."""
+def _per_round(
+    measured: ModelUnderTest, options: WriteOptions, write: Callable[[list[int]], Generated]
+) -> Callable[[], Generated]:
+    """A run with a new prompt each round."""
     prompts = (measured.prompt(options.prompt, number) for number in itertools.count())
     return lambda: write(next(prompts))
 
 
 @torch.inference_mode()
-def write(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], new: int, speculate: bool = False) -> Written:
-    """One visitor with an engine of its own, greedy, `new` ids whatever they are."""
+def write(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], new: int, speculate: bool = False) -> Generated:
+    """One request in its own engine, greedy, exactly `new` ids (no end of text)."""
     params = SamplingParams(do_sample=False, max_new_tokens=new, eos_token_id=())
     began = time.perf_counter()
     with Engine(model, max_batch=1, speculate=speculate) as engine:
@@ -106,15 +107,15 @@ def write(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], new: int, specul
         first = time.perf_counter()
         for _ in request:
             pass
-    return Written(list(request.ids), first - began, time.perf_counter() - first)
+    return Generated(list(request.ids), first - began, time.perf_counter() - first)
 
 
-def warm_up(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], others: list[Writer]) -> None:
-    """Two tokens of everybody, so that no round pays for what is done only once; whole rounds would take minutes with some."""
+def warm_up(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], others: list[Peer]) -> None:
+    """Generate two tokens with each, so that one-time work is not measured; whole rounds would take minutes for some peers."""
     write(model, prompt, 2)
     for peer in others:
         if peer.write is not None:
-            common.say(f"warming up: {peer.name}")
+            common.show_status(f"warming up: {peer.name}")
             peer.write(prompt, new=2)
 
 
@@ -156,7 +157,7 @@ def check_lengths(options: WriteOptions) -> None:
             raise ParameterError(f"{name}={getattr(options, name)!r} must be at least {2 if name == 'new' else 1}")
 
 
-def check_context(measured: Subject, tokens: int) -> None:
+def check_context(measured: ModelUnderTest, tokens: int) -> None:
     if tokens > measured.config.max_position_embeddings:
         raise ParameterError(
             f"prompt and new tokens are {tokens}, but the context of {measured.name} is "

@@ -1,7 +1,7 @@
 """`neoxjp bench load`: seconds until a model is ready, and the anonymous memory that loading takes at its peak, in each format.
 
-Each load is a process of its own, watched from here. Anonymous memory is what the machine cannot take back: pages of the
-weight file that are only mapped do not count.
+Each load is a process of its own, watched from here. Anonymous memory cannot be reclaimed by the system: mapped pages of
+the weight file do not count.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ import torch
 
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
+from neoxjp.bench.model_under_test import FORMATS, ModelUnderTest, choose_model, parse_formats
 from neoxjp.bench.options import LoadOptions
-from neoxjp.bench.subject import FORMATS, Subject, parse_formats, subject
 from neoxjp.errors import NeoxjpError
-from neoxjp.export.parts import write_safetensors
+from neoxjp.export import write_safetensors
 
 _CHILD = """
 import sys, time
@@ -43,7 +43,7 @@ print(time.perf_counter() - began, flush=True)
 def command(options: LoadOptions) -> None:
     """Measure and print."""
     formats = parse_formats(options.formats)
-    measured = subject(options.shape, options.model)
+    measured = choose_model(options.shape, options.model)
     with _folder(measured) as folder:
         found = common.rounds({name: functools.partial(load, folder, name) for name in formats}, options.rounds, warm=0)
         size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
@@ -51,7 +51,7 @@ def command(options: LoadOptions) -> None:
     for name in formats:
         report.rows.append(Row(name, "load", "s", tuple(seconds for seconds, _ in found[name])))
         peaks = tuple(peak / 1e9 for _, peak in found[name] if peak is not None)
-        missing = "" if peaks else "this system does not tell it (no /proc)"
+        missing = "" if peaks else "this system does not report it (no /proc)"
         report.rows.append(Row(name, "peak anonymous memory", "GB", peaks, missing))
     report.notes.append("memory: growth of the process over what Python and its imports take; the file is in the system's cache")
     report.show(options.json)
@@ -97,7 +97,7 @@ def _watch(pid: int, found: list[int], done: threading.Event) -> None:
 
 
 def anonymous(pid: int | str) -> int | None:
-    """Bytes of anonymous resident memory of a process; None where the system does not tell."""
+    """Bytes of anonymous resident memory of a process; None where the system does not report it."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
@@ -106,7 +106,7 @@ def anonymous(pid: int | str) -> int | None:
 
 
 @contextlib.contextmanager
-def _folder(measured: Subject) -> Iterator[Path]:
+def _folder(measured: ModelUnderTest) -> Iterator[Path]:
     """The model's folder; random weights are written to one in float16, tensor by tensor."""
     if measured.folder is not None:
         yield measured.folder

@@ -1,4 +1,4 @@
-"""What can be asked of each table of `neoxjp bench`, with the help that the command line shows."""
+"""The options of each table of `neoxjp bench`, with the help that the command line shows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from neoxjp.labs.common.command import Json, option
 
 WRITERS = "transformers (in bfloat16), transformers:float32, transformers:float16, llama.cpp (f16), llama.cpp:q8_0, …"
 Model = Annotated[str, option("bundled, a folder or a Hub id.")]
-Shape = Literal["2.7b", "small", "tiny"]  # of random weights; subject.py has their numbers
+Shape = Literal["2.7b", "small", "tiny"]  # of random weights; model_under_test.py defines them
 Rounds = Annotated[int, option("Rounds that count.", metavar="N")]
 Formats = Annotated[str, option("dtypes and quantizations, separated by commas.", metavar="LIST")]
 Column = Annotated[str, option("Field or column that holds the text.")]
@@ -27,21 +27,25 @@ class TableOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteOptions(TableOptions):
-    """The model that writes, those beside it, and how much they write."""
+    """The model that generates, the peers, and how much they generate."""
 
     shape: Annotated[Shape, option("Of random weights.")] = "2.7b"
     model: Annotated[
         str | None, option("Measure this instead: bundled, a folder or a Hub id.", show_default="random weights")
     ] = None
-    dtype: Annotated[str, option("Of ours: float32, bfloat16, float16; auto: as stored, float32 if random.")] = "auto"
-    quantization: Annotated[Literal["int8"] | None, option("Of ours.", show_default="none")] = None
+    dtype: Annotated[str, option("Of our model: float32, bfloat16, float16; auto: as stored, float32 if random.")] = "auto"
+    quantization: Annotated[Literal["int8"] | None, option("Of our model.", show_default="none")] = None
     device: Annotated[str, option("cpu or cuda.")] = "cpu"
     against: Annotated[list[str] | None, option(f"In the same rounds: {WRITERS} (repeatable).", metavar="PEER")] = None
-    limit: Annotated[float, option("A peer that needs longer for a round writes less, or is left out.", metavar="SECONDS")] = 60.0
+    limit: Annotated[float, option("A peer that needs longer for a round generates less, or is left out.", metavar="SECONDS")] = (
+        60.0
+    )
     rounds: Rounds = 5
     prompt: Annotated[int, option("Tokens of a prompt.", metavar="N")] = 64
-    new: Annotated[int, option("Tokens to write.", metavar="N")] = 64
-    speculate: Annotated[bool, option("Let ours use speculative decoding where the text repeats itself.", "--speculate")] = False
+    new: Annotated[int, option("Tokens to generate.", metavar="N")] = 64
+    speculate: Annotated[bool, option("Let our model use speculative decoding where the text repeats itself.", "--speculate")] = (
+        False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +75,11 @@ class RepetitionOptions(TableOptions):
 
     model: Model = "bundled"
     dtype: Annotated[str, option("float32, float16, bfloat16 or auto.")] = "float32"
-    prompts: Annotated[Path | None, option("One a line.", metavar="FILE", show_default="ten of our own")] = None
+    prompts: Annotated[Path | None, option("One a line.", metavar="FILE", show_default="ten built-in prompts")] = None
     samples: Annotated[int, option("Of each prompt.", metavar="N")] = 2
     max_new_tokens: Annotated[int, option("Tokens of each sample.", "--new", metavar="N")] = 100
     seed: Annotated[int, option("Of the first sample.", metavar="N")] = 0
-    show: Annotated[bool, option("Print every sample, not only those that run in circles.", "--show")] = False
+    show: Annotated[bool, option("Print every sample, not only the repetitive ones.", "--show")] = False
 
 
 @dataclass(frozen=True, kw_only=True)

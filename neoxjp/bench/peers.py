@@ -1,7 +1,7 @@
-"""The other programs beside us: transformers and llama.cpp, with the same weights, fed with the same ids, greedy.
+"""The programs we compare with, transformers and llama.cpp: same weights, same ids, greedy.
 
-They are installed by the user. This is the one file of the package that imports transformers: it is what is measured here,
-and only where `--against` names it. Each peer is opened once, and its weights are gone when it is left.
+They are installed by the user. This is the one file of the package that imports transformers: it is measured here,
+and only where `--against` names it. Each peer is loaded once and freed at the end.
 """
 
 import contextlib
@@ -17,18 +17,18 @@ from typing import Any
 
 import torch
 
-from neoxjp.bench.common import say, timed
+from neoxjp.bench.common import show_status, timed
+from neoxjp.bench.model_under_test import ModelUnderTest
 from neoxjp.bench.options import WRITERS, WriteOptions
-from neoxjp.bench.subject import Subject
 from neoxjp.errors import ParameterError
-from neoxjp.export.gguf_file import write_gguf
+from neoxjp.export import write_gguf
 from neoxjp.weights import parse_dtype
 
 PIP = {"transformers": "transformers", "llama_cpp": "llama-cpp-python", "gguf": "gguf"}  # what to install, by what is imported
 
 
 @dataclass(frozen=True)
-class Written:
+class Generated:
     """One text: its new ids, seconds to the first of them, seconds for the others."""
 
     ids: list[int]
@@ -42,19 +42,19 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Writer:
+class Peer:
     """A peer that is ready."""
 
     name: str  # "transformers bfloat16"
     package: str  # for its version
-    write: Callable[..., Written] | None  # (prompt, new=ids to write); None: too slow here, `note` says how slow
+    write: Callable[..., Generated] | None  # (prompt, new=ids to write); None: too slow here, `note` says how slow
     new: int  # ids to write in a round
     seconds: float  # that one text takes, by an estimate; 0.0: unknown
     note: str = ""
 
 
-def agreement(ours: Sequence[Written], theirs: Sequence[Written]) -> str:
-    """How far two go along: random weights have near ties, so another rounding soon takes another way."""
+def agreement(ours: Sequence[Generated], theirs: Sequence[Generated]) -> str:
+    """How many ids agree: random weights have near ties, so other rounding soon gives other ids."""
     same = sum(_common(a.ids, b.ids) for a, b in zip(ours, theirs, strict=True))
     return f"{same} of {sum(len(text.ids) for text in theirs)} ids as ours before the first difference of a round"
 
@@ -65,19 +65,19 @@ def _common(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 @contextlib.contextmanager
-def opened(asked: str, subject: Subject, options: WriteOptions) -> Iterator[Writer]:
+def open_peer(asked: str, measured: ModelUnderTest, options: WriteOptions) -> Iterator[Peer]:
     """The peer that `--against` names. Raises ParameterError for an unknown one, or one that is not installed."""
     name, _, kind = asked.partition(":")
     if name == "transformers":
-        yield _transformers(kind or "bfloat16", subject, options)
+        yield _transformers(kind or "bfloat16", measured, options)
     elif name in ("llama.cpp", "llama-cpp"):
-        with _llama(kind or "f16", subject, options) as writer:
+        with _llama(kind or "f16", measured, options) as writer:
             yield writer
     else:
-        raise ParameterError(f"against={asked!r} is no peer of this table: choose {WRITERS}")
+        raise ParameterError(f"against={asked!r} is not a peer of this table: choose {WRITERS}")
 
 
-def required(module: str, asked: str) -> Any:
+def import_optional(module: str, asked: str) -> Any:
     """An optional package. Raises ParameterError with the line that installs it."""
     if importlib.util.find_spec(module) is None:
         raise ParameterError(
@@ -86,41 +86,41 @@ def required(module: str, asked: str) -> Any:
     return importlib.import_module(module)
 
 
-def load_transformers(subject: Subject, dtype: torch.dtype, device: str) -> Any:
-    """transformers' class with the subject's weights."""
-    transformers = required("transformers", "transformers")
-    config = transformers.GPTNeoXJapaneseConfig(**subject.config.to_dict())
+def load_transformers(measured: ModelUnderTest, dtype: torch.dtype, device: str) -> Any:
+    """transformers' class with the measured weights."""
+    transformers = import_optional("transformers", "transformers")
+    config = transformers.GPTNeoXJapaneseConfig(**measured.config.to_dict())
     with torch.device("meta"):
         theirs = transformers.GPTNeoXJapaneseForCausalLM(config)
     state = {}
-    for part in subject.parts():
-        say(f"transformers: {part.name}")
+    for part in measured.parts():
+        show_status(f"transformers: {part.name}")
         state[part.name] = part.read().to(device, dtype)
     if "embed_out.weight" not in state:
         state["embed_out.weight"] = state["gpt_neox_japanese.embed_in.weight"]
     theirs.load_state_dict(state, assign=True)
     rotary = type(theirs.gpt_neox_japanese.rotary_emb)(config)  # its buffers are in no checkpoint
     theirs.gpt_neox_japanese.rotary_emb = rotary.to(device)
-    theirs.generation_config.eos_token_id = None  # writes as many ids as asked
-    say("")
+    theirs.generation_config.eos_token_id = None  # it generates as many ids as requested
+    show_status("")
     return theirs.eval().requires_grad_(False)
 
 
-def _transformers(kind: str, subject: Subject, options: WriteOptions) -> Writer:
+def _transformers(kind: str, measured: ModelUnderTest, options: WriteOptions) -> Peer:
     dtype = parse_dtype(kind)
     if dtype is None:
         raise ParameterError(f"--against transformers:{kind}: name a dtype, for example transformers:float32")
-    theirs = load_transformers(subject, dtype, options.device)
+    theirs = load_transformers(measured, dtype, options.device)
     name = f"transformers {kind}"
-    first, each = _estimate(theirs, subject, dtype, options.prompt, options.device)
+    first, each = _estimate(theirs, measured, dtype, options.prompt, options.device)
     new = min(options.new, int((options.limit - first) / each))
     if new < 2:
         slow = f"{first:.0f} s to the first token and {1 / each:.2g} tokens/s here, over --limit {options.limit:g} s"
-        return Writer(name, "transformers", None, 0, 0.0, f"not run: one of its layers alone, timed, makes {slow}")
+        return Peer(name, "transformers", None, 0, 0.0, f"not run: one of its layers alone, timed, makes {slow}")
     note = (
         "" if new == options.new else f"wrote {new} tokens a round, not {options.new}, to stay within --limit {options.limit:g} s"
     )
-    return Writer(name, "transformers", functools.partial(transformers_writes, theirs), new, first + new * each, note)
+    return Peer(name, "transformers", functools.partial(transformers_writes, theirs), new, first + new * each, note)
 
 
 class _Watch:
@@ -137,7 +137,7 @@ class _Watch:
 
 
 @torch.inference_mode()
-def transformers_writes(theirs: Any, prompt: list[int], new: int) -> Written:
+def transformers_writes(theirs: Any, prompt: list[int], new: int) -> Generated:
     """`new` ids by its generate()."""
     watch = _Watch()
     ids = torch.tensor([prompt], device=theirs.device)
@@ -145,31 +145,31 @@ def transformers_writes(theirs: Any, prompt: list[int], new: int) -> Written:
     out = theirs.generate(
         ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, do_sample=False, streamer=watch, pad_token_id=0
     )
-    return Written(out[0, len(prompt) :].tolist(), watch.times[1] - began, watch.times[-1] - watch.times[1])
+    return Generated(out[0, len(prompt) :].tolist(), watch.times[1] - began, watch.times[-1] - watch.times[1])
 
 
 @torch.inference_mode()
-def _estimate(theirs: Any, subject: Subject, dtype: torch.dtype, prompt: int, device: str) -> tuple[float, float]:
+def _estimate(theirs: Any, measured: ModelUnderTest, dtype: torch.dtype, prompt: int, device: str) -> tuple[float, float]:
     """Seconds to the first token and for each other, from one linear layer alone: some CPUs compute some dtypes very slowly."""
     layer = theirs.gpt_neox_japanese.layers[0].attention.dense
 
     def run(count: int) -> float:
         x = torch.randn(count, layer.in_features, dtype=dtype, device=device)
         layer(x[:1])
-        return timed(lambda: layer(x).sum().item()) * subject.linear_weights / layer.weight.numel()
+        return timed(lambda: layer(x).sum().item()) * measured.linear_weights / layer.weight.numel()
 
     return run(prompt), run(1)
 
 
 @contextlib.contextmanager
-def _llama(kind: str, subject: Subject, options: WriteOptions) -> Iterator[Writer]:
+def _llama(kind: str, measured: ModelUnderTest, options: WriteOptions) -> Iterator[Peer]:
     import numpy
 
-    llama_cpp = required("llama_cpp", f"llama.cpp:{kind}")
-    required("gguf", f"llama.cpp:{kind}")
+    llama_cpp = import_optional("llama_cpp", f"llama.cpp:{kind}")
+    import_optional("gguf", f"llama.cpp:{kind}")
     with tempfile.TemporaryDirectory(prefix="neoxjp-bench-") as folder:
         path = Path(folder) / "model.gguf"
-        write_gguf(subject.config, subject.parts(), path, kind, progress=lambda name: say(f"llama.cpp: writing {name}"))
+        write_gguf(measured.config, measured.parts(), path, kind, progress=lambda name: show_status(f"llama.cpp: writing {name}"))
         threads = torch.get_num_threads()
         context = options.prompt + options.new + 8
         llama = llama_cpp.Llama(
@@ -182,7 +182,7 @@ def _llama(kind: str, subject: Subject, options: WriteOptions) -> Iterator[Write
             verbose=False,
         )
 
-        def write(prompt: list[int], new: int) -> Written:
+        def write(prompt: list[int], new: int) -> Generated:
             def following() -> int:
                 pointer = llama_cpp.llama_get_logits_ith(llama.ctx, -1)
                 return int(numpy.ctypeslib.as_array(pointer, shape=(llama.n_vocab(),)).argmax())
@@ -195,7 +195,7 @@ def _llama(kind: str, subject: Subject, options: WriteOptions) -> Iterator[Write
             while len(ids) < new:
                 llama.eval(ids[-1:])
                 ids.append(following())
-            return Written(ids, first - began, time.perf_counter() - first)
+            return Generated(ids, first - began, time.perf_counter() - first)
 
-        yield Writer(f"llama.cpp {kind}", "llama-cpp-python", write, options.new, 0.0)
+        yield Peer(f"llama.cpp {kind}", "llama-cpp-python", write, options.new, 0.0)
         llama.close()

@@ -1,4 +1,4 @@
-"""`neoxjp bench quality`: what a format costs. Bits per character on texts, and how often it would take the same next token.
+"""`neoxjp bench quality`: the quality of each format: bits per character on texts, and how often it predicts the same next token.
 
 Each text is read from <|endoftext|> on, in windows of the context that begin with the last id of the one before. float32 comes
 first; the others are compared with it, on the same tokens.
@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
+from neoxjp.bench.model_under_test import FORMATS, choose_model, parse_formats
 from neoxjp.bench.options import QualityOptions
-from neoxjp.bench.subject import FORMATS, parse_formats, subject
 from neoxjp.documents import read_documents
 from neoxjp.engine import measure_surprisal
 from neoxjp.errors import ParameterError
@@ -25,12 +25,12 @@ from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.quantization import describe_linears
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-SECONDS = 120.0  # for one format: what is not reached by then is left out, and said
+SECONDS = 120.0  # for one format: texts not reached by then are left out, with a note
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One text as one format predicts it."""
+class Prediction:
+    """The predictions of one format for one text."""
 
     nats: float  # minus the log probability of all its tokens
     best: Tensor  # (tokens,) the likeliest id at each place
@@ -39,21 +39,21 @@ class Reading:
 def command(options: QualityOptions) -> None:
     """Measure and print."""
     formats = parse_formats(options.formats)
-    measured = subject("small", options.model)
+    measured = choose_model("small", options.model)
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(measured.folder or measured.name)
     texts = read_texts(options)
     texts_ids = [tokenizer.encode(text) for text in texts]
     begin = tokenizer.eos_token_id
-    exact = readings(measured.ours("float32"), begin, texts_ids)
+    exact = predict_texts(measured.load("float32"), begin, texts_ids)
     report = Report(
         f"bench quality: {measured.name}",
         {"texts": len(exact), "characters": sum(map(len, texts[: len(exact)])), "tokens": sum(map(len, texts_ids[: len(exact)]))},
     )
     report.rows.append(Row("float32", "bits per character", "bits", (bits(exact, texts),)))
     for name in formats:
-        common.say(name)
-        model = measured.ours(*FORMATS[name])
-        found = readings(model, begin, texts_ids[: len(exact)])
+        common.show_status(name)
+        model = measured.load(*FORMATS[name])
+        found = predict_texts(model, begin, texts_ids[: len(exact)])
         before, now = bits(exact[: len(found)], texts), bits(found, texts)
         cut = f"; only {len(found)} of {len(exact)} texts in {SECONDS:g} s" if len(found) < len(exact) else ""
         report.rows.append(
@@ -61,7 +61,7 @@ def command(options: QualityOptions) -> None:
         )
         report.rows.append(Row(name, "same likeliest token", "%", (100 * agreement(found, exact[: len(found)]),)))
         del model
-    common.say("")
+    common.show_status("")
     report.show(options.json)
 
 
@@ -78,19 +78,19 @@ def read_texts(options: QualityOptions) -> list[str]:
 
 
 @torch.inference_mode()
-def readings(model: GPTNeoXJapaneseForCausalLM, begin: int, texts: Sequence[Sequence[int]]) -> list[Reading]:
+def predict_texts(model: GPTNeoXJapaneseForCausalLM, begin: int, texts: Sequence[Sequence[int]]) -> list[Prediction]:
     """One a text, until SECONDS have passed; `begin` stands before each."""
-    found: list[Reading] = []
+    found: list[Prediction] = []
     started = time.monotonic()
     for number, ids in enumerate(texts):
         if found and time.monotonic() - started > SECONDS:
             break
-        common.say(f"text {number + 1} of {len(texts)}")
-        found.append(_read(model, [begin, *ids]))
+        common.show_status(f"text {number + 1} of {len(texts)}")
+        found.append(_predict(model, [begin, *ids]))
     return found
 
 
-def _read(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int]) -> Reading:
+def _predict(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int]) -> Prediction:
     context = model.config.max_position_embeddings
     nats, best = 0.0, []
     for start in range(0, len(ids) - 1, context):
@@ -98,16 +98,16 @@ def _read(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int]) -> Reading:
         logits = model(window[None, :-1], use_cache=False).logits[0].float()  # (T, V)
         nats += float(F.cross_entropy(logits, window[1:], reduction="none").double().sum())
         best.append(logits.argmax(1).cpu())
-    return Reading(nats, torch.cat(best) if best else torch.empty(0, dtype=torch.int64))
+    return Prediction(nats, torch.cat(best) if best else torch.empty(0, dtype=torch.int64))
 
 
-def bits(found: Sequence[Reading], texts: Sequence[str]) -> float:
+def bits(found: Sequence[Prediction], texts: Sequence[str]) -> float:
     """Bits per character over the texts that were read."""
     nats = math.fsum(reading.nats for reading in found)
     return measure_surprisal(nats, 0, sum(map(len, texts[: len(found)]))).bits_per_character or 0.0
 
 
-def agreement(found: Sequence[Reading], exact: Sequence[Reading]) -> float:
+def agreement(found: Sequence[Prediction], exact: Sequence[Prediction]) -> float:
     """The share of places where both find the same id likeliest."""
     same = sum(int((a.best == b.best).sum()) for a, b in zip(found, exact, strict=True))
     return same / max(1, sum(len(reading.best) for reading in exact))

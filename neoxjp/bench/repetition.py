@@ -1,7 +1,7 @@
-"""`neoxjp bench repetition`: does a model run in circles at these settings? Samples, and how often each repeats itself.
+"""`neoxjp bench repetition`: does a model repeat itself at these settings? Samples, and how often each repeats itself.
 
-A sample runs in a circle where the last half of it holds one run of ten ids more than twice. Greedy decoding of a small model
-does; the page's settings should not.
+A sample is repetitive if its last half has one run of ten ids more than twice. Greedy decoding of a small model
+is; the page's settings should not be.
 """
 
 import json
@@ -20,7 +20,7 @@ from neoxjp.model import GPTNeoXJapaneseForCausalLM, load_model
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-MOST = 2  # times in the last half of a sample
+MAX_REPEATS = 2  # times in the last half of a sample
 PROMPTS = (
     "むかし、山のふもとの小さな村に、",
     "その晩は雨が降っていた。私は",
@@ -57,12 +57,12 @@ def command(options: RepetitionOptions, settings: dict[str, Any]) -> None:
     prompts = read_prompts(options.prompts) if options.prompts else PROMPTS
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name)
     model, _ = load_model(name, dtype=options.dtype)
-    samples = write(model, tokenizer, prompts, options.samples, options.max_new_tokens, options.seed, settings)
+    samples = generate_samples(model, tokenizer, prompts, options.samples, options.max_new_tokens, options.seed, settings)
     facts = {"prompts": len(prompts), "samples": len(samples), "new": options.max_new_tokens, "first seed": options.seed}
     facts |= {name: value for name, value in settings.items() if value not in (None, ())}
     report = Report(f"bench repetition: {name}", facts)
-    circles = [sample for sample in samples if sample.repeats > MOST]
-    what = f"a run of {RUN} ids more than {MOST} times in the last half"
+    circles = [sample for sample in samples if sample.repeats > MAX_REPEATS]
+    what = f"a run of {RUN} ids more than {MAX_REPEATS} times in the last half"
     report.rows.append(Row("samples", what, "", (float(len(circles)),)))
     report.rows.append(Row("samples", f"most frequent run of {RUN} ids", "times", tuple(float(s.repeats) for s in samples)))
     report.rows.append(Row("samples", "distinct-2", "", tuple(distinct(s.ids) for s in samples)))
@@ -76,7 +76,7 @@ def command(options: RepetitionOptions, settings: dict[str, Any]) -> None:
     report.show(False)
 
 
-def write(
+def generate_samples(
     model: GPTNeoXJapaneseForCausalLM,
     tokenizer: GPTNeoXJapaneseTokenizer,
     prompts: Sequence[str],
@@ -90,7 +90,7 @@ def write(
     with Engine(model, tokenizer, max_batch=8, max_waiting=len(prompts) * samples) as engine:
         asked = []
         for number, prompt in enumerate(prompt for prompt in prompts for _ in range(samples)):
-            # A text that ends early is no circle, but says less: all are of one length.
+            # All samples have the same length: a text that ends early could not repeat itself.
             params = SamplingParams(
                 do_sample=True,
                 seed=seed + number,
@@ -100,10 +100,10 @@ def write(
             )
             asked.append((prompt, engine.submit(tokenizer.encode(prompt), params)))
         for number, (prompt, request) in enumerate(asked):
-            common.say(f"sample {number + 1} of {len(asked)}")
+            common.show_status(f"sample {number + 1} of {len(asked)}")
             ids = tuple(step.id for step in request)
             found.append(Sample(prompt, tokenizer.decode(ids), ids))
-    common.say("")
+    common.show_status("")
     return found
 
 

@@ -1,6 +1,6 @@
 """`neoxjp bench serve`: several visitors of one model. Tokens a second in sum, and how long each waits for the first token.
 
-Ours serves them together, through the engine with its thread. A peer serves one after another, in the order of arrival.
+Our engine serves them together. A peer serves one after another, in the order of arrival.
 """
 
 import functools
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from neoxjp.bench import common
-from neoxjp.bench.common import BEST, Report, Row
+from neoxjp.bench.common import OURS, Report, Row
 from neoxjp.bench.generate import report_of, show
+from neoxjp.bench.model_under_test import ModelUnderTest
 from neoxjp.bench.options import ServeOptions
-from neoxjp.bench.peers import Writer, Written
-from neoxjp.bench.subject import Subject
+from neoxjp.bench.peers import Generated, Peer
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
@@ -23,7 +23,7 @@ from neoxjp.sampling import SamplingParams
 
 
 @dataclass(frozen=True)
-class Served:
+class ServeRound:
     """One round."""
 
     tokens: int  # of all visitors
@@ -38,10 +38,12 @@ def command(options: ServeOptions) -> None:
     show(measure, options)
 
 
-def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[Writer], options: ServeOptions) -> Report:
+def measure(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM, others: list[Peer], options: ServeOptions) -> Report:
     """The table."""
-    runs: dict[str, Callable[[], Served]] = {BEST: _in_turn(measured, options, functools.partial(together, model, options))}
-    notes = {BEST: ""}
+    runs: dict[str, Callable[[], ServeRound]] = {
+        OURS: _per_round(measured, options, functools.partial(serve_at_once, model, options))
+    }
+    notes = {OURS: ""}
     for peer in others:
         notes[peer.name] = peer.note
         if peer.write is None:
@@ -51,8 +53,8 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
             notes[peer.name] = "; ".join(
                 filter(None, [peer.note, f"served {visitors} of {options.visitors} to stay within --limit {options.limit:g} s"])
             )
-        serve = functools.partial(one_after_another, functools.partial(peer.write, new=peer.new), options.every)
-        runs[peer.name] = _in_turn(measured, options, lambda prompts, n=visitors, serve=serve: serve(prompts[:n]))  # type: ignore[misc]
+        serve = functools.partial(serve_in_order, functools.partial(peer.write, new=peer.new), options.every)
+        runs[peer.name] = _per_round(measured, options, lambda prompts, n=visitors, serve=serve: serve(prompts[:n]))  # type: ignore[misc]
     found = common.rounds(runs, options.rounds, warm=0)
     arrival = f"every {options.every:g} s" if options.every else "at once"
     report = report_of("serve", measured, model, others, options, visitors=options.visitors, arrival=arrival)
@@ -69,7 +71,7 @@ def measure(measured: Subject, model: GPTNeoXJapaneseForCausalLM, others: list[W
     return report
 
 
-def together(model: GPTNeoXJapaneseForCausalLM, options: ServeOptions, prompts: list[list[int]]) -> Served:
+def serve_at_once(model: GPTNeoXJapaneseForCausalLM, options: ServeOptions, prompts: list[list[int]]) -> ServeRound:
     """All visitors in one engine."""
     params = SamplingParams(do_sample=False, max_new_tokens=options.new, eos_token_id=())
     with Engine(model, max_batch=len(prompts), max_waiting=len(prompts), speculate=options.speculate) as engine:
@@ -83,13 +85,13 @@ def together(model: GPTNeoXJapaneseForCausalLM, options: ServeOptions, prompts: 
             for _ in request:
                 pass
         seconds = time.perf_counter() - began
-    return Served(
+    return ServeRound(
         sum(len(request.ids) for request in requests), seconds, [request.stats.time_to_first_token or 0.0 for request in requests]
     )
 
 
-def one_after_another(write: Callable[[list[int]], Written], every: float, prompts: list[list[int]]) -> Served:
-    """Each visitor waits until those before are done."""
+def serve_in_order(write: Callable[[list[int]], Generated], every: float, prompts: list[list[int]]) -> ServeRound:
+    """Each visitor waits until the earlier ones are done."""
     began = time.perf_counter()
     tokens, firsts = 0, []
     for number, prompt in enumerate(prompts):
@@ -99,14 +101,16 @@ def one_after_another(write: Callable[[list[int]], Written], every: float, promp
         written = write(prompt)
         firsts.append(start - arrival + written.first)
         tokens += len(written.ids)
-    return Served(tokens, time.perf_counter() - began, firsts)
+    return ServeRound(tokens, time.perf_counter() - began, firsts)
 
 
-def _in_turn(measured: Subject, options: ServeOptions, serve: Callable[[list[list[int]]], Served]) -> Callable[[], Served]:
-    """A run whose every round has prompts that nobody has read yet."""
+def _per_round(
+    measured: ModelUnderTest, options: ServeOptions, serve: Callable[[list[list[int]]], ServeRound]
+) -> Callable[[], ServeRound]:
+    """A run with new prompts each round."""
     rounds = itertools.count()
 
-    def run() -> Served:
+    def run() -> ServeRound:
         first = next(rounds) * options.visitors
         return serve([measured.prompt(options.prompt, first + number) for number in range(options.visitors)])
 

@@ -1,6 +1,6 @@
 """`neoxjp bench tokenize FILE`: megabytes of UTF-8 a second from text to ids and back, on one core, beside other tokenizers.
 
-Every program gets the same text as one str. A peer's own vocabulary is another one than ours, so bytes are counted, not
+Every program gets the same text as one str. Peers have other vocabularies, so bytes are counted, not
 tokens. The peers are installed by the user: transformers (its class for this model), tokenizers (the Unigram or BPE of a
 tokenizer.json), tiktoken (with the ranks of Qwen that the package dashscope holds, or those of a file).
 """
@@ -44,7 +44,7 @@ def table(options: TokenizeOptions) -> Report:
     built = time.perf_counter() - began
     ids = ours.encode_batch([text])[0]
     rest = list(range(0, len(text), max(len(text) // 20, 1)))
-    part = "".join(text[at : at + 5000] for at in rest)  # the slow ones read so much of it
+    part = "".join(text[at : at + 5000] for at in rest)  # the slow ones encode only this part
 
     def dictionary(text: str) -> list[int]:
         return segment_text(normalize_text(text, ours._emoji), ours.vocabulary)[0]
@@ -116,7 +116,7 @@ _PACKAGES = {"transformers": "transformers", "tiktoken": "tiktoken", "tokenizers
 def _peer(asked: str, files: tuple[Path, Path], options: TokenizeOptions) -> tuple[Encode, Callable[[], object]]:
     """How a peer encodes a text, and how it is loaded."""
     if asked not in _PACKAGES:
-        raise ParameterError(f"against={asked!r} is no peer of this table: choose {', '.join(_PACKAGES)}")
+        raise ParameterError(f"against={asked!r} is not a peer of this table: choose {', '.join(_PACKAGES)}")
     try:
         module = importlib.import_module(asked)
     except ImportError as error:
@@ -135,7 +135,7 @@ def _peer(asked: str, files: tuple[Path, Path], options: TokenizeOptions) -> tup
             lines = ranks.read_bytes().splitlines()
             table = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
         except (OSError, ValueError) as error:
-            raise ParameterError(f"ranks={str(ranks)!r}: no file of ranks as tiktoken has them ({error})") from error
+            raise ParameterError(f"ranks={str(ranks)!r}: not a file of tiktoken ranks ({error})") from error
         return module.Encoding("ranks", pat_str=QWEN, mergeable_ranks=table, special_tokens={})
 
     return _loader(load, "encode_ordinary")

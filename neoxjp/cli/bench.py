@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from neoxjp.bench.options import (
+from neoxjp.bench import (
     LoadOptions,
     QualityOptions,
     RepetitionOptions,
@@ -34,7 +34,7 @@ def quality(options: QualityOptions) -> None:
 
 
 def repetition(options: RepetitionOptions, **sampling: Any) -> None:
-    """Samples of a model: does it run in circles at these settings?"""
+    """Samples of a model: does it repeat itself at these settings?"""
     _run("repetition", options, sampling)
 
 

@@ -40,7 +40,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write the same network for vLLM, mlx-lm and transformers' GPT-NeoX, or for llama.cpp."""
-    from neoxjp.export.folder import export as write
+    from neoxjp.export import export as write
     from neoxjp.hub import resolve_model
 
     files = write(resolve_model(folder, revision=revision, local_files_only=offline), out, to, kind)

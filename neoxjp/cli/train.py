@@ -13,12 +13,11 @@ import typer
 from neoxjp.documents import parse_weighted_path
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, Json, ModelOptions, counted, emit, load_model, option
-from neoxjp.train.options import TEXTS, JobOptions, TextOptions
+from neoxjp.train import TEXTS, JobOptions, TextOptions
 
 if TYPE_CHECKING:
     from neoxjp.documents import Document
-    from neoxjp.train.evaluate import TextScore
-    from neoxjp.train.ngram import Ngram
+    from neoxjp.train import Ngram, TextScore
 
 PROMPT = "むかし、あるところに"  # of the command that a finished run proposes
 
@@ -34,8 +33,7 @@ def train(options: JobOptions) -> None:
     from accelerate import PartialState
 
     from neoxjp.engine import limit_threads_to_quota, share_processors
-    from neoxjp.train.job import run_job
-    from neoxjp.train.loop import PROCESS_TIMEOUT
+    from neoxjp.train import PROCESS_TIMEOUT, run_job
 
     if options.threads is not None and options.threads < 1:
         raise ParameterError(f"threads={options.threads!r} must be at least 1")
@@ -66,7 +64,7 @@ def average(
     """
     import torch
 
-    from neoxjp.train.runs import export_run
+    from neoxjp.train import export_run
     from neoxjp.weights import parse_dtype
 
     facts = export_run(folder, folder / "vocabulary", out, average=last, dtype=parse_dtype(dtype) or torch.float16)
@@ -104,8 +102,7 @@ def evaluate(
     Printed are bits per character, perplexity per token, and how often the next token was the first or among the first five
     guesses.
     """
-    from neoxjp.train.evaluate import bits_per_character
-    from neoxjp.train.ngram import baselines, train_ngram
+    from neoxjp.train import baselines, bits_per_character, train_ngram
 
     if limit < 0:
         raise ParameterError(f"limit={limit!r} must be at least 0 characters (0: whole documents)")
@@ -178,7 +175,7 @@ def train_vocabulary(
     size: Annotated[int, option("Number of ids.", metavar="N")] = 8000,
 ) -> None:
     """Build a vocabulary for texts."""
-    from neoxjp.train.vocabulary import build_vocabulary
+    from neoxjp.train import build_vocabulary
 
     texts, weights = [], []
     for path, weight in map(parse_weighted_path, files):
@@ -205,15 +202,14 @@ def deduplicate(
     ] = None,
 ) -> None:
     """Remove texts that a corpus holds twice, also in other spelling, and print which."""
-    from neoxjp.train.duplicates import find_duplicates, join_pieces
-    from neoxjp.train.runs import writing
+    from neoxjp.train import find_duplicates, join_pieces, wrap_write_errors
 
     if not 0 < limit <= 1:
         raise ParameterError(f"limit={limit!r} must be above 0 and at most 1")
     documents = list(join_pieces(_read(files, texts)))
     tests = [document.text for document in join_pieces(_read(held_out or (), texts))]
     removed = set(find_duplicates([document.text for document in documents], limit, tests))
-    with writing(out), out.open("w", encoding="utf-8") as file:
+    with wrap_write_errors(out), out.open("w", encoding="utf-8") as file:
         for index, document in enumerate(documents):
             if index in removed:
                 print(f"document {index + 1}: {counted(len(document.text), 'character')}, {document.text[:40]!r}")

@@ -1,6 +1,12 @@
 """The same network for other programs: a GPT-NeoX folder (vLLM, mlx-lm, transformers), or a GGUF file (llama.cpp).
 
-GPT-NeoX-Japanese is GPT-NeoX with a sequential residual and biases of zero but for the last layer's attention, so nothing is
-lost. Their tokenizers do not know ours: they are sent ids, as the README that is written beside the weights shows. The output
-layer is always written, because not every reader knows a tied one.
+GPT-NeoX-Japanese equals GPT-NeoX with a sequential residual and biases of zero, except in the last layer's attention: nothing is
+lost. The other programs' tokenizers differ from ours, so send ids, as the README beside the exported weights shows. The output
+layer is always written, because not every program supports a tied one.
 """
+
+from neoxjp.export.folder import Target, export
+from neoxjp.export.gguf_file import write_gguf
+from neoxjp.export.parts import Part, stored_parts, tensor_shapes, write_safetensors
+
+__all__ = ["Part", "Target", "export", "stored_parts", "tensor_shapes", "write_gguf", "write_safetensors"]

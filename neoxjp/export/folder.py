@@ -1,4 +1,4 @@
-"""One export from a model folder to another folder, whole or not at all, with a README beside the weights."""
+"""One export from a model folder to another folder, completely or not at all, with a README beside the weights."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ Target = Literal["gpt-neox", "gguf"]
 
 
 def export(folder: Path, out: Path, to: Target = "gpt-neox", kind: str = "f16") -> list[Path]:
-    """Write a model folder for other programs, whole or not at all. Returns the files written.
+    """Write a model folder for other programs, completely or not at all. Returns the files written.
 
     Args:
         folder: a model folder of ours (safetensors).
@@ -55,7 +55,7 @@ def export(folder: Path, out: Path, to: Target = "gpt-neox", kind: str = "f16") 
 
 
 def _readme(to: Target, kind: str, config: GPTNeoXJapaneseConfig) -> str:
-    """How to send ids to the readers of these files, and decode what comes back."""
+    """How to send ids to programs that read these files, and decode the result."""
     facts = {"KIND": kind, "CONTEXT": str(config.max_position_embeddings), "EOS": str(list(config.eos_ids))}
     text = (Path(__file__).parent / f"{to}.md").read_text(encoding="utf-8")
     for name, value in facts.items():

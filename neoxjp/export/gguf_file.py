@@ -1,6 +1,6 @@
 """A GGUF file of architecture "gptneox" for llama.cpp, written tensor by tensor through the package gguf.
 
-Its vocabulary tells llama.cpp what to write for each id. It cannot cut a text as ours does: llama.cpp must be sent ids. Its kind
+With its vocabulary llama.cpp decodes ids. It cannot encode text as our tokenizer does: send ids to llama.cpp. Its kind
 is "llama" (SentencePiece), whose pieces are plain text and which knows single bytes.
 """
 
@@ -83,7 +83,7 @@ def write_gguf(
             if progress is not None:
                 progress(name)
             tensor = part.read().float()
-            if "attn_qkv" in name:  # ours goes head by head, llama.cpp's has all queries first, then keys, then values
+            if "attn_qkv" in name:  # ours is ordered by head; llama.cpp has all queries first, then keys, then values
                 heads = tensor.view(config.num_attention_heads, 3, config.head_dim, *tensor.shape[1:])
                 tensor = heads.transpose(0, 1).reshape(tensor.shape)
             writer.write_tensor_data(gguf.quantize(tensor.numpy(), types.F32 if len(part.shape) == 1 else wanted))
@@ -115,8 +115,8 @@ def _gguf_name(name: str) -> str:
     return f"blk.{number}.{_GGUF_NAMES[inner]}.{own}"
 
 
-def pieces(size: int, specials: set[int], tokenizer: GPTNeoXJapaneseTokenizer | None) -> list[tuple[str, int]]:
-    """(text, kind) of each id: "慶応", "▁" for a blank, "<0xE3>" for a byte; "[17]" where it has none of its own."""
+def vocabulary_pieces(size: int, specials: set[int], tokenizer: GPTNeoXJapaneseTokenizer | None) -> list[tuple[str, int]]:
+    """(text, kind) of each id: "慶応", "▁" for a blank, "<0xE3>" for a byte; "[17]" where it has no unique text."""
     found: list[tuple[str, int]] = []
     seen: set[str] = set()
     for id in range(size):
@@ -139,7 +139,7 @@ def pieces(size: int, specials: set[int], tokenizer: GPTNeoXJapaneseTokenizer | 
 def vocabulary_keys(writer: Any, config: GPTNeoXJapaneseConfig, tokenizer: GPTNeoXJapaneseTokenizer | None) -> None:
     """Add the vocabulary to a gguf.GGUFWriter."""
     specials = {*config.eos_ids} | ({config.bos_token_id} if config.bos_token_id is not None else set())
-    found = pieces(config.vocab_size, specials, tokenizer)
+    found = vocabulary_pieces(config.vocab_size, specials, tokenizer)
     writer.add_tokenizer_model("llama")
     writer.add_token_list([text.encode() for text, _ in found])
     writer.add_token_scores([0.0] * len(found))

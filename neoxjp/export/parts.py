@@ -20,7 +20,7 @@ from neoxjp.weights import DTYPES, INPUT, OUTPUT, PREFIX, empty_weights, match_t
 
 @dataclass(frozen=True)
 class Part:
-    """One tensor that is read when its turn has come."""
+    """One tensor, read on demand."""
 
     name: str
     shape: tuple[int, ...]
@@ -38,7 +38,7 @@ def stored_parts(folder: Path, config: GPTNeoXJapaneseConfig) -> list[Part]:
     Raises CheckpointError, naming all tensors that are missing, unexpected or of another shape.
     """
     stored = open_stored(find_weights(folder))
-    wanted = shapes(config)
+    wanted = tensor_shapes(config)
     found = match_tensors(stored, wanted).tensors
     output = found.get(OUTPUT)
     if output is not None and same_bytes(stored.read(output), stored.read(found[PREFIX + INPUT])):
@@ -47,12 +47,12 @@ def stored_parts(folder: Path, config: GPTNeoXJapaneseConfig) -> list[Part]:
     for name in wanted:
         if name in found:
             tensor = found[name]
-            assert isinstance(tensor.dtype, torch.dtype)  # match refused the others
+            assert isinstance(tensor.dtype, torch.dtype)  # match_tensors rejects others
             parts.append(Part(name, tensor.shape, tensor.dtype, lambda tensor=tensor: stored.read(tensor)))  # type: ignore[misc]
     return parts
 
 
-def shapes(config: GPTNeoXJapaneseConfig) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(config: GPTNeoXJapaneseConfig) -> dict[str, tuple[int, ...]]:
     """The checkpoint's names and shapes, in the network's order, the output last."""
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
 
@@ -62,7 +62,7 @@ def shapes(config: GPTNeoXJapaneseConfig) -> dict[str, tuple[int, ...]]:
 
 
 def gpt_neox_parts(config: GPTNeoXJapaneseConfig, parts: Sequence[Part]) -> list[Part]:
-    """The same tensors under GPT-NeoX's names, with the biases that it has and the output that it may expect."""
+    """The same tensors under GPT-NeoX's names, with the biases and the output layer that GPT-NeoX has."""
     own = {part.name: part for part in parts}
     embedding = own[PREFIX + INPUT]
     named: list[Part] = []

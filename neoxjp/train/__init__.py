@@ -1,14 +1,47 @@
-"""Build a vocabulary, pack text, train a model, measure it: what `neoxjp train`, `evaluate` and `train-vocabulary` run."""
+"""Train and fine-tune models: texts packed into ids, runs with checkpoints, evaluation in bits per character, vocabularies.
+
+    corpus = pack(read_documents("mine.txt"), "bundled-folder", "packed")
+    train(model, [corpus], [1.0], "my-run", TrainSettings(steps=100))
+
+`run_job` is all of `neoxjp train`. Everything is loaded at its first use; `JobOptions` and `TextOptions` need no torch.
+"""
 
 from typing import TYPE_CHECKING
 
 from neoxjp import lazy_names
 
 if TYPE_CHECKING:
-    from neoxjp.train.corpus import pack
-    from neoxjp.train.loop import train
+    from neoxjp.train.corpus import Packed, open_packed, pack
+    from neoxjp.train.duplicates import find_duplicates, join_pieces
+    from neoxjp.train.evaluate import TextScore, bits_per_character
+    from neoxjp.train.job import run_job
+    from neoxjp.train.loop import PROCESS_TIMEOUT, fresh_model, train
+    from neoxjp.train.ngram import Ngram, baselines, train_ngram
+    from neoxjp.train.options import TEXTS, JobOptions, TextOptions
+    from neoxjp.train.plot import ticks
+    from neoxjp.train.runs import export_run, read_curve, wrap_write_errors
     from neoxjp.train.settings import TrainSettings
+    from neoxjp.train.vocabulary import build_vocabulary
 else:
-    __getattr__ = lazy_names(__name__, {"corpus": ("pack",), "loop": ("train",), "settings": ("TrainSettings",)})
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "corpus": ("Packed", "open_packed", "pack"),
+            "duplicates": ("find_duplicates", "join_pieces"),
+            "evaluate": ("TextScore", "bits_per_character"),
+            "job": ("run_job",),
+            "loop": ("PROCESS_TIMEOUT", "fresh_model", "train"),
+            "ngram": ("Ngram", "baselines", "train_ngram"),
+            "options": ("TEXTS", "JobOptions", "TextOptions"),
+            "plot": ("ticks",),
+            "runs": ("export_run", "read_curve", "wrap_write_errors"),
+            "settings": ("TrainSettings",),
+            "vocabulary": ("build_vocabulary",),
+        },
+    )
 
-__all__ = ["TrainSettings", "pack", "train"]
+__all__ = [
+    "PROCESS_TIMEOUT", "TEXTS", "JobOptions", "Ngram", "Packed", "TextOptions", "TextScore", "TrainSettings", "baselines",
+    "bits_per_character", "build_vocabulary", "export_run", "find_duplicates", "fresh_model", "join_pieces", "open_packed",
+    "pack", "read_curve", "run_job", "ticks", "train", "train_ngram", "wrap_write_errors",
+]  # fmt: skip

@@ -1,7 +1,7 @@
 """Texts for training: read from files, tokenised once into one memory-mapped file of ids, drawn from by seed and number.
 
 A packed corpus is a folder with `ids.bin` (uint16 or uint32; documents one after the other, each closed by <|endoftext|>) and
-`meta.json`. Memory stays constant for any size. Every window of a corpus is read once before any is read again. Which windows a
+`meta.json`. Memory use is constant. Every window of a corpus is read once before any is read again. Which windows a
 step sees depends only on the seed and on how many windows were read before, so a resumed run sees the same.
 """
 
@@ -38,16 +38,16 @@ class Packed:
 
     @property
     def characters_per_token(self) -> float:
-        """What turns nats a token into bits a character."""
+        """Converts nats per token into bits per character (divide by it and by ln 2)."""
         return self.characters / max(len(self.ids) - self.documents, 1)
 
 
 def pack(
     documents: Iterable[Document], tokenizer_folder: str | Path, out: str | Path, *, workers: int = 1, origin: str = ""
 ) -> Packed:
-    """Tokenise documents into the folder `out` (atomic) and open it; `workers` processes encode. `origin` is written down.
+    """Tokenise documents into the folder `out` (atomic) and open it; `workers` processes encode. `origin` is stored in meta.json.
 
-    Raises ParameterError when there is not one character.
+    Raises ParameterError when there is no text.
     """
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(str(tokenizer_folder))
     dtype = np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32
@@ -97,7 +97,7 @@ def _stat(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
     except OSError:
-        return None  # reading it will say why
+        return None  # reading the file will raise a better error
 
 
 def open_packed(folder: str | Path, tokenizer_folder: str | Path) -> Packed:
@@ -179,11 +179,11 @@ def _encoded(
 
 def _pieces(documents: Iterable[Document]) -> Iterator[tuple[str, bool]]:
     """(text, whether the document ends here) of all that are not empty."""
-    going_on = False
+    continues = False
     for document in documents:
-        if document.text or going_on:
+        if document.text or continues:
             yield document.text, not document.continues
-        going_on = document.continues
+        continues = document.continues
 
 
 def _groups(pieces: Iterator[tuple[str, bool]], size: int) -> Iterator[list[tuple[str, bool]]]:

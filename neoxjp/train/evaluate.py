@@ -1,4 +1,4 @@
-"""How well a model predicts text: bits per character, which can be compared between vocabularies, unlike the loss a token."""
+"""How well a model predicts text: bits per character, which can be compared between vocabularies, unlike the loss per token."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ class TextScore:
     def bits_per_character(self) -> float:
         """Bits that the model needs for a character on average: comparable between vocabularies.
 
-        Which of an id's spellings was written costs nothing here.
+        The choice between the spellings of an id is not counted.
         """
         found = measure_surprisal(self.nats, self.tokens, self.characters).bits_per_character
         assert found is not None  # a document without characters is not scored
@@ -39,9 +39,9 @@ class TextScore:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean of minus the log probability of a token: among how many equally likely ids the model was choosing.
+        """exp of the mean of minus the log probability of a token: the number of equally likely ids with the same uncertainty.
 
-        Its unit is a token, so it can be compared between models of one vocabulary only; `bits_per_character` goes across.
+        Its unit is a token, so it can be compared between models of one vocabulary only; use `bits_per_character` otherwise.
         """
         found = measure_surprisal(self.nats, max(self.tokens, 1), self.characters).perplexity_per_token
         return math.exp(700.0) if found is None else found
@@ -65,14 +65,14 @@ def bits_per_character(
 ) -> dict[str, TextScore]:
     """Score documents by source: {"Aozora Bunko": TextScore(...), ...}; each document is cut at `limit` characters (None: whole).
 
-    A document starts after <|endoftext|>, as in training. Past the context it goes on in windows that overlap by half, so every
+    A document starts after <|endoftext|>, as in training. Beyond the context, windows overlap by half, so every
     token but the first ones is predicted from at least half a context.
 
     Raises ParameterError when there is no text.
     """
     sums: dict[str, list[float]] = {}
     half = max(1, model.config.max_position_embeddings // 2)
-    used, before = 0, [tokenizer.eos_token_id]  # of the document that a piece goes on: characters scored, the last ids
+    used, before = 0, [tokenizer.eos_token_id]  # of the document that a piece continues: characters scored, the last ids
     for document in documents:
         text = document.text if limit is None else document.text[: max(0, limit - used)]
         if text:

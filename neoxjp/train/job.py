@@ -25,7 +25,7 @@ from neoxjp.train.evaluate import bits_per_character
 from neoxjp.train.loop import fresh_model, train
 from neoxjp.train.options import JobOptions
 from neoxjp.train.plot import plot
-from neoxjp.train.runs import Progress, last_checkpoint, read_log, save_model, write_curve, writing
+from neoxjp.train.runs import Progress, last_checkpoint, read_log, save_model, wrap_write_errors, write_curve
 from neoxjp.train.settings import TrainSettings, bf16_helps
 from neoxjp.train.start import Start, save_adapter, start_model, start_tokenizer, stored_dtype
 from neoxjp.weights import parse_dtype
@@ -49,7 +49,7 @@ _COMPARED = {  # setting → what the command line calls it; a run continues wit
     "seed": "--seed",
 }
 _COOL_DOWN = ("flat_share", "cool_power")  # may change with --tokens: a run is long enough when its user says so
-_RATES = {  # (start, optimizer) → (Muon's rate, AdamW's rate), unless told otherwise
+_RATES = {  # (start, optimizer) → (Muon's rate, AdamW's rate), by default
     ("fresh", "muon"): (0.02, 0.004),
     ("fresh", "adamw"): (0.02, 0.002),
     ("tuned", "muon"): (0.002, 0.0004),
@@ -79,11 +79,11 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
     folder, out = options.folder, options.folder / "model"
     held_out = _held_out(options) if is_main else []
     with main_first():
-        with writing(folder):
+        with wrap_write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         vocabulary = folder / "vocabulary"
         tokenizer = start_tokenizer(options.source or options.vocabulary or BUNDLED, options.revision, vocabulary)
-        corpora, shares = _texts(options, vocabulary, folder, say=is_main)
+        corpora, shares = _texts(options, vocabulary, folder, announce=is_main)
     _check_start(folder, start)
     half = options.mixed_precision == "bf16" or (options.mixed_precision == "auto" and bf16_helps())
     if start.model is None:
@@ -127,13 +127,13 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
     if is_main:
         save_result()
         began = f"from {start.model}" if start.model else "from scratch"
-        with writing(folder / "plot.png"):
+        with wrap_write_errors(folder / "plot.png"):
             plot(folder / "log.csv", folder / "plot.png", f"{model.num_parameters / 1e6:.1f} M parameters, {began}")
     return out
 
 
 def text_facts(corpora: Sequence[Packed], shares: Sequence[float]) -> list[dict[str, Any]]:
-    """What tells one set of texts from another, written into the checkpoints."""
+    """What identifies the texts, written into the checkpoints."""
     return [
         {
             "characters": corpus.characters,
@@ -146,7 +146,7 @@ def text_facts(corpora: Sequence[Packed], shares: Sequence[float]) -> list[dict[
 
 
 def changes(folder: Path, origin: Mapping[str, Any], settings: TrainSettings) -> list[str]:
-    """What the run in the folder was given otherwise: ["length 256 (now 128)", …]; [] where there is no run yet."""
+    """The settings that differ from those of the run in the folder: ["length 256 (now 128)", …]; [] where there is no run yet."""
     last = last_checkpoint(folder)
     if last is None:
         return []
@@ -213,7 +213,7 @@ class HeldOut:
             self.model.train()
         bits = sum(score.nats for score in scores) / math.log(2) / sum(score.characters for score in scores)
         rows = [row for row in read_log(self.file) if int(row["step"]) < step]  # a resumed run writes some steps again
-        with writing(self.file), self.file.open("w", encoding="utf-8", newline="") as file:
+        with wrap_write_errors(self.file), self.file.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, ("step", "tokens", "bits_per_character"))
             writer.writeheader()
             writer.writerows([*rows, {"step": step, "tokens": record["tokens"], "bits_per_character": round(bits, 4)}])
@@ -222,7 +222,7 @@ class HeldOut:
 
 
 class ProgressLine:
-    """Prints how a run goes on standard error: on a terminal one line that changes, elsewhere a line a ten seconds."""
+    """Prints the progress of a run to standard error: one line that is updated on a terminal, else a line every 10 s."""
 
     def __init__(self, settings: TrainSettings, every: float | None = None) -> None:
         self.settings = settings
@@ -257,7 +257,7 @@ def progress_line(record: dict[str, Any], steps: int | None) -> str:
 
 
 def _check(options: JobOptions, start: Start) -> None:
-    """Fail before the slow part."""
+    """Refuse options that cannot be combined, before anything slow."""
     given = [name for name in (*_FRESH, "vocabulary") if getattr(options, name) is not None]
     if start.model is not None and given:
         flags = ", ".join("--" + name.replace("_", "-") for name in given)
@@ -285,25 +285,25 @@ def parse_stage(value: str) -> tuple[int, int, int]:
 
 
 def _check_start(folder: Path, start: Start) -> None:
-    """A run continues only from what it began with."""
+    """Refuse to continue a run that was started from another model."""
     last = last_checkpoint(folder)
     began = read_json(last / "state.json").get("start") if last else None
     now = asdict(start)
     different = [f"{name} {value!r}" for name, value in (began or {}).items() if name in now and value != now[name]]
     if different:
         raise ParameterError(
-            f"{str(folder)!r} holds a run that began with {', '.join(different)}: continue with that, or name another folder"
+            f"{str(folder)!r} was started with {', '.join(different)}: continue with that, or name another folder"
         )
 
 
-def _texts(options: JobOptions, vocabulary: Path, folder: Path, *, say: bool) -> tuple[list[Packed], list[float]]:
+def _texts(options: JobOptions, vocabulary: Path, folder: Path, *, announce: bool) -> tuple[list[Packed], list[float]]:
     """The texts as one packed corpus, or where they have shares one for each file; and the shares."""
     files = [parse_weighted_path(value) for value in options.files]
     shares = [share for _, share in files if share is not None]
     if shares and len(shares) < len(files):
         raise ParameterError("give every file a share (a.jsonl=0.7) or none of them")
     groups = [[path] for path, _ in files] if shares else [[path for path, _ in files]]
-    if say:
+    if announce:
         print(f"reading {files[0][0] if len(files) == 1 else f'{len(files)} files'} …", file=sys.stderr, flush=True)
     corpora = [
         pack_once(

@@ -1,4 +1,4 @@
-"""Train a model on packed text with accelerate: checkpoints from which a run goes on exactly, gradient accumulation, trackers.
+"""Train a model on packed text with accelerate: checkpoints from which a run continues exactly, gradient accumulation, trackers.
 
 The length of a run is given in steps or tokens (then a resumed run has the same losses, bit for bit on a CPU, as one never
 stopped) or in minutes of training time. The learning rate rises over `warmup_steps`, stays flat, then falls to zero at the end.
@@ -35,7 +35,7 @@ PROCESS_TIMEOUT = timedelta(days=7)  # processes wait so long for each other: al
 
 
 def fresh_model(config: GPTNeoXJapaneseConfig, seed: int = 0) -> GPTNeoXJapaneseForCausalLM:
-    """A model with random weights. What a layer adds to the residual starts at zero, so that a fresh network is a shallow one."""
+    """A model with random weights. A layer's contribution to the residual starts at zero."""
     torch.manual_seed(seed)
     model = GPTNeoXJapaneseForCausalLM(config)
     for name, parameter in model.named_parameters():
@@ -55,7 +55,7 @@ def train(
     on_save: Callable[[], None] | None = None,
     start: Mapping[str, Any] | None = None,
 ) -> GPTNeoXJapaneseForCausalLM:
-    """Train what is not frozen of `model` in place, in the run folder `folder`, going on from its last checkpoint if it has one.
+    """Train the weights of `model` that are not frozen, in place; a run in `folder` continues from its last checkpoint.
 
     Args:
         shares: how often windows come from each of `corpora`.
@@ -65,13 +65,13 @@ def train(
 
     Raises:
         ParameterError: a window is longer than the context or the text; the rows cannot be shared by the processes; the folder
-            holds another run; the loss is no number any more: nothing is written then, and the last checkpoint stays.
+            holds another run; the loss became infinite or NaN: nothing is written then, and the last checkpoint stays.
         CheckpointError: there is no room for a checkpoint; the last one stays.
         KeyboardInterrupt: after SIGTERM, and with one process after Ctrl-C; a checkpoint has been written then.
     """
     _check_windows(settings, model.config, corpora)
     folder = Path(folder)
-    with runs.writing(folder):
+    with runs.wrap_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     # Autocast is ours: accelerate holds the precision for the whole process, and a second run may want another.
     accelerator = Accelerator(
@@ -88,7 +88,7 @@ def train(
     rated = [(optimizer, full) for optimizer, (_, full) in zip(optimizers, built, strict=True)]
     main = accelerator.is_main_process
     if main:
-        runs.clean(folder)
+        runs.remove_partial(folder)
         runs.open_log(folder / "log.csv", progress.step)
     if settings.log_with:
         accelerator.init_trackers("tracked", {name: str(value) for name, value in asdict(settings).items()})
@@ -102,7 +102,7 @@ def train(
     per_token = sum(corpus.characters_per_token * share for corpus, share in zip(corpora, shares, strict=True)) / sum(shares)
     saved_at, first = time.monotonic(), progress.step
     stopped = False
-    with _layers_computed_twice(model, settings.gradient_checkpointing), _interruption(accelerator.num_processes) as interrupted:
+    with _recompute_layers(model, settings.gradient_checkpointing), _stop_signal(accelerator.num_processes) as interrupted:
         while progress.share(settings) < 1.0 and not stopped:
             started = time.monotonic()
             length, rows = _window(progress, settings)
@@ -114,10 +114,11 @@ def train(
             loss = _gradients(accelerator, prepared, mine, settings)
             if not math.isfinite(loss):
                 raise ParameterError(
-                    f"the loss became {loss!r} at step {progress.step}: {runs.stands(folder)}; go on with a smaller learning rate"
+                    f"the loss became {loss!r} at step {progress.step}: {runs.last_good(folder)}; continue with "
+                    "a smaller learning rate"
                 )
             _update(rated, rate, _momentum(progress, settings))
-            # Every process must count the same seconds, or they disagree on the learning rate and on where the run ends.
+            # All processes must count the same seconds, or their learning rates and the end of the run would differ.
             mine_spent = torch.tensor([time.monotonic() - started, float(interrupted.is_set())], dtype=torch.float64)
             spent, signalled = accelerator.reduce(mine_spent.to(accelerator.device), "mean").tolist()
             progress.step += 1
@@ -126,7 +127,7 @@ def train(
             row = (progress.step, round(progress.seconds, 2), progress.tokens, length, round(rate, 5), loss)
             record = dict(zip(runs.COLUMNS, (*row, loss / math.log(2) / per_token, round(batch.size / spent, 1)), strict=True))
             if main:
-                runs.log(folder / "log.csv", record)
+                runs.append_log(folder / "log.csv", record)
                 if on_step is not None:
                     on_step(record | {"seconds_left": _seconds_left(progress, settings)})
             if settings.log_with:
@@ -172,7 +173,7 @@ def _step_seed(*numbers: int) -> int:
 def _gradients(accelerator: Accelerator, model: nn.Module, batch: torch.Tensor, settings: TrainSettings) -> float:
     """Add the gradients of this process's ids (rows, length), part by part. Returns the loss of all in nats a token.
 
-    Where the gradient is no finite number the result is NaN: an update with it would spoil the weights.
+    NaN where the gradient is not finite: an update with it would destroy the weights.
     """
     total = torch.zeros((), device=batch.device)
     parts = batch.chunk(min(settings.accumulate, len(batch)))
@@ -241,8 +242,8 @@ def _seconds_left(progress: Progress, settings: TrainSettings) -> float:
 
 
 @contextmanager
-def _layers_computed_twice(model: GPTNeoXJapaneseForCausalLM, wanted: bool) -> Iterator[None]:
-    """Gradient checkpointing: a layer's activations are dropped and computed again when its gradient is due."""
+def _recompute_layers(model: GPTNeoXJapaneseForCausalLM, wanted: bool) -> Iterator[None]:
+    """Gradient checkpointing: a layer's activations are dropped and computed again in the backward pass."""
     layers = list(model.gpt_neox_japanese.layers) if wanted else []
     for layer in layers:
         setattr(layer, "forward", functools.partial(checkpoint, layer.forward, use_reentrant=False))  # noqa: B010
@@ -254,7 +255,7 @@ def _layers_computed_twice(model: GPTNeoXJapaneseForCausalLM, wanted: bool) -> I
 
 
 @contextmanager
-def _interruption(processes: int) -> Iterator[threading.Event]:
+def _stop_signal(processes: int) -> Iterator[threading.Event]:
     """An event that SIGTERM sets (in a single process also Ctrl-C): the step is finished and saved. A second one ends at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

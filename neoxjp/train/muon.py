@@ -53,7 +53,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One update of every matrix that has a gradient. With torch.distributed initialised, all processes must call it."""
+        """One update of every matrix that has a gradient. With torch.distributed initialized, all processes must call it."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -1,8 +1,8 @@
-"""What a model must beat: a character n-gram with interpolated modified Kneser-Ney smoothing, and xz.
+"""Baselines for a model: a character n-gram with interpolated modified Kneser-Ney smoothing, and xz.
 
 The n-gram is that of Chen and Goodman (1998), as KenLM (Heafield et al. 2013) computes it: counts at the highest order, at the
-lower ones the number of different characters before, three discounts an order. A document begins with a mark of its own; its end
-is not predicted. All by sorting numbers: 65 bytes of memory a character of the training text while it is counted.
+lower ones the number of different characters before, three discounts an order. A document begins with a special mark; its end
+is not predicted. It counts by sorting integers and takes 65 bytes of memory per character of training text.
 """
 
 import lzma
@@ -104,13 +104,13 @@ def xz_bits(texts: Iterable[str]) -> float:
 def baselines(ngram: Ngram, documents: Iterable[Document], *, limit: int | None) -> dict[str, dict[str, float]]:
     """Bits per character of the n-gram and of xz by source, on the texts that `evaluate.bits_per_character` scores a model on."""
     texts: dict[str, list[str]] = {}
-    going_on = False
+    continues = False
     for document in documents:
         of_source = texts.setdefault(document.source, [])
-        if not going_on:
+        if not continues:
             of_source.append("")
         of_source[-1] = (of_source[-1] + document.text)[:limit]
-        going_on = document.continues
+        continues = document.continues
     found = {}
     for source, of_source in texts.items():
         characters = sum(map(len, of_source))
@@ -167,12 +167,12 @@ def _discounts(counts: np.ndarray) -> np.ndarray:
 
 def _joined(documents: Iterable[Document]) -> np.ndarray:
     """The code points of all documents, each after the mark: (n,) uint32."""
-    parts, going_on = [np.zeros(0, dtype=np.uint32)], False
+    parts, continues = [np.zeros(0, dtype=np.uint32)], False
     for document in documents:
-        if not going_on:
+        if not continues:
             parts.append(np.array([_START], dtype=np.uint32))
         parts.append(_codes(document.text))
-        going_on = document.continues
+        continues = document.continues
     return np.concatenate(parts)
 
 

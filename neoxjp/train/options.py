@@ -1,4 +1,4 @@
-"""What `neoxjp train` can be asked, with the help that the command line shows."""
+"""The options of `neoxjp train`, with the help that the command line shows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class TextOptions:
     column: Annotated[str, _option("Field or column that holds the text.")] = "text"
     split: Annotated[
         Literal["file", "blank", "line"],
-        _option("A document of a .txt is all of it, what stands between blank lines, or a line."),
+        _option("A document of a .txt: the whole file, the lines between blank lines, or one line."),
     ] = "file"
     encoding: Annotated[
         str, _option("utf-8, cp932, euc_jp, iso2022_jp, utf-16, ...", metavar="NAME", show_default="found for each file")

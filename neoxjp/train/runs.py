@@ -1,6 +1,6 @@
-"""The folder of a training run: `checkpoint-<step>` folders, each written whole or not at all, and `log.csv`.
+"""The folder of a training run: `checkpoint-<step>` folders, each written completely or not at all, and `log.csv`.
 
-A checkpoint holds the weights that train, what the optimizers remember (state.pt) and the facts of the run (state.json).
+A checkpoint holds the weights that train, the optimizers' state (state.pt) and the facts of the run (state.json).
 """
 
 import csv
@@ -45,8 +45,8 @@ class Progress:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns the system's refusal to write `path` into a CheckpointError."""
+def wrap_write_errors(path: Path) -> Iterator[None]:
+    """Turns an OSError while `path` is written into a CheckpointError."""
     try:
         yield
     except CheckpointError:
@@ -61,8 +61,8 @@ def last_checkpoint(folder: str | Path) -> Path | None:
     return found[-1] if found else None
 
 
-def stands(folder: Path) -> str:
-    """Where a run that broke off can go on, as the end of an error message."""
+def last_good(folder: Path) -> str:
+    """The last checkpoint from which a failed run can continue, as the end of an error message."""
     last = last_checkpoint(folder)
     return f"{str(last)!r} is the last good checkpoint" if last else f"there is no checkpoint in {str(folder)!r} yet"
 
@@ -83,7 +83,8 @@ def save(
     """
     if not all(bool(weight.isfinite().all()) for weight in trained_state(model).values()):
         raise ParameterError(
-            f"the weights are no finite numbers after step {progress.step}: {stands(folder)}; go on with a smaller learning rate"
+            f"the weights are infinite or NaN after step {progress.step}: {last_good(folder)}; continue "
+            "with a smaller learning rate"
         )
     config: GPTNeoXJapaneseConfig = model.config  # type: ignore[assignment]
     facts = {"progress": asdict(progress), "settings": asdict(settings), "config": config.to_dict(), "start": dict(start)}
@@ -94,7 +95,7 @@ def save(
             (target / "state.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     except CheckpointError as error:
         raise CheckpointError(
-            f"step {progress.step} could not be saved: {error}. Make room and give the same command again: {stands(folder)}"
+            f"step {progress.step} could not be saved: {error}. Make room and give the same command again: {last_good(folder)}"
         ) from error
     for old in sorted(folder.glob("checkpoint-*"))[: -settings.keep]:
         shutil.rmtree(old)
@@ -114,12 +115,12 @@ def resume(folder: Path, model: nn.Module, optimizers: Sequence[Any], settings: 
     if (optimizer := facts["settings"].get("optimizer", "muon")) != settings.optimizer:
         other.append(f"optimizer {optimizer!r}")
     if other:
-        raise ParameterError(f"{str(last)!r} is of a run with {', '.join(other)}: go on with that, or name another folder")
+        raise ParameterError(f"{str(last)!r} is of a run with {', '.join(other)}: continue with that, or name another folder")
     state = torch.load(last / "state.pt", weights_only=True, map_location="cpu")
     if set(state["model"]) != set(trained_state(model)):
         raise ParameterError(
             f"{str(last)!r} is of a run that trained {len(state['model'])} tensors, now they are {len(trained_state(model))}: "
-            "go on with the same layers frozen, or name another folder"
+            "continue with the same layers frozen, or name another folder"
         )
     model.load_state_dict(state["model"], strict=False)
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
@@ -175,13 +176,13 @@ def _mean_state(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
 def save_model(
     model: GPTNeoXJapaneseForCausalLM, tokenizer: GPTNeoXJapaneseTokenizer, out: str | Path, dtype: torch.dtype
 ) -> None:
-    """Write a model folder with weights in `dtype` and the tokenizer's files. The model stays as it is and can train on."""
+    """Write a model folder with weights in `dtype` and the tokenizer's files. The model itself is unchanged."""
     save_weights(merged_state(model, dtype), model.config.to_dict(), Path(out))
     tokenizer.save_pretrained(str(out))
 
 
 def write_curve(log: Path, out: Path, points: int = 100) -> None:
-    """Write a run's log.csv in short: `points` means over equal stretches of steps. Nothing where there are no steps.
+    """Write a shortened log.csv: `points` means over equal stretches of steps. Nothing where there are no steps.
 
     save_model's folder keeps it as training.csv, and the page draws it. A row: tokens read so far, seconds, bits per character.
     """
@@ -190,7 +191,7 @@ def write_curve(log: Path, out: Path, points: int = 100) -> None:
         return
     width = math.ceil(len(rows) / points)
     fresh = out.with_name(f".{out.name}.writing")
-    with writing(out):
+    with wrap_write_errors(out):
         with fresh.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(CURVE)
@@ -212,8 +213,8 @@ def read_curve(path: Path) -> list[tuple[int, int, float]]:
         return []
 
 
-def clean(folder: Path) -> None:
-    """Remove what a process left that was killed while it saved."""
+def remove_partial(folder: Path) -> None:
+    """Remove incomplete checkpoints of a process that was killed while it saved."""
     for left in (*folder.glob(".checkpoint-*.writing"), *folder.glob(".checkpoint-*.old")):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -227,20 +228,20 @@ def read_log(path: Path) -> list[dict[str, str]]:
 
 
 def open_log(path: Path, step: int) -> None:
-    """Start the log, or drop the rows of steps that were lost with the process that made them."""
+    """Start the log, or remove the rows after `step`, which have no checkpoint."""
     kept = [row for row in read_log(path) if (row["step"] or "").isdigit() and int(row["step"]) <= step]
     fresh = path.with_name(f".{path.name}.writing")
-    with writing(path), fresh.open("w", encoding="utf-8", newline="") as file:
+    with wrap_write_errors(path), fresh.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
-    with writing(path):
+    with wrap_write_errors(path):
         fresh.replace(path)
 
 
-def log(path: Path, record: Mapping[str, Any]) -> None:
+def append_log(path: Path, record: Mapping[str, Any]) -> None:
     """Add a row."""
-    with writing(path), path.open("a", encoding="utf-8", newline="") as file:
+    with wrap_write_errors(path), path.open("a", encoding="utf-8", newline="") as file:
         csv.DictWriter(file, COLUMNS, extrasaction="ignore").writerow(record)
 
 

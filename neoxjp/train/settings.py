@@ -1,4 +1,4 @@
-"""The numbers of a training run, checked once, and the optimizers they ask for."""
+"""The numbers of a training run, checked once, and the optimizers for them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from neoxjp.train.muon import Muon
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train. Exactly one of `steps`, `minutes` and `tokens` says how long."""
+    """How to train. Exactly one of `steps`, `minutes` and `tokens` gives the length."""
 
     steps: int | None = None
     minutes: float | None = None  # of training time, counted over resumes
@@ -52,7 +52,9 @@ class TrainSettings:
                 raise ParameterError(f"{name}={getattr(self, name)!r} must be above 0")
         for name in ("length", "final_length"):
             if getattr(self, name) is not None and getattr(self, name) < 2:
-                raise ParameterError(f"{name}={getattr(self, name)!r} must be at least 2: one token to see, one to predict")
+                raise ParameterError(
+                    f"{name}={getattr(self, name)!r} must be at least 2: one token of context and one to predict"
+                )
         if not 0 <= self.flat_share <= 1 or self.weight_decay < 0 or self.warmup_steps < 0:
             raise ParameterError(
                 f"flat_share={self.flat_share!r} must be from 0 to 1, weight_decay={self.weight_decay!r} and "
@@ -70,7 +72,7 @@ class TrainSettings:
             raise ParameterError(f"seed={self.seed!r} must be at least 0")
         if (self.steps or self.minutes or self.tokens or 0) <= 0:
             found = f"steps={self.steps!r}, minutes={self.minutes!r}, tokens={self.tokens!r}"
-            raise ParameterError(f"{found}: the run must be longer than nothing")
+            raise ParameterError(f"{found}: the length of the run must be above 0")
         if self.mixed_precision not in ("auto", "no", "bf16"):
             raise ParameterError(f"mixed_precision must be one of 'auto', 'no', 'bf16', not {self.mixed_precision!r}")
         if self.optimizer not in ("muon", "adamw"):

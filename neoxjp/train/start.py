@@ -23,12 +23,12 @@ class Start:
 
     model: str | None = None  # a folder or Hub id that from_pretrained takes; None: fresh weights
     revision: str | None = None  # on the Hub
-    freeze: int = 0  # the embedding and so many layers from the bottom stay as they are
+    freeze: int = 0  # the embedding and so many layers from the bottom are not trained
     lora: int | None = None  # rank of the LoRA matrices (arXiv 2106.09685) beside the linears; then nothing else is trained
 
     def __post_init__(self) -> None:
         if self.freeze < 0:
-            raise ParameterError(f"freeze={self.freeze!r} must be at least 0: the number of layers that stay as they are")
+            raise ParameterError(f"freeze={self.freeze!r} must be at least 0: the number of layers that are not trained")
         if self.lora is not None and self.lora < 1:
             raise ParameterError(f"lora={self.lora!r} must be at least 1: the rank of the matrices that are trained")
         if self.model is None and (self.freeze or self.lora):
@@ -96,14 +96,14 @@ def save_adapter(model: GPTNeoXJapaneseForCausalLM, out: Path, start: Start) -> 
         for name, weight in model.state_dict().items()
         if ".lora_" in name
     }
-    assert start.lora is not None, "the caller has looked"
+    assert start.lora is not None, "the caller checks it"
     with atomic_folder(out) as folder:
         write_tensors(state, folder / "adapter_model.safetensors")
         _lora_config(start.lora, start.model).save_pretrained(str(folder))
 
 
 def merge_lora(model: GPTNeoXJapaneseForCausalLM) -> GPTNeoXJapaneseForCausalLM:
-    """Add the LoRA matrices to the weights beside them and drop them, in place: an ordinary model again."""
+    """Merge the LoRA matrices into the weights, in place: the result is an ordinary model."""
     for parent in list(model.modules()):
         for name, child in list[tuple[str, Any]](parent.named_children()):
             if hasattr(child, "get_base_layer") and hasattr(child, "merge"):

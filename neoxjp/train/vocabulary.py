@@ -2,7 +2,7 @@
 
 The encoder takes, of the substrings of length 3, 2 and 1 at a position, the smallest id. Words of three characters therefore
 stand before those of two, and these before single characters; which words are in is found by running that encoder over the texts
-and dropping what saves the fewest tokens, again and again. Words never cross a border between scripts, as in the original.
+and repeatedly dropping the entries that save the fewest tokens. Words never mix scripts, as in the original.
 """
 
 import json
@@ -86,7 +86,7 @@ def build_vocabulary(
     """A vocabulary of `size` ids for `texts` (fewer where they hold too few words); the same texts give the same file.
 
     weights: how often each text counts (default 1). sample: the words are weighed on about so many characters of the texts.
-    Raises VocabularyError when the Unicode tables are missing, there is no text, or `size` is too small for what is always in.
+    Raises VocabularyError when the Unicode tables are missing, there is no text, or `size` is too small for the required ones.
     """
     weights = weights or [1] * len(texts)
     counts = _count(texts, weights)
@@ -99,19 +99,19 @@ def build_vocabulary(
     table = str.maketrans({**fold, **_REPLACED})
     counts = _folded(counts, fold)
     always = _always(counts, jouyou(unicode_folder), heads)
-    room = size - len(TAIL) - len(always) - len(FORCED)
-    if room < 0:
-        raise VocabularyError(f"a vocabulary of {size!r} entries is too small: kana, signs and tags alone are {size - room}")
+    free = size - len(TAIL) - len(always) - len(FORCED)
+    if free < 0:
+        raise VocabularyError(f"a vocabulary of {size!r} entries is too small: kana, signs and tags alone are {size - free}")
     stream = _codes(_sampled(texts, weights, sample), table)
-    chosen = _choose(stream, counts, always, room)
+    chosen = _choose(stream, counts, always, free)
     return Vocabulary(_entries(chosen, always, heads, widths, counts), emoji_tables(unicode_folder))
 
 
 # ---- which words
 
 
-def _choose(codes: np.ndarray, counts: Mapping[str, int], always: list[str], room: int) -> list[str]:
-    """The `room` entries beyond `always` and FORCED that save most tokens, best first.
+def _choose(codes: np.ndarray, counts: Mapping[str, int], always: list[str], free: int) -> list[str]:
+    """The `free` entries beyond `always` and FORCED that save most tokens, best first.
 
     codes: (n,) uint32 code points of folded text, 0 between documents and at blanks.
     """
@@ -124,8 +124,8 @@ def _choose(codes: np.ndarray, counts: Mapping[str, int], always: list[str], roo
     triple_keys = pair_keys[:-1] * base + small[2:]
     same = (scripts[:-1] == scripts[1:]) & (scripts[:-1] != _NONE) & (scripts[:-1] != _DIGIT)
     symbol_run = (scripts[:-2] != _SYMBOL) | (small[:-2] == small[1:-1]) & (small[1:-1] == small[2:])
-    pairs = _frequent(pair_keys[same], 4 * room)
-    triples = _frequent(triple_keys[same[:-1] & same[1:] & symbol_run], 4 * room)
+    pairs = _frequent(pair_keys[same], 4 * free)
+    triples = _frequent(triple_keys[same[:-1] & same[1:] & symbol_run], 4 * free)
     fixed = dict.fromkeys(always, True)
     singles = [character for character in characters if character not in fixed and ord(character) > 0x7F]
 
@@ -134,10 +134,10 @@ def _choose(codes: np.ndarray, counts: Mapping[str, int], always: list[str], roo
         starts, lengths = _walk(len(small), pair_keys, triple_keys, pool["2"], pool["3"])
         gains = _gains(small, pair_keys, triple_keys, starts, lengths, pool, characters)
         total = sum(len(keys) for keys in pool.values())
-        excess = total - room
+        excess = total - free
         if excess <= 0:
             break
-        drop = excess if excess < room // 50 else excess // 3
+        drop = excess if excess < free // 50 else excess // 3
         worst = np.argsort(np.concatenate([gains["1"], gains["2"], gains["3"]]), kind="stable")[:drop]
         keep = np.ones(total, dtype=bool)
         keep[worst] = False
@@ -279,7 +279,7 @@ _SINGLE = {
 
 
 def _always(counts: Mapping[str, int], general: set[str], heads: Mapping[str, str]) -> list[str]:
-    """Single characters that are in whatever the texts hold: kana, signs, ASCII, the kanji for general use."""
+    """Single characters that are always included: kana, signs, ASCII, the kanji for general use."""
     lossy = [
         c
         for c in sorted(counts)

@@ -18,7 +18,7 @@ from neoxjp.page_parts.events import QUIET, STREAMED, latest
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.page_parts.strings import Lang, Words, both, label, language, words
 from neoxjp.quantization import describe_linears
-from neoxjp.train.runs import read_curve
+from neoxjp.train import read_curve
 from neoxjp.ui.frame import render_frame
 
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")  # int8: a quantization

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from neoxjp.bench import peers, quality
-from neoxjp.bench.peers import Written, agreement
-from neoxjp.bench.serve import one_after_another
-from neoxjp.bench.subject import SHAPES, subject
+from neoxjp.bench.model_under_test import SHAPES, choose_model
+from neoxjp.bench.peers import Generated, agreement
+from neoxjp.bench.serve import serve_in_order
 from neoxjp.cli.main import main
 from neoxjp.engine import score
-from neoxjp.export.parts import shapes
+from neoxjp.export.parts import tensor_shapes
 
 LLAMA = pytest.param(
     "llama.cpp:f32",
@@ -82,7 +82,7 @@ def test_an_absent_peer_is_said_with_its_pip_line(capsys, monkeypatch, peer, pac
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--against", "vllm"), "--against 'vllm' is no peer of this table: choose transformers"),
+        (("--against", "vllm"), "--against 'vllm' is not a peer of this table: choose transformers"),
         (("--against", "transformers:auto"), "name a dtype, for example transformers:float32"),
         (("--rounds", "0"), "--rounds 0 must be at least 1"),
         (("--new", "1"), "--new 1 must be at least 2"),
@@ -96,7 +96,7 @@ def test_wrong_options_are_one_line(capsys, arguments, message):
 
 
 def test_random_weights_are_the_same_each_time_and_not_all_alike():
-    first, again = (subject("tiny", None).ours().state_dict() for _ in range(2))
+    first, again = (choose_model("tiny", None).load().state_dict() for _ in range(2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     rows = first["gpt_neox_japanese.layers.0.mlp.dense_h_to_4h.weight"]
     assert len(torch.unique(rows, dim=0)) == len(rows)
@@ -105,19 +105,19 @@ def test_random_weights_are_the_same_each_time_and_not_all_alike():
 
 def test_the_bytes_of_a_token_are_those_of_the_linear_layers():
     for config in SHAPES.values():
-        linears = {n: s for n, s in shapes(config).items() if len(s) == 2 and "embed_in" not in n}
-        assert subject("tiny", None).__class__("", config, None).linear_weights == sum(a * b for a, b in linears.values())
-    assert subject("2.7b", None).bytes_per_token("float16") == 2 * subject("2.7b", None).bytes_per_token("int8")
+        linears = {n: s for n, s in tensor_shapes(config).items() if len(s) == 2 and "embed_in" not in n}
+        assert choose_model("tiny", None).__class__("", config, None).linear_weights == sum(a * b for a, b in linears.values())
+    assert choose_model("2.7b", None).bytes_per_token("float16") == 2 * choose_model("2.7b", None).bytes_per_token("int8")
 
 
 def test_prompts_differ_from_round_to_round_and_are_the_same_for_all():
-    tiny = subject("tiny", None)
+    tiny = choose_model("tiny", None)
     assert tiny.prompt(9, 1) == tiny.prompt(9, 1) != tiny.prompt(9, 2)
 
 
 def test_agreement_counts_the_common_beginning_of_each_round():
-    ours = [Written([1, 2, 3], 1.0, 1.0), Written([4, 5, 6], 1.0, 1.0)]
-    theirs = [Written([1, 2, 9], 1.0, 1.0), Written([4, 5], 1.0, 1.0)]
+    ours = [Generated([1, 2, 3], 1.0, 1.0), Generated([4, 5, 6], 1.0, 1.0)]
+    theirs = [Generated([1, 2, 9], 1.0, 1.0), Generated([4, 5], 1.0, 1.0)]
     assert agreement(ours, theirs) == "4 of 5 ids as ours before the first difference of a round"
 
 
@@ -134,11 +134,11 @@ def test_a_format_is_measured_and_named(capsys, options, form):
 def test_random_weights_are_those_of_a_converted_model(dtype, quantization):
     from neoxjp.quantization import pack as packing
 
-    tiny = subject("tiny", None)
+    tiny = choose_model("tiny", None)
     ids = torch.tensor([tiny.prompt(9)])
-    built = tiny.ours(dtype, quantization)
+    built = tiny.load(dtype, quantization)
     wanted = None if dtype == "auto" else getattr(torch, dtype)
-    converted = packing.pack_model(tiny.ours("float32"), wanted, quantization)
+    converted = packing.pack_model(tiny.load("float32"), wanted, quantization)
     with torch.inference_mode():
         assert torch.equal(built(ids).logits, converted(ids).logits)
 
@@ -167,7 +167,7 @@ def test_a_slow_peer_serves_fewer_visitors_and_says_so(capsys, monkeypatch):
 
 
 def test_one_after_another_waits_for_those_before():
-    served = one_after_another(lambda prompt: Written([1, 2], 0.5, 0.0), 0.0, [[1], [2]])
+    served = serve_in_order(lambda prompt: Generated([1, 2], 0.5, 0.0), 0.0, [[1], [2]])
     assert served.tokens == 4
     assert served.firsts[0] >= 0.5
     assert served.firsts[1] >= served.firsts[0] - 0.5
@@ -195,9 +195,9 @@ def test_quality_counts_every_token_once(tiny_folder):
 
     model = GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder, dtype="float32")
     ids = [n % 40 for n in range(3 * 64 + 1)]
-    (reading,) = quality.readings(model, 7, [ids])
+    (reading,) = quality.predict_texts(model, 7, [ids])
     assert len(reading.best) == len(ids)
-    short = quality.readings(model, 7, [ids[:20]])[0]
+    short = quality.predict_texts(model, 7, [ids[:20]])[0]
     expected = [step.logprob for step in score(model, [7, *ids[:20]])[1:]]
     assert short.nats == pytest.approx(-sum(expected), rel=1e-5)
 

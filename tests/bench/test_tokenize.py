@@ -43,13 +43,13 @@ def test_tiktoken_runs_on_a_file_of_ranks(capsys, text, tiny_vocabulary, tmp_pat
     ranks.write_text("no ranks")
     code, printed = run(capsys, *arguments)
     assert code == 2
-    assert "no file of ranks" in printed.err
+    assert "not a file of tiktoken ranks" in printed.err
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--against", "sudachi"], "--against 'sudachi' is no peer of this table: choose transformers, tiktoken, tokenizers"),
+        (["--against", "sudachi"], "--against 'sudachi' is not a peer of this table: choose transformers, tiktoken, tokenizers"),
         (["--against", "tokenizers"], "needs --tokenizer-json"),
         (["--megabytes", "0"], "is empty"),
     ],

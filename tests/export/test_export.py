@@ -16,7 +16,7 @@ from neoxjp.cli.main import main
 from neoxjp.errors import CheckpointError, ParameterError
 from neoxjp.export import gguf_file
 from neoxjp.export.folder import export
-from neoxjp.export.gguf_file import BYTE, CONTROL, NORMAL, pieces
+from neoxjp.export.gguf_file import BYTE, CONTROL, NORMAL, vocabulary_pieces
 from neoxjp.hub import bundled_path
 from tests.support.tiny_model import ours
 
@@ -119,7 +119,7 @@ def test_a_gguf_file_holds_every_tensor(tmp_path, kind):
 
 def test_pieces_are_text_bytes_or_numbers(tiny_vocabulary):
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
-    found = pieces(tokenizer.vocab_size + 1, {tokenizer.eos_token_id}, tokenizer)
+    found = vocabulary_pieces(tokenizer.vocab_size + 1, {tokenizer.eos_token_id}, tokenizer)
     (byte,) = tokenizer.encode("é")[:1]
     assert found[byte] == ("<0xC3>", BYTE)
     assert found[tokenizer.encode("慶應")[0]] == ("慶応", NORMAL)

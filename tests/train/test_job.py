@@ -140,7 +140,7 @@ def test_frozen_layers_and_the_embedding_stay_as_they_are(capsys, texts, tiny_fo
 
 
 @pytest.mark.parametrize("helps", [True, False])
-def test_the_precision_is_said_and_that_bf16_is_slow_where_it_is(
+def test_the_precision_is_printed_with_a_warning_where_bf16_is_slow(
     capsys, texts, tiny_vocabulary, tmp_path, monkeypatch, helps
 ) -> None:
     monkeypatch.setattr("neoxjp.train.settings.bf16_helps", lambda: helps)
@@ -265,11 +265,11 @@ def test_a_stopped_run_has_a_model_and_says_how_to_continue(capsys, texts, tiny_
     assert run(capsys, "generate", "猫", "--model", model, "--max-new-tokens", 3)[0] == 0
 
 
-def test_a_run_goes_on_only_from_what_it_began_with(capsys, texts, tiny_folder, tiny_vocabulary, tmp_path) -> None:
+def test_a_run_continues_only_from_the_model_it_was_started_with(capsys, texts, tiny_folder, tiny_vocabulary, tmp_path) -> None:
     assert run(capsys, "train", tmp_path / "run", texts, "--from", tiny_folder, "--steps", 1, *QUICK)[0] == 0
     code, _, err = run(capsys, "train", tmp_path / "run", texts, "--from", tiny_folder, "--freeze", 1, "--steps", 2, *QUICK)
     assert code == 2
-    assert "holds a run that began with freeze 0: continue with that, or name another folder" in err
+    assert "was started with freeze 0: continue with that, or name another folder" in err
 
 
 @pytest.mark.parametrize(
@@ -338,15 +338,15 @@ def test_lora_also_writes_the_adapter_alone(capsys, texts, tiny_folder, tmp_path
     torch.testing.assert_close(merged[f"{name}.weight"], base[f"{name}.weight"] + 2 * high @ low, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("said", "expected"), [(None, 2), ("1", 2), ("3", 3)])
-def test_a_launched_process_takes_its_share_of_the_processors(monkeypatch, said, expected) -> None:
+@pytest.mark.parametrize(("threads_asked", "expected"), [(None, 2), ("1", 2), ("3", 3)])
+def test_a_launched_process_takes_its_share_of_the_processors(monkeypatch, threads_asked, expected) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
     monkeypatch.setattr(threads, "cpu_quota", lambda: None)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    if said:
-        monkeypatch.setenv("OMP_NUM_THREADS", said)
-        torch.set_num_threads(int(said))
+    if threads_asked:
+        monkeypatch.setenv("OMP_NUM_THREADS", threads_asked)
+        torch.set_num_threads(int(threads_asked))
     threads.share_processors(2)
     assert torch.get_num_threads() == expected
     threads.share_processors(2, 1)
@@ -368,7 +368,7 @@ def test_accelerate_launches_two_processes_that_find_the_losses_of_one(texts, ti
     assert (tmp_path / "two" / "model" / "model.safetensors").is_file()
 
 
-def test_a_place_that_cannot_be_written_is_parse_weighted_path(capsys, texts, tiny_folder, tmp_path) -> None:
+def test_a_place_that_cannot_be_written_is_named(capsys, texts, tiny_folder, tmp_path) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "run"):
         code, _, err = run(capsys, "train", place, texts, "--from", tiny_folder, "--steps", 1)
@@ -379,7 +379,7 @@ def test_a_place_that_cannot_be_written_is_parse_weighted_path(capsys, texts, ti
 # ---- what a run shows
 
 
-def test_the_progress_line_tells_loss_speed_and_time_left() -> None:
+def test_the_progress_line_shows_loss_speed_and_time_left() -> None:
     record = {"step": 120, "bits_per_character": 4.0714, "tokens_per_second": 2310.4, "seconds_left": 730.0}
     assert progress_line(record, 2000) == "step 120/2000  4.071 bits/character  2,310 tokens/s  12 min left"
     assert progress_line(record | {"seconds_left": 9.6}, None) == "step 120  4.071 bits/character  2,310 tokens/s  10 s left"

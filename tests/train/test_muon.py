@@ -66,7 +66,7 @@ def test_singular_values_that_count_become_about_one_and_the_others_stay_small()
     assert orthogonalized(torch.zeros(4, 3)).eq(0).all()
 
 
-def test_a_checkpoint_of_the_optimizer_of_torch_goes_on_here() -> None:
+def test_a_checkpoint_of_the_optimizer_of_torch_continues_here() -> None:
     weights = [weight.requires_grad_() for weight in matrices(99)]
     theirs = torch.optim.Muon(weights, lr=0.1, weight_decay=0.1)
     steps(theirs, weights, range(2))

@@ -72,7 +72,7 @@ train(model, [open_packed(packed, vocabulary)], [1.0], run, settings(save_second
 """
 
 
-def test_a_run_killed_while_it_saves_goes_on_with_the_same_losses(
+def test_a_run_killed_while_it_saves_continues_with_the_same_losses(
     packed: Packed, tiny_vocabulary: Path, config: GPTNeoXJapaneseConfig, tmp_path: Path
 ) -> None:
     arguments = [str(tmp_path / "packed"), str(tiny_vocabulary), str(tmp_path / "killed")]
@@ -129,7 +129,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint_and_names_it(
                 model.embed_out.weight[3] = torch.nan
 
     run = tmp_path / "run"
-    with pytest.raises(ParameterError, match=r"are no finite numbers after step 5: .*checkpoint-00000004' is the last good"):
+    with pytest.raises(ParameterError, match=r"are infinite or NaN after step 5: .*checkpoint-00000004' is the last good"):
         train(model, [packed], [1.0], run, settings(save_seconds=0.0), on_step=spoil)
     state = torch.load(run / "checkpoint-00000004" / "state.pt", weights_only=True)
     assert all(bool(weight.isfinite().all()) for weight in state["model"].values())
@@ -193,18 +193,18 @@ def test_a_signal_saves_the_step_it_came_in_and_the_run_continues_exactly(
     assert losses(tmp_path / "run") == losses(tmp_path / "whole")
 
 
-def test_a_run_of_another_network_or_optimizer_is_not_gone_on_with(
+def test_a_run_of_another_network_or_optimizer_is_not_continued(
     packed: Packed, config: GPTNeoXJapaneseConfig, tiny_vocabulary: Path, tmp_path: Path
 ) -> None:
     train(fresh_model(config), [packed], [1.0], tmp_path / "run", settings(steps=2))
     larger = tiny_config(GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary), hidden_size=64)
-    with pytest.raises(ParameterError, match=r"is of a run with hidden_size 32: go on with that, or name another folder"):
+    with pytest.raises(ParameterError, match=r"is of a run with hidden_size 32: continue with that, or name another folder"):
         train(fresh_model(larger), [packed], [1.0], tmp_path / "run", settings())
     with pytest.raises(ParameterError, match=r"is of a run with optimizer 'muon'"):
         train(fresh_model(config), [packed], [1.0], tmp_path / "run", settings(optimizer="adamw"))
     frozen = fresh_model(config)
     frozen.gpt_neox_japanese.layers[0].requires_grad_(False)
-    with pytest.raises(ParameterError, match=r"trained 21 tensors, now they are 13: go on with the same layers frozen"):
+    with pytest.raises(ParameterError, match=r"trained 21 tensors, now they are 13: continue with the same layers frozen"):
         train(frozen, [packed], [1.0], tmp_path / "run", settings())
 
 
@@ -272,7 +272,7 @@ def test_a_text_shorter_than_a_window_is_refused_before_anything_is_written(
     [
         ({"minutes": 1.0}, "give one of steps, minutes and tokens"),
         ({"steps": None}, "give one of steps, minutes and tokens"),
-        ({"steps": -1}, "must be longer than nothing"),
+        ({"steps": -1}, "the length of the run must be above 0"),
         ({"rows": 0}, "rows=0 must be above 0"),
         ({"accumulate": 0}, "accumulate=0 must be above 0"),
         ({"length": 1}, "length=1 must be at least 2"),

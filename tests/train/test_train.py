@@ -113,7 +113,7 @@ def test_the_loss_falls(packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp
     assert values[-1] < 0.8 * values[0]
 
 
-def test_a_run_that_was_stopped_goes_on_with_the_same_losses(
+def test_a_run_that_was_stopped_continues_with_the_same_losses(
     packed: Packed, tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path
 ) -> None:
     class Stopped(Exception):

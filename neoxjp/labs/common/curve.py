@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from neoxjp.labs.common.html import short_count
 from neoxjp.labs.common.templates import render
-from neoxjp.train.plot import ticks
+from neoxjp.train import ticks
 
 LEFT, TOP, RIGHT, BOTTOM = 44, 12, 12, 36  # margins, in units of the SVG
 SIZE = (640, 232)

@@ -1,6 +1,6 @@
-"""The model that is measured: a folder, or a shape with random weights that ours and every peer get alike.
+"""The model that is measured: a folder, or a shape with random weights, the same for our model and every peer.
 
-Random weights are built part by part in the wanted format, so that the 2.7B shape never takes its float32 size at once.
+Random weights are built part by part in the wanted format, so that the 2.7B shape never needs its float32 size in memory.
 """
 
 import functools
@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from neoxjp.bench.common import say
+from neoxjp.bench.common import show_status
 from neoxjp.errors import ParameterError
-from neoxjp.export.parts import Part, shapes, stored_parts
+from neoxjp.export import Part, stored_parts, tensor_shapes
 from neoxjp.hub import resolve_model
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.quantization import linear_names, pack_linear, packing_for
@@ -39,16 +39,16 @@ _POOL = 4_000_037  # random numbers that are drawn; no multiple of a width, so t
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What to measure. Make it with `subject`."""
+class ModelUnderTest:
+    """What to measure. Make it with `choose_model`."""
 
     name: str  # "2.7b, random weights" or the folder
     config: GPTNeoXJapaneseConfig
     folder: Path | None  # None: random weights
     seed: int = 0
 
-    def ours(self, dtype: str = "auto", quantization: str | None = None, device: str = "cpu") -> GPTNeoXJapaneseForCausalLM:
-        """Our model, ready to generate. dtype "auto": as stored, float32 for random weights."""
+    def load(self, dtype: str = "auto", quantization: str | None = None, device: str = "cpu") -> GPTNeoXJapaneseForCausalLM:
+        """Our implementation with these weights, ready to generate. dtype "auto": as stored, float32 for random weights."""
         if self.folder is not None:
             return GPTNeoXJapaneseForCausalLM.from_pretrained(
                 self.folder, dtype=dtype, quantization=quantization, device_map=device
@@ -61,7 +61,7 @@ class Subject:
             return stored_parts(self.folder, self.config)
         pool = torch.randn(_POOL, generator=torch.Generator().manual_seed(self.seed)) * self.config.initializer_range
         parts, start = [], 0
-        for name, shape in shapes(self.config).items():
+        for name, shape in tensor_shapes(self.config).items():
             if name == "embed_out.weight" and self.config.tie_word_embeddings:
                 continue
             parts.append(Part(name, shape, torch.float32, functools.partial(_random, pool, start, name, shape)))
@@ -80,19 +80,19 @@ class Subject:
         return self.linear_weights * ITEMSIZE[form]
 
     def prompt(self, length: int, number: int = 0) -> list[int]:
-        """Random ids, the same for everybody in round `number` and others in the next, so that nothing can be remembered."""
+        """Random ids, the same for all in round `number` and different in the next, so that no cache can help."""
         generator = torch.Generator().manual_seed(1000 + number)
         return torch.randint(self.config.vocab_size - 1, (length,), generator=generator).tolist()
 
 
-def subject(shape: str, model: str | None, *, revision: str | None = None, offline: bool = False) -> Subject:
-    """From the options --shape and --model; `model` counts. Raises ParameterError, CheckpointError, ConfigError."""
+def choose_model(shape: str, model: str | None, *, revision: str | None = None, offline: bool = False) -> ModelUnderTest:
+    """From the options --shape and --model; `model` has priority. Raises ParameterError, CheckpointError, ConfigError."""
     if model is not None:
         folder = resolve_model(model, revision=revision, local_files_only=offline)
-        return Subject(model, GPTNeoXJapaneseConfig.from_folder(folder), folder)
+        return ModelUnderTest(model, GPTNeoXJapaneseConfig.from_folder(folder), folder)
     if shape not in SHAPES:
         raise ParameterError(f"shape={shape!r} must be one of {', '.join(map(repr, SHAPES))}; or give a folder with --model")
-    return Subject(f"{shape} shape, random weights", SHAPES[shape], None)
+    return ModelUnderTest(f"{shape} shape, random weights", SHAPES[shape], None)
 
 
 def parse_formats(names: str) -> list[str]:
@@ -105,7 +105,7 @@ def parse_formats(names: str) -> list[str]:
 
 
 def _random(pool: Tensor, start: int, name: str, shape: tuple[int, ...]) -> Tensor:
-    """A matrix out of the pool, which is read round and round from `start` on; for a norm ones, for a bias zeros."""
+    """A matrix out of the pool, which is read cyclically from `start` on; for a norm ones, for a bias zeros."""
     if len(shape) == 1:
         return torch.full(shape, float("norm.weight" in name))
     flat = torch.empty(math.prod(shape))
@@ -118,14 +118,14 @@ def _random(pool: Tensor, start: int, name: str, shape: tuple[int, ...]) -> Tens
     return flat.view(shape)
 
 
-def _random_model(subject: Subject, dtype: str, quantization: str | None, device: str) -> GPTNeoXJapaneseForCausalLM:
+def _random_model(measured: ModelUnderTest, dtype: str, quantization: str | None, device: str) -> GPTNeoXJapaneseForCausalLM:
     wanted = parse_dtype(dtype) or (None if quantization else torch.float32)
     packing = packing_for(wanted, quantization, torch.device(device))
     with empty_weights():
-        model = GPTNeoXJapaneseForCausalLM(subject.config)
+        model = GPTNeoXJapaneseForCausalLM(measured.config)
     plain = set(linear_names(model))
-    for part in subject.parts():
-        say(f"random weights: {part.name}")
+    for part in measured.parts():
+        show_status(f"random weights: {part.name}")
         name, _, own = part.name.rpartition(".")
         weight = part.read().to(device)
         if name in plain and packing is not None:
@@ -133,9 +133,9 @@ def _random_model(subject: Subject, dtype: str, quantization: str | None, device
             continue
         kept = wanted if packing is None else packing.rows if "embed_in" in name else packing.rest
         setattr(model.get_submodule(name), own, torch.nn.Parameter(weight.to(kept), requires_grad=False))
-        if "embed_in" in name and subject.config.tie_word_embeddings and packing is not None:
+        if "embed_in" in name and measured.config.tie_word_embeddings and packing is not None:
             pack_linear(model, "embed_out", weight, packing)
     if packing is None:
         model.tie_weights()
-    say("")
+    show_status("")
     return model.eval()
