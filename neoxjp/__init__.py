@@ -1,8 +1,14 @@
-"""GPT-NeoX-Japanese without the transformers library.
+"""The language model GPT-NeoX-Japanese and its tokenizer, without the transformers library.
 
->>> from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
+    from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 
-Names are imported on first use: `import neoxjp` loads neither torch, gradio nor pandas.
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained("bundled")      # or a folder, or a Hub id
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained("bundled")
+    ids = model.generate(tokenizer("吾輩は猫である。", return_tensors="pt").input_ids, max_new_tokens=20)
+    print(tokenizer.batch_decode(ids)[0])
+
+Names are imported at their first use: `import neoxjp` loads neither torch, gradio nor pandas. The folders are described in
+docs/architecture.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,24 +18,18 @@ from typing import Any
 __version__ = "0.1.0"
 
 _NAMES = {
-    "tokenizer": ["GPTNeoXJapaneseTokenizer"],
+    "tokenizer": ["GPTNeoXJapaneseTokenizer", "Token", "Tokens"],
     "sampling": ["SamplingParams"],
-    "engine": ["Engine", "Step", "score"],
-    "model": [
-        "GPTNeoXJapaneseConfig",
-        "GPTNeoXJapaneseForCausalLM",
-        "GPTNeoXJapaneseModel",
-        "KVCache",
-        "backend_in_use",
-    ],
+    "engine": ["Engine", "Request", "Step", "score"],
+    "model": ["GPTNeoXJapaneseConfig", "GPTNeoXJapaneseForCausalLM", "GPTNeoXJapaneseModel", "KVCache", "backend_in_use"],
     "errors": ["NeoxjpError"],
 }
 __all__ = ["__version__", *(name for names in _NAMES.values() for name in names)]
 
 
 def lazy_names(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """A `__getattr__` for `package` that imports each name at its first use. names: file of the package → its names."""
-    home = {name: file for file, several in names.items() for name in several}
+    """A `__getattr__` for `package` that imports each name at its first use. names: module → its names."""
+    home = {name: module for module, several in names.items() for name in several}
 
     def get(name: str) -> Any:
         if name not in home:

@@ -1,4 +1,4 @@
-"""`python -m neoxjp` is the command `neoxjp`."""
+"""`python -m neoxjp …` runs the command line `neoxjp …`."""
 
 from neoxjp.cli.main import leave, main
 
