@@ -1,10 +1,10 @@
-"""The tokenizers to compare with. Each gives pieces that tile the user's text and says how many tokens each piece costs.
+"""Other tokenizers beside ours. Each gives pieces that tile the user's text, with the number of tokens of each piece.
 
-    offers(tokenizer)                    what can be compared with, by key; opens nothing, asks nobody
+    list_offers(tokenizer)               the tokenizers to choose from; opens none and sends no request
     open_peer("bytes", tokenizer)        one of them, or PeerUnavailable with the reason
     compare("東京", [peer])              every spelling of a text with every tokenizer, as records
 
-A piece may stand for several tokens: the bytes of one character are one piece, so that nothing shows half a character.
+A piece may stand for several tokens: the bytes of one character are one piece, so that no piece is half a character.
 """
 
 from neoxjp.compare.analysis import SEPARATOR, Comparison, Counts, compare, count_text, to_csv, to_frame, token_records

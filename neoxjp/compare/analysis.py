@@ -1,4 +1,4 @@
-"""Spellings × tokenizers as records, and records as pandas tables and CSV. Knows nothing of HTML or of the page."""
+"""Spellings × tokenizers as records, and records as pandas tables and CSV. No HTML here."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,14 +28,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One spelling of a text cut by one tokenizer."""
+    """One spelling of a text, tokenized by one tokenizer."""
 
     spelling: str  # "written", "hiragana", "katakana", "halfwidth", "custom"
     tokenizer: str  # the peer's name
     text: str
     pieces: tuple[Piece, ...]  # tile `text`
     counts: Counts
-    ratio: float | None  # tokens for each token of the first spelling with the same tokenizer; None where that has none
+    ratio: float | None  # tokens per token of the first spelling with the same tokenizer; None if that has none
 
 
 def count_text(text: str, tokens: Iterable[Token | Piece] | int) -> Counts:
@@ -59,7 +59,7 @@ def count_text(text: str, tokens: Iterable[Token | Piece] | int) -> Counts:
 def compare(text_or_spellings: str | Sequence[Spelling], tokenizers: Sequence[Peer]) -> list[Comparison]:
     """Each spelling with each tokenizer, spelling by spelling. A string is first put into its spellings.
 
-    The ratio tells what a spelling costs: 1.5 means half as many tokens again as the first one, the text as written.
+    A ratio of 1.5 means 50 % more tokens than the first spelling, the text as written.
     """
     chosen = spellings(text_or_spellings) if isinstance(text_or_spellings, str) else text_or_spellings
     first: dict[int, int] = {}  # by place: two peers may have one name
@@ -75,7 +75,7 @@ def compare(text_or_spellings: str | Sequence[Spelling], tokenizers: Sequence[Pe
 
 
 def token_records(tokens: Sequence[Token], text: str) -> list[dict[str, Any]]:
-    """Tokens as plain dicts, ready for JSON or a table: the token's fields, its place, the user's characters and the UTF-8 bytes.
+    """Tokens as plain dicts, for JSON or a table: the token's fields, its index, the user's characters and the UTF-8 bytes.
 
     `surface` is text[start:end]; a byte token's `bytes` is 1 and the tokens of one character repeat its surface.
     """
@@ -99,7 +99,7 @@ def token_records(tokens: Sequence[Token], text: str) -> list[dict[str, Any]]:
 def to_frame(records: Iterable[Any]) -> "pandas.DataFrame":
     """A tidy table, one row a record: comparisons, `token_records`, or any dataclasses or dicts without nesting.
 
-    A lone surrogate becomes U+FFFD: where pyarrow is installed, pandas keeps text as UTF-8, which has none.
+    A lone surrogate becomes U+FFFD: with pyarrow installed, pandas stores text as UTF-8, which has none.
     """
     import pandas
 
@@ -108,7 +108,7 @@ def to_frame(records: Iterable[Any]) -> "pandas.DataFrame":
 
 
 def to_csv(table: "pandas.DataFrame") -> bytes:
-    """The table as CSV that a spreadsheet opens: UTF-8 with a byte order mark, lines ended by CRLF.
+    """The table as CSV for spreadsheets: UTF-8 with a byte order mark, lines end with CRLF.
 
     A text that a spreadsheet would run as a formula (it starts with = + - @, for some also their full-width forms, or a control
     character) gets an apostrophe in front; everything else is as in the table.

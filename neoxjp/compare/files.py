@@ -1,7 +1,7 @@
-"""Tokenizers out of files: a tokenizer.json, a SentencePiece model, a rank file of tiktoken, Mistral's Tekken.
+"""Tokenizers from files: a tokenizer.json, a SentencePiece model, a rank file of tiktoken, Mistral's Tekken.
 
 Each is read by the library that made its format, an optional package (`pip install 'neoxjp[peers]'`), imported when a file needs
-it. No special token is added, and one that is typed ("<s>") is ordinary text, as in SentencePiece and tiktoken.
+it. No special token is added, and a typed one ("<s>") is ordinary text, as in SentencePiece and tiktoken.
 """
 
 import base64
@@ -18,7 +18,7 @@ from neoxjp.compare.pieces import Peer, Piece, from_bytes, from_spans
 from neoxjp.errors import NeoxjpError, PeerUnavailable
 from neoxjp.japanese import SURROGATE
 
-# What a folder is looked through for, in this order; a folder with our two files comes first.
+# The files to look for in a folder, in this order; a folder with our two files has priority.
 NAMES = ("tokenizer.json", "tekken*.json", "*.model", "*.tiktoken", "*.model.v*")
 
 _RANK = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
@@ -31,7 +31,7 @@ _GPT_4O = "|".join(
     ]
 )
 _GPT_2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-# Not the pattern of its relatives: blanks at the end of the text are one stretch, line ends among them.
+# Differs from related patterns: whitespace at the end of the text is one match, with its newlines.
 _GPT_4 = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 # GPT-2, Codex, GPT-4, Qwen, GPT-4o
 _SPLITS = {50_256: _GPT_2, 50_280: _GPT_2, 100_256: _GPT_4, 151_643: _WORD % r"\p{N}", 199_998: _GPT_4O}
@@ -52,7 +52,7 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class SentencePiece:
-    """A SentencePiece model. Blanks that it drops are pieces of no token, the ▁ that it puts in front belongs to what follows."""
+    """A SentencePiece model. Whitespace that it drops becomes pieces without tokens; an added ▁ belongs to the next piece."""
 
     name: str
     processor: Any = field(repr=False)  # sentencepiece.SentencePieceProcessor
@@ -78,7 +78,7 @@ class Ranks:
 
 @dataclass(frozen=True)
 class Tekken:
-    """Mistral's Tekken, by mistral-common. Its ids start behind its special tokens."""
+    """Mistral's Tekken, by mistral-common. Its ids start after its special tokens."""
 
     name: str
     tokenizer: Any = field(repr=False)  # mistral_common's Tekkenizer
@@ -90,7 +90,7 @@ class Tekken:
 
 
 def open_path(path: Path) -> Peer:
-    """The tokenizer of a folder, ours or another, or of one file, called by the last part of the path.
+    """The tokenizer of a folder, ours or another, or of one file, named after the last part of the path.
 
     Raises:
         PeerUnavailable: nothing is there, it holds no tokenizer, or a package is missing.
@@ -118,7 +118,7 @@ def open_path(path: Path) -> Peer:
 
 
 def open_file(path: Path, name: str) -> Peer:
-    """The tokenizer of one file, told by what it holds: JSON, base64 with ranks, else SentencePiece.
+    """The tokenizer of one file, detected by its content: JSON, base64 with ranks, else SentencePiece.
 
     Raises:
         PeerUnavailable: the file cannot be read or used, or a package is missing.
@@ -183,7 +183,7 @@ def _rank_file(path: Path, name: str) -> Peer:
 def split_of(ranks: int) -> str:
     """The pattern of the stretches within which ranks are used, by the number of ranks.
 
-    A rank file does not hold it. Unknown numbers are taken for relatives of GPT-4's cl100k_base, as Llama 3's 128,000 are.
+    A rank file does not contain it. Unknown numbers are taken for relatives of GPT-4's cl100k_base, as Llama 3's 128,000 are.
     """
     return _SPLITS.get(ranks, _WORD % r"\p{N}{1,3}")
 
@@ -211,7 +211,7 @@ def _unreadable(path: Path, error: OSError) -> PeerUnavailable:
 
 @contextmanager
 def _unusable(path: Path) -> Iterator[None]:
-    """What a library says of a file it cannot use, as one sentence."""
+    """Turn a library's error about a file into PeerUnavailable with one sentence."""
     try:
         yield
     except BaseException as error:
@@ -234,9 +234,9 @@ def _refusals(name: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """The message of a library's error in one line; raises again what is none.
+    """The message of a library's error in one line; raises again what is not an error of a library.
 
-    The libraries' errors have no class in common, and what goes wrong inside Rust is a PanicException, which is no Exception.
+    The libraries' errors have no common class, and a panic in Rust is a PanicException, which is not an Exception.
     """
     panic = type(error).__name__ == "PanicException"
     if isinstance(error, MemoryError | PeerUnavailable) or not (panic or isinstance(error, Exception)):

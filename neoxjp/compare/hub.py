@@ -1,6 +1,6 @@
 """Tokenizers of the Hugging Face Hub: the names offered, and one file of a repository, downloaded once.
 
-A download is bounded (`MOST_BYTES`) and lies in huggingface_hub's cache; what is there is used without asking anybody.
+Downloads are limited to `MOST_BYTES` and stored in huggingface_hub's cache; cached files are used without a request.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from neoxjp.errors import CheckpointError, PeerUnavailable
 from neoxjp.hub import resolve_file
 
 MOST_BYTES = 64 * 2**20  # of one file; the largest offered, Gemma's, has about 33 MB
-# What a repository is asked for, the first that it holds: the names that models of each kind give their file.
+# The files to look for in a repository; the first that exists is used.
 NAMES = (
     "tokenizer.json", "tekken.json", "spiece.model", "tokenizer.model", "spm.model", "sentencepiece.bpe.model",
     "original/tokenizer.model", "qwen.tiktoken", "tiktoken.model", "o200k_base.tiktoken", "cl100k_base.tiktoken",
@@ -48,7 +48,7 @@ OFFERED = {
 
 
 def open_offered(key: str, *, local_files_only: bool = False) -> Peer:
-    """A tokenizer of the list. Raises PeerUnavailable: closed, absent, too large, out of reach; a package is missing."""
+    """A tokenizer of the list. Raises PeerUnavailable: gated, missing, too large, unreachable; a package is missing."""
     chosen = OFFERED[key]
     if key == "gpt-4o" and (cached := tiktoken_cache(O200K)).is_file():
         try:
@@ -59,7 +59,7 @@ def open_offered(key: str, *, local_files_only: bool = False) -> Peer:
 
 
 def open_repo(repo: str, *, local_files_only: bool = False) -> Peer:
-    """The tokenizer of any repository: the first of `NAMES` that it holds. "Qwen/Qwen3-8B" → its tokenizer.json."""
+    """The tokenizer of any repository: the first of `NAMES` that exists. "Qwen/Qwen3-8B" → its tokenizer.json."""
     return _opened(repo, NAMES, repo.split("/")[-1], local_files_only)
 
 
@@ -72,7 +72,7 @@ def _opened(repo: str, names: tuple[str, ...] | list[str], title: str, local_fil
 
 
 def tiktoken_cache(address: str) -> Path:
-    """Where tiktoken keeps what it downloaded from an address (tiktoken/load.py), whether or not it is there."""
+    """The path of a downloaded file in tiktoken's cache (tiktoken/load.py), whether or not it exists."""
     named = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
     folder = Path(named) if named else Path(tempfile.gettempdir()) / "data-gym-cache"
     return folder / hashlib.sha1(address.encode()).hexdigest()

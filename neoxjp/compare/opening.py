@@ -1,4 +1,4 @@
-"""What can be compared with, by key, and opening one. A list of offers opens nothing and asks nobody; opening may do both.
+"""The tokenizers to compare with, by key, and opening one. Listing opens no file and sends no request; opening may do both.
 
 A key is a name of the list, a path of this machine (a folder or file with a tokenizer in it), or any Hub id.
 """
@@ -21,13 +21,13 @@ Group = Literal["ours", "units", "words", "package", "hub", "local"]
 
 @dataclass(frozen=True)
 class Offer:
-    """A tokenizer that can be asked for."""
+    """A tokenizer that can be opened."""
 
     key: str  # what open_peer takes
     title: str  # the peer's name in tables and on the page
     group: Group
-    source: str  # a Hub id, a package of PyPI, a path; "" for what this package brings
-    note: str = ""  # English, "" if there is nothing to say
+    source: str  # a Hub id, a package of PyPI, a path; "" for built-in ones
+    note: str = ""  # English; may be empty
 
 
 _BUILTIN = (
@@ -54,15 +54,15 @@ _guard = threading.Lock()
 
 
 def list_offers(tokenizer: GPTNeoXJapaneseTokenizer | None = None, *, public: bool = False) -> list[Offer]:
-    """What can be asked for by name, in the order to show it; the same on a public page, which only takes no other keys.
+    """The tokenizers with a name, in the order of display; the same on a public page, which accepts no other keys.
 
-    A tokenizer that is read as transformers reads it is not offered a second time.
+    A tokenizer that is read with compat="transformers" is not offered a second time.
     """
     return [known for known in _offers() if known.key != "compat" or tokenizer is None or tokenizer.compat is None]
 
 
 def find_offer(key: str) -> Offer:
-    """What a key stands for, whether or not it can be opened; a path or Hub id is called by its last part."""
+    """The offer of a key, whether or not it can be opened; a path or Hub id is named after its last part."""
     for known in _offers():
         if known.key == key:
             return known
@@ -70,16 +70,16 @@ def find_offer(key: str) -> Offer:
 
 
 def open_peer(key: str, tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = False, local_files_only: bool = False) -> Peer:
-    """The tokenizer of a key, opened once a process. "bytes" → one token a byte; "./folder" → what the folder holds.
+    """The tokenizer of a key, opened once per process. "bytes" → one token per byte; "./folder" → the tokenizer in the folder.
 
     Args:
         key: of `offers`; where the page is not public also a path of this machine, or a Hub id ("owner/name") where no path is.
         tokenizer: ours, for "neoxjp" and "compat".
         public: the page is open to anybody: only the keys of `offers` are taken.
-        local_files_only: ask nothing of the Hub; what was downloaded before is used.
+        local_files_only: send no request to the Hub; use what is cached.
 
     Raises:
-        PeerUnavailable: no such key; its package, file or Hub repository is missing, closed or out of reach.
+        PeerUnavailable: no such key; its package, file or Hub repository is missing, gated or unreachable.
     """
     match key:
         case "neoxjp":
@@ -118,11 +118,11 @@ def _offers() -> list[Offer]:
 
 
 def _path(key: str) -> Path | None:
-    """The path a key names, if there is something."""
+    """The path of a key, if it exists."""
     try:
         path = Path(key).expanduser()
         return path if key and path.exists() else None
-    except (OSError, RuntimeError, ValueError):  # a name too long, "~nobody", a NUL
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, "~nobody", a NUL
         return None
 
 
@@ -136,7 +136,7 @@ def _unknown(key: str) -> PeerUnavailable:
 
 
 def _once(key: str, make: Callable[[], Peer]) -> Peer:
-    """The peer of a key, made by the first who asks; others who ask meanwhile wait. A failure is not kept."""
+    """The peer of a key, created once; other threads wait meanwhile. Failures are not cached."""
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     with lock:

@@ -1,4 +1,4 @@
-"""Pieces: stretches of the user's text that tile it, whatever a tokenizer says of its tokens. Knows no tokenizer.
+"""Pieces: parts of the user's text that tile it, for any tokenizer. Knows no tokenizer.
 
 Three ways to get them: from our tokens (`pieces_of`), from the bytes of each token (`from_bytes`, for byte-level vocabularies,
 whose tokens may end inside a character), from spans in the text (`from_spans`, for tokenizers that normalise the text first).
@@ -14,16 +14,16 @@ from neoxjp.tokenizer import Token
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of the user's text that is one token, or several tokens whose borders lie inside a character.
+    """A part of the user's text that is one token, or several tokens whose borders are inside a character.
 
-    "𩸽" in UTF-8 bytes → one piece of four tokens. A tokenizer that drops a blank → a piece of no token.
+    "𩸽" in UTF-8 bytes → one piece of four tokens. A tokenizer that drops a space → a piece without tokens.
     """
 
     text: str  # the user's own characters, text[start:end]
     start: int  # half-open span in characters of the user's text
     end: int
-    id: int | None  # the id where the piece is one token of a vocabulary; None for none, several, or where there are no ids
-    tokens: int = 1  # how many tokens it costs; 0: the tokenizer passes over these characters
+    id: int | None  # the id of a piece of exactly one token; None for other pieces, or without ids
+    tokens: int = 1  # its number of tokens; 0: the tokenizer drops these characters
 
 
 class Peer(Protocol):
@@ -31,10 +31,10 @@ class Peer(Protocol):
 
     @property
     def name(self) -> str:
-        """What tables and the page call it."""
+        """Its name in tables and on the page."""
 
     def pieces(self, text: str) -> list[Piece]:
-        """The pieces of a text, any text. They tile it."""
+        """The pieces of any text. They tile it."""
 
 
 def pieces_of(tokens: Iterable[Token], text: str) -> list[Piece]:
@@ -52,7 +52,7 @@ def pieces_of(tokens: Iterable[Token], text: str) -> list[Piece]:
 def from_bytes(text: str, tokens: Iterable[tuple[bytes, int]]) -> list[Piece]:
     """Pieces from the bytes and the id of each token; the bytes together are those of the text, lone surrogates as U+FFFD.
 
-    "、猫" as (e3 80 81 e7), (8c ab) → one piece "、猫" of two tokens: their border lies inside 猫.
+    "、猫" as (e3 80 81 e7), (8c ab) → one piece "、猫" of two tokens, whose border is inside 猫.
     """
     pieces: list[Piece] = []
     start = end = count = 0  # the piece being made: its characters, its tokens
@@ -72,8 +72,8 @@ def from_bytes(text: str, tokens: Iterable[tuple[bytes, int]]) -> list[Piece]:
 def from_spans(text: str, tokens: Iterable[tuple[int, int, int | None]]) -> list[Piece]:
     """Pieces from the (start, end, id) of each token in characters of the text, in order; a span may be empty.
 
-    Tokens whose spans overlap (㍿ cut as 株式 and 会社) are one piece; so are an empty span (a blank put in front) and the token
-    behind it. What no token covers is a piece of no token, unless it was composed with the character before it (か and ゙).
+    Tokens whose spans overlap (㍿ cut as 株式 and 会社) are one piece; so are an empty span (an added space) and the token
+    after it. Characters without a token are a piece without tokens, unless they were composed with the one before (か and ゙).
     """
     pieces: list[Piece] = []
     waiting = 0  # tokens without a character of their own
@@ -102,7 +102,7 @@ def from_spans(text: str, tokens: Iterable[tuple[int, int, int | None]]) -> list
 
 
 def _pass_over(pieces: list[Piece], text: str, end: int) -> None:
-    """Let the pieces reach `end`, though no token covers the characters up to there."""
+    """Extend the pieces to `end` over characters without a token."""
     start = pieces[-1].end if pieces else 0
     joined = start
     while pieces and joined < end and _composed(text[joined - 1], text[joined]):
@@ -115,12 +115,12 @@ def _pass_over(pieces: list[Piece], text: str, end: int) -> None:
 
 
 def _composed(first: str, second: str) -> bool:
-    """Whether normalisation makes something else of the two than of each alone. "か", "\u3099" → True; "ｶ", "ﾞ" → True."""
+    """Whether normalization of the pair differs from that of each alone. "か", "\u3099" → True; "ｶ", "ﾞ" → True."""
     alone = unicodedata.normalize("NFKC", first) + unicodedata.normalize("NFKC", second)
     return unicodedata.normalize("NFKC", first + second) != alone
 
 
 def _size(character: str) -> int:
-    """How many bytes UTF-8 takes for a character; a lone surrogate as many as U+FFFD."""
+    """The UTF-8 size of a character in bytes; a lone surrogate counts as U+FFFD."""
     code = ord(character)
     return 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4

@@ -1,4 +1,4 @@
-"""The tokenizers that need nothing else: ours, ours as transformers has it, UTF-8 bytes, characters, any vocabulary folder."""
+"""Tokenizers without other packages: ours, ours as in transformers, UTF-8 bytes, characters, any vocabulary folder."""
 
 import weakref
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 @dataclass(frozen=True)
 class OwnTokenizer:
-    """A tokenizer of this package. Pieces are its tokens, byte tokens of one character put together."""
+    """A tokenizer of this package. Pieces are its tokens; the byte tokens of one character are one piece."""
 
     tokenizer: GPTNeoXJapaneseTokenizer
     name: str = "neoxjp"
@@ -22,7 +22,7 @@ class OwnTokenizer:
 
 @dataclass(frozen=True)
 class Utf8Bytes:
-    """One token a byte of UTF-8. A lone surrogate counts as the three bytes that U+FFFD would take."""
+    """One token per UTF-8 byte. A lone surrogate counts as the three bytes that U+FFFD would take."""
 
     name: str = "UTF-8 bytes"
 
@@ -36,7 +36,7 @@ class Utf8Bytes:
 
 @dataclass(frozen=True)
 class Characters:
-    """One token a character, and a character is a Unicode code point: a が typed as か and a mark is two, a family emoji five."""
+    """One token per Unicode code point: a decomposed が is two, a family emoji five."""
 
     name: str = "characters"
 
@@ -53,7 +53,7 @@ _as_transformers: "weakref.WeakKeyDictionary[GPTNeoXJapaneseTokenizer, GPTNeoXJa
 
 
 def transformers_peer(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "transformers") -> Peer:
-    """The same vocabulary cut as transformers cuts it, faults included: "," → a byte. Read once for each tokenizer."""
+    """The same vocabulary with compat="transformers": "," → a byte. Read once for each tokenizer."""
     theirs = _as_transformers.get(tokenizer)
     if theirs is None:
         theirs = _as_transformers[tokenizer] = GPTNeoXJapaneseTokenizer(*tokenizer.vocabulary.files, compat="transformers")
@@ -61,12 +61,12 @@ def transformers_peer(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "transfor
 
 
 def builtin_peers(tokenizer: GPTNeoXJapaneseTokenizer) -> list[Peer]:
-    """The four that are always there: the tokenizer, the same as transformers has it, UTF-8 bytes, characters."""
+    """The four that are always available: the tokenizer, the same as in transformers, UTF-8 bytes, characters."""
     return [own_peer(tokenizer), transformers_peer(tokenizer), Utf8Bytes(), Characters()]
 
 
 def folder_peer(path: str | Path) -> Peer:
-    """The tokenizer of any folder of this machine with vocab.txt and emoji.json, called by the folder's name.
+    """The tokenizer of any folder of this machine with vocab.txt and emoji.json, named after the folder.
 
     Raises:
         CheckpointError: there is no such folder, or a file is missing.

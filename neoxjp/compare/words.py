@@ -1,7 +1,7 @@
-"""Words as Sudachi cuts them, in its three split modes.
+"""Words by Sudachi, in its three split modes.
 
-国家公務員 → A: 国家, 公務, 員 (the shortest units); B: 国家, 公務員; C: 国家公務員 (names stay whole). So by the core dictionary,
-which the extra `peers` brings. The small one, without which this package does not run, has few words of several units: there the
+国家公務員 → A: 国家, 公務, 員 (the shortest units); B: 国家, 公務員; C: 国家公務員 (names are not split). This is with the core
+dictionary, which the extra `peers` installs. The small one, which is always installed, has few words of several units: there the
 modes differ only in words such as 振り上げる, and 国家公務員 is three words in each.
 """
 
@@ -15,7 +15,7 @@ from neoxjp.japanese import SURROGATE, Mode, split_text, sudachi_tokenizer
 
 @dataclass(frozen=True)
 class Words:
-    """One token a word of the dictionary; blanks and punctuation are words too. May be called from several threads."""
+    """One token per word of the dictionary; whitespace and punctuation are words too. Thread-safe."""
 
     mode: Mode
     name: str
@@ -31,5 +31,5 @@ class Words:
 
 
 def dictionary_edition() -> Literal["small", "core"]:
-    """The larger of the dictionaries that are installed."""
+    """The largest installed dictionary."""
     return "core" if find_spec("sudachidict_core") else "small"

@@ -1,9 +1,10 @@
-"""Old and new forms of kanji: 國語 ↔ 国語. One character for one, so that places in the text stay.
+"""Old and new forms of kanji: 國語 ↔ 国語. One character replaces one, so that positions do not change.
 
 The pairs are kyujipy's (MIT), in kanji_forms.tsv: the official list of 1949 and 1981, and forms that print and names use.
-What cannot be undone is said by `unsure`: 弁 was three characters (辨, 瓣, 辯), and 余 is both the new form of 餘 and an old
+`find_uncertain_kanji` names what is
+ambiguous: 弁 was three characters (辨, 瓣, 辯), and 余 is both the new form of 餘 and an old
 word of its own, "I". Some old forms (that of 海, U+FA45) are compatibility characters, which NFC turns into the new ones:
-`unstable` names them.
+`find_kanji_changed_by_nfc` names them.
 """
 
 import re
@@ -15,9 +16,9 @@ from typing import Literal
 
 Form = Literal["old_kanji", "new_kanji"]
 
-# Not undone: 籠 is the official form itself since 2010, 篭 the abbreviation.
+# Not converted: 籠 is the official form itself since 2010, 篭 the abbreviation.
 _OFFICIAL = {"籠"}
-# 弁 in words that tell which of the three it was.
+# Words that show which of the three characters 弁 was.
 _BEN = {
     "辯": "弁護 弁論 弁士 弁明 弁解 答弁 雄弁 熱弁 詭弁 能弁 多弁 訥弁 代弁 強弁 弁舌 弁証 抗弁 関西弁 東北弁 大阪弁",
     "辨": "弁当 弁別 弁償 弁済 弁理 支弁 弁慶 思弁",
@@ -26,17 +27,17 @@ _BEN = {
 _BEN_WORDS = {word: word.replace("弁", old) for old, words in _BEN.items() for word in words.split()}
 _BEN_PATTERN = re.compile("|".join(sorted(_BEN_WORDS, key=len, reverse=True)))
 _MANY = {"弁": "辨瓣辯"}
-# New forms that were characters before, with another sense: 芸 "rue", 欠 "yawn", 糸 "thread" (then read べき), 予 "I" ...
+# New forms that were characters before, with another meaning: 芸 "rue", 欠 "yawn", 糸 "thread" (then read べき), 予 "I" ...
 _OWN_SENSE = frozenset("余予芸欠台糸虫缶灯証体担浜蚕医")
 
 
 @dataclass(frozen=True, slots=True)
 class UncertainKanji:
-    """A character whose other form is a guess, or cannot be undone."""
+    """A character whose other form is a guess, or cannot be converted back."""
 
     character: str  # in the text
     written: str  # in the other spelling
-    others: str  # what it may be as well
+    others: str  # what else it may be
 
 
 def to_old_forms(text: str, *, pronoun: bool = False) -> str:
@@ -52,7 +53,7 @@ def to_new_forms(text: str) -> str:
 
 
 def find_uncertain_kanji(text: str, written: str, form: Form) -> tuple[UncertainKanji, ...]:
-    """The characters of a text, each once, that one cannot be sure of; `written` is the text in the form.
+    """The characters of a text, each once, whose other form is uncertain; `written` is the text in that form.
 
     "余" → old: Unsure("余", "餘", "余"). "辯" → new: Unsure("辯", "弁", "辨瓣"), three became one.
     """
@@ -68,7 +69,7 @@ def find_uncertain_kanji(text: str, written: str, form: Form) -> tuple[Uncertain
 
 
 def find_kanji_changed_by_nfc(text: str) -> str:
-    """The kanji of a text that NFC changes, each once: the old 海, U+FA45, becomes U+6D77."""
+    """The kanji of a text, each once, that NFC changes: the old 海, U+FA45, becomes U+6D77."""
     return "".join(dict.fromkeys(c for c in text if "\uf900" <= c <= "\ufaff" and unicodedata.normalize("NFC", c) != c))
 
 

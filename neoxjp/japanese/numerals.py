@@ -1,6 +1,6 @@
-"""Numbers in kanji and how they are said with a counter: 三百人 → さんびゃくにん, 二本 → にほん, 四月 → しがつ. Pure tables.
+"""Numbers in kanji and their readings with a counter: 三百人 → さんびゃくにん, 二本 → にほん, 四月 → しがつ. Pure tables.
 
-A dictionary reads the digits one by one and cannot know the sound changes. Only the usual readings are here: no 六十 (むそ).
+A dictionary reads digits one by one and does not know the sound changes. Only the usual readings are included: not むそ for 六十.
 """
 
 import re
@@ -13,7 +13,7 @@ _MYRIADS = {"万": 10**4, "億": 10**8, "兆": 10**12}
 _SAID = ["ぜろ", "いち", "に", "さん", "よん", "ご", "ろく", "なな", "はち", "きゅう"]
 _HUNDREDS = {1: "ひゃく", 3: "さんびゃく", 6: "ろっぴゃく", 8: "はっぴゃく"}
 _THOUSANDS = {1: "せん", 3: "さんぜん", 8: "はっせん"}
-# Two neighbours without a unit are a guess, 二三日 "two or three days", not 23.
+# Two consecutive digits without a unit are an approximation: 二三日 is "two or three days", not 23.
 ABOUT = {
     "一二": "いちに",
     "二三": "にさん",
@@ -67,7 +67,7 @@ _SOUNDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     ]
     for counter in counters
 }
-# Counter: its reading, and how the last digit is said before it where that is not the usual way.
+# Counter: its reading, and the readings of the last digit before it that are irregular.
 _LAST: dict[str, tuple[str, dict[str, str]]] = {
     "月": ("がつ", {"よん": "し", "なな": "しち", "きゅう": "く"}),
     "時": ("じ", {"よん": "よ", "なな": "しち", "きゅう": "く"}),
@@ -91,7 +91,7 @@ COUNTERS = frozenset({*_SOUNDS, *_LAST})
 
 
 def parse_number(number: str) -> int | None:
-    """The number that kanji write, with units or digit by digit; None where they are no number (十〇, 二百三百).
+    """The number written in kanji, with units or digit by digit; None if it is not a number (十〇, 二百三百).
 
     "千九百四十五" → 1945, "二〇二四" → 2024, "五億三千万" → 530000000
     """
@@ -119,7 +119,7 @@ def parse_number(number: str) -> int | None:
 
 
 def read_number(number: str) -> str | None:
-    """How a number in kanji is said. "三百六十" → "さんびゃくろくじゅう", "二三" → "にさん", None where it is no number."""
+    """The reading of a number in kanji. "三百六十" → "さんびゃくろくじゅう", "二三" → "にさん", None if it is not a number."""
     found = parse_number(number)
     if found is None:
         return None
@@ -131,10 +131,10 @@ def read_number(number: str) -> str | None:
 
 
 def with_counter(number: int | None, counter: str) -> tuple[str, str] | None:
-    """How a number and a counter of `COUNTERS` are said together: (number, counter), the counter "" where one cannot cut.
+    """The readings of a number and a counter of `COUNTERS` together: (number, counter), or ("…", "") if they cannot be separated.
 
     (3, "本") → ("さん", "ぼん"), (4, "月") → ("し", "がつ"), (20, "日") → ("はつか", "").
-    (None, "本"), how many → ("なん", "ぼん"). None for another counter or a number too long.
+    (None, "本"), "how many" → ("なん", "ぼん"). None for another counter or a number that is too large.
     """
     if counter not in COUNTERS or (number or 0) >= 10**16:
         return None
@@ -157,7 +157,7 @@ def with_counter(number: int | None, counter: str) -> tuple[str, str] | None:
 
 
 def counter_after(number: int, counter: str) -> str | None:
-    """The counter's reading behind a number in figures, which stays as it is. (3, "本") → "ぼん", (20, "日") → "か"."""
+    """The counter's reading after a number in digits, which are not changed. (3, "本") → "ぼん", (20, "日") → "か"."""
     spoken = with_counter(number, counter)
     if spoken is None:
         return None
@@ -165,12 +165,12 @@ def counter_after(number: int, counter: str) -> str | None:
 
 
 def counter_reading(counter: str) -> str:
-    """The counter's reading where no sound changes. "本" → "ほん"."""
+    """The counter's reading without a sound change. "本" → "ほん"."""
     return _SOUNDS[counter][0] if counter in _SOUNDS else _LAST[counter][0]
 
 
 def readings_of(counter: str) -> tuple[str, ...]:
-    """All readings a dictionary may give for the counter, the longest first."""
+    """All readings that a dictionary may give for the counter, longest first."""
     own = _SOUNDS[counter][:3] if counter in _SOUNDS else _LAST[counter][:1]
     return tuple(sorted({*own, *_OTHERWISE.get(counter, ())}, key=len, reverse=True))
 

@@ -1,9 +1,8 @@
 """One text in its other spellings: hiragana, katakana, half-width, rōmaji, old and new kanji; and the reading of each word.
 
 Readings come from SudachiPy's small dictionary, kana and width conversions from jaconv. Only kanji are read: kana keep their
-spelling (the particle は stays は), and Latin letters, digits, blanks, newlines, emoji and punctuation stay where they stand.
-A reading is a guess (日本 is にほん or にっぽん): `overrides` puts it right. Any string is accepted, of any length, lone
-surrogates included.
+spelling (the particle は stays は), and Latin letters, digits, whitespace, emoji and punctuation are not changed. A reading is a
+guess (日本 is にほん or にっぽん): `overrides` corrects it. Any string is accepted, of any length, also with lone surrogates.
 """
 
 import dataclasses
@@ -21,12 +20,12 @@ from . import kanji_forms, numerals, romaji
 SpellingKey = Literal[
     "written", "hiragana", "katakana", "halfwidth", "romaji", "old_kanji", "new_kanji", "custom", "custom2", "custom3", "custom4"
 ]
-# A surface, or a (start, end) of the text, and the reading it shall have.
+# A surface, or a (start, end) of the text, and its reading.
 Overrides = Mapping[str, str] | Mapping[tuple[int, int], str] | Mapping[str | tuple[int, int], str]
 Mode = Literal["A", "B", "C"]  # SudachiPy's split modes: the shortest units, middle ones, the longest
 KEYS: tuple[SpellingKey, ...] = ("written", "hiragana", "katakana", "halfwidth")
-ALL_KEYS: tuple[SpellingKey, ...] = (*KEYS, "romaji", "old_kanji", "new_kanji")  # all that a text gives by itself
-CUSTOM_KEYS: tuple[SpellingKey, ...] = ("custom", "custom2", "custom3", "custom4")  # what the user wrote
+ALL_KEYS: tuple[SpellingKey, ...] = (*KEYS, "romaji", "old_kanji", "new_kanji")  # all that are computed from a text
+CUSTOM_KEYS: tuple[SpellingKey, ...] = ("custom", "custom2", "custom3", "custom4")  # written by the user
 
 KANJI = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af々〆〇]")
 _READING = re.compile(r"[ァ-ヺーヽヾ]+")
@@ -38,9 +37,9 @@ _FIGURES = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _BREAK = re.compile(r"[\n。！？!?]")
 _KANJI_OR_KANA = re.compile(rf"(?:{KANJI.pattern}|[ぁ-ヿ])+")
 
-# SudachiPy takes 49,149 bytes at most, counted after normalisation, in which one character can grow to 33 bytes.
+# SudachiPy accepts at most 49,149 bytes after normalization, in which one character can become 33 bytes.
 _CHUNK = 1_000
-# Forms of a kanji that the dictionary does not hold, read as the form it holds. One character each: spans must not move.
+# Kanji that the dictionary does not have, and the forms that it has. One character each, so that spans do not change.
 _SAME_READING = str.maketrans("髙﨑𠮷濵德", "高崎吉浜徳")
 # Words whose most usual reading differs from the dictionary's, which joins short units (お + 父 + さん) and prefers formal ones.
 _USUAL = {
@@ -61,18 +60,18 @@ class Word:
     surface: str  # the user's own characters
     start: int  # half-open span, in characters of the user's text
     end: int
-    reading: str | None  # in hiragana; None where nothing is to be read (kana, digits, blanks) or the kanji are unknown
+    reading: str | None  # in hiragana; None without kanji (kana, digits, whitespace) or if they are unknown
     pos: tuple[str, ...] = field(default=(), compare=False)  # Sudachi's part of speech, six fields; () where it gave none
 
     @property
     def unknown(self) -> bool:
-        """The word has kanji and nobody said how to read them: every spelling keeps them."""
+        """Whether the word has kanji without a reading: every spelling keeps them."""
         return self.reading is None and KANJI.search(self.surface) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """A text in one spelling, and where each word of the original went."""
+    """A text in one spelling, and the span of each word of the original in it."""
 
     key: SpellingKey
     text: str
@@ -96,7 +95,7 @@ def spell(text: str, key: SpellingKey, overrides: Overrides | None = None) -> Sp
 
 
 def read_words(text: str, overrides: Overrides | None = None) -> list[Word]:
-    """The words of a text and how each is read. "食べ物を" → ("食べ物", 0, 3, "たべもの"), ("を", 3, 4, None).
+    """The words of a text with their readings. "食べ物を" → ("食べ物", 0, 3, "たべもの"), ("を", 3, 4, None).
 
     overrides: readings in any kana that take the place of the dictionary's, by surface ({"日本": "にっぽん"}, every time it is a
         word) or by span ({(0, 2): "にっぽん"}, only there; the span becomes one word).
@@ -115,7 +114,7 @@ def read_words(text: str, overrides: Overrides | None = None) -> list[Word]:
 
 
 def ruby(word: Word) -> list[tuple[str, str | None]]:
-    """The word in pieces, each with the reading to set above it. 食べ物 → ("食", "た"), ("べ", None), ("物", "もの")."""
+    """The word in pieces, each with its reading (furigana). 食べ物 → ("食", "た"), ("べ", None), ("物", "もの")."""
     if word.reading is None:
         return [(word.surface, None)]
     pieces = [piece for piece in re.split(r"([ぁ-ゖァ-ヺー]+)", word.surface) if piece]
@@ -147,7 +146,7 @@ def _spelled(words: tuple[Word, ...], key: SpellingKey) -> Spelling:
 
 
 def _fullwidth_kana(text: str) -> str:
-    """Half-width katakana in full width, a mark that follows its kana composed with it. "ｶﾞ" → "ガ", "か\u3099" → "が"."""
+    """Half-width katakana in full width, with combining marks composed. "ｶﾞ" → "ガ", "か\u3099" → "が"."""
     text = _HALF_KANA.sub(lambda run: jaconv.h2z(run[0]), text)
     return _DECOMPOSED.sub(lambda pair: unicodedata.normalize("NFC", pair[0]), text)
 
@@ -201,9 +200,9 @@ def _words(text: str, start: int, end: int, by_surface: Mapping[str, str]) -> li
 
 
 def _counted(words: list[Word]) -> list[Word]:
-    """The words with their numbers read as numbers, and the counters behind them with the sounds they then have.
+    """The words with numbers read as numbers, and with the sound changes of the counters after them.
 
-    二 + 本 becomes one word, にほん; the figures of 3本 stay, and 本 is ぼん.
+    二 + 本 becomes one word, にほん; in 3本 the digit is not changed, and 本 is ぼん.
     """
     counted: list[Word] = []
     at = 0
@@ -211,10 +210,10 @@ def _counted(words: list[Word]) -> list[Word]:
         word, behind = words[at], words[at + 1] if at + 1 < len(words) else None
         at += 1
         in_figures = _FIGURES.fullmatch(word.surface) is not None
-        # Of 1,234.5 the last digits decide the sound: ごほん.
+        # In 1,234.5 the last digits decide the sound: ごほん.
         number = int(re.split(r"[.,]", word.surface)[-1][-15:]) if in_figures else numerals.parse_number(word.surface)
         if number is None and word.surface != "何":
-            # Without a number before it the dictionary's ぽん is never right: 数本 is すうほん.
+            # Without a number before it, the dictionary's ぽん is wrong: 数本 is すうほん.
             counted.append(dataclasses.replace(word, reading="ほん") if (word.surface, word.reading) == ("本", "ぽん") else word)
             continue
         split = _counter(behind) if behind else None
@@ -248,7 +247,7 @@ def _counter(word: Word) -> tuple[str, str] | None:
 
 
 def split_text(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Spans of at most `_CHUNK` characters that tile [start, end), cut after a sentence if possible, else before a kanji."""
+    """Spans of at most `_CHUNK` characters that tile [start, end), split after a sentence if possible, else before a kanji."""
     while end - start > _CHUNK:
         window = text[start : start + _CHUNK]
         cut = max((found.end() for found in _BREAK.finditer(window)), default=0)
@@ -262,7 +261,7 @@ def split_text(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _analysed(text: str, start: int, end: int) -> Iterator[Word]:
     """The dictionary's words of text[start:end]. Their spans tile it."""
-    # Variation selectors (葛󠄀) would stand alone as unknown words: leave them out, let the spans cover them.
+    # Variation selectors (葛󠄀) would become unknown words: leave them out, and let the spans cover them.
     kept = [i for i in range(start, end) if not _VARIATION.match(text[i])]
     if not kept:
         yield Word(text[start:end], start, end, None)
@@ -286,7 +285,7 @@ def _analysed(text: str, start: int, end: int) -> Iterator[Word]:
 
 
 def _mixed(text: str, start: int, end: int) -> Iterator[Word]:
-    """A word of kanji and other things, "①番": its kanji are read by themselves, so that the rest can stay as it is."""
+    """A word of kanji and other characters, "①番": its kanji are read separately, so that the rest is not changed."""
     position = start
     for run in _KANJI_OR_KANA.finditer(text, start, end):
         if run.start() > position:
@@ -298,7 +297,7 @@ def _mixed(text: str, start: int, end: int) -> Iterator[Word]:
 
 
 def _reading(morpheme: Any) -> str | None:
-    """The reading in hiragana, or None where the dictionary has none: it then repeats the surface or says キゴウ, "symbol"."""
+    """The reading in hiragana, or None if the dictionary has none: it then repeats the surface or gives キゴウ, "symbol"."""
     reading = morpheme.reading_form()
     if not _READING.fullmatch(reading) or (reading == "キゴウ" and morpheme.surface() != "記号"):
         return None
@@ -311,7 +310,7 @@ _dictionaries: dict[str, Any] = {}
 
 
 def sudachi_tokenizer(mode: Mode = "C", edition: Literal["small", "core"] = "small") -> Any:
-    """This thread's SudachiPy tokenizer (they are not shareable); the dictionary is shared, and loaded at the first text."""
+    """This thread's SudachiPy tokenizer (not thread-safe). The dictionary is shared and is loaded at the first use."""
     made: dict[tuple[str, str], Any] = _local.__dict__.setdefault("tokenizers", {})
     if (mode, edition) not in made:
         from sudachipy import Dictionary, SplitMode

@@ -1,10 +1,10 @@
 """Words with their readings in rōmaji: modified Hepburn. 私は学校へ行く → watashi wa gakkō e iku. Knows no dictionary.
 
 Long vowels have a macron (Tōkyō), ん is n before labials (shinbun) and n' before a vowel or y (kin'en), っ doubles the
-consonant (kitte, matcha), particles are written as they are said (wa, e, o). Words stand apart; endings stay with their verb
-(tabemashita), a counter behind figures and a title behind a name get a hyphen (3-bon, Tanaka-san); only names have capitals.
-Vowels that meet where two parts of a word meet stay apart: 思う omou, 井上 Inoue; that is known of verbs and of `_SEAMS` only.
-Own code because jaconv's `kana2alphabet` writes what one types (macchatoukyou), without macrons and words.
+consonant (kitte, matcha), particles are written as pronounced (wa, e, o). Words are separated; endings are joined to their verb
+(tabemashita), a counter after digits and a title after a name get a hyphen (3-bon, Tanaka-san); only names have capitals. Vowels
+at the border of two parts of a word are not joined: 思う omou, 井上 Inoue; this is known for verbs and for `_SEAMS` only.
+jaconv's `kana2alphabet` gives keyboard input (macchatoukyou), without macrons and words.
 """
 
 import re
@@ -16,10 +16,10 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A word to write."""
+    """A word to write in rōmaji."""
 
     surface: str  # as the text has it
-    kana: str  # how it is read, in hiragana; where nothing is to be read, the surface with its kana in hiragana
+    kana: str  # its reading in hiragana; without kanji the surface, with its kana in hiragana
     pos: tuple[str, ...] = ()  # Sudachi's part of speech, six fields; () where unknown
 
     @property
@@ -88,18 +88,18 @@ _TITLES = {"さん", "様", "さま", "君", "くん", "ちゃん", "氏", "殿"
 
 
 def to_romaji(units: Sequence[Unit]) -> list[str]:
-    """Each word in rōmaji, the blank or hyphen behind it included. 猫が、3本 → "neko ", "ga", ", ", "3-", "bon"."""
+    """Each word in rōmaji, with the space or hyphen after it. 猫が、3本 → "neko ", "ga", ", ", "3-", "bon"."""
     gaps = [_between(one, after) for one, after in pairwise(units)] + [""]
     behind = ["" if gap else after.kana for gap, after in zip(gaps, [*units[1:], Unit("", "")], strict=False)]
     return [_word(unit, after) + gap for unit, after, gap in zip(units, behind, gaps, strict=False)]
 
 
 def hepburn(kana: str, behind: str = "", joined: Set[str] = _ALWAYS | _IN_KANA) -> str:
-    """Kana in rōmaji, anything else as it is. "まっちゃ" → "matcha".
+    """Kana in rōmaji, anything else unchanged. "まっちゃ" → "matcha".
 
     Args:
-        behind: what follows at once, which decides how っ and ん at the end are written: 買っ + て is "kat" + "te".
-        joined: vowels that are one long one; a "|" in the kana keeps them apart.
+        behind: the text that follows, which decides how a final っ or ん is written: 買っ + て is "kat" + "te".
+        joined: pairs of vowels that form a long one; a "|" in the kana separates them.
     """
     kana = re.sub(r"([ぁ-ゖ])[ゝヽ]", r"\1\1", kana)
     kana = re.sub(r"([ぁ-ゖ])[ゞヾ]", lambda found: found[1] + unicodedata.normalize("NFC", found[1] + "\u3099"), kana)
@@ -125,7 +125,7 @@ def hepburn(kana: str, behind: str = "", joined: Set[str] = _ALWAYS | _IN_KANA) 
 
 
 def _other(character: str, before: str, behind: str) -> str:
-    """What is no syllable: ん, っ, ー, a seam, or something that stays."""
+    """Characters that are no syllable: ん, っ, ー, a "|", or anything else, which is not changed."""
     sound = _PAIRS.get(behind[:2]) or _SOUNDS.get(behind[:1]) or ""
     if character == "ん":
         return "n'" if sound[:1] in (*"aiueoy",) else "n"
@@ -154,7 +154,7 @@ def _word(unit: Unit, behind: str) -> str:
 
 
 def _between(one: Unit, after: Unit) -> str:
-    """What stands between two words: a blank, a hyphen or nothing."""
+    """The separator of two words: a space, a hyphen or nothing."""
     a, b = one.surface[-1:], after.surface[:1]
     if not a or not b or a.isspace() or b.isspace() or a in "・･" or b in "・･":
         return ""
