@@ -1,9 +1,8 @@
 """Old and new forms of kanji: 國語 ↔ 国語. One character replaces one, so that positions do not change.
 
 The pairs are kyujipy's (MIT), in kanji_forms.tsv: the official list of 1949 and 1981, and forms that print and names use.
-`find_uncertain_kanji` names what is
-ambiguous: 弁 was three characters (辨, 瓣, 辯), and 余 is both the new form of 餘 and an old
-word of its own, "I". Some old forms (that of 海, U+FA45) are compatibility characters, which NFC turns into the new ones:
+`find_uncertain_kanji` names what is ambiguous: 弁 was three characters (辨, 瓣, 辯), and 余 is both the new form of 餘 and an
+old word of its own, "I". Some old forms (that of 海, U+FA45) are compatibility characters, which NFC turns into the new ones:
 `find_kanji_changed_by_nfc` names them.
 """
 
