@@ -226,6 +226,7 @@ def test_wrong_texts_are_one_line(capsys, tmp_path, tiny_folder, monkeypatch, ar
     assert message in refused(capsys, "quality", *arguments, "--model", str(tiny_folder))
 
 
+@pytest.mark.slow
 def test_load_watches_a_process_of_its_own(capsys):
     report = bench(capsys, "load", "--shape", "tiny", "--rounds", "1", "--formats", "float32,int8")
     for name in ("float32", "int8"):
@@ -233,6 +234,7 @@ def test_load_watches_a_process_of_its_own(capsys):
         assert len(values(report, name, "peak anonymous memory")) == (1 if sys.platform == "linux" else 0)
 
 
+@pytest.mark.slow
 def test_a_load_that_fails_is_one_line(capsys, tmp_path, tiny_folder):
     shutil.copytree(tiny_folder, tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").write_bytes(b"nothing")

@@ -107,6 +107,7 @@ def test_closed_streams_are_no_reason_for_a_traceback() -> None:
         assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["'gcc", " ", "/no/such/cc", "gcc -fno-such-option"])
 def test_a_strange_compiler_is_no_reason_for_a_traceback(compiler) -> None:
     done = shell("neoxjp generate 猫 --max-new-tokens 2", CC=compiler)
