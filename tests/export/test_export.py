@@ -129,6 +129,7 @@ def test_pieces_are_text_bytes_or_numbers(tiny_vocabulary):
     assert len({text for text, _ in found}) == len(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("to", "package"), [("gpt-neox", "transformers"), pytest.param("gguf", "llama_cpp", marks=needs_llama)])
 def test_the_readme_it_writes_runs_in_its_folder(tmp_path, to, package):
     export(bundled_path(), tmp_path, to)

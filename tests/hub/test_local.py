@@ -110,6 +110,7 @@ def test_a_disk_without_room_is_refused_before_writing(folder, monkeypatch):
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_a_write_that_the_system_cuts_off_leaves_the_old_folder(folder):
     """The largest file of this process is limited as a quota would: the real writer fails in the middle."""
     code = (

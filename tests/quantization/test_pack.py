@@ -178,6 +178,7 @@ print(max(peak, anonymous()) - start)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(("dtype", "quantization", "size"), [("float16", None, 2), ("auto", "int8", 1)])
 def test_loading_takes_the_packed_size_and_one_tensor(tmp_path, dtype, quantization, size):

@@ -178,6 +178,7 @@ for kind in ("safetensors", "pickle"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc to see anonymous memory")
 def test_loading_takes_no_more_memory_than_the_weights_in_their_dtype(tmp_path):
     """57 million parameters, 114 MB stored in float16, as safetensors and as a pickle, into three dtypes."""

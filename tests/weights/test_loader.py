@@ -363,6 +363,7 @@ print(tokenizer.batch_decode(gen_tokens, skip_special_tokens=True)[0])
 """
 
 
+@pytest.mark.slow
 def test_the_documented_example_runs_against_a_hub_whose_main_holds_only_a_pickle(tmp_path, tiny_vocabulary):
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
     end = tokenizer.vocab_size - 1
