@@ -5,7 +5,7 @@ events), `endpoints.py`, `command.py`, `strings.py`, `style.css`, `script.js` (r
 page opens).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
@@ -69,10 +69,3 @@ def endpoints_of(features: Iterable[Feature], playground: Any) -> list[Any]:
     """The endpoints of all features, as `page_parts.endpoints` declares them."""
     modules = (feature.module("endpoints") for feature in features)
     return [each for module in modules if module is not None for each in module.endpoints(playground)]
-
-
-def each_module(features: Iterable[Feature], file: str, call: Callable[[ModuleType], None]) -> None:
-    """Call a function with each feature's module of that name, where it has one."""
-    for feature in features:
-        if (module := feature.module(file)) is not None:
-            call(module)

@@ -18,20 +18,6 @@ def message_of(error: NeoxjpError, request: gr.Request | None) -> str:
     return error.ja or str(error) if language(request) == "ja" else str(error)
 
 
-def guarded(
-    show: Callable[..., tuple[Any, ...]],
-    *given: Any,
-    request: gr.Request,
-    empty: tuple[Any, ...],
-    strings: Strings = COMMON,
-) -> tuple[Any, ...]:
-    """What `show(*given, say)` returns; an expected error becomes a sentence in the first place, followed by `empty`."""
-    try:
-        return show(*given, strings.words(language(request)))
-    except NeoxjpError as error:
-        return (render.notice(message_of(error, request), "error"), *empty)
-
-
 def answered(show: Callable[[Words], T], failed: Callable[[str], T], request: gr.Request, strings: Strings = COMMON) -> T:
     """What `show(t)` returns, or for an expected error `failed(notice)` with its message as HTML."""
     try:
