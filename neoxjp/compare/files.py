@@ -141,7 +141,7 @@ def open_tekken(name: str) -> Peer:
     if not files:
         raise PeerUnavailable(
             "the installed mistral-common brings no tekken_*.json: install another version",
-            ja="インストールされている mistral-common に tekken_*.json がありません。別の版を入れてください。",
+            ja="インストールされている mistral-common に tekken_*.json がありません。別のバージョンをインストールしてください。",
         )
     return _tekken(files[-1], name)
 
@@ -200,7 +200,7 @@ def _needed(module: str, package: str) -> Any:
     except ImportError as error:
         raise PeerUnavailable(
             f"the package {package} is not installed: pip install 'neoxjp[peers]'",
-            ja=f"パッケージ {package} がありません。pip install 'neoxjp[peers]' で入ります。",
+            ja=f"パッケージ {package} がありません。pip install 'neoxjp[peers]' でインストールできます。",
         ) from error
 
 

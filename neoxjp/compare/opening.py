@@ -131,7 +131,7 @@ def _unknown(key: str) -> PeerUnavailable:
     return PeerUnavailable(
         f"no tokenizer {key!r:.80}: choose {names}, or, on your own machine, a path or a Hub id",
         ja=f"{key!r:.80} というトークナイザーはありません。{names} から選ぶか、"
-        "ご自分の計算機ではパスか Hub の ID を指定してください。",
+        "ご自分のマシンではパスか Hub の ID を指定してください。",
     )
 
 

@@ -315,7 +315,7 @@ def csv_rows(lines: Iterator[tuple[str, int]], columns: tuple[str, ...], delimit
                 end = f"{rows.line_num + 1:,}"
                 raise ParameterError(
                     f"the row that ends in line {end} has more than {MAX_VALUES:,} cells: is a closing quotation mark missing?",
-                    ja=f"{end} 行目で終わる行のセルが {MAX_VALUES:,} 個を超えています。引用符が閉じていないかもしれません。",
+                    ja=f"{end} 行目で終わる行のセルが {MAX_VALUES:,} 個を超えています。引用符が閉じていない可能性があります。",
                 )
             yield line
 

@@ -40,7 +40,7 @@ class Scheduler:
             run, wait = len(self.running), len(self.waiting)
             raise QueueFull(
                 f"the queue is full: {run} requests run and {wait} wait. Try again in a moment",
-                ja=f"混み合っています（実行中 {run}、待ち {wait}）。少し待ってからもう一度お試しください。",
+                ja=f"混み合っています（実行中 {run} 件、待機中 {wait} 件）。しばらくしてからもう一度お試しください。",
             )
 
     def leave(self, request: Request, now: float) -> None:
@@ -78,7 +78,7 @@ def cache_bytes_needed(prompt: int, max_new_tokens: int, bytes_per_token: int, b
         raise PromptTooLong(
             f"the prompt's {prompt} tokens and {max_new_tokens} new ones need {need} of cache, but the limit for all requests is "
             f"{have}: shorten the prompt or lower max_new_tokens",
-            ja=f"プロンプトの {prompt} トークンと新しい {max_new_tokens} トークンには {need} のキャッシュが要りますが、"
+            ja=f"プロンプトの {prompt} トークンと生成する {max_new_tokens} トークンには {need} のキャッシュが必要ですが、"
             f"全体で {have} しかありません。どちらかを短くしてください。",
         )
     return nbytes
@@ -98,7 +98,7 @@ def fit_prompt(ids: tuple[int, ...], params: SamplingParams, context: int, overf
             f"the prompt has {len(ids)} tokens and {wanted} new ones are asked for, but the context is {context}: "
             "shorten the prompt or lower max_new_tokens",
             python=", or let it be cut with overflow='cut'",
-            ja=f"プロンプトの {len(ids)} トークンと新しい {wanted} トークンは、文脈の長さ {context} に収まりません。",
+            ja=f"プロンプトの {len(ids)} トークンと生成する {wanted} トークンは、コンテキスト長 {context} に収まりません。",
         )
     reserved = wanted if params.max_new_tokens else max(context // 4, 1)
     return ids[-(context - reserved) :]

@@ -160,20 +160,20 @@ def local_folder(name_or_path: str | Path) -> Path | None:
         why = getattr(error, "strerror", None) or error
         raise CheckpointError(
             f"{str(name_or_path)!r:.80} cannot be opened ({why}): name a folder of this machine or a Hub id",
-            ja=f"{str(name_or_path)!r:.80} は開けません（{why}）。この計算機のフォルダか Hub の ID を指定してください",
+            ja=f"{str(name_or_path)!r:.80} は開けません（{why}）。このマシンのフォルダーか Hub の ID を指定してください",
         ) from None
     if is_folder:
         return path
     if exists:
         raise CheckpointError(
             f"{str(name_or_path)!r} is a file; name the folder that holds it",
-            ja=f"{str(name_or_path)!r} はファイルです。フォルダを指定してください",
+            ja=f"{str(name_or_path)!r} はファイルです。フォルダーを指定してください",
         )
     is_id = isinstance(name_or_path, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", name_or_path, re.ASCII)
     if not is_id:
         raise CheckpointError(
             f"no folder {str(name_or_path)!r}, and it is not a Hub id (those read 'owner/name')",
-            ja=f"フォルダ {str(name_or_path)!r} がありません。Hub の ID なら「所有者/名前」の形です",
+            ja=f"フォルダー {str(name_or_path)!r} がありません。Hub の ID は「所有者/名前」の形式で指定してください",
         )
     return None
 
@@ -185,12 +185,12 @@ def _check_present(folder: Path, files: Sequence[str]) -> None:
     except OSError as error:
         raise CheckpointError(
             f"the folder {str(folder)!r} cannot be read: {error.strerror}",
-            ja=f"フォルダ {str(folder)!r} を読めません（{error.strerror}）",
+            ja=f"フォルダー {str(folder)!r} を読み込めません（{error.strerror}）",
         ) from None
     if missing:
         raise CheckpointError(
             f"the folder {str(folder)!r} lacks {quoted(missing)}; it holds {quoted(found) or 'nothing'}",
-            ja=f"フォルダ {str(folder)!r} に {quoted(missing)} がありません",
+            ja=f"フォルダー {str(folder)!r} に {quoted(missing)} がありません",
         )
 
 
@@ -245,12 +245,12 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
     except errors.GatedRepoError as error:
         raise CheckpointError(
             f"{at} is gated: accept its conditions on its Hub page, then log in with `hf auth login`",
-            ja=f"{at} は Hub のページで条件に同意し、ログインする必要があります",
+            ja=f"{at} を使うには、Hub のページで利用条件に同意し、ログインする必要があります",
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise CheckpointError(
             f"no folder {repo!r} here and no model of that name on the Hub; a private one needs `hf auth login` or HF_TOKEN",
-            ja=f"{repo!r} というフォルダも Hub のモデルもありません",
+            ja=f"{repo!r} というフォルダーも Hub のモデルもありません",
         ) from error
     except errors.RevisionNotFoundError as error:
         raise CheckpointError(

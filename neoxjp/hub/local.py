@@ -74,7 +74,8 @@ def find_weights(
                 f"{asked} has its weights only as a pickle ({found[0]}), and a pickle from others can run code. "
                 "Convert its folder once with `neoxjp convert FOLDER`",
                 python=", or pass allow_pickle=True (read with weights_only=True)",
-                ja=f"{asked} の重みは pickle（{found[0]}）だけです。`neoxjp convert フォルダ` で safetensors に変換してください",
+                ja=f"{asked} の重みは pickle（{found[0]}）だけです。"
+                "`neoxjp convert フォルダー` で safetensors に変換してください",
             )
         ignored = present & set(_STANDARD) - {found[0]}
         if ignored:
@@ -108,22 +109,23 @@ def read_json(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise CheckpointError(
             f"{str(path)!r} is not UTF-8 at byte {error.start}: save it as UTF-8, or fetch it again",
-            ja=f"{str(path)!r} は UTF-8 ではありません（{error.start} バイト目）。保存し直すか、取り直してください",
+            ja=f"{str(path)!r} は UTF-8 ではありません（{error.start} バイト目）。UTF-8 で保存し直すか、取得し直してください",
         ) from None
     except json.JSONDecodeError as error:
         raise CheckpointError(
             f"{str(path)!r} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. Correct it, or fetch it again",
-            ja=f"{str(path)!r} は JSON ではありません（{error.lineno} 行 {error.colno} 文字目）。直すか、取り直してください",
+            ja=f"{str(path)!r} は JSON ではありません（{error.lineno} 行 {error.colno} 文字目）。修正するか、"
+            "取得し直してください",
         ) from None
     except RecursionError:
         raise CheckpointError(
             f"{str(path)!r} is nested too deeply for such a file: fetch it again",
-            ja=f"{str(path)!r} の入れ子が深すぎます。取り直してください",
+            ja=f"{str(path)!r} の入れ子が深すぎます。取得し直してください",
         ) from None
     if not isinstance(value, dict):
         raise CheckpointError(
             f"{str(path)!r} is a JSON {type(value).__name__}, not an object {{...}}: fetch it again",
-            ja=f"{str(path)!r} の中身が {{…}} の形ではありません。取り直してください",
+            ja=f"{str(path)!r} の内容が JSON オブジェクト {{…}} ではありません。取得し直してください",
         )
     return value
 

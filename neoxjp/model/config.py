@@ -61,7 +61,8 @@ class GPTNeoXJapaneseConfig:
                 "This config describes no possible network: "
                 + "; ".join(faults)
                 + ". Correct it, or take the config.json that belongs to the weights.",
-                ja=f"この設定ではモデルを作れません（{'; '.join(faults)}）。直すか、重みに付属の config.json を使ってください。",
+                ja=f"この設定ではモデルを作れません（{'; '.join(faults)}）。設定を修正するか、"
+                "重みに付属する config.json を使ってください。",
             )
 
     @property

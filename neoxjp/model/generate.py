@@ -198,7 +198,7 @@ def _new_tokens(max_length: int | None, max_new_tokens: int | None, width: int, 
     if longest + count > context:
         raise PromptTooLong(
             f"the prompt has {longest} tokens and {asked} was asked for, but the context is {context}: shorten one of the two.",
-            ja=f"プロンプトの {longest} トークンと新しい {count} トークンは、文脈の長さ {context} に収まりません。",
+            ja=f"プロンプトの {longest} トークンと生成する {count} トークンは、コンテキスト長 {context} に収まりません。",
         )
     return count
 

@@ -27,15 +27,16 @@ class ModelTooLarge(NeoxjpError, RuntimeError):
             super().__init__(
                 f"{name!r} needs {gib(needed)} GiB, but {gib(free)} GiB are free. It fits after unloading the present model "
                 f"({gib(after_unloading)} GiB free then).",
-                ja=f"「{name}」には {gib(needed)} GiB 要りますが、空きは {gib(free)} GiB です。"
-                f"今のモデルを解放すれば収まります（空き {gib(after_unloading)} GiB）。",
+                ja=f"「{name}」には {gib(needed)} GiB のメモリが必要ですが、空きは {gib(free)} GiB です。"
+                f"現在のモデルを解放すれば読み込めます（解放後の空き {gib(after_unloading)} GiB）。",
             )
         else:
             super().__init__(
                 f"{name!r} needs {gib(needed)} GiB, but at most {gib(max(free, after_unloading))} GiB are free: choose a smaller "
                 f"dtype (float16 takes half of float32, quantization int8 a quarter) or a smaller model.",
-                ja=f"「{name}」には {gib(needed)} GiB 要りますが、空きは多くても {gib(max(free, after_unloading))} GiB です。"
-                "小さい dtype（float16 は float32 の半分、int8 は 4 分の 1）か、小さいモデルを選んでください。",
+                ja=f"「{name}」には {gib(needed)} GiB のメモリが必要ですが、"
+                f"空きは最大で {gib(max(free, after_unloading))} GiB です。"
+                "小さいデータ型（float16 は float32 の半分、int8 は 4 分の 1）か、小さいモデルを選んでください。",
             )
 
     @property

@@ -74,7 +74,8 @@ def check_finite(logits: Tensor) -> None:
         raise NeoxjpError(
             "the model's logits are not numbers (NaN or infinite): a weight is damaged or a half-precision sum overflowed; "
             "load with dtype='float32', and check the model's files",
-            ja="モデルの出力が数になっていません。dtype='float32' で読み込み、モデルのファイルを確かめてください。",
+            ja="モデルの出力に NaN または無限大が含まれています。dtype='float32' で読み込むか、"
+            "モデルのファイルを確認してください。",
         )
 
 
@@ -140,7 +141,8 @@ def _without(x: np.ndarray, banned: Sequence[int], asked: str) -> np.ndarray:
     x[banned] = -math.inf
     if not math.isfinite(x.max()):
         raise ParameterError(
-            f"{asked} leaves none of the {len(x)} tokens; make it smaller", ja=f"{asked} では選べるトークンが残りません。"
+            f"{asked} leaves none of the {len(x)} tokens; make it smaller",
+            ja=f"{asked} では、選べるトークンが残りません。値を小さくしてください。",
         )
     return x
 

@@ -107,16 +107,16 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "top_p", "number",
         ("top-p", "Top-p"),
-        ("確率の高い順に足して、合計がこの値に達するまでのトークンだけを候補に残します。1 で無効になります。",
+        ("確率の高い順に、合計がこの値に達するまでのトークンだけを候補に残します。1 で無効になります。",
          "Keep the most probable tokens whose probabilities add up to this value. 1 turns it off."),
         neutral=1.0, recommended=0.95,
-        range=("0 から 1（なし）までの数", "a number from 0 to 1 (off)"), low=0, high=1,
+        range=("0 から 1（無効）までの数", "a number from 0 to 1 (off)"), low=0, high=1,
         slider=(0.05, 1, 0.01), stage="top_p", off=1.0, in_view=True,
     ),
     Option(
         "max_new_tokens", "integer",
         ("最大トークン数（max_new_tokens）", "Maximum tokens (max_new_tokens)"),
-        ("この数のトークンを生成したら止まります。文脈がいっぱいになったときも止まります。",
+        ("この数のトークンを生成すると止まります。コンテキスト長に達したときも止まります。",
          "Generation stops after this many tokens, or when the context is full."),
         neutral=None, recommended=100,  # None: until the context is full
         range=("1 以上の整数", "a whole number from 1 upwards, or None"), low=1, optional=True,
@@ -128,25 +128,25 @@ OPTIONS: tuple[Option, ...] = (
         ("確率の高い k 個のトークンだけを候補に残します。0 で無効になります。",
          "Keep only the k most probable tokens. 0 turns it off."),
         neutral=50, recommended=0,
-        range=("0（なし）以上の整数", "a whole number from 0 (off) upwards"), low=0,
+        range=("0（無効）以上の整数", "a whole number from 0 (off) upwards"), low=0,
         slider=(0, 200, 1), stage="top_k", off=0,
     ),
     Option(
         "min_p", "number",
         ("min-p", "Min-p"),
-        ("最も確率の高いトークンに対する確率の比が、この値より小さいトークンを除きます。0 で無効になります。",
+        ("最も確率の高いトークンに対する確率の比が、この値より小さいトークンを除外します。0 で無効になります。",
          "Drop tokens whose probability is below this share of the most probable token's. 0 turns it off."),
         neutral=0.0, recommended=0.0,
-        range=("0（なし）から 1 までの数", "a number from 0 (off) to 1"), low=0, high=1,
+        range=("0（無効）から 1 までの数", "a number from 0 (off) to 1"), low=0, high=1,
         slider=(0, 0.5, 0.01), stage="min_p", off=0.0,
     ),
     Option(
         "typical_p", "number",
         ("typical-p", "Typical-p"),
-        ("情報量がエントロピーに近い順に足して、確率の合計がこの値に達するまでのトークンを候補に残します。1 で無効になります。",
+        ("情報量がエントロピーに近い順に、確率の合計がこの値に達するまでのトークンだけを候補に残します。1 で無効になります。",
          "Keep the tokens whose surprisal is closest to the entropy, up to this total probability. 1 turns it off."),
         neutral=1.0, recommended=1.0,
-        range=("0 より大きく 1（なし）以下の数", "a number above 0 and up to 1 (off)"), low=0, high=1, low_is_open=True,
+        range=("0 より大きく 1（無効）以下の数", "a number above 0 and up to 1 (off)"), low=0, high=1, low_is_open=True,
         slider=(0.05, 1, 0.01), stage="typical_p", off=1.0,
     ),
     Option(
@@ -155,16 +155,16 @@ OPTIONS: tuple[Option, ...] = (
         ("1 より大きいと、プロンプトや生成した文章にあるトークンが選ばれにくくなります。1 で無効になります。",
          "Above 1, tokens that the text already contains become less likely. 1 turns it off."),
         neutral=1.0, recommended=1.1,
-        range=("0 より大きい数（1 はなし）", "a number above 0 (1 is off)"), low=0, low_is_open=True,
+        range=("0 より大きい数（1 で無効）", "a number above 0 (1 is off)"), low=0, low_is_open=True,
         slider=(1, 2, 0.05), stage="repetition_penalty", off=1.0,
     ),
     Option(
         "no_repeat_ngram_size", "integer",
         ("n-gram の繰り返し禁止", "No-repeat n-gram size"),
-        ("この長さの同じトークン列は二度出なくなります。0 で無効になります。",
+        ("この長さの同じトークン列は 2 回以上現れなくなります。0 で無効になります。",
          "No sequence of this many tokens occurs twice. 0 turns it off."),
         neutral=0, recommended=0,
-        range=("0（なし）以上の整数", "a whole number from 0 (off) upwards"), low=0,
+        range=("0（無効）以上の整数", "a whole number from 0 (off) upwards"), low=0,
         slider=(0, 10, 1), stage="no_repeat_ngram", off=0,
     ),
     Option(
@@ -227,7 +227,7 @@ def problems(values: Mapping[str, Any], options: Iterable[Option] = OPTIONS) -> 
 
 def sentence(name: str, given: Any, range: Text) -> Text:
     """ "top_p=7 must be a number from 0 to 1 (off)", after the Japanese one."""
-    return f"{name}={given!r:.80} は{range[0]}にしてください", f"{name}={given!r:.80} must be {range[1]}"
+    return f"{name}={given!r:.80} は、{range[0]}にしてください", f"{name}={given!r:.80} must be {range[1]}"
 
 
 def error_of(wrong: Iterable[Text]) -> ParameterError:

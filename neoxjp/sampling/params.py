@@ -61,7 +61,7 @@ class SamplingParams:
             check("eos_token_id", _ids, "ID", "an id or several, or None")
         if not wrong and self.max_new_tokens is not None and self.min_new_tokens > self.max_new_tokens:
             limit = f"max_new_tokens={self.max_new_tokens}"
-            wrong.append(sentence("min_new_tokens", self.min_new_tokens, (f" {limit} 以下", f"at most {limit}")))
+            wrong.append(sentence("min_new_tokens", self.min_new_tokens, (f"{limit} 以下", f"at most {limit}")))
         if wrong:
             raise error_of(wrong)
 

@@ -390,7 +390,7 @@ class GPTNeoXJapaneseTokenizer:
                 hint = " (batch_decode takes several rows)" if isinstance(id, (list, tuple)) else ""
                 raise ParameterError(
                     f"ids must be whole numbers, not {id!r}{hint}",
-                    ja=f"番号は整数で入力してください（{id!r} は整数ではありません）",
+                    ja=f"トークン ID は整数で指定してください（{id!r} は整数ではありません）",
                 )
         if outside := sorted({int(id) for id in listed_ids if not 0 <= id < len(self.vocabulary)}):
             path, size = self.vocabulary.files[0], len(self.vocabulary)
@@ -398,7 +398,7 @@ class GPTNeoXJapaneseTokenizer:
             raise VocabularyError(
                 f"id {shown} is outside the vocabulary: {path} has {size} lines, so ids run from 0 to {size - 1}. "
                 "Ids of another model need that model's tokenizer.",
-                ja=f"番号 {shown} は語彙の範囲外です（0〜{size - 1}）。",
+                ja=f"ID {shown} は語彙の範囲外です（0〜{size - 1}）。",
             )
         special = self.all_special_ids if skip_special_tokens else ()
         return [int(id) for id in listed_ids if id not in special]

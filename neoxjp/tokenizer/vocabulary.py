@@ -147,7 +147,7 @@ def _spellings(path: Path, text: str, compat: Compat | None) -> tuple[list[str],
         raise VocabularyError(
             f"{path}, line {shown}: empty line. Each line is one id, so an empty one cannot be skipped: "
             "use the file that belongs to the model, or add a spelling.",
-            ja=f"{path} の {shown} 行目が空です。1 行が 1 つの番号なので、空行は置けません。",
+            ja=f"{path} の {shown} 行目が空です。各行が 1 つの ID に対応するため、空行は使えません。",
         )
     firsts, ids = [], {}
     for id, line in enumerate(lines):
@@ -165,7 +165,8 @@ def _spellings(path: Path, text: str, compat: Compat | None) -> tuple[list[str],
                 raise VocabularyError(
                     f"{path}, line {number}: {line!r} has an empty spelling. Commas separate the spellings of one id; "
                     "the comma itself must be alone on its line.",
-                    ja=f"{path} の {number} 行目: {line!r} に空の綴りがあります。カンマそのものは、1 行に単独でだけ書けます。",
+                    ja=f"{path} の {number} 行目: {line!r} に空の表記があります。カンマ自体を表記にするには、"
+                    "カンマだけの行にしてください。",
                 )
         # transformers compares the line with "," before it takes the line's end off, so only a last line without one is safe.
         if compat != "transformers" or (lines[-1] == "," and not ended):
@@ -197,7 +198,7 @@ def _emoji(path: Path, text: str, ids: dict[str, int]) -> tuple[dict[str, str], 
         if not isinstance(table, dict):
             raise VocabularyError(
                 f"{path}{_line_of(text, name)}: {name!r} is {type(table).__name__}, not an object. {remedy}",
-                ja=f"{path} の {name!r} は表（オブジェクト）ではありません。",
+                ja=f"{path} の {name!r} は JSON オブジェクトではありません。",
             )
         sound = all(table.values()) and "" not in table and {*map(type, table.values())} <= {str}
         sound = sound and _encodable("".join(chain(table, table.values())))

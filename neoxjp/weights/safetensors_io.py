@@ -122,7 +122,7 @@ def read_header(path: Path) -> list[StoredTensor]:
             raise CheckpointError(
                 f"{str(path)!r} is not a safetensors file, or is truncated: {size:,} bytes, "
                 f"of which the header would take {length:,}. Fetch it again",
-                ja=f"{str(path)!r} は safetensors ではないか、途中で切れています。取り直してください",
+                ja=f"{str(path)!r} は safetensors ではないか、途中で切れています。取得し直してください",
             )
         raw = file.read(length)
     try:

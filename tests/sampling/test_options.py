@@ -59,8 +59,8 @@ def test_all_problems_are_named_in_both_languages():
     accepted, wrong = problems({"top_p": 7, "top_k": 1.5, "temperature": 1})
     assert accepted == {"temperature": 1.0}
     assert wrong == [
-        ("top_p=7 は0 から 1（なし）までの数にしてください", "top_p=7 must be a number from 0 to 1 (off)"),
-        ("top_k=1.5 は0（なし）以上の整数にしてください", "top_k=1.5 must be a whole number from 0 (off) upwards"),
+        ("top_p=7 は、0 から 1（無効）までの数にしてください", "top_p=7 must be a number from 0 to 1 (off)"),
+        ("top_k=1.5 は、0（無効）以上の整数にしてください", "top_k=1.5 must be a whole number from 0 (off) upwards"),
     ]
     with pytest.raises(ParameterError, match=r"top_p=7 .*; top_k=-1") as error:
         SamplingParams(top_p=7, top_k=-1)

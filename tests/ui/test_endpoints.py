@@ -82,7 +82,7 @@ def test_a_call_by_position_without_a_value_that_is_needed_says_which(page_url):
 
 def test_an_error_comes_in_the_language_of_the_caller(page_url):
     body = json.dumps({"data": ["猫", -1]}).encode()
-    for language, sentence in (("ja", "temperature=-1 は0（貪欲法）以上の数にしてください"), ("en", "temperature=-1 must be")):
+    for language, sentence in (("ja", "temperature=-1 は、0（貪欲法）以上の数にしてください"), ("en", "temperature=-1 must be")):
         headers = {"Content-Type": "application/json", "Accept-Language": language}
         with urllib.request.urlopen(
             urllib.request.Request(f"{page_url}/gradio_api/call/generate", body, headers), timeout=30

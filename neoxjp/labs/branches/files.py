@@ -60,7 +60,7 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
         if found["vocabulary"] != vocabulary:
             raise OtherVocabulary(
                 "the file's ids are of another vocabulary than the one that is loaded: load the model they were written with",
-                ja="このファイルの ID は、読み込まれているものとは別の語彙のものです。書いたときのモデルを読み込んでください。",
+                ja="このファイルの ID は、現在のモデルとは別の語彙のものです。保存時のモデルを読み込んでください。",
             )
         given = found["nodes"]
         if not isinstance(given, list) or len(given) > MOST_NODES:

@@ -390,7 +390,7 @@ def price(model: LanguageModel, tokenizer: Any, before: Sequence[int], ids: Sequ
     if len(text) > context:
         raise PromptTooLong(
             f"{len(front)} tokens and the {len(new)} to be forced behind them are more than the context of {context}",
-            ja=f"{len(front)} トークンと、その後の {len(new)} トークンは、文脈の長さ {context} に収まりません。",
+            ja=f"{len(front)} トークンと、その後の {len(new)} トークンは、コンテキスト長 {context} に収まりません。",
         )
     name = token_text_function(tokenizer)
     tokens: list[Forced] = []
@@ -423,7 +423,7 @@ def force(
     """A branch with `text` behind the first `place` ids of another, and what the model asks for it; what followed is left off."""
     forced = tokenizer.encode(text)
     if not forced:
-        raise ParameterError("there is nothing to force: enter some text", ja="入れる文字列がありません。")
+        raise ParameterError("there is nothing to force: enter some text", ja="挿入する言葉がありません。")
     grown = tree.grow(key, forced, "forced", place)
     return grown, price(model, tokenizer, tree.ids(key)[:place], forced)
 

@@ -7,10 +7,9 @@ STRINGS: dict[str, tuple[str, str]] = {
     "corpus_tab": ("自分のコーパス", "Your corpus"),
     "corpus_title": ("自分のファイルを集計", "Count a file of your own"),
     "corpus_intro": (
-        "テキスト・CSV・JSONL ファイル（{most} MB まで）のトークン数と、デコードで元に戻らない文字を調べます。"
+        "テキスト・CSV・JSONL ファイル（{most} MB まで）のトークン数と、デコードしても元に戻らない文字を調べます。"
         "ファイルは集計後に削除され、何も保存されません。",
-        "H"
-        "ow many tokens a text, CSV or JSONL file (up to {most} MB) has, and which characters decoding changes. "
+        "Shows how many tokens a text, CSV or JSONL file (up to {most} MB) has, and which characters decoding changes. "
         "The file is deleted after it is counted; nothing is stored."),
     "corpus_choose": ("ファイルを選ぶか、ここにドロップ", "Choose a file, or drop one here"),
     "corpus_kinds": (
@@ -46,7 +45,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "corpus_confidence_guess": ("推測。下で選び直せます", "a guess: choose another one below if it is wrong"),
     "corpus_confidence_chosen": ("選択", "chosen"),
     "corpus_opening": ("{name} を読み込んでいます", "opening {name}"),
-    "corpus_waiting": ("順番待ち：前に {n} 人", "waiting: {n} ahead of you"),
+    "corpus_waiting": ("順番待ち：前に {n} 件", "waiting: {n} ahead of you"),
     "corpus_counting": (
         "{percent} %：文書 {documents} 件、{tokens} トークン",
         "{percent} %: {documents} documents, {tokens} tokens"),
@@ -62,7 +61,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "corpus_kind_csv": ("CSV、列「{column}」", "CSV, column “{column}”"),
     "corpus_kind_jsonl": ("JSONL、フィールド「{column}」", "JSONL, field “{column}”"),
     "corpus_invalid_bytes": (
-        "読めないバイトが {n} 個ありました（� として集計）。位置：{where}",
+        "不正なバイトが {n} 個ありました（� として集計）。位置：{where}",
         "Invalid bytes: {n}, counted as �. At: {where}"),
     "corpus_broken": ("テキストのない行が {n} 行ありました。{where}", "Lines without a text: {n}. {where}"),
     "corpus_line": ("{n} 行目：{fault}", "Line {n}: {fault}"),
@@ -70,7 +69,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "corpus_per_token": ("文字／トークン", "characters per token"),
     "corpus_byte_share": ("バイトトークン", "byte tokens"),
     "corpus_lost": ("元に戻らない文字", "characters lost"),
-    "corpus_ids_used": ("使った id", "ids used"),
+    "corpus_ids_used": ("使われた ID", "ids used"),
     "corpus_of": ("{n} / {all}", "{n} / {all}"),
     "corpus_by_tokenizer": ("トークナイザー別", "By tokenizer"),
     "corpus_tokenizer": ("トークナイザー", "tokenizer"),
@@ -92,12 +91,12 @@ STRINGS: dict[str, tuple[str, str]] = {
     "corpus_reason": ("理由", "reason"),
     "corpus_example": ("例", "example"),
     "corpus_nothing": ("（なし）", "(nothing)"),
-    "corpus_reason_folded": ("同じ id の別表記", "another spelling of the id"),
-    "corpus_reason_blank": ("空白の幅", "width of a space"),
-    "corpus_reason_newline": ("改行コード", "type of line end"),
-    "corpus_reason_dash": ("横線が長音記号になる", "dash becomes ー"),
-    "corpus_reason_symbol": ("記号類のまとめ", "class of symbols"),
-    "corpus_reason_emoji": ("絵文字の代表表記になる", "first emoji of the id"),
+    "corpus_reason_folded": ("異表記の統合", "spelling variant"),
+    "corpus_reason_blank": ("空白の統一", "spaces"),
+    "corpus_reason_newline": ("改行の統一", "line endings"),
+    "corpus_reason_dash": ("ダッシュの置換", "dash becomes ー"),
+    "corpus_reason_symbol": ("記号の統合", "symbol class"),
+    "corpus_reason_emoji": ("絵文字の統合", "shared emoji id"),
     "corpus_reason_other": ("その他", "other"),
     "corpus_scripts": ("文字種", "Scripts"),
     "corpus_script": ("文字種", "script"),
@@ -106,8 +105,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "corpus_rare_section": ("まれな文字の一覧", "List of rare characters"),
     "corpus_without": ("単独では語彙にない文字", "Characters without an entry of their own"),
     "corpus_without_intro": (
-        "長い表記の一部でなければ、記号類のまとめかバイトトークンになります。",
-        "Unless they are part of a longer spelling, they become a class of symbols, or byte tokens."),
+        "より長い表記の一部でない限り、<KIGOU> などの記号グループかバイトトークンになります。",
+        "Unless they are part of a longer spelling, they become a symbol class such as <KIGOU>, or byte tokens."),
     "corpus_character": ("文字", "character"),
     "corpus_code": ("コードポイントと名前", "code point and name"),
 }

@@ -24,11 +24,11 @@ STRINGS: dict[str, tuple[str, str]] = {
     "heat_map_too_many": ("{n} トークンあります。一度に計算できるのは {most} トークンまでです。文章を短くしてください。",
                           "The text has {n} tokens; up to {most} can be scored at once. Shorten the text."),
     "heat_map_view": ("文章（{n} トークン）。矢印キーで移動します", "The text, {n} tokens; move with the arrow keys"),
-    "heat_map_hint": ("トークンをポイントするか矢印キーで選ぶと、数値がここに表示されます。",
+    "heat_map_hint": ("トークンにカーソルを合わせるか矢印キーで選ぶと、数値がここに表示されます。",
                       "Point at a token, or select one with the arrow keys, to see its numbers here."),
-    "heat_map_facts": ("確率 {p} · {bits} ビット · 順位 {rank} · エントロピー {entropy} ビット · id {ids}",
+    "heat_map_facts": ("確率 {p} · {bits} ビット · 順位 {rank} · エントロピー {entropy} ビット · ID {ids}",
                        "probability {p} · {bits} bits · rank {rank} · entropy {entropy} bits · id {ids}"),
-    "heat_map_facts_first": ("前に何もないため、確率は計算できません · id {ids}",
+    "heat_map_facts_first": ("前に何もないため、確率は計算できません · ID {ids}",
                              "not scored: nothing comes before it · id {ids}"),
     "heat_map_unscored": ("計算対象外", "not scored"),
     "heat_map_scale_logprob": ("確率（情報量、ビット）", "probability (surprisal in bits)"),
@@ -51,7 +51,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "heat_map_top": ("最も意外だった {n} トークン", "The {n} most surprising tokens"),
     "heat_map_definitions": ("数値の定義", "Definitions"),
     "heat_map_def_bits": (
-        "ビット＝−log₂ p（トークン | それより前のすべて）。合計は、このモデルで文章を符号化するのに必要な量です。",
+        "ビット＝−log₂ p（トークン | それより前のすべてのトークン）。合計は、このモデルで文章を符号化するのに必要な量です。",
         "Bits: −log₂ p(token | everything before it). Their sum is the number of bits needed to encode the text with this model.",
     ),
     "heat_map_def_bpc": (
@@ -63,7 +63,7 @@ STRINGS: dict[str, tuple[str, str]] = {
         "Perplexity per token: 2 ^ (sum ÷ tokens). Comparable only between models with the same tokenizer.",
     ),
     "heat_map_def_ppc": (
-        "パープレキシティ／文字＝2 ^ (ビット／文字)。1 文字あたり、同程度に確からしい候補が何文字分あったかに相当します。",
+        "パープレキシティ／文字＝2 ^ (ビット／文字)。1 文字ごとに、確率の等しい候補いくつから選んだことに相当するかを表します。",
         "Perplexity per character: 2 ^ (bits per character). As if the model had chosen each character among this many "
         "equally likely ones.",
     ),
@@ -80,7 +80,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     # two texts
     "heat_map_pair_title": ("2 つの文を比較する", "Compare two texts"),
     "heat_map_pair_intro": (
-        "1 か所だけ異なる 2 つの文（最小対）のうち、モデルがどちらを高い確率とみなすか、その差がどこで生じるかを示します。",
+        "1 か所だけ異なる 2 つの文（最小対）を比べ、モデルにとってどちらの確率が高いか、その差がどこで生じるかを示します。",
         "Two texts that differ in one place (a minimal pair): which one is more probable for the model, and where does the "
         "difference come from?",
     ),
@@ -95,16 +95,17 @@ STRINGS: dict[str, tuple[str, str]] = {
     "heat_map_pair_press": ("「比較する」を押すと、結果がここに表示されます。", "Press Compare to see the result here."),
     "heat_map_pair_empty": ("2 つの欄に文を入力してください。", "Enter a text in both fields."),
     "heat_map_pair_same_ids": (
-        "2 つの文は同じ id の列になります。表記が違っても、モデルには区別できません。",
+        "2 つの文は同じ ID の列になります。表記が違っても、モデルには区別できません。",
         "Both texts have the same ids: the model cannot distinguish their spellings.",
     ),
     "heat_map_pair_identical": ("2 つの文は同一です。", "The two texts are identical."),
     "heat_map_pair_equal": ("モデルにとって、2 つの文の確率は同じです。", "Both texts are equally probable for the model."),
     "heat_map_pair_likelier": ("文 {which} のほうが確率が高く、差は {bits} ビットです{times}。",
                                "Text {which} is more probable, by {bits} bits{times}."),
-    "heat_map_pair_times": ("（確率の比は約 {n} 倍）", " (about {n} times as probable)"),
+    "heat_map_pair_times": ("（確率は約 {n} 倍）", " (about {n} times as probable)"),
     "heat_map_pair_disagree": (
-        "ただし 1 文字あたりでは文 {which} のほうが確率が高く、結果が食い違います。長さが異なるため、どちらとも判断できません。",
+        "ただし 1 文字あたりでは文 {which} のほうが確率が高く、結果が食い違います。長さが異なるため、"
+        "どちらの確率が高いとも言えません。",
         "Per character, however, text {which} is more probable. The texts differ in length, so neither result is conclusive.",
     ),
     "heat_map_col_text": ("文", "text"),

@@ -34,7 +34,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "sampling_trace_rest": ("表にない候補 {p}", "candidates that are not in the table, {p}"),
     "sampling_trace_drawn": ("乱数 {u} が「{name}」の区間 {a}〜{b}（{p}）に入ったため、これが選ばれました。",
                              "The random number {u} is in the interval {a}–{b} ({p}) of “{name}”, so this token was drawn."),
-    "sampling_trace_greedy": ("乱数は使わず、フィルター後に最も確率が高い「{name}」を選びました（greedy）。",
+    "sampling_trace_greedy": ("乱数は使わず、フィルター後に最も確率が高い「{name}」を選びました（貪欲法）。",
                               "No random number was used: “{name}” has the highest probability after the filters (greedy)."),
     "sampling_trace_recomputed_other": (
         "再計算した値では、乱数 {u} は「{name}」（{p}）の区間に入りますが、文章にあるのは「{was}」です{removed}。",
@@ -50,7 +50,7 @@ STRINGS: dict[str, tuple[str, str]] = {
                                    "With these settings, “{name}” ({p}) would have been drawn instead of “{was}”{removed}."),
     "sampling_trace_removed_by": ("（{filter} で除外）", " (removed by {filter})"),
     "sampling_trace_unknown": (
-        "手動で選んだトークン、または復元した文章のため、設定と乱数は分かりません。表示はモデル本来の確率です。"
+        "手動で選んだトークンか、復元した文章のため、設定と乱数は分かりません。表示はモデル本来の確率です。"
         "スライダーでフィルターを試せます。",
         "You chose this token, or the text was restored: its settings and random number are unknown. The table has the model's "
         "own probabilities; use the sliders to try filters.",

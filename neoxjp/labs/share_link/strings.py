@@ -17,7 +17,7 @@ STRINGS: dict[str, tuple[str, str]] = {
         "The link would have {n} characters; the limit is {most}. Please shorten the rows that you added or edited, or the text, "
         "which has {text} characters."),
     "share_link_generate_help": ("プロンプト・サンプリング設定・下の欄の設定を再現します。"
-                                 "生成された文章は「記録と再現」のリンクで共有できます。",
+                                 "生成された文章は「保存と再現」のリンクで共有できます。",
                                  "Restores the prompt, the sampling settings and the settings below. "
                                  "To share the generated text, use the link of the Replay tab."),
     "share_link_generate_link_copied": (

@@ -8,7 +8,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "side_by_side_title": ("並べて比較", "Side by side"),
     "side_by_side_intro": (
         "同じプロンプトから 2〜4 つの文章を同時に生成します。列 1 は上のサンプリング設定のまま、"
-        "ほかの列は一つの設定だけを変えます。",
+        "ほかの列は 1 つの設定だけを変えます。",
         "Generates two to four texts from the prompt above at the same time. Column 1 uses the sampling settings of this tab; "
         "the others change one setting.",
     ),
@@ -18,7 +18,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "side_by_side_differs_custom": ("自分で指定", "Custom"),
     "side_by_side_fields": ("各列の設定", "Settings of each column"),
     "side_by_side_column": ("列 {n}", "Column {n}"),
-    "side_by_side_seed_new": ("空：毎回新しいシード", "empty: a new one"),
+    "side_by_side_seed_new": ("空欄：毎回新しいシード", "empty: a new seed each time"),
     "side_by_side_model": ("モデル", "Model"),
     "side_by_side_loaded": ("読み込み済みのモデル", "the loaded model"),
     "side_by_side_second": ("2 つ目のモデル", "the second model"),
@@ -49,9 +49,9 @@ STRINGS: dict[str, tuple[str, str]] = {
     "side_by_side_loop": ("ループ", "loop"),
     "side_by_side_legend_title": ("指標の説明", "About these measures"),
     "side_by_side_legend": (
-        "distinct-2：異なる 2 トークンの組の割合（1 に近いほど多様）。繰り返し：後半で最も多い 10 トークンの並びの出現回数。"
+        "distinct-2：異なる 2 トークンの組の割合（1 に近いほど多様）。繰り返し：後半で最も多く現れる 10 トークン列の出現回数。"
         "平均対数確率：1 トークンあたり、自然対数。ビット／文字：1 文字あたりの情報量。確率はいずれも、"
-        "サンプリングの設定を適用する前のモデルの分布によるものです。",
+        "サンプリング設定を適用する前のモデルの分布によるものです。",
         "distinct-2: share of distinct pairs of tokens (near 1: varied). Repeats: how often the most frequent sequence of ten "
         "tokens occurs in the second half. Mean log probability: per token, natural logarithm. Bits per character: surprisal "
         "per character. All probabilities are those of the model, before any sampling setting.",
@@ -64,11 +64,13 @@ STRINGS: dict[str, tuple[str, str]] = {
     "side_by_side_more_rows": ("最初の {n} 行を表示しています。残りは {rest} 行です。",
                                "The first {n} rows are shown; {rest} more are not."),
     "side_by_side_ended": ("終了", "ended"),
-    "side_by_side_no_second": ("2 つ目のモデルがありません。「2 つ目のモデル」で読み込むか、別の設定を変えてください。",
-                               "There is no second model: load one under “Second model”, or change another setting."),
+    "side_by_side_no_second": ("2 つ目のモデルがありません。「2 つ目のモデル」で読み込むか、"
+                               "「変える設定」で別の項目を選んでください。",
+                               "There is no second model: load one under “Second model”, or choose something else under "
+                               "“What differs”."),
     # the second model
     "side_by_side_second_title": ("2 つ目のモデル", "Second model"),
-    "side_by_side_second_info": ("列の一部に使うモデル。両方がメモリーに収まる場合だけ読み込みます。",
+    "side_by_side_second_info": ("列の一部に使うモデルです。両方のモデルがメモリに収まる場合だけ読み込みます。",
                                  "For some of the columns. It is loaded only if both models fit into memory."),
     "side_by_side_second_name": ("フォルダー（またはダウンロード済みの Hub の ID）",
                                  "Folder, or the id of a model downloaded from the Hub"),
@@ -101,7 +103,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "side_by_side_sweep_measures": ("distinct-2 {distinct}・{bits} ビット／文字",
                                     "distinct-2 {distinct}, {bits} bits/character"),
     "side_by_side_not_a_number": ("「{value}」は数値ではありません。", "“{value}” is not a number."),
-    "side_by_side_how_many": ("{name}：数値を 1〜{most} 個、コンマで区切って入力してください。",
+    "side_by_side_how_many": ("{name}：数値を 1〜{most} 個、カンマで区切って入力してください。",
                               "{name}: enter 1 to {most} numbers, separated by commas."),
     "side_by_side_no_text": ("文章なし", "no text"),
 }

@@ -11,7 +11,7 @@ STRINGS: dict[str, tuple[str, str]] = {
         "行をクリックすると、トークンの区切りを表示します。",
         "Compares how many tokens each tokenizer needs for the same text in kana, rōmaji, old kanji and so on. "
         "Click a row to see its tokens."),
-    "spellings_ruby": ("読みは辞書による推定です。誤りは語をクリックして修正できます。修正はすべての行に反映されます。",
+    "spellings_ruby": ("読みは辞書による推定です。誤りがあれば、語をクリックして修正できます。修正はすべての行に反映されます。",
                        "Readings come from a dictionary and can be wrong. Click a word to correct it; every row is updated."),
     "spellings_word": ("{word}、読み：{reading}。クリックして修正", "{word}, reading: {reading}. Click to correct it"),
     "spellings_fix": ("「{word}」の読み", "Reading of {word}"),
@@ -36,7 +36,7 @@ STRINGS: dict[str, tuple[str, str]] = {
                                "Requires pip install neoxjp[peers]. Loaded when you select it."),
     "spellings_need_hub": ("選択すると、トークナイザーのファイルを 1 つ（数 MB〜約 30 MB）ダウンロードします。",
                            "Selecting one downloads its tokenizer file (from a few MB up to about 30 MB)."),
-    "spellings_local": ("ほかのトークナイザー（このコンピューターのパス、または Hub の ID）",
+    "spellings_local": ("ほかのトークナイザー（このマシンのパス、または Hub の ID）",
                         "Another tokenizer (a path on this machine or a Hub id)"),
     "spellings_local_info": (
         "vocab.txt のあるフォルダー、または tokenizer.json・.model・.tiktoken のファイルを指定し、Enter キーで開きます。",
@@ -65,7 +65,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "spellings_cut_own": ("一部だけの区切り", "boundary in some tokenizers"),
     "spellings_aligned_truncated": ("先頭の {n} 文字の区切りを表示しています。残りの {rest} 文字は、トークン数にだけ含まれます。",
                                     "Shows the tokens of the first {n} characters; the other {rest} are only counted."),
-    "spellings_unsure": ("字体が一意に決まらない文字（ほかの候補もあります）：{shown}",
+    "spellings_unsure": ("字体が一意に決まらない文字（ほかの字体もあり得ます）：{shown}",
                          "Ambiguous characters (other forms are possible): {shown}"),
     "spellings_unstable": ("互換文字（NFC 正規化で元の字に戻ります）：{shown}",
                            "Compatibility characters (NFC normalization converts them back): {shown}"),

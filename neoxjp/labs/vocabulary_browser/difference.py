@@ -124,7 +124,9 @@ def open_other(
     if against == "folder" and public:
         raise ParameterError("folders cannot be opened on a public page", ja="公開中のページではフォルダーを指定できません。")
     if against == "folder" and not path.strip():
-        raise ParameterError("give the folder of the vocabulary to compare with", ja="比べる語彙のフォルダーを入力してください。")
+        raise ParameterError(
+            "give the folder of the vocabulary to compare with", ja="比較する語彙のフォルダーを入力してください。"
+        )
     place = bundled_path() if against == "bundled" else Path(path.strip())
     try:
         place = place.expanduser().resolve()

@@ -259,7 +259,7 @@ def entry(tokenizer: GPTNeoXJapaneseTokenizer, id: int) -> Entry:
     if type(id) is not int or not 0 <= id <= last:
         raise ParameterError(
             f"id {str(id)[:20]} is not in this vocabulary (0 to {last})",
-            ja=f"番号 {str(id)[:20]} はこの語彙にありません（0〜{last}）。",
+            ja=f"ID {str(id)[:20]} はこの語彙にありません（0〜{last}）。",
         )
     first = index.spellings[id][0]
     written, byte = index.texts[id], index.byte_values[id]

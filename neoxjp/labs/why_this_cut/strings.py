@@ -11,7 +11,7 @@ STRINGS: dict[str, tuple[str, str]] = {
         "上の文章でトークンを選んでも表示されます。",
         "Click a token, or move with ← →, to see the candidates at that position and why one of them was chosen. "
         "You can also select a token in the view above."),
-    "why_this_cut_strip": ("{n} 個の区切り。← → キーで移動できます", "{n} segments; move with ← →"),
+    "why_this_cut_strip": ("{n} 個の区間。← → キーで移動できます", "{n} segments; move with ← →"),
     "why_this_cut_page": ("{n} 個中 {first}〜{last} 個目を表示", "showing {first} to {last} of {n}"),
     "why_this_cut_page_before": ("前の 200 個", "previous 200"),
     "why_this_cut_page_after": ("次の 200 個", "next 200"),
@@ -78,8 +78,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "why_this_cut_try_placeholder": ("例：府", "for example 府"),
     "why_this_cut_which": ("置き換える位置", "Where"),
     "why_this_cut_which_next": ("トークンの次の文字", "character after the token"),
-    "why_this_cut_which_second": ("窓（3 文字）の 2 文字目", "second of the three-character window"),
-    "why_this_cut_which_third": ("窓（3 文字）の 3 文字目", "third of the three-character window"),
+    "why_this_cut_which_second": ("検索範囲（3 文字）の 2 文字目", "second of the three-character window"),
+    "why_this_cut_which_third": ("検索範囲（3 文字）の 3 文字目", "third of the three-character window"),
     "why_this_cut_try_same_text": ("「{now}」にしても、分割は変わりません。", "With “{now}”, the tokens do not change."),
     "why_this_cut_try_stays": ("「{was}」を「{now}」に置き換えても、このトークンは変わりません。変わるのは次の部分です。",
                                "With “{now}” in place of “{was}”, this token does not change. What changes:"),
@@ -96,7 +96,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     # the word and the entries that resemble it
     "why_this_cut_word_title": ("語に近い語彙の項目", "Vocabulary entries close to a word"),
     "why_this_cut_word": ("調べる語", "Word"),
-    "why_this_cut_word_info": ("空欄の場合は、辞書（Sudachi）で区切った語を調べます。",
+    "why_this_cut_word_info": ("空欄の場合は、この位置にある辞書（Sudachi）の語を調べます。",
                                "If empty: the dictionary’s word (Sudachi) at this position."),
     "why_this_cut_word_whole": ("語「{word}」は 1 トークンです。", "The word “{word}” is a single token."),
     "why_this_cut_word_cut": ("語「{word}」は次のように分割されます：", "The word “{word}” is split into these tokens:"),

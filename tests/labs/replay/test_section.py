@@ -128,7 +128,7 @@ def test_each_caveat_of_the_code_has_its_sentence(playground: Playground) -> Non
     for t in (EN, JA):
         page = replay_view.code(found, t)
         assert page.count("<li>") == len(found.caveats) == 3
-    assert "The deadline is left out" in replay_view.code(found, EN)
+    assert "The time limit is not included" in replay_view.code(found, EN)
 
 
 def test_settings_are_listed_by_their_names() -> None:

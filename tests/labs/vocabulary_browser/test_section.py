@@ -197,7 +197,7 @@ def test_another_folder_stands_beside_the_loaded_vocabulary(playground: Playgrou
 def test_a_vocabulary_beside_itself_says_so(playground: Playground) -> None:
     folder = playground.tokenizer.vocabulary.files[0].parent
     summary, page = difference_page(playground, 0, ["folder", str(folder), "moved", ""], JA)
-    assert "読み込み中の語彙と同じです" in summary
+    assert "現在の語彙と同じです" in summary
     assert page == Page("")
 
 
