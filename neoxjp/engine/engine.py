@@ -139,7 +139,7 @@ class Engine:
         if overflow not in ("error", "cut"):
             raise ParameterError(f"overflow={overflow!r} must be 'error' or 'cut'")
         if top < 0:
-            raise ParameterError(f"top={top!r} must be 0 or more", ja=f"top={top!r} は 0 以上にしてください")
+            raise ParameterError(f"top={top!r} must be 0 or more", ja=f"top={top!r} は 0 以上にしてください。")
         if params.stop and self.tokenizer is None:
             raise ParameterError(f"stop={params.stop!r} needs an engine with a tokenizer: stop strings are text")
         config = self.model.config

@@ -108,5 +108,5 @@ def check_disk(folder: Path, need: int) -> None:
     if free < need:
         raise CheckpointError(
             f"the disk is too full: the export takes {need:,} bytes, {free:,} are free",
-            ja=f"ディスクの空きが足りません（必要 {need:,} バイト、空き {free:,} バイト）",
+            ja=f"ディスクの空きが足りません（必要 {need:,} バイト、空き {free:,} バイト）。",
         )

@@ -48,10 +48,10 @@ def resolve_folder(
     if missing:
         found, from_hub = _listing(repo, folder, local_files_only)
         if not from_hub:
-            raise _not_cached(f"{repo!r}", missing)
+            raise _not_cached(_named(repo, None), missing)
         raise CheckpointError(
             f"{repo!r} at revision {revision or 'main'!r} lacks {quoted(missing)}; it holds {quoted(found) or 'nothing'}",
-            ja=f"{repo!r} に {quoted(missing)} がありません",
+            ja=f"{repo!r} に {quoted(missing)} がありません。",
         )
     return folder
 
@@ -74,14 +74,14 @@ def resolve_file(
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    at = f"{repo!r}" + (f" at revision {revision!r}" if revision else "")
+    at, at_ja = _named(repo, revision)
     with _hub_errors(repo, revision):
         for name in names:
             cached = try_to_load_from_cache(repo, name, revision=revision)
             if isinstance(cached, str):
                 return Path(cached)
         if local_files_only:
-            raise _not_cached(at, names)
+            raise _not_cached((at, at_ja), names)
         try:
             # One request with a timeout of ten seconds: huggingface_hub's own functions retry for most of a minute.
             about = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=10)
@@ -90,24 +90,24 @@ def resolve_file(
             if not found:
                 raise CheckpointError(
                     f"{at} lacks {quoted(list(names))}; it holds {quoted(list(held)) or 'nothing'}",
-                    ja=f"{at} に {quoted(list(names))} がありません",
+                    ja=f"{at_ja} に {quoted(list(names))} がありません。",
                 )
             name, size = found[0], held[found[0]]
             if most_bytes is not None and (size is None or size > most_bytes):
                 count = "an unknown number of" if size is None else f"{size:,}"
                 raise CheckpointError(
                     f"{name} of {at} has {count} bytes; at most {most_bytes:,} are downloaded",
-                    ja=f"{at} の {name} は大きすぎます（ダウンロードは {most_bytes:,} バイトまで）",
+                    ja=f"{at_ja} の {name} は大きすぎます（ダウンロードは {most_bytes:,} バイトまで）。",
                 )
             return Path(hf_hub_download(repo, name, revision=revision))
         except OfflineModeIsEnabled as error:
-            raise _not_cached(at, names) from error
+            raise _not_cached((at, at_ja), names) from error
         except Exception as error:
             if not _is_network_error(error):
                 raise
             raise CheckpointError(
                 f"the Hub cannot be reached ({type(error).__name__}), and {quoted(list(names))} of {at} is not in the cache",
-                ja=f"Hub に接続できず、{at} はキャッシュにもありません",
+                ja=f"Hub に接続できず、{at_ja} はキャッシュにもありません。",
             ) from error
 
 
@@ -160,20 +160,20 @@ def local_folder(name_or_path: str | Path) -> Path | None:
         why = getattr(error, "strerror", None) or error
         raise CheckpointError(
             f"{str(name_or_path)!r:.80} cannot be opened ({why}): name a folder of this machine or a Hub id",
-            ja=f"{str(name_or_path)!r:.80} は開けません（{why}）。このマシンのフォルダーか Hub の ID を指定してください",
+            ja=f"{str(name_or_path)!r:.80} は開けません（{why}）。このマシンのフォルダーか Hub の ID を指定してください。",
         ) from None
     if is_folder:
         return path
     if exists:
         raise CheckpointError(
             f"{str(name_or_path)!r} is a file; name the folder that holds it",
-            ja=f"{str(name_or_path)!r} はファイルです。フォルダーを指定してください",
+            ja=f"{str(name_or_path)!r} はファイルです。フォルダーを指定してください。",
         )
     is_id = isinstance(name_or_path, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", name_or_path, re.ASCII)
     if not is_id:
         raise CheckpointError(
             f"no folder {str(name_or_path)!r}, and it is not a Hub id (those read 'owner/name')",
-            ja=f"フォルダー {str(name_or_path)!r} がありません。Hub の ID は「所有者/名前」の形式で指定してください",
+            ja=f"フォルダー {str(name_or_path)!r} がありません。Hub の ID は「所有者/名前」の形式で指定してください。",
         )
     return None
 
@@ -185,12 +185,12 @@ def _check_present(folder: Path, files: Sequence[str]) -> None:
     except OSError as error:
         raise CheckpointError(
             f"the folder {str(folder)!r} cannot be read: {error.strerror}",
-            ja=f"フォルダー {str(folder)!r} を読み込めません（{error.strerror}）",
+            ja=f"フォルダー {str(folder)!r} を読み込めません（{error.strerror}）。",
         ) from None
     if missing:
         raise CheckpointError(
             f"the folder {str(folder)!r} lacks {quoted(missing)}; it holds {quoted(found) or 'nothing'}",
-            ja=f"フォルダー {str(folder)!r} に {quoted(missing)} がありません",
+            ja=f"フォルダー {str(folder)!r} に {quoted(missing)} がありません。",
         )
 
 
@@ -239,48 +239,56 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
     """Turn huggingface_hub's errors into one sentence with what to do."""
     from huggingface_hub import errors
 
-    at = f"{repo!r}" + (f" at revision {revision!r}" if revision else "")
+    at, at_ja = _named(repo, revision)
     try:
         yield
     except errors.GatedRepoError as error:
         raise CheckpointError(
             f"{at} is gated: accept its conditions on its Hub page, then log in with `hf auth login`",
-            ja=f"{at} を使うには、Hub のページで利用条件に同意し、ログインする必要があります",
+            ja=f"{at_ja} を使うには、Hub のページで利用条件に同意し、ログインする必要があります。",
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise CheckpointError(
             f"no folder {repo!r} here and no model of that name on the Hub; a private one needs `hf auth login` or HF_TOKEN",
-            ja=f"{repo!r} というフォルダーも Hub のモデルもありません",
+            ja=f"{repo!r} というフォルダーも Hub のモデルもありません。",
         ) from error
     except errors.RevisionNotFoundError as error:
         raise CheckpointError(
             f"{repo!r} has no revision {revision!r}: give a branch, a tag or a commit",
-            ja=f"{repo!r} にリビジョン {revision!r} はありません",
+            ja=f"{repo!r} にリビジョン {revision!r} はありません。",
         ) from error
     except errors.LocalEntryNotFoundError as error:
-        raise _not_cached(at) from error
+        raise _not_cached((at, at_ja)) from error
     except errors.HFValidationError as error:
         raise CheckpointError(f"no folder {repo!r}, and it is not a Hub id: {error}") from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise CheckpointError(
                 f"the disk is full: {at} does not fit under HF_HOME; free some space or point HF_HOME elsewhere",
-                ja=f"ディスクの空きが足りず {at} をダウンロードできません",
+                ja=f"ディスクの空きが足りず {at_ja} をダウンロードできません。",
             ) from error
         if isinstance(error, errors.HfHubHTTPError) or _is_network_error(error):
             raise CheckpointError(
                 f"downloading {at} failed: {type(error).__name__}: {error}. Downloaded parts are kept: try again",
-                ja=f"{at} のダウンロードに失敗しました。もう一度お試しください",
+                ja=f"{at_ja} のダウンロードに失敗しました。もう一度お試しください。",
             ) from error
         raise
 
 
-def _not_cached(at: str, names: Sequence[str] = ()) -> CheckpointError:
+def _named(repo: str, revision: str | None) -> tuple[str, str]:
+    """The repository and its revision in a message: English, Japanese."""
+    if not revision:
+        return f"{repo!r}", f"{repo!r}"
+    return f"{repo!r} at revision {revision!r}", f"{repo!r}（リビジョン {revision!r}）"
+
+
+def _not_cached(named: tuple[str, str], names: Sequence[str] = ()) -> CheckpointError:
+    at, at_ja = named
     files = quoted(list(names))
     what = f"{files} of {at}" if files else at
     return CheckpointError(
         f"{what} is not in the cache, and the Hub cannot be reached (or offline mode is on). Load it once while online",
-        ja=f"{at} {f'の {files} ' if files else ''}はキャッシュになく、Hub にも接続できません",
+        ja=f"{at_ja} {f'の {files} ' if files else ''}はキャッシュになく、Hub にも接続できません。",
     )
 
 

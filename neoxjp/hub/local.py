@@ -75,7 +75,7 @@ def find_weights(
                 "Convert its folder once with `neoxjp convert FOLDER`",
                 python=", or pass allow_pickle=True (read with weights_only=True)",
                 ja=f"{asked} の重みは pickle（{found[0]}）だけです。"
-                "`neoxjp convert フォルダー` で safetensors に変換してください",
+                "`neoxjp convert フォルダー` で safetensors に変換してください。",
             )
         ignored = present & set(_STANDARD) - {found[0]}
         if ignored:
@@ -90,7 +90,7 @@ def find_weights(
         return WeightFiles(folder, kind, shards, index, weight_map)
     raise CheckpointError(
         f"{asked} holds no weights: looked for {quoted(_STANDARD)}, found {quoted(list(present)) or 'nothing'}",
-        ja=f"{asked} に重みのファイルがありません（model.safetensors など）",
+        ja=f"{asked} に重みのファイルがありません（model.safetensors など）。",
     )
 
 
@@ -109,23 +109,23 @@ def read_json(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise CheckpointError(
             f"{str(path)!r} is not UTF-8 at byte {error.start}: save it as UTF-8, or fetch it again",
-            ja=f"{str(path)!r} は UTF-8 ではありません（{error.start} バイト目）。UTF-8 で保存し直すか、取得し直してください",
+            ja=f"{str(path)!r} は UTF-8 ではありません（{error.start} バイト目）。UTF-8 で保存し直すか、取得し直してください。",
         ) from None
     except json.JSONDecodeError as error:
         raise CheckpointError(
             f"{str(path)!r} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. Correct it, or fetch it again",
             ja=f"{str(path)!r} は JSON ではありません（{error.lineno} 行 {error.colno} 文字目）。修正するか、"
-            "取得し直してください",
+            "取得し直してください。",
         ) from None
     except RecursionError:
         raise CheckpointError(
             f"{str(path)!r} is nested too deeply for such a file: fetch it again",
-            ja=f"{str(path)!r} の入れ子が深すぎます。取得し直してください",
+            ja=f"{str(path)!r} の入れ子が深すぎます。取得し直してください。",
         ) from None
     if not isinstance(value, dict):
         raise CheckpointError(
             f"{str(path)!r} is a JSON {type(value).__name__}, not an object {{...}}: fetch it again",
-            ja=f"{str(path)!r} の内容が JSON オブジェクト {{…}} ではありません。取得し直してください",
+            ja=f"{str(path)!r} の内容が JSON オブジェクト {{…}} ではありません。取得し直してください。",
         )
     return value
 
@@ -238,7 +238,7 @@ def write_error(folder: Path, error: OSError) -> CheckpointError:
         free = shutil.disk_usage(_existing(folder)).free
         return CheckpointError(
             f"the disk is full: {str(folder)!r} was not written ({free:,} bytes free there); what was there before is unchanged",
-            ja=f"ディスクの空きが足りず {str(folder)!r} を書き込めませんでした（以前の内容はそのままです）",
+            ja=f"ディスクの空きが足りず {str(folder)!r} を書き込めませんでした（以前の内容はそのままです）。",
         )
     return CheckpointError(f"{str(folder)!r} cannot be written: {error.strerror or error}; what was there before is unchanged")
 

@@ -111,7 +111,7 @@ def seed_of(text: str) -> int | None:
     except ValueError:
         raise ParameterError(
             f"the seed {text!r:.40} is not a whole number: enter one, or leave it empty",
-            ja=f"シード {text!r:.40} は整数ではありません。整数を入れるか、空にしてください。",
+            ja=f"シード {text!r:.40} は整数ではありません。整数を入力するか、空欄にしてください。",
         ) from None
 
 

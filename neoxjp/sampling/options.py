@@ -233,7 +233,7 @@ def sentence(name: str, given: Any, range: Text) -> Text:
 def error_of(wrong: Iterable[Text]) -> ParameterError:
     """One error that names all problems."""
     ja, en = zip(*wrong, strict=True)
-    return ParameterError("; ".join(en), ja="。".join(ja))
+    return ParameterError("; ".join(en), ja="".join(f"{each}。" for each in ja))
 
 
 # ---------------------------------------------------------------- parameters of functions

@@ -390,7 +390,7 @@ class GPTNeoXJapaneseTokenizer:
                 hint = " (batch_decode takes several rows)" if isinstance(id, (list, tuple)) else ""
                 raise ParameterError(
                     f"ids must be whole numbers, not {id!r}{hint}",
-                    ja=f"トークン ID は整数で指定してください（{id!r} は整数ではありません）",
+                    ja=f"トークン ID は整数で指定してください（{id!r} は整数ではありません）。",
                 )
         if outside := sorted({int(id) for id in listed_ids if not 0 <= id < len(self.vocabulary)}):
             path, size = self.vocabulary.files[0], len(self.vocabulary)

@@ -189,7 +189,7 @@ def _emoji(path: Path, text: str, ids: dict[str, int]) -> tuple[dict[str, str], 
     except (ValueError, RecursionError) as error:
         where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise VocabularyError(
-            f"{path}{where}: not JSON ({error}). {remedy}", ja=f"{path} は JSON として読めません（{error}）"
+            f"{path}{where}: not JSON ({error}). {remedy}", ja=f"{path} は JSON として読めません（{error}）。"
         ) from error
     for name in ("emoji", "emoji_inv"):
         if not isinstance(raw, dict) or name not in raw:
@@ -206,7 +206,7 @@ def _emoji(path: Path, text: str, ids: dict[str, int]) -> tuple[dict[str, str], 
             if not key or not value or not isinstance(value, str) or not _encodable(key + value):
                 raise VocabularyError(
                     f"{path}{_line_of(text, key)}: {name!r} maps {key!r} to {value!r}: both must be text, not empty. {remedy}",
-                    ja=f"{path} の {name!r}: {key!r} と {value!r} は、どちらも空でない文字列でなければなりません。",
+                    ja=f"{path} の {name!r}: {key!r} と {value!r} は、どちらも空でない文字列にしてください。",
                 )
     for key, tag in raw["emoji"].items():
         if tag not in ids:

@@ -160,7 +160,7 @@ def _wrap_errors(stored: StoredWeights, offload_folder: Path | None) -> Iterator
         raise CheckpointError(
             f"{str(stored.files.folder)!r} does not fit its device: {str(error).splitlines()[0]} "
             f"Use device_map='auto', a smaller dtype, or another device",
-            ja="モデルがデバイスのメモリに収まりません。小さいデータ型（dtype）を選ぶか、 device_map='auto' を使ってください",
+            ja="モデルがデバイスのメモリに収まりません。小さいデータ型（dtype）を選ぶか、device_map='auto' を使ってください。",
         ) from error
 
 
@@ -200,7 +200,7 @@ def _checked_device(device: Device) -> Device:
         first = str(error).splitlines()[0]
         raise ParameterError(
             f"device_map: no device {device!r} here ({first}). Use 'auto', 'cpu' or a device of this machine",
-            ja=f"このマシンにデバイス {device!r} はありません",
+            ja=f"このマシンにデバイス {device!r} はありません。",
         ) from None
     return device
 

@@ -283,7 +283,7 @@ def _write(
         if free < need:
             raise CheckpointError(
                 f"the disk is too full for {str(folder)!r}: the weights take {need:,} bytes, {free:,} are free",
-                ja=f"ディスクの空きが足りません（必要 {need:,} バイト、空き {free:,} バイト）",
+                ja=f"ディスクの空きが足りません（必要 {need:,} バイト、空き {free:,} バイト）。",
             )
         for name, keys in shards.filename_to_tensors.items():
             write_tensors({key: tensors[key] for key in keys}, fresh / name)

@@ -122,7 +122,7 @@ def read_header(path: Path) -> list[StoredTensor]:
             raise CheckpointError(
                 f"{str(path)!r} is not a safetensors file, or is truncated: {size:,} bytes, "
                 f"of which the header would take {length:,}. Fetch it again",
-                ja=f"{str(path)!r} は safetensors ではないか、途中で切れています。取得し直してください",
+                ja=f"{str(path)!r} は safetensors ではないか、途中で切れています。取得し直してください。",
             )
         raw = file.read(length)
     try:
@@ -137,7 +137,7 @@ def read_header(path: Path) -> list[StoredTensor]:
         state = "truncated" if size < expected else "too long"
         raise CheckpointError(
             f"{str(path)!r} is {state}: {size:,} bytes, its header describes {expected:,}. Fetch it again",
-            ja=f"{str(path)!r} が壊れています（{size:,} バイト、本来は {expected:,} バイト）。取得し直してください",
+            ja=f"{str(path)!r} が壊れています（{size:,} バイト、本来は {expected:,} バイト）。取得し直してください。",
         )
     return stored
 

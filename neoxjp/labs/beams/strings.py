@@ -68,7 +68,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "beams_col_outcome": ("結果", "outcome"),
     "beams_unit": (
         "数値は対数確率（nat）です。0 に近いほど確率が高くなります。探索中の候補どうしは合計で、"
-        "終了した候補どうしは長さペナルティ適用後のスコアで比べます。",
+        "終了した候補どうしは長さペナルティ適用後のスコアで比較します。",
         "Numbers are log probabilities in nats; closer to 0 is more probable. Running candidates are compared by their total, "
         "finished ones by the score with the length penalty.",
     ),
