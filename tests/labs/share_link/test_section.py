@@ -235,7 +235,7 @@ def test_a_link_to_the_generate_tab_has_a_name_and_sentences_of_its_own(playgrou
     with pytest.raises(ParameterError, match="Please shorten the stop strings, the texts in the fields below, or the prompt"):
         links.link_of(View("犬", "heat", {"heat": {"text": kanji}}), "", "generate")
     small = Playground(loaded=playground.loaded, limits=Limits(characters=5))
-    with pytest.raises(ParameterError, match="6 characters are too many; the limit is 5"):
+    with pytest.raises(ParameterError, match="The prompt has 6 characters; the limit is 5"):
         links.opened(small, address.write(View("犬" * 6, "heat")), "generate")
 
 

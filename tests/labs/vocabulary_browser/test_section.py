@@ -164,7 +164,7 @@ def test_the_numbers_follow_the_text(playground: Playground) -> None:
     assert f"3 tokens with 2 different ids: 0.4 % of the {len(LINES)}" in usage
     assert '<div class="bar"><b>0 / 255</b></div>' in usage
     assert "Enter a text above" in statistics_html(playground, "", EN)[1]
-    with pytest.raises(ParameterError, match="up to 2 can be cut here"):
+    with pytest.raises(ParameterError, match="This text has 3 characters; the limit is 2"):
         statistics_html(Playground(loaded=playground.loaded, limits=Limits(characters=2)), "猫と猫", EN)
 
 
