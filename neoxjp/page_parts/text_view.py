@@ -49,7 +49,7 @@ def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
         "tokens": len(steps),
         "characters": characters,
         "bits": found.bits,
-        "mean_surprise_bits": found.bits_per_token,
+        "bits_per_token": found.bits_per_token,
         "bits_per_character": found.bits_per_character,
         "time_to_first_token_s": stats.time_to_first_token if stats else None,
         "tokens_per_second": stats.tokens_per_second if stats else None,
@@ -82,7 +82,7 @@ def numbers(text: Text, t: Words) -> str:
         (t("g_n_tokens"), size),
         (t("g_n_first"), "–" if first is None else _duration(first, t)),
         (t("g_n_speed"), number("tokens_per_second", "g_per_second", ".0f" if fast else ".1f")),
-        (t("g_n_surprise"), number("mean_surprise_bits", "g_bits")),
+        (t("g_n_surprise"), number("bits_per_token", "g_bits")),
         (t("g_n_bpc"), number("bits_per_character", "g_bits")),
     ]
     if found["reused_tokens"]:

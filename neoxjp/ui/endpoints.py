@@ -84,7 +84,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
         Returns:
             tokens (id, text, logprob in nats, probability, bits, rank, entropy in bits, top), bits, bits_per_character,
-            mean_surprise_bits, perplexity_per_token, characters.
+            bits_per_token, perplexity_per_token, characters.
         """
         loaded = playground.ready
         check_length(playground, text)
@@ -104,7 +104,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             "characters": len(text),
             "bits": found.bits,
             "bits_per_character": found.bits_per_character,
-            "mean_surprise_bits": found.bits_per_token,
+            "bits_per_token": found.bits_per_token,
             "perplexity_per_token": found.perplexity_per_token,
             "tokens": [token_record(step) for step in steps],
         }

@@ -77,7 +77,7 @@ def test_the_curve_of_no_tokens_is_empty_and_of_many_is_bounded():
 def test_summary_counts_bits_by_the_models_own_probability():
     found = summary([step("猫", logprob=-0.6931471805599453), step("です", logprob=-0.6931471805599453)], None)
     assert found["bits"] == pytest.approx(2.0)
-    assert found["mean_surprise_bits"] == pytest.approx(1.0)
+    assert found["bits_per_token"] == pytest.approx(1.0)
     assert found["bits_per_character"] == pytest.approx(2 / 3)
     assert summary([], None)["bits_per_character"] is None
 
