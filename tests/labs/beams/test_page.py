@@ -25,7 +25,7 @@ def test_a_search_is_drawn_and_its_best_text_named(visit: Visit) -> None:
     page = visit(lang="en")
     boxes = searched(page)
     assert boxes.count() >= 40
-    expect(page.locator("#beams-view .lab-said")).to_contain_text("The best continuation of “猫が” is")
+    expect(page.locator("#beams-view .lab-verdict")).to_contain_text("The best continuation of “猫が” is")
     assert page.locator(".beams-box").evaluate("box => box.scrollWidth <= box.clientWidth + 1")
     expect(page.locator(".beams-box .beams-node.beams-best").last).to_contain_text("★")
 
@@ -41,7 +41,7 @@ def test_a_tree_of_a_previous_prompt_says_so(visit: Visit) -> None:
     prompt(page).fill("東京")
     expect(line).to_contain_text("this tree is for the previous one")
     page.locator("#beams-go").click()
-    expect(page.locator("#beams-view .lab-said")).to_contain_text("The best continuation of “東京” is")
+    expect(page.locator("#beams-view .lab-verdict")).to_contain_text("The best continuation of “東京” is")
     expect(line).not_to_contain_text("previous")
 
 

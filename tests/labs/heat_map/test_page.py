@@ -93,11 +93,11 @@ def test_a_changed_prompt_marks_the_result_as_outdated(visit: Visit) -> None:
 def test_two_texts_are_compared_and_examples_fill_the_fields(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     page.locator("#heat-map-compare").click()
-    expect(page.locator("#heat-map-pair .lab-said")).to_contain_text("is more probable, by")
+    expect(page.locator("#heat-map-pair .lab-verdict")).to_contain_text("is more probable, by")
     expect(page.locator(".heat-map-stretches tr.heat-map-different")).to_have_count(1)
     page.get_by_role("button", name="character forms").click()
     expect(page.locator("#heat-map-first textarea")).to_have_value("慶応大学に通う。")
-    expect(page.locator("#heat-map-pair .lab-said")).to_contain_text("cannot distinguish their spellings")
+    expect(page.locator("#heat-map-pair .lab-verdict")).to_contain_text("cannot distinguish their spellings")
 
 
 def test_hostile_text_is_shown_and_never_run(visit: Visit) -> None:

@@ -54,7 +54,7 @@ def test_a_pressed_token_becomes_the_query_token(visit: Visit) -> None:
     tokens.nth(1).click()
     expect(page.locator("#inside-attention .inside-query")).to_have_attribute("data-at", "2")
     expect(page.locator("#inside-at input")).to_have_value("2")
-    expect(page.locator("#inside-lens .lab-said")).to_contain_text("After token 2,")
+    expect(page.locator("#inside-lens .lab-verdict")).to_contain_text("After token 2,")
     page.locator("#inside-attention .inside-query").focus()
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#inside-attention .lab-facts")).to_contain_text("token 1 · weight")
