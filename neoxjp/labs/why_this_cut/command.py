@@ -57,7 +57,11 @@ def explained(found: "Explanation") -> Iterator[str]:
 
 
 def line(place: "Place") -> str:
-    candidates = ", ".join(f"{rung.piece} {rung.id}" + ("*" if rung.won else "") for rung in place.rungs if rung.id is not None)
+    candidates = ", ".join(
+        f"{candidate.piece} {candidate.id}" + ("*" if candidate.won else "")
+        for candidate in place.rungs
+        if candidate.id is not None
+    )
     ids = " ".join(map(str, place.ids))
     return f"{place.start:>5}–{place.end:<5} {ids:>6}  {place.surface!r:<10} {RULES[place.rule]}" + (
         f" ({candidates})" if len(place.rungs) > 1 and candidates else ""
@@ -67,14 +71,16 @@ def line(place: "Place") -> str:
 def ladder(place: "Place") -> Iterator[str]:
     """The candidates of one place, longest first."""
     yield f"{place.surface!r} at {place.start}–{place.end}, window {place.window!r}: {RULES[place.rule]}"
-    for rung in place.rungs:
-        if rung.id is None:
+    for candidate in place.rungs:
+        if candidate.id is None:
             found = "not in the vocabulary"
-        elif rung.won:
-            found = f"id {rung.id}  taken"
+        elif candidate.won:
+            found = f"id {candidate.id}  taken"
         else:
-            found = f"id {rung.id}" + (f"  larger by {rung.behind}" if rung.behind is not None else "")
-        yield f"  {'*' if rung.won else ' '} {rung.piece!r:<10} {found}" + (" (ends inside a tag)" if rung.partial else "")
+            found = f"id {candidate.id}" + (f"  larger by {candidate.behind}" if candidate.behind is not None else "")
+        yield f"  {'*' if candidate.won else ' '} {candidate.piece!r:<10} {found}" + (
+            " (ends inside a tag)" if candidate.partial else ""
+        )
     if place.winner is None:
         yield f"  * id {' '.join(map(str, place.ids))}"
 

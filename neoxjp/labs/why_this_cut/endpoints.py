@@ -24,7 +24,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         word: str | None = None,
         compat: bool = False,
     ) -> dict[str, Any]:
-        """Say why a text is split where it is.
+        """Explain why a text is split where it is.
 
         Args:
             text: The text.

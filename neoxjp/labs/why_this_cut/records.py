@@ -2,7 +2,7 @@
 
 >>> cuts = Cuts(tokenizer, "東京都に住む")
 >>> cuts[0].rungs
-(Rung(piece='東京都', id=…, won=True, …), Rung(piece='東京', …), Rung(piece='東', …))
+(Candidate(piece='東京都', id=…, won=True, …), Candidate(piece='東京', …), Candidate(piece='東', …))
 
 Candidates come from a window of three characters, in which blanks and emoji are already replaced by tags. All spans refer to the
 user's own text. The end of the file finds the vocabulary entries close to a word, and why they were not chosen.
@@ -27,7 +27,7 @@ SLOTS: tuple[Slot, ...] = ("next", "second", "third")
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Candidate:
     """A candidate: the first three, two or one characters of the window."""
 
     piece: str  # the characters as they are looked up: "東京都", "<SP>"
@@ -48,7 +48,7 @@ class Place:
     end: int
     surface: str  # the user's characters there
     window: str  # up to three characters, as they are looked up
-    rungs: tuple[Rung, ...]  # longest first
+    rungs: tuple[Candidate, ...]  # longest first
     winner: int | None  # index into rungs; None: written as a symbol or as bytes
     rule: Rule
     ids: tuple[int, ...]  # more than one only for bytes
@@ -108,8 +108,8 @@ class Cuts:
         if not 0 <= index < len(self):
             raise IndexError(index)
         aligned, start, end, ids = self._places[index]
-        rungs = self._rungs(aligned, start, end)
-        winner = next((i for i, rung in enumerate(rungs) if rung.won), None)
+        rungs = self._candidates(aligned, start, end)
+        winner = next((i for i, candidate in enumerate(rungs) if candidate.won), None)
         first, last = self.spans[index]
         window = aligned.text[start : start + WINDOW]
         return Place(index, first, last, self.text[first:last], window, rungs, winner, self._rule(rungs, winner, ids[0]), ids)
@@ -150,7 +150,7 @@ class Cuts:
                 return distinct[-1]
         return aligned.end, aligned.end
 
-    def _rungs(self, aligned: AlignedText, start: int, end: int) -> tuple[Rung, ...]:
+    def _candidates(self, aligned: AlignedText, start: int, end: int) -> tuple[Candidate, ...]:
         text, source, vocabulary = aligned.text, aligned.source, self.tokenizer.vocabulary
         tags = (
             [n for n in vocabulary.tag_lengths if n > 2 and text[start : start + n] in vocabulary.ids]
@@ -160,7 +160,7 @@ class Cuts:
         lengths = sorted({1, 2, WINDOW, *tags}, reverse=True)
         best = vocabulary.ids.get(text[start:end])
         by_tag = end - start > 2 and text[start] == "<"
-        rungs = []
+        candidates = []
         for length in lengths:
             stop = start + length
             if stop > len(text):
@@ -171,17 +171,21 @@ class Cuts:
                 continue  # part of the tag for this emoji or blank: not the user's own characters
             id = vocabulary.ids.get(text[start:stop])
             behind = None if by_tag or id is None or best is None else id - best
-            rungs.append(Rung(text[start:stop], id, *aligned.span(start, stop), won, 0 if won else behind, partial))
-        return tuple(rungs)
+            candidates.append(Candidate(text[start:stop], id, *aligned.span(start, stop), won, 0 if won else behind, partial))
+        return tuple(candidates)
 
-    def _rule(self, rungs: tuple[Rung, ...], winner: int | None, id: int) -> Rule:
+    def _rule(self, candidates: tuple[Candidate, ...], winner: int | None, id: int) -> Rule:
         kind = self.tokenizer.vocabulary.kinds[id]
         if winner is None:
             return "byte" if kind == "byte" else "symbol"
-        piece = rungs[winner].piece
+        piece = candidates[winner].piece
         if piece[0] == "<" and len(piece) > 2:
             return "emoji" if kind == "emoji" else "blank" if kind == "blank" else "special" if kind == "special" else "tag"
-        return "smallest id" if sum(rung.id is not None and not rung.partial for rung in rungs) > 1 else "only candidate"
+        return (
+            "smallest id"
+            if sum(candidate.id is not None and not candidate.partial for candidate in candidates) > 1
+            else "only candidate"
+        )
 
 
 def what_if(cuts: Cuts, index: int, replacement: str, which: Slot = "next") -> WhatIf:

@@ -22,7 +22,7 @@ def strip(cuts: Cuts, index: int, t: Words) -> str:
 
 def place(cuts: Cuts, found: Place, t: Words) -> str:
     """One position: the window in the text, the candidates, and the reason."""
-    text, end = cuts.text, max([found.end, *(rung.end for rung in found.rungs)])
+    text, end = cuts.text, max([found.end, *(candidate.end for candidate in found.rungs)])
     line = {
         "text": text,
         "before": ("…" if found.start > AROUND else "") + text[max(0, found.start - AROUND) : found.start],
@@ -39,7 +39,7 @@ def place(cuts: Cuts, found: Place, t: Words) -> str:
 def sentence(found: Place, cuts: Cuts, t: Words) -> str:
     """The reason in one or two sentences."""
     surface, id = found.surface, found.ids[0]
-    known = [rung.piece for rung in found.rungs if rung.id is not None]
+    known = [candidate.piece for candidate in found.rungs if candidate.id is not None]
     piece = found.rungs[found.winner].piece if found.winner is not None else known[0] if known else ""
     values = {"piece": plain(surface), "tag": piece}
     reason = found.rule.split()[0]  # "smallest id" → "smallest"

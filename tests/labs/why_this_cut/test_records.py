@@ -29,13 +29,13 @@ def test_places_are_the_tokenizers_own_cuts(data, folder, tokenizer, compat):
 def test_every_candidate_is_in_the_vocabulary_and_the_smallest_id_wins(data, folder, tokenizer):
     text = data.draw(texts(folder), label="text")
     for place in Cuts(tokenizer, text):
-        for rung in place.rungs:
-            assert tokenizer.vocabulary.ids.get(rung.piece) == rung.id
-            assert rung.won == (place.winner is not None and rung is place.rungs[place.winner])
+        for candidate in place.rungs:
+            assert tokenizer.vocabulary.ids.get(candidate.piece) == candidate.id
+            assert candidate.won == (place.winner is not None and candidate is place.rungs[place.winner])
         if place.rule in ("smallest id", "only candidate"):
-            assert all(rung.behind >= 0 for rung in place.rungs if rung.id is not None)
+            assert all(candidate.behind >= 0 for candidate in place.rungs if candidate.id is not None)
         if place.winner is None:
-            assert all(rung.id is None for rung in place.rungs)
+            assert all(candidate.id is None for candidate in place.rungs)
 
 
 @given(data=st.data())
@@ -64,7 +64,7 @@ def test_what_is_not_in_the_vocabulary_is_on_the_ladder_too(tiny):
 
 def test_at_the_end_of_the_text_the_window_is_shorter(tiny):
     place = Cuts(tiny, "犬猫")[1]
-    assert (place.window, [rung.piece for rung in place.rungs]) == ("猫", ["猫"])
+    assert (place.window, [candidate.piece for candidate in place.rungs]) == ("猫", ["猫"])
 
 
 def test_a_window_that_ends_in_the_middle_of_a_tag_says_so(tiny):
@@ -75,13 +75,13 @@ def test_a_window_that_ends_in_the_middle_of_a_tag_says_so(tiny):
 
 @pytest.mark.parametrize(("text", "rungs"), [("😀", ["<|emoji1|>"]), (" ", ["<SP>"]), ("<SP>", ["<SP>", "<SP", "<S", "<"])])
 def test_of_a_tag_that_stands_for_something_else_only_the_tag_is_shown(tiny, text, rungs):
-    assert [rung.piece for rung in Cuts(tiny, text)[0].rungs] == rungs
+    assert [candidate.piece for candidate in Cuts(tiny, text)[0].rungs] == rungs
 
 
 def test_a_tag_wins_whatever_the_ids(tiny):
     place = Cuts(tiny, "<URL>")[0]
     assert place.rule == "tag"
-    assert {rung.behind for rung in place.rungs} == {0, None}
+    assert {candidate.behind for candidate in place.rungs} == {0, None}
 
 
 def test_bytes_and_symbols_have_no_winner(tiny):

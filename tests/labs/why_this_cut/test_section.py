@@ -159,7 +159,11 @@ def client(page_url: str) -> Any:
 def test_explain_answers_with_the_records(client: Any, playground: Playground) -> None:
     answer = client.predict(text="東京に住む", at=1, replacement="都", api_name="/explain")
     (cut,) = answer["cuts"]
-    assert [(rung["piece"], rung["won"]) for rung in cut["rungs"]] == [("東京に", False), ("東京", True), ("東", False)]
+    assert [(candidate["piece"], candidate["won"]) for candidate in cut["rungs"]] == [
+        ("東京に", False),
+        ("東京", True),
+        ("東", False),
+    ]
     assert cut["ids"] == playground.tokenizer.encode("東京")
     assert [part["surface"] for part in answer["what_if"]["after"]] == ["東京都"]
     assert answer["word"]["surface"] == "東京"
