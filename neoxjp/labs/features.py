@@ -1,6 +1,6 @@
 """The list of features: one row is one folder of `labs/`.
 
-The page, the endpoints, the command line and the README find a feature here. A folder may have `section.py` (components and
+The page, the endpoints and the command line find a feature here. A folder may have `section.py` (components and
 events), `endpoints.py`, `command.py`, `strings.py`, `style.css`, `script.js` (run by its section) and `page.js` (run when the
 page opens).
 """

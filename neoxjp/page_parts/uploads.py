@@ -174,7 +174,7 @@ def _refused(status: int, error: str, ja: str | None = None) -> Response:
 
 
 class Queue:
-    """Who may count: one at a time, in the order of arrival. Whoever does not ask again within `seconds` has left."""
+    """FIFO queue for corpus counting; an entry expires `seconds` after its last poll."""
 
     def __init__(self, seconds: float = 60, clock: Callable[[], float] = time.monotonic):
         self._seconds, self._clock = seconds, clock
@@ -182,7 +182,7 @@ class Queue:
         self._lock = threading.Lock()
 
     def place(self, who: object) -> int:
-        """How many are ahead of `who`, who joins the queue or stays in it by asking."""
+        """How many are ahead of `who`. A first call adds `who` to the queue; each further call is a poll."""
         with self._lock:
             now = self._clock()
             for other in [other for other, heard in self._heard.items() if heard < now - self._seconds]:

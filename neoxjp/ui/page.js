@@ -148,7 +148,7 @@
       try { sessionStorage.setItem("neoxjp." + name, text); } catch { sessionStorage.removeItem("neoxjp." + name); }
     },
     kept(name, text) {
-      if (asked.has(name) || window.neoxjp.linked(name)) return text; // a link is answered by `reloaded`: see copies.js
+      if (asked.has(name) || window.neoxjp.linked(name)) return text; // a link is answered by `reloaded`: see labs/share_link/page.js
       return window.neoxjp.last(name) ?? text;
     },
     last(name) {

@@ -1,6 +1,6 @@
 // The written text and the panel under it: `js_on_load` of that component, so `element`, `props` and `watch` are given.
-// The value is HTML from render/steps.py, everything escaped there; it grows, and only what is new is added. What a piece carries
-// is set through textContent.
+// The value is HTML from labs/common/steps.py, everything escaped there; it grows, and only what is new is added. What a piece
+// carries is set through textContent.
 const view = element.querySelector(".written");
 const panel = element.querySelector(".alternatives");
 const hint = view.firstElementChild; // what stands there before anything is written
@@ -76,7 +76,7 @@ function describe(piece) {
   return parts;
 }
 
-// Another token stands at this place, and the model writes on from it: that is where one looks then.
+// Keep the replaced token selected while generation continues from it.
 let branching = null;
 function goOn(piece, id) {
   if (document.querySelector("#generate-go")?.disabled) return; // it is writing
@@ -108,7 +108,7 @@ const written = {
 };
 window.neoxjp.written = written;
 
-function select(piece, focus, told = true) {
+function select(piece, focus, notify = true) {
   if (selected) { selected.removeAttribute("aria-selected"); selected.tabIndex = -1; }
   selected = piece;
   piece.setAttribute("aria-selected", "true");
@@ -116,7 +116,7 @@ function select(piece, focus, told = true) {
   if (focus) piece.focus({ preventScroll: true });
   show(piece);
   written.chosen = Number(piece.dataset.at);
-  if (told) trigger("select", { at: written.chosen });
+  if (notify) trigger("select", { at: written.chosen });
 }
 
 document.addEventListener("click", (event) => {
@@ -206,9 +206,8 @@ const press = (id) => {
   const button = found?.matches("button") ? found : found?.querySelector("button");
   if (button && !button.disabled && button.offsetParent) button.click();
 };
-// One token a key, also for one who is faster than the model: keys that come while a token is under way are counted. A key that
-// is held down writes on without counting.
-const PATIENCE = 2000; // milliseconds after which a step that nobody saw start is given up
+// One token a key. Key presses during a step are queued; a key that is held down repeats without queueing.
+const STEP_TIMEOUT_MS = 2000; // after this, a step that never started is given up
 let stepper = null; // the button, once a key was pressed
 let steps = 0, since = 0;
 const onButton = new MutationObserver(() => {
@@ -222,7 +221,7 @@ const onButton = new MutationObserver(() => {
 function step(held) {
   const button = document.getElementById("generate-step");
   if (button !== stepper) onButton.observe(stepper = button, { attributeFilter: ["disabled"] });
-  if (stepper.disabled || Date.now() - since < PATIENCE) {
+  if (stepper.disabled || Date.now() - since < STEP_TIMEOUT_MS) {
     if (!held) steps = Math.min(steps + 1, 20);
     return;
   }

@@ -1,7 +1,7 @@
 // The list of branches: `js_on_load` of its component, so `element` and `trigger` are given. The list is HTML from view.html.
 const rows = () => Array.from(element.querySelectorAll('[role="treeitem"]'));
 const filled = { name: "", text: "", key: -1 }; // what the fields were last filled with
-let sent = []; // what the visitor sent: an answer to that may take its place
+let sent = []; // what the visitor sent: the server's answer may overwrite these fields
 
 const show = (row) => trigger("select", { key: Number(row.dataset.key) });
 function reach(row) {

@@ -1,4 +1,4 @@
-"""A written text in numbers: how much it repeats itself, how likely the model found it, what a character of it costs."""
+"""A written text in numbers: its repetition, its probability, and its bits per character."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from neoxjp.engine import Step, measure_surprisal, nats_of
 
-RUN = 10  # ids; a text that holds one run of so many again and again goes in a circle
+RUN = 10  # ids; a text that repeats one run of this length again and again loops
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,13 @@ class Measures:
     distinct_1: float  # different ids over all of them (distinct-n, arXiv 1510.03055)
     distinct_2: float  # the same of pairs
     distinct_3: float
-    repeats: int  # how often the most frequent run of ten ids comes in the last half; more than two: it goes in a circle
+    repeats: int  # how often the most frequent run of ten ids comes in the last half; more than two: the text loops
     mean_logprob: float | None  # nats a token; None without a token
     bits_per_character: float | None  # None without a character
 
 
 def measure(steps: Sequence[Step]) -> Measures:
-    """Count the steps of one text, the end token included: it has a price, and no characters."""
+    """Count the steps of one text, the end token included: it has bits but no characters."""
     ids = [step.id for step in steps]
     logprobs = [step.logprob for step in steps if step.logprob is not None]
     characters = sum(len(step.text) for step in steps)

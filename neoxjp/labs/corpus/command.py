@@ -37,7 +37,7 @@ def corpus(
 
 
 def count(model: TokenizerOptions, files: Sequence[Path], column: str, encoding: str, tokenizers: Sequence[str]) -> "Corpus":
-    """Count the files; how far it is stands on a terminal. Raises NeoxjpError."""
+    """Count the files; shows progress on a terminal. Raises NeoxjpError."""
     from neoxjp.compare import open_peer
     from neoxjp.labs.corpus.records import Progress, Source, analyse
 
@@ -53,7 +53,7 @@ def count(model: TokenizerOptions, files: Sequence[Path], column: str, encoding:
             sources.append(Source(str(path), file, column, encoding))
         for step in analyse(sources, ours, others):
             if isinstance(step, Progress):
-                _tell(step)
+                _show_progress(step)
             else:
                 found = step
     if sys.stderr.isatty():
@@ -61,7 +61,7 @@ def count(model: TokenizerOptions, files: Sequence[Path], column: str, encoding:
     return found
 
 
-def _tell(step: "Progress") -> None:
+def _show_progress(step: "Progress") -> None:
     if sys.stderr.isatty():
         share = 100 * step.read // max(step.total, 1)
         print(f"\r{share:3d} %  {step.documents:,} documents, {step.tokens:,} tokens", end="", file=sys.stderr, flush=True)

@@ -73,10 +73,10 @@ def compared(pair: "Pair") -> Iterator[str]:
         yield "equally likely"
     else:
         likelier, other = (1, 2) if pair.likelier == "first" else (2, 1)
-        told = f"{likelier} is likelier by {abs(pair.difference):.2f} bits in all"
+        sentence = f"{likelier} is likelier by {abs(pair.difference):.2f} bits in all"
         if pair.likelier_per_character not in (None, pair.likelier):
-            told += f", but by the character {other} is: they differ in length, trust neither"
-        yield told
+            sentence += f", but by the character {other} is: they differ in length, so this is inconclusive"
+        yield sentence
 
 
 def _number(value: float | None, digits: int) -> str:

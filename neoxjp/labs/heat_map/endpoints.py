@@ -16,10 +16,10 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
     @endpoint("heat_map", needs="model")
     def heat_map(text: str = "", ids: list[int] | None = None) -> dict[str, Any]:
-        """Say how surprised the model is by a text, piece by piece and in sum.
+        """Score a text token by token, and in total.
 
         Args:
-            text: The text; the model reads it behind its beginning-of-text token.
+            text: The text; it is scored after bos, the beginning-of-text token.
             ids: Or the ids of a text as they are, with nothing before them: the first piece is then not scored.
 
         Returns:
@@ -34,7 +34,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
     @endpoint("compare_texts", needs="model")
     def compare_texts(first: str, second: str) -> dict[str, Any]:
-        """Say which of two texts the model finds likelier, by how many bits, and where: a minimal pair.
+        """Compare two texts (a minimal pair): which is likelier, by how many bits, and where they differ.
 
         Args:
             first: A text.

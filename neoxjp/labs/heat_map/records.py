@@ -25,7 +25,7 @@ ALIGNED = 2000  # pieces: two longer middles are not searched for common parts, 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPiece:
-    """A token, or the byte tokens of one character together, and what the model thought of it where it stands."""
+    """A token, or the byte tokens of one character together, with its log probability, rank and entropy."""
 
     start: int  # half-open span in characters of the text; a special token that writes nothing has none, start == end
     end: int
@@ -46,7 +46,7 @@ class Heat:
 
         bits_per_character        bits / characters          comparable between models with different vocabularies
         perplexity_per_token      2 ** (bits / tokens)       exp of transformers' loss; only comparable with the same tokenizer
-        perplexity_per_character  2 ** bits_per_character    among how many equally likely characters the model chose, so to say
+        perplexity_per_character  2 ** bits_per_character    effective number of equally likely choices
 
     Characters are Unicode code points of the text as it stands. Spellings that share an id ("慶応", "慶應") cost the same.
     """
@@ -179,10 +179,9 @@ class Stretch:
 class Pair:
     """Two texts, which of them the model finds likelier, and where that comes about.
 
-    `likelier` goes by the whole bits, and `difference` says how much: p(likelier) / p(other) = 2 ** |difference|. That is the
-    question a minimal pair asks: which of two things would rather be written? An average would not answer it, since whoever adds
-    easy tokens lowers the mean of a text while making it less likely. But totals punish length: where the texts do not say
-    the same in about the same number of characters, look at `likelier_per_character` too, and trust neither where they disagree.
+    `likelier` compares total bits, and `difference` is by how much: p(likelier) / p(other) = 2 ** |difference|. An average would
+    favour texts padded with predictable tokens. But totals favour short texts: if the lengths differ, look at
+    `likelier_per_character` too; if the two disagree, the comparison is inconclusive.
 
     The stretches show where it comes about. What is the same at the beginning costs the same; what is the same **behind** a
     difference need not, since the model read something else before: 犬が/犬を吠える differs in が and を, and again in 吠える.

@@ -1,4 +1,4 @@
-"""`neoxjp replay FILE`: write a saved generation again, and say whether it came out the same; or print it as code."""
+"""`neoxjp replay FILE`: run a saved generation again and compare the ids; or print it as code."""
 
 import sys
 from dataclasses import asdict, dataclass, replace
@@ -33,7 +33,7 @@ def replay(
     url: Annotated[str, option("Of a running page, for --as curl and gradio_client.")] = "http://127.0.0.1:7860",
     json: Json = False,
 ) -> None:
-    """Write a saved generation again, and say whether it came out the same."""
+    """Run a saved generation again and compare the ids."""
     from neoxjp.labs.replay import records
     from neoxjp.labs.replay.as_code import as_code
 

@@ -26,15 +26,15 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         show: int = SHOWN,
         **sampling: Any,
     ) -> dict[str, Any]:
-        """Say what sampling does at one place of a continuation: its candidates, and what each filter removes.
+        """Trace sampling at one position of a continuation: its candidates, and what each filter removes.
 
         Args:
-            prompt: The text that the continuation goes on from.
+            prompt: The text before the continuation.
             ids: The continuation as token ids, as /generate gives them.
             continuation: The continuation as text, instead of `ids`; it is cut into tokens by itself.
             place: Which token of the continuation, counted from 0; the number of its tokens: the one that would come next.
-            **sampling: The settings of the generation; without a seed, what would be drawn is not said.
-            show: So many candidates by the model's own probability, and as many by the final one, at most 200.
+            **sampling: The settings of the generation; without a seed, the drawn token is not given.
+            show: The number of candidates by the model's own probability, and by the final one; at most 200.
 
         Returns:
             A record: place (counted from the beginning of the prompt), stages (name, kept: tokens left, cut: probability mass of
