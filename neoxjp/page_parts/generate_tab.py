@@ -11,7 +11,7 @@ from neoxjp.labs.branches.files import LARGEST_MEMO, to_json
 from neoxjp.labs.common import html as render
 from neoxjp.page_parts import links, sections
 from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame
 from neoxjp.sampling import Option
 
@@ -71,7 +71,7 @@ class GenerateTab:
         buttons = [self.go, self.stop, self.more, self.step, self.again, self.undo, self.redo, self.recall]
         return [self.line, self.view, self.stats, self.announce, *buttons, self.memo]
 
-    def updates(self, frame: Frame, writing: Writing, *, prompt: bool = False) -> dict[Any, Any]:
+    def updates(self, frame: Frame, writing: VisitorState, *, prompt: bool = False) -> dict[Any, Any]:
         """A frame as values by component. prompt: also put the prompt of the text into its field.
 
         The buttons come with every frame: where two frames reach the browser in one packet and the second has no value for a

@@ -9,13 +9,13 @@ from neoxjp.labs.common import html as render
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import COMMON, Words
-from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.texts import VisitorState
 
 Source = tuple[int, tuple[int, ...]]
 """Which text a section shows: the serial of its model, and its ids."""
 
 
-def ids_above(playground: Playground, writing: Writing, prompt: str) -> tuple[int, ...]:
+def ids_above(playground: Playground, writing: VisitorState, prompt: str) -> tuple[int, ...]:
     """The ids of the text above, or those of the prompt.
 
     Raises:
@@ -32,7 +32,7 @@ def ids_above(playground: Playground, writing: Writing, prompt: str) -> tuple[in
     return writing.text.ids
 
 
-def source_above(playground: Playground, writing: Writing, prompt: str) -> Source | None:
+def source_above(playground: Playground, writing: VisitorState, prompt: str) -> Source | None:
     """The text above, to compare with later; None: there is none, or no model is loaded."""
     try:
         return playground.ready.serial, ids_above(playground, writing, prompt)
@@ -40,7 +40,7 @@ def source_above(playground: Playground, writing: Writing, prompt: str) -> Sourc
         return None
 
 
-def changed_notice(playground: Playground, writing: Writing, prompt: str, source: Source | None, t: Words, key: str) -> Any:
+def changed_notice(playground: Playground, writing: VisitorState, prompt: str, source: Source | None, t: Words, key: str) -> Any:
     """HTML of the notice `key` where a section shows another text than the one above, "" where it shows that one.
 
     Skips the output while a text is generated, and where the section shows no text from above (`source` is None).

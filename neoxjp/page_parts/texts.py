@@ -1,7 +1,7 @@
-"""One visitor's texts: the one on show, the tree of branches it belongs to, and the way back and forth through all changes.
+"""One visitor's texts: the one on show, the tree of branches it belongs to, and the undo history.
 
 Has no components and no model. The tree holds ids (neoxjp/labs/branches/records.py); what is shown of a branch, its steps with
-their alternatives, is kept beside it within a bound, and found out again where it is gone (generation/branch_texts.py).
+their alternatives, is cached within a bound, and recomputed when it was evicted (labs/branches/actions.py).
 """
 
 from dataclasses import InitVar, dataclass, field
@@ -38,14 +38,14 @@ class Text:
     prompt: str
     prompt_ids: tuple[int, ...]  # all of them, also those that a cut hides from the model
     steps: tuple[Step, ...]
-    base: int  # how many of the steps stood there before the last generation
+    base: int  # steps that existed before the last generation
     seed: int  # of the last generation
     serial: int  # of the model it was written by: its ids mean nothing to another vocabulary
     cut: int = 0  # ids at the front that the last generation did not see
     finish: Finish | None = None  # None: the stream was broken off
     full: bool = False  # it ended because the context was full
     stats: Stats | None = None  # of the last generation
-    steady: bool = True  # the model computes a text alike, alone and beside others
+    rows_are_independent: bool = True  # the model computes the same values for a text alone and in a batch
     parts: tuple[Part, ...] = ()  # in order; what stands before the first is not known
 
     @property
@@ -69,8 +69,8 @@ class Text:
 
 
 @dataclass
-class Writing:
-    """A visitor's state: the text on show, all branches with the changes before and behind, and whether a stream is running."""
+class VisitorState:
+    """A visitor's state: the text on show, all branches with undo history, and whether a stream is running."""
 
     first: InitVar[Text | None] = None  # a text to begin with
     history: History = field(default_factory=History)
@@ -82,7 +82,7 @@ class Writing:
 
     def __post_init__(self, first: Text | None) -> None:
         if first is not None:
-            self.keep(planted(self.tree, first, len(first.prompt_ids)), first)
+            self.commit(add_text_to_tree(self.tree, first, len(first.prompt_ids)), first)
 
     @property
     def tree(self) -> Tree:
@@ -92,9 +92,9 @@ class Writing:
         """End what is running: with its next paint the stream frees the slot and keeps what was written."""
         self.stopped = True
 
-    def fresh(self, tokenizer: "GPTNeoXJapaneseTokenizer") -> Tree:
-        """The tree that a text of this vocabulary belongs to: the one that is there, or an empty one beside those before."""
-        vocabulary = mark_of(tokenizer)
+    def tree_for(self, tokenizer: "GPTNeoXJapaneseTokenizer") -> Tree:
+        """The tree that a text of this vocabulary belongs to: the current one, or an empty one if that has another vocabulary."""
+        vocabulary = cached_fingerprint(tokenizer)
         self._tokenizers[vocabulary] = tokenizer
         if self.tree.vocabulary == vocabulary:
             return self.tree
@@ -104,32 +104,32 @@ class Writing:
         """That of a tree's vocabulary (None: this one's)."""
         return self._tokenizers.get((tree or self.tree).vocabulary)
 
-    def keep(self, tree: Tree, text: Text | None) -> None:
+    def commit(self, tree: Tree, text: Text | None) -> None:
         """A changed tree and the text of its branch on show; undo leads back to the one before."""
-        self.history = self.history.keep(tree)
+        self.history = self.history.commit(tree)
         self._put(text)
 
-    def look(self, tree: Tree, text: Text | None) -> None:
+    def show(self, tree: Tree, text: Text | None) -> None:
         """Another branch on show."""
-        self.history = self.history.look(tree)
+        self.history = self.history.show(tree)
         self._put(text)
 
     def undo(self) -> Text | None:
-        """Back to the tree before the last change; its text is None where its steps are not kept any more."""
+        """Back to the tree before the last change; its text is None if its steps were evicted."""
         if self.history.past and not self.running:
             self.history = self.history.undo()
-            self.text = self.kept()
+            self.text = self.stored_text()
         return self.text
 
     def redo(self) -> Text | None:
         """On to the change that was undone last."""
         if self.history.future and not self.running:
             self.history = self.history.redo()
-            self.text = self.kept()
+            self.text = self.stored_text()
         return self.text
 
-    def kept(self, tree: Tree | None = None) -> Text | None:
-        """The text of the branch that is on show in a tree (None: this one), where it is kept."""
+    def stored_text(self, tree: Tree | None = None) -> Text | None:
+        """The text of the branch on show in a tree (None: this one); None if it was evicted."""
         tree = tree or self.tree
         return None if tree.current is None else self._texts.get((tree.current, tree.nodes[tree.current].ids))
 
@@ -159,14 +159,14 @@ def step_place(text: Text, at: Any) -> int:
     return at
 
 
-def planted(tree: Tree, text: Text, place: int, author: Author = "model") -> Tree:
-    """The tree with a text of which the ids from `place` on are new; those before it are the beginning of the branch on show.
+def add_text_to_tree(tree: Tree, text: Text, place: int, author: Author = "model") -> Tree:
+    """Adds to the tree a text whose ids from `place` on are new; those before it are the beginning of the branch on show.
 
-    Raises ParameterError where there is no room for it.
+    Raises ParameterError if the limits would be exceeded.
     """
     key, made = tree.current, text.ids[place:]
     if key is None:
-        tree = opened(tree, text)
+        tree = tree_with_prompt(tree, text)
         key = tree.current
         assert key is not None
     grown = tree.extend(key, made, author) if place == len(tree.ids(key)) else tree.grow(key, made, author, place)
@@ -177,8 +177,8 @@ def planted(tree: Tree, text: Text, place: int, author: Author = "model") -> Tre
     return grown
 
 
-def opened(tree: Tree, text: Text) -> Tree:
-    """The tree with the opening of a text on show: the same one where it is there already."""
+def tree_with_prompt(tree: Tree, text: Text) -> Tree:
+    """The tree with the prompt of a text on show; the prompt is added if the tree does not have it."""
     near = [] if tree.current is None else tree.path(tree.current)[:1]
     for node in (*near, *reversed(list(tree.nodes.values()))):
         if node.parent is None and node.ids == text.prompt_ids and node.typed == text.prompt:
@@ -186,11 +186,11 @@ def opened(tree: Tree, text: Text) -> Tree:
     return tree.start(text.prompt_ids, typed=text.prompt)
 
 
-_marks: WeakKeyDictionary["GPTNeoXJapaneseTokenizer", str] = WeakKeyDictionary()
+_fingerprints: WeakKeyDictionary["GPTNeoXJapaneseTokenizer", str] = WeakKeyDictionary()
 
 
-def mark_of(tokenizer: "GPTNeoXJapaneseTokenizer") -> str:
-    """The fingerprint of its vocabulary, found out once."""
-    if tokenizer not in _marks:
-        _marks[tokenizer] = vocabulary_fingerprint(tokenizer)
-    return _marks[tokenizer]
+def cached_fingerprint(tokenizer: "GPTNeoXJapaneseTokenizer") -> str:
+    """The fingerprint of its vocabulary, computed once."""
+    if tokenizer not in _fingerprints:
+        _fingerprints[tokenizer] = vocabulary_fingerprint(tokenizer)
+    return _fingerprints[tokenizer]

@@ -19,7 +19,7 @@ from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import Stream, Update
 from neoxjp.page_parts.strings import COMMON, Lang, words
 from neoxjp.page_parts.text_view import ended, numbers, progress
-from neoxjp.page_parts.texts import Part, Text, Writing, opened, planted, step_place
+from neoxjp.page_parts.texts import Part, Text, VisitorState, add_text_to_tree, step_place, tree_with_prompt
 from neoxjp.sampling import SamplingParams
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ ALTERNATIVES = 10  # of each token, kept and shown
 
 Mode = Literal["new", "continue", "again", "step"]
 Start = tuple[Tree, Text, SamplingParams, bool]
-"""The tree that the text will belong to, the text to continue, the settings, and whether what is too long is cut at the front."""
+"""The tree that the text will belong to, the text to continue, the settings, and whether to truncate from the left."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Frame:
 
 
 def write(
-    playground: Playground, stream: Stream, writing: Writing, mode: Mode, prompt: str, settings: Settings, lang: Lang
+    playground: Playground, stream: Stream, writing: VisitorState, mode: Mode, prompt: str, settings: Settings, lang: Lang
 ) -> Iterator[Frame]:
     """Generate, and yield what to show. However the iteration ends, the engine's slot is freed and the text is kept.
 
@@ -59,7 +59,7 @@ def write(
             start, params, cut = _step(playground, loaded, writing, prompt, settings)
         else:
             start = _start(playground, loaded, writing, mode, prompt)
-            most, full = room(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
+            most, full = max_new_tokens_that_fit(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
             start, cut = replace(start, full=full), settings.cut
             params = settings.params(most, start.seed if mode == "again" else None)
         return _tree(writing, loaded, start), start, params, cut
@@ -68,7 +68,7 @@ def write(
 
 
 def branch(
-    playground: Playground, stream: Stream, writing: Writing, at: Any, id: Any, settings: Settings, lang: Lang
+    playground: Playground, stream: Stream, writing: VisitorState, at: Any, id: Any, settings: Settings, lang: Lang
 ) -> Iterator[Frame]:
     """Continue from another token: `id`, one of the alternatives of step `at`, replaces that step's token. Otherwise as `write`.
 
@@ -77,7 +77,7 @@ def branch(
 
     def prepare() -> Start:
         loaded = playground.ready
-        text = replace(_there(writing, loaded), finish=None, stats=None)
+        text = replace(_current_text(writing, loaded), finish=None, stats=None)
         place = step_place(text, at)
         step = text.steps[place]
         choice = next((choice for choice in step.top if choice.id == id), None)
@@ -93,18 +93,18 @@ def branch(
             other = loaded.tokenizer.stream_decoder(skip_special_tokens=True).push(id)
             rank = None if choice is step.top[-1] and len(step.top) > ALTERNATIVES else step.top.index(choice) + 1
             put = replace(step, id=id, text=other, logprob=choice.logprob, rank=rank, seconds=0.0, finish=None)
-            hand = Part(place, SamplingParams(), 0, drawn=False)
-            parts = (*[part for part in text.parts if part.start < place], hand)
+            manual = Part(place, SamplingParams(), 0, drawn=False)
+            parts = (*[part for part in text.parts if part.start < place], manual)
             start = replace(text, steps=(*text.steps[:place], put), base=place + 1, parts=parts)
             tree = tree.grow(tree.current, [id], "user", len(text.prompt_ids) + place)
-        most, full = room(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
+        most, full = max_new_tokens_that_fit(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
         return tree, replace(start, full=full), settings.params(most), settings.cut
 
     return _generate(playground, stream, writing, prepare, lang)
 
 
 def rewrite(
-    playground: Playground, stream: Stream, writing: Writing, start: Text, params: SamplingParams, lang: Lang
+    playground: Playground, stream: Stream, writing: VisitorState, start: Text, params: SamplingParams, lang: Lang
 ) -> Iterator[Frame]:
     """Generate after the ids of `start` with exactly these settings, as in an earlier run. Otherwise as `write`."""
 
@@ -117,7 +117,7 @@ def rewrite(
 class _Run:
     """One request: the text so far, its HTML, and the updates that are still to come."""
 
-    def __init__(self, playground: Playground, stream: Stream, writing: Writing, start: Start, lang: Lang):
+    def __init__(self, playground: Playground, stream: Stream, writing: VisitorState, start: Start, lang: Lang):
         """Submits the request. Raises NeoxjpError as `Engine.submit` does."""
         self.writing, self.t, self.lang = writing, words(lang), lang
         self.tree, text, params, cut = start
@@ -131,10 +131,10 @@ class _Run:
         self.complete = _Completer(text.steps, playground.tokenizer) if within else None
         first = next(self.updates)
         model = playground.ready.model
-        steady = model is not None and model.rows_are_independent
+        rows_are_independent = model is not None and model.rows_are_independent
         part = Part(text.base, replace(params, seed=first.seed), first.cut)
         parts = (*[old for old in text.parts if old.start < text.base], part)
-        self.start = replace(text, cut=first.cut, seed=first.seed, steady=steady, parts=parts)
+        self.start = replace(text, cut=first.cut, seed=first.seed, rows_are_independent=rows_are_independent, parts=parts)
         self.text, self.most = self.start, params.max_new_tokens or 0
         self.view = render_steps.Sheet(text.prompt, self.t, cut=first.cut)
         self.view.add(text.steps)
@@ -156,7 +156,7 @@ class _Run:
         finish = "error" if error else self.text.finish or "cancelled"
         self.text = replace(self.text, finish=finish, full=self.start.full and finish == "length")
         if len(self.text.steps) > len(self.start.steps):
-            self.writing.keep(planted(self.tree, self.text, len(self.start.ids)), self.text)
+            self.writing.commit(add_text_to_tree(self.tree, self.text, len(self.start.ids)), self.text)
 
     def last_frame(self, error: str) -> Frame:
         """How it ended."""
@@ -167,7 +167,7 @@ class _Run:
 
 
 def _generate(
-    playground: Playground, stream: Stream, writing: Writing, prepare: Callable[[], Start], lang: Lang
+    playground: Playground, stream: Stream, writing: VisitorState, prepare: Callable[[], Start], lang: Lang
 ) -> Iterator[Frame]:
     """The frames of one request, from the queue to its end. `prepare` says what to generate, or raises NeoxjpError."""
     if writing.running:
@@ -194,12 +194,12 @@ def _generate(
     yield Frame(render.notice(error, "error"), False, announce=error) if run is None else run.last_frame(error)
 
 
-def _tree(writing: Writing, loaded: Loaded, start: Text) -> Tree:
+def _tree(writing: VisitorState, loaded: Loaded, start: Text) -> Tree:
     """The tree that a text which continues `start` will belong to."""
-    return writing.tree if start.steps else opened(writing.fresh(loaded.tokenizer), start)
+    return writing.tree if start.steps else tree_with_prompt(writing.tree_for(loaded.tokenizer), start)
 
 
-def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode, prompt: str) -> Text:
+def _start(playground: Playground, loaded: Loaded, writing: VisitorState, mode: Mode, prompt: str) -> Text:
     """The text to continue: a new one with the ids of `prompt`, or the one shown."""
     if mode == "new":
         most = playground.limits.characters
@@ -213,15 +213,15 @@ def _start(playground: Playground, loaded: Loaded, writing: Writing, mode: Mode,
                 raise COMMON.error(ParameterError, "g_no_bos")
             ids = (bos,)
         return Text(render.whole(prompt), ids, (), 0, 0, loaded.serial)
-    text = _there(writing, loaded)
+    text = _current_text(writing, loaded)
     if mode == "again":
         return replace(text, steps=text.steps[: text.base], finish=None, stats=None)
     steps = settled(text, loaded.tokenizer)
     return replace(text, steps=steps, base=len(steps), finish=None, stats=None)
 
 
-def _there(writing: Writing, loaded: Loaded) -> Text:
-    """The text shown. Raises ParameterError: there is none, or another model generated it."""
+def _current_text(writing: VisitorState, loaded: Loaded) -> Text:
+    """The text shown. Raises ParameterError if there is none, or if another model generated it."""
     text = writing.text
     if text is None:
         raise COMMON.error(ParameterError, "g_nothing_yet")
@@ -231,26 +231,29 @@ def _there(writing: Writing, loaded: Loaded) -> Text:
 
 
 def _step(
-    playground: Playground, loaded: Loaded, writing: Writing, prompt: str, settings: Settings
+    playground: Playground, loaded: Loaded, writing: VisitorState, prompt: str, settings: Settings
 ) -> tuple[Text, SamplingParams, bool]:
-    """The text to add one token to, its settings, whether it is cut. With unchanged settings the token joins the last part."""
+    """The text to add one token to, its settings, and whether to truncate from the left.
+
+    With unchanged settings the token joins the last part.
+    """
     text = writing.text
     mode: Mode = "continue" if text is not None and render.whole(prompt) == text.prompt else "new"
     start = _start(playground, loaded, writing, mode, prompt)
     if mode == "continue" and text is not None and text.finish != "stop":  # all steps stay, also those of an incomplete character
-        start = replace(start, steps=_unsaid(text.steps), base=len(text.steps))
+        start = replace(start, steps=_without_incomplete_character(text.steps), base=len(text.steps))
         last = text.parts[-1] if text.parts else None
         if last is not None and not last.cut and text.finish in ("length", "cancelled"):
             seed = None if settings["seed"].strip() else last.params.seed
             if settings.params(last.params.max_new_tokens or 1, seed) == last.params:
-                room(playground, loaded, len(start.ids), 1, cut=False)
+                max_new_tokens_that_fit(playground, loaded, len(start.ids), 1, cut=False)
                 return replace(start, base=last.start), settings.params(len(start.steps) - last.start + 1, seed), False
-    room(playground, loaded, len(start.ids), 1, settings.cut)
+    max_new_tokens_that_fit(playground, loaded, len(start.ids), 1, settings.cut)
     return start, settings.params(1), settings.cut
 
 
-def _unsaid(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps without the text of a character at their end that is not complete yet."""
+def _without_incomplete_character(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps, without the text of an incomplete character at the end."""
     if steps and steps[-1].text.endswith("\ufffd"):
         return (*steps[:-1], replace(steps[-1], text=""))
     return steps
@@ -284,7 +287,7 @@ def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
 
     Text that a stop string held back is shown again. The bytes of a character that was never completed are removed.
     """
-    steps = _unsaid(text.steps)
+    steps = _without_incomplete_character(text.steps)
     whole = tokenizer.decode([step.id for step in steps], skip_special_tokens=True)
     hidden = whole[sum(len(step.text) for step in steps) :]
     if "\ufffd" in hidden:
@@ -295,7 +298,9 @@ def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
     return steps
 
 
-def room(playground: Playground, loaded: Loaded, there: int, wanted: int | None, cut: bool) -> tuple[int, bool]:
+def max_new_tokens_that_fit(
+    playground: Playground, loaded: Loaded, there: int, wanted: int | None, cut: bool
+) -> tuple[int, bool]:
     """How many new tokens fit after `there` ids, and whether the context ends before `wanted` tokens. None: as many as fit.
 
     Raises:

@@ -18,7 +18,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import checked, params_of
 from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.text_view import summary
-from neoxjp.page_parts.writing import room
+from neoxjp.page_parts.writing import max_new_tokens_that_fit
 from neoxjp.ui.model import info
 from neoxjp.ui.tokenize import checked_ids as ids_of_vocabulary
 
@@ -54,7 +54,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         behind = check_ids(ids or (), loaded.tokenizer.vocab_size, "ids")
         before = (*loaded.tokenizer.encode(prompt), *behind)
         given = prompt + loaded.tokenizer.decode(behind, skip_special_tokens=True)
-        most, _ = room(playground, loaded, len(before), values["max_new_tokens"], cut)
+        most, _ = max_new_tokens_that_fit(playground, loaded, len(before), values["max_new_tokens"], cut)
         params = params_of(values, most)
         steps: list[Step] = []
         for update in updates(before, params, cut, min(max(top, 0), MOST_ALTERNATIVES), 0):

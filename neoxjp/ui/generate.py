@@ -25,7 +25,7 @@ from neoxjp.page_parts.settings import PRESETS, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
 from neoxjp.page_parts.strings import Lang, Strings, both, label, language, option_strings, words
 from neoxjp.page_parts.text_view import show
-from neoxjp.page_parts.texts import Text, Writing
+from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Frame, Mode, branch, write
 from neoxjp.sampling import Option
 from neoxjp.ui.frame import render_frame
@@ -44,7 +44,7 @@ KEYS = {
 
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> GenerateTab:
     """Make the components of the tab."""
-    parts: dict[str, Any] = {"writing": gr.State(Writing(), delete_callback=Writing.stop)}
+    parts: dict[str, Any] = {"writing": gr.State(VisitorState(), delete_callback=VisitorState.stop)}
     with gr.Row(elem_id="generate"):
         with gr.Column(scale=7, min_width=320, elem_id="generate-main"):
             _build_text(parts)
@@ -146,7 +146,7 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
     streamed, scored = stream(playground), scorer(playground)
 
     def generator(mode: Mode) -> Any:
-        def handler(writing: Writing, prompt: str, request: gr.Request, *values: Any) -> Iterator[dict[Any, Any]]:
+        def handler(writing: VisitorState, prompt: str, request: gr.Request, *values: Any) -> Iterator[dict[Any, Any]]:
             if writing.running:  # two buttons were pressed at once; with no answer at all Gradio would empty the outputs
                 yield gr.skip()
                 return
@@ -161,9 +161,9 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
     for button, mode in modes:
         # Steps may follow each other quickly: Gradio would drop a click until the answer to the one before is complete.
         button.click(generator(mode), inputs, tab.shown, trigger_mode="multiple" if mode == "step" else "once", **STREAMED)
-    tab.stop.click(Writing.stop, tab.writing, None, **QUIET)
+    tab.stop.click(VisitorState.stop, tab.writing, None, **QUIET)
 
-    def on_alternative(writing: Writing, request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[dict[Any, Any]]:
+    def on_alternative(writing: VisitorState, request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[dict[Any, Any]]:
         if writing.running:
             yield gr.skip()
             return
@@ -173,8 +173,8 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
 
     tab.view.apply(on_alternative, [tab.writing, *tab.settings], tab.shown, **STREAMED)
 
-    def turn(go: Callable[[Writing], Text | None]) -> Callable[..., dict[Any, Any]]:
-        def handler(writing: Writing, request: gr.Request) -> dict[Any, Any]:
+    def turn(go: Callable[[VisitorState], Text | None]) -> Callable[..., dict[Any, Any]]:
+        def handler(writing: VisitorState, request: gr.Request) -> dict[Any, Any]:
             frame = turned(playground, scored, writing, go, language(request))
             return gr.skip() if frame is None else tab.updates(frame, writing, prompt=True)
 
@@ -182,10 +182,10 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
 
     turns = [
         button.click(turn(go), tab.writing, [*tab.shown, tab.prompt], **QUIET)
-        for button, go in ((tab.undo, Writing.undo), (tab.redo, Writing.redo))
+        for button, go in ((tab.undo, VisitorState.undo), (tab.redo, VisitorState.redo))
     ]
 
-    def on_recall(writing: Writing, memo: Any, request: gr.Request) -> dict[Any, Any]:
+    def on_recall(writing: VisitorState, memo: Any, request: gr.Request) -> dict[Any, Any]:
         if writing.running:
             return gr.skip()
         return tab.updates(recalled(playground, scored, writing, memo, language(request)), writing, prompt=True)
@@ -215,18 +215,18 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
 
 
 def turned(
-    playground: Playground, scored: Scorer, writing: Writing, go: Callable[[Writing], Text | None], lang: Lang
+    playground: Playground, scored: Scorer, writing: VisitorState, go: Callable[[VisitorState], Text | None], lang: Lang
 ) -> Frame | None:
     """The text after undo or redo (`go`). None while a text is generated: a late click must not disable Stop."""
     if writing.running:
         return None
     if go(writing) is None:
-        writing.look(writing.tree, text_of(playground, scored, writing, writing.tree))
+        writing.show(writing.tree, text_of(playground, scored, writing, writing.tree))
     view, line, stats = show(writing.text, words(lang))
     return Frame(line, False, view, stats, announce="")
 
 
-def recalled(playground: Playground, scored: Scorer, writing: Writing, memo: Any, lang: Lang) -> Frame:
+def recalled(playground: Playground, scored: Scorer, writing: VisitorState, memo: Any, lang: Lang) -> Frame:
     """Restore the branches that the browser has stored (`memo`)."""
     t = words(lang)
     try:

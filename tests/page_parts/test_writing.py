@@ -11,7 +11,7 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.text_view import show, summary
-from neoxjp.page_parts.texts import Text, Writing
+from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import settled
 from neoxjp.ui import generate
 from tests.support.written import LIVELY, boxes, frames, kept, step
@@ -24,7 +24,7 @@ EN = words("en")
 
 def test_what_a_visitor_writes_stays_text(playground):
     hostile = "<script>alert(1)</script>${1+1}{{value}}\"'&"
-    view = frames(playground, Writing(), "new", prompt=hostile)[-1].view
+    view = frames(playground, VisitorState(), "new", prompt=hostile)[-1].view
     assert "<script" not in view
     assert "&lt;script&gt;" in view
 
@@ -130,7 +130,7 @@ def test_a_token_that_is_no_text_has_a_box_of_its_own():
 
 
 def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
-    writing, later = Writing(), Writing()
+    writing, later = VisitorState(), VisitorState()
     frames(playground, writing, "new", prompt="猫<b>", settings=LIVELY.change(min_new_tokens=12))
     frame = generate.recalled(playground, scorer(playground), later, kept(writing), "en")
     assert later.text.ids == writing.text.ids
@@ -150,7 +150,7 @@ def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
     "change", [{"ids": [10**6]}, {"ids": ["x"]}, {"parent": 9}, {"place": 99}, {"author": "<b>"}, {"cut": -1}, {"seed": "x"}]
 )
 def test_a_damaged_memo_gets_a_sentence(playground, change):
-    writing, later = Writing(), Writing()
+    writing, later = VisitorState(), VisitorState()
     frames(playground, writing, "new")
     frame = generate.recalled(playground, scorer(playground), later, kept(writing, change), "en")
     assert "could not be read" in frame.line
@@ -159,11 +159,11 @@ def test_a_damaged_memo_gets_a_sentence(playground, change):
 
 @pytest.mark.parametrize("nonsense", [None, [], "x", {"model": 1}, "{}", "[" * 100_000])
 def test_nonsense_from_a_browser_gets_a_sentence(playground, nonsense):
-    assert "could not be read" in generate.recalled(playground, scorer(playground), Writing(), nonsense, "en").line
+    assert "could not be read" in generate.recalled(playground, scorer(playground), VisitorState(), nonsense, "en").line
 
 
 def test_another_models_memo_is_refused(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new")
     other = json.dumps(json.loads(kept(writing)) | {"vocabulary": "other"})
-    assert "another vocabulary" in generate.recalled(playground, scorer(playground), Writing(), other, "en").line
+    assert "another vocabulary" in generate.recalled(playground, scorer(playground), VisitorState(), other, "en").line

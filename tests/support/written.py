@@ -1,4 +1,4 @@
-"""Writing on the page without a browser, and what was written."""
+"""VisitorState on the page without a browser, and what was written."""
 
 import html
 import json
@@ -11,14 +11,14 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
 from neoxjp.page_parts.strings import Lang
-from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame, Mode, write
 
 LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=12, repetition_penalty=1.0, seed="3")
 
 
 def frames(
-    playground: Playground, writing: Writing, mode: Mode, prompt: str = "猫", settings: Settings = LIVELY, lang: Lang = "en"
+    playground: Playground, writing: VisitorState, mode: Mode, prompt: str = "猫", settings: Settings = LIVELY, lang: Lang = "en"
 ) -> list[Frame]:
     return list(write(playground, stream(playground), writing, mode, prompt, settings, lang))
 
@@ -31,7 +31,7 @@ def step(text: str, id: int = 1, logprob: float | None = -1.0, **changes: Any) -
     return Step(id, text, logprob, 1, 0.5, (), 0.0, None, **changes)
 
 
-def kept(writing: Writing, change: Any = None, node: int = 1) -> Any:
+def kept(writing: VisitorState, change: Any = None, node: int = 1) -> Any:
     """What the browser would give back, a branch of it changed."""
     found = json.loads(memo(writing))
     found["nodes"][node] |= change or {}

@@ -21,7 +21,7 @@ from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import Update, scorer, stream
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.text_view import show
-from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame, settled, write
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui import generate
@@ -40,7 +40,7 @@ def engine_of(playground: Playground) -> Any:
 
 
 def test_a_stream_only_appends_and_ends_idle(playground):
-    shown = frames(playground, Writing(), "new")
+    shown = frames(playground, VisitorState(), "new")
     views = [frame.view for frame in shown if frame.view is not None]
     assert all(later.startswith(earlier) for earlier, later in pairwise(views))
     assert [frame.running for frame in shown[-2:]] == [True, False]
@@ -50,7 +50,7 @@ def test_a_stream_only_appends_and_ends_idle(playground):
 
 
 def test_each_piece_carries_its_probability_and_ten_alternatives(playground):
-    writing = Writing()
+    writing = VisitorState()
     view = frames(playground, writing, "new")[-1].view
     assert writing.text is not None
     found = boxes(view)
@@ -63,7 +63,7 @@ def test_each_piece_carries_its_probability_and_ten_alternatives(playground):
 
 
 def test_the_same_seed_writes_the_same_text_again(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new")
     first = writing.text
     frames(playground, writing, "again", prompt="ignored")
@@ -74,7 +74,7 @@ def test_the_same_seed_writes_the_same_text_again(playground):
 
 
 def test_a_set_seed_is_used_and_an_empty_one_is_fresh(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new", settings=LIVELY.change(seed="７"))
     assert writing.text.seed == 7
     seeds = set()
@@ -85,7 +85,7 @@ def test_a_set_seed_is_used_and_an_empty_one_is_fresh(playground):
 
 
 def test_continuing_appends_ids_and_cuts_nothing_anew(playground, monkeypatch):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new", prompt="東京都")
     before = writing.text.prompt_ids + tuple(step.id for step in settled(writing.text, playground.tokenizer))
     monkeypatch.setattr(type(playground.tokenizer), "encode", None)
@@ -98,7 +98,7 @@ def test_continuing_appends_ids_and_cuts_nothing_anew(playground, monkeypatch):
 
 def test_greedy_in_two_parts_is_greedy_at_once(playground):
     greedy = Settings.set(temperature=0, max_new_tokens=6, repetition_penalty=1.0)
-    whole, parts = Writing(), Writing()
+    whole, parts = VisitorState(), VisitorState()
     frames(playground, whole, "new", settings=greedy.change(max_new_tokens=12))
     frames(playground, parts, "new", settings=greedy)
     frames(playground, parts, "continue", settings=greedy)
@@ -106,7 +106,7 @@ def test_greedy_in_two_parts_is_greedy_at_once(playground):
 
 
 def test_token_by_token_is_the_text_at_once(playground):
-    at_once, one_by_one = Writing(), Writing()
+    at_once, one_by_one = VisitorState(), VisitorState()
     settings = LIVELY.change(max_new_tokens=6, min_new_tokens=4)
     frames(playground, at_once, "new", settings=settings)
     for n in range(1, 7):
@@ -123,7 +123,7 @@ def test_token_by_token_is_the_text_at_once(playground):
 
 
 def test_steps_without_a_seed_are_one_generation_and_other_settings_begin_another(playground):
-    writing = Writing()
+    writing = VisitorState()
     fresh = LIVELY.change(seed="", min_new_tokens=3)  # none ends before, whatever is drawn
     for _ in range(3):
         frames(playground, writing, "step", settings=fresh)
@@ -131,13 +131,13 @@ def test_steps_without_a_seed_are_one_generation_and_other_settings_begin_anothe
     assert [(part.start, part.params.seed, part.params.max_new_tokens) for part in writing.text.parts] == [(0, seed, 3)]
     frames(playground, writing, "step", settings=fresh.change(temperature=0.5))
     assert [(part.start, part.params.max_new_tokens) for part in writing.text.parts] == [(0, 3), (3, 1)]
-    at_once = Writing()
+    at_once = VisitorState()
     frames(playground, at_once, "new", settings=fresh.change(max_new_tokens=3, seed=str(seed)))
     assert at_once.text.ids == writing.text.ids[:-1]
 
 
 def test_a_step_goes_on_behind_what_was_written_and_begins_behind_another_opening(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new")
     before = writing.text
     frames(playground, writing, "step", settings=LIVELY.change(temperature=1.0))
@@ -151,7 +151,7 @@ def test_a_step_goes_on_behind_what_was_written_and_begins_behind_another_openin
 
 def test_a_step_past_the_context_is_refused(playground):
     context = playground.loaded.model.config.max_position_embeddings
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new", settings=LIVELY.change(max_new_tokens=context))
     full = writing.text
     shown = frames(playground, writing, "step")
@@ -160,7 +160,7 @@ def test_a_step_past_the_context_is_refused(playground):
 
 
 def test_writing_again_after_continuing_redoes_only_the_last_part(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new")
     base = writing.text.prompt_ids + tuple(step.id for step in settled(writing.text, playground.tokenizer))
     frames(playground, writing, "continue")
@@ -183,7 +183,7 @@ LONG = LIVELY.change(max_new_tokens=60, min_new_tokens=60)
 
 @pytest.mark.usefixtures("slow")
 def test_stop_keeps_the_text_and_frees_the_slot(playground):
-    writing = Writing()
+    writing = VisitorState()
     running = write(playground, stream(playground), writing, "new", "猫", LONG, "en")
     for frame in running:
         if frame.view and boxes(frame.view):
@@ -200,7 +200,7 @@ def test_stop_keeps_the_text_and_frees_the_slot(playground):
 
 @pytest.mark.usefixtures("slow")
 def test_closing_the_tab_frees_the_slot_and_keeps_the_text(playground):
-    writing = Writing()
+    writing = VisitorState()
     running = write(playground, stream(playground), writing, "new", "猫", LONG, "en")
     for frame in running:
         if frame.view and boxes(frame.view):
@@ -212,7 +212,7 @@ def test_closing_the_tab_frees_the_slot_and_keeps_the_text(playground):
 
 
 def test_what_was_read_before_is_said(playground):
-    writing = Writing()
+    writing = VisitorState()
     opening = "東京都の猫です。" * 3
     frames(playground, writing, "new", prompt=opening)
     last = frames(playground, writing, "again")[-1]
@@ -225,14 +225,14 @@ def test_what_was_read_before_is_said(playground):
     ("seconds", "said"), [(None, "–"), (0.0042, "4.2 ms"), (0.0871, "87 ms"), (0.2, "0.20 s"), (1.284, "1.28 s")]
 )
 def test_the_first_tokens_time_is_said_in_a_unit_that_shows_it(playground, seconds, said):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new")
     text = replace(writing.text, stats=replace(writing.text.stats, time_to_first_token=seconds))
     assert f"time to first token</dt><dd>{said}</dd>" in show(text, EN)[2]
 
 
 def test_drafts_that_came_true_are_counted(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new")
     assert "speculative" not in show(writing.text, EN)[2]
     writing.text = replace(writing.text, stats=replace(writing.text.stats, drafted=9, accepted=4))
@@ -240,21 +240,21 @@ def test_drafts_that_came_true_are_counted(playground):
 
 
 def test_a_seed_is_no_promise_where_sums_differ_beside_others(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new")
-    assert not writing.text.steady  # float32
-    for beside, steady, said in ((0, False, False), (3, False, True), (3, True, False)):
-        text = replace(writing.text, stats=replace(writing.text.stats, beside=beside), steady=steady)
+    assert not writing.text.rows_are_independent  # float32
+    for beside, rows_are_independent, said in ((0, False, False), (3, False, True), (3, True, False)):
+        text = replace(writing.text, stats=replace(writing.text.stats, beside=beside), rows_are_independent=rows_are_independent)
         assert ("batched with other requests" in show(text, EN)[2]) == said
 
 
 def test_a_second_press_while_writing_does_nothing(playground):
-    writing = Writing(running=True)
+    writing = VisitorState(running=True)
     assert frames(playground, writing, "new") == []
 
 
 def test_undo_goes_back_through_the_generations(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new", prompt="猫")
     first = writing.text
     frames(playground, writing, "new", prompt="犬")
@@ -269,38 +269,38 @@ def test_a_direction_mark_in_the_opening_does_not_turn_the_continuation_round():
     assert '<bdi class="given">\u202eabc</bdi>' in render_steps.Sheet("\u202eabc", EN).html
 
 
-def turned(playground: Playground, writing: Writing, go: Any) -> Frame | None:
+def turned(playground: Playground, writing: VisitorState, go: Any) -> Frame | None:
     return generate.turned(playground, scorer(playground), writing, go, "en")
 
 
 def test_undo_while_writing_leaves_the_buttons_alone(playground, tab):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new")
     stream_of = write(playground, stream(playground), writing, "new", "犬", LIVELY, "en")
     next(stream_of)
-    assert turned(playground, writing, Writing.undo) is None
-    assert turned(playground, writing, Writing.redo) is None
+    assert turned(playground, writing, VisitorState.undo) is None
+    assert turned(playground, writing, VisitorState.redo) is None
     assert len(list(stream_of)) > 0
-    for go, prompt in ((Writing.undo, "猫"), (Writing.redo, "犬")):
+    for go, prompt in ((VisitorState.undo, "猫"), (VisitorState.redo, "犬")):
         assert tab.updates(turned(playground, writing, go), writing, prompt=True)[tab.prompt] == prompt
 
 
 def test_what_is_shown_after_undo_is_what_was_shown_before(playground):
-    writing = Writing()
+    writing = VisitorState()
     last = frames(playground, writing, "new")[-1]
     assert show(writing.text, EN)[0] == last.view
     assert show(writing.text, EN)[2] == last.stats
 
 
 def test_an_empty_prompt_begins_with_the_models_own_beginning(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new", prompt="")
     assert writing.text.prompt_ids == (playground.loaded.model.config.bos_token_id,)
     assert writing.text.steps
 
 
 def test_a_full_context_is_said_and_the_way_out_works(playground):
-    writing = Writing()
+    writing = VisitorState()
     long = "猫" * 60  # the context is 64
     last = frames(playground, writing, "new", prompt=long, settings=LIVELY.change(max_new_tokens=30, min_new_tokens=30))[-1]
     assert writing.text.full
@@ -319,7 +319,7 @@ def test_a_full_context_is_said_and_the_way_out_works(playground):
     ("lang", "sentence"), [("ja", "長すぎる入力は先頭を切り捨てる"), ("en", "Truncate long prompts from the left")]
 )
 def test_a_prompt_too_long_gets_a_sentence_in_the_visitors_language(playground, lang, sentence):
-    (frame,) = frames(playground, Writing(), "new", prompt="猫" * 100, lang=lang)
+    (frame,) = frames(playground, VisitorState(), "new", prompt="猫" * 100, lang=lang)
     assert sentence in frame.line
     assert 'role="alert"' in frame.line
     assert frame.view is None
@@ -328,25 +328,25 @@ def test_a_prompt_too_long_gets_a_sentence_in_the_visitors_language(playground, 
 def test_more_characters_than_the_limit_are_refused_before_they_are_cut(playground, monkeypatch):
     monkeypatch.setattr(playground, "limits", Limits(characters=10))
     monkeypatch.setattr(type(playground.tokenizer), "encode", None)
-    (frame,) = frames(playground, Writing(), "new", prompt="猫" * 11)
+    (frame,) = frames(playground, VisitorState(), "new", prompt="猫" * 11)
     assert "11 characters" in frame.line
 
 
 def test_a_visitor_of_a_public_page_gets_no_more_tokens_than_the_limit(playground, monkeypatch):
     monkeypatch.setattr(playground, "limits", Limits(new_tokens=3))
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new", settings=LIVELY.change(max_new_tokens=50))
     assert len(writing.text.steps) <= 3
 
 
 @pytest.mark.parametrize("mode", ["continue", "again"])
 def test_going_on_from_nothing_says_what_to_press(playground, mode):
-    (frame,) = frames(playground, Writing(), mode)
+    (frame,) = frames(playground, VisitorState(), mode)
     assert "Generate" in frame.line
 
 
 def test_another_models_text_is_not_continued(playground):
-    writing = Writing()
+    writing = VisitorState()
     frames(playground, writing, "new")
     writing.text = replace(writing.text, serial=writing.text.serial - 1)
     (frame,) = frames(playground, writing, "continue")
@@ -355,13 +355,13 @@ def test_another_models_text_is_not_continued(playground):
 
 def test_while_loading_it_says_what_is_loading_and_how_far():
     playground = Playground(progress=Progress("weights", "models/mine", done=30, total=60))
-    (frame,) = frames(playground, Writing(), "new")
+    (frame,) = frames(playground, VisitorState(), "new")
     assert "mine" in frame.line
     assert "50 %" in frame.line
 
 
 def test_a_wrong_seed_gets_a_sentence(playground):
-    (frame,) = frames(playground, Writing(), "new", settings=LIVELY.change(seed="<b>x"))
+    (frame,) = frames(playground, VisitorState(), "new", settings=LIVELY.change(seed="<b>x"))
     assert "&lt;b&gt;x" in frame.line
 
 
@@ -371,7 +371,7 @@ def test_a_waiting_visitor_sees_the_place(playground):
     hold = threading.Event()
     advance = engine._advance
     engine._advance = lambda rows: (hold.wait(10), advance(rows))
-    writing = Writing()
+    writing = VisitorState()
     try:
         running = write(playground, stream(playground), writing, "new", "猫", LIVELY, "en")
         line = next(frame.line for frame in running if "queue" in frame.line)
@@ -395,7 +395,7 @@ def test_a_fault_of_the_model_keeps_the_text_and_gets_a_sentence(playground, mon
     request_write = Request.write
     monkeypatch.setattr(Request, "write", broken)
     monkeypatch.setattr(engine, "speculate", False)
-    writing = Writing()
+    writing = VisitorState()
     last = frames(playground, writing, "new")[-1]
     assert "unexpected" in last.line.lower()
     assert "boom" not in last.line
@@ -458,7 +458,7 @@ def test_every_frame_carries_the_buttons_that_change_at_the_start_and_at_the_end
     def interactive(found: dict[Any, Any]) -> list[bool]:
         return [found[button].interactive for button in (tab.go, tab.stop, tab.more, tab.step, tab.again, tab.undo, tab.redo)]
 
-    writing = Writing()
+    writing = VisitorState()
     shown = [tab.updates(frame, writing) for frame in frames(playground, writing, "new")]
     middle = tab.updates(Frame("line", True, "view", "stats"), writing)
     assert interactive(shown[0])[:5] == [False, True, False, False, False]
@@ -470,7 +470,7 @@ def test_every_frame_carries_the_buttons_that_change_at_the_start_and_at_the_end
 
 
 def test_what_a_frame_changes_is_an_output_of_its_handler(playground, tab):
-    writing = Writing()
+    writing = VisitorState()
     for frame in frames(playground, writing, "new"):
         assert set(tab.updates(frame, writing)) <= set(tab.shown)
         assert set(tab.updates(frame, writing, prompt=True)) <= {*tab.shown, tab.prompt}
@@ -478,9 +478,9 @@ def test_what_a_frame_changes_is_an_output_of_its_handler(playground, tab):
 
 def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
     """JSON can carry "\\ud800" to the page; nothing can carry it back."""
-    writing, later, hostile = Writing(), Writing(), "猫\ud800"
+    writing, later, hostile = VisitorState(), VisitorState(), "猫\ud800"
 
-    def wire(frame: Frame, writing: Writing) -> bytes:
+    def wire(frame: Frame, writing: VisitorState) -> bytes:
         values = list(tab.updates(frame, writing, prompt=True).values())
         return json.dumps(values, ensure_ascii=False, default=str).encode()
 
@@ -495,7 +495,7 @@ def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
 
 
 def test_what_is_announced_is_text_not_html(playground, tab):
-    writing = Writing()
+    writing = VisitorState()
     hostile = LIVELY.change(seed="<img src=x onerror=alert(1)>")
     shown = [tab.updates(frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
     assert "&lt;img" in shown[-1][tab.announce]

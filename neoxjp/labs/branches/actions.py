@@ -1,7 +1,7 @@
 """What a visitor does with branches: show, name, delete, compare, edit, force, save, load, restore. No components.
 
-Each function changes the visitor's `Writing`, or raises NeoxjpError with a sentence. It checks whatever comes from a browser: a
-key, a place, a text, a file. A branch whose steps are not in memory (a file, a reload) is scored by the loaded model; what the
+Each function changes a `VisitorState`, or raises NeoxjpError with a sentence. It checks whatever comes from a browser: a key, a
+place, a text, a file. A branch whose steps are not in memory (a file, a reload) is scored by the loaded model; what the
 filters did is unknown then. A branch that cannot be scored is shown without probabilities.
 """
 
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from neoxjp.engine import Step
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.branches.files import LARGEST_MEMO, OtherVocabulary, from_json, to_json
-from neoxjp.labs.branches.records import Edited, Price, Tree, branch_pieces, decoded_pieces, edited, price_of
+from neoxjp.labs.branches.records import Edited, ForcedSurprisal, Tree, branch_pieces, decoded_pieces, edited, surprisal_of_steps
 from neoxjp.labs.branches.strings import strings
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common.measures import first_difference
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer
-from neoxjp.page_parts.texts import Part, Text, Writing, mark_of, step_place
+from neoxjp.page_parts.texts import Part, Text, VisitorState, cached_fingerprint, step_place
 from neoxjp.page_parts.writing import ALTERNATIVES, settled
 from neoxjp.sampling import SamplingParams
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 CONTEXTS = 4  # a text may be so many contexts long to be scored
-FOREIGN = -1  # the serial of a text that no loaded model can go on with
+OTHER_VOCABULARY = -1  # the serial of a text that no loaded model can continue
 KEY, SECRET = "neoxjp-branches", "neoxjp"
-"""Of the browser's storage; fixed, so that a restarted page reads it. It guards nothing: see above."""
+"""Of the browser's storage; fixed, so a restarted page can read it. Not a security measure: `load` validates all browser data."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Stretches:
 
 
 @dataclass(frozen=True)
-class Parting:
+class BranchComparison:
     """Two branches, with the text of each id."""
 
     same: list[str]
@@ -52,8 +52,8 @@ class Parting:
     right: list[str]
 
 
-def free(writing: Writing) -> None:
-    """Raises ParameterError while the model writes: its text would fall into another tree than it came from."""
+def require_idle(writing: VisitorState) -> None:
+    """Raises ParameterError while the model generates: the result would be added to the wrong tree."""
     if writing.running:
         raise strings.error(ParameterError, "branches_running")
 
@@ -67,36 +67,36 @@ def known(tree: Tree, key: Any) -> int:
     return tree.node(key).key
 
 
-def show(playground: Playground, scorer: Scorer, writing: Writing, key: Any) -> Text | None:
+def show(playground: Playground, scorer: Scorer, writing: VisitorState, key: Any) -> Text | None:
     """Another branch on show."""
-    free(writing)
+    require_idle(writing)
     tree = writing.tree.show(known(writing.tree, key))
     text = text_of(playground, scorer, writing, tree)
-    writing.look(tree, text)
+    writing.show(tree, text)
     return text
 
 
-def name(writing: Writing, given: str) -> None:
+def name(writing: VisitorState, given: str) -> None:
     """Name the branch on show."""
-    free(writing)
+    require_idle(writing)
     tree = writing.tree
     if tree.current is None:
         raise strings.error(ParameterError, "branches_force_nowhere")
-    writing.keep(tree.name(tree.current, given), writing.text)
+    writing.commit(tree.name(tree.current, given), writing.text)
 
 
-def delete(playground: Playground, scorer: Scorer, writing: Writing) -> int:
+def delete(playground: Playground, scorer: Scorer, writing: VisitorState) -> int:
     """Delete the branch on show and all that start from it; how many that were."""
-    free(writing)
+    require_idle(writing)
     tree = writing.tree
     if tree.current is None:
         raise strings.error(ParameterError, "branches_force_nowhere")
     smaller = tree.delete(tree.current)
-    writing.keep(smaller, text_of(playground, scorer, writing, smaller))
+    writing.commit(smaller, text_of(playground, scorer, writing, smaller))
     return len(tree.nodes) - len(smaller.nodes)
 
 
-def compare(writing: Writing, other: Any) -> Parting:
+def compare(writing: VisitorState, other: Any) -> BranchComparison:
     """The branch on show beside another."""
     tree, tokenizer = writing.tree, writing.tokenizer()
     key = known(tree, other)
@@ -105,10 +105,10 @@ def compare(writing: Writing, other: Any) -> Parting:
     found = tree.compare(tree.current, key)
     place = len(found.same)
     left, right = branch_pieces(tree, tree.current, tokenizer), branch_pieces(tree, key, tokenizer)
-    return Parting(left[:place], left[place:], right[place:])
+    return BranchComparison(left[:place], left[place:], right[place:])
 
 
-def to_edit(writing: Writing, key: int) -> str:
+def to_edit(writing: VisitorState, key: int) -> str:
     """The text of a branch as a text box holds it."""
     tree, tokenizer = writing.tree, writing.tokenizer()
     if tokenizer is None:
@@ -124,10 +124,10 @@ def _boxed(pieces: list[str]) -> list[str]:
     return [piece.replace("\r\n", "\n").replace("\r", "\n") for piece in pieces]
 
 
-def edit(playground: Playground, scorer: Scorer, writing: Writing, key: Any, text: str) -> Stretches:
+def edit(playground: Playground, scorer: Scorer, writing: VisitorState, key: Any, text: str) -> Stretches:
     """A branch with an edited text, put on show. Raises ParameterError where nothing was changed or nothing is left."""
-    free(writing)
-    tree = _ours(playground, writing)
+    require_idle(writing)
+    tree = _require_same_vocabulary(playground, writing)
     key = known(tree, key)
     check_length(playground, text)
     tokenizer, ids = playground.tokenizer, tree.ids(key)
@@ -138,16 +138,16 @@ def edit(playground: Playground, scorer: Scorer, writing: Writing, key: Any, tex
     if not "".join(decoded_pieces(found.ids, tokenizer)):
         raise strings.error(ParameterError, "branches_edit_empty")
     grown = tree.grow(key, found.ids[found.kept :], "edit", found.kept)
-    writing.keep(grown, scored(playground, scorer, grown, writing.text))
+    writing.commit(grown, scored(playground, scorer, grown, writing.text))
     behind = decoded_pieces(found.ids[found.kept :], tokenizer)
     cut = found.cut_anew[1] - found.kept
     return Stretches(found, pieces[: found.kept], behind[:cut], behind[cut:])
 
 
-def force(playground: Playground, scorer: Scorer, writing: Writing, text: str, at: int | None) -> Price:
-    """A branch with `text` in place of the piece that begins at step `at`, or (None) behind all; put on show, with its price."""
-    free(writing)
-    tree, before = _ours(playground, writing), writing.text
+def force(playground: Playground, scorer: Scorer, writing: VisitorState, text: str, at: int | None) -> ForcedSurprisal:
+    """A branch with `text` in place of the piece that begins at step `at`, or (None) appended; shown, with its surprisal."""
+    require_idle(writing)
+    tree, before = _require_same_vocabulary(playground, writing), writing.text
     if before is None or tree.current is None:
         raise strings.error(ParameterError, "branches_force_nowhere")
     check_length(playground, text)
@@ -163,27 +163,27 @@ def force(playground: Playground, scorer: Scorer, writing: Writing, text: str, a
         raise strings.error(
             PromptTooLong, "branches_force_unscored", n=f"{len(found.ids):,}", most=f"{most_scored(playground):,}"
         )
-    writing.keep(grown, found)
-    return price_of(new)
+    writing.commit(grown, found)
+    return surprisal_of_steps(new)
 
 
-def load(playground: Playground, scorer: Scorer, writing: Writing, data: Any) -> int:
+def load(playground: Playground, scorer: Scorer, writing: VisitorState, data: Any) -> int:
     """Add the branches of a file behind those that are there; how many there are."""
-    free(writing)
+    require_idle(writing)
     tokenizer = playground.ready.tokenizer
     if not isinstance(data, str):
         raise strings.error(ParameterError, "branches_loaded_none")
-    found = from_json(data, mark_of(tokenizer), tokenizer.vocab_size)
+    found = from_json(data, cached_fingerprint(tokenizer), tokenizer.vocab_size)
     if not found.nodes:
         raise strings.error(ParameterError, "branches_loaded_none")
-    joined = writing.fresh(tokenizer).join(found)
-    writing.keep(joined, text_of(playground, scorer, writing, joined))
+    joined = writing.tree_for(tokenizer).join(found)
+    writing.commit(joined, text_of(playground, scorer, writing, joined))
     return len(found.nodes)
 
 
-def _ours(playground: Playground, writing: Writing) -> Tree:
-    """The tree, where the loaded model can go on with it."""
-    _ = playground.ready  # what else is there to say is its to say
+def _require_same_vocabulary(playground: Playground, writing: VisitorState) -> Tree:
+    """The tree. Raises ParameterError if the loaded model has another vocabulary, NotReady without a model."""
+    _ = playground.ready  # raises NotReady while a model is loading
     if writing.tree.current is not None and not can_score(playground, writing.tree):
         raise strings.error(ParameterError, "branches_foreign")
     return writing.tree
@@ -192,12 +192,12 @@ def _ours(playground: Playground, writing: Writing) -> Tree:
 # ---------------------------------------------------------------- the text of a branch
 
 
-def text_of(playground: Playground, scorer: Scorer, writing: Writing, tree: Tree, anew: bool = True) -> Text | None:
+def text_of(playground: Playground, scorer: Scorer, writing: VisitorState, tree: Tree, anew: bool = True) -> Text | None:
     """The text of the branch on show in a tree; None: there is none.
 
     anew: what another model wrote is scored by the one that is loaded now, where they have one vocabulary.
     """
-    kept = writing.kept(tree)
+    kept = writing.stored_text(tree)
     if tree.current is None or (kept is not None and (kept.serial == playground.serial or not anew)):
         return kept
     if can_score(playground, tree):
@@ -205,13 +205,13 @@ def text_of(playground: Playground, scorer: Scorer, writing: Writing, tree: Tree
     tokenizer = writing.tokenizer(tree)
     if kept is not None or tokenizer is None:
         return kept
-    return _text(tree, tokenizer, FOREIGN, [_bare(id) for id in tree.ids(tree.current)])
+    return _text(tree, tokenizer, OTHER_VOCABULARY, [_bare(id) for id in tree.ids(tree.current)])
 
 
 def can_score(playground: Playground, tree: Tree) -> bool:
     """Whether a model of the tree's vocabulary is loaded."""
     loaded = playground.loaded
-    return loaded is not None and loaded.model is not None and mark_of(loaded.tokenizer) == tree.vocabulary
+    return loaded is not None and loaded.model is not None and cached_fingerprint(loaded.tokenizer) == tree.vocabulary
 
 
 def most_scored(playground: Playground) -> int:
@@ -291,17 +291,17 @@ def _unfiltered(step: Step) -> Step:
 # ---------------------------------------------------------------- what the browser stores
 
 
-def memo(writing: Writing) -> str:
+def memo(writing: VisitorState) -> str:
     """What the browser keeps: the branch on show and the newest, as a file of branches."""
     return to_json(writing.tree, LARGEST_MEMO)
 
 
-def all_stored(writing: Writing) -> bool:
+def all_stored(writing: VisitorState) -> bool:
     """Whether that is all of them."""
     return len(to_json(writing.tree)) <= LARGEST_MEMO
 
 
-def recall(playground: Playground, scorer: Scorer, writing: Writing, kept: Any) -> int:
+def recall(playground: Playground, scorer: Scorer, writing: VisitorState, kept: Any) -> int:
     """Put the branches of a memo back, scored by the model that is loaded; how many there were.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The branches as API: /edit and /force, records in and out; /generate goes on by ids (api.py)."""
+"""The branches as API: /edit and /force, records in and out; /generate continues from ids (ui/endpoints.py)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from typing import Any
 
 from neoxjp.engine import check_ids
 from neoxjp.errors import ParameterError
-from neoxjp.labs.branches.records import Price, decoded_pieces, edited, price, shown_pieces
+from neoxjp.labs.branches.records import ForcedSurprisal, decoded_pieces, edited, score_forced, shown_pieces
 from neoxjp.labs.branches.strings import strings
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
@@ -18,10 +18,10 @@ def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's actions as API: /edit and /force."""
 
     @gpu(duration=60)
-    def priced(before: Sequence[int], forced: Sequence[int]) -> Price:
+    def scored(before: Sequence[int], forced: Sequence[int]) -> ForcedSurprisal:
         loaded = playground.ready
         assert loaded.model is not None
-        return price(loaded.model, loaded.tokenizer, before, forced)
+        return score_forced(loaded.model, loaded.tokenizer, before, forced)
 
     @endpoint("edit", needs="vocabulary")
     def edit(text: str, prompt: str = "", ids: list[int] | None = None) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         Args:
             text: The whole text after the edit.
             prompt: The beginning of the text before the edit, as it was typed.
-            ids: The ids behind the prompt's, as /generate gives them.
+            ids: The ids after the prompt's, as /generate returns them.
 
         Returns:
             ids (of the edited text), kept (ids at the front that are as they were), cut_anew and replaced ([start, end) of the
@@ -45,17 +45,17 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
     @endpoint("force", needs="model")
     def force(text: str, prompt: str = "", ids: list[int] | None = None, place: int | None = None) -> dict[str, Any]:
-        """Say how surprising the model finds some words at a place of a text: the bits of each of their tokens.
+        """Score words at a position of a text: the surprisal in bits of each of their tokens.
 
         Args:
             text: The words to put there.
             prompt: The beginning of the text.
-            ids: The ids behind the prompt's, as /generate gives them.
-            place: Which of `ids` the words stand in place of, counted from 0; null: they stand behind all.
+            ids: The ids after the prompt's, as /generate returns them.
+            place: Which of `ids` the words stand in place of, counted from 0; null: they follow all of them.
 
         Returns:
-            tokens (id, text, bits, rank, likeliest: what the model found most probable, likeliest_bits), bits (together), ids
-            (of the text up to the place and the words: /generate goes on from them).
+            tokens (id, text, bits, rank, likeliest: the most probable token, likeliest_bits), bits (together), ids
+            (of the text up to the place and the words: /generate continues from them).
         """
         front, behind = given(playground, prompt, ids)
         check_length(playground, text)
@@ -68,13 +68,13 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 f"place={place!r:.40} must be from 0 to {len(behind)}", ja=f"place は 0 から {len(behind)} までです。"
             )
         before = [*front, *behind[:at]]
-        return asdict(priced(before, forced)) | {"ids": [*before, *forced]}
+        return asdict(scored(before, forced)) | {"ids": [*before, *forced]}
 
     return [edit, force]
 
 
 def given(playground: Playground, prompt: str, ids: list[int] | None) -> tuple[list[int], tuple[int, ...]]:
-    """The ids of a prompt, and those behind it as they are. Raises ParameterError."""
+    """The ids of a prompt, and those after it as they are. Raises ParameterError."""
     check_length(playground, prompt)
     tokenizer = playground.tokenizer
     behind = check_ids(ids or (), tokenizer.vocab_size, "ids")

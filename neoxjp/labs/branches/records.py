@@ -49,7 +49,7 @@ class Node:
     ids: tuple[int, ...]  # its own
     author: Author  # who wrote them
     name: str = ""  # given by the user
-    seed: int | None = None  # of a model's: with `params`, what its draws can be looked up by
+    seed: int | None = None  # of generated ids: seed and params that reproduce them
     params: SamplingParams | None = None
     cut: int = 0  # ids at the front of the text that the model did not see
     typed: str = ""  # what a user typed for the ids of a text of its own; "": what they decode to
@@ -82,7 +82,7 @@ class Tree:
     nodes: Mapping[int, Node] = field(default_factory=dict)  # in the order in which they were made
     current: int | None = None  # the branch on show; None: there is none
     next_key: int = 0
-    vocabulary: str = ""  # fingerprint of that which the ids are of (lab/generation/fingerprints.py); "": not said
+    vocabulary: str = ""  # fingerprint of the vocabulary (labs/common/fingerprints.py); "" unknown
 
     # Reading
 
@@ -157,9 +157,9 @@ class Tree:
         params: SamplingParams | None = None,
         cut: int = 0,
     ) -> "Tree":
-        """A branch with other ids behind the first `place` of a text; None: behind all of them, which goes on with it.
+        """Adds a branch that replaces the ids from position `place` on (None: appends).
 
-        It hangs on the branch that wrote the id before it, so that another version of a branch stands beside that.
+        Its parent is the branch that owns the preceding id.
 
         >>> tree.grow(key, [alternative], "user", place=12)     # another token instead of number 12, counted from 0
         """
@@ -173,10 +173,7 @@ class Tree:
         return self._with(Node(self.next_key, node.key, place, tuple(ids), author, "", seed, params, cut))
 
     def extend(self, key: int, ids: Sequence[int], author: Author = "model") -> "Tree":
-        """More ids behind a branch: into it where nothing starts from it and one author wrote both, else as a branch of its own.
-
-        For a text that grows token by token. What was known about the draws of the branch is given up.
-        """
+        """Appends ids to a branch; creates a child if it has children or another author. Clears its seed and params."""
         node = self.node(key)
         if node.author != author or self.children(key):
             return self.grow(key, ids, author)
@@ -185,7 +182,7 @@ class Tree:
         return replace(self, nodes={**self.nodes, key: longer}, current=key)
 
     def drawn_with(self, key: int, seed: int, params: SamplingParams, cut: int = 0) -> "Tree":
-        """With what is known about the draws of a branch."""
+        """Sets the seed and params that reproduce a branch."""
         return replace(self, nodes={**self.nodes, key: replace(self.node(key), seed=seed, params=params, cut=cut)})
 
     def join(self, other: "Tree") -> "Tree":
@@ -225,7 +222,7 @@ class Tree:
         return replace(self, nodes={**self.nodes, node.key: node}, current=node.key, next_key=self.next_key + 1)
 
     def require_room(self, nodes: int, ids: int) -> None:
-        """Raises ParameterError where so many more would be too many."""
+        """Raises ParameterError if the limits would be exceeded."""
         nodes, ids = nodes + len(self.nodes), ids + sum(len(node.ids) for node in self.nodes.values())
         if nodes > MOST_NODES or ids > MOST_IDS:
             raise ParameterError(
@@ -250,11 +247,11 @@ class History:
     past: tuple[Tree, ...] = ()  # the latest last
     future: tuple[Tree, ...] = ()  # what redo brings back, the next last
 
-    def keep(self, tree: Tree) -> "History":
+    def commit(self, tree: Tree) -> "History":
         """A changed tree; what was undone before is given up. The same tree is no change."""
         return self if tree == self.tree else History(tree, (*self.past, self.tree)[-REMEMBERED:])
 
-    def look(self, tree: Tree) -> "History":
+    def show(self, tree: Tree) -> "History":
         """Another branch on show: nothing to undo, and what was undone can still come back."""
         return replace(self, tree=tree)
 
@@ -358,29 +355,29 @@ def edit(
 
 @dataclass(frozen=True)
 class Forced:
-    """The price of one token that was put there."""
+    """Surprisal of one given token at its position."""
 
     id: int
     text: str
     bits: float
-    rank: int  # 1: the model would have said so itself
+    rank: int  # 1: the most probable token
     likeliest: str  # what it found most probable
     likeliest_bits: float
 
 
 @dataclass(frozen=True)
-class Price:
-    """What it costs to say something at a place: minus log2 of its probability there, in the model's own distribution."""
+class ForcedSurprisal:
+    """Surprisal of given tokens at a position, in the model's own distribution."""
 
     tokens: tuple[Forced, ...]
     bits: float  # together
 
 
 @torch.inference_mode()
-def price(model: LanguageModel, tokenizer: Any, before: Sequence[int], ids: Sequence[int]) -> Price:
-    """The price of `ids` behind `before`; behind nothing: behind the bos id.
+def score_forced(model: LanguageModel, tokenizer: Any, before: Sequence[int], ids: Sequence[int]) -> ForcedSurprisal:
+    """Surprisal of `ids` after `before` (empty: after bos).
 
-    Raises PromptTooLong where both do not fit the context, ParameterError for what is no id.
+    Raises PromptTooLong if both do not fit the context, ParameterError for an invalid id.
     """
     config = model.config
     front = check_ids(before, config.vocab_size, "before") or bos_ids(config)
@@ -397,35 +394,35 @@ def price(model: LanguageModel, tokenizer: Any, before: Sequence[int], ids: Sequ
     cache = model.new_cache()
     for start in range(0, len(text) - 1, SCORE_CHUNK):
         piece = text[start : min(start + SCORE_CHUNK, len(text) - 1)]
-        wanted = min(len(piece), start + len(piece) - len(front) + 1)  # its last positions tell the price of a forced id
+        wanted = min(len(piece), start + len(piece) - len(front) + 1)  # positions whose logits predict a forced id
         logits = forward_one(model, piece, cache, keep=max(1, wanted))
         for row in range(max(0, wanted)):
             id = text[start + len(piece) - wanted + row + 1]
             logprobs, rank, _ = token_statistics(logits[row], id)
             best = int(logprobs.argmax())
             tokens.append(Forced(id, name(id), _bits(logprobs[id]), rank, name(best), _bits(logprobs[best])))
-    return Price(tuple(tokens), math.fsum(token.bits for token in tokens))
+    return ForcedSurprisal(tuple(tokens), math.fsum(token.bits for token in tokens))
 
 
-def price_of(steps: Sequence[Step]) -> Price:
-    """The same from the record of the tokens, where that is there already, each step with at least one alternative."""
+def surprisal_of_steps(steps: Sequence[Step]) -> ForcedSurprisal:
+    """The same from steps that are already scored, each with at least one alternative."""
     tokens = []
     for step in steps:
         best, own = step.top[0], next(choice for choice in step.top if choice.id == step.id)
         assert step.rank is not None
         tokens.append(Forced(step.id, own.text, _bits(own.logprob), step.rank, best.text, _bits(best.logprob)))
-    return Price(tuple(tokens), math.fsum(token.bits for token in tokens))
+    return ForcedSurprisal(tuple(tokens), math.fsum(token.bits for token in tokens))
 
 
 def force(
     tree: Tree, key: int, place: int, text: str, model: LanguageModel, tokenizer: "GPTNeoXJapaneseTokenizer"
-) -> tuple[Tree, Price]:
-    """A branch with `text` behind the first `place` ids of another, and what the model asks for it; what followed is left off."""
+) -> tuple[Tree, ForcedSurprisal]:
+    """A branch with `text` after the first `place` ids of another, and its surprisal; later ids are dropped."""
     forced = tokenizer.encode(text)
     if not forced:
         raise ParameterError("there is nothing to force: enter some text", ja="挿入する言葉がありません。")
     grown = tree.grow(key, forced, "forced", place)
-    return grown, price(model, tokenizer, tree.ids(key)[:place], forced)
+    return grown, score_forced(model, tokenizer, tree.ids(key)[:place], forced)
 
 
 def _bits(logprob: Any) -> float:

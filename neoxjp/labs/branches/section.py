@@ -24,7 +24,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.text_view import show as show_text
-from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame
 
 if TYPE_CHECKING:
@@ -138,10 +138,10 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     listing = {name: getattr(section, name) for name in ("tree", "body", "other", "fresh")}
     outputs = [section.line, *listing.values(), *tab.shown, tab.prompt]
 
-    def shown_list(writing: Writing, t: Words) -> dict[Any, Any]:
+    def shown_list(writing: VisitorState, t: Words) -> dict[Any, Any]:
         return {listing[name]: value for name, value in drawn(writing, t).items()}
 
-    def draw(writing: Writing, request: gr.Request) -> dict[Any, Any]:
+    def draw(writing: VisitorState, request: gr.Request) -> dict[Any, Any]:
         return shown_list(writing, words(language(request)))
 
     due.change(draw, tab.writing, list(listing.values()), trigger_mode="always_last", **QUIET)
@@ -149,7 +149,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     def doing(action: Callable[..., tuple[str, str | None]], part: Any) -> Callable[..., dict[Any, Any]]:
         """A handler: `action(writing, t, *given)` → the sentence for the line, and the HTML of `part` or None."""
 
-        def handler(request: gr.Request, writing: Writing, *given: Any) -> dict[Any, Any]:
+        def handler(request: gr.Request, writing: VisitorState, *given: Any) -> dict[Any, Any]:
             t = words(language(request))
             try:
                 sentence, answer = action(writing, t, *given)
@@ -168,29 +168,29 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     def wire(event: Any, action: Callable[..., tuple[str, str | None]], given: list[Any], part: Any, **how: Any) -> None:
         event(doing(action, part), [tab.writing, *given], [*outputs, part], **events, **how)
 
-    def on_show(writing: Writing, t: Words, key: Any) -> tuple[str, None]:
+    def on_show(writing: VisitorState, t: Words, key: Any) -> tuple[str, None]:
         text = actions.show(playground, scored, writing, key)
         top = text.steps[-1].top if text is not None and text.steps else ()
         bare = text is not None and text.steps and text.steps[-1].logprob is None
         recomputed = any(choice.probability != choice.probability for choice in top)
         return t("branches_bare" if bare else "branches_scored" if recomputed else "g_branch_shown"), None
 
-    def on_name(writing: Writing, t: Words, name: str) -> tuple[str, None]:
+    def on_name(writing: VisitorState, t: Words, name: str) -> tuple[str, None]:
         actions.name(writing, name or "")
         return t("branches_named" if (name or "").strip() else "branches_unnamed"), None
 
-    def on_delete(writing: Writing, t: Words) -> tuple[str, str]:
+    def on_delete(writing: VisitorState, t: Words) -> tuple[str, str]:
         return t("branches_deleted", n=actions.delete(playground, scored, writing)), ""
 
-    def on_edit(writing: Writing, t: Words, key: Any, text: str) -> tuple[str, str]:
+    def on_edit(writing: VisitorState, t: Words, key: Any, text: str) -> tuple[str, str]:
         done = actions.edit(playground, scored, writing, key, text or "")
         return t("g_branch_shown"), views.edited(done.found, done.kept, done.new, done.again, t)
 
-    def on_force(writing: Writing, t: Words, text: str, where: str, at: Any) -> tuple[str, str]:
+    def on_force(writing: VisitorState, t: Words, text: str, where: str, at: Any) -> tuple[str, str]:
         place = (int(at) if at is not None else -1) if where == "chosen" else None
-        return t("g_branch_shown"), views.priced(actions.force(playground, scored, writing, text or "", place), t)
+        return t("g_branch_shown"), views.forced(actions.force(playground, scored, writing, text or "", place), t)
 
-    def on_load(writing: Writing, t: Words, data: Any) -> tuple[str, str]:
+    def on_load(writing: VisitorState, t: Words, data: Any) -> tuple[str, str]:
         return t("branches_loaded", n=actions.load(playground, scored, writing, data)), ""
 
     # The browser sends a row's key or a file's text with the event itself.
@@ -198,7 +198,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         inner = doing(action, section.compared)
 
         def handler(
-            request: gr.Request, writing: Writing, event: gr.EventData, inner: Any = inner, name: str = name
+            request: gr.Request, writing: VisitorState, event: gr.EventData, inner: Any = inner, name: str = name
         ) -> dict[Any, Any]:
             return inner(request, writing, payload(event).get(name))
 
@@ -209,7 +209,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     wire(section.apply.click, on_edit, [section.edit_of, section.edit], section.edited, js=SENT)
     wire(section.force.click, on_force, [section.words, section.where, section.at], section.price, js=SELECTED)
 
-    def on_compare(request: gr.Request, writing: Writing, other: Any) -> str:
+    def on_compare(request: gr.Request, writing: VisitorState, other: Any) -> str:
         try:
             return compared(writing, other, words(language(request)))
         except NeoxjpError as error:
@@ -222,7 +222,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         js = f"(...given) => neoxjp.branches.{name}(...given)"
         event(None, [section.fresh, *filled], filled, js=js, api_visibility="private")
 
-    def on_save(request: gr.Request, writing: Writing) -> dict[Any, Any]:
+    def on_save(request: gr.Request, writing: VisitorState) -> dict[Any, Any]:
         t, number = words(language(request)), len(writing.tree.nodes)
         if not number:
             return {section.line: render.notice(t("branches_nothing_to_save")), section.saved: ""}
@@ -235,7 +235,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 # ---------------------------------------------------------------- what the handlers show
 
 
-def drawn(writing: Writing, t: Words) -> dict[str, Any]:
+def drawn(writing: VisitorState, t: Words) -> dict[str, Any]:
     """New values by component: the list, the body, the choice of another branch, the name and edit fields as JSON."""
     tree, tokenizer = writing.tree, writing.tokenizer()
     if not tree.nodes or tokenizer is None:
@@ -257,7 +257,7 @@ def drawn(writing: Writing, t: Words) -> dict[str, Any]:
     return {"tree": html, "body": body, "other": gr.Dropdown(choices=choices), "fresh": fresh}
 
 
-def compared(writing: Writing, other: Any, t: Words) -> str:
+def compared(writing: VisitorState, other: Any, t: Words) -> str:
     """HTML of the branch shown above beside another.
 
     Raises:
@@ -274,6 +274,6 @@ def compared(writing: Writing, other: Any, t: Words) -> str:
     return views.compared(found.same, found.left, found.right, (f"{names[0]} ◀ {t('branches_current')}", names[1]), t)
 
 
-def usable(playground: Playground, writing: Writing) -> bool:
+def usable(playground: Playground, writing: VisitorState) -> bool:
     """Whether the loaded model can continue the branches."""
     return playground.loaded is None or not writing.tree.nodes or can_score(playground, writing.tree)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from neoxjp.labs.branches.files import Listed
-from neoxjp.labs.branches.records import Author, Edited, Price
+from neoxjp.labs.branches.records import Author, Edited, ForcedSurprisal
 from neoxjp.labs.common.html import notice
 from neoxjp.labs.common.templates import render
 
@@ -58,9 +58,9 @@ def edited(found: Edited, kept: Sequence[str], new: Sequence[str], again: Sequen
     return render(TEMPLATE, "edited", t, sentences=sentences, lossy=found.lossy, stretches=stretches)
 
 
-def priced(price: Price, t: Words) -> str:
+def forced(found: ForcedSurprisal, t: Words) -> str:
     """HTML table of forced tokens: their surprisal in bits, and the model's own first choice at each place."""
-    return render(TEMPLATE, "priced", t, price=price, own=sum(token.likeliest_bits for token in price.tokens))
+    return render(TEMPLATE, "forced", t, found=found, own=sum(token.likeliest_bits for token in found.tokens))
 
 
 def _first(pieces: Sequence[str], kind: str, most: int = MOST, marked: bool = False) -> dict[str, Any]:

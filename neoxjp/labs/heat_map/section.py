@@ -20,7 +20,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer, scorer
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
-from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.texts import VisitorState
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
@@ -108,7 +108,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     queued: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "lab"}
     scored = scorer(playground)
 
-    def colour(writing: Writing, prompt: str, text: str, measure: Measure, request: gr.Request) -> dict[Any, Any]:
+    def colour(writing: VisitorState, prompt: str, text: str, measure: Measure, request: gr.Request) -> dict[Any, Any]:
         t = words(language(request))
         try:
             shown = heat_of(playground, scored, writing, prompt or "", text or "")
@@ -119,7 +119,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     def recolour(shown: Shown | None, measure: Measure, request: gr.Request) -> Any:
         return gr.skip() if shown is None else view_of(playground, shown, measure, words(language(request)))
 
-    def check_source(writing: Writing, prompt: str, shown: Shown | None, request: gr.Request) -> Any:
+    def check_source(writing: VisitorState, prompt: str, shown: Shown | None, request: gr.Request) -> Any:
         source = None if shown is None else shown.source
         return changed_notice(playground, writing, prompt or "", source, words(language(request)), "heat_map_changed")
 
@@ -147,7 +147,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 # ---------------------------------------------------------------- what the handlers show
 
 
-def heat_of(playground: Playground, scored: Scorer, writing: Writing, prompt: str, text: str) -> Shown:
+def heat_of(playground: Playground, scored: Scorer, writing: VisitorState, prompt: str, text: str) -> Shown:
     """Score the text of the field, or the text above where the field is empty."""
     if text:
         return Shown(heat_of_text(playground, scored, text), None)

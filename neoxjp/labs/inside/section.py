@@ -18,7 +18,7 @@ from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Lang, language
 from neoxjp.page_parts.text_above import changed_notice, ids_above, source_above
-from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.zerogpu import gpu
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
     """
     readers_ = readers(playground)
 
-    def on_go(writing: Writing, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request) -> dict[Any, Any]:
+    def on_go(writing: VisitorState, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request) -> dict[Any, Any]:
         try:
             attention, lens = views(playground, readers_, writing, prompt or "", (at, layer, head), language(request))
         except NeoxjpError as error:
@@ -93,11 +93,11 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         return {section.line: "", section.attention: attention, section.lens: lens, section.source: source}
 
     def on_slider(
-        shown: str | None, writing: Writing, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request
+        shown: str | None, writing: VisitorState, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request
     ) -> dict[Any, Any]:
         return on_go(writing, prompt, at, layer, head, request) if "inside-text" in (shown or "") else gr.skip()
 
-    def check(writing: Writing, prompt: str, source: Any, request: gr.Request) -> Any:
+    def check(writing: VisitorState, prompt: str, source: Any, request: gr.Request) -> Any:
         return changed_notice(playground, writing, prompt or "", source, words(language(request)), "inside_changed")
 
     def ranges(layer: Any, head: Any) -> dict[Any, Any]:
@@ -148,7 +148,7 @@ def readers(playground: Playground) -> tuple[ReadLens, ReadAttention]:
 def views(
     playground: Playground,
     readers: tuple[ReadLens, ReadAttention],
-    writing: Writing,
+    writing: VisitorState,
     prompt: str,
     asked: tuple[Any, Any, Any],
     lang: Lang,

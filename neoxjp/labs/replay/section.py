@@ -43,7 +43,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import stop_strings
 from neoxjp.page_parts.stream import Stream, stream
 from neoxjp.page_parts.strings import Lang, Words, language
-from neoxjp.page_parts.texts import Text, Writing
+from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Frame, rewrite
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
     streamer = stream(playground)
 
-    def on_due(request: gr.Request, writing: Writing) -> dict[Any, Any]:
+    def on_due(request: gr.Request, writing: VisitorState) -> dict[Any, Any]:
         try:
             saved, codes = shown(playground, writing.text, words(language(request)), own_address(request))
         except NeoxjpError as error:
@@ -125,7 +125,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     due.change(on_due, tab.writing, [section.saved, *section.code.values()], trigger_mode="always_last", **QUIET)
 
-    def on_go(request: gr.Request, writing: Writing, pasted: str) -> Iterator[dict[Any, Any]]:
+    def on_go(request: gr.Request, writing: VisitorState, pasted: str) -> Iterator[dict[Any, Any]]:
         if writing.running:
             yield {section.go: gr.skip()}
             return
@@ -153,7 +153,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         api_visibility="private",
         concurrency_limit=None,
     )
-    section.stop.click(Writing.stop, tab.writing, None, **QUIET)
+    section.stop.click(VisitorState.stop, tab.writing, None, **QUIET)
     section.file.select(None, section.pasted, section.pasted, js="(now) => neoxjp.replay.pasted(now)", **QUIET)
 
     def on_load(request: gr.Request) -> dict[Any, Any]:
@@ -210,7 +210,7 @@ def state_of(playground: Playground, text: Text) -> State:
         params=part.params,
         finish=text.finish,
         concurrent=text.stats.beside if text.stats else 0,
-        rows_are_independent=text.steady,
+        rows_are_independent=text.rows_are_independent,
         name=name,
         revision=loaded.choice.revision or (report.revision if report else None),
         setup=setup(loaded.model, loaded.tokenizer),
@@ -264,7 +264,7 @@ def parse_state(playground: Playground, pasted: str) -> State:
 
 
 def rerun(
-    playground: Playground, streamer: Stream, writing: Writing, state: State, lang: Lang
+    playground: Playground, streamer: Stream, writing: VisitorState, state: State, lang: Lang
 ) -> Iterator[tuple[str, str, Frame | None]]:
     """Run a state again. Where the loaded model wrote it, its text appears in the tab above.
 
@@ -305,7 +305,9 @@ def rerun(
         yield ("" if verdict else frame.line), verdict, frame
 
 
-def rerun_alone(playground: Playground, streamer: Stream, state: State, writing: Writing | None = None) -> Iterator[int | Replay]:
+def rerun_alone(
+    playground: Playground, streamer: Stream, state: State, writing: VisitorState | None = None
+) -> Iterator[int | Replay]:
     """Run a state again without the tab: the number of tokens so far, at last the comparison. `writing` can stop it."""
     loaded = playground.ready
     assert loaded.model is not None

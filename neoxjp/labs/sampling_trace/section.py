@@ -21,7 +21,7 @@ from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.strings import Strings, Words, language, option_strings
-from neoxjp.page_parts.texts import Part, Text, Writing
+from neoxjp.page_parts.texts import Part, Text, VisitorState
 from neoxjp.page_parts.zerogpu import gpu
 from neoxjp.sampling import OPTIONS, Option, SamplingParams, filter_options
 
@@ -101,12 +101,12 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     outputs = [section.drawing, section.candidates, section.filters, section.recompute, section.part, *sliders]
     reader = logits_reader(playground)
 
-    def draw(request: gr.Request, writing: Writing, part: Part | None, place: float | None, *values: Any) -> Any:
+    def draw(request: gr.Request, writing: VisitorState, part: Part | None, place: float | None, *values: Any) -> Any:
         if writing.running:  # the section keeps what it shows until the new text is complete
             return gr.skip()
         return updates(section, playground, writing.text, part, place, values, request)
 
-    def recompute(request: gr.Request, writing: Writing, part: Part | None, place: float | None, *values: Any) -> Any:
+    def recompute(request: gr.Request, writing: VisitorState, part: Part | None, place: float | None, *values: Any) -> Any:
         text = writing.text
         if not writing.running and text is not None and text.steps:
             try:
@@ -116,7 +116,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
                 return {section.drawing: notice, section.candidates: "", section.filters: ""}
         return draw(request, writing, part, place, *values)
 
-    def reset(request: gr.Request, writing: Writing, place: float | None, *values: Any) -> Any:
+    def reset(request: gr.Request, writing: VisitorState, place: float | None, *values: Any) -> Any:
         return draw(request, writing, None, place, *values)
 
     def select(event: Any, js: str) -> Any:

@@ -12,7 +12,7 @@ from neoxjp.engine import score
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.branches import records as branches
 from neoxjp.labs.branches.files import from_json, listed, to_json
-from neoxjp.labs.branches.records import History, Node, Tree, edit, edited, force, price, price_of, shown_pieces
+from neoxjp.labs.branches.records import History, Node, Tree, edit, edited, force, score_forced, shown_pieces, surprisal_of_steps
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.fake_model import Fake, mixed
@@ -108,7 +108,7 @@ def test_undo_takes_back_and_redo_brings_back(tree, data):
     history = History(tree)
     changed = history
     for _ in range(data.draw(st.integers(1, 5))):
-        changed = changed.keep(data.draw(st.sampled_from(OPERATIONS))(data.draw, changed.tree))
+        changed = changed.commit(data.draw(st.sampled_from(OPERATIONS))(data.draw, changed.tree))
     steps = len(changed.past)
     undone = changed
     for _ in range(steps):
@@ -122,12 +122,12 @@ def test_undo_takes_back_and_redo_brings_back(tree, data):
     assert redone.redo() == redone
 
 
-def test_a_change_after_undo_gives_up_what_was_undone_and_a_look_does_not():
+def test_a_change_after_undo_clears_redo_and_showing_a_branch_does_not():
     tree = Tree().start([1]).grow(0, [2])
-    undone = History().keep(Tree().start([1])).keep(tree).undo()
-    assert undone.look(undone.tree.show(None)).redo().tree == tree
-    assert undone.keep(undone.tree.grow(0, [9])).future == ()
-    assert undone.keep(undone.tree) is undone  # the same again is no change
+    undone = History().commit(Tree().start([1])).commit(tree).undo()
+    assert undone.show(undone.tree.show(None)).redo().tree == tree
+    assert undone.commit(undone.tree.grow(0, [9])).future == ()
+    assert undone.commit(undone.tree) is undone  # the same again is no change
 
 
 @settings(max_examples=60)
@@ -405,7 +405,7 @@ def test_an_edit_in_the_tree_is_a_branch_and_nothing_edited_is_none(tokenizer):
 @pytest.mark.parametrize("before", [[], [3], [3, 1, 4, 1, 5], list(range(40))])
 def test_the_price_is_what_scoring_the_whole_text_says(before):
     model, forced = ours(), [9, 2, 6]
-    found = price(model, None, before, forced)
+    found = score_forced(model, None, before, forced)
     steps = score(model, [*before, *forced], bos=not before)[-3:]
     assert [token.bits for token in found.tokens] == pytest.approx([-step.logprob / math.log(2) for step in steps], abs=1e-5)
     assert [token.rank for token in found.tokens] == [step.rank for step in steps]
@@ -416,16 +416,16 @@ def test_the_price_of_a_text_longer_than_one_forward(monkeypatch):
     from neoxjp.labs.branches import records as branch_records
 
     before, forced = [3, 1, 4, 1, 5, 9, 2, 6], [5, 3, 5]
-    whole = price(Fake(mixed), None, before, forced)
+    whole = score_forced(Fake(mixed), None, before, forced)
     monkeypatch.setattr(branch_records, "SCORE_CHUNK", 3)
-    assert price(Fake(mixed), None, before, forced) == whole
-    assert price(Fake(mixed), None, before, []).bits == 0
+    assert score_forced(Fake(mixed), None, before, forced) == whole
+    assert score_forced(Fake(mixed), None, before, []).bits == 0
 
 
 def test_the_price_is_in_the_record_of_the_tokens_too(tokenizer):
     model = ours(vocab_size=tokenizer.vocab_size, bos_token_id=tokenizer.bos_token_id)
     steps = score(model, [3, 1, 4, 1, 5], tokenizer, top=4)
-    ours_, theirs = price_of(steps[2:]), price(model, tokenizer, [3, 1], [4, 1, 5])
+    ours_, theirs = surprisal_of_steps(steps[2:]), score_forced(model, tokenizer, [3, 1], [4, 1, 5])
     assert [(token.id, token.text, token.rank, token.likeliest) for token in ours_.tokens] == [
         (token.id, token.text, token.rank, token.likeliest) for token in theirs.tokens
     ]
@@ -436,9 +436,9 @@ def test_the_price_is_in_the_record_of_the_tokens_too(tokenizer):
 
 def test_what_does_not_fit_the_context_is_refused():
     with pytest.raises(PromptTooLong, match="context of 64"):
-        price(ours(), None, list(range(40)), list(range(25)))
+        score_forced(ours(), None, list(range(40)), list(range(25)))
     with pytest.raises(ParameterError, match="61"):
-        price(ours(), None, [61], [1])
+        score_forced(ours(), None, [61], [1])
 
 
 def test_forcing_makes_a_branch_and_names_its_price(tokenizer):

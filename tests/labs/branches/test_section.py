@@ -14,7 +14,7 @@ from neoxjp.labs.branches import section as branches
 from neoxjp.labs.branches import view as views
 from neoxjp.labs.branches.actions import text_of
 from neoxjp.labs.branches.files import listed, to_json
-from neoxjp.labs.branches.records import Tree, price
+from neoxjp.labs.branches.records import Tree, score_forced
 from neoxjp.labs.branches.strings import words
 from neoxjp.labs.replay.section import state_of
 from neoxjp.labs.sampling_trace import section as trace
@@ -24,7 +24,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.text_view import show
-from neoxjp.page_parts.texts import Text, Writing, mark_of
+from neoxjp.page_parts.texts import Text, VisitorState, cached_fingerprint
 from neoxjp.page_parts.writing import Frame, Mode, branch, write
 from neoxjp.ui import generate
 
@@ -33,14 +33,16 @@ LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=8, min_new_toke
 HOSTILE = "<script>hacked=1</script>${hacked=2}"
 
 
-def put(playground: Playground, writing: Writing, mode: Mode = "new", prompt: str = "猫", settings: Settings = LIVELY) -> Text:
+def put(
+    playground: Playground, writing: VisitorState, mode: Mode = "new", prompt: str = "猫", settings: Settings = LIVELY
+) -> Text:
     *_, last = write(playground, stream(playground), writing, mode, prompt, settings, "en")
     assert 'role="alert"' not in last.line
     assert writing.text is not None
     return writing.text
 
 
-def go_on(playground: Playground, writing: Writing, at: Any, id: Any, settings: Settings = LIVELY) -> Frame:
+def go_on(playground: Playground, writing: VisitorState, at: Any, id: Any, settings: Settings = LIVELY) -> Frame:
     *_, last = branch(playground, stream(playground), writing, at, id, settings, "en")
     return last
 
@@ -53,7 +55,7 @@ def other_than_written(text: Text, at: int, tokenizer: Any) -> int:
     return next(choice.id for choice in step.top if choice.id not in (step.id, *special) and byte_values[choice.id] < 0)
 
 
-def shape(writing: Writing) -> list[tuple[str, int | None, int]]:
+def shape(writing: VisitorState) -> list[tuple[str, int | None, int]]:
     return [(node.author, node.parent, node.place) for node in writing.tree.nodes.values()]
 
 
@@ -61,7 +63,7 @@ def shape(writing: Writing) -> list[tuple[str, int | None, int]]:
 
 
 def test_everything_that_writes_feeds_one_tree(playground):
-    writing = Writing()
+    writing = VisitorState()
     first = put(playground, writing)
     assert shape(writing) == [("user", None, 0), ("model", 0, 1)]
     assert writing.tree.nodes[1].params == first.params
@@ -78,7 +80,7 @@ def test_everything_that_writes_feeds_one_tree(playground):
 
 
 def test_undo_and_redo_walk_all_changes_and_bring_back_the_very_texts(playground):
-    writing = Writing()
+    writing = VisitorState()
     texts: list[Text | None] = [None, put(playground, writing), put(playground, writing, "continue")]
     go_on(playground, writing, 2, other_than_written(texts[-1], 2, playground.tokenizer))
     texts.append(writing.text)
@@ -101,7 +103,7 @@ def test_undo_and_redo_walk_all_changes_and_bring_back_the_very_texts(playground
 
 
 def test_a_change_gives_up_what_was_undone_and_a_look_does_not(playground):
-    writing = Writing()
+    writing = VisitorState()
     put(playground, writing)
     put(playground, writing, prompt="犬")
     writing.undo()
@@ -112,7 +114,7 @@ def test_a_change_gives_up_what_was_undone_and_a_look_does_not(playground):
 
 
 def test_the_tree_is_not_changed_while_the_model_writes(playground):
-    writing = Writing()
+    writing = VisitorState()
     put(playground, writing)
     running = write(playground, stream(playground), writing, "continue", "", LIVELY, "en")
     next(running)
@@ -130,7 +132,7 @@ def test_the_tree_is_not_changed_while_the_model_writes(playground):
 
 
 def test_no_more_than_the_tree_can_hold_is_begun(playground, monkeypatch):
-    writing = Writing()
+    writing = VisitorState()
     put(playground, writing)
     monkeypatch.setattr(records, "MOST_IDS", 12)
     (frame,) = write(playground, stream(playground), writing, "continue", "", LIVELY, "en")
@@ -140,10 +142,10 @@ def test_no_more_than_the_tree_can_hold_is_begun(playground, monkeypatch):
 
 def test_the_bound_of_memory_drops_the_oldest_and_they_are_scored_anew(playground, monkeypatch):
     monkeypatch.setattr("neoxjp.page_parts.texts.MOST_STEPS", 12)
-    writing = Writing()
+    writing = VisitorState()
     first = put(playground, writing)
     put(playground, writing, prompt="犬")
-    assert writing.kept(writing.tree.show(1)) is None
+    assert writing.stored_text(writing.tree.show(1)) is None
     back = actions.show(playground, scorer(playground), writing, 1)
     assert (back.ids, back.written, back.prompt, back.parts) == (first.ids, first.written, first.prompt, first.parts)
     for new, old in zip(back.steps, first.steps, strict=True):
@@ -156,7 +158,7 @@ def test_the_bound_of_memory_drops_the_oldest_and_they_are_scored_anew(playgroun
 
 
 def test_an_alternative_stands_in_its_place_and_the_model_goes_on_by_ids(playground, monkeypatch):
-    writing = Writing()
+    writing = VisitorState()
     text = put(playground, writing, prompt="東京都の猫")
     id = other_than_written(text, 3, playground.tokenizer)
     monkeypatch.setattr(type(playground.tokenizer), "encode", None)
@@ -176,7 +178,7 @@ def test_an_alternative_stands_in_its_place_and_the_model_goes_on_by_ids(playgro
 
 
 def test_the_sampling_trace_and_the_replay_know_that_nobody_drew_a_token_put_there(playground):
-    writing = Writing()
+    writing = VisitorState()
     text = put(playground, writing)
     go_on(playground, writing, 3, other_than_written(text, 3, playground.tokenizer))
     step = step_at(writing.text, 4)
@@ -193,7 +195,7 @@ def test_the_sampling_trace_and_the_replay_know_that_nobody_drew_a_token_put_the
 
 
 def test_the_token_that_stands_there_writes_anew_behind_it(playground):
-    writing = Writing()
+    writing = VisitorState()
     text = put(playground, writing)
     at = next(at for at, step in enumerate(text.steps[:-1]) if step.text)
     go_on(playground, writing, at, text.steps[at].id, LIVELY.change(seed="9"))
@@ -204,21 +206,21 @@ def test_the_token_that_stands_there_writes_anew_behind_it(playground):
 
 @pytest.mark.parametrize(("at", "id"), [(99, 1), (-1, 1), (None, None), ("0", 1), (0, 10**9), (0, "x"), (0, 1.0), (True, 1)])
 def test_what_is_no_alternative_gets_a_sentence(playground, at, id):
-    writing = Writing()
+    writing = VisitorState()
     before = put(playground, writing)
     assert "select another" in go_on(playground, writing, at, id).line
     assert writing.text is before
-    assert "press Generate" in go_on(playground, Writing(), 0, 1).line
+    assert "press Generate" in go_on(playground, VisitorState(), 0, 1).line
 
 
 def test_half_a_character_is_completed_by_what_follows(playground):
     tokenizer = playground.tokenizer
     head, tail = tokenizer.encode("é")
-    writing = Writing()
+    writing = VisitorState()
     text = put(playground, writing)
     top = (replace(text.steps[2].top[0], id=head), *text.steps[2].top[1:])
     steps = (*text.steps[:2], replace(text.steps[2], top=top), *text.steps[3:])
-    writing.look(writing.tree, replace(text, steps=steps))
+    writing.show(writing.tree, replace(text, steps=steps))
 
     def paints(*given: Any) -> Any:
         for paint in stream(playground)(*given):
@@ -232,9 +234,9 @@ def test_half_a_character_is_completed_by_what_follows(playground):
 
 
 def test_the_opening_is_shown_as_it_was_typed(playground):
-    writing = Writing()
+    writing = VisitorState()
     put(playground, writing, prompt="慶應の大学")
-    later = Writing()
+    later = VisitorState()
     actions.recall(playground, scorer(playground), later, actions.memo(writing))
     assert later.text.prompt == "慶應の大学"
     assert actions.to_edit(later, 1).startswith("慶應の大学")
@@ -245,9 +247,9 @@ def test_the_opening_is_shown_as_it_was_typed(playground):
 
 
 def test_an_opening_of_nothing_is_nothing(playground):
-    writing = Writing()
+    writing = VisitorState()
     put(playground, writing, prompt="")
-    later = Writing()
+    later = VisitorState()
     actions.recall(playground, scorer(playground), later, actions.memo(writing))
     assert (later.text.prompt, later.text.ids) == ("", writing.text.ids)
     assert actions.to_edit(later, 1) == playground.tokenizer.decode(writing.text.ids, skip_special_tokens=True)
@@ -255,11 +257,11 @@ def test_an_opening_of_nothing_is_nothing(playground):
 
 def test_every_branch_of_any_tree_can_be_shown(playground):
     size = playground.tokenizer.vocab_size
-    tree = Tree(vocabulary=mark_of(playground.tokenizer)).start([]).grow(0, range(20)).start(range(size - 40, size))
+    tree = Tree(vocabulary=cached_fingerprint(playground.tokenizer)).start([]).grow(0, range(20)).start(range(size - 40, size))
     tree = tree.grow(2, [1], place=3).grow(2, [5, 6], "forced", place=0)
     tree = tree.start(list(range(60)) * 6).grow(5, [3]).grow(6, [], "edit", place=2).grow(6, [3] * 300)
-    writing = Writing()
-    writing.fresh(playground.tokenizer)
+    writing = VisitorState()
+    writing.tree_for(playground.tokenizer)
     for key in tree.nodes:
         text = text_of(playground, scorer(playground), writing, tree.show(key))
         assert text.ids == tree.ids(key)
@@ -275,7 +277,7 @@ def test_every_branch_of_any_tree_can_be_shown(playground):
 
 
 def test_an_edit_keeps_ids_and_the_alternatives_before_it(playground):
-    writing = Writing()
+    writing = VisitorState()
     text = put(playground, writing, prompt="東京都の猫")
     whole = actions.to_edit(writing, 1)
     done = actions.edit(playground, scorer(playground), writing, 1, whole + "犬です")
@@ -292,7 +294,7 @@ def test_an_edit_keeps_ids_and_the_alternatives_before_it(playground):
 
 
 def test_characters_that_the_vocabulary_cannot_represent_are_reported(playground):
-    writing = Writing()
+    writing = VisitorState()
     put(playground, writing)
     done = actions.edit(playground, scorer(playground), writing, 1, "猫と慶應")
     html = views.edited(done.found, done.kept, done.new, done.again, EN)
@@ -304,7 +306,7 @@ def test_characters_that_the_vocabulary_cannot_represent_are_reported(playground
     ("text", "sentence"), [("", "The text is empty"), (None, "The text was not changed"), ("猫" * 1_000_001, "1,000,001")]
 )
 def test_an_edit_that_is_none_gets_a_sentence(playground, text, sentence):
-    writing = Writing()
+    writing = VisitorState()
     put(playground, writing)
     with pytest.raises(NeoxjpError, match=sentence):
         actions.edit(playground, scorer(playground), writing, 1, actions.to_edit(writing, 1) if text is None else text)
@@ -312,10 +314,10 @@ def test_an_edit_that_is_none_gets_a_sentence(playground, text, sentence):
 
 
 def test_line_breaks_of_a_text_box_are_no_edit(playground):
-    writing = Writing()
-    writing.fresh(playground.tokenizer)
-    tree = writing.fresh(playground.tokenizer).start(playground.tokenizer.encode("猫\r\n犬"), typed="猫\r\n犬")
-    writing.keep(tree, text_of(playground, scorer(playground), writing, tree))
+    writing = VisitorState()
+    writing.tree_for(playground.tokenizer)
+    tree = writing.tree_for(playground.tokenizer).start(playground.tokenizer.encode("猫\r\n犬"), typed="猫\r\n犬")
+    writing.commit(tree, text_of(playground, scorer(playground), writing, tree))
     assert actions.to_edit(writing, 0) == "猫\n犬"
     with pytest.raises(ParameterError, match="The text was not changed"):
         actions.edit(playground, scorer(playground), writing, 0, "猫\n犬")
@@ -323,23 +325,23 @@ def test_line_breaks_of_a_text_box_are_no_edit(playground):
 
 @pytest.mark.parametrize("at", [None, 3])
 def test_forced_words_have_the_price_that_the_record_says(playground, at):
-    writing = Writing()
+    writing = VisitorState()
     text = put(playground, writing)
     found = actions.force(playground, scorer(playground), writing, "東京です", at)
     before = text.ids if at is None else text.ids[: len(text.prompt_ids) + at]
     forced = playground.tokenizer.encode("東京です")
     assert writing.text.ids == (*before, *forced)
     assert writing.tree.nodes[writing.tree.current].author == "forced"
-    theirs = price(playground.ready.model, playground.tokenizer, before, forced)
+    theirs = score_forced(playground.ready.model, playground.tokenizer, before, forced)
     assert [(token.text, token.rank, token.likeliest) for token in found.tokens] == [
         (token.text, token.rank, token.likeliest) for token in theirs.tokens
     ]
     assert found.bits == pytest.approx(theirs.bits, abs=1e-3)
-    assert f"{found.bits:.2f} bits in total" in views.priced(found, EN)
+    assert f"{found.bits:.2f} bits in total" in views.forced(found, EN)
 
 
 def test_what_cannot_be_forced_gets_a_sentence(playground):
-    writing = Writing()
+    writing = VisitorState()
     with pytest.raises(ParameterError, match="Press Generate first"):
         actions.force(playground, scorer(playground), writing, "猫", None)
     put(playground, writing)
@@ -357,7 +359,7 @@ def test_what_cannot_be_forced_gets_a_sentence(playground):
 
 
 def test_the_list_names_author_place_and_the_branch_shown_above(playground):
-    writing = Writing()
+    writing = VisitorState()
     put(playground, writing, prompt=HOSTILE)
     actions.name(writing, "<b>" + HOSTILE)
     html, body, other, fresh = branches.drawn(writing, EN).values()
@@ -371,13 +373,13 @@ def test_the_list_names_author_place_and_the_branch_shown_above(playground):
     assert body.visible
     assert [key for _, key in other.choices] == [0]
     assert json.loads(fresh)["text"] == actions.to_edit(writing, 1)
-    empty, body, *_ = branches.drawn(Writing(), EN).values()
+    empty, body, *_ = branches.drawn(VisitorState(), EN).values()
     assert "Press Generate" in empty
     assert not body.visible
 
 
 def test_two_branches_stand_side_by_side(playground):
-    writing = Writing()
+    writing = VisitorState()
     text = put(playground, writing)
     go_on(playground, writing, 2, other_than_written(text, 2, playground.tokenizer))
     html = branches.compared(writing, 1, EN)
@@ -398,17 +400,17 @@ def test_two_branches_stand_side_by_side(playground):
 def test_five_hundred_branches_of_a_long_text_stay_usable(playground):
     tokenizer = playground.tokenizer
     long = "東京都の猫です。" * 12_500  # 100,000 characters
-    writing = Writing()
-    tree = writing.fresh(tokenizer).start(tokenizer.encode(long), typed=long)
+    writing = VisitorState()
+    tree = writing.tree_for(tokenizer).start(tokenizer.encode(long), typed=long)
     for count in range(499):
         tree = tree.grow(0 if count % 7 else max(0, tree.current), [count % 300] * 3)
-    writing.keep(tree, text_of(playground, scorer(playground), writing, tree))
+    writing.commit(tree, text_of(playground, scorer(playground), writing, tree))
     html, *_ = branches.drawn(writing, EN).values()
     assert html.count('role="treeitem"') == 500
     assert len(html) < 400_000
     assert len(branches.compared(writing, 1, EN)) < 100_000
     assert actions.all_stored(writing)
-    writing.keep(tree.delete(499).delete(498), None)
+    writing.commit(tree.delete(499).delete(498), None)
     done = actions.edit(playground, scorer(playground), writing, 0, long + "犬")
     assert len(views.edited(done.found, done.kept, done.new, done.again, EN)) < 10_000
 
@@ -417,7 +419,7 @@ def test_five_hundred_branches_of_a_long_text_stay_usable(playground):
 
 
 def test_a_file_adds_its_branches_behind_and_undo_takes_them_out(playground):
-    one, other = Writing(), Writing()
+    one, other = VisitorState(), VisitorState()
     put(playground, one, prompt="猫")
     put(playground, other, prompt="犬")
     before = other.tree
@@ -441,7 +443,7 @@ def test_a_file_adds_its_branches_behind_and_undo_takes_them_out(playground):
     ],
 )
 def test_a_file_that_cannot_be_used_gets_a_sentence_and_nothing_is_lost(playground, file, sentence):
-    writing = Writing()
+    writing = VisitorState()
     text = put(playground, writing)
     tree = writing.tree
     with pytest.raises(ParameterError, match=sentence):
@@ -450,7 +452,7 @@ def test_a_file_that_cannot_be_used_gets_a_sentence_and_nothing_is_lost(playgrou
 
 
 def test_a_reload_brings_all_branches_back(playground):
-    writing, later = Writing(), Writing()
+    writing, later = VisitorState(), VisitorState()
     text = put(playground, writing, prompt="慶應")
     go_on(playground, writing, 2, other_than_written(text, 2, playground.tokenizer))
     actions.name(writing, "長い名前")
@@ -463,28 +465,28 @@ def test_a_reload_brings_all_branches_back(playground):
 
 
 def test_what_the_browser_keeps_is_bounded_and_said(playground, monkeypatch):
-    writing = Writing()
+    writing = VisitorState()
     put(playground, writing, prompt="犬")
     put(playground, writing, prompt="猫")
     assert "survive a reload" not in branches.drawn(writing, EN)["tree"]
     monkeypatch.setattr(actions, "LARGEST_MEMO", len(to_json(writing.tree)) - 1)
     assert "survive a reload" in branches.drawn(writing, EN)["tree"]
-    later = Writing()
+    later = VisitorState()
     actions.recall(playground, scorer(playground), later, actions.memo(writing))
     assert later.text.ids == writing.text.ids
     assert 2 <= len(later.tree.nodes) < 4
 
 
 def test_another_models_branches_are_seen_and_saved_but_do_not_go_on(playground, monkeypatch):
-    writing = Writing()
+    writing = VisitorState()
     text = put(playground, writing)
     monkeypatch.setattr(playground, "loaded", replace(playground.ready, serial=playground.serial + 1))
     assert "Another model" in go_on(playground, writing, 0, text.steps[0].top[0].id).line
     # of the same vocabulary: to show it is to score it by the model that is there, which then goes on
     assert actions.show(playground, scorer(playground), writing, 1).serial == playground.serial
     put(playground, writing, "continue")
-    monkeypatch.setattr("neoxjp.labs.branches.actions.mark_of", lambda tokenizer: "another")
-    monkeypatch.setattr("neoxjp.page_parts.texts.mark_of", lambda tokenizer: "another")
+    monkeypatch.setattr("neoxjp.labs.branches.actions.cached_fingerprint", lambda tokenizer: "another")
+    monkeypatch.setattr("neoxjp.page_parts.texts.cached_fingerprint", lambda tokenizer: "another")
     monkeypatch.setattr(playground, "loaded", replace(playground.ready, serial=playground.serial + 1))
     assert not branches.usable(playground, writing)
     with pytest.raises(ParameterError, match="another vocabulary"):

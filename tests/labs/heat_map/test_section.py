@@ -19,21 +19,21 @@ from neoxjp.labs.heat_map.strings import words
 from neoxjp.page_parts.session import NotReady, Playground
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.text_above import changed_notice, source_above
-from neoxjp.page_parts.texts import Text, Writing
+from neoxjp.page_parts.texts import Text, VisitorState
 from tests.support.near import near
 
 EN, JA = words("en"), words("ja")
 TEXT = "東京都の大学です。é猫😀"
 
 
-def written(playground: Playground, prompt: str, more: str) -> Writing:
+def written(playground: Playground, prompt: str, more: str) -> VisitorState:
     """A visitor who wrote `prompt`, and whose model wrote `more`."""
     tokenizer = playground.tokenizer
     steps = tuple(Step(id, "", -1.0, 1, 0.5, (), 0.0, None) for id in tokenizer.encode(more))
-    return Writing(Text(prompt, tuple(tokenizer.encode(prompt)), steps, 0, 1, playground.serial))
+    return VisitorState(Text(prompt, tuple(tokenizer.encode(prompt)), steps, 0, 1, playground.serial))
 
 
-def shown(playground: Playground, writing: Writing, prompt: str = "", text: str = "") -> heat.Shown:
+def shown(playground: Playground, writing: VisitorState, prompt: str = "", text: str = "") -> heat.Shown:
     return heat.heat_of(playground, scorer(playground), writing, prompt, text)
 
 
@@ -50,7 +50,7 @@ def step(id: int, p: float, rank: int = 1, entropy: float = 1.0) -> Step:
 
 def test_the_text_of_the_field_is_scored_after_bos(playground: Playground) -> None:
     loaded = playground.ready
-    assert shown(playground, Writing(), text=TEXT).heat == records.heat(loaded.model, loaded.tokenizer, TEXT)
+    assert shown(playground, VisitorState(), text=TEXT).heat == records.heat(loaded.model, loaded.tokenizer, TEXT)
 
 
 def test_a_written_text_is_scored_by_its_own_ids(playground: Playground) -> None:
@@ -64,17 +64,17 @@ def test_a_written_text_is_scored_by_its_own_ids(playground: Playground) -> None
 
 
 def test_before_anything_is_written_the_prompt_is_scored(playground: Playground) -> None:
-    found = shown(playground, Writing(), prompt="猫が")
+    found = shown(playground, VisitorState(), prompt="猫が")
     assert (found.heat.text, found.source) == ("猫が", (playground.serial, tuple(playground.tokenizer.encode("猫が"))))
     with pytest.raises(NeoxjpError, match="press Generate above, or enter a prompt"):
-        shown(playground, Writing())
+        shown(playground, VisitorState())
 
 
 def test_a_result_for_an_earlier_text_says_so_until_that_text_is_back(playground: Playground) -> None:
-    def notice(writing: Writing, prompt: str, of: Any) -> Any:
+    def notice(writing: VisitorState, prompt: str, of: Any) -> Any:
         return changed_notice(playground, writing, prompt, of, EN, "heat_map_changed")
 
-    opening, first, second = Writing(), written(playground, "東", "京"), written(playground, "東", "京都")
+    opening, first, second = VisitorState(), written(playground, "東", "京"), written(playground, "東", "京都")
     of = source_above(playground, first, "")
     assert notice(first, "whatever the opening", of) == ""
     assert "The text above has changed" in notice(second, "", of)
@@ -88,20 +88,20 @@ def test_a_result_for_an_earlier_text_says_so_until_that_text_is_back(playground
 
 
 def test_a_text_of_another_model_is_refused(playground: Playground) -> None:
-    writing = Writing(Text("猫", (1,), (), 0, 1, serial=99))
+    writing = VisitorState(Text("猫", (1,), (), 0, 1, serial=99))
     with pytest.raises(NeoxjpError, match="Another model generated this text"):
         shown(playground, writing)
 
 
 def test_a_text_that_is_too_long_is_refused_with_its_length(playground: Playground) -> None:
     with pytest.raises(NeoxjpError, match="257 tokens; up to 256") as refused:
-        shown(playground, Writing(), text="猫" * 257)
+        shown(playground, VisitorState(), text="猫" * 257)
     assert "257 トークン" in refused.value.ja
-    shown(playground, Writing(), text="猫" * 256)
+    shown(playground, VisitorState(), text="猫" * 256)
 
 
 def test_each_piece_has_the_numbers_of_its_record(playground: Playground) -> None:
-    found = shown(playground, Writing(), text=TEXT)
+    found = shown(playground, VisitorState(), text=TEXT)
     facts_shown = labels(heat.view_of(playground, found, "logprob", EN))
     assert len(facts_shown) == len(found.heat.pieces)
     for label, piece in zip(facts_shown, found.heat.pieces, strict=True):
@@ -153,7 +153,7 @@ def test_a_long_text_has_a_curve_of_means_and_says_how_many_pieces_are_not_drawn
 
 
 def test_numbers_and_the_most_surprising_are_those_of_the_record(playground: Playground) -> None:
-    found = shown(playground, Writing(), text=TEXT)
+    found = shown(playground, VisitorState(), text=TEXT)
     view = heat.view_of(playground, found, "rank", EN)
     assert f"<dd>{found.heat.bits_per_character:.2f}</dd>" in view
     assert f"<dd>{found.heat.perplexity_per_token:,.1f}</dd>" in view
@@ -163,7 +163,7 @@ def test_numbers_and_the_most_surprising_are_those_of_the_record(playground: Pla
 
 def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
     text = "<script>${x}</script><img src=x>\ud800\u202e\u200b"
-    view = heat.view_of(playground, shown(playground, Writing(), text=text), "logprob", EN)
+    view = heat.view_of(playground, shown(playground, VisitorState(), text=text), "logprob", EN)
     view += views.pair(heat.compared(playground, scorer(playground), text, "<b>"), EN)
     for forbidden in ("<script", "<img", "<b>猫", "\ud800", "\u202e"):
         assert forbidden not in view

@@ -14,7 +14,7 @@ from neoxjp.labs.inside import view as render_inside
 from neoxjp.labs.inside.records import attention, lens
 from neoxjp.labs.inside.strings import words
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.texts import Text, Writing
+from neoxjp.page_parts.texts import Text, VisitorState
 from tests.labs.heat_map.test_section import plain, written
 from tests.support.near import near
 
@@ -23,7 +23,7 @@ TEXT = "東京都の大学です。"
 
 
 def views(playground: Playground, prompt: str, at: Any = None, layer: Any = 0, head: Any = 0) -> tuple[str, str]:
-    return inside.views(playground, inside.readers(playground), Writing(), prompt, (at, layer, head), "en")
+    return inside.views(playground, inside.readers(playground), VisitorState(), prompt, (at, layer, head), "en")
 
 
 def test_the_table_has_the_guesses_of_each_layer(playground: Playground) -> None:
@@ -107,7 +107,7 @@ def test_a_layer_that_is_not_there_leaves_the_lens(playground: Playground) -> No
 def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None:
     with pytest.raises(NeoxjpError, match="press Generate above"):
         views(playground, "")
-    foreign = Writing(Text("猫", (1,), (), 0, 1, serial=99))
+    foreign = VisitorState(Text("猫", (1,), (), 0, 1, serial=99))
     with pytest.raises(NeoxjpError, match="Another model"):
         inside.views(playground, inside.readers(playground), foreign, "", (None, 0, 0), "en")
 

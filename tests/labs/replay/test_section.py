@@ -25,15 +25,15 @@ from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
-from neoxjp.page_parts.texts import Writing
+from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame, write
 
 EN, JA = words("en"), words("ja")
 SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
 
 
-def written(playground: Playground, *modes: Any, prompt: str = "東京", settings: Settings = SET) -> Writing:
-    writing = Writing()
+def written(playground: Playground, *modes: Any, prompt: str = "東京", settings: Settings = SET) -> VisitorState:
+    writing = VisitorState()
     for mode in modes or ("new",):
         list(write(playground, stream(playground), writing, mode, prompt, settings, "en"))
     return writing
@@ -45,8 +45,8 @@ def saved(playground: Playground, **given: Any) -> State:
     return state_of(playground, text)
 
 
-def run(playground: Playground, state: State, writing: Writing | None = None) -> list[tuple[str, str, Frame | None]]:
-    return list(rerun(playground, stream(playground), writing or Writing(), state, "en"))
+def run(playground: Playground, state: State, writing: VisitorState | None = None) -> list[tuple[str, str, Frame | None]]:
+    return list(rerun(playground, stream(playground), writing or VisitorState(), state, "en"))
 
 
 # ---------------------------------------------------------------- saving
@@ -199,7 +199,7 @@ def test_another_model_s_state_is_run_without_touching_the_text(playground: Play
 
 
 def test_a_stopped_text_is_generated_up_to_its_saved_length(playground: Playground) -> None:
-    writing = Writing()
+    writing = VisitorState()
     frames = write(playground, stream(playground), writing, "new", "東京", SET.change(max_new_tokens=50, min_new_tokens=50), "en")
     for frame in frames:
         if writing.text is None and frame.stats:
@@ -216,7 +216,7 @@ def test_a_replay_can_be_stopped(playground: Playground) -> None:
     found = Replay(state.ids[:4], "", False, 4, ())
     stopped = replay_view.verdict(state, found, True, True, str, EN)
     assert "Stopped. The 4 tokens generated (of 12) are the same." in stopped
-    writing = Writing()
+    writing = VisitorState()
     other = replace(state, setup=replace(state.setup, model="0" * 32))
     stream_ = rerun(playground, stream(playground), writing, other, "en")
     next(stream_)
@@ -277,7 +277,7 @@ def test_ids_that_the_model_does_not_know_get_a_sentence(playground: Playground)
     foreign = replace(state, setup=replace(state.setup, model="0" * 32))
     with pytest.raises(ParameterError, match="1000000000"):
         run(playground, foreign)
-    writing = Writing()
+    writing = VisitorState()
     with pytest.raises(NeoxjpError, match="1000000000"):
         run(playground, state, writing)
     assert not writing.running

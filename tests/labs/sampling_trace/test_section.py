@@ -22,7 +22,7 @@ from neoxjp.labs.sampling_trace.strings import words
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.texts import Text, Writing, mark_of
+from neoxjp.page_parts.texts import Text, VisitorState, cached_fingerprint
 from neoxjp.page_parts.writing import Mode, write
 from neoxjp.sampling import SamplingParams, Stage, filter_options
 from tests.support.tiny_model import ours
@@ -33,7 +33,7 @@ LIVELY = Settings.set(temperature=1.5, top_p=0.9, max_new_tokens=12, seed="3", m
 
 
 def written(playground: Playground, *modes: Mode, settings: Settings = LIVELY, prompt: str = "猫は東京に") -> Text:
-    writing = Writing()
+    writing = VisitorState()
     for mode in modes or ("new",):
         list(write(playground, stream(playground), writing, mode, prompt, settings, "en"))
     assert writing.text is not None
@@ -67,7 +67,7 @@ def test_every_step_draws_what_stands_in_the_text(playground):
 
 
 def test_each_part_keeps_its_own_settings(playground):
-    writing = Writing()
+    writing = VisitorState()
     paints = stream(playground)
     list(write(playground, paints, writing, "new", "猫", LIVELY, "en"))
     list(write(playground, paints, writing, "continue", "", LIVELY.change(temperature=0.5, seed="8"), "en"))
@@ -255,9 +255,9 @@ def test_no_more_is_read_again_than_the_store_can_hold(playground, monkeypatch):
 
 
 def test_a_recalled_text_knows_what_it_was_drawn_with(playground):
-    writing = Writing(written(playground))
-    later = Writing()
-    writing.look(replace(writing.tree, vocabulary=mark_of(playground.tokenizer)), writing.text)
+    writing = VisitorState(written(playground))
+    later = VisitorState()
+    writing.show(replace(writing.tree, vocabulary=cached_fingerprint(playground.tokenizer)), writing.text)
     recall(playground, scorer(playground), later, memo(writing))
     assert step_at(later.text, 5).known
     assert step_at(later.text, 5).part == step_at(writing.text, 5).part

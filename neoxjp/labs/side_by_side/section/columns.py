@@ -16,7 +16,7 @@ from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, seed_of
 from neoxjp.page_parts.strings import Lang, Words
-from neoxjp.page_parts.writing import room
+from neoxjp.page_parts.writing import max_new_tokens_that_fit
 from neoxjp.page_parts.zerogpu import gpu
 from neoxjp.sampling import OPTIONS, SamplingParams, named
 
@@ -166,7 +166,7 @@ def prepare(
     loaded = playground.ready
     check_length(playground, prompt)
     ids = tuple(loaded.tokenizer.encode(prompt))
-    most, _ = room(playground, loaded, len(ids), settings["max_new_tokens"], settings.cut)
+    most, _ = max_new_tokens_that_fit(playground, loaded, len(ids), settings["max_new_tokens"], settings.cut)
     params = settings.params(most)
     if prompt and not shares_vocabulary(list(engines.values())):
         return prompt, params
