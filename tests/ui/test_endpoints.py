@@ -175,7 +175,7 @@ def test_an_edit_keeps_the_ids_before_it(client, page_model):
         client.predict(text="猫", ids=["x"], api_name="/edit")
 
 
-def test_forced_words_have_a_price_and_the_text_goes_on_from_them(client, page_model):
+def test_forced_words_are_scored_and_generation_continues_from_them(client, page_model):
     model, tokenizer = page_model
     ids = tokenizer.encode("の大学です")
     found = client.predict(text="犬です", prompt="東京", ids=ids, place=1, api_name="/force")
@@ -185,7 +185,7 @@ def test_forced_words_have_a_price_and_the_text_goes_on_from_them(client, page_m
     assert [token["rank"] for token in found["tokens"]] == [step.rank for step in steps]
     assert found["bits"] == pytest.approx(-sum(step.logprob for step in steps) / math.log(2), abs=1e-2)
     assert last(client, prompt="", ids=found["ids"], max_new_tokens=1)["text"].startswith("東京の犬です")
-    for wrong, message in ({"place": 9}, "from 0 to"), ({"text": ""}, "Write the words"), ({"ids": [10**6]}, "1000000"):
+    for wrong, message in ({"place": 9}, "from 0 to"), ({"text": ""}, "Enter the words"), ({"ids": [10**6]}, "1000000"):
         with pytest.raises(AppError, match=message):
             client.predict(**({"text": "犬", "prompt": "東京", "ids": ids} | wrong), api_name="/force")
 

@@ -58,7 +58,7 @@ class Section:
     where: gr.Radio
     at: gr.Number  # place of the selected token, from 0; -1: none
     force: gr.Button
-    price: gr.HTML
+    surprisal: gr.HTML
     save: gr.Button
     saved: gr.Textbox  # the file for the browser to save
     file: gr.HTML
@@ -114,7 +114,7 @@ def build(playground: Playground) -> Section:
                 parts["where"] = gr.Radio(places, value="end", label=label("branches_force_where"), elem_id="branches-where")
                 with gr.Row(elem_classes="lab-controls"):
                     button("force", "force_go", variant="primary")
-                html("price")
+                html("surprisal")
         with accordion("files", "files_title"):
             button("save", "save", min_width=120)
             chooser = json_chooser(strings, "branches", "branches-file", MOST_BYTES)
@@ -207,7 +207,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         wire(event, on_name, [section.name], section.compared, js=SENT)
     wire(section.delete.click, on_delete, [], section.compared)
     wire(section.apply.click, on_edit, [section.edit_of, section.edit], section.edited, js=SENT)
-    wire(section.force.click, on_force, [section.words, section.where, section.at], section.price, js=SELECTED)
+    wire(section.force.click, on_force, [section.words, section.where, section.at], section.surprisal, js=SELECTED)
 
     def on_compare(request: gr.Request, writing: VisitorState, other: Any) -> str:
         try:

@@ -214,8 +214,8 @@ def test_forced_words_have_their_price_and_the_text_goes_on_from_them(visit: Vis
     before = pieces(page).all_inner_texts()
     page.get_by_label("at the selected token").check()
     page.locator("#branches-force").click()
-    expect(page.locator("#branches-price")).to_contain_text("bits in total")
-    expect(page.locator(".branches-price-table tbody tr")).to_have_count(2)
+    expect(page.locator("#branches-surprisal")).to_contain_text("bits in total")
+    expect(page.locator(".branches-surprisal-table tbody tr")).to_have_count(2)
     expect(rows(page)).to_have_count(3)
     assert pieces(page).all_inner_texts() == [*before[:2], "犬", "です"]
     expect(rows(page).nth(2)).to_contain_text("forced")
@@ -304,7 +304,7 @@ def test_it_can_be_read_and_fits(visit: Visit, theme: str, width: int) -> None:
     quiet(page)
     page.locator("#branches-words textarea, #branches-words input").first.fill("犬です")
     page.locator("#branches-force").click()
-    expect(page.locator("#branches-price")).to_contain_text("bits in total")
+    expect(page.locator("#branches-surprisal")).to_contain_text("bits in total")
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert low_contrast(page) == []
