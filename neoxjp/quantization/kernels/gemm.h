@@ -13,8 +13,8 @@
 
 #define MR 8       /* rows multiplied with one reading of the weight, in registers */
 #define NR 4       /* panels that are read side by side */
-#define TILE_MR 16 /* rows of an AMX tile, */
-#define TILE_MIN 2 /* which are worth setting up from so many rows on */
+#define TILE_MR 16 /* rows of an AMX tile */
+#define TILE_MIN 2 /* fewest rows for which AMX is used */
 #define MAX_IN 65536 /* input channels of an int8 weight: in * 255 * 127 fits 32 bits */
 
 typedef float F32Sums[NR * PANEL];
@@ -84,7 +84,7 @@ KERNEL(1, 4) KERNEL(2, 4) KERNEL(3, 4) KERNEL(4, 4)
 static const GemmFp16 GEMM_FP16[MR][3] = TABLE(fp16);
 static const GemmInt8 GEMM_INT8[MR][3] = TABLE(int8);
 
-/* How many of `left` panels the next kernel takes with so many rows: 1, 2 or 4. */
+/* How many of `left` panels the next kernel takes with `rows` rows: 1, 2 or 4. */
 INLINE int next_panels(int64_t left, int rows) { return rows <= 4 && left >= NR ? NR : left >= 2 ? 2 : 1; }
 
 /* AMX tiles: 16 rows times 64 bytes of 16 output channels, whose layout a tile of the weight shares. */

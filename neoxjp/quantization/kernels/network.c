@@ -11,7 +11,7 @@
 #include "gemm.h"
 #include "team.h"
 
-/* ---- what Python passes: the same structures stand in weights.py and network.py, which compare the sizes */
+/* ---- what Python passes: the same structures are mirrored in weights.py and network.py, which compare the sizes */
 
 typedef struct { const void *values; const float *scale; /* (out,) of int8; NULL: fp16 */ } Weight;
 typedef struct { const float *weight, *bias; float eps; } Norm;
@@ -125,34 +125,34 @@ static void rope(float *x, const Shape *s, int64_t position) {
   }
 }
 
-/* ---- the workspace of a call: one block of memory, cut into aligned parts */
+/* ---- the workspace of a call: one block of memory, divided into aligned parts */
 
 #define ALIGNMENT 64
 
 /* Rows as a product takes them: floats for fp16; for int8 whole numbers, each row's largest magnitude and their sum. */
 typedef struct { const float *floats; float *prepared; int8_t *quantized; float *absmax; int32_t *sums; } Rows;
 typedef struct { Rows rows; float *intermediate, *qkv, *attended, *scores; } Workspace;
-typedef struct { char *at; int64_t used; } Block; /* at NULL: only count */
+typedef struct { char *base; int64_t used; } Arena; /* base NULL: only count */
 
-static void *cut(Block *block, int64_t bytes) {
-  void *part = block->at ? block->at + block->used : NULL;
-  block->used += round_up(bytes, ALIGNMENT);
+static void *arena_alloc(Arena *arena, int64_t bytes) {
+  void *part = arena->base ? arena->base + arena->used : NULL;
+  arena->used += round_up(bytes, ALIGNMENT);
   return part;
 }
 
-static Rows cut_rows(Block *block, int64_t rows, int64_t in) {
-  float *prepared = cut(block, rows * in * (int64_t)sizeof(float));
-  int8_t *quantized = cut(block, round_up(rows, TILE_MR) * round_up(in, 4)); /* tiles read whole blocks of rows */
-  float *absmax = cut(block, rows * (int64_t)sizeof(float));
-  return (Rows){NULL, prepared, quantized, absmax, cut(block, rows * (int64_t)sizeof(int32_t))};
+static Rows alloc_rows(Arena *arena, int64_t rows, int64_t in) {
+  float *prepared = arena_alloc(arena, rows * in * (int64_t)sizeof(float));
+  int8_t *quantized = arena_alloc(arena, round_up(rows, TILE_MR) * round_up(in, 4)); /* tiles read whole blocks of rows */
+  float *absmax = arena_alloc(arena, rows * (int64_t)sizeof(float));
+  return (Rows){NULL, prepared, quantized, absmax, arena_alloc(arena, rows * (int64_t)sizeof(int32_t))};
 }
 
-static Workspace cut_workspace(Block *block, const Shape *s, int64_t rows, int64_t logits, int64_t longest, int32_t threads) {
-  Workspace w = {.rows = cut_rows(block, rows > logits ? rows : logits, s->intermediate > s->hidden ? s->intermediate : s->hidden)};
-  w.intermediate = cut(block, rows * s->intermediate * (int64_t)sizeof(float));
-  w.qkv = cut(block, rows * 3 * s->hidden * (int64_t)sizeof(float));
-  w.attended = cut(block, rows * s->hidden * (int64_t)sizeof(float));
-  w.scores = cut(block, threads * ATTN_ROWS * longest * (int64_t)sizeof(float));
+static Workspace alloc_workspace(Arena *arena, const Shape *s, int64_t rows, int64_t logits, int64_t max_len, int32_t threads) {
+  Workspace w = {.rows = alloc_rows(arena, rows > logits ? rows : logits, s->intermediate > s->hidden ? s->intermediate : s->hidden)};
+  w.intermediate = arena_alloc(arena, rows * s->intermediate * (int64_t)sizeof(float));
+  w.qkv = arena_alloc(arena, rows * 3 * s->hidden * (int64_t)sizeof(float));
+  w.attended = arena_alloc(arena, rows * s->hidden * (int64_t)sizeof(float));
+  w.scores = arena_alloc(arena, threads * ATTN_ROWS * max_len * (int64_t)sizeof(float));
   return w;
 }
 
@@ -163,7 +163,7 @@ static void prepare(const Worker *worker, const float *x, const int64_t *chosen,
                     const Weight *weight, Rows *to) {
   int64_t width = round_up(in, 4);
   const float *from = norm || chosen ? to->prepared : x;
-  FOR_EACH_OF_MINE(worker, r, rows) {
+  FOR_MY_SHARE(worker, r, rows) {
     const float *row = x + (chosen ? chosen[r] : r) * in;
     if (r == 0) to->floats = from;
     if (norm)
@@ -183,7 +183,7 @@ static void linear(const Worker *worker, const Weight *w, const Rows *x, int64_t
   int tiles = w->scale && rows >= TILE_MIN && width_in % 64 == 0 && tiles_permitted(), mr = tiles ? TILE_MR : MR;
   TileConfig before;
   if (tiles) tiles_begin(&before);
-  FOR_EACH_OF_MINE(worker, part, round_up(panels, NR) / NR) {
+  FOR_MY_SHARE(worker, part, round_up(panels, NR) / NR) {
     int64_t first = part * NR, last = first + NR < panels ? first + NR : panels;
     for (int64_t r = 0; r < rows; r += mr) {
       int here = rows - r < mr ? rows - r : mr, n;
@@ -219,9 +219,9 @@ static void linear(const Worker *worker, const Weight *w, const Rows *x, int64_t
   barrier(worker->team);
 }
 
-/* scores[r][s] = q[r] · keys[s] / √size, for s from `from` to `to`; rows of q are `stride` apart, rows of scores `longest`. */
+/* scores[r][s] = q[r] · keys[s] / √size, for s from `from` to `to`; rows of q are `stride` apart, rows of scores `max_len`. */
 INLINE void attn_score(int rows, const float *q, int64_t stride, const float *keys, int64_t from, int64_t to, int64_t size,
-                       float *scores, int64_t longest) {
+                       float *scores, int64_t max_len) {
   float scale = 1 / sqrtf(size);
   for (int64_t s = from; s < to; s++) {
     const float *key = keys + s * size;
@@ -236,13 +236,13 @@ INLINE void attn_score(int rows, const float *q, int64_t stride, const float *ke
     for (int r = 0; r < rows; r++) {
       float product = f32_reduce(sum[r]);
       for (int64_t e = d; e < size; e++) product += q[r * stride + e] * key[e];
-      scores[r * longest + s] = product * scale;
+      scores[r * max_len + s] = product * scale;
     }
   }
 }
 
 /* to[r] += Σ probs[r][s] · values[s] for s from `from` to `until`, of `vectors` times 16 channels. */
-INLINE void attn_value_part(int rows, int vectors, const float *probs, int64_t longest, const float *values, int64_t from,
+INLINE void attn_value_part(int rows, int vectors, const float *probs, int64_t max_len, const float *values, int64_t from,
                             int64_t until, int64_t size, float *to, int64_t stride) {
   F32x16 sum[ATTN_ROWS][ATTN_VECTORS];
   for (int r = 0; r < rows; r++)
@@ -252,49 +252,49 @@ INLINE void attn_value_part(int rows, int vectors, const float *probs, int64_t l
       const float *at = values + s * size + v * PANEL;
       prefetch(at, 2);
       F32x16 part = f32_load(at);
-      for (int r = 0; r < rows; r++) sum[r][v] = f32_fma_scalar(sum[r][v], part, probs[r * longest + s]);
+      for (int r = 0; r < rows; r++) sum[r][v] = f32_fma_scalar(sum[r][v], part, probs[r * max_len + s]);
     }
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++) f32_store(to + r * stride + v * PANEL, sum[r][v]);
 }
 
 /* The same of all channels of a head. */
-INLINE void attn_value(int rows, const float *probs, int64_t longest, const float *values, int64_t from, int64_t until, int64_t size,
+INLINE void attn_value(int rows, const float *probs, int64_t max_len, const float *values, int64_t from, int64_t until, int64_t size,
                        float *to, int64_t stride) {
   int64_t d = 0;
   for (; d + ATTN_VECTORS * PANEL <= size; d += ATTN_VECTORS * PANEL)
-    attn_value_part(rows, ATTN_VECTORS, probs, longest, values + d, from, until, size, to + d, stride);
+    attn_value_part(rows, ATTN_VECTORS, probs, max_len, values + d, from, until, size, to + d, stride);
   for (; d + (ATTN_VECTORS - 1) * PANEL <= size; d += (ATTN_VECTORS - 1) * PANEL)
-    attn_value_part(rows, ATTN_VECTORS - 1, probs, longest, values + d, from, until, size, to + d, stride);
+    attn_value_part(rows, ATTN_VECTORS - 1, probs, max_len, values + d, from, until, size, to + d, stride);
   for (; d + PANEL <= size; d += PANEL)
-    attn_value_part(rows, 1, probs, longest, values + d, from, until, size, to + d, stride);
+    attn_value_part(rows, 1, probs, max_len, values + d, from, until, size, to + d, stride);
   for (int r = 0; r < rows; r++)
     for (int64_t s = from; s < until; s++)
-      for (int64_t e = d; e < size; e++) to[r * stride + e] += probs[r * longest + s] * values[s * size + e];
+      for (int64_t e = d; e < size; e++) to[r * stride + e] += probs[r * max_len + s] * values[s * size + e];
 }
 
 /* `rows` positions of one sequence, of which the first sees `seen` keys and each other one more. */
 INLINE void attend_rows(int rows, const Shape *s, const float *q, const float *keys, const float *values, int64_t seen, float *scores,
-                        int64_t longest, float *to) {
+                        int64_t max_len, float *to) {
   int64_t size = s->hidden / s->heads, stride = 3 * s->hidden;
-  attn_score(rows, q, stride, keys, 0, seen, size, scores, longest);
+  attn_score(rows, q, stride, keys, 0, seen, size, scores, max_len);
   for (int r = 0; r < rows; r++) {
-    attn_score(1, q + r * stride, stride, keys, seen, seen + r, size, scores + r * longest, longest);
-    softmax(scores + r * longest, seen + r);
+    attn_score(1, q + r * stride, stride, keys, seen, seen + r, size, scores + r * max_len, max_len);
+    softmax(scores + r * max_len, seen + r);
     memset(to + r * s->hidden, 0, size * sizeof(float));
   }
-  attn_value(rows, scores, longest, values, 0, seen, size, to, s->hidden);
+  attn_value(rows, scores, max_len, values, 0, seen, size, to, s->hidden);
   for (int r = 1; r < rows; r++)
-    attn_value(1, scores + r * longest, longest, values, seen, seen + r, size, to + r * s->hidden, s->hidden);
+    attn_value(1, scores + r * max_len, max_len, values, seen, seen + r, size, to + r * s->hidden, s->hidden);
 }
 
 /* Rows of qkv (rows, heads, 3, head size) are rotated, written to the cache, and attend to their past and themselves; to
- * (rows, hidden). scores: (ATTN_ROWS, longest) of each thread. */
+ * (rows, hidden). scores: (ATTN_ROWS, max_len) of each thread. */
 static void attention(const Worker *worker, const Shape *s, float *qkv, const Sequence *sequences, int64_t count,
-                      const KVView *caches, float *scores, int64_t longest, float *to) {
+                      const KVView *caches, float *scores, int64_t max_len, float *to) {
   int64_t size = s->hidden / s->heads, stride = 3 * s->hidden;
-  scores += worker->index * ATTN_ROWS * longest;
-  FOR_EACH_OF_MINE(worker, n, count * s->heads) {
+  scores += worker->index * ATTN_ROWS * max_len;
+  FOR_MY_SHARE(worker, n, count * s->heads) {
     int64_t head = n % s->heads;
     const Sequence *q = sequences + n / s->heads;
     const KVView *cache = caches + n / s->heads;
@@ -311,9 +311,9 @@ static void attention(const Worker *worker, const Shape *s, float *qkv, const Se
       float *mine = to + (q->first + r) * s->hidden + head * size;
       rows = q->count - r >= ATTN_ROWS ? ATTN_ROWS : 1;
       if (rows == ATTN_ROWS)
-        attend_rows(ATTN_ROWS, s, from + r * stride, keys, values, q->past + r + 1, scores, longest, mine);
+        attend_rows(ATTN_ROWS, s, from + r * stride, keys, values, q->past + r + 1, scores, max_len, mine);
       else
-        attend_rows(1, s, from + r * stride, keys, values, q->past + r + 1, scores, longest, mine);
+        attend_rows(1, s, from + r * stride, keys, values, q->past + r + 1, scores, max_len, mine);
     }
   }
   barrier(worker->team);
@@ -323,15 +323,15 @@ static void attention(const Worker *worker, const Shape *s, float *qkv, const Se
 
 typedef struct { const Weight *weight; int64_t in, out, rows; const float *x; float *y; Rows ready; } LinearJob;
 
-static void linear_work(const Worker *worker, void *given) {
-  LinearJob *job = given;
+static void linear_work(const Worker *worker, void *arg) {
+  LinearJob *job = arg;
   prepare(worker, job->x, NULL, job->rows, job->in, NULL, job->weight, &job->ready);
   linear(worker, job->weight, &job->ready, job->rows, job->in, job->out, job->y, 0, NULL, NULL);
 }
 
 int64_t neoxjp_linear_workspace(int64_t in, int64_t rows) {
-  Block counted = {NULL, 0};
-  cut_rows(&counted, rows, in);
+  Arena counted = {NULL, 0};
+  alloc_rows(&counted, rows, in);
   return counted.used;
 }
 
@@ -340,8 +340,8 @@ int32_t neoxjp_linear(const Weight *weight, int64_t in, int64_t out, const float
                       int64_t bytes, int32_t threads) {
   if (weight->scale && in > MAX_IN) return TOO_MANY_INPUTS;
   if (bytes < neoxjp_linear_workspace(in, rows)) return WORKSPACE_TOO_SMALL;
-  Block block = {workspace, 0};
-  LinearJob job = {weight, in, out, rows, x, y, cut_rows(&block, rows, in)};
+  Arena arena = {workspace, 0};
+  LinearJob job = {weight, in, out, rows, x, y, alloc_rows(&arena, rows, in)};
   run_team(threads, linear_work, &job);
   return OK;
 }
@@ -359,9 +359,9 @@ typedef struct {
   int64_t count;
   const KVView *caches;
   const int64_t *logits_at;
-  int64_t asked;
+  int64_t n_logits;
   float *logits;
-  int64_t longest;
+  int64_t max_len;
   Workspace workspace;
 } ForwardJob;
 
@@ -373,7 +373,7 @@ static void layer_work(const Worker *worker, ForwardJob *job, const Layer *l, co
   int64_t rows = job->rows;
   prepare(worker, x, NULL, rows, s->hidden, &l->input_layernorm, &l->query_key_value, ready);
   linear(worker, &l->query_key_value, ready, rows, s->hidden, 3 * s->hidden, w->qkv, 0, NULL, NULL);
-  attention(worker, s, w->qkv, job->sequences, job->count, caches, w->scores, job->longest, w->attended);
+  attention(worker, s, w->qkv, job->sequences, job->count, caches, w->scores, job->max_len, w->attended);
   prepare(worker, w->attended, NULL, rows, s->hidden, NULL, &l->dense, ready);
   linear(worker, &l->dense, ready, rows, s->hidden, s->hidden, x, 0, l->dense_bias, x);
   prepare(worker, x, NULL, rows, s->hidden, &l->post_attention_layernorm, &l->dense_h_to_4h, ready);
@@ -382,57 +382,57 @@ static void layer_work(const Worker *worker, ForwardJob *job, const Layer *l, co
   linear(worker, &l->dense_4h_to_h, ready, rows, s->intermediate, s->hidden, x, 0, NULL, x);
 }
 
-static void forward_work(const Worker *worker, void *given) {
-  ForwardJob *job = given;
+static void forward_work(const Worker *worker, void *arg) {
+  ForwardJob *job = arg;
   Rows *ready = &job->workspace.rows;
   for (int64_t n = 0; n < job->depth; n++) layer_work(worker, job, job->layers + n, job->caches + n * job->count);
-  prepare(worker, job->x, job->logits_at, job->asked, job->shape->hidden, &job->output->norm, &job->output->weight, ready);
-  linear(worker, &job->output->weight, ready, job->asked, job->shape->hidden, job->output->vocab, job->logits, 0, NULL, NULL);
+  prepare(worker, job->x, job->logits_at, job->n_logits, job->shape->hidden, &job->output->norm, &job->output->weight, ready);
+  linear(worker, &job->output->weight, ready, job->n_logits, job->shape->hidden, job->output->vocab, job->logits, 0, NULL, NULL);
 }
 
-static int64_t longest_of(const Sequence *sequences, int64_t count) {
-  int64_t longest = 0;
+static int64_t max_len_of(const Sequence *sequences, int64_t count) {
+  int64_t max_len = 0;
   for (int64_t n = 0; n < count; n++) {
     int64_t length = sequences[n].past + sequences[n].count;
-    longest = length > longest ? length : longest;
+    max_len = length > max_len ? length : max_len;
   }
-  return longest;
+  return max_len;
 }
 
 /* What would be read or written outside of what is there. */
 static int32_t check(const ForwardJob *job) {
-  if (job->longest > job->shape->positions) return POSITION_OUT_OF_RANGE;
+  if (job->max_len > job->shape->positions) return POSITION_OUT_OF_RANGE;
   for (int64_t n = 0; n < job->count; n++) {
     const Sequence *q = job->sequences + n;
     if (q->past < 0 || q->count < 0 || q->first < 0 || q->first + q->count > job->rows) return ROW_OUT_OF_RANGE;
     for (int64_t l = 0; l < job->depth; l++)
       if (q->past + q->count > job->caches[l * job->count + n].capacity) return CACHE_TOO_SMALL;
   }
-  for (int64_t n = 0; n < job->asked; n++)
+  for (int64_t n = 0; n < job->n_logits; n++)
     if (job->logits_at[n] < 0 || job->logits_at[n] >= job->rows) return ROW_OUT_OF_RANGE;
   return OK;
 }
 
-int64_t neoxjp_forward_workspace(const Shape *shape, int64_t rows, const Sequence *sequences, int64_t count, int64_t asked,
+int64_t neoxjp_forward_workspace(const Shape *shape, int64_t rows, const Sequence *sequences, int64_t count, int64_t n_logits,
                                  int32_t threads) {
-  Block counted = {NULL, 0};
-  cut_workspace(&counted, shape, rows, asked, longest_of(sequences, count), threads);
+  Arena counted = {NULL, 0};
+  alloc_workspace(&counted, shape, rows, n_logits, max_len_of(sequences, count), threads);
   return counted.used;
 }
 
-/* x (rows, hidden) through `depth` layers, in place; then logits (asked, vocab) of the rows that `logits_at` names.
+/* x (rows, hidden) through `depth` layers, in place; then logits (n_logits, vocab) of the rows that `logits_at` names.
  * caches: (depth, count), each with room for its sequence's new rows.
  * workspace: aligned to 64 bytes, as many as neoxjp_forward_workspace says. */
 int32_t neoxjp_forward(const Shape *shape, const Layer *layers, int64_t depth, const Output *output, float *x, int64_t rows,
-                       const Sequence *sequences, int64_t count, const KVView *caches, const int64_t *logits_at, int64_t asked,
+                       const Sequence *sequences, int64_t count, const KVView *caches, const int64_t *logits_at, int64_t n_logits,
                        float *logits, void *workspace, int64_t bytes, int32_t threads) {
-  ForwardJob job = {shape, layers, depth, output, x, rows, sequences, count, caches, logits_at, asked, logits,
-                    .longest = longest_of(sequences, count)};
+  ForwardJob job = {shape, layers, depth, output, x, rows, sequences, count, caches, logits_at, n_logits, logits,
+                    .max_len = max_len_of(sequences, count)};
   int32_t problem = check(&job);
   if (problem) return problem;
-  if (bytes < neoxjp_forward_workspace(shape, rows, sequences, count, asked, threads)) return WORKSPACE_TOO_SMALL;
-  Block block = {workspace, 0};
-  job.workspace = cut_workspace(&block, shape, rows, asked, job.longest, threads);
+  if (bytes < neoxjp_forward_workspace(shape, rows, sequences, count, n_logits, threads)) return WORKSPACE_TOO_SMALL;
+  Arena arena = {workspace, 0};
+  job.workspace = alloc_workspace(&arena, shape, rows, n_logits, job.max_len, threads);
   run_team(threads, forward_work, &job);
   return OK;
 }

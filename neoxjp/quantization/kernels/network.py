@@ -108,7 +108,7 @@ class NativeNetwork:
         return all(own.get(name) is tensor and _address(tensor) == place for own, name, tensor, place in self._seen)
 
     def forward(self, x: Tensor, sequences: Sequence[NewRows], table: Any, logits_at: Tensor | None = None) -> Tensor:
-        """Logits (asked, V) of the rows `logits_at`, or of all.
+        """Logits (n_logits, V) of the rows `logits_at`, or of all.
 
         x: (rows, C), the embedded tokens of all sequences; what the last layer leaves is in it afterwards.
         table: a `rope_table` that reaches as far as the longest sequence.

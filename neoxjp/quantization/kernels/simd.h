@@ -16,8 +16,8 @@ INLINE F32x16 f32_fma(F32x16 sum, F32x16 a, F32x16 b) { return _mm512_fmadd_ps(a
 INLINE F32x16 f32_fma_scalar(F32x16 sum, F32x16 w, float x) { return _mm512_fmadd_ps(w, _mm512_set1_ps(x), sum); }
 INLINE float f32_reduce(F32x16 sum) { return _mm512_reduce_add_ps(sum); }
 INLINE void f32_store(float *to, F32x16 sum) { _mm512_storeu_ps(to, sum); }
-#define ATTN_ROWS 4    /* query rows of one sequence that share one reading of the keys and values, */
-#define ATTN_VECTORS 5 /* for so many vectors of a head at once: what the registers hold */
+#define ATTN_ROWS 4    /* query rows of one sequence that share one reading of the keys and values */
+#define ATTN_VECTORS 5 /* vectors of a head that they read at once: what the registers hold */
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 typedef struct { __m256 low, high; } F32x16;
 INLINE F32x16 f32_zero(void) { return (F32x16){_mm256_setzero_ps(), _mm256_setzero_ps()}; }

@@ -18,8 +18,8 @@ typedef struct {
 
 typedef struct { Team *team; int index; } Worker; /* one thread of a team */
 
-/* The pieces 0 … count - 1 of a work that are this thread's: the same at each call, so that it finds them in its own cache. */
-#define FOR_EACH_OF_MINE(worker, n, count) for (int64_t n = (worker)->index; n < (count); n += (worker)->team->size)
+/* Loops over this thread's share of the items 0 … count - 1: the same at each call, so that they are in its own cache. */
+#define FOR_MY_SHARE(worker, n, count) for (int64_t n = (worker)->index; n < (count); n += (worker)->team->size)
 
 #define SPINS 20000 /* 0.2 to 1 ms */
 
@@ -59,8 +59,8 @@ static void barrier(Team *team) {
   atomic_fetch_add(&team->slept, now_ns() - began);
 }
 
-/* Where other programs want the processors too, one thread of a team often waits until the other gets its turn: one that works
- * alone is then faster. It does so for a while, longer each time that two were not worth it. */
+/* If threads wait too long for each other, as where other programs use the processors too, run single-threaded for a while; the
+ * interval doubles each time (20–640 ms). */
 #define ALONE_FIRST_NS 20000000
 #define ALONE_MAX_NS 640000000
 static _Atomic int64_t alone_until, alone_next = ALONE_FIRST_NS;
@@ -86,8 +86,8 @@ static void run_team(int32_t threads, Work work, void *job) {
 #if defined(PTHREADS)
 #include <pthread.h>
 typedef struct { Worker worker; Work work; void *job; } Started;
-static void *start(void *given) {
-  Started *started = given;
+static void *start(void *arg) {
+  Started *started = arg;
   started->work(&started->worker, started->job);
   return NULL;
 }
