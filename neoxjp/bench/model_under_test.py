@@ -131,7 +131,7 @@ def _random_model(measured: ModelUnderTest, dtype: str, quantization: str | None
         if name in plain and packing is not None:
             pack_linear(model, name, weight, packing)
             continue
-        kept = wanted if packing is None else packing.rows if "embed_in" in name else packing.rest
+        kept = wanted if packing is None else packing.embedding_dtype if "embed_in" in name else packing.norm_dtype
         setattr(model.get_submodule(name), own, torch.nn.Parameter(weight.to(kept), requires_grad=False))
         if "embed_in" in name and measured.config.tie_word_embeddings and packing is not None:
             pack_linear(model, "embed_out", weight, packing)

@@ -1,6 +1,6 @@
 """Tokenizers of the Hugging Face Hub: the names offered, and one file of a repository, downloaded once.
 
-Downloads are limited to `MOST_BYTES` and stored in huggingface_hub's cache; cached files are used without a request.
+Downloads are limited to `MAX_BYTES` and stored in huggingface_hub's cache; cached files are used without a request.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from neoxjp.compare.pieces import Peer
 from neoxjp.errors import CheckpointError, PeerUnavailable
 from neoxjp.hub import resolve_file
 
-MOST_BYTES = 64 * 2**20  # of one file; the largest offered, Gemma's, has about 33 MB
+MAX_BYTES = 64 * 2**20  # of one file; the largest offered, Gemma's, has about 33 MB
 # The files to look for in a repository; the first that exists is used.
 NAMES = (
     "tokenizer.json", "tekken.json", "spiece.model", "tokenizer.model", "spm.model", "sentencepiece.bpe.model",
@@ -65,7 +65,7 @@ def open_repo(repo: str, *, local_files_only: bool = False) -> Peer:
 
 def _opened(repo: str, names: tuple[str, ...] | list[str], title: str, local_files_only: bool) -> Peer:
     try:
-        path = resolve_file(repo, names, most_bytes=MOST_BYTES, local_files_only=local_files_only)
+        path = resolve_file(repo, names, max_bytes=MAX_BYTES, local_files_only=local_files_only)
     except CheckpointError as error:
         raise PeerUnavailable(str(error), ja=error.ja) from error
     return files.open_file(path, title)

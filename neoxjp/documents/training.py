@@ -88,7 +88,7 @@ def _open(path: Path, packing: str) -> Iterator[BinaryIO]:
 
 
 def _detect(file: BinaryIO) -> Encoding:
-    """Raises ParameterError for a mere guess: a wrong one would train on garbage."""
+    """Raises ParameterError if the encoding is uncertain: a wrong one would train on garbage."""
     found = detect_encoding(file, DETECT_BYTES)
     if found.confidence == "guess":
         raise ParameterError(
@@ -123,7 +123,7 @@ def _newlines(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
-    """Runs of lines without a blank one, joined."""
+    """Paragraphs: lines up to a blank line, joined."""
     run: list[str] = []
     for line in chain(lines, [""]):
         if line.strip():

@@ -34,7 +34,12 @@ class PrefillBudget:
 
 
 def plan_rows(
-    requests: Sequence[Request], number: int, chunk: int, speculate: bool, rows_are_independent: bool, chunks_beside: int = 1
+    requests: Sequence[Request],
+    number: int,
+    chunk: int,
+    speculate: bool,
+    rows_are_independent: bool,
+    chunks_while_decoding: int = 1,
 ) -> list[Row]:
     """The rows of one forward: the last id of every request that decodes, and some chunks of prompts.
 
@@ -45,11 +50,11 @@ def plan_rows(
         chunk: prompt ids in a chunk.
         rows_are_independent: whether one prompt may have several chunks in a forward; the bits of a row must then not depend on
             the number of rows.
-        chunks_beside: prompt chunks while others decode. MAX_CHUNKS where nothing decodes.
+        chunks_while_decoding: prompt chunks while others decode. MAX_CHUNKS where nothing decodes.
     """
     requests = [request for request in requests if request.cache is not None]  # the others were cancelled just now
     prompts = sum(request.prefilled < request.total for request in requests)
-    chunks = MAX_CHUNKS if prompts == len(requests) else chunks_beside
+    chunks = MAX_CHUNKS if prompts == len(requests) else chunks_while_decoding
     rows, left = [], chunks * chunk
     for request in sorted(requests, key=lambda request: request.last_forward):
         row = request.row(len(requests), speculate, chunks // prompts if rows_are_independent and prompts else 1)

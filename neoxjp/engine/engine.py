@@ -91,7 +91,7 @@ class Engine:
         self.prefix_bytes = prefix_bytes
         self.speculate = speculate
         self.clock = clock
-        self._name = token_text_function(tokenizer)
+        self._token_text = token_text_function(tokenizer)
         self.chunk = chunk_for(model.num_parameters) if chunk is None else chunk
         self._rows_are_independent, self._positions_are_identical = (
             bool(model.rows_are_independent),
@@ -126,8 +126,8 @@ class Engine:
                 tokens.
             watch: called before each draw with the ids so far and the logits (V,), float32 on the CPU. Copy what you want to
                 keep, and return quickly: all requests wait.
-            drawn: so many ids at the end of the prompt were sampled before with this seed; sampling continues as if it had not
-                been interrupted. A stop string that begins in them is found; the part of it in the prompt stays.
+            drawn: number of ids at the end of the prompt that were sampled before with this seed; sampling continues as if it had
+                not been interrupted. A stop string that begins in them is found; the part of it in the prompt stays.
 
         Raises:
             PromptTooLong: prompt and new tokens do not fit the context, or need more cache than `cache_bytes`.
@@ -162,7 +162,7 @@ class Engine:
             eos=eos,
             max_new_tokens=max_new_tokens,
             nbytes=nbytes,
-            name=self._name,
+            token_text=self._token_text,
             draft_length=DraftLength(self._row_cost),
             chunk=self.chunk,
             watch=watch,
@@ -375,7 +375,7 @@ class Engine:
             ids, found = request.prompt, None
             if self.prefix_bytes:
                 running = [self._prefix_entry(other) for other in list(self._scheduler.running)]
-                found = self._prefixes.longest(ids, [entry for entry in running if entry.cache is not None])
+                found = self._prefixes.longest_match(ids, [entry for entry in running if entry.cache is not None])
             covered = found.covers(ids, self._prefixes.chunk) if found else 0
             cache = fork_prefix(found.cache, covered) if found else self.model.new_cache()
         except Exception as error:
@@ -399,7 +399,7 @@ class Engine:
         self._prefill_budget.note(rows, self.clock() - began)
         for row in rows:
             request = row.request
-            request.beside = max(request.beside, len(rows) - 1)
+            request.max_concurrent = max(request.max_concurrent, len(rows) - 1)
             if row.error is None and request.prefilled < request.total:
                 request.prefilled += len(row.ids)
                 if row.logits is not None:

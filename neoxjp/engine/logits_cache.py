@@ -32,10 +32,10 @@ class LogitsCache:
     prompt), the later logits replace the earlier ones; they differ in their last digits.
     """
 
-    def __init__(self, most_bytes: int = DEFAULT_BYTES):
-        if most_bytes < 0:
-            raise ParameterError(f"most_bytes={most_bytes!r} must be 0 or more")
-        self.most_bytes = most_bytes
+    def __init__(self, max_bytes: int = DEFAULT_BYTES):
+        if max_bytes < 0:
+            raise ParameterError(f"max_bytes={max_bytes!r} must be 0 or more")
+        self.max_bytes = max_bytes
         self._lock = threading.Lock()
         self._entries: OrderedDict[bytes, tuple[np.ndarray, bool]] = OrderedDict()
         self._nbytes = 0
@@ -57,11 +57,11 @@ class LogitsCache:
         key = _key(history)
         with self._lock:
             self._drop(key)
-            if values.nbytes > self.most_bytes:
+            if values.nbytes > self.max_bytes:
                 return
             self._entries[key] = values, drawn_from
             self._nbytes += values.nbytes
-            while self._nbytes > self.most_bytes:
+            while self._nbytes > self.max_bytes:
                 self._drop(next(iter(self._entries)))
 
     def get(self, history: History) -> tuple[Tensor, bool] | None:

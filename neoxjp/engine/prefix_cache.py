@@ -45,9 +45,9 @@ class PrefixEntry:
 class PrefixCache:
     """Entries within a number of bytes; the least recently used are evicted. Not thread-safe."""
 
-    def __init__(self, most_bytes: int, chunk: int = CHUNK):
-        """chunk: a multiple of so many ids is reused; 1 where a position has the same bits in any chunk."""
-        self.most_bytes = most_bytes
+    def __init__(self, max_bytes: int, chunk: int = CHUNK):
+        """chunk: multiples of this many ids are reused; 1 where a position has the same bits in any chunk."""
+        self.max_bytes = max_bytes
         self.chunk = chunk
         self._entries: list[PrefixEntry] = []  # least recently used first
 
@@ -59,7 +59,7 @@ class PrefixCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def longest(self, ids: np.ndarray, running: Sequence[PrefixEntry] = ()) -> PrefixEntry | None:
+    def longest_match(self, ids: np.ndarray, running: Sequence[PrefixEntry] = ()) -> PrefixEntry | None:
         """The entry with the longest reusable prefix of `ids`, which becomes the most recently used; None: there is none.
 
         running: the entries of running requests, which are candidates too.
@@ -78,24 +78,24 @@ class PrefixCache:
         if fresh.logits is None:
             ids = ids[: len(ids) // self.chunk * self.chunk]
         fresh = replace(fresh, ids=ids)
-        if not len(ids) or fresh.nbytes > self.most_bytes or any(_contains(entry, fresh) for entry in self._entries):
+        if not len(ids) or fresh.nbytes > self.max_bytes or any(_contains(entry, fresh) for entry in self._entries):
             return
         fresh.cache.crop(len(ids))
         self._entries = [entry for entry in self._entries if not _contains(fresh, entry)]
         self._entries.append(fresh)
-        self.shrink(self.most_bytes)
+        self.shrink(self.max_bytes)
 
-    def shrink(self, most_bytes: int) -> None:
-        """Evict the least recently used entries until at most so many bytes are left."""
-        most_bytes = min(most_bytes, self.most_bytes)
-        while self._entries and self.nbytes > most_bytes:
+    def shrink(self, max_bytes: int) -> None:
+        """Evict the least recently used entries until at most `max_bytes` bytes are left."""
+        max_bytes = min(max_bytes, self.max_bytes)
+        while self._entries and self.nbytes > max_bytes:
             del self._entries[0]
 
 
 def reusable_length(read: np.ndarray, prompt: int | None, ids: np.ndarray, chunk: int = CHUNK) -> int:
     """How many of a prompt's `ids` can be taken from a cache that holds the ids `read`.
 
-    prompt: the logits after so many of `read` are known, so that exactly these ids need no forward. In all other cases at least
+    prompt: the logits after this many of `read` are known, so that exactly these ids need no forward. In all other cases at least
         the last id is computed again, for its logits.
     """
     shorter = min(len(read), len(ids))

@@ -31,7 +31,7 @@ class LanguageModel(Protocol):
     @property
     def device(self) -> Any: ...
 
-    cache_block: int  # a KV cache grows by so many tokens
+    cache_block: int  # tokens per cache block
 
     @property
     def cache_bytes_per_token(self) -> int: ...
@@ -101,7 +101,7 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
     config = model.config
     given = check_ids(ids, config.vocab_size)
     text = (bos_ids(config) if bos else ()) + given
-    name = token_text_function(tokenizer)
+    token_text = token_text_function(tokenizer)
     stream = tokenizer.stream_decoder() if tokenizer is not None else None
     steps: list[Step] = []
     if given and not bos:
@@ -123,7 +123,7 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
                     continue
                 id = text[place]
                 logprobs, rank, entropy = token_statistics(logits[row], id)
-                others = top_choices(logprobs, id, top, name) if top else ()
+                others = top_choices(logprobs, id, top, token_text) if top else ()
                 piece_text = stream.push(id) if stream else ""
                 steps.append(Step(id, piece_text, float(logprobs[id]), rank, entropy, others, seconds, None))
                 known += 1
@@ -211,7 +211,7 @@ Probabilities = Callable[[list[int]], list[float | None]]
 
 
 def top_choices(
-    logprobs: np.ndarray, id: int, top: int, name: Callable[[int], str], probabilities: Probabilities | None = None
+    logprobs: np.ndarray, id: int, top: int, token_text: Callable[[int], str], probabilities: Probabilities | None = None
 ) -> tuple[Choice, ...]:
     """The `top` most probable ids, and `id`. probabilities: those after the filters, None where an id was removed."""
     best = top_candidates(logprobs, top)[0][:top].tolist() if top else []
@@ -219,7 +219,8 @@ def top_choices(
     own = logprobs[ids].tolist()
     after = probabilities(ids) if probabilities else [math.exp(logprob) for logprob in own]
     return tuple(
-        Choice(i, name(i), logprob, chance or 0.0, chance is not None) for i, logprob, chance in zip(ids, own, after, strict=True)
+        Choice(i, token_text(i), logprob, chance or 0.0, chance is not None)
+        for i, logprob, chance in zip(ids, own, after, strict=True)
     )
 
 
@@ -227,11 +228,11 @@ def token_text_function(tokenizer: Any) -> Callable[[int], str]:
     """A function from an id to its text, or to its piece where it is not text alone; "" for all without a tokenizer."""
 
     @functools.cache
-    def name(id: int) -> str:
+    def token_text(id: int) -> str:
         text = tokenizer.decode([id])
         return text if text and "\ufffd" not in text else tokenizer.convert_ids_to_tokens(id)
 
-    return name if tokenizer is not None else lambda id: ""
+    return token_text if tokenizer is not None else lambda id: ""
 
 
 def check_ids(ids: Sequence[int], vocab_size: int, what: str = "prompt_ids") -> tuple[int, ...]:

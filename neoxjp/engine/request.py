@@ -46,7 +46,7 @@ class Stats:
     reused: int = 0  # prompt ids taken from the prefix cache
     drafted: int = 0  # speculative ids
     accepted: int = 0  # speculative ids that were accepted
-    beside: int = 0  # the largest number of other requests in one of its forwards
+    max_concurrent: int = 0  # the largest number of other requests in one of its forwards
 
 
 class Request:
@@ -67,7 +67,7 @@ class Request:
         eos: tuple[int, ...],
         max_new_tokens: int,
         nbytes: int,
-        name: Callable[[int], str],
+        token_text: Callable[[int], str],
         draft_length: DraftLength,
         chunk: int,
         watch: Watch | None = None,
@@ -92,7 +92,7 @@ class Request:
         self.steps: deque[Step] = deque()  # not yet read
         self.raised = False
         self.last_forward = 0  # number of the last forward with a chunk of its prompt
-        self.beside = 0
+        self.max_concurrent = 0
         self.draft_length = draft_length
         self.chunk = chunk  # prompt ids in one chunk
         self.submitted = engine.clock()
@@ -100,7 +100,7 @@ class Request:
         self.ended: float | None = None
         self._engine = engine
         self._eos = eos
-        self._name = name
+        self._token_text = token_text
         self._history = np.empty(self.total + max_new_tokens, dtype=np.int64)
         self._history[: self.total] = prompt_ids
         self._known = self.total  # ids in _history
@@ -153,7 +153,7 @@ class Request:
             reused=self.reused,
             drafted=self.draft_length.drafted,
             accepted=self.draft_length.accepted,
-            beside=self.beside,
+            max_concurrent=self.max_concurrent,
         )
 
     # For the engine
@@ -207,7 +207,7 @@ class Request:
         left = apply_filters(logits, self.params, self._history[: self._known], banned)
         id = left.draw(self._generator)
         logprobs, rank, entropy = token_statistics(logits, id)
-        top = top_choices(logprobs, id, self.top, self._name, left.probabilities) if self.top else ()
+        top = top_choices(logprobs, id, self.top, self._token_text, left.probabilities) if self.top else ()
         self._history[self._known] = id
         self._known += 1
         text, finish = self._text_and_finish(id)
@@ -238,7 +238,7 @@ class Row:
 
     request: Request
     ids: tuple[int, ...]  # a chunk of the prompt, or the last id and a draft; () where the logits are known already
-    keep: int  # logits are needed of so many of its last positions
+    keep: int  # number of trailing positions that need logits
     logits: Tensor | None = None  # (keep, V), float32, on the CPU
     error: Exception | None = None
     steps: list[Step] = field(default_factory=list)

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 MAX_NGRAM, MIN_NGRAM = 4, 2  # length of the match, in ids; the longest match wins, then the latest
-MAX_DRAFT = 7  # ids; with the id before them as many as attend one by one (attention.SINGLY)
+MAX_DRAFT = 7  # ids; with the id before them as many as attend one by one (attention.MAX_SINGLE_QUERIES)
 # Time of an additional row, as a share of a forward with one row. Measured on two cores (Zen 3): 0.07 for the 2.7B in int8, up to
 # 0.1 in packed fp16; 0.16 to 0.5 in plain float32, because another kernel runs from two rows on.
 ROW_COST, PLAIN_ROW_COST = 0.1, 0.3

@@ -15,14 +15,14 @@ class Surprisal:
     bits: float  # minus log2 of the text's probability
     bits_per_token: float | None
     bits_per_character: float | None  # can be compared between models with different vocabularies
-    perplexity_per_token: float | None  # 2 ** bits_per_token: among how many equally likely ids the model chooses, so to say
+    perplexity_per_token: float | None  # 2 ** bits_per_token: the effective number of equally likely choices
     perplexity_per_character: float | None
 
 
 def measure_surprisal(nats: float, tokens: int, characters: int) -> Surprisal:
     """From minus the log probability of all scored tokens (nats), their number, and the number of their characters.
 
-    >>> surprisal(2 * math.log(8), tokens=2, characters=3)
+    >>> measure_surprisal(2 * math.log(8), tokens=2, characters=3)
     Surprisal(bits=6.0, bits_per_token=3.0, bits_per_character=2.0, perplexity_per_token=8.0, perplexity_per_character=4.0)
     """
     bits = nats / LN2

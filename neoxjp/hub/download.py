@@ -61,12 +61,12 @@ def resolve_file(
     names: Sequence[str],
     *,
     revision: str | None = None,
-    most_bytes: int | None = None,
+    max_bytes: int | None = None,
     local_files_only: bool = False,
 ) -> Path:
     """One file of a Hub repository: the first of `names` in the cache; if none is cached, the first in the repository.
 
-    Nothing larger than `most_bytes` is downloaded.
+    Nothing larger than `max_bytes` is downloaded.
 
     Raises:
         CheckpointError: no such id or revision; it is gated; the Hub cannot be reached; no such file; the file is too large.
@@ -93,11 +93,11 @@ def resolve_file(
                     ja=f"{at_ja} に {quoted(list(names))} がありません。",
                 )
             name, size = found[0], held[found[0]]
-            if most_bytes is not None and (size is None or size > most_bytes):
+            if max_bytes is not None and (size is None or size > max_bytes):
                 count = "an unknown number of" if size is None else f"{size:,}"
                 raise CheckpointError(
-                    f"{name} of {at} has {count} bytes; at most {most_bytes:,} are downloaded",
-                    ja=f"{at_ja} の {name} は大きすぎます（ダウンロードは {most_bytes:,} バイトまで）。",
+                    f"{name} of {at} has {count} bytes; at most {max_bytes:,} are downloaded",
+                    ja=f"{at_ja} の {name} は大きすぎます（ダウンロードは {max_bytes:,} バイトまで）。",
                 )
             return Path(hf_hub_download(repo, name, revision=revision))
         except OfflineModeIsEnabled as error:

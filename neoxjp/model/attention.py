@@ -23,9 +23,9 @@ Implementation = Literal["auto", "sdpa", "flash_attn", "eager"]
 IMPLEMENTATIONS = ("auto", "sdpa", "flash_attn", "eager")
 Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager", "native"]  # native: neoxjp/quantization/kernels
 _SDPA_KERNELS: dict[int, Kernel] = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
-CACHE_BLOCK = 256  # a cache grows by so many tokens
+CACHE_BLOCK = 256  # tokens per cache block
 QUERY_BLOCK = 128  # queries computed at a time when training in bfloat16 on a CPU
-MAX_SINGLE_QUERIES = 8  # up to so many new positions of a sequence attend one by one in `forward_unpadded`, as in decoding steps
+MAX_SINGLE_QUERIES = 8  # at most this many new positions of a sequence attend one by one in `forward_unpadded`
 
 
 class KVCache:

@@ -235,7 +235,7 @@ class _Pretrained(TrackedModule):
 
     @property
     def cache_bytes_per_token(self) -> int:
-        """Bytes that one token takes in a KV cache: 655,360 for the 2.7B in float32. A cache grows by attention.BLOCK tokens."""
+        """Bytes per token in a KV cache: 655,360 for the 2.7B in float32. A cache grows by attention.CACHE_BLOCK tokens."""
         return 2 * self.config.num_hidden_layers * self.config.hidden_size * self._attention_dtype.itemsize
 
     def attention_backend(self) -> attention.Backend:
@@ -305,7 +305,7 @@ class GPTNeoXJapaneseForCausalLM(_Pretrained):
             labels: (B, T) int64, the ids themselves (they are shifted here); -100 is left out of the loss.
             use_cache: return caches. By default True without labels and outside training.
             output_attentions: also return each layer's weights (computed by the eager path).
-            logits_to_keep: only the last so many positions, or those of an index tensor; 0 keeps all.
+            logits_to_keep: the number of last positions that need logits, or an index tensor; 0 keeps all.
             return_dict: False gives the plain tuple.
 
         Raises:
@@ -396,7 +396,7 @@ class GPTNeoXJapaneseModel(_Pretrained):
         hidden = self.final_layer_norm(hidden)
         hidden_states += [hidden] if output_hidden_states else []
         for number, cache in enumerate(caches or []):
-            cache.advance(width if rows.columns is None else len(rows.columns[number]))
+            cache.advance(width if rows.token_positions is None else len(rows.token_positions[number]))
         output = ModelOutput(hidden, caches, tuple(hidden_states) or None, tuple(attentions) or None)
         return output if return_dict else output.to_tuple()
 
@@ -416,16 +416,16 @@ class GPTNeoXJapaneseModel(_Pretrained):
 
     def _rows(self, caches: list[KVCache] | None, valid: Tensor | None, count: int, need_weights: bool) -> BatchLayout:
         """The layout of this forward."""
-        columns = None
+        token_positions = None
         if caches is not None and valid is not None:
-            columns = [row.nonzero().squeeze(1) for row in valid]
+            token_positions = [row.nonzero().squeeze(1) for row in valid]
         past = any(cache.length for cache in caches or ())
         ragged = past and (count > 1 or valid is not None)
         dropout = self.config.attention_dropout if self.training else 0.0
         implementation = self.attn_implementation
         if valid is not None and torch.is_grad_enabled() and not bool(valid[:, 0].all()):
             implementation = "eager"  # the fused kernels have wrong gradients for queries that see no key (padding on the left)
-        return BatchLayout(caches, columns, ragged, implementation, dropout, need_weights)
+        return BatchLayout(caches, token_positions, ragged, implementation, dropout, need_weights)
 
 
 def _check_ids(input_ids: Tensor, vocab_size: int) -> None:

@@ -32,7 +32,7 @@ class BatchLayout:
     """The layout of the batch of one forward, for the attention of every layer."""
 
     caches: list[KVCache] | None  # one for each row
-    columns: list[Tensor] | None  # for each row the columns with tokens; None: all (no padding, or no caches)
+    token_positions: list[Tensor] | None  # for each row the positions that are no padding; None: all (no padding, or no caches)
     ragged: bool  # some cache has tokens already and the batch is not one unpadded row: attend row by row
     implementation: Implementation
     dropout: float
@@ -103,9 +103,9 @@ class GPTNeoXJapaneseAttention(TrackedModule):
         if rows.caches is None:
             return k, v
         for number, cache in enumerate(rows.caches):
-            columns = slice(None) if rows.columns is None else rows.columns[number].to(k.device)
-            row = cache.update(self.number, k[number][:, columns], v[number][:, columns])
-        return row if len(rows.caches) == 1 and rows.columns is None else (k, v)
+            token_positions = slice(None) if rows.token_positions is None else rows.token_positions[number].to(k.device)
+            row = cache.update(self.number, k[number][:, token_positions], v[number][:, token_positions])
+        return row if len(rows.caches) == 1 and rows.token_positions is None else (k, v)
 
     def _attend_by_row(self, q: Tensor, k: Tensor, v: Tensor, rows: BatchLayout) -> tuple[Tensor, Tensor | None]:
         """Rows with caches of different lengths: each attends to its own; padding becomes zeros."""
@@ -114,21 +114,21 @@ class GPTNeoXJapaneseAttention(TrackedModule):
         longest = max(cache.length for cache in rows.caches) + q.shape[2]
         weights = q.new_zeros((*q.shape[:3], longest)) if rows.need_weights else None
         for number, cache in enumerate(rows.caches):
-            columns = slice(None) if rows.columns is None else rows.columns[number].to(q.device)
-            if isinstance(columns, Tensor) and not len(columns):
+            token_positions = slice(None) if rows.token_positions is None else rows.token_positions[number].to(q.device)
+            if isinstance(token_positions, Tensor) and not len(token_positions):
                 continue  # a row of padding only
-            keys, values = cache.update(self.number, k[number][:, columns], v[number][:, columns])
+            keys, values = cache.update(self.number, k[number][:, token_positions], v[number][:, token_positions])
             row, row_weights = attention.attend(
-                q[number : number + 1, :, columns],
+                q[number : number + 1, :, token_positions],
                 keys,
                 values,
                 implementation=rows.implementation,
                 dropout=rows.dropout,
                 need_weights=rows.need_weights,
             )
-            out[number, :, columns] = row[0]
+            out[number, :, token_positions] = row[0]
             if weights is not None and row_weights is not None:
-                weights[number, :, columns, : keys.shape[2]] = row_weights[0]
+                weights[number, :, token_positions, : keys.shape[2]] = row_weights[0]
         return out, weights
 
 
@@ -147,7 +147,7 @@ class GPTNeoXJapaneseMLP(TrackedModule):
 
 
 SMALL = 4096  # row width up to which GELU is fastest on one core
-_SERIAL = 2**14  # torch's GELU uses one core for up to so many numbers
+_SERIAL = 2**14  # torch's GELU uses one core for up to this many numbers
 
 
 def row_stable_gelu(x: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def check_memory(
     """Check the memory before any weight is read.
 
     Raises:
-        NoRoom: the model in `folder` does not fit in the free memory of `device`.
+        ModelTooLarge: the model in `folder` does not fit in the free memory of `device`.
     """
     needed, free = needed_bytes(folder, dtype, quantization), free_memory(device)
     held, mapped = (0, False) if present is None else (weight_bytes(present), _is_mapped(present))

@@ -36,8 +36,8 @@ def forward_unpadded(
 
     >>> forward_unpadded(model, torch.tensor([5, 6, 7, 8]), [3, 1], [fresh, running])   # 5 6 7 begin a text, 8 continues another
 
-    With torch's operators a sequence of at most `attention.SINGLY` new ids attends query by query, so that each position is
-    computed as a decoding step of its own would be; a longer one (a piece of a prompt) in one kernel call. The
+    With torch's operators a sequence of at most `attention.MAX_SINGLE_QUERIES` new ids attends query by query, so that each
+    position is computed as a decoding step of its own would be; a longer one (a piece of a prompt) in one kernel call. The
     kernels in C compute each position as a step, in any piece.
 
     Args:
@@ -45,7 +45,7 @@ def forward_unpadded(
         counts: new ids of each sequence, 1 or more; N in sum.
         caches: one for each sequence, all different; extended in place.
         logits_at: (R,) int64, flat positions from 0 to N - 1; R may be 0.
-        chunk: a sequence's new ids attend in pieces that end at multiples of so many positions, each as in a separate forward;
+        chunk: a sequence's new ids attend in pieces that end at multiples of this many positions, each as in a separate forward;
             None: all at once.
 
     Raises:
@@ -58,45 +58,47 @@ def forward_unpadded(
     else:
         logits_at = None if len(counts) == len(input_ids) else torch.tensor(counts).cumsum(0).sub_(1)
     if _is_hooked(model):  # accelerate loads weights when modules are called, and only the plain forward calls them all
-        hidden = torch.cat([_plain(model, ids, cache) for ids, cache in zip(input_ids.split(list(counts)), caches, strict=True)])
+        hidden = torch.cat(
+            [_forward_with_hooks(model, ids, cache) for ids, cache in zip(input_ids.split(list(counts)), caches, strict=True)]
+        )
         return model.embed_out(hidden if logits_at is None else hidden[logits_at.to(hidden.device)]).float()
-    plan, config = _plan(model), model.config
+    functions, config = _forward_functions(model), model.config
     pieces = _pieces(counts, caches, chunk)
-    if plan.network is not None and _attends_natively(model):
-        return _forward_native(plan, plan.network, config, input_ids, pieces, logits_at)
+    if functions.network is not None and _attends_natively(model):
+        return _forward_native(functions, functions.network, config, input_ids, pieces, logits_at)
     count = len(input_ids)
-    x = plan.embed_in(input_ids)  # (N, C)
-    width = stable_width(plan.embed_out, count)
+    x = functions.embed_in(input_ids)  # (N, C)
+    width = stable_width(functions.embed_out, count)
     if width > count:
         x = F.pad(x, (0, 0, 0, width - count))
     angles = _angles(pieces, width, config, x.device)
     implementation, ndims, shape = model.attn_implementation, config.rotary_ndims, (width, config.num_attention_heads, 3, -1)
-    one, runs = _attend_one(implementation, x), _runs(pieces, width)
+    attend_one, groups = _attend_one(implementation, x), _runs(pieces, width)
     filling = x.new_zeros(width - count, config.hidden_size) if width > count else None
-    exact = torch.float32 if x.is_cpu and x.dtype != torch.float64 else x.dtype  # of the cache
-    for layer in plan.layers:
+    cache_dtype = torch.float32 if x.is_cpu and x.dtype != torch.float64 else x.dtype
+    for layer in functions.layers:
         qkv = rotate_qkv(layer.query_key_value(layer.input_layernorm(x)).view(shape), angles, ndims)  # (width, H, 3, D)
-        rows = _attend(layer.number, qkv if qkv.dtype == exact else qkv.to(exact), pieces, one, implementation)
+        rows = _attend(layer.number, qkv if qkv.dtype == cache_dtype else qkv.to(cache_dtype), pieces, attend_one, implementation)
         if filling is not None:
             rows.append(filling)
         out = rows[0] if len(rows) == 1 else torch.cat(rows)  # (width, C)
         out = layer.dense(out if out.dtype == x.dtype else out.to(x.dtype))
-        bias = layer.own.get("dense_bias")
+        bias = layer.parameters.get("dense_bias")
         x = (out if bias is None else out.add_(bias)).add_(x)
         inner = layer.dense_h_to_4h(layer.post_attention_layernorm(x))
-        x = layer.dense_4h_to_h(_gelu(inner, runs) if layer.act is F.gelu else layer.act(inner)).add_(x)
+        x = layer.dense_4h_to_h(_gelu(inner, groups) if layer.act is F.gelu else layer.act(inner)).add_(x)
     for piece in pieces:
         piece.cache.advance(piece.new)
     if logits_at is not None:
         x = x[logits_at.to(x.device)]
     elif width > count:
         x = x[:count]
-    return plan.compute_logits(plan.final_layer_norm(x)).float()
+    return functions.compute_logits(functions.final_layer_norm(x)).float()
 
 
 def positions_are_identical(model: Any) -> bool:
     """Whether a position has the same bits in a decoding step, in any chunk of a prompt, and in any batch."""
-    return not _is_hooked(model) and _plan(model).network is not None and _attends_natively(model)
+    return not _is_hooked(model) and _forward_functions(model).network is not None and _attends_natively(model)
 
 
 def _attends_natively(model: Any) -> bool:
@@ -113,7 +115,7 @@ class _Layer:
     number: int  # in a cache
     input_layernorm: Compute
     query_key_value: Compute
-    own: dict[str, nn.Parameter | None]  # of the attention: perhaps "dense_bias"
+    parameters: dict[str, nn.Parameter | None]  # of the attention: perhaps "dense_bias"
     dense: Compute
     post_attention_layernorm: Compute
     dense_h_to_4h: Compute
@@ -122,7 +124,7 @@ class _Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _ForwardFunctions:
     """The functions of a model without its modules, whose calls take a fifth of a small model's step. Hooks are not run."""
 
     changes: int  # Parts.changes when it was made
@@ -135,11 +137,11 @@ class _Plan:
     network: NativeNetwork | None  # the network in C, where it supports these weights
 
 
-_plans: WeakKeyDictionary[nn.Module, _Plan] = WeakKeyDictionary()
+_cached_functions: WeakKeyDictionary[nn.Module, _ForwardFunctions] = WeakKeyDictionary()
 
 
-def _plan(model: Any) -> _Plan:
-    found, body = _plans.get(model), model._modules["gpt_neox_japanese"]
+def _forward_functions(model: Any) -> _ForwardFunctions:
+    found, body = _cached_functions.get(model), model._modules["gpt_neox_japanese"]
     modules = list(body._modules["layers"]._modules.values())
     if found is not None and found.network is not None and not found.network.is_current():
         found = None
@@ -147,8 +149,10 @@ def _plan(model: Any) -> _Plan:
         layers, norm = [_layer(layer) for layer in modules], body.final_layer_norm
         out = model.embed_out
         network = _network(modules, norm, out, model.config)
-        found = _Plan(TrackedModule.changes, modules, _embedding(body), layers, _norm(norm), out, _linear(out), network)
-        _plans[model] = found
+        found = _ForwardFunctions(
+            TrackedModule.changes, modules, _embedding(body), layers, _norm(norm), out, _linear(out), network
+        )
+        _cached_functions[model] = found
     return found
 
 
@@ -159,8 +163,8 @@ def _network(layers: list[Any], norm: nn.LayerNorm, embed_out: nn.Module, config
 
 
 def _embedding(body: Any) -> Compute:
-    own, norm = body.embed_in._parameters, body.final_layer_norm._parameters
-    return lambda ids: F.embedding(ids, own["weight"]).to(norm["weight"].dtype)
+    parameters, norm = body.embed_in._parameters, body.final_layer_norm._parameters
+    return lambda ids: F.embedding(ids, parameters["weight"]).to(norm["weight"].dtype)
 
 
 def _layer(layer: Any) -> _Layer:
@@ -179,14 +183,14 @@ def _layer(layer: Any) -> _Layer:
 
 
 def _norm(norm: nn.LayerNorm) -> Compute:
-    own, shape, eps = norm._parameters, norm.normalized_shape, norm.eps
-    return lambda x: torch.layer_norm(x, shape, own["weight"], own["bias"], eps)
+    parameters, shape, eps = norm._parameters, norm.normalized_shape, norm.eps
+    return lambda x: torch.layer_norm(x, shape, parameters["weight"], parameters["bias"], eps)
 
 
 def _linear(linear: nn.Module) -> Compute:
     if type(linear) is nn.Linear:
-        own = linear._parameters
-        return lambda x: F.linear(x, own["weight"], own["bias"])  # type: ignore[arg-type]
+        parameters = linear._parameters
+        return lambda x: F.linear(x, parameters["weight"], parameters["bias"])  # type: ignore[arg-type]
     return linear.forward if type(linear) is PackedLinear else linear
 
 
@@ -213,16 +217,18 @@ def _pieces(counts: Sequence[int], caches: Sequence[KVCache], chunk: int | None)
 def _runs(pieces: list[_Piece], width: int) -> list[tuple[bool, int]]:
     """Groups of consecutive rows: whether they attend one by one, and how many. Filler rows belong to the last group."""
     sizes = [end - begin for piece in pieces for begin, end in itertools.pairwise((0, *piece.ends))]
-    runs = [(singly, sum(group)) for singly, group in itertools.groupby(sizes, lambda size: size <= attention.MAX_SINGLE_QUERIES)]
-    runs[-1] = runs[-1][0], runs[-1][1] + width - sum(sizes)
-    return runs
+    groups = [
+        (singly, sum(group)) for singly, group in itertools.groupby(sizes, lambda size: size <= attention.MAX_SINGLE_QUERIES)
+    ]
+    groups[-1] = groups[-1][0], groups[-1][1] + width - sum(sizes)
+    return groups
 
 
-def _gelu(x: Tensor, runs: list[tuple[bool, int]]) -> Tensor:
+def _gelu(x: Tensor, groups: list[tuple[bool, int]]) -> Tensor:
     """GELU: for single steps by the kernel that is fast for few numbers, for chunks of prompts by the other, in any batch."""
-    if len(runs) == 1:
-        return row_stable_gelu(x) if runs[0][0] else F.gelu(x)
-    parts = zip(runs, x.split([count for _, count in runs]), strict=True)
+    if len(groups) == 1:
+        return row_stable_gelu(x) if groups[0][0] else F.gelu(x)
+    parts = zip(groups, x.split([count for _, count in groups]), strict=True)
     return torch.cat([row_stable_gelu(part) if singly else F.gelu(part) for (singly, _), part in parts])
 
 
@@ -243,7 +249,7 @@ def _angles(pieces: list[_Piece], width: int, config: Any, device: torch.device)
     return Rope(table.cos[at], table.sin[at])
 
 
-def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementation: Any) -> list[Tensor]:
+def _attend(number: int, qkv: Tensor, pieces: list[_Piece], attend_one: Any, implementation: Any) -> list[Tensor]:
     """Attention of one layer, sequence by sequence: queries, keys and values (width, H, 3, D) → rows (T, H · D), in order."""
     width = len(qkv)
     q = qkv.narrow(2, 0, 1)  # (width, H, 1, D)
@@ -253,7 +259,7 @@ def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementa
         new = kv if count == width else kv.narrow(3, start, count)
         keys, values = cache.append(number, new).unbind(0)  # (1, H, S, D)
         if count == 1:
-            rows.append(one(q.narrow(0, start, 1), keys, values).view(1, -1))
+            rows.append(attend_one(q.narrow(0, start, 1), keys, values).view(1, -1))
             continue
         begin = 0
         for end in ends:
@@ -264,7 +270,7 @@ def _attend(number: int, qkv: Tensor, pieces: list[_Piece], one: Any, implementa
             else:
                 for place in range(begin, end):
                     single, seen = q.narrow(0, start + place, 1), past + place + 1
-                    rows.append(one(single, keys.narrow(2, 0, seen), values.narrow(2, 0, seen)).view(1, -1))
+                    rows.append(attend_one(single, keys.narrow(2, 0, seen), values.narrow(2, 0, seen)).view(1, -1))
             begin = end
     return rows
 
@@ -277,14 +283,19 @@ def _attend_one(implementation: Any, like: Tensor) -> Any:
 
 
 def _forward_native(
-    plan: _Plan, network: NativeNetwork, config: Any, input_ids: Tensor, pieces: list[_Piece], logits_at: Tensor | None
+    functions: _ForwardFunctions,
+    network: NativeNetwork,
+    config: Any,
+    input_ids: Tensor,
+    pieces: list[_Piece],
+    logits_at: Tensor | None,
 ) -> Tensor:
     """What `forward_unpadded` computes, by one function in C: each position as if it stood alone, in any piece."""
-    x = plan.embed_in(input_ids)  # (N, C)
+    x = functions.embed_in(input_ids)  # (N, C)
     table = _table(pieces, config, x.device)
     like = x[:1].view(config.num_attention_heads, 1, -1)
     sequences = [
-        NewRows(start, new, past, cache.reserve(past + new, like, len(plan.layers))) for cache, start, new, past, _ in pieces
+        NewRows(start, new, past, cache.reserve(past + new, like, len(functions.layers))) for cache, start, new, past, _ in pieces
     ]
     logits = network.forward(x, sequences, table, logits_at)
     for piece in pieces:
@@ -296,7 +307,7 @@ def _is_hooked(model: Any) -> bool:
     return "_hf_hook" in model.__dict__ or "_hf_hook" in model._modules["gpt_neox_japanese"].__dict__
 
 
-def _plain(model: Any, ids: Tensor, cache: KVCache) -> Tensor:
+def _forward_with_hooks(model: Any, ids: Tensor, cache: KVCache) -> Tensor:
     """The last hidden states (T, C) of one sequence by the plain forward."""
     return model.gpt_neox_japanese(ids[None], past_key_values=[cache]).last_hidden_state[0]
 

@@ -29,7 +29,7 @@ def answered(show: Callable[[Words], T], failed: Callable[[str], T], request: gr
 def plain(value: Any) -> Any:
     """The value with U+FFFD for lone surrogates, which JSON on the wire cannot hold."""
     if isinstance(value, str):
-        return render.whole(value)
+        return render.replace_surrogates(value)
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

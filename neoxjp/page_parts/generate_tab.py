@@ -94,7 +94,7 @@ class GenerateTab:
         if frame.stats is not None:
             found[self.stats] = frame.stats
         if frame.announce is not None:
-            found[self.announce] = escape(render.whole(frame.announce))
+            found[self.announce] = escape(render.replace_surrogates(frame.announce))
         if frame.running or text:
             found[self.recall] = gr.Button(visible=False)
         if idle and writing.text is not None:

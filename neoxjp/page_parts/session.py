@@ -181,7 +181,7 @@ class Playground:
         return self._compat[1]
 
     def wait_for(self, needed: Need | None, seconds: float) -> None:
-        """Return when a vocabulary or a model is there; one that is being loaded is waited for, at most so many seconds.
+        """Return when a vocabulary or a model is there; one that is being loaded is waited for, at most this many seconds.
 
         Raises:
             NotReady: it is still being loaded then, or nothing is loaded and nothing is being loaded.
@@ -228,7 +228,8 @@ class Playground:
             unload_first: free the old model's memory before the new one is loaded. If that fails, the old one is loaded again.
 
         Raises:
-            NeoxjpError: it cannot be loaded; NoRoom: it does not fit into memory. What was loaded before is available again.
+            NeoxjpError: it cannot be loaded; ModelTooLarge: it does not fit into memory. What was loaded before is
+                available again.
         """
         with self._lock:
             before = self.loaded.choice if self.loaded and self.loaded.model is not None else None

@@ -92,6 +92,6 @@ def numbers(text: Text, t: Words) -> str:
         cells.append((t("g_n_drafts"), t("g_n_drafts_value", taken=f"{taken:,}", drafted=f"{drafted:,}")))
     if text.params is not None:
         cells.append((t("g_n_seed"), str(text.seed)))
-    if text.stats is not None and text.stats.beside and not text.rows_are_independent:
+    if text.stats is not None and text.stats.max_concurrent and not text.rows_are_independent:
         cells.append((t("g_n_beside"), t("g_n_beside_value")))
     return render_steps.numbers(cells, [-step.logprob / LN2 for step in text.steps if step.logprob is not None], t)

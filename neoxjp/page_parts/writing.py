@@ -212,7 +212,7 @@ def _start(playground: Playground, loaded: Loaded, writing: VisitorState, mode: 
             if bos is None:
                 raise COMMON.error(ParameterError, "g_no_bos")
             ids = (bos,)
-        return Text(render.whole(prompt), ids, (), 0, 0, loaded.serial)
+        return Text(render.replace_surrogates(prompt), ids, (), 0, 0, loaded.serial)
     text = _current_text(writing, loaded)
     if mode == "again":
         return replace(text, steps=text.steps[: text.base], finish=None, stats=None)
@@ -238,7 +238,7 @@ def _step(
     With unchanged settings the token joins the last part.
     """
     text = writing.text
-    mode: Mode = "continue" if text is not None and render.whole(prompt) == text.prompt else "new"
+    mode: Mode = "continue" if text is not None and render.replace_surrogates(prompt) == text.prompt else "new"
     start = _start(playground, loaded, writing, mode, prompt)
     if mode == "continue" and text is not None and text.finish != "stop":  # all steps stay, also those of an incomplete character
         start = replace(start, steps=_without_incomplete_character(text.steps), base=len(text.steps))

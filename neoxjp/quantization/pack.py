@@ -84,7 +84,7 @@ def pack_model(model: nn.Module, dtype: torch.dtype | None, quantization: str | 
         del weight
     for module in model.modules():
         for key, weight in module.named_parameters(recurse=False):
-            new_dtype = packing.rows if isinstance(module, nn.Embedding) else packing.rest
+            new_dtype = packing.embedding_dtype if isinstance(module, nn.Embedding) else packing.norm_dtype
             setattr(module, key, nn.Parameter(weight.detach().to(new_dtype), requires_grad=False))
     return model
 

@@ -33,7 +33,7 @@ class Kernel:
 
     name: Name
     limit: int = 127  # the largest weight for which its sums are exact
-    passed_over: str | None = None  # why no better one
+    fallback_reason: str | None = None  # why no better one
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Packing:
 
     format: Format
     kernel: Kernel
-    rest: torch.dtype  # of the norms and biases, and so of the activations
-    rows: torch.dtype  # of the embedding
+    norm_dtype: torch.dtype  # of the norms and biases, and so of the activations
+    embedding_dtype: torch.dtype  # of the embedding
 
 
 class PackedLinear(nn.Module):
@@ -92,14 +92,14 @@ class PackedLinear(nn.Module):
     def _fbgemm_int8(self, x: Tensor) -> Tensor:
         """Rows scaled to ±1 and rounded to steps of 1/127."""
         flat = x if x.dim() == 2 else x.reshape(-1, self.in_features)
-        largest = _largest(flat)
+        largest = _row_absmax(flat)
         out = _product("linear_with_input_q_dq_qweight_dq_output_fp32", flat / largest, 1 / 127, 128, self._packed).mul_(largest)
         return out if x.dim() == 2 else out.view(*x.shape[:-1], self.out_features)
 
     def _dynamic(self, x: Tensor) -> Tensor:
         """The same with an operator that scales by the range of the tensor: an added row makes that range [-128/127, 1]."""
         flat = x.reshape(-1, self.in_features)
-        largest = _largest(flat)
+        largest = _row_absmax(flat)
         pinned = F.pad(flat / largest, (0, 0, 0, 1))
         pinned[-1, :2] = torch.tensor([1.0, -128 / 127])
         out = torch.ops.quantized.linear_dynamic(pinned, self._packed, False)[:-1].mul_(largest)
@@ -107,7 +107,7 @@ class PackedLinear(nn.Module):
 
     def _int_mm(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, self.in_features)
-        largest = _largest(flat.float())
+        largest = _row_absmax(flat.float())
         values = (flat / largest * 127).round().to(torch.int8)
         rows = len(values)
         if rows < 32 and values.is_cuda:  # cuBLAS takes no fewer than 17
@@ -163,7 +163,7 @@ def _operator(name: str) -> Any:
     return getattr(packet, "_op", packet)
 
 
-def _largest(x: Tensor) -> Tensor:
+def _row_absmax(x: Tensor) -> Tensor:
     """The largest magnitude of each row, (rows, 1); a tiny number for a row of zeros, to divide by."""
     return x.abs().amax(1, keepdim=True).clamp_(min=1e-30)
 
@@ -203,7 +203,7 @@ def describe_kernel(format: Format, kernel: Kernel) -> str:
         ("int8", "dequantized"): "int8 weights, dequantized for each product (torch)",
     }[format, kernel.name]
     notes = [f"weights of 7 bits: this processor's sums of 8 × 8 bits overflow (limit {kernel.limit})"] * (kernel.limit < 127)
-    notes += [kernel.passed_over] if kernel.passed_over else []
+    notes += [kernel.fallback_reason] if kernel.fallback_reason else []
     return "; ".join([how, *notes])
 
 
@@ -213,14 +213,14 @@ def fp16_kernel() -> Kernel | str:
     refused: list[str] = []
     names: tuple[Name, ...] = ("native", "fbgemm")
     for name in names:
-        why = _wrong_halves(name)
+        why = _check_fp16_kernel(name)
         if why is None:
-            return Kernel(name, passed_over="; ".join(refused) or None)
+            return Kernel(name, fallback_reason="; ".join(refused) or None)
         refused.append(f"{name}: {why}")
     return "; ".join(refused)
 
 
-def _wrong_halves(name: Name) -> str | None:
+def _check_fp16_kernel(name: Name) -> str | None:
     """The error of a kernel on a small product that is exact in any order; None if it is correct."""
     weight = torch.arange(-64.0, 64.0).repeat(24, 2)
     x = torch.arange(-8.0, 8.0).repeat(5, 16)
@@ -261,7 +261,7 @@ def int8_kernel(device: str) -> Kernel:
     names: tuple[Name, ...] = (*_OF_CPU, "int_mm") if device == "cpu" else ("int_mm",)
     for name in names:
         for limit in _limits(name):
-            why = _wrong_sums(name, limit, device)
+            why = _check_int8_kernel(name, limit, device)
             if why is None:
                 return Kernel(name, limit, "; ".join(refused) or None)
         refused.append(f"{'torch._int_mm' if name == 'int_mm' else name}: {why}")
@@ -275,7 +275,7 @@ def _limits(name: Name) -> tuple[int, ...]:
         return (127,)  # the test of the kernel gives the reason
 
 
-def _wrong_sums(name: Name, limit: int, device: str) -> str | None:
+def _check_int8_kernel(name: Name, limit: int, device: str) -> str | None:
     """The error of a kernel on the largest possible sums, rows of ±127 with weights of ±limit; None if it is correct."""
     weight = torch.full((64, 256), float(limit), device=device)
     weight[1::2] *= -1

@@ -55,7 +55,7 @@ def stages(
         ids, x = top_candidates(x, params.top_k)  # ties with the last one stay, as in transformers
         yield "top_k", ids, x
     if params.top_p < 1:
-        ids, x = _nucleus(ids, x, params.top_p)
+        ids, x = _top_p(ids, x, params.top_p)
         yield "top_p", ids, x
     if params.min_p > 0:
         likely = np.exp(x - x.max()) >= params.min_p
@@ -100,7 +100,7 @@ def top_candidates(x: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     return sort_candidates(ids, x[ids])
 
 
-def _nucleus(ids: np.ndarray | None, x: np.ndarray, top_p: float) -> tuple[np.ndarray, np.ndarray]:
+def _top_p(ids: np.ndarray | None, x: np.ndarray, top_p: float) -> tuple[np.ndarray, np.ndarray]:
     """The smallest set of most probable tokens whose mass reaches top_p: those with less than top_p before them.
 
     `ids` (n,), in order, with their values; None: x is all (V,), of which only the head is sorted.

@@ -158,7 +158,7 @@ def trace_sampling(
 ) -> SamplingTrace:
     """Trace the `show` most probable tokens and the ids in `include` through each filter. Arguments as for `sample`.
 
-    also: so many of the most probable tokens after all filters are shown too.
+    also: number of the most probable tokens after all filters that are shown too.
     """
     names: list[Stage] = []
     steps: list[Tensor] = []  # one (V,) vector of logits a stage

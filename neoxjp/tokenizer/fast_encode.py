@@ -193,8 +193,8 @@ class FastEncoder:
         """The ids (T,) int64 of the tokens that start in a text of classes and code points (N,).
 
         Args:
-            covered: so many of the first positions belong to a token that started before them.
-            ahead: so many of the last positions are only context; with two, the text after them cannot change the result.
+            covered: number of the first positions that belong to a token that started before them.
+            ahead: number of the last positions that are only context; with two, the text after them cannot change the result.
 
         Returns the ids, and how many of the positions ahead belong to the last token.
         """

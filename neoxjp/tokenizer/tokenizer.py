@@ -350,7 +350,7 @@ class GPTNeoXJapaneseTokenizer:
                 yield part, part in SPECIALS
 
     def _scanner_for(self, length: int) -> "FastEncoder | None":
-        """The tables for a text of so many characters; None if the dictionary is as fast or the vocabulary does not fit.
+        """The tables for a text of this many characters; None if the dictionary is as fast or the vocabulary does not fit.
 
         They are built after so much text that building them would have saved time.
         """

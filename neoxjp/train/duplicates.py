@@ -14,7 +14,7 @@ from neoxjp.documents import Document
 from neoxjp.japanese import to_new_forms
 
 SHINGLE = 12  # letters
-_SAMPLED = 16  # one shingle in so many is kept
+_SAMPLED = 16  # one shingle in this many is kept
 _MIN_SHINGLES = 4  # a text with fewer is too short to compare
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplication by it is invertible, so different letters never collide
 _KANA = str.maketrans("ぁぃぅぇぉっゃゅょゎゐゑをぢづはへひふほ", "あいうえおつやゆよわいえおじずわえいうお")

@@ -188,7 +188,7 @@ def _documents(options: JobOptions, path: Path) -> Iterator[Document]:
 
 
 class HeldOut:
-    """Scores texts that are not trained on every so many steps and at the end: a line printed, a row of held-out.csv."""
+    """Scores held-out texts every N steps and at the end: a line printed, a row of held-out.csv."""
 
     def __init__(
         self,

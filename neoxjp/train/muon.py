@@ -2,9 +2,9 @@
 
 Source: Keller Jordan, https://kellerjordan.github.io/posts/muon/, and arXiv 2502.16982. Rule, constants and state are those of
 torch.optim.Muon, whose checkpoints load here. Two later improvements are options: NorMuon (arXiv 2510.05491) and cautious weight
-decay (arXiv 2510.12402). Two things differ. Its iteration always runs in bfloat16, which takes a minute a
-step on a CPU without bfloat16 instructions; ours runs in float32 there, on the small Gram matrix. And where several processes
-train one model, each does its share of the matrices instead of all of them doing all.
+decay (arXiv 2510.12402). We differ in two ways: torch's iteration always runs in bfloat16, which takes a minute per step on a CPU
+without bfloat16 instructions, while ours runs in float32 there, on the small Gram matrix; and where several processes train one
+model, each computes its share of the matrices instead of all of them computing all.
 """
 
 import math

@@ -75,7 +75,7 @@ class JobOptions(TextOptions):
     ] = None
     stages: Annotated[
         list[str] | None,
-        _option("15e6=32x512: after so many tokens, 32 windows of 512 tokens per step.", metavar="TOKENS=ROWSxLENGTH..."),
+        _option("15e6=32x512: after this many tokens, 32 windows of 512 tokens per step.", metavar="TOKENS=ROWSxLENGTH..."),
     ] = None
     optimizer: Annotated[Optimizer | None, _option("Of the matrices.", show_default="muon; with --lora adamw")] = None
     lr: Annotated[float | None, _option("AdamW's learning rate.", show_default="by what is trained")] = None
@@ -91,7 +91,7 @@ class JobOptions(TextOptions):
     cool_down: Annotated[
         float | None,
         _option(
-            "With --tokens: the rates fall to zero over the last so many tokens.", metavar="TOKENS", show_default="half of them"
+            "With --tokens: the rates fall to zero over this many last tokens.", metavar="TOKENS", show_default="half of them"
         ),
     ] = None
     cool_power: Annotated[float, _option("The rates fall as 1 - x ** power: 1 is linear, 0.5 falls early.")] = 1.0

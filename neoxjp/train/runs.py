@@ -138,7 +138,7 @@ def export_run(
 ) -> dict[str, Any]:
     """Write a run's last checkpoint with its tokenizer as the model folder `out`; returns the checkpoint's state.json.
 
-    average: write the mean of the weights of the last so many checkpoints.
+    average: number of the last checkpoints; the mean of their weights is written.
     """
     last = last_checkpoint(folder)
     if last is None:

@@ -21,7 +21,7 @@ class TrainSettings:
     length: int = 256
     final_length: int | None = 512  # the last `final_share` of the run sees longer windows, as many tokens a step
     final_share: float = 0.15
-    stages: tuple[tuple[int, int, int], ...] = ()  # (tokens, rows, length): after so many tokens the batch has this shape
+    stages: tuple[tuple[int, int, int], ...] = ()  # (tokens, rows, length): after this many tokens the batch has this shape
     accumulate: int = 1  # parts that a process computes one after the other in each step: less memory, the same result
     gradient_checkpointing: bool = False  # compute each layer twice, to hold only its input in memory
     optimizer: Literal["muon", "adamw"] = "muon"  # for the matrices of the layers; everything else takes AdamW

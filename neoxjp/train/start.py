@@ -1,4 +1,4 @@
-"""What training starts from: fresh weights, or a model folder of which all, the upper layers, or LoRA matrices are trained."""
+"""What training starts from: fresh weights, or a model folder for full fine-tuning, upper layers only, or LoRA."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ class Start:
 
     model: str | None = None  # a folder or Hub id that from_pretrained takes; None: fresh weights
     revision: str | None = None  # on the Hub
-    freeze: int = 0  # the embedding and so many layers from the bottom are not trained
+    freeze: int = 0  # the embedding and this many layers from the bottom are not trained
     lora: int | None = None  # rank of the LoRA matrices (arXiv 2106.09685) beside the linears; then nothing else is trained
 
     def __post_init__(self) -> None:

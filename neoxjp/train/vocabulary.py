@@ -54,7 +54,7 @@ FORCED = [
 ]
 # The encoder writes these as other characters before it looks at the vocabulary, so an entry for them could never match.
 _REPLACED = {" ": "\0", "\u3000": "\0", "\n": "\0", "\r": "\0", "\t": "\0", "—": "ー", "−": "ー"}
-_SPELLINGS = 12  # at most so many spellings of a word are built from the variants of its kanji
+_SPELLINGS = 12  # the most spellings of a word that are built from the variants of its kanji
 _NONE, _SYMBOL, _DIGIT = 0, 5, 6
 
 
@@ -85,7 +85,7 @@ def build_vocabulary(
 ) -> Vocabulary:
     """A vocabulary of `size` ids for `texts` (fewer where they hold too few words); the same texts give the same file.
 
-    weights: how often each text counts (default 1). sample: the words are weighed on about so many characters of the texts.
+    weights: how often each text counts (default 1). sample: the words are weighed on about this many characters of the texts.
     Raises VocabularyError when the Unicode tables are missing, there is no text, or `size` is too small for the required ones.
     """
     weights = weights or [1] * len(texts)

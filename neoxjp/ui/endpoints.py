@@ -22,7 +22,7 @@ from neoxjp.page_parts.writing import max_new_tokens_that_fit
 from neoxjp.ui.model import info
 from neoxjp.ui.tokenize import checked_ids as ids_of_vocabulary
 
-SCORED_CONTEXTS = 4  # a text to score may be so many contexts long
+SCORED_CONTEXTS = 4  # contexts: the longest text to score
 MOST_ALTERNATIVES = 50
 
 

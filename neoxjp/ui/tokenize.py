@@ -113,7 +113,7 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
 
     def on_ids(pasted: str, request: gr.Request) -> dict[Any, Any]:
         try:
-            return {tab.pasted: render.whole(text_of_ids(playground, pasted)), tab.paste_note: ""}
+            return {tab.pasted: render.replace_surrogates(text_of_ids(playground, pasted)), tab.paste_note: ""}
         except NeoxjpError as error:
             return {tab.pasted: "", tab.paste_note: render.notice(message_of(error, request), "error")}
 

@@ -37,18 +37,18 @@ def checked_device_map(
     return {"": _checked_device("cpu" if asked is None else asked)}
 
 
-def infer_device_map(model: nn.Module, way: str, max_memory: Limits | None, dtype: torch.dtype) -> dict[str, Device]:
+def infer_device_map(model: nn.Module, strategy: str, max_memory: Limits | None, dtype: torch.dtype) -> dict[str, Device]:
     """Module name → device for every tensor, computed by accelerate. Tied weights must be tied already."""
     from accelerate import infer_auto_device_map
     from accelerate.utils import get_balanced_memory
 
-    whole = _unsplit_classes(model)
+    no_split_classes = _unsplit_classes(model)
     limits: Any = dict(max_memory) if max_memory is not None else None
     try:
-        if way in _BALANCED:
-            low = way == "balanced_low_0"
-            limits = get_balanced_memory(model, limits, no_split_module_classes=whole, dtype=dtype, low_zero=low)
-        return dict(infer_auto_device_map(model, limits, no_split_module_classes=whole, dtype=dtype))
+        if strategy in _BALANCED:
+            low = strategy == "balanced_low_0"
+            limits = get_balanced_memory(model, limits, no_split_module_classes=no_split_classes, dtype=dtype, low_zero=low)
+        return dict(infer_auto_device_map(model, limits, no_split_module_classes=no_split_classes, dtype=dtype))
     except ValueError as error:
         raise ParameterError(f"max_memory={max_memory!r} cannot be used: {error}") from error
 
@@ -65,11 +65,11 @@ def load_plain(
 ) -> None:
     """Load each tensor to its device, and attach accelerate's hooks if there is more than one device."""
     tied = tied and OUTPUT in model.state_dict()
-    above, below = _place_of(OUTPUT, places), _place_of(PREFIX + INPUT, places)
-    if tied and above != below:
+    output_device, embedding_device = _place_of(OUTPUT, places), _place_of(PREFIX + INPUT, places)
+    if tied and output_device != embedding_device:
         raise ParameterError(
-            f"device_map puts 'embed_out' on {above!r} and 'embed_in' on {below!r}, but this checkpoint ties them to one weight: "
-            f"give both the same device"
+            f"device_map puts 'embed_out' on {output_device!r} and 'embed_in' on {embedding_device!r}, but this checkpoint "
+            f"ties them to one weight: give both the same device"
         )
     tensors = {name: tensor for name, tensor in matched.tensors.items() if not (tied and name == OUTPUT)}
     rewritten = _check_offload(stored, tensors, places, dtype, offload_folder)
@@ -81,7 +81,7 @@ def load_plain(
         for name, tensor in tensors.items():
             device = _place_of(name, places)
             if device == "disk":
-                offloaded[name] = _leave(model, name, tensor, stored, dtype, offload_folder if name in rewritten else None)
+                offloaded[name] = _keep_on_disk(model, name, tensor, stored, dtype, offload_folder if name in rewritten else None)
             else:
                 _put(model, name, device, stored.read(tensor), dtype)
             done += tensor.nbytes
@@ -95,8 +95,10 @@ def load_plain(
         from accelerate import dispatch_model
 
         # A layer's weights come in together: its forward may use them without calling the submodule that holds them.
-        whole = _unsplit_classes(model)
-        dispatch_model(model, places, offload_dir=offload_folder, offload_index=offloaded or None, preload_module_classes=whole)
+        no_split_classes = _unsplit_classes(model)
+        dispatch_model(
+            model, places, offload_dir=offload_folder, offload_index=offloaded or None, preload_module_classes=no_split_classes
+        )
 
 
 def load_packed(
@@ -122,7 +124,8 @@ def load_packed(
             if name in packable:
                 pack_linear(model, name.removesuffix(".weight"), stored.read(tensor).to(device), packing)
             else:
-                _put(model, name, device, stored.read(tensor), packing.rows if name.endswith(INPUT) else packing.rest)
+                dtype = packing.embedding_dtype if name.endswith(INPUT) else packing.norm_dtype
+                _put(model, name, device, stored.read(tensor), dtype)
             done += tensor.nbytes
             if progress:
                 progress(done, total)
@@ -135,7 +138,7 @@ def _put(model: nn.Module, name: str, device: Device | None, value: Tensor | Non
     set_module_tensor_to_device(model, name, device, value, dtype=dtype, clear_cache=False)
 
 
-def _leave(
+def _keep_on_disk(
     model: nn.Module, name: str, tensor: StoredTensor, stored: StoredWeights, dtype: torch.dtype, folder: Path | None
 ) -> dict[str, str]:
     """Leave a tensor on disk (converted into `folder` if one is given), where accelerate finds it when its layer runs."""
@@ -176,16 +179,20 @@ def _checked_map(model: nn.Module, asked: Mapping[str, Device]) -> dict[str, Dev
     return _disjoint(model, places, set(_unsplit_classes(model)))
 
 
-def _disjoint(model: nn.Module, places: Mapping[str, Device], whole: set[str], name: str = "") -> dict[str, Device]:
+def _disjoint(model: nn.Module, places: Mapping[str, Device], no_split_classes: set[str], name: str = "") -> dict[str, Device]:
     """The same map without nested modules, as accelerate's hooks need it: {"a": 0, "a.b": 1} → {"a.b": 1, "a.c": 0}."""
     module = model.get_submodule(name)
     prefix = f"{name}." if name else ""
     found = {_place_of(prefix + tensor, places) for tensor in module.state_dict()}
     if len(found) == 1 and (place := found.pop()) is not None:
         return {name: place}
-    if type(module).__name__ in whole:
+    if type(module).__name__ in no_split_classes:
         raise ParameterError(f"device_map splits {name!r} over several devices, but a layer must be on one. Give it one device")
-    children = [_disjoint(model, places, whole, prefix + child) for child, inner in module.named_children() if inner.state_dict()]
+    children = [
+        _disjoint(model, places, no_split_classes, prefix + child)
+        for child, inner in module.named_children()
+        if inner.state_dict()
+    ]
     return {key: place for child in children for key, place in child.items()}
 
 

@@ -99,13 +99,13 @@ def empty_weights() -> Iterator[None]:
     Initialisation is skipped because random numbers on the meta device import torch's compiler, which takes seconds.
     """
 
-    class Undrawn(TorchFunctionMode):
+    class SkipInit(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if getattr(function, "__module__", None) == "torch.nn.init":
                 return args[0] if args else kwargs["tensor"]
             return function(*args, **(kwargs or {}))
 
-    with torch.device("meta"), Undrawn():
+    with torch.device("meta"), SkipInit():
         yield
 
 
@@ -155,7 +155,7 @@ def load_weights(
     packed = None if alone is None or packing == "never" else packing_for(dtype, quantization, torch.device(alone))
     if packed is not None and alone is not None:
         load_packed(model, stored, matched, alone, packed, tied, progress)
-        plain = packed.rows
+        plain = packed.embedding_dtype
     else:
         load_plain(model, stored, matched, places, plain, tied, Path(offload_folder) if offload_folder else None, progress)
     return LoadReport(

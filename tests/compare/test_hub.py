@@ -105,7 +105,7 @@ def test_a_repository_without_the_file_lists_what_it_holds(hub: LocalHub, tokeni
 def test_a_file_beyond_the_bound_is_not_downloaded(
     hub: LocalHub, tokenizer: GPTNeoXJapaneseTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("neoxjp.compare.hub.MOST_BYTES", 1_000)
+    monkeypatch.setattr("neoxjp.compare.hub.MAX_BYTES", 1_000)
     english, japanese = refused("swallow", tokenizer, public=True)
     assert f"has {len(content_of('swallow')):,} bytes; at most 1,000 are downloaded" in english
     assert "1,000 バイトまで" in japanese

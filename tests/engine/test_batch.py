@@ -152,6 +152,6 @@ def test_logits_that_are_no_numbers_end_one_request_only():
 def test_stats_tell_how_many_others_a_forward_served():
     engine = Engine(Fake(mixed))
     requests = [engine.submit([n], DRAW) for n in range(3)]
-    assert requests[0].stats.beside == 0
+    assert requests[0].stats.max_concurrent == 0
     engine.step()
-    assert [request.stats.beside for request in requests] == [2, 2, 2]
+    assert [request.stats.max_concurrent for request in requests] == [2, 2, 2]

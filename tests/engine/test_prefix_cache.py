@@ -53,9 +53,9 @@ def test_the_least_recently_used_goes_first_and_bytes_are_counted_whole():
     for start in (0, 1):
         prefixes.add(read(np.arange(start, start + CHUNK), None))
     assert prefixes.nbytes == 2 * (BLOCK_BYTES + 8 * CHUNK)
-    assert prefixes.longest(np.arange(0, 50)) is not None
+    assert prefixes.longest_match(np.arange(0, 50)) is not None
     prefixes.add(read(np.arange(2, 2 + CHUNK), None))
-    assert [bool(prefixes.longest(np.arange(start, start + 50))) for start in (0, 1, 2)] == [True, False, True]
+    assert [bool(prefixes.longest_match(np.arange(start, start + 50))) for start in (0, 1, 2)] == [True, False, True]
     prefixes.shrink(0)
     assert (len(prefixes), prefixes.nbytes) == (0, 0)
 

@@ -48,7 +48,9 @@ def anew(monkeypatch):
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 9, 70])
 def test_its_numbers_are_those_of_fbgemm(built, format, out, size, rows):
     kernel = Kernel("fbgemm", native.qmax() if format == "int8" else 127)
-    problem = linear._wrong_halves("fbgemm") if format == "float16" else linear._wrong_sums("fbgemm", kernel.limit, "cpu")
+    problem = (
+        linear._check_fp16_kernel("fbgemm") if format == "float16" else linear._check_int8_kernel("fbgemm", kernel.limit, "cpu")
+    )
     if problem is not None:
         pytest.skip(f"fbgemm: {problem}")
     generator = torch.Generator().manual_seed(out + size + rows)
@@ -108,8 +110,8 @@ def test_the_sums_of_seven_bits_are_exact_too(built, anew, tmp_path):
     anew.setattr(build, "OPTIONS", tuple("-march=haswell" if part == "-march=native" else part for part in build.OPTIONS))
     anew.setattr(build, "CACHE", tmp_path)
     assert native.qmax() == 64
-    assert linear._wrong_sums("native", 64, "cpu") is None
-    assert linear._wrong_halves("native") is None
+    assert linear._check_int8_kernel("native", 64, "cpu") is None
+    assert linear._check_fp16_kernel("native") is None
 
 
 def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):

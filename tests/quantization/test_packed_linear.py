@@ -10,9 +10,9 @@ from neoxjp.quantization import packed_linear as linear
 from neoxjp.quantization.packed_linear import quantize
 
 KERNELS = [linear.int8_kernel("cpu"), Kernel("dequantized")]
-KERNELS += [Kernel(name, 64) for name in ("fbgemm", "dynamic", "int_mm") if linear._wrong_sums(name, 64, "cpu") is None]
+KERNELS += [Kernel(name, 64) for name in ("fbgemm", "dynamic", "int_mm") if linear._check_int8_kernel(name, 64, "cpu") is None]
 PACKINGS = [Packing("int8", kernel, torch.float32, torch.float16) for kernel in dict.fromkeys(KERNELS)]
-HALVES = [Kernel(name) for name in ("native", "fbgemm") if linear._wrong_halves(name) is None]
+HALVES = [Kernel(name) for name in ("native", "fbgemm") if linear._check_fp16_kernel(name) is None]
 PACKINGS += [Packing("float16", kernel, torch.float32, torch.float16) for kernel in HALVES]
 NAMES = [f"{packing.format} {packing.kernel.name}" for packing in PACKINGS]
 STEADY = [(p, n) for p, n in zip(PACKINGS, NAMES, strict=True) if p.kernel.name != "dequantized"]  # rows do not depend on others
@@ -75,10 +75,10 @@ def test_int8_products_are_those_of_whole_numbers():
 def test_the_largest_sums_are_exact():
     for packing in PACKINGS:
         if packing.kernel.name in ("native", "fbgemm", "dynamic") and packing.format == "int8":
-            assert linear._wrong_sums(packing.kernel.name, packing.kernel.limit, "cpu") is None
+            assert linear._check_int8_kernel(packing.kernel.name, packing.kernel.limit, "cpu") is None
 
 
-@pytest.mark.skipif(linear._wrong_sums("fbgemm", 64, "cpu") is not None, reason="no fbgemm here")
+@pytest.mark.skipif(linear._check_int8_kernel("fbgemm", 64, "cpu") is not None, reason="no fbgemm here")
 def test_a_step_that_is_given_is_the_one_that_is_found_from_the_range():
     weight, x = weight_and_rows(size=512)
     given, found = (
@@ -110,19 +110,21 @@ def test_not_a_number_stays_visible(packing):
 def test_kernels_that_are_absent_or_wrong_are_passed_over(monkeypatch):
     for count, wanted in enumerate(("fbgemm", "dynamic", "int_mm"), 1):
         absent = ("native", "fbgemm", "dynamic")[:count]
-        monkeypatch.setattr(linear, "_wrong_sums", lambda name, *_, absent=absent: "no such operator" if name in absent else None)
+        monkeypatch.setattr(
+            linear, "_check_int8_kernel", lambda name, *_, absent=absent: "no such operator" if name in absent else None
+        )
         found = linear.int8_kernel.__wrapped__("cpu")
-        assert (found.name, found.passed_over) == (wanted, "; ".join(f"{name}: no such operator" for name in absent))
-    monkeypatch.setattr(linear, "_wrong_sums", lambda name, limit, device: "its sums overflow here")
+        assert (found.name, found.fallback_reason) == (wanted, "; ".join(f"{name}: no such operator" for name in absent))
+    monkeypatch.setattr(linear, "_check_int8_kernel", lambda name, limit, device: "its sums overflow here")
     found = linear.int8_kernel.__wrapped__("cpu")
     assert found.name == "dequantized"
     wrong = "its sums overflow here"
-    assert found.passed_over == f"native: {wrong}; fbgemm: {wrong}; dynamic: {wrong}; torch._int_mm: {wrong}"
+    assert found.fallback_reason == f"native: {wrong}; fbgemm: {wrong}; dynamic: {wrong}; torch._int_mm: {wrong}"
 
 
 def test_sums_that_overflow_are_found_and_avoided_by_smaller_weights(monkeypatch):
     absent = {"native": "no compiler"}
-    monkeypatch.setattr(linear, "_wrong_sums", lambda name, limit, _: absent.get(name, "overflow" if limit > 64 else None))
+    monkeypatch.setattr(linear, "_check_int8_kernel", lambda name, limit, _: absent.get(name, "overflow" if limit > 64 else None))
     kernel = linear.int8_kernel.__wrapped__("cpu")
     assert kernel == Kernel("fbgemm", 64, "native: no compiler")
     assert "7 bits" in linear.describe_kernel("int8", kernel)

@@ -248,12 +248,12 @@ def _opening(tree: Tree, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[int, st
     root, *others = tree.path(tree.current)
     own = min([len(root.ids), *(node.place for node in others)])
     if own and own == len(root.ids):
-        return own, render.whole(root.typed or "".join(decoded_pieces(root.ids, tokenizer)))
+        return own, render.replace_surrogates(root.typed or "".join(decoded_pieces(root.ids, tokenizer)))
     pieces = branch_pieces(tree, tree.current, tokenizer)
     first, byte_values, ids = min(max(1, own), len(pieces)), tokenizer.vocabulary.byte_values, tree.ids(tree.current)
     while 0 < first < len(pieces) and not pieces[first - 1] and byte_values[ids[first - 1]] >= 0:
         first += 1
-    return first, render.whole("".join(pieces[:first]))
+    return first, render.replace_surrogates("".join(pieces[:first]))
 
 
 def _text(tree: Tree, tokenizer: "GPTNeoXJapaneseTokenizer", serial: int, steps: Sequence[Step]) -> Text:

@@ -10,7 +10,7 @@ from neoxjp.labs.branches.records import AUTHORS, LONGEST_NAME, MOST_IDS, MOST_N
 from neoxjp.labs.common import savefile
 
 FORMAT, VERSION = "neoxjp-branches", 1
-MOST_BYTES = 8 * 2**20
+MAX_BYTES = 8 * 2**20
 LONGEST_TYPED = 1_000_000  # characters
 SHOWN = 60  # characters of a branch's own text in a list
 
@@ -55,7 +55,7 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
 
     Raises ParameterError: too large, damaged, of a later version, of another vocabulary. One sentence; nothing else happens.
     """
-    found = savefile.loads(data, FORMAT, VERSION, MOST_BYTES)
+    found = savefile.loads(data, FORMAT, VERSION, MAX_BYTES)
     with savefile.wrap_errors(FORMAT):
         if found["vocabulary"] != vocabulary:
             raise OtherVocabulary(

@@ -11,7 +11,7 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.branches import actions
 from neoxjp.labs.branches import view as views
 from neoxjp.labs.branches.actions import all_stored, can_score
-from neoxjp.labs.branches.files import MOST_BYTES, listed, to_json
+from neoxjp.labs.branches.files import MAX_BYTES, listed, to_json
 from neoxjp.labs.branches.records import LONGEST_NAME
 from neoxjp.labs.branches.strings import both, label, strings, words
 from neoxjp.labs.common import html as render
@@ -117,7 +117,7 @@ def build(playground: Playground) -> Section:
                 html("surprisal")
         with accordion("files", "files_title"):
             button("save", "save", min_width=120)
-            chooser = json_chooser(strings, "branches", "branches-file", MOST_BYTES)
+            chooser = json_chooser(strings, "branches", "branches-file", MAX_BYTES)
             html("file-part", chooser, js_on_load=_script("file.js"))
         for name in ("saved", "fresh"):
             parts[name] = gr.Textbox(visible="hidden")
@@ -247,7 +247,7 @@ def drawn(writing: VisitorState, t: Words) -> dict[str, Any]:
         fields = {
             "key": tree.current,
             "name": tree.nodes[tree.current].name,
-            "text": render.whole(actions.to_edit(writing, tree.current)),
+            "text": render.replace_surrogates(actions.to_edit(writing, tree.current)),
             "of": t("branches_edit_of", n=tree.current + 1),
             "kept": t("branches_edit_kept", n="{n}"),
         }

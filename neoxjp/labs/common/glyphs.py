@@ -54,7 +54,7 @@ def unseen(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
-def whole(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The text with U+FFFD for each lone surrogate, which neither HTML nor JSON can carry."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from neoxjp.labs.common.glyphs import GLYPHS as GLYPHS
 from neoxjp.labs.common.glyphs import SCRIPTS, boxes, legend
+from neoxjp.labs.common.glyphs import replace_surrogates as replace_surrogates
 from neoxjp.labs.common.glyphs import unseen as unseen
-from neoxjp.labs.common.glyphs import whole as whole
 from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.common.templates import data as data
 from neoxjp.labs.common.templates import visible as visible
@@ -87,7 +87,7 @@ def notice(message: str, kind: Literal["info", "error"] = "info") -> str:
 def attributes(**values: object) -> str:
     """`attributes(data_id=3, hidden=None)` → ` data-id="3"`: escaped; None omits one, underscores become hyphens."""
     given = ((name.rstrip("_").replace("_", "-"), value) for name, value in values.items() if value is not None)
-    return "".join(f' {name}="{escape(whole(str(value)))}"' for name, value in given)
+    return "".join(f' {name}="{escape(replace_surrogates(str(value)))}"' for name, value in given)
 
 
 def bar(value: float, largest: float, label: str, *, series: int = 0, spoken: str | None = None) -> str:

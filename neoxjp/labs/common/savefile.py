@@ -21,15 +21,15 @@ def dumps(name: str, version: int, content: dict[str, Any]) -> str:
     return json.dumps({"format": name, "version": version} | content, ensure_ascii=True, allow_nan=False)
 
 
-def loads(data: str | bytes, name: str, version: int, most_bytes: int) -> dict[str, Any]:
+def loads(data: str | bytes, name: str, version: int, max_bytes: int) -> dict[str, Any]:
     """The object of a file, its format and version checked.
 
     Raises ParameterError: it is too large, not JSON, of another format or version.
     """
-    if len(data) > most_bytes:
+    if len(data) > max_bytes:
         raise ParameterError(
-            f"the file has {len(data):,} bytes, more than the {most_bytes:,} that a {name} file may have",
-            ja=f"ファイルが大きすぎます（{len(data):,} バイト。{most_bytes:,} バイトまで）。",
+            f"the file has {len(data):,} bytes, more than the {max_bytes:,} that a {name} file may have",
+            ja=f"ファイルが大きすぎます（{len(data):,} バイト。{max_bytes:,} バイトまで）。",
         )
     with wrap_errors(name):
         found = json.loads(data)
@@ -78,7 +78,7 @@ def parse_ids(value: Any, vocab_size: int, most: int, what: str) -> tuple[int, .
 
 
 def parse_string(value: Any, most: int, what: str) -> str:
-    """A string of at most so many characters; ValueError for anything else."""
+    """A string of at most this many characters; ValueError for anything else."""
     if not isinstance(value, str) or len(value) > most:
         raise ValueError(f"{what} is not a string of at most {most} characters")
     return value

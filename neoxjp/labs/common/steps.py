@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from neoxjp.engine import LN2, Step
-from neoxjp.labs.common.glyphs import GLYPHS, unseen, whole
+from neoxjp.labs.common.glyphs import GLYPHS, replace_surrogates, unseen
 from neoxjp.labs.common.templates import Words, render
 
 TEMPLATE = "labs/common/steps.html"
@@ -131,7 +131,7 @@ def plain(text: str) -> str:
 
 def lines(text: str) -> Markup:
     """The visitor's own text: escaped, with `<br>` for newlines."""
-    rows = whole(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    rows = replace_surrogates(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return Markup("<br>").join(rows)
 
 

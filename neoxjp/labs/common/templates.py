@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from neoxjp.labs.common.glyphs import glyphs, whole
+from neoxjp.labs.common.glyphs import glyphs, replace_surrogates
 from neoxjp.labs.common.measures import percent
 
 Words = Callable[..., str]
@@ -84,4 +84,4 @@ def fixed_percent(share: float, digits: int = 1) -> str:
 
 
 def _finalize(value: Any) -> Any:
-    return whole(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return replace_surrogates(value) if isinstance(value, str) and not isinstance(value, Markup) else value

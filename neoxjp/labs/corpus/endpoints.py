@@ -7,7 +7,7 @@ from typing import Any
 
 from neoxjp.compare import open_peer
 from neoxjp.errors import ParameterError, QueueFull
-from neoxjp.labs.common.glyphs import whole
+from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.labs.corpus.records import Source
 from neoxjp.labs.corpus.section import INTERVAL, MAX_NAME, analyse_in_turn, other_keys
 from neoxjp.labs.corpus.strings import strings
@@ -60,7 +60,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                     raise strings.error(QueueFull, "corpus_busy")
                 time.sleep(INTERVAL)
             if text:
-                source = Source(name or "text", io.BytesIO(whole(text).encode()), column, "utf-8")
+                source = Source(name or "text", io.BytesIO(replace_surrogates(text).encode()), column, "utf-8")
                 *_, last = analyse_in_turn(playground, source, peers, ticket)
             else:
                 with uploads.store.use(file, delete=True) as opened:

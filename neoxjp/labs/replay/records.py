@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 FORMAT, VERSION = "neoxjp-generation", 1
-MOST_BYTES = 2 * 2**20
+MAX_BYTES = 2 * 2**20
 MOST_IDS = 2**17  # of the prompt and of the text
 INTERRUPTED = ("cancelled", "deadline", "error", None)  # the values of `finish` that do not follow from the settings
 
@@ -68,7 +68,7 @@ def capture(
         ids=tuple(request.ids),
         params=params,
         finish=request.finish,
-        concurrent=request.beside,
+        concurrent=request.max_concurrent,
         rows_are_independent=model.rows_are_independent,
         name=BUNDLED if Path(name) == bundled_path() else name,
         revision=revision or (model.load_report.revision if model.load_report else None),
@@ -93,7 +93,7 @@ def replay(
         return compare(state, (), model, tokenizer, fingerprint=fingerprint)
     with (engine or Engine(model, tokenizer)).submit(state.prompt_ids, rerun_params(state)) as request:
         ids = [step.id for step in request]
-    return compare(state, ids, model, tokenizer, request.beside, fingerprint)
+    return compare(state, ids, model, tokenizer, request.max_concurrent, fingerprint)
 
 
 def compare(
@@ -129,7 +129,7 @@ def to_json(state: State) -> str:
 
 def from_json(data: str | bytes, kind: type[SamplingParams] = SamplingParams) -> State:
     """The state in a file. Raises ParameterError: too large, damaged, of another version, settings out of their range."""
-    found = savefile.loads(data, FORMAT, VERSION, MOST_BYTES)
+    found = savefile.loads(data, FORMAT, VERSION, MAX_BYTES)
     with savefile.wrap_errors(FORMAT):
         finish = found["finish"]
         if finish is not None and finish not in get_args(Finish):

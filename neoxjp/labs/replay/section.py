@@ -24,7 +24,7 @@ from neoxjp.labs.replay.as_code import TARGETS, URL, as_code
 from neoxjp.labs.replay.records import (
     FORMAT,
     INTERRUPTED,
-    MOST_BYTES,
+    MAX_BYTES,
     VERSION,
     Replay,
     State,
@@ -91,11 +91,11 @@ def build(playground: Playground) -> Section:
                 placeholder=label("replay_pasted_placeholder"),
                 lines=3,
                 max_lines=6,
-                max_length=MOST_BYTES,
+                max_length=MAX_BYTES,
                 elem_id="replay-pasted",
                 html_attributes=gr.InputHTMLAttributes(spellcheck=False),
             )
-            chooser = json_chooser(strings, "replay", "replay-file", MOST_BYTES)
+            chooser = json_chooser(strings, "replay", "replay-file", MAX_BYTES)
             file = gr.HTML(chooser, elem_id="replay-file-part", js_on_load=script, **bare)
             with gr.Row(elem_id="replay-run"):
                 go = gr.Button(label("replay_go"), variant="primary", elem_id="replay-go", min_width=110)
@@ -209,7 +209,7 @@ def state_of(playground: Playground, text: Text) -> State:
         ids=text.ids[start:],
         params=part.params,
         finish=text.finish,
-        concurrent=text.stats.beside if text.stats else 0,
+        concurrent=text.stats.max_concurrent if text.stats else 0,
         rows_are_independent=text.rows_are_independent,
         name=name,
         revision=loaded.choice.revision or (report.revision if report else None),
@@ -254,7 +254,7 @@ def parse_state(playground: Playground, pasted: str) -> State:
     """
     if not pasted.strip():
         raise strings.error(ParameterError, "replay_nothing")
-    state = from_json(pasted[: MOST_BYTES + 1])
+    state = from_json(pasted[: MAX_BYTES + 1])
     stop_strings(list(state.params.stop))
     wanted, most = rerun_params(state).max_new_tokens, playground.limits.new_tokens
     if most is not None and (wanted is None or wanted > most):
@@ -293,14 +293,14 @@ def rerun(
         finally:
             writing.running = False
         return
-    prompt = render.whole(loaded.tokenizer.decode(state.prompt_ids, skip_special_tokens=True))
+    prompt = render.replace_surrogates(loaded.tokenizer.decode(state.prompt_ids, skip_special_tokens=True))
     start = Text(prompt, state.prompt_ids, (), 0, state.params.seed or 0, loaded.serial)
     before = writing.text
     for frame in rewrite(playground, streamer, writing, start, rerun_params(state), lang):
         verdict, text = "", writing.text
         if not frame.running and text is not None and text is not before:
             ids = [step.id for step in text.steps]
-            found = compare(state, ids, loaded.model, loaded.tokenizer, text.stats.beside if text.stats else 0)
+            found = compare(state, ids, loaded.model, loaded.tokenizer, text.stats.max_concurrent if text.stats else 0)
             verdict = view.verdict(state, found, text.finish in INTERRUPTED, True, name_of, t)
         yield ("" if verdict else frame.line), verdict, frame
 
@@ -318,7 +318,7 @@ def rerun_alone(
         try:
             for update in updates:
                 ids += [step.id for step in update.steps]
-                concurrent = update.stats.beside
+                concurrent = update.stats.max_concurrent
                 if update.done or (writing is not None and writing.stopped):
                     break
                 yield len(ids)

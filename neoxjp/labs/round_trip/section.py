@@ -116,7 +116,7 @@ def normalized(playground: Playground, text: str, compat: bool, normalization: l
     """The whole text, normalized."""
     check_length(playground, text)
     tokenizer = _tokenizer(playground, compat)
-    return html.whole(lab.effect(tokenizer, lab.roundtrip(tokenizer, text), normalization).text)
+    return html.replace_surrogates(lab.effect(tokenizer, lab.roundtrip(tokenizer, text), normalization).text)
 
 
 def _tokenizer(playground: Playground, compat: bool) -> GPTNeoXJapaneseTokenizer:

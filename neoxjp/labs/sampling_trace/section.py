@@ -184,7 +184,7 @@ def recompute_logits(playground: Playground, reader: LogitsReader, text: Text, s
     """
     loaded = playground.ready
     if text.serial == loaded.serial:
-        at, most = step.place - step.part.start, max(1, loaded.logits.most_bytes // 2 // (4 * loaded.tokenizer.vocab_size))
+        at, most = step.place - step.part.start, max(1, loaded.logits.max_bytes // 2 // (4 * loaded.tokenizer.vocab_size))
         first = max(0, min(at - most // 2, len(step.ids) - most))
         ids = step.prompt + step.ids[: min(first + most, len(step.ids)) - 1]
         store_logits(loaded, reader, ids, len(ids) - len(step.prompt) - first + 1)

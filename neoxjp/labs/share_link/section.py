@@ -123,7 +123,7 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
             linked.tabs: gr.Tabs(selected=linked.tab),
             linked.lab.tabs: gr.Tabs(selected=section),
             linked.lab.open: section,
-            linked.text: render.whole(kept or view.text),
+            linked.text: render.replace_surrogates(kept or view.text),
             linked.lab.due[section]: time.time(),
             link.note: "",
         }
@@ -228,7 +228,7 @@ def copy_of(playground: Playground, kind: copies.Format, text: str, separator: s
     legend = {key: t(key if key in SCRIPTS else f"legend_{key}") for key in copies.ENGLISH}
     caption = _caption(len(drawn), len(tokens), t)
     copied = copies.copy(drawn, text, kind, separator=separator, ids=ids, words=legend, caption=caption)
-    return json.dumps({"value": render.whole(copied), "n": len(drawn), "all": len(tokens)})
+    return json.dumps({"value": render.replace_surrogates(copied), "n": len(drawn), "all": len(tokens)})
 
 
 def _caption(drawn: int, all: int, t: Words) -> str:

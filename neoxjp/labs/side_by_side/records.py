@@ -262,7 +262,7 @@ def sweep_with_progress(
     at_once: int = AT_ONCE,
     every: float = math.inf,
 ) -> Generator[Progress | Pending]:
-    """As `sweep`, and `Pending` every so many seconds while a sample is running, so that it can be stopped there."""
+    """As `sweep`, and `Pending` every few seconds while a sample is running, so that it can be stopped there."""
     total = len(temperatures) * len(top_ps) * samples
     if not 1 <= total <= MAX_TEXTS or samples < 1 or at_once < 1:
         raise ParameterError(

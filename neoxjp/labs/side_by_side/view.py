@@ -14,7 +14,7 @@ from neoxjp.labs.side_by_side.records import ColumnState, Comparison, Sample
 TEMPLATE = "labs/side_by_side/view.html"
 MAX_ROWS = 300  # of the token table
 PROMPT_SHOWN = 24  # last characters of the prompt shown before each text
-LOOP = 3  # with so many repeats of ten ids, the second half of the text is a loop
+LOOP = 3  # with this many repeats of ten ids, the second half of the text is a loop
 
 Fact = tuple[str, str]
 """Name and value of a setting, both in words."""

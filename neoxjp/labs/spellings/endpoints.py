@@ -50,7 +50,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         if tokenizers and len(tokenizers) > MOST_TOKENIZERS:
             raise ParameterError(f"{len(tokenizers)} tokenizers: compare {MOST_TOKENIZERS} at a time")
         spelled = _spelled(text, spellings, readings)
-        if own := render.whole(own_spelling):
+        if own := render.replace_surrogates(own_spelling):
             spelled.append(_own(own))
         columns = opened(playground, tokenizers or ["neoxjp"])
         closed = [column.problem for column in columns if column.problem]
@@ -90,7 +90,7 @@ _ALL = list(japanese.ALL_KEYS)
 
 def _spelled(text: str, keys: Any, corrected: Any) -> list[japanese.Spelling]:
     chosen = keys_of(keys)
-    return japanese.spellings(render.whole(text), readings_of(corrected), chosen)
+    return japanese.spellings(render.replace_surrogates(text), readings_of(corrected), chosen)
 
 
 def _own(text: str) -> japanese.Spelling:
@@ -125,4 +125,8 @@ def readings_of(given: Any) -> dict[str, str]:
         raise ParameterError(
             f"readings={str(given)[:60]!r}: expected an object such as {{'日本': 'にっぽん'}}, at most 200 words"
         )
-    return {render.whole(word)[:40]: render.whole(kana)[:60] for word, kana in given.items() if word and kana}
+    return {
+        render.replace_surrogates(word)[:40]: render.replace_surrogates(kana)[:60]
+        for word, kana in given.items()
+        if word and kana
+    }

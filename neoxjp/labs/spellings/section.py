@@ -291,12 +291,12 @@ def matrix_of(playground: Playground, asked: Asked, t: Words) -> Matrix:
 
 def spellings_of(asked: Asked) -> list[japanese.Spelling]:
     """The text in all its spellings, and the visitor's own rows; empty if there is no text."""
-    text = html.whole(asked.text[:COMPARED])
+    text = html.replace_surrogates(asked.text[:COMPARED])
     if not text:
         return []
     spelled = japanese.spellings(text, corrections(asked.corrected), japanese.ALL_KEYS)
     own = zip(japanese.CUSTOM_KEYS, asked.own, strict=False)
-    return spelled + [japanese.Spelling(key, html.whole(value[: 3 * COMPARED])) for key, value in own if value]
+    return spelled + [japanese.Spelling(key, html.replace_surrogates(value[: 3 * COMPARED])) for key, value in own if value]
 
 
 def columns_of(playground: Playground, asked: Asked, t: Words) -> list[Column]:

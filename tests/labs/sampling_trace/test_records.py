@@ -173,7 +173,7 @@ def test_the_next_step_has_no_written_id_and_a_place_beyond_it_is_refused():
 
 
 def test_the_store_keeps_to_its_bytes_and_lets_the_longest_unused_go():
-    kept = LogitsCache(most_bytes=3 * 4 * V)
+    kept = LogitsCache(max_bytes=3 * 4 * V)
     for id in range(4):
         kept.keep([id], torch.full((V,), float(id)))
         kept.get([1])
@@ -198,7 +198,7 @@ def test_a_store_of_no_bytes_keeps_nothing():
     kept = LogitsCache(0)
     kept.keep([1], torch.zeros(V))
     assert len(kept) == 0
-    with pytest.raises(ParameterError, match="most_bytes"):
+    with pytest.raises(ParameterError, match="max_bytes"):
         LogitsCache(-1)
 
 

@@ -125,7 +125,7 @@ def run_columns(
 
     def drawn(update: Update, over: bool) -> str:
         found = records.compare(update.columns, same)
-        shown = (own_facts, common, render.whole(prompt), over, same)
+        shown = (own_facts, common, render.replace_surrogates(prompt), over, same)
         return view.columns(update.columns, found, *shown, t, name_of, lang == "ja")
 
     stream, last = streamer(start, columns), None

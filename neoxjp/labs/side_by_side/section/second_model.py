@@ -81,7 +81,7 @@ def connect(part: SecondModel, playground: Playground) -> None:
 def load(playground: Playground, other: Playground, name: str, t: Words) -> Iterator[str]:
     """Load the model of this name into `other`, if it fits into memory beside the page's own; yields the progress as HTML.
 
-    Raises NeoxjpError: there is no such model, it cannot be loaded, NoRoom. A second model that is loaded already is kept then.
+    Raises NeoxjpError: there is no such model, or it cannot be loaded; ModelTooLarge. A second model that is loaded stays then.
     """
     name = name.strip()
     if not name:

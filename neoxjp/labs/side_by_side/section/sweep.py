@@ -126,7 +126,7 @@ def run_grid(
     cells: dict[tuple[float, float], Sample] = {}
 
     def drawn(csv: str = "") -> str:
-        return view.grid(cells, temperatures, top_ps, t, render.whole(prompt), csv)
+        return view.grid(cells, temperatures, top_ps, t, render.replace_surrogates(prompt), csv)
 
     stream = streamer(start, temperatures, top_ps, params, 1)
     try:
