@@ -44,6 +44,16 @@ class PromptTooLong(NeoxjpError, ValueError):
     """The prompt and the new tokens do not fit the model's context."""
 
 
+def prompt_too_long(prompt: int, new: int, context: int, python: str = "") -> PromptTooLong:
+    """The error for a prompt and new tokens that are more than the context, all counted in tokens."""
+    return PromptTooLong(
+        f"the prompt has {prompt} tokens and {new} new ones are asked for, but the context is {context}: "
+        "shorten the prompt or lower max_new_tokens",
+        python=python,
+        ja=f"プロンプトの {prompt} トークンと生成する {new} トークンは、コンテキスト長 {context} に収まりません。",
+    )
+
+
 class QueueFull(NeoxjpError, RuntimeError):
     """The engine's queue is full; try again in a moment."""
 

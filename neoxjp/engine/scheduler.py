@@ -3,7 +3,7 @@
 from collections import deque
 
 from neoxjp.engine.request import Request
-from neoxjp.errors import PromptTooLong, QueueFull
+from neoxjp.errors import PromptTooLong, QueueFull, prompt_too_long
 from neoxjp.sampling import SamplingParams
 
 
@@ -94,11 +94,6 @@ def fit_prompt(ids: tuple[int, ...], params: SamplingParams, context: int, overf
     if len(ids) + wanted <= context:
         return ids
     if overflow == "error" or wanted >= context:
-        raise PromptTooLong(
-            f"the prompt has {len(ids)} tokens and {wanted} new ones are asked for, but the context is {context}: "
-            "shorten the prompt or lower max_new_tokens",
-            python=", or let it be cut with overflow='cut'",
-            ja=f"プロンプトの {len(ids)} トークンと生成する {wanted} トークンは、コンテキスト長 {context} に収まりません。",
-        )
+        raise prompt_too_long(len(ids), wanted, context, python=", or let it be cut with overflow='cut'")
     reserved = wanted if params.max_new_tokens else max(context // 4, 1)
     return ids[-(context - reserved) :]

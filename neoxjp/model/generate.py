@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.engine import PREFIX_BYTES, Engine
-from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.errors import ParameterError, prompt_too_long
 from neoxjp.model.beam_search import BeamParams, generate_beams
 from neoxjp.sampling import SamplingParams
 
@@ -186,20 +186,17 @@ def _prompts(input_ids: Tensor, attention_mask: Tensor | None, config: Any) -> l
 def _new_tokens(max_length: int | None, max_new_tokens: int | None, width: int, longest: int, context: int) -> int:
     """The largest number of new ids, from the arguments and the padded width. Raises PromptTooLong."""
     if max_new_tokens is not None:
-        count, asked = max_new_tokens, f"max_new_tokens={max_new_tokens}"
+        count = max_new_tokens
     elif max_length is not None:
-        count, asked = max_length - width, f"max_length={max_length}"
+        count = max_length - width
         if count < 1:
             raise ParameterError(
                 f"max_length={max_length} counts the prompt, which has {width} ids already: give a larger one, or max_new_tokens."
             )
     else:
-        count, asked = max(1, min(DEFAULT_NEW_TOKENS, context - longest)), "one new id"
+        count = max(1, min(DEFAULT_NEW_TOKENS, context - longest))
     if longest + count > context:
-        raise PromptTooLong(
-            f"the prompt has {longest} tokens and {asked} was asked for, but the context is {context}: shorten one of the two.",
-            ja=f"プロンプトの {longest} トークンと生成する {count} トークンは、コンテキスト長 {context} に収まりません。",
-        )
+        raise prompt_too_long(longest, count, context)
     return count
 
 

@@ -282,7 +282,7 @@ def test_an_id_outside_the_vocabulary_is_refused(num_beams):
 @pytest.mark.parametrize("num_beams", [1, 2])
 @pytest.mark.parametrize("options", [{"max_new_tokens": 60}, {"max_length": 65}])
 def test_what_does_not_fit_the_context_is_refused(num_beams, options):
-    with pytest.raises(PromptTooLong, match=r"the prompt has 6 tokens and .* but the context is 64"):
+    with pytest.raises(PromptTooLong, match=r"the prompt has 6 tokens and (59|60) new ones .* but the context is 64"):
         ours().generate(some_ids(), num_beams=num_beams, **options)
 
 

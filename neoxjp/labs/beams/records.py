@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 from neoxjp.engine import bos_ids, check_ids, eos_ids, token_text_function
-from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.errors import ParameterError, prompt_too_long
 from neoxjp.model import BeamParams, BeamStep, generate_beams
 from neoxjp.sampling import SamplingParams
 
@@ -186,7 +186,4 @@ def _check(prompt: int, context: int, num_beams: int, new: int, length_penalty: 
     if early_stopping not in (True, False, "never"):
         raise ParameterError(f"early_stopping={early_stopping!r} must be True, False or 'never'")
     if prompt + new > context:
-        raise PromptTooLong(
-            f"the prompt has {prompt} tokens and max_new_tokens is {new}, but the context is {context}: shorten one of the two",
-            ja=f"プロンプト {prompt} トークンと生成する {new} トークンは、コンテキスト長 {context} に収まりません。",
-        )
+        raise prompt_too_long(prompt, new, context)

@@ -215,7 +215,7 @@ def test_an_option_out_of_its_range_is_named(options, message):
 
 
 def test_what_does_not_fit_the_context_is_refused():
-    with pytest.raises(PromptTooLong, match="5 tokens and max_new_tokens is 60, but the context is 64"):
+    with pytest.raises(PromptTooLong, match="5 tokens and 60 new ones are asked for, but the context is 64"):
         beam_tree(ours(), None, PROMPT, num_beams=2, max_new_tokens=60)
 
 
