@@ -3,17 +3,22 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
 from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.cli import main
 from neoxjp.labs.replay.records import State, capture, from_json, to_json
-from neoxjp.page_parts.strings import PREFIX, translations
+from neoxjp.labs.sampling_trace.records import FilterStep, trace_of_logits
+from neoxjp.labs.sampling_trace.strings import strings
+from neoxjp.labs.sampling_trace.view import filter_names, filters
+from neoxjp.page_parts.strings import PREFIX, Strings, option_strings, translations
 from neoxjp.sampling import OPTIONS, SamplingParams
 from tests.support.extra import FEATURE, MORE_FEATURES, MORE_OPTIONS, MoreParams
 
@@ -58,6 +63,16 @@ def test_the_sampling_trace_has_one_slider_for_each_filter_and_no_other(page):
     filters = {prefix + option.name.replace("_", "-") for option in MORE_OPTIONS if option.stage}
     assert prefix + "extra" in filters
     assert filters <= set(page["ids"])
+
+
+def test_an_extra_filter_is_named_after_its_option_in_the_sampling_trace():
+    for lang, name in (("ja", "追加のオプション 0.25"), ("en", "Extra option 0.25")):
+        t = Strings(strings.table | option_strings(MORE_OPTIONS)).words(lang)
+        names = filter_names(MoreParams(extra=0.25), t, MORE_OPTIONS)
+        assert names["extra"] == name
+        record = trace_of_logits(torch.tensor([1.0, 0.5]), SamplingParams(top_k=0), [])
+        record = replace(record, stages=(*record.stages, FilterStep("extra", 1, 0.5)))
+        assert name in filters(record, names, t)
 
 
 def test_an_extra_option_is_a_parameter_of_each_endpoint_that_samples_and_an_extra_feature_has_its_endpoint(page):

@@ -16,7 +16,7 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.sampling_trace import view as views
 from neoxjp.labs.sampling_trace.records import trace_at
-from neoxjp.labs.sampling_trace.strings import both, label, words
+from neoxjp.labs.sampling_trace.strings import both, label, strings
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Loaded, Playground
@@ -226,8 +226,9 @@ def shown_of(
     at = step.place - step.part.start
     more: dict[str, Any] = {"store": loaded.logits, "show": ROWS}
     record = trace_at(loaded.model, loaded.tokenizer, step.prompt, step.ids, at, params, seed=own.seed, **more)
-    drawing = views.draw(record, params, params != own, step.known, step.place, len(text.steps), t)
-    return drawing, views.candidates(record, params, t), views.filters(record, params, t), False
+    names = views.filter_names(params, t, playground.options)
+    drawing = views.draw(record, names, params != own, step.known, step.place, len(text.steps), t)
+    return drawing, views.candidates(record, names, t), views.filters(record, names, t), False
 
 
 def settings(params: SamplingParams, values: Sequence[Any], options: Iterable[Option] = OPTIONS) -> SamplingParams:
@@ -250,7 +251,7 @@ def updates(
     request: gr.Request,
 ) -> dict[Any, Any]:
     """The components' new values. The sliders move to the settings of the token's generation, unless they are set to it."""
-    t = words(language(request))
+    t = Strings(strings.table | option_strings(playground.options)).words(language(request))
     step = step_at(text, place) if text is not None and text.steps else None
     stay = step is None or (step.part is part if step.known else step.part == part)
     try:

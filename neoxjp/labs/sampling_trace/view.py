@@ -1,13 +1,15 @@
 """Values for view.html: the intervals of the number line, the sentence about the draw, the result of each candidate."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from neoxjp.labs.common.steps import plain
 from neoxjp.labs.common.templates import render
 from neoxjp.labs.sampling_trace.records import Candidate, StepTrace
-from neoxjp.sampling import SamplingParams, Stage
+from neoxjp.sampling import OPTIONS, Option, SamplingParams
 
 Words = Callable[..., str]
+Names = Mapping[str, str]  # stage → its name, as `filter_names` gives them
 TEMPLATE = "labs/sampling_trace/view.html"
 
 
@@ -18,11 +20,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %" if share >= 0.00095 else "< 0.1 %" if share > 0 else "0 %"
 
 
-def draw(record: StepTrace, params: SamplingParams, tried: bool, known: bool, place: int, count: int, t: Words) -> str:
+def draw(record: StepTrace, names: Names, tried: bool, known: bool, place: int, count: int, t: Words) -> str:
     """HTML of the token, the number line from 0 to 1, and a sentence about the draw.
 
-    tried: `params` are not those of the generation. known: those of the generation are known. place: of the token, from 0, among
-    the `count` generated ones.
+    tried: the settings are not those of the generation. known: those of the generation are known. place: of the token, from 0,
+    among the `count` generated ones.
     """
     differs = record.written is not None and record.drawn not in (None, record.written)
     return render(
@@ -33,25 +35,25 @@ def draw(record: StepTrace, params: SamplingParams, tried: bool, known: bool, pl
         written=_row(record, record.written),
         place=place,
         count=count,
-        sentence=_sentence(record, params, tried, known, differs, t),
+        sentence=_sentence(record, names, tried, known, differs, t),
         differs=differs,
         intervals=list(_intervals(record, t)),
         spoken=_spoken(record, t),
     )
 
 
-def candidates(record: StepTrace, params: SamplingParams, t: Words) -> str:
+def candidates(record: StepTrace, names: Names, t: Words) -> str:
     """HTML table: a row for each candidate, a column for each filter, and the sum of all other tokens."""
-    names = [filter_name(stage.name, params, t) for stage in record.stages]
-    rows = [(row, *_verdict(row, record, params, t)) for row in record.candidates]
+    filters = [names[stage.name] for stage in record.stages]
+    rows = [(row, *_verdict(row, record, names, t)) for row in record.candidates]
     largest = max(chance for row in record.candidates for chance in row.probabilities)
-    return render(TEMPLATE, "candidates", t, record=record, filters=names, rows=rows, largest=largest, percent=percent)
+    return render(TEMPLATE, "candidates", t, record=record, filters=filters, rows=rows, largest=largest, percent=percent)
 
 
-def filters(record: StepTrace, params: SamplingParams, t: Words) -> str:
+def filters(record: StepTrace, names: Names, t: Words) -> str:
     """HTML table: the tokens left by each filter, the probability mass that it removed, and the entropy before and after."""
-    names = [filter_name(stage.name, params, t) for stage in record.stages]
-    return render(TEMPLATE, "filters", t, record=record, names=names, percent=percent)
+    shown = [names[stage.name] for stage in record.stages]
+    return render(TEMPLATE, "filters", t, record=record, names=shown, percent=percent)
 
 
 def hint(sentence: str, t: Words) -> str:
@@ -59,14 +61,17 @@ def hint(sentence: str, t: Words) -> str:
     return render(TEMPLATE, "hint", t, sentence=sentence)
 
 
-def filter_name(stage: Stage, params: SamplingParams, t: Words) -> str:
-    """A filter with its setting: "top-p 0.95"."""
-    field = {"no_repeat_ngram": "no_repeat_ngram_size"}.get(stage, stage)
-    value = "" if stage in ("model", "greedy") else f" {getattr(params, field):g}"
-    return t(f"sampling_trace_f_{stage}") + value
+def filter_names(params: SamplingParams, t: Words, options: Iterable[Option] = OPTIONS) -> dict[str, str]:
+    """For each stage its name: the label of the option that feeds it, and its value. "top_p" → "Top-p 0.95"."""
+    names = {stage: t(f"sampling_trace_f_{stage}") for stage in ("model", "greedy")}
+    for option in options:
+        if option.stage:
+            label = re.sub(r"\s*[(（].*", "", t(f"option_{option.name}"))  # without the name in code
+            names[option.stage] = f"{label} {getattr(params, option.name):g}"
+    return names
 
 
-def _sentence(record: StepTrace, params: SamplingParams, tried: bool, known: bool, differs: bool, t: Words) -> str:
+def _sentence(record: StepTrace, names: Names, tried: bool, known: bool, differs: bool, t: Words) -> str:
     drawn, written = _row(record, record.drawn), _row(record, record.written)
     if not known and record.drawn is None:
         return t("sampling_trace_unknown")
@@ -79,7 +84,7 @@ def _sentence(record: StepTrace, params: SamplingParams, tried: bool, known: boo
         key = f"sampling_trace_same_{how}" if tried else f"sampling_trace_{how}"
         return t(key, **values, a=f"{begin:.4f}", b=f"{end:.4f}")
     assert written is not None
-    removed = t("sampling_trace_removed_by", filter=filter_name(written.removed_by, params, t)) if written.removed_by else ""
+    removed = t("sampling_trace_removed_by", filter=names[written.removed_by]) if written.removed_by else ""
     key = "sampling_trace_tried_other" if tried else "sampling_trace_recomputed_other"
     return t(key, **values, was=_quoted(written.text, t), removed=removed)
 
@@ -105,9 +110,9 @@ def _spoken(record: StepTrace, t: Words) -> str:
     return spoken
 
 
-def _verdict(row: Candidate, record: StepTrace, params: SamplingParams, t: Words) -> tuple[str, str]:
+def _verdict(row: Candidate, record: StepTrace, names: Names, t: Words) -> tuple[str, str]:
     """The class of a candidate's row, and its result as a sign and a word."""
-    removed = f"× {filter_name(row.removed_by, params, t)}" if row.removed_by else ""
+    removed = f"× {names[row.removed_by]}" if row.removed_by else ""
     if row.id == record.drawn:
         also = f" {t('sampling_trace_and_written')}" if row.id == record.written else ""
         return "drawn", f"✓ {t('sampling_trace_is_drawn')}{also}"

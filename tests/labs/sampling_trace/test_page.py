@@ -88,9 +88,9 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     expect(page.locator("#sampling-trace-filters")).to_contain_text("top-k 2")
     expect(page.locator("#sampling-trace-candidates")).to_contain_text("× top-k 2")
     slider(page, "no-repeat-ngram-size").fill("1")
-    expect(page.locator("#sampling-trace-filters")).to_contain_text("no-repeat n-gram 1")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("No-repeat n-gram size 1")
     slider(page, "min-new-tokens").fill("12")
-    expect(page.locator("#sampling-trace-filters")).to_contain_text("minimum tokens 12")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("Minimum tokens 12")
     pieces(page).nth(3).click()
     expect(drawing(page).locator(".sampling-trace")).to_have_attribute(
         "data-place", pieces(page).nth(3).get_attribute("data-at") or ""
@@ -105,7 +105,7 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
 def test_a_new_generation_brings_its_own_settings(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
     slider(page, "top-p").fill("0.5")
-    expect(page.locator("#sampling-trace-filters")).to_contain_text("top-p 0.5")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("Top-p 0.5")
     page.locator("#option-temperature input[type=number]").fill("1.5")
     set_length(page, 5)
     press(page, "go")
@@ -137,7 +137,7 @@ def test_it_fits_a_narrow_dark_screen(visit: Visit) -> None:
     expect(drawing(page).locator(".sampling-trace")).to_be_visible()
     for name, value in (("top-k", "9"), ("min-p", "0.01"), ("typical-p", "0.9")):
         slider(page, name).fill(value)
-    expect(page.locator("#sampling-trace-filters")).to_contain_text("typical-p 0.9")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("Typical-p 0.9")
     page.wait_for_timeout(500)  # a button that has just been enabled fades in
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert low_contrast(page) == []

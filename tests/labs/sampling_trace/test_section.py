@@ -185,12 +185,13 @@ def test_names_of_tokens_are_never_markup():
     params = SamplingParams(do_sample=True, top_k=0)
     record = trace_of_logits(logits, params, [], written=0, uniform=0.1, tokenizer=Hostile())
     for t in (EN, JA):
-        drawn = views.draw(record, params, False, True, 0, 1, t)
-        for markup in (drawn, views.candidates(record, params, t), views.filters(record, params, t)):
+        names = views.filter_names(params, t)
+        drawn = views.draw(record, names, False, True, 0, 1, t)
+        for markup in (drawn, views.candidates(record, names, t), views.filters(record, names, t)):
             assert "<script" not in markup
             assert "<b>x" not in markup
             assert 'onload="' not in markup
-    assert "⏹ end of text" in views.candidates(record, params, EN)
+    assert "⏹ end of text" in views.candidates(record, views.filter_names(params, EN), EN)
 
 
 # ---------------------------------------------------------------- empty and damaged
@@ -272,7 +273,7 @@ def test_a_text_whose_settings_are_not_known_shows_the_model_and_says_so(playgro
     assert "sampling-trace-mark " not in draw
     assert "◆ in the text" in candidates
     assert "分かりません" in shown(playground, again, 5, JA)[0]
-    assert "× top-k 2" in shown(playground, again, 5, top_k=2)[1]
+    assert "× Top-k 2" in shown(playground, again, 5, top_k=2)[1]
 
 
 def test_settings_that_leave_nothing_get_a_sentence(playground):
@@ -309,7 +310,7 @@ def test_sliders_start_at_the_settings_of_the_generation_and_then_stay_as_they_a
     assert first["part"] is text.parts[0]
     assert (first["temperature"].value, first["top_k"].value) == (1.5, 7)
     second = updated(playground, text, first["part"], 4, *neutral(top_k=2))
-    assert "× top-k 2" in second["candidates"]
+    assert "× Top-k 2" in second["candidates"]
     assert second["temperature"] == second["top_k"] == gr.skip()
     other = updated(playground, written(playground), first["part"], 4, *neutral(top_k=2))
     assert other["top_k"].value == 0
@@ -333,8 +334,8 @@ def test_the_ban_of_runs_and_the_minimum_length_can_be_tried(playground):
     size = playground.tokenizer.vocab_size  # less what would make the prompt's run a third time, then less the end token
     assert [row[:2] for row in cells(found["filters"].split("</table>")[0])] == [
         ["model", f"{size:,}"],
-        ["no-repeat n-gram 3", f"{size - 1:,}"],
-        ["minimum tokens 8", f"{size - 2:,}"],
+        ["No-repeat n-gram size 3", f"{size - 1:,}"],
+        ["Minimum tokens 8", f"{size - 2:,}"],
         ["total", f"{size - 2:,}"],
     ]
 
@@ -375,7 +376,7 @@ def test_another_setting_does_not_run_the_model(playground, monkeypatch):
     for way in ("forward", "forward_unpadded"):
         monkeypatch.setattr(playground.ready.model, way, lambda *given, **named: pytest.fail("the model ran"))
     for place in (1, 12):
-        assert "× top-k 2" in updated(playground, text, part, place, *neutral(top_k=2))["candidates"]
+        assert "× Top-k 2" in updated(playground, text, part, place, *neutral(top_k=2))["candidates"]
     playground.ready.logits.clear()
     with pytest.raises(pytest.fail.Exception, match="the model ran"):
         recompute_logits(playground, logits_reader(playground), text, step_at(text, 1))  # which shows that the trap catches
