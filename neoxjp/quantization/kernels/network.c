@@ -148,7 +148,8 @@ static Rows alloc_rows(Arena *arena, int64_t rows, int64_t in) {
 }
 
 static Workspace alloc_workspace(Arena *arena, const Shape *s, int64_t rows, int64_t logits, int64_t max_len, int32_t threads) {
-  Workspace w = {.rows = alloc_rows(arena, rows > logits ? rows : logits, s->intermediate > s->hidden ? s->intermediate : s->hidden)};
+  int64_t width = s->intermediate > s->hidden ? s->intermediate : s->hidden;
+  Workspace w = {.rows = alloc_rows(arena, rows > logits ? rows : logits, width)};
   w.intermediate = arena_alloc(arena, rows * s->intermediate * (int64_t)sizeof(float));
   w.qkv = arena_alloc(arena, rows * 3 * s->hidden * (int64_t)sizeof(float));
   w.attended = arena_alloc(arena, rows * s->hidden * (int64_t)sizeof(float));
