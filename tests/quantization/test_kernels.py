@@ -125,7 +125,7 @@ def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
 
     def run():
         build._library.cache_clear()
-        packed._plans.clear()
+        packed._cached_functions.clear()
         logits = [model.forward_unpadded(torch.arange(n) % 59, [n], [model.new_cache()], torch.arange(n)) for n in (1, 2, 35)]
         return [layer(x) for layer, x in zip(layers * 5, rows, strict=True)] + logits
 
@@ -133,7 +133,7 @@ def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
     anew.setattr(build, "OPTIONS", (*build.OPTIONS, "-include", str(Path(__file__).parents[1] / "support" / "tiles.h")))
     anew.setattr(build, "CACHE", tmp_path)
     found = run()
-    packed._plans.clear()
+    packed._cached_functions.clear()
     assert ctypes.c_int.in_dll(build.library(), "tiles_played").value > 0
     assert all(map(torch.equal, found, wanted))
 
@@ -241,9 +241,9 @@ def by_torch(monkeypatch):
     def compute(run):
         with monkeypatch.context() as without:
             without.setattr(packed, "_network", lambda *_: None)
-            packed._plans.clear()
+            packed._cached_functions.clear()
             found = run()
-        packed._plans.clear()
+        packed._cached_functions.clear()
         return found
 
     return compute
@@ -276,7 +276,7 @@ def test_a_network_computes_what_torch_computes(built, by_torch, quantization, c
         found.append(model.forward_unpadded(torch.tensor([7] * len(caches)), [1] * len(caches), caches))
         return torch.cat(found)
 
-    assert packed._plan(model).network is not None
+    assert packed._forward_functions(model).network is not None
     found, wanted = run(), by_torch(run)
     apart, largest = (found - wanted).abs(), float(wanted.abs().max())
     assert float(apart.median()) < 1e-6 * largest
@@ -421,7 +421,7 @@ def test_weights_that_are_put_elsewhere_count(built):
     layer.attention.dense_bias = torch.nn.Parameter(torch.ones(64), requires_grad=False)
     assert not torch.allclose(model.forward_unpadded(ids, [1], [model.new_cache()]), without)
     model.gpt_neox_japanese.layers[1].mlp.dense_4h_to_h = torch.nn.Linear(model.config.intermediate_size, 64, bias=False)
-    assert packed._plan(model).network is None
+    assert packed._forward_functions(model).network is None
 
 
 def test_norms_with_gaps_between_their_numbers_go_by_torch(built):

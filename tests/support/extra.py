@@ -1,14 +1,16 @@
-"""A table of options and a list of features with one more row each, and what the page is with them.
+"""A table of options, a list of features and a list of filters with one more row each, and what the page is with them.
 
 Run as a program, it prints what the page has: Gradio leaves an event loop open, which the tests' process would report.
 """
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, Literal, get_args
 
 from neoxjp.labs.features import FEATURES, Feature
-from neoxjp.sampling import OPTIONS, Option, SamplingParams
+from neoxjp.sampling import OPTIONS, Option, SamplingParams, options
+
+options.Stage = Literal[(*get_args(options.Stage), "extra")]  # a filter of its own for the extra option, after all others
 
 OPTION = Option(
     "extra",
@@ -20,7 +22,7 @@ OPTION = Option(
     range=("0 以上の数", "a number from 0 upwards"),
     low=0,
     slider=(0, 1, 0.1),
-    stage="typical_p",
+    stage="extra",
     off=0.0,
 )
 FEATURE = Feature("extra", "generate", package="tests.support.features")

@@ -85,8 +85,8 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     slider(page, "temperature").fill("0.7")
     expect(drawing(page)).to_contain_text("this token was drawn")
     slider(page, "top-k").fill("2")
-    expect(page.locator("#sampling-trace-filters")).to_contain_text("top-k 2")
-    expect(page.locator("#sampling-trace-candidates")).to_contain_text("× top-k 2")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("Top-k 2")
+    expect(page.locator("#sampling-trace-candidates")).to_contain_text("× Top-k 2")
     slider(page, "no-repeat-ngram-size").fill("1")
     expect(page.locator("#sampling-trace-filters")).to_contain_text("No-repeat n-gram size 1")
     slider(page, "min-new-tokens").fill("12")
@@ -95,7 +95,7 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     expect(drawing(page).locator(".sampling-trace")).to_have_attribute(
         "data-place", pieces(page).nth(3).get_attribute("data-at") or ""
     )
-    expect(page.locator("#sampling-trace-filters")).to_contain_text("top-k 2")  # one can walk with other settings
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("Top-k 2")  # one can walk with other settings
     page.locator("#sampling-trace-reset").click()
     expect(slider(page, "top-k")).to_have_value("0")
     expect(page.locator("#sampling-trace-filters")).not_to_contain_text("top-k")

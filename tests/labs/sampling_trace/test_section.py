@@ -139,7 +139,7 @@ def test_the_number_line_is_full_and_the_mark_stands_in_the_drawn_interval(playg
 def test_a_removed_candidate_says_by_which_filter(playground):
     text = written(playground, settings=LIVELY.change(top_k=3))
     candidates = shown(playground, text, 2)[1]
-    assert candidates.count('<i aria-hidden="true">×</i>') == candidates.count("× top-k 3") > 0
+    assert candidates.count('<i aria-hidden="true">×</i>') == candidates.count("× Top-k 3") > 0
     assert candidates.count("✓ drawn") == 1
     assert "✓ drawn (in the text)" in candidates
     assert "× top-k 3" in shown(playground, text, 2, JA)[1]
