@@ -207,7 +207,7 @@ def test_other_machines_are_told_what_it_is_written_for(anew):
 
 def test_without_it_fbgemm_runs_and_the_reason_is_said(tmp_path):
     """In a process of its own, as somebody without a compiler has it."""
-    code = "from neoxjp.quantization.packed_linear import available; print(available())"
+    code = "from neoxjp.quantization.packed_linear import available_kernels; print(available_kernels())"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"NEOXJP_NATIVE": "0", "PATH": ""}, capture_output=True, text=True, check=True
     )

@@ -244,7 +244,9 @@ def test_a_seed_is_no_promise_where_sums_differ_beside_others(playground):
     frames(playground, writing, "new")
     assert not writing.text.rows_are_independent  # float32
     for beside, rows_are_independent, said in ((0, False, False), (3, False, True), (3, True, False)):
-        text = replace(writing.text, stats=replace(writing.text.stats, max_concurrent=beside), rows_are_independent=rows_are_independent)
+        text = replace(
+            writing.text, stats=replace(writing.text.stats, max_concurrent=beside), rows_are_independent=rows_are_independent
+        )
         assert ("batched with other requests" in show(text, EN)[2]) == said
 
 

@@ -98,7 +98,7 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     expect(page.locator("#sampling-trace-filters")).to_contain_text("Top-k 2")  # one can walk with other settings
     page.locator("#sampling-trace-reset").click()
     expect(slider(page, "top-k")).to_have_value("0")
-    expect(page.locator("#sampling-trace-filters")).not_to_contain_text("top-k")
+    expect(page.locator("#sampling-trace-filters")).not_to_contain_text("Top-k")
     assert page.locator(".written").inner_text() == text
 
 
@@ -112,7 +112,7 @@ def test_a_new_generation_brings_its_own_settings(visit: Visit) -> None:
     expect(drawing(page)).to_contain_text("of 5")
     expect(slider(page, "temperature")).to_have_value("1.5")
     expect(slider(page, "top-p")).to_have_value("0.95")
-    expect(page.locator("#sampling-trace-filters")).to_contain_text("temperature 1.5")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("Temperature 1.5")
 
 
 def test_a_recalled_text_still_knows_its_draw_and_a_token_put_there_has_none(visit: Visit) -> None:
@@ -137,7 +137,7 @@ def test_it_fits_a_narrow_dark_screen(visit: Visit) -> None:
     expect(drawing(page).locator(".sampling-trace")).to_be_visible()
     for name, value in (("top-k", "9"), ("min-p", "0.01"), ("typical-p", "0.9")):
         slider(page, name).fill(value)
-    expect(page.locator("#sampling-trace-filters")).to_contain_text("Typical-p 0.9")
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("typical-p 0.9")
     page.wait_for_timeout(500)  # a button that has just been enabled fades in
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert low_contrast(page) == []
