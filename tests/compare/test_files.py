@@ -123,7 +123,7 @@ def test_truncation_and_padding_of_the_file_are_undone(every: dict[str, Peer]) -
 def test_sudachi_cuts_shorter_in_mode_a_than_in_c(every: dict[str, Peer]) -> None:
     found = {mode: [piece.text for piece in every[f"sudachi-{mode}"].pieces("国家公務員")] for mode in "abc"}
     assert found == {"a": ["国家", "公務", "員"], "b": ["国家", "公務員"], "c": ["国家公務員"]}
-    assert every["sudachi_tokenizer-c"].pieces("猫") == [Piece("猫", 0, 1, None)]
+    assert every["sudachi-c"].pieces("猫") == [Piece("猫", 0, 1, None)]
 
 
 def test_without_the_core_dictionary_sudachi_uses_the_small_one_and_says_so(
@@ -139,7 +139,7 @@ def test_without_the_core_dictionary_sudachi_uses_the_small_one_and_says_so(
 def test_sudachi_takes_text_beyond_its_own_limit_from_several_threads(every: dict[str, Peer]) -> None:
     text = "﷽猫は国家公務員である。" * 1_500  # 18,000 characters, 54,000 bytes; ﷽ alone grows to 33
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(every["sudachi_tokenizer-b"].pieces, [text] * 4))
+        found = list(pool.map(every["sudachi-b"].pieces, [text] * 4))
     assert all("".join(piece.text for piece in pieces) == text for pieces in found)
     assert found[0] == found[1] == found[2] == found[3]
 

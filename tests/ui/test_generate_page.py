@@ -207,7 +207,7 @@ def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> N
     expect(line(page).locator("[role=alert]")).to_contain_text("長すぎる入力は先頭を切り捨てる")
     page.locator("#generate-cut input").check()
     text = generate(page, tokens=10)
-    assert "見えていません" in text
+    assert "切り捨てられました" in text
 
 
 def test_a_wrong_setting_gets_a_sentence_and_the_page_lives_on(visit: Visit) -> None:
@@ -247,7 +247,7 @@ def test_buttons_pressed_at_once_keep_their_labels(visit: Visit) -> None:
     # Pressed in the page, where a tiny model that has ended already leaves nothing to stop.
     page.evaluate("document.getElementById('generate-stop').click()")
     expect(page.locator("#generate-go")).to_be_enabled()
-    for id, label in zip(ids, ["Generate", "Undo", "Continue", "Again"], strict=True):
+    for id, label in zip(ids, ["Generate", "Undo", "Continue", "Regenerate"], strict=True):
         expect(page.locator(f"#{id}")).to_contain_text(label)
 
 

@@ -99,12 +99,12 @@ def test_another_text_brings_its_own_details(visit: Visit) -> None:
     write(page, "犬")
     pieces(page).first.click()
     write(page, "東京")
-    expect(detail(page)).to_contain_text("Point at a token")
+    expect(detail(page)).to_contain_text("Hover over a token")
     expect(pieces(page).first).not_to_have_attribute("aria-selected", "true")
     pieces(page).first.hover()
     expect(detail(page)).to_contain_text("E6 9D B1 E4 BA AC")
     page.locator("#tokenize-counts").hover()
-    expect(detail(page)).to_contain_text("Point at a token")
+    expect(detail(page)).to_contain_text("Hover over a token")
 
 
 def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
@@ -150,7 +150,7 @@ def test_ids_go_out_and_come_back_as_text(visit: Visit) -> None:
     page.locator("#tokenize-paste textarea").fill(f"[{ids}]")
     expect(page.locator("#tokenize-pasted textarea")).to_have_value("東京都に住む")
     page.locator("#tokenize-paste textarea").fill("12 犬")
-    expect(page.locator("#tokenize-paste-note [role=alert]")).to_contain_text("'犬' is not an id.")
+    expect(page.locator("#tokenize-paste-note [role=alert]")).to_contain_text("'犬' is not a token id.")
 
 
 def test_markup_and_templates_stay_text(visit: Visit) -> None:

@@ -28,9 +28,9 @@ def to_json(tree: Tree, most: int | None = None) -> str:
     where not even that one is within them.
     """
     saved = {node.key: _saved(node) for node in tree.nodes.values()}
-    sizes = {key: len(json.dumps(node)) + 2 for key, node in saved.items()}
+    sizes = {key: len(json.dumps(node)) + len(", ") for key, node in saved.items()}
     head = {"vocabulary": tree.vocabulary, "current": tree.current, "next_key": tree.next_key}
-    room = None if most is None else most - len(savefile.dumps(FORMAT, VERSION, head | {"nodes": []}))
+    room = None if most is None else most + len(", ") - len(savefile.dumps(FORMAT, VERSION, head | {"nodes": []}))
     kept: set[int] = set()
     first = [] if tree.current is None else [tree.current]
     for key in (*first, *reversed(saved)):

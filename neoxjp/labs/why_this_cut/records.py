@@ -371,10 +371,12 @@ def _entries(cuts: Cuts, start: int, end: int, reading: str | None) -> Iterator[
     """The entries; first those that would make the word a single token."""
     ids, word = cuts.tokenizer.vocabulary.ids, cuts.text[start:end]
     found: dict[How, list[str]] = {how: [] for how in MOST}
-    if word in ids:
+    if word in ids and len(word) <= WINDOW:  # a longer entry is never looked up
         found["equal"].append(word)
     if 1 < len(word) < WINDOW:
-        found["contains"] = [piece for piece in ids if word in piece and piece != word and piece[0] != "<"]
+        found["contains"] = [
+            piece for piece in ids if word in piece and piece != word and piece[0] != "<" and len(piece) <= WINDOW
+        ]
     if reading and len(word) > 1:
         found["reading"] = [kana for kana in (reading, jaconv.hira2kata(reading)) if kana in ids and kana != word]
     width = unicodedata.normalize("NFKC", word)
