@@ -48,7 +48,9 @@ def anew(monkeypatch):
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 9, 70])
 def test_its_numbers_are_those_of_fbgemm(built, format, out, size, rows):
     kernel = Kernel("fbgemm", native.qmax() if format == "int8" else 127)
-    problem = linear._wrong_halves("fbgemm") if format == "float16" else linear._wrong_sums("fbgemm", kernel.limit, "cpu")
+    problem = (
+        linear._check_fp16_kernel("fbgemm") if format == "float16" else linear._check_int8_kernel("fbgemm", kernel.limit, "cpu")
+    )
     if problem is not None:
         pytest.skip(f"fbgemm: {problem}")
     generator = torch.Generator().manual_seed(out + size + rows)
@@ -108,8 +110,8 @@ def test_the_sums_of_seven_bits_are_exact_too(built, anew, tmp_path):
     anew.setattr(build, "OPTIONS", tuple("-march=haswell" if part == "-march=native" else part for part in build.OPTIONS))
     anew.setattr(build, "CACHE", tmp_path)
     assert native.qmax() == 64
-    assert linear._wrong_sums("native", 64, "cpu") is None
-    assert linear._wrong_halves("native") is None
+    assert linear._check_int8_kernel("native", 64, "cpu") is None
+    assert linear._check_fp16_kernel("native") is None
 
 
 def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
@@ -123,7 +125,7 @@ def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
 
     def run():
         build._library.cache_clear()
-        packed._plans.clear()
+        packed._cached_functions.clear()
         logits = [model.forward_unpadded(torch.arange(n) % 59, [n], [model.new_cache()], torch.arange(n)) for n in (1, 2, 35)]
         return [layer(x) for layer, x in zip(layers * 5, rows, strict=True)] + logits
 
@@ -131,7 +133,7 @@ def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
     anew.setattr(build, "OPTIONS", (*build.OPTIONS, "-include", str(Path(__file__).parents[1] / "support" / "tiles.h")))
     anew.setattr(build, "CACHE", tmp_path)
     found = run()
-    packed._plans.clear()
+    packed._cached_functions.clear()
     assert ctypes.c_int.in_dll(build.library(), "tiles_played").value > 0
     assert all(map(torch.equal, found, wanted))
 
@@ -205,7 +207,7 @@ def test_other_machines_are_told_what_it_is_written_for(anew):
 
 def test_without_it_fbgemm_runs_and_the_reason_is_said(tmp_path):
     """In a process of its own, as somebody without a compiler has it."""
-    code = "from neoxjp.quantization import available_kernels; print(available_kernels())"
+    code = "from neoxjp.quantization.packed_linear import available_kernels; print(available_kernels())"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"NEOXJP_NATIVE": "0", "PATH": ""}, capture_output=True, text=True, check=True
     )
@@ -239,9 +241,9 @@ def by_torch(monkeypatch):
     def compute(run):
         with monkeypatch.context() as without:
             without.setattr(packed, "_network", lambda *_: None)
-            packed._plans.clear()
+            packed._cached_functions.clear()
             found = run()
-        packed._plans.clear()
+        packed._cached_functions.clear()
         return found
 
     return compute
@@ -274,7 +276,7 @@ def test_a_network_computes_what_torch_computes(built, by_torch, quantization, c
         found.append(model.forward_unpadded(torch.tensor([7] * len(caches)), [1] * len(caches), caches))
         return torch.cat(found)
 
-    assert packed._plan(model).network is not None
+    assert packed._forward_functions(model).network is not None
     found, wanted = run(), by_torch(run)
     apart, largest = (found - wanted).abs(), float(wanted.abs().max())
     assert float(apart.median()) < 1e-6 * largest
@@ -419,7 +421,7 @@ def test_weights_that_are_put_elsewhere_count(built):
     layer.attention.dense_bias = torch.nn.Parameter(torch.ones(64), requires_grad=False)
     assert not torch.allclose(model.forward_unpadded(ids, [1], [model.new_cache()]), without)
     model.gpt_neox_japanese.layers[1].mlp.dense_4h_to_h = torch.nn.Linear(model.config.intermediate_size, 64, bias=False)
-    assert packed._plan(model).network is None
+    assert packed._forward_functions(model).network is None
 
 
 def test_norms_with_gaps_between_their_numbers_go_by_torch(built):

@@ -280,7 +280,7 @@ def test_what_never_fits_is_refused_with_the_sizes(playground, other, monkeypatc
     with pytest.raises(ModelTooLarge, match="smaller dtype") as found:
         check_memory("mine", other, None, "cpu", None)
     assert not found.value.can_unload
-    assert "dtype" in found.value.ja
+    assert "データ型" in found.value.ja
 
 
 def test_mapped_weights_are_not_given_back_by_unloading(playground, other, monkeypatch):
