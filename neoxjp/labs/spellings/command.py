@@ -1,4 +1,4 @@
-"""`neoxjp compare`: spellings × tokenizers as a table of token counts; why a tokenizer is missing is told on standard error."""
+"""`neoxjp compare`: token counts, spellings × tokenizers; the reason why a tokenizer is missing goes to standard error."""
 
 import sys
 from collections.abc import Iterator
