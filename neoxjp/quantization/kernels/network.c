@@ -132,12 +132,12 @@ static void rope(float *x, const Shape *s, int64_t position) {
 /* Rows as a product takes them: floats for fp16; for int8 whole numbers, each row's largest magnitude and their sum. */
 typedef struct { const float *floats; float *prepared; int8_t *quantized; float *absmax; int32_t *sums; } Rows;
 typedef struct { Rows rows; float *intermediate, *qkv, *attended, *scores; } Workspace;
-typedef struct { char *base; int64_t used; } Arena; /* base NULL: only count */
+typedef struct { char *base; int64_t bytes, used; } Arena; /* it only counts what there is no room for */
 
 static void *arena_alloc(Arena *arena, int64_t bytes) {
-  void *part = arena->base ? arena->base + arena->used : NULL;
+  int64_t start = arena->used;
   arena->used += round_up(bytes, ALIGNMENT);
-  return part;
+  return arena->used <= arena->bytes ? arena->base + start : NULL;
 }
 
 static Rows alloc_rows(Arena *arena, int64_t rows, int64_t in) {
@@ -173,7 +173,7 @@ static void prepare(const Worker *worker, const float *x, const int64_t *chosen,
       memcpy(to->prepared + r * in, row, in * sizeof(float));
     if (weight->scale) to->sums[r] = quantize(from + r * in, in, to->quantized + r * width, to->absmax + r);
   }
-  barrier(worker->team);
+  barrier(worker);
 }
 
 /* y (rows, out) = x (rows, in) · weightᵀ, then GELU, `bias` (out,) and `residual` (rows, out) added, each where it is asked for. */
@@ -217,7 +217,7 @@ static void linear(const Worker *worker, const Weight *w, const Rows *x, int64_t
     }
   }
   if (tiles) tiles_end(&before);
-  barrier(worker->team);
+  barrier(worker);
 }
 
 /* scores[r][s] = q[r] · keys[s] / √size, for s from `from` to `to`; rows of q are `stride` apart, rows of scores `max_len`. */
@@ -317,7 +317,7 @@ static void attention(const Worker *worker, const Shape *s, float *qkv, const Se
         attend_rows(1, s, from + r * stride, keys, values, q->past + r + 1, scores, max_len, mine);
     }
   }
-  barrier(worker->team);
+  barrier(worker);
 }
 
 /* ---- a linear layer alone */
@@ -331,7 +331,7 @@ static void linear_work(const Worker *worker, void *arg) {
 }
 
 int64_t neoxjp_linear_workspace(int64_t in, int64_t rows) {
-  Arena counted = {NULL, 0};
+  Arena counted = {NULL, 0, 0};
   alloc_rows(&counted, rows, in);
   return counted.used;
 }
@@ -340,9 +340,9 @@ int64_t neoxjp_linear_workspace(int64_t in, int64_t rows) {
 int32_t neoxjp_linear(const Weight *weight, int64_t in, int64_t out, const float *x, int64_t rows, float *y, void *workspace,
                       int64_t bytes, int32_t threads) {
   if (weight->scale && in > MAX_IN) return TOO_MANY_INPUTS;
-  if (bytes < neoxjp_linear_workspace(in, rows)) return WORKSPACE_TOO_SMALL;
-  Arena arena = {workspace, 0};
+  Arena arena = {workspace, bytes, 0};
   LinearJob job = {weight, in, out, rows, x, y, alloc_rows(&arena, rows, in)};
+  if (arena.used > bytes) return WORKSPACE_TOO_SMALL;
   run_team(threads, linear_work, &job);
   return OK;
 }
@@ -416,7 +416,7 @@ static int32_t check(const ForwardJob *job) {
 
 int64_t neoxjp_forward_workspace(const Shape *shape, int64_t rows, const Sequence *sequences, int64_t count, int64_t n_logits,
                                  int32_t threads) {
-  Arena counted = {NULL, 0};
+  Arena counted = {NULL, 0, 0};
   alloc_workspace(&counted, shape, rows, n_logits, max_len_of(sequences, count), threads);
   return counted.used;
 }
@@ -431,9 +431,9 @@ int32_t neoxjp_forward(const Shape *shape, const Layer *layers, int64_t depth, c
                     .max_len = max_len_of(sequences, count)};
   int32_t problem = check(&job);
   if (problem) return problem;
-  if (bytes < neoxjp_forward_workspace(shape, rows, sequences, count, n_logits, threads)) return WORKSPACE_TOO_SMALL;
-  Arena arena = {workspace, 0};
+  Arena arena = {workspace, bytes, 0};
   job.workspace = alloc_workspace(&arena, shape, rows, n_logits, job.max_len, threads);
+  if (arena.used > bytes) return WORKSPACE_TOO_SMALL;
   run_team(threads, forward_work, &job);
   return OK;
 }

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
 from neoxjp.quantization.kernels.build import NativeUnavailable, library
-from neoxjp.quantization.kernels.weights import NativeWeight, Weight, check
+from neoxjp.quantization.kernels.weights import WORKSPACE_TOO_SMALL, NativeWeight, Weight, check
 
 
 class Norm(ctypes.Structure):
@@ -123,20 +123,19 @@ class NativeNetwork:
         rows = _numbers([number for each in sequences for number in (each.start, each.new, each.past)])
         views = _numbers([n for layer in range(len(self._layers)) for each in sequences for n in _view(each.caches[layer])])
         threads = torch.get_num_threads()
-        needed = self._library.neoxjp_forward_workspace(shape, len(x), rows, len(sequences), len(chosen), threads)
+        model = shape, layers, len(self._layers), output
+        inputs = x.data_ptr(), len(x), rows, len(sequences), views, chosen.data_ptr(), len(chosen), logits.data_ptr()
         mine = self._lock.acquire(blocking=False)  # a second forward at the same time takes memory of its own
         try:
-            workspace = self._workspace if mine and len(self._workspace) >= needed else torch.empty(needed, dtype=torch.uint8)
+            workspace = self._workspace if mine else torch.empty(0, dtype=torch.uint8)
+            problem = self._library.neoxjp_forward(*model, *inputs, workspace.data_ptr(), len(workspace), threads)
+            if problem == WORKSPACE_TOO_SMALL:
+                needed = self._library.neoxjp_forward_workspace(shape, len(x), rows, len(sequences), len(chosen), threads)
+                workspace = torch.empty(needed + needed // 4, dtype=torch.uint8)  # a longer text needs more at each step
+                problem = self._library.neoxjp_forward(*model, *inputs, workspace.data_ptr(), len(workspace), threads)
+            check(problem)
             if mine:
                 self._workspace = workspace
-            check(
-                self._library.neoxjp_forward(
-                    *(shape, layers, len(self._layers), output),
-                    *(x.data_ptr(), len(x), rows, len(sequences), views),
-                    *(chosen.data_ptr(), len(chosen), logits.data_ptr()),
-                    *(workspace.data_ptr(), len(workspace), threads),
-                )
-            )
         finally:
             if mine:
                 self._lock.release()

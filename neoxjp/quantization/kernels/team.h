@@ -10,16 +10,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* What threads write at a barrier has cache lines of its own: whoever waits reads `generation` again and again. */
 typedef struct {
-  _Atomic int size, arrived, generation, asleep;
-  _Atomic int64_t slept; /* ns, of all threads */
+  int size;
   int64_t began;
+  _Alignas(64) _Atomic int arrived;
+  _Alignas(64) _Atomic int generation;
+  _Alignas(64) _Atomic int asleep;
+  _Atomic int64_t slept; /* ns, of all threads */
 } Team;
 
-typedef struct { Team *team; int index; } Worker; /* one thread of a team */
+typedef struct { Team *team; int index, size; } Worker; /* one thread of a team of `size` */
 
 /* Loops over this thread's share of the items 0 … count - 1: the same at each call, so that they are in its own cache. */
-#define FOR_MY_SHARE(worker, n, count) for (int64_t n = (worker)->index; n < (count); n += (worker)->team->size)
+#define FOR_MY_SHARE(worker, n, count) for (int64_t n = (worker)->index; n < (count); n += (worker)->size)
 
 #define SPINS 20000 /* 0.2 to 1 ms */
 
@@ -39,9 +43,10 @@ static int64_t now_ns(void) {
  * Sleep: a waiter raises `asleep` and then compares `generation` (inside the futex call, atomically with going to sleep); the last
  * thread stores `generation` and then reads `asleep`. All four are sequentially consistent: either it sees the waiter and wakes
  * it, or the waiter sees the new generation and does not sleep. A wake-up without a reason only repeats the comparison. */
-static void barrier(Team *team) {
+static void barrier(const Worker *worker) {
+  Team *team = worker->team;
   int generation = atomic_load_explicit(&team->generation, memory_order_relaxed);
-  if (atomic_fetch_add(&team->arrived, 1) + 1 == team->size) {
+  if (atomic_fetch_add(&team->arrived, 1) + 1 == worker->size) {
     atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
     atomic_store(&team->generation, (int)((unsigned)generation + 1));
     if (atomic_load(&team->asleep)) syscall(SYS_futex, &team->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
@@ -96,7 +101,7 @@ static void run_in_threads(Team *team, int threads, Work work, void *job) {
   Started started[64];
   team->size = threads = threads < 64 ? threads : 64;
   for (int t = 0; t < threads; t++) {
-    started[t] = (Started){{team, t}, work, job};
+    started[t] = (Started){{team, t, threads}, work, job};
     if (t) pthread_create(ids + t, NULL, start, started + t);
   }
   start(started);
@@ -107,8 +112,8 @@ static void run_in_threads(Team *team, int threads, Work work, void *job) {
 static void run_in_threads(Team *team, int threads, Work work, void *job) {
 #pragma omp parallel num_threads(threads)
   {
-    Worker worker = {team, omp_get_thread_num()};
-    team->size = omp_get_num_threads();
+    Worker worker = {team, omp_get_thread_num(), omp_get_num_threads()};
+    if (worker.index == 0) team->size = worker.size;
     work(&worker, job);
   }
 }

@@ -12,8 +12,9 @@ from neoxjp.quantization.kernels.build import library
 _PANEL = 16  # output channels that lie side by side
 _ONE_THREAD_BYTES = 2**19  # of a weight, times rows: up to here a second thread gains nothing
 
+WORKSPACE_TOO_SMALL = 1
 _PROBLEMS = {
-    1: "the workspace is too small",
+    WORKSPACE_TOO_SMALL: "the workspace is too small",
     2: "a cache has no room for the new tokens",
     3: "a row is out of range",
     4: "a position is beyond the rotary table",
