@@ -55,7 +55,16 @@ def prompt_too_long(prompt: int, new: int, context: int, python: str = "") -> Pr
 
 
 class QueueFull(NeoxjpError, RuntimeError):
-    """The engine's queue is full; try again in a moment."""
+    """The engine's queue is full, or a visitor's share of it.
+
+    Args:
+        message, ja: as in `NeoxjpError`.
+        seconds: after how long it is worth trying again.
+    """
+
+    def __init__(self, message: str, ja: str | None = None, seconds: int = 60):
+        super().__init__(message, ja)
+        self.seconds = seconds
 
 
 def quoted(names: list[str], limit: int = 10) -> str:

@@ -24,12 +24,13 @@ from neoxjp.engine.records import (
     token_text_function,
     top_choices,
 )
-from neoxjp.engine.request import Request, Stats
+from neoxjp.engine.request import ANYONE, Request, Stats, Visitor
 from neoxjp.engine.scheduler import fit_prompt
 from neoxjp.engine.surprisal import LN2, Surprisal, measure_surprisal, nats_of
 from neoxjp.engine.threads import limit_threads_to_quota, share_processors
 
 __all__ = [
+    "ANYONE",
     "LN2",
     "PREFIX_BYTES",
     "SCORE_CHUNK",
@@ -42,6 +43,7 @@ __all__ = [
     "Stats",
     "Step",
     "Surprisal",
+    "Visitor",
     "bos_ids",
     "check_ids",
     "eos_ids",

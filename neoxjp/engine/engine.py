@@ -31,8 +31,8 @@ from neoxjp.engine.records import (
     score,
     token_text_function,
 )
-from neoxjp.engine.request import Request, Row, Stats, Watch
-from neoxjp.engine.scheduler import Scheduler, cache_bytes_needed, fit_prompt
+from neoxjp.engine.request import ANYONE, Request, Row, Stats, Visitor, Watch
+from neoxjp.engine.scheduler import RUNNING_EACH, WAITING_EACH, Scheduler, cache_bytes_needed, fit_prompt
 from neoxjp.engine.speculation import PLAIN_ROW_COST, ROW_COST, DraftLength
 from neoxjp.engine.threads import release_threads
 from neoxjp.errors import NeoxjpError, ParameterError
@@ -51,6 +51,8 @@ class Engine:
         tokenizer: for the text of the steps and for stop strings. Without one, text is "".
         max_batch: requests that run at once, each with a KV cache of its own.
         max_waiting: requests that may wait in the queue.
+        running_each, waiting_each: requests of one visitor's address that may run, and that keep their place in a full queue,
+            while other addresses need the machine.
         cache_bytes: limit in bytes for all KV caches, the prefix cache included; None: no limit. A request counts with its prompt
             and all its new tokens, and waits until that fits.
         prefix_bytes: how many of these bytes the prefix cache may use; 0 turns it off.
@@ -71,6 +73,8 @@ class Engine:
         *,
         max_batch: int = 8,
         max_waiting: int = 16,
+        running_each: int = RUNNING_EACH,
+        waiting_each: int = WAITING_EACH,
         cache_bytes: int | None = None,
         prefix_bytes: int = PREFIX_BYTES,
         chunk: int | None = None,
@@ -79,6 +83,8 @@ class Engine:
     ):
         if max_batch < 1 or max_waiting < 0:
             raise ParameterError(f"max_batch={max_batch!r} must be at least 1 and max_waiting={max_waiting!r} at least 0")
+        if running_each < 1 or waiting_each < 1:
+            raise ParameterError(f"running_each={running_each!r} and waiting_each={waiting_each!r} must be at least 1")
         if prefix_bytes < 0 or (cache_bytes is not None and cache_bytes < 0):
             raise ParameterError(f"cache_bytes={cache_bytes!r} and prefix_bytes={prefix_bytes!r} must be 0 or more")
         if chunk is not None and chunk < 1:
@@ -87,6 +93,8 @@ class Engine:
         self.tokenizer = tokenizer
         self.max_batch = max_batch
         self.max_waiting = max_waiting
+        self.running_each = running_each
+        self.waiting_each = waiting_each
         self.cache_bytes = cache_bytes
         self.prefix_bytes = prefix_bytes
         self.speculate = speculate
@@ -115,6 +123,7 @@ class Engine:
         overflow: Literal["error", "cut"] = "error",
         watch: Watch | None = None,
         drawn: int = 0,
+        visitor: Visitor = ANYONE,
     ) -> Request:
         """Submit a prompt. Returns at once.
 
@@ -128,10 +137,12 @@ class Engine:
                 keep, and return quickly: all requests wait.
             drawn: number of ids at the end of the prompt that were sampled before with this seed; sampling continues as if it had
                 not been interrupted. A stop string that begins in them is found; the part of it in the prompt stays.
+            visitor: whose request it is. Visitors take turns; without one, all requests are of the same visitor.
 
         Raises:
             PromptTooLong: prompt and new tokens do not fit the context, or need more cache than `cache_bytes`.
-            QueueFull: as many requests wait as may.
+            QueueFull: as many requests wait as may, and no other visitor has more than `waiting_each` of them. Such a visitor
+                loses its last waiting request, which then ends with this error.
             ParameterError: an id outside the vocabulary, or an argument out of its range.
         """
         self._check_process()
@@ -167,13 +178,15 @@ class Engine:
             chunk=self.chunk,
             watch=watch,
             drawn=drawn,
+            visitor=visitor,
         )
         with self._changed:
             if self._closed:
                 raise NeoxjpError(
                     "the engine is closed: create a new one", ja="エンジンは終了しています。新しく作成してください。"
                 )
-            self._scheduler.join(request, self.clock())
+            if displaced := self._scheduler.join(request, self.clock()):
+                self._finish(displaced[0], "error", displaced[1])
             self._changed.notify_all()
         return request
 
@@ -247,7 +260,13 @@ class Engine:
     @property
     def waiting(self) -> int:
         """How many requests wait."""
-        return len(self._scheduler.waiting)
+        with self._changed:
+            return len(self._scheduler.waiting)
+
+    def seconds_to_wait(self) -> int:
+        """An estimate, in seconds, of when a request that is submitted now would run."""
+        with self._changed:
+            return self._scheduler.seconds_to_wait()
 
     @property
     def prefix_cache_bytes(self) -> int:
@@ -322,7 +341,7 @@ class Engine:
         self._process = os.getpid()
         self._changed = threading.Condition()
         self._forward = threading.Lock()
-        self._scheduler = Scheduler(self.max_batch, self.max_waiting, self.cache_bytes)
+        self._scheduler = Scheduler(self.max_batch, self.max_waiting, self.cache_bytes, self.running_each, self.waiting_each)
         self._released: deque[PrefixEntry] = deque()  # prefixes of ended requests, which `_settle` stores
         self._prefixes = PrefixCache(self.prefix_bytes, 1 if self._positions_are_identical else self.chunk)
         self._forward_number = 0  # counts forwards

@@ -30,6 +30,15 @@ class RequestRunner(Protocol):
     def cancel(self, request: "Request") -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whose request it is: addresses take turns, and inside an address its sessions do."""
+
+    address: str = ""
+    session: str = ""
+
+
+ANYONE = Visitor()
 Watch = Callable[[np.ndarray, Tensor], None]  # the ids so far (n,), read-only; the logits (V,) of the next id
 
 
@@ -72,7 +81,9 @@ class Request:
         chunk: int,
         watch: Watch | None = None,
         drawn: int = 0,
+        visitor: Visitor = ANYONE,
     ):
+        self.visitor = visitor
         self.prompt_ids = prompt_ids  # without the ids dropped at the front
         self.cut = cut  # ids dropped at the front of the prompt
         self.params = params

@@ -1,10 +1,23 @@
-"""Which requests run and which wait: slots, bytes of KV cache, a bounded queue, first come first served. No locks, no model."""
+"""Which requests run and which wait: slots, bytes of KV cache, a bounded queue in which visitors take turns. No locks, no model.
 
-from collections import deque
+Turns go round robin over addresses, and inside an address over its sessions, so that a visitor with a hundred requests delays
+another one by one request a round. The caps for one address bind only while other addresses wait or have no place to wait: a
+single visitor may use the complete machine.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Sequence
 
 from neoxjp.engine.request import Request
 from neoxjp.errors import PromptTooLong, QueueFull, prompt_too_long
 from neoxjp.sampling import SamplingParams
+
+RUNNING_EACH, WAITING_EACH = 2, 2
+"""Requests of one address that run, and that wait, while others need the machine."""
+
+FIRST_ESTIMATE = 5.0  # seconds of a request, until one has ended
+LONGEST_ESTIMATE = 600  # seconds
 
 
 class Scheduler:
@@ -12,49 +25,132 @@ class Scheduler:
 
     slots: requests that run at once. places: requests that may wait.
     cache_bytes: limit for the KV caches of the running requests at their largest lengths; None: no limit.
+    running_each: requests of one address that run while another address waits.
+    waiting_each: requests of one address that keep their place when the queue is full and another address needs one.
     """
 
-    def __init__(self, slots: int, places: int, cache_bytes: int | None):
+    def __init__(
+        self,
+        slots: int,
+        places: int,
+        cache_bytes: int | None,
+        running_each: int = RUNNING_EACH,
+        waiting_each: int = WAITING_EACH,
+    ):
         self.slots = slots
         self.places = places
         self.cache_bytes = cache_bytes
+        self.running_each = running_each
+        self.waiting_each = waiting_each
         self.running: list[Request] = []
-        self.waiting: deque[Request] = deque()
+        # Address → session → its waiting requests. The next turn is that of the first address and its first session.
+        self._line: dict[str, dict[str, deque[Request]]] = {}
+        self._seconds = FIRST_ESTIMATE  # that a request runs, a moving average
+
+    @property
+    def waiting(self) -> list[Request]:
+        """The requests that wait, by address and session."""
+        return [request for sessions in self._line.values() for own in sessions.values() for request in own]
 
     @property
     def reserved_bytes(self) -> int:
         """What the KV caches of the running requests take at their largest lengths."""
         return sum(request.nbytes for request in self.running)
 
-    def join(self, request: Request, now: float) -> None:
+    def join(self, request: Request, now: float) -> tuple[Request, QueueFull] | None:
         """Let a request run or wait.
 
+        Returns:
+            The request that lost its place to this one, and the error it ends with; None: nobody did. It is the last request
+            of the address with the most waiting requests, if these are more than `waiting_each`.
+
         Raises:
-            QueueFull: the queue is full.
+            QueueFull: the queue is full, and no other address has more waiting requests than `waiting_each`.
         """
-        if not self.waiting and self._fits(request):
+        if not self._line and self._fits(request):
             self._admit(request, now)
-        elif len(self.waiting) < self.places:
-            self.waiting.append(request)
-        else:
-            run, wait = len(self.running), len(self.waiting)
-            raise QueueFull(
-                f"the queue is full: {run} requests run and {wait} wait. Try again in a moment",
-                ja=f"混み合っています（実行中 {run} 件、待機中 {wait} 件）。しばらくしてからもう一度お試しください。",
-            )
+            return None
+        displaced = None
+        if len(self.waiting) >= self.places:
+            displaced = self._displaced_by(request)
+            error = self._full(len(self.running), len(self.waiting))
+            if displaced is None:
+                raise error
+            self._remove(displaced)
+        self._line.setdefault(request.visitor.address, {}).setdefault(request.visitor.session, deque()).append(request)
+        return None if displaced is None else (displaced, error)
 
     def leave(self, request: Request, now: float) -> None:
-        """Remove a request and start waiting ones that fit now. None overtakes: the first in the queue is always next."""
+        """Remove a request and start waiting ones that fit now, in the order of turns."""
         if request in self.running:
             self.running.remove(request)
-        elif request in self.waiting:
-            self.waiting.remove(request)
-        while self.waiting and self._fits(self.waiting[0]):
-            self._admit(self.waiting.popleft(), now)
+            if request.started is not None:
+                self._seconds += 0.2 * (now - request.started - self._seconds)
+        else:
+            self._remove(request)
+        while (following := self._next()) is not None and self._fits(following):
+            self._remove(following, turn=True)
+            self._admit(following, now)
 
     def place(self, request: Request) -> int:
-        """Its place in the queue, from 1; 0: it does not wait."""
-        return self.waiting.index(request) + 1 if request in self.waiting else 0
+        """Its place in the queue, from 1; 0: it does not wait. It counts the turns of the others that come first."""
+        address, session = request.visitor.address, request.visitor.session
+        sessions = self._line.get(address, {})
+        if request not in sessions.get(session, ()):
+            return 0
+        rank = sessions[session].index(request)
+        own = _before([len(waiting) for waiting in sessions.values()], list(sessions).index(session), rank)
+        sizes = [sum(map(len, sessions.values())) for sessions in self._line.values()]
+        return _before(sizes, list(self._line).index(address), own) + 1
+
+    def seconds_to_wait(self) -> int:
+        """An estimate, in whole seconds from 1 to LONGEST_ESTIMATE, of when a request that joins now would run."""
+        if len(self.running) < self.slots and not self._line:
+            return 1
+        return max(1, min(LONGEST_ESTIMATE, math.ceil(self._seconds * (len(self.waiting) + 1) / self.slots)))
+
+    def _next(self) -> Request | None:
+        """Whose turn it is: the first address that runs fewer than `running_each`, or the first where all run that many."""
+        if not self._line:
+            return None
+        running = Counter(request.visitor.address for request in self.running)
+        free = (address for address in self._line if running[address] < self.running_each)
+        sessions = self._line[next(free, next(iter(self._line)))]
+        return next(iter(sessions.values()))[0]
+
+    def _displaced_by(self, request: Request) -> Request | None:
+        """The waiting request that must make place for this one where the queue is full."""
+        sizes = {address: sum(map(len, sessions.values())) for address, sessions in self._line.items()}
+        address = max(sizes, key=lambda address: sizes[address], default="")
+        own = sizes.get(request.visitor.address, 0)
+        if own >= self.waiting_each or sizes.get(address, 0) <= max(own, self.waiting_each):
+            return None
+        return max(self._line[address].values(), key=len)[-1]
+
+    def _remove(self, request: Request, turn: bool = False) -> None:
+        """Take a request out of the queue. turn: it had its turn, so that its address and session come last now."""
+        address, session = request.visitor.address, request.visitor.session
+        sessions = self._line.get(address, {})
+        waiting = sessions.get(session, deque())
+        if request not in waiting:
+            return
+        waiting.remove(request)
+        if turn or not waiting:
+            del sessions[session]
+            if waiting:
+                sessions[session] = waiting
+        if turn or not sessions:
+            del self._line[address]
+            if sessions:
+                self._line[address] = sessions
+
+    def _full(self, run: int, wait: int) -> QueueFull:
+        seconds = self.seconds_to_wait()
+        return QueueFull(
+            f"the queue is full: {run} requests run and {wait} wait. Try again in about {seconds} s",
+            ja=f"混み合っています（実行中 {run} 件、待機中 {wait} 件）。約 {seconds} 秒後にもう一度お試しください。",
+            seconds=seconds,
+        )
 
     def _fits(self, request: Request) -> bool:
         if len(self.running) >= self.slots:
@@ -64,6 +160,11 @@ class Scheduler:
     def _admit(self, request: Request, now: float) -> None:
         request.started = now
         self.running.append(request)
+
+
+def _before(sizes: Sequence[int], group: int, rank: int) -> int:
+    """How many come before number `rank` (from 0) of a group, where groups take turns: sizes [3, 1, 2], group 1, rank 0 → 1."""
+    return rank + sum(min(size, rank + (place < group)) for place, size in enumerate(sizes) if place != group)
 
 
 def cache_bytes_needed(prompt: int, max_new_tokens: int, bytes_per_token: int, block: int, most: int | None) -> int:

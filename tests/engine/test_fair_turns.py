@@ -1,0 +1,218 @@
+"""Who runs next where several visitors share the engine: turns, caps, places."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neoxjp.engine import Engine, Visitor
+from neoxjp.engine.scheduler import Scheduler
+from neoxjp.errors import QueueFull
+from neoxjp.sampling import SamplingParams
+from tests.support.fake_model import Clock, Fake, mixed
+
+
+@dataclass(eq=False)
+class Asked:
+    """What the scheduler needs of a request."""
+
+    visitor: Visitor
+    nbytes: int = 0
+    started: float | None = None
+
+
+def request(address: str, session: str = "") -> Any:
+    return Asked(Visitor(address, session))
+
+
+def names(requests: list[Any]) -> list[str]:
+    return [f"{one.visitor.address}{one.visitor.session}" for one in requests]
+
+
+def run_out(scheduler: Scheduler) -> list[Any]:
+    """End running requests, the oldest first, until none is left; the order in which the waiting ones ran."""
+    order, now = [], 0.0
+    while scheduler.running:
+        before, now = list(scheduler.running), now + 1
+        scheduler.leave(scheduler.running[0], now)
+        order += [one for one in scheduler.running if one not in before]
+    return order
+
+
+def filled(slots: int, *waiting: Any, places: int = 100, **caps: int) -> Scheduler:
+    """All slots run requests of other addresses, and these wait."""
+    scheduler = Scheduler(slots, places, None, **caps)
+    for number in range(slots):
+        scheduler.join(request(f"first{number}"), 0)
+    for one in waiting:
+        scheduler.join(one, 0)
+    return scheduler
+
+
+def test_addresses_take_turns():
+    scheduler = filled(1, *[request("a") for _ in range(4)], request("b"), request("c"), request("b"))
+    assert names(run_out(scheduler)) == ["a", "b", "c", "a", "b", "a", "a"]
+
+
+def test_inside_an_address_its_sessions_take_turns():
+    scheduler = filled(1, *[request("a", "1") for _ in range(3)], request("a", "2"), request("b", "3"))
+    assert names(run_out(scheduler)) == ["a1", "b3", "a2", "a1", "a1"]
+
+
+def test_a_single_visitor_gets_all_slots_of_an_idle_machine():
+    scheduler = Scheduler(8, 4, None)
+    for _ in range(12):
+        scheduler.join(request("a"), 0)
+    assert len(scheduler.running) == 8
+    assert len(scheduler.waiting) == 4
+
+
+def test_while_another_address_waits_an_address_runs_no_more_than_its_cap():
+    scheduler = Scheduler(4, 100, None)
+    for address in "aaaaaabb":
+        scheduler.join(request(address), 0)
+    for _ in range(2):  # a had the machine alone: its places go to b
+        scheduler.leave(scheduler.running[0], 1)
+    assert Counter(names(scheduler.running)) == {"a": 2, "b": 2}
+    scheduler.leave(scheduler.running[-1], 2)  # one of b has ended, and only a waits
+    assert Counter(names(scheduler.running)) == {"a": 3, "b": 1}
+
+
+def test_nobody_is_refused_while_there_are_places():
+    scheduler = filled(2, *[request("a") for _ in range(10)], places=10)
+    assert len(scheduler.waiting) == 10
+
+
+def test_in_a_full_queue_a_visitor_within_its_share_takes_the_last_place_of_the_one_with_most():
+    mine = [request("a", str(number)) for number in range(4)]
+    scheduler = filled(1, *mine, places=4)
+    found = scheduler.join(request("b"), 0)
+    assert found is not None
+    displaced, error = found
+    assert displaced in mine
+    assert error.seconds >= 1
+    assert sorted(names(scheduler.waiting))[-1] == "b"
+    assert len(scheduler.waiting) == 4
+
+
+def test_who_waits_with_its_share_keeps_it():
+    scheduler = filled(1, request("a"), request("a"), request("b"), request("b"), places=4)
+    with pytest.raises(QueueFull):
+        scheduler.join(request("c"), 0)
+    with pytest.raises(QueueFull):
+        scheduler.join(request("a"), 0)
+
+
+def test_who_has_its_share_waiting_displaces_nobody():
+    scheduler = filled(1, *[request("a") for _ in range(8)], request("b"), request("b"), places=10)
+    with pytest.raises(QueueFull):
+        scheduler.join(request("b"), 0)
+
+
+def test_the_caps_are_settings():
+    scheduler = Scheduler(4, 3, None, running_each=1, waiting_each=1)
+    for address in "aaaaaa":
+        scheduler.join(request(address), 0) if len(scheduler.waiting) < 2 else None
+    scheduler.join(request("b"), 0)
+    scheduler.join(request("c"), 0)  # in the place of a's second
+    for _ in range(2):
+        scheduler.leave(scheduler.running[0], 1)
+    assert Counter(names(scheduler.running)) == {"a": 2, "b": 1, "c": 1}
+    assert names(scheduler.waiting) == ["a"]
+
+
+def test_the_refusal_says_in_both_languages_how_long_to_wait():
+    scheduler = Scheduler(2, 4, None)
+    for _ in range(6):
+        scheduler.join(request("a"), 0)
+    for now in range(1, 20):
+        scheduler.leave(scheduler.running[0], 100 * now)  # each takes long
+        scheduler.join(request("a"), 100 * now)
+    with pytest.raises(QueueFull, match=r"2 requests run and 4 wait\. Try again in about \d+ s") as caught:
+        scheduler.join(request("a"), 2000)
+    assert 150 < caught.value.seconds <= 600
+    assert f"約 {caught.value.seconds} 秒後" in caught.value.ja
+
+
+def test_the_last_request_that_lost_its_place_ends_with_the_sentence():
+    engine = Engine(Fake(mixed), max_batch=1, max_waiting=3, clock=Clock())
+    params = SamplingParams(max_new_tokens=3, eos_token_id=())
+    mine = [engine.submit([1], params, visitor=Visitor("a")) for _ in range(4)]
+    other = engine.submit([1], params, visitor=Visitor("b"))
+    assert other.position == 2
+    assert mine[3].finish == "error"
+    with pytest.raises(QueueFull, match="Try again in about"):
+        list(mine[3])
+    assert len(list(other)) == 3
+    assert [len(list(one)) for one in mine[:3]] == [3, 3, 3]
+
+
+ARRIVALS = st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("xyz"), st.integers(0, 3)), max_size=60)
+"""Address, session, and how many running requests end before the next arrival."""
+
+
+@given(st.integers(1, 4), st.integers(1, 12), st.integers(1, 3), ARRIVALS)
+def test_no_request_starves_and_no_place_is_lost(slots, places, each, arrivals):
+    scheduler, now, admitted = Scheduler(slots, places, None, each, each), 0.0, []
+    deadlines: dict[int, tuple[Any, int]] = {}  # the waiting request, and the admission after which it must have run
+
+    def note(before: list[Any]) -> None:
+        admitted.extend(one for one in scheduler.running if all(one is not other for other in before))
+        waiting = scheduler.waiting
+        for key, (one, last) in list(deadlines.items()):
+            if not any(one is other for other in waiting):
+                del deadlines[key]
+            else:
+                assert len(admitted) <= last
+
+    for address, session, ends in arrivals:
+        one, before = request(address, session), list(scheduler.running)
+        own = sum(other.visitor.address == address for other in scheduler.waiting)
+        try:
+            lost = scheduler.join(one, now)
+        except QueueFull:
+            assert len(scheduler.waiting) == places
+            continue
+        if lost is not None:
+            assert lost[0].visitor.address != address
+            assert own < each
+            assert sum(other.visitor.address == lost[0].visitor.address for other in scheduler.waiting) >= each
+        if scheduler.place(one):
+            # Each of its own address and sessions before it lets the other four pass once, and its running ones have to end.
+            deadlines[id(one)] = one, len(admitted) + (3 * own + 1) * 5 + 5 * slots
+        note(before)
+        for _ in range(min(ends, len(scheduler.running))):
+            before, now = list(scheduler.running), now + 1
+            scheduler.leave(scheduler.running[0], now)
+            note(before)
+        assert len(scheduler.waiting) <= places
+        assert len(scheduler.running) == slots or not scheduler.waiting  # no slot is idle while somebody waits
+        assert sorted(map(scheduler.place, scheduler.waiting)) == list(range(1, len(scheduler.waiting) + 1))
+    run_out(scheduler)
+    assert not scheduler.waiting
+
+
+@given(ARRIVALS)
+def test_the_place_shown_is_the_order_in_which_requests_run(arrivals):
+    """With one slot no cap binds between two turns."""
+    scheduler = filled(1, *[request(address, session) for address, session, _ in arrivals])
+    expected = sorted(scheduler.waiting, key=scheduler.place)
+    assert [id(one) for one in run_out(scheduler)] == [id(one) for one in expected]
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=40), st.integers(1, 3))
+def test_an_address_over_its_cap_gets_no_slot_while_another_one_may_have_it(addresses, cap):
+    scheduler = Scheduler(4, 100, None, running_each=cap)
+    for address in addresses:
+        scheduler.join(request(address), 0)
+    while scheduler.running:
+        before = list(scheduler.running)
+        scheduler.leave(scheduler.running[0], 1)
+        fresh = [one for one in scheduler.running if one not in before]
+        for one in fresh:
+            if sum(other.visitor.address == one.visitor.address for other in scheduler.running) > cap:
+                runs = Counter(other.visitor.address for other in scheduler.running)
+                assert all(runs[other.visitor.address] >= cap for other in scheduler.waiting)
