@@ -117,13 +117,13 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
 
     if is_main:
         _announce(model, corpora, settings, folder)
-    try:
-        train(model, corpora, shares, folder, settings, on_step=on_step, on_save=save_result, start=origin)
-    except KeyboardInterrupt:
-        last = last_checkpoint(folder)
-        if last and is_main:
+
+    def on_stop() -> None:
+        if last := last_checkpoint(folder):
             print(f"\nstopped at {last.name}: {out} is the model so far, and the same command continues the run", file=sys.stderr)
-        raise
+
+    watched: dict[str, Any] = {"on_step": on_step, "on_save": save_result, "on_stop": on_stop}
+    train(model, corpora, shares, folder, settings, **watched, start=origin)
     if is_main:
         save_result()
         began = f"from {start.model}" if start.model else "from scratch"

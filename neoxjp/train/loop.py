@@ -53,6 +53,7 @@ def train(
     *,
     on_step: Callable[[dict[str, Any]], None] | None = None,
     on_save: Callable[[], None] | None = None,
+    on_stop: Callable[[], None] | None = None,
     start: Mapping[str, Any] | None = None,
 ) -> GPTNeoXJapaneseForCausalLM:
     """Train the weights of `model` that are not frozen, in place; a run in `folder` continues from its last checkpoint.
@@ -61,6 +62,7 @@ def train(
         shares: how often windows come from each of `corpora`.
         on_step: receives each row of the log (log.csv in the folder), with `seconds_left`.
         on_save: is called after each checkpoint, with the weights in `model`.
+        on_stop: is called after the checkpoint of a run that a signal ends.
         start: what the model came from; written into the checkpoints.
 
     Raises:
@@ -143,6 +145,9 @@ def train(
     for tracker in accelerator.trackers:
         tracker.finish()
     if stopped:
+        if main and on_stop is not None:
+            on_stop()
+        accelerator.wait_for_everyone()  # a launcher ends all other processes as soon as one has ended
         raise KeyboardInterrupt
     return accelerator.unwrap_model(prepared).model.eval()
 

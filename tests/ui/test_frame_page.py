@@ -1,5 +1,6 @@
 """The frame in a real browser: the first visit, a model that cannot be loaded, and a public page."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ Visit = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def broken_public_page(tiny_vocabulary: Path) -> Iterator[str]:
-    """A page as on a Space, over a folder that has a vocabulary but no weights."""
-    with serve(tiny_vocabulary, SPACE_ID="someone/something") as url:
+def broken_public_page(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page as on a Space, over a folder whose weights are damaged."""
+    folder = tmp_path_factory.mktemp("broken") / "model"
+    shutil.copytree(tiny_folder, folder)
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    with serve(folder, SPACE_ID="someone/something") as url:
         yield url
 
 

@@ -73,6 +73,8 @@ def test_stop_keeps_what_was_written_and_continue_goes_on(visit: Visit, slow_url
     expect(line(page)).to_contain_text("停止しました")
     wait_until(lambda: running() == 0)
     written = pieces(page).all_inner_texts()
+    while written[-1].startswith("\ufffd"):  # the bytes of a character that was not finished are written anew
+        written.pop()
     press(page, "more")
     expect(pieces(page).nth(len(written) + 2)).to_be_attached()
     page.keyboard.press("Escape")
