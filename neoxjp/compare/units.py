@@ -65,7 +65,7 @@ def builtin_peers(tokenizer: GPTNeoXJapaneseTokenizer) -> list[Peer]:
     return [own_peer(tokenizer), transformers_peer(tokenizer), Utf8Bytes(), Characters()]
 
 
-def folder_peer(path: str | Path) -> Peer:
+def folder_peer(path: str | Path) -> OwnTokenizer:
     """The tokenizer of any folder of this machine with vocab.txt and emoji.json, named after the folder.
 
     Raises:

@@ -1,7 +1,6 @@
 """`neoxjp vocabulary`: a list of entries, one entry, the numbers, or two vocabularies side by side."""
 
 import sys
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -99,45 +98,35 @@ def check(view: View, limit: int, csv: Path | None) -> None:
 
 def entries(tokenizer: "GPTNeoXJapaneseTokenizer", filters: Filters, limit: int, csv: Path | None) -> dict[str, Any]:
     """The entries that pass the filters, as the API gives them. Raises ParameterError for a value that does not exist."""
-    from neoxjp.labs.vocabulary_browser import records
+    from neoxjp.labs.vocabulary_browser.records import checked_filters, csv_records, select
 
-    checked = records.checked_filters(**asdict(filters))
-    index, found = records.index_of(tokenizer.vocabulary), records.select(tokenizer, checked)
+    checked = checked_filters(**asdict(filters))
+    found = select(tokenizer, checked)
     if csv:
         from neoxjp.compare import to_csv, to_frame
 
-        write_file(csv, to_csv(to_frame(records.records(index, found))))
-    shown = found[: limit or len(found)]
-    return {"total": len(found), "of": len(index), "rows": [asdict(row) for row in records.rows(index, shown, checked)]}
+        write_file(csv, to_csv(to_frame(csv_records(tokenizer, checked))))
+    rows = [asdict(row) for row in found[: limit or None]]
+    return {"total": len(found), "of": tokenizer.vocab_size, "rows": rows}
 
 
 def statistics(tokenizer: "GPTNeoXJapaneseTokenizer", view: View) -> dict[str, Any]:
     """The vocabulary in numbers, and how many of its ids the texts use."""
+    from neoxjp.documents import read_documents
     from neoxjp.labs.vocabulary_browser import statistics
 
-    used = None
-    if view.corpus:
-        used = asdict(statistics.usage(tokenizer, statistics.count_ids(tokenizer, _texts(view.corpus, view.column))))
-    return {"vocabulary": asdict(statistics.statistics(tokenizer)), "usage": used}
+    texts = (document.text for path in view.corpus or () for document in read_documents(path, column=view.column))
+    return statistics.record(tokenizer, statistics.count_ids(tokenizer, texts) if view.corpus else None)
 
 
 def difference(tokenizer: "GPTNeoXJapaneseTokenizer", filters: Filters, view: View, limit: int, offline: bool) -> dict[str, Any]:
-    """Two vocabularies side by side."""
-    from neoxjp.labs.vocabulary_browser import difference
+    """Two vocabularies compared."""
+    from neoxjp.labs.vocabulary_browser.difference import Side, compare
 
     other = type(tokenizer).from_pretrained(view.against or "", local_files_only=offline)
-    compared = difference.compare(tokenizer.vocabulary, other.vocabulary)
-    side: Any = view.listed.replace("-", "_")
+    side: Side = view.listed.replace("-", "_")  # type: ignore[assignment]
     match: Any = filters.match  # checked there
-    places = compared.select(side, filters.query, match)
-    rows = compared.rows(side, places[: limit or len(places)])
-    return {"counts": asdict(compared.summary), "side": side, "total": len(places), "rows": [asdict(row) for row in rows]}
-
-
-def _texts(files: Iterable[Path], column: str) -> Iterator[str]:
-    from neoxjp.documents import read_documents
-
-    return (document.text for path in files for document in read_documents(path, column=column))
+    return compare(tokenizer, other).record(side, filters.query, match, slice(limit or None))
 
 
 # ---- as text

@@ -1,17 +1,15 @@
 """Two vocabularies compared: which spellings only one of them has, and which have another id."""
 
-import weakref
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-import numpy as np
-
-from neoxjp.compare import OwnTokenizer, folder_peer
-from neoxjp.errors import CheckpointError, ParameterError
+from neoxjp.compare import folder_peer
+from neoxjp.errors import ParameterError
 from neoxjp.hub import bundled_path
-from neoxjp.labs.vocabulary_browser.records import MATCHES, Match, StringIndex
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Vocabulary
+from neoxjp.labs.vocabulary_browser.records import MATCHES, Match, check_choice
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 Side = Literal["only_here", "only_there", "moved"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -42,68 +40,53 @@ class Summary:
     same: int  # in both, with the same id
 
 
+@dataclass(frozen=True)
 class Comparison:
-    """The differences of two vocabularies, computed once, to be filtered and paged."""
+    """The differences of two vocabularies."""
 
-    def __init__(self, here: Vocabulary, there: Vocabulary):
-        a, b = here.ids, there.ids
-        by_id = sorted(a, key=a.__getitem__)
-        self.lists: dict[Side, list[str]] = {
-            "only_here": [spelling for spelling in by_id if spelling not in b],
-            "only_there": sorted(b.keys() - a.keys(), key=lambda spelling: (b[spelling], spelling)),
-            "moved": [spelling for spelling in by_id if spelling in b and b[spelling] != a[spelling]],
-        }
-        self._here, self._there = a, b
-        self._strings: dict[Side, StringIndex] = {}
-        common = len(a) - len(self.lists["only_here"])
-        self.summary = Summary(
-            ids_here=len(here),
-            ids_there=len(there),
-            spellings_here=len(a),
-            spellings_there=len(b),
-            only_here=len(self.lists["only_here"]),
-            only_there=len(self.lists["only_there"]),
-            moved=len(self.lists["moved"]),
-            same=common - len(self.lists["moved"]),
-        )
+    summary: Summary
+    lists: dict[Side, list[Difference]]  # each in the order of the ids
 
-    def select(self, side: Side, query: str = "", match: Match = "contains") -> np.ndarray:
-        """Positions in that side's list of the spellings that match the query, in the order of their ids.
+    def select(self, side: Side, query: str = "", match: Match = "contains") -> list[Difference]:
+        """The differences in that side's list whose spelling matches the query.
 
         Raises:
             ParameterError: the side or the kind of match is unknown.
         """
-        if side not in SIDES or match not in MATCHES:
-            wrong, value, choices = ("side", side, SIDES) if side not in SIDES else ("match", match, MATCHES)
-            raise ParameterError(f"{wrong}={str(value)[:40]!r}: choose one of {', '.join(choices)}")
-        if side not in self._strings:
-            self._strings[side] = StringIndex(self.lists[side])
-        return self._strings[side].find(query, match)
+        check_choice("side", side, SIDES)
+        check_choice("match", match, MATCHES)
+        return [row for row in self.lists[side] if not query or MATCHES[match](row.spelling, query)]
 
-    def rows(self, side: Side, places: np.ndarray) -> list[Difference]:
-        """The records at these positions."""
-        found = [self.lists[side][place] for place in places.tolist()]
-        return [Difference(spelling, self._here.get(spelling), self._there.get(spelling)) for spelling in found]
-
-
-_compared: dict[tuple[int, int], Comparison] = {}  # by the identities of two vocabularies, while both exist
-
-
-def compare(here: Vocabulary, there: Vocabulary) -> Comparison:
-    """The comparison of two vocabularies; the latest few are cached."""
-    key = (id(here), id(there))
-    if key not in _compared:
-        compared = Comparison(here, there)
-        while len(_compared) >= MAX_COMPARISONS:
-            _compared.pop(next(iter(_compared)), None)
-        for vocabulary in (here, there):
-            weakref.finalize(vocabulary, _compared.pop, key, None)
-        _compared[key] = compared
-        return compared  # another thread may have removed it from the cache already
-    return _compared[key]
+    def record(self, side: Side, query: str, match: Match, part: slice) -> dict[str, Any]:
+        """The counts and some rows of one list, for the API and the command line. Raises ParameterError as `select`."""
+        found = self.select(side, query, match)
+        return {
+            "counts": asdict(self.summary),
+            "side": side,
+            "total": len(found),
+            "rows": [asdict(row) for row in found[part]],
+        }
 
 
-_opened: dict[Path, tuple[list[int], GPTNeoXJapaneseTokenizer]] = {}  # folder → its files' times when it was read
+@lru_cache(maxsize=MAX_COMPARISONS)
+def compare(here: GPTNeoXJapaneseTokenizer, there: GPTNeoXJapaneseTokenizer) -> Comparison:
+    """The comparison of two vocabularies."""
+    a, b = here.vocabulary.ids, there.vocabulary.ids
+    by_id = sorted(a.items(), key=lambda item: item[1])
+    only_here = [Difference(spelling, id, None) for spelling, id in by_id if spelling not in b]
+    only_there = [Difference(spelling, None, b[spelling]) for spelling in sorted(b.keys() - a.keys(), key=lambda s: (b[s], s))]
+    moved = [Difference(spelling, id, b[spelling]) for spelling, id in by_id if b.get(spelling, id) != id]
+    summary = Summary(
+        ids_here=len(here.vocabulary),
+        ids_there=len(there.vocabulary),
+        spellings_here=len(a),
+        spellings_there=len(b),
+        only_here=len(only_here),
+        only_there=len(only_there),
+        moved=len(moved),
+        same=len(a) - len(only_here) - len(moved),
+    )
+    return Comparison(summary, {"only_here": only_here, "only_there": only_there, "moved": moved})
 
 
 def open_other(
@@ -127,21 +110,18 @@ def open_other(
         raise ParameterError(
             "give the folder of the vocabulary to compare with", ja="比較する語彙のフォルダーを入力してください。"
         )
-    place = bundled_path() if against == "bundled" else Path(path.strip())
+    folder = bundled_path() if against == "bundled" else Path(path.strip())
     try:
-        place = place.expanduser().resolve()
-        times = [(place / name).stat().st_mtime_ns for name in ("vocab.txt", "emoji.json")]
+        folder = folder.expanduser().resolve()
+        times = tuple((folder / name).stat().st_mtime_ns for name in ("vocab.txt", "emoji.json"))
     except (OSError, RuntimeError, ValueError):
-        times = []  # `folder` below says what is wrong
-    if place == loaded.vocabulary.files[0].parent.resolve():
+        times = ()  # `folder_peer` says what is wrong
+    if folder == loaded.vocabulary.files[0].parent.resolve():
         return loaded
-    cached = _opened.get(place)
-    if cached and times and cached[0] == times:
-        return cached[1]
-    peer = folder_peer(place if against == "bundled" else path.strip())
-    if not isinstance(peer, OwnTokenizer):
-        raise CheckpointError(f"{path!r:.80} has no vocab.txt with an emoji.json")
-    while len(_opened) >= MAX_OPENED:
-        _opened.pop(next(iter(_opened)), None)
-    _opened[place] = (times, peer.tokenizer)
-    return peer.tokenizer
+    return _open_folder(folder, times)
+
+
+@lru_cache(maxsize=MAX_OPENED)
+def _open_folder(folder: Path, times: tuple[int, ...]) -> GPTNeoXJapaneseTokenizer:
+    """The tokenizer of a folder. `times`, when its files were changed, are for the cache: a changed file is read again."""
+    return folder_peer(folder).tokenizer

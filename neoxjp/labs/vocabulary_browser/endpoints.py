@@ -5,7 +5,6 @@ from typing import Any
 
 from neoxjp.errors import ParameterError
 from neoxjp.labs.vocabulary_browser import difference, records, statistics
-from neoxjp.labs.vocabulary_browser.records import Match
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
@@ -52,12 +51,11 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             "total": number of entries found. "rows": for each its id, piece (the first spelling), kind, script, length,
             spellings (how many), found (the first few of the other spellings that match the query).
         """
-        part = checked_part(start, limit, MOST_ROWS)
+        part = checked_part(start, limit)
         given = {"query": query, "match": match, "ids": ids, "script": script, "kind": kind, "length": length}
         filters = records.checked_filters(**given, spellings=spellings, reach=reach, sort=sort, descending=descending)
         found = records.select(playground.tokenizer, filters)
-        index = records.index_of(playground.tokenizer.vocabulary)
-        return {"total": len(found), "rows": [asdict(row) for row in records.rows(index, found[part], filters)]}
+        return {"total": len(found), "rows": [asdict(row) for row in found[part]]}
 
     @endpoint("vocabulary_entry", at_once=None, queue=False, needs="vocabulary")
     def vocabulary_entry(id: int) -> dict[str, Any]:
@@ -87,9 +85,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             by_script, frequent; or null.
         """
         check_length(playground, text)
-        tokenizer = playground.tokenizer
-        used = statistics.usage(tokenizer, statistics.count_ids(tokenizer, [text])) if text else None
-        return {"vocabulary": asdict(statistics.statistics(tokenizer)), "usage": asdict(used) if used else None}
+        return statistics.record(playground.tokenizer, statistics.count_ids(playground.tokenizer, [text]) if text else None)
 
     @endpoint("vocabulary_diff", at_once=None, queue=False, needs="vocabulary")
     def vocabulary_diff(
@@ -114,13 +110,17 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             "counts": ids and spellings of both, only_here, only_there, moved, same (counts of spellings). "total": number of
             rows. "rows": for each spelling its ids here and there.
         """
-        part = checked_part(start, limit, MOST_ROWS)
-        return diff_record(playground, against, side, query, match, part)  # type: ignore[arg-type]
+        part = checked_part(start, limit)
+        if not isinstance(against, str) or not isinstance(query, str):
+            raise ParameterError("against and query must be strings")
+        where = ("bundled", "") if against == "bundled" else ("folder", against)
+        other = difference.open_other(playground.tokenizer, *where, public=playground.public)
+        return difference.compare(playground.tokenizer, other).record(side, query, match, part)  # type: ignore[arg-type]
 
     return [vocabulary, vocabulary_entry, vocabulary_stats, vocabulary_diff]
 
 
-def checked_part(start: int, limit: int, most: int) -> slice:
+def checked_part(start: int, limit: int) -> slice:
     """The requested rows.
 
     Raises:
@@ -128,20 +128,6 @@ def checked_part(start: int, limit: int, most: int) -> slice:
     """
     if type(start) is not int or start < 0:
         raise ParameterError(f"start={str(start)[:20]} must be an integer, 0 or more")
-    if type(limit) is not int or not 1 <= limit <= most:
-        raise ParameterError(f"limit={str(limit)[:20]} must be an integer from 1 to {most}")
+    if type(limit) is not int or not 1 <= limit <= MOST_ROWS:
+        raise ParameterError(f"limit={str(limit)[:20]} must be an integer from 1 to {MOST_ROWS}")
     return slice(start, start + limit)
-
-
-def diff_record(
-    playground: Playground, against: str, side: difference.Side, query: str, match: Match, part: slice
-) -> dict[str, Any]:
-    """The counts of the differences, and some rows of one list of them."""
-    if not isinstance(against, str) or not isinstance(query, str):
-        raise ParameterError("against and query must be strings")
-    where = ("bundled", "") if against == "bundled" else ("folder", against)
-    there = difference.open_other(playground.tokenizer, *where, public=playground.public)
-    compared = difference.compare(playground.tokenizer.vocabulary, there.vocabulary)
-    places = compared.select(side, query, match)
-    rows = [asdict(row) for row in compared.rows(side, places[part])]
-    return {"counts": asdict(compared.summary), "side": side, "total": len(places), "rows": rows}

@@ -1,22 +1,18 @@
-"""The entries of a vocabulary: filtered, sorted, and looked up one by one.
+"""The entries of a vocabulary: filtered, sorted, and looked up one by one. An entry is one id with all its spellings."""
 
-An entry is one id with all its spellings. `index_of` reads a vocabulary once; each query is then a few passes of numpy.
-"""
-
+import operator
 import re
 import unicodedata
-import weakref
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Literal, get_args
-
-import numpy as np
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Kind, Script, Vocabulary, script_of
+from neoxjp.labs.common.caching import cached_per_tokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Kind, Script, script_of
 
 EntryScript = Script | Literal["mixed"]
-Sort = Literal["id", "length", "spellings"]
+Sort = Literal["id", "length", "spellings"]  # fields of Row
 Match = Literal["contains", "starts", "ends", "whole"]
 Reach = Literal["all", "reached", "never"]
 Range = tuple[int | None, int | None]  # both ends included; None: no limit
@@ -24,12 +20,17 @@ Range = tuple[int | None, int | None]  # both ends included; None: no limit
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SCRIPTS: tuple[EntryScript, ...] = (*get_args(Script), "mixed")
 SORTS: tuple[Sort, ...] = get_args(Sort)
-MATCHES: tuple[Match, ...] = get_args(Match)
 REACHES: tuple[Reach, ...] = get_args(Reach)
+MATCHES: dict[Match, Callable[[str, str], bool]] = {
+    "contains": operator.contains,
+    "starts": str.startswith,
+    "ends": str.endswith,
+    "whole": operator.eq,
+}
+"""Whether a spelling matches a query. Characters are compared exactly: width and kana are not folded."""
+
 MAX_FOUND = 4  # matching spellings that a row lists beside the first spelling
 NEIGHBOURS = 5  # entries listed before and after the one looked up
-
-BREAK = "\n"  # before, between and after the strings; no spelling of a vocabulary contains one
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Row:
     script: EntryScript  # of the first spelling; "mixed": its characters are of several
     length: int  # characters of the first spelling
     spellings: int  # how many share the id
-    found: tuple[str, ...]  # the first few of the other spellings that match the query
+    found: tuple[str, ...] = ()  # where the first spelling does not match the query: the first few others that do
 
 
 @dataclass(frozen=True)
@@ -90,97 +91,27 @@ class Entry:
     neighbours: tuple[tuple[int, str], ...]  # ids before and after with their first spellings
 
 
-class StringIndex:
-    """Searches strings without line breaks: all are in one array of code points, and a query is a few passes of numpy over it.
+@cached_per_tokenizer
+def rows_of(tokenizer: GPTNeoXJapaneseTokenizer) -> tuple[Row, ...]:
+    """A row for each id."""
+    entries = zip(tokenizer.vocabulary.spellings, tokenizer.vocabulary.kinds, strict=True)
+    return tuple(
+        Row(id, spellings[0], kind, script_of_entry(spellings[0], kind), len(spellings[0]), len(spellings))
+        for id, (spellings, kind) in enumerate(entries)
+    )
 
-    >>> StringIndex(["慶応", "応援", "東京"]).find("応")
-    array([0, 1])
+
+@cached_per_tokenizer
+def reached_ids(tokenizer: GPTNeoXJapaneseTokenizer) -> frozenset[int]:
+    """The ids that some text is encoded to. Encodes each spelling alone.
+
+    If a spelling does not become its id alone, it never does: following characters only add candidates, and the candidate
+    with the smallest id is chosen. In the original vocabulary から has a smaller id than からの; a third of the ids are
+    never produced.
     """
-
-    def __init__(self, strings: Sequence[str]):
-        joined = BREAK + "".join(f"{string}{BREAK}" for string in strings)
-        self._codes = _code_points(joined)
-        breaks = np.flatnonzero(self._codes == ord(BREAK))
-        if len(breaks) != len(strings) + 1:
-            raise ValueError("a string contains a line break")
-        self._starts, self._ends = breaks[:-1] + 1, breaks[1:]
-        self.lengths = self._ends - self._starts  # (N,), characters of each string
-        self._longest = int(self.lengths.max(initial=0))
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def find(self, needle: str, match: Match = "contains") -> np.ndarray:
-        """Positions of the strings that contain the needle (or start with it, end with it, equal it), ascending, int64 (found,).
-
-        Characters are compared exactly: width and kana are not folded. The empty needle finds all.
-        """
-        if match not in MATCHES:
-            raise ParameterError(f"match={match!r}: choose one of {', '.join(MATCHES)}")
-        size = len(needle)
-        if not needle:
-            return np.arange(len(self))
-        if size > self._longest or BREAK in needle:
-            return np.arange(0)
-        query = _code_points(needle)
-        if match == "contains":
-            at = np.flatnonzero(self._codes[: len(self._codes) - size + 1] == query[0])
-        else:
-            long = self.lengths >= size if match != "whole" else self.lengths == size
-            at = (self._ends - size if match == "ends" else self._starts)[long]
-        for offset, code in enumerate(query):
-            at = at[self._codes[at + offset] == code]
-        return np.unique(np.searchsorted(self._starts, at, side="right") - 1)
-
-
-class Index:
-    """A vocabulary prepared for queries. It refers to the tables of the vocabulary, not to the vocabulary itself."""
-
-    def __init__(self, vocabulary: Vocabulary):
-        spellings = vocabulary.spellings
-        self.spellings, self.kinds, self.texts, self.byte_values = (
-            spellings, vocabulary.kinds, vocabulary.texts, vocabulary.byte_values,
-        )  # fmt: skip
-        self.ids = vocabulary.ids  # spelling → id; where two lines have the spelling, the later one
-        self.counts = np.array([len(entry) for entry in spellings], np.int64)  # (V,)
-        self.strings = StringIndex([spelling for entry in spellings for spelling in entry])  # S spellings, by id
-        self.owners = np.repeat(np.arange(len(spellings)), self.counts)  # (S,), the id of each spelling
-        self.lengths = np.array([len(entry[0]) for entry in spellings], np.int64)  # (V,)
-        self.scripts = [script_of_entry(entry[0], kind) for entry, kind in zip(spellings, self.kinds, strict=True)]
-        self.script_codes = _codes(self.scripts, SCRIPTS)  # (V,)
-        self.kind_codes = _codes(self.kinds, KINDS)  # (V,)
-        self._reached: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.spellings)
-
-    def reached(self, tokenizer: GPTNeoXJapaneseTokenizer) -> np.ndarray:
-        """Whether any text is encoded to an id, bool (V,). Encodes each spelling alone, once.
-
-        If a spelling does not become its id alone, it never does: following characters only add candidates, and the candidate
-        with the smallest id is chosen. In the original vocabulary から has a smaller id than からの; a third of the ids are
-        never produced.
-        """
-        if self._reached is None:
-            every = [spelling for entry in self.spellings for spelling in entry]
-            alone = zip(self.owners.tolist(), tokenizer.encode_batch(every, False), strict=True)
-            reached = np.zeros(len(self), bool)
-            reached[[owner for owner, ids in alone if len(ids) == 1 and ids[0] == owner]] = True
-            self._reached = reached
-        return self._reached
-
-
-_indices: dict[int, Index] = {}  # by the vocabulary's identity, for as long as it lives
-
-
-def index_of(vocabulary: Vocabulary) -> Index:
-    """The vocabulary's index, built at the first call."""
-    key = id(vocabulary)
-    if key not in _indices:
-        index = Index(vocabulary)
-        weakref.finalize(vocabulary, _indices.pop, key, None)
-        _indices[key] = index
-    return _indices[key]
+    spelled = [(id, spelling) for id, entry in enumerate(tokenizer.vocabulary.spellings) for spelling in entry]
+    alone = tokenizer.encode_batch([spelling for _, spelling in spelled], False)
+    return frozenset(id for (id, _), ids in zip(spelled, alone, strict=True) if ids.tolist() == [id])
 
 
 def script_of_entry(piece: str, kind: Kind) -> EntryScript:
@@ -191,61 +122,55 @@ def script_of_entry(piece: str, kind: Kind) -> EntryScript:
     return scripts.pop() if len(scripts) == 1 else "mixed"
 
 
-def select(tokenizer: GPTNeoXJapaneseTokenizer, filters: Filters) -> np.ndarray:
-    """The ids that pass the filters, in the requested order, int64 (found,). Equal ones are in the order of their ids.
+def select(tokenizer: GPTNeoXJapaneseTokenizer, filters: Filters) -> list[Row]:
+    """The entries that pass the filters, in the requested order. Equal ones are in the order of their ids.
 
     Raises:
         ParameterError: a filter has an unknown value.
     """
-    for name, value, choices in (
-        ("kind", filters.kind, (None, *KINDS)),
-        ("script", filters.script, (None, *SCRIPTS)),
-        ("reach", filters.reach, REACHES),
-        ("sort", filters.sort, SORTS),
-    ):
-        if value not in choices:
-            raise ParameterError(f"{name}={str(value)[:40]!r}: choose one of {', '.join(filter(None, choices))}")
-    index = index_of(tokenizer.vocabulary)
-    keep = np.zeros(len(index), bool)
-    keep[index.owners[index.strings.find(filters.query, filters.match)]] = True
-    ids = np.arange(len(index))
-    for (low, high), values in ((filters.ids, ids), (filters.length, index.lengths), (filters.spellings, index.counts)):
-        if low is not None:
-            keep &= values >= low
-        if high is not None:
-            keep &= values <= high
-    if filters.kind:
-        keep &= index.kind_codes == KINDS.index(filters.kind)
-    if filters.script:
-        keep &= index.script_codes == SCRIPTS.index(filters.script)
+    for name, choices in (("match", MATCHES), ("kind", KINDS), ("script", SCRIPTS), ("reach", REACHES), ("sort", SORTS)):
+        if (value := getattr(filters, name)) is not None:
+            check_choice(name, value, choices)
+    rows = [
+        row
+        for row in rows_of(tokenizer)
+        if _within(row.id, filters.ids)
+        and _within(row.length, filters.length)
+        and _within(row.spellings, filters.spellings)
+        and filters.kind in (None, row.kind)
+        and filters.script in (None, row.script)
+    ]
     if filters.reach != "all":
-        keep &= index.reached(tokenizer) == (filters.reach == "reached")
-    chosen = np.flatnonzero(keep)
-    values = {"id": chosen, "length": index.lengths[chosen], "spellings": index.counts[chosen]}[filters.sort]
-    return chosen[np.argsort(-values if filters.descending else values, kind="stable")]
+        reached = reached_ids(tokenizer)
+        rows = [row for row in rows if (row.id in reached) == (filters.reach == "reached")]
+    if filters.query:
+        matches, matching = MATCHES[filters.match], []
+        for row in rows:
+            if found := [text for text in tokenizer.vocabulary.spellings[row.id] if matches(text, filters.query)]:
+                matching.append(row if found[0] == row.piece else replace(row, found=tuple(found[:MAX_FOUND])))
+        rows = matching
+    return sorted(rows, key=operator.attrgetter(filters.sort), reverse=filters.descending)
 
 
-def rows(index: Index, ids: Sequence[int] | np.ndarray, filters: Filters | None = None) -> list[Row]:
-    """The rows of these ids; with the filters, each lists the other spellings that match."""
-    listed = []
-    for id in map(int, ids):
-        first, *others = index.spellings[id]
-        found: list[str] = []
-        if filters and filters.query and not matches(first, filters.query, filters.match):
-            found = [spelling for spelling in others if matches(spelling, filters.query, filters.match)][:MAX_FOUND]
-        kind, script = index.kinds[id], index.scripts[id]
-        listed.append(Row(id, first, kind, script, len(first), 1 + len(others), tuple(found)))
-    return listed
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Raises ParameterError: the value is not one of the choices."""
+    if value not in choices:
+        raise ParameterError(f"{name}={str(value)[:40]!r}: choose one of {', '.join(choices)}")
 
 
-def records(index: Index, ids: Sequence[int] | np.ndarray) -> list[dict[str, object]]:
-    """The same as dicts for a CSV, all spellings joined by commas in the last column, as in vocab.txt."""
-    listed = []
-    for row in rows(index, ids):
-        record = asdict(row) | {"all_spellings": ",".join(index.spellings[row.id])}
+def _within(value: int, span: Range) -> bool:
+    low, high = span
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def csv_records(tokenizer: GPTNeoXJapaneseTokenizer, filters: Filters) -> list[dict[str, Any]]:
+    """The entries that pass the filters for a CSV, all spellings joined by commas in the last column, as in vocab.txt."""
+    records = []
+    for row in select(tokenizer, filters):
+        record = asdict(row) | {"all_spellings": ",".join(tokenizer.vocabulary.spellings[row.id])}
         del record["found"]
-        listed.append(record)
-    return listed
+        records.append(record)
+    return records
 
 
 def entry(tokenizer: GPTNeoXJapaneseTokenizer, id: int) -> Entry:
@@ -254,28 +179,26 @@ def entry(tokenizer: GPTNeoXJapaneseTokenizer, id: int) -> Entry:
     Raises:
         ParameterError: the vocabulary has no such id.
     """
-    index = index_of(tokenizer.vocabulary)
-    last = len(index) - 1
+    rows, vocabulary = rows_of(tokenizer), tokenizer.vocabulary
+    last = len(rows) - 1
     if type(id) is not int or not 0 <= id <= last:
         raise ParameterError(
             f"id {str(id)[:20]} is not in this vocabulary (0 to {last})",
             ja=f"ID {str(id)[:20]} はこの語彙にありません（0〜{last}）。",
         )
-    first = index.spellings[id][0]
-    written, byte = index.texts[id], index.byte_values[id]
-    beside = [near for near in range(max(0, id - NEIGHBOURS), min(last, id + NEIGHBOURS) + 1) if near != id]
-    spellings = tuple(Spelling(text, tuple(tokenizer.encode(text, False))) for text in index.spellings[id])
+    row, written, byte = rows[id], vocabulary.texts[id], vocabulary.byte_values[id]
+    spellings = tuple(Spelling(text, tuple(tokenizer.encode(text, False))) for text in vocabulary.spellings[id])
     return Entry(
         id=id,
-        piece=first,
-        kind=index.kinds[id],
-        script=index.scripts[id],
-        length=len(first),
+        piece=row.piece,
+        kind=row.kind,
+        script=row.script,
+        length=row.length,
         writes=written,
         bytes=f"{byte:02X}" if byte >= 0 else written.encode("utf-8", "surrogatepass").hex(" ").upper(),
         spellings=spellings,
         reached=any(spelling.ids == (id,) for spelling in spellings),
-        neighbours=tuple((near, index.spellings[near][0]) for near in beside),
+        neighbours=tuple((near.id, near.piece) for near in rows[max(0, id - NEIGHBOURS) : id + NEIGHBOURS + 1] if near.id != id),
     )
 
 
@@ -327,20 +250,3 @@ def checked_filters(**given: object) -> Filters:
         else:
             made[name] = None if name in ("script", "kind") and value in ("", "all") else value
     return Filters(**made)  # type: ignore[arg-type]
-
-
-def _codes(values: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    places = {name: place for place, name in enumerate(names)}
-    return np.array([places[value] for value in values], np.int8)
-
-
-def matches(string: str, needle: str, match: Match) -> bool:
-    """Whether `StringIndex.find` finds this one string."""
-    if match == "whole":
-        return string == needle or not needle
-    return string.startswith(needle) if match == "starts" else string.endswith(needle) if match == "ends" else needle in string
-
-
-def _code_points(text: str) -> np.ndarray:
-    """The code points, uint32; a lone surrogate is one too."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

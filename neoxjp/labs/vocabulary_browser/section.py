@@ -16,15 +16,16 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.compare import to_csv, to_frame
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html
 from neoxjp.labs.common.glyphs import SCRIPTS
 from neoxjp.labs.common.templates import render
 from neoxjp.labs.vocabulary_browser import difference as differences
 from neoxjp.labs.vocabulary_browser import records, statistics
 from neoxjp.labs.vocabulary_browser.strings import strings
+from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import answered, check_length
-from neoxjp.page_parts.events import QUIET, latest
+from neoxjp.page_parts.events import BROWSER, QUIET, latest
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
 
@@ -51,11 +52,12 @@ class Page:
     last: int = 0  # number of the last page
 
     @classmethod
-    def of(cls, number: int, total: int, draw: Callable[[int], str]) -> "Page":
-        """The page of this number, or the nearest; `draw` makes its HTML from its first row."""
-        last = max(0, (total - 1) // ROWS)
+    def of(cls, number: int, rows: Sequence[Any], draw: Callable[..., str]) -> "Page":
+        """The page of this number, or the nearest; `draw` makes its HTML."""
+        last = max(0, (len(rows) - 1) // ROWS)
         number = max(0, min(number, last))
-        return cls(draw(number * ROWS), number, last)
+        first = number * ROWS
+        return cls(draw(rows=rows[first : first + ROWS], first=first, total=len(rows)), number, last)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,22 @@ class Pager:
     number: gr.State
     previous: gr.Button
     next: gr.Button
+
+    @classmethod
+    def build(cls, view: gr.HTML, prefix: str) -> "Pager":
+        """Create the buttons; `prefix` is that of their ids."""
+        buttons = (
+            gr.Button(
+                label(f"vocabulary_browser_{name}"),
+                size="sm",
+                min_width=60,
+                interactive=False,
+                elem_id=f"{ID}-{prefix}{name}",
+                elem_classes=f"{ID}-{name}",
+            )
+            for name in ("previous", "next")
+        )
+        return cls(view, gr.State(0), *buttons)
 
     @property
     def components(self) -> list[Any]:
@@ -101,7 +119,6 @@ class VocabularyBrowser:
     filters: dict[str, Any]  # by the names of FILTERS
     list: Pager
     download: gr.Button
-    csv: gr.Textbox
     id: gr.Textbox  # of the entry to look up
     random: gr.Button
     use: gr.Button
@@ -124,9 +141,8 @@ def build(playground: Playground) -> VocabularyBrowser:
             filters = _filters()
             pager_view = _html("list")
             with gr.Row(elem_classes=f"chips {ID}-paging"):
-                pager = Pager(pager_view, gr.State(0), *_paging(""))
+                pager = Pager.build(pager_view, "")
                 download = gr.Button(label("vocabulary_browser_download"), size="sm", min_width=60, elem_id=f"{ID}-download")
-            csv = gr.Textbox(visible="hidden", show_label=False)
         with gr.Column(scale=5, min_width=300, elem_classes="card side"):
             with gr.Row(elem_classes=f"{ID}-look-up one-line"):
                 # gr.Number would write 0 into an empty field, and id 0 would be looked up
@@ -139,7 +155,7 @@ def build(playground: Playground) -> VocabularyBrowser:
         gr.HTML(f"<h3>{strings.both('vocabulary_browser_usage')}</h3>", elem_classes="section", apply_default_css=False)
         usage = _html("usage")
     linked = {short: filters[name] for name, short in FILTERS.items()} | {"id": id}
-    parts = (filters, pager, download, csv, id, chance, use, entry, accordion, gr.State(False), numbers, usage)
+    parts = (filters, pager, download, id, chance, use, entry, accordion, gr.State(False), numbers, usage)
     return VocabularyBrowser(*parts, _difference(playground), gr.State(-1), linked)
 
 
@@ -193,13 +209,13 @@ def _difference(playground: Playground) -> Difference:
                 query = _text("diff_query")
             drawn = _html("differences")
             with gr.Row(elem_classes=f"chips {ID}-paging"):
-                pager = Pager(drawn, gr.State(0), *_paging("diff-"))
+                pager = Pager.build(drawn, "diff-")
     return Difference(accordion, gr.State(False), against, folder, side, query, summary, pager)
 
 
 def _html(name: str, value: str = "") -> gr.HTML:
     """HTML in which entries and spellings can be pressed; script.js triggers `select`."""
-    script = (files("neoxjp.labs.vocabulary_browser") / "script.js").read_text(encoding="utf-8")
+    script = (files("neoxjp.labs.vocabulary_browser") / "script.js").read_text(encoding="utf-8") + downloads.SCRIPT
     return gr.HTML(value, elem_id=f"{ID}-{name}", elem_classes=f"{ID}-html", apply_default_css=False, js_on_load=script)
 
 
@@ -208,104 +224,84 @@ def _text(key: str, **more: Any) -> gr.Textbox:
     return gr.Textbox("", label=label(f"vocabulary_browser_{key}"), **defaults | more)
 
 
-def _paging(prefix: str) -> tuple[gr.Button, gr.Button]:
-    def button(name: str) -> gr.Button:
-        more: dict[str, Any] = {"elem_id": f"{ID}-{prefix}{name}", "elem_classes": f"{ID}-{name}"}
-        return gr.Button(label(f"vocabulary_browser_{name}"), size="sm", min_width=60, interactive=False, **more)
-
-    return button("previous"), button("next")
-
-
 def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
     """Add the events. `text` is the text above; `due` changes whenever the section must be drawn again."""
     filters = list(section.filters.values())
     pager, part = section.list, section.difference
-    comparing: list[Any] = [part.against, part.folder, part.side, part.query]
+    comparing: list[Any] = [part.open, part.against, part.folder, part.side, part.query]
+    entry = [section.entry, section.use]
+    difference = [part.summary, *part.list.components]
 
     def show_list(request: gr.Request, number: int, *values: Any) -> dict[Any, Any]:
-        page = answered(lambda t: list_page(playground, number, values, t), Page, request, strings)
-        return pager.show(page)
+        return pager.show(answered(lambda t: list_page(playground, number, values, t), Page, request, strings))
 
     def show_entry(request: gr.Request, id: str | None) -> dict[Any, Any]:
         shown = answered(lambda t: entry_html(playground, id or "", t), lambda notice: (notice, False), request, strings)
         return {section.entry: shown[0], section.use: gr.Button(interactive=shown[1])}
 
-    def show_difference(request: gr.Request, number: int, *values: Any) -> dict[Any, Any]:
-        def show(t: Words) -> tuple[str, Page]:
-            return difference_page(playground, number, values, t)
-
-        summary, page = answered(show, lambda notice: (notice, Page("")), request, strings)
-        return {part.summary: summary, **part.list.show(page)}
-
-    def on_due(request: gr.Request, serial: int, id: str, open: bool, *values: Any) -> dict[Any, Any]:
-        if serial == playground.serial:
-            return gr.skip()
-        drawn = {section.serial: playground.serial} | show_list(request, 0, *values[4:]) | show_entry(request, id)
-        return drawn | (show_difference(request, 0, *values[:4]) if open else {})
-
-    def turn(show: Callable[..., dict[Any, Any]], step: int) -> Callable[..., dict[Any, Any]]:
-        def on_turn(request: gr.Request, number: int, *values: Any) -> dict[Any, Any]:
-            return show(request, number + step, *values)
-
-        return on_turn
-
-    def on_filters(request: gr.Request, *values: Any) -> dict[Any, Any]:
-        return show_list(request, 0, *values)
-
-    def on_comparing(request: gr.Request, open: bool, *values: Any) -> dict[Any, Any]:
-        return show_difference(request, 0, *values) if open else gr.skip()
-
-    def on_statistics(request: gr.Request, open: bool, text: str) -> dict[Any, Any]:
+    def show_difference(request: gr.Request, number: int, open: bool, *values: Any) -> dict[Any, Any]:
         if not open:
-            return gr.skip()
+            return {}
+        shown = answered(
+            lambda t: difference_page(playground, number, values, t), lambda notice: (notice, Page("")), request, strings
+        )
+        return {part.summary: shown[0], **part.list.show(shown[1])}
+
+    def show_statistics(request: gr.Request, open: bool, text: str) -> dict[Any, Any]:
+        if not open:
+            return {}
         shown = answered(lambda t: statistics_html(playground, text, t), lambda notice: (notice, ""), request, strings)
         return {section.statistics: shown[0], section.usage: shown[1]}
 
-    entry = [section.entry, section.use]
-    difference = [part.summary, *part.list.components]
+    def on_due(request: gr.Request, serial: int, id: str, *values: Any) -> dict[Any, Any]:
+        if serial == playground.serial:
+            return {}
+        shown = show_list(request, 0, *values[len(comparing) :]) | show_difference(request, 0, *values[: len(comparing)])
+        return {section.serial: playground.serial} | show_entry(request, id) | shown
+
+    def turn(show: Callable[..., dict[Any, Any]], step: int | None = None) -> Callable[..., dict[Any, Any]]:
+        """A handler that shows another page of a list, or without a step the first."""
+
+        def on_turn(request: gr.Request, number: int, *values: Any) -> dict[Any, Any]:
+            return show(request, 0 if step is None else number + step, *values)
+
+        return on_turn
+
     latest(
         [due.change],
         on_due,
-        [section.serial, section.id, part.open, *comparing, *filters],
+        [section.serial, section.id, *comparing, *filters],
         [section.serial, *pager.components, *entry, *difference],
     )
-    latest([control.change for control in filters], on_filters, filters, pager.components)
     latest([section.id.change], show_entry, section.id, entry)
-    latest([control.change for control in comparing], on_comparing, [part.open, *comparing], difference)
     latest([part.against.change], lambda against: gr.Textbox(visible=against == "folder"), part.against, part.folder)
-    for turned, show, values in ((pager, show_list, filters), (part.list, show_difference, comparing)):
-        outputs = pager.components if turned is pager else difference
-        for button, step in ((turned.previous, -1), (turned.next, 1)):
-            button.click(turn(show, step), [turned.number, *values], outputs, **QUIET)
-    statistics_events: tuple[Any, ...] = (on_statistics, [section.open, text], [section.statistics, section.usage])
-    latest([due.change], *statistics_events)
-    _on_unfold(section.accordion, section.open, *statistics_events)
-    _on_unfold(part.accordion, part.open, on_comparing, [part.open, *comparing], difference)
+    lists = (
+        (pager, show_list, filters, filters, pager.components),
+        (part.list, show_difference, comparing, comparing[1:], difference),
+    )
+    for turned, show, values, changing, outputs in lists:
+        inputs = [turned.number, *values]
+        latest([control.change for control in changing], turn(show), inputs, outputs)
+        turned.previous.click(turn(show, -1), inputs, outputs, **QUIET)
+        turned.next.click(turn(show, 1), inputs, outputs, **QUIET)
+    numbers: tuple[Any, ...] = (show_statistics, [section.open, text], [section.statistics, section.usage])
+    latest([due.change], *numbers)
+    _on_unfold(section.accordion, section.open, *numbers)
+    _on_unfold(part.accordion, part.open, turn(show_difference), [part.list.number, *comparing], difference)
 
     # In the browser, as the server's answer would undo what is pressed or typed meanwhile.
     apply = "(id, text) => neoxjp.vocabularyBrowser.apply(id, text)"
     for pressed in (pager.view, section.entry, section.statistics, section.usage, part.list.view):
-        pressed.select(None, [section.id, text], [section.id, text], js=apply, api_visibility="private")
+        pressed.select(None, [section.id, text], [section.id, text], js=apply, **BROWSER)
     append = "(text) => neoxjp.vocabularyBrowser.append(text)"
-    section.use.click(None, text, text, js=append, api_visibility="private").then(
-        None, js=SCROLL_TO_TEXT, api_visibility="private"
-    )
+    section.use.click(None, text, text, js=append, **BROWSER).then(None, js=SCROLL_TO_TEXT, **BROWSER)
 
-    def on_random(*values: Any) -> Any:
-        try:
-            return random_id(playground, values) or gr.skip()
-        except NeoxjpError:
-            return gr.skip()  # the list shows the error
-
-    def on_download(*values: Any) -> str:
-        try:
-            return csv_text(playground, values)
-        except NeoxjpError:
-            return ""
+    def on_random(request: gr.Request, *values: Any) -> Any:
+        # the list shows an error
+        return answered(lambda t: random_id(playground, values), lambda notice: "", request, strings) or gr.skip()
 
     section.random.click(on_random, filters, section.id, **QUIET)
-    save = "(text) => { if (text) neoxjp.download(text, 'vocabulary.csv', 'text/csv;charset=utf-8') }"
-    section.download.click(on_download, filters, section.csv, **QUIET).then(None, section.csv, js=save, api_visibility="private")
+    downloads.connect(section.download, pager.view, "vocabulary.csv", lambda t, *values: csv_text(playground, values), filters)
 
 
 def _on_unfold(accordion: gr.Accordion, open: gr.State, draw: Callable[..., Any], inputs: Any, outputs: Any) -> None:
@@ -325,14 +321,9 @@ def filters_of(values: Sequence[Any]) -> records.Filters:
 
 def list_page(playground: Playground, number: int, values: Sequence[Any], t: Words) -> Page:
     """A page of the list."""
-    filters, index = filters_of(values), records.index_of(playground.tokenizer.vocabulary)
-    ids = records.select(playground.tokenizer, filters)
-
-    def draw(first: int) -> str:
-        rows = records.rows(index, ids[first : first + ROWS], filters)
-        return view("entries", t, rows=rows, first=first, total=len(ids), vocab_size=len(index), signs=SIGNS)
-
-    return Page.of(number, len(ids), draw)
+    tokenizer = playground.tokenizer
+    found = records.select(tokenizer, filters_of(values))
+    return Page.of(number, found, partial(view, "entries", t, vocab_size=tokenizer.vocab_size, signs=SIGNS))
 
 
 def entry_html(playground: Playground, id: str, t: Words) -> tuple[str, bool]:
@@ -352,15 +343,13 @@ def entry_html(playground: Playground, id: str, t: Words) -> tuple[str, bool]:
 
 def random_id(playground: Playground, values: Sequence[Any]) -> str:
     """One of the ids that pass the filters; "" where none does."""
-    ids = records.select(playground.tokenizer, filters_of(values))
-    return str(random.choice(ids.tolist())) if ids.size else ""
+    found = records.select(playground.tokenizer, filters_of(values))
+    return str(random.choice(found).id) if found else ""
 
 
 def csv_text(playground: Playground, values: Sequence[Any]) -> str:
     """The entries that pass the filters as CSV, all spellings in the last column, with a byte order mark."""
-    tokenizer = playground.tokenizer
-    rows = records.records(records.index_of(tokenizer.vocabulary), records.select(tokenizer, filters_of(values)))
-    return to_csv(to_frame(rows)).decode("utf-8")
+    return to_csv(to_frame(records.csv_records(playground.tokenizer, filters_of(values)))).decode("utf-8")
 
 
 def statistics_html(playground: Playground, text: str, t: Words) -> tuple[str, str]:
@@ -374,21 +363,16 @@ def statistics_html(playground: Playground, text: str, t: Words) -> tuple[str, s
 
 def difference_page(playground: Playground, number: int, values: Sequence[Any], t: Words) -> tuple[str, Page]:
     """The counts of the differences, and a page of one list of them; `values` are of the controls."""
-    against, folder, query = values[0], values[1] or "", values[3] or ""
-    side: differences.Side = values[2]
+    against, folder, side, query = values
+    folder = folder or ""
     other = differences.open_other(playground.tokenizer, against, folder, public=playground.public)
     if other is playground.tokenizer:
         return html.notice(t("vocabulary_browser_itself")), Page("")
-    compared = differences.compare(playground.tokenizer.vocabulary, other.vocabulary)
-    places = compared.select(side, query)
-    bundled = t("vocabulary_browser_bundled_name")
+    compared = differences.compare(playground.tokenizer, other)
+    bundled = t("bundled")
     names = {
         "here": playground.loaded.title(bundled) if playground.loaded else "",
         "there": bundled if against == "bundled" else Path(folder.strip()).name,
     }
-
-    def draw(first: int) -> str:
-        rows = compared.rows(side, places[first : first + ROWS])
-        return view("differences", t, rows=rows, first=first, total=len(places), **names)
-
-    return view("summary", t, counted=compared.summary, **names), Page.of(number, len(places), draw)
+    page = Page.of(number, compared.select(side, query or ""), partial(view, "differences", t, **names))
+    return view("summary", t, counted=compared.summary, **names), page

@@ -1,20 +1,21 @@
 """Statistics of a vocabulary: entries by kind, script, length and number of spellings, and how many of them a text uses."""
 
-import weakref
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate, islice
+from typing import Any
 
-import numpy as np
-
-from neoxjp.labs.vocabulary_browser.records import KINDS, SCRIPTS, Index, index_of
+from neoxjp.labs.common.caching import cached_per_tokenizer
+from neoxjp.labs.vocabulary_browser.records import KINDS, SCRIPTS, Row, reached_ids, rows_of
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 GROUPS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 99), (100, 999), (1000, None))  # of numbers of spellings
 LARGEST = 10  # entries with the most spellings that are listed
 COVERAGE = (0.5, 0.9, 0.99)  # shares of a text's tokens
 FREQUENT = 20  # most frequent entries of a text that are listed
-BATCH_CHARACTERS = 1 << 20  # of texts that are encoded in one call
+BATCH = 256  # texts that are encoded in one call
 
 
 @dataclass(frozen=True)
@@ -56,93 +57,85 @@ class Usage:
     frequent: tuple[tuple[int, str, int], ...]  # id, first spelling, times
 
 
-_counted: dict[int, Statistics] = {}  # by the vocabulary's identity, for as long as it lives
-
-
+@cached_per_tokenizer
 def statistics(tokenizer: GPTNeoXJapaneseTokenizer) -> Statistics:
-    """The vocabulary in numbers. Encodes every spelling once, so the result is cached."""
-    key = id(tokenizer.vocabulary)
-    if key not in _counted:
-        counted = _statistics(tokenizer, index_of(tokenizer.vocabulary))
-        weakref.finalize(tokenizer.vocabulary, _counted.pop, key, None)
-        _counted[key] = counted
-    return _counted[key]
-
-
-def _statistics(tokenizer: GPTNeoXJapaneseTokenizer, index: Index) -> Statistics:
-    words = index.kind_codes == KINDS.index("word")
-    every = [spelling for entry in index.spellings for spelling in entry]
-    lengths = Counter(index.lengths[words].tolist())
-    spread = [int(((index.counts >= low) & (index.counts <= (high or index.counts.max()))).sum()) for low, high in GROUPS]
-    order = np.argsort(-index.counts, kind="stable")[:LARGEST].tolist()
+    """The vocabulary in numbers. Encodes every spelling once."""
+    rows = rows_of(tokenizer)
+    lines = Counter(spelling for entry in tokenizer.vocabulary.spellings for spelling in entry)
+    lengths = Counter(row.length for row in rows if row.kind == "word")
+    spread = Counter(_group_of(row.spellings) for row in rows)
+    largest = sorted(rows, key=lambda row: -row.spellings)[:LARGEST]
     return Statistics(
-        ids=len(index),
-        spellings=len(every),
-        shared=int((index.counts > 1).sum()),
-        twice=sum(times > 1 for times in Counter(every).values()),
-        never=int((~index.reached(tokenizer)).sum()),
-        by_kind=_groups(KINDS, index.kind_codes),
-        by_script=_groups(SCRIPTS, index.script_codes[words]),
+        ids=len(rows),
+        spellings=lines.total(),
+        shared=sum(row.spellings > 1 for row in rows),
+        twice=sum(times > 1 for times in lines.values()),
+        never=len(rows) - len(reached_ids(tokenizer)),
+        by_kind=_by_kind(rows),
+        by_script=_by_script(rows),
         by_length=tuple(Group(str(length), lengths[length]) for length in sorted(lengths)),
-        by_spellings=tuple(Group(span(low, high), n) for (low, high), n in zip(GROUPS, spread, strict=True) if n),
-        largest=tuple((id, index.spellings[id][0], int(index.counts[id])) for id in order if index.counts[id] > 1),
+        by_spellings=tuple(Group(name, spread[name]) for name in map(_name, GROUPS) if spread[name]),
+        largest=tuple((row.id, row.piece, row.spellings) for row in largest if row.spellings > 1),
     )
 
 
-def count_ids(tokenizer: GPTNeoXJapaneseTokenizer, texts: Iterable[str]) -> np.ndarray:
-    """How often each id occurs in the texts, int64 (V,). About a megabyte of text is in memory at a time."""
-    times = np.zeros(len(tokenizer.vocabulary), np.int64)
-    for batch in _batches(texts):
-        times += np.bincount(np.concatenate(tokenizer.encode_batch(batch)), minlength=len(times))
+def count_ids(tokenizer: GPTNeoXJapaneseTokenizer, texts: Iterable[str]) -> Counter[int]:
+    """How often each id occurs in the texts, of which `BATCH` are in memory at a time."""
+    times, texts = Counter[int](), iter(texts)
+    while batch := list(islice(texts, BATCH)):
+        for ids in tokenizer.encode_batch(batch):
+            times.update(ids.tolist())
     return times
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if size >= BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def usage(tokenizer: GPTNeoXJapaneseTokenizer, times: np.ndarray) -> Usage:
+def usage(tokenizer: GPTNeoXJapaneseTokenizer, times: Counter[int]) -> Usage:
     """The usage that `count_ids` counted.
 
     "猫と猫" → Usage(tokens=3, ids=2, once=1, …)
     """
-    index = index_of(tokenizer.vocabulary)
-    words, used = index.kind_codes == KINDS.index("word"), times > 0
-    order = np.argsort(-times, kind="stable")
-    total, so_far = int(times.sum()), np.cumsum(times[order])
+    rows, total = rows_of(tokenizer), times.total()
+    ranked = sorted(times.items(), key=lambda item: (-item[1], item[0]))
+    so_far = list(accumulate(number for _, number in ranked))
     return Usage(
         tokens=total,
-        ids=int(used.sum()),
-        of=len(index),
-        once=int((times == 1).sum()),
+        ids=len(times),
+        of=len(rows),
+        once=sum(number == 1 for number in times.values()),
         # 1e-6: the rounding error of 0.99 × 100 must not add one id
-        covering=tuple((share, int(np.searchsorted(so_far, share * total - 1e-6)) + 1) for share in COVERAGE if total),
-        by_kind=_groups(KINDS, index.kind_codes, used),
-        by_script=_groups(SCRIPTS, index.script_codes[words], used[words]),
-        frequent=tuple((id, index.spellings[id][0], int(times[id])) for id in order[:FREQUENT].tolist() if times[id]),
+        covering=tuple((share, bisect_left(so_far, share * total - 1e-6) + 1) for share in COVERAGE if total),
+        by_kind=_by_kind(rows, times),
+        by_script=_by_script(rows, times),
+        frequent=tuple((id, rows[id].piece, number) for id, number in ranked[:FREQUENT]),
     )
 
 
-def span(low: int, high: int | None) -> str:
-    """ "2", "3–4", "1000–": a group's name."""
+def record(tokenizer: GPTNeoXJapaneseTokenizer, times: Counter[int] | None) -> dict[str, Any]:
+    """The statistics and the usage that was counted, for the API and the command line."""
+    used = None if times is None else asdict(usage(tokenizer, times))
+    return {"vocabulary": asdict(statistics(tokenizer)), "usage": used}
+
+
+def _group_of(number: int) -> str:
+    """The name of the group of this number of spellings: 4 → "3–4"."""
+    return _name(next(span for span in reversed(GROUPS) if number >= span[0]))
+
+
+def _name(span: tuple[int, int | None]) -> str:
+    """ "2", "3–4", "1000–"."""
+    low, high = span
     return f"{low}–" if high is None else str(low) if low == high else f"{low}–{high}"
 
 
-def _groups(names: Sequence[str], codes: np.ndarray, used: np.ndarray | None = None) -> tuple[Group, ...]:
-    """How many ids have each code, and how many of them are used; names without an id are left out."""
-    all_of = np.bincount(codes, minlength=len(names))
-    some = np.bincount(codes[used], minlength=len(names)) if used is not None else None
-    return tuple(
-        Group(name, int(all_of[place]), None if some is None else int(some[place]))
-        for place, name in enumerate(names)
-        if all_of[place]
-    )
+def _by_kind(rows: Sequence[Row], times: Counter[int] | None = None) -> tuple[Group, ...]:
+    return _groups(KINDS, [(row.id, row.kind) for row in rows], times)
+
+
+def _by_script(rows: Sequence[Row], times: Counter[int] | None = None) -> tuple[Group, ...]:
+    return _groups(SCRIPTS, [(row.id, row.script) for row in rows if row.kind == "word"], times)
+
+
+def _groups(names: Sequence[str], members: Sequence[tuple[int, str]], times: Counter[int] | None) -> tuple[Group, ...]:
+    """How many ids are in each group, and how many of them are used; groups without an id are left out."""
+    ids = Counter(name for _, name in members)
+    used = None if times is None else Counter(name for id, name in members if id in times)
+    return tuple(Group(name, ids[name], None if used is None else used[name]) for name in names if ids[name])

@@ -127,7 +127,6 @@ STRINGS: dict[str, tuple[str, str]] = {
     "vocabulary_browser_same": ("両方にあり ID も同じ", "in both, same id"),
     "vocabulary_browser_spellings_shown": ("{total} 件中 {first}–{last} 件目の表記", "{first}–{last} of {total} spellings"),
     "vocabulary_browser_no_differences": ("条件に合う表記はありません。", "No spelling matches."),
-    "vocabulary_browser_bundled_name": ("付属モデル", "bundled model"),
 }
 # fmt: on
 

@@ -71,6 +71,19 @@ def test_filters_together_and_what_finds_nothing(visit: Visit) -> None:
     assert page.evaluate("window.hacked") is None
 
 
+def test_what_is_listed_is_saved_as_a_file_as_often_as_asked_for(visit: Visit) -> None:
+    page = opened(visit, lang="en")
+    box(page, "vocabulary-browser-query").fill("慶應")
+    expect(rows(page)).to_have_count(1)
+    for _ in range(2):
+        with page.expect_download() as caught:
+            page.locator("#vocabulary-browser-download").click()
+        assert caught.value.suggested_filename == "vocabulary.csv"
+        saved = caught.value.path().read_bytes().decode("utf-8-sig").split("\r\n")
+        assert [line.count("慶應") for line in saved] == [0, 1, 0]
+    expect(rows(page)).to_have_count(1)
+
+
 def test_the_list_is_walked_and_turned_by_keyboard(visit: Visit) -> None:
     page = opened(visit)
     first = page.locator("#vocabulary-browser-list .vocabulary-browser-open").first

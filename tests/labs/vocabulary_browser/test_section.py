@@ -225,7 +225,7 @@ def test_only_few_other_vocabularies_are_kept(playground: Playground, tmp_path: 
     for name in "abcd":
         playground.tokenizer.save_pretrained(tmp_path / name)
         open_other(playground.tokenizer, "folder", str(tmp_path / name))
-    assert len(difference._opened) == difference.MAX_OPENED
+    assert difference._open_folder.cache_info().currsize == difference.MAX_OPENED
 
 
 def test_before_the_vocabulary_is_there_the_page_says_so() -> None:

@@ -1,0 +1,43 @@
+"""Files that the visitor's browser saves. Gradio's own download would write each of them to the server's disk.
+
+The file is sent as a property of a `gr.HTML` of the section, whose script saves it:
+
+>>> table = gr.HTML(js_on_load=downloads.SCRIPT)
+>>> downloads.connect(button, table, "table.csv", lambda t, text: csv_of(text, t), [text], strings)
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from neoxjp.page_parts.answers import answered
+from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.strings import COMMON, Strings
+
+TYPES = {"csv": "text/csv;charset=utf-8", "json": "application/json"}  # by the ending of the file's name
+
+SCRIPT = "\nwatch('file', () => neoxjp.download(props.file.text, props.file.name, props.file.type));"
+"""For the end of the `js_on_load` of the `gr.HTML` that the file is sent through."""
+
+
+def connect(
+    button: gr.Button, through: gr.HTML, name: str, write: Callable[..., str], inputs: Any, strings: Strings = COMMON
+) -> None:
+    """Save a file whenever the button is pressed.
+
+    Args:
+        through: a component that has `SCRIPT` in its `js_on_load`.
+        name: of the file.
+        write: `write(t, *values)` is the file's text for the values of `inputs`. Where it is "", or where an expected error is
+            raised, nothing is saved: the section shows the error already.
+    """
+
+    def on_click(request: gr.Request, *values: Any) -> Any:
+        text = answered(lambda t: write(t, *values), lambda notice: "", request, strings)
+        # `time`: a browser hears only of a property that changes, and the same file may be saved twice
+        file = {"text": text, "name": name, "type": TYPES[name.rpartition(".")[2]], "time": time.time()}
+        return gr.HTML(file=file) if text else gr.skip()
+
+    button.click(on_click, inputs, through, **QUIET)
