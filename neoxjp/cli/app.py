@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from neoxjp.errors import ParameterError
@@ -17,6 +17,14 @@ class PageOptions:
     server_port: Annotated[int | None, option("Port.", show_default="the first free one from 7860")] = None
     share: Annotated[bool, option("Open a public gradio.live tunnel; implies --public.", "--share")] = False
     public: Annotated[bool, option("Visitors cannot load models or name paths, and are bounded.", "--public")] = False
+    allowed_host: Annotated[
+        list[str],
+        option(
+            "A name under which the page may be asked for while it listens on this machine only, as behind a proxy.",
+            metavar="NAME...",
+            show_default="localhost",
+        ),
+    ] = field(default_factory=list)
 
 
 def app(model: ModelOptions, page: PageOptions) -> None:
@@ -29,7 +37,7 @@ def app(model: ModelOptions, page: PageOptions) -> None:
     playground = Playground.create(public=page.public or page.share or bool(os.environ.get("SPACE_ID")))
     device = model.device or "auto"
     playground.start(Choice(model.model, model.revision, model.dtype, device, model.offline, model.quantization))
-    launch(build(playground), host=page.host, port=page.server_port, share=page.share)
+    launch(build(playground), host=page.host, port=page.server_port, share=page.share, names=page.allowed_host)
 
 
 def check(model: ModelOptions) -> None:

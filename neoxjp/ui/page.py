@@ -9,16 +9,17 @@ from importlib.resources import files
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 
 from neoxjp.labs.common import html as render
 from neoxjp.labs.features import FEATURES, Feature, endpoints_of, strings_of
 from neoxjp.labs.share_link import section as links
-from neoxjp.page_parts import uploads
 from neoxjp.page_parts.endpoints import EndpointBlocks, register
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import THREADS, Playground
 from neoxjp.page_parts.strings import Lang, both, label, language, translations, words
 from neoxjp.sampling import OPTIONS, Option
+from neoxjp.serve import SWITCHES, Guard, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
 from neoxjp.ui import generate, model, tokenize
 from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.frame import render_frame
@@ -32,10 +33,11 @@ SESSIONS = 256  # whose state Gradio keeps: over 1 MB each, and each API call is
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.Blocks:
     """The whole page over `playground` and its sampling options, with these features.
 
-    It is ready for `launch`, or for `gr.mount_gradio_app` with the same `app_kwargs`.
+    It is ready for `launch`, or for `mount`.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    with EndpointBlocks(title="neoxjp", analytics_enabled=False, fill_width=True) as blocks:
+    temporary_folder()
+    with EndpointBlocks(title="neoxjp", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
         with gr.Row(elem_id="head"):
             gr.HTML(render_frame("brand", both=both), elem_id="brand", apply_default_css=False)
             status = gr.HTML(elem_id="status", apply_default_css=False)
@@ -99,31 +101,66 @@ def launch(
     host: str | None = None,
     port: int | None = None,
     share: bool = False,
+    names: Sequence[str] = (),
     **more: Any,
 ) -> Any:
     """Serve the page that was built with these features and sampling options.
 
-    `more` goes to Gradio's `launch` (tests pass `prevent_thread_lock=True`).
+    Args:
+        names: further names under which the page may be asked for, where `host` is this machine only.
+        more: goes to Gradio's `launch` (tests pass `prevent_thread_lock=True`).
     """
-    blocks.queue(default_concurrency_limit=8)
+    guard = Guard(hosts=None if share else allowed_hosts(host, names), shared=share)
+    looks = _prepare(blocks, features, options)
     return blocks.launch(
+        _app=guarded_app(guard),
         server_name=host,
         server_port=port,
         share=share,
-        theme=theme(),
-        css="".join([*map(_asset, STYLES), *(feature.text("style.css") for feature in features)]),
+        num_workers=0,  # GRADIO_NUM_WORKERS: processes that serve files and take uploads beside the gate
         max_threads=THREADS,
         state_session_capacity=SESSIONS,
-        head="".join(f"<script>{script}</script>" for script in (_asset("page.js"), *(f.text("page.js") for f in features))),
-        i18n=translations(strings_of(features), options),
-        footer_links=["api"],
-        ssr_mode=False,
-        enable_monitoring=False,
-        run_history=False,
-        max_file_size=1,  # disables Gradio's own upload; ours is uploads.py
-        app_kwargs={"routes": uploads.routes()},
+        **looks,
         **more,
     )
+
+
+def mount(
+    app: FastAPI,
+    blocks: gr.Blocks,
+    path: str,
+    *,
+    features: Sequence[Feature] = FEATURES,
+    options: Sequence[Option] = OPTIONS,
+    hosts: Sequence[str] | None = None,
+    **more: Any,
+) -> None:
+    """Serve the page below `path` of another application, as safe as `launch` does.
+
+    >>> app = FastAPI(); mount(app, build(playground), "/neoxjp")
+
+    Args:
+        hosts: the only names in the Host header that are answered; None: any.
+        more: goes to `gr.mount_gradio_app`.
+    """
+    blocks.max_threads, blocks.state_session_capacity = THREADS, SESSIONS
+    looks = _prepare(blocks, features, options)
+    guard_mounted(app, blocks, path, Guard(hosts=None if hosts is None else frozenset(hosts)), **looks, **more)
+
+
+def _prepare(blocks: gr.Blocks, features: Sequence[Feature], options: Sequence[Option]) -> dict[str, Any]:
+    """What `launch` and `mount` have in common: the looks of the page, and every switch that makes it safe."""
+    blocks.queue(default_concurrency_limit=8)
+    os.environ.pop("GRADIO_ALLOWED_PATHS", None)
+    scripts = (_asset("page.js"), *(feature.text("page.js") for feature in features))
+    return {
+        "theme": theme(),
+        "css": "".join([*map(_asset, STYLES), *(feature.text("style.css") for feature in features)]),
+        "head": "".join(f"<script>{script}</script>" for script in scripts),
+        "i18n": translations(strings_of(features), options),
+        "blocked_paths": blocked_paths(),
+        **SWITCHES,
+    }
 
 
 def _asset(name: str) -> str:

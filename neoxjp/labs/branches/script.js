@@ -1,6 +1,6 @@
 // The list of branches: `js_on_load` of its component, so `element` and `trigger` are given. The list is HTML from view.html.
 const rows = () => Array.from(element.querySelectorAll('[role="treeitem"]'));
-const filled = { name: "", text: "", key: -1 }; // what the fields were last filled with
+const filled = { name: "", text: "", key: -1, note: "" }; // what the fields were last filled with
 let sent = []; // what the visitor sent: the server's answer may overwrite these fields
 
 const show = (row) => trigger("select", { key: Number(row.dataset.key) });
@@ -47,8 +47,8 @@ window.neoxjp.branches = {
   sent(given) { sent = given.filter((value) => typeof value === "string"); return given; },
 
   // The fields after something has changed: what a visitor has written in one meanwhile stays.
-  fill(fresh, name, text, key, note) {
-    if (!fresh) return [name, text, key, note];
+  fill(fresh, name, text, key) {
+    if (!fresh) return [name, text, key, filled.note];
     const now = JSON.parse(fresh);
     const untouched = (value, before) => value === before || sent.includes(value);
     const named = untouched(name ?? "", filled.name);
@@ -57,13 +57,15 @@ window.neoxjp.branches = {
       filled.text = now.text;
       filled.key = now.key;
       sent = [];
-      return [named ? now.name : name, now.text, now.key, now.of];
+      filled.note = now.of;
+      return [named ? now.name : name, now.text, now.key, filled.note];
     }
-    return [named ? now.name : name, text, key, now.key === filled.key ? now.of : now.kept.replace("{n}", filled.key + 1)];
+    filled.note = now.key === filled.key ? now.of : now.kept.replace("{n}", filled.key + 1);
+    return [named ? now.name : name, text, key, filled.note];
   },
 
-  reset(fresh, name, text, key, note) {
-    return fresh ? this.fill(fresh, name, filled.text, key, note) : [name, text, key, note];
+  reset(fresh, name, text, key) {
+    return fresh ? this.fill(fresh, name, filled.text, key) : [name, text, key, filled.note];
   },
 
   save(text) { if (text) window.neoxjp.download(text, "neoxjp-branches.json", "application/json"); },

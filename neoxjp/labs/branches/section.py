@@ -217,10 +217,10 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     section.compare.click(on_compare, [tab.writing, section.other], section.compared, **QUIET)
 
-    filled = [section.name, section.edit, section.edit_of, section.edit_note]
+    fields = [section.name, section.edit, section.edit_of]
     for event, name in ((section.fresh.change, "fill"), (section.reset.click, "reset")):
         js = f"(...given) => neoxjp.branches.{name}(...given)"
-        event(None, [section.fresh, *filled], filled, js=js, api_visibility="private")
+        event(None, [section.fresh, *fields], [*fields, section.edit_note], js=js, api_visibility="private")
 
     def on_save(request: gr.Request, writing: VisitorState) -> dict[Any, Any]:
         t, number = words(language(request)), len(writing.tree.nodes)

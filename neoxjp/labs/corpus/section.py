@@ -59,7 +59,8 @@ class Section:
     """The components of the section."""
 
     run: gr.State
-    chooser: gr.HTML  # as an input it is {"file": key, "name": …}, which script.js fills in
+    chooser: gr.HTML
+    file: gr.Textbox  # as an input it is {"file": key, "name": …}, which script.js fills in
     info: gr.HTML
     column: gr.Dropdown
     encoding: gr.Dropdown
@@ -98,10 +99,10 @@ def build(playground: Playground) -> Section:
     with gr.Row(elem_classes="chips", visible=False) as downloads:
         csv = gr.Button(label("corpus_csv"), size="sm", min_width=60, elem_id="corpus-csv")
         as_json = gr.Button(label("corpus_json"), size="sm", min_width=60, elem_id="corpus-json")
-    saved = gr.Textbox(visible="hidden", show_label=False)
+    file, saved = (gr.Textbox(visible="hidden", show_label=False) for _ in range(2))
     run = gr.State(Run(), delete_callback=Run.stop)
     linked = {"tokenizers": tokenizers, "column": column}
-    parts = (run, chooser, info, column, encoding, tokenizers, go, stop, progress, result)
+    parts = (run, chooser, file, info, column, encoding, tokenizers, go, stop, progress, result)
     return Section(*parts, gr.State(None), downloads, csv, as_json, saved, linked)
 
 
@@ -167,10 +168,10 @@ def connect(section: Section, playground: Playground, text: gr.Textbox, due: gr.
     inspected = [section.info, section.column]
     current = "(file, encoding) => [neoxjp.corpus.current(), encoding]"
     for event, show in ((section.chooser.select, on_file), (section.encoding.change, on_encoding)):
-        event(show, [section.chooser, section.encoding], inspected, js=current, **QUIET)
+        event(show, [section.file, section.encoding], inspected, js=current, **QUIET)
     section.go.click(
         on_go,
-        [section.run, section.chooser, section.column, section.encoding, section.tokenizers],
+        [section.run, section.file, section.column, section.encoding, section.tokenizers],
         [section.progress, section.result, section.corpus, section.downloads],
         js="async (run, file, ...rest) => [run, await neoxjp.corpus.use(), ...rest]",
         concurrency_limit=None,

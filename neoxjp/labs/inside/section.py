@@ -93,9 +93,9 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         return {section.line: "", section.attention: attention, section.lens: lens, section.source: source}
 
     def on_slider(
-        shown: str | None, writing: VisitorState, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request
+        source: Any, writing: VisitorState, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request
     ) -> dict[Any, Any]:
-        return on_go(writing, prompt, at, layer, head, request) if "inside-text" in (shown or "") else gr.skip()
+        return gr.skip() if source is None else on_go(writing, prompt, at, layer, head, request)
 
     def check(writing: VisitorState, prompt: str, source: Any, request: gr.Request) -> Any:
         return changed_notice(playground, writing, prompt or "", source, words(language(request)), "inside_changed")
@@ -122,7 +122,7 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         section.go.click(on_go, inputs, outputs, **queued),
         section.at.submit(on_go, inputs, outputs, **queued),
         pressed.then(on_go, inputs, outputs, **queued),
-        gr.on(released, on_slider, [section.attention, *inputs], outputs, **queued),
+        gr.on(released, on_slider, [section.source, *inputs], outputs, **queued),
     ):
         event.then(*shown, **QUIET)  # the text may have changed meanwhile
     latest([due.change], ranges, [section.layer, section.head], [section.layer, section.head])

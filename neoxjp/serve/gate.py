@@ -1,0 +1,155 @@
+"""The gate: a pure ASGI layer in front of the whole application. It knows no Gradio.
+
+It answers itself where a request has no row in the table (404), is meant for another host (421), or has a body that is too large
+(413), too slow (408), no JSON, or names a file (400). It does not hold answers back: streams pass through.
+"""
+
+from collections.abc import Iterable
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from neoxjp.serve.bodies import Budget, Gone, Refused, Turns, check_json, read_all, stream
+from neoxjp.serve.routes import Row
+
+QUERY = {"session_hash": 64}  # names in a query that become keys of a session, and their longest value
+FORBIDDEN_QUERY = {"deep_link"}  # shows what another visitor has stored
+
+
+class Gate:
+    """`Gate(app, rows, headers)` answers for `app` what the rows list.
+
+    Args:
+        rows: the table of routes.
+        headers: (name, value) that each answer gets.
+        hosts: the only names in the Host header that are answered; None: any name.
+    """
+
+    def __init__(
+        self, app: ASGIApp, rows: Iterable[Row], headers: list[tuple[bytes, bytes]], hosts: frozenset[str] | None = None
+    ):
+        self.app, self.rows, self.headers, self.hosts = app, tuple(rows), headers, hosts
+        self.uploads, self.budget = Turns(), Budget()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        else:  # the page has no web sockets
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name for name, _ in self.headers}
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message = {**message, "headers": [h for h in message.get("headers", ()) if h[0].lower() not in names]}
+                message["headers"] += self.headers
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_with_headers)
+        except Gone:
+            pass
+        except Refused as refused:
+            if not started:
+                await _response(scope, refused)(scope, receive, send_with_headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._check_host(scope)
+        row, visitor = self._row(scope), visitor_of(scope)
+        _check_query(scope)
+        bodiless = row.body == "none" or scope["method"] == "OPTIONS"
+        _check_length(scope, 0 if bodiless else row.limit)
+        if bodiless:
+            await self.app(scope, receive, send)
+        elif row.body == "json":
+            body = await read_all(receive, row.limit, self.budget, visitor)
+            check_json(body, row.functions)
+            await self.app(scope, _replayed(body, receive), send)
+        elif row.body == "file":
+            async with self.uploads.turn(visitor):
+                await stream(self.app, scope, receive, send, row.limit)
+        else:
+            await stream(self.app, scope, receive, send, row.limit)
+
+    def _check_host(self, scope: Scope) -> None:
+        if self.hosts is None:
+            return
+        name = host_name(Headers(scope=scope).get("host", ""))
+        if name not in self.hosts:
+            raise Refused(
+                421,
+                "this page answers only on this machine: start it with --allowed-host NAME to give it another name",
+                "このページはこのコンピューターからだけ利用できます。別の名前で公開するには --allowed-host で指定してください。",
+            )
+
+    def _row(self, scope: Scope) -> Row:
+        path, method = route_path(scope), scope["method"]
+        if method == "OPTIONS":  # a browser asks whether a page of another site may call; Gradio answers
+            method = Headers(scope=scope).get("access-control-request-method", "")
+        for row in self.rows:
+            if method in row.methods and row.answers(path):
+                return row
+        raise Refused(404, "not found", "見つかりません。")
+
+
+def route_path(scope: Scope) -> str:
+    """The path below the place where the application is mounted, as Starlette's router sees it."""
+    path, root = scope["path"], scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(root) and path[len(root) :][:1] in ("", "/") else path
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header: "[::1]:7860" → "::1", "localhost:7860" → "localhost"."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.lower().rstrip(".")
+
+
+def visitor_of(scope: Scope) -> str:
+    """Who sends this: the address of the connection."""
+    return str((scope.get("client") or ("",))[0])
+
+
+def _check_query(scope: Scope) -> None:
+    given = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    if FORBIDDEN_QUERY & given.keys():
+        raise Refused(404, "not found", "見つかりません。")
+    for name, longest in QUERY.items():
+        if any(len(value) > longest for value in given.get(name, ())):
+            raise Refused(400, f"{name} is longer than {longest} characters", f"{name} が {longest} 文字を超えています。")
+
+
+def _check_length(scope: Scope, limit: int) -> None:
+    length = Headers(scope=scope).get("content-length", "0")
+    if not length.isdecimal() or len(length) > 15 or int(length) > limit:
+        raise Refused.too_large(limit)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """`receive` for an application that has not seen the body yet."""
+    first = True
+
+    async def again() -> Message:
+        nonlocal first
+        if first:
+            first = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return again
+
+
+def _response(scope: Scope, refused: Refused) -> JSONResponse:
+    japanese = Headers(scope=scope).get("accept-language", "").strip().lower().startswith("ja")
+    content = {"error": refused.message, "ja": refused.ja, "detail": refused.ja if japanese else refused.message}
+    headers = {"connection": "close"} if refused.close else {}
+    if refused.wait:
+        headers["retry-after"] = str(refused.wait)
+    return JSONResponse(content, refused.status, headers)

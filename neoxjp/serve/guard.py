@@ -1,0 +1,118 @@
+"""Put the gate in front of a Gradio page: of one that `launch` serves, and of one that is mounted in another application.
+
+`app_kwargs={"middleware": …}` would not do: Gradio adds its own middleware outside of it. Here the gate is outside of everything.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from gradio.routes import App, ORJSONResponse
+from starlette.types import ASGIApp
+
+from neoxjp.serve.gate import Gate
+from neoxjp.serve.headers import SPACE_FRAMES, security_headers
+from neoxjp.serve.routes import OURS, Row, table
+
+SWITCHES: dict[str, Any] = {
+    "ssr_mode": False,  # Spaces set GRADIO_SSR_MODE; a Node server would answer before the gate (CVE-2026-134825)
+    "run_history": False,
+    "enable_monitoring": False,
+    "mcp_server": False,
+    "show_error": False,  # messages of unexpected exceptions, which can name paths
+    "max_file_size": 1,
+    "footer_links": ["api"],
+}
+"""What `launch` and `gr.mount_gradio_app` are called with. Each has a default that comes from the environment or that is open."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """How a page is guarded: for its table of routes, its names and its frames."""
+
+    rows: tuple[Row, ...] = OURS  # routes of ours
+    hosts: frozenset[str] | None = None  # the only names in the Host header; None: any
+    shared: bool = False  # behind a gradio.live tunnel
+
+    def before(self, app: ASGIApp, blocks: gr.Blocks) -> Gate:
+        frames = SPACE_FRAMES if os.environ.get("SPACE_ID") else ()
+        return Gate(app, table(blocks, self.rows), security_headers(frames=frames, shared=self.shared), self.hosts)
+
+    def app_kwargs(self) -> dict[str, Any]:
+        """Our routes and answers, for Gradio's application."""
+        routes = [row.route() for row in self.rows if row.endpoint is not None]
+        return {"routes": routes, "exception_handlers": {RequestValidationError: invalid_request}}
+
+
+class GuardedApp(App):
+    """Gradio's application with the gate outside of its own middleware."""
+
+    def __init__(self, guard: Guard, **more: Any):
+        self.guard = guard
+        super().__init__(**more)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Starlette calls this once, before the first request."""
+        return self.guard.before(super().build_middleware_stack(), self.get_blocks())
+
+
+def guarded_app(guard: Guard) -> App:
+    """The application for `blocks.launch(_app=…)`."""
+    return GuardedApp(guard, default_response_class=ORJSONResponse, **guard.app_kwargs())
+
+
+def guard_mounted(app: FastAPI, blocks: gr.Blocks, path: str, guard: Guard, **more: Any) -> None:
+    """`gr.mount_gradio_app` with the gate in front of the page; the other routes of `app` stay as they are.
+
+    Args:
+        more: goes to `gr.mount_gradio_app`.
+    """
+    gr.mount_gradio_app(app, blocks, path, app_kwargs=guard.app_kwargs(), **more)
+    mounted = app.routes[-1].app  # type: ignore[attr-defined]
+    mounted.middleware_stack = guard.before(mounted.build_middleware_stack(), blocks)
+
+
+async def invalid_request(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a body of the wrong shape: which field is wrong, without repeating what was sent."""
+    assert isinstance(error, RequestValidationError)
+    found = "; ".join(f"{'.'.join(map(str, one['loc']))[:80]}: {one['msg'][:80]}" for one in error.errors()[:3])
+    return JSONResponse({"error": found, "detail": found}, 422)
+
+
+def allowed_hosts(host: str | None, more: Iterable[str] = ()) -> frozenset[str] | None:
+    """The names in the Host header that a page on this address answers; None (any name) unless only this machine reaches it.
+
+    Otherwise a page of another site could reach it from the visitor's browser, through a name of its own that resolves to
+    127.0.0.1 (DNS rebinding).
+    """
+    bound = (host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1").strip("[]").lower()
+    try:
+        local = ip_address(bound).is_loopback
+    except ValueError:
+        local = bound == "localhost"
+    return frozenset({"localhost", "127.0.0.1", "::1", bound, *(name.lower() for name in more)}) if local else None
+
+
+@cache
+def temporary_folder() -> str:
+    """A folder of this process for Gradio's temporary files, deleted at the end. Call it before components are built."""
+    folder = tempfile.mkdtemp(prefix="neoxjp-", dir=os.environ.get("GRADIO_TEMP_DIR"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    return folder
+
+
+def blocked_paths() -> list[str]:
+    """What Gradio must never serve or copy: every file of this machine. Its own scripts and styles are not concerned."""
+    return sorted({path.anchor for path in (Path.cwd(), Path.home(), Path(tempfile.gettempdir()))})
