@@ -1,6 +1,7 @@
 """Answers to a visitor or an API caller: expected errors as a sentence in their language, values as JSON can hold them."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -11,11 +12,59 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import COMMON, Strings, Words, language
 
 T = TypeVar("T")
+Handler = Callable[..., Any]
 
 
 def message_of(error: NeoxjpError, request: gr.Request | None) -> str:
     """The error's sentence in the visitor's language."""
-    return error.ja or str(error) if language(request) == "ja" else str(error)
+    return COMMON.words(language(request)).message(error)
+
+
+def error_notice(error: NeoxjpError, t: Words) -> str:
+    """The error's sentence as HTML."""
+    return render.notice(t.message(error), "error")
+
+
+def handler(
+    strings: Strings, errors: Any = None, empty: Sequence[Any] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator for event handlers: `f(t, *inputs)` as Gradio calls it, with the visitor's words and errors on the page.
+
+    An expected error becomes a notice in the component `errors`, and the components `empty` show nothing then. Without `errors`
+    nothing changes: another handler shows the error already.
+
+    >>> @handler(strings, errors=section.line, empty=[section.view])
+    ... def show(t: Words, text: str) -> dict[Any, Any]:
+    ...     return {section.line: "", section.view: view_of(text, t)}
+    """
+
+    def decorate(function: Handler) -> Handler:
+        def failed(error: NeoxjpError, t: Words) -> Any:
+            if errors is None:
+                return gr.skip()
+            return {part: None if isinstance(part, gr.State) else "" for part in empty} | {errors: error_notice(error, t)}
+
+        if inspect.isgeneratorfunction(function):
+
+            def streamed(request: gr.Request, *given: Any) -> Iterator[Any]:
+                t = strings.words(language(request))
+                try:
+                    yield from function(t, *given)
+                except NeoxjpError as error:
+                    yield failed(error, t)
+
+            return streamed
+
+        def called(request: gr.Request, *given: Any) -> Any:
+            t = strings.words(language(request))
+            try:
+                return function(t, *given)
+            except NeoxjpError as error:
+                return failed(error, t)
+
+        return called
+
+    return decorate
 
 
 def answered(show: Callable[[Words], T], failed: Callable[[str], T], request: gr.Request, strings: Strings = COMMON) -> T:
@@ -23,7 +72,7 @@ def answered(show: Callable[[Words], T], failed: Callable[[str], T], request: gr
     try:
         return show(strings.words(language(request)))
     except NeoxjpError as error:
-        return failed(render.notice(message_of(error, request), "error"))
+        return failed(error_notice(error, COMMON.words(language(request))))
 
 
 def plain(value: Any) -> Any:

@@ -11,8 +11,16 @@ QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 STREAMED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 """A long handler that yields: as many at a time as there are visitors, because the engine has a queue of its own."""
 
+READING: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "lab"}
+"""A handler that runs the model over a text for a section: two of them at a time, in whichever sections."""
+
 BROWSER: dict[str, Any] = {"api_visibility": "private"}
 """A handler in JavaScript only."""
+
+
+def announcing(event: str, value: str = "", **more: Any) -> gr.HTML:
+    """HTML with an event of its own: it comes whenever a handler gives the component another number, `gr.HTML(changed=3)`."""
+    return gr.HTML(value, apply_default_css=False, changed=0, js_on_load=f"neoxjp.announce(watch, trigger, '{event}')", **more)
 
 
 def latest(triggers: Sequence[Any], function: Callable[..., Any], inputs: Any = None, outputs: Any = None) -> Any:

@@ -1,7 +1,7 @@
 """The labs: below the text of a tab, one section per feature, each in an inner tab of its own.
 
-A section is a module with `build` and `connect`. It is updated when its number `due` changes, and that changes only while its tab
-is open: sections that nobody looks at cost nothing while one types.
+A section is a module with `build` and `connect`. It is updated at the `change` event of `due`, its heading, and that comes only
+while its tab is open: sections that nobody looks at cost nothing while one types.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.events import QUIET, announcing
 from neoxjp.page_parts.session import Playground
 
 Sections = Mapping[str, Any]  # a key and the module of the section; the first is open at the start
@@ -26,8 +26,12 @@ class Lab:
     tabs: gr.Tabs
     tab: dict[str, gr.Tab]
     sections: dict[str, Any]  # what each section's `build` returned
-    due: dict[str, gr.Number]  # changes whenever that section must be updated
+    due: dict[str, gr.HTML]  # the headings: `change` is the event that the section must be updated
     open: gr.State  # the key of the open section
+
+    def update(self, key: str) -> dict[Any, Any]:
+        """The value that makes a section update itself."""
+        return {self.due[key]: gr.HTML(changed=time.time())}
 
 
 def script(name: str) -> str:
@@ -36,16 +40,20 @@ def script(name: str) -> str:
 
 
 def build(playground: Playground, modules: Sections, elem_id: str) -> Lab:
-    """Make the tabs and the components of the sections."""
+    """Make the tabs, and in each the heading and the components of a section. `INTRO` of a module has values for the heading."""
     tab, sections, due = {}, {}, {}
     first = next(iter(modules))
     with gr.Tabs(selected=first, elem_id=elem_id, elem_classes="lab", overflow_behavior="wrap") as tabs:
         for key, section in modules.items():
-            name = import_module(f"{section.__name__.removesuffix('.section')}.strings").strings.label(f"{key}_tab")
-            with gr.Tab(name, id=key, render_children=True, elem_id=f"lab-{key}") as tab[key]:
+            strings = import_module(f"{section.__name__.removesuffix('.section')}.strings").strings
+            with gr.Tab(strings.label(f"{key}_tab"), id=key, render_children=True, elem_id=f"lab-{key}") as tab[key]:
+                due[key] = _heading(strings.both(f"{key}_title"), strings.both(f"{key}_intro", **getattr(section, "INTRO", {})))
                 sections[key] = section.build(playground)
-                due[key] = gr.Number(0, visible="hidden")
     return Lab(tabs, tab, sections, due, gr.State(first))
+
+
+def _heading(title: str, intro: str) -> gr.HTML:
+    return announcing("change", f"<h2>{title}</h2><p>{intro}</p>", elem_classes="section")
 
 
 def connect(lab: Lab, modules: Sections, playground: Playground, source: Any, *shown: Any) -> None:
@@ -56,8 +64,8 @@ def connect(lab: Lab, modules: Sections, playground: Playground, source: Any, *s
         shown: the events after which the open section is updated.
     """
     for event in shown:
-        event.then(lambda key: {lab.due[key]: time.time()}, lab.open, list(lab.due.values()), **QUIET)
+        event.then(lab.update, lab.open, list(lab.due.values()), **QUIET)
     for key, tab in lab.tab.items():
-        tab.select(lambda key=key: {lab.open: key, lab.due[key]: time.time()}, None, [lab.open, lab.due[key]], **QUIET)
+        tab.select(lambda key=key: {lab.open: key} | lab.update(key), None, [lab.open, lab.due[key]], **QUIET)
     for key, section in modules.items():
         section.connect(lab.sections[key], playground, source, lab.due[key])

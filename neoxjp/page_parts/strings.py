@@ -4,7 +4,8 @@ Labels of components use `label(key)`, which Gradio translates in the browser. H
 that is on the page before any handler runs uses `both(key)`, of which CSS shows one.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import gradio as gr
@@ -14,8 +15,26 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.sampling import OPTIONS, Option, Text
 
 Lang = Literal["ja", "en"]
-Words = Callable[..., str]
-"""From key and values to a sentence: `t("n_tokens", n=34)` → "34 トークン"."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """From key and values to the sentence in a visitor's language: `t("n_tokens", n=34)` → "34 トークン".
+
+    It does not escape: templates do.
+    """
+
+    table: Mapping[str, tuple[str, str]]
+    lang: Lang
+
+    def __call__(self, key: str, **values: object) -> str:
+        ja, en = self.table[key]
+        return (ja if self.lang == "ja" else en).format(**values)
+
+    def message(self, error: NeoxjpError) -> str:
+        """The sentence of an expected error."""
+        return error.ja or str(error) if self.lang == "ja" else str(error)
+
 
 # fmt: off
 STRINGS: dict[str, tuple[str, str]] = {
@@ -329,13 +348,8 @@ class Strings:
         return gr.I18n()(PREFIX + key)  # type: ignore[return-value]
 
     def words(self, lang: Lang) -> Words:
-        """The function from key and values to the sentence in `lang`. It does not escape: templates do."""
-
-        def t(key: str, **values: object) -> str:
-            ja, en = self.table[key]
-            return (ja if lang == "ja" else en).format(**values)
-
-        return t
+        """The function from key and values to the sentence in `lang`."""
+        return Words(self.table, lang)
 
     def both(self, key: str, **values: object) -> Markup:
         """HTML with both sentences, of which CSS shows the visitor's."""

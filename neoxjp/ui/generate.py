@@ -141,8 +141,8 @@ def examples() -> dict[str, str]:
     return json.loads((bundled_path() / "prompts.json").read_text(encoding="utf-8"))
 
 
-def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature], changed: gr.Number, page: gr.Blocks) -> None:
-    """Wire the events. `changed` changes when another model was loaded."""
+def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature], status: gr.HTML, page: gr.Blocks) -> None:
+    """Wire the events. `status.load` comes when another model was loaded."""
     streamed, scored = stream(playground), scorer(playground)
 
     def generator(mode: Mode) -> Any:
@@ -196,12 +196,12 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
     def count_tokens(prompt: str, request: gr.Request) -> str:
         return counted(playground, prompt or "", language(request))
 
-    latest([tab.prompt.change, changed.change], count_tokens, tab.prompt, tab.count)
+    latest([tab.prompt.change, status.load], count_tokens, tab.prompt, tab.count)
 
     def on_model(*lengths: float) -> dict[Any, Any]:
         return {slider: length_slider(playground, now) for slider, now in zip(tab.up_to_context, lengths, strict=True)}
 
-    latest([changed.change], on_model, tab.up_to_context, tab.up_to_context)
+    latest([status.load], on_model, tab.up_to_context, tab.up_to_context)
     prompts = examples()
     for name, button in tab.examples.items():
         button.click(lambda text=prompts[name]: text, None, tab.prompt, **QUIET)

@@ -90,14 +90,14 @@ def _build_loading(parts: dict[str, Any]) -> None:
     parts["line"] = gr.HTML(elem_id="model-line", apply_default_css=False)
 
 
-def connect(tab: ModelTab, playground: Playground, changed: gr.Number, status: gr.HTML, head: Callable[[Lang], str]) -> None:
-    """Wire the events. `changed` changes when another model was loaded; `status` is the head line, `head` writes it."""
+def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callable[[Lang], gr.HTML]) -> None:
+    """Wire the events. `status` is the line in the page's head: `head` makes its value, `load` comes for another model."""
 
     def on_changed(request: gr.Request) -> dict[Any, Any]:
         lang = language(request)
         return {tab.facts: facts(playground, lang), tab.card: card(playground.loaded, lang)}
 
-    latest([changed.change], on_changed, None, [tab.facts, tab.card])
+    latest([status.load], on_changed, None, [tab.facts, tab.card])
     if tab.line is None or tab.load is None or tab.unload is None or tab.keep is None:
         return
     unload, keep = tab.unload, tab.keep
@@ -113,14 +113,13 @@ def connect(tab: ModelTab, playground: Playground, changed: gr.Number, status: g
                     tab.load: gr.Button(interactive=not playground.progress.busy),
                     unload: gr.Button(visible=asks),
                     keep: gr.Button(visible=asks),
-                    changed: playground.serial,
                     status: head(lang),
                 }
 
         return handler
 
     inputs: list[Any] = [tab.name, tab.revision, tab.dtype]
-    outputs: list[Any] = [tab.line, tab.load, unload, keep, changed, status]
+    outputs: list[Any] = [tab.line, tab.load, unload, keep, status]
     tab.load.click(loader(False), inputs, outputs, **STREAMED)
     unload.click(loader(True), inputs, outputs, **STREAMED)
     hidden = {tab.line: "", unload: gr.Button(visible=False), keep: gr.Button(visible=False)}

@@ -155,6 +155,10 @@
       asked.add(name);
       return sessionStorage.getItem("neoxjp." + name);
     },
+    // The event of a component of `page_parts.events.announcing`.
+    announce(watch, trigger, event) {
+      watch("changed", () => trigger(event));
+    },
     download(text, name, type) {
       const link = make("a");
       link.href = URL.createObjectURL(new Blob([text], { type }));

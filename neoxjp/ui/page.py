@@ -15,7 +15,7 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.features import FEATURES, Feature, endpoints_of, strings_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts.endpoints import EndpointBlocks, register
-from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.events import QUIET, announcing
 from neoxjp.page_parts.session import THREADS, Playground
 from neoxjp.page_parts.strings import Lang, both, label, language, translations, words
 from neoxjp.sampling import OPTIONS, Option
@@ -40,8 +40,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
     with EndpointBlocks(title="neoxjp", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
         with gr.Row(elem_id="head"):
             gr.HTML(render_frame("brand", both=both), elem_id="brand", apply_default_css=False)
-            status = gr.HTML(elem_id="status", apply_default_css=False)
-        changed = gr.Number(0, visible="hidden")  # counts the models loaded so far; the tabs listen to its change
+            status = announcing("load", elem_id="status")  # its event comes when another model was loaded
         timer = gr.Timer(0.5)
         with gr.Tabs(selected="generate", elem_id="tabs") as tabs:
             with gr.Tab(label("tab_generate"), id="generate", render_children=True):
@@ -53,21 +52,22 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
 
         def on_tick(request: gr.Request) -> dict[Any, Any]:
             seconds = 0.5 if playground.progress.busy else 5
-            return {
-                status: head_line(playground, language(request)),
-                changed: playground.serial,
-                timer: gr.Timer(seconds, active=True),
-            }
+            return {status: head(playground, language(request)), timer: gr.Timer(seconds, active=True)}
 
-        gr.on([timer.tick, blocks.load], on_tick, outputs=[status, changed, timer], **QUIET)
-        generate.connect(generate_tab, playground, features, changed, blocks)
-        tokenize.connect(tokenize_tab, playground, features, changed)
+        gr.on([timer.tick, blocks.load], on_tick, outputs=[status, timer], **QUIET)
+        generate.connect(generate_tab, playground, features, status, blocks)
+        tokenize.connect(tokenize_tab, playground, features, status)
         links.connect(tokenize_tab.links, playground, tokenize_tab.text, tokenize_tab.show_ids)
         links.connect_link(tokenize_tab.links.link, playground, blocks, tokenize_tab.linked(tabs))
         links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
-        model.connect(model_tab, playground, changed, status, lambda lang: head_line(playground, lang))
+        model.connect(model_tab, playground, status, lambda lang: head(playground, lang))
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
     return blocks
+
+
+def head(playground: Playground, lang: Lang) -> gr.HTML:
+    """The new value of the line in the head, and which model it is about."""
+    return gr.HTML(head_line(playground, lang), changed=playground.serial)
 
 
 def head_line(playground: Playground, lang: Lang) -> str:

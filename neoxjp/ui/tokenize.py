@@ -101,8 +101,8 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
     return TokenizeTab(text, examples, show_ids, view, row, counts, ids, paste, paste_note, pasted, below)
 
 
-def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature], changed: gr.Number) -> None:
-    """Wire the events. `changed` changes when another model was loaded."""
+def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature], status: gr.HTML) -> None:
+    """Wire the events. `status.load` comes when another model was loaded."""
 
     def on_text(text: str, request: gr.Request) -> dict[Any, Any]:
         try:
@@ -118,8 +118,8 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
             return {tab.pasted: "", tab.paste_note: render.notice(message_of(error, request), "error")}
 
     # "change", not "input": that one does not fire for Japanese input methods
-    shown = latest([tab.text.change, changed.change], on_text, tab.text, [tab.view, tab.counts, tab.ids])
-    changed.change(None, tab.text, tab.text, js="(text) => neoxjp.kept('lab', text)", **BROWSER)
+    shown = latest([tab.text.change, status.load], on_text, tab.text, [tab.view, tab.counts, tab.ids])
+    status.load(None, tab.text, tab.text, js="(text) => neoxjp.kept('lab', text)", **BROWSER)
     latest([tab.paste.change], on_ids, tab.paste, [tab.pasted, tab.paste_note])
     for key, button in tab.examples.items():
         button.click(lambda example=EXAMPLES[key]: example, outputs=tab.text, **QUIET)

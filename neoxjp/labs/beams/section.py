@@ -51,7 +51,6 @@ def build(playground: Playground) -> Beams:
         common: dict[str, Any] = {"label": label(key), "info": label(f"{key}_help"), "elem_id": f"beams-{name}", "min_width": 220}
         return gr.Slider(low, high, value, step=step, **common)
 
-    gr.HTML(f"<h2>{both('beams_title')}</h2><p>{both('beams_intro')}</p>", elem_classes="section", apply_default_css=False)
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_classes="lab-controls lab-sliders"):
             number = slider("number", *NUM_BEAMS, 4, 1)
@@ -65,7 +64,7 @@ def build(playground: Playground) -> Beams:
     return Beams(number, new, penalty, go, gr.State(None), line, tree)
 
 
-def connect(section: Beams, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+def connect(section: Beams, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date.
 
     A search begins with a click only; when the prompt changes, a sentence says that the tree is for the previous one.

@@ -84,7 +84,6 @@ def build(playground: Playground) -> Section:
     def accordion(name: str, key: str) -> gr.Accordion:
         return gr.Accordion(label(f"branches_{key}"), open=False, elem_id=f"branches-{name}")
 
-    html(None, f"<h2>{both('branches_title')}</h2><p>{both('branches_intro')}</p>", elem_classes="section")
     with gr.Column(elem_classes="card", elem_id="branches"):
         html("tree", f'<p class="lab-hint">{both("branches_empty")}</p>', js_on_load=_script("script.js"))
         html("line")
@@ -131,7 +130,7 @@ def _script(name: str) -> str:
     return (files("neoxjp.labs.branches") / name).read_text(encoding="utf-8")
 
 
-def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
     scored = scorer(playground)

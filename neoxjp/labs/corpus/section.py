@@ -39,6 +39,7 @@ PREVIEW = 60  # characters of a file that are shown before it is counted
 MAX_NAME = 200  # last characters of a file's name that are used; its ending determines the kind
 TRANSLATED = ("bytes", "characters", "compat")  # tokenizers whose names are strings of the page
 LIMITS = {"tokens": 20, "losses": 25, "examples": 2, "fault": 90}  # rows of the lists; examples of a loss; characters of a fault
+INTRO = {"most": uploads.MAX_BYTES // 1_000_000}  # for the section's heading
 view: Callable[..., str] = partial(render, "labs/corpus/view.html")
 label = strings.label
 
@@ -79,9 +80,6 @@ class Section:
 
 def build(playground: Playground) -> Section:
     """Create the components."""
-    most = uploads.MAX_BYTES // 1_000_000
-    intro = f"<h2>{strings.both('corpus_title')}</h2><p>{strings.both('corpus_intro', most=most)}</p>"
-    gr.HTML(intro, elem_classes="section", apply_default_css=False)
     with gr.Column(elem_classes="card"):
         script = (files("neoxjp.labs.corpus") / "script.js").read_text(encoding="utf-8")
         chooser = gr.HTML(_chooser(), js_on_load=script, elem_id="corpus-chooser", apply_default_css=False)
@@ -126,7 +124,7 @@ def _tokenizers(playground: Playground) -> list[tuple[str, str]]:
     return [(label(f"corpus_{o.key}") if o.key in TRANSLATED else o.title, o.key) for o in found if o.key != "neoxjp"]
 
 
-def connect(section: Section, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
+def connect(section: Section, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
     """Add the events. The section uses neither the text above nor `due`."""
 
     def on_file(request: gr.Request, file: str, encoding: str) -> dict[Any, Any]:

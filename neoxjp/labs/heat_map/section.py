@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from neoxjp.engine import check_ids
-from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
-from neoxjp.labs.common import html as render
+from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.heat_map import view as views
 from neoxjp.labs.heat_map.records import Heat, Pair, heat_of_steps, pair_of, spans_of
-from neoxjp.labs.heat_map.strings import both, label, strings, words
+from neoxjp.labs.heat_map.strings import strings
 from neoxjp.labs.heat_map.view import MEASURES, Measure
-from neoxjp.page_parts.answers import check_length, message_of
-from neoxjp.page_parts.events import QUIET, latest
+from neoxjp.page_parts.answers import check_length, handler
+from neoxjp.page_parts.events import QUIET, READING, latest
+from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer, scorer
-from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
 from neoxjp.page_parts.texts import VisitorState
 
@@ -68,80 +68,64 @@ class Section:
 
 def build(playground: Playground) -> Section:
     """Create the components."""
-
-    def textbox(name: str, value: str, **options: Any) -> gr.Textbox:
-        japanese = gr.InputHTMLAttributes(lang="ja", spellcheck=False)
-        name, elem_id = label(f"heat_map_{name}"), f"heat-map-{name}"
-        return gr.Textbox(value, label=name, lines=1, elem_id=elem_id, html_attributes=japanese, **options)
-
-    def html(content: str = "", **options: Any) -> gr.HTML:
-        return gr.HTML(content, apply_default_css=False, **options)
-
-    def button(name: str) -> gr.Button:
-        return gr.Button(label(f"heat_map_{name}"), variant="primary", elem_id=f"heat-map-{name}", min_width=110)
-
-    html(f"<h2>{both('heat_map_title')}</h2><p>{both('heat_map_intro')}</p>", elem_classes="section")
+    part = Parts("heat_map", strings)
     with gr.Column(elem_classes="card"):
-        text = textbox("text", "", placeholder=label("heat_map_text_placeholder"), max_lines=8)
+        text = part.textbox("text", max_lines=8, html_attributes=JAPANESE)
         with gr.Row(elem_classes="lab-controls"):
-            go = button("go")
-            choices = [(label(f"heat_map_measure_{name}"), name) for name in MEASURES]
-            measure = gr.Radio(choices, value="logprob", label=label("heat_map_measure"), elem_id="heat-map-measure")
-        line = html(f'<p class="lab-hint">{both("heat_map_press")}</p>', elem_id="heat-map-line")
-        view = html(elem_id="heat-map-view", js_on_load=script("walk.js"))
+            go = part.button("go", variant="primary")
+            measure = part.radio("measure", MEASURES, "measure_")
+        line = part.html("line", part.hint("press"))
+        view = part.html("view", js_on_load=script("walk.js"))
     with gr.Column(elem_classes="card"):
-        html(f"<h3>{both('heat_map_pair_title')}</h3><p>{both('heat_map_pair_intro')}</p>", elem_classes="lab-part")
+        part.html(value=f"<h3>{part.both('pair_title')}</h3><p>{part.both('pair_intro')}</p>", elem_classes="lab-part")
         with gr.Row(elem_classes="two-columns"):
             pairs = zip(("first", "second"), PAIRS["particle"], strict=True)
-            first, second = [textbox(name, value, max_lines=4, min_width=260) for name, value in pairs]
+            first, second = [
+                part.textbox(name, value, max_lines=4, min_width=260, html_attributes=JAPANESE) for name, value in pairs
+            ]
         with gr.Row(elem_classes="lab-controls"):
-            compare = button("compare")
+            compare = part.button("compare", variant="primary")
             with gr.Row(elem_classes="chips"):
-                chip: dict[str, Any] = {"size": "sm", "min_width": 0, "elem_classes": "chip"}
-                examples = {name: gr.Button(label(f"heat_map_ex_{name}"), **chip) for name in PAIRS}
-        pair = html(f'<p class="lab-hint">{both("heat_map_pair_press")}</p>', elem_id="heat-map-pair")
+                examples = {name: part.chip(f"ex_{name}") for name in PAIRS}
+        pair = part.html("pair", part.hint("pair_press"))
     return Section(text, go, measure, gr.State(None), line, view, first, second, examples, compare, pair)
 
 
-def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
-    queued: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "lab"}
     scored = scorer(playground)
+    outputs = [section.line, section.view, section.shown]
 
-    def colour(writing: VisitorState, prompt: str, text: str, measure: Measure, request: gr.Request) -> dict[Any, Any]:
-        t = words(language(request))
-        try:
-            shown = heat_of(playground, scored, writing, prompt or "", text or "")
-        except NeoxjpError as error:
-            return {section.line: render.notice(message_of(error, request), "error"), section.view: "", section.shown: None}
+    @handler(strings, errors=section.line, empty=outputs)
+    def colour(t: Words, writing: VisitorState, prompt: str, text: str, measure: Measure) -> dict[Any, Any]:
+        shown = heat_of(playground, scored, writing, prompt or "", text or "")
         return {section.line: "", section.view: view_of(playground, shown, measure, t), section.shown: shown}
 
-    def recolour(shown: Shown | None, measure: Measure, request: gr.Request) -> Any:
-        return gr.skip() if shown is None else view_of(playground, shown, measure, words(language(request)))
+    @handler(strings)
+    def recolour(t: Words, shown: Shown | None, measure: Measure) -> Any:
+        return gr.skip() if shown is None else view_of(playground, shown, measure, t)
 
-    def check_source(writing: VisitorState, prompt: str, shown: Shown | None, request: gr.Request) -> Any:
+    @handler(strings)
+    def check_source(t: Words, writing: VisitorState, prompt: str, shown: Shown | None) -> Any:
         source = None if shown is None else shown.source
-        return changed_notice(playground, writing, prompt or "", source, words(language(request)), "heat_map_changed")
+        return changed_notice(playground, writing, prompt or "", source, t, "heat_map_changed")
 
-    def show_pair(first: str, second: str, request: gr.Request) -> str:
-        try:
-            if not first and not second:
-                raise strings.error(ParameterError, "heat_map_pair_empty")
-            return views.pair(compared(playground, scored, first or "", second or ""), words(language(request)))
-        except NeoxjpError as error:
-            return render.notice(message_of(error, request), "error")
+    @handler(strings, errors=section.pair)
+    def show_pair(t: Words, first: str, second: str) -> str:
+        if not first and not second:
+            raise strings.error(ParameterError, "heat_map_pair_empty")
+        return views.pair(compared(playground, scored, first or "", second or ""), t)
 
     source: tuple[Any, ...] = (check_source, [tab.writing, tab.prompt, section.shown], section.line)
     asked = [tab.writing, tab.prompt, section.text, section.measure]
-    outputs = [section.line, section.view, section.shown]
-    coloured = gr.on([section.go.click, section.text.submit], colour, asked, outputs, **queued)
+    coloured = gr.on([section.go.click, section.text.submit], colour, asked, outputs, **READING)
     coloured.then(*source, **QUIET)  # the text above may have changed in the meantime
     latest([due.change, tab.prompt.change], *source)
     section.measure.change(recolour, [section.shown, section.measure], section.view, **QUIET)
     fields = [section.first, section.second]
-    gr.on([section.compare.click, section.first.submit, section.second.submit], show_pair, fields, section.pair, **queued)
+    gr.on([section.compare.click, section.first.submit, section.second.submit], show_pair, fields, section.pair, **READING)
     for name, chip in section.examples.items():
-        chip.click(lambda name=name: PAIRS[name], None, fields, **QUIET).then(show_pair, fields, section.pair, **queued)
+        chip.click(lambda name=name: PAIRS[name], None, fields, **QUIET).then(show_pair, fields, section.pair, **READING)
 
 
 # ---------------------------------------------------------------- what the handlers show

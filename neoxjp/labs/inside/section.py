@@ -24,6 +24,7 @@ from neoxjp.page_parts.zerogpu import gpu
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
 
+INTRO = {"most": MAX_TOKENS}  # for the section's heading
 ReadLens = Callable[[Sequence[int], int, int], Lens]
 ReadAttention = Callable[[Sequence[int], int, int, int | None], Attention]
 
@@ -59,8 +60,6 @@ def build(playground: Playground) -> Inside:
         key = f"inside_{name}"
         return {"label": label(key), "info": label(f"{key}_help"), "min_width": 220, "elem_id": f"inside-{name}"}
 
-    intro = f"<h2>{both('inside_title')}</h2><p>{both('inside_intro', most=MAX_TOKENS)}</p>"
-    gr.HTML(intro, elem_classes="section", apply_default_css=False)
     press = f'<p class="lab-hint">{both("inside_press")}</p>'
     js = script("walk.js") + (files("neoxjp.labs.inside") / "script.js").read_text(encoding="utf-8")
     with gr.Column(elem_classes="card"):
@@ -76,7 +75,7 @@ def build(playground: Playground) -> Inside:
     return Inside(at, layer, head, go, gr.State(None), line, attention, lens)
 
 
-def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date.
 
     Then the sliders take the ranges of the loaded model, and a sentence says so where the section shows a previous text.

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -74,7 +73,6 @@ def build(playground: Playground) -> Section:
     """Draw the section."""
     script = (files("neoxjp.labs.replay") / "script.js").read_text(encoding="utf-8")
     bare: dict[str, Any] = {"apply_default_css": False}
-    gr.HTML(f"<h2>{both('replay_title')}</h2><p>{both('replay_intro')}</p>", elem_classes="section", **bare)
 
     def part(key: str) -> None:
         gr.HTML(f"<h3>{both(key)}</h3>", elem_classes="replay-part", **bare)
@@ -112,7 +110,7 @@ def build(playground: Playground) -> Section:
     return Section(saved, pasted, file, go, stop, line, verdict, code)
 
 
-def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
     streamer = stream(playground)
 
@@ -160,7 +158,8 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         value = (request.query_params or {}).get(NAME)
         if value is None:
             return gr.skip()
-        opened: dict[Any, Any] = {tab.lab.tabs: gr.Tabs(selected="replay"), tab.lab.open: "replay", due: time.time()}
+        opened: dict[Any, Any] = {tab.lab.tabs: gr.Tabs(selected="replay"), tab.lab.open: "replay"}
+        opened |= tab.lab.update("replay")
         try:
             opened[section.pasted] = to_json(state_of_link(value))
             opened[section.line] = render_steps.working(words(language(request))("replay_linked"))

@@ -11,7 +11,7 @@ from neoxjp.labs.common import html
 from neoxjp.labs.common.templates import render
 from neoxjp.labs.round_trip import records as lab
 from neoxjp.labs.round_trip import view
-from neoxjp.labs.round_trip.strings import both, label, words
+from neoxjp.labs.round_trip.strings import label, words
 from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Playground
@@ -45,8 +45,6 @@ def build(playground: Playground) -> Roundtrip:
     def part(name: str) -> gr.HTML:
         return gr.HTML(elem_id=f"round-trip-{name}", apply_default_css=False)
 
-    intro = f"<h2>{both('round_trip_title')}</h2><p>{both('round_trip_intro')}</p>"
-    gr.HTML(intro, elem_classes="section", apply_default_css=False)
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(scale=7, min_width=320, elem_classes="card"):
             summary, text = part("summary"), part("text-part")
@@ -65,7 +63,7 @@ def build(playground: Playground) -> Roundtrip:
     return Roundtrip(compat, summary, text, reasons, normalization, effect, use)
 
 
-def connect(section: Roundtrip, playground: Playground, source: gr.Textbox, due: gr.Number) -> None:
+def connect(section: Roundtrip, playground: Playground, source: gr.Textbox, due: gr.HTML) -> None:
     """Wire the events. `source` is the text above; `due` changes whenever the section must be drawn again."""
     inputs = [source, section.compat, section.normalization]
 

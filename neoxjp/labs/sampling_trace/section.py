@@ -65,7 +65,6 @@ def build(playground: Playground) -> Section:
         return gr.Button(label(f"sampling_trace_{name}"), size="sm", elem_id=f"sampling-trace-{name}", **options)
 
     script = (files("neoxjp.labs.sampling_trace") / "script.js").read_text(encoding="utf-8")
-    html(f"<h2>{both('sampling_trace_title')}</h2><p>{both('sampling_trace_intro')}</p>", elem_classes="section")
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_classes="sampling-trace-controls"):
             before, after = button("before", min_width=110), button("after", min_width=110)
@@ -93,7 +92,7 @@ def _slider(option: Option, options: Iterable[Option]) -> gr.Slider:
     return gr.Slider(low, high, option.off, step=step, label=text, elem_id=f"sampling-trace-{option.name.replace('_', '-')}")
 
 
-def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
     live: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": None}
     sliders = list(section.tried.values())

@@ -6,7 +6,6 @@ the browser forbids that. Opening a link restores text and choices and shows the
 
 import json
 import os
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
@@ -107,7 +106,7 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
     def on_load(request: gr.Request, kept: str | None) -> dict[Any, Any]:
         value = (request.query_params or {}).get(address.NAMES[linked.tab])
         if value is None:
-            return {}
+            return gr.skip()
         try:
             view = opened(playground, value, linked.tab)
         except NeoxjpError as error:
@@ -124,9 +123,8 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
             linked.lab.tabs: gr.Tabs(selected=section),
             linked.lab.open: section,
             linked.text: render.replace_surrogates(kept or view.text),
-            linked.lab.due[section]: time.time(),
             link.note: "",
-        }
+        } | linked.lab.update(section)
 
     inputs = [linked.text, linked.lab.open, *components]
     filled = [linked.tabs, linked.lab.tabs, linked.lab.open, linked.text, *components, *linked.lab.due.values(), link.note]

@@ -58,7 +58,6 @@ class Comparison:
 def build(playground: Playground) -> Comparison:
     """Draw the section."""
     script = (files("neoxjp.labs.spellings") / "script.js").read_text(encoding="utf-8")
-    _intro(f"<h2>{both('spellings_title')}</h2><p>{both('spellings_intro')}</p>")
     with gr.Column(elem_classes="card"):
         table, note = _html("view", js_on_load=script), _html("note")
         open_button = _button("open", visible=False)
@@ -134,7 +133,7 @@ def _choice(offer: peers.Offer) -> str:
     return f"{offer.title}（{offer.source}）" if offer.group == "hub" else offer.title
 
 
-def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
+def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
     """Wire the events. `text` is the text above; `due` changes whenever the section must be drawn again."""
     groups = list(section.groups.values())
     given = [text, *groups, section.local, *section.own, section.corrected, section.row, section.same, section.opened]

@@ -134,8 +134,6 @@ class VocabularyBrowser:
 
 def build(playground: Playground) -> VocabularyBrowser:
     """Create the components."""
-    intro = f"<h2>{strings.both('vocabulary_browser_title')}</h2><p>{strings.both('vocabulary_browser_intro')}</p>"
-    gr.HTML(intro, elem_classes="section", apply_default_css=False)
     with gr.Row(elem_classes=f"two-columns {ID}"):
         with gr.Column(scale=6, min_width=320, elem_classes=f"card {ID}-card"):
             filters = _filters()
@@ -224,7 +222,7 @@ def _text(key: str, **more: Any) -> gr.Textbox:
     return gr.Textbox("", label=label(f"vocabulary_browser_{key}"), **defaults | more)
 
 
-def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
+def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
     """Add the events. `text` is the text above; `due` changes whenever the section must be drawn again."""
     filters = list(section.filters.values())
     pager, part = section.list, section.difference

@@ -46,8 +46,6 @@ class WhyThisCut:
 def build(playground: Playground) -> WhyThisCut:
     """Draw the section."""
     script = (files("neoxjp.labs.why_this_cut") / "script.js").read_text(encoding="utf-8")
-    intro = f"<h2>{both('why_this_cut_title')}</h2><p>{both('why_this_cut_intro')}</p>"
-    gr.HTML(intro, elem_classes="section", apply_default_css=False)
     with gr.Column(elem_classes="card"):
         strip = _html("strip", js_on_load=script)
         with gr.Row(elem_classes="why-this-cut-steps one-line"):
@@ -87,7 +85,7 @@ def _textbox(name: str, **more: Any) -> gr.Textbox:
     return gr.Textbox("", max_lines=1, label=label(f"why_this_cut_{name}"), elem_id=f"why-this-cut-{name}", **more)
 
 
-def connect(section: WhyThisCut, playground: Playground, text: gr.Textbox, due: gr.Number) -> None:
+def connect(section: WhyThisCut, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
     """Wire the events. `text` is the text above; `due` changes whenever the section must be drawn again."""
     chosen: list[Any] = [section.position, section.replacement, section.which, section.word]
     shown = [section.strip, section.place, section.tried, section.entries]

@@ -63,8 +63,6 @@ class SideBySide:
 
 def build(playground: Playground) -> SideBySide:
     """Draw the section."""
-    intro = f"<h2>{both('side_by_side_title')}</h2><p>{both('side_by_side_intro')}</p>"
-    gr.HTML(intro, elem_classes="section", apply_default_css=False)
     keys = [key for key in get_args(Differs) if key != "model" or not playground.public]
     offered = [(label(f"side_by_side_differs_{key}" if key in ("model", "custom") else f"option_{key}"), key) for key in keys]
     with gr.Column(elem_classes="card"):
@@ -119,7 +117,7 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
     return box, fields
 
 
-def connect(section: SideBySide, playground: Playground, tab: "GenerateTab", due: gr.Number) -> None:
+def connect(section: SideBySide, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
     other = section.second.playground if section.second else None
     tabs = len(tab.settings)
