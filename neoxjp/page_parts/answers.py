@@ -8,6 +8,7 @@ import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import COMMON, Strings, Words, language
 
@@ -85,12 +86,16 @@ def plain(value: Any) -> Any:
 
 
 def check_length(playground: Playground, text: str, limit: int | None = None) -> None:
-    """Raises ParameterError: the text is longer than the limit of the page (or `limit`), or not a string."""
+    """Raises ParameterError: the text is longer than the limit of the page (or `limit`), or not a string.
+
+    The text counts as used by the visitor. Raises QueueFull: it is more than the visitor may send in a minute.
+    """
     if not isinstance(text, str):
-        raise ParameterError(f"text={text!r}: expected a string")
+        raise ParameterError(f"text={text!r:.60}: expected a string")
     limit = playground.limits.characters if limit is None else limit
     if len(text) > limit:
         raise COMMON.error(ParameterError, "t_too_long", n=f"{len(text):,}", limit=f"{limit:,}")
+    playground.visitors.charge(current_visitor(), "characters", len(text))
 
 
 def whole_numbers(**given: Any) -> None:

@@ -18,10 +18,14 @@ from functools import wraps
 from typing import Any, get_type_hints
 
 import gradio as gr
+from gradio.state_holder import StateHolder
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts.answers import message_of, plain
+from neoxjp.page_parts.fair_queue import MAX_SIZE, FairQueue
 from neoxjp.page_parts.session import Need, Playground
+from neoxjp.page_parts.session_states import SessionStates
+from neoxjp.page_parts.visitors import visitor_of
 from neoxjp.sampling import expand
 
 WAIT_SECONDS = 120
@@ -112,7 +116,43 @@ def register(playground: Playground, endpoints: Iterable[Endpoint]) -> None:
 
 
 class EndpointBlocks(gr.Blocks):
-    """`gr.Blocks` in which a call by position may leave out the last parameters that have defaults, as a call by name may."""
+    """`gr.Blocks` whose queue takes turns between visitors, and whose endpoints keep nothing after their answer.
+
+    A call of an endpoint by position may leave out the last parameters that have defaults, as a call by name may.
+    """
+
+    @property
+    def state_holder(self) -> SessionStates:
+        return self._states
+
+    @state_holder.setter
+    def state_holder(self, holder: StateHolder) -> None:
+        """Gradio's application sets this when it gets its blocks."""
+        self._states = SessionStates.adopt(holder, self)
+
+    def queue(self, *given: Any, **names: Any) -> "EndpointBlocks":
+        super().queue(*given, **names)
+        made = self._queue
+        self._queue = FairQueue(
+            made.live_updates,
+            made.max_thread_count,
+            made.update_intervals,
+            MAX_SIZE if made.max_size is None else made.max_size,
+            self,
+            made.default_concurrency_limit,
+        )
+        return self
+
+    async def process_api(
+        self, block_fn: Any, inputs: list[Any], state: Any = None, request: Any = None, *given: Any, **names: Any
+    ) -> dict[str, Any]:
+        """Gradio runs every function here. A session gets its state with the first function of its page."""
+        session = names.get("session_hash")
+        if isinstance(getattr(block_fn.fn, "endpoint", None), Endpoint):
+            state = self._states.none
+        elif state is self._states.none and session:
+            state = self._states.open(session, visitor_of(request.client.host if request.client else None).address)
+        return await super().process_api(block_fn, inputs, state, request, *given, **names)
 
     def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
         """Gradio (6) calls this with the values of a call before it reads them; the missing ones are appended here."""

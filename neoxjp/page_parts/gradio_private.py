@@ -3,7 +3,10 @@
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
+from gradio.context import Context, LocalContext
+
+from neoxjp.engine import ANYONE, Visitor
+from neoxjp.page_parts.visitors import visitor_of
 
 
 def payload(event: gr.EventData) -> dict[str, Any]:
@@ -21,3 +24,11 @@ def current_page() -> gr.Blocks:
     if page is None:
         raise RuntimeError("no page is being built: call this inside `with gr.Blocks()`")
     return page
+
+
+def current_visitor() -> Visitor:
+    """Whose event the running handler answers; nobody in particular outside of one, as in a test or in a forked process."""
+    request = LocalContext.request.get(None)
+    if request is None:
+        return ANYONE
+    return visitor_of(request.client.host if request.client else None, request.session_hash)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from neoxjp.errors import NeoxjpError
 from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.model import check_memory, free_memory
+from neoxjp.page_parts.visitors import Caps, Visitors
 from neoxjp.sampling import OPTIONS, Option
 
 if TYPE_CHECKING:
@@ -144,13 +145,16 @@ class Playground:
     progress: Progress = field(default_factory=Progress)
     limits: Limits = field(default_factory=Limits)
     options: tuple[Option, ...] = field(default=OPTIONS, repr=False)  # the sampling options that a visitor can set
+    visitors: Visitors = field(default_factory=Visitors, repr=False)  # what each has used, and how much each may use
     _compat: "tuple[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer] | None" = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # one load at a time
 
     @classmethod
-    def create(cls, *, public: bool) -> "Playground":
-        """A playground with nothing loaded. A public one has limits from this machine's free memory."""
-        return cls(public=public, limits=public_limits(free_memory()) if public else Limits())
+    def create(cls, *, public: bool, caps: Caps | None = None) -> "Playground":
+        """A playground with nothing loaded. A public one has limits, from this machine's free memory and from `caps`."""
+        if not public:
+            return cls()
+        return cls(public=True, limits=public_limits(free_memory()), visitors=Visitors(caps or Caps()))
 
     @property
     def serial(self) -> int:
@@ -308,6 +312,8 @@ class Playground:
             tokenizer,
             max_batch=self.limits.running,
             max_waiting=self.limits.waiting,
+            running_each=self.visitors.caps.running_each or self.limits.running,
+            waiting_each=self.visitors.caps.waiting_each or max(1, self.limits.waiting),
             cache_bytes=cache_bytes,
             prefix_bytes=prefix_bytes,
         )

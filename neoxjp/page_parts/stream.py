@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neoxjp.engine import Finish, Request, Stats, Step, score
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.zerogpu import gpu, on_zerogpu
 from neoxjp.sampling import SamplingParams
@@ -55,7 +56,11 @@ def stream(playground: Playground) -> Stream:
         # In a forked child the logits would be lost: there, a section that needs them computes them again.
         watch = None if on_zerogpu() else loaded.logits.keep
         overflow: Literal["cut", "error"] = "cut" if cut else "error"
-        with loaded.engine.submit(ids, params, top=top, overflow=overflow, watch=watch, drawn=drawn) as request:
+        who = current_visitor()
+        if loaded.engine.waiting:  # a budget is for a busy page: while there is room, nobody is refused
+            playground.visitors.check(who, "tokens")
+        playground.visitors.note(who, "tokens", len(ids))
+        with loaded.engine.submit(ids, params, top=top, overflow=overflow, watch=watch, drawn=drawn, visitor=who) as request:
             done = False
             yield _update(request, [], done)
             while not done:
@@ -65,6 +70,7 @@ def stream(playground: Playground) -> Stream:
                 except Exception:
                     yield _update(request, steps, done)  # what was generated before the model failed
                     raise
+                playground.visitors.note(who, "tokens", len(steps))
                 yield _update(request, steps, done)
 
     return updates

@@ -12,8 +12,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
-from neoxjp.engine import Engine, Finish, Request, Step
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.engine import ANYONE, Engine, Finish, Request, Step, Visitor
+from neoxjp.errors import NeoxjpError, ParameterError, QueueFull
 from neoxjp.labs.common.measures import Measures, first_difference, measure
 from neoxjp.sampling import SamplingParams
 
@@ -61,7 +61,12 @@ class Update:
 
 
 def side_by_side(
-    engines: Mapping[str, Engine], prompt: str | Sequence[int], columns: Sequence[Column], top: int = 0, every: float = 0.0
+    engines: Mapping[str, Engine],
+    prompt: str | Sequence[int],
+    columns: Sequence[Column],
+    top: int = 0,
+    every: float = 0.0,
+    visitor: Visitor = ANYONE,
 ) -> Iterator[Update]:
     """Generate all columns at the same time. Closing the generator cancels their requests.
 
@@ -72,6 +77,7 @@ def side_by_side(
         prompt: a text, which each model's own tokenizer encodes, or ids of the one vocabulary that all share.
         top: alternatives of each step.
         every: seconds between two updates, at least.
+        visitor: whose requests they are.
 
     Raises ParameterError: too few or too many columns, a key without an engine, ids for two vocabularies; as `Engine.submit`.
     """
@@ -92,7 +98,7 @@ def side_by_side(
         for column in columns:
             engine = engines[column.engine]
             ids = engine.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
-            requests.append(opened.enter_context(engine.submit(ids, column.params, top=top)))
+            requests.append(opened.enter_context(engine.submit(ids, column.params, top=top, visitor=visitor)))
         steps: list[list[Step]] = [[] for _ in requests]
         failed: list[NeoxjpError | None] = [None] * len(requests)
         open_columns = set(range(len(requests)))
@@ -261,8 +267,12 @@ def sweep_with_progress(
     samples: int = 1,
     at_once: int = AT_ONCE,
     every: float = math.inf,
+    visitor: Visitor = ANYONE,
 ) -> Generator[Progress | Pending]:
-    """As `sweep`, and `Pending` every few seconds while a sample is running, so that it can be stopped there."""
+    """As `sweep`, and `Pending` every few seconds while a sample is running, so that it can be stopped there.
+
+    Where the queue is full for this visitor, the next sample waits until one of the running ones has ended.
+    """
     total = len(temperatures) * len(top_ps) * samples
     if not 1 <= total <= MAX_TEXTS or samples < 1 or at_once < 1:
         raise ParameterError(
@@ -282,7 +292,12 @@ def sweep_with_progress(
     try:
         for done in range(1, total + 1):
             while waiting and len(running) < at_once:
-                running.append((waiting[-1], engine.submit(ids, waiting[-1])))
+                try:
+                    running.append((waiting[-1], engine.submit(ids, waiting[-1], visitor=visitor)))
+                except QueueFull:
+                    if not running:
+                        raise
+                    break
                 waiting.pop()
             settings, request = running[0]
             steps = list[Step]()

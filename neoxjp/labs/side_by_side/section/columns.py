@@ -13,6 +13,7 @@ from neoxjp.labs.side_by_side import records, view
 from neoxjp.labs.side_by_side.records import MAX_COLUMNS, Column, Sample, Update, shares_vocabulary
 from neoxjp.labs.side_by_side.strings import strings, words
 from neoxjp.page_parts.answers import check_length
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, seed_of
 from neoxjp.page_parts.strings import Lang, Words
@@ -180,7 +181,7 @@ def column_streamer(playground: Playground, other: Playground | None) -> StreamC
     @gpu(duration=column_seconds)
     def stream(prompt: str | Sequence[int], columns: Sequence[Column]) -> Iterator[Update]:
         engines = engines_of(playground, other, {column.engine for column in columns})
-        yield from records.side_by_side(engines, prompt, columns, every=EVERY)
+        yield from records.side_by_side(engines, prompt, columns, every=EVERY, visitor=current_visitor())
 
     return stream
 

@@ -19,6 +19,7 @@ from neoxjp.labs.side_by_side.section.parts import build_run, label_and_id, swit
 from neoxjp.labs.side_by_side.strings import both, strings, words
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, seed_of
 from neoxjp.page_parts.strings import Words, language
@@ -167,7 +168,9 @@ def sample_streamer(playground: Playground) -> StreamSamples:
     ) -> Iterator[Progress | Pending]:
         engine = playground.ready.engine
         assert engine is not None
-        yield from records.sweep_with_progress(engine, ids, temperatures, top_ps, params, each, every=POLL)
+        yield from records.sweep_with_progress(
+            engine, ids, temperatures, top_ps, params, each, every=POLL, visitor=current_visitor()
+        )
 
     return stream
 
