@@ -191,12 +191,16 @@ class Engine:
         return request
 
     def step(self) -> bool:
-        """Run one forward for all running requests. False: there is nothing to do."""
+        """Run one forward for all running requests. False: there is nothing to do.
+
+        An exception ends the requests of this forward, which raise it to their readers, and no others.
+        """
         self._check_process()
         with self._forward:
-            self._settle()
-            running = self._due()
+            running: list[Request] = []
             try:
+                self._settle()
+                running = self._due()
                 for request in running:
                     if request.cache is None:
                         self._begin(request)
@@ -211,6 +215,11 @@ class Engine:
                         self._prefill_budget.chunks,
                     )
                 self._advance(rows)
+            except Exception as error:  # of the model: batch.run_forward; here for example no memory for a prefix
+                if not running:
+                    raise
+                for request in running:
+                    self._finish(request, "error", error)
             except BaseException:  # Ctrl-C while the caller runs the engine
                 for request in running:
                     self._finish(request, "cancelled")
@@ -373,7 +382,10 @@ class Engine:
     def _settle(self) -> None:
         """Store the prefixes of ended requests, and keep the prefix cache within what the running requests leave."""
         while self._released:
-            self._prefixes.add(self._released.popleft())
+            try:
+                self._prefixes.add(self._released.popleft())
+            except Exception:  # no memory, most likely; no request needs this prefix
+                self._prefixes.shrink(0)
         if self.cache_bytes is not None:
             with self._changed:
                 reserved = self._scheduler.reserved_bytes

@@ -4,16 +4,21 @@ The stream may run in another process (ZeroGPU forks one for each call), so its 
 it cancels the request and frees its slot in the engine.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from neoxjp.engine import Finish, Request, Stats, Step, score
+from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.strings import COMMON
 from neoxjp.page_parts.zerogpu import gpu, on_zerogpu
 from neoxjp.sampling import SamplingParams
+
+log = logging.getLogger(__name__)
 
 INTERVAL = 1 / 15  # seconds between two updates
 
@@ -67,9 +72,12 @@ def stream(playground: Playground) -> Stream:
                 steps: list[Step] = []
                 try:
                     done = _collect(request, steps)
-                except Exception:
+                except Exception as error:
                     yield _update(request, steps, done)  # what was generated before the model failed
-                    raise
+                    if isinstance(error, NeoxjpError):
+                        raise
+                    log.exception("generating")
+                    raise COMMON.error(NeoxjpError, "g_model_failed", error=type(error).__name__) from error
                 playground.visitors.note(who, "tokens", len(steps))
                 yield _update(request, steps, done)
 

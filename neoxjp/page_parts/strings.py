@@ -165,6 +165,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "g_key_redo": ("やり直す（入力欄の外で）", "redo (outside a text field)"),
     "g_key_walk": ("トークンを移動する（文章の上で）", "move between tokens (in the text)"),
     "g_starting": ("生成を開始しています", "starting"),
+    "g_model_failed": ("モデルの計算中にエラーが起きたため、生成を終了しました（{error}）。もう一度お試しください。",
+                       "The model failed while generating, so this text ends here ({error}). Try again."),
     "q_full": ("混み合っています。約 {seconds} 秒後にもう一度お試しください。",
                "The page is busy. Try again in about {seconds} s."),
     "g_waiting": ("順番を待っています：{n} 番目", "waiting in the queue: position {n}"),
