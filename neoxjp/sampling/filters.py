@@ -35,7 +35,10 @@ def stages(
         seen = np.asarray(history, dtype=np.int64)  # an id that occurs twice is written twice with the same value
         there = x[seen]
         x = x.copy()
-        x[seen] = np.where(there < 0, there * params.repetition_penalty, there / params.repetition_penalty)
+        penalty = min(max(params.repetition_penalty, 1e-30), 1e30)  # beyond, float32 has only 0 and infinity
+        with np.errstate(over="ignore"):
+            penalised = np.where(there < 0, there * penalty, there / penalty).clip(-_MOST / 4, _MOST / 4)
+        x[seen] = np.where(np.isneginf(there), there, penalised)
         yield "repetition_penalty", None, x
     if params.no_repeat_ngram_size:
         x = _without(x, _completing(history, params.no_repeat_ngram_size), f"no_repeat_ngram_size={params.no_repeat_ngram_size}")

@@ -4,12 +4,13 @@
 put a `Gate` in front of everything else. The gate answers 404 to each request that is not in the table of routes.
 """
 
+from neoxjp.serve.calls import PageBlocks
 from neoxjp.serve.gate import Gate
 from neoxjp.serve.guard import SWITCHES, Guard, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
 from neoxjp.serve.headers import security_headers
 from neoxjp.serve.routes import Row, table
 
 __all__ = [
-    "SWITCHES", "Gate", "Guard", "Row", "allowed_hosts", "blocked_paths", "guard_mounted", "guarded_app", "security_headers",
-    "table", "temporary_folder",
+    "SWITCHES", "Gate", "Guard", "PageBlocks", "Row", "allowed_hosts", "blocked_paths", "guard_mounted", "guarded_app",
+    "security_headers", "table", "temporary_folder",
 ]  # fmt: skip

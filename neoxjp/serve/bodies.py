@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ WAIT_SECONDS = 30.0  # that an upload waits for its turn
 WAITING = 8  # uploads of one visitor that wait
 ALL_BYTES, VISITOR_BYTES = 64_000_000, 16_000_000  # of JSON that is being received: of all visitors, of one
 UNCOUNTED_BYTES = 64_000  # at the start of each body, so that a short request is never refused for the long ones of another
+LINGER_SECONDS, LINGER_BYTES = 2.0, 20_000_000  # that a refused body is still read, unstored: else its sender sees no answer
 DEPTH = 32  # of lists and objects in a body
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)  # the name of a session, which the visitor chooses
 
@@ -189,6 +190,18 @@ async def stream(app: ASGIApp, scope: Scope, receive: Receive, send: Send, limit
     await app(scope, receive_bounded, send_unless_refused)
     if refused is not None:
         raise refused
+
+
+async def discard(receive: Receive) -> None:
+    """Read on for a moment, and keep nothing."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while size < LINGER_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    break
 
 
 def check_json(body: bytes, functions: frozenset[tuple[int, str]] = frozenset()) -> None:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from neoxjp.serve.bodies import Budget, Gone, Refused, Turns, check_json, read_all, stream
+from neoxjp.serve.bodies import Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
 from neoxjp.serve.routes import Row
 
 QUERY = {"session_hash": 64}  # names in a query that become keys of a session, and their longest value
@@ -59,6 +59,8 @@ class Gate:
             pass
         except Refused as refused:
             if not started:
+                if refused.close:
+                    await discard(receive)
                 await _response(scope, refused)(scope, receive, send_with_headers)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from gradio.routes import App, ORJSONResponse
 from starlette.types import ASGIApp
 
+from neoxjp.serve.calls import HANDLERS
 from neoxjp.serve.gate import Gate
 from neoxjp.serve.headers import SPACE_FRAMES, security_headers
 from neoxjp.serve.routes import OURS, Row, table
@@ -52,7 +51,7 @@ class Guard:
     def app_kwargs(self) -> dict[str, Any]:
         """Our routes and answers, for Gradio's application."""
         routes = [row.route() for row in self.rows if row.endpoint is not None]
-        return {"routes": routes, "exception_handlers": {RequestValidationError: invalid_request}}
+        return {"routes": routes, "exception_handlers": dict(HANDLERS)}
 
 
 class GuardedApp(App):
@@ -81,13 +80,6 @@ def guard_mounted(app: FastAPI, blocks: gr.Blocks, path: str, guard: Guard, **mo
     gr.mount_gradio_app(app, blocks, path, app_kwargs=guard.app_kwargs(), **more)
     mounted = app.routes[-1].app  # type: ignore[attr-defined]
     mounted.middleware_stack = guard.before(mounted.build_middleware_stack(), blocks)
-
-
-async def invalid_request(request: Request, error: Exception) -> JSONResponse:
-    """The answer to a body of the wrong shape: which field is wrong, without repeating what was sent."""
-    assert isinstance(error, RequestValidationError)
-    found = "; ".join(f"{'.'.join(map(str, one['loc']))[:80]}: {one['msg'][:80]}" for one in error.errors()[:3])
-    return JSONResponse({"error": found, "detail": found}, 422)
 
 
 def allowed_hosts(host: str | None, more: Iterable[str] = ()) -> frozenset[str] | None:

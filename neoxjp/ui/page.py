@@ -14,12 +14,12 @@ from fastapi import FastAPI
 from neoxjp.labs.common import html as render
 from neoxjp.labs.features import FEATURES, Feature, endpoints_of, strings_of
 from neoxjp.labs.share_link import section as links
-from neoxjp.page_parts.endpoints import EndpointBlocks, register
+from neoxjp.page_parts.endpoints import register
 from neoxjp.page_parts.events import QUIET, announcing
 from neoxjp.page_parts.session import THREADS, Playground
 from neoxjp.page_parts.strings import Lang, both, label, language, translations, words
 from neoxjp.sampling import OPTIONS, Option
-from neoxjp.serve import SWITCHES, Guard, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
+from neoxjp.serve import SWITCHES, Guard, PageBlocks, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
 from neoxjp.ui import generate, model, tokenize
 from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.frame import render_frame
@@ -37,7 +37,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     temporary_folder()
-    with EndpointBlocks(title="neoxjp", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
+    with PageBlocks(title="neoxjp", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
         with gr.Row(elem_id="head"):
             gr.HTML(render_frame("brand", both=both), elem_id="brand", apply_default_css=False)
             status = announcing("load", elem_id="status")  # its event comes when another model was loaded

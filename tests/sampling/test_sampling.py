@@ -62,6 +62,13 @@ def test_filters_apply_one_after_another():
     assert left(logits, top_k=3, top_p=0.8) == pytest.approx({0: 2 / 3, 1: 1 / 3})
 
 
+@pytest.mark.parametrize("penalty", [5e-324, 1e-40, 1e40, 1e308])
+def test_a_repetition_penalty_beyond_float32_still_leaves_a_token_to_draw(penalty):
+    logits = torch.tensor([3.0, -2.0, 0.5, 0.0, -math.inf])
+    drawn = apply_filters(logits, SamplingParams(temperature=1.0, repetition_penalty=penalty), [0, 1, 3, 4]).draw(None)
+    assert drawn == (0 if penalty < 1 else 2)
+
+
 def test_the_repetition_penalty_divides_positive_and_multiplies_negative_logits():
     logits = torch.tensor([2.0, -1.0, 1.0, 0.0])
     expected = torch.tensor([1.0, -2.0, 1.0, 0.0]).softmax(0)

@@ -18,15 +18,19 @@ PATIENCE = 120  # seconds for the page to open on a busy machine
 
 
 @contextmanager
-def serve(model: Path | str, *options: str, offline: bool = True, **environment: str) -> Iterator[str]:
+def serve(
+    model: Path | str, *options: str, offline: bool = True, log_file: Path | None = None, **environment: str
+) -> Iterator[str]:
     """Run `python app.py --model MODEL OPTIONS` until the block ends; gives the page's address.
 
-    The page answers as soon as this enters; its model may still be loading.
+    The page answers as soon as this enters; its model may still be loading. What it prints goes to `log_file`.
     """
     port = free_port()
     command = [sys.executable, "app.py", "--model", str(model), "--server-port", str(port), *["--offline"] * offline, *options]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NEOXJP_", "SPACE_", "GRADIO_"))}
-    with tempfile.TemporaryFile("w+") as log:  # a pipe that nobody reads would be full one day, and the page wait for ever
+    with (
+        log_file.open("w+") if log_file else tempfile.TemporaryFile("w+") as log
+    ):  # a pipe that nobody reads would be full one day, and the page wait for ever
         process = subprocess.Popen(command, cwd=ROOT, env=env | environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield answering(f"http://127.0.0.1:{port}", process, log)
