@@ -173,7 +173,7 @@ def add_text_to_tree(tree: Tree, text: Text, place: int, author: Author = "model
     assert grown.current is not None
     node, part = grown.nodes[grown.current], text.parts[-1] if text.parts else None
     if part is not None and part.drawn and len(text.prompt_ids) + part.start == node.place:  # all of it is of one generation
-        grown = grown.drawn_with(node.key, text.seed, part.params, part.cut)
+        grown = grown.change(node.key, seed=text.seed, params=part.params, cut=part.cut)
     return grown
 
 

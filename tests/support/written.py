@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from neoxjp.engine import Step
-from neoxjp.labs.branches.actions import memo
+from neoxjp.labs.branches.files import to_json
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
@@ -33,6 +33,6 @@ def step(text: str, id: int = 1, logprob: float | None = -1.0, **changes: Any) -
 
 def kept(writing: VisitorState, change: Any = None, node: int = 1) -> Any:
     """What the browser would give back, a branch of it changed."""
-    found = json.loads(memo(writing))
+    found = json.loads(to_json(writing.tree))
     found["nodes"][node] |= change or {}
     return json.loads(json.dumps(json.dumps(found)))

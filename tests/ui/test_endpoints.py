@@ -185,7 +185,15 @@ def test_forced_words_are_scored_and_generation_continues_from_them(client, page
     assert [token["rank"] for token in found["tokens"]] == [step.rank for step in steps]
     assert found["bits"] == pytest.approx(-sum(step.logprob for step in steps) / math.log(2), abs=1e-2)
     assert last(client, prompt="", ids=found["ids"], max_new_tokens=1)["text"].startswith("東京の犬です")
-    for wrong, message in ({"place": 9}, "from 0 to"), ({"text": ""}, "Enter the words"), ({"ids": [10**6]}, "1000000"):
+    found = client.predict(text="犬です", api_name="/force")  # a text of its own begins after bos
+    steps = score(model, found["ids"], bos=True)
+    assert [token["rank"] for token in found["tokens"]] == [step.rank for step in steps]
+    for wrong, message in (
+        ({"place": 9}, "from 0 to"),
+        ({"text": ""}, "Enter the words"),
+        ({"ids": [10**6]}, "1000000"),
+        ({"text": "犬" * 3000}, "too long to be scored"),
+    ):
         with pytest.raises(AppError, match=message):
             client.predict(**({"text": "犬", "prompt": "東京", "ids": ids} | wrong), api_name="/force")
 

@@ -1,22 +1,22 @@
-"""What a visitor does with branches: show, name, delete, compare, edit, force, save, load, restore. No components.
+"""What a visitor does with branches: show, name, delete, edit, force, load, restore. No components.
 
-Each function changes a `VisitorState`, or raises NeoxjpError with a sentence. It checks whatever comes from a browser: a key, a
-place, a text, a file. A branch whose steps are not in memory (a file, a reload) is scored by the loaded model; what the
-filters did is unknown then. A branch that cannot be scored is shown without probabilities.
+Each function changes a `VisitorState`, or raises NeoxjpError with a sentence. Keys, places, texts and files come from a browser:
+each function checks them. If the steps of a branch are not in memory (after a reload, or from a file), the loaded model scores
+it, without the probabilities after the filters. A branch that no loaded model can score is shown without probabilities.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from neoxjp.engine import Step
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.labs.branches.files import LARGEST_MEMO, OtherVocabulary, from_json, to_json
+from neoxjp.labs.branches.files import OtherVocabulary, from_json
 from neoxjp.labs.branches.records import Edited, ForcedSurprisal, Tree, branch_pieces, decoded_pieces, edited, surprisal_of_steps
 from neoxjp.labs.branches.strings import strings
 from neoxjp.labs.common import html as render
-from neoxjp.labs.common.measures import first_difference
+from neoxjp.labs.common.measures import shared_length
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer
@@ -27,29 +27,10 @@ from neoxjp.sampling import SamplingParams
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-CONTEXTS = 4  # a text may be so many contexts long to be scored
+CONTEXTS = 4  # the longest text that is scored, in contexts of the model
 OTHER_VOCABULARY = -1  # the serial of a text that no loaded model can continue
 KEY, SECRET = "neoxjp-branches", "neoxjp"
 """Of the browser's storage; fixed, so a restarted page can read it. Not a security measure: `load` validates all browser data."""
-
-
-@dataclass(frozen=True)
-class Stretches:
-    """What an edit did, with the text of each id."""
-
-    found: Edited
-    kept: list[str]
-    new: list[str]
-    again: list[str]
-
-
-@dataclass(frozen=True)
-class BranchComparison:
-    """Two branches, with the text of each id."""
-
-    same: list[str]
-    left: list[str]
-    right: list[str]
 
 
 def require_idle(writing: VisitorState) -> None:
@@ -59,16 +40,22 @@ def require_idle(writing: VisitorState) -> None:
 
 
 def known(tree: Tree, key: Any) -> int:
-    """A branch of the tree. Raises ParameterError: there is none of that key."""
-    if isinstance(key, float) and key.is_integer():
-        key = int(key)
+    """A branch of the tree. Raises ParameterError: there is none with this key."""
     if type(key) is not int:
         raise strings.error(ParameterError, "branches_choose")
     return tree.node(key).key
 
 
+def _current(writing: VisitorState) -> tuple[Tree, int]:
+    """The tree and its branch on show, to be changed. Raises ParameterError: there is none, or the model generates."""
+    require_idle(writing)
+    if writing.tree.current is None:
+        raise strings.error(ParameterError, "branches_force_nowhere")
+    return writing.tree, writing.tree.current
+
+
 def show(playground: Playground, scorer: Scorer, writing: VisitorState, key: Any) -> Text | None:
-    """Another branch on show."""
+    """Show another branch."""
     require_idle(writing)
     tree = writing.tree.show(known(writing.tree, key))
     text = text_of(playground, scorer, writing, tree)
@@ -78,74 +65,60 @@ def show(playground: Playground, scorer: Scorer, writing: VisitorState, key: Any
 
 def name(writing: VisitorState, given: str) -> None:
     """Name the branch on show."""
-    require_idle(writing)
-    tree = writing.tree
-    if tree.current is None:
-        raise strings.error(ParameterError, "branches_force_nowhere")
-    writing.commit(tree.name(tree.current, given), writing.text)
+    tree, key = _current(writing)
+    writing.commit(tree.name(key, given), writing.text)
 
 
 def delete(playground: Playground, scorer: Scorer, writing: VisitorState) -> int:
-    """Delete the branch on show and all that start from it; how many that were."""
-    require_idle(writing)
-    tree = writing.tree
-    if tree.current is None:
-        raise strings.error(ParameterError, "branches_force_nowhere")
-    smaller = tree.delete(tree.current)
+    """Delete the branch on show and its descendants. Returns how many were deleted."""
+    tree, key = _current(writing)
+    smaller = tree.delete(key)
     writing.commit(smaller, text_of(playground, scorer, writing, smaller))
     return len(tree.nodes) - len(smaller.nodes)
 
 
-def compare(writing: VisitorState, other: Any) -> BranchComparison:
-    """The branch on show beside another."""
-    tree, tokenizer = writing.tree, writing.tokenizer()
-    key = known(tree, other)
-    if tree.current is None or tokenizer is None:
-        raise strings.error(ParameterError, "branches_choose")
-    found = tree.compare(tree.current, key)
-    place = len(found.same)
-    left, right = branch_pieces(tree, tree.current, tokenizer), branch_pieces(tree, key, tokenizer)
-    return BranchComparison(left[:place], left[place:], right[place:])
-
-
 def to_edit(writing: VisitorState, key: int) -> str:
-    """The text of a branch as a text box holds it."""
+    """The text of a branch as a text box contains it."""
     tree, tokenizer = writing.tree, writing.tokenizer()
     if tokenizer is None:
         return ""
     root, *others = tree.path(key)
-    if root.typed and all(node.place >= len(root.ids) for node in others):  # its pieces are not needed, and take their time
+    if root.typed and all(node.place >= len(root.ids) for node in others):  # saves the time that the prompt's pieces take
         return "".join(_boxed([root.typed, *decoded_pieces(tree.ids(key)[len(root.ids) :], tokenizer)]))
     return "".join(_boxed(branch_pieces(tree, key, tokenizer)))
 
 
 def _boxed(pieces: list[str]) -> list[str]:
-    """Pieces with the line breaks that a text box of a browser gives back."""
+    """Pieces with the line breaks that a browser's text box returns."""
     return [piece.replace("\r\n", "\n").replace("\r", "\n") for piece in pieces]
 
 
-def edit(playground: Playground, scorer: Scorer, writing: VisitorState, key: Any, text: str) -> Stretches:
-    """A branch with an edited text, put on show. Raises ParameterError where nothing was changed or nothing is left."""
+def edit(
+    playground: Playground, scorer: Scorer, writing: VisitorState, key: Any, text: str
+) -> tuple[Edited, list[str], list[str]]:
+    """Add a branch with an edited text, and show it. Returns the text of each id before and after the edit, too.
+
+    Raises ParameterError: nothing was changed, or nothing is left.
+    """
     require_idle(writing)
     tree = _require_same_vocabulary(playground, writing)
     key = known(tree, key)
     check_length(playground, text)
     tokenizer, ids = playground.tokenizer, tree.ids(key)
-    pieces = _boxed(branch_pieces(tree, key, tokenizer))
-    found = edited(ids, text, tokenizer, pieces)
+    before = _boxed(branch_pieces(tree, key, tokenizer))
+    found = edited(ids, text, tokenizer, before)
     if found.ids == ids:
         raise strings.error(ParameterError, "branches_edit_nothing")
-    if not "".join(decoded_pieces(found.ids, tokenizer)):
+    after = decoded_pieces(found.ids, tokenizer)
+    if not any(after):
         raise strings.error(ParameterError, "branches_edit_empty")
     grown = tree.grow(key, found.ids[found.kept :], "edit", found.kept)
     writing.commit(grown, scored(playground, scorer, grown, writing.text))
-    behind = decoded_pieces(found.ids[found.kept :], tokenizer)
-    cut = found.cut_anew[1] - found.kept
-    return Stretches(found, pieces[: found.kept], behind[:cut], behind[cut:])
+    return found, before, after
 
 
 def force(playground: Playground, scorer: Scorer, writing: VisitorState, text: str, at: int | None) -> ForcedSurprisal:
-    """A branch with `text` in place of the piece that begins at step `at`, or (None) appended; shown, with its surprisal."""
+    """Add a branch with `text` instead of the steps from `at` on (None: appended), and show it."""
     require_idle(writing)
     tree, before = _require_same_vocabulary(playground, writing), writing.text
     if before is None or tree.current is None:
@@ -160,20 +133,17 @@ def force(playground: Playground, scorer: Scorer, writing: VisitorState, text: s
     found = scored(playground, scorer, grown, before)
     new = found.steps[-len(forced) :]
     if len(new) < len(forced) or any(not step.top for step in new):
-        raise strings.error(
-            PromptTooLong, "branches_force_unscored", n=f"{len(found.ids):,}", most=f"{most_scored(playground):,}"
-        )
+        most = f"{most_scored(playground):,}"
+        raise strings.error(PromptTooLong, "branches_force_unscored", n=f"{len(found.ids):,}", most=most)
     writing.commit(grown, found)
     return surprisal_of_steps(new)
 
 
 def load(playground: Playground, scorer: Scorer, writing: VisitorState, data: Any) -> int:
-    """Add the branches of a file behind those that are there; how many there are."""
+    """Add the branches of a file after the existing ones. Returns how many it has."""
     require_idle(writing)
     tokenizer = playground.ready.tokenizer
-    if not isinstance(data, str):
-        raise strings.error(ParameterError, "branches_loaded_none")
-    found = from_json(data, cached_fingerprint(tokenizer), tokenizer.vocab_size)
+    found = from_json(data, cached_fingerprint(tokenizer), tokenizer.vocab_size) if isinstance(data, str) else Tree()
     if not found.nodes:
         raise strings.error(ParameterError, "branches_loaded_none")
     joined = writing.tree_for(tokenizer).join(found)
@@ -181,9 +151,23 @@ def load(playground: Playground, scorer: Scorer, writing: VisitorState, data: An
     return len(found.nodes)
 
 
+def recall(playground: Playground, scorer: Scorer, writing: VisitorState, memo: Any) -> int:
+    """Restore the branches that the browser has stored. Returns how many there are.
+
+    Raises:
+        NeoxjpError: the memo is damaged, or of another vocabulary.
+    """
+    try:
+        return load(playground, scorer, writing, memo)
+    except OtherVocabulary:
+        raise strings.error(ParameterError, "g_memo_other") from None
+    except ParameterError:
+        raise strings.error(ParameterError, "g_memo_damaged") from None
+
+
 def _require_same_vocabulary(playground: Playground, writing: VisitorState) -> Tree:
     """The tree. Raises ParameterError if the loaded model has another vocabulary, NotReady without a model."""
-    _ = playground.ready  # raises NotReady while a model is loading
+    _ = playground.ready
     if writing.tree.current is not None and not can_score(playground, writing.tree):
         raise strings.error(ParameterError, "branches_foreign")
     return writing.tree
@@ -192,19 +176,19 @@ def _require_same_vocabulary(playground: Playground, writing: VisitorState) -> T
 # ---------------------------------------------------------------- the text of a branch
 
 
-def text_of(playground: Playground, scorer: Scorer, writing: VisitorState, tree: Tree, anew: bool = True) -> Text | None:
+def text_of(playground: Playground, scorer: Scorer, writing: VisitorState, tree: Tree) -> Text | None:
     """The text of the branch on show in a tree; None: there is none.
 
-    anew: what another model wrote is scored by the one that is loaded now, where they have one vocabulary.
+    If another model of the same vocabulary wrote it, the loaded model scores it.
     """
-    kept = writing.stored_text(tree)
-    if tree.current is None or (kept is not None and (kept.serial == playground.serial or not anew)):
-        return kept
+    stored = writing.stored_text(tree)
+    if tree.current is None or (stored is not None and stored.serial == playground.serial):
+        return stored
     if can_score(playground, tree):
         return scored(playground, scorer, tree, writing.text)
     tokenizer = writing.tokenizer(tree)
-    if kept is not None or tokenizer is None:
-        return kept
+    if stored is not None or tokenizer is None:
+        return stored
     return _text(tree, tokenizer, OTHER_VOCABULARY, [_bare(id) for id in tree.ids(tree.current)])
 
 
@@ -215,34 +199,34 @@ def can_score(playground: Playground, tree: Tree) -> bool:
 
 
 def most_scored(playground: Playground) -> int:
-    """Ids that are scored at once."""
+    """The number of ids of the longest text that is scored."""
     model = playground.ready.model
     assert model is not None
     return CONTEXTS * int(model.config.max_position_embeddings)
 
 
 def scored(playground: Playground, scorer: Scorer, tree: Tree, near: Text | None) -> Text:
-    """The branch on show in a tree, scored by the loaded model; `near`: a text of which the steps that are the same are taken."""
+    """The branch on show in a tree, scored by the loaded model. near: a text whose steps are reused up to another id."""
     loaded = playground.ready
     assert loaded.model is not None
     assert tree.current is not None
     ids, context = tree.ids(tree.current), loaded.model.config.max_position_embeddings
-    first, _ = _opening(tree, loaded.tokenizer)
+    first, _ = _prompt_of(tree, loaded.tokenizer)
     front = tree.nodes[tree.current].cut or (first - context // 2 if len(ids) > context else 0)
     front = max(0, min(front, first - 1))
     steps = [_bare(id) for id in ids]
     if len(ids) - front <= most_scored(playground):
         steps[front:] = map(_unfiltered, scorer(ids[front:], ALTERNATIVES, False))
     if near is not None and near.serial == loaded.serial and near.prompt_ids == ids[:first]:
-        same = first_difference(near.ids, ids)
-        steps[first:same] = near.steps[: (len(ids) if same is None else same) - first]
+        same = shared_length(near.ids, ids)
+        steps[first:same] = near.steps[: same - first]
     return _text(tree, loaded.tokenizer, loaded.serial, steps)
 
 
-def _opening(tree: Tree, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[int, str]:
-    """How many ids of the branch on show stand as its opening, and their text: what is left of the visitor's own beginning.
+def _prompt_of(tree: Tree, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[int, str]:
+    """How many ids of the branch on show are its prompt, and their text: what is left of the text that the visitor typed.
 
-    One character at least: what follows has its pieces, and the first of those needs something before it.
+    It has one character at least: the first step needs an id before it.
     """
     assert tree.current is not None
     root, *others = tree.path(tree.current)
@@ -257,10 +241,10 @@ def _opening(tree: Tree, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[int, st
 
 
 def _text(tree: Tree, tokenizer: "GPTNeoXJapaneseTokenizer", serial: int, steps: Sequence[Step]) -> Text:
-    """steps: one for each id of the branch on show, from its first on."""
+    """The branch on show as a text. steps: one for each of its ids."""
     assert tree.current is not None
     node, ids = tree.nodes[tree.current], tree.ids(tree.current)
-    first, prompt = _opening(tree, tokenizer)
+    first, prompt = _prompt_of(tree, tokenizer)
     decoder = tokenizer.stream_decoder(skip_special_tokens=True)
     texts = [decoder.push(id) for id in ids[first:]]
     if texts:
@@ -284,32 +268,5 @@ def _bare(id: int) -> Step:
 
 
 def _unfiltered(step: Step) -> Step:
-    """What was left after the filters is not known."""
+    """The step without the probabilities after the filters, which are not known."""
     return replace(step, top=tuple(replace(choice, probability=math.nan) for choice in step.top))
-
-
-# ---------------------------------------------------------------- what the browser stores
-
-
-def memo(writing: VisitorState) -> str:
-    """What the browser keeps: the branch on show and the newest, as a file of branches."""
-    return to_json(writing.tree, LARGEST_MEMO)
-
-
-def all_stored(writing: VisitorState) -> bool:
-    """Whether that is all of them."""
-    return len(to_json(writing.tree)) <= LARGEST_MEMO
-
-
-def recall(playground: Playground, scorer: Scorer, writing: VisitorState, kept: Any) -> int:
-    """Put the branches of a memo back, scored by the model that is loaded; how many there were.
-
-    Raises:
-        NeoxjpError: the memo is damaged, or of another vocabulary.
-    """
-    try:
-        return load(playground, scorer, writing, kept)
-    except OtherVocabulary:
-        raise strings.error(ParameterError, "g_memo_other") from None
-    except ParameterError:
-        raise strings.error(ParameterError, "g_memo_damaged") from None

@@ -1,31 +1,25 @@
 """The branches as API: /edit and /force, records in and out; /generate continues from ids (ui/endpoints.py)."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from neoxjp.engine import check_ids
-from neoxjp.errors import ParameterError
-from neoxjp.labs.branches.records import ForcedSurprisal, decoded_pieces, edited, score_forced, shown_pieces
+from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.labs.branches.records import decoded_pieces, edited, shown_pieces, surprisal_of_steps
 from neoxjp.labs.branches.strings import strings
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.zerogpu import gpu
+from neoxjp.page_parts.stream import scorer
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's actions as API: /edit and /force."""
-
-    @gpu(duration=60)
-    def scored(before: Sequence[int], forced: Sequence[int]) -> ForcedSurprisal:
-        loaded = playground.ready
-        assert loaded.model is not None
-        return score_forced(loaded.model, loaded.tokenizer, before, forced)
+    scored = scorer(playground)
 
     @endpoint("edit", needs="vocabulary")
     def edit(text: str, prompt: str = "", ids: list[int] | None = None) -> dict[str, Any]:
-        """Cut an edited text into tokens so that all tokens before the edit keep their ids.
+        """Tokenize an edited text so that all tokens before the edit keep their ids.
 
         Args:
             text: The whole text after the edit.
@@ -33,9 +27,9 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             ids: The ids after the prompt's, as /generate returns them.
 
         Returns:
-            ids (of the edited text), kept (ids at the front that are as they were), cut_anew and replaced ([start, end) of the
-            new ids that come from the edit, and of the old ones in their place), agree_from (the new ids from there on are the
-            old ones again, or null), text (what the ids decode to), lossy (whether that is not what was typed).
+            ids (of the edited text), kept (ids at the front that did not change), cut_anew and replaced ([start, end) of the
+            new ids that come from the edit, and of the old ones that they replace), agree_from (from there on, the new ids are
+            the old ones, or null), text (what the ids decode to), lossy (whether that is not what was typed).
         """
         front, behind = given(playground, prompt, ids)
         check_length(playground, text)
@@ -51,7 +45,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             text: The words to put there.
             prompt: The beginning of the text.
             ids: The ids after the prompt's, as /generate returns them.
-            place: Which of `ids` the words stand in place of, counted from 0; null: they follow all of them.
+            place: The words replace `ids` from this index on, counted from 0; null: they follow all of them.
 
         Returns:
             tokens (id, text, bits, rank, likeliest: the most probable token, likeliest_bits), bits (together), ids
@@ -68,7 +62,13 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 f"place={place!r:.40} must be from 0 to {len(behind)}", ja=f"place は 0 から {len(behind)} までです。"
             )
         before = [*front, *behind[:at]]
-        return asdict(scored(before, forced)) | {"ids": [*before, *forced]}
+        model = playground.ready.model
+        assert model is not None
+        number, context = (len(before) or 1) + len(forced), model.config.max_position_embeddings  # bos precedes a whole text
+        if number > context:
+            raise strings.error(PromptTooLong, "branches_force_unscored", n=f"{number:,}", most=f"{context:,}")
+        steps = scored([*before, *forced], 1, not before)[-len(forced) :]
+        return asdict(surprisal_of_steps(steps)) | {"ids": [*before, *forced]}
 
     return [edit, force]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ MAX_BYTES = 8 * 2**20
 LONGEST_TYPED = 1_000_000  # characters
 SHOWN = 60  # characters of a branch's own text in a list
 
-LARGEST_MEMO = 2_000_000  # characters of JSON kept in a browser; it has room for about 5,000,000, and they take a third more
+LARGEST_MEMO = 2_000_000  # characters of JSON stored in a browser; it stores about 5,000,000, and encryption adds a third
 
 
 class OtherVocabulary(ParameterError):
@@ -24,30 +25,29 @@ class OtherVocabulary(ParameterError):
 def to_json(tree: Tree, most: int | None = None) -> str:
     """The file, with the vocabulary's fingerprint, since ids mean nothing to another one.
 
-    most: characters. Where all branches are more, the one on show comes first, then the newest, each with those it hangs on; ""
-    where not even that one is within them.
+    most: characters. If all branches need more, the file has the one on show and as many of the newest ones as fit, each with
+    its ancestors; "" if not even the one on show fits.
     """
     saved = {node.key: _saved(node) for node in tree.nodes.values()}
     sizes = {key: len(json.dumps(node)) + len(", ") for key, node in saved.items()}
     head = {"vocabulary": tree.vocabulary, "current": tree.current, "next_key": tree.next_key}
-    room = None if most is None else most + len(", ") - len(savefile.dumps(FORMAT, VERSION, head | {"nodes": []}))
-    kept: set[int] = set()
+    free = math.inf if most is None else most + len(", ") - len(savefile.dumps(FORMAT, VERSION, head | {"nodes": []}))
+    chosen: set[int] = set()
     first = [] if tree.current is None else [tree.current]
     for key in (*first, *reversed(saved)):
-        new = [node.key for node in tree.path(key) if node.key not in kept]
+        new = [node.key for node in tree.path(key) if node.key not in chosen]
         size = sum(sizes[one] for one in new)
-        if room is None or size <= room:
-            kept.update(new)
-            room = None if room is None else room - size
+        if size <= free:
+            chosen.update(new)
+            free -= size
         elif key == tree.current:
             return ""
-    return savefile.dumps(FORMAT, VERSION, head | {"nodes": [node for key, node in saved.items() if key in kept]})
+    return savefile.dumps(FORMAT, VERSION, head | {"nodes": [node for key, node in saved.items() if key in chosen]})
 
 
 def _saved(node: Node) -> dict[str, Any]:
-    """A branch for the file; what only some have is left out where it is empty."""
-    found = dataclasses.asdict(node)
-    return {name: value for name, value in found.items() if value or name not in ("cut", "typed")}
+    """A branch for the file, without `cut` and `typed` where they are empty."""
+    return {name: value for name, value in dataclasses.asdict(node).items() if value or name not in ("cut", "typed")}
 
 
 def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
@@ -67,14 +67,10 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
             raise ValueError(f"nodes is not a list of at most {MOST_NODES}")
         next_key = savefile.parse_int(found["next_key"], 0, 2**53, "next_key")
         nodes: dict[int, Node] = {}
-        lengths: dict[int, int] = {}  # of the whole text
-        total = 0
         for item in given:
-            node = _node(item, nodes, lengths, next_key, vocab_size)
+            node = _node(item, nodes, next_key, vocab_size)
             nodes[node.key] = node
-            lengths[node.key] = node.place + len(node.ids)
-            total += len(node.ids)
-        if total > MOST_IDS:
+        if sum(len(node.ids) for node in nodes.values()) > MOST_IDS:
             raise ValueError(f"it has more than {MOST_IDS} ids")
         current = found["current"]
         if current is not None and (type(current) is not int or current not in nodes):
@@ -82,19 +78,19 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
         return Tree(nodes, current, next_key, vocabulary)
 
 
-def _node(item: Any, nodes: dict[int, Node], lengths: dict[int, int], next_key: int, vocab_size: int) -> Node:
+def _node(item: Any, nodes: dict[int, Node], next_key: int, vocab_size: int) -> Node:
     """One branch, its parent among `nodes`."""
     key = savefile.parse_int(item["key"], max(nodes, default=-1) + 1, next_key - 1, "key")
     parent = item["parent"]
     if parent is not None and (type(parent) is not int or parent not in nodes):
-        raise ValueError("a branch hangs on one that is not there")
+        raise ValueError("the parent of a branch is missing")
     author: Author = item["author"]
     if author not in AUTHORS:
         raise ValueError("author is none of " + ", ".join(AUTHORS))
     seed, typed = item["seed"], savefile.parse_string(item.get("typed", ""), LONGEST_TYPED, "typed")
     if typed and parent is not None:
-        raise ValueError("typed stands at a branch that hangs on another")
-    place = savefile.parse_int(item["place"], 0, 0 if parent is None else lengths[parent], "place")
+        raise ValueError("typed is set for a branch that has a parent")
+    place = savefile.parse_int(item["place"], 0, 0 if parent is None else nodes[parent].length, "place")
     return Node(
         key=key,
         parent=parent,
@@ -110,40 +106,14 @@ def _node(item: Any, nodes: dict[int, Node], lengths: dict[int, int], next_key: 
 
 
 @dataclass(frozen=True)
-class Listed:
+class Row:
     """A branch in a list."""
 
-    key: int
-    parent: int | None
+    node: Node
     depth: int
-    name: str
-    author: Author
-    place: int
-    tokens: int  # its own
-    length: int  # of the whole text, in tokens
     begins: str  # the first characters of its own text
-    current: bool
 
 
-def listed(tree: Tree, tokenizer: Any) -> list[Listed]:
+def rows_of(tree: Tree, tokenizer: Any) -> list[Row]:
     """All branches, a parent right before its children."""
-    lengths: dict[int, int] = {}
-    rows = []
-    for depth, node in tree.walk():
-        lengths[node.key] = node.place + len(node.ids)
-        begins = (node.typed or tokenizer.decode(node.ids[:SHOWN]))[:SHOWN]
-        rows.append(
-            Listed(
-                node.key,
-                node.parent,
-                depth,
-                node.name,
-                node.author,
-                node.place,
-                len(node.ids),
-                lengths[node.key],
-                begins,
-                node.key == tree.current,
-            )
-        )
-    return rows
+    return [Row(node, depth, (node.typed or tokenizer.decode(node.ids[:SHOWN]))[:SHOWN]) for depth, node in tree.walk()]

@@ -1,7 +1,7 @@
 // The list of branches: `js_on_load` of its component, so `element` and `trigger` are given. The list is HTML from view.html.
 const rows = () => Array.from(element.querySelectorAll('[role="treeitem"]'));
-const filled = { name: "", text: "", key: -1, note: "" }; // what the fields were last filled with
-let sent = []; // what the visitor sent: the server's answer may overwrite these fields
+const filled = { name: "", text: "", key: -1, note: "" }; // what the fields were last filled with; -1: no branch
+let sent = null; // the name or the text that the visitor sent: the answer may overwrite that field
 
 const show = (row) => trigger("select", { key: Number(row.dataset.key) });
 function reach(row) {
@@ -43,30 +43,28 @@ watch("value", () => {
   if (row) reach(row);
 });
 
+// Not `watch("fields")`: Gradio (6.31) takes a property whose name is quoted here for an event.
+watch(Object.keys({ fields: 0 }), () => trigger("fill", {}));
+
 window.neoxjp.branches = {
-  sent(given) { sent = given.filter((value) => typeof value === "string"); return given; },
+  sent(writing, name) { sent = name; return [writing, name]; },
+  edit(text) { sent = text; trigger("edit", { key: filled.key, text }); return []; },
+  force(text, where) { trigger("force", { text, at: where === "chosen" ? window.neoxjp.written?.chosen ?? -1 : null }); return []; },
 
   // The fields after something has changed: what a visitor has written in one meanwhile stays.
-  fill(fresh, name, text, key) {
-    if (!fresh) return [name, text, key, filled.note];
-    const now = JSON.parse(fresh);
-    const untouched = (value, before) => value === before || sent.includes(value);
-    const named = untouched(name ?? "", filled.name);
-    if (named) filled.name = now.name;
+  fill(name, text) {
+    const now = props.fields;
+    if (now.key === undefined) return [name, text, filled.note];
+    const untouched = (value, before) => value === before || value === sent;
+    if (untouched(name ?? "", filled.name)) name = filled.name = now.name;
     if (untouched(text ?? "", filled.text)) {
-      filled.text = now.text;
-      filled.key = now.key;
-      sent = [];
-      filled.note = now.of;
-      return [named ? now.name : name, now.text, now.key, filled.note];
+      text = now.text;
+      Object.assign(filled, { text, key: now.key });
+      sent = null;
     }
-    filled.note = now.key === filled.key ? now.of : now.kept.replace("{n}", filled.key + 1);
-    return [named ? now.name : name, text, key, filled.note];
+    filled.note = now.key === filled.key ? now.of : now.unsaved.replace("{n}", filled.key + 1);
+    return [name, text, filled.note];
   },
 
-  reset(fresh, name, text, key) {
-    return fresh ? this.fill(fresh, name, filled.text, key) : [name, text, key, filled.note];
-  },
-
-  save(text) { if (text) window.neoxjp.download(text, "neoxjp-branches.json", "application/json"); },
+  reset(name) { return this.fill(name, filled.text); },
 };

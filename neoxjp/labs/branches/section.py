@@ -1,5 +1,7 @@
 """Section of the Generate tab: all texts of a visit as a tree, to browse, name, delete, compare, edit, save and load."""
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -10,15 +12,16 @@ import gradio as gr
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.branches import actions
 from neoxjp.labs.branches import view as views
-from neoxjp.labs.branches.actions import all_stored, can_score
-from neoxjp.labs.branches.files import MAX_BYTES, listed, to_json
-from neoxjp.labs.branches.records import LONGEST_NAME
+from neoxjp.labs.branches.actions import can_score
+from neoxjp.labs.branches.files import LARGEST_MEMO, MAX_BYTES, rows_of, to_json
+from neoxjp.labs.branches.records import LONGEST_NAME, branch_pieces
 from neoxjp.labs.branches.strings import both, label, strings, words
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
+from neoxjp.labs.common.measures import shared_length
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.chooser import json_chooser
-from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import scorer
@@ -30,15 +33,14 @@ from neoxjp.page_parts.writing import Frame
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
 
-SENT = "(...given) => neoxjp.branches.sent(given)"
-SELECTED = "(w, text, where, at) => [w, text, where, neoxjp.written?.chosen ?? -1]"
+Action = Callable[[VisitorState, Words, Any], tuple[str, str | None]]
 
 
 @dataclass(frozen=True)
 class Section:
     """The components of the section."""
 
-    tree: gr.HTML
+    tree: gr.HTML  # its script also sends what is edited and forced
     line: gr.HTML
     body: gr.Column  # the controls of the branch shown above; visible where there is one
     name: gr.Textbox
@@ -49,20 +51,16 @@ class Section:
     compared: gr.HTML
     editing: gr.Accordion
     edit: gr.Textbox
-    edit_of: gr.Number  # the branch in the text box
     edit_note: gr.HTML
     apply: gr.Button
     reset: gr.Button
     edited: gr.HTML
     words: gr.Textbox
     where: gr.Radio
-    at: gr.Number  # place of the selected token, from 0; -1: none
     force: gr.Button
     surprisal: gr.HTML
     save: gr.Button
-    saved: gr.Textbox  # the file for the browser to save
     file: gr.HTML
-    fresh: gr.Textbox  # JSON of the new values of the name and edit fields: see script.js
     linked: dict[str, Any] = field(default_factory=dict)  # the components that a link restores: none, the texts are not in a link
 
 
@@ -85,7 +83,7 @@ def build(playground: Playground) -> Section:
         return gr.Accordion(label(f"branches_{key}"), open=False, elem_id=f"branches-{name}")
 
     with gr.Column(elem_classes="card", elem_id="branches"):
-        html("tree", f'<p class="lab-hint">{both("branches_empty")}</p>', js_on_load=_script("script.js"))
+        html("tree", f'<p class="lab-hint">{both("branches_empty")}</p>', js_on_load=_script("script.js"), fields={})
         html("line")
         with gr.Column(visible=False, elem_id="branches-body") as parts["body"]:
             with gr.Row(elem_classes="lab-controls"):
@@ -117,11 +115,7 @@ def build(playground: Playground) -> Section:
         with accordion("files", "files_title"):
             button("save", "save", min_width=120)
             chooser = json_chooser(strings, "branches", "branches-file", MAX_BYTES)
-            html("file-part", chooser, js_on_load=_script("file.js"))
-        for name in ("saved", "fresh"):
-            parts[name] = gr.Textbox(visible="hidden")
-        for name in ("edit_of", "at"):
-            parts[name] = gr.Number(-1, visible="hidden", precision=0)
+            html("file-part", chooser, js_on_load=_script("file.js"), saved=None)
     parts["file"] = parts.pop("file_part")
     return Section(**parts)
 
@@ -134,79 +128,77 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
     scored = scorer(playground)
-    listing = {name: getattr(section, name) for name in ("tree", "body", "other", "fresh")}
-    outputs = [section.line, *listing.values(), *tab.shown, tab.prompt]
+    listing = [section.tree, section.body, section.other]
+    outputs = [section.line, *listing, *tab.shown, tab.prompt]
 
     def shown_list(writing: VisitorState, t: Words) -> dict[Any, Any]:
-        return {listing[name]: value for name, value in drawn(writing, t).items()}
+        html, fields, choices = listed(writing, t)
+        body = {section.body: gr.Column(visible=bool(fields))}
+        return {section.tree: gr.HTML(html, fields=fields), section.other: gr.Dropdown(choices=choices)} | body
 
     def draw(writing: VisitorState, request: gr.Request) -> dict[Any, Any]:
         return shown_list(writing, words(language(request)))
 
-    due.change(draw, tab.writing, list(listing.values()), trigger_mode="always_last", **QUIET)
+    due.change(draw, tab.writing, listing, trigger_mode="always_last", **QUIET)
 
-    def doing(action: Callable[..., tuple[str, str | None]], part: Any) -> Callable[..., dict[Any, Any]]:
-        """A handler: `action(writing, t, *given)` → the sentence for the line, and the HTML of `part` or None."""
+    def wire(event: Any, action: Action, part: gr.HTML, given: gr.Textbox | None = None, **how: Any) -> None:
+        """Calls `action(writing, t, given)` on an event: with the value of a component, or what the browser sent with the event.
 
-        def handler(request: gr.Request, writing: VisitorState, *given: Any) -> dict[Any, Any]:
+        It returns the sentence for the line, and the HTML of `part` or None.
+        """
+
+        def changed(request: gr.Request, writing: VisitorState, value: Any = None) -> dict[Any, Any]:
             t = words(language(request))
             try:
-                sentence, answer = action(writing, t, *given)
+                sentence, answer = action(writing, t, value)
             except NeoxjpError as error:
                 return {section.line: render.notice(message_of(error, request), "error")}
             view, _, stats = show_text(writing.text, t)
             frame = Frame(render_steps.working(sentence), False, view, stats, announce=sentence)
             found: dict[Any, Any] = tab.updates(frame, writing, prompt=True) | shown_list(writing, t)
             found[section.line] = render.notice(sentence if usable(playground, writing) else t("branches_foreign"))
-            if answer is not None:
-                found[part] = answer
-            return found
+            return found if answer is None else found | {part: answer}
 
-        return handler
+        def sent(request: gr.Request, writing: VisitorState, event: gr.EventData) -> dict[Any, Any]:
+            return changed(request, writing, payload(event))
 
-    def wire(event: Any, action: Callable[..., tuple[str, str | None]], given: list[Any], part: Any, **how: Any) -> None:
-        event(doing(action, part), [tab.writing, *given], [*outputs, part], **events, **how)
+        inputs = [tab.writing] if given is None else [tab.writing, given]
+        event(sent if given is None else changed, inputs, [*outputs, part], **events, **how)
 
-    def on_show(writing: VisitorState, t: Words, key: Any) -> tuple[str, None]:
-        text = actions.show(playground, scored, writing, key)
-        top = text.steps[-1].top if text is not None and text.steps else ()
-        bare = text is not None and text.steps and text.steps[-1].logprob is None
-        recomputed = any(choice.probability != choice.probability for choice in top)
-        return t("branches_bare" if bare else "branches_scored" if recomputed else "g_branch_shown"), None
+    def on_show(writing: VisitorState, t: Words, sent: dict[str, Any]) -> tuple[str, None]:
+        text = actions.show(playground, scored, writing, sent.get("key"))
+        last = text.steps[-1] if text is not None and text.steps else None
+        recomputed = last is not None and any(math.isnan(choice.probability) for choice in last.top)
+        unscored = last is not None and last.logprob is None
+        return t("branches_bare" if unscored else "branches_scored" if recomputed else "g_branch_shown"), None
 
-    def on_name(writing: VisitorState, t: Words, name: str) -> tuple[str, None]:
+    def on_name(writing: VisitorState, t: Words, name: str | None) -> tuple[str, None]:
         actions.name(writing, name or "")
         return t("branches_named" if (name or "").strip() else "branches_unnamed"), None
 
-    def on_delete(writing: VisitorState, t: Words) -> tuple[str, str]:
+    def on_delete(writing: VisitorState, t: Words, _: Any) -> tuple[str, str]:
         return t("branches_deleted", n=actions.delete(playground, scored, writing)), ""
 
-    def on_edit(writing: VisitorState, t: Words, key: Any, text: str) -> tuple[str, str]:
-        done = actions.edit(playground, scored, writing, key, text or "")
-        return t("g_branch_shown"), views.edited(done.found, done.kept, done.new, done.again, t)
+    def on_edit(writing: VisitorState, t: Words, sent: dict[str, Any]) -> tuple[str, str]:
+        done = actions.edit(playground, scored, writing, sent.get("key"), sent.get("text") or "")
+        return t("g_branch_shown"), views.edited(*done, t)
 
-    def on_force(writing: VisitorState, t: Words, text: str, where: str, at: Any) -> tuple[str, str]:
-        place = (int(at) if at is not None else -1) if where == "chosen" else None
-        return t("g_branch_shown"), views.forced(actions.force(playground, scored, writing, text or "", place), t)
+    def on_force(writing: VisitorState, t: Words, sent: dict[str, Any]) -> tuple[str, str]:
+        found = actions.force(playground, scored, writing, sent.get("text") or "", sent.get("at"))
+        return t("g_branch_shown"), views.forced(found, t)
 
-    def on_load(writing: VisitorState, t: Words, data: Any) -> tuple[str, str]:
-        return t("branches_loaded", n=actions.load(playground, scored, writing, data)), ""
+    def on_load(writing: VisitorState, t: Words, sent: dict[str, Any]) -> tuple[str, str]:
+        return t("branches_loaded", n=actions.load(playground, scored, writing, sent.get("text"))), ""
 
-    # The browser sends a row's key or a file's text with the event itself.
-    for event, action, name in ((section.tree.select, on_show, "key"), (section.file.select, on_load, "text")):
-        inner = doing(action, section.compared)
-
-        def handler(
-            request: gr.Request, writing: VisitorState, event: gr.EventData, inner: Any = inner, name: str = name
-        ) -> dict[Any, Any]:
-            return inner(request, writing, payload(event).get(name))
-
-        event(handler, tab.writing, [*outputs, section.compared], **events)
     for event in (section.rename.click, section.name.submit):
-        wire(event, on_name, [section.name], section.compared, js=SENT)
-    wire(section.delete.click, on_delete, [], section.compared)
-    wire(section.apply.click, on_edit, [section.edit_of, section.edit], section.edited, js=SENT)
-    wire(section.force.click, on_force, [section.words, section.where, section.at], section.surprisal, js=SELECTED)
+        wire(event, on_name, section.compared, section.name, js=_js("sent"))
+    wire(section.delete.click, on_delete, section.compared)
+    wire(section.file.select, on_load, section.compared)
+    wire(section.tree.select, on_show, section.compared)
+    wire(section.tree.edit, on_edit, section.edited)
+    wire(section.tree.force, on_force, section.surprisal)
+    section.apply.click(None, section.edit, None, js=_js("edit"), **BROWSER)
+    section.force.click(None, [section.words, section.where], None, js=_js("force"), **BROWSER)
 
     def on_compare(request: gr.Request, writing: VisitorState, other: Any) -> str:
         try:
@@ -215,45 +207,46 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
             return render.notice(message_of(error, request), "error")
 
     section.compare.click(on_compare, [tab.writing, section.other], section.compared, **QUIET)
-
-    fields = [section.name, section.edit, section.edit_of]
-    for event, name in ((section.fresh.change, "fill"), (section.reset.click, "reset")):
-        js = f"(...given) => neoxjp.branches.{name}(...given)"
-        event(None, [section.fresh, *fields], [*fields, section.edit_note], js=js, api_visibility="private")
+    fields = [section.name, section.edit]
+    for event, name in ((section.tree.fill, "fill"), (section.reset.click, "reset")):
+        event(None, fields, [*fields, section.edit_note], js=_js(name), **BROWSER)
 
     def on_save(request: gr.Request, writing: VisitorState) -> dict[Any, Any]:
         t, number = words(language(request)), len(writing.tree.nodes)
         if not number:
-            return {section.line: render.notice(t("branches_nothing_to_save")), section.saved: ""}
-        return {section.line: render.notice(t("branches_saved", n=f"{number:,}")), section.saved: to_json(writing.tree)}
+            return {section.line: render.notice(t("branches_nothing_to_save"))}
+        saved = {"text": to_json(writing.tree), "time": time.time()}  # with the time, the same file is saved again
+        return {section.line: render.notice(t("branches_saved", n=f"{number:,}")), section.file: gr.HTML(saved=saved)}
 
-    saved = section.save.click(on_save, tab.writing, [section.line, section.saved], **QUIET)
-    saved.then(None, section.saved, None, js="(text) => neoxjp.branches.save(text)", api_visibility="private")
+    section.save.click(on_save, tab.writing, [section.line, section.file], **QUIET)
+
+
+def _js(name: str) -> str:
+    """A handler in script.js."""
+    return f"(...given) => neoxjp.branches.{name}(...given)"
 
 
 # ---------------------------------------------------------------- what the handlers show
 
 
-def drawn(writing: VisitorState, t: Words) -> dict[str, Any]:
-    """New values by component: the list, the body, the choice of another branch, the name and edit fields as JSON."""
+def listed(writing: VisitorState, t: Words) -> tuple[str, dict[str, Any], list[tuple[str, int]]]:
+    """The list as HTML, the new values of the name and edit fields (none without a branch on show), and the other branches."""
     tree, tokenizer = writing.tree, writing.tokenizer()
-    if not tree.nodes or tokenizer is None:
-        return {"tree": views.tree([], t), "body": gr.Column(visible=False), "other": gr.skip(), "fresh": ""}
-    rows = listed(tree, tokenizer)
-    choices = [(views.label(row, t), row.key) for row in rows if not row.current]
-    fresh = ""
-    if tree.current is not None:
-        fields = {
-            "key": tree.current,
-            "name": tree.nodes[tree.current].name,
-            "text": render.replace_surrogates(actions.to_edit(writing, tree.current)),
-            "of": t("branches_edit_of", n=tree.current + 1),
-            "kept": t("branches_edit_kept", n="{n}"),
-        }
-        fresh = render.data(fields)
-    body = gr.Column(visible=tree.current is not None)
-    html = views.tree(rows, t, not_stored=not all_stored(writing))
-    return {"tree": html, "body": body, "other": gr.Dropdown(choices=choices), "fresh": fresh}
+    if tokenizer is None:
+        return views.tree([], None, t), {}, []
+    rows = rows_of(tree, tokenizer)
+    choices = [(views.label(row, t), row.node.key) for row in rows if row.node.key != tree.current]
+    html = views.tree(rows, tree.current, t, not_stored=len(to_json(tree)) > LARGEST_MEMO)
+    if tree.current is None:
+        return html, {}, choices
+    fields = {
+        "key": tree.current,
+        "name": tree.nodes[tree.current].name,
+        "text": render.replace_surrogates(actions.to_edit(writing, tree.current)),
+        "of": t("branches_edit_of", n=tree.current + 1),
+        "unsaved": t("branches_edit_kept", n="{n}"),
+    }
+    return html, fields, choices
 
 
 def compared(writing: VisitorState, other: Any, t: Words) -> str:
@@ -262,15 +255,17 @@ def compared(writing: VisitorState, other: Any, t: Words) -> str:
     Raises:
         ParameterError: there is no other branch, or none was chosen.
     """
-    tree = writing.tree
+    tree, tokenizer = writing.tree, writing.tokenizer()
     if len(tree.nodes) < 2:
         raise strings.error(ParameterError, "branches_alone")
-    found = actions.compare(writing, other)
-    assert tree.current is not None
-    names = [
-        " ".join(filter(None, [views.number_of(key), tree.nodes[key].name])) for key in (tree.current, actions.known(tree, other))
-    ]
-    return views.compared(found.same, found.left, found.right, (f"{names[0]} ◀ {t('branches_current')}", names[1]), t)
+    chosen = actions.known(tree, other)
+    if tree.current is None or tokenizer is None:
+        raise strings.error(ParameterError, "branches_choose")
+    keys = tree.current, chosen
+    left, right = (branch_pieces(tree, key, tokenizer) for key in keys)
+    place = shared_length(tree.ids(tree.current), tree.ids(chosen))
+    one, two = (f"#{key + 1} {tree.nodes[key].name}".strip() for key in keys)
+    return views.compared(left[:place], left[place:], right[place:], (f"{one} ◀ {t('branches_current')}", two), t)
 
 
 def usable(playground: Playground, writing: VisitorState) -> bool:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from neoxjp.engine import Step, measure_surprisal, nats_of
 
@@ -59,7 +60,12 @@ def percent(share: float) -> str:
     return f"{shown:.1f} %" if shown >= 10 else f"{shown:.2f} %" if shown >= 0.1 else f"{shown:.2g} %"
 
 
-def first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
+def shared_length(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """The length of the beginning that two sequences share: "abc", "abd" → 2."""
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def first_difference(one: Sequence[Any], other: Sequence[Any]) -> int | None:
     """The first place where two sequences differ; of a sequence and its beginning the length of that; None: they are equal."""
-    place = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    place = shared_length(one, other)
     return None if place == len(one) == len(other) else place

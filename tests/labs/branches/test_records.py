@@ -9,13 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neoxjp.engine import score
-from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.errors import ParameterError
 from neoxjp.labs.branches import records as branches
-from neoxjp.labs.branches.files import from_json, listed, to_json
-from neoxjp.labs.branches.records import History, Node, Tree, edit, edited, force, score_forced, shown_pieces, surprisal_of_steps
+from neoxjp.labs.branches.files import from_json, rows_of, to_json
+from neoxjp.labs.branches.records import History, Node, Tree, edited, shown_pieces, surprisal_of_steps
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from tests.support.fake_model import Fake, mixed
 from tests.support.tiny import LINES
 from tests.support.tiny_model import ours
 
@@ -46,11 +45,13 @@ def _grow(draw: st.DrawFn, tree: Tree) -> Tree:
     author = draw(st.sampled_from(branches.AUTHORS))
     params = draw(st.none() | st.just(SamplingParams(do_sample=True, seed=3, stop=("。",), eos_token_id=())))
     seed, cut = draw(st.none() | st.integers(0, 2**63 - 1)), draw(st.integers(0, place or 0))
-    return tree.grow(key, draw(IDS), author, place, seed=seed, params=params, cut=cut)
+    grown = tree.grow(key, draw(IDS), author, place)
+    return grown.change(grown.current, seed=seed, params=params, cut=cut)
 
 
 def _start(draw: st.DrawFn, tree: Tree) -> Tree:
-    return tree.start(draw(IDS), draw(st.text(max_size=5)))
+    started = tree.start(draw(IDS))
+    return started.name(started.current, draw(st.text(max_size=5)))
 
 
 def _name(draw: st.DrawFn, tree: Tree) -> Tree:
@@ -166,7 +167,7 @@ def test_no_file_does_anything_but_load_or_say_a_sentence(tree, data):
 
 @pytest.mark.parametrize("change", [{"typed": 3}, {"typed": "x" * 1_000_001}, {"cut": 2}, {"cut": -1}, {"cut": None}])
 def test_what_only_some_branches_have_is_checked_too(change):
-    file = json.loads(to_json(Tree(vocabulary="abc").start([1], typed="a").grow(0, [2], cut=1)))
+    file = json.loads(to_json(Tree(vocabulary="abc").start([1], typed="a").grow(0, [2]).change(1, cut=1)))
     assert from_json(json.dumps(file), "abc", V).nodes[0].typed == "a"
     assert "typed" not in file["nodes"][1]
     file["nodes"][0 if "typed" in change else 1] |= change
@@ -174,7 +175,7 @@ def test_what_only_some_branches_have_is_checked_too(change):
         from_json(json.dumps(file), "abc", V)
     file = json.loads(to_json(Tree(vocabulary="abc").start([1]).grow(0, [2])))
     file["nodes"][1]["typed"] = "a"
-    with pytest.raises(ParameterError, match="typed stands at a branch that hangs on another"):
+    with pytest.raises(ParameterError, match="typed is set for a branch that has a parent"):
         from_json(json.dumps(file), "abc", V)
 
 
@@ -201,12 +202,12 @@ def test_ids_are_never_cut_anew(tokenizer):
     tree = Tree().start([EAST, CAPITAL])
     tree = tree.grow(0, [TOKYO])
     assert tree.ids(1) == (EAST, CAPITAL, TOKYO)
-    assert tree.text(1, tokenizer) == "東京東京" == tokenizer.decode(tree.ids(1))
+    assert tokenizer.decode(tree.ids(1)) == "東京東京"
     assert tokenizer.encode("東京東京") == [TOKYO, TOKYO]
 
 
 def test_an_alternative_starts_a_branch_and_the_old_one_stays():
-    tree = Tree().start([1, 2]).grow(0, [3, 4, 5], "model", seed=8).grow(1, [9], "user", place=3).grow(2, [7, 7], "model")
+    tree = Tree().start([1, 2]).grow(0, [3, 4, 5], "model").grow(1, [9], "user", place=3).grow(2, [7, 7], "model")
     assert tree.ids(1) == (1, 2, 3, 4, 5)
     assert tree.ids(3) == (1, 2, 3, 9, 7, 7)
     assert [(run.start, run.end, run.author) for run in tree.runs(3)] == [
@@ -215,11 +216,6 @@ def test_an_alternative_starts_a_branch_and_the_old_one_stays():
         (3, 4, "user"),
         (4, 6, "model"),
     ]
-    found = tree.compare(1, 3)
-    assert (found.place, found.same, found.left, found.right) == (3, (1, 2, 3), (4, 5), (9, 7, 7))
-    assert tree.compare(1, 1).place is None
-    assert tree.compare(0, 1).place == 2
-    assert [node.key for node in tree.children(0)] == [1]
 
 
 def test_another_version_of_a_branch_stands_beside_it():
@@ -244,9 +240,9 @@ def test_trees_are_joined_behind_each_other():
 
 
 def test_what_is_known_about_draws_can_be_told_after_token_by_token():
-    tree = Tree().start([1]).grow(0, [2], seed=4).extend(1, [3])
+    tree = Tree().start([1]).grow(0, [2]).change(1, seed=4).extend(1, [3])
     params = SamplingParams(seed=4)
-    assert tree.drawn_with(1, 4, params, 1).nodes[1] == Node(1, 0, 1, (2, 3), "model", "", 4, params, 1)
+    assert tree.change(1, seed=4, params=params, cut=1).nodes[1] == Node(1, 0, 1, (2, 3), "model", "", 4, params, 1)
 
 
 @given(trees(), st.integers(0, 3000))
@@ -270,7 +266,7 @@ def test_token_by_token_is_one_branch():
     assert (tree.nodes[1].ids, tree.current, len(tree.nodes)) == ((2, 3, 4), 1, 2)
     assert tree.extend(0, [5], "user").nodes[2].ids == (5,)  # something starts from it
     assert tree.extend(1, [5], "user").nodes[2].place == 4  # somebody else wrote it
-    drawn = Tree().start([1]).grow(0, [2], seed=3).extend(1, [4])
+    drawn = Tree().start([1]).grow(0, [2]).change(1, seed=3).extend(1, [4])
     assert drawn.nodes[1].seed is None
 
 
@@ -310,12 +306,12 @@ def test_a_tree_is_bounded(monkeypatch):
 
 
 def test_the_list_for_a_page(tokenizer):
-    tree = Tree().start(tokenizer.encode("東京です"), "start").grow(0, [EAST], "model", place=1).start([])
-    rows = listed(tree.show(1), tokenizer)
-    assert [(row.key, row.depth, row.name, row.tokens, row.length, row.begins, row.current) for row in rows] == [
-        (0, 0, "start", 2, 2, "東京です", False),
-        (1, 1, "", 1, 2, "東", True),
-        (2, 0, "", 0, 0, "", False),
+    tree = Tree().start(tokenizer.encode("東京です")).name(0, "start").grow(0, [EAST], "model", place=1).start([])
+    rows = rows_of(tree, tokenizer)
+    assert [(row.node.key, row.depth, row.node.name, row.node.length, row.begins) for row in rows] == [
+        (0, 0, "start", 2, "東京です"),
+        (1, 1, "", 2, "東"),
+        (2, 0, "", 0, ""),
     ]
 
 
@@ -390,65 +386,16 @@ def test_the_end_token_is_no_text(tokenizer):
     assert not found.lossy
 
 
-def test_an_edit_in_the_tree_is_a_branch_and_nothing_edited_is_none(tokenizer):
-    tree = Tree().start(tokenizer.encode("東京です"))
-    same, _ = edit(tree, 0, "東京です", tokenizer)
-    assert same is tree
-    grown, found = edit(tree, 0, "東京", tokenizer)
-    assert grown.ids(1) == found.ids == (TOKYO,)
-    assert (grown.nodes[1].author, grown.nodes[1].place, grown.nodes[1].ids) == ("edit", 1, ())
-
-
 # Forced
 
 
-@pytest.mark.parametrize("before", [[], [3], [3, 1, 4, 1, 5], list(range(40))])
-def test_the_price_is_what_scoring_the_whole_text_says(before):
-    model, forced = ours(), [9, 2, 6]
-    found = score_forced(model, None, before, forced)
-    steps = score(model, [*before, *forced], bos=not before)[-3:]
+def test_forced_tokens_have_the_numbers_of_their_steps(tokenizer):
+    model = ours(vocab_size=tokenizer.vocab_size, bos_token_id=tokenizer.bos_token_id)
+    steps = score(model, [3, 1, 4, 1, 5], tokenizer, top=4)[2:]
+    found = surprisal_of_steps(steps)
+    assert [(token.id, token.rank) for token in found.tokens] == [(step.id, step.rank) for step in steps]
     assert [token.bits for token in found.tokens] == pytest.approx([-step.logprob / math.log(2) for step in steps], abs=1e-5)
-    assert [token.rank for token in found.tokens] == [step.rank for step in steps]
+    assert [token.likeliest for token in found.tokens] == [step.top[0].text for step in steps]
+    assert all(token.likeliest_bits <= token.bits for token in found.tokens)
     assert found.bits == pytest.approx(sum(token.bits for token in found.tokens))
-
-
-def test_the_price_of_a_text_longer_than_one_forward(monkeypatch):
-    from neoxjp.labs.branches import records as branch_records
-
-    before, forced = [3, 1, 4, 1, 5, 9, 2, 6], [5, 3, 5]
-    whole = score_forced(Fake(mixed), None, before, forced)
-    monkeypatch.setattr(branch_records, "SCORE_CHUNK", 3)
-    assert score_forced(Fake(mixed), None, before, forced) == whole
-    assert score_forced(Fake(mixed), None, before, []).bits == 0
-
-
-def test_the_price_is_in_the_record_of_the_tokens_too(tokenizer):
-    model = ours(vocab_size=tokenizer.vocab_size, bos_token_id=tokenizer.bos_token_id)
-    steps = score(model, [3, 1, 4, 1, 5], tokenizer, top=4)
-    ours_, theirs = surprisal_of_steps(steps[2:]), score_forced(model, tokenizer, [3, 1], [4, 1, 5])
-    assert [(token.id, token.text, token.rank, token.likeliest) for token in ours_.tokens] == [
-        (token.id, token.text, token.rank, token.likeliest) for token in theirs.tokens
-    ]
-    for one, other in zip(ours_.tokens, theirs.tokens, strict=True):
-        assert (one.bits, one.likeliest_bits) == pytest.approx((other.bits, other.likeliest_bits), abs=1e-5)
-    assert ours_.bits == pytest.approx(theirs.bits, abs=1e-4)
-
-
-def test_what_does_not_fit_the_context_is_refused():
-    with pytest.raises(PromptTooLong, match="context of 64"):
-        score_forced(ours(), None, list(range(40)), list(range(25)))
-    with pytest.raises(ParameterError, match="61"):
-        score_forced(ours(), None, [61], [1])
-
-
-def test_forcing_makes_a_branch_and_names_its_price(tokenizer):
-    model = ours(vocab_size=tokenizer.vocab_size, bos_token_id=tokenizer.bos_token_id)
-    tree = Tree().start(tokenizer.encode("私は東京")).grow(0, [EAST, EAST])
-    grown, cost = force(tree, 1, 2, "大学です", model, tokenizer)
-    assert tokenizer.decode(grown.ids(2)) == "私は大学です"
-    assert grown.nodes[2].author == "forced"
-    assert [token.text for token in cost.tokens] == ["大学", "です"]
-    assert cost.bits > 0
-    assert all(token.likeliest_bits <= token.bits for token in cost.tokens)
-    with pytest.raises(ParameterError, match="nothing to force"):
-        force(tree, 1, 2, "", model, tokenizer)
+    assert surprisal_of_steps([]).bits == 0

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from neoxjp.engine import Step
+from neoxjp.engine import Step, score
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.branches import actions, records
 from neoxjp.labs.branches import section as branches
 from neoxjp.labs.branches import view as views
 from neoxjp.labs.branches.actions import text_of
-from neoxjp.labs.branches.files import listed, to_json
-from neoxjp.labs.branches.records import Tree, score_forced
+from neoxjp.labs.branches.files import LARGEST_MEMO, rows_of, to_json
+from neoxjp.labs.branches.records import Tree, surprisal_of_steps
 from neoxjp.labs.branches.strings import words
 from neoxjp.labs.replay.section import state_of
 from neoxjp.labs.sampling_trace import section as trace
@@ -237,20 +237,20 @@ def test_the_opening_is_shown_as_it_was_typed(playground):
     writing = VisitorState()
     put(playground, writing, prompt="慶應の大学")
     later = VisitorState()
-    actions.recall(playground, scorer(playground), later, actions.memo(writing))
+    actions.recall(playground, scorer(playground), later, to_json(writing.tree, LARGEST_MEMO))
     assert later.text.prompt == "慶應の大学"
     assert actions.to_edit(later, 1).startswith("慶應の大学")
     edited = actions.edit(playground, scorer(playground), later, 1, "慶應の犬")
-    assert edited.found.kept >= 2
+    assert edited[0].kept >= 2
     assert later.text.prompt == "慶應の"
-    assert listed(later.tree, playground.tokenizer)[0].begins == "慶應の大学"
+    assert rows_of(later.tree, playground.tokenizer)[0].begins == "慶應の大学"
 
 
 def test_an_opening_of_nothing_is_nothing(playground):
     writing = VisitorState()
     put(playground, writing, prompt="")
     later = VisitorState()
-    actions.recall(playground, scorer(playground), later, actions.memo(writing))
+    actions.recall(playground, scorer(playground), later, to_json(writing.tree, LARGEST_MEMO))
     assert (later.text.prompt, later.text.ids) == ("", writing.text.ids)
     assert actions.to_edit(later, 1) == playground.tokenizer.decode(writing.text.ids, skip_special_tokens=True)
 
@@ -280,16 +280,17 @@ def test_an_edit_keeps_ids_and_the_alternatives_before_it(playground):
     writing = VisitorState()
     text = put(playground, writing, prompt="東京都の猫")
     whole = actions.to_edit(writing, 1)
-    done = actions.edit(playground, scorer(playground), writing, 1, whole + "犬です")
-    assert writing.tree.ids(2)[: done.found.kept] == text.ids[: done.found.kept]
-    kept = done.found.kept - len(text.prompt_ids)
+    found, before, after = actions.edit(playground, scorer(playground), writing, 1, whole + "犬です")
+    assert writing.tree.ids(2)[: found.kept] == text.ids[: found.kept]
+    kept = found.kept - len(text.prompt_ids)
     assert writing.text.steps[:kept] == text.steps[:kept]
     assert writing.text.steps[-1].logprob is not None
-    assert "".join([*done.kept, *done.new, *done.again]) == whole + "犬です"
+    assert "".join(before) == whole
+    assert "".join(after) == whole + "犬です"
     put(playground, writing, "continue", prompt="ignored")
-    assert writing.text.ids[: len(done.found.ids)] == done.found.ids
-    html = views.edited(done.found, done.kept, done.new, done.again, EN)
-    assert f"The first {done.found.kept} tokens are unchanged" in html
+    assert writing.text.ids[: len(found.ids)] == found.ids
+    html = views.edited(found, before, after, EN)
+    assert f"The first {found.kept} tokens are unchanged" in html
     assert "cannot represent" not in html
 
 
@@ -297,7 +298,7 @@ def test_characters_that_the_vocabulary_cannot_represent_are_reported(playground
     writing = VisitorState()
     put(playground, writing)
     done = actions.edit(playground, scorer(playground), writing, 1, "猫と慶應")
-    html = views.edited(done.found, done.kept, done.new, done.again, EN)
+    html = views.edited(*done, EN)
     assert "The vocabulary cannot represent all characters" in html
     assert "慶応" in html
 
@@ -332,7 +333,8 @@ def test_forced_words_have_the_price_that_the_record_says(playground, at):
     forced = playground.tokenizer.encode("東京です")
     assert writing.text.ids == (*before, *forced)
     assert writing.tree.nodes[writing.tree.current].author == "forced"
-    theirs = score_forced(playground.ready.model, playground.tokenizer, before, forced)
+    steps = score(playground.ready.model, [*before, *forced], playground.tokenizer, top=1)
+    theirs = surprisal_of_steps(steps[-len(forced) :])
     assert [(token.text, token.rank, token.likeliest) for token in found.tokens] == [
         (token.text, token.rank, token.likeliest) for token in theirs.tokens
     ]
@@ -362,7 +364,7 @@ def test_the_list_names_author_place_and_the_branch_shown_above(playground):
     writing = VisitorState()
     put(playground, writing, prompt=HOSTILE)
     actions.name(writing, "<b>" + HOSTILE)
-    html, body, other, fresh = branches.drawn(writing, EN).values()
+    html, fields, others = branches.listed(writing, EN)
     assert "<script" not in html
     assert html.count("<b") == html.count('<b class="branches-named">') + html.count("<bdi")
     assert html.count('role="treeitem"') == 2
@@ -370,12 +372,11 @@ def test_the_list_names_author_place_and_the_branch_shown_above(playground):
     assert "● </i>" not in html
     for said in ("you</span>", "model</span>", "shown above", "8 tokens", f"from token {len(writing.text.prompt_ids) + 1}"):
         assert said in html
-    assert body.visible
-    assert [key for _, key in other.choices] == [0]
-    assert json.loads(fresh)["text"] == actions.to_edit(writing, 1)
-    empty, body, *_ = branches.drawn(VisitorState(), EN).values()
+    assert [key for _, key in others] == [0]
+    assert (fields["key"], fields["text"]) == (1, actions.to_edit(writing, 1))
+    empty, fields, _ = branches.listed(VisitorState(), EN)
     assert "Press Generate" in empty
-    assert not body.visible
+    assert not fields
 
 
 def test_two_branches_stand_side_by_side(playground):
@@ -405,14 +406,14 @@ def test_five_hundred_branches_of_a_long_text_stay_usable(playground):
     for count in range(499):
         tree = tree.grow(0 if count % 7 else max(0, tree.current), [count % 300] * 3)
     writing.commit(tree, text_of(playground, scorer(playground), writing, tree))
-    html, *_ = branches.drawn(writing, EN).values()
+    html, *_ = branches.listed(writing, EN)
+    assert "survive a reload" not in html
     assert html.count('role="treeitem"') == 500
     assert len(html) < 400_000
     assert len(branches.compared(writing, 1, EN)) < 100_000
-    assert actions.all_stored(writing)
     writing.commit(tree.delete(499).delete(498), None)
     done = actions.edit(playground, scorer(playground), writing, 0, long + "犬")
-    assert len(views.edited(done.found, done.kept, done.new, done.again, EN)) < 10_000
+    assert len(views.edited(*done, EN)) < 10_000
 
 
 # ---------------------------------------------------------------- files, reload, other models
@@ -456,7 +457,9 @@ def test_a_reload_brings_all_branches_back(playground):
     text = put(playground, writing, prompt="慶應")
     go_on(playground, writing, 2, other_than_written(text, 2, playground.tokenizer))
     actions.name(writing, "長い名前")
-    frame = generate.recalled(playground, scorer(playground), later, json.loads(json.dumps(actions.memo(writing))), "en")
+    frame = generate.recalled(
+        playground, scorer(playground), later, json.loads(json.dumps(to_json(writing.tree, LARGEST_MEMO))), "en"
+    )
     assert "Restored your last texts" in frame.line
     assert later.tree == writing.tree
     assert later.text.ids == writing.text.ids
@@ -468,11 +471,12 @@ def test_what_the_browser_keeps_is_bounded_and_said(playground, monkeypatch):
     writing = VisitorState()
     put(playground, writing, prompt="犬")
     put(playground, writing, prompt="猫")
-    assert "survive a reload" not in branches.drawn(writing, EN)["tree"]
-    monkeypatch.setattr(actions, "LARGEST_MEMO", len(to_json(writing.tree)) - 1)
-    assert "survive a reload" in branches.drawn(writing, EN)["tree"]
+    assert "survive a reload" not in branches.listed(writing, EN)[0]
+    most = len(to_json(writing.tree)) - 1
+    monkeypatch.setattr(branches, "LARGEST_MEMO", most)
+    assert "survive a reload" in branches.listed(writing, EN)[0]
     later = VisitorState()
-    actions.recall(playground, scorer(playground), later, actions.memo(writing))
+    actions.recall(playground, scorer(playground), later, to_json(writing.tree, most))
     assert later.text.ids == writing.text.ids
     assert 2 <= len(later.tree.nodes) < 4
 
@@ -497,7 +501,7 @@ def test_another_models_branches_are_seen_and_saved_but_do_not_go_on(playground,
     bare = actions.show(playground, scorer(playground), writing, 1)
     assert bare.ids == writing.tree.ids(1)
     assert {step.logprob for step in bare.steps} == {None}
-    assert len(branches.drawn(writing, EN)["tree"]) > 100
+    assert len(branches.listed(writing, EN)[0]) > 100
     assert json.loads(to_json(writing.tree))["nodes"]
     actions.delete(playground, scorer(playground), writing)
     old = writing.tree
