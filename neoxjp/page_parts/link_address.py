@@ -10,6 +10,7 @@ View(text='慶應', section='why', choices={})
 """
 
 import json
+import os
 import re
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -99,6 +100,12 @@ def unpack(value: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DamagedLink
     return content
+
+
+def complete(query: str) -> str | None:
+    """The link with this query string: on a Space a complete address; elsewhere the browser adds the page's. None: too long."""
+    base = space_address(os.environ.get("SPACE_ID", ""))
+    return base + query if len(query) + (len(base) or ADDRESS) <= LONGEST else None
 
 
 def space_address(space: str) -> str:

@@ -15,8 +15,7 @@ class Link:
     """The components of a button that copies a link."""
 
     button: gr.Button
-    note: gr.HTML
-    given: gr.Textbox  # what the browser is to copy, as JSON
+    note: gr.HTML  # an error; its property `answer` is what the browser is to copy
 
 
 @dataclass(frozen=True)

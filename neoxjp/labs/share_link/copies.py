@@ -1,14 +1,14 @@
 """A token view as text to paste elsewhere: HTML with its own styles, Markdown, plain text with separators.
 
-Each has what the page shows: one box a token (the bytes of one character are one box), ≈ if decoding writes another spelling,
+Each has what the page shows: one box per token (the bytes of one character are one box), ≈ if decoding writes another spelling,
 ≠ if it writes something else, how many tokens a split character takes, ␣ ⏎ ⇥ for invisible characters.
 
->>> as_text(tokenizer.analyze("慶應と慶応 "), "慶應と慶応 ")
+>>> copy(tokenizer.analyze("慶應と慶応 "), "慶應と慶応 ", "text")
 '≈慶應│と│慶応│␣'
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Literal, get_args
 
 from neoxjp.errors import ParameterError
@@ -41,64 +41,9 @@ UNDERLINES: dict[Mark, str] = {
 }
 
 
-def first(tokens: Sequence[Token], limit: int) -> Sequence[Token]:
+def first(tokens: Sequence[Token], limit: int) -> list[Token]:
     """The tokens of the first `limit` boxes: the bytes of a character stay together."""
-    number = 0
-    for i, token in enumerate(tokens):
-        if i == 0 or (token.start, token.end) != (tokens[i - 1].start, tokens[i - 1].end):
-            number += 1
-            if number > limit:
-                return tokens[:i]
-    return tokens
-
-
-def as_text(tokens: Sequence[Token], text: str, *, separator: str = "│", ids: bool = False) -> str:
-    """Boxes with a separator between them; a newline ends its line: "≈慶應│と│⏎", with ids "≈慶應 [4810]│と [7368]"."""
-    if not isinstance(separator, str) or len(separator) > LONGEST_SEPARATOR:
-        raise ParameterError(f"separator={str(separator)[:40]!r}: expected up to {LONGEST_SEPARATOR} characters")
-    return _lines(list(boxes(tokens, text)), lambda box: box.shown, separator, " [{}]" if ids else "")
-
-
-def as_markdown(
-    tokens: Sequence[Token],
-    text: str,
-    *,
-    ids: bool = False,
-    words: Mapping[str, str] = ENGLISH,
-    caption: str | None = None,
-) -> str:
-    """Boxes as code spans, in which Markdown changes nothing: "≈`慶應` `と`", with ids "≈`慶應` (4810)"; below, the legend.
-
-    Args:
-        words: the words of the legend.
-        caption: precedes the legend; None: the number of tokens.
-    """
-    found = list(boxes(tokens, text))
-    notes = [_caption(tokens, caption), *(note for name, note in legend(found, words, SIGNS) if name not in SCRIPTS)]
-    pieces = _lines(found, lambda box: _code(box.shown), " ", " ({})" if ids else "")
-    return "\n\n".join(part for part in (pieces, " · ".join(note for note in notes if note)) if part)
-
-
-def as_html(
-    tokens: Sequence[Token],
-    text: str,
-    *,
-    ids: bool = False,
-    words: Mapping[str, str] = ENGLISH,
-    caption: str | None = None,
-) -> str:
-    """One `<div>` that needs no style sheet and can be read on light and on dark pages.
-
-    Args:
-        words: the words of the legend.
-        caption: precedes the legend; None: the number of tokens.
-    """
-    found = list(boxes(tokens, text))
-    styles = {"colours": COLOURS, "underlines": UNDERLINES, "signs": SIGNS}
-    notes = legend(found, words, SIGNS)
-    caption = _caption(tokens, caption)
-    t = words.__getitem__
-    return render("labs/share_link/view.html", "copy", t, boxes=found, caption=caption, legend=notes, ids=ids, **styles)
+    return [token for box in islice(boxes(tokens, ""), limit) for token in box.tokens]
 
 
 def copy(
@@ -111,18 +56,36 @@ def copy(
     words: Mapping[str, str] = ENGLISH,
     caption: str | None = None,
 ) -> str:
-    """The copy in the given format. Raises ParameterError for an unknown format."""
+    """The token view in one of the formats.
+
+    "text": boxes with separators; a newline ends its line: "≈慶應│と│⏎", with ids "≈慶應 [4810]│と [7368]". "markdown": boxes as
+    code spans, in which Markdown changes nothing: "≈`慶應` `と`", with ids "≈`慶應` (4810)"; below, the legend. "html": one
+    `<div>` that needs no style sheet and can be read on light and on dark pages.
+
+    Args:
+        separator: between the boxes of "text".
+        words: the words of the legend.
+        caption: precedes the legend; None: the number of tokens.
+
+    Raises:
+        ParameterError: an unknown format, or a separator that is too long.
+    """
+    if format not in get_args(Format):
+        raise ParameterError(f"format={str(format)[:40]!r}: choose {', '.join(map(repr, get_args(Format)))}")
+    if not isinstance(separator, str) or len(separator) > LONGEST_SEPARATOR:
+        raise ParameterError(f"separator={str(separator)[:40]!r}: expected up to {LONGEST_SEPARATOR} characters")
+    found = list(boxes(tokens, text))
     if format == "text":
-        return as_text(tokens, text, separator=separator, ids=ids)
-    if format == "markdown":
-        return as_markdown(tokens, text, ids=ids, words=words, caption=caption)
+        return _lines(found, lambda box: box.shown, separator, " [{}]" if ids else "")
+    notes = legend(found, words, SIGNS)
+    caption = f"{len(tokens):,} token" + "s" * (len(tokens) != 1) if caption is None else caption
     if format == "html":
-        return as_html(tokens, text, ids=ids, words=words, caption=caption)
-    raise ParameterError(f"format={str(format)[:40]!r}: choose {', '.join(map(repr, get_args(Format)))}")
-
-
-def _caption(tokens: Sequence[Token], caption: str | None) -> str:
-    return (f"{len(tokens):,} token" + "s" * (len(tokens) != 1)) if caption is None else caption
+        styles = {"colours": COLOURS, "underlines": UNDERLINES, "signs": SIGNS}
+        t = words.__getitem__
+        return render("labs/share_link/view.html", "copy", t, boxes=found, caption=caption, legend=notes, ids=ids, **styles)
+    pieces = _lines(found, lambda box: _code(box.shown), " ", " ({})" if ids else "")
+    below = [caption, *(note for name, note in notes if name not in SCRIPTS)]
+    return "\n\n".join(filter(None, [pieces, " · ".join(filter(None, below))]))
 
 
 def _lines(found: Sequence[Box], write: Callable[[Box], str], separator: str, ids: str) -> str:

@@ -1,7 +1,7 @@
 """The endpoint /copy: the tokens of a text as HTML, Markdown or plain text to paste elsewhere."""
 
 from neoxjp.labs.share_link import copies
-from neoxjp.labs.share_link.section import _caption
+from neoxjp.labs.share_link.section import caption_of
 from neoxjp.labs.share_link.strings import words
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
@@ -29,7 +29,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         tokenizer = playground.compat() if compat else playground.tokenizer
         tokens = tokenizer.analyze(text)
         drawn = copies.first(tokens, playground.limits.drawn_pieces)
-        caption = None if len(drawn) == len(tokens) else _caption(len(drawn), len(tokens), words("en"))
+        caption = None if len(drawn) == len(tokens) else caption_of(len(drawn), len(tokens), words("en"))
         copied = copies.copy(drawn, text, format, ids=ids, separator=separator, caption=caption)  # type: ignore[arg-type]
         return copied + " …" if format == "text" and len(drawn) < len(tokens) else copied
 

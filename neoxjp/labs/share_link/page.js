@@ -49,9 +49,8 @@
   }, true);
 
   const counted = (n, all) => ({ n, all, kind: words()["share_link_" + pending.kind] });
-  async function copied(given) {
-    if (!given || !pending) { pending?.fail?.(); return; } // the page shows the error beside the button
-    const { value, n, all } = JSON.parse(given);
+  async function copied({ value, n, all }) {
+    if (value === undefined || !pending) { pending?.fail?.(); return; } // the page shows the error beside the button
     const link = pending.kind === "link";
     const content = link ? new URL(value, location.origin + location.pathname).href : value;
     const { kind, copied } = await end(content);

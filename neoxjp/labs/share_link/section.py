@@ -1,11 +1,10 @@
 """A button on the Tokens and the Generate tab that copies a link to the tab's state, and the menu that copies the token view.
 
-page_parts/link_address.py encodes a link, copies.py writes a copy; script.js puts both on the clipboard, or saves a file where
-the browser forbids that. Opening a link restores text and choices and shows the section that was open. It starts nothing.
+page_parts/link_address.py encodes a link, copies.py writes a copy; page.js puts both on the clipboard, or saves a file where the
+browser forbids that. Opening a link restores text and choices and shows the section that was open. It starts nothing.
 """
 
-import json
-import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
@@ -19,16 +18,15 @@ from neoxjp.labs.share_link.strings import both, label, strings, words
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.events import BROWSER, QUIET
-from neoxjp.page_parts.link_address import space_address
 from neoxjp.page_parts.links import Link, Linked, Links
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Lang, Words, language
 
 KINDS = ("html", "markdown", "text", "png", "save")  # "save": the picture as a file
-SENTENCES = ("copied", "copied_part", "saved", "part", "link_copied", "link_shown", *KINDS)  # for script.js
+SENTENCES = ("copied", "copied_part", "saved", "part", "link_copied", "link_shown", *KINDS)  # for page.js
 IDS: dict[address.Tab, str] = {"tokenize": "share-link", "generate": "share-link-generate"}  # prefix of ids and strings
 LANGS: tuple[Lang, ...] = ("ja", "en")
-COPIED = "(given) => neoxjp.copied(given)"
+COPY = "watch(Object.keys({ answer: 0 }), () => neoxjp.copied(props.answer));"  # a quoted name would be an event to Gradio (6.31)
 LARGEST = 1_000_000  # largest value of a slider whose maximum depends on the model
 MOST_VALUES = 64  # of one list in a link: rows, tokenizers
 LONGEST_CHOICE = 500  # characters of a choice that is not free text
@@ -47,8 +45,12 @@ def build_link(tab: address.Tab) -> Link:
         help_line = both("share_link_generate_help") if tab == "generate" else ""
         facts = render.attributes(id=f"{id}-status", class_="share-link-status", data_words=render.data(sentences))
         gr.HTML(f'<p{facts} role="status">{help_line}</p>', apply_default_css=False)
-    note = gr.HTML(elem_id=f"{id}-note", apply_default_css=False)
-    return Link(button, note, gr.Textbox(visible="hidden", show_label=False))
+    return Link(button, gr.HTML(elem_id=f"{id}-note", apply_default_css=False, js_on_load=COPY, answer=None))
+
+
+def answer(notice: str = "", **copied: Any) -> gr.HTML:
+    """What the browser is to copy (`value`), or HTML of the reason why there is nothing."""
+    return gr.HTML(notice, answer=copied | {"time": time.time()})  # with the time, the same content is copied again
 
 
 def build() -> Links:
@@ -74,20 +76,18 @@ def build() -> Links:
 def connect(links: Links, playground: Playground, text: gr.Textbox, show_ids: gr.Checkbox) -> None:
     """Wire the menu that copies the token view."""
 
-    given, note = links.link.given, links.link.note
-
-    def on_copy(kind: copies.Format) -> Callable[..., dict[Any, str]]:
-        def answer(request: gr.Request, text: str, separator: str, ids: bool) -> dict[Any, str]:
+    def on_copy(kind: copies.Format) -> Callable[..., gr.HTML]:
+        def copied(request: gr.Request, text: str, separator: str, ids: bool) -> gr.HTML:
             try:
-                return {given: copy_of(playground, kind, text, separator, ids, words(language(request))), note: ""}
+                return answer(**copy_of(playground, kind, text, separator, ids, words(language(request))))
             except NeoxjpError as error:
-                return {given: "", note: render.notice(message_of(error, request), "error")}
+                return answer(render.notice(message_of(error, request), "error"))
 
-        return answer
+        return copied
 
     for kind in get_args(copies.Format):
         inputs = [text, links.separator, show_ids]
-        links.kinds[kind].click(on_copy(kind), inputs, [given, note], **QUIET).then(None, given, js=COPIED, **BROWSER)
+        links.kinds[kind].click(on_copy(kind), inputs, links.link.note, **QUIET)
 
 
 def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: Linked) -> None:
@@ -96,12 +96,11 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
     components = [component for _, _, component in parts]
     name = f"'{address.NAMES[linked.tab]}'"
 
-    def on_link(request: gr.Request, text: str, section: str, *values: Any) -> dict[Any, str]:
+    def on_link(request: gr.Request, text: str, section: str, *values: Any) -> gr.HTML:
         try:
-            found = link_of(address.View(text, section, changed(parts, values)), tab=linked.tab)
+            return answer(value=link_of(address.View(text, section, changed(parts, values)), linked.tab))
         except NeoxjpError as error:
-            return {link.given: "", link.note: render.notice(message_of(error, request), "error")}
-        return {link.given: json.dumps({"value": found}), link.note: ""}
+            return answer(render.notice(message_of(error, request), "error"))
 
     def on_load(request: gr.Request, kept: str | None) -> dict[Any, Any]:
         value = (request.query_params or {}).get(address.NAMES[linked.tab])
@@ -128,7 +127,7 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
 
     inputs = [linked.text, linked.lab.open, *components]
     filled = [linked.tabs, linked.lab.tabs, linked.lab.open, linked.text, *components, *linked.lab.due.values(), link.note]
-    link.button.click(on_link, inputs, [link.given, link.note], **QUIET).then(None, link.given, js=COPIED, **BROWSER)
+    link.button.click(on_link, inputs, link.note, **QUIET)
     linked.text.change(None, linked.text, js=f"(text) => {{ neoxjp.keep({name}, text) }}", **BROWSER)
     # The script sends the kept text in place of the text box's: null if the page was not reloaded.
     blocks.load(on_load, linked.text, filled, js=f"() => neoxjp.reloaded({name})", **QUIET).then(
@@ -139,21 +138,20 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
 # ---------------------------------------------------------------- links
 
 
-def link_of(view: address.View, space: str | None = None, tab: address.Tab = "tokenize") -> str:
+def link_of(view: address.View, tab: address.Tab = "tokenize") -> str:
     """The link to a view: a complete address on a Space, elsewhere a query string; the browser adds the page's address.
 
     Raises:
         ParameterError: the link would be too long.
     """
-    base = space_address(os.environ.get("SPACE_ID", "") if space is None else space)
-    most = address.LONGEST - (len(base) or address.ADDRESS)
-    found = address.query(view, tab)
-    if len(found) > most:
-        plain = len(address.query(address.View(view.text, view.section), tab))
-        key = f"{IDS[tab].replace('-', '_')}_too_long_{'text' if plain > most / 2 else 'choices'}"
-        excess = f"{len(found) + address.LONGEST - most:,}"
-        raise strings.error(ParameterError, key, n=excess, most=f"{address.LONGEST:,}", text=f"{len(view.text):,}")
-    return base + found
+    query = address.query(view, tab)
+    if (link := address.complete(query)) is None:
+        without_choices = address.query(address.View(view.text, view.section), tab)
+        longest = "text" if len(without_choices) > address.LONGEST / 2 else "choices"
+        numbers = {"n": len(query) + address.ADDRESS, "most": address.LONGEST, "text": len(view.text)}
+        key = f"{IDS[tab].replace('-', '_')}_too_long_{longest}"
+        raise strings.error(ParameterError, key, **{name: f"{number:,}" for name, number in numbers.items()})
+    return link
 
 
 def changed(parts: list[tuple[str, str, Any]], values: tuple[Any, ...]) -> dict[str, dict[str, Any]]:
@@ -218,16 +216,17 @@ def _choice(component: Any, value: Any) -> bool:
 # ---------------------------------------------------------------- copies
 
 
-def copy_of(playground: Playground, kind: copies.Format, text: str, separator: str, ids: bool, t: Words) -> str:
-    """What the browser copies, as JSON: the copy, its number of tokens, and the number of all tokens."""
+def copy_of(playground: Playground, kind: copies.Format, text: str, separator: str, ids: bool, t: Words) -> dict[str, Any]:
+    """What the browser copies: the copy, its number of tokens, and the number of all tokens."""
     check_length(playground, text)
     tokens = playground.tokenizer.analyze(text)
     drawn = copies.first(tokens, playground.limits.drawn_pieces)
     legend = {key: t(key if key in SCRIPTS else f"legend_{key}") for key in copies.ENGLISH}
-    caption = _caption(len(drawn), len(tokens), t)
+    caption = caption_of(len(drawn), len(tokens), t)
     copied = copies.copy(drawn, text, kind, separator=separator, ids=ids, words=legend, caption=caption)
-    return json.dumps({"value": render.replace_surrogates(copied), "n": len(drawn), "all": len(tokens)})
+    return {"value": render.replace_surrogates(copied), "n": len(drawn), "all": len(tokens)}
 
 
-def _caption(drawn: int, all: int, t: Words) -> str:
+def caption_of(drawn: int, all: int, t: Words) -> str:
+    """How many of all tokens a copy has."""
     return t("n_tokens", n=f"{all:,}") if drawn == all else t("share_link_part", n=f"{drawn:,}", all=f"{all:,}")

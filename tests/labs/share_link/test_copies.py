@@ -64,7 +64,7 @@ def on_the_page(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> str:
 
 
 def in_the_copy(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> str:
-    html = copies.as_html(tokenizer.analyze(text), text)
+    html = copies.copy(tokenizer.analyze(text), text, "html")
     inside = re.search(r'<div lang="ja".*?</div>', html, re.DOTALL)
     assert inside
     return Reader(inside[0]).text
@@ -78,18 +78,18 @@ def test_the_html_says_what_the_page_shows(tokenizer: GPTNeoXJapaneseTokenizer, 
 
 @pytest.mark.parametrize("ids", [False, True])
 def test_markup_in_a_text_stays_text(tokenizer: GPTNeoXJapaneseTokenizer, ids: bool) -> None:
-    html = copies.as_html(tokenizer.analyze(NASTY), NASTY, ids=ids, caption="<img src=y>")
+    html = copies.copy(tokenizer.analyze(NASTY), NASTY, "html", ids=ids, caption="<img src=y>")
     assert Reader(html).tags <= {"div", "span", "p", "sup", "small", "br"}
     assert escape("<img src=y>") in html
 
 
 def test_the_words_of_a_legend_are_escaped(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     named = {key: f"<b>{word}" for key, word in copies.ENGLISH.items()}
-    assert "b" not in Reader(copies.as_html(tokenizer.analyze(MIXED), MIXED, words=named)).tags
+    assert "b" not in Reader(copies.copy(tokenizer.analyze(MIXED), MIXED, "html", words=named)).tags
 
 
 def test_text_has_a_separator_between_boxes_and_every_mark(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    assert copies.as_text(tokenizer.analyze(MIXED), MIXED).splitlines() == [
+    assert copies.copy(tokenizer.analyze(MIXED), MIXED, "text").splitlines() == [
         "≈慶應│と│慶応│␣│≠□│⇥│𩸽⁴│≠⏎",
         "≈①│🐯│≠U+202E│右³│`",
     ]
@@ -98,14 +98,14 @@ def test_text_has_a_separator_between_boxes_and_every_mark(tokenizer: GPTNeoXJap
 def test_text_takes_another_separator_and_ids(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     tokens = tokenizer.analyze("慶應と𩸽")
     one, two, *rest = (token.id for token in tokens)
-    assert copies.as_text(tokens, "慶應と𩸽", separator=" / ", ids=True) == (
+    assert copies.copy(tokens, "慶應と𩸽", "text", separator=" / ", ids=True) == (
         f"≈慶應 [{one}] / と [{two}] / 𩸽⁴ [{' '.join(map(str, rest))}]"
     )
 
 
 def test_a_separator_of_any_length_is_refused(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     with pytest.raises(ParameterError, match="expected up to 20 characters"):
-        copies.as_text([], "", separator="-" * 21)
+        copies.copy([], "", "text", separator="-" * 21)
 
 
 def spans(markdown: str) -> list[str]:
@@ -122,7 +122,7 @@ def spans(markdown: str) -> list[str]:
 @given(st.text(st.sampled_from("慶應と`*_|[](<&\\犬 \t𩸽"), max_size=30))
 def test_markdown_reads_each_box_as_it_stands(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> None:
     tokens = tokenizer.analyze(text)
-    lines = copies.as_markdown(tokens, text, caption="").split("\n\n")[0]
+    lines = copies.copy(tokens, text, "markdown", caption="").split("\n\n")[0]
     assert spans(lines) == [box.shown for box in boxes(tokens, text)]
 
 
@@ -133,7 +133,7 @@ def test_a_box_of_backticks_gets_a_longer_fence() -> None:
 
 def test_markdown_explains_the_marks_that_are_there(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
     def copied(text: str) -> str:
-        return copies.as_markdown(tokenizer.analyze(text), text)
+        return copies.copy(tokenizer.analyze(text), text, "markdown")
 
     assert copied("犬").endswith("\n\n1 token")
     assert copied("慶應").endswith("\n\n1 token · ≈ decoded as another spelling")
@@ -141,9 +141,9 @@ def test_markdown_explains_the_marks_that_are_there(tokenizer: GPTNeoXJapaneseTo
 
 
 def test_nothing_is_copied_of_nothing() -> None:
-    assert copies.as_text([], "") == ""
-    assert copies.as_markdown([], "", caption="") == ""
-    assert Reader(copies.as_html([], "", caption="")).text == ""
+    assert copies.copy([], "", "text") == ""
+    assert copies.copy([], "", "markdown", caption="") == ""
+    assert Reader(copies.copy([], "", "html", caption="")).text == ""
 
 
 def test_a_limit_never_splits_a_character(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
