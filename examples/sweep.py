@@ -22,7 +22,8 @@ def main(
     """Generate texts on a grid of temperature and top-p."""
     engine = Engine(GPTNeoXJapaneseForCausalLM.from_pretrained(name), GPTNeoXJapaneseTokenizer.from_pretrained(name))
     params = SamplingParams(do_sample=True, top_k=0, seed=1, max_new_tokens=30)
-    table = to_frame(to_row(each.sample) for each in sweep(engine, prompt, [0.5, 0.8, 1.1], [0.9, 1.0], params, samples))
+    grid = sweep(engine, prompt, [0.5, 0.8, 1.1], [0.9, 1.0], params, samples)
+    table = to_frame(to_row(each.sample) for each in grid if each.sample)
     means = table.groupby(["temperature", "top_p"])[["distinct_2", "bits_per_character", "mean_logprob"]].mean()
     print(means.round(3).to_string())
     out.write(to_csv(table))

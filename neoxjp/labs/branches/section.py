@@ -1,7 +1,6 @@
 """Section of the Generate tab: all texts of a visit as a tree, to browse, name, delete, compare, edit, save and load."""
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -19,6 +18,7 @@ from neoxjp.labs.branches.strings import both, label, strings, words
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.common.measures import shared_length
+from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.events import BROWSER, QUIET
@@ -115,7 +115,7 @@ def build(playground: Playground) -> Section:
         with accordion("files", "files_title"):
             button("save", "save", min_width=120)
             chooser = json_chooser(strings, "branches", "branches-file", MAX_BYTES)
-            html("file-part", chooser, js_on_load=_script("file.js"), saved=None)
+            html("file-part", chooser, js_on_load=_script("file.js") + downloads.SCRIPT)
     parts["file"] = parts.pop("file_part")
     return Section(**parts)
 
@@ -211,14 +211,15 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     for event, name in ((section.tree.fill, "fill"), (section.reset.click, "reset")):
         event(None, fields, [*fields, section.edit_note], js=_js(name), **BROWSER)
 
-    def on_save(request: gr.Request, writing: VisitorState) -> dict[Any, Any]:
+    def on_save(request: gr.Request, writing: VisitorState) -> str:
         t, number = words(language(request)), len(writing.tree.nodes)
-        if not number:
-            return {section.line: render.notice(t("branches_nothing_to_save"))}
-        saved = {"text": to_json(writing.tree), "time": time.time()}  # with the time, the same file is saved again
-        return {section.line: render.notice(t("branches_saved", n=f"{number:,}")), section.file: gr.HTML(saved=saved)}
+        return render.notice(t("branches_saved", n=f"{number:,}") if number else t("branches_nothing_to_save"))
 
-    section.save.click(on_save, tab.writing, [section.line, section.file], **QUIET)
+    def file_of(t: Words, writing: VisitorState) -> str:
+        return to_json(writing.tree) if writing.tree.nodes else ""
+
+    section.save.click(on_save, tab.writing, section.line, **QUIET)
+    downloads.connect(section.save, section.file, "neoxjp-branches.json", file_of, tab.writing)
 
 
 def _js(name: str) -> str:

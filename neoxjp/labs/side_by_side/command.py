@@ -32,6 +32,7 @@ def sweep(
     found = []
     for progress in grid.sweep(Engine(network, tokenizer), text, temperatures, top_ps, params, samples):
         sample = progress.sample
+        assert sample is not None  # reports in between are not asked for
         found.append(sample)
         if json:
             continue

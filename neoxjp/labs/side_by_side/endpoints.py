@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.side_by_side.records import MAX_COLUMNS, MIN_COLUMNS, Column, Progress, Update, compare, to_row
+from neoxjp.labs.side_by_side.records import MAX_COLUMNS, MIN_COLUMNS, Column, Update, compare, to_row
 from neoxjp.labs.side_by_side.section.columns import LOADED, column_streamer, engines_of, prepare
 from neoxjp.labs.side_by_side.section.sweep import MAX_LENGTH, MAX_VALUES, prepare_grid, sample_streamer
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
@@ -39,9 +39,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             The last one has comparison: measures, first_different_token and first_different_character (of each column from the
             first, or null), rows (by position: id, text, logprob, rank, same).
         """
-        settings = Settings.set(max_new_tokens=length(max_new_tokens))
-        engines = engines_of(playground, None, {LOADED})
-        start, params = prepare(playground, engines, string(prompt), settings)
+        settings = Settings.set(max_new_tokens=integer("max_new_tokens", max_new_tokens))
+        start, params = prepare(playground, engines_of(playground, None, {LOADED}), prompt, settings)
         asked = [Column(each, LOADED) for each in params_of(columns, params, playground.options)]
         for update in stream_columns(start, asked):
             yield record(update)
@@ -74,56 +73,42 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         for name, given in (("temperatures", temperatures), ("top_ps", top_ps)):
             if not isinstance(given, list) or not 1 <= len(given) <= MAX_VALUES:
                 raise ParameterError(f"{name}: expected a list of 1 to {MAX_VALUES} numbers")
-        for name, value, most in (
-            ("max_new_tokens", max_new_tokens, MAX_LENGTH),
-            ("samples_each", samples_each, MAX_SAMPLES_EACH),
-        ):
-            if type(value) is not int or not 1 <= value <= most:
-                raise ParameterError(f"{name}={value!r:.40} must be an integer from 1 to {most}")
+        integer("max_new_tokens", max_new_tokens, MAX_LENGTH)
+        integer("samples_each", samples_each, MAX_SAMPLES_EACH)
         settings = Settings.set(max_new_tokens=max_new_tokens, seed="" if seed is None else str(seed))
         start, params = prepare_grid(playground, prompt, settings)
         params = replace(params, repetition_penalty=repetition_penalty)
         for progress in stream_samples(start, temperatures, top_ps, params, samples_each):
-            if not isinstance(progress, Progress):
-                continue
-            sample = to_row(progress.sample) | {"ids": list(progress.sample.ids)}
-            yield {"done": progress.done, "total": progress.total, "sample": sample}
+            if progress.sample is not None:
+                sample = to_row(progress.sample) | {"ids": list(progress.sample.ids)}
+                yield {"done": progress.done, "total": progress.total, "sample": sample}
 
     return [side_by_side, sweep]
 
 
 def params_of(columns: Any, params: SamplingParams, options: Iterable[Option] = OPTIONS) -> list[SamplingParams]:
     """The settings of each column of an API call. Raises ParameterError: an unknown name, a value out of its range."""
-    if (
-        not isinstance(columns, list)
-        or not MIN_COLUMNS <= len(columns) <= MAX_COLUMNS
-        or not all(isinstance(one, dict) for one in columns)
-    ):
+    of_objects = isinstance(columns, list) and all(isinstance(column, dict) for column in columns)
+    if not of_objects or not MIN_COLUMNS <= len(columns) <= MAX_COLUMNS:
         raise ParameterError(f"columns: expected a list of {MIN_COLUMNS} to {MAX_COLUMNS} objects")
     known = [option.name for option in options if option.name != "max_new_tokens"]
-    if unknown := sorted({name for one in columns for name in one} - set(known)):
+    if unknown := sorted({name for column in columns for name in column} - set(known)):
         raise ParameterError(f"columns: {unknown[0]!r:.40} is not a sampling option of a column; these are: {', '.join(known)}")
-    new_seed = secrets.randbelow(1_000_000)
+    params = replace(params, seed=secrets.randbelow(1_000_000))
     found = []
-    for one in columns:
-        values = dict(one)
+    for column in columns:
+        values = {name: value for name, value in column.items() if value is not None}
         if "stop" in values:
             values["stop"] = stop_strings([values["stop"]] if isinstance(values["stop"], str) else values["stop"])
-        found.append(
-            replace(params, **({"seed": new_seed} | {name: value for name, value in values.items() if value is not None}))
-        )
+        found.append(replace(params, **values))
     return found
 
 
-def length(value: Any) -> int:
-    if type(value) is not int or value < 1:
-        raise ParameterError(f"max_new_tokens={value!r:.40} must be an integer of at least 1")
-    return value
-
-
-def string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ParameterError(f"prompt={value!r:.40}: expected a string")
+def integer(name: str, value: Any, most: int | None = None) -> int:
+    """The value. Raises ParameterError: it is not an integer from 1 to `most`."""
+    if type(value) is not int or value < 1 or (most is not None and value > most):
+        expected = "an integer of at least 1" if most is None else f"an integer from 1 to {most}"
+        raise ParameterError(f"{name}={value!r:.40} must be {expected}")
     return value
 
 

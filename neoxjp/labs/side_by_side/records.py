@@ -7,9 +7,10 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from neoxjp.engine import ANYONE, Engine, Finish, Request, Step, Visitor
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 MIN_COLUMNS, MAX_COLUMNS = 2, 4
 WAIT = 1 / 15  # seconds to wait for the next step of a column before looking at the others
 MAX_TEXTS = 256  # of a grid
-AT_ONCE = 4  # requests of a grid at a time: the other places of the engine stay free
+AT_ONCE = 4  # requests of a grid that run at the same time; the rest of the batch is for others
 
 
 # ---------------------------------------------------------------- columns
@@ -56,7 +57,6 @@ class Update:
     """The columns after some more steps."""
 
     columns: tuple[ColumnState, ...]
-    new: tuple[tuple[Step, ...], ...]  # of each column since the update before
     over: bool  # all columns have finished
 
 
@@ -64,7 +64,6 @@ def side_by_side(
     engines: Mapping[str, Engine],
     prompt: str | Sequence[int],
     columns: Sequence[Column],
-    top: int = 0,
     every: float = 0.0,
     visitor: Visitor = ANYONE,
 ) -> Iterator[Update]:
@@ -75,7 +74,6 @@ def side_by_side(
     Args:
         engines: by key, one for each model, with a tokenizer.
         prompt: a text, which each model's own tokenizer encodes, or ids of the one vocabulary that all share.
-        top: alternatives of each step.
         every: seconds between two updates, at least.
         visitor: whose requests they are.
 
@@ -98,11 +96,10 @@ def side_by_side(
         for column in columns:
             engine = engines[column.engine]
             ids = engine.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
-            requests.append(opened.enter_context(engine.submit(ids, column.params, top=top, visitor=visitor)))
+            requests.append(opened.enter_context(engine.submit(ids, column.params, visitor=visitor)))
         steps: list[list[Step]] = [[] for _ in requests]
         failed: list[NeoxjpError | None] = [None] * len(requests)
         open_columns = set(range(len(requests)))
-        new: list[tuple[Step, ...]] = [()] * len(requests)
         yielded = -math.inf
         while open_columns:
             waited: set[str] = set()  # wait only for the first column of each engine: the others advance at the same time
@@ -111,12 +108,11 @@ def side_by_side(
                 read, over, failed[place] = _read(requests[place], 0.0 if engine_key in waited else WAIT)
                 waited.add(engine_key)
                 steps[place] += read
-                new[place] += tuple(read)
                 if over:
                     open_columns.discard(place)
             if not open_columns or time.monotonic() >= yielded + every:
-                yield Update(tuple(map(_state, requests, steps, failed)), tuple(new), not open_columns)
-                new, yielded = [()] * len(requests), time.monotonic()
+                yield Update(tuple(map(_state, requests, steps, failed)), not open_columns)
+                yielded = time.monotonic()
 
 
 def _read(request: Request, seconds: float) -> tuple[list[Step], bool, NeoxjpError | None]:
@@ -183,7 +179,6 @@ class Comparison:
 def compare(columns: Sequence[ColumnState], same_vocabulary: bool = True) -> Comparison:
     """Measure each column, and compare its ids and its text with those of the first."""
     ids = [[step.id for step in column.steps] for column in columns]
-    texts = [[ord(character) for character in column.text] for column in columns]
 
     def cell(column: ColumnState, place: int) -> Cell | None:
         if place >= len(column.steps):
@@ -195,7 +190,7 @@ def compare(columns: Sequence[ColumnState], same_vocabulary: bool = True) -> Com
     return Comparison(
         measures=tuple(measure(column.steps) for column in columns),
         first_different_token=tuple(first_difference(ids[0], other) if same_vocabulary else None for other in ids),
-        first_different_character=tuple(first_difference(texts[0], other) for other in texts),
+        first_different_character=tuple(first_difference(columns[0].text, other.text) for other in columns),
         rows=tuple(tuple(cell(column, place) for column in columns) for place in range(max(map(len, ids), default=0))),
     )
 
@@ -218,20 +213,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Progress:
-    """A finished sample."""
+    """How far a grid is."""
 
     done: int
     total: int
-    sample: Sample
-
-
-@dataclass(frozen=True)
-class Pending:
-    """The next sample is not finished yet."""
-
-    done: int
-    total: int
-    waiting: int  # its position in the queue; 0: it is running
+    sample: Sample | None  # the one that has just been finished; None: the next one is not finished yet
+    waiting: int = 0  # position of the next one in the queue; 0: it is running
 
 
 def sweep(
@@ -241,40 +228,23 @@ def sweep(
     top_ps: Sequence[float],
     params: SamplingParams,
     samples: int = 1,
-    at_once: int = AT_ONCE,
+    every: float = math.inf,
+    visitor: Visitor = ANYONE,
 ) -> Iterator[Progress]:
     """Generate `samples` texts for each pair of temperature and top-p, in the order of the grid.
 
     The same seeds are used in each cell, so differences between cells come from the settings. Closing the generator cancels the
-    running requests.
+    running requests. Where the queue is full for this visitor, the next sample waits until one of the running ones has ended.
 
     Args:
         params: all other options; the n-th sample of a cell has its seed + n.
-        at_once: requests at a time.
+        every: seconds after which a sample that is not finished is reported, so that the caller can stop there.
+        visitor: whose requests they are.
 
     Raises ParameterError: an empty or too large grid, a value out of its range; as `Engine.submit`.
     """
-    with closing(sweep_with_progress(engine, prompt, temperatures, top_ps, params, samples, at_once)) as updates:
-        yield from (progress for progress in updates if isinstance(progress, Progress))
-
-
-def sweep_with_progress(
-    engine: Engine,
-    prompt: str | Sequence[int],
-    temperatures: Sequence[float],
-    top_ps: Sequence[float],
-    params: SamplingParams,
-    samples: int = 1,
-    at_once: int = AT_ONCE,
-    every: float = math.inf,
-    visitor: Visitor = ANYONE,
-) -> Generator[Progress | Pending]:
-    """As `sweep`, and `Pending` every few seconds while a sample is running, so that it can be stopped there.
-
-    Where the queue is full for this visitor, the next sample waits until one of the running ones has ended.
-    """
     total = len(temperatures) * len(top_ps) * samples
-    if not 1 <= total <= MAX_TEXTS or samples < 1 or at_once < 1:
+    if not 1 <= total <= MAX_TEXTS:
         raise ParameterError(
             f"{len(temperatures)} temperatures × {len(top_ps)} top-p × {samples} samples are {total} texts: 1 to {MAX_TEXTS} "
             "can be generated",
@@ -283,33 +253,28 @@ def sweep_with_progress(
     first = params.seed or 0
     asked = [  # all of them before the first forward pass: a wrong value is reported at once
         dataclasses.replace(params, do_sample=True, temperature=temperature, top_p=top_p, seed=first + number)
-        for temperature in temperatures
-        for top_p in top_ps
-        for number in range(samples)
+        for temperature, top_p, number in product(temperatures, top_ps, range(samples))
     ]
     ids = engine.tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt)
-    waiting, running = asked[::-1], list[tuple[SamplingParams, Request]]()
+    running: list[Request] = []
     try:
-        for done in range(1, total + 1):
-            while waiting and len(running) < at_once:
+        for done, settings in enumerate(asked):
+            while len(running) < AT_ONCE and done + len(running) < total:
                 try:
-                    running.append((waiting[-1], engine.submit(ids, waiting[-1], visitor=visitor)))
+                    running.append(engine.submit(ids, asked[done + len(running)], visitor=visitor))
                 except QueueFull:
                     if not running:
                         raise
                     break
-                waiting.pop()
-            settings, request = running[0]
-            steps = list[Step]()
-            while not _ended(request, every, steps):
-                yield Pending(done - 1, total, request.position)
-            del running[0]
-            text = "".join(step.text for step in steps)
-            written = tuple(step.id for step in steps)
+            steps: list[Step] = []
+            while not _ended(running[0], every, steps):
+                yield Progress(done, total, None, running[0].position)
+            request = running.pop(0)
+            text, written = "".join(step.text for step in steps), tuple(step.id for step in steps)
             sample = Sample(settings.temperature, settings.top_p, request.seed, text, written, request.finish, measure(steps))
-            yield Progress(done, total, sample)
+            yield Progress(done + 1, total, sample)
     finally:
-        for _, request in running:
+        for request in running:
             request.cancel()
 
 
@@ -319,7 +284,7 @@ def _ended(request: Request, seconds: float, steps: list[Step]) -> bool:
         steps += request
         return True
     until, left = time.monotonic() + seconds, seconds
-    while left > 0:
+    while left > 0:  # at least once
         if request.wait(left):
             try:
                 steps.append(next(request))

@@ -2,34 +2,31 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
 from neoxjp.labs.common.measures import Measures
-from neoxjp.labs.common.templates import Words, render, visible
+from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.side_by_side.records import ColumnState, Comparison, Sample
 
 TEMPLATE = "labs/side_by_side/view.html"
 MAX_ROWS = 300  # of the token table
-PROMPT_SHOWN = 24  # last characters of the prompt shown before each text
 LOOP = 3  # with this many repeats of ten ids, the second half of the text is a loop
+
+MEASURES = (
+    ("tokens", "tokens", ",", 0.0),
+    ("distinct", "distinct_2", ".2f", 1.0),
+    ("repeats", "repeats", "d", 2.0 * LOOP),
+    ("logprob", "mean_logprob", ".2f", 0.0),
+    ("bits", "bits_per_character", ".2f", 0.0),
+)
+"""The bars of a column: key of its name, field of `Measures`, format, and the number that the scale reaches at least."""
 
 Fact = tuple[str, str]
 """Name and value of a setting, both in words."""
 Parts = list[tuple[str, int | None]]
 """A text in parts; before each but the first, the number of the column from which the text differs there."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A measure of a column as a bar."""
-
-    key: str
-    value: float
-    largest: float  # of all columns
-    label: str
+Row = tuple[str, float, float, str]
+"""A measure as a bar: key of its name, its value, the end of the scale, the value in words."""
 
 
 def columns(
@@ -50,27 +47,25 @@ def columns(
         own: the settings that each column has for itself; common: those of all.
         over: nothing more comes.
         name_of: the piece of an id.
-        ja: in Japanese, where it is not `t` that says something.
+        ja: errors are shown in Japanese.
     """
     places = [different_at(found, states, number, over) for number in range(len(states))]
-    cards = []
-    for number, state in enumerate(states):
-        cards.append(
-            {
-                "own": own[number],
-                "parts": parts(state.text, number, places),
-                "same": over and number > 0 and places[number] is None and bool(state.steps),
-                "failed": (state.failed_ja if ja else "") or state.failed,
-                "status": status(state, over, t),
-                "rows": rows(found.measures[number], found.measures),
-                "loop": found.measures[number].repeats >= LOOP,
-            }
-        )
+    cards = [
+        {
+            "own": own[number],
+            "parts": parts(state.text, number, places),
+            "same": over and number > 0 and places[number] is None and bool(state.steps),
+            "failed": (state.failed_ja if ja else "") or state.failed,
+            "status": status(state, over, t),
+            "rows": rows(found.measures[number], found.measures),
+            "loop": found.measures[number].repeats >= LOOP,
+        }
+        for number, state in enumerate(states)
+    ]
     table = found.rows if over else ()
-    values: dict[str, Any] = {"cards": cards, "common": common, "prompt": prompt, "given": prompt[-PROMPT_SHOWN:]}
-    values |= {"rows": table[:MAX_ROWS], "rest": max(0, len(table) - MAX_ROWS)}
-    values |= {"same_vocabulary": same_vocabulary, "name_of": name_of}
-    return render(TEMPLATE, "columns", t, **values, shown=shown, exp=math.exp)
+    values: dict[str, Any] = {"cards": cards, "common": common, "prompt": prompt, "same_vocabulary": same_vocabulary}
+    values |= {"rows": table[:MAX_ROWS], "rest": max(0, len(table) - MAX_ROWS), "name_of": name_of, "exp": math.exp}
+    return render(TEMPLATE, "columns", t, **values)
 
 
 def different_at(found: Comparison, states: Sequence[ColumnState], number: int, over: bool) -> int | None:
@@ -109,23 +104,12 @@ def status(state: ColumnState, over: bool, t: Words) -> str:
 
 def rows(mine: Measures, all: Sequence[Measures]) -> list[Row]:
     """The measures of a column as bars, on scales that all columns share."""
-    if not mine.tokens:
-        return []
-
-    def largest(values: Sequence[float | None]) -> float:
-        return max((value for value in values if value is not None), default=0.0)
-
-    found = [
-        Row("tokens", mine.tokens, largest([one.tokens for one in all]), f"{mine.tokens:,}"),
-        Row("distinct", mine.distinct_2, 1.0, f"{mine.distinct_2:.2f}"),
-        Row("repeats", mine.repeats, largest([2 * LOOP, *(one.repeats for one in all)]), f"{mine.repeats}"),
-    ]
-    if mine.mean_logprob is not None:
-        deepest = largest([-one.mean_logprob for one in all if one.mean_logprob is not None])
-        found.append(Row("logprob", -mine.mean_logprob, deepest, f"{mine.mean_logprob:.2f}"))
-    if mine.bits_per_character is not None:
-        most = largest([one.bits_per_character for one in all])
-        found.append(Row("bits", mine.bits_per_character, most, f"{mine.bits_per_character:.2f}"))
+    found = []
+    for key, name, form, least in MEASURES:
+        value = getattr(mine, name)
+        if mine.tokens and value is not None:
+            largest = max(least, *(abs(getattr(one, name) or 0) for one in all))
+            found.append((key, abs(value), largest, format(value, form)))
     return found
 
 
@@ -142,9 +126,4 @@ def grid(
     prompt: of the samples, since the prompt on the page may change; csv: what the button saves.
     """
     axes = {"temperatures": temperatures, "top_ps": top_ps, "samples": samples}
-    return render(TEMPLATE, "grid", t, **axes, prompt=prompt, given=prompt[-PROMPT_SHOWN:], csv=csv, shown=shown, loop_from=LOOP)
-
-
-def shown(text: str) -> Markup:
-    """A text with its newlines."""
-    return Markup(visible(text).replace('<i class="blank">⏎</i>', '<i class="blank">⏎</i><br>'))
+    return render(TEMPLATE, "grid", t, **axes, prompt=prompt, csv=csv, loop_from=LOOP)

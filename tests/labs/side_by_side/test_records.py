@@ -13,13 +13,10 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.common.measures import measure
 from neoxjp.labs.side_by_side.records import (
     Column,
-    Pending,
-    Progress,
     compare,
     shares_vocabulary,
     side_by_side,
     sweep,
-    sweep_with_progress,
     to_csv,
     to_row,
 )
@@ -55,16 +52,16 @@ def test_each_column_is_what_it_would_be_alone(engine, tokenizer, threaded):
     alone = [[s.id for s in Engine(engine.model, tokenizer).submit(tokenizer.encode("東京"), c.params)] for c in COLUMNS]
     if threaded:
         engine.start()
-    updates = list(side_by_side({"": engine}, "東京", COLUMNS, top=2))
+    updates = list(side_by_side({"": engine}, "東京", COLUMNS))
     last = updates[-1]
     assert last.over
     assert not any(update.over for update in updates[:-1])
     for place, column in enumerate(last.columns):
         assert [step.id for step in column.steps] == alone[place]
-        assert [step for update in updates for step in update.new[place]] == list(column.steps)
+        for before, after in itertools.pairwise(update.columns[place].steps for update in updates):
+            assert after[: len(before)] == before
         assert column.text == "".join(step.text for step in column.steps)
         assert column.finish in ("length", "eos")
-        assert len(column.steps[0].top) >= 2
         assert column.prompt_ids == tuple(tokenizer.encode("東京"))
     assert [column.seed for column in last.columns[:3]] == [1, 2, 1]
     assert (engine.running, engine.waiting) == (0, 0)
@@ -74,8 +71,10 @@ def test_each_column_is_what_it_would_be_alone(engine, tokenizer, threaded):
 def test_updates_come_no_faster_than_asked_and_lose_nothing(engine):
     updates = list(side_by_side({"": engine}, "東京", COLUMNS, every=3600))
     assert len(updates) == 2  # the first at once, and the last
-    for place, column in enumerate(updates[-1].columns):
-        assert [step for update in updates for step in update.new[place]] == list(column.steps)
+    *_, whole = side_by_side({"": engine}, "東京", COLUMNS)
+    assert [[step.id for step in column.steps] for column in updates[-1].columns] == [
+        [step.id for step in column.steps] for column in whole.columns
+    ]
 
 
 def test_a_long_prompt_reports_how_much_of_it_is_processed(tokenizer):
@@ -91,7 +90,9 @@ def test_all_columns_of_a_model_share_its_forwards(tokenizer):
     columns = [Column(drawing(seed, new=8, eos_token_id=())) for seed in range(3)]
     updates = list(side_by_side({"": Engine(fake, tokenizer, speculate=False)}, [5], columns))
     assert fake.batches.count(3) >= 7  # but for the prompt, which is read once or beside the first ids
-    assert all(sum(map(len, update.new)) <= 3 for update in updates)  # the columns grow token by token, together
+    for before, after in itertools.pairwise(updates):  # the columns grow token by token, together
+        grown = [len(new.steps) - len(old.steps) for old, new in zip(before.columns, after.columns, strict=True)]
+        assert sum(grown) <= 3
 
 
 def test_two_models_continue_one_text_each_with_its_own_ids(tokenizer, tiny_vocabulary):
@@ -171,7 +172,7 @@ def test_columns_are_compared_with_the_first(engine):
 
 
 def test_a_sweep_writes_the_grid_in_order_with_the_same_seeds(engine, tokenizer):
-    found = list(sweep(engine, "東京", [0.5, 1.5], [0.9, 1], drawing(7), samples=2, at_once=3))
+    found = list(sweep(engine, "東京", [0.5, 1.5], [0.9, 1], drawing(7), samples=2))
     assert [(p.done, p.total) for p in found] == [(n, 8) for n in range(1, 9)]
     grid = [(p.sample.temperature, p.sample.top_p, p.sample.seed) for p in found]
     assert grid == [(t, p, s) for t, p in itertools.product([0.5, 1.5], [0.9, 1.0]) for s in (7, 8)]
@@ -195,10 +196,10 @@ def test_a_closed_sweep_frees_its_slots_and_uses_few_at_a_time(engine):
 
 
 def test_a_sweep_reports_progress_within_a_sample(engine):
-    found = list(sweep_with_progress(engine, "東京", [0.5, 1.5], [1], drawing(), every=1e-9))
+    found = list(sweep(engine, "東京", [0.5, 1.5], [1], drawing(), every=1e-9))
     plain = list(sweep(engine, "東京", [0.5, 1.5], [1], drawing()))
-    assert [one for one in found if isinstance(one, Progress)] == plain
-    between = [one for one in found if isinstance(one, Pending)]
+    assert [one for one in found if one.sample] == plain
+    between = [one for one in found if not one.sample]
     assert between
     assert {(one.total, one.waiting) for one in between} == {(2, 0)}
     assert [one.done for one in between] == sorted(one.done for one in between)

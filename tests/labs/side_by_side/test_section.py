@@ -28,7 +28,6 @@ from neoxjp.labs.side_by_side.section.columns import (
     LOADED,
     SECOND,
     ColumnSettings,
-    Run,
     choose,
     column_seconds,
     column_streamer,
@@ -36,6 +35,7 @@ from neoxjp.labs.side_by_side.section.columns import (
     run_columns,
     suggest,
 )
+from neoxjp.labs.side_by_side.section.parts import Run
 from neoxjp.labs.side_by_side.strings import words
 from neoxjp.model import ModelTooLarge
 from neoxjp.page_parts.session import Limits, NotReady, Playground

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError
-from neoxjp.labs.common import html as render
 from neoxjp.labs.side_by_side.records import MAX_COLUMNS
 from neoxjp.labs.side_by_side.section import second_model, sweep
 from neoxjp.labs.side_by_side.section.columns import (
@@ -18,16 +16,14 @@ from neoxjp.labs.side_by_side.section.columns import (
     NUMBERS,
     SECOND,
     Differs,
-    Run,
     choose,
     column_streamer,
     run_columns,
     suggest,
     values_of,
 )
-from neoxjp.labs.side_by_side.section.parts import build_run, label_and_id, switched
+from neoxjp.labs.side_by_side.section.parts import Run, build_run, label_and_id, streamed
 from neoxjp.labs.side_by_side.strings import both, label
-from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
@@ -87,33 +83,18 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
         min_width=180, visible=number < 2, elem_classes="side-by-side-field", elem_id=f"side-by-side-field-{place}"
     ) as box:
         gr.HTML(f"<h4>{both('side_by_side_column', n=place)}</h4>", apply_default_css=False)
+
+        def common(name: str, key: str) -> dict[str, Any]:
+            return {"label": label(key), "elem_id": f"side-by-side-{name}-{place}"}
+
         fields: list[Any] = [
-            gr.Number(
-                getattr(start, name),
-                label=label(f"option_{name}"),
-                step=0.05,
-                elem_id=f"side-by-side-{name}-{place}",
-                min_width=120,
-            )
-            for name in NUMBERS
+            gr.Number(getattr(start, name), step=0.05, min_width=120, **common(name, f"option_{name}")) for name in NUMBERS
         ]
-        fields.append(
-            gr.Textbox(
-                "",
-                label=label("option_seed"),
-                placeholder=label("side_by_side_seed_new"),
-                max_lines=1,
-                max_length=40,
-                elem_id=f"side-by-side-seed-{place}",
-            )
-        )
+        empty = label("side_by_side_seed_new")
+        fields.append(gr.Textbox("", placeholder=empty, max_lines=1, max_length=40, **common("seed", "option_seed")))
         models = [(label(f"side_by_side_{key}"), key) for key in (LOADED, SECOND)]
-        shown: dict[str, Any] = {
-            "visible": not playground.public,
-            "elem_id": f"side-by-side-model-{place}",
-            "elem_classes": "side-by-side-model",
-        }
-        fields.append(gr.Dropdown(models, value=LOADED, label=label("side_by_side_model"), **shown))
+        shown: dict[str, Any] = {"visible": not playground.public, "elem_classes": "side-by-side-model"}
+        fields.append(gr.Dropdown(models, value=LOADED, **shown, **common("model", "side_by_side_model")))
     return box, fields
 
 
@@ -146,23 +127,12 @@ def connect(section: SideBySide, playground: Playground, tab: "GenerateTab", due
     def on_go(
         request: gr.Request, run: Run, prompt: str, n: int, differs: Differs, filled: list[Any], *values: Any
     ) -> Iterator[dict[Any, Any]]:
-        if run.running:
-            yield {section.go: gr.skip()}
-            return
-        running = switched(on=[section.stop], off=[section.go])
-        try:
-            settings = tab.settings_of(values[:tabs])
-            differs, asked = choose(differs, settings, values[tabs:], filled)
-            running[section.differs] = differs
-            yield running
-            lang = language(request)
-            for line, result in run_columns(playground, other, streamer, run, prompt or "", settings, asked[:n], differs, lang):
-                yield {section.line: line, section.result: result} | running
-        except NeoxjpError as error:
-            yield {section.line: render.notice(message_of(error, request), "error")} | running
-        finally:
-            run.running = False
-        yield switched(on=[section.go], off=[section.stop])
+        settings = tab.settings_of(values[:tabs])
+        differs, asked = choose(differs, settings, values[tabs:], filled)
+        lang = language(request)
+        shown = run_columns(playground, other, streamer, run, prompt or "", settings, asked[:n], differs, lang)
+        updates = ({section.line: line, section.result: result, section.differs: differs} for line, result in shown)
+        yield from streamed(run, section, request, updates)
 
     inputs = [section.run, tab.prompt, section.count, *chosen]
     outputs = [section.line, section.result, section.go, section.stop, section.differs]

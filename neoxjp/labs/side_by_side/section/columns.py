@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from neoxjp.engine import Engine, fit_prompt, token_text_function
@@ -10,7 +10,8 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side import records, view
-from neoxjp.labs.side_by_side.records import MAX_COLUMNS, Column, Sample, Update, shares_vocabulary
+from neoxjp.labs.side_by_side.records import MAX_COLUMNS, Column, Update, shares_vocabulary
+from neoxjp.labs.side_by_side.section.parts import Run
 from neoxjp.labs.side_by_side.strings import strings, words
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.gradio_private import current_visitor
@@ -43,19 +44,6 @@ class ColumnSettings:
     repetition_penalty: float = named(OPTIONS, "repetition_penalty").recommended
     seed: str = ""  # empty: a new one, the same for all columns
     model: str = LOADED
-
-
-@dataclass
-class Run:
-    """The columns, or the grid, of one visitor: whether they are running, and the samples of the grid."""
-
-    running: bool = False
-    stopped: bool = False
-    samples: list[Sample] = field(default_factory=list)
-
-    def stop(self) -> None:
-        """End them at their next update; what was generated is kept."""
-        self.stopped = True
 
 
 def suggest(settings: Settings, differs: Differs) -> list[ColumnSettings]:
@@ -155,8 +143,6 @@ def engines_of(playground: Playground, other: Playground | None, keys: set[str])
         if other is None or other.loaded is None or other.loaded.engine is None:
             raise strings.error(ParameterError, "side_by_side_no_second")
         engines[SECOND] = other.loaded.engine
-    if unknown := keys - {LOADED, SECOND}:
-        raise ParameterError(f"there is no model {sorted(unknown)[0]!r:.60}")
     return engines
 
 

@@ -43,12 +43,12 @@ def build() -> SecondModel:
             load, unload = (
                 gr.Button(
                     label(f"side_by_side_second_{key}"),
-                    size="sm",
                     elem_id=f"side-by-side-second-{key}",
+                    size="sm",
                     min_width=80,
-                    interactive=key == "load",
+                    interactive=on,
                 )
-                for key in ("load", "unload")
+                for key, on in (("load", True), ("unload", False))
             )
         none = f'<p class="work">{both("side_by_side_second_none")}</p>'
         line = gr.HTML(none, elem_id="side-by-side-second-line", apply_default_css=False)

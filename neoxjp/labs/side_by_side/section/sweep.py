@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side import records, view
-from neoxjp.labs.side_by_side.records import Pending, Progress, Sample, to_csv
-from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, Run, engines_of, prepare
-from neoxjp.labs.side_by_side.section.parts import build_run, label_and_id, switched
+from neoxjp.labs.side_by_side.records import Progress, Sample, to_csv
+from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, engines_of, prepare
+from neoxjp.labs.side_by_side.section.parts import Run, build_run, label_and_id, streamed
 from neoxjp.labs.side_by_side.strings import both, strings, words
-from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
@@ -33,7 +32,7 @@ MAX_VALUES = 5  # of temperature, and of top-p
 MIN_LENGTH, MAX_LENGTH = 10, 40  # tokens of a sample
 POLL = 0.1  # seconds after which Stop takes effect within a sample
 
-StreamSamples = Callable[[Sequence[int], Sequence[float], Sequence[float], SamplingParams, int], Iterator[Progress | Pending]]
+StreamSamples = Callable[[Sequence[int], Sequence[float], Sequence[float], SamplingParams, int], Iterator[Progress]]
 
 
 @dataclass(frozen=True)
@@ -72,21 +71,13 @@ def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
     def on_go(
         request: gr.Request, run: Run, prompt: str, temperatures: str, top_ps: str, length: float, *values: Any
     ) -> Iterator[dict[Any, Any]]:
-        if run.running:
-            yield {part.go: gr.skip()}
-            return
-        running = switched(on=[part.stop], off=[part.go, part.csv])
-        yield running
-        try:
-            settings = tab.settings_of(values).change(max_new_tokens=int(length or MIN_LENGTH))
-            axes = temperatures or "", top_ps or ""
-            for line, result in run_grid(playground, streamer, run, prompt or "", axes, settings, words(language(request))):
-                yield {part.line: line, part.result: result} | running
-        except NeoxjpError as error:
-            yield {part.line: render.notice(message_of(error, request), "error")} | running
-        finally:
-            run.running = False
-        yield switched(on=[part.go], off=[part.stop]) | {part.csv: gr.Button(interactive=bool(run.samples))}
+        settings = tab.settings_of(values).change(max_new_tokens=int(length or MIN_LENGTH))
+        axes = temperatures or "", top_ps or ""
+        shown = run_grid(playground, streamer, run, prompt or "", axes, settings, words(language(request)))
+        updates = ({part.line: line, part.result: result} for line, result in shown)
+        yield from streamed(
+            run, part, request, updates, (part.csv,), lambda: {part.csv: gr.Button(interactive=bool(run.samples))}
+        )
 
     inputs = [part.run, tab.prompt, part.temperatures, part.top_ps, part.length, *tab.settings]
     outputs = [part.line, part.result, part.go, part.stop, part.csv]
@@ -134,8 +125,7 @@ def run_grid(
         yield render_steps.working(t("side_by_side_sweep_progress", n=0, total=total, seed=seed), 0, total), drawn()
         for progress in stream:
             line = t("side_by_side_sweep_progress", n=progress.done, total=total, seed=seed)
-            if isinstance(progress, Progress):
-                sample = progress.sample
+            if (sample := progress.sample) is not None:
                 run.samples.append(sample)
                 cells[sample.temperature, sample.top_p] = sample
             elif progress.waiting:
@@ -165,12 +155,11 @@ def sample_streamer(playground: Playground) -> StreamSamples:
     @gpu(duration=sample_seconds)
     def stream(
         ids: Sequence[int], temperatures: Sequence[float], top_ps: Sequence[float], params: SamplingParams, each: int
-    ) -> Iterator[Progress | Pending]:
+    ) -> Iterator[Progress]:
         engine = playground.ready.engine
         assert engine is not None
-        yield from records.sweep_with_progress(
-            engine, ids, temperatures, top_ps, params, each, every=POLL, visitor=current_visitor()
-        )
+        visitor = current_visitor()
+        yield from records.sweep(engine, ids, temperatures, top_ps, params, each, every=POLL, visitor=visitor)
 
     return stream
 
