@@ -76,6 +76,42 @@ def answered(show: Callable[[Words], T], failed: Callable[[str], T], request: gr
         return failed(error_notice(error, COMMON.words(language(request))))
 
 
+def streamed(
+    run: Any,
+    part: Any,
+    request: gr.Request,
+    updates: Iterator[dict[Any, Any]],
+    off: tuple[gr.Button, ...] = (),
+    end: Callable[[], dict[Any, Any]] = dict,
+) -> Iterator[dict[Any, Any]]:
+    """The updates of a run, with its buttons in each of them. An expected error becomes a notice in the line.
+
+    Args:
+        run: has `running`: one visitor has one run at a time.
+        part: has the button `go`, which is disabled while it runs, the button `stop`, and `line`.
+        off: other buttons that are disabled while it runs.
+        end: what is updated at the end.
+    """
+    if run.running:
+        yield {part.go: gr.skip()}
+        return
+    running = switched(on=[part.stop], off=[part.go, *off])
+    yield running
+    try:
+        for update in updates:
+            yield running | update
+    except NeoxjpError as error:
+        yield running | {part.line: render.notice(message_of(error, request), "error")}
+    finally:
+        run.running = False
+    yield switched(on=[part.go], off=[part.stop]) | end()
+
+
+def switched(*, on: Any = (), off: Any = ()) -> dict[Any, Any]:
+    """Updates that enable and disable buttons."""
+    return {button: gr.Button(interactive=True) for button in on} | {button: gr.Button(interactive=False) for button in off}
+
+
 def plain(value: Any) -> Any:
     """The value with U+FFFD for lone surrogates, which JSON on the wire cannot hold."""
     if isinstance(value, str):

@@ -1,6 +1,6 @@
 """A generation as code to copy, for Python, curl or gradio_client: the same ids, settings and seed.
 
-What the code cannot reproduce (the page's API does not take end tokens) stands in a comment, and in `Code.caveats`.
+A comment, and `Code.caveats`, say what the code cannot reproduce: the page's API does not take end tokens.
 """
 
 import json

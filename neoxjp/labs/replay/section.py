@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +31,13 @@ from neoxjp.labs.replay.records import (
     rerun_params,
     to_json,
 )
-from neoxjp.labs.replay.strings import both, label, strings, words
+from neoxjp.labs.replay.strings import strings, words
 from neoxjp.page_parts import link_address as address
-from neoxjp.page_parts.answers import message_of
+from neoxjp.page_parts.answers import message_of, streamed
 from neoxjp.page_parts.chooser import json_chooser
-from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.events import QUIET, STREAMED
 from neoxjp.page_parts.gradio_private import current_page
+from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import stop_strings
 from neoxjp.page_parts.stream import Stream, stream
@@ -71,42 +71,32 @@ class Section:
 
 def build(playground: Playground) -> Section:
     """Draw the section."""
-    script = (files("neoxjp.labs.replay") / "script.js").read_text(encoding="utf-8")
-    bare: dict[str, Any] = {"apply_default_css": False}
+    part = Parts("replay", strings)
 
-    def part(key: str) -> None:
-        gr.HTML(f"<h3>{both(key)}</h3>", elem_classes="replay-part", **bare)
+    def heading(name: str) -> None:
+        part.html(value=f"<h3>{part.both(name)}</h3>", elem_classes="replay-part")
 
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(min_width=320, elem_classes="card"):
-            part("replay_save_title")
-            saved = gr.HTML(elem_id="replay-saved", **bare)
+            heading("save_title")
+            saved = part.html("saved")
         with gr.Column(min_width=320, elem_classes="card"):
-            part("replay_load_title")
-            pasted = gr.Textbox(
-                "",
-                label=label("replay_pasted"),
-                placeholder=label("replay_pasted_placeholder"),
-                lines=3,
-                max_lines=6,
-                max_length=MAX_BYTES,
-                elem_id="replay-pasted",
-                html_attributes=gr.InputHTMLAttributes(spellcheck=False),
-            )
+            heading("load_title")
+            spelling = gr.InputHTMLAttributes(spellcheck=False)
+            pasted = part.textbox("pasted", lines=3, max_lines=6, max_length=MAX_BYTES, html_attributes=spelling)
             chooser = json_chooser(strings, "replay", "replay-file", MAX_BYTES)
-            file = gr.HTML(chooser, elem_id="replay-file-part", js_on_load=script, **bare)
+            file = part.html("file_part", chooser, js_on_load=part.script())
             with gr.Row(elem_id="replay-run"):
-                go = gr.Button(label("replay_go"), variant="primary", elem_id="replay-go", min_width=110)
-                stop = gr.Button(label("replay_stop"), elem_id="replay-stop", min_width=80, interactive=False)
-            line = gr.HTML(elem_id="replay-line", **bare)
-            verdict = gr.HTML(elem_id="replay-verdict", **bare)
+                go = part.button("go", variant="primary")
+                stop = part.button("stop", min_width=80, interactive=False)
+            line, verdict = part.html("line"), part.html("verdict")
     with gr.Column(elem_classes="card"):
-        part("replay_code_title")
+        heading("code_title")
         code: dict[str, gr.HTML] = {}
         with gr.Tabs(elem_id="replay-code"):
             for target in TARGETS:
-                with gr.Tab(label(f"replay_target_{target}"), id=target, render_children=True):
-                    code[target] = gr.HTML(elem_id=f"replay-code-{target}", elem_classes="replay-tab", **bare)
+                with gr.Tab(part.label(f"target_{target}"), id=target, render_children=True):
+                    code[target] = gr.HTML(elem_id=f"replay-code-{target}", elem_classes="replay-tab", apply_default_css=False)
     return Section(saved, pasted, file, go, stop, line, verdict, code)
 
 
@@ -124,33 +114,20 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     due.change(on_due, tab.writing, [section.saved, *section.code.values()], trigger_mode="always_last", **QUIET)
 
     def on_go(request: gr.Request, writing: VisitorState, pasted: str) -> Iterator[dict[Any, Any]]:
-        if writing.running:
-            yield {section.go: gr.skip()}
-            return
-        running = {section.go: gr.Button(interactive=False), section.stop: gr.Button(interactive=True)}
-        ended = {section.go: gr.Button(interactive=True), section.stop: gr.Button(interactive=False)}
-        yield {section.line: "", section.verdict: "", **running}
-        above: dict[Any, Any] = {}  # repeated in the last update: see `tab.updates`
-        try:
+        above: dict[Any, Any] = {}  # of the tab; repeated in the last update: see `tab.updates`
+
+        def updates() -> Iterator[dict[Any, Any]]:
+            yield {section.line: "", section.verdict: ""}
             state = parse_state(playground, pasted or "")
             for line, verdict, frame in rerun(playground, streamer, writing, state, language(request)):
                 if frame is not None:
-                    above = tab.updates(frame, writing, prompt=True)
-                yield {section.line: line, section.verdict: verdict, **running, **above}
-        except NeoxjpError as error:
-            message = render.notice(message_of(error, request), "error")
-            yield {section.line: message, section.verdict: "", **running, **above}
-        yield ended | above
+                    above.update(tab.updates(frame, writing, prompt=True))
+                yield {section.line: line, section.verdict: verdict} | above
+
+        yield from streamed(writing, section, request, updates(), end=lambda: above)
 
     outputs = [section.line, section.verdict, section.go, section.stop, *tab.shown, tab.prompt]
-    section.go.click(
-        on_go,
-        [tab.writing, section.pasted],
-        outputs,
-        show_progress="hidden",
-        api_visibility="private",
-        concurrency_limit=None,
-    )
+    section.go.click(on_go, [tab.writing, section.pasted], outputs, **STREAMED)
     section.stop.click(VisitorState.stop, tab.writing, None, **QUIET)
     section.file.select(None, section.pasted, section.pasted, js="(now) => neoxjp.replay.pasted(now)", **QUIET)
 
@@ -216,12 +193,10 @@ def state_of(playground: Playground, text: Text) -> State:
     )
 
 
-def link_of(state: State, space: str | None = None) -> str:
-    """A link that loads the state: on a Space a whole address, elsewhere its query string; "" where it would be too long."""
-    base = address.space_address(os.environ.get("SPACE_ID", "") if space is None else space)
+def link_of(state: State) -> str | None:
+    """A link that loads the state; None: it would be too long."""
     content = {name: value for name, value in json.loads(to_json(state)).items() if name not in ("format", "fingerprint_covers")}
-    query = f"?{NAME}={address.pack(content)}"
-    return base + query if len(query) <= address.LONGEST - (len(base) or address.ADDRESS) else ""
+    return address.complete(f"?{NAME}={address.pack(content)}")
 
 
 def state_of_link(value: str) -> State:
@@ -275,8 +250,8 @@ def rerun(
     assert loaded.model is not None
     names, size = token_text_function(loaded.tokenizer), loaded.tokenizer.vocab_size
 
-    def name_of(id: int) -> str:
-        return names(id) if id < size else "?"  # a file may contain any id
+    def verdict_of(found: Replay, stopped: bool, above: bool) -> str:
+        return view.verdict(state, found, stopped, above, lambda id: names(id) if id < size else "?", t)  # a file may have any id
 
     current = setup(loaded.model, loaded.tokenizer)
     same_model = (current.model, current.vocabulary) == (state.setup.model, state.setup.vocabulary)
@@ -288,7 +263,7 @@ def rerun(
                     line = t("replay_running", n=f"{step:,}", total=f"{len(state.ids):,}")
                     yield render_steps.working(line, step, len(state.ids)), "", None
                 else:
-                    yield "", view.verdict(state, step, writing.stopped, False, name_of, t), None
+                    yield "", verdict_of(step, writing.stopped, above=False), None
         finally:
             writing.running = False
         return
@@ -300,7 +275,7 @@ def rerun(
         if not frame.running and text is not None and text is not before:
             ids = [step.id for step in text.steps]
             found = compare(state, ids, loaded.model, loaded.tokenizer, text.stats.max_concurrent if text.stats else 0)
-            verdict = view.verdict(state, found, text.finish in INTERRUPTED, True, name_of, t)
+            verdict = verdict_of(found, text.finish in INTERRUPTED, above=True)
         yield ("" if verdict else frame.line), verdict, frame
 
 

@@ -15,24 +15,10 @@ NameOf = Callable[[int], str]
 """The text of an id, or its piece where it is not text."""
 
 
-def saved(state: State, json: str, link: str, file: str, t: Words) -> str:
-    """The buttons that save the file and copy its link, and what it contains. link: "" where it would be too long."""
-    setup = state.setup
-    name = t("bundled") if state.name == BUNDLED else state.name
-    rows = [
-        (t("replay_model"), f"{name} @ {state.revision}" if state.revision else name),
-        (t("replay_fingerprint"), setup.model),
-        (t("replay_vocabulary"), setup.vocabulary),
-        (t("replay_prompt"), t("n_tokens", n=f"{len(state.prompt_ids):,}")),
-        (t("replay_generated"), t("n_tokens", n=f"{len(state.ids):,}")),
-        (t("replay_settings"), settings(state.params)),
-        (t("replay_seed"), "–" if state.params.greedy else str(state.params.seed)),
-        (t("replay_dtype"), f"{setup.dtype} · {setup.quantization}" if setup.quantization else setup.dtype),
-        (t("replay_kernel"), f"{setup.linear_kernel} · {setup.attention_kernel}"),
-        (t("replay_machine"), f"{setup.device} · {setup.cpu} · {t('replay_threads', n=setup.threads)}"),
-        (t("replay_version"), f"neoxjp {setup.neoxjp}, torch {setup.torch}, numpy {setup.numpy}, Python {setup.python}"),
-    ]
-    return render(TEMPLATE, "saved", t, json=json, link=link, file=file, rows=rows)
+def saved(state: State, json: str, link: str | None, file: str, t: Words) -> str:
+    """The buttons that save the file and copy its link, and what it contains. link: None where it would be too long."""
+    name, of_params = t("bundled") if state.name == BUNDLED else state.name, settings(state.params)
+    return render(TEMPLATE, "saved", t, state=state, json=json, link=link, file=file, name=name, settings=of_params)
 
 
 def settings(params: SamplingParams, options: Iterable[Option] = OPTIONS) -> str:
@@ -58,14 +44,12 @@ def verdict(state: State, found: Replay, stopped: bool, above: bool, name_of: Na
         headline = t("replay_same_so_far" if stopped and not found.same else "replay_same", n=n, all=count)
     else:
         headline = t("replay_different", n=f"{(place or 0) + 1:,}", all=count)
-    ids = []
+    pair = []
     if not same and place is not None:
-        for key, these in (("replay_saved", state.ids), ("replay_current", found.ids)):
-            id = these[place] if place < len(these) else None
-            ids.append((key, "" if id is None else name_of(id), id))
-    names = ((one, t(f"replay_{one.group}")) for one in found.differences)
-    rows = [(name if one.field == one.group else f"{name} ({one.field})", one.saved, one.current) for one, name in names]
-    return render(TEMPLATE, "verdict", t, headline=headline, same=same, ids=ids, differences=rows, text=found.text, above=above)
+        for key, ids in (("replay_saved", state.ids), ("replay_current", found.ids)):
+            id = ids[place] if place < len(ids) else None
+            pair.append((key, "" if id is None else name_of(id), id))
+    return render(TEMPLATE, "verdict", t, headline=headline, same=same, pair=pair, found=found, above=above)
 
 
 def code(found: Code, t: Words) -> str:

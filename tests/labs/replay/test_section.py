@@ -296,15 +296,17 @@ def test_markup_in_a_file_stays_text(playground: Playground) -> None:
 # ---------------------------------------------------------------- links
 
 
-def test_a_link_contains_a_whole_state_or_is_not_offered(playground: Playground) -> None:
+def test_a_link_contains_a_whole_state_or_is_not_offered(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
     state = saved(playground)
-    link = replay.link_of(state, "someone/space")
+    monkeypatch.setenv("SPACE_ID", "someone/space")
+    link = replay.link_of(state)
+    assert link is not None
     assert link.startswith("https://huggingface.co/spaces/someone/space?run=")
     assert len(link) <= address.LONGEST
     assert replay.state_of_link(link.split("run=")[1]) == state
     long = replace(state, ids=tuple(range(1, 30_000, 7)))
-    assert replay.link_of(long, "") == ""
-    view = replay_view.saved(long, to_json(long), "", "x.json", EN)
+    assert replay.link_of(long) is None
+    view = replay_view.saved(long, to_json(long), None, "x.json", EN)
     assert "Too long for a link" in view
     assert " disabled" in view
 

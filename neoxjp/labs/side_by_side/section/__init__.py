@@ -22,8 +22,9 @@ from neoxjp.labs.side_by_side.section.columns import (
     suggest,
     values_of,
 )
-from neoxjp.labs.side_by_side.section.parts import Run, build_run, label_and_id, streamed
+from neoxjp.labs.side_by_side.section.parts import Run, build_run, label_and_id
 from neoxjp.labs.side_by_side.strings import both, label
+from neoxjp.page_parts.answers import streamed
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings

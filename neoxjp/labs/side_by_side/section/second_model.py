@@ -12,10 +12,10 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.hub import resolve_model
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.labs.side_by_side.section.parts import label_and_id, switched
+from neoxjp.labs.side_by_side.section.parts import label_and_id
 from neoxjp.labs.side_by_side.strings import both, label, strings, words
 from neoxjp.model import check_memory, cpu_dtype
-from neoxjp.page_parts.answers import message_of
+from neoxjp.page_parts.answers import message_of, switched
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.strings import Words, language

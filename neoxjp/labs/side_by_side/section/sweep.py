@@ -15,8 +15,9 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side import records, view
 from neoxjp.labs.side_by_side.records import Progress, Sample, to_csv
 from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, engines_of, prepare
-from neoxjp.labs.side_by_side.section.parts import Run, build_run, label_and_id, streamed
+from neoxjp.labs.side_by_side.section.parts import Run, build_run, label_and_id
 from neoxjp.labs.side_by_side.strings import both, strings, words
+from neoxjp.page_parts.answers import streamed
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
