@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neoxjp.errors import ParameterError
+from neoxjp.labs.common.savefile import check_stops
 from neoxjp.sampling import OPTIONS, Option, SamplingParams, error_of, named, problems
-
-MOST_STOPS, LONGEST_STOP = 32, 200  # stop strings of one generation, characters of each
 
 
 def start_value(option: Option) -> Any:
@@ -89,18 +88,14 @@ def params_of(values: Mapping[str, Any], new_tokens: int | None) -> SamplingPara
 
 
 def stop_strings(given: Any) -> tuple[str, ...]:
-    """Stop strings, few and short enough: each is looked for at every token, while other visitors wait.
+    """Stop strings, few and short enough.
 
     Raises:
         ParameterError: too many, too long, or not a list of strings.
     """
     if not isinstance(given, list | tuple) or not all(isinstance(string, str) for string in given):
         raise ParameterError(f"stop={str(given)!r:.40}: expected a list of strings")
-    if len(given) > MOST_STOPS or any(len(string) > LONGEST_STOP for string in given):
-        raise ParameterError(
-            f"at most {MOST_STOPS} stop strings of up to {LONGEST_STOP} characters can be used: leave some out",
-            ja=f"停止文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。減らしてください。",
-        )
+    check_stops(given)
     return tuple(given)
 
 

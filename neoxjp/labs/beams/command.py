@@ -15,17 +15,17 @@ def beams(
     model: ModelOptions,
     text: Text = None,
     width: Annotated[int, option("Texts kept at each step, 2 to 6.", "--beams", metavar="N")] = 4,
-    new: Annotated[int, option("Most tokens to write, 1 to 20.", metavar="N")] = 10,
+    new: Annotated[int, option("Most tokens to generate, 1 to 20.", metavar="N")] = 10,
     length_penalty: Annotated[float, option("Above 0 favours long texts, below 0 short ones.", metavar="X")] = 1.0,
     json: Json = False,
 ) -> None:
-    """Show a beam search: every text that was weighed, and what became of it."""
+    """Show a beam search: every candidate of each step, and what became of it."""
     from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, beam_tree
 
     for name, value, (low, high) in (("--beams", width, NUM_BEAMS), ("--new", new, NEW_TOKENS)):
         if not low <= value <= high:
             raise ParameterError(
-                f"{name} {value}: this command takes {low} to {high}, since it prints every text that it weighs; for the best "
+                f"{name} {value}: this command takes {low} to {high}, since it prints every candidate; for the best "
                 f"text alone, call model.generate(ids, num_beams={max(1, width)}, max_new_tokens={max(1, new)}) in Python"
             )
     text = read_text(text)

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import ParameterError
 from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, BeamTree, beam_tree
-from neoxjp.labs.beams.strings import both, label, strings, words
+from neoxjp.labs.beams.strings import strings
 from neoxjp.labs.beams.view import view
 from neoxjp.labs.common import html as render
-from neoxjp.page_parts.answers import check_length, message_of
-from neoxjp.page_parts.events import QUIET, latest
+from neoxjp.page_parts.answers import check_length, handler
+from neoxjp.page_parts.events import QUIET, READING, latest
+from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import language
+from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.zerogpu import gpu
 
 if TYPE_CHECKING:
@@ -45,22 +46,16 @@ class Beams:
 
 def build(playground: Playground) -> Beams:
     """Draw the section."""
-
-    def slider(name: str, low: float, high: float, value: float, step: float) -> gr.Slider:
-        key = f"beams_{name}"
-        common: dict[str, Any] = {"label": label(key), "info": label(f"{key}_help"), "elem_id": f"beams-{name}", "min_width": 220}
-        return gr.Slider(low, high, value, step=step, **common)
-
+    part = Parts("beams", strings)
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_classes="lab-controls lab-sliders"):
-            number = slider("number", *NUM_BEAMS, 4, 1)
-            new = slider("new", *NEW_TOKENS, 10, 1)
-            penalty = slider("penalty", *LENGTH_PENALTY, 1.0, 0.1)
+            number = part.slider("number", *NUM_BEAMS, 4, 1)
+            new = part.slider("new", *NEW_TOKENS, 10, 1)
+            penalty = part.slider("penalty", *LENGTH_PENALTY, 1.0, 0.1)
         with gr.Row(elem_classes="lab-controls"):
-            go = gr.Button(label("beams_go"), variant="primary", elem_id="beams-go", min_width=110)
-        line = gr.HTML(elem_id="beams-line", apply_default_css=False)
-        press = f'<p class="lab-hint">{both("beams_press")}</p>'
-        tree = gr.HTML(press, elem_id="beams-view", apply_default_css=False, js_on_load=script("walk.js"))
+            go = part.button("go", variant="primary")
+        line = part.html("line")
+        tree = part.html("view", part.hint("press"), js_on_load=script("walk.js"))
     return Beams(number, new, penalty, go, gr.State(None), line, tree)
 
 
@@ -71,23 +66,20 @@ def connect(section: Beams, playground: Playground, tab: "GenerateTab", due: gr.
     """
     searcher = search(playground)
 
-    def on_go(prompt: str, number: int, new: int, penalty: float, request: gr.Request) -> dict[Any, Any]:
+    @handler(strings, errors=section.line, empty=[section.view, section.source])
+    def on_go(t: Words, prompt: str, number: int, new: int, penalty: float) -> dict[Any, Any]:
         source = playground.serial, prompt or ""
-        try:
-            tree = tree_of(playground, searcher, source[1], number, new, penalty)
-        except NeoxjpError as error:
-            return {section.line: render.notice(message_of(error, request), "error"), section.view: "", section.source: None}
-        return {section.line: "", section.view: view(tree, source[1], words(language(request))), section.source: source}
+        tree = tree_of(playground, searcher, source[1], number, new, penalty)
+        return {section.line: "", section.view: view(tree, source[1], t), section.source: source}
 
-    def check(prompt: str, source: tuple[int, str] | None, request: gr.Request) -> Any:
+    @handler(strings)
+    def check(t: Words, prompt: str, source: tuple[int, str] | None) -> Any:
         if source is None:
             return gr.skip()
-        changed = source != (playground.serial, prompt or "")
-        return render.notice(words(language(request))("beams_changed")) if changed else ""
+        return "" if source == (playground.serial, prompt or "") else render.notice(t("beams_changed"))
 
     inputs = [tab.prompt, section.number, section.new, section.penalty]
-    outputs = [section.line, section.view, section.source]
-    found = section.go.click(on_go, inputs, outputs, api_visibility="private", concurrency_limit=2, concurrency_id="lab")
+    found = section.go.click(on_go, inputs, [section.line, section.view, section.source], **READING)
     shown = (check, [tab.prompt, section.source], section.line)
     found.then(*shown, **QUIET)  # the prompt may have changed during the search
     latest([due.change, tab.prompt.change], *shown)

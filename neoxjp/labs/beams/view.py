@@ -1,6 +1,6 @@
-"""A beam search as values for view.html: where each box of the tree stands, what it looks like and what is said about it.
+"""A beam search as values for view.html: position and look of each box of the tree, and the sentence about it.
 
-A column is a step; in it the candidates stand in the order of the search, the most probable at the top. The script in
+A column is a step, with its candidates in the order of the search, the most probable at the top. The script in
 `page_parts/walk.js` walks the boxes with arrow keys and shows the numbers of one from its `aria-label`.
 """
 

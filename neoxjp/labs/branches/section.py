@@ -3,29 +3,29 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import ParameterError
 from neoxjp.labs.branches import actions
 from neoxjp.labs.branches import view as views
 from neoxjp.labs.branches.actions import can_score
 from neoxjp.labs.branches.files import LARGEST_MEMO, MAX_BYTES, rows_of, to_json
 from neoxjp.labs.branches.records import LONGEST_NAME, branch_pieces
-from neoxjp.labs.branches.strings import both, label, strings, words
+from neoxjp.labs.branches.strings import strings
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.common.measures import shared_length
 from neoxjp.page_parts import downloads
-from neoxjp.page_parts.answers import message_of
+from neoxjp.page_parts.answers import handler
 from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.gradio_private import payload
+from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import scorer
-from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.text_view import show as show_text
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame
@@ -49,7 +49,6 @@ class Section:
     other: gr.Dropdown
     compare: gr.Button
     compared: gr.HTML
-    editing: gr.Accordion
     edit: gr.Textbox
     edit_note: gr.HTML
     apply: gr.Button
@@ -66,62 +65,46 @@ class Section:
 
 def build(playground: Playground) -> Section:
     """Create the components."""
-    parts: dict[str, Any] = {}
-    japanese = gr.InputHTMLAttributes(lang="ja", spellcheck=False)
+    part = Parts("branches", strings)
+    found: dict[str, Any] = {}
 
-    def html(name: str | None, content: str = "", **options: Any) -> None:
-        found = gr.HTML(content, elem_id=name and f"branches-{name}", apply_default_css=False, **options)
-        parts.update({name.replace("-", "_"): found} if name else {})
-
-    def button(name: str, key: str, **options: Any) -> None:
-        parts[name] = gr.Button(label(f"branches_{key}"), elem_id=f"branches-{name}", **{"min_width": 110} | options)
-
-    def textbox(name: str, key: str, **options: Any) -> None:
-        parts[name] = gr.Textbox("", label=label(f"branches_{key}"), elem_id=f"branches-{name}", **options)
-
-    def accordion(name: str, key: str) -> gr.Accordion:
-        return gr.Accordion(label(f"branches_{key}"), open=False, elem_id=f"branches-{name}")
+    def help_line(name: str) -> None:
+        part.html(value=f'<p class="branches-note">{part.both(name)}</p>')
 
     with gr.Column(elem_classes="card", elem_id="branches"):
-        html("tree", f'<p class="lab-hint">{both("branches_empty")}</p>', js_on_load=_script("script.js"), fields={})
-        html("line")
-        with gr.Column(visible=False, elem_id="branches-body") as parts["body"]:
+        found["tree"] = part.html("tree", part.hint("empty"), js_on_load=part.script(), fields={})
+        found["line"] = part.html("line")
+        with gr.Column(visible=False, elem_id="branches-body") as found["body"]:
             with gr.Row(elem_classes="lab-controls"):
-                placeholder = label("branches_name_placeholder")
-                textbox("name", "name", placeholder=placeholder, max_lines=1, max_length=LONGEST_NAME)
-                button("rename", "name_go", min_width=90)
-                button("delete", "delete", min_width=90)
-            with accordion("comparing", "compare"):
+                found["name"] = part.textbox("name", max_length=LONGEST_NAME)
+                found["rename"] = part.button("rename", "name_go", min_width=90)
+                found["delete"] = part.button("delete", min_width=90)
+            with part.accordion("comparing", "compare"):
                 with gr.Row(elem_classes="lab-controls"):
-                    parts["other"] = gr.Dropdown([], label=label("branches_other"), elem_id="branches-other", min_width=260)
-                    button("compare", "compare_go", min_width=90)
-                html("compared")
-            with accordion("editing", "edit_title") as parts["editing"]:
-                html(None, f'<p class="branches-note">{both("branches_edit_help")}</p>')
-                textbox("edit", "edit_box", lines=4, max_lines=14, html_attributes=japanese)
-                html("edit-note")
+                    found["other"] = gr.Dropdown([], min_width=260, **part.named("other"))
+                    found["compare"] = part.button("compare", "compare_go", min_width=90)
+                found["compared"] = part.html("compared")
+            with part.accordion("editing", "edit_title"):
+                help_line("edit_help")
+                found["edit"] = part.textbox("edit", key="edit_box", lines=4, max_lines=14, html_attributes=JAPANESE)
+                found["edit_note"] = part.html("edit_note")
                 with gr.Row(elem_classes="lab-controls"):
-                    button("apply", "edit_go", variant="primary")
-                    button("reset", "edit_reset")
-                html("edited")
-            with accordion("forcing", "force_title"):
-                html(None, f'<p class="branches-note">{both("branches_force_help")}</p>')
-                textbox("words", "force_text", lines=1, max_lines=4, html_attributes=japanese)
-                places = [(label(f"branches_force_{where}"), where) for where in ("end", "chosen")]
-                parts["where"] = gr.Radio(places, value="end", label=label("branches_force_where"), elem_id="branches-where")
+                    found["apply"] = part.button("apply", "edit_go", variant="primary")
+                    found["reset"] = part.button("reset", "edit_reset")
+                found["edited"] = part.html("edited")
+            with part.accordion("forcing", "force_title"):
+                help_line("force_help")
+                found["words"] = part.textbox("words", key="force_text", max_lines=4, html_attributes=JAPANESE)
+                places = [(part.label(f"force_{where}"), where) for where in ("end", "chosen")]
+                found["where"] = gr.Radio(places, value="end", **part.named("where", "force_where"))
                 with gr.Row(elem_classes="lab-controls"):
-                    button("force", "force_go", variant="primary")
-                html("surprisal")
-        with accordion("files", "files_title"):
-            button("save", "save", min_width=120)
+                    found["force"] = part.button("force", "force_go", variant="primary")
+                found["surprisal"] = part.html("surprisal")
+        with part.accordion("files", "files_title"):
+            found["save"] = part.button("save", min_width=120)
             chooser = json_chooser(strings, "branches", "branches-file", MAX_BYTES)
-            html("file-part", chooser, js_on_load=_script("file.js") + downloads.SCRIPT)
-    parts["file"] = parts.pop("file_part")
-    return Section(**parts)
-
-
-def _script(name: str) -> str:
-    return (files("neoxjp.labs.branches") / name).read_text(encoding="utf-8")
+            found["file"] = part.html("file_part", chooser, js_on_load=part.script("file.js") + downloads.SCRIPT)
+    return Section(**found)
 
 
 def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
@@ -136,8 +119,9 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         body = {section.body: gr.Column(visible=bool(fields))}
         return {section.tree: gr.HTML(html, fields=fields), section.other: gr.Dropdown(choices=choices)} | body
 
-    def draw(writing: VisitorState, request: gr.Request) -> dict[Any, Any]:
-        return shown_list(writing, words(language(request)))
+    @handler(strings)
+    def draw(t: Words, writing: VisitorState) -> dict[Any, Any]:
+        return shown_list(writing, t)
 
     due.change(draw, tab.writing, listing, trigger_mode="always_last", **QUIET)
 
@@ -147,12 +131,9 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         It returns the sentence for the line, and the HTML of `part` or None.
         """
 
-        def changed(request: gr.Request, writing: VisitorState, value: Any = None) -> dict[Any, Any]:
-            t = words(language(request))
-            try:
-                sentence, answer = action(writing, t, value)
-            except NeoxjpError as error:
-                return {section.line: render.notice(message_of(error, request), "error")}
+        @handler(strings, errors=section.line)
+        def changed(t: Words, writing: VisitorState, value: Any = None) -> dict[Any, Any]:
+            sentence, answer = action(writing, t, value)
             view, _, stats = show_text(writing.text, t)
             frame = Frame(render_steps.working(sentence), False, view, stats, announce=sentence)
             found: dict[Any, Any] = tab.updates(frame, writing, prompt=True) | shown_list(writing, t)
@@ -200,19 +181,18 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     section.apply.click(None, section.edit, None, js=_js("edit"), **BROWSER)
     section.force.click(None, [section.words, section.where], None, js=_js("force"), **BROWSER)
 
-    def on_compare(request: gr.Request, writing: VisitorState, other: Any) -> str:
-        try:
-            return compared(writing, other, words(language(request)))
-        except NeoxjpError as error:
-            return render.notice(message_of(error, request), "error")
+    @handler(strings, errors=section.compared)
+    def on_compare(t: Words, writing: VisitorState, other: Any) -> dict[Any, Any]:
+        return {section.compared: compared(writing, other, t)}
 
     section.compare.click(on_compare, [tab.writing, section.other], section.compared, **QUIET)
     fields = [section.name, section.edit]
     for event, name in ((section.tree.fill, "fill"), (section.reset.click, "reset")):
         event(None, fields, [*fields, section.edit_note], js=_js(name), **BROWSER)
 
-    def on_save(request: gr.Request, writing: VisitorState) -> str:
-        t, number = words(language(request)), len(writing.tree.nodes)
+    @handler(strings)
+    def on_save(t: Words, writing: VisitorState) -> str:
+        number = len(writing.tree.nodes)
         return render.notice(t("branches_saved", n=f"{number:,}") if number else t("branches_nothing_to_save"))
 
     def file_of(t: Words, writing: VisitorState) -> str:

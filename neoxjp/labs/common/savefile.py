@@ -6,14 +6,14 @@ ValueError, TypeError or KeyError for a wrong one; `wrap_errors` turns these int
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from neoxjp.errors import ParameterError
 from neoxjp.sampling import SamplingParams
 
-MOST_STOPS, LONGEST_STOP = 64, 1000  # stop strings, characters of each
+MOST_STOPS, LONGEST_STOP = 32, 200  # stop strings of one generation, characters of each
 
 
 def dumps(name: str, version: int, content: dict[str, Any]) -> str:
@@ -90,9 +90,14 @@ def parse_params(value: Any, kind: type[SamplingParams] = SamplingParams) -> Sam
     if not isinstance(value, dict) or set(value) != names:
         raise ValueError("params are not the settings of a generation")
     params = kind(**value)
-    if len(params.stop) > MOST_STOPS or any(len(stop) > LONGEST_STOP for stop in params.stop):
-        raise ParameterError(
-            f"at most {MOST_STOPS} stop strings of up to {LONGEST_STOP} characters can be used",
-            ja=f"停止文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。",
-        )
+    check_stops(params.stop)
     return params
+
+
+def check_stops(stop: Sequence[str]) -> None:
+    """Raises ParameterError: too many stop strings, or too long ones. Each is looked for at every token."""
+    if len(stop) > MOST_STOPS or any(len(string) > LONGEST_STOP for string in stop):
+        raise ParameterError(
+            f"at most {MOST_STOPS} stop strings of up to {LONGEST_STOP} characters can be used: leave some out",
+            ja=f"停止文字列は {MOST_STOPS} 個まで、それぞれ {LONGEST_STOP} 文字までです。減らしてください。",
+        )

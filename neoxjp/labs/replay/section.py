@@ -39,7 +39,6 @@ from neoxjp.page_parts.events import QUIET, STREAMED
 from neoxjp.page_parts.gradio_private import current_page
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import stop_strings
 from neoxjp.page_parts.stream import Stream, stream
 from neoxjp.page_parts.strings import Lang, Words, language
 from neoxjp.page_parts.texts import Text, VisitorState
@@ -229,7 +228,6 @@ def parse_state(playground: Playground, pasted: str) -> State:
     if not pasted.strip():
         raise strings.error(ParameterError, "replay_nothing")
     state = from_json(pasted[: MAX_BYTES + 1])
-    stop_strings(list(state.params.stop))
     wanted, most = rerun_params(state).max_new_tokens, playground.limits.new_tokens
     if most is not None and (wanted is None or wanted > most):
         asked = f"{wanted:,}" if wanted is not None else "∞"

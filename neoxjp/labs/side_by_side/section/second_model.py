@@ -13,12 +13,12 @@ from neoxjp.hub import resolve_model
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side.section.parts import label_and_id
-from neoxjp.labs.side_by_side.strings import both, label, strings, words
+from neoxjp.labs.side_by_side.strings import both, label, strings
 from neoxjp.model import check_memory, cpu_dtype
-from neoxjp.page_parts.answers import message_of, switched
-from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.answers import error_notice, handler, switched
+from neoxjp.page_parts.events import QUIET, STREAMED
 from neoxjp.page_parts.session import Choice, Playground
-from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.strings import Words
 
 LOAD_POLL = 0.25  # seconds between two updates while the model is loading
 
@@ -58,23 +58,23 @@ def build() -> SecondModel:
 def connect(part: SecondModel, playground: Playground) -> None:
     """Wire the events."""
 
-    def on_load(request: gr.Request, name: str) -> Iterator[dict[Any, Any]]:
+    @handler(strings)
+    def on_load(t: Words, name: str) -> Iterator[dict[Any, Any]]:
         try:
-            for line in load(playground, part.playground, name or "", words(language(request))):
+            for line in load(playground, part.playground, name or "", t):
                 yield {part.line: line}
         except NeoxjpError as error:
-            yield {part.line: render.notice(message_of(error, request), "error")}
+            yield {part.line: error_notice(error, t)}
         loaded = part.playground.loaded
         yield {part.unload: gr.Button(interactive=loaded is not None and loaded.engine is not None)}
 
-    def on_unload(request: gr.Request) -> dict[Any, Any]:
+    @handler(strings)
+    def on_unload(t: Words) -> dict[Any, Any]:
         unload(part.playground)
-        line = render_steps.working(words(language(request))("side_by_side_second_none"))
-        return {part.line: line} | switched(off=[part.unload])
+        return {part.line: render_steps.working(t("side_by_side_second_none"))} | switched(off=[part.unload])
 
     outputs: list[Any] = [part.line, part.unload]
-    queued: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1}
-    gr.on([part.load.click, part.name.submit], on_load, part.name, outputs, **queued)
+    gr.on([part.load.click, part.name.submit], on_load, part.name, outputs, **STREAMED | {"concurrency_limit": 1})
     part.unload.click(on_unload, None, outputs, **QUIET)
 
 
