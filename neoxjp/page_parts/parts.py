@@ -1,13 +1,12 @@
 """The components of a section: labels, element ids and scripts follow from the names of the feature and of the component."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
-from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.strings import Strings
 
 JAPANESE = gr.InputHTMLAttributes(lang="ja", spellcheck=False)
@@ -83,12 +82,9 @@ class Parts:
         return (files(f"neoxjp.labs.{self.feature}") / name).read_text(encoding="utf-8")
 
 
-def download(event: Callable[..., Any], write: Callable[..., str], inputs: Sequence[Any], file: str, kind: str) -> None:
-    """Save what `write(*inputs)` returns as a file of this name and MIME type; "": no file is saved.
+def slider_up_to(most: int, now: float | None) -> gr.Slider:
+    """A slider with this largest value, whose value is `now`.
 
-    The text takes the way through a hidden component: a script that runs after a handler is given components' values only, and
-    Gradio's own download would write the file on the server first.
+    A value that fits is not written: a link, or the visitor, may have set another one meanwhile.
     """
-    text = gr.Textbox(visible="hidden", show_label=False)
-    save = f"(text) => {{ if (text) neoxjp.download(text, '{file}', '{kind}') }}"
-    event(write, inputs, text, **QUIET).then(None, text, js=save, **BROWSER)
+    return gr.Slider(maximum=most) if (now or 0) <= most else gr.Slider(maximum=most, value=most)

@@ -20,6 +20,7 @@ from neoxjp.page_parts import sections
 from neoxjp.page_parts.events import QUIET, STREAMED, latest
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.gradio_private import payload
+from neoxjp.page_parts.parts import slider_up_to
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import PRESETS, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
@@ -266,5 +267,4 @@ def length_slider(playground: Playground, now: float) -> Any:
         return gr.skip()
     context = loaded.model.config.max_position_embeddings
     most = min(context - 1, playground.limits.new_tokens or context)
-    # A value that fits is not sent back: a link or the visitor may have set another one meanwhile.
-    return gr.Slider(maximum=most) if now is not None and now <= most else gr.Slider(maximum=most, value=min(now or 0, most))
+    return slider_up_to(most, now)

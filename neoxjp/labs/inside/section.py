@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -11,12 +10,14 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.inside import records, view
 from neoxjp.labs.inside.records import MAX_TOKENS, Attention, Lens
-from neoxjp.labs.inside.strings import both, label, strings, words
-from neoxjp.page_parts.answers import message_of
-from neoxjp.page_parts.events import QUIET, latest
+from neoxjp.labs.inside.strings import strings
+from neoxjp.page_parts.answers import error_notice, handler
+from neoxjp.page_parts.events import QUIET, READING, latest
+from neoxjp.page_parts.gradio_private import payload
+from neoxjp.page_parts.parts import Parts, slider_up_to
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import Lang, language
+from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.text_above import changed_notice, ids_above, source_above
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.zerogpu import gpu
@@ -55,23 +56,17 @@ class Inside:
 
 def build(playground: Playground) -> Inside:
     """Draw the section."""
-
-    def common(name: str) -> dict[str, Any]:
-        key = f"inside_{name}"
-        return {"label": label(key), "info": label(f"{key}_help"), "min_width": 220, "elem_id": f"inside-{name}"}
-
-    press = f'<p class="lab-hint">{both("inside_press")}</p>'
-    js = script("walk.js") + (files("neoxjp.labs.inside") / "script.js").read_text(encoding="utf-8")
+    part = Parts("inside", strings)
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_classes="lab-controls lab-sliders"):
-            at = gr.Number(0, precision=0, **common("at"))
-            layer, head = (gr.Slider(0, 11, 0, step=1, **common(name)) for name in ("layer", "head"))
+            at = gr.Number(0, precision=0, min_width=220, **part.named("at"))
+            layer, head = (part.slider(name, 0, 11, 0, 1) for name in ("layer", "head"))
         with gr.Row(elem_classes="lab-controls"):
-            go = gr.Button(label("inside_go"), variant="primary", elem_id="inside-go", min_width=110)
-        line = gr.HTML(elem_id="inside-line", apply_default_css=False)
-        attention = gr.HTML(press, elem_id="inside-attention", apply_default_css=False, js_on_load=js)
+            go = part.button("go", variant="primary")
+        line = part.html("line")
+        attention = part.html("attention", part.hint("press"), js_on_load=script("walk.js") + part.script())
     with gr.Column(elem_classes="card"):
-        lens = gr.HTML(press, elem_id="inside-lens", apply_default_css=False)
+        lens = part.html("lens", part.hint("press"))
     return Inside(at, layer, head, go, gr.State(None), line, attention, lens)
 
 
@@ -81,51 +76,48 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
     Then the sliders take the ranges of the loaded model, and a sentence says so where the section shows a previous text.
     """
     readers_ = readers(playground)
+    outputs = [section.line, section.attention, section.lens, section.source]
 
-    def on_go(writing: VisitorState, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request) -> dict[Any, Any]:
-        try:
-            attention, lens = views(playground, readers_, writing, prompt or "", (at, layer, head), language(request))
-        except NeoxjpError as error:
-            message = render.notice(message_of(error, request), "error")
-            return {section.line: message, section.attention: "", section.lens: "", section.source: None}
+    @handler(strings, errors=section.line, empty=outputs)
+    def on_go(t: Words, writing: VisitorState, prompt: str, at: Any, layer: Any, head: Any) -> dict[Any, Any]:
+        attention, lens = views(playground, readers_, writing, prompt or "", (at, layer, head), t)
         source = source_above(playground, writing, prompt or "")
         return {section.line: "", section.attention: attention, section.lens: lens, section.source: source}
 
-    def on_slider(
-        source: Any, writing: VisitorState, prompt: str, at: Any, layer: Any, head: Any, request: gr.Request
-    ) -> dict[Any, Any]:
-        return gr.skip() if source is None else on_go(writing, prompt, at, layer, head, request)
+    def on_token(request: gr.Request, event: gr.EventData, *given: Any) -> dict[Any, Any]:
+        at = payload(event).get("at")
+        at = at if type(at) is int else 0
+        return {section.at: at} | on_go(request, *given[:2], at, *given[2:])
 
-    def check(writing: VisitorState, prompt: str, source: Any, request: gr.Request) -> Any:
-        return changed_notice(playground, writing, prompt or "", source, words(language(request)), "inside_changed")
+    def on_slider(request: gr.Request, source: Any, *given: Any) -> dict[Any, Any]:
+        return gr.skip() if source is None else on_go(request, *given)
+
+    @handler(strings)
+    def check(t: Words, writing: VisitorState, prompt: str, source: Any) -> Any:
+        return changed_notice(playground, writing, prompt or "", source, t, "inside_changed")
 
     def ranges(layer: Any, head: Any) -> dict[Any, Any]:
         loaded = playground.loaded
         if loaded is None or loaded.model is None:
             return gr.skip()
         config = loaded.model.config
-        sizes = ((section.layer, layer, config.num_hidden_layers), (section.head, head, config.num_attention_heads))
-        # a value that fits is not written back: a link, or the visitor, may have set another one meanwhile
         return {
-            slider: gr.Slider(maximum=count - 1) if (now or 0) < count else gr.Slider(maximum=count - 1, value=count - 1)
-            for slider, now, count in sizes
+            section.layer: slider_up_to(config.num_hidden_layers - 1, layer),
+            section.head: slider_up_to(config.num_attention_heads - 1, head),
         }
 
-    inputs = [tab.writing, tab.prompt, section.at, section.layer, section.head]
-    outputs = [section.line, section.attention, section.lens, section.source]
-    queued: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "lab"}
-    pressed = section.attention.select(None, section.at, section.at, js="(at) => neoxjp.inside ?? at", **QUIET)
-    released = [section.layer.release, section.head.release]
-    shown = (check, [tab.writing, tab.prompt, section.source], section.line)
+    above, sliders = [tab.writing, tab.prompt], [section.layer, section.head]
+    inputs = [*above, section.at, *sliders]
+    source = (check, [*above, section.source], section.line)
+    released = [slider.release for slider in sliders]
     for event in (
-        section.go.click(on_go, inputs, outputs, **queued),
-        section.at.submit(on_go, inputs, outputs, **queued),
-        pressed.then(on_go, inputs, outputs, **queued),
-        gr.on(released, on_slider, [section.source, *inputs], outputs, **queued),
+        gr.on([section.go.click, section.at.submit], on_go, inputs, outputs, **READING),
+        section.attention.select(on_token, [*above, *sliders], [section.at, *outputs], **READING),
+        gr.on(released, on_slider, [section.source, *inputs], outputs, **READING),
     ):
-        event.then(*shown, **QUIET)  # the text may have changed meanwhile
-    latest([due.change], ranges, [section.layer, section.head], [section.layer, section.head])
-    latest([due.change, tab.prompt.change], *shown)
+        event.then(*source, **QUIET)  # the text may have changed meanwhile
+    latest([due.change], ranges, sliders, sliders)
+    latest([due.change, tab.prompt.change], *source)
 
 
 def readers(playground: Playground) -> tuple[ReadLens, ReadAttention]:
@@ -150,14 +142,14 @@ def views(
     writing: VisitorState,
     prompt: str,
     asked: tuple[Any, Any, Any],
-    lang: Lang,
+    t: Words,
 ) -> tuple[str, str]:
     """Attention and lens as HTML for (token number from 1, 0 or None for the last; layer; head).
 
     Raises:
         NeoxjpError: there is no text, or no such token.
     """
-    (at, layer, head), t = asked, words(lang)
+    at, layer, head = asked
     ids = ids_above(playground, writing, prompt)
     loaded = playground.ready
     assert loaded.model is not None
@@ -173,5 +165,5 @@ def views(
     try:
         weights = note + view.attention(read_attention(read, int(layer or 0), int(head or 0), place), place, t)
     except NeoxjpError as error:  # this model does not have the layer: the lens is shown all the same
-        weights = render.notice(error.ja if lang == "ja" and error.ja else str(error), "error")
+        weights = error_notice(error, t)
     return weights, lens

@@ -5,7 +5,6 @@ Only the filters are computed, from the logits stored during generation. Where t
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -13,14 +12,14 @@ import torch
 
 from neoxjp.engine import logits_after
 from neoxjp.errors import NeoxjpError
-from neoxjp.labs.common import html as render
 from neoxjp.labs.sampling_trace import view as views
 from neoxjp.labs.sampling_trace.records import trace_at
-from neoxjp.labs.sampling_trace.strings import both, label, strings
-from neoxjp.page_parts.answers import message_of
-from neoxjp.page_parts.events import QUIET
+from neoxjp.labs.sampling_trace.strings import strings
+from neoxjp.page_parts.answers import error_notice, handler
+from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED
+from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Loaded, Playground
-from neoxjp.page_parts.strings import Strings, Words, language, option_strings
+from neoxjp.page_parts.strings import Strings, Words, option_strings
 from neoxjp.page_parts.texts import Part, Text, VisitorState
 from neoxjp.page_parts.zerogpu import gpu
 from neoxjp.sampling import OPTIONS, Option, SamplingParams, filter_options
@@ -54,82 +53,76 @@ class Section:
 
 def build(playground: Playground) -> Section:
     """Create the components."""
-
-    def html(content: str = "", name: str | None = None, **options: Any) -> gr.HTML:
-        return gr.HTML(content, apply_default_css=False, elem_id=name and f"sampling-trace-{name}", **options)
+    part = Parts("sampling_trace", strings)
 
     def heading(key: str, below: str = "") -> None:
-        html(f"<h3>{both(f'sampling_trace_{key}')}</h3>{below}", elem_classes="sampling-trace-part")
+        part.html(value=f"<h3>{part.both(key)}</h3>{below}", elem_classes="sampling-trace-part")
 
-    def button(name: str, **options: Any) -> gr.Button:
-        return gr.Button(label(f"sampling_trace_{name}"), size="sm", elem_id=f"sampling-trace-{name}", **options)
-
-    script = (files("neoxjp.labs.sampling_trace") / "script.js").read_text(encoding="utf-8")
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_classes="sampling-trace-controls"):
-            before, after = button("before", min_width=110), button("after", min_width=110)
-            number: dict[str, Any] = {"precision": 0, "minimum": 1, "min_width": 110}
-            place = gr.Number(1, label=label("sampling_trace_place"), elem_id="sampling-trace-place", **number)
-        drawing = html(name="draw", js_on_load=script)
-        recompute = button("recompute", visible=False)
+            before, after = part.button("before", size="sm"), part.button("after", size="sm")
+            place = gr.Number(1, precision=0, minimum=1, min_width=110, **part.named("place"))
+        drawing = part.html("draw", js_on_load=part.script())
+        recompute = part.button("recompute", size="sm", min_width=None, visible=False)
     with gr.Row(elem_id="sampling-trace-body", elem_classes="two-columns"):
         with gr.Column(scale=7, min_width=320, elem_classes="card", elem_id="sampling-trace-tables"):
             heading("candidates")
-            candidates = html(name="candidates")
+            candidates = part.html("candidates")
             heading("filters")
-            filters = html(name="filters")
+            filters = part.html("filters")
         with gr.Column(scale=3, min_width=260, elem_classes="card", elem_id="sampling-trace-try"):
-            heading("try", f"<p>{both('sampling_trace_try_help')}</p>")
-            tried = {option.name: _slider(option, playground.options) for option in filter_options(playground.options)}
-            reset = button("reset")
+            heading("try", f"<p>{part.both('try_help')}</p>")
+            tried = {option.name: _slider(option, part, playground.options) for option in filter_options(playground.options)}
+            reset = part.button("reset", size="sm", min_width=None)
     return Section(place, before, after, drawing, recompute, candidates, filters, tried, reset, gr.State(None), {})
 
 
-def _slider(option: Option, options: Iterable[Option]) -> gr.Slider:
+def _slider(option: Option, part: Parts, options: Iterable[Option]) -> gr.Slider:
     assert option.slider is not None
     low, high, step = option.slider
     text = Strings(option_strings(options)).label(f"option_{option.name}")
-    return gr.Slider(low, high, option.off, step=step, label=text, elem_id=f"sampling-trace-{option.name.replace('_', '-')}")
+    return gr.Slider(low, high, option.off, step=step, label=text, elem_id=part.id(option.name))
 
 
 def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
     live: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": None}
+    words = Strings(strings.table | option_strings(playground.options))
     sliders = list(section.tried.values())
     asked = [tab.writing, section.part, section.place, *sliders]
-    outputs = [section.drawing, section.candidates, section.filters, section.recompute, section.part, *sliders]
+    shown = [section.drawing, section.candidates, section.filters]
+    outputs = [*shown, section.recompute, section.part, *sliders]
     reader = logits_reader(playground)
 
-    def draw(request: gr.Request, writing: VisitorState, part: Part | None, place: float | None, *values: Any) -> Any:
+    def update(t: Words, writing: VisitorState, part: Part | None, place: float | None, *values: Any) -> dict[Any, Any]:
         if writing.running:  # the section keeps what it shows until the new text is complete
             return gr.skip()
-        return updates(section, playground, writing.text, part, place, values, request)
+        return updates(section, playground, writing.text, part, place, values, t)
 
-    def recompute(request: gr.Request, writing: VisitorState, part: Part | None, place: float | None, *values: Any) -> Any:
+    draw = handler(words, errors=section.drawing, empty=shown)(update)
+
+    @handler(words, errors=section.drawing, empty=shown)
+    def recompute(t: Words, writing: VisitorState, part: Part | None, place: float | None, *values: Any) -> dict[Any, Any]:
         text = writing.text
         if not writing.running and text is not None and text.steps:
-            try:
-                recompute_logits(playground, reader, text, step_at(text, place))
-            except NeoxjpError as error:
-                notice = render.notice(message_of(error, request), "error")
-                return {section.drawing: notice, section.candidates: "", section.filters: ""}
-        return draw(request, writing, part, place, *values)
+            recompute_logits(playground, reader, text, step_at(text, place))
+        return update(t, writing, part, place, *values)
 
-    def reset(request: gr.Request, writing: VisitorState, place: float | None, *values: Any) -> Any:
-        return draw(request, writing, None, place, *values)
+    @handler(words, errors=section.drawing, empty=shown)
+    def reset(t: Words, writing: VisitorState, place: float | None, *values: Any) -> dict[Any, Any]:
+        return update(t, writing, None, place, *values)
 
     def select(event: Any, js: str) -> Any:
-        return event(None, section.place, section.place, js=f"(at) => neoxjp.samplingTrace?.{js} ?? at", **QUIET)
+        return event(None, section.place, section.place, js=f"(at) => neoxjp.samplingTrace?.{js} ?? at", **BROWSER)
 
     select(due.change, "selection()").then(draw, asked, outputs, **live)
     select(tab.view.select, "visibleSelection()")
     select(section.before.click, "step(-1)")
     select(section.after.click, "step(1)")
-    section.place.input(None, section.place, None, js="(at) => neoxjp.samplingTrace?.select(at)", **QUIET)
+    section.place.input(None, section.place, None, js="(at) => neoxjp.samplingTrace?.select(at)", **BROWSER)
     gr.on([section.place.change, *(slider.input for slider in sliders)], draw, asked, outputs, **live)
     section.reset.click(reset, [tab.writing, section.place, *sliders], outputs, **live)
-    minimal: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private", "concurrency_limit": 1}
-    section.recompute.click(recompute, asked, outputs, **minimal)
+    section.recompute.click(recompute, asked, outputs, **STREAMED | {"show_progress": "minimal", "concurrency_limit": 1})
 
 
 # ---------------------------------------------------------------- one place of a text, and its logits
@@ -247,25 +240,25 @@ def updates(
     part: Part | None,
     place: float | None,
     values: Sequence[Any],
-    request: gr.Request,
+    t: Words,
 ) -> dict[Any, Any]:
     """The components' new values. The sliders move to the settings of the token's generation, unless they are set to it."""
-    t = Strings(strings.table | option_strings(playground.options)).words(language(request))
     step = step_at(text, place) if text is not None and text.steps else None
     stay = step is None or (step.part is part if step.known else step.part == part)
-    try:
-        params = settings(step.part.params, values, playground.options) if step is not None and stay else None
-        drawing, candidates, filters, missing = shown_of(playground, text, step, params, t)
-    except NeoxjpError as error:
-        drawing, candidates, filters, missing = render.notice(message_of(error, request), "error"), "", "", False
-    found: dict[Any, Any] = {section.drawing: drawing, section.candidates: candidates, section.filters: filters}
-    found[section.recompute] = gr.Button(visible=missing)
+    found: dict[Any, Any] = {}
     if step is not None:
         found[section.part] = step.part
         if not stay:
             for option in filter_options(playground.options):
                 found[section.tried[option.name]] = _moved(option, step.part.params)
-    return found
+    missing = False
+    try:
+        params = settings(step.part.params, values, playground.options) if step is not None and stay else None
+        *shown, missing = shown_of(playground, text, step, params, t)
+    except NeoxjpError as error:
+        shown = [error_notice(error, t), "", ""]
+    found |= zip((section.drawing, section.candidates, section.filters), shown, strict=True)
+    return found | {section.recompute: gr.Button(visible=missing)}
 
 
 def _moved(option: Option, params: SamplingParams) -> Any:

@@ -4,7 +4,6 @@ import html
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import gradio as gr
@@ -23,6 +22,7 @@ from neoxjp.labs.sampling_trace.strings import words
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
+from neoxjp.page_parts.strings import Strings, option_strings
 from neoxjp.page_parts.texts import Text, VisitorState, cached_fingerprint
 from neoxjp.page_parts.writing import Mode, write
 from neoxjp.sampling import SamplingParams, Stage, filter_options
@@ -289,13 +289,13 @@ def test_settings_that_leave_nothing_get_a_sentence(playground):
 
 def updated(playground: Playground, text: Text | None, part: Any, position: float, *values: Any) -> dict[str, Any]:
     """The new values of the components, by name; an unchanged one is skipped."""
-    visitor: Any = SimpleNamespace(headers={"accept-language": "en"})
     shown: dict[str, Any] = {name: gr.HTML() for name in ("drawing", "recompute", "candidates", "filters", "part")}
     unused: dict[str, Any] = dict.fromkeys(("place", "before", "after", "reset", "linked"))
+    every_word = Strings(trace.strings.table | option_strings(playground.options)).words("en")
     section = trace.Section(**shown, **unused, tried={name: gr.Slider() for name in TRIED})
     components = {"draw": section.drawing, "candidates": section.candidates, "filters": section.filters}
     components |= {"recompute": section.recompute, "part": section.part, **section.tried}
-    found = trace.updates(section, playground, text, part, position, values, visitor)
+    found = trace.updates(section, playground, text, part, position, values, every_word)
     assert found.keys() <= set(components.values())
     return {name: found.get(component, gr.skip()) for name, component in components.items()}
 
