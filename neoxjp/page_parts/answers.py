@@ -130,7 +130,7 @@ def check_length(playground: Playground, text: str, limit: int | None = None) ->
         raise ParameterError(f"text={text!r:.60}: expected a string")
     limit = playground.limits.characters if limit is None else limit
     if len(text) > limit:
-        raise COMMON.error(ParameterError, "t_too_long", n=f"{len(text):,}", limit=f"{limit:,}")
+        raise COMMON.error(ParameterError, "tokenize_too_long", n=f"{len(text):,}", limit=f"{limit:,}")
     playground.visitors.charge(current_visitor(), "characters", len(text))
 
 

@@ -22,7 +22,7 @@ class Parts:
     Where the label has another name, `key` gives it. All other arguments go to the component.
     """
 
-    feature: str  # name of the folder
+    feature: str  # name of its folder; of a tab of the page, "generate"
     strings: Strings
 
     def id(self, name: str) -> str:
@@ -73,9 +73,9 @@ class Parts:
         named = [(self.label(prefix + choice), choice) for choice in choices]
         return gr.Radio(named, **self.named(name) | {"value": named[0][1]} | more)
 
-    def accordion(self, name: str, key: str = "") -> gr.Accordion:
-        """A folded part."""
-        return gr.Accordion(self.label(key or name), open=False, elem_id=self.id(name))
+    def accordion(self, name: str, key: str = "", open: bool = False) -> gr.Accordion:
+        """A part that can be folded."""
+        return gr.Accordion(self.label(key or name), open=open, elem_id=self.id(name))
 
     def script(self, name: str = "script.js") -> str:
         """A script in the feature's folder, for `js_on_load`."""

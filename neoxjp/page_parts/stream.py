@@ -77,7 +77,7 @@ def stream(playground: Playground) -> Stream:
                     if isinstance(error, NeoxjpError):
                         raise
                     log.exception("generating")
-                    raise COMMON.error(NeoxjpError, "g_model_failed", error=type(error).__name__) from error
+                    raise COMMON.error(NeoxjpError, "generate_model_failed", error=type(error).__name__) from error
                 playground.visitors.note(who, "tokens", len(steps))
                 yield _update(request, steps, done)
 

@@ -25,10 +25,10 @@ def ids_above(playground: Playground, writing: VisitorState, prompt: str) -> tup
     if writing.text is None:
         check_length(playground, prompt)
         if not prompt:
-            raise COMMON.error(ParameterError, "g_no_text")
+            raise COMMON.error(ParameterError, "generate_no_text")
         return tuple(loaded.tokenizer.encode(prompt))
     if writing.text.serial != loaded.serial:
-        raise COMMON.error(ParameterError, "g_other_model")
+        raise COMMON.error(ParameterError, "generate_other_model")
     return writing.text.ids
 
 

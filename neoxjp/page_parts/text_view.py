@@ -13,27 +13,27 @@ from neoxjp.page_parts.texts import Text
 def progress(update: Update, done: int, most: int, t: Words) -> str:
     """The line while a request waits, reads its prompt, or has generated `done` of at most `most` tokens."""
     if update.position:
-        return render_steps.working(t("g_waiting", n=update.position))
+        return render_steps.working(t("generate_waiting", n=update.position))
     if not done and update.prefilled < update.total:
-        line = t("g_reading", n=f"{update.prefilled:,}", total=f"{update.total:,}")
+        line = t("generate_reading", n=f"{update.prefilled:,}", total=f"{update.total:,}")
         return render_steps.working(line, update.prefilled, update.total)
-    return render_steps.working(t("g_writing", n=f"{done:,}", total=f"{most:,}"), done, most)
+    return render_steps.working(t("generate_writing", n=f"{done:,}", total=f"{most:,}"), done, most)
 
 
 def ended(text: Text, t: Words) -> str:
     """How the last generation ended, in a sentence."""
     new = len(text.steps) - text.base
     if text.finish is None:  # how the branch ended is not known
-        return t("g_branch_shown")
+        return t("generate_branch_shown")
     if text.full:
-        return t("g_finish_full", n=f"{new:,}")
-    return t(f"g_finish_{text.finish}", n=f"{new:,}")
+        return t("generate_finish_full", n=f"{new:,}")
+    return t(f"generate_finish_{text.finish}", n=f"{new:,}")
 
 
 def show(text: Text | None, t: Words) -> tuple[str, str, str]:
     """View, line and numbers of a text that is complete, as after undo."""
     if text is None:
-        return "", render_steps.working(t("g_hint")), ""
+        return "", render_steps.working(t("generate_hint")), ""
     sheet = render_steps.Sheet(text.prompt, t, cut=text.cut)
     sheet.add(text.steps)
     sheet.end()
@@ -63,8 +63,8 @@ def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
 def _duration(seconds: float, t: Words) -> str:
     """In milliseconds up to a tenth of a second: a small model takes no longer."""
     if seconds < 0.1:
-        return f"{1000 * seconds:.{0 if seconds >= 0.01 else 1}f}" + t("g_milliseconds")
-    return f"{seconds:.2f}" + t("g_seconds")
+        return f"{1000 * seconds:.{0 if seconds >= 0.01 else 1}f}" + t("generate_milliseconds")
+    return f"{seconds:.2f}" + t("generate_seconds")
 
 
 def numbers(text: Text, t: Words) -> str:
@@ -77,21 +77,21 @@ def numbers(text: Text, t: Words) -> str:
         return "–" if found[key] is None else format(found[key], form) + t(unit)
 
     fast, first = (found["tokens_per_second"] or 0) >= 20, found["time_to_first_token_s"]
-    size = t("g_n_tokens_value", tokens=f"{found['tokens']:,}", characters=f"{found['characters']:,}")
+    size = t("generate_n_tokens_value", tokens=f"{found['tokens']:,}", characters=f"{found['characters']:,}")
     cells = [
-        (t("g_n_tokens"), size),
-        (t("g_n_first"), "–" if first is None else _duration(first, t)),
-        (t("g_n_speed"), number("tokens_per_second", "g_per_second", ".0f" if fast else ".1f")),
-        (t("g_n_surprise"), number("bits_per_token", "g_bits")),
-        (t("g_n_bpc"), number("bits_per_character", "g_bits")),
+        (t("generate_n_tokens"), size),
+        (t("generate_n_first"), "–" if first is None else _duration(first, t)),
+        (t("generate_n_speed"), number("tokens_per_second", "generate_per_second", ".0f" if fast else ".1f")),
+        (t("generate_n_surprise"), number("bits_per_token", "generate_bits")),
+        (t("generate_n_bpc"), number("bits_per_character", "generate_bits")),
     ]
     if found["reused_tokens"]:
-        cells.append((t("g_n_reused"), t("n_tokens", n=f"{found['reused_tokens']:,}")))
+        cells.append((t("generate_n_reused"), t("n_tokens", n=f"{found['reused_tokens']:,}")))
     if found["drafted_tokens"]:
         taken, drafted = found["accepted_tokens"], found["drafted_tokens"]
-        cells.append((t("g_n_drafts"), t("g_n_drafts_value", taken=f"{taken:,}", drafted=f"{drafted:,}")))
+        cells.append((t("generate_n_drafts"), t("generate_n_drafts_value", taken=f"{taken:,}", drafted=f"{drafted:,}")))
     if text.params is not None:
-        cells.append((t("g_n_seed"), str(text.seed)))
+        cells.append((t("generate_n_seed"), str(text.seed)))
     if text.stats is not None and text.stats.max_concurrent and not text.rows_are_independent:
-        cells.append((t("g_n_beside"), t("g_n_beside_value")))
+        cells.append((t("generate_n_beside"), t("generate_n_beside_value")))
     return render_steps.numbers(cells, [-step.logprob / LN2 for step in text.steps if step.logprob is not None], t)

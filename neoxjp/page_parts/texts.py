@@ -155,7 +155,7 @@ class VisitorState:
 def step_place(text: Text, at: Any) -> int:
     """A step of a text. Raises ParameterError: there is none at that place (any more)."""
     if type(at) is not int or not 0 <= at < len(text.steps):
-        raise COMMON.error(ParameterError, "g_no_such_token")
+        raise COMMON.error(ParameterError, "generate_no_such_token")
     return at
 
 

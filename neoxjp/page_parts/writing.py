@@ -82,7 +82,7 @@ def branch(
         step = text.steps[place]
         choice = next((choice for choice in step.top if choice.id == id), None)
         if choice is None or type(id) is not int:
-            raise COMMON.error(ParameterError, "g_no_such_token")
+            raise COMMON.error(ParameterError, "generate_no_such_token")
         tree = writing.tree
         assert tree.current is not None
         if id == step.id:
@@ -176,7 +176,7 @@ def _generate(
     t, run, error = words(lang), None, ""
     try:
         run = _Run(playground, stream, writing, prepare(), lang)
-        yield Frame(render_steps.working(t("g_starting")), True, run.view.html, announce=t("g_starting"))
+        yield Frame(render_steps.working(t("generate_starting")), True, run.view.html, announce=t("generate_starting"))
         for update in run.updates:
             run.add(update)
             if update.done or writing.stopped:
@@ -204,13 +204,13 @@ def _start(playground: Playground, loaded: Loaded, writing: VisitorState, mode: 
     if mode == "new":
         most = playground.limits.characters
         if len(prompt) > most:
-            raise COMMON.error(PromptTooLong, "g_too_many_characters", n=f"{len(prompt):,}", most=f"{most:,}")
+            raise COMMON.error(PromptTooLong, "generate_too_many_characters", n=f"{len(prompt):,}", most=f"{most:,}")
         assert loaded.model is not None
         ids = tuple(loaded.tokenizer.encode(prompt))
         bos = loaded.model.config.bos_token_id
         if not ids:
             if bos is None:
-                raise COMMON.error(ParameterError, "g_no_bos")
+                raise COMMON.error(ParameterError, "generate_no_bos")
             ids = (bos,)
         return Text(render.replace_surrogates(prompt), ids, (), 0, 0, loaded.serial)
     text = _current_text(writing, loaded)
@@ -224,9 +224,9 @@ def _current_text(writing: VisitorState, loaded: Loaded) -> Text:
     """The text shown. Raises ParameterError if there is none, or if another model generated it."""
     text = writing.text
     if text is None:
-        raise COMMON.error(ParameterError, "g_nothing_yet")
+        raise COMMON.error(ParameterError, "generate_nothing_yet")
     if text.serial != loaded.serial:
-        raise COMMON.error(ParameterError, "g_other_model")
+        raise COMMON.error(ParameterError, "generate_other_model")
     return text
 
 
@@ -314,7 +314,7 @@ def max_new_tokens_that_fit(
         return max(1, min(wanted, context // 2)), False
     left = context - there
     if left < 1:
-        raise COMMON.error(PromptTooLong, "g_too_long", n=f"{there:,}", context=f"{context:,}")
+        raise COMMON.error(PromptTooLong, "generate_too_long", n=f"{there:,}", context=f"{context:,}")
     return (left, True) if left < wanted else (wanted, False)
 
 
@@ -322,5 +322,5 @@ def _message(playground: Playground, error: NeoxjpError, lang: Lang) -> str:
     """The error in the visitor's language. While a model is loading: which one, and how far."""
     progress = playground.progress
     if progress.busy and (playground.loaded is None or playground.loaded.engine is None):
-        return words(lang)("g_loading", name=progress.name, percent=progress.percent)
+        return words(lang)("generate_loading", name=progress.name, percent=progress.percent)
     return error.ja if lang == "ja" else str(error)

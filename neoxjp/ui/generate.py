@@ -20,11 +20,11 @@ from neoxjp.page_parts import sections
 from neoxjp.page_parts.events import QUIET, STREAMED, latest
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.gradio_private import payload
-from neoxjp.page_parts.parts import slider_up_to
+from neoxjp.page_parts.parts import Parts, slider_up_to
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import PRESETS, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
-from neoxjp.page_parts.strings import Lang, Strings, both, label, language, option_strings, words
+from neoxjp.page_parts.strings import COMMON, Lang, Strings, both, label, language, option_strings, words
 from neoxjp.page_parts.text_view import show
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Frame, Mode, branch, write
@@ -41,6 +41,7 @@ KEYS = {
     "walk": "← → ↑ ↓ Home End",
 }
 """The tab's shortcuts, as `ui/written.js` has them."""
+part = Parts("generate", COMMON)
 
 
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> GenerateTab:
@@ -52,7 +53,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Gen
         with gr.Column(scale=3, min_width=280, elem_id="generate-side"):
             _build_sampling(playground, parts)
             parts["link"] = links.build_link("generate")
-            parts["stats"] = gr.HTML(elem_id="generate-stats", apply_default_css=False)
+            parts["stats"] = part.html("stats")
     parts["lab"] = sections.build(playground, sections_of(features, "generate"), "genlab")
     return GenerateTab(**parts)
 
@@ -60,34 +61,25 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Gen
 def _build_text(parts: dict[str, Any]) -> None:
     prompts = examples()
     with gr.Group(elem_id="generate-prompt-card"):
-        parts["prompt"] = gr.Textbox(
-            next(iter(prompts.values())),
-            label=label("g_prompt"),
-            placeholder=label("g_prompt_placeholder"),
-            lines=2,
-            max_lines=8,
-            elem_id="generate-prompt",
-        )
+        parts["prompt"] = part.textbox("prompt", next(iter(prompts.values())), lines=2, max_lines=8)
         with gr.Row(elem_id="generate-under"):
-            parts["count"] = gr.HTML(elem_id="generate-count", apply_default_css=False)
+            parts["count"] = part.html("count")
             with gr.Row(elem_id="generate-examples"):
-                gr.HTML(both("g_examples"), elem_id="generate-examples-name", apply_default_css=False)
-                parts["examples"] = {
-                    name: gr.Button(label(f"g_ex_{name}"), size="sm", min_width=0, elem_classes="chip") for name in prompts
-                }
+                part.html("examples-name", part.both("examples"))
+                parts["examples"] = {name: part.chip(f"ex_{name}") for name in prompts}
     with gr.Row(elem_id="generate-buttons"):
-        parts["go"] = gr.Button(label("g_go"), variant="primary", elem_id="generate-go", min_width=120)
+        parts["go"] = part.button("go", variant="primary", min_width=120)
         for name in ("stop", "more", "step", "again", "undo", "redo"):
-            parts[name] = gr.Button(label(f"g_{name}"), elem_id=f"generate-{name}", min_width=80, interactive=name == "step")
-        parts["recall"] = gr.Button(label("g_recall"), elem_id="generate-recall", min_width=80, visible=False)
+            parts[name] = part.button(name, min_width=80, interactive=name == "step")
+        parts["recall"] = part.button("recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
-    parts["line"] = gr.HTML(render_frame("line", message=both("g_hint")), elem_id="generate-line", apply_default_css=False)
-    parts["announce"] = gr.HTML(elem_id="generate-announce", elem_classes="sr", apply_default_css=False)
-    scale = Markup(render_steps.scale(both("g_scale")))
-    template = render_frame("text", both=both, label=words("en")("g_view_label"), scale=scale)
+    parts["line"] = part.html("line", render_frame("line", message=part.both("hint")))
+    parts["announce"] = part.html("announce", elem_classes="sr")
+    scale = Markup(render_steps.scale(part.both("scale")))
+    template = render_frame("text", both=both, label=words("en")("generate_view_label"), scale=scale)
     script = (files("neoxjp.ui") / "written.js").read_text(encoding="utf-8")
-    parts["view"] = gr.HTML("", html_template=template, js_on_load=script, elem_id="generate-view", apply_default_css=False)
-    gr.HTML(render_frame("keys", both=both, keys=KEYS), elem_id="generate-keys", apply_default_css=False)
+    parts["view"] = part.html("view", html_template=template, js_on_load=script)
+    part.html("keys", render_frame("keys", both=both, keys=KEYS))
 
 
 def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:
@@ -99,17 +91,15 @@ def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:
             if option.in_view == in_view and bool(option.slider) == sliders:
                 made[option.name] = control(option, option_strings(options))
 
-    with gr.Accordion(label("g_sampling"), open=True, elem_id="generate-sampling"):
+    with part.accordion("sampling", open=True):
         with gr.Row(elem_id="generate-presets"):
-            parts["presets"] = {
-                name: gr.Button(label(f"g_preset_{name}"), size="sm", min_width=0, elem_classes="chip") for name in PRESETS
-            }
+            parts["presets"] = {name: part.chip(f"preset_{name}") for name in PRESETS}
         draw(in_view=True, sliders=True)
-        parts["cut"] = gr.Checkbox(False, label=label("g_cut"), info=label("g_cut_help"), elem_id="generate-cut")
+        parts["cut"] = gr.Checkbox(False, **part.named("cut"))
         with gr.Row(elem_id="generate-seed-row"):
             draw(in_view=True, sliders=False)
-            parts["dice"] = gr.Button(label("g_dice"), size="sm", min_width=0, elem_id="generate-dice", elem_classes="chip")
-        with gr.Accordion(label("g_more_filters"), open=False, elem_id="generate-more-filters"):
+            parts["dice"] = part.chip("dice")
+        with part.accordion("more_filters"):
             draw(in_view=False, sliders=True)
             draw(in_view=False, sliders=False)
     parts["controls"] = {option.name: made[option.name] for option in options}
@@ -128,7 +118,7 @@ def control(option: Option, table: Mapping[str, tuple[str, str]]) -> Any:
         low, high, step = option.slider
         return gr.Slider(low, high, start, step=step, **common)
     if option.kind == "strings":
-        return gr.Textbox(start, placeholder=label("g_one_per_line"), lines=2, max_lines=6, **common)
+        return gr.Textbox(start, placeholder=label("generate_one_per_line"), lines=2, max_lines=6, **common)
     return gr.Textbox(start, max_lines=1, min_width=120, **common)
 
 
@@ -236,28 +226,28 @@ def recalled(playground: Playground, scored: Scorer, writing: VisitorState, memo
         message = error.ja if lang == "ja" else str(error)
         return Frame(render.notice(message, "error"), False, announce=message)
     view, _, stats = show(writing.text, t)
-    return Frame(render_steps.working(t("g_recalled")), False, view, stats, announce=t("g_recalled"))
+    return Frame(render_steps.working(t("generate_recalled")), False, view, stats, announce=t("generate_recalled"))
 
 
 def counted(playground: Playground, prompt: str, lang: Lang) -> str:
     """HTML: how many tokens the prompt has, of the model's context; an error where they do not fit."""
     t = words(lang)
     if len(prompt) > playground.limits.characters:
-        found = t("g_too_many_characters", n=f"{len(prompt):,}", most=f"{playground.limits.characters:,}")
+        found = t("generate_too_many_characters", n=f"{len(prompt):,}", most=f"{playground.limits.characters:,}")
         return render.notice(found, "error")
     try:
         number = len(playground.tokenizer.encode(prompt))
     except NeoxjpError as error:
         return render_steps.working(error.ja if lang == "ja" else str(error))
     if not prompt:
-        return render_steps.working(t("g_count_bos"))
+        return render_steps.working(t("generate_count_bos"))
     loaded = playground.loaded
     if loaded is None or loaded.model is None:
-        return render_steps.working(t("g_count_no_context", n=f"{number:,}"))
+        return render_steps.working(t("generate_count_no_context", n=f"{number:,}"))
     context = loaded.model.config.max_position_embeddings
     if number >= context:
-        return render.notice(t("g_count_over", n=f"{number:,}", context=f"{context:,}"), "error")
-    return render_steps.working(t("g_count", n=f"{number:,}", context=f"{context:,}"), number, context)
+        return render.notice(t("generate_count_over", n=f"{number:,}", context=f"{context:,}"), "error")
+    return render_steps.working(t("generate_count", n=f"{number:,}", context=f"{context:,}"), number, context)
 
 
 def length_slider(playground: Playground, now: float) -> Any:

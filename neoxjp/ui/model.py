@@ -15,8 +15,9 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.common import templates
 from neoxjp.model import ModelTooLarge, free_memory, gib, weight_bytes
 from neoxjp.page_parts.events import QUIET, STREAMED, latest
+from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
-from neoxjp.page_parts.strings import Lang, Words, both, label, language, words
+from neoxjp.page_parts.strings import COMMON, Lang, Words, both, language, words
 from neoxjp.quantization import describe_linears
 from neoxjp.train import read_curve
 from neoxjp.ui.frame import render_frame
@@ -42,52 +43,31 @@ class ModelTab:
 
 def build(playground: Playground) -> ModelTab:
     """Make the components of the tab."""
-    parts: dict[str, Any] = {}
+    part, parts = Parts("model", COMMON), {}
     with gr.Row(elem_id="model-row"):
         with gr.Column(scale=6, min_width=320):
-            parts["facts"] = gr.HTML(
-                render_frame("line", message=both("wait_model")), elem_id="model-facts", apply_default_css=False
-            )
+            parts["facts"] = part.html("facts", render_frame("line", message=both("wait_model")))
         with gr.Column(scale=5, min_width=320):
             if playground.public:
-                gr.HTML(render_frame("notice", message=both("m_public")), apply_default_css=False)
+                part.html(value=render_frame("notice", message=part.both("public")))
             else:
-                _build_loading(parts)
+                parts |= _build_loading(part)
     parts["card"] = gr.Markdown("", elem_id="model-card", latex_delimiters=[])
     return ModelTab(**parts)
 
 
-def _build_loading(parts: dict[str, Any]) -> None:
+def _build_loading(part: Parts) -> dict[str, Any]:
     with gr.Group(elem_id="model-loading"):
-        parts["name"] = gr.Textbox(
-            label=label("m_name"),
-            info=label("m_name_help"),
-            placeholder="abeja/gpt-neox-japanese-2.7b",
-            max_lines=1,
-            elem_id="model-name",
-        )
+        name = part.textbox("name", placeholder="abeja/gpt-neox-japanese-2.7b")
         with gr.Row():
-            parts["revision"] = gr.Textbox(
-                label=label("m_revision"),
-                info=label("m_revision_help"),
-                placeholder="main",
-                max_lines=1,
-                min_width=140,
-                elem_id="model-revision",
-            )
-            parts["dtype"] = gr.Dropdown(
-                list(DTYPES),
-                value="auto",
-                label=label("m_dtype"),
-                info=label("m_dtype_help"),
-                min_width=140,
-                elem_id="model-dtype",
-            )
+            revision = part.textbox("revision", placeholder="main", min_width=140)
+            dtype = gr.Dropdown(list(DTYPES), value="auto", min_width=140, **part.named("dtype"))
     with gr.Row(elem_id="model-buttons"):
-        parts["load"] = gr.Button(label("m_load"), variant="primary", elem_id="model-load", min_width=120)
-        parts["unload"] = gr.Button(label("m_unload"), visible=False, elem_id="model-unload", min_width=160)
-        parts["keep"] = gr.Button(label("m_keep"), visible=False, elem_id="model-keep", min_width=120)
-    parts["line"] = gr.HTML(elem_id="model-line", apply_default_css=False)
+        load = part.button("load", variant="primary", min_width=120)
+        unload = part.button("unload", visible=False, min_width=160)
+        keep = part.button("keep", visible=False, min_width=120)
+    buttons = {"load": load, "unload": unload, "keep": keep}
+    return {"name": name, "revision": revision, "dtype": dtype, "line": part.html("line")} | buttons
 
 
 def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callable[[Lang], gr.HTML]) -> None:
@@ -129,7 +109,15 @@ def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callab
 def load(playground: Playground, choice: Choice, unload_first: bool, lang: Lang) -> Iterator[tuple[str, bool]]:
     """Load in the background; yields the line to show (HTML) and whether it asks to unload the current model first."""
     t = words(lang)
-    refusal = "m_public" if playground.public else "m_busy" if playground.progress.busy else "" if choice.name else "m_no_name"
+    refusal = (
+        "model_public"
+        if playground.public
+        else "model_busy"
+        if playground.progress.busy
+        else ""
+        if choice.name
+        else "model_no_name"
+    )
     if refusal:
         yield render.notice(t(refusal), "error"), False
         return
@@ -144,12 +132,12 @@ def load(playground: Playground, choice: Choice, unload_first: bool, lang: Lang)
             isinstance(progress.error, ModelTooLarge) and progress.error.can_unload,
         )
     else:
-        yield render.notice(t("m_loaded", name=progress.name)), False
+        yield render.notice(t("model_loaded", name=progress.name)), False
 
 
 def loading_line(progress: Progress, t: Words) -> str:
     """What is being read, and how much of it."""
-    key = {"download": "m_downloading", "weights": "m_reading"}.get(progress.state, "m_vocabulary")
+    key = {"download": "model_downloading", "weights": "model_reading"}.get(progress.state, "model_vocabulary")
     amount = f"{gib(progress.done)} / {gib(progress.total)} GiB" if progress.total else "…"
     return render_steps.working(t(key, name=progress.name, amount=amount), progress.done, progress.total)
 
@@ -161,7 +149,7 @@ def failed_line(playground: Playground, error: NeoxjpError | None, lang: Lang) -
     loaded = playground.loaded
     if loaded is not None and loaded.model is not None:
         ends = message.endswith((".", "。"))
-        message += ("" if ends else t("m_stop")) + t("m_kept", name=loaded.title(t("bundled")))
+        message += ("" if ends else t("model_stop")) + t("model_kept", name=loaded.title(t("bundled")))
     return render.notice(message, "error")
 
 
@@ -229,29 +217,31 @@ def facts(playground: Playground, lang: Lang) -> str:
         state = "wait_model" if playground.progress.busy else "nothing_loaded"
         return render_steps.working(t(state))
     stored = model["stored_dtype"]
-    devices = ", ".join(f"{name or t('m_all')}: {device}" for name, device in model["device_map"].items())
+    devices = ", ".join(f"{name or t('model_all')}: {device}" for name, device in model["device_map"].items())
     kernel = model["attention"]["kernel"]
     refused = model["attention"]["flash_refused"]
-    dtype = model["dtype"] if stored in (None, model["dtype"]) else t("m_f_dtype_value", now=model["dtype"], stored=stored)
-    where = t("m_bundled") if model["source"] == "bundled" else model["source"]
+    dtype = model["dtype"] if stored in (None, model["dtype"]) else t("model_f_dtype_value", now=model["dtype"], stored=stored)
+    where = t("model_bundled") if model["source"] == "bundled" else model["source"]
     rows = [
-        (t("m_f_name"), t("bundled") if model["source"] == "bundled" else model["name"]),
-        (t("m_f_source"), where),
-        (t("m_f_revision"), model["revision"] or "–"),
-        (t("m_f_parameters"), f"{model['parameters']:,}"),
-        (t("m_f_shape"), t("m_f_shape_value", **{key: model["config"][key] for key in SHAPE})),
-        (t("m_f_vocabulary"), f"{model['config']['vocab_size']:,}"),
-        (t("m_f_context"), t("m_f_tokens", n=f"{model['context']:,}")),
-        (t("m_f_dtype"), dtype),
-        (t("m_f_linears"), model["linears"]),
-        (t("m_f_devices"), devices),
-        (t("m_f_attention"), kernel if refused is None else t("m_f_refused", kernel=kernel, why=refused)),
-        (t("m_f_output"), t("m_f_tied" if model["tied_output"] else "m_f_untied")),
-        (t("m_f_engine"), t("m_f_engine_value", **engine)),
+        (t("model_f_name"), t("bundled") if model["source"] == "bundled" else model["name"]),
+        (t("model_f_source"), where),
+        (t("model_f_revision"), model["revision"] or "–"),
+        (t("model_f_parameters"), f"{model['parameters']:,}"),
+        (t("model_f_shape"), t("model_f_shape_value", **{key: model["config"][key] for key in SHAPE})),
+        (t("model_f_vocabulary"), f"{model['config']['vocab_size']:,}"),
+        (t("model_f_context"), t("model_f_tokens", n=f"{model['context']:,}")),
+        (t("model_f_dtype"), dtype),
+        (t("model_f_linears"), model["linears"]),
+        (t("model_f_devices"), devices),
+        (t("model_f_attention"), kernel if refused is None else t("model_f_refused", kernel=kernel, why=refused)),
+        (t("model_f_output"), t("model_f_tied" if model["tied_output"] else "model_f_untied")),
+        (t("model_f_engine"), t("model_f_engine_value", **engine)),
     ]
     if playground.public:
         limits = record["limits"]
-        rows.append((t("m_f_limits"), t("m_f_limits_value", tokens=limits["new_tokens"], characters=f"{limits['characters']:,}")))
+        rows.append(
+            (t("model_f_limits"), t("model_f_limits_value", tokens=limits["new_tokens"], characters=f"{limits['characters']:,}"))
+        )
     return templates.render(
         "ui/model.html",
         "facts",
@@ -271,9 +261,9 @@ def memory(playground: Playground, model: dict[str, Any]) -> list[tuple[str, int
     """The rows of the memory table as (key, bytes, text): the weights, the cache of one full context, and what is free."""
     device = playground.loaded.choice.device if playground.loaded else "cpu"
     sizes = {
-        "m_mem_weights": model["weight_bytes"],
-        "m_mem_cache": model["cache_bytes_per_token"] * model["context"],
-        "m_mem_free": free_memory(device),
+        "model_mem_weights": model["weight_bytes"],
+        "model_mem_cache": model["cache_bytes_per_token"] * model["context"],
+        "model_mem_free": free_memory(device),
     }
     return [(key, size, amount(size)) for key, size in sizes.items()]
 
@@ -285,9 +275,9 @@ def training_curve(loaded: Loaded | None, t: Words) -> tuple[Markup, str] | None
         return None
     (_, _, first), (tokens, seconds, last) = points[0], points[-1]
     sentence = t(
-        "m_curve_facts", tokens=f"{tokens / 1e6:.1f}", minutes=f"{seconds / 60:.0f}", first=f"{first:.2f}", last=f"{last:.2f}"
+        "model_curve_facts", tokens=f"{tokens / 1e6:.1f}", minutes=f"{seconds / 60:.0f}", first=f"{first:.2f}", last=f"{last:.2f}"
     )
-    chart = render_curve.curve([(at, bits) for at, _, bits in points], t("m_curve_tokens"), t("m_curve_bits"), sentence)
+    chart = render_curve.curve([(at, bits) for at, _, bits in points], t("model_curve_tokens"), t("model_curve_bits"), sentence)
     return Markup(chart), sentence
 
 

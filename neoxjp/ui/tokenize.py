@@ -11,24 +11,25 @@ from typing import Any
 import gradio as gr
 
 from neoxjp import compare
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
-from neoxjp.page_parts.answers import check_length, message_of
+from neoxjp.page_parts.answers import check_length, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, latest
 from neoxjp.page_parts.links import Linked
+from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import COMMON, Words, both, label, language, words
+from neoxjp.page_parts.strings import COMMON, Words, both, label
 
 EXAMPLES = {
-    "t_example_prose": "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。",
-    "t_example_kana": "慶應義塾と慶応義塾、國語と国語、ﾊﾝｶｸとハンカク、①と1。",
-    "t_example_bytes": "𩸽と鱈を食べた👨\u200d👩\u200d👧 café で🐈\u200d⬛を見た👋🏻",
-    "t_example_mixed": "2024年4月、東京都で AI の会議が開かれ、約１２００人が参加した。",
+    "tokenize_example_prose": "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。",
+    "tokenize_example_kana": "慶應義塾と慶応義塾、國語と国語、ﾊﾝｶｸとハンカク、①と1。",
+    "tokenize_example_bytes": "𩸽と鱈を食べた👨\u200d👩\u200d👧 café で🐈\u200d⬛を見た👋🏻",
+    "tokenize_example_mixed": "2024年4月、東京都で AI の会議が開かれ、約１２００人が参加した。",
 }
-FIRST = EXAMPLES["t_example_kana"]
+FIRST = EXAMPLES["tokenize_example_kana"]
 IDS_SHOWN = 5_000  # ids shown in the field to copy from
 
 
@@ -55,48 +56,25 @@ class TokenizeTab:
 
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> TokenizeTab:
     """Make the components of the tab."""
+    part = Parts("tokenize", COMMON)
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(scale=7, min_width=320, elem_classes="card"):
             with gr.Row(elem_classes="chips"):
                 examples = {key: gr.Button(label(key), size="sm", min_width=60) for key in EXAMPLES}
-                show_ids = gr.Checkbox(label=label("t_show_ids"), container=False, elem_id="tokenize-show-ids", min_width=100)
-            text = gr.Textbox(
-                FIRST,
-                label=label("t_text"),
-                placeholder=label("t_placeholder"),
-                lines=2,
-                max_lines=8,
-                elem_id="tokenize-text",
-                elem_classes="text-input",
-                html_attributes=gr.InputHTMLAttributes(lang="ja", spellcheck=False),
-            )
-            view = gr.HTML(both("wait_vocabulary"), elem_id="tokenize-view", apply_default_css=False)
+                show_ids = gr.Checkbox(container=False, min_width=100, **part.named("show_ids"))
+            text = part.textbox("text", FIRST, lines=2, max_lines=8, elem_classes="text-input", html_attributes=JAPANESE)
+            view = part.html("view", both("wait_vocabulary"))
             row = links.build()
         with gr.Column(scale=3, min_width=250, elem_classes="card side"):
-            counts = gr.HTML(elem_id="tokenize-counts", apply_default_css=False)
-    with gr.Accordion(label("t_ids_section"), open=False, elem_id="tokenize-ids-section"), gr.Row():
+            counts = part.html("counts")
+    with part.accordion("ids_section"), gr.Row():
+        output: dict[str, Any] = {"max_lines": 6, "interactive": False, "buttons": ["copy"]}
         with gr.Column(min_width=280):
-            ids = gr.Textbox(
-                label=label("t_ids"),
-                lines=3,
-                max_lines=6,
-                interactive=False,
-                buttons=["copy"],
-                elem_id="tokenize-ids",
-                elem_classes="ids",
-            )
+            ids = part.textbox("ids", lines=3, elem_classes="ids", **output)
         with gr.Column(min_width=280):
-            paste = gr.Textbox(
-                label=label("t_paste_ids"),
-                placeholder=label("t_paste_placeholder"),
-                lines=3,
-                max_lines=6,
-                elem_id="tokenize-paste",
-            )
-            paste_note = gr.HTML(apply_default_css=False, elem_id="tokenize-paste-note")
-            pasted = gr.Textbox(
-                label=label("t_decoded"), lines=1, max_lines=6, interactive=False, buttons=["copy"], elem_id="tokenize-pasted"
-            )
+            paste = part.textbox("paste", lines=3, max_lines=6)
+            paste_note = part.html("paste-note")
+            pasted = part.textbox("pasted", key="decoded", **output)
     below = sections.build(playground, sections_of(features, "tokenize"), "lab")
     return TokenizeTab(text, examples, show_ids, view, row, counts, ids, paste, paste_note, pasted, below)
 
@@ -104,18 +82,13 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
 def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature], status: gr.HTML) -> None:
     """Wire the events. `status.load` comes when another model was loaded."""
 
-    def on_text(text: str, request: gr.Request) -> dict[Any, Any]:
-        try:
-            view, counts, ids = view_of(playground, text, words(language(request)))
-        except NeoxjpError as error:
-            view, counts, ids = render.notice(message_of(error, request), "error"), "", ""
-        return {tab.view: view, tab.counts: counts, tab.ids: ids}
+    @handler(COMMON, errors=tab.view, empty=[tab.counts, tab.ids])
+    def on_text(t: Words, text: str) -> dict[Any, Any]:
+        return dict(zip((tab.view, tab.counts, tab.ids), view_of(playground, text, t), strict=True))
 
-    def on_ids(pasted: str, request: gr.Request) -> dict[Any, Any]:
-        try:
-            return {tab.pasted: render.replace_surrogates(text_of_ids(playground, pasted)), tab.paste_note: ""}
-        except NeoxjpError as error:
-            return {tab.pasted: "", tab.paste_note: render.notice(message_of(error, request), "error")}
+    @handler(COMMON, errors=tab.paste_note, empty=[tab.pasted])
+    def on_ids(t: Words, pasted: str) -> dict[Any, Any]:
+        return {tab.pasted: render.replace_surrogates(text_of_ids(playground, pasted)), tab.paste_note: ""}
 
     # "change", not "input": that one does not fire for Japanese input methods
     shown = latest([tab.text.change, status.load], on_text, tab.text, [tab.view, tab.counts, tab.ids])
@@ -136,7 +109,7 @@ def view_of(playground: Playground, text: str, t: Words) -> tuple[str, str, str]
     drawn = render.tokens(tokens, text, t, spellings=tokenizer.spellings, limit=playground.limits.drawn_pieces)
     ids = ", ".join(str(token.id) for token in tokens[:IDS_SHOWN])
     if len(tokens) > IDS_SHOWN:
-        ids += " … " + t("t_ids_cut", drawn=f"{IDS_SHOWN:,}")
+        ids += " … " + t("tokenize_ids_cut", drawn=f"{IDS_SHOWN:,}")
     return drawn, render.counts(compare.count_text(text, tokens), t), ids
 
 
@@ -150,7 +123,7 @@ def text_of_ids(playground: Playground, pasted: str) -> str:
     found = [word for word in re.split(r"[\s,、，;\[\](){}]+", pasted) if word]
     wrong = next((word for word in found if not re.fullmatch(r"[0-9]{1,9}", word)), None)
     if wrong is not None:
-        raise COMMON.error(ParameterError, "t_bad_id", found=repr(wrong[:40]))
+        raise COMMON.error(ParameterError, "tokenize_bad_id", found=repr(wrong[:40]))
     return playground.tokenizer.decode(checked_ids(playground, [int(word) for word in found]))
 
 
@@ -163,5 +136,5 @@ def checked_ids(playground: Playground, ids: Sequence[int]) -> list[int]:
         raise ParameterError(f"{len(ids):,} ids: at most {playground.limits.characters:,} can be decoded at a time")
     wrong = next((id for id in ids if not 0 <= id <= last), None)
     if wrong is not None:
-        raise COMMON.error(ParameterError, "t_id_range", found=wrong, last=last)
+        raise COMMON.error(ParameterError, "tokenize_id_range", found=wrong, last=last)
     return list(ids)

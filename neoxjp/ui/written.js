@@ -25,9 +25,9 @@ function describe(piece) {
   const name = make("b", "name", step.s);
   name.lang = "ja";
   head.append(name);
-  const facts = [[words.g_id, step.i.join(" ")]];
-  if (step.p === null) facts.push(["", words.g_unscored]);
-  else facts.push([words.g_probability, percent(step.p)], [words.g_surprise, step.b.toFixed(2) + bits], [words.g_rank, String(step.r)], [words.g_entropy, step.e.toFixed(2) + bits]);
+  const facts = [[words.generate_id, step.i.join(" ")]];
+  if (step.p === null) facts.push(["", words.generate_unscored]);
+  else facts.push([words.generate_probability, percent(step.p)], [words.generate_surprise, step.b.toFixed(2) + bits], [words.generate_rank, String(step.r)], [words.generate_entropy, step.e.toFixed(2) + bits]);
   for (const [term, value] of facts) {
     const fact = make("span", "", term ? term + " " : "");
     fact.append(make("b", "", value));
@@ -35,7 +35,7 @@ function describe(piece) {
   }
   const table = make("table");
   const top = table.createTHead().insertRow();
-  for (const word of ["", words.g_model, words.g_filtered]) {
+  for (const word of ["", words.generate_model, words.generate_filtered]) {
     const cell = make("th", "", word);
     cell.scope = "col";
     top.append(cell);
@@ -49,9 +49,9 @@ function describe(piece) {
     const title = make("th", "", text);
     title.scope = "row";
     title.lang = "ja";
-    if (drawn) title.append(make("span", "sr", words.g_drawn));
+    if (drawn) title.append(make("span", "sr", words.generate_drawn));
     row.append(title);
-    for (const [value, note] of [[before, null], [after, after === null ? "–" : kept ? null : words.g_removed]]) {
+    for (const [value, note] of [[before, null], [after, after === null ? "–" : kept ? null : words.generate_removed]]) {
       const cell = row.insertCell();
       const bar = make("div", "share");
       const fill = make("i");
@@ -63,16 +63,16 @@ function describe(piece) {
     }
     const go = make("button", "go-on", "➜");
     go.type = "button";
-    go.title = (drawn ? words.g_from_here_drawn : words.g_from_here_spoken).replace("{text}", () => text);
-    go.append(make("span", "word", " " + words.g_from_here));
-    go.setAttribute("aria-label", words.g_from_here + ": " + go.title);
+    go.title = (drawn ? words.generate_from_here_drawn : words.generate_from_here_spoken).replace("{text}", () => text);
+    go.append(make("span", "word", " " + words.generate_from_here));
+    go.setAttribute("aria-label", words.generate_from_here + ": " + go.title);
     go.addEventListener("click", () => goOn(piece, id));
     const cell = row.insertCell();
     cell.className = "go";
     cell.append(go);
   }
   const parts = [head, table];
-  if (step.i.length > 1) parts.push(make("p", "note", words.g_bytes.replace("{n}", step.i.length)));
+  if (step.i.length > 1) parts.push(make("p", "note", words.generate_bytes.replace("{n}", step.i.length)));
   return parts;
 }
 

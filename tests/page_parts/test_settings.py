@@ -69,4 +69,4 @@ def test_the_presets_go_from_the_likeliest_token_to_a_free_draw():
 
 def test_every_example_has_its_name():
     for name in generate.examples():
-        assert f"g_ex_{name}" in STRINGS
+        assert f"generate_ex_{name}" in STRINGS

@@ -412,7 +412,7 @@ def test_a_fault_of_the_model_keeps_the_text_and_gets_a_sentence(playground, mon
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_every_ending_has_a_sentence(lang):
     for finish in ("eos", "length", "stop", "deadline", "cancelled", "error", "full"):
-        assert "3" in words(lang)(f"g_finish_{finish}", n=3)
+        assert "3" in words(lang)(f"generate_finish_{finish}", n=3)
 
 
 def test_the_stream_runs_in_a_forked_child_and_its_updates_travel(playground):

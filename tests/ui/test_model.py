@@ -136,7 +136,7 @@ def test_a_failing_load_keeps_the_old_model_and_says_so(playground, tmp_path, la
     line, asks = lines(playground, Choice(str(tmp_path / "nowhere")), lang=lang)[-1]
     assert not asks
     assert 'role="alert"' in line
-    assert words(lang)("m_kept", name=before.name) in line
+    assert words(lang)("model_kept", name=before.name) in line
     assert playground.loaded is before
     assert writes(playground)
 
@@ -182,7 +182,7 @@ def test_an_unexpected_fault_keeps_the_old_model_too(playground, other, monkeypa
 
 
 def test_without_a_name_it_asks_for_one(playground):
-    assert lines(playground, Choice("")) == [(f'<p class="notice error" role="alert">{EN("m_no_name")}</p>', False)]
+    assert lines(playground, Choice("")) == [(f'<p class="notice error" role="alert">{EN("model_no_name")}</p>', False)]
 
 
 def test_a_second_load_waits_for_the_first():

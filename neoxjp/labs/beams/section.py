@@ -116,5 +116,5 @@ def tree_of(playground: Playground, searcher: Search, prompt: str, number: Any, 
             raise strings.error(ParameterError, "beams_range", name=name, low=low, high=high)
     assert loaded.model is not None
     if not prompt and loaded.model.config.bos_token_id is None:
-        raise strings.error(ParameterError, "g_no_bos")
+        raise strings.error(ParameterError, "generate_no_bos")
     return searcher(loaded.tokenizer.encode(prompt), int(number), int(new), float(penalty))

@@ -160,9 +160,9 @@ def recall(playground: Playground, scorer: Scorer, writing: VisitorState, memo: 
     try:
         return load(playground, scorer, writing, memo)
     except OtherVocabulary:
-        raise strings.error(ParameterError, "g_memo_other") from None
+        raise strings.error(ParameterError, "generate_memo_other") from None
     except ParameterError:
-        raise strings.error(ParameterError, "g_memo_damaged") from None
+        raise strings.error(ParameterError, "generate_memo_damaged") from None
 
 
 def _require_same_vocabulary(playground: Playground, writing: VisitorState) -> Tree:

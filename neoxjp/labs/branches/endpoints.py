@@ -79,5 +79,5 @@ def given(playground: Playground, prompt: str, ids: list[int] | None) -> tuple[l
     tokenizer = playground.tokenizer
     behind = check_ids(ids or (), tokenizer.vocab_size, "ids")
     if len(behind) > playground.limits.characters:
-        raise strings.error(ParameterError, "t_too_long", n=f"{len(behind):,}", limit=f"{playground.limits.characters:,}")
+        raise strings.error(ParameterError, "tokenize_too_long", n=f"{len(behind):,}", limit=f"{playground.limits.characters:,}")
     return tokenizer.encode(prompt), behind

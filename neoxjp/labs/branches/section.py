@@ -151,7 +151,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         last = text.steps[-1] if text is not None and text.steps else None
         recomputed = last is not None and any(math.isnan(choice.probability) for choice in last.top)
         unscored = last is not None and last.logprob is None
-        return t("branches_bare" if unscored else "branches_scored" if recomputed else "g_branch_shown"), None
+        return t("branches_bare" if unscored else "branches_scored" if recomputed else "generate_branch_shown"), None
 
     def on_name(writing: VisitorState, t: Words, name: str | None) -> tuple[str, None]:
         actions.name(writing, name or "")
@@ -162,11 +162,11 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     def on_edit(writing: VisitorState, t: Words, sent: dict[str, Any]) -> tuple[str, str]:
         done = actions.edit(playground, scored, writing, sent.get("key"), sent.get("text") or "")
-        return t("g_branch_shown"), views.edited(*done, t)
+        return t("generate_branch_shown"), views.edited(*done, t)
 
     def on_force(writing: VisitorState, t: Words, sent: dict[str, Any]) -> tuple[str, str]:
         found = actions.force(playground, scored, writing, sent.get("text") or "", sent.get("at"))
-        return t("g_branch_shown"), views.forced(found, t)
+        return t("generate_branch_shown"), views.forced(found, t)
 
     def on_load(writing: VisitorState, t: Words, sent: dict[str, Any]) -> tuple[str, str]:
         return t("branches_loaded", n=actions.load(playground, scored, writing, sent.get("text"))), ""

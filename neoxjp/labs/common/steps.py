@@ -25,11 +25,8 @@ SPECIAL = re.compile(r"<\|[a-z]+\|>")
 
 SIGNS = {"<|endoftext|>": "⏹"}
 
-DETAIL_WORDS = (
-    *("g_view", "g_id", "g_rank", "g_probability", "g_surprise", "g_entropy", "g_unscored"),
-    *("g_model", "g_filtered", "g_removed", "g_drawn", "g_bytes"),
-    *("g_from_here", "g_from_here_spoken", "g_from_here_drawn"),
-)
+DETAILS = "view id rank probability surprise entropy unscored model filtered removed drawn bytes from_here from_here_spoken"
+DETAIL_WORDS = [f"generate_{name}" for name in [*DETAILS.split(), "from_here_drawn"]]
 """The strings that `written.js` uses in the panel under the text."""
 
 
@@ -50,7 +47,7 @@ class Sheet:
         self._t = t
         self._waiting: list[Step] = []
         self._boxed = 0  # steps that have their box
-        words = {key: t(key, n="{n}", text="{text}") for key in DETAIL_WORDS} | {"bits": t("g_bits")}
+        words = {key: t(key, n="{n}", text="{text}") for key in DETAIL_WORDS} | {"bits": t("generate_bits")}
         self.html = render(TEMPLATE, "given", t, words=words, cut=cut, prompt=lines(prompt))
 
     def add(self, steps: Sequence[Step]) -> None:
@@ -154,7 +151,7 @@ def spark(bits: Sequence[float], t: Words, *, width: int = 120) -> str:
         return ""
     top = max(12.0, *shown)
     heights, mean = [40 * value / top for value in shown], 40 * sum(bits) / len(bits) / top
-    return _render("spark", heights=heights, mean=mean, width=width, label=t("g_spark", top=f"{top:.0f}"))
+    return _render("spark", heights=heights, mean=mean, width=width, label=t("generate_spark", top=f"{top:.0f}"))
 
 
 def working(message: str, done: int = 0, total: int = 0) -> str:

@@ -169,7 +169,7 @@ def state_of(playground: Playground, text: Text) -> State:
     """
     loaded = playground.ready
     if text.serial != loaded.serial:
-        raise strings.error(ParameterError, "g_other_model")
+        raise strings.error(ParameterError, "generate_other_model")
     part = text.part_of(len(text.steps) - 1) if text.steps else None
     if part is None:
         raise strings.error(ParameterError, "replay_unknown")

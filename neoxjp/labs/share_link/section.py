@@ -176,7 +176,7 @@ def opened(playground: Playground, value: str, tab: address.Tab = "tokenize") ->
     if tab == "tokenize":
         check_length(playground, view.text)
     elif len(view.text) > (most := playground.limits.characters):
-        raise strings.error(ParameterError, "g_too_many_characters", n=f"{len(view.text):,}", most=f"{most:,}")
+        raise strings.error(ParameterError, "generate_too_many_characters", n=f"{len(view.text):,}", most=f"{most:,}")
     return view
 
 

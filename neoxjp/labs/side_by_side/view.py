@@ -96,7 +96,7 @@ def status(state: ColumnState, over: bool, t: Words) -> str:
     if state.finish is not None or over:
         return t(f"side_by_side_finish_{state.finish or 'cancelled'}")
     if state.waiting:
-        return t("g_waiting", n=state.waiting)
+        return t("generate_waiting", n=state.waiting)
     if not state.steps:
         return t("side_by_side_prefill", n=f"{state.prefilled:,}", total=f"{len(state.prompt_ids):,}")
     return t("side_by_side_running", n=f"{len(state.steps):,}")

@@ -248,7 +248,7 @@ def test_a_column_says_how_it_stands_in_both_languages() -> None:
     waiting = replace(grown(), finish=None, waiting=3)
     reading = replace(grown(), finish=None, prefilled=2, prompt_ids=(1, 2, 3))
     page = drawn([waiting, reading], over=False)
-    assert EN("g_waiting", n=3) in page
+    assert EN("generate_waiting", n=3) in page
     assert "processing the prompt: 2 of 3" in page
     for finish in ("length", "eos", "stop", "cancelled", "deadline", "error"):
         assert EN(f"side_by_side_finish_{finish}") in drawn([grown(step("犬", 1), finish=finish)] * 2)
@@ -387,7 +387,7 @@ def test_a_sweep_in_the_waiting_line_says_its_place_and_can_be_stopped_there(pla
     grid = Run()
     stream = sweep.run_grid(playground, sweep.sample_streamer(playground), grid, "東京", ("0.5", "0.9 1"), SET, EN)
     try:
-        assert any(EN("g_waiting", n=1) in line for line, _ in stream)
+        assert any(EN("generate_waiting", n=1) in line for line, _ in stream)
         grid.stop()
         *_, (line, _) = stream
         assert "Stopped. The 0 samples generated are kept." in line

@@ -130,7 +130,7 @@ def run_grid(
                 run.samples.append(sample)
                 cells[sample.temperature, sample.top_p] = sample
             elif progress.waiting:
-                line = t("g_waiting", n=progress.waiting)
+                line = t("generate_waiting", n=progress.waiting)
             if run.stopped:
                 break
             yield render_steps.working(line, progress.done, total), drawn()
