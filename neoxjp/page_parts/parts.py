@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from neoxjp.page_parts.strings import Strings
 
@@ -33,7 +34,7 @@ class Parts:
         """The string `<feature>_<name>` as the label of a component."""
         return self.strings.label(f"{self.feature}_{name}")
 
-    def both(self, name: str, **values: object) -> str:
+    def both(self, name: str, **values: object) -> Markup:
         """The string `<feature>_<name>` as HTML in both languages."""
         return self.strings.both(f"{self.feature}_{name}", **values)
 

@@ -6,7 +6,6 @@ their alternatives, is cached within a bound, and recomputed when it was evicted
 
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from neoxjp.engine import Finish, Stats, Step
 from neoxjp.errors import ParameterError
@@ -94,7 +93,7 @@ class VisitorState:
 
     def tree_for(self, tokenizer: "GPTNeoXJapaneseTokenizer") -> Tree:
         """The tree that a text of this vocabulary belongs to: the current one, or an empty one if that has another vocabulary."""
-        vocabulary = cached_fingerprint(tokenizer)
+        vocabulary = vocabulary_fingerprint(tokenizer)
         self._tokenizers[vocabulary] = tokenizer
         if self.tree.vocabulary == vocabulary:
             return self.tree
@@ -184,13 +183,3 @@ def tree_with_prompt(tree: Tree, text: Text) -> Tree:
         if node.parent is None and node.ids == text.prompt_ids and node.typed == text.prompt:
             return tree.show(node.key)
     return tree.start(text.prompt_ids, typed=text.prompt)
-
-
-_fingerprints: WeakKeyDictionary["GPTNeoXJapaneseTokenizer", str] = WeakKeyDictionary()
-
-
-def cached_fingerprint(tokenizer: "GPTNeoXJapaneseTokenizer") -> str:
-    """The fingerprint of its vocabulary, computed once."""
-    if tokenizer not in _fingerprints:
-        _fingerprints[tokenizer] = vocabulary_fingerprint(tokenizer)
-    return _fingerprints[tokenizer]

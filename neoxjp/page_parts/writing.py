@@ -17,7 +17,7 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import Stream, Update
-from neoxjp.page_parts.strings import COMMON, Lang, words
+from neoxjp.page_parts.strings import COMMON, Words
 from neoxjp.page_parts.text_view import ended, numbers, progress
 from neoxjp.page_parts.texts import Part, Text, VisitorState, add_text_to_tree, step_place, tree_with_prompt
 from neoxjp.sampling import SamplingParams
@@ -43,7 +43,7 @@ class Frame:
 
 
 def write(
-    playground: Playground, stream: Stream, writing: VisitorState, mode: Mode, prompt: str, settings: Settings, lang: Lang
+    playground: Playground, stream: Stream, writing: VisitorState, mode: Mode, prompt: str, settings: Settings, t: Words
 ) -> Iterator[Frame]:
     """Generate, and yield what to show. However the iteration ends, the engine's slot is freed and the text is kept.
 
@@ -64,11 +64,11 @@ def write(
             params = settings.params(most, start.seed if mode == "again" else None)
         return _tree(writing, loaded, start), start, params, cut
 
-    return _generate(playground, stream, writing, prepare, lang)
+    return _generate(playground, stream, writing, prepare, t)
 
 
 def branch(
-    playground: Playground, stream: Stream, writing: VisitorState, at: Any, id: Any, settings: Settings, lang: Lang
+    playground: Playground, stream: Stream, writing: VisitorState, at: Any, id: Any, settings: Settings, t: Words
 ) -> Iterator[Frame]:
     """Continue from another token: `id`, one of the alternatives of step `at`, replaces that step's token. Otherwise as `write`.
 
@@ -100,26 +100,26 @@ def branch(
         most, full = max_new_tokens_that_fit(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
         return tree, replace(start, full=full), settings.params(most), settings.cut
 
-    return _generate(playground, stream, writing, prepare, lang)
+    return _generate(playground, stream, writing, prepare, t)
 
 
 def rewrite(
-    playground: Playground, stream: Stream, writing: VisitorState, start: Text, params: SamplingParams, lang: Lang
+    playground: Playground, stream: Stream, writing: VisitorState, start: Text, params: SamplingParams, t: Words
 ) -> Iterator[Frame]:
     """Generate after the ids of `start` with exactly these settings, as in an earlier run. Otherwise as `write`."""
 
     def prepare() -> Start:
         return _tree(writing, playground.ready, start), start, params, False
 
-    return _generate(playground, stream, writing, prepare, lang)
+    return _generate(playground, stream, writing, prepare, t)
 
 
 class _Run:
     """One request: the text so far, its HTML, and the updates that are still to come."""
 
-    def __init__(self, playground: Playground, stream: Stream, writing: VisitorState, start: Start, lang: Lang):
+    def __init__(self, playground: Playground, stream: Stream, writing: VisitorState, start: Start, t: Words):
         """Submits the request. Raises NeoxjpError as `Engine.submit` does."""
-        self.writing, self.t, self.lang = writing, words(lang), lang
+        self.writing, self.t = writing, t
         self.tree, text, params, cut = start
         self.tree.require_room(1, params.max_new_tokens or 0)
         drawn = len(text.steps) - text.base  # steps of the same generation, one by one before
@@ -167,15 +167,16 @@ class _Run:
 
 
 def _generate(
-    playground: Playground, stream: Stream, writing: VisitorState, prepare: Callable[[], Start], lang: Lang
+    playground: Playground, stream: Stream, writing: VisitorState, prepare: Callable[[], Start], t: Words
 ) -> Iterator[Frame]:
     """The frames of one request, from the queue to its end. `prepare` says what to generate, or raises NeoxjpError."""
     if writing.running:
         return
     writing.running, writing.stopped = True, False
-    t, run, error = words(lang), None, ""
+    run: _Run | None = None
+    error = ""
     try:
-        run = _Run(playground, stream, writing, prepare(), lang)
+        run = _Run(playground, stream, writing, prepare(), t)
         yield Frame(render_steps.working(t("generate_starting")), True, run.view.html, announce=t("generate_starting"))
         for update in run.updates:
             run.add(update)
@@ -183,7 +184,11 @@ def _generate(
                 break
             yield run.frame(update)
     except NeoxjpError as expected:
-        error = _message(playground, expected, lang) if run is None else expected.ja if lang == "ja" else str(expected)
+        load, loaded = playground.progress, playground.loaded
+        if run is None and load.busy and (loaded is None or loaded.engine is None):
+            error = t("generate_loading", name=load.name, percent=load.percent)
+        else:
+            error = t.message(expected)
     except Exception:
         log.exception("generating")
         error = t("unexpected")
@@ -316,11 +321,3 @@ def max_new_tokens_that_fit(
     if left < 1:
         raise COMMON.error(PromptTooLong, "generate_too_long", n=f"{there:,}", context=f"{context:,}")
     return (left, True) if left < wanted else (wanted, False)
-
-
-def _message(playground: Playground, error: NeoxjpError, lang: Lang) -> str:
-    """The error in the visitor's language. While a model is loading: which one, and how far."""
-    progress = playground.progress
-    if progress.busy and (playground.loaded is None or playground.loaded.engine is None):
-        return words(lang)("generate_loading", name=progress.name, percent=progress.percent)
-    return error.ja if lang == "ja" else str(error)

@@ -17,6 +17,7 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
+from neoxjp.page_parts.answers import error_notice, handler
 from neoxjp.page_parts.events import QUIET, STREAMED, latest
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.gradio_private import payload
@@ -24,7 +25,7 @@ from neoxjp.page_parts.parts import Parts, slider_up_to
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import PRESETS, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
-from neoxjp.page_parts.strings import COMMON, Lang, Strings, both, label, language, option_strings, words
+from neoxjp.page_parts.strings import COMMON, Strings, Words, both, label, language, option_strings, words
 from neoxjp.page_parts.text_view import show
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Frame, Mode, branch, write
@@ -136,16 +137,16 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
     """Wire the events. `status.load` comes when another model was loaded."""
     streamed, scored = stream(playground), scorer(playground)
 
-    def generator(mode: Mode) -> Any:
-        def handler(writing: VisitorState, prompt: str, request: gr.Request, *values: Any) -> Iterator[dict[Any, Any]]:
+    def generator(mode: Mode) -> Callable[..., Iterator[dict[Any, Any]]]:
+        @handler(COMMON)
+        def generate(t: Words, writing: VisitorState, prompt: str, *values: Any) -> Iterator[dict[Any, Any]]:
             if writing.running:  # two buttons were pressed at once; with no answer at all Gradio would empty the outputs
                 yield gr.skip()
                 return
-            settings = tab.settings_of(values)
-            for frame in write(playground, streamed, writing, mode, prompt or "", settings, language(request)):
+            for frame in write(playground, streamed, writing, mode, prompt or "", tab.settings_of(values), t):
                 yield tab.updates(frame, writing)
 
-        return handler
+        return generate
 
     inputs = [tab.writing, tab.prompt, *tab.settings]
     modes: list[tuple[gr.Button, Mode]] = [(tab.go, "new"), (tab.more, "continue"), (tab.step, "step"), (tab.again, "again")]
@@ -158,34 +159,37 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
         if writing.running:
             yield gr.skip()
             return
-        chosen, settings = payload(event), tab.settings_of(values)
-        for frame in branch(playground, streamed, writing, chosen.get("at"), chosen.get("id"), settings, language(request)):
+        chosen, settings, t = payload(event), tab.settings_of(values), words(language(request))
+        for frame in branch(playground, streamed, writing, chosen.get("at"), chosen.get("id"), settings, t):
             yield tab.updates(frame, writing)
 
     tab.view.apply(on_alternative, [tab.writing, *tab.settings], tab.shown, **STREAMED)
 
     def turn(go: Callable[[VisitorState], Text | None]) -> Callable[..., dict[Any, Any]]:
-        def handler(writing: VisitorState, request: gr.Request) -> dict[Any, Any]:
-            frame = turned(playground, scored, writing, go, language(request))
+        @handler(COMMON)
+        def on_turn(t: Words, writing: VisitorState) -> dict[Any, Any]:
+            frame = turned(playground, scored, writing, go, t)
             return gr.skip() if frame is None else tab.updates(frame, writing, prompt=True)
 
-        return handler
+        return on_turn
 
     turns = [
         button.click(turn(go), tab.writing, [*tab.shown, tab.prompt], **QUIET)
         for button, go in ((tab.undo, VisitorState.undo), (tab.redo, VisitorState.redo))
     ]
 
-    def on_recall(writing: VisitorState, memo: Any, request: gr.Request) -> dict[Any, Any]:
+    @handler(COMMON)
+    def on_recall(t: Words, writing: VisitorState, memo: Any) -> dict[Any, Any]:
         if writing.running:
             return gr.skip()
-        return tab.updates(recalled(playground, scored, writing, memo, language(request)), writing, prompt=True)
+        return tab.updates(recalled(playground, scored, writing, memo, t), writing, prompt=True)
 
     tab.recall.click(on_recall, [tab.writing, tab.memo], [*tab.shown, tab.prompt], **STREAMED)
     page.load(lambda memo: gr.Button(visible=bool(memo)), tab.memo, tab.recall, **QUIET)
 
-    def count_tokens(prompt: str, request: gr.Request) -> str:
-        return counted(playground, prompt or "", language(request))
+    @handler(COMMON)
+    def count_tokens(t: Words, prompt: str) -> str:
+        return counted(playground, prompt or "", t)
 
     latest([tab.prompt.change, status.load], count_tokens, tab.prompt, tab.count)
 
@@ -206,39 +210,36 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
 
 
 def turned(
-    playground: Playground, scored: Scorer, writing: VisitorState, go: Callable[[VisitorState], Text | None], lang: Lang
+    playground: Playground, scored: Scorer, writing: VisitorState, go: Callable[[VisitorState], Text | None], t: Words
 ) -> Frame | None:
     """The text after undo or redo (`go`). None while a text is generated: a late click must not disable Stop."""
     if writing.running:
         return None
     if go(writing) is None:
         writing.show(writing.tree, text_of(playground, scored, writing, writing.tree))
-    view, line, stats = show(writing.text, words(lang))
+    view, line, stats = show(writing.text, t)
     return Frame(line, False, view, stats, announce="")
 
 
-def recalled(playground: Playground, scored: Scorer, writing: VisitorState, memo: Any, lang: Lang) -> Frame:
+def recalled(playground: Playground, scored: Scorer, writing: VisitorState, memo: Any, t: Words) -> Frame:
     """Restore the branches that the browser has stored (`memo`)."""
-    t = words(lang)
     try:
         recall(playground, scored, writing, memo)
     except NeoxjpError as error:
-        message = error.ja if lang == "ja" else str(error)
-        return Frame(render.notice(message, "error"), False, announce=message)
+        return Frame(error_notice(error, t), False, announce=t.message(error))
     view, _, stats = show(writing.text, t)
     return Frame(render_steps.working(t("generate_recalled")), False, view, stats, announce=t("generate_recalled"))
 
 
-def counted(playground: Playground, prompt: str, lang: Lang) -> str:
+def counted(playground: Playground, prompt: str, t: Words) -> str:
     """HTML: how many tokens the prompt has, of the model's context; an error where they do not fit."""
-    t = words(lang)
     if len(prompt) > playground.limits.characters:
         found = t("generate_too_many_characters", n=f"{len(prompt):,}", most=f"{playground.limits.characters:,}")
         return render.notice(found, "error")
     try:
         number = len(playground.tokenizer.encode(prompt))
     except NeoxjpError as error:
-        return render_steps.working(error.ja if lang == "ja" else str(error))
+        return render_steps.working(t.message(error))
     if not prompt:
         return render_steps.working(t("generate_count_bos"))
     loaded = playground.loaded

@@ -14,10 +14,11 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.common import templates
 from neoxjp.model import ModelTooLarge, free_memory, gib, weight_bytes
+from neoxjp.page_parts.answers import handler
 from neoxjp.page_parts.events import QUIET, STREAMED, latest
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
-from neoxjp.page_parts.strings import COMMON, Lang, Words, both, language, words
+from neoxjp.page_parts.strings import COMMON, Lang, Words, both
 from neoxjp.quantization import describe_linears
 from neoxjp.train import read_curve
 from neoxjp.ui.frame import render_frame
@@ -43,7 +44,8 @@ class ModelTab:
 
 def build(playground: Playground) -> ModelTab:
     """Make the components of the tab."""
-    part, parts = Parts("model", COMMON), {}
+    part = Parts("model", COMMON)
+    parts: dict[str, Any] = {}
     with gr.Row(elem_id="model-row"):
         with gr.Column(scale=6, min_width=320):
             parts["facts"] = part.html("facts", render_frame("line", message=both("wait_model")))
@@ -70,33 +72,34 @@ def _build_loading(part: Parts) -> dict[str, Any]:
     return {"name": name, "revision": revision, "dtype": dtype, "line": part.html("line")} | buttons
 
 
-def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callable[[Lang], gr.HTML]) -> None:
+def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callable[[Words], gr.HTML]) -> None:
     """Wire the events. `status` is the line in the page's head: `head` makes its value, `load` comes for another model."""
 
-    def on_changed(request: gr.Request) -> dict[Any, Any]:
-        lang = language(request)
-        return {tab.facts: facts(playground, lang), tab.card: card(playground.loaded, lang)}
+    @handler(COMMON)
+    def on_changed(t: Words) -> dict[Any, Any]:
+        return {tab.facts: facts(playground, t), tab.card: card(playground.loaded, t.lang)}
 
     latest([status.load], on_changed, None, [tab.facts, tab.card])
     if tab.line is None or tab.load is None or tab.unload is None or tab.keep is None:
         return
     unload, keep = tab.unload, tab.keep
 
-    def loader(unload_first: bool) -> Any:
-        def handler(name: str, revision: str, dtype: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
-            lang, before = language(request), playground.loaded.choice if playground.loaded else Choice("")
+    def loader(unload_first: bool) -> Callable[..., Iterator[dict[Any, Any]]]:
+        @handler(COMMON)
+        def on_load(t: Words, name: str, revision: str, dtype: str) -> Iterator[dict[Any, Any]]:
+            before = playground.loaded.choice if playground.loaded else Choice("")
             dtype, quantization = ("auto", dtype) if dtype == "int8" else (dtype, None)
             choice = Choice(name.strip(), revision.strip() or None, dtype, before.device, before.offline, quantization)
-            for line, asks in load(playground, choice, unload_first, lang):
+            for line, asks in load(playground, choice, unload_first, t):
                 yield {
                     tab.line: line,
                     tab.load: gr.Button(interactive=not playground.progress.busy),
                     unload: gr.Button(visible=asks),
                     keep: gr.Button(visible=asks),
-                    status: head(lang),
+                    status: head(t),
                 }
 
-        return handler
+        return on_load
 
     inputs: list[Any] = [tab.name, tab.revision, tab.dtype]
     outputs: list[Any] = [tab.line, tab.load, unload, keep, status]
@@ -106,9 +109,8 @@ def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callab
     keep.click(lambda: hidden, None, list(hidden), **QUIET)
 
 
-def load(playground: Playground, choice: Choice, unload_first: bool, lang: Lang) -> Iterator[tuple[str, bool]]:
+def load(playground: Playground, choice: Choice, unload_first: bool, t: Words) -> Iterator[tuple[str, bool]]:
     """Load in the background; yields the line to show (HTML) and whether it asks to unload the current model first."""
-    t = words(lang)
     refusal = (
         "model_public"
         if playground.public
@@ -128,7 +130,7 @@ def load(playground: Playground, choice: Choice, unload_first: bool, lang: Lang)
     progress = playground.progress
     if progress.state == "failed":
         yield (
-            failed_line(playground, progress.error, lang),
+            failed_line(playground, progress.error, t),
             isinstance(progress.error, ModelTooLarge) and progress.error.can_unload,
         )
     else:
@@ -142,10 +144,9 @@ def loading_line(progress: Progress, t: Words) -> str:
     return render_steps.working(t(key, name=progress.name, amount=amount), progress.done, progress.total)
 
 
-def failed_line(playground: Playground, error: NeoxjpError | None, lang: Lang) -> str:
+def failed_line(playground: Playground, error: NeoxjpError | None, t: Words) -> str:
     """Why it failed, and that the old model still works."""
-    t = words(lang)
-    message = t("unexpected") if error is None else error.ja if lang == "ja" else str(error)
+    message = t("unexpected") if error is None else t.message(error)
     loaded = playground.loaded
     if loaded is not None and loaded.model is not None:
         ends = message.endswith((".", "。"))
@@ -209,9 +210,9 @@ def source(playground: Playground, loaded: Loaded) -> str:
     )
 
 
-def facts(playground: Playground, lang: Lang) -> str:
+def facts(playground: Playground, t: Words) -> str:
     """HTML of the loaded model: its facts, its memory as bars, its training curve, and the config, folded."""
-    t, record = words(lang), info(playground)
+    record = info(playground)
     model, engine = record["model"], record["engine"]
     if model is None:
         state = "wait_model" if playground.progress.busy else "nothing_loaded"

@@ -17,7 +17,7 @@ from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts.endpoints import register
 from neoxjp.page_parts.events import QUIET, announcing
 from neoxjp.page_parts.session import THREADS, Playground
-from neoxjp.page_parts.strings import Lang, both, label, language, translations, words
+from neoxjp.page_parts.strings import Words, both, label, language, translations, words
 from neoxjp.sampling import OPTIONS, Option
 from neoxjp.serve import SWITCHES, Guard, PageBlocks, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
 from neoxjp.ui import generate, model, tokenize
@@ -52,7 +52,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
 
         def on_tick(request: gr.Request) -> dict[Any, Any]:
             seconds = 0.5 if playground.progress.busy else 5
-            return {status: head(playground, language(request)), timer: gr.Timer(seconds, active=True)}
+            return {status: head(playground, words(language(request))), timer: gr.Timer(seconds, active=True)}
 
         gr.on([timer.tick, blocks.load], on_tick, outputs=[status, timer], **QUIET)
         generate.connect(generate_tab, playground, features, status, blocks)
@@ -60,19 +60,19 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
         links.connect(tokenize_tab.links, playground, tokenize_tab.text, tokenize_tab.show_ids)
         links.connect_link(tokenize_tab.links.link, playground, blocks, tokenize_tab.linked(tabs))
         links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
-        model.connect(model_tab, playground, status, lambda lang: head(playground, lang))
+        model.connect(model_tab, playground, status, lambda t: head(playground, t))
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
     return blocks
 
 
-def head(playground: Playground, lang: Lang) -> gr.HTML:
+def head(playground: Playground, t: Words) -> gr.HTML:
     """The new value of the line in the head, and which model it is about."""
-    return gr.HTML(head_line(playground, lang), changed=playground.serial)
+    return gr.HTML(head_line(playground, t), changed=playground.serial)
 
 
-def head_line(playground: Playground, lang: Lang) -> str:
+def head_line(playground: Playground, t: Words) -> str:
     """HTML of the line in the head: what is loaded, or what is being loaded."""
-    t, loaded, progress = words(lang), playground.loaded, playground.progress
+    loaded, progress = playground.loaded, playground.progress
     facts: list[str] = []
     name = loaded.title(t("bundled")) if loaded else ""
     if loaded and loaded.model is not None:

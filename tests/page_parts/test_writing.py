@@ -132,7 +132,7 @@ def test_a_token_that_is_no_text_has_a_box_of_its_own():
 def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
     writing, later = VisitorState(), VisitorState()
     frames(playground, writing, "new", prompt="猫<b>", settings=LIVELY.change(min_new_tokens=12))
-    frame = generate.recalled(playground, scorer(playground), later, kept(writing), "en")
+    frame = generate.recalled(playground, scorer(playground), later, kept(writing), EN)
     assert later.text.ids == writing.text.ids
     assert later.text.written == writing.text.written
     assert [box["i"] for box in boxes(frame.view)] == [box["i"] for box in boxes(show(writing.text, EN)[0])]
@@ -152,18 +152,18 @@ def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
 def test_a_damaged_memo_gets_a_sentence(playground, change):
     writing, later = VisitorState(), VisitorState()
     frames(playground, writing, "new")
-    frame = generate.recalled(playground, scorer(playground), later, kept(writing, change), "en")
+    frame = generate.recalled(playground, scorer(playground), later, kept(writing, change), EN)
     assert "could not be read" in frame.line
     assert later.text is None
 
 
 @pytest.mark.parametrize("nonsense", [None, [], "x", {"model": 1}, "{}", "[" * 100_000])
 def test_nonsense_from_a_browser_gets_a_sentence(playground, nonsense):
-    assert "could not be read" in generate.recalled(playground, scorer(playground), VisitorState(), nonsense, "en").line
+    assert "could not be read" in generate.recalled(playground, scorer(playground), VisitorState(), nonsense, EN).line
 
 
 def test_another_models_memo_is_refused(playground):
     writing = VisitorState()
     frames(playground, writing, "new")
     other = json.dumps(json.loads(kept(writing)) | {"vocabulary": "other"})
-    assert "another vocabulary" in generate.recalled(playground, scorer(playground), VisitorState(), other, "en").line
+    assert "another vocabulary" in generate.recalled(playground, scorer(playground), VisitorState(), other, EN).line

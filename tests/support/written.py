@@ -10,7 +10,7 @@ from neoxjp.labs.branches.files import to_json
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
-from neoxjp.page_parts.strings import Lang
+from neoxjp.page_parts.strings import Lang, words
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame, Mode, write
 
@@ -20,7 +20,7 @@ LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=12, repetition_
 def frames(
     playground: Playground, writing: VisitorState, mode: Mode, prompt: str = "猫", settings: Settings = LIVELY, lang: Lang = "en"
 ) -> list[Frame]:
-    return list(write(playground, stream(playground), writing, mode, prompt, settings, lang))
+    return list(write(playground, stream(playground), writing, mode, prompt, settings, words(lang)))
 
 
 def boxes(view: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground, Progress, public_limits, short_name
-from neoxjp.page_parts.strings import COMMON, PREFIX, STRINGS, both, label, language, translations
+from neoxjp.page_parts.strings import COMMON, PREFIX, STRINGS, both, label, language, translations, words
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import page
 from neoxjp.ui.theme import theme
@@ -153,7 +153,7 @@ def test_the_compat_tokenizer_is_made_once_a_vocabulary(tiny_vocabulary: Path) -
     ],
 )
 def test_the_head_says_how_loading_stands(progress: Progress, state: str, said: str) -> None:
-    html = page.head_line(Playground(progress=progress), "en")
+    html = page.head_line(Playground(progress=progress), words("en"))
     assert f'class="status {state}"' in html
     assert said in html
 
@@ -161,7 +161,7 @@ def test_the_head_says_how_loading_stands(progress: Progress, state: str, said: 
 def test_the_head_says_when_only_the_vocabulary_is_there(tiny_vocabulary: Path) -> None:
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
     loaded = Loaded(Choice(str(tiny_vocabulary)), tokenizer, serial=1)
-    html = page.head_line(Playground(loaded=loaded, progress=Progress("failed", "x")), "ja")
+    html = page.head_line(Playground(loaded=loaded, progress=Progress("failed", "x")), words("ja"))
     assert tiny_vocabulary.name in html
     assert "トークナイザーのみ" in html
     assert "読み込みに失敗しました" in html

@@ -28,7 +28,7 @@ from neoxjp.ui import generate
 from tests.engine.test_engine import in_child
 from tests.support.written import LIVELY, boxes, frames, kept
 
-EN = words("en")
+EN, JA = words("en"), words("ja")
 
 
 def engine_of(playground: Playground) -> Any:
@@ -184,7 +184,7 @@ LONG = LIVELY.change(max_new_tokens=60, min_new_tokens=60)
 @pytest.mark.usefixtures("slow")
 def test_stop_keeps_the_text_and_frees_the_slot(playground):
     writing = VisitorState()
-    running = write(playground, stream(playground), writing, "new", "猫", LONG, "en")
+    running = write(playground, stream(playground), writing, "new", "猫", LONG, EN)
     for frame in running:
         if frame.view and boxes(frame.view):
             break
@@ -201,7 +201,7 @@ def test_stop_keeps_the_text_and_frees_the_slot(playground):
 @pytest.mark.usefixtures("slow")
 def test_closing_the_tab_frees_the_slot_and_keeps_the_text(playground):
     writing = VisitorState()
-    running = write(playground, stream(playground), writing, "new", "猫", LONG, "en")
+    running = write(playground, stream(playground), writing, "new", "猫", LONG, EN)
     for frame in running:
         if frame.view and boxes(frame.view):
             break
@@ -272,13 +272,13 @@ def test_a_direction_mark_in_the_opening_does_not_turn_the_continuation_round():
 
 
 def turned(playground: Playground, writing: VisitorState, go: Any) -> Frame | None:
-    return generate.turned(playground, scorer(playground), writing, go, "en")
+    return generate.turned(playground, scorer(playground), writing, go, EN)
 
 
 def test_undo_while_writing_leaves_the_buttons_alone(playground, tab):
     writing = VisitorState()
     frames(playground, writing, "new")
-    stream_of = write(playground, stream(playground), writing, "new", "犬", LIVELY, "en")
+    stream_of = write(playground, stream(playground), writing, "new", "犬", LIVELY, EN)
     next(stream_of)
     assert turned(playground, writing, VisitorState.undo) is None
     assert turned(playground, writing, VisitorState.redo) is None
@@ -375,7 +375,7 @@ def test_a_waiting_visitor_sees_the_place(playground):
     engine._advance = lambda rows: (hold.wait(10), advance(rows))
     writing = VisitorState()
     try:
-        running = write(playground, stream(playground), writing, "new", "猫", LIVELY, "en")
+        running = write(playground, stream(playground), writing, "new", "猫", LIVELY, EN)
         line = next(frame.line for frame in running if "queue" in frame.line)
         assert "position 1" in line
     finally:
@@ -432,15 +432,15 @@ def test_the_stream_runs_in_a_forked_child_and_its_updates_travel(playground):
 
 
 def test_the_prompts_tokens_are_counted_of_the_context(playground):
-    assert "3 of 64 tokens" in generate.counted(playground, "猫です。", "en")
-    assert 'role="alert"' in generate.counted(playground, "猫" * 64, "en")
-    assert "starts from scratch" in generate.counted(playground, "", "en")
+    assert "3 of 64 tokens" in generate.counted(playground, "猫です。", EN)
+    assert 'role="alert"' in generate.counted(playground, "猫" * 64, EN)
+    assert "starts from scratch" in generate.counted(playground, "", EN)
 
 
 def test_tokens_are_counted_with_the_vocabulary_alone(playground):
     only = Playground(loaded=replace(playground.loaded, model=None, engine=None))
-    assert generate.counted(only, "猫です。", "en").count("3 tokens") == 1
-    assert "語彙" in generate.counted(Playground(), "猫", "ja")
+    assert generate.counted(only, "猫です。", EN).count("3 tokens") == 1
+    assert "語彙" in generate.counted(Playground(), "猫", JA)
 
 
 def test_the_length_goes_up_to_the_context(playground):
@@ -490,7 +490,7 @@ def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
         for frame in frames(playground, writing, "new", prompt=hostile, settings=settings):
             assert wire(frame, writing)
     damaged = kept(writing, {"typed": hostile, "name": hostile}, 0)
-    assert wire(generate.recalled(playground, scorer(playground), later, damaged, "en"), later)
+    assert wire(generate.recalled(playground, scorer(playground), later, damaged, EN), later)
     assert later.text is not None
     assert render.notice(hostile).encode()
     assert render_steps.working(hostile).encode()

@@ -37,7 +37,7 @@ def other(tiny_folder: Path, tmp_path: Path) -> Path:
 
 
 def lines(playground: Playground, choice: Choice, unload_first: bool = False, lang: Any = "en") -> list[tuple[str, bool]]:
-    return list(model.load(playground, choice, unload_first, lang))
+    return list(model.load(playground, choice, unload_first, words(lang)))
 
 
 def writes(playground: Playground) -> bool:
@@ -77,7 +77,7 @@ def test_the_facts_show_every_field_and_escape_it(playground, lang, monkeypatch)
     about = model.info(playground)
     about["model"]["attention"] = {"kernel": "math", "flash_refused": "<b>too old</b>"}
     monkeypatch.setattr(model, "info", lambda playground: about)
-    shown = model.facts(playground, lang)
+    shown = model.facts(playground, words(lang))
     assert "&lt;b&gt;too old" in shown
     assert "<b>too old" not in shown
     assert f"{about['model']['parameters']:,}" in shown
@@ -86,8 +86,8 @@ def test_the_facts_show_every_field_and_escape_it(playground, lang, monkeypatch)
 
 
 def test_the_facts_wait_for_the_model():
-    assert "model is loading" in model.facts(Playground(progress=Progress("weights", "mine")), "en")
-    assert "no model" in model.facts(Playground(), "en")
+    assert "model is loading" in model.facts(Playground(progress=Progress("weights", "mine")), EN)
+    assert "no model" in model.facts(Playground(), EN)
 
 
 def test_only_the_bundled_card_is_shown_without_its_front_matter(playground, monkeypatch, tmp_path):
@@ -106,14 +106,14 @@ def test_only_the_bundled_card_is_shown_without_its_front_matter(playground, mon
 
 def test_the_curve_of_the_training_is_drawn_where_the_folder_has_one(playground):
     path = playground.loaded.folder / "training.csv"
-    assert "curve" not in model.facts(playground, "en")
+    assert "curve" not in model.facts(playground, EN)
     path.write_text("tokens,seconds,bits_per_character\n1000000,60,6.5\n2000000,120,4.5\n3000000,180,4.0\n", encoding="utf-8")
-    shown = model.facts(playground, "en")
+    shown = model.facts(playground, EN)
     assert "From 6.50 to 4.00 bits per character on the training data, in 3.0 million tokens and 3 minutes" in shown
     assert shown.count("<polyline") == 1
     for broken in ("", "tokens\n1\n", "tokens,seconds,bits_per_character\n<b>,1,2\n3,4,5\n", "\0"):
         path.write_text(broken, encoding="utf-8")
-        assert "<polyline" not in model.facts(playground, "en")
+        assert "<polyline" not in model.facts(playground, EN)
     path.unlink()
 
 
@@ -156,7 +156,7 @@ def test_int8_is_chosen_where_the_dtype_is_and_said(playground, other):
     about = model.info(playground)["model"]
     assert about["quantization"] == "int8"
     assert about["linears"].startswith("int8 weights")
-    assert about["linears"].split(";")[0] in model.facts(playground, "en")
+    assert about["linears"].split(";")[0] in model.facts(playground, EN)
     assert "int8" in model.DTYPES
     assert writes(playground)
 
@@ -196,7 +196,7 @@ def test_in_public_nothing_is_loaded_and_no_path_is_told(playground, other, monk
     assert "public" in lines(playground, Choice(str(other)))[0][0]
     assert playground.loaded is before
     assert str(before.folder.parent) not in json.dumps(model.info(playground))
-    assert str(before.folder.parent) not in model.facts(playground, "en")
+    assert str(before.folder.parent) not in model.facts(playground, EN)
 
 
 def test_progress_tells_what_is_read_and_how_much():

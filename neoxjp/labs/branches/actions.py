@@ -20,7 +20,7 @@ from neoxjp.labs.common.measures import shared_length
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer
-from neoxjp.page_parts.texts import Part, Text, VisitorState, cached_fingerprint, step_place
+from neoxjp.page_parts.texts import Part, Text, VisitorState, step_place
 from neoxjp.page_parts.writing import ALTERNATIVES, settled
 from neoxjp.sampling import SamplingParams
 
@@ -195,7 +195,7 @@ def text_of(playground: Playground, scorer: Scorer, writing: VisitorState, tree:
 def can_score(playground: Playground, tree: Tree) -> bool:
     """Whether a model of the tree's vocabulary is loaded."""
     loaded = playground.loaded
-    return loaded is not None and loaded.model is not None and cached_fingerprint(loaded.tokenizer) == tree.vocabulary
+    return loaded is not None and loaded.model is not None and vocabulary_fingerprint(loaded.tokenizer) == tree.vocabulary
 
 
 def most_scored(playground: Playground) -> int:

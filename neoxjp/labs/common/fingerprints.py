@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from neoxjp import __version__
 from neoxjp.hub import WeightFiles, find_weights, read_json
+from neoxjp.labs.common.caching import cached_per_tokenizer
 
 if TYPE_CHECKING:
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
@@ -98,6 +99,7 @@ def differences(saved: Setup, current: Setup) -> tuple[Difference, ...]:
     )
 
 
+@cached_per_tokenizer
 def vocabulary_fingerprint(tokenizer: "GPTNeoXJapaneseTokenizer") -> str:
     """Of what gives ids their meaning: all spellings in order, the emoji, and the options of the tokenizer."""
     vocabulary = tokenizer.vocabulary

@@ -1,14 +1,12 @@
 """Shared HTML parts as Python functions. The markup is in macros.html and tokens.html, which escape whatever they insert."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from neoxjp.labs.common.glyphs import GLYPHS as GLYPHS
 from neoxjp.labs.common.glyphs import SCRIPTS, boxes, legend
 from neoxjp.labs.common.glyphs import replace_surrogates as replace_surrogates
-from neoxjp.labs.common.glyphs import unseen as unseen
 from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.common.templates import data as data
 from neoxjp.labs.common.templates import visible as visible
@@ -93,8 +91,3 @@ def attributes(**values: object) -> str:
 def bar(value: float, largest: float, label: str, *, series: int = 0, spoken: str | None = None) -> str:
     """A horizontal bar on a scale from 0 to `largest` with its number beside it; `spoken` is for screen readers."""
     return render(MACROS, "bar", _no_words, value=value, largest=largest, label=label, series=series, spoken=spoken)
-
-
-def table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
-    """A small table of facts; the first cell of a row is its heading."""
-    return render(MACROS, "table", _no_words, head=list(head), rows=list(rows))

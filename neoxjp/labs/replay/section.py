@@ -268,7 +268,7 @@ def rerun(
     prompt = render.replace_surrogates(loaded.tokenizer.decode(state.prompt_ids, skip_special_tokens=True))
     start = Text(prompt, state.prompt_ids, (), 0, state.params.seed or 0, loaded.serial)
     before = writing.text
-    for frame in rewrite(playground, streamer, writing, start, rerun_params(state), lang):
+    for frame in rewrite(playground, streamer, writing, start, rerun_params(state), t):
         verdict, text = "", writing.text
         if not frame.running and text is not None and text is not before:
             ids = [step.id for step in text.steps]

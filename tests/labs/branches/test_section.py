@@ -16,6 +16,7 @@ from neoxjp.labs.branches.actions import text_of
 from neoxjp.labs.branches.files import LARGEST_MEMO, rows_of, to_json
 from neoxjp.labs.branches.records import Tree, surprisal_of_steps
 from neoxjp.labs.branches.strings import words
+from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.labs.replay.section import state_of
 from neoxjp.labs.sampling_trace import section as trace
 from neoxjp.labs.sampling_trace.section import logits_reader, recompute_logits, step_at
@@ -24,7 +25,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.text_view import show
-from neoxjp.page_parts.texts import Text, VisitorState, cached_fingerprint
+from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Frame, Mode, branch, write
 from neoxjp.ui import generate
 
@@ -257,7 +258,9 @@ def test_an_opening_of_nothing_is_nothing(playground):
 
 def test_every_branch_of_any_tree_can_be_shown(playground):
     size = playground.tokenizer.vocab_size
-    tree = Tree(vocabulary=cached_fingerprint(playground.tokenizer)).start([]).grow(0, range(20)).start(range(size - 40, size))
+    tree = (
+        Tree(vocabulary=vocabulary_fingerprint(playground.tokenizer)).start([]).grow(0, range(20)).start(range(size - 40, size))
+    )
     tree = tree.grow(2, [1], place=3).grow(2, [5, 6], "forced", place=0)
     tree = tree.start(list(range(60)) * 6).grow(5, [3]).grow(6, [], "edit", place=2).grow(6, [3] * 300)
     writing = VisitorState()
@@ -489,8 +492,8 @@ def test_another_models_branches_are_seen_and_saved_but_do_not_go_on(playground,
     # of the same vocabulary: to show it is to score it by the model that is there, which then goes on
     assert actions.show(playground, scorer(playground), writing, 1).serial == playground.serial
     put(playground, writing, "continue")
-    monkeypatch.setattr("neoxjp.labs.branches.actions.cached_fingerprint", lambda tokenizer: "another")
-    monkeypatch.setattr("neoxjp.page_parts.texts.cached_fingerprint", lambda tokenizer: "another")
+    monkeypatch.setattr("neoxjp.labs.branches.actions.vocabulary_fingerprint", lambda tokenizer: "another")
+    monkeypatch.setattr("neoxjp.page_parts.texts.vocabulary_fingerprint", lambda tokenizer: "another")
     monkeypatch.setattr(playground, "loaded", replace(playground.ready, serial=playground.serial + 1))
     assert not branches.usable(playground, writing)
     with pytest.raises(ParameterError, match="another vocabulary"):

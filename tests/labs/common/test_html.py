@@ -156,9 +156,7 @@ def test_counts_of_nothing_are_zeros() -> None:
     assert "<dd>0.00</dd>" in render.counts(analysis.count_text("", 0), words("ja"))
 
 
-@pytest.mark.parametrize(
-    "html", [render.notice(NASTY), render.status([NASTY], "ready", NASTY), render.table([NASTY], [[NASTY, NASTY]])]
-)
+@pytest.mark.parametrize("html", [render.notice(NASTY), render.status([NASTY], "ready", NASTY)])
 def test_small_parts_escape_too(html: str) -> None:
     assert not {"script", "img"} & set(Page(html).tags)
 

@@ -23,7 +23,7 @@ from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.strings import Strings, option_strings
-from neoxjp.page_parts.texts import Text, VisitorState, cached_fingerprint
+from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Mode, write
 from neoxjp.sampling import SamplingParams, Stage, filter_options
 from tests.support.tiny_model import ours
