@@ -13,6 +13,7 @@ A feature declares its endpoints in `endpoints.py`; the page registers those of 
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, get_type_hints
@@ -60,33 +61,26 @@ class Endpoint:
             return_annotation=hints["return"],
         )
 
-        def prepared(given: tuple[Any, ...], names: dict[str, Any]) -> tuple[dict[str, Any], gr.Request | None]:
+        @contextmanager
+        def call(given: tuple[Any, ...], names: dict[str, Any]) -> Iterator[dict[str, Any]]:
             arguments = dict(full.bind(*given, **names).arguments)
-            return arguments, arguments.pop("request", None)
+            request = arguments.pop("request", None)
+            try:
+                playground.wait_for(self.needs, WAIT_SECONDS)
+                yield arguments
+            except NeoxjpError as error:
+                raise gr.Error(message_of(error, request), print_exception=False) from error
 
-        if inspect.isgeneratorfunction(self.function):
+        def answer(*given: Any, **names: Any) -> Any:
+            with call(given, names) as arguments:
+                return plain(function(**arguments))
 
-            @wraps(function)
-            def bound(*given: Any, **names: Any) -> Iterator[Any]:
-                arguments, request = prepared(given, names)
-                try:
-                    playground.wait_for(self.needs, WAIT_SECONDS)
-                    for value in function(**arguments):
-                        yield plain(value)
-                except NeoxjpError as error:
-                    raise gr.Error(message_of(error, request), print_exception=False) from error
+        def stream(*given: Any, **names: Any) -> Iterator[Any]:
+            with call(given, names) as arguments:
+                for value in function(**arguments):
+                    yield plain(value)
 
-        else:
-
-            @wraps(function)
-            def bound(*given: Any, **names: Any) -> Any:
-                arguments, request = prepared(given, names)
-                try:
-                    playground.wait_for(self.needs, WAIT_SECONDS)
-                    return plain(function(**arguments))
-                except NeoxjpError as error:
-                    raise gr.Error(message_of(error, request), print_exception=False) from error
-
+        bound = wraps(function)(stream if inspect.isgeneratorfunction(self.function) else answer)
         bound.__signature__ = full  # type: ignore[attr-defined]
         bound.endpoint = self  # type: ignore[attr-defined]
         bound.__annotations__ = {p.name: p.annotation for p in full.parameters.values()} | {"return": full.return_annotation}

@@ -89,10 +89,7 @@ class GenerateTab:
         }
         found: dict[Any, Any] = {self.line: frame.line}
         found |= {button: gr.Button(interactive=on) for button, on in enabled.items()}
-        if frame.view is not None:
-            found[self.view] = frame.view
-        if frame.stats is not None:
-            found[self.stats] = frame.stats
+        found |= {part: html for part, html in ((self.view, frame.view), (self.stats, frame.stats)) if html is not None}
         if frame.announce is not None:
             found[self.announce] = escape(render.replace_surrogates(frame.announce))
         if frame.running or text:

@@ -82,12 +82,8 @@ def head_line(playground: Playground, t: Words) -> str:
         facts = [name, render.short_count(weights), dtype, str(loaded.model.device), f"{t('attention')}: {backend}"]
     elif loaded:
         facts = [name, t("tokenizer_only")]
-    if progress.state == "vocabulary":
-        return render.status(facts, "busy", t("loading_vocabulary", name=progress.name))
-    if progress.state == "download":
-        return render.status(facts, "busy", t("loading_download", name=progress.name, percent=progress.percent))
-    if progress.state == "weights":
-        return render.status(facts, "busy", t("loading_weights", name=progress.name, percent=progress.percent))
+    if progress.busy:
+        return render.status(facts, "busy", t(f"loading_{progress.state}", name=progress.name, percent=progress.percent))
     if progress.state == "failed" and (loaded is None or loaded.model is None):  # else the old model is still there
         return render.status(facts, "failed", f"{progress.name}: {t('failed')}")
     return render.status(facts, "ready" if facts else "idle", t("ready" if facts else "nothing_loaded"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from neoxjp.labs.common.html import short_count
-from neoxjp.labs.common.templates import render
+from neoxjp.labs.common.templates import no_words, render
 from neoxjp.train import ticks
 
 LEFT, TOP, RIGHT, BOTTOM = 44, 12, 12, 36  # margins, in units of the SVG
@@ -55,4 +55,4 @@ def curve(
         "points": [(x, y, anchor(x), f"{value:.1f}{' ≫' if value > high else ''}") for x, y, value in drawn if dots],
     }
     axes = {"left": LEFT, "right": right, "bottom": bottom, "across": across, "up": up, "spoken": spoken}
-    return Markup(render("labs/common/curve.html", "curve", lambda key: key, width=width, height=height, **axes, **lines))
+    return Markup(render("labs/common/curve.html", "curve", no_words, width=width, height=height, **axes, **lines))

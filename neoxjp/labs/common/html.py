@@ -60,13 +60,9 @@ def counts(counted: "Counts", t: Words) -> str:
     return render(TOKENS, "counts", t, numbers=numbers, scripts=scripts)
 
 
-def _no_words(key: str, **values: object) -> str:
-    raise KeyError(key)
-
-
 def status(facts: Sequence[str], state: Literal["idle", "busy", "ready", "failed"], message: str) -> str:
     """The line in the page's head: facts about the model, then its state as a mark and a word."""
-    return render(MACROS, "status", _no_words, facts=facts, state=state, message=message)
+    return render(MACROS, "status", facts=facts, state=state, message=message)
 
 
 def short_count(number: int) -> str:
@@ -79,7 +75,7 @@ def short_count(number: int) -> str:
 
 def notice(message: str, kind: Literal["info", "error"] = "info") -> str:
     """One sentence; screen readers announce an error."""
-    return render(MACROS, "notice", _no_words, sentence=message, kind=kind)
+    return render(MACROS, "notice", sentence=message, kind=kind)
 
 
 def attributes(**values: object) -> str:
@@ -90,4 +86,4 @@ def attributes(**values: object) -> str:
 
 def bar(value: float, largest: float, label: str, *, series: int = 0, spoken: str | None = None) -> str:
     """A horizontal bar on a scale from 0 to `largest` with its number beside it; `spoken` is for screen readers."""
-    return render(MACROS, "bar", _no_words, value=value, largest=largest, label=label, series=series, spoken=spoken)
+    return render(MACROS, "bar", value=value, largest=largest, label=label, series=series, spoken=spoken)

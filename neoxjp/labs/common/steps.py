@@ -134,14 +134,24 @@ def lines(text: str) -> Markup:
 
 def scale(title: Markup) -> str:
     """The legend of the six levels with their probabilities."""
-    borders = [f"{100 * border:g}" for border in LEVELS]
-    between = [f"{low}–{high} %" for high, low in pairwise(borders)]
-    return _render("scale", title=title, ranges=[f"≥ {borders[0]} %", *between, f"< {borders[-1]} %"])
+    return render(TEMPLATE, "scale", title=title, ranges=level_ranges())
+
+
+def level_ranges() -> list[str]:
+    """The probabilities of each level: "≥ 50 %", "10–50 %", … "< 0.05 %"."""
+    return ranges([100 * border for border in reversed(LEVELS)], " %")[::-1]
+
+
+def ranges(borders: Sequence[float], unit: str = "") -> list[str]:
+    """What lies between borders: (1, 3, 10) → "< 1", "1–3", "3–10", "≥ 10", each with the unit."""
+    names = [f"{border:,g}" for border in borders]
+    found = [f"< {names[0]}", *(f"{low}–{high}" for low, high in pairwise(names)), f"≥ {names[-1]}"]
+    return [f"{each}{unit}" for each in found]
 
 
 def numbers(cells: Sequence[tuple[str, str]], bits: Sequence[float], t: Words) -> str:
     """The numbers of a generation as (term, value), under a chart of each token's surprisal (bits)."""
-    return _render("numbers", cells=cells, spark=Markup(spark(bits, t)))
+    return render(TEMPLATE, "numbers", cells=cells, spark=Markup(spark(bits, t)))
 
 
 def spark(bits: Sequence[float], t: Words, *, width: int = 120) -> str:
@@ -151,21 +161,12 @@ def spark(bits: Sequence[float], t: Words, *, width: int = 120) -> str:
         return ""
     top = max(12.0, *shown)
     heights, mean = [40 * value / top for value in shown], 40 * sum(bits) / len(bits) / top
-    return _render("spark", heights=heights, mean=mean, width=width, label=t("generate_spark", top=f"{top:.0f}"))
+    return render(TEMPLATE, "spark", heights=heights, mean=mean, width=width, label=t("generate_spark", top=f"{top:.0f}"))
 
 
 def working(message: str, done: int = 0, total: int = 0) -> str:
     """The line that says what is happening; with `total`, a progress bar beside it."""
-    return _render("working", message=message, done=done, total=total)
-
-
-def _render(macro: str, **values: Any) -> str:
-    """A macro that has all its words as arguments."""
-
-    def t(key: str, **_: object) -> str:
-        raise KeyError(key)
-
-    return render(TEMPLATE, macro, t, **values)
+    return render(TEMPLATE, "working", message=message, done=done, total=total)
 
 
 def _rounded(value: float) -> float | None:

@@ -23,7 +23,12 @@ from neoxjp.labs.common.measures import percent
 Words = Callable[..., str]
 
 
-def render(template: str, macro: str, t: Words, **values: Any) -> str:
+def no_words(key: str, **values: object) -> str:
+    """For a macro that has all its words as arguments."""
+    raise KeyError(key)
+
+
+def render(template: str, macro: str, t: Words = no_words, **values: Any) -> str:
     """What a macro of a template writes.
 
     Args:
@@ -51,6 +56,7 @@ def environment() -> Environment:
         "visible": _visible,
         "json": data,  # for a data- attribute: `data-words="{{ words|json }}"`
         "commas": lambda number: f"{number:,}",
+        "number": number,
         "percent": percent,
         "fixed_percent": fixed_percent,
     }
@@ -75,6 +81,11 @@ def data(value: object) -> str:
 
 def _visible(text: str, breaks: bool = False) -> Markup:
     return Markup(visible(text, breaks=breaks))
+
+
+def number(value: float | None, digits: int) -> str:
+    """1234.5 → "1,234.50" with two digits, None → "–"."""
+    return "–" if value is None else f"{value:,.{digits}f}"
 
 
 def fixed_percent(share: float, digits: int = 1) -> str:

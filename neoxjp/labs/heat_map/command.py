@@ -34,15 +34,8 @@ def score(
     tokens = tokenizer.analyze(text)
     steps = score_steps(network, [token.id for token in tokens], tokenizer, bos=True)
     scored = heat.heat_of_steps(text, [(token.start, token.end) for token in tokens], steps)
-    total = {
-        "tokens": scored.tokens,
-        "characters": scored.characters,
-        "bits": scored.bits,
-        "bits_per_character": scored.bits_per_character,
-        "perplexity_per_token": scored.perplexity_per_token,
-        "perplexity_per_character": scored.perplexity_per_character,
-    }
     if json:
+        total = {name: value for name, value in asdict(scored).items() if name not in ("text", "pieces", "surprising")}
         emit({"text": text, "steps": [asdict(step) for step in steps], **total})
         return
     for step in steps:
@@ -56,9 +49,9 @@ def score(
 
 def compared(pair: "Pair") -> Iterator[str]:
     """A minimal pair: the sums of both, stretch by stretch where the difference comes from, and the verdict."""
-    for number, text in ((1, pair.first), (2, pair.second)):
+    for place, text in ((1, pair.first), (2, pair.second)):
         yield (
-            f"{number}  {text.bits:>8.1f} bits  {_number(text.bits_per_character, 2):>6} a character  "
+            f"{place}  {text.bits:>8.1f} bits  {_number(text.bits_per_character, 2):>6} a character  "
             f"{text.tokens:>4} tokens  {text.text!r}"
         )
     yield f"   {'bits of 1':>10} {'of 2':>9} {'1 - 2':>9}"

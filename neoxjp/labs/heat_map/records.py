@@ -72,16 +72,6 @@ def heat(model: Any, tokenizer: Any, text: str, *, bos: bool = True) -> Heat:
     return heat_of_steps(text, [(token.start, token.end) for token in tokens], steps)
 
 
-def heat_of_ids(model: Any, tokenizer: Any, ids: Sequence[int], *, bos: bool = False) -> Heat:
-    """Score ids as they are, for a generated text: their text cut anew might give others. Its text is what they decode to.
-
-    Raises ParameterError for an id outside the vocabulary.
-    """
-    steps = score(model, ids, bos=bos)
-    text, spans = spans_of([step.id for step in steps], tokenizer)
-    return heat_of_steps(text, spans, steps)
-
-
 def spans_of(ids: Sequence[int], tokenizer: Any) -> tuple[str, list[Span]]:
     """What ids decode to, and the part of it that each of them is in; the bytes of one character share theirs.
 

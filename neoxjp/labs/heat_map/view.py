@@ -1,17 +1,15 @@
 """Values for view.html: the level of each token, the axis of the curve, the facts that `page_parts/walk.js` shows of a token."""
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from neoxjp.engine import LN2
 from neoxjp.labs.common.measures import percent
-from neoxjp.labs.common.steps import LEVELS, level, plain
-from neoxjp.labs.common.templates import render
+from neoxjp.labs.common.steps import LEVELS, level, level_ranges, plain, ranges
+from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.heat_map.records import Heat, Pair, ScoredPiece
 
-Words = Callable[..., str]
 Measure = Literal["logprob", "rank", "entropy"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 RANKS = (1, 5, 20, 100, 1000)  # borders of the levels: rank 1 has level 0, one above the last has level 5
@@ -24,9 +22,9 @@ TEMPLATE = "labs/heat_map/view.html"
 def view(heat: Heat, measure: Measure, t: Words, limit: int = 3_000) -> str:
     """HTML of one text: numbers, the coloured text, curve and list. Only the first `limit` pieces are drawn."""
     boxes = [(piece, level_of(piece, measure), _facts(piece, t)) for piece in heat.pieces[:limit]]
-    top = [(place, heat.pieces[place], *_in_list(heat.text, heat.pieces[place], t)) for place in heat.surprising]
-    levels, curve = _levels(measure), _curve(heat, measure, t)
-    return render(TEMPLATE, "view", t, heat=heat, measure=measure, boxes=boxes, levels=levels, curve=curve, top=top)
+    top = [(place, heat.pieces[place], math.exp(heat.pieces[place].logprob or 0.0)) for place in heat.surprising]
+    values = {"levels": _levels(measure), "curve": _curve(heat, measure, t), "top": top, "context": CONTEXT}
+    return render(TEMPLATE, "view", t, heat=heat, measure=measure, boxes=boxes, **values)
 
 
 def pair(found: Pair, t: Words) -> str:
@@ -54,12 +52,10 @@ def _levels(measure: Measure) -> list[str]:
     if measure == "rank":
         return ["1", *(f"{low + 1:,}–{high:,}" for low, high in pairwise(RANKS)), f"> {RANKS[-1]:,}"]
     if measure == "entropy":
-        return [f"< {ENTROPIES[0]}", *(f"{low}–{high}" for low, high in pairwise(ENTROPIES)), f"≥ {ENTROPIES[-1]}"]
-    shares = [f"{100 * border:g}" for border in LEVELS]
+        return ranges(ENTROPIES)
     bits = [f"{-math.log2(border):.1f}".removesuffix(".0") for border in LEVELS]
-    ranges = [f"≥ {shares[0]} %", *(f"{low}–{high} %" for high, low in pairwise(shares)), f"< {shares[-1]} %"]
     in_bits = [f"≤ {bits[0]}", *(f"{low}–{high}" for low, high in pairwise(bits)), f"> {bits[-1]}"]
-    return [f"{share}（{cost}）" for share, cost in zip(ranges, in_bits, strict=True)]
+    return [f"{share}（{cost}）" for share, cost in zip(level_ranges(), in_bits, strict=True)]
 
 
 def _facts(piece: ScoredPiece, t: Words) -> str:
@@ -71,12 +67,6 @@ def _facts(piece: ScoredPiece, t: Words) -> str:
         p, entropy = percent(math.exp(piece.logprob)), (piece.entropy or 0.0) / LN2
         facts = t("heat_map_facts", p=p, bits=f"{piece.bits:.2f}", rank=f"{piece.rank:,}", entropy=f"{entropy:.2f}", ids=ids)
     return f"{plain(piece.surface) or '∅'}\n{facts}"
-
-
-def _in_list(text: str, piece: ScoredPiece, t: Words) -> tuple[str, str]:
-    """The characters before a piece, and the label of its bar."""
-    before = ("…" if piece.start > CONTEXT else "") + text[max(0, piece.start - CONTEXT) : piece.start]
-    return before, f"{t('heat_map_bits_value', bits=f'{piece.bits:.1f}')} · {percent(math.exp(piece.logprob or 0.0))}"
 
 
 def _curve(heat: Heat, measure: Measure, t: Words) -> dict[str, Any] | None:

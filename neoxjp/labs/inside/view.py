@@ -5,7 +5,6 @@ The script in `page_parts/walk.js` walks the tokens with arrow keys and shows th
 
 import math
 import re
-from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -13,7 +12,7 @@ from neoxjp.engine import LN2
 from neoxjp.labs.common.curve import curve
 from neoxjp.labs.common.html import Words, visible
 from neoxjp.labs.common.measures import percent
-from neoxjp.labs.common.steps import plain
+from neoxjp.labs.common.steps import plain, ranges
 from neoxjp.labs.common.templates import render
 from neoxjp.labs.inside.records import Attention, Lens
 
@@ -58,7 +57,13 @@ def attention(found: Attention, at: int, t: Words) -> str:
     """The weights of the query token at position `at` over the text."""
     weights = found.weights[found.positions.index(at)]
     largest = sorted(range(len(weights)), key=lambda place: -weights[place])[:LISTED]
-    values = {"found": found, "weights": weights, "at": at, "largest": largest, "scale": scale()}
+    values = {
+        "found": found,
+        "weights": weights,
+        "at": at,
+        "largest": largest,
+        "scale": ranges([100 * border for border in LEVELS], " %"),
+    }
     return render(TEMPLATE, "attention", t, **values, shown=shown, plain=plain, level=level)
 
 
@@ -71,9 +76,3 @@ def shown(text: str) -> Markup:
 def level(weight: float) -> int:
     """Of the colour scale: 0 (pale, little) to 5 (strong, much)."""
     return sum(weight >= border for border in LEVELS)
-
-
-def scale() -> list[str]:
-    """The legend of the six levels: "< 1 %", "1–3 %", …."""
-    shares = [f"{100 * border:g}" for border in LEVELS]
-    return [f"< {shares[0]} %", *(f"{low}–{high} %" for low, high in pairwise(shares)), f"≥ {shares[-1]} %"]

@@ -1,14 +1,13 @@
 """Values for view.html: the intervals of the number line, the sentence about the draw, the result of each candidate."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from neoxjp.labs.common.steps import plain
-from neoxjp.labs.common.templates import render
+from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.sampling_trace.records import Candidate, StepTrace
 from neoxjp.sampling import OPTIONS, Option, SamplingParams
 
-Words = Callable[..., str]
 Names = Mapping[str, str]  # stage → its name, as `filter_names` gives them
 TEMPLATE = "labs/sampling_trace/view.html"
 

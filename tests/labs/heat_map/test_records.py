@@ -14,7 +14,7 @@ from neoxjp.cli.main import main
 from neoxjp.engine import Step
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.heat_map import records as heat_file
-from neoxjp.labs.heat_map.records import compare_texts, heat, heat_of_ids, heat_of_steps, pair_of, spans_of
+from neoxjp.labs.heat_map.records import compare_texts, heat, heat_of_steps, pair_of, spans_of
 from tests.support.fake_model import Fake, mixed
 from tests.support.texts import ODD, texts
 from tests.support.tiny_model import pair
@@ -163,10 +163,10 @@ def test_the_most_surprising_pieces_come_first():
 def test_ids_keep_their_cut_and_their_text_is_what_they_decode_to(model, tokenizer):
     east, capital = tokenizer.convert_tokens_to_ids(["東", "京"])
     assert tokenizer.encode("東京") != [east, capital]
-    found = heat_of_ids(model, tokenizer, [east, capital])
+    found = heat_of_steps(*spans_of([east, capital], tokenizer), score(model, [east, capital], bos=False))
     assert (found.text, [piece.surface for piece in found.pieces]) == ("東京", ["東", "京"])
     assert found.pieces[0].bits is None
-    whole = heat_of_ids(model, tokenizer, [east, capital], bos=True)
+    whole = heat_of_steps(*spans_of([east, capital], tokenizer), score(model, [east, capital], bos=True))
     assert whole.bits == pytest.approx(-sum(step.logprob for step in score(model, [east, capital], bos=True)) / math.log(2))
 
 

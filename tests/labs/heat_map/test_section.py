@@ -3,13 +3,14 @@
 import html
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from neoxjp.engine import Step
+from neoxjp.engine import Step, score
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.heat_map import records
 from neoxjp.labs.heat_map import section as heat
@@ -31,6 +32,10 @@ def written(playground: Playground, prompt: str, more: str) -> VisitorState:
     tokenizer = playground.tokenizer
     steps = tuple(Step(id, "", -1.0, 1, 0.5, (), 0.0, None) for id in tokenizer.encode(more))
     return VisitorState(Text(prompt, tuple(tokenizer.encode(prompt)), steps, 0, 1, playground.serial))
+
+
+def heat_of_ids(loaded: Any, ids: Sequence[int]) -> records.Heat:
+    return heat_of_steps(*records.spans_of(ids, loaded.tokenizer), score(loaded.model, ids))
 
 
 def shown(playground: Playground, writing: VisitorState, prompt: str = "", text: str = "") -> heat.Shown:
@@ -58,7 +63,7 @@ def test_a_written_text_is_scored_by_its_own_ids(playground: Playground) -> None
     assert writing.text is not None
     found = shown(playground, writing, prompt="ignored")
     assert found.source == (loaded.serial, writing.text.ids)
-    assert found.heat == records.heat_of_ids(loaded.model, loaded.tokenizer, writing.text.ids)
+    assert found.heat == heat_of_ids(loaded, writing.text.ids)
     assert [piece.ids for piece in found.heat.pieces] == [(id,) for id in writing.text.ids]
     assert found.heat.pieces[0].bits is None
 
@@ -233,7 +238,7 @@ def test_heat_answers_with_the_record(client: Any, playground: Playground) -> No
     assert answer == near(plain(asdict(records.heat(loaded.model, loaded.tokenizer, TEXT))))
     ids = loaded.tokenizer.encode("東京都")
     by_ids = client.predict(ids=ids, api_name="/heat_map")
-    assert by_ids == near(plain(asdict(records.heat_of_ids(loaded.model, loaded.tokenizer, ids))))
+    assert by_ids == near(plain(asdict(heat_of_ids(loaded, ids))))
 
 
 def test_compare_texts_answers_with_the_record(client: Any, playground: Playground) -> None:
