@@ -37,14 +37,14 @@ HOSTILE = "<script>hacked=1</script>${hacked=2}"
 def put(
     playground: Playground, writing: VisitorState, mode: Mode = "new", prompt: str = "猫", settings: Settings = LIVELY
 ) -> Text:
-    *_, last = write(playground, stream(playground), writing, mode, prompt, settings, "en")
+    *_, last = write(playground, stream(playground), writing, mode, prompt, settings, EN)
     assert 'role="alert"' not in last.line
     assert writing.text is not None
     return writing.text
 
 
 def go_on(playground: Playground, writing: VisitorState, at: Any, id: Any, settings: Settings = LIVELY) -> Frame:
-    *_, last = branch(playground, stream(playground), writing, at, id, settings, "en")
+    *_, last = branch(playground, stream(playground), writing, at, id, settings, EN)
     return last
 
 
@@ -117,7 +117,7 @@ def test_a_change_gives_up_what_was_undone_and_a_look_does_not(playground):
 def test_the_tree_is_not_changed_while_the_model_writes(playground):
     writing = VisitorState()
     put(playground, writing)
-    running = write(playground, stream(playground), writing, "continue", "", LIVELY, "en")
+    running = write(playground, stream(playground), writing, "continue", "", LIVELY, EN)
     next(running)
     for change in (
         lambda: actions.name(writing, "x"),
@@ -136,7 +136,7 @@ def test_no_more_than_the_tree_can_hold_is_begun(playground, monkeypatch):
     writing = VisitorState()
     put(playground, writing)
     monkeypatch.setattr(records, "MOST_IDS", 12)
-    (frame,) = write(playground, stream(playground), writing, "continue", "", LIVELY, "en")
+    (frame,) = write(playground, stream(playground), writing, "continue", "", LIVELY, EN)
     assert "delete some" in frame.line
     assert len(writing.tree.nodes) == 2
 
@@ -227,7 +227,7 @@ def test_half_a_character_is_completed_by_what_follows(playground):
         for paint in stream(playground)(*given):
             yield replace(paint, steps=tuple(replace(step, id=tail, text="\ufffd") for step in paint.steps[:1]) + paint.steps[1:])
 
-    list(branch(playground, paints, writing, 2, head, LIVELY.change(max_new_tokens=1, min_new_tokens=1), "en"))
+    list(branch(playground, paints, writing, 2, head, LIVELY.change(max_new_tokens=1, min_new_tokens=1), EN))
     assert writing.text.written.endswith("é")
 
 

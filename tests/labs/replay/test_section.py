@@ -35,7 +35,7 @@ SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
 def written(playground: Playground, *modes: Any, prompt: str = "東京", settings: Settings = SET) -> VisitorState:
     writing = VisitorState()
     for mode in modes or ("new",):
-        list(write(playground, stream(playground), writing, mode, prompt, settings, "en"))
+        list(write(playground, stream(playground), writing, mode, prompt, settings, EN))
     return writing
 
 
@@ -155,7 +155,7 @@ def test_the_same_model_shows_its_text_in_the_tab_with_the_same_ids(playground: 
     assert not frame.running
     writing.undo()
     assert writing.text is before
-    list(write(playground, stream(playground), writing, "continue", "", SET, "en"))  # nothing is left running
+    list(write(playground, stream(playground), writing, "continue", "", SET, EN))  # nothing is left running
 
 
 def test_a_replay_agrees_with_the_record(playground: Playground) -> None:
@@ -200,7 +200,7 @@ def test_another_model_s_state_is_run_without_touching_the_text(playground: Play
 
 def test_a_stopped_text_is_generated_up_to_its_saved_length(playground: Playground) -> None:
     writing = VisitorState()
-    frames = write(playground, stream(playground), writing, "new", "東京", SET.change(max_new_tokens=50, min_new_tokens=50), "en")
+    frames = write(playground, stream(playground), writing, "new", "東京", SET.change(max_new_tokens=50, min_new_tokens=50), EN)
     for frame in frames:
         if writing.text is None and frame.stats:
             writing.stop()

@@ -36,7 +36,7 @@ LIVELY = Settings.set(temperature=1.5, top_p=0.9, max_new_tokens=12, seed="3", m
 def written(playground: Playground, *modes: Mode, settings: Settings = LIVELY, prompt: str = "猫は東京に") -> Text:
     writing = VisitorState()
     for mode in modes or ("new",):
-        list(write(playground, stream(playground), writing, mode, prompt, settings, "en"))
+        list(write(playground, stream(playground), writing, mode, prompt, settings, EN))
     assert writing.text is not None
     return writing.text
 
@@ -70,8 +70,8 @@ def test_every_step_draws_what_stands_in_the_text(playground):
 def test_each_part_keeps_its_own_settings(playground):
     writing = VisitorState()
     paints = stream(playground)
-    list(write(playground, paints, writing, "new", "猫", LIVELY, "en"))
-    list(write(playground, paints, writing, "continue", "", LIVELY.change(temperature=0.5, seed="8"), "en"))
+    list(write(playground, paints, writing, "new", "猫", LIVELY, EN))
+    list(write(playground, paints, writing, "continue", "", LIVELY.change(temperature=0.5, seed="8"), EN))
     text = writing.text
     assert text is not None
     assert [part.start for part in text.parts] == [0, text.base]
