@@ -18,7 +18,7 @@ from neoxjp.page_parts.strings import COMMON, Strings
 
 TYPES = {"csv": "text/csv;charset=utf-8", "json": "application/json"}  # by the ending of the file's name
 
-SCRIPT = "\nwatch('file', () => neoxjp.download(props.file.text, props.file.name, props.file.type));"
+SCRIPT = "\nneoxjp.saveFile(watch, props);"
 """For the end of the `js_on_load` of the `gr.HTML` that the file is sent through."""
 
 

@@ -1,4 +1,4 @@
-"""One visitor's texts: the one on show, the tree of branches it belongs to, and the undo history.
+"""One visitor's texts: the one displayed, the tree of branches it belongs to, and the undo history.
 
 Has no components and no model. The tree holds ids (neoxjp/labs/branches/records.py); what is shown of a branch, its steps with
 their alternatives, is cached within a bound, and recomputed when it was evicted (labs/branches/actions.py).
@@ -32,7 +32,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Text:
-    """A prompt and what the model made of it. Never changed: each generation makes a new one."""
+    """A prompt and what the model generated from it. Immutable: each generation makes a new one."""
 
     prompt: str
     prompt_ids: tuple[int, ...]  # all of them, also those that a cut hides from the model
@@ -45,7 +45,7 @@ class Text:
     full: bool = False  # it ended because the context was full
     stats: Stats | None = None  # of the last generation
     rows_are_independent: bool = True  # the model computes the same values for a text alone and in a batch
-    parts: tuple[Part, ...] = ()  # in order; what stands before the first is not known
+    parts: tuple[Part, ...] = ()  # in order; what comes before the first is not known
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -69,13 +69,13 @@ class Text:
 
 @dataclass
 class VisitorState:
-    """A visitor's state: the text on show, all branches with undo history, and whether a stream is running."""
+    """A visitor's state: the text displayed, all branches with undo history, and whether a stream is running."""
 
     first: InitVar[Text | None] = None  # a text to begin with
     history: History = field(default_factory=History)
     running: bool = False
     stopped: bool = False
-    text: Text | None = field(default=None, init=False)  # the branch on show
+    text: Text | None = field(default=None, init=False)  # the branch displayed
     _texts: dict[tuple[int, tuple[int, ...]], Text] = field(default_factory=dict, repr=False)  # the latest last
     _tokenizers: dict[str, "GPTNeoXJapaneseTokenizer"] = field(default_factory=dict, repr=False)  # by vocabulary
 
@@ -104,12 +104,12 @@ class VisitorState:
         return self._tokenizers.get((tree or self.tree).vocabulary)
 
     def commit(self, tree: Tree, text: Text | None) -> None:
-        """A changed tree and the text of its branch on show; undo leads back to the one before."""
+        """A changed tree and the text of its branch displayed; undo leads back to the one before."""
         self.history = self.history.commit(tree)
         self._put(text)
 
     def show(self, tree: Tree, text: Text | None) -> None:
-        """Another branch on show."""
+        """Another branch displayed."""
         self.history = self.history.show(tree)
         self._put(text)
 
@@ -128,7 +128,7 @@ class VisitorState:
         return self.text
 
     def stored_text(self, tree: Tree | None = None) -> Text | None:
-        """The text of the branch on show in a tree (None: this one); None if it was evicted."""
+        """The text of the branch displayed in a tree (None: this one); None if it was evicted."""
         tree = tree or self.tree
         return None if tree.current is None else self._texts.get((tree.current, tree.nodes[tree.current].ids))
 
@@ -159,7 +159,7 @@ def step_place(text: Text, at: Any) -> int:
 
 
 def add_text_to_tree(tree: Tree, text: Text, place: int, author: Author = "model") -> Tree:
-    """Adds to the tree a text whose ids from `place` on are new; those before it are the beginning of the branch on show.
+    """Adds to the tree a text whose ids from `place` on are new; those before it are the beginning of the branch displayed.
 
     Raises ParameterError if the limits would be exceeded.
     """
@@ -177,7 +177,7 @@ def add_text_to_tree(tree: Tree, text: Text, place: int, author: Author = "model
 
 
 def tree_with_prompt(tree: Tree, text: Text) -> Tree:
-    """The tree with the prompt of a text on show; the prompt is added if the tree does not have it."""
+    """The tree with the prompt of a text displayed; the prompt is added if the tree does not have it."""
     near = [] if tree.current is None else tree.path(tree.current)[:1]
     for node in (*near, *reversed(list(tree.nodes.values()))):
         if node.parent is None and node.ids == text.prompt_ids and node.typed == text.prompt:

@@ -29,27 +29,13 @@ function choose(box, focus) {
   showFacts(box, walk);
 }
 
-// The box on the next or previous line that stands nearest below or above.
-function onLine(all, at, step) {
-  const middle = (rect) => rect.left + rect.width / 2, from = all[at].getClientRects()[0];
-  let best, distance = Infinity, top = null;
-  for (let i = at + step; all[i]; i += step) {
-    const rect = all[i].getClientRects()[0];
-    if (Math.abs(rect.top - from.top) < 4) continue;
-    if (top !== null && Math.abs(rect.top - top) > 4) break;
-    top ??= rect.top;
-    if (Math.abs(middle(rect) - middle(from)) < distance) { distance = Math.abs(middle(rect) - middle(from)); best = all[i]; }
-  }
-  return best;
-}
-
 function target(box, key) {
   const all = boxes(box.closest(".walk")), at = all.indexOf(box);
   if (key === "Home") return all[0];
   if (key === "End") return all[all.length - 1];
   if (box.dataset.step === undefined) {
     if (key === "ArrowRight" || key === "ArrowLeft") return all[at + (key === "ArrowRight" ? 1 : -1)];
-    return onLine(all, at, key === "ArrowDown" ? 1 : -1);
+    return window.neoxjp.onLine(all, at, key === "ArrowDown" ? 1 : -1);
   }
   if (key === "ArrowLeft") return all.find((other) => other.dataset.node === box.dataset.parent);
   if (key === "ArrowRight") return all.find((other) => other.dataset.parent === box.dataset.node);

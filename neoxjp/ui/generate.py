@@ -14,6 +14,7 @@ from neoxjp.hub import bundled_path
 from neoxjp.labs.branches.actions import KEY, SECRET, recall, text_of
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
+from neoxjp.labs.common import templates
 from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
@@ -30,7 +31,6 @@ from neoxjp.page_parts.text_view import show
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Frame, Mode, branch, write
 from neoxjp.sampling import Option
-from neoxjp.ui.frame import render_frame
 
 KEYS = {
     "go": "Ctrl+Enter",
@@ -74,13 +74,13 @@ def _build_text(parts: dict[str, Any]) -> None:
             parts[name] = part.button(name, min_width=80, interactive=name == "step")
         parts["recall"] = part.button("recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
-    parts["line"] = part.html("line", render_frame("line", message=part.both("hint")))
+    parts["line"] = part.html("line", templates.render("ui/frame.html", "line", message=part.both("hint")))
     parts["announce"] = part.html("announce", elem_classes="sr")
     scale = Markup(render_steps.scale(part.both("scale")))
-    template = render_frame("text", both=both, label=words("en")("generate_view_label"), scale=scale)
+    template = templates.render("ui/frame.html", "text", both=both, label=words("en")("generate_view_label"), scale=scale)
     script = (files("neoxjp.ui") / "written.js").read_text(encoding="utf-8")
     parts["view"] = part.html("view", html_template=template, js_on_load=script)
-    part.html("keys", render_frame("keys", both=both, keys=KEYS))
+    part.html("keys", templates.render("ui/frame.html", "keys", both=both, keys=KEYS))
 
 
 def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:

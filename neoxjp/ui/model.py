@@ -21,7 +21,6 @@ from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.page_parts.strings import COMMON, Lang, Words, both
 from neoxjp.quantization import describe_linears
 from neoxjp.train import read_curve
-from neoxjp.ui.frame import render_frame
 
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")  # int8: a quantization
 POLL = 0.25  # seconds between two updates while a model is loading
@@ -48,10 +47,10 @@ def build(playground: Playground) -> ModelTab:
     parts: dict[str, Any] = {}
     with gr.Row(elem_id="model-row"):
         with gr.Column(scale=6, min_width=320):
-            parts["facts"] = part.html("facts", render_frame("line", message=both("wait_model")))
+            parts["facts"] = part.html("facts", templates.render("ui/frame.html", "line", message=both("wait_model")))
         with gr.Column(scale=5, min_width=320):
             if playground.public:
-                part.html(value=render_frame("notice", message=part.both("public")))
+                part.html(value=templates.render("ui/frame.html", "notice", message=part.both("public")))
             else:
                 parts |= _build_loading(part)
     parts["card"] = gr.Markdown("", elem_id="model-card", latex_delimiters=[])

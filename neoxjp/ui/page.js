@@ -118,24 +118,26 @@
     if (!piece || event.ctrlKey || event.metaKey || event.altKey) return;
     const all = Array.from(piece.closest(".pieces").querySelectorAll(".p"));
     const at = all.indexOf(piece);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1, ArrowDown: line(all, at, 1), ArrowUp: line(all, at, -1) }[event.key];
-    if (to === undefined) return;
+    const to = {
+      ArrowRight: () => all[at + 1], ArrowLeft: () => all[at - 1], Home: () => all[0], End: () => all[all.length - 1],
+      ArrowDown: () => onLine(all, at, 1), ArrowUp: () => onLine(all, at, -1),
+    }[event.key]?.();
+    if (to === undefined && !/^Arrow/.test(event.key)) return;
     event.preventDefault();
-    if (all[to]) select(all[to], true);
+    if (to) select(to, true);
   });
 
-  // The piece on the next or previous line that stands nearest below or above.
-  function line(all, at, step) {
-    const middle = (box) => box.left + box.width / 2;
-    const from = all[at].getBoundingClientRect();
-    let best = at, distance = Infinity, top = null;
+  // The box on the next (step 1) or previous (-1) line that is nearest below or above the one at this place; undefined: none.
+  function onLine(all, at, step) {
+    const middle = (rect) => rect.left + rect.width / 2, from = all[at].getClientRects()[0];
+    let best, distance = Infinity, top = null;
     for (let i = at + step; all[i]; i += step) {
-      const box = all[i].getBoundingClientRect();
-      if (Math.abs(box.top - from.top) < 4) continue;
-      if (top !== null && Math.abs(box.top - top) > 4) break;
-      top ??= box.top;
-      const away = Math.abs(middle(box) - middle(from));
-      if (away < distance) { distance = away; best = i; }
+      const rect = all[i].getClientRects()[0];
+      if (Math.abs(rect.top - from.top) < 4) continue;
+      if (top !== null && Math.abs(rect.top - top) > 4) break;
+      top ??= rect.top;
+      const away = Math.abs(middle(rect) - middle(from));
+      if (away < distance) { distance = away; best = all[i]; }
     }
     return best;
   }
@@ -154,6 +156,11 @@
     last(name) {
       asked.add(name);
       return sessionStorage.getItem("neoxjp." + name);
+    },
+    onLine,
+    // For a component whose property `file` is a file to save: page_parts/downloads.py.
+    saveFile(watch, props) {
+      watch("file", () => this.download(props.file.text, props.file.name, props.file.type));
     },
     // The event of a component of `page_parts.events.announcing`.
     announce(watch, trigger, event) {

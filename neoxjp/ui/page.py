@@ -12,6 +12,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from neoxjp.labs.common import html as render
+from neoxjp.labs.common import templates
 from neoxjp.labs.features import FEATURES, Feature, endpoints_of, strings_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts.endpoints import register
@@ -22,7 +23,6 @@ from neoxjp.sampling import OPTIONS, Option
 from neoxjp.serve import SWITCHES, Guard, PageBlocks, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
 from neoxjp.ui import generate, model, tokenize
 from neoxjp.ui.endpoints import endpoints
-from neoxjp.ui.frame import render_frame
 from neoxjp.ui.theme import theme
 
 STYLES = ("page.css", "generate.css", "model.css", "lab.css")
@@ -39,7 +39,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
     temporary_folder()
     with PageBlocks(title="neoxjp", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
         with gr.Row(elem_id="head"):
-            gr.HTML(render_frame("brand", both=both), elem_id="brand", apply_default_css=False)
+            gr.HTML(templates.render("ui/frame.html", "brand", both=both), elem_id="brand", apply_default_css=False)
             status = announcing("load", elem_id="status")  # its event comes when another model was loaded
         timer = gr.Timer(0.5)
         with gr.Tabs(selected="generate", elem_id="tabs") as tabs:

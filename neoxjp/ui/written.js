@@ -95,7 +95,7 @@ function into(box) {
   if (place.top < frame.top || place.bottom > frame.bottom) view.scrollTop += place.top - frame.top - frame.height / 3;
 }
 
-// For the sections below: which token is chosen, and to choose one from there. They hear of it by the view's "select".
+// For the sections below: which token is chosen, and to choose one from there. The view's event "select" tells them of it.
 const written = {
   chosen: null, // place of the chosen piece's first token, from 0
 
@@ -152,22 +152,6 @@ function grow() {
   if (follow) view.scrollTop = view.scrollHeight;
 }
 
-// The piece on the next or previous line that stands nearest below or above.
-function onLine(all, at, step) {
-  const middle = (box) => box.left + box.width / 2;
-  const from = all[at].getClientRects()[0];
-  let best = null, distance = Infinity, top = null;
-  for (let i = at + step; all[i]; i += step) {
-    const box = all[i].getClientRects()[0];
-    if (Math.abs(box.top - from.top) < 4) continue;
-    if (top !== null && Math.abs(box.top - top) > 4) break;
-    top ??= box.top;
-    const away = Math.abs(middle(box) - middle(from));
-    if (away < distance) { distance = away; best = all[i]; }
-  }
-  return best;
-}
-
 view.addEventListener("pointerover", (event) => {
   const piece = event.target.closest(".w");
   if (piece && event.pointerType !== "touch") show(piece);
@@ -188,7 +172,7 @@ view.addEventListener("keydown", (event) => {
   if (at < 0) return;
   const to = {
     ArrowRight: () => all[at + 1], ArrowLeft: () => all[at - 1], Home: () => all[0], End: () => all[all.length - 1],
-    ArrowDown: () => onLine(all, at, 1), ArrowUp: () => onLine(all, at, -1),
+    ArrowDown: () => window.neoxjp.onLine(all, at, 1), ArrowUp: () => window.neoxjp.onLine(all, at, -1),
   }[event.key]?.();
   if (to === undefined) return;
   event.preventDefault();

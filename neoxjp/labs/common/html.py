@@ -82,8 +82,3 @@ def attributes(**values: object) -> str:
     """`attributes(data_id=3, hidden=None)` → ` data-id="3"`: escaped; None omits one, underscores become hyphens."""
     given = ((name.rstrip("_").replace("_", "-"), value) for name, value in values.items() if value is not None)
     return "".join(f' {name}="{escape(replace_surrogates(str(value)))}"' for name, value in given)
-
-
-def bar(value: float, largest: float, label: str, *, series: int = 0, spoken: str | None = None) -> str:
-    """A horizontal bar on a scale from 0 to `largest` with its number beside it; `spoken` is for screen readers."""
-    return render(MACROS, "bar", value=value, largest=largest, label=label, series=series, spoken=spoken)

@@ -120,7 +120,7 @@ def heat_of_steps(text: str, spans: Sequence[Span], steps: Sequence[Step]) -> He
 
 
 def _pieces(text: str, spans: Sequence[Span], steps: Sequence[Step]) -> Iterator[ScoredPiece]:
-    """One piece for each run of ids with the same span; ids without characters stand alone."""
+    """One piece for each run of ids with the same span; an id without characters is a piece of its own."""
     runs = itertools.groupby(enumerate(zip(spans, steps, strict=True)), lambda item: (item[1][0], _alone(item[0], item[1][0])))
     for (span, _), run in runs:
         group = [step for _, (_, step) in run]
@@ -167,13 +167,13 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two texts, which of them the model finds likelier, and where that comes about.
+    """Two texts, which of them the model finds likelier, and where the difference arises.
 
     `likelier` compares total bits, and `difference` is by how much: p(likelier) / p(other) = 2 ** |difference|. An average would
     favour texts padded with predictable tokens. But totals favour short texts: if the lengths differ, look at
     `likelier_per_character` too; if the two disagree, the comparison is inconclusive.
 
-    The stretches show where it comes about. What is the same at the beginning costs the same; what is the same **behind** a
+    The stretches show where it arises. What is the same at the beginning costs the same; what is the same **behind** a
     difference need not, since the model read something else before: 犬が/犬を吠える differs in が and を, and again in 吠える.
     """
 
