@@ -16,6 +16,7 @@ from neoxjp.labs.branches.files import OtherVocabulary, from_json
 from neoxjp.labs.branches.records import Edited, ForcedSurprisal, Tree, branch_pieces, decoded_pieces, edited, surprisal_of_steps
 from neoxjp.labs.branches.strings import strings
 from neoxjp.labs.common import html as render
+from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.labs.common.measures import shared_length
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session import Playground
@@ -143,7 +144,7 @@ def load(playground: Playground, scorer: Scorer, writing: VisitorState, data: An
     """Add the branches of a file after the existing ones. Returns how many it has."""
     require_idle(writing)
     tokenizer = playground.ready.tokenizer
-    found = from_json(data, cached_fingerprint(tokenizer), tokenizer.vocab_size) if isinstance(data, str) else Tree()
+    found = from_json(data, vocabulary_fingerprint(tokenizer), tokenizer.vocab_size) if isinstance(data, str) else Tree()
     if not found.nodes:
         raise strings.error(ParameterError, "branches_loaded_none")
     joined = writing.tree_for(tokenizer).join(found)

@@ -14,6 +14,7 @@ from neoxjp.engine import LogitsCache, logits_after, next_logits
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.branches.actions import recall
 from neoxjp.labs.branches.files import to_json
+from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.labs.sampling_trace import section as trace
 from neoxjp.labs.sampling_trace import view as views
 from neoxjp.labs.sampling_trace.records import StepTrace, trace_at, trace_of_logits
@@ -259,7 +260,7 @@ def test_no_more_is_read_again_than_the_store_can_hold(playground, monkeypatch):
 def test_a_recalled_text_knows_what_it_was_drawn_with(playground):
     writing = VisitorState(written(playground))
     later = VisitorState()
-    writing.show(replace(writing.tree, vocabulary=cached_fingerprint(playground.tokenizer)), writing.text)
+    writing.show(replace(writing.tree, vocabulary=vocabulary_fingerprint(playground.tokenizer)), writing.text)
     recall(playground, scorer(playground), later, to_json(writing.tree))
     assert step_at(later.text, 5).known
     assert step_at(later.text, 5).part == step_at(writing.text, 5).part
