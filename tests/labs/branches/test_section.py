@@ -461,7 +461,7 @@ def test_a_reload_brings_all_branches_back(playground):
     go_on(playground, writing, 2, other_than_written(text, 2, playground.tokenizer))
     actions.name(writing, "長い名前")
     frame = generate.recalled(
-        playground, scorer(playground), later, json.loads(json.dumps(to_json(writing.tree, LARGEST_MEMO))), "en"
+        playground, scorer(playground), later, json.loads(json.dumps(to_json(writing.tree, LARGEST_MEMO))), EN
     )
     assert "Restored your last texts" in frame.line
     assert later.tree == writing.tree
