@@ -37,23 +37,23 @@ class Box:
 
 def view(tree: BeamTree, prompt: str, t: Words) -> str:
     """The best candidate in words, the tree with its legend, the finished texts, all candidates as a table."""
-    drawn, best = boxes(tree), tree.hypotheses[0]
+    placed, best = boxes(tree), tree.hypotheses[0]
     given = plain(prompt[-PROMPT_SHOWN:])
     given = f"…{given}" if len(prompt) > PROMPT_SHOWN else given or t("beams_bos")
     numbers = {"total": number(best.total), "score": number(best.score)}
-    said = [t("beams_best", prompt=given, text=plain(best.text) or "∅", **numbers), t(f"beams_best_{best.finish}")]
+    message = [t("beams_best", prompt=given, text=plain(best.text) or "∅", **numbers), t(f"beams_best_{best.finish}")]
     if tree.stopped == "no_better":
-        said.append(t("beams_no_better", n=tree.nodes[-1].step))
-    size = (max(box.x for box in drawn) + WIDTH + 8, max(box.y for box in drawn) + HEIGHT + 8)
+        message.append(t("beams_no_better", n=tree.nodes[-1].step))
+    size = (max(box.x for box in placed) + WIDTH + 8, max(box.y for box in placed) + HEIGHT + 8)
     helpers = {"number": number, "fitting": fitting, "plain": plain, "outcome": outcome, "facts": facts}
-    return render("labs/beams/view.html", "view", t, tree=tree, boxes=drawn, said=" ".join(said), size=size, **helpers)
+    return render("labs/beams/view.html", "view", t, tree=tree, boxes=placed, message=" ".join(message), size=size, **helpers)
 
 
 def boxes(tree: BeamTree) -> list[Box]:
     """Every candidate with its place in the drawing."""
     winner = tree.hypotheses[0].node
     best = {winner}
-    while (above := tree.nodes[min(best)].parent) is not None:  # a parent stands before its children
+    while (above := tree.nodes[min(best)].parent) is not None:  # a parent precedes its children
         best.add(above)
     found: list[Box] = []
     for place, node in enumerate(tree.nodes):

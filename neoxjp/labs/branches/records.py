@@ -166,7 +166,7 @@ class Tree:
     def delete(self, key: int) -> "Tree":
         """Without this branch and its descendants. If one of them was on show, its parent or the latest other text is now."""
         gone = {self.node(key).key}
-        for node in self.nodes.values():  # a parent stands before its children
+        for node in self.nodes.values():  # a parent precedes its children
             if node.parent in gone:
                 gone.add(node.key)
         left = {node.key: node for node in self.nodes.values() if node.key not in gone}

@@ -99,36 +99,30 @@ def _settings(params: SamplingParams) -> dict[str, Any]:
 
 def _five_lines(state: State, text: str | None) -> str:
     """As in the model card."""
-    head = ["from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer"]
-    prompt = f'input_ids = tokenizer({text!r}, return_tensors="pt").input_ids'
-    if not text:  # no text encodes to these ids
-        head = ["import torch", "", *head]
-        prompt = f"input_ids = torch.tensor([{list(state.prompt_ids)}])"
-    lines = [
-        *head,
-        "",
-        *_loading(state),
-        prompt,
-        f"gen_tokens = model.generate(input_ids, {_written(_settings(state.params))})",
-        "print(tokenizer.batch_decode(gen_tokens, skip_special_tokens=True)[0])",
-    ]
+    lines = ["from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer", "", *_loading(state)]
+    if text:
+        lines.append(f'input_ids = tokenizer({text!r}, return_tensors="pt").input_ids')
+    else:  # no text encodes to these ids
+        lines = ["import torch", "", *lines, f"input_ids = torch.tensor([{list(state.prompt_ids)}])"]
+    lines.append(f"gen_tokens = model.generate(input_ids, {_written(_settings(state.params))})")
+    lines.append("print(tokenizer.batch_decode(gen_tokens, skip_special_tokens=True)[0])")
     return "\n".join(lines)
 
 
 def _engine(state: State, text: str | None) -> str:
     """With stop strings, which only the engine has."""
     ids = f"tokenizer.encode({text!r})" if text else repr(list(state.prompt_ids))
-    lines = [
-        "from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams",
-        "",
-        *_loading(state),
-        f"prompt_ids = {ids}",
-        f"params = SamplingParams({_written(_settings(state.params) | {'stop': state.params.stop})})",
-        "request = Engine(model, tokenizer).submit(prompt_ids, params)",
-        'continuation = "".join(step.text for step in request)',
-        "print(tokenizer.decode(prompt_ids, skip_special_tokens=True) + continuation)",
-    ]
-    return "\n".join(lines)
+    settings = _settings(state.params) | {"stop": state.params.stop}
+    loading = "\n".join(_loading(state))
+    return f"""\
+from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams
+
+{loading}
+prompt_ids = {ids}
+params = SamplingParams({_written(settings)})
+request = Engine(model, tokenizer).submit(prompt_ids, params)
+continuation = "".join(step.text for step in request)
+print(tokenizer.decode(prompt_ids, skip_special_tokens=True) + continuation)"""
 
 
 def _api(state: State, text: str | None) -> dict[str, Any]:
@@ -148,24 +142,21 @@ def _api(state: State, text: str | None) -> dict[str, Any]:
 
 
 def _curl(arguments: dict[str, Any], url: str) -> str:
+    """`cut` finds the id in {"event_id": "…"}."""
     body = shlex.quote(json.dumps(arguments, ensure_ascii=False))
-    lines = [
-        f"curl -s {shlex.quote(url + '/gradio_api/call/v2/generate')} -H 'Content-Type: application/json' \\",
-        f"  -d {body} \\",
-        "  | cut -d '\"' -f 4 \\",  # {"event_id": "…"}
-        f"  | {{ read -r event; curl -sN {shlex.quote(url)}/gradio_api/call/generate/$event; }}",
-    ]
-    return "\n".join(lines)
+    return f"""\
+curl -s {shlex.quote(url + "/gradio_api/call/v2/generate")} -H 'Content-Type: application/json' \\
+  -d {body} \\
+  | cut -d '"' -f 4 \\
+  | {{ read -r event; curl -sN {shlex.quote(url)}/gradio_api/call/generate/$event; }}"""
 
 
 def _client(arguments: dict[str, Any], url: str) -> str:
-    lines = [
-        "from gradio_client import Client",
-        "",
-        f"client = Client({url!r}, verbose=False)",
-        f'job = client.submit({_written(arguments)}, api_name="/generate")',
-        "for answer in job:",
-        "    pass",
-        'print(answer["text"])',
-    ]
-    return "\n".join(lines)
+    return f"""\
+from gradio_client import Client
+
+client = Client({url!r}, verbose=False)
+job = client.submit({_written(arguments)}, api_name="/generate")
+for answer in job:
+    pass
+print(answer["text"])"""

@@ -1,5 +1,5 @@
 // Replay in the browser: `js_on_load` of its file chooser, so `element` and `trigger` are given. A file is read here and not sent
-// anywhere; saving and copying use what stands in the buttons. Text is only ever set through textContent and value.
+// anywhere; saving and copying use the data of the buttons. Text is only ever set through textContent and value.
 const replay = {
   text: null, // of the file that was read last
   pasted(now) { return replay.text ?? now; },

@@ -28,9 +28,9 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         check_length(playground, text)
         tokenizer = playground.compat() if compat else playground.tokenizer
         tokens = tokenizer.analyze(text)
-        drawn = copies.first(tokens, playground.limits.drawn_pieces)
-        caption = None if len(drawn) == len(tokens) else caption_of(len(drawn), len(tokens), words("en"))
-        copied = copies.copy(drawn, text, format, ids=ids, separator=separator, caption=caption)  # type: ignore[arg-type]
-        return copied + " …" if format == "text" and len(drawn) < len(tokens) else copied
+        shown = copies.first(tokens, playground.limits.drawn_pieces)
+        caption = None if len(shown) == len(tokens) else caption_of(len(shown), len(tokens), words("en"))
+        copied = copies.copy(shown, text, format, ids=ids, separator=separator, caption=caption)  # type: ignore[arg-type]
+        return copied + " …" if format == "text" and len(shown) < len(tokens) else copied
 
     return [copy]

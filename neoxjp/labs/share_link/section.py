@@ -220,13 +220,13 @@ def copy_of(playground: Playground, kind: copies.Format, text: str, separator: s
     """What the browser copies: the copy, its number of tokens, and the number of all tokens."""
     check_length(playground, text)
     tokens = playground.tokenizer.analyze(text)
-    drawn = copies.first(tokens, playground.limits.drawn_pieces)
+    shown = copies.first(tokens, playground.limits.drawn_pieces)
     legend = {key: t(key if key in SCRIPTS else f"legend_{key}") for key in copies.ENGLISH}
-    caption = caption_of(len(drawn), len(tokens), t)
-    copied = copies.copy(drawn, text, kind, separator=separator, ids=ids, words=legend, caption=caption)
-    return {"value": render.replace_surrogates(copied), "n": len(drawn), "all": len(tokens)}
+    caption = caption_of(len(shown), len(tokens), t)
+    copied = copies.copy(shown, text, kind, separator=separator, ids=ids, words=legend, caption=caption)
+    return {"value": render.replace_surrogates(copied), "n": len(shown), "all": len(tokens)}
 
 
-def caption_of(drawn: int, all: int, t: Words) -> str:
+def caption_of(shown: int, all: int, t: Words) -> str:
     """How many of all tokens a copy has."""
-    return t("n_tokens", n=f"{all:,}") if drawn == all else t("share_link_part", n=f"{drawn:,}", all=f"{all:,}")
+    return t("n_tokens", n=f"{all:,}") if shown == all else t("share_link_part", n=f"{shown:,}", all=f"{all:,}")

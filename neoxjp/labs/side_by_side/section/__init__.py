@@ -22,8 +22,8 @@ from neoxjp.labs.side_by_side.section.columns import (
     suggest,
     values_of,
 )
-from neoxjp.labs.side_by_side.section.parts import Run, build_run, label_and_id
-from neoxjp.labs.side_by_side.strings import both, label
+from neoxjp.labs.side_by_side.section.parts import PART, Run, build_run
+from neoxjp.labs.side_by_side.strings import label
 from neoxjp.page_parts.answers import streamed
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Playground
@@ -64,16 +64,16 @@ def build(playground: Playground) -> SideBySide:
     offered = [(label(f"side_by_side_differs_{key}" if key in ("model", "custom") else f"option_{key}"), key) for key in keys]
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_id="side-by-side-set"):
-            count = gr.Radio([2, 3, 4], value=2, min_width=140, scale=1, **label_and_id("count"))
-            differs = gr.Radio(offered, value="temperature", min_width=300, scale=4, **label_and_id("differs"))
-        with gr.Accordion(open=False, **label_and_id("fields")), gr.Row(elem_id="side-by-side-fields-row"):
-            drawn = [_build_fields(playground, number) for number in range(MAX_COLUMNS)]
+            count = gr.Radio([2, 3, 4], value=2, min_width=140, scale=1, **PART.named("count"))
+            differs = gr.Radio(offered, value="temperature", min_width=300, scale=4, **PART.named("differs"))
+        with gr.Accordion(open=False, **PART.named("fields")), gr.Row(elem_id="side-by-side-fields-row"):
+            built = [_build_fields(playground, number) for number in range(MAX_COLUMNS)]
         second = None if playground.public else second_model.build()
-        go, stop, _, line = build_run("side-by-side", "")
-    result = gr.HTML(elem_id="side-by-side-result", apply_default_css=False)
-    legend = f"<summary>{both('side_by_side_legend_title')}</summary><p>{both('side_by_side_legend')}</p>"
-    gr.HTML(f'<details class="side-by-side-legend">{legend}</details>', apply_default_css=False)
-    boxes, fields = [box for box, _ in drawn], [each for _, fields in drawn for each in fields]
+        go, stop, _, line = build_run("")
+    result = PART.html("result")
+    legend = f"<summary>{PART.both('legend_title')}</summary><p>{PART.both('legend')}</p>"
+    PART.html(value=f'<details class="side-by-side-legend">{legend}</details>')
+    boxes, fields = [box for box, _ in built], [each for _, fields in built for each in fields]
     run, filled = gr.State(Run(), delete_callback=Run.stop), gr.State(values_of(suggest(Settings(), "temperature")))
     return SideBySide(run, count, differs, boxes, fields, filled, go, stop, line, result, sweep.build(), second)
 
@@ -83,7 +83,7 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
     with gr.Column(
         min_width=180, visible=number < 2, elem_classes="side-by-side-field", elem_id=f"side-by-side-field-{place}"
     ) as box:
-        gr.HTML(f"<h4>{both('side_by_side_column', n=place)}</h4>", apply_default_css=False)
+        PART.html(value=f"<h4>{PART.both('column', n=place)}</h4>")
 
         def common(name: str, key: str) -> dict[str, Any]:
             return {"label": label(key), "elem_id": f"side-by-side-{name}-{place}"}

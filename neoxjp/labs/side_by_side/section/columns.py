@@ -112,7 +112,7 @@ def run_columns(
     common, own_facts = split_settings(columns, titles, t)
     same, name_of = shares_vocabulary(list(engines.values())), token_text_function(playground.tokenizer)
 
-    def drawn(update: Update, over: bool) -> str:
+    def html_of(update: Update, over: bool) -> str:
         found = records.compare(update.columns, same)
         shown = (own_facts, common, render.replace_surrogates(prompt), over, same)
         return view.columns(update.columns, found, *shown, t, name_of, lang == "ja")
@@ -124,14 +124,14 @@ def run_columns(
                 break
             done = max(len(column.steps) for column in last.columns)
             line = render_steps.working(t("side_by_side_progress", n=f"{done:,}"), done, params.max_new_tokens or 0)
-            yield line, drawn(last, over=False)
+            yield line, html_of(last, over=False)
     finally:
         stream.close()  # type: ignore[attr-defined]  # a generator; frees the slots
         run.running = False
     if last is not None:
         total = sum(len(column.steps) for column in last.columns)
         line = t("side_by_side_done", n=len(columns), total=f"{total:,}") if last.over else t("side_by_side_stopped")
-        yield render_steps.working(line), drawn(last, over=True)
+        yield render_steps.working(line), html_of(last, over=True)
 
 
 def engines_of(playground: Playground, other: Playground | None, keys: set[str]) -> dict[str, Engine]:

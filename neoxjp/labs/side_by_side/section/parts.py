@@ -1,12 +1,14 @@
 """What the columns and the grid have in common: labels, buttons, the line below them, and whether they run."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import gradio as gr
 
 from neoxjp.labs.side_by_side.records import Sample
-from neoxjp.labs.side_by_side.strings import both, label
+from neoxjp.labs.side_by_side.strings import strings
+from neoxjp.page_parts.parts import Parts
+
+PART = Parts("side_by_side", strings)
 
 
 @dataclass
@@ -22,20 +24,10 @@ class Run:
         self.stopped = True
 
 
-def label_and_id(name: str) -> dict[str, Any]:
-    """Label and element id of a component."""
-    return {"label": label(f"side_by_side_{name}"), "elem_id": f"side-by-side-{name.replace('_', '-')}"}
-
-
-def build_run(elem_id: str, part: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.HTML]:
-    """The buttons of the columns (part "") or the grid (part "sweep_"), and the line below them."""
-
-    def button(name: str, **given: Any) -> gr.Button:
-        return gr.Button(label(f"side_by_side_{part}{name}"), elem_id=f"{elem_id}-{name}", **{"min_width": 80} | given)
-
-    with gr.Row(elem_id=f"{elem_id}-buttons"):
-        go = button("go", variant="primary", min_width=120)
-        stop = button("stop", interactive=False)
-        csv = button("csv", interactive=False) if part else stop
-    empty = f'<p class="work">{both(f"side_by_side_{part}empty")}</p>'
-    return go, stop, csv, gr.HTML(empty, elem_id=f"{elem_id}-line", apply_default_css=False)
+def build_run(prefix: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.HTML]:
+    """The buttons of the columns (prefix "") or the grid (prefix "sweep_"), and the line below them."""
+    with gr.Row(elem_id=PART.id(f"{prefix}buttons")):
+        go = PART.button(f"{prefix}go", variant="primary", min_width=120)
+        stop = PART.button(f"{prefix}stop", interactive=False, min_width=80)
+        csv = PART.button(f"{prefix}csv", interactive=False, min_width=80) if prefix else stop
+    return go, stop, csv, PART.html(f"{prefix}line", f'<p class="work">{PART.both(f"{prefix}empty")}</p>')

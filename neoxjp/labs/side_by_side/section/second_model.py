@@ -12,8 +12,8 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.hub import resolve_model
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.labs.side_by_side.section.parts import label_and_id
-from neoxjp.labs.side_by_side.strings import both, label, strings
+from neoxjp.labs.side_by_side.section.parts import PART
+from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.model import check_memory, cpu_dtype
 from neoxjp.page_parts.answers import error_notice, handler, switched
 from neoxjp.page_parts.events import QUIET, STREAMED
@@ -36,22 +36,12 @@ class SecondModel:
 
 def build() -> SecondModel:
     """Draw the part."""
-    with gr.Accordion(label("side_by_side_second_title"), open=False, elem_id="side-by-side-second"):
-        info = label("side_by_side_second_info")
-        name = gr.Textbox("", info=info, max_lines=1, max_length=1000, **label_and_id("second_name"))
+    with PART.accordion("second", "second_title"):
+        name = PART.textbox("second_name", info=PART.label("second_info"), max_length=1000)
         with gr.Row(elem_id="side-by-side-second-row"):
-            load, unload = (
-                gr.Button(
-                    label(f"side_by_side_second_{key}"),
-                    elem_id=f"side-by-side-second-{key}",
-                    size="sm",
-                    min_width=80,
-                    interactive=on,
-                )
-                for key, on in (("load", True), ("unload", False))
-            )
-        none = f'<p class="work">{both("side_by_side_second_none")}</p>'
-        line = gr.HTML(none, elem_id="side-by-side-second-line", apply_default_css=False)
+            load = PART.button("second_load", size="sm", min_width=80)
+            unload = PART.button("second_unload", size="sm", min_width=80, interactive=False)
+        line = PART.html("second_line", f'<p class="work">{PART.both("second_none")}</p>')
     return SecondModel(name, load, unload, line)
 
 

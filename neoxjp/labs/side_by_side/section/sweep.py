@@ -15,8 +15,8 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side import records, view
 from neoxjp.labs.side_by_side.records import Progress, Sample, to_csv
 from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, engines_of, prepare
-from neoxjp.labs.side_by_side.section.parts import Run, build_run, label_and_id
-from neoxjp.labs.side_by_side.strings import both, strings, words
+from neoxjp.labs.side_by_side.section.parts import PART, Run, build_run
+from neoxjp.labs.side_by_side.strings import strings, words
 from neoxjp.page_parts.answers import streamed
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.gradio_private import current_visitor
@@ -53,15 +53,15 @@ class Sweep:
 
 def build() -> Sweep:
     """Draw the part, folded."""
-    with gr.Accordion(open=False, **label_and_id("sweep")):
-        gr.HTML(f"<p>{both('side_by_side_sweep_info')}</p>", elem_classes="section", apply_default_css=False)
+    with gr.Accordion(open=False, **PART.named("sweep")):
+        PART.html(value=f"<p>{PART.both('sweep_info')}</p>", elem_classes="section")
         with gr.Row():
             short: dict[str, Any] = {"max_lines": 1, "max_length": 100, "min_width": 160}
-            temperatures = gr.Textbox("0.4, 0.8, 1.2", **short, **label_and_id("sweep_temperatures"))
-            top_ps = gr.Textbox("0.8, 0.95, 1", **short, **label_and_id("sweep_top_ps"))
-            length = gr.Slider(MIN_LENGTH, MAX_LENGTH, 20, step=1, **label_and_id("sweep_length"))
-        go, stop, csv, line = build_run("side-by-side-sweep", "sweep_")
-        result = gr.HTML(elem_id="side-by-side-sweep-result", apply_default_css=False)
+            temperatures = gr.Textbox("0.4, 0.8, 1.2", **short, **PART.named("sweep_temperatures"))
+            top_ps = gr.Textbox("0.8, 0.95, 1", **short, **PART.named("sweep_top_ps"))
+            length = gr.Slider(MIN_LENGTH, MAX_LENGTH, 20, step=1, **PART.named("sweep_length"))
+        go, stop, csv, line = build_run("sweep_")
+        result = PART.html("sweep_result")
     return Sweep(gr.State(Run(), delete_callback=Run.stop), temperatures, top_ps, length, go, stop, csv, line, result)
 
 
@@ -118,12 +118,12 @@ def run_grid(
     total, seed = len(temperatures) * len(top_ps), params.seed
     cells: dict[tuple[float, float], Sample] = {}
 
-    def drawn(csv: str = "") -> str:
+    def html_of(csv: str = "") -> str:
         return view.grid(cells, temperatures, top_ps, t, render.replace_surrogates(prompt), csv)
 
     stream = streamer(start, temperatures, top_ps, params, 1)
     try:
-        yield render_steps.working(t("side_by_side_sweep_progress", n=0, total=total, seed=seed), 0, total), drawn()
+        yield render_steps.working(t("side_by_side_sweep_progress", n=0, total=total, seed=seed), 0, total), html_of()
         for progress in stream:
             line = t("side_by_side_sweep_progress", n=progress.done, total=total, seed=seed)
             if (sample := progress.sample) is not None:
@@ -133,13 +133,13 @@ def run_grid(
                 line = t("generate_waiting", n=progress.waiting)
             if run.stopped:
                 break
-            yield render_steps.working(line, progress.done, total), drawn()
+            yield render_steps.working(line, progress.done, total), html_of()
     finally:
         stream.close()  # type: ignore[attr-defined]  # a generator; frees the slots
         run.running = False
     key = "side_by_side_sweep_stopped" if len(cells) < total else "side_by_side_sweep_done"
     csv = to_csv(run.samples).decode("utf-8") if run.samples else ""
-    yield render_steps.working(t(key, n=len(cells), seed=seed)), drawn(csv)
+    yield render_steps.working(t(key, n=len(cells), seed=seed)), html_of(csv)
 
 
 def prepare_grid(playground: Playground, prompt: str, settings: Settings) -> tuple[Sequence[int], SamplingParams]:
