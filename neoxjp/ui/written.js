@@ -141,7 +141,7 @@ function grow() {
   shown = value;
   const count = pieces().length;
   const words = view.querySelector(".words");
-  if (words) view.setAttribute("aria-label", JSON.parse(words.dataset.words).g_view.replace("{n}", count));
+  if (words) view.setAttribute("aria-label", JSON.parse(words.dataset.words).generate_view.replace("{n}", count));
   const branched = branching && !selected ? Array.from(pieces()).find((piece) => Number(piece.dataset.at) === branching.at) : null;
   if (branched) {
     select(branched, branching.focus);
