@@ -3,7 +3,7 @@
 The file is sent as a property of a `gr.HTML` of the section, whose script saves it:
 
 >>> table = gr.HTML(js_on_load=downloads.SCRIPT)
->>> downloads.connect(button, table, "table.csv", lambda t, text: csv_of(text, t), [text], strings)
+>>> downloads.connect(button, table, "table.csv", lambda t, text: records_of(text, t), [text], strings)
 """
 
 import time
@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from neoxjp.compare import to_csv, to_frame
 from neoxjp.page_parts.answers import answered
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.strings import COMMON, Strings
@@ -23,19 +24,21 @@ SCRIPT = "\nneoxjp.saveFile(watch, props);"
 
 
 def connect(
-    button: gr.Button, through: gr.HTML, name: str, write: Callable[..., str], inputs: Any, strings: Strings = COMMON
+    button: gr.Button, through: gr.HTML, name: str, write: Callable[..., Any], inputs: Any, strings: Strings = COMMON
 ) -> None:
     """Save a file whenever the button is pressed.
 
     Args:
         through: a component that has `SCRIPT` in its `js_on_load`.
         name: of the file.
-        write: `write(t, *values)` is the file's text for the values of `inputs`. Where it is "", or where an expected error is
-            raised, nothing is saved: the section shows the error already.
+        write: `write(t, *values)` is the file's text for the values of `inputs`, or of a CSV its records. Where it is "", or
+            where an expected error is raised, nothing is saved: the section shows the error already.
     """
 
     def on_click(request: gr.Request, *values: Any) -> Any:
         text = answered(lambda t: write(t, *values), lambda notice: "", request, strings)
+        if not isinstance(text, str):
+            text = to_csv(to_frame(text)).decode("utf-8")
         # `time`: a browser hears only of a property that changes, and the same file may be saved twice
         file = {"text": text, "name": name, "type": TYPES[name.rpartition(".")[2]], "time": time.time()}
         return gr.HTML(file=file) if text else gr.skip()

@@ -192,6 +192,13 @@ def write_file(path: Path, data: bytes | str) -> None:
         raise ParameterError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
+def write_csv(path: Path, records: Iterable[Any]) -> None:
+    """Records as a table for spreadsheets. Raises ParameterError where the file cannot be written."""
+    from neoxjp.compare import to_csv, to_frame
+
+    write_file(path, to_csv(to_frame(records)))
+
+
 def counted(number: int, name: str) -> str:
     """1 → "1 byte", 2 → "2 bytes"."""
     return f"{number:,} {name}{'' if number == 1 else 's'}"

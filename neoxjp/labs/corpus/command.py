@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common.command import Command, Csv, Json, TokenizerOptions, counted, emit, load_tokenizer, option, write_file
+from neoxjp.labs.common.command import Command, Csv, Json, TokenizerOptions, counted, emit, load_tokenizer, option, write_csv
 
 if TYPE_CHECKING:
     from neoxjp.labs.corpus.records import Corpus, Progress
@@ -32,7 +32,7 @@ def corpus(
     """Count what files cost in tokens, and what decoding would lose."""
     found = count(model, files, column, encoding, tokenizer or [])
     if csv:
-        write_file(csv, to_csv(found))
+        write_csv(csv, rows(found))
     emit(asdict(found)) if json else print(summary(found))
 
 
@@ -91,14 +91,6 @@ def rows(corpus: "Corpus") -> list[dict[str, Any]]:
     table += [row("rare character", "", one.character, one.count, f"{one.code} {one.name}") for one in corpus.rarest]
     table += [row("no entry alone", "", one.character, one.count, f"{one.code} {one.name}") for one in corpus.without_entry]
     return table
-
-
-def to_csv(corpus: "Corpus") -> bytes:
-    """The long table as CSV that a spreadsheet opens."""
-    from neoxjp.compare import to_csv as csv_of
-    from neoxjp.compare import to_frame
-
-    return csv_of(to_frame(rows(corpus)))
 
 
 def summary(corpus: "Corpus") -> str:

@@ -4,10 +4,11 @@ Our own vocabularies are counted by id, at the speed of encoding. Others are cou
 long; bytes and characters need no tokenizing.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from neoxjp.compare import Characters, OwnTokenizer, Peer, Utf8Bytes
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -37,24 +38,31 @@ class Cost:
     name: str
     tokens: int
     characters_per_token: float  # 0.0 for an empty corpus
-    byte_tokens: int | None  # tokens that are parts of a character; None where there are no ids
-    byte_share: float | None  # of all tokens
-    ids_used: int | None  # distinct ids that occurred; None where there are no ids
-    vocabulary: int | None  # number of ids; None where it is not known
-    frequent: tuple[TokenCount, ...]
-    longest: tuple[TokenCount, ...]  # in characters; of equal length the most frequent first
+    byte_tokens: int | None = None  # tokens that are parts of a character; None where there are no ids
+    byte_share: float | None = None  # of all tokens
+    ids_used: int | None = None  # distinct ids that occurred; None where there are no ids
+    vocabulary: int | None = None  # number of ids; None where it is not known
+    frequent: tuple[TokenCount, ...] = ()
+    longest: tuple[TokenCount, ...] = ()  # in characters; of equal length the most frequent first
 
 
-class TokenCounter(Protocol):
+class TokenCounter(ABC):
     """Counts the tokens of texts that come in pieces."""
 
-    tokens: int
+    def __init__(self, key: str, name: str):
+        self.key, self.name, self.tokens = key, name, 0
 
+    @abstractmethod
     def add(self, texts: list[str]) -> "list[np.ndarray]":
         """Count more texts; returns the ids (T,) of each for our vocabularies, else nothing."""
 
     def cost(self, characters: int) -> Cost:
         """The result; `characters` is the number of all texts together."""
+        return Cost(self.key, self.name, self.tokens, characters / self.tokens if self.tokens else 0.0)
+
+    def _listed(self, items: Sequence[tuple[str, int | None, int]]) -> tuple[TokenCount, ...]:
+        """The first of (text, id, count)."""
+        return tuple(TokenCount(*item, item[2] / self.tokens) for item in items[:LISTED])
 
 
 def token_counter(key: str, name: str, tokenizer: GPTNeoXJapaneseTokenizer | Peer) -> TokenCounter:
@@ -68,44 +76,46 @@ def token_counter(key: str, name: str, tokenizer: GPTNeoXJapaneseTokenizer | Pee
     return PieceCounter(key, name, tokenizer)
 
 
-class IdCounter:
+class IdCounter(TokenCounter):
     """Counts the ids of a vocabulary of ours."""
 
     def __init__(self, key: str, name: str, tokenizer: GPTNeoXJapaneseTokenizer):
-        import numpy as np
-
-        self.key, self.name, self.tokenizer, self.tokens = key, name, tokenizer, 0
-        self._counts = np.zeros(len(tokenizer.vocabulary), np.int64)
+        super().__init__(key, name)
+        self.tokenizer = tokenizer
+        self._counts: Counter[int] = Counter()
 
     def add(self, texts: list[str]) -> "list[np.ndarray]":
-        import numpy as np
-
         ids = self.tokenizer.encode_batch(texts)
-        if ids:
-            self._counts += np.bincount(np.concatenate(ids), minlength=len(self._counts))
-            self.tokens += sum(map(len, ids))
+        for some in ids:
+            self._counts.update(some.tolist())
+        self.tokens += sum(map(len, ids))
         return ids
 
     def cost(self, characters: int) -> Cost:
         vocabulary = self.tokenizer.vocabulary
-        items: list[tuple[str, int, int]] = []
-        in_bytes: list[tuple[str, int, int]] = []
-        for id in self._counts.nonzero()[0].tolist():
-            is_byte = vocabulary.kinds[id] == "byte"
-            text = vocabulary.spellings[id][0] if is_byte else vocabulary.texts[id]
-            (in_bytes if is_byte else items).append((text, id, int(self._counts[id])))
-        frequent = sorted(items + in_bytes, key=lambda item: (-item[2], item[1]))
-        byte_tokens = sum(count for _, _, count in in_bytes)
-        longest = sorted(items, key=lambda item: (-len(item[0]), -item[2], item[1]))
-        return _cost(self, characters, byte_tokens, len(frequent), len(vocabulary), frequent, longest)
+        in_bytes = {id for id in self._counts if vocabulary.kinds[id] == "byte"}
+        items = [
+            (vocabulary.spellings[id][0] if id in in_bytes else vocabulary.texts[id], id, count)
+            for id, count in sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        ]
+        byte_tokens = sum(self._counts[id] for id in in_bytes)
+        return replace(
+            super().cost(characters),
+            byte_tokens=byte_tokens,
+            byte_share=byte_tokens / max(self.tokens, 1),
+            ids_used=len(items),
+            vocabulary=len(vocabulary),
+            frequent=self._listed(items),
+            longest=self._listed(sorted((item for item in items if item[1] not in in_bytes), key=lambda item: -len(item[0]))),
+        )
 
 
-class PieceCounter:
+class PieceCounter(TokenCounter):
     """Counts the pieces of any other tokenizer. A piece of several tokens is a character that was split into bytes."""
 
     def __init__(self, key: str, name: str, peer: Peer):
-        self.key, self.name, self.peer = key, name, peer
-        self.tokens = self._byte_tokens = 0
+        super().__init__(key, name)
+        self.peer, self._byte_tokens = peer, 0
         self._pieces: Counter[tuple[str, int | None]] = Counter()
         self._ids: set[int] = set()
 
@@ -123,18 +133,20 @@ class PieceCounter:
     def cost(self, characters: int) -> Cost:
         items = [(text, id, count) for (text, id), count in self._pieces.items()]
         frequent = sorted(items, key=lambda item: (-item[2], item[0]))
-        longest = sorted(frequent, key=lambda item: -len(item[0]))
+        longest = sorted((item for item in frequent if item[1] is not None or not self._ids), key=lambda item: -len(item[0]))
+        found = replace(super().cost(characters), frequent=self._listed(frequent), longest=self._listed(longest))
         if not self._ids:
-            return _cost(self, characters, None, None, None, frequent, longest)
-        longest = [item for item in longest if item[1] is not None]
-        return _cost(self, characters, self._byte_tokens, len(self._ids), None, frequent, longest)
+            return found
+        byte_share = self._byte_tokens / max(self.tokens, 1)
+        return replace(found, byte_tokens=self._byte_tokens, byte_share=byte_share, ids_used=len(self._ids))
 
 
-class UnitCounter:
+class UnitCounter(TokenCounter):
     """Counts UTF-8 bytes or characters, without lists of tokens."""
 
     def __init__(self, key: str, name: str, in_bytes: bool):
-        self.key, self.name, self._in_bytes, self.tokens = key, name, in_bytes, 0
+        super().__init__(key, name)
+        self._in_bytes = in_bytes
 
     def add(self, texts: list[str]) -> "list[np.ndarray]":
         joined = "".join(texts)
@@ -142,20 +154,4 @@ class UnitCounter:
         return []
 
     def cost(self, characters: int) -> Cost:
-        return _cost(self, characters, None, None, 256 if self._in_bytes else None, [], [])
-
-
-def _cost(
-    counter: IdCounter | PieceCounter | UnitCounter,
-    characters: int,
-    byte_tokens: int | None,
-    ids_used: int | None,
-    vocabulary: int | None,
-    frequent: Sequence[tuple[str, int | None, int]],
-    longest: Sequence[tuple[str, int | None, int]],
-) -> Cost:
-    tokens = max(counter.tokens, 1)
-    lists = (tuple(TokenCount(*item, item[2] / tokens) for item in items[:LISTED]) for items in (frequent, longest))
-    per_token = characters / tokens if counter.tokens else 0.0
-    byte_share = None if byte_tokens is None else byte_tokens / tokens
-    return Cost(counter.key, counter.name, counter.tokens, per_token, byte_tokens, byte_share, ids_used, vocabulary, *lists)
+        return replace(super().cost(characters), vocabulary=256 if self._in_bytes else None)

@@ -1,7 +1,7 @@
 """Statistics of a corpus: its tokens with one or more tokenizers, what decoding would lose, and its scripts.
 
 `analyse` is a generator: it yields its progress after each piece of text and the `Corpus` last, so that the caller can stop it at
-any piece. Memory does not grow with the corpus: ids and characters are counted in arrays.
+any piece. Memory does not grow with the corpus, only with the number of different tokens, characters and losses.
 """
 
 import unicodedata
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from neoxjp.compare import Peer
 from neoxjp.documents import Faults, FileInfo, inspect_file, read_texts
@@ -17,13 +17,9 @@ from neoxjp.labs.corpus.costs import Cost, TokenCounter, token_counter
 from neoxjp.labs.corpus.losses import Loss, Losses
 from neoxjp.tokenizer import BLANKS, DASHES, GPTNeoXJapaneseTokenizer, script_of
 
-if TYPE_CHECKING:
-    import numpy as np
-
 PIECE = 1 << 15  # characters that are counted at once
 RAREST = 12  # characters listed for each script
 LISTED = 40  # characters listed in all
-CODE_POINTS = 0x110000
 
 
 @dataclass(frozen=True)
@@ -51,9 +47,9 @@ class FileFacts:
     columns: tuple[str, ...]
     documents: int
     invalid_bytes: int  # bytes that the encoding does not allow; counted as U+FFFD below
-    invalid_at: tuple[tuple[int, str], ...]  # the first of them: offset and bytes
+    invalid_at: list[tuple[int, str]]  # the first of them: offset and bytes
     broken_lines: int  # lines or rows without a text
-    broken: tuple[tuple[int, str], ...]  # the first of them: number of the line and its fault
+    broken: list[tuple[int, str]]  # the first of them: number of the line and its fault
 
 
 @dataclass(frozen=True)
@@ -118,11 +114,9 @@ def analyse(
     Raises:
         ParameterError: a file is not a text, lacks the column, or the encoding is unknown.
     """
-    import numpy as np
-
     infos = [inspect_file(source.file, source.name, source.encoding) for source in sources]
     total, before, documents = sum(info.size for info in infos), 0, 0
-    codes = np.zeros(CODE_POINTS, np.int64)
+    characters = Counter[str]()
     own = token_counter("neoxjp", name, tokenizer)
     rest = [token_counter(key, peer.name, peer) for key, peer in others]
     losses = Losses(tokenizer)
@@ -131,7 +125,7 @@ def analyse(
         faults, started = Faults(), documents
         for texts, ended, done in _batches(source, info, faults):
             documents += ended
-            _count_codes(codes, texts)
+            characters.update("".join(texts))
             losses.add(texts, own.add(texts))
             yield Progress(before + done, total, documents, own.tokens)
             for other in rest:
@@ -139,14 +133,7 @@ def analyse(
                 yield Progress(before + done, total, documents, own.tokens)
         before += info.size
         files.append(_facts(source, info, faults, documents - started))
-    yield _corpus(files, documents, codes, [own, *rest], losses, tokenizer)
-
-
-def run(sources: Sequence[Source], tokenizer: GPTNeoXJapaneseTokenizer, others: Sequence[tuple[str, Peer]] = ()) -> Corpus:
-    """The result of `analyse`."""
-    *_, last = analyse(sources, tokenizer, others)
-    assert isinstance(last, Corpus)
-    return last
+    yield _corpus(files, documents, characters, [own, *rest], losses, tokenizer)
 
 
 def _batches(source: Source, info: FileInfo, faults: Faults) -> Iterator[tuple[list[str], int, int]]:
@@ -167,15 +154,6 @@ def _batches(source: Source, info: FileInfo, faults: Faults) -> Iterator[tuple[l
     yield texts, ended, done
 
 
-def _count_codes(codes: "np.ndarray", texts: list[str]) -> None:
-    import numpy as np
-
-    some = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-    if len(some):
-        counted = np.bincount(some)
-        codes[: len(counted)] += counted
-
-
 def _facts(source: Source, info: FileInfo, faults: Faults, documents: int) -> FileFacts:
     return FileFacts(
         name=Path(source.name).name,
@@ -188,34 +166,26 @@ def _facts(source: Source, info: FileInfo, faults: Faults, documents: int) -> Fi
         column="" if info.kind == "text" else source.column or info.column,
         columns=info.columns,
         documents=documents,
-        invalid_bytes=faults.invalid_bytes,
-        invalid_at=tuple(faults.invalid_at),
-        broken_lines=faults.broken_lines,
-        broken=tuple(faults.broken),
+        **vars(faults),
     )
 
 
 def _corpus(
     files: list[FileFacts],
     documents: int,
-    codes: "np.ndarray",
+    characters: Counter[str],
     counters: list[TokenCounter],
     losses: Losses,
     tokenizer: GPTNeoXJapaneseTokenizer,
 ) -> Corpus:
-    import numpy as np
-
-    found = np.flatnonzero(codes)
-    characters = [(chr(code), int(codes[code])) for code in found.tolist()]
-    total = int(codes.sum())
-    size = int((codes[found] * (1 + (found >= 0x80).astype(np.int64) + (found >= 0x800) + (found >= 0x10000))).sum())
-    rising = sorted(characters, key=lambda pair: (pair[1], pair[0]))
+    total = characters.total()
+    rising = sorted(characters.items(), key=lambda pair: (pair[1], pair[0]))
     known = tokenizer.vocabulary.ids.keys() | {old for old, _ in (*BLANKS, *DASHES)} | tokenizer.vocabulary.emoji.keys()
     return Corpus(
         files=tuple(files),
         documents=documents,
         characters=total,
-        utf8_bytes=size,
+        utf8_bytes=sum(len(character.encode("utf-8", "surrogatepass")) * count for character, count in rising),
         distinct_characters=len(characters),
         costs=tuple(counter.cost(total) for counter in counters),
         lost_characters=losses.characters,

@@ -22,12 +22,12 @@ from neoxjp.hub import bundled_path
 from neoxjp.labs.common.glyphs import SCRIPTS
 from neoxjp.labs.common.html import notice
 from neoxjp.labs.common.templates import render
-from neoxjp.labs.corpus.command import to_csv
+from neoxjp.labs.corpus.command import rows
 from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse
 from neoxjp.labs.corpus.strings import strings
-from neoxjp.page_parts import uploads
+from neoxjp.page_parts import downloads, uploads
 from neoxjp.page_parts.answers import answered, message_of, plain
-from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -74,7 +74,6 @@ class Section:
     downloads: gr.Row
     csv: gr.Button
     json: gr.Button
-    saved: gr.Textbox
     linked: dict[str, Any]  # what a link restores: a short name and its component
 
 
@@ -93,15 +92,15 @@ def build(playground: Playground) -> Section:
             go = gr.Button(label("corpus_go"), variant="primary", elem_id="corpus-go", min_width=120)
             stop = gr.Button(label("corpus_stop"), elem_id="corpus-stop", min_width=100)
         progress = gr.HTML(elem_id="corpus-progress", apply_default_css=False)
-    result = gr.HTML(elem_id="corpus-result", apply_default_css=False)
-    with gr.Row(elem_classes="chips", visible=False) as downloads:
+    result = gr.HTML(elem_id="corpus-result", apply_default_css=False, js_on_load=downloads.SCRIPT)
+    with gr.Row(elem_classes="chips", visible=False) as downloads_row:
         csv = gr.Button(label("corpus_csv"), size="sm", min_width=60, elem_id="corpus-csv")
         as_json = gr.Button(label("corpus_json"), size="sm", min_width=60, elem_id="corpus-json")
-    file, saved = (gr.Textbox(visible="hidden", show_label=False) for _ in range(2))
+    file = gr.Textbox(visible="hidden", show_label=False)
     run = gr.State(Run(), delete_callback=Run.stop)
     linked = {"tokenizers": tokenizers, "column": column}
     parts = (run, chooser, file, info, column, encoding, tokenizers, go, stop, progress, result)
-    return Section(*parts, gr.State(None), downloads, csv, as_json, saved, linked)
+    return Section(*parts, gr.State(None), downloads_row, csv, as_json, linked)
 
 
 def _labels(name: str) -> dict[str, Any]:
@@ -176,21 +175,14 @@ def connect(section: Section, playground: Playground, text: gr.Textbox, due: gr.
         show_progress="hidden",
         api_visibility="private",
     )
-    section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", api_visibility="private")
+    section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", **BROWSER)
     section.stop.click(Run.stop, section.run, None, **QUIET)
 
-    def on_json(corpus: Corpus | None) -> str:
-        return json.dumps(plain(asdict(corpus)), ensure_ascii=False, indent=1) if corpus else ""
+    def to_json(t: Words, corpus: Corpus) -> str:
+        return json.dumps(plain(asdict(corpus)), ensure_ascii=False, indent=1)
 
-    def on_csv(corpus: Corpus | None) -> str:
-        return to_csv(corpus).decode("utf-8") if corpus else ""
-
-    for button, write, name, kind in (
-        (section.csv, on_csv, "corpus.csv", "text/csv;charset=utf-8"),
-        (section.json, on_json, "corpus.json", "application/json"),
-    ):
-        save = f"(text) => {{ if (text) neoxjp.download(text, '{name}', '{kind}') }}"
-        button.click(write, section.corpus, section.saved, **QUIET).then(None, section.saved, js=save, api_visibility="private")
+    downloads.connect(section.csv, section.result, "corpus.csv", lambda t, corpus: rows(corpus), section.corpus)
+    downloads.connect(section.json, section.result, "corpus.json", to_json, section.corpus)
 
 
 # ---------------------------------------------------------------- what the handlers show

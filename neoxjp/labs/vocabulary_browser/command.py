@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common.command import Command, Csv, Json, TokenizerOptions, counted, emit, load_tokenizer, option, write_file
+from neoxjp.labs.common.command import Command, Csv, Json, TokenizerOptions, counted, emit, load_tokenizer, option, write_csv
 
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -103,9 +103,7 @@ def entries(tokenizer: "GPTNeoXJapaneseTokenizer", filters: Filters, limit: int,
     checked = checked_filters(**asdict(filters))
     found = select(tokenizer, checked)
     if csv:
-        from neoxjp.compare import to_csv, to_frame
-
-        write_file(csv, to_csv(to_frame(csv_records(tokenizer, checked))))
+        write_csv(csv, csv_records(tokenizer, checked))
     rows = [asdict(row) for row in found[: limit or None]]
     return {"total": len(found), "of": tokenizer.vocab_size, "rows": rows}
 

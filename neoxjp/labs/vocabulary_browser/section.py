@@ -15,7 +15,6 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.compare import to_csv, to_frame
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html
 from neoxjp.labs.common.glyphs import SCRIPTS
@@ -299,7 +298,11 @@ def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox
         return answered(lambda t: random_id(playground, values), lambda notice: "", request, strings) or gr.skip()
 
     section.random.click(on_random, filters, section.id, **QUIET)
-    downloads.connect(section.download, pager.view, "vocabulary.csv", lambda t, *values: csv_text(playground, values), filters)
+
+    def to_save(t: Words, *values: Any) -> list[dict[str, Any]]:
+        return records.csv_records(playground.tokenizer, filters_of(values))
+
+    downloads.connect(section.download, pager.view, "vocabulary.csv", to_save, filters)
 
 
 def _on_unfold(accordion: gr.Accordion, open: gr.State, draw: Callable[..., Any], inputs: Any, outputs: Any) -> None:
@@ -343,11 +346,6 @@ def random_id(playground: Playground, values: Sequence[Any]) -> str:
     """One of the ids that pass the filters; "" where none does."""
     found = records.select(playground.tokenizer, filters_of(values))
     return str(random.choice(found).id) if found else ""
-
-
-def csv_text(playground: Playground, values: Sequence[Any]) -> str:
-    """The entries that pass the filters as CSV, all spellings in the last column, with a byte order mark."""
-    return to_csv(to_frame(records.csv_records(playground.tokenizer, filters_of(values)))).decode("utf-8")
 
 
 def statistics_html(playground: Playground, text: str, t: Words) -> tuple[str, str]:

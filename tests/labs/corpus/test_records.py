@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from neoxjp.cli import main as cli
 from neoxjp.compare import builtin_peers
 from neoxjp.errors import ParameterError
 from neoxjp.labs.corpus.costs import PieceCounter
-from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse, run
+from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 SAMPLES = [
@@ -35,6 +36,13 @@ def tokenizer(tiny_vocabulary: Path) -> GPTNeoXJapaneseTokenizer:
 
 def source(texts: list[str], name: str = "a.jsonl") -> Source:
     return Source(name, io.BytesIO("".join(json.dumps({"text": text}) + "\n" for text in texts).encode()))
+
+
+def run(*arguments: Any) -> Corpus:
+    """The corpus at the end of `analyse`."""
+    *_, last = analyse(*arguments)
+    assert isinstance(last, Corpus)
+    return last
 
 
 def slow(texts: list[str], tokenizer: GPTNeoXJapaneseTokenizer) -> tuple[int, int, Counter[tuple[str, str]]]:

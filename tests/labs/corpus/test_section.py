@@ -13,12 +13,13 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from neoxjp.compare import to_csv, to_frame
 from neoxjp.documents.encodings import Confidence
 from neoxjp.errors import ParameterError
 from neoxjp.labs.corpus import section
-from neoxjp.labs.corpus.command import to_csv
+from neoxjp.labs.corpus.command import rows
 from neoxjp.labs.corpus.losses import REASONS
-from neoxjp.labs.corpus.records import Corpus, Source, run
+from neoxjp.labs.corpus.records import Corpus, Source, analyse
 from neoxjp.labs.corpus.section import Run, count_file, describe_file, parse_file, report
 from neoxjp.labs.corpus.strings import STRINGS, strings
 from neoxjp.page_parts import uploads
@@ -169,7 +170,7 @@ def test_a_report_is_escaped_and_complete(playground: Playground, t: Any) -> Non
     assert html.count("<section") == html.count("</section")
     for key in ("frequent", "longest", "losses", "scripts", "by_tokenizer"):
         assert t(f"corpus_{key}") in html
-    assert HOSTILE in to_csv(found).decode("utf-8-sig")
+    assert HOSTILE in to_csv(to_frame(rows(found))).decode("utf-8-sig")
 
 
 def test_every_reason_and_every_confidence_has_a_string() -> None:
@@ -180,7 +181,7 @@ def test_every_reason_and_every_confidence_has_a_string() -> None:
 def test_a_report_of_nothing_is_drawn(tiny_vocabulary: Path) -> None:
     import io
 
-    found = run([Source("a.txt", io.BytesIO())], GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary))
+    *_, found = analyse([Source("a.txt", io.BytesIO())], GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary))
     assert "Every character is restored" in report(found, EN)
 
 

@@ -9,6 +9,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from neoxjp.compare import to_csv, to_frame
 from neoxjp.errors import CheckpointError, ParameterError
 from neoxjp.labs.common.templates import fixed_percent
 from neoxjp.labs.vocabulary_browser import difference, records, section
@@ -19,7 +20,6 @@ from neoxjp.labs.vocabulary_browser.section import (
     ROWS,
     SIGNS,
     Page,
-    csv_text,
     difference_page,
     entry_html,
     list_page,
@@ -152,10 +152,14 @@ def test_a_random_entry_comes_from_what_is_listed(playground: Playground) -> Non
 
 
 def test_the_csv_holds_what_is_listed_and_opens_as_no_formula(playground: Playground) -> None:
-    lines = csv_text(playground, filters(kind="special")).split("\r\n")
-    assert lines[0] == "\ufeffid,piece,kind,script,length,spellings,all_spellings"
-    assert [line.split(",")[1] for line in lines[1:-1]] == ["<|startoftext|>", "<|separator|>", "<|nottoken|>", "<|endoftext|>"]
-    assert len(csv_text(playground, filters()).split("\r\n")) == len(LINES) + 2
+    def lines(**given: Any) -> list[str]:
+        found = records.csv_records(playground.tokenizer, section.filters_of(filters(**given)))
+        return to_csv(to_frame(found)).decode("utf-8").split("\r\n")
+
+    listed = lines(kind="special")
+    assert listed[0] == "\ufeffid,piece,kind,script,length,spellings,all_spellings"
+    assert [line.split(",")[1] for line in listed[1:-1]] == ["<|startoftext|>", "<|separator|>", "<|nottoken|>", "<|endoftext|>"]
+    assert len(lines()) == len(LINES) + 2
 
 
 def test_the_numbers_follow_the_text(playground: Playground) -> None:
