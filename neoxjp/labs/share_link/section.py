@@ -200,8 +200,8 @@ def accepts(component: Any, value: Any, longest: int, largest: float | None = No
         low, high = component.minimum, component.maximum if largest is None else largest
         number = type(value) in (int, float) and abs(value) < 1e15  # no Infinity, no number that a browser would round
         return number and (low is None or value >= low) and (high is None or value <= high)
-    if isinstance(component, gr.Textbox):
-        return isinstance(value, str) and len(value) <= min(longest, component.max_length or longest)
+    if isinstance(component, (gr.Textbox, gr.State)):  # a state that a link restores is a string
+        return isinstance(value, str) and len(value) <= min(longest, getattr(component, "max_length", None) or longest)
     if isinstance(component, gr.CheckboxGroup) or (isinstance(component, gr.Dropdown) and component.multiselect):
         return isinstance(value, list) and len(value) <= MOST_VALUES and all(_choice(component, each) for each in value)
     return isinstance(component, (gr.Radio, gr.Dropdown)) and _choice(component, value)

@@ -15,7 +15,7 @@ from neoxjp.labs.common.command import (
     load_tokenizer,
     option,
     read_text,
-    write_file,
+    write_csv,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def compare(
     for title, problem in closed:
         print(f"{title}: {problem}", file=sys.stderr)
     if csv:
-        write_file(csv, peers.to_csv(peers.to_frame(records(found))))
+        write_csv(csv, records(found))
     emit({"cells": records(found)}) if json else print(*lines(found), sep="\n")
 
 

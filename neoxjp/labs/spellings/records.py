@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neoxjp import compare as peers
-from neoxjp.compare import SEPARATOR, Comparison, count_text
+from neoxjp.compare import SEPARATOR, Comparison
 from neoxjp.errors import NeoxjpError
 from neoxjp.japanese import CUSTOM_KEYS, Spelling, UncertainKanji, find_kanji_changed_by_nfc, find_uncertain_kanji
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -74,20 +74,12 @@ def matrix(spelled: Sequence[Spelling], columns: Sequence[Column]) -> Matrix:
 
 def _cells(column: Column, spelled: Sequence[Spelling]) -> tuple[Column, list[Comparison | None]]:
     """The column and its cells, one for each spelling."""
-    cells: list[Comparison | None] = [None] * len(spelled)
-    if column.peer is None:
-        return column, cells
-    base = 0
-    for row, spelling in enumerate(spelled):
+    if column.peer is not None:
         try:
-            pieces = tuple(column.peer.pieces(spelling.text))
+            return column, list(peers.compare(spelled, [column.peer]))
         except NeoxjpError as error:
-            return replace(column, peer=None, problem=error), [None] * len(spelled)
-        counted = count_text(spelling.text, pieces)
-        base = counted.tokens if row == 0 else base
-        ratio = counted.tokens / base if base else None
-        cells[row] = Comparison(spelling.key, column.title, spelling.text, pieces, counted, ratio)
-    return column, cells
+            column = replace(column, peer=None, problem=error)
+    return column, [None] * len(spelled)
 
 
 def records(found: Matrix, *, by: str = "key") -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 """Section of the Tokens tab: one text in its spellings, compared over many tokenizers; readings, tokens, chart, files.
 
-Everything that is drawn comes from components, so that a link can restore it; only the opened tokenizers are kept per visit.
+All that is shown follows from components that a link restores, and from which tokenizers this visitor has opened.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -17,9 +18,11 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common import html
 from neoxjp.labs.spellings import view
 from neoxjp.labs.spellings.records import Column, Matrix, doubts, matrix, open_columns, records
-from neoxjp.labs.spellings.strings import both, label, words
-from neoxjp.page_parts.answers import check_length, message_of
+from neoxjp.labs.spellings.strings import both, label, strings, words
+from neoxjp.page_parts import downloads
+from neoxjp.page_parts.answers import answered, check_length, message_of
 from neoxjp.page_parts.events import BROWSER, QUIET, latest
+from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
 
@@ -48,10 +51,9 @@ class Comparison:
     same: gr.Checkbox
     chart: gr.HTML
     save: dict[str, gr.Button]
-    corrected: gr.Textbox  # JSON of corrected readings
-    row: gr.Textbox  # the key of the row whose tokens are shown
+    corrected: gr.State  # JSON of corrected readings
+    row: gr.State  # the key of the row whose tokens are shown
     opened: gr.State  # tokenizers on request by key: None if open, else the reason why not
-    csv: gr.Textbox
     linked: dict[str, Any] = field(default_factory=dict)  # what a link restores: a short name and its component
 
 
@@ -86,20 +88,19 @@ def build(playground: Playground) -> Comparison:
             take = _button("take")
             same = gr.Checkbox(False, label=label("spellings_show_same"), container=False, elem_id="spellings-same")
     with gr.Accordion(label("spellings_chart"), open=False, elem_id="spellings-chart-section"):
-        chart = _html("chart")
+        chart = _html("chart", js_on_load=downloads.SCRIPT)
         with gr.Row(elem_classes="chips"):
             gr.HTML(both("spellings_save"), apply_default_css=False)
             save = {
                 kind: gr.Button(label(f"spellings_{kind}"), size="sm", elem_id=f"spellings-{kind}")
                 for kind in ("csv", "svg", "png")
             }
-    hidden: dict[str, Any] = {"visible": "hidden", "show_label": False}
-    corrected, row, csv = gr.Textbox("", **hidden), gr.Textbox("written", **hidden), gr.Textbox(**hidden)
+    corrected, row = gr.State(""), gr.State("written")
     linked = {**groups, "local": local, "readings": corrected, "row": row, "same": same}
     linked |= dict(zip(japanese.CUSTOM_KEYS, own, strict=True))
     return Comparison(
         ruby, reset, table, open_button, note, pieces, groups, local, own, take, same, chart, save, corrected, row, gr.State({}),
-        csv, linked,
+        linked,
     )  # fmt: skip
 
 
@@ -145,13 +146,8 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
         return Asked(text or "", tuple(columns), tuple(value or "" for value in own), corrected, row, bool(same), opened)
 
     def on_draw(request: gr.Request, *values: Any) -> dict[Any, Any]:
-        asked, lang = asked_of(*values), language(request)
-        shown = [section.ruby, section.view, section.pieces, section.chart]
-        try:
-            found = draw(playground, asked, lang == "ja", words(lang))
-        except NeoxjpError as error:
-            notice = html.notice(message_of(error, request), "error")
-            return {**dict.fromkeys(shown, ""), section.view: notice, section.open: gr.Button(visible=False)}
+        asked, message = asked_of(*values), partial(message_of, request=request)
+        found = answered(lambda t: draw(playground, asked, t, message), lambda notice: Drawn(table=notice), request, strings)
         return {
             section.ruby: found.ruby,
             section.view: found.table,
@@ -162,16 +158,14 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
         }
 
     def on_row(request: gr.Request, *values: Any) -> str:
-        try:
-            return row_of(playground, asked_of(*values), words(language(request)))
-        except NeoxjpError:
-            return ""  # the table shows the error already
+        # the table shows an error
+        return answered(lambda t: row_of(playground, asked_of(*values), t), lambda notice: "", request, strings)
 
     def on_click(event: gr.EventData, written: str) -> dict[Any, str]:
-        key, word, kana = (getattr(event, name, None) for name in ("row", "word", "reading"))
-        if isinstance(word, str) and isinstance(kana, str):
-            return {section.corrected: corrected(written, word, kana)}
-        return {section.row: key} if isinstance(key, str) else {}
+        pressed = payload(event)
+        if "row" in pressed:
+            return {section.row: str(pressed["row"])}
+        return {section.corrected: corrected(written, str(pressed["word"]), str(pressed["reading"]))}
 
     def on_open(request: gr.Request, *values: Any) -> Iterator[dict[Any, Any]]:
         """Open the selected tokenizers. Runs only after an action of the visitor, never for a link."""
@@ -187,14 +181,8 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
     def on_take(*values: Any) -> dict[Any, str]:
         asked = asked_of(*values)
         spelled: dict[str, str] = {each.key: each.text for each in spellings_of(asked)}
-        free = next((place for place, value in enumerate(asked.own) if not value), len(asked.own) - 1)
+        free = asked.own.index("") if "" in asked.own else len(asked.own) - 1
         return {section.own[free]: spelled.get(asked.row, "")}
-
-    def on_download(request: gr.Request, *values: Any) -> str:
-        try:
-            return csv_of(playground, asked_of(*values), words(language(request)))
-        except NeoxjpError:
-            return ""  # the table shows the error already
 
     changing: list[Any] = [*groups, section.local, *section.own, section.corrected, section.same]
     parts = [section.ruby, section.view, section.pieces, section.chart, section.open, section.reset]
@@ -211,8 +199,14 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
         shown.select(on_click, section.corrected, [section.corrected, section.row], **QUIET)
     section.reset.click(lambda: "", None, section.corrected, **QUIET)
     section.take.click(on_take, given, section.own, **QUIET)
-    save = "(text) => { if (text) neoxjp.download(text, 'spellings.csv', 'text/csv;charset=utf-8') }"
-    section.save["csv"].click(on_download, given, section.csv, **QUIET).then(None, section.csv, js=save, **BROWSER)
+    downloads.connect(
+        section.save["csv"],
+        section.chart,
+        "spellings.csv",
+        lambda t, *values: csv_records(playground, asked_of(*values), t),
+        given,
+        strings,
+    )
     for kind in ("svg", "png"):
         drawing = f"() => neoxjp.saveDrawing('#spellings-chart svg', 'spellings', '{kind}')"
         section.save[kind].click(None, js=drawing, **BROWSER)
@@ -245,24 +239,22 @@ class Drawn:
     pending: tuple[str, ...] = ()  # keys of selected tokenizers that are not open
 
 
-def draw(playground: Playground, asked: Asked, lang_ja: bool, t: Words) -> Drawn:
-    """The whole section."""
+def draw(playground: Playground, asked: Asked, t: Words, message: Callable[[NeoxjpError], str] = str) -> Drawn:
+    """The whole section. message: an error in the visitor's language."""
     check_length(playground, asked.text)
     found = matrix_of(playground, asked, t)
+    pending = tuple(column.key for column in found.columns if column.peer is None)
+    if not found.spellings:
+        return Drawn(pending=pending)
     row = next((i for i, each in enumerate(found.spellings) if each.key == asked.row), 0)
-    reasons = [column.problem for column in found.columns]
-    problems = [None if reason is None else reason.ja if lang_ja else str(reason) for reason in reasons]
     notes = ""
     if len(asked.text) > COMPARED:
         notes += html.notice(t("spellings_truncated", n=f"{COMPARED:,}"))
     if len(set(asked.columns)) > MOST_COLUMNS:
         notes += html.notice(t("spellings_many_columns", n=MOST_COLUMNS))
-    pending = tuple(column.key for column in found.columns if column.peer is None)
-    if not found.spellings:
-        return Drawn(pending=pending)
     return Drawn(
         ruby=view.ruby(found.spellings[0].readings, corrections(asked.corrected), t),
-        table=notes + view.table(found, t, selected=row, same=asked.same, problems=problems),
+        table=notes + view.table(found, t, selected=row, same=asked.same, message=message),
         pieces=pieces_of(found, row, t),
         chart=view.chart(found, t, same=asked.same),
         pending=pending,
@@ -344,14 +336,12 @@ def corrected(written: str | None, word: str, kana: str | None) -> str:
     return json.dumps(found, ensure_ascii=False) if found else ""
 
 
-def csv_of(playground: Playground, asked: Asked, t: Words) -> str:
-    """The table as CSV in the visitor's language. It starts with a byte order mark so that spreadsheets read it as UTF-8."""
-    made = records(matrix_of(playground, asked, t), by="title")
+def csv_records(playground: Playground, asked: Asked, t: Words) -> list[dict[str, Any]]:
+    """The table in the visitor's language, for a CSV; its last column "error" only where a tokenizer could not be opened."""
     columns = ("spelling", "tokenizer", "ratio", "text", "pieces")
-    heads = {name: f"spellings_col_{name}" for name in columns} | {"tokens": "tokens"}
-    for record in made:
-        record["spelling"] = t(f"spellings_name_{record['spelling']}")
+    heads = {name: t(f"spellings_col_{name}") for name in columns} | {"tokens": t("tokens")}
+    made = records(matrix_of(playground, asked, t), by="title")
     if all(record["error"] is None for record in made):
         made = [{name: value for name, value in record.items() if name != "error"} for record in made]
-    table = peers.to_frame(made).rename(columns={name: t(key) for name, key in heads.items()})
-    return peers.to_csv(table).decode("utf-8")
+    named = (record | {"spelling": t(f"spellings_name_{record['spelling']}")} for record in made)
+    return [{heads.get(name, name): value for name, value in record.items()} for record in named]

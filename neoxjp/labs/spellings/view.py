@@ -1,11 +1,14 @@
-"""Values for view.html: the rows of the table, each character's cells, the words with readings, the geometry of the chart."""
+"""Values for view.html: the rows of the table, each character's cells, the words with readings, the bars of the chart."""
 
+import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from neoxjp.compare import Comparison
+from neoxjp.errors import NeoxjpError
 from neoxjp.japanese import Word
 from neoxjp.japanese import ruby as ruby_parts
+from neoxjp.labs.common import html
 from neoxjp.labs.common.glyphs import glyphs, unseen
 from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.spellings.records import Doubts, Matrix, shared_starts
@@ -13,28 +16,24 @@ from neoxjp.labs.spellings.records import Doubts, Matrix, shared_starts
 TEMPLATE = "labs/spellings/view.html"
 ALIGNED = 300  # characters of a row whose tokens are drawn
 RUBY = 400  # characters of a text that are drawn with their readings
-WIDTH = 720  # of the chart, in its own units
-NAMES = 150  # of it for the tokenizers' names
-BAR, GAP, HEAD = 18, 16, 24  # height of a bar's line, space between groups, height of a group's heading
-FONT = "Hiragino Sans, Noto Sans JP, Noto Sans CJK JP, Yu Gothic UI, Meiryo, sans-serif"
+WIDTH = 720  # of the chart, in units of the SVG
 # Okabe–Ito, darkened as in page.css: 3:1 on white.
 COLOURS = ("#5a66c4", "#d55e00", "#00805d", "#b1508a", "#8a6d00", "#1d7fb4", "#5b6270")
 
 
-def table(found: Matrix, t: Words, *, selected: int, same: bool, problems: Sequence[str | None]) -> str:
+def table(found: Matrix, t: Words, *, selected: int, same: bool, message: Callable[[NeoxjpError], str]) -> str:
     """A row for each spelling, a cell for each tokenizer: the number of tokens, and a bar on the common scale.
 
     Args:
         selected: the row whose tokens are shown below.
         same: False: rows that equal the text as written are only named below the table.
-        problems: for each column why it is not open, in the visitor's language.
+        message: why a column is not open, in the visitor's language.
     """
     rows = [row for row in range(len(found.spellings)) if same or found.changed(row)]
     if not rows or not found.columns:
-        return render(TEMPLATE, "notice", t, sentence=t("spellings_no_columns")) if rows else ""
+        return html.notice(t("spellings_no_columns")) if rows else ""
     folded = [t(f"spellings_name_{spelling.key}") for row, spelling in enumerate(found.spellings) if row not in rows]
-    columns = zip(found.columns, problems, strict=True)
-    closed = [(column.title, problem) for column, problem in columns if column.peer is None]
+    closed = [(each.title, each.problem and message(each.problem)) for each in found.columns if each.peer is None]
     samples = [(row, _sample(found.spellings[row].text)) for row in rows]
     return render(TEMPLATE, "table", t, found=found, rows=samples, selected=selected, folded=folded, closed=closed)
 
@@ -96,41 +95,15 @@ def chart(found: Matrix, t: Words, *, same: bool = True) -> str:
 
     `same`: False leaves out the spellings that equal the text as written.
     """
-    rows = [row for row in range(len(found.spellings)) if found.spellings[row].text and (same or found.changed(row))]
-    rates = {
-        (row, place): cell.counts.tokens / cell.counts.characters
-        for row in rows
-        for place, cell in enumerate(found.cells[row])
-        if cell is not None
-    }
-    if not rates:
+    groups = []
+    for row, (spelling, cells) in enumerate(zip(found.spellings, found.cells, strict=True)):
+        columns = enumerate(zip(found.columns, cells, strict=True))
+        bars = [(column.title, cell.counts, place % len(COLOURS)) for place, (column, cell) in columns if cell is not None]
+        if spelling.text and bars and (same or found.changed(row)):
+            groups.append((f"spellings_name_{spelling.key}", bars))
+    if not groups:
         return ""
-    largest = max(rates.values())
+    largest = max(counts.tokens / counts.characters for _, bars in groups for _, counts, _ in bars)
     step = next((step for step in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0) if largest / step <= 8), largest / 8)
-    steps = max(1, -int(-largest // step))
-    scale = (WIDTH - NAMES - 60) / (step * steps)
-    y, bars = 58, []
-    texts: list[tuple[str, int, str, str, str, int, int]] = [_text(8, 20, t("spellings_chart_title"), size=15, weight=700)]
-    for row in rows:
-        texts.append(_text(8, y + 12, t(f"spellings_name_{found.spellings[row].key}"), size=14, weight=600))
-        y += HEAD
-        for place, column in enumerate(found.columns):
-            if (rate := rates.get((row, place))) is None:
-                continue
-            length, series = max(1, rate * scale), place % len(COLOURS)
-            bars.append((NAMES, y, f"{length:.1f}", series, COLOURS[series]))
-            title = column.title if len(column.title) <= 20 else column.title[:19] + "…"
-            texts.append(_text(NAMES - 8, y + 10, title, "name", "end"))
-            texts.append(_text(NAMES + length + 6, y + 10, f"{rate:.2f}"))
-            y += BAR
-        y += GAP
-    marks = [(NAMES + n * step * scale, f"{round(n * step, 6):g}") for n in range(steps + 1)]
-    texts += [_text(x, 44, mark, "name", "middle") for x, mark in marks]
-    lines = [(f"{x:.1f}", y - GAP) for x, _ in marks]
-    return render(TEMPLATE, "chart", t, width=WIDTH, height=y + 4, font=FONT, lines=lines, bars=bars, texts=texts)
-
-
-def _text(
-    x: float, y: int, words: str, kind: str = "ink", anchor: str = "start", *, size: int = 12, weight: int = 400
-) -> tuple[str, int, str, str, str, int, int]:
-    return f"{x:.1f}", y, words, kind, anchor, size, weight
+    marks = [round(n * step, 6) for n in range(max(1, math.ceil(largest / step)) + 1)]
+    return render(TEMPLATE, "chart", t, groups=groups, marks=marks, width=WIDTH, colours=COLOURS)

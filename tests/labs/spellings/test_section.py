@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from neoxjp.compare import to_csv, to_frame
 from neoxjp.errors import NeoxjpError, ParameterError, PeerUnavailable
 from neoxjp.labs.spellings import section
 from neoxjp.labs.spellings.section import Asked, Drawn
@@ -28,7 +29,11 @@ def playground(tiny_vocabulary: Path) -> Playground:
 
 
 def drawn(playground: Playground, text: str, **more: Any) -> Drawn:
-    return section.draw(playground, Asked(text, **more), False, EN)
+    return section.draw(playground, Asked(text, **more), EN)
+
+
+def csv_of(playground: Playground, asked: Asked, t: Any) -> str:
+    return to_csv(to_frame(section.csv_records(playground, asked, t))).decode("utf-8")
 
 
 def rows(table: str) -> list[str]:
@@ -73,8 +78,8 @@ def test_nothing_of_the_hub_is_opened_before_the_visitor_says_so(playground: Pla
 def test_a_tokenizer_that_cannot_be_opened_says_why_in_its_cells_only(playground: Playground) -> None:
     problem = PeerUnavailable("ask its owner", ja="持ち主に頼んでください")
     asked = Asked("犬", columns=("characters", "gemma"), opened={"gemma": problem})
-    for ja, t, message in ((False, EN, "ask its owner"), (True, JA, "持ち主に頼んでください")):
-        table = section.draw(playground, asked, ja, t).table
+    for t, of, message in ((EN, str, "ask its owner"), (JA, lambda error: error.ja, "持ち主に頼んでください")):
+        table = section.draw(playground, asked, t, of).table
         assert message in table
         assert counts(table)[0] == "1"
 
@@ -114,7 +119,7 @@ def test_no_text_draws_nothing_and_no_tokenizer_says_so(playground: Playground) 
 
 def test_before_the_vocabulary_is_there_the_section_says_so() -> None:
     with pytest.raises(NotReady, match="No vocabulary is loaded"):
-        section.draw(Playground(), Asked("猫"), False, EN)
+        section.draw(Playground(), Asked("猫"), EN)
 
 
 def test_a_text_beyond_the_limit_is_refused(playground: Playground) -> None:
@@ -146,7 +151,7 @@ def test_the_pieces_of_a_row_line_up_by_character(playground: Playground) -> Non
 
 def test_the_chosen_row_is_the_one_that_is_drawn(playground: Playground) -> None:
     asked = Asked("東京", row="romaji")
-    found = section.draw(playground, asked, False, EN)
+    found = section.draw(playground, asked, EN)
     assert "Tokens: rōmaji" in found.pieces
     assert '<tr data-key="romaji" class="spellings-on">' in found.table
     assert section.row_of(playground, asked, EN) == found.pieces
@@ -186,7 +191,7 @@ def test_what_an_old_form_cannot_promise_is_said(playground: Playground) -> None
 
 
 def test_the_csv_is_the_matrix_in_the_visitors_language(playground: Playground) -> None:
-    csv = section.csv_of(playground, Asked("東京", columns=("bytes", "characters")), JA)
+    csv = csv_of(playground, Asked("東京", columns=("bytes", "characters")), JA)
     assert csv.startswith("\ufeff表記,トークナイザー,トークン,")
     assert csv.count("\r\n") == 1 + 7 * 2
     assert "error" not in csv
@@ -195,7 +200,7 @@ def test_the_csv_is_the_matrix_in_the_visitors_language(playground: Playground) 
 
 def test_the_csv_says_what_could_not_be_opened(playground: Playground) -> None:
     asked = Asked("東京", columns=("bytes", "gemma"), opened={"gemma": PeerUnavailable("ask its owner")})
-    assert "ask its owner" in section.csv_of(playground, asked, EN)
+    assert "ask its owner" in csv_of(playground, asked, EN)
 
 
 def test_the_chart_stands_alone(playground: Playground) -> None:
