@@ -134,6 +134,11 @@ def check_length(playground: Playground, text: str, limit: int | None = None) ->
     playground.visitors.charge(current_visitor(), "characters", len(text))
 
 
+def truncation_notice(text: str, limit: int, t: Words) -> str:
+    """HTML that says that only the beginning of a text is checked; "" for a text within the limit."""
+    return render.notice(t("tokenize_truncated", n=f"{limit:,}")) if len(text) > limit else ""
+
+
 def whole_numbers(**given: Any) -> None:
     """Raises ParameterError for the first that is not a whole number. It does not check ranges."""
     for name, value in given.items():

@@ -177,9 +177,11 @@ class Playground:
             ja="語彙が読み込まれていません。「モデル」タブで読み込んでください。",
         )
 
-    def compat(self) -> "GPTNeoXJapaneseTokenizer":
-        """The loaded vocabulary with the ids that transformers gives; cached until another one is loaded."""
+    def tokenizer_as(self, compat: bool) -> "GPTNeoXJapaneseTokenizer":
+        """The tokenizer, with `compat` as it is in transformers, which is cached until another one is loaded."""
         ours = self.tokenizer
+        if not compat:
+            return ours
         if self._compat is None or self._compat[0] is not ours:
             self._compat = (ours, type(ours)(*ours.vocabulary.files, compat="transformers"))
         return self._compat[1]

@@ -76,6 +76,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "tokenize_decoded": ("デコード結果", "Decoded text"),
     "tokenize_too_long": ("{n} 文字あります。上限は {limit} 文字です。文章を短くしてください。",
                    "This text has {n} characters; the limit is {limit}. Please shorten it."),
+    "tokenize_truncated": ("先頭の {n} 文字だけを調べています。", "Only the first {n} characters are checked."),
     "tokenize_ids_cut": ("（先頭の {drawn} 個のみ。すべては API の /tokenize で取得できます）",
                   "(only the first {drawn}; the API endpoint /tokenize returns all)"),
     "tokenize_bad_id": ("{found} はトークン ID ではありません。数字をカンマか空白で区切って入力してください。",

@@ -132,7 +132,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             "counts": tokens, characters, utf8_bytes, characters_per_token, by_script.
         """
         check_length(playground, text)
-        tokenizer = playground.compat() if compat else playground.tokenizer
+        tokenizer = playground.tokenizer_as(compat)
         tokens = tokenizer.analyze(text)
         counted = asdict(compare.count_text(text, tokens))
         return {"ids": [token.id for token in tokens], "tokens": compare.token_records(tokens, text), "counts": counted}

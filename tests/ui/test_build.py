@@ -135,8 +135,8 @@ def test_a_folder_without_weights_still_tokenizes(tiny_vocabulary: Path) -> None
 def test_the_compat_tokenizer_is_made_once_a_vocabulary(tiny_vocabulary: Path) -> None:
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
     playground = Playground(loaded=Loaded(Choice("x"), tokenizer, serial=1))
-    assert playground.compat() is playground.compat()
-    assert playground.compat().compat == "transformers"
+    assert playground.tokenizer_as(compat=True) is playground.tokenizer_as(compat=True)
+    assert playground.tokenizer_as(compat=True).compat == "transformers"
 
 
 # ---------------------------------------------------------------- the page's head

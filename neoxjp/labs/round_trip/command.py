@@ -1,28 +1,28 @@
-"""`neoxjp roundtrip`: what a text loses on its way to ids and back, by reason; after a normalisation where one is asked for."""
+"""`neoxjp roundtrip`: what a text loses on its way to ids and back, by reason."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from neoxjp.labs.common.command import Command, Json, Text, TokenizerOptions, counted, emit, load_tokenizer, option, read_text
 
 if TYPE_CHECKING:
-    from neoxjp.labs.round_trip.records import Effect, Roundtrip
+    from neoxjp.labs.round_trip.records import Difference, Effect, Replacement, Roundtrip
 
 SHOWN = 20  # kinds of differences that are listed for each reason
 REASONS = {
     "variant": "another spelling of the same id",
-    "emoji": "one emoji stands for all of its id",
-    "dash": "a dash is read as the sign for a long vowel",
-    "blank": "a full-width blank becomes a blank",
+    "emoji": "all emoji of an id become the first of them",
+    "dash": "a dash becomes the long vowel mark",
+    "blank": "a full-width space becomes a space",
     "newline": "line ends become one newline",
-    "symbol": "one sign stands for a class of symbols",
-    "surrogate": "half of a surrogate pair has no UTF-8",
-    "tag": "a tag that was typed is the token itself",
-    "cleaned": "do_clean_text puts a tag there",
+    "symbol": "all symbols of a class become one of them",
+    "surrogate": "a lone surrogate has no UTF-8 encoding",
+    "tag": "a tag in the text is treated as the token itself",
+    "cleaned": "do_clean_text replaces it by a tag",
     "bytes": "transformers decodes each byte alone",
-    "stripped": "transformers takes blanks off both ends",
-    "comma": "transformers gives the comma another id (it comes back)",
+    "stripped": "transformers strips whitespace from both ends",
+    "comma": "transformers gives the comma another id (the character is restored)",
 }
 
 
@@ -31,48 +31,50 @@ def roundtrip(
     text: Text = None,
     compat: Annotated[bool, option("With the losses of transformers.", "--compat")] = False,
     normalize: Annotated[
-        Literal["none", "nfc", "nfkc", "clean"], option("Normalize first; clean: URLs, dates, prices as tags.")
+        Literal["none", "nfc", "nfkc", "clean"], option("Normalize the text first; clean: URLs, dates and prices become tags.")
     ] = "none",
     json: Json = False,
 ) -> None:
     """Show what a text loses on its way to ids and back."""
-    from neoxjp.labs.round_trip import records
+    from neoxjp.labs.round_trip.records import normalize_and_check
 
-    found = records.normalised(load_tokenizer(model, compat), read_text(text), normalize)
+    found = normalize_and_check(load_tokenizer(model, compat), read_text(text), normalize)
     if json:
         emit(asdict(found))
         return
     if normalize != "none":
-        print(*normalised(found.effect), sep="\n")
-    print(*came_back(found.roundtrip), sep="\n")
+        print(*effect_lines(found.effect), sep="\n")
+    print(*roundtrip_lines(found.roundtrip), sep="\n")
 
 
-def came_back(found: "Roundtrip") -> Iterator[str]:
-    """The text that came back, and the differences by reason."""
-    from neoxjp.labs.round_trip.records import grouped
-
+def roundtrip_lines(found: "Roundtrip") -> Iterator[str]:
+    """The decoded text, and the differences by reason."""
     yield found.decoded
     yield f"characters that come back changed: {found.changed} of {found.characters}"
     for reason, total in found.totals.items():
         yield f"  {REASONS[reason]}: {counted(total.changed, 'character')} in {counted(total.differences, 'place')}"
-        kinds = grouped(difference for difference in found.differences if difference.reason == reason)
-        for was, became, times in kinds[:SHOWN]:
-            yield f"    {was!r} → {became!r}" + (f"  ×{times}" if times > 1 else "")
-        if len(kinds) > SHOWN:
-            yield f"    and {len(kinds) - SHOWN} more kinds"
+        yield from kinds([difference for difference in found.differences if difference.reason == reason])
 
 
-def normalised(found: "Effect") -> Iterator[str]:
-    """What the normalisation changed."""
-    from neoxjp.labs.round_trip.records import grouped
-
+def effect_lines(found: "Effect") -> Iterator[str]:
+    """What the normalization changed."""
     yield (
         f"{found.normalization}: changes {counted(found.characters, 'character')}; "
         f"tokens {found.tokens_before} → {found.tokens_after}; "
         f"characters that come back changed {found.changed_before} → {found.changed_after}"
     )
-    for was, became, times in grouped(found.replacements)[:SHOWN]:
+    yield from kinds(found.replacements)
+
+
+def kinds(found: "Iterable[Difference | Replacement]") -> Iterator[str]:
+    """The kinds of changes, the most frequent first."""
+    from neoxjp.labs.round_trip.records import grouped
+
+    kinds = grouped(found)
+    for was, became, times in kinds[:SHOWN]:
         yield f"    {was!r} → {became!r}" + (f"  ×{times}" if times > 1 else "")
+    if len(kinds) > SHOWN:
+        yield f"    and {len(kinds) - SHOWN} more kinds"
 
 
 COMMANDS = (Command("roundtrip", roundtrip, "neoxjp roundtrip '慶應—😃'"),)

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Any
 
 from neoxjp.labs.round_trip import records as lab
-from neoxjp.labs.round_trip.section import _tokenizer
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
 from neoxjp.page_parts.session import Playground
@@ -31,6 +30,6 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             changed, differences (start, end, was, became, reason, ids, changed) and totals by reason.
         """
         check_length(playground, text, min(SENT, playground.limits.characters))
-        return asdict(lab.normalised(_tokenizer(playground, compat), text, normalize))  # type: ignore[arg-type]
+        return asdict(lab.normalize_and_check(playground.tokenizer_as(compat), text, normalize))  # type: ignore[arg-type]
 
     return [round_trip]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer import DASHES, GPTNeoXJapaneseTokenizer, Span, Token, replace_spans
@@ -31,8 +31,8 @@ Reason = Literal[
     "comma",  # compat: the comma is restored, but its id is a byte token, which the model was not trained with
 ]
 Normalization = Literal["none", "nfc", "nfkc", "clean"]
-REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]
-NORMALIZATIONS: tuple[Normalization, ...] = Normalization.__args__  # type: ignore[attr-defined]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
 TAGS = ("<URL>", "<EMAIL>", "<TEL>", "<DATE>", "<PRICE>", "<BLOCK>")  # what do_clean_text writes
 _DASHES = str.maketrans(dict(DASHES))
 
@@ -111,13 +111,10 @@ def roundtrip(tokenizer: GPTNeoXJapaneseTokenizer, text: str, do_clean_text: boo
             group = list(found)
             became = "".join(token.text for token in group)
             differences.append(_difference(group, text[start:end], became, _reason(group, text[start:end])))
-    number, characters = Counter[Reason](), Counter[Reason]()
-    for difference in differences:
-        number[difference.reason] += 1
-        characters[difference.reason] += difference.changed
-    totals = {reason: Total(number[reason], characters[reason]) for reason in REASONS if number[reason]}
+    by_reason = {reason: [each.changed for each in differences if each.reason == reason] for reason in REASONS}
+    totals = {reason: Total(len(changed), sum(changed)) for reason, changed in by_reason.items() if changed}
     totals = dict(sorted(totals.items(), key=lambda item: -item[1].changed))
-    changed = sum(characters.values())
+    changed = sum(total.changed for total in totals.values())
     return Roundtrip(text, decoded, len(ids), len(text), changed, tuple(differences), totals)
 
 
@@ -135,18 +132,18 @@ def effect(tokenizer: GPTNeoXJapaneseTokenizer, before: Roundtrip, normalization
 
 
 @dataclass(frozen=True, slots=True)
-class Normalised:
+class NormalizedRoundtrip:
     """The answer to a command or an API call: the normalization of a text, and the round trip of the normalized text."""
 
     effect: Effect
     roundtrip: Roundtrip  # of the normalized text
 
 
-def normalised(tokenizer: GPTNeoXJapaneseTokenizer, text: str, normalization: Normalization) -> Normalised:
+def normalize_and_check(tokenizer: GPTNeoXJapaneseTokenizer, text: str, normalization: Normalization) -> NormalizedRoundtrip:
     """Normalize a text, then encode and decode it. Raises ParameterError if the normalization is unknown."""
     before = roundtrip(tokenizer, text)
     found = effect(tokenizer, before, normalization)
-    return Normalised(found, roundtrip(tokenizer, found.text) if found.replacements else before)
+    return NormalizedRoundtrip(found, roundtrip(tokenizer, found.text) if found.replacements else before)
 
 
 def grouped(found: Iterable[Difference | Replacement]) -> list[tuple[str, str, int]]:
@@ -204,13 +201,13 @@ def _reason(group: Sequence[Token], was: str) -> Reason:
 
 def _stripped(written: list[str]) -> list[str]:
     """The texts, with whitespace stripped from both ends of their concatenation."""
-    kept = list(written)
-    for places, strip in ((range(len(kept)), str.lstrip), (range(len(kept) - 1, -1, -1), str.rstrip)):
+    left = list(written)
+    for places, strip in ((range(len(left)), str.lstrip), (reversed(range(len(left))), str.rstrip)):
         for place in places:
-            kept[place] = strip(kept[place])
-            if kept[place]:
+            left[place] = strip(left[place])
+            if left[place]:
                 break
-    return kept
+    return left
 
 
 # ---------------------------------------------------------------- normalization

@@ -1,24 +1,24 @@
 """Section of the Tokens tab: what changes when a text is encoded and decoded, and what normalizing it first would change."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError
-from neoxjp.labs.common import html
+from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.labs.common.templates import render
 from neoxjp.labs.round_trip import records as lab
-from neoxjp.labs.round_trip import view
-from neoxjp.labs.round_trip.strings import label, words
-from neoxjp.page_parts.answers import check_length, message_of
+from neoxjp.labs.round_trip.strings import label, strings
+from neoxjp.labs.round_trip.view import DRAWN, parts
+from neoxjp.page_parts.answers import answered, check_length, truncation_notice
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.strings import Words
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 LONGEST = 100_000  # characters of a text that the section checks
+view = partial(render, "labs/round_trip/view.html")
 
 
 @dataclass(frozen=True)
@@ -67,58 +67,50 @@ def connect(section: Roundtrip, playground: Playground, source: gr.Textbox, due:
     """Wire the events. `source` is the text above; `due` changes whenever the section must be drawn again."""
     inputs = [source, section.compat, section.normalization]
 
-    def draw(request: gr.Request, text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
-        try:
-            shown = shown_of(playground, text, compat, normalization, words(language(request)))
-        except NeoxjpError as error:
-            shown = {**EMPTY, "summary": html.notice(message_of(error, request), "error")}
-        return {getattr(section, name): value for name, value in shown.items()}
+    def draw(request: gr.Request, *values: Any) -> dict[Any, Any]:
+        shown = answered(lambda t: shown_of(playground, *values, t=t), lambda notice: (notice, *NOTHING), request, strings)
+        return dict(zip(outputs, shown, strict=True))
 
-    def use(text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
-        try:
-            return {source: normalized(playground, text, compat, normalization), section.normalization: "none"}
-        except NeoxjpError:
-            return {}  # the section shows the error already
+    def use(request: gr.Request, *values: Any) -> dict[Any, Any]:
+        def normalize(t: Words) -> dict[Any, Any]:
+            return {source: normalized(playground, *values), section.normalization: "none"}
+
+        return answered(normalize, lambda notice: {}, request)  # the section shows an error already
 
     changes = [due.change, section.compat.change, section.normalization.change]
-    shown = [section.summary, section.text, section.reasons, section.effect, section.use]
-    gr.on(changes, draw, inputs, shown, trigger_mode="always_last", concurrency_limit=None, **QUIET)
+    outputs = [section.summary, section.text, section.reasons, section.effect, section.use]
+    gr.on(changes, draw, inputs, outputs, trigger_mode="always_last", concurrency_limit=None, **QUIET)
     section.use.click(use, inputs, [source, section.normalization], **QUIET)
 
 
 # ---------------------------------------------------------------- what the handlers show
 
-EMPTY: dict[str, Any] = {"summary": "", "text": "", "reasons": "", "effect": "", "use": gr.update(interactive=False)}
-"""The values of the components, by field of `Roundtrip`, where there is nothing to show."""
+NOTHING = "", "", "", gr.update(interactive=False)
+"""What `shown_of` returns after the summary where there is nothing to show."""
 
 
-def shown_of(playground: Playground, text: str, compat: bool, normalization: lab.Normalization, t: Words) -> dict[str, Any]:
-    """The values of the components, by field of `Roundtrip`."""
+def shown_of(playground: Playground, text: str, compat: bool, normalization: lab.Normalization, t: Words) -> tuple[Any, ...]:
+    """Summary, text, reasons and effect as HTML, and an update of the button that uses the normalized text."""
     check_length(playground, text)
     if not text:
-        return {**EMPTY, "summary": render(view.TEMPLATE, "empty", t)}
-    tokenizer = _tokenizer(playground, compat)
+        return view("empty", t), *NOTHING
+    tokenizer = playground.tokenizer_as(compat)
     found = _roundtrip(tokenizer, text[:LONGEST])
     effect = lab.effect(tokenizer, found, normalization)
-    truncated = html.notice(t("round_trip_truncated", n=f"{LONGEST:,}")) if len(text) > LONGEST else ""
-    return {
-        "summary": truncated + view.summary(found, t),
-        "text": view.text(found, t),
-        "reasons": view.reasons(found, t),
-        "effect": view.effect(effect, t),
-        "use": gr.update(interactive=bool(effect.replacements)),
-    }
+    return (
+        truncation_notice(text, LONGEST, t) + view("summary", t, found=found),
+        view("text", t, parts=list(parts(found)), drawn=DRAWN, rest=len(found.differences) - DRAWN),
+        view("reasons", t, found=found, grouped=lab.grouped),
+        view("effect", t, found=effect, grouped=lab.grouped),
+        gr.update(interactive=bool(effect.replacements)),
+    )
 
 
 def normalized(playground: Playground, text: str, compat: bool, normalization: lab.Normalization) -> str:
     """The whole text, normalized."""
     check_length(playground, text)
-    tokenizer = _tokenizer(playground, compat)
-    return html.replace_surrogates(lab.effect(tokenizer, lab.roundtrip(tokenizer, text), normalization).text)
-
-
-def _tokenizer(playground: Playground, compat: bool) -> GPTNeoXJapaneseTokenizer:
-    return playground.compat() if compat else playground.tokenizer
+    tokenizer = playground.tokenizer_as(compat)
+    return replace_surrogates(lab.effect(tokenizer, lab.roundtrip(tokenizer, text), normalization).text)
 
 
 @lru_cache(maxsize=4)

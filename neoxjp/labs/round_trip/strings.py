@@ -21,7 +21,6 @@ STRINGS: dict[str, tuple[str, str]] = {
                            "Changed by the round trip: {n} of {m} characters."),
     "round_trip_unchanged": ("{m} 文字すべてが元どおりに戻ります。", "Nothing changes: {m} of {m} characters are restored."),
     "round_trip_empty": ("文章を入力すると、ここに結果が表示されます。", "Enter a text to see the result here."),
-    "round_trip_truncated": ("先頭の {n} 文字だけを調べています。", "Only the first {n} characters are checked."),
     "round_trip_key_was": ("入力した文字", "input"),
     "round_trip_key_became": ("デコード結果", "decoded"),
     "round_trip_folded": ("変化のない {n} 文字", "{n} unchanged characters"),

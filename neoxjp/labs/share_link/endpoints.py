@@ -26,7 +26,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             The copy. Of a long text only the first part, with its number of tokens; "text" then ends in "…".
         """
         check_length(playground, text)
-        tokenizer = playground.compat() if compat else playground.tokenizer
+        tokenizer = playground.tokenizer_as(compat)
         tokens = tokenizer.analyze(text)
         shown = copies.first(tokens, playground.limits.drawn_pieces)
         caption = None if len(shown) == len(tokens) else caption_of(len(shown), len(tokens), words("en"))

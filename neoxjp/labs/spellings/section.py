@@ -21,7 +21,7 @@ from neoxjp.labs.spellings.records import Column, Matrix, doubts, matrix, open_c
 from neoxjp.labs.spellings.strings import both, label, strings, words
 from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import answered, check_length, message_of
-from neoxjp.page_parts.events import BROWSER, QUIET, latest
+from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED, latest
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
@@ -195,9 +195,10 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
     # One listener draws, so that an older answer never replaces a newer one.
     latest([due.change, section.opened.change, *(each.change for each in changing)], on_draw, given, parts)
     latest([section.row.change], on_row, given, section.pieces)
+    # STREAMED: Gradio sends the change of a state only for a handler in its queue
     for shown in (section.view, section.ruby):
-        shown.select(on_click, section.corrected, [section.corrected, section.row], **QUIET)
-    section.reset.click(lambda: "", None, section.corrected, **QUIET)
+        shown.select(on_click, section.corrected, [section.corrected, section.row], **STREAMED)
+    section.reset.click(lambda: "", None, section.corrected, **STREAMED)
     section.take.click(on_take, given, section.own, **QUIET)
     downloads.connect(
         section.save["csv"],

@@ -47,7 +47,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 raise ParameterError(f"{name}={value!r:.40}: expected a string")
         if at is not None and type(at) is not int:
             raise ParameterError(f"at={at!r:.40}: expected a whole number")
-        tokenizer = playground.compat() if compat else playground.tokenizer
+        tokenizer = playground.tokenizer_as(compat)
         return asdict(explanation(tokenizer, text, at, replacement, which, word))  # type: ignore[arg-type]
 
     return [explain]

@@ -21,7 +21,6 @@ STRINGS: dict[str, tuple[str, str]] = {
     "why_this_cut_number": ("{n} 個中 {i} 個目", "{i} of {n}"),
     "why_this_cut_empty": ("文章を入力すると、分割の理由がここに表示されます。",
                            "Enter a text to see why it is split where it is."),
-    "why_this_cut_truncated": ("先頭の {n} 文字だけを調べています。", "Only the first {n} characters are checked."),
     "why_this_cut_col_candidate": ("候補", "candidate"),
     "why_this_cut_col_id": ("ID", "id"),
     "why_this_cut_col_verdict": ("結果", "result"),

@@ -173,7 +173,7 @@ def test_explain_without_a_place_tells_all_cuts(client: Any, playground: Playgro
     answer = client.predict(text="慶應é,", api_name="/explain")
     assert [id for cut in answer["cuts"] for id in cut["ids"]] == playground.tokenizer.encode("慶應é,")
     compat = client.predict(text="a,", compat=True, api_name="/explain")
-    assert [id for cut in compat["cuts"] for id in cut["ids"]] == playground.compat().encode("a,")
+    assert [id for cut in compat["cuts"] for id in cut["ids"]] == playground.tokenizer_as(compat=True).encode("a,")
 
 
 @pytest.mark.parametrize(
