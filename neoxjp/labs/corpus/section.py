@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.resources import files
 from typing import Any
 
 import gradio as gr
@@ -28,6 +27,7 @@ from neoxjp.labs.corpus.strings import strings
 from neoxjp.page_parts import downloads, uploads
 from neoxjp.page_parts.answers import answered, message_of, plain
 from neoxjp.page_parts.events import BROWSER, QUIET
+from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -79,33 +79,26 @@ class Section:
 
 def build(playground: Playground) -> Section:
     """Create the components."""
+    part = Parts("corpus", strings)
     with gr.Column(elem_classes="card"):
-        script = (files("neoxjp.labs.corpus") / "script.js").read_text(encoding="utf-8")
-        chooser = gr.HTML(_chooser(), js_on_load=script, elem_id="corpus-chooser", apply_default_css=False)
-        info = gr.HTML(elem_id="corpus-info", apply_default_css=False)
+        chooser = part.html("chooser", _chooser(), js_on_load=part.script())
+        info = part.html("info")
         with gr.Row():
-            column = gr.Dropdown([], value=None, allow_custom_value=True, **_labels("column"))
+            column = gr.Dropdown([], value=None, allow_custom_value=True, min_width=200, **part.named("column"))
             codecs = [(label("corpus_auto"), ""), *((name, codec) for codec, name in CHOICES.items())]
-            encoding = gr.Dropdown(codecs, value="", **_labels("encoding"))
-        tokenizers = gr.CheckboxGroup(_tokenizers(playground), value=["bytes"], **_labels("tokenizers"))
+            encoding = gr.Dropdown(codecs, value="", min_width=200, **part.named("encoding"))
+        tokenizers = gr.CheckboxGroup(_tokenizers(playground), value=["bytes"], **part.named("tokenizers"))
         with gr.Row(elem_classes="corpus-buttons"):
-            go = gr.Button(label("corpus_go"), variant="primary", elem_id="corpus-go", min_width=120)
-            stop = gr.Button(label("corpus_stop"), elem_id="corpus-stop", min_width=100)
-        progress = gr.HTML(elem_id="corpus-progress", apply_default_css=False)
-    result = gr.HTML(elem_id="corpus-result", apply_default_css=False, js_on_load=downloads.SCRIPT)
+            go, stop = part.button("go", variant="primary"), part.button("stop")
+        progress = part.html("progress")
+    result = part.html("result", js_on_load=downloads.SCRIPT)
     with gr.Row(elem_classes="chips", visible=False) as downloads_row:
-        csv = gr.Button(label("corpus_csv"), size="sm", min_width=60, elem_id="corpus-csv")
-        as_json = gr.Button(label("corpus_json"), size="sm", min_width=60, elem_id="corpus-json")
-    file = gr.Textbox(visible="hidden", show_label=False)
+        csv, as_json = part.button("csv", size="sm", min_width=60), part.button("json", size="sm", min_width=60)
+    file = gr.Textbox(visible="hidden", show_label=False)  # a handler can take neither HTML nor what a script alone knows
     run = gr.State(Run(), delete_callback=Run.stop)
     linked = {"tokenizers": tokenizers, "column": column}
     parts = (run, chooser, file, info, column, encoding, tokenizers, go, stop, progress, result)
     return Section(*parts, gr.State(None), downloads_row, csv, as_json, linked)
-
-
-def _labels(name: str) -> dict[str, Any]:
-    labels = {"label": label(f"corpus_{name}"), "info": label(f"corpus_{name}_info")}
-    return {**labels, "elem_id": f"corpus-{name}", "min_width": 200}
 
 
 def _chooser() -> str:

@@ -23,12 +23,12 @@ STRINGS: dict[str, tuple[str, str]] = {
         "The file could not be uploaded. Please try again."),
     "corpus_too_large": ("ファイルが {most} MB を超えています。", "The file is larger than {most} MB."),
     "corpus_column": ("テキストの列", "Column with the text"),
-    "corpus_column_info": ("CSV と JSONL の場合", "for CSV and JSONL files"),
+    "corpus_column_help": ("CSV と JSONL の場合", "for CSV and JSONL files"),
     "corpus_encoding": ("文字コード", "Encoding"),
-    "corpus_encoding_info": ("文字化けするときは選び直してください", "choose another one if the text looks wrong"),
+    "corpus_encoding_help": ("文字化けするときは選び直してください", "choose another one if the text looks wrong"),
     "corpus_auto": ("自動判定", "detect"),
     "corpus_tokenizers": ("ほかのトークナイザーでも集計", "Also count with other tokenizers"),
-    "corpus_tokenizers_info": (
+    "corpus_tokenizers_help": (
         "語彙が異なるものは、数十倍の時間がかかります",
         "those with another vocabulary take many times as long"),
     "corpus_bytes": ("UTF-8 バイト", "UTF-8 bytes"),

@@ -9,10 +9,11 @@ import gradio as gr
 from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.labs.common.templates import render
 from neoxjp.labs.round_trip import records as lab
-from neoxjp.labs.round_trip.strings import label, strings
+from neoxjp.labs.round_trip.strings import strings
 from neoxjp.labs.round_trip.view import DRAWN, parts
-from neoxjp.page_parts.answers import answered, check_length, truncation_notice
+from neoxjp.page_parts.answers import answered, check_length, handler, truncation_notice
 from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -41,25 +42,17 @@ class Roundtrip:
 
 def build(playground: Playground) -> Roundtrip:
     """Draw the section."""
-
-    def part(name: str) -> gr.HTML:
-        return gr.HTML(elem_id=f"round-trip-{name}", apply_default_css=False)
-
+    part = Parts("round_trip", strings)
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(scale=7, min_width=320, elem_classes="card"):
-            summary, text = part("summary"), part("text-part")
-            compat = gr.Checkbox(
-                False, label=label("round_trip_compat"), info=label("round_trip_compat_info"), elem_id="round-trip-compat"
-            )
+            summary, text = part.html("summary"), part.html("text-part")
+            compat = gr.Checkbox(False, **part.named("compat"))
         with gr.Column(scale=4, min_width=300, elem_classes="card"):
-            offered = [(label(f"round_trip_{name}"), name) for name in lab.NORMALIZATIONS]
-            normalization = gr.Radio(
-                offered, value="none", label=label("round_trip_normalization"), elem_id="round-trip-normalization"
-            )
-            effect = part("effect")
-            use = gr.Button(label("round_trip_use"), size="sm", elem_id="round-trip-use", elem_classes="plain", interactive=False)
+            normalization = part.radio("normalization", lab.NORMALIZATIONS)
+            effect = part.html("effect")
+            use = part.button("use", size="sm", elem_classes="plain", interactive=False)
     with gr.Column(elem_classes="card"):
-        reasons = part("reasons")
+        reasons = part.html("reasons")
     return Roundtrip(compat, summary, text, reasons, normalization, effect, use)
 
 
@@ -67,15 +60,15 @@ def connect(section: Roundtrip, playground: Playground, source: gr.Textbox, due:
     """Wire the events. `source` is the text above; `due` changes whenever the section must be drawn again."""
     inputs = [source, section.compat, section.normalization]
 
-    def draw(request: gr.Request, *values: Any) -> dict[Any, Any]:
-        shown = answered(lambda t: shown_of(playground, *values, t=t), lambda notice: (notice, *NOTHING), request, strings)
-        return dict(zip(outputs, shown, strict=True))
+    def draw(request: gr.Request, text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
+        def show(t: Words) -> tuple[Any, ...]:
+            return shown_of(playground, text, compat, normalization, t)
 
-    def use(request: gr.Request, *values: Any) -> dict[Any, Any]:
-        def normalize(t: Words) -> dict[Any, Any]:
-            return {source: normalized(playground, *values), section.normalization: "none"}
+        return dict(zip(outputs, answered(show, lambda notice: (notice, *NOTHING), request, strings), strict=True))
 
-        return answered(normalize, lambda notice: {}, request)  # the section shows an error already
+    @handler(strings)
+    def use(t: Words, text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
+        return {source: normalized(playground, text, compat, normalization), section.normalization: "none"}
 
     changes = [due.change, section.compat.change, section.normalization.change]
     outputs = [section.summary, section.text, section.reasons, section.effect, section.use]

@@ -9,7 +9,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "round_trip_intro": ("文章をトークン ID にエンコードし、デコードして文章に戻したとき、どこがなぜ変わるかを示します。",
                          "Encodes the text into token ids, decodes them again, and shows what changed and why."),
     "round_trip_compat": ("transformers 互換", "As in transformers"),
-    "round_trip_compat_info": ("transformers の実装だけで起こる変化も数えます。",
+    "round_trip_compat_help": ("transformers の実装だけで起こる変化も数えます。",
                                "Also counts the changes that only the transformers implementation makes."),
     "round_trip_normalization": ("エンコード前の正規化", "Normalize before encoding"),
     "round_trip_none": ("なし", "None"),

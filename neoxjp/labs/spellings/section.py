@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.resources import files
 from typing import Any
 
 import gradio as gr
@@ -18,13 +17,14 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common import html
 from neoxjp.labs.spellings import view
 from neoxjp.labs.spellings.records import Column, Matrix, doubts, matrix, open_columns, records
-from neoxjp.labs.spellings.strings import both, label, strings, words
+from neoxjp.labs.spellings.strings import strings
 from neoxjp.page_parts import downloads
-from neoxjp.page_parts.answers import answered, check_length, message_of
+from neoxjp.page_parts.answers import answered, check_length, handler, message_of
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED, latest
 from neoxjp.page_parts.gradio_private import payload
+from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.strings import Words
 
 COMPARED = 2_000  # characters of a text that are compared; its rōmaji may be three times as long
 MOST_COLUMNS = 10  # tokenizers drawn at a time
@@ -32,6 +32,7 @@ DEFAULT = ("neoxjp", "characters", "sudachi-c", "bytes")
 TRANSLATED = ("bytes", "characters", "compat")  # tokenizers with a translated title
 GROUPS = ("ours", "units", "words", "package", "hub")
 ON_REQUEST = ("package", "hub", "local")  # groups whose tokenizers are opened only when the visitor asks for it
+part = Parts("spellings", strings)
 
 
 @dataclass(frozen=True)
@@ -59,42 +60,28 @@ class Comparison:
 
 def build(playground: Playground) -> Comparison:
     """Draw the section."""
-    script = (files("neoxjp.labs.spellings") / "script.js").read_text(encoding="utf-8")
     with gr.Column(elem_classes="card"):
-        table, note = _html("view", js_on_load=script), _html("note")
-        open_button = _button("open", visible=False)
-        pieces = _html("pieces")
+        table, note = part.html("view", js_on_load=part.script()), part.html("note")
+        open_button = part.button("open", size="sm", elem_classes="plain", visible=False)
+        pieces = part.html("pieces")
     with gr.Column(elem_classes="card"):
-        _intro(f"<p>{both('spellings_ruby')}</p>")
-        ruby = _html("ruby", js_on_load=script)
-        reset = _button("reset", visible=False)
-    with gr.Accordion(label("spellings_columns"), open=False, elem_id="spellings-columns"):
+        part.html(value=f"<p>{part.both('ruby')}</p>", elem_classes="section")
+        ruby = part.html("ruby", js_on_load=part.script())
+        reset = part.button("reset", size="sm", elem_classes="plain", visible=False)
+    with part.accordion("columns"):
         groups = {group: _group(group) for group in GROUPS}
-        local = gr.Textbox(
-            "",
-            label=label("spellings_local"),
-            info=label("spellings_local_info"),
-            visible=not playground.public,
-            max_lines=1,
-            elem_id="spellings-local",
-        )
-    with gr.Accordion(label("spellings_rows"), open=False, elem_id="spellings-rows"):
-        _intro(f"<p>{both('spellings_rows_info')}</p>")
-        own = [
-            gr.Textbox("", label=label(f"spellings_name_{key}"), lines=1, max_lines=4, elem_id=f"spellings-row-{key}")
-            for key in japanese.CUSTOM_KEYS
-        ]
+        local = part.textbox("local", visible=not playground.public)
+    with part.accordion("rows"):
+        part.html(value=f"<p>{part.both('rows_info')}</p>", elem_classes="section")
+        own = [part.textbox(f"row_{key}", key=f"name_{key}", max_lines=4) for key in japanese.CUSTOM_KEYS]
         with gr.Row():
-            take = _button("take")
-            same = gr.Checkbox(False, label=label("spellings_show_same"), container=False, elem_id="spellings-same")
-    with gr.Accordion(label("spellings_chart"), open=False, elem_id="spellings-chart-section"):
-        chart = _html("chart", js_on_load=downloads.SCRIPT)
+            take = part.button("take", size="sm", elem_classes="plain")
+            same = gr.Checkbox(False, container=False, **part.named("same", "show_same"))
+    with part.accordion("chart-section", "chart"):
+        chart = part.html("chart", js_on_load=downloads.SCRIPT)
         with gr.Row(elem_classes="chips"):
-            gr.HTML(both("spellings_save"), apply_default_css=False)
-            save = {
-                kind: gr.Button(label(f"spellings_{kind}"), size="sm", elem_id=f"spellings-{kind}")
-                for kind in ("csv", "svg", "png")
-            }
+            part.html(value=part.both("save"))
+            save = {kind: part.button(kind, size="sm") for kind in ("csv", "svg", "png")}
     corrected, row = gr.State(""), gr.State("written")
     linked = {**groups, "local": local, "readings": corrected, "row": row, "same": same}
     linked |= dict(zip(japanese.CUSTOM_KEYS, own, strict=True))
@@ -104,33 +91,16 @@ def build(playground: Playground) -> Comparison:
     )  # fmt: skip
 
 
-def _intro(content: str) -> None:
-    gr.HTML(content, elem_classes="section", apply_default_css=False)
-
-
-def _html(name: str, **more: Any) -> gr.HTML:
-    return gr.HTML(elem_id=f"spellings-{name}", apply_default_css=False, **more)
-
-
-def _button(name: str, **more: Any) -> gr.Button:
-    return gr.Button(label(f"spellings_{name}"), size="sm", elem_id=f"spellings-{name}", elem_classes="plain", **more)
-
-
 def _group(group: str) -> gr.CheckboxGroup:
     """The tokenizers of a group."""
     offered = [offer for offer in peers.list_offers() if offer.group == group]
-    return gr.CheckboxGroup(
-        [(_choice(offer), offer.key) for offer in offered],
-        value=[offer.key for offer in offered if offer.key in DEFAULT],
-        label=label(f"spellings_group_{group}"),
-        info=label(f"spellings_need_{group}"),
-        elem_id=f"spellings-group-{group}",
-    )
+    chosen = [offer.key for offer in offered if offer.key in DEFAULT]
+    return gr.CheckboxGroup([(_choice(offer), offer.key) for offer in offered], value=chosen, **part.named(f"group_{group}"))
 
 
 def _choice(offer: peers.Offer) -> str:
     if offer.key in TRANSLATED:
-        return label(f"spellings_{offer.key}")
+        return part.label(offer.key)
     return f"{offer.title}（{offer.source}）" if offer.group == "hub" else offer.title
 
 
@@ -157,9 +127,9 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
             section.reset: gr.Button(visible=bool(corrections(asked.corrected))),
         }
 
-    def on_row(request: gr.Request, *values: Any) -> str:
-        # the table shows an error
-        return answered(lambda t: row_of(playground, asked_of(*values), t), lambda notice: "", request, strings)
+    @handler(strings)
+    def on_row(t: Words, *values: Any) -> str:
+        return row_of(playground, asked_of(*values), t)
 
     def on_click(event: gr.EventData, written: str) -> dict[Any, str]:
         pressed = payload(event)
@@ -167,9 +137,10 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
             return {section.row: str(pressed["row"])}
         return {section.corrected: corrected(written, str(pressed["word"]), str(pressed["reading"]))}
 
-    def on_open(request: gr.Request, *values: Any) -> Iterator[dict[Any, Any]]:
+    @handler(strings)
+    def on_open(t: Words, *values: Any) -> Iterator[dict[Any, Any]]:
         """Open the selected tokenizers. Runs only after an action of the visitor, never for a link."""
-        asked, t = asked_of(*values), words(language(request))
+        asked = asked_of(*values)
         on_request = [key for key in asked.columns if peers.find_offer(key).group in ON_REQUEST]
         wanted = [key for key in on_request if asked.opened.get(key, False) is not None][:MOST_COLUMNS]
         if wanted:

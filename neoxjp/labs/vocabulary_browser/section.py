@@ -6,10 +6,9 @@ The list is HTML of our own, 50 rows a page: gr.Dataframe would send all 32,000 
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from neoxjp.labs.vocabulary_browser.strings import strings
 from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import answered, check_length
 from neoxjp.page_parts.events import BROWSER, QUIET, latest
+from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
 
@@ -39,7 +39,7 @@ FILTERS = {
 }  # fmt: skip
 SCROLL_TO_TEXT = "() => document.getElementById('tokenize-text')?.scrollIntoView({ block: 'nearest' })"
 view: Callable[..., str] = partial(render, "labs/vocabulary_browser/view.html")
-label = strings.label
+part = Parts("vocabulary_browser", strings)
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,8 @@ class Pager:
     @classmethod
     def build(cls, view: gr.HTML, prefix: str) -> "Pager":
         """Create the buttons; `prefix` is that of their ids."""
-        buttons = (
-            gr.Button(
-                label(f"vocabulary_browser_{name}"),
-                size="sm",
-                min_width=60,
-                interactive=False,
-                elem_id=f"{ID}-{prefix}{name}",
-                elem_classes=f"{ID}-{name}",
-            )
-            for name in ("previous", "next")
-        )
+        look = {"size": "sm", "min_width": 60, "interactive": False}
+        buttons = (part.button(prefix + name, name, elem_classes=part.id(name), **look) for name in ("previous", "next"))
         return cls(view, gr.State(0), *buttons)
 
     @property
@@ -139,17 +130,17 @@ def build(playground: Playground) -> VocabularyBrowser:
             pager_view = _html("list")
             with gr.Row(elem_classes=f"chips {ID}-paging"):
                 pager = Pager.build(pager_view, "")
-                download = gr.Button(label("vocabulary_browser_download"), size="sm", min_width=60, elem_id=f"{ID}-download")
+                download = part.button("download", size="sm", min_width=60)
         with gr.Column(scale=5, min_width=300, elem_classes="card side"):
             with gr.Row(elem_classes=f"{ID}-look-up one-line"):
                 # gr.Number would write 0 into an empty field, and id 0 would be looked up
                 id = _text("id", max_length=20, html_attributes=gr.InputHTMLAttributes(spellcheck=False))
-                chance = gr.Button(label("vocabulary_browser_random"), size="sm", min_width=90, elem_id=f"{ID}-random")
-                use = gr.Button(label("vocabulary_browser_use"), size="sm", min_width=90, elem_id=f"{ID}-use", interactive=False)
-            entry = _html("entry", f'<p class="{ID}-hint">{strings.both("vocabulary_browser_entry_hint")}</p>')
-    with gr.Accordion(label("vocabulary_browser_stats"), open=False, elem_id=f"{ID}-stats") as accordion:
+                chance = part.button("random", size="sm", min_width=90)
+                use = part.button("use", size="sm", min_width=90, interactive=False)
+            entry = _html("entry", f'<p class="{ID}-hint">{part.both("entry_hint")}</p>')
+    with part.accordion("stats") as accordion:
         numbers = _html("numbers")
-        gr.HTML(f"<h3>{strings.both('vocabulary_browser_usage')}</h3>", elem_classes="section", apply_default_css=False)
+        part.html(value=f"<h3>{part.both('usage')}</h3>", elem_classes="section")
         usage = _html("usage")
     linked = {short: filters[name] for name, short in FILTERS.items()} | {"id": id}
     parts = (filters, pager, download, id, chance, use, entry, accordion, gr.State(False), numbers, usage)
@@ -157,52 +148,37 @@ def build(playground: Playground) -> VocabularyBrowser:
 
 
 def _filters() -> dict[str, Any]:
-    def choice(key: str, labels: dict[str, str], **more: Any) -> gr.Dropdown:
-        more |= {"filterable": False, "min_width": 110, "elem_id": f"{ID}-{key}"}
-        named = [(label(name), value) for value, name in labels.items()]
-        return gr.Dropdown(named, value=named[0][1], label=label(f"vocabulary_browser_{key}"), **more)
+    def choice(key: str, names: Iterable[str], keys: str = "vocabulary_browser_", **more: Any) -> gr.Dropdown:
+        """A choice of values; the label of each is the string `keys` + its name."""
+        labels = [(part.label(name) if name in ("all", "mixed") else strings.label(keys + name), name) for name in names]
+        return gr.Dropdown(labels, value=labels[0][1], filterable=False, min_width=110, **part.named(key), **more)
 
-    def range_(key: str) -> gr.Textbox:
-        return _text(key, placeholder=label(f"vocabulary_browser_{key}_help"))
-
-    every = {"all": "vocabulary_browser_all"}
     with gr.Row():
-        query = _text(
-            "query",
-            placeholder=label("vocabulary_browser_query_placeholder"),
-            info=label("vocabulary_browser_query_help"),
-            scale=3,
-            min_width=160,
-            html_attributes=gr.InputHTMLAttributes(lang="ja", spellcheck=False),
-        )
-        match = choice("match", {name: f"vocabulary_browser_{name}" for name in records.MATCHES}, scale=1)
-    with gr.Accordion(label("vocabulary_browser_more"), open=False, elem_id=f"{ID}-more"):
+        query = _text("query", scale=3, min_width=160, html_attributes=JAPANESE)
+        match = choice("match", records.MATCHES, scale=1)
+    with part.accordion("more"):
         with gr.Row():
-            script = choice("script", every | {name: name for name in SCRIPTS} | {"mixed": "vocabulary_browser_mixed"})
-            kind = choice("kind", every | {name: f"kind_{name}" for name in records.KINDS})
-            reach = choice("reach", {name: f"vocabulary_browser_{name}" for name in records.REACHES})
+            script = choice("script", ("all", *records.SCRIPTS), "")
+            kind = choice("kind", ("all", *records.KINDS), "kind_")
+            reach = choice("reach", records.REACHES)
         with gr.Row():
-            length, spellings, ids = range_("length"), range_("count"), range_("ids")
+            length, spellings, ids = _text("length"), _text("count"), _text("ids")
         with gr.Row():
-            sort = choice("sort", {name: f"vocabulary_browser_sort_{name}" for name in records.SORTS})
-            descending = gr.Checkbox(label=label("vocabulary_browser_descending"), elem_id=f"{ID}-descending", min_width=110)
+            sort = choice("sort", records.SORTS, "vocabulary_browser_sort_")
+            descending = gr.Checkbox(min_width=110, **part.named("descending"))
     given = (query, match, script, kind, length, spellings, ids, reach, sort, descending)
     return dict(zip(FILTERS, given, strict=True))
 
 
 def _difference(playground: Playground) -> Difference:
-    def radio(key: str, choices: Sequence[str], prefix: str) -> gr.Radio:
-        named = [(label(f"vocabulary_browser_{prefix}{name}"), name) for name in choices]
-        return gr.Radio(named, value=choices[0], label=label(f"vocabulary_browser_{key}"), elem_id=f"{ID}-{key}")
-
-    with gr.Accordion(label("vocabulary_browser_diff"), open=False, elem_id=f"{ID}-diff") as accordion:
+    with part.accordion("diff") as accordion:
         with gr.Row():
-            against = radio("against", ("bundled",) if playground.public else ("bundled", "folder"), "")
+            against = part.radio("against", ("bundled",) if playground.public else ("bundled", "folder"))
             folder = _text("folder_path", visible=False)
         summary = _html("summary")
         with gr.Column(elem_classes=f"{ID}-card"):
             with gr.Row():
-                side = radio("side", differences.SIDES, "side_")
+                side = part.radio("side", differences.SIDES, "side_")
                 query = _text("diff_query")
             drawn = _html("differences")
             with gr.Row(elem_classes=f"chips {ID}-paging"):
@@ -212,13 +188,11 @@ def _difference(playground: Playground) -> Difference:
 
 def _html(name: str, value: str = "") -> gr.HTML:
     """HTML in which entries and spellings can be pressed; script.js triggers `select`."""
-    script = (files("neoxjp.labs.vocabulary_browser") / "script.js").read_text(encoding="utf-8") + downloads.SCRIPT
-    return gr.HTML(value, elem_id=f"{ID}-{name}", elem_classes=f"{ID}-html", apply_default_css=False, js_on_load=script)
+    return part.html(name, value, elem_classes=f"{ID}-html", js_on_load=part.script() + downloads.SCRIPT)
 
 
 def _text(key: str, **more: Any) -> gr.Textbox:
-    defaults: dict[str, Any] = {"max_lines": 1, "min_width": 110, "elem_id": f"{ID}-{key.replace('_', '-')}"}
-    return gr.Textbox("", label=label(f"vocabulary_browser_{key}"), **defaults | more)
+    return part.textbox(key, **{"min_width": 110} | more)
 
 
 def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:

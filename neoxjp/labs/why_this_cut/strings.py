@@ -95,7 +95,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     # the word and the entries that resemble it
     "why_this_cut_word_title": ("語に近い語彙の項目", "Vocabulary entries close to a word"),
     "why_this_cut_word": ("調べる語", "Word"),
-    "why_this_cut_word_info": ("空欄の場合は、この位置にある辞書（Sudachi）の語を調べます。",
+    "why_this_cut_word_help": ("空欄の場合は、この位置にある辞書（Sudachi）の語を調べます。",
                                "If empty: the dictionary’s word (Sudachi) at this position."),
     "why_this_cut_word_whole": ("語「{word}」は 1 トークンです。", "The word “{word}” is a single token."),
     "why_this_cut_word_cut": ("語「{word}」は次のように分割されます：", "The word “{word}” is split into these tokens:"),

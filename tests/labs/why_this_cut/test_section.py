@@ -25,7 +25,7 @@ def playground(tiny_vocabulary: Path) -> Playground:
 
 
 def shown(playground: Playground, text: str, position: Any = 1, tried: str = "", which: Any = "next", word: str = "") -> Any:
-    return why.shown_of(playground, text, position, tried, which, word, None)
+    return why.shown_of(playground, text, position, tried, which, word, EN)
 
 
 # ---------------------------------------------------------------- the view
