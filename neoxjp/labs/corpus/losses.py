@@ -99,18 +99,16 @@ class Losses:
                 self._analyse(text, 1)
             return
         both, either, wide = (sum(text.count(blank) for text in texts) for blank in ("\r\n", "\r", "\u3000"))
-        self._note(("newline", "\r\n", "\n"), both, texts)
-        self._note(("newline", "\r", "\n"), either - both, texts)
-        self._note(("blank", "\u3000", " "), wide, texts)
+        for reason, lost, back, count in (
+            ("newline", "\r\n", "\n", both),
+            ("newline", "\r", "\n", either - both),
+            ("blank", "\u3000", " ", wide),
+        ):
+            if count:
+                text = next(text for text in texts if lost in text)
+                self._note((reason, lost, back), count, text, text.index(lost))
         for text, count in Counter(a for a, b in zip(parts, decoded, strict=True) if a != b).items():
             self._analyse(text, count)
-
-    def _note(self, key: tuple[str, str, str], count: int, texts: list[str]) -> None:
-        if count:
-            self._counts[key] += count
-            if key not in self._examples:
-                text = next(text for text in texts if key[1] in text)
-                self._show(key, text, text.index(key[1]), text.index(key[1]) + len(key[1]))
 
     def _analyse(self, text: str, count: int) -> None:
         for (start, end), tokens in groupby(self._tokenizer.analyze(text), key=lambda token: (token.start, token.end)):
@@ -128,12 +126,13 @@ class Losses:
             else:
                 reason = "dash" if not _DASHES.isdisjoint(lost) else "other"
             key = (reason, lost, "".join(token.text for token in group))
-            self._counts[key] += count
-            if len(self._examples.get(key, ())) < EXAMPLES:
-                self._show(key, text, start, end)
+            self._note(key, count, text, start)
 
-    def _show(self, key: tuple[str, str, str], text: str, start: int, end: int) -> None:
-        example = Example(text[max(start - CONTEXT, 0) : start], text[start:end], text[end : end + CONTEXT])
+    def _note(self, key: tuple[str, str, str], count: int, text: str, start: int) -> None:
+        """Count a loss, and keep an example: the occurrence at `start`."""
+        self._counts[key] += count
+        end = start + len(key[1])
+        example = Example(text[max(start - CONTEXT, 0) : start], key[1], text[end : end + CONTEXT])
         known = self._examples.setdefault(key, [])
-        if example not in known:
+        if len(known) < EXAMPLES and example not in known:
             known.append(example)

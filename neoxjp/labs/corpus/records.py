@@ -200,20 +200,17 @@ def _corpus(
 
 def _scripts(rising: list[tuple[str, int]]) -> tuple[ScriptCount, ...]:
     """Characters by script; `rising` has the characters and their counts, the rarest first."""
-    characters, distinct, rarest = Counter[str](), Counter[str](), dict[str, list[Character]]()
+    groups: dict[str, list[tuple[str, int]]] = {}
     for character, count in rising:
         script: str = script_of(character)
         if script == "other":
             script = f"other: {unicodedata.name(character, 'CONTROL').split()[0]}"
-        characters[script] += count
-        distinct[script] += 1
-        some = rarest.setdefault(script, [])
-        if len(some) < RAREST:
-            some.append(_character(character, count))
-    return tuple(
-        ScriptCount(script, number, distinct[script], tuple(rarest[script]))
-        for script, number in sorted(characters.items(), key=lambda item: (item[1], item[0]))
+        groups.setdefault(script, []).append((character, count))
+    counted = (
+        ScriptCount(script, sum(count for _, count in found), len(found), tuple(_character(*pair) for pair in found[:RAREST]))
+        for script, found in groups.items()
     )
+    return tuple(sorted(counted, key=lambda each: (each.characters, each.script)))
 
 
 def _character(character: str, count: int) -> Character:

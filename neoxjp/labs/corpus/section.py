@@ -25,11 +25,11 @@ from neoxjp.labs.corpus.command import rows
 from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse
 from neoxjp.labs.corpus.strings import strings
 from neoxjp.page_parts import downloads, uploads
-from neoxjp.page_parts.answers import answered, message_of, plain
+from neoxjp.page_parts.answers import handler, plain
 from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.strings import Words
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 INTERVAL = 0.25  # seconds between two updates of the progress, and between two looks at the queue
@@ -37,7 +37,6 @@ MAX_TOKENIZERS = 8  # beside the loaded one
 PUBLIC_SECONDS = 300  # that a count may take on a public page
 PREVIEW = 60  # characters of a file that are shown before it is counted
 MAX_NAME = 200  # last characters of a file's name that are used; its ending determines the kind
-TRANSLATED = ("bytes", "characters", "compat")  # tokenizers whose names are strings of the page
 LIMITS = {"tokens": 20, "losses": 25, "examples": 2, "fault": 90}  # rows of the lists; examples of a loss; characters of a fault
 INTRO = {"most": uploads.MAX_BYTES // 1_000_000}  # for the section's heading
 view: Callable[..., str] = partial(render, "labs/corpus/view.html")
@@ -113,49 +112,42 @@ def _tokenizers(playground: Playground) -> list[tuple[str, str]]:
     """Names and keys of the tokenizers offered beside the loaded one. None of them is opened."""
     bundled = GPTNeoXJapaneseTokenizer.from_pretrained(bundled_path())  # the offers do not depend on the tokenizer
     found = list_offers(bundled, public=playground.public)
-    return [(label(f"corpus_{o.key}") if o.key in TRANSLATED else o.title, o.key) for o in found if o.key != "neoxjp"]
+    named = [(f"tokenizer_{offer.key}", offer) for offer in found if offer.key != "neoxjp"]
+    return [(strings.label(name) if name in strings.table else offer.title, offer.key) for name, offer in named]
 
 
 def connect(section: Section, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
     """Add the events. The section uses neither the text above nor `due`."""
 
-    def on_file(request: gr.Request, file: str, encoding: str) -> dict[Any, Any]:
-        if not parse_file(file)[0]:
-            return {section.info: "", section.column: gr.Dropdown([], value=None)}
-        return on_encoding(request, file, encoding)
-
-    def on_encoding(request: gr.Request, file: str, encoding: str) -> dict[Any, Any]:
+    def describe(t: Words, file: str, encoding: str) -> dict[Any, Any]:
         key, name = parse_file(file)
         if not key:
-            return gr.skip()
+            return {}
+        html, columns, column = describe_file(key, name, encoding, t)
+        return {section.info: html, section.column: gr.Dropdown(columns, value=column or None)}
 
-        def show(t: Words) -> dict[Any, Any]:
-            html, columns, column = describe_file(key, name, encoding, t)
-            return {section.info: html, section.column: gr.Dropdown(columns, value=column or None)}
+    @handler(strings, errors=section.info)
+    def on_file(t: Words, file: str, encoding: str) -> dict[Any, Any]:
+        return {section.info: "", section.column: gr.Dropdown([], value=None)} | describe(t, file, encoding)
 
-        return answered(show, lambda notice: {section.info: notice}, request, strings)
-
+    @handler(strings, errors=section.progress)
     def on_go(
-        request: gr.Request, run: Run, file: str, column: str | None, encoding: str, tokenizers: list[str]
+        t: Words, run: Run, file: str, column: str | None, encoding: str, tokenizers: list[str]
     ) -> Iterator[dict[Any, Any]]:
-        t = strings.words(language(request))
         key, name = parse_file(file)
         if name and not key:  # the upload failed; the note beside the file says why
             yield {section.progress: ""}
             return
         run.stopped = False
-        try:
-            message = partial(message_of, request=request)
-            for step in count_file(playground, key, name, column or "", encoding, tokenizers, t, message, run):
-                shown: dict[Any, Any] = {section.progress: step.status}
-                if step.corpus:
-                    shown |= {section.result: step.notices + report(step.corpus, t), section.corpus: step.corpus}
-                    shown |= {section.downloads: gr.Row(visible=True)}
-                yield shown
-        except NeoxjpError as error:
-            yield {section.progress: notice(message_of(error, request), "error")}
+        for step in count_file(playground, key, name, column or "", encoding, tokenizers, t, run):
+            shown: dict[Any, Any] = {section.progress: step.status}
+            if step.corpus:
+                shown |= {section.result: step.notices + report(step.corpus, t), section.corpus: step.corpus}
+                shown |= {section.downloads: gr.Row(visible=True)}
+            yield shown
 
     inspected = [section.info, section.column]
+    on_encoding = handler(strings, errors=section.info)(describe)
     current = "(file, encoding) => [neoxjp.corpus.current(), encoding]"
     for event, show in ((section.chooser.select, on_file), (section.encoding.change, on_encoding)):
         event(show, [section.file, section.encoding], inspected, js=current, **QUIET)
@@ -220,7 +212,6 @@ def count_file(
     encoding: str,
     tokenizers: Sequence[str],
     t: Words,
-    message: Callable[[NeoxjpError], str] = str,
     run: Run | None = None,  # stops the count
 ) -> Iterator[Step]:
     """Count an uploaded file. However the count ends, also where the generator is closed, the file is deleted."""
@@ -233,9 +224,10 @@ def count_file(
             yield Step(view("progress", t, message=t("corpus_opening", name=wanted)))
             try:
                 peer: Any = open_peer(wanted, playground.tokenizer, public=playground.public)
-                peers.append((wanted, replace(peer, name=t(f"corpus_{wanted}")) if wanted in TRANSLATED else peer))
+                name_key = f"tokenizer_{wanted}"
+                peers.append((wanted, replace(peer, name=t(name_key)) if name_key in strings.table else peer))
             except NeoxjpError as error:  # the others are counted nevertheless
-                notices += notice(f"{wanted}: {message(error)}", "error")
+                notices += notice(f"{wanted}: {t.message(error)}", "error")
         while (ahead := uploads.queue.place(ticket)) and not run.stopped:
             yield Step(view("progress", t, message=t("corpus_waiting", n=ahead)))
             time.sleep(INTERVAL)

@@ -8,8 +8,9 @@ Replacing each difference in the user's text gives exactly the decoded text.
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import groupby, pairwise
 from typing import Literal, get_args
 
@@ -227,23 +228,15 @@ def _composed(text: str, form: str) -> list[tuple[Span, str]]:
     if unicodedata.is_normalized(form, text):  # type: ignore[arg-type]
         return []
 
-    def normal(part: str) -> str:
-        return unicodedata.normalize(form, part)  # type: ignore[arg-type]
-
-    borders = [0]
-    joins: dict[tuple[str, str], bool] = {}  # (span so far, next character) → whether the character belongs to it
-    last = text[0]
+    normal: Callable[[str], str] = cache(partial(unicodedata.normalize, form))  # type: ignore[arg-type]
+    borders, last = [0], text[0]  # where spans start; the span so far
     for place, character in enumerate(text[1:], 1):
-        pair = (last, character)
-        if pair not in joins:
-            joins[pair] = bool(unicodedata.combining(character)) or normal(last + character) != normal(last) + normal(character)
-        if joins[pair]:
+        if unicodedata.combining(character) or normal(last + character) != normal(last) + normal(character):
             last += character
         else:
             borders.append(place)
             last = character
-    forms = {part: normal(part) for part in {text[start:end] for start, end in pairwise([*borders, len(text)])}}
-    found = [((start, end), forms[text[start:end]]) for start, end in pairwise([*borders, len(text)])]
+    found = [((start, end), normal(text[start:end])) for start, end in pairwise([*borders, len(text)])]
     # If a mark still moves across a border, the whole text is one span.
     return found if "".join(became for _, became in found) == normal(text) else [((0, len(text)), normal(text))]
 

@@ -1,10 +1,11 @@
 """The endpoints /compare and /spellings: a text in its spellings, over several tokenizers."""
 
+from dataclasses import asdict
 from typing import Any
 
 from neoxjp import japanese
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common import html as render
+from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.labs.spellings import records as matrix
 from neoxjp.labs.spellings.section import opened
 from neoxjp.page_parts.answers import check_length
@@ -49,14 +50,14 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             raise ParameterError(f"tokenizers={str(tokenizers)[:40]!r}: expected a list of names")
         if tokenizers and len(tokenizers) > MOST_TOKENIZERS:
             raise ParameterError(f"{len(tokenizers)} tokenizers: compare {MOST_TOKENIZERS} at a time")
-        spelled = _spelled(text, spellings, readings)
-        if own := render.replace_surrogates(own_spelling):
-            spelled.append(_own(own))
+        found = spelled(text, spellings, readings)
+        if own_spelling:
+            found.append(japanese.Spelling("custom", replace_surrogates(own_spelling)))
         columns = opened(playground, tokenizers or ["neoxjp"])
         closed = [column.problem for column in columns if column.problem]
         if len(closed) == len(columns):
             raise closed[0]
-        return matrix.records(matrix.matrix(spelled, columns))
+        return matrix.records(matrix.matrix(found, columns))
 
     @endpoint("spellings", at_once=None, queue=False, needs="vocabulary")
     def spellings(text: str, spellings: list[str] | None = None, readings: dict[str, str] | None = None) -> dict[str, Any]:
@@ -73,39 +74,25 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             "unsure": characters with an ambiguous form, "unstable": characters that NFC converts back.
         """
         check_length(playground, text, playground.limits.compared)
-        found = _spelled(text, _ALL if spellings is None else spellings, readings)
+        found = spelled(text, list(japanese.ALL_KEYS) if spellings is None else spellings, readings)
+        fields = ("surface", "start", "end", "reading", "unknown")
         return {
-            "words": [
-                {"surface": w.surface, "start": w.start, "end": w.end, "reading": w.reading, "unknown": w.unknown}
-                for w in found[0].readings
-            ],
-            "spellings": [_told(found[0].text, spelling) for spelling in found],
+            "words": [{name: getattr(word, name) for name in fields} for word in found[0].readings],
+            "spellings": [spelling_record(found[0].text, spelling) for spelling in found],
         }
 
     return [compare, spellings]
 
 
-_ALL = list(japanese.ALL_KEYS)
+def spelled(text: str, names: Any, corrected: Any) -> list[japanese.Spelling]:
+    """The text in the spellings that a caller asks for. Raises ParameterError."""
+    return japanese.spellings(replace_surrogates(text), readings_of(corrected), keys_of(names))
 
 
-def _spelled(text: str, keys: Any, corrected: Any) -> list[japanese.Spelling]:
-    chosen = keys_of(keys)
-    return japanese.spellings(render.replace_surrogates(text), readings_of(corrected), chosen)
-
-
-def _own(text: str) -> japanese.Spelling:
-    return japanese.Spelling("custom", text)
-
-
-def _told(written: str, spelling: japanese.Spelling) -> dict[str, Any]:
-    doubts = matrix.doubts(written, spelling)
-    return {
-        "spelling": spelling.key,
-        "text": spelling.text,
-        "spans": [list(span) for span in spelling.spans],
-        "unsure": [{"character": u.character, "written": u.written, "others": u.others} for u in doubts.unsure],
-        "unstable": doubts.unstable,
-    }
+def spelling_record(written: str, spelling: japanese.Spelling) -> dict[str, Any]:
+    """A spelling of the text `written`, as the API gives it."""
+    spans = [list(span) for span in spelling.spans]
+    return {"spelling": spelling.key, "text": spelling.text, "spans": spans} | asdict(matrix.doubts(written, spelling))
 
 
 def keys_of(names: Any) -> list[japanese.SpellingKey]:
@@ -125,8 +112,4 @@ def readings_of(given: Any) -> dict[str, str]:
         raise ParameterError(
             f"readings={str(given)[:60]!r}: expected an object such as {{'日本': 'にっぽん'}}, at most 200 words"
         )
-    return {
-        render.replace_surrogates(word)[:40]: render.replace_surrogates(kana)[:60]
-        for word, kana in given.items()
-        if word and kana
-    }
+    return {replace_surrogates(word)[:40]: replace_surrogates(kana)[:60] for word, kana in given.items() if word and kana}

@@ -4,9 +4,8 @@ All that is shown follows from components that a link restores, and from which t
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -15,11 +14,12 @@ from neoxjp import compare as peers
 from neoxjp import japanese
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common import html
+from neoxjp.labs.common.templates import render
 from neoxjp.labs.spellings import view
 from neoxjp.labs.spellings.records import Column, Matrix, doubts, matrix, open_columns, records
 from neoxjp.labs.spellings.strings import strings
 from neoxjp.page_parts import downloads
-from neoxjp.page_parts.answers import answered, check_length, handler, message_of
+from neoxjp.page_parts.answers import answered, check_length, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED, latest
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts
@@ -29,7 +29,6 @@ from neoxjp.page_parts.strings import Words
 COMPARED = 2_000  # characters of a text that are compared; its rōmaji may be three times as long
 MOST_COLUMNS = 10  # tokenizers drawn at a time
 DEFAULT = ("neoxjp", "characters", "sudachi-c", "bytes")
-TRANSLATED = ("bytes", "characters", "compat")  # tokenizers with a translated title
 GROUPS = ("ours", "units", "words", "package", "hub")
 ON_REQUEST = ("package", "hub", "local")  # groups whose tokenizers are opened only when the visitor asks for it
 part = Parts("spellings", strings)
@@ -99,8 +98,8 @@ def _group(group: str) -> gr.CheckboxGroup:
 
 
 def _choice(offer: peers.Offer) -> str:
-    if offer.key in TRANSLATED:
-        return part.label(offer.key)
+    if (key := f"tokenizer_{offer.key}") in strings.table:
+        return strings.label(key)
     return f"{offer.title}（{offer.source}）" if offer.group == "hub" else offer.title
 
 
@@ -116,8 +115,8 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
         return Asked(text or "", tuple(columns), tuple(value or "" for value in own), corrected, row, bool(same), opened)
 
     def on_draw(request: gr.Request, *values: Any) -> dict[Any, Any]:
-        asked, message = asked_of(*values), partial(message_of, request=request)
-        found = answered(lambda t: draw(playground, asked, t, message), lambda notice: Drawn(table=notice), request, strings)
+        asked = asked_of(*values)
+        found = answered(lambda t: draw(playground, asked, t), lambda notice: Drawn(table=notice), request, strings)
         return {
             section.ruby: found.ruby,
             section.view: found.table,
@@ -211,8 +210,8 @@ class Drawn:
     pending: tuple[str, ...] = ()  # keys of selected tokenizers that are not open
 
 
-def draw(playground: Playground, asked: Asked, t: Words, message: Callable[[NeoxjpError], str] = str) -> Drawn:
-    """The whole section. message: an error in the visitor's language."""
+def draw(playground: Playground, asked: Asked, t: Words) -> Drawn:
+    """The whole section."""
     check_length(playground, asked.text)
     found = matrix_of(playground, asked, t)
     pending = tuple(column.key for column in found.columns if column.peer is None)
@@ -226,7 +225,7 @@ def draw(playground: Playground, asked: Asked, t: Words, message: Callable[[Neox
         notes += html.notice(t("spellings_many_columns", n=MOST_COLUMNS))
     return Drawn(
         ruby=view.ruby(found.spellings[0].readings, corrections(asked.corrected), t),
-        table=notes + view.table(found, t, selected=row, same=asked.same, message=message),
+        table=notes + view.table(found, t, selected=row, same=asked.same),
         pieces=pieces_of(found, row, t),
         chart=view.chart(found, t, same=asked.same),
         pending=pending,
@@ -235,7 +234,8 @@ def draw(playground: Playground, asked: Asked, t: Words, message: Callable[[Neox
 
 def pieces_of(found: Matrix, row: int, t: Words) -> str:
     """The tokens of one row, and what its spelling leaves open."""
-    return view.aligned(found, row, t) + view.doubts(doubts(found.spellings[0].text, found.spellings[row]), t)
+    unclear = doubts(found.spellings[0].text, found.spellings[row])
+    return view.aligned(found, row, t) + render(view.TEMPLATE, "doubts", t, found=unclear)
 
 
 def row_of(playground: Playground, asked: Asked, t: Words) -> str:
@@ -286,7 +286,8 @@ def opened(playground: Playground, keys: Sequence[str]) -> list[Column]:
 def title_of(playground: Playground, offer: peers.Offer, t: Words) -> str:
     if offer.key == "neoxjp" and playground.loaded:
         return playground.loaded.title(t("bundled"))
-    return t(f"spellings_{offer.key}") if offer.key in TRANSLATED else offer.title
+    key = f"tokenizer_{offer.key}"
+    return t(key) if key in strings.table else offer.title
 
 
 def corrections(written: str | None) -> dict[str, str]:

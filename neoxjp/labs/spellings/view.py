@@ -2,16 +2,15 @@
 
 import math
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from neoxjp.compare import Comparison
-from neoxjp.errors import NeoxjpError
 from neoxjp.japanese import Word
 from neoxjp.japanese import ruby as ruby_parts
 from neoxjp.labs.common import html
 from neoxjp.labs.common.glyphs import glyphs, unseen
 from neoxjp.labs.common.templates import Words, render
-from neoxjp.labs.spellings.records import Doubts, Matrix, shared_starts
+from neoxjp.labs.spellings.records import Matrix, shared_starts
 
 TEMPLATE = "labs/spellings/view.html"
 ALIGNED = 300  # characters of a row whose tokens are drawn
@@ -21,21 +20,19 @@ WIDTH = 720  # of the chart, in units of the SVG
 COLOURS = ("#5a66c4", "#d55e00", "#00805d", "#b1508a", "#8a6d00", "#1d7fb4", "#5b6270")
 
 
-def table(found: Matrix, t: Words, *, selected: int, same: bool, message: Callable[[NeoxjpError], str]) -> str:
+def table(found: Matrix, t: Words, *, selected: int, same: bool) -> str:
     """A row for each spelling, a cell for each tokenizer: the number of tokens, and a bar on the common scale.
 
     Args:
         selected: the row whose tokens are shown below.
         same: False: rows that equal the text as written are only named below the table.
-        message: why a column is not open, in the visitor's language.
     """
     rows = [row for row in range(len(found.spellings)) if same or found.changed(row)]
     if not rows or not found.columns:
         return html.notice(t("spellings_no_columns")) if rows else ""
     folded = [t(f"spellings_name_{spelling.key}") for row, spelling in enumerate(found.spellings) if row not in rows]
-    closed = [(each.title, each.problem and message(each.problem)) for each in found.columns if each.peer is None]
     samples = [(row, _sample(found.spellings[row].text)) for row in rows]
-    return render(TEMPLATE, "table", t, found=found, rows=samples, selected=selected, folded=folded, closed=closed)
+    return render(TEMPLATE, "table", t, found=found, rows=samples, selected=selected, folded=folded)
 
 
 def _sample(text: str) -> str:
@@ -82,12 +79,6 @@ def ruby(words: Sequence[Word], corrected: Iterable[str], t: Words, *, limit: in
     sentences = {key: t(f"spellings_{key}", word="{word}") for key in ("fix", "fix_ok", "fix_back", "fix_close")}
     cut = limit if len(shown) < len(words) else 0
     return render(TEMPLATE, "ruby", t, words=parts, corrected=list(corrected), sentences=sentences, limit=cut)
-
-
-def doubts(found: Doubts, t: Words) -> str:
-    """What a spelling in old or new kanji leaves open, in one sentence each."""
-    unsure = [f"{each.character} → {each.written}（{'・'.join(each.others)}）" for each in found.unsure[:8]]
-    return render(TEMPLATE, "doubts", t, unsure=unsure, unstable=found.unstable[:20])
 
 
 def chart(found: Matrix, t: Words, *, same: bool = True) -> str:

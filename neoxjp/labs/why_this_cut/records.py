@@ -10,8 +10,9 @@ user's own text. The end of the file finds the vocabulary entries close to a wor
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 import jaconv
@@ -135,6 +136,10 @@ class Cuts:
         start, end = self.spans[index]
         return Part(self.text[start:end], self._places[index][3])
 
+    def described(self, indices: Iterable[int], shift: int = 0) -> Iterator[tuple[int, Part]]:
+        """Of each cut where it starts, moved by `shift`, and its characters and ids."""
+        return ((self.spans[index][0] + shift, self.part(index)) for index in indices)
+
     def slot(self, index: int, which: Slot = "next") -> Span:
         """The character to replace: the one after a cut, or the second or third of its window; an empty span at the end."""
         aligned, start, end, _ = self._places[index]
@@ -188,6 +193,11 @@ class Cuts:
         )
 
 
+def _equal(one: Iterable[object], other: Iterable[object]) -> int:
+    """How many items at the beginning are equal."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
 def what_if(cuts: Cuts, index: int, replacement: str, which: Slot = "next") -> WhatIf:
     """What replacing a character changes: 東京│都 with 府 in place of 都.
 
@@ -212,16 +222,8 @@ def what_if(cuts: Cuts, index: int, replacement: str, which: Slot = "next") -> W
     old, new = len(cuts), len(changed)
     shift = len(changed.text) - len(text)
     # The unchanged cuts before, then those after: the same ids over the same characters.
-    front = 0
-    while front < min(old, new) and cuts.spans[front] == changed.spans[front] and cuts.part(front) == changed.part(front):
-        front += 1
-    back = 0
-    while back < min(old, new) - front:
-        first, last = cuts.spans[old - 1 - back]
-        moved = (first + shift, last + shift) == changed.spans[new - 1 - back]
-        if not moved or cuts.part(old - 1 - back) != changed.part(new - 1 - back):
-            break
-        back += 1
+    front = _equal(cuts.described(range(old)), changed.described(range(new)))
+    back = _equal(cuts.described(range(old - 1, front - 1, -1), shift), changed.described(range(new - 1, front - 1, -1)))
     before, after = range(front, old - back), range(front, new - back)
     first = cuts.spans[front][0] if front < old else len(text)
     last = cuts.spans[old - back][0] if back else len(text)
@@ -316,7 +318,12 @@ def explanation(
 
 def word_at(text: str, position: int) -> Span:
     """The span of the dictionary's word at a character: ("東京都に住む", 4) → (4, 6). Searches only the sentence around it."""
-    start, word = _word(text, position)
+    start, end = max(0, position - NEARBY), position + NEARBY
+    for sign in "\n。！？":
+        start = max(start, text.rfind(sign, start, position) + 1)
+        if (found := text.find(sign, position, end)) >= 0:
+            end = min(end, found + 1)
+    word = next(word for word in japanese.read_words(text[start:end]) if word.end > position - start)
     return start + word.start, start + word.end
 
 
@@ -345,19 +352,6 @@ def nearest(cuts: Cuts, start: int, end: int) -> Word:
     reading = _reading(text, start, end)
     entries = () if whole else tuple(_entries(cuts, start, end, reading))
     return Word(surface, start, end, reading, tuple(map(cuts.part, touching)), whole, len(surface) <= WINDOW, entries)
-
-
-def _word(text: str, position: int) -> tuple[int, japanese.Word]:
-    """Where the searched span starts, and the word in it at the position."""
-    start, end = max(0, position - NEARBY), position + NEARBY
-    for sign in "\n。！？":
-        start = max(start, text.rfind(sign, start, position) + 1)
-        if (found := text.find(sign, position, end)) >= 0:
-            end = min(end, found + 1)
-    for word in japanese.read_words(text[start:end]):
-        if word.end > position - start:
-            return start, word
-    raise IndexError(position)
 
 
 def _reading(text: str, start: int, end: int) -> str | None:
@@ -407,7 +401,8 @@ def _entry(cuts: Cuts, start: int, end: int, piece: str, how: How) -> Entry:
     """Why an entry was not chosen: search it in the text, at the word or at the part that it shares."""
     text, word, id = cuts.text, cuts.text[start:end], cuts.tokenizer.vocabulary.ids[piece]
     whole = how not in ("prefix", "suffix")
-    shared = len(word) if whole else _shared(piece, word, how)
+    ends = (piece, word) if how == "prefix" else (piece[::-1], word[::-1])
+    shared = len(word) if whole else _equal(*ends)
     reason: Reason = "other characters"
     by, by_id = None, None
     if how not in ("reading", "width"):
@@ -424,10 +419,3 @@ def _entry(cuts: Cuts, start: int, end: int, piece: str, how: How) -> Entry:
             by, by_id = taken.surface, taken.ids[0]
             break
     return Entry(piece, id, how, shared, whole, reason, by, by_id)
-
-
-def _shared(piece: str, word: str, how: How) -> int:
-    lengths = range(min(len(piece), len(word)), 0, -1)
-    if how == "prefix":
-        return next(n for n in lengths if piece[:n] == word[:n])
-    return next(n for n in lengths if piece[-n:] == word[-n:])

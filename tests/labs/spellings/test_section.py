@@ -78,8 +78,8 @@ def test_nothing_of_the_hub_is_opened_before_the_visitor_says_so(playground: Pla
 def test_a_tokenizer_that_cannot_be_opened_says_why_in_its_cells_only(playground: Playground) -> None:
     problem = PeerUnavailable("ask its owner", ja="持ち主に頼んでください")
     asked = Asked("犬", columns=("characters", "gemma"), opened={"gemma": problem})
-    for t, of, message in ((EN, str, "ask its owner"), (JA, lambda error: error.ja, "持ち主に頼んでください")):
-        table = section.draw(playground, asked, t, of).table
+    for t, message in ((EN, "ask its owner"), (JA, "持ち主に頼んでください")):
+        table = section.draw(playground, asked, t).table
         assert message in table
         assert counts(table)[0] == "1"
 

@@ -26,7 +26,7 @@ def found(*texts: str, title: str = "characters") -> Matrix:
 
 
 def drawn(of: Matrix) -> str:
-    table = view.table(of, JA, selected=0, same=True, message=str)
+    table = view.table(of, JA, selected=0, same=True)
     return table + "".join(view.aligned(of, row, JA) for row in range(len(of.spellings)))
 
 
@@ -39,7 +39,7 @@ def test_bars_share_one_scale() -> None:
 
 def test_a_reason_stands_once_and_every_cell_says_that_it_is_closed() -> None:
     of = matrix([Spelling("written", "犬"), Spelling("custom", "いぬ")], [Column("x", "X", problem=PeerUnavailable("gone"))])
-    html = view.table(of, EN, selected=0, same=True, message=str)
+    html = view.table(of, EN, selected=0, same=True)
     assert html.count("gone") == 1
     assert '<p class="spellings-closed"><b>X</b>gone</p>' in html
     assert html.count('<span class="sr">not open</span>') == 2
