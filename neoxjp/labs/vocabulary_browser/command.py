@@ -1,4 +1,4 @@
-"""`neoxjp vocabulary`: a list of entries, one entry, the numbers, or two vocabularies side by side."""
+"""`neoxjp vocabulary`: a list of entries, one entry, statistics, or two vocabularies compared."""
 
 import sys
 from dataclasses import asdict, dataclass
@@ -20,9 +20,7 @@ SHOWN = 24  # spellings of an entry on a line
 class Filters:
     """Which entries are listed, and in which order."""
 
-    query: Annotated[
-        str, typer.Argument(help="Listed are entries with this in one of their spellings.", show_default="all entries")
-    ] = ""
+    query: Annotated[str, typer.Argument(help="Part of a spelling of the entries to list.", show_default="all entries")] = ""
     match: Annotated[str, option("contains, starts, ends or whole.")] = "contains"
     ids: Annotated[str, option("Such as 100-199 or 31000-.", metavar="RANGE", show_default=False)] = ""
     script: Annotated[str, option("hiragana, katakana, kanji, latin, digit, symbol, emoji, mixed, ...")] = "all"
@@ -39,9 +37,9 @@ class View:
     """What is shown instead of a list of entries."""
 
     id: Annotated[
-        int | None, option("Open one id instead: its spellings, bytes, neighbours.", metavar="N", show_default=False)
+        int | None, option("Show one id instead: its spellings, bytes and neighbours.", metavar="N", show_default=False)
     ] = None
-    stats: Annotated[bool, option("The vocabulary in numbers instead.", "--stats")] = False
+    stats: Annotated[bool, option("Show statistics of the vocabulary instead.", "--stats")] = False
     corpus: Annotated[list[Path] | None, option("With --stats: how many ids these texts use.", metavar="FILE...")] = None
     column: Annotated[str, option("Column with the text of a .jsonl, .csv or .parquet corpus.")] = "text"
     against: Annotated[
@@ -60,7 +58,7 @@ def vocabulary(
     csv: Csv = None,
     json: Json = False,
 ) -> None:
-    """List, open, count and compare what a vocabulary holds."""
+    """List the entries of a vocabulary, show one, count them, or compare two vocabularies."""
     check(view, limit, csv)
     tokenizer = load_tokenizer(model)
     if view.id is not None:
@@ -78,8 +76,8 @@ def vocabulary(
         return
     for line in lines(found):
         print(line)
-    if said := summary(found):
-        print(said, file=sys.stderr)
+    if total := summary(found):
+        print(total, file=sys.stderr)
 
 
 def check(view: View, limit: int, csv: Path | None) -> None:
@@ -177,7 +175,7 @@ def _stats_lines(found: dict[str, Any]) -> list[str]:
     counted, used = found["vocabulary"], found["usage"]
     listed = [
         f"{counted['ids']:,} ids, {counted['spellings']:,} spellings; {counted['shared']:,} ids have several",
-        f"{counted['twice']:,} spellings stand on two lines; {counted['never']:,} ids come out of no text",
+        f"{counted['twice']:,} spellings are on more than one line; {counted['never']:,} ids are never produced by encoding",
     ]
     for name in ("by_kind", "by_script", "by_length", "by_spellings"):
         parts = ", ".join(f"{group['name']}: {group['ids']:,}" for group in counted[name])

@@ -1,4 +1,4 @@
-"""`neoxjp explain`: why a text is cut where it is; every cut on a line, or all about one of them."""
+"""`neoxjp explain`: why a text is split where it is; one line for each token, or the details of one."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 RULES = {
     "smallest id": "of the candidates, the smallest id wins",
     "only candidate": "the only candidate",
-    "tag": "a tag wins at once",
+    "tag": "tags have priority",
     "emoji": "an emoji is one tag",
     "blank": "a blank is one tag",
-    "special": "a special token wins at once",
+    "special": "special tokens have priority",
     "symbol": "not in the vocabulary: one token for this class of symbols",
     "byte": "not in the vocabulary: its UTF-8 bytes",
 }
@@ -25,19 +25,26 @@ def explain(
     model: TokenizerOptions,
     text: Text = None,
     at: Annotated[
-        int | None, option("All about the token that holds character N, from 0.", metavar="N", show_default=False)
+        int | None, option("Only the token with character N, counted from 0, in detail.", metavar="N", show_default=False)
     ] = None,
     replacement: Annotated[
-        str | None, option("What if this stood behind that token.", "--try", metavar="TEXT", show_default=False)
+        str | None,
+        option(
+            "What these characters change in the place of another one.",
+            "--try",
+            metavar="TEXT",
+            show_default=False,
+        ),
     ] = None,
     which: Annotated[
-        Literal["next", "second", "third"], option("Whether --try replaces the window's next, second or third character.")
+        Literal["next", "second", "third"],
+        option("What --try replaces: the next character, or one of the window."),
     ] = "next",
-    word: Annotated[str | None, option("Show the entries nearest to this word.", show_default="the dictionary's")] = None,
-    compat: Annotated[bool, option("The cuts of transformers, its faults included.", "--compat")] = False,
+    word: Annotated[str | None, option("List the entries closest to this word.", show_default="the dictionary's word")] = None,
+    compat: Annotated[bool, option("As the transformers library tokenizes, including its faults.", "--compat")] = False,
     json: Json = False,
 ) -> None:
-    """Explain why a text is cut where it is."""
+    """Explain why a text is split where it is."""
     from neoxjp.labs.why_this_cut.records import explanation
 
     text = read_text(text)
@@ -46,11 +53,11 @@ def explain(
 
 
 def explained(found: "Explanation") -> Iterator[str]:
-    """One line a cut; for one place the whole ladder, the word, and what was tried."""
+    """One line for each token; for a single one its candidates, its word, and what a replacement changes."""
     if found.word is None:
         yield from (line(place) for place in found.cuts)
         return
-    yield from ladder(found.cuts[0])
+    yield from candidate_lines(found.cuts[0])
     if found.what_if is not None:
         yield from tried(found.what_if)
     yield from word(found.word)
@@ -68,14 +75,14 @@ def line(place: "Place") -> str:
     )
 
 
-def ladder(place: "Place") -> Iterator[str]:
-    """The candidates of one place, longest first."""
+def candidate_lines(place: "Place") -> Iterator[str]:
+    """The candidates at one position, longest first."""
     yield f"{place.surface!r} at {place.start}–{place.end}, window {place.window!r}: {RULES[place.rule]}"
     for candidate in place.rungs:
         if candidate.id is None:
             found = "not in the vocabulary"
         elif candidate.won:
-            found = f"id {candidate.id}  taken"
+            found = f"id {candidate.id}  chosen"
         else:
             found = f"id {candidate.id}" + (f"  larger by {candidate.behind}" if candidate.behind is not None else "")
         yield f"  {'*' if candidate.won else ' '} {candidate.piece!r:<10} {found}" + (
@@ -86,29 +93,29 @@ def ladder(place: "Place") -> Iterator[str]:
 
 
 def tried(found: "WhatIf") -> Iterator[str]:
-    """What another character would change."""
+    """What another character changes."""
     change = "stays" if found.same else "changes"
-    yield f"with {found.replacement!r} for {found.was!r} at {found.start}: this cut {change}"
+    yield f"with {found.replacement!r} for {found.was!r} at {found.start}: this token {change}"
     if found.before != found.after:
         yield f"    {_parts(found.before)}  →  {_parts(found.after)}"
 
 
 def word(found: "Word") -> Iterator[str]:
-    """The word, its pieces and its nearest entries."""
+    """The word, its tokens, and the entries closest to it."""
     if found.whole:
         yield f"the word {found.surface!r} is one token"
         return
     long = "" if found.fits else "; no entry is longer than three characters"
-    yield f"the word {found.surface!r} at {found.start}–{found.end} is cut: {_parts(found.pieces)}{long}"
+    yield f"the word {found.surface!r} at {found.start}–{found.end} is split: {_parts(found.pieces)}{long}"
     for entry in found.entries:
         reason = {
-            "taken": "taken",
+            "taken": "chosen",
             "smaller id": f"{entry.by!r} has the smaller id {entry.by_id}",
-            "begun before": f"{entry.by!r} (id {entry.by_id}) was taken before it could begin",
-            "other characters": "the text reads otherwise",
+            "begun before": f"{entry.by!r} (id {entry.by_id}) starts earlier and was chosen first",
+            "other characters": "the text has other characters",
         }[entry.reason]
-        kept = "whole" if entry.whole else f"{entry.shared} of {len(found.surface)} characters"
-        yield f"    {entry.piece!r:<10} id {entry.id:<6} {entry.how}, keeps {kept}: {reason}"
+        shared = "all" if entry.whole else f"{entry.shared} of {len(found.surface)}"
+        yield f"    {entry.piece!r:<10} id {entry.id:<6} {entry.how}, {shared} characters: {reason}"
 
 
 def _parts(parts: tuple["Part", ...]) -> str:

@@ -22,18 +22,11 @@ def strip(cuts: Cuts, index: int, t: Words) -> str:
 
 def place(cuts: Cuts, found: Place, t: Words) -> str:
     """One position: the window in the text, the candidates, and the reason."""
-    text, end = cuts.text, max([found.end, *(candidate.end for candidate in found.rungs)])
-    line = {
-        "text": text,
-        "before": ("…" if found.start > AROUND else "") + text[max(0, found.start - AROUND) : found.start],
-        "taken": text[found.start : found.end],
-        "window": text[found.end : end],
-        "after": text[end : end + AROUND] + ("…" if end + AROUND < len(text) else ""),
-    }
     vocabulary = cuts.tokenizer.vocabulary
     names = [vocabulary.spellings[id][0] for id in found.ids] if found.winner is None else []
-    values = {"line": line, "size": len(vocabulary), "names": names, "sentence": sentence(found, cuts, t)}
-    return render(TEMPLATE, "place", t, found=found, total=len(cuts), **values)
+    end = max([found.end, *(candidate.end for candidate in found.rungs)])  # of the window
+    values = {"text": cuts.text, "end": end, "around": AROUND, "size": len(vocabulary), "names": names}
+    return render(TEMPLATE, "place", t, found=found, total=len(cuts), sentence=sentence(found, cuts, t), **values)
 
 
 def sentence(found: Place, cuts: Cuts, t: Words) -> str:

@@ -209,7 +209,7 @@ def test_the_command_tells_all_about_one_place(tiny_vocabulary: Path, capsys: An
     assert main(["explain", "東京に住む", "--at", "0", "--try", "都", "--model", str(tiny_vocabulary)]) == 0
     out = capsys.readouterr().out
     assert "not in the vocabulary" in out
-    assert "with '都' for 'に' at 2: this cut changes" in out
+    assert "with '都' for 'に' at 2: this token changes" in out
     assert "東京│に  →  東京都" in out
     assert "the word '東京' is one token" in out
 
