@@ -57,7 +57,7 @@ def build(playground: Playground) -> Roundtrip:
 
 
 def connect(section: Roundtrip, playground: Playground, source: gr.Textbox, due: gr.HTML) -> None:
-    """Wire the events. `source` is the text above; `due` changes whenever the section must be drawn again."""
+    """Wire the events. `source` is the text above; `due` changes when the section has to be updated."""
     inputs = [source, section.compat, section.normalization]
 
     def draw(request: gr.Request, text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:

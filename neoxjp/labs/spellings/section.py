@@ -27,7 +27,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
 
 COMPARED = 2_000  # characters of a text that are compared; its rōmaji may be three times as long
-MOST_COLUMNS = 10  # tokenizers drawn at a time
+MOST_COLUMNS = 10  # tokenizers compared at a time
 DEFAULT = ("neoxjp", "characters", "sudachi-c", "bytes")
 GROUPS = ("ours", "units", "words", "package", "hub")
 ON_REQUEST = ("package", "hub", "local")  # groups whose tokenizers are opened only when the visitor asks for it
@@ -104,7 +104,7 @@ def _choice(offer: peers.Offer) -> str:
 
 
 def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
-    """Wire the events. `text` is the text above; `due` changes whenever the section must be drawn again."""
+    """Wire the events. `text` is the text above; `due` changes when the section has to be updated."""
     groups = list(section.groups.values())
     given = [text, *groups, section.local, *section.own, section.corrected, section.row, section.same, section.opened]
 

@@ -13,8 +13,8 @@ from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.spellings.records import Matrix, shared_starts
 
 TEMPLATE = "labs/spellings/view.html"
-ALIGNED = 300  # characters of a row whose tokens are drawn
-RUBY = 400  # characters of a text that are drawn with their readings
+ALIGNED = 300  # characters of a row whose tokens are shown
+RUBY = 400  # characters of a text that are shown with their readings
 WIDTH = 720  # of the chart, in units of the SVG
 # Okabe–Ito, darkened as in page.css: 3:1 on white.
 COLOURS = ("#5a66c4", "#d55e00", "#00805d", "#b1508a", "#8a6d00", "#1d7fb4", "#5b6270")

@@ -196,7 +196,7 @@ def _text(key: str, **more: Any) -> gr.Textbox:
 
 
 def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
-    """Add the events. `text` is the text above; `due` changes whenever the section must be drawn again."""
+    """Add the events. `text` is the text above; `due` changes when the section has to be updated."""
     filters = list(section.filters.values())
     pager, part = section.list, section.difference
     comparing: list[Any] = [part.open, part.against, part.folder, part.side, part.query]

@@ -65,7 +65,7 @@ def build(playground: Playground) -> WhyThisCut:
 
 
 def connect(section: WhyThisCut, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
-    """Wire the events. `text` is the text above; `due` changes whenever the section must be drawn again."""
+    """Wire the events. `text` is the text above; `due` changes when the section has to be updated."""
     chosen: list[Any] = [section.position, section.replacement, section.which, section.word]
     shown = [section.strip, section.place, section.tried, section.entries]
 

@@ -60,11 +60,11 @@ def tried(found: WhatIf, cuts: Cuts, t: Words) -> str:
     if not found.replacement or found.before == found.after:
         return render(TEMPLATE, "unchanged", t, now=now)
     key = f"why_this_cut_try_{'stays' if found.same else 'changes'}{'' if found.was else '_end'}"
-    said = t(key, was=plain(found.was), now=now, piece=plain(found.place.surface), id=" ".join(map(str, found.place.ids)))
+    sentence = t(key, was=plain(found.was), now=now, piece=plain(found.place.surface), id=" ".join(map(str, found.place.ids)))
     pairs = (("why_this_cut_try_before", found.before), ("why_this_cut_try_after", found.after))
     rows = [(key, parts, sum(len(part.ids) for part in parts)) for key, parts in pairs]
     most, rest = max(n for *_, n in rows), found.last < len(cuts.text)
-    return render(TEMPLATE, "tried", t, found=found, sentence=said, rows=rows, most=most, rest=rest)
+    return render(TEMPLATE, "tried", t, found=found, sentence=sentence, rows=rows, most=most, rest=rest)
 
 
 def word(found: Word, t: Words) -> str:

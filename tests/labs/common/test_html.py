@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from neoxjp.compare import analysis
 from neoxjp.labs.common import html as render
+from neoxjp.labs.common.templates import render as template
 from neoxjp.page_parts.strings import words
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -156,7 +157,15 @@ def test_counts_of_nothing_are_zeros() -> None:
     assert "<dd>0.00</dd>" in render.counts(analysis.count_text("", 0), words("ja"))
 
 
-@pytest.mark.parametrize("html", [render.notice(NASTY), render.status([NASTY], "ready", NASTY)])
+@pytest.mark.parametrize(
+    "html",
+    [
+        render.notice(NASTY),
+        render.status([NASTY], "ready", NASTY),
+        template(render.MACROS, "table", words("en"), head=[NASTY], rows=[[NASTY, NASTY]]),
+        template(render.MACROS, "bar", words("en"), value=1, largest=2, label=NASTY, spoken=NASTY),
+    ],
+)
 def test_small_parts_escape_too(html: str) -> None:
     assert not {"script", "img"} & set(Page(html).tags)
 
