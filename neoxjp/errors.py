@@ -67,6 +67,10 @@ class QueueFull(NeoxjpError, RuntimeError):
         self.seconds = seconds
 
 
+class ShuttingDown(NeoxjpError, RuntimeError):
+    """The server ends: it finishes what runs and takes nothing new."""
+
+
 def quoted(names: list[str], limit: int = 10) -> str:
     """Sorted names for an error message, shortened after `limit` with a count: "'a', 'b' and 3 more"."""
     shown = ", ".join(repr(name) for name in sorted(names)[:limit])

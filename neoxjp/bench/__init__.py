@@ -1,4 +1,4 @@
-"""Benchmarks, one file per table, also beside other programs: generate, serve, quality, repetition, load, tokenize.
+"""Benchmarks, one file per table, also beside other programs: generate, serve, quality, repetition, load, tokenize, soak.
 
 Each of these files has `command(options)`; this package offers the options, which load without torch.
 """
@@ -8,11 +8,13 @@ from neoxjp.bench.options import (
     QualityOptions,
     RepetitionOptions,
     ServeOptions,
+    SoakOptions,
     TableOptions,
     TokenizeOptions,
     WriteOptions,
 )
 
 __all__ = [
-    "LoadOptions", "QualityOptions", "RepetitionOptions", "ServeOptions", "TableOptions", "TokenizeOptions", "WriteOptions",
+    "LoadOptions", "QualityOptions", "RepetitionOptions", "ServeOptions", "SoakOptions", "TableOptions", "TokenizeOptions",
+    "WriteOptions",
 ]  # fmt: skip

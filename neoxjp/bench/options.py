@@ -109,3 +109,18 @@ class TokenizeOptions(TableOptions):
         Path | None, option("For tokenizers, the tokenizer to run.", metavar="FILE", show_default=False)
     ] = None
     rounds: Rounds = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoakOptions:
+    """A page that runs, and who visits it."""
+
+    url: Annotated[str, typer.Argument(help="Address of the page.", metavar="URL")]
+    visitors: Annotated[int, option("Honest visitors.", metavar="N")] = 8
+    minutes: Annotated[float, option("How long.", metavar="N")] = 60.0
+    abuser: Annotated[float, option("Requests a second of one abuser; 0: none.", metavar="RATE")] = 0.0
+    abandoned: Annotated[int, option("First, so many sessions that never come back.", metavar="N")] = 0
+    new: Annotated[int, option("Tokens of a text.", metavar="N")] = 60
+    every: Annotated[float, option("Between two lines.", metavar="SECONDS")] = 60.0
+    seed: Annotated[int, option("Of what the visitors do.", metavar="N")] = 1
+    json: Json = False

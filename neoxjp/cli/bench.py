@@ -8,6 +8,7 @@ from neoxjp.bench import (
     QualityOptions,
     RepetitionOptions,
     ServeOptions,
+    SoakOptions,
     TableOptions,
     TokenizeOptions,
     WriteOptions,
@@ -48,6 +49,11 @@ def tokenize(options: TokenizeOptions) -> None:
     _run("tokenize", options)
 
 
+def soak(options: SoakOptions) -> None:
+    """Simulated visitors of a running page, and perhaps an abuser: what they wait for, what is refused, memory."""
+    importlib.import_module("neoxjp.bench.soak").command(options)
+
+
 def _run(name: str, options: TableOptions, *more: Any) -> None:
     import torch
 
@@ -68,4 +74,5 @@ COMMANDS = (
     Command("repetition", repetition, "neoxjp bench repetition --samples 10 --show"),
     Command("load", load, "neoxjp bench load --shape small --formats float16,int8"),
     Command("tokenize", tokenize, "neoxjp bench tokenize novel.txt --megabytes 1"),
+    Command("soak", soak, "neoxjp bench soak http://127.0.0.1:7860 --visitors 8 --minutes 60"),
 )

@@ -9,6 +9,7 @@ Knows the model only through the protocol `LanguageModel`.
 
 from neoxjp.engine.engine import PREFIX_BYTES, Engine
 from neoxjp.engine.logits_cache import LogitsCache, logits_after, next_logits
+from neoxjp.engine.observer import Observer
 from neoxjp.engine.records import (
     SCORE_CHUNK,
     Choice,
@@ -39,6 +40,7 @@ __all__ = [
     "Finish",
     "LanguageModel",
     "LogitsCache",
+    "Observer",
     "Request",
     "Stats",
     "Step",

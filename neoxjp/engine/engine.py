@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 
 from neoxjp.engine import batch
+from neoxjp.engine.observer import Observer
 from neoxjp.engine.prefix_cache import PrefixCache, PrefixEntry, chunk_for, fork_prefix
 from neoxjp.engine.records import (
     Choice,
@@ -35,7 +36,7 @@ from neoxjp.engine.request import ANYONE, Request, Row, Stats, Visitor, Watch
 from neoxjp.engine.scheduler import RUNNING_EACH, WAITING_EACH, Scheduler, cache_bytes_needed, fit_prompt
 from neoxjp.engine.speculation import PLAIN_ROW_COST, ROW_COST, DraftLength
 from neoxjp.engine.threads import release_threads
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import NeoxjpError, ParameterError, ShuttingDown
 from neoxjp.sampling import SamplingParams, SamplingTrace, trace_sampling
 
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
@@ -61,6 +62,7 @@ class Engine:
             bit for bit the same where the model's rows are independent; else they may differ in their last digits, as they do
             beside other requests.
         clock: a monotonic clock, in seconds.
+        observer: hears of each request.
 
     In a forked child the parent's requests are cancelled and torch is set to one thread: its thread pool does not survive a fork,
     and a second thread would wait for ever.
@@ -80,6 +82,7 @@ class Engine:
         chunk: int | None = None,
         speculate: bool = True,
         clock: Callable[[], float] = time.monotonic,
+        observer: Observer | None = None,
     ):
         if max_batch < 1 or max_waiting < 0:
             raise ParameterError(f"max_batch={max_batch!r} must be at least 1 and max_waiting={max_waiting!r} at least 0")
@@ -99,6 +102,7 @@ class Engine:
         self.prefix_bytes = prefix_bytes
         self.speculate = speculate
         self.clock = clock
+        self._observer = observer or Observer()
         self._token_text = token_text_function(tokenizer)
         self.chunk = chunk_for(model.num_parameters) if chunk is None else chunk
         self._rows_are_independent, self._positions_are_identical = (
@@ -110,7 +114,7 @@ class Engine:
         )  # one pass over the weights serves all rows
         self._row_cost = ROW_COST if shared else PLAIN_ROW_COST
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._closed = self._draining = False
         self._reset_state()
         if self._process != _IMPORTED_IN:
             torch.set_num_threads(1)
@@ -141,6 +145,7 @@ class Engine:
 
         Raises:
             PromptTooLong: prompt and new tokens do not fit the context, or need more cache than `cache_bytes`.
+            ShuttingDown: after `drain`.
             QueueFull: as many requests wait as may, and no other visitor has more than `waiting_each` of them. Such a visitor
                 loses its last waiting request, which then ends with this error.
             ParameterError: an id outside the vocabulary, or an argument out of its range.
@@ -185,7 +190,17 @@ class Engine:
                 raise NeoxjpError(
                     "the engine is closed: create a new one", ja="エンジンは終了しています。新しく作成してください。"
                 )
-            if displaced := self._scheduler.join(request, self.clock()):
+            try:
+                if self._draining:
+                    raise ShuttingDown(
+                        "the server is shutting down: try again in a minute",
+                        ja="サーバーを終了しています。1分ほどしてからもう一度お試しください。",
+                    )
+                displaced = self._scheduler.join(request, self.clock())
+            except NeoxjpError as error:
+                self._observer.refused(visitor, error)
+                raise
+            if displaced:
                 self._finish(displaced[0], "error", displaced[1])
             self._changed.notify_all()
         return request
@@ -239,6 +254,11 @@ class Engine:
                 self._thread = threading.Thread(target=self._work, name="neoxjp-engine", daemon=True)
                 self._thread.start()
         return self
+
+    def drain(self) -> None:
+        """Take no new requests from now on; those that run or wait go on."""
+        with self._changed:
+            self._draining = True
 
     def close(self) -> None:
         """Cancel every request and end the thread after the current forward. The engine takes no more requests."""
@@ -444,6 +464,7 @@ class Engine:
                     continue  # cancelled while the model ran
                 request.ids += [step.id for step in row.steps]
                 request.steps += row.steps
+                self._observer.wrote(request, row.steps)
                 if row.error is not None:
                     self._finish(request, "error", row.error)
                 elif row.steps and row.steps[-1].finish is not None:
@@ -469,4 +490,5 @@ class Engine:
             request.finish, request.error, request.cache = finish, error, None
             request.ended = self.clock()
             self._scheduler.leave(request, request.ended)
+            self._observer.ended(request)
             self._changed.notify_all()

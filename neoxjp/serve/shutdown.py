@@ -1,0 +1,50 @@
+"""How the server ends: at SIGTERM it takes nothing new, finishes what runs, and exits with 0."""
+
+import signal
+import threading
+import time
+from typing import Any
+
+import gradio as gr
+
+from neoxjp.serve.operations import Operations
+
+DRAIN_SECONDS = 30.0
+LAST_ANSWERS_SECONDS = 1.0  # for the last tokens to reach the browsers
+POLL_SECONDS = 0.1
+
+
+def run_until_stopped(blocks: gr.Blocks, operations: Operations, seconds: float = DRAIN_SECONDS) -> None:
+    """Return after SIGTERM, once what ran has ended, at the latest after `seconds`; or after Ctrl-C, at once.
+
+    Call it from the main thread. A second SIGTERM ends the process at once.
+    """
+    asked = threading.Event()
+
+    def ask(number: int, _: Any) -> None:
+        asked.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, ask)
+    try:
+        while not asked.wait(POLL_SECONDS):
+            pass
+        drain(operations, seconds)
+    except KeyboardInterrupt:
+        pass
+    blocks.close()
+
+
+def drain(operations: Operations, seconds: float) -> None:
+    """Take no new requests; return when none runs or waits, at the latest after `seconds`. Those that still run are cancelled."""
+    operations.draining = True
+    loaded = operations.playground.loaded
+    engine = loaded.engine if loaded else None
+    if engine is None:
+        return
+    engine.drain()
+    deadline = time.monotonic() + seconds
+    while engine.running + engine.waiting and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    engine.close()
+    time.sleep(LAST_ANSWERS_SECONDS)
