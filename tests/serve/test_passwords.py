@@ -1,0 +1,43 @@
+"""`--auth-file`: who may see the page."""
+
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from neoxjp.errors import ParameterError
+from neoxjp.serve.passwords import password_check
+
+
+def hashed(password: str) -> str:
+    """As `htpasswd -B` writes it."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$")
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "users.htpasswd"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_a_name_with_its_own_password_is_known(tmp_path: Path):
+    known = password_check(written(tmp_path, f"# users\nanna:{hashed('ねこ')}\n\nben:{hashed('b')}\n"))
+    assert known("anna", "ねこ")
+    assert known("ben", "b")
+    assert not known("anna", "b")
+    assert not known("", "")
+    assert not known("carl", "ねこ")
+    assert not known("anna", "x" * 1000)
+
+
+@pytest.mark.parametrize("line", ["anna:secret", ":" + hashed("x"), "anna", "anna:$2y$04$short"])
+def test_a_line_that_is_no_user_is_named(tmp_path: Path, line: str):
+    with pytest.raises(ParameterError, match="line 2: expected name:hash"):
+        password_check(written(tmp_path, f"ok:{hashed('x')}\n{line}\n"))
+
+
+def test_a_file_without_users_or_no_file_is_refused(tmp_path: Path):
+    with pytest.raises(ParameterError, match="has no user: add one with `htpasswd -B -c"):
+        password_check(written(tmp_path, "\n# nobody\n"))
+    with pytest.raises(ParameterError, match="cannot be read"):
+        password_check(tmp_path / "missing")
