@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 from neoxjp.errors import ParameterError
@@ -25,6 +26,11 @@ class PageOptions:
             show_default="localhost",
         ),
     ] = field(default_factory=list)
+    auth_file: Annotated[
+        Path | None,
+        option("Ask for a name and a password: a file that `htpasswd -B` wrote.", metavar="FILE", show_default="nobody"),
+    ] = None
+    drain_seconds: Annotated[float, option("At SIGTERM, running texts may take so long.", metavar="N")] = 30.0
 
 
 def app(model: ModelOptions, page: PageOptions) -> None:
@@ -32,12 +38,29 @@ def app(model: ModelOptions, page: PageOptions) -> None:
     check(model)
 
     from neoxjp.page_parts.session import Choice, Playground
+    from neoxjp.serve import Operations, log_to_stderr, password_check, run_until_stopped
     from neoxjp.ui.page import build, launch
 
+    auth = password_check(page.auth_file) if page.auth_file else None
     playground = Playground.create(public=page.public or page.share or bool(os.environ.get("SPACE_ID")))
+    operations = Operations(playground)
+    playground.observer = operations
+    if playground.public:
+        log_to_stderr()
     device = model.device or "auto"
     playground.start(Choice(model.model, model.revision, model.dtype, device, model.offline, model.quantization))
-    launch(build(playground), host=page.host, port=page.server_port, share=page.share, names=page.allowed_host)
+    blocks = build(playground)
+    launch(
+        blocks,
+        host=page.host,
+        port=page.server_port,
+        share=page.share,
+        names=page.allowed_host,
+        operations=operations,
+        auth=auth,
+        prevent_thread_lock=True,
+    )
+    run_until_stopped(blocks, operations, page.drain_seconds)
 
 
 def check(model: ModelOptions) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.context import Context, LocalContext
+from starlette.requests import Request
 
 from neoxjp.engine import ANYONE, Visitor
 from neoxjp.page_parts.visitors import visitor_of
@@ -32,3 +33,15 @@ def current_visitor() -> Visitor:
     if request is None:
         return ANYONE
     return visitor_of(request.client.host if request.client else None, request.session_hash)
+
+
+def signed_in(request: Request) -> bool:
+    """Whether the sender of a request to a route of ours may see the page: everybody where no password is asked for.
+
+    Gradio (6.31) keeps the tokens of those who have signed in, and has no public function that looks one up.
+    """
+    app = request.app
+    if app.auth is None and app.auth_dependency is None:
+        return True
+    cookies = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return any(request.cookies.get(name, "") in app.tokens for name in cookies)

@@ -20,7 +20,7 @@ from neoxjp.page_parts.visitors import Caps, Visitors
 from neoxjp.sampling import OPTIONS, Option
 
 if TYPE_CHECKING:
-    from neoxjp.engine import Engine, LogitsCache
+    from neoxjp.engine import Engine, LogitsCache, Observer
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -146,6 +146,7 @@ class Playground:
     limits: Limits = field(default_factory=Limits)
     options: tuple[Option, ...] = field(default=OPTIONS, repr=False)  # the sampling options that a visitor can set
     visitors: Visitors = field(default_factory=Visitors, repr=False)  # what each has used, and how much each may use
+    observer: "Observer | None" = field(default=None, repr=False)  # hears of each request to the engine
     _compat: "tuple[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer] | None" = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # one load at a time
 
@@ -318,6 +319,7 @@ class Playground:
             waiting_each=self.visitors.caps.waiting_each or max(1, self.limits.waiting),
             cache_bytes=cache_bytes,
             prefix_bytes=prefix_bytes,
+            observer=self.observer,
         )
         engine.start()
         return engine

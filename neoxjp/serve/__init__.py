@@ -1,16 +1,21 @@
 """Between the network and the page: which requests are answered at all, how large they may be, and with which headers.
 
 `guarded_app` is the application that `launch` serves, `guard_mounted` guards a page that is mounted in another application. Both
-put a `Gate` in front of everything else. The gate answers 404 to each request that is not in the table of routes.
+put a `Gate` in front of everything else. The gate answers 404 to each request that is not in the table of routes. `Operations`
+has the health, the metrics and the log of a page, `run_until_stopped` ends it without losing what runs.
 """
 
 from neoxjp.serve.calls import PageBlocks
 from neoxjp.serve.gate import Gate
 from neoxjp.serve.guard import SWITCHES, Guard, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
 from neoxjp.serve.headers import security_headers
-from neoxjp.serve.routes import Row, table
+from neoxjp.serve.operations import Operations, log_to_stderr
+from neoxjp.serve.passwords import password_check
+from neoxjp.serve.routes import OURS, Row, table
+from neoxjp.serve.shutdown import DRAIN_SECONDS, run_until_stopped
 
 __all__ = [
-    "SWITCHES", "Gate", "Guard", "PageBlocks", "Row", "allowed_hosts", "blocked_paths", "guard_mounted", "guarded_app",
-    "security_headers", "table", "temporary_folder",
+    "DRAIN_SECONDS", "OURS", "SWITCHES", "Gate", "Guard", "Operations", "PageBlocks", "Row", "allowed_hosts", "blocked_paths",
+    "guard_mounted", "guarded_app", "log_to_stderr", "password_check", "run_until_stopped", "security_headers", "table",
+    "temporary_folder",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from neoxjp.engine import Observer, Request, Step, Visitor
 from neoxjp.errors import NeoxjpError, QueueFull
 from neoxjp.page_parts.session import Playground
+from neoxjp.serve.routes import Row
 
 log = logging.getLogger("neoxjp.requests")
 
@@ -111,6 +112,11 @@ class Operations(Observer):
             yield GaugeMetricFamily(f"neoxjp_{name}", help, value=value)
 
     # Routes
+
+    def rows(self) -> tuple[Row, ...]:
+        """For the table of routes. They are open: who checks the health does not sign in."""
+        answers = (self.healthz, self.readyz, self.metrics)
+        return tuple(Row(("GET", "HEAD"), f"/{answer.__name__}", endpoint=answer, open=True) for answer in answers)
 
     def state(self) -> tuple[int, dict[str, Any]]:
         """Whether new visitors should be sent here: the HTTP status and why."""

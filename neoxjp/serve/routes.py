@@ -5,14 +5,17 @@ example: upload, file, deep_link, proxy, stream, monitoring, profiling, dev/relo
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import gradio as gr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from neoxjp.page_parts import uploads
+from neoxjp.page_parts.gradio_private import signed_in
 
 JSON_BYTES = 4_000_000  # of a call's body: a text of 1,000,000 characters is about 3 MB in UTF-8
 SMALL_BYTES = 20_000  # of a body with a few names only
@@ -27,7 +30,8 @@ class Row:
     path: str  # {name} and {session} are one segment, {rest} is the rest of the path
     body: Literal["none", "json", "form", "file"] = "none"
     limit: int = 0  # bytes of the body
-    endpoint: Callable[..., Any] | None = None  # of a route of ours; None: Gradio answers
+    endpoint: Callable[[Request], Awaitable[Response]] | None = None  # of a route of ours; None: Gradio answers
+    open: bool = False  # also for those who have not signed in, where a password is asked for
     functions: frozenset[tuple[int, str]] = frozenset()  # (component_id, fn_name) that may be called; empty: no such check
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
@@ -42,7 +46,14 @@ class Row:
     def route(self) -> Route:
         """The route that the application gets for an endpoint of ours."""
         assert self.endpoint is not None
-        return Route(self.path, self.endpoint, methods=list(self.methods))
+        answer = self.endpoint
+
+        async def for_users(request: Request) -> Response:
+            if not self.open and not signed_in(request):
+                return JSONResponse({"error": "sign in first", "ja": "先にログインしてください。"}, 401)
+            return await answer(request)
+
+        return Route(self.path, for_users, methods=list(self.methods))
 
 
 GET, POST = ("GET",), ("POST",)

@@ -20,7 +20,18 @@ from neoxjp.page_parts.events import QUIET, announcing
 from neoxjp.page_parts.session import THREADS, Playground
 from neoxjp.page_parts.strings import Words, both, label, language, translations, words
 from neoxjp.sampling import OPTIONS, Option
-from neoxjp.serve import SWITCHES, Guard, PageBlocks, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
+from neoxjp.serve import (
+    OURS,
+    SWITCHES,
+    Guard,
+    Operations,
+    PageBlocks,
+    allowed_hosts,
+    blocked_paths,
+    guard_mounted,
+    guarded_app,
+    temporary_folder,
+)
 from neoxjp.ui import generate, model, tokenize
 from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.theme import theme
@@ -98,15 +109,18 @@ def launch(
     port: int | None = None,
     share: bool = False,
     names: Sequence[str] = (),
+    operations: Operations | None = None,
     **more: Any,
 ) -> Any:
     """Serve the page that was built with these features and sampling options.
 
     Args:
         names: further names under which the page may be asked for, where `host` is this machine only.
+        operations: adds /healthz, /readyz and /metrics.
         more: goes to Gradio's `launch` (tests pass `prevent_thread_lock=True`).
     """
-    guard = Guard(hosts=None if share else allowed_hosts(host, names), shared=share)
+    rows = (*OURS, *(operations.rows() if operations else ()))
+    guard = Guard(rows, hosts=None if share else allowed_hosts(host, names), shared=share)
     looks = _prepare(blocks, features, options)
     return blocks.launch(
         _app=guarded_app(guard),
@@ -129,6 +143,7 @@ def mount(
     features: Sequence[Feature] = FEATURES,
     options: Sequence[Option] = OPTIONS,
     hosts: Sequence[str] | None = None,
+    operations: Operations | None = None,
     **more: Any,
 ) -> None:
     """Serve the page below `path` of another application, as safe as `launch` does.
@@ -137,11 +152,13 @@ def mount(
 
     Args:
         hosts: the only names in the Host header that are answered; None: any.
+        operations: adds /healthz, /readyz and /metrics below `path`.
         more: goes to `gr.mount_gradio_app`.
     """
     blocks.max_threads, blocks.state_session_capacity = THREADS, SESSIONS
     looks = _prepare(blocks, features, options)
-    guard_mounted(app, blocks, path, Guard(hosts=None if hosts is None else frozenset(hosts)), **looks, **more)
+    rows = (*OURS, *(operations.rows() if operations else ()))
+    guard_mounted(app, blocks, path, Guard(rows, hosts=None if hosts is None else frozenset(hosts)), **looks, **more)
 
 
 def _prepare(blocks: gr.Blocks, features: Sequence[Feature], options: Sequence[Option]) -> dict[str, Any]:

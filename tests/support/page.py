@@ -25,6 +25,15 @@ def serve(
 
     The page answers as soon as this enters; its model may still be loading. What it prints goes to `log_file`.
     """
+    with serve_process(model, *options, offline=offline, **environment) as (url, _):
+        yield url
+
+
+@contextmanager
+def serve_process(
+    model: Path | str, *options: str, offline: bool = True, **environment: str
+) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
+    """As `serve`, with the process."""
     port = free_port()
     command = [sys.executable, "app.py", "--model", str(model), "--server-port", str(port), *["--offline"] * offline, *options]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NEOXJP_", "SPACE_", "GRADIO_"))}
@@ -33,10 +42,10 @@ def serve(
     ):  # a pipe that nobody reads would be full one day, and the page wait for ever
         process = subprocess.Popen(command, cwd=ROOT, env=env | environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            yield answering(f"http://127.0.0.1:{port}", process, log)
+            yield answering(f"http://127.0.0.1:{port}", process, log), process
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=40)
 
 
 def wait_for_model(url: str) -> None:

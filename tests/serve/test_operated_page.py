@@ -1,0 +1,79 @@
+"""A page as an operator runs it: health for a load balancer, a password for everything else, an orderly end at SIGTERM."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import bcrypt
+import httpx
+import pytest
+
+from tests.support.page import serve, serve_process, wait_for_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def locked_url(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page that asks for a name and a password: anna's is ねこ."""
+    file = tmp_path_factory.mktemp("users") / "users.htpasswd"
+    file.write_text(f"anna:{bcrypt.hashpw('ねこ'.encode(), bcrypt.gensalt(4)).decode()}\n", encoding="utf-8")
+    with serve(tiny_folder, "--public", "--auth-file", str(file)) as url:
+        yield url
+
+
+def test_a_load_balancer_sees_the_health_without_signing_in(locked_url: str) -> None:
+    assert httpx.get(f"{locked_url}/healthz").json() == {"alive": True}
+    deadline = time.monotonic() + 60
+    while (answer := httpx.get(f"{locked_url}/readyz")).status_code != 200:
+        assert answer.json()["reason"] == "loading"
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert httpx.head(f"{locked_url}/readyz").status_code == 200
+    assert "neoxjp_num_requests_running 0.0" in httpx.get(f"{locked_url}/metrics").text
+
+
+def test_nothing_else_answers_without_signing_in(locked_url: str) -> None:
+    kind = {"content-type": "application/octet-stream"}
+    assert httpx.post(f"{locked_url}/neoxjp/file", content=b"a", headers=kind).status_code == 401
+    assert httpx.get(f"{locked_url}/config").status_code == 401
+    assert httpx.get(f"{locked_url}/gradio_api/info").status_code == 401
+    for path in ("run/tokenize", "call/tokenize", "queue/join"):
+        assert httpx.post(f"{locked_url}/gradio_api/{path}", json={"data": ["猫"]}).status_code == 401
+
+
+def test_a_wrong_password_is_refused_and_the_right_one_opens_every_route(locked_url: str) -> None:
+    with httpx.Client(base_url=locked_url) as visitor:
+        assert visitor.post("/login", data={"username": "anna", "password": "いぬ"}).status_code == 400
+        assert visitor.get("/config").status_code == 401
+        assert visitor.post("/login", data={"username": "anna", "password": "ねこ"}).status_code == 200
+        assert visitor.post("/gradio_api/run/tokenize", json={"data": ["猫"]}).json()["data"][0]["counts"]["tokens"] == 1
+        sent = visitor.post("/neoxjp/file", content=b"a", headers={"content-type": "application/octet-stream"})
+        assert sent.json()["bytes"] == 1
+
+
+def test_at_sigterm_a_running_text_ends_nothing_new_begins_and_the_exit_code_is_0(tiny_folder: Path) -> None:
+    with serve_process(tiny_folder, "--public", "--drain-seconds", "20") as (url, process):
+        wait_for_model(url)
+        seen, began = [], threading.Event()
+
+        def read() -> None:
+            asked = {"prompt": "猫", "max_new_tokens": 200, "min_new_tokens": 200, "seed": 1}
+            event = httpx.post(f"{url}/gradio_api/call/v2/generate", json=asked).json()["event_id"]
+            with httpx.stream("GET", f"{url}/gradio_api/call/generate/{event}", timeout=60) as answer:
+                for line in answer.iter_lines():
+                    if line.startswith("data: [{"):
+                        seen.append(json.loads(line[6:])[0])
+                        began.set()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert began.wait(60)
+        process.send_signal(signal.SIGTERM)
+        reader.join(60)
+        assert process.wait(60) == 0
+    assert seen[-1]["finish"] == "length"
+    assert len(seen[-1]["ids"]) == 200
