@@ -186,15 +186,15 @@ class Engine:
             visitor=visitor,
         )
         with self._changed:
-            if self._closed:
-                raise NeoxjpError(
-                    "the engine is closed: create a new one", ja="エンジンは終了しています。新しく作成してください。"
-                )
             try:
                 if self._draining:
                     raise ShuttingDown(
                         "the server is shutting down: try again in a minute",
                         ja="サーバーを終了しています。1分ほどしてからもう一度お試しください。",
+                    )
+                if self._closed:
+                    raise NeoxjpError(
+                        "the engine is closed: create a new one", ja="エンジンは終了しています。新しく作成してください。"
                     )
                 displaced = self._scheduler.join(request, self.clock())
             except NeoxjpError as error:

@@ -41,7 +41,7 @@ class Row:
         object.__setattr__(self, "pattern", re.compile(pattern if self.path == "/" else f"{pattern}/?", re.ASCII))
 
     def answers(self, path: str) -> bool:
-        return self.pattern.fullmatch(path) is not None and ".." not in path
+        return self.pattern.fullmatch(path) is not None and ".." not in path and "//" not in path
 
     def route(self) -> Route:
         """The route that the application gets for an endpoint of ours."""

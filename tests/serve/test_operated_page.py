@@ -11,7 +11,9 @@ import bcrypt
 import httpx
 import pytest
 
+from neoxjp import GPTNeoXJapaneseTokenizer
 from tests.support.page import serve, serve_process, wait_for_model
+from tests.support.tiny_model import ours
 
 pytestmark = pytest.mark.slow
 
@@ -55,13 +57,22 @@ def test_a_wrong_password_is_refused_and_the_right_one_opens_every_route(locked_
         assert sent.json()["bytes"] == 1
 
 
-def test_at_sigterm_a_running_text_ends_nothing_new_begins_and_the_exit_code_is_0(tiny_folder: Path) -> None:
-    with serve_process(tiny_folder, "--public", "--drain-seconds", "20") as (url, process):
+def test_at_sigterm_a_running_text_ends_nothing_new_begins_and_the_exit_code_is_0(tiny_vocabulary: Path, tmp_path: Path) -> None:
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
+    end = tokenizer.eos_token_id
+    sizes = {
+        "hidden_size": 256,
+        "num_hidden_layers": 6,
+        "max_position_embeddings": 2048,
+    }  # slow enough to be stopped
+    ours(vocab_size=tokenizer.vocab_size, bos_token_id=end, eos_token_id=end, **sizes).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with serve_process(tmp_path, "--public", "--drain-seconds", "20") as (url, process):
         wait_for_model(url)
         seen, began = [], threading.Event()
 
         def read() -> None:
-            asked = {"prompt": "猫", "max_new_tokens": 200, "min_new_tokens": 200, "seed": 1}
+            asked = {"prompt": "猫", "max_new_tokens": 512, "min_new_tokens": 512, "seed": 1}
             event = httpx.post(f"{url}/gradio_api/call/v2/generate", json=asked).json()["event_id"]
             with httpx.stream("GET", f"{url}/gradio_api/call/generate/{event}", timeout=60) as answer:
                 for line in answer.iter_lines():
@@ -72,8 +83,9 @@ def test_at_sigterm_a_running_text_ends_nothing_new_begins_and_the_exit_code_is_
         reader = threading.Thread(target=read)
         reader.start()
         assert began.wait(60)
+        assert seen[-1]["finish"] is None
         process.send_signal(signal.SIGTERM)
         reader.join(60)
         assert process.wait(60) == 0
     assert seen[-1]["finish"] == "length"
-    assert len(seen[-1]["ids"]) == 200
+    assert len(seen[-1]["ids"]) == 512
