@@ -23,23 +23,22 @@ def serve(
 ) -> Iterator[str]:
     """Run `python app.py --model MODEL OPTIONS` until the block ends; gives the page's address.
 
-    The page answers as soon as this enters; its model may still be loading. What it prints goes to `log_file`.
+    The page answers as soon as this enters; its model may still be loading. log_file: where its output goes.
     """
-    with serve_process(model, *options, offline=offline, **environment) as (url, _):
+    with serve_process(model, *options, offline=offline, log_file=log_file, **environment) as (url, _):
         yield url
 
 
 @contextmanager
 def serve_process(
-    model: Path | str, *options: str, offline: bool = True, **environment: str
+    model: Path | str, *options: str, offline: bool = True, log_file: Path | None = None, **environment: str
 ) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
     """As `serve`, with the process."""
     port = free_port()
     command = [sys.executable, "app.py", "--model", str(model), "--server-port", str(port), *["--offline"] * offline, *options]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NEOXJP_", "SPACE_", "GRADIO_"))}
-    with (
-        log_file.open("w+") if log_file else tempfile.TemporaryFile("w+") as log
-    ):  # a pipe that nobody reads would be full one day, and the page wait for ever
+    # Not a pipe: one that nobody reads would be full one day, and the page wait for ever.
+    with log_file.open("w+") if log_file else tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=env | environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield answering(f"http://127.0.0.1:{port}", process, log), process
