@@ -2,12 +2,13 @@
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, ModelOptions, option
+from neoxjp.page_parts.caps import Caps
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,26 @@ class PageOptions:
     drain_seconds: Annotated[float, option("At SIGTERM, running texts may take so long.", metavar="N")] = 30.0
 
 
-def app(model: ModelOptions, page: PageOptions) -> None:
+CapOptions: Any = make_dataclass(
+    "CapOptions",
+    [(each.name, Annotated[int, option(f"With --public: {each.metadata['help']}.")], each.default) for each in fields(Caps)],
+    frozen=True,
+)
+
+
+def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
     """Open the page, on http://127.0.0.1:7860."""
     check(model)
 
     from neoxjp.page_parts.session import Choice, Playground
+    from neoxjp.page_parts.visitors import trust_proxies_of_spaces
     from neoxjp.serve import Operations, log_to_stderr, password_check, run_until_stopped
     from neoxjp.ui.page import build, launch
 
+    trust_proxies_of_spaces()
     auth = password_check(page.auth_file) if page.auth_file else None
-    playground = Playground.create(public=page.public or page.share or bool(os.environ.get("SPACE_ID")))
+    public = page.public or page.share or bool(os.environ.get("SPACE_ID"))
+    playground = Playground.create(public=public, caps=Caps(**asdict(caps)))
     operations = Operations(playground)
     playground.observer = operations
     if playground.public:

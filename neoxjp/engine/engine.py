@@ -184,6 +184,7 @@ class Engine:
             watch=watch,
             drawn=drawn,
             visitor=visitor,
+            news=threading.Condition(self._lock),
         )
         with self._changed:
             try:
@@ -338,7 +339,7 @@ class Engine:
                         raise request.error
                     raise StopIteration
                 if self._thread is not None:
-                    self._changed.wait()
+                    request.news.wait()
                     continue
             self.step()
 
@@ -352,7 +353,7 @@ class Engine:
         if not ready() and self._thread is None:
             self.step()
         with self._changed:
-            return ready() if self._thread is None else self._changed.wait_for(ready, seconds)
+            return ready() if self._thread is None else request.news.wait_for(ready, seconds)
 
     def position(self, request: Request) -> int:
         """Its place in the queue, from 1; 0: it does not wait."""
@@ -363,12 +364,13 @@ class Engine:
         """End a request; does nothing if it has ended."""
         self._finish(request, "cancelled")
 
-    # Two locks: `_changed` guards lists and requests and is held only briefly, `_forward` guards the model and all caches during
-    # a forward.
+    # Two locks: `_lock` guards lists and requests and is held only briefly, `_forward` guards the model and all caches during a
+    # forward. Each request has a condition of its own: a step wakes its reader, not those of all requests that wait.
 
     def _reset_state(self) -> None:
         self._process = os.getpid()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)  # there is something to do for the thread
         self._forward = threading.Lock()
         self._scheduler = Scheduler(self.max_batch, self.max_waiting, self.cache_bytes, self.running_each, self.waiting_each)
         self._released: deque[PrefixEntry] = deque()  # prefixes of ended requests, which `_settle` stores
@@ -397,7 +399,8 @@ class Engine:
         finally:  # readers must not wait for a thread that has ended
             with self._changed:
                 self._thread = None
-                self._changed.notify_all()
+                for request in [*self._scheduler.running, *self._scheduler.waiting]:
+                    request.news.notify_all()
 
     def _settle(self) -> None:
         """Store the prefixes of ended requests, and keep the prefix cache within what the running requests leave."""
@@ -469,7 +472,7 @@ class Engine:
                     self._finish(request, "error", row.error)
                 elif row.steps and row.steps[-1].finish is not None:
                     self._finish(request, row.steps[-1].finish)
-            self._changed.notify_all()
+                request.news.notify_all()
 
     def _write(self, row: Row) -> None:
         """Sample a row's ids. An error concerns this request only. Rejected ids of a draft are dropped from the cache."""
@@ -491,4 +494,5 @@ class Engine:
             request.ended = self.clock()
             self._scheduler.leave(request, request.ended)
             self._observer.ended(request)
+            request.news.notify_all()
             self._changed.notify_all()

@@ -4,6 +4,7 @@ This is what the reader of a stream uses; the engine decides when the request ru
 """
 
 import secrets
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ class Request:
         watch: Watch | None = None,
         drawn: int = 0,
         visitor: Visitor = ANYONE,
+        news: threading.Condition,
     ):
         self.visitor = visitor
         self.prompt_ids = prompt_ids  # without the ids dropped at the front
@@ -101,6 +103,7 @@ class Request:
         self.cache: Any = None
         self.logits: Tensor | None = None  # (V,) after the prompt, once it is computed
         self.steps: deque[Step] = deque()  # not yet read
+        self.news = news  # there are steps to read, or it has ended
         self.raised = False
         self.last_forward = 0  # number of the last forward with a chunk of its prompt
         self.max_concurrent = 0

@@ -23,8 +23,9 @@ from gradio.state_holder import StateHolder
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts.answers import message_of, plain
+from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.fair_queue import MAX_SIZE, FairQueue
-from neoxjp.page_parts.session import Need, Playground
+from neoxjp.page_parts.session import THREADS, Need, Playground
 from neoxjp.page_parts.session_states import SessionStates
 from neoxjp.page_parts.visitors import visitor_of
 from neoxjp.sampling import expand
@@ -114,6 +115,9 @@ class EndpointBlocks(gr.Blocks):
 
     A call of an endpoint by position may leave out the last parameters that have defaults, as a call by name may.
     """
+
+    threads = THREADS  # of the web server
+    sessions = Caps.sessions  # open pages whose state is kept
 
     @property
     def state_holder(self) -> SessionStates:

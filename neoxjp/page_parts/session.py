@@ -6,17 +6,19 @@ first, the model later, and an old model stays until the new one is complete.
 
 import gc
 import logging
+import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.hub import BUNDLED, bundled_path
-from neoxjp.model import check_memory, free_memory
-from neoxjp.page_parts.visitors import Caps, Visitors
+from neoxjp.model import check_memory, free_memory, gib, weight_bytes
+from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.visitors import Visitors
 from neoxjp.sampling import OPTIONS, Option
 
 if TYPE_CHECKING:
@@ -28,7 +30,12 @@ log = logging.getLogger(__name__)
 
 Need = Literal["vocabulary", "model"]
 POLL_SECONDS = 0.1  # between two checks while a call waits for a model
-THREADS = 100  # of the web server; each request that waits or streams uses one
+PREFIX_BYTES, PREFIX_CONTEXTS = 256 * 2**20, 4  # for cached prefixes: at most the larger of these bytes and full contexts
+PROGRAM_BYTES = 450 * 2**20
+BYTES_PER_CHARACTER = 300  # of a text that is tokenized
+TOKENIZED_AT_ONCE = 100
+THREADS = 100  # of the web server; each request that waits or streams uses one: 8 and 64 at most
+SPARE_THREADS = 28  # for all others
 
 
 class NotReady(NeoxjpError, RuntimeError):
@@ -123,17 +130,41 @@ def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: in
     """
     per_request = max(1, cache_bytes_per_token * min(512, context))  # a typical prompt with its continuation
     running = max(1, min(8, memory_bytes // 2 // per_request))
-    characters = max(2_000, min(200_000, memory_bytes // 8 // THREADS // 300))
+    characters = max(2_000, min(200_000, memory_bytes // 8 // TOKENIZED_AT_ONCE // BYTES_PER_CHARACTER))
     compared = min(20_000, characters)
-    return Limits(characters, compared, new_tokens=min(512, context), running=running, waiting=4 * running)
+    return Limits(characters, compared, new_tokens=min(512, context), running=running, waiting=8 * running)
 
 
-def cache_budget(memory_bytes: int, cache_bytes_per_token: int, context: int) -> tuple[int, int]:
+def cache_budget(memory_bytes: int, cache_bytes_per_token: int, context: int, running: int) -> tuple[int, int]:
     """From the free memory (bytes): how much for all key-value caches, and how much of that for cached prefixes.
 
-    Half and an eighth; at least one full context, which was counted before the model was loaded.
+    At most half and an eighth, and no more than is of use: a full context for each of `running` texts, and PREFIX_CONTEXTS of
+    them for prefixes. At least one full context, which was counted before the model was loaded.
     """
-    return max(memory_bytes // 2, cache_bytes_per_token * (context + 256)), memory_bytes // 8
+    one = cache_bytes_per_token * (context + 256)
+    prefixes = min(memory_bytes // 8, max(PREFIX_BYTES, PREFIX_CONTEXTS * one))
+    return max(min(memory_bytes // 2, running * one + prefixes), one), prefixes
+
+
+@dataclass(frozen=True)
+class MemoryBudget:
+    """What the page may take, in bytes. Each part is kept where it is spent."""
+
+    weights: int
+    texts: int  # key-value caches of the texts that run
+    prefixes: int  # cached key-value caches
+    visitors: int  # what open pages keep (texts.py), and logits
+    requests: int  # texts and answers while they are computed and sent
+    program: int = PROGRAM_BYTES  # Python, torch, Gradio
+
+    @property
+    def total(self) -> int:
+        return sum(getattr(self, each.name) for each in fields(self))
+
+    @property
+    def sentence(self) -> str:
+        parts = ", ".join(f"{each.name} {gib(getattr(self, each.name))}" for each in fields(self))
+        return f"this page may take {gib(self.total)} GiB of memory: {parts}"
 
 
 @dataclass
@@ -144,6 +175,7 @@ class Playground:
     loaded: Loaded | None = None
     progress: Progress = field(default_factory=Progress)
     limits: Limits = field(default_factory=Limits)
+    memory: MemoryBudget | None = None  # known once a model is loaded
     options: tuple[Option, ...] = field(default=OPTIONS, repr=False)  # the sampling options that a visitor can set
     visitors: Visitors = field(default_factory=Visitors, repr=False)  # what each has used, and how much each may use
     observer: "Observer | None" = field(default=None, repr=False)  # hears of each request to the engine
@@ -155,7 +187,8 @@ class Playground:
         """A playground with nothing loaded. A public one has limits, from this machine's free memory and from `caps`."""
         if not public:
             return cls()
-        return cls(public=True, limits=public_limits(free_memory()), visitors=Visitors(caps or Caps()))
+        caps = caps or Caps()
+        return cls(public=True, limits=replace(public_limits(free_memory()), **caps.limits), visitors=Visitors(caps))
 
     @property
     def serial(self) -> int:
@@ -308,8 +341,18 @@ class Playground:
 
         free, context = free_memory(str(model.device)), model.config.max_position_embeddings
         if self.public:
-            self.limits = public_limits(free, model.cache_bytes_per_token, context)
-        cache_bytes, prefix_bytes = cache_budget(free, model.cache_bytes_per_token, context)
+            own = self.visitors.caps.limits
+            self.limits = replace(public_limits(free, model.cache_bytes_per_token, context), **own)
+        cache_bytes, prefix_bytes = cache_budget(free, model.cache_bytes_per_token, context, self.limits.running)
+        self.memory = MemoryBudget(
+            weights=weight_bytes(model),
+            texts=cache_bytes - prefix_bytes,
+            prefixes=prefix_bytes,
+            visitors=self.visitors.caps.sessions_mib * 2**20,
+            requests=self.limits.characters * BYTES_PER_CHARACTER * TOKENIZED_AT_ONCE,
+        )
+        if self.public:
+            print(self.memory.sentence, file=sys.stderr, flush=True)
         engine = Engine(
             model,
             tokenizer,

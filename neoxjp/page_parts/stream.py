@@ -21,6 +21,7 @@ from neoxjp.sampling import SamplingParams
 log = logging.getLogger(__name__)
 
 INTERVAL = 1 / 15  # seconds between two updates
+WAITING_INTERVAL = 1.0  # the same while it waits in the queue
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ def _update(request: Request, steps: Sequence[Step], done: bool) -> Update:
 
 def _collect(request: Request, steps: list[Step]) -> bool:
     """Append the steps of one update to `steps`; True: the request has ended."""
+    if request.position:
+        request.wait(WAITING_INTERVAL)
     began = time.monotonic()
     request.wait(INTERVAL)
     time.sleep(max(0.0, began + INTERVAL - time.monotonic()))

@@ -15,11 +15,11 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
 
 from neoxjp.engine import Visitor
-from neoxjp.errors import ParameterError, QueueFull
+from neoxjp.errors import QueueFull
+from neoxjp.page_parts.caps import UNLIMITED, Caps
 
 Use = Literal["tokens", "characters", "file_bytes"]
 WINDOW, BUCKET = 60.0, 5.0  # seconds of the sliding window, and of one entry in it
@@ -31,40 +31,6 @@ _UNITS: dict[Use, tuple[str, str]] = {
     "characters": ("文字", "characters"),
     "file_bytes": ("バイトのファイル", "bytes of files"),
 }
-
-
-def _cap(default: int, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
-@dataclass(frozen=True)
-class Caps:
-    """The limits for each visitor of a public page; 0: no limit. Each is an option of `neoxjp app` (docs/hosting.md)."""
-
-    running_each: int = _cap(2, "texts of one visitor generated at once while others wait")
-    waiting_each: int = _cap(2, "waiting texts of one visitor that keep their place when the queue is full")
-    tokens_each: int = _cap(100_000, "prompt and new tokens of one visitor in a minute")
-    characters_each: int = _cap(5_000_000, "characters of text of one visitor in a minute")
-    file_bytes_each: int = _cap(200_000_000, "bytes of uploaded files of one visitor in a minute")
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if type(value) is not int or value < 0:
-                raise ParameterError(f"{flag(each.name)} {value!r} must be a whole number, 0 (no limit) or more")
-
-    def most(self, use: Use) -> int:
-        """The budget of a minute; 0: none."""
-        return int(getattr(self, f"{use}_each"))
-
-
-UNLIMITED = Caps(0, 0, 0, 0, 0)
-"""For a page that only its owner opens."""
-
-
-def flag(name: str) -> str:
-    """The option of `neoxjp app` for a field of `Caps`: "running_each" → "--running-each"."""
-    return "--" + name.replace("_", "-")
 
 
 def trust_proxies_of_spaces() -> None:
@@ -133,7 +99,7 @@ class Visitors:
             QueueFull: it is more than what is left of the budget; nothing is counted then. An amount that is larger than the
                 complete budget passes where nothing else was used: what one request may ask for is limited elsewhere.
         """
-        most = self.caps.most(use)
+        most = self._budget(use)
         if not most:
             return
         with self._lock:
@@ -146,9 +112,12 @@ class Visitors:
 
     def note(self, visitor: Visitor, use: Use, amount: int) -> None:
         """Count what was used already, also beyond the budget."""
-        if self.caps.most(use) and amount > 0:
+        if self._budget(use) and amount > 0:
             with self._lock:
                 self._add(visitor, use, self._recent(visitor, use), amount)
+
+    def _budget(self, use: Use) -> int:
+        return int(getattr(self.caps, f"{use}_each"))
 
     def _recent(self, visitor: Visitor, use: Use) -> deque[list[float]]:
         recent = self._used.get((visitor.address, use), deque())

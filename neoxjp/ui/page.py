@@ -17,7 +17,7 @@ from neoxjp.labs.features import FEATURES, Feature, endpoints_of, strings_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts.endpoints import register
 from neoxjp.page_parts.events import QUIET, announcing
-from neoxjp.page_parts.session import THREADS, Playground
+from neoxjp.page_parts.session import SPARE_THREADS, THREADS, Playground
 from neoxjp.page_parts.strings import Words, both, label, language, translations, words
 from neoxjp.sampling import OPTIONS, Option
 from neoxjp.serve import (
@@ -38,10 +38,8 @@ from neoxjp.ui.theme import theme
 
 STYLES = ("page.css", "generate.css", "model.css", "lab.css")
 
-SESSIONS = 256  # whose state Gradio keeps: over 1 MB each, and each API call is one; Gradio's default is 10,000
 
-
-def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.Blocks:
+def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> EndpointBlocks:
     """The whole page over `playground` and its sampling options, with these features.
 
     It is ready for `launch`, or for `mount`.
@@ -72,6 +70,9 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> gr.
         links.connect_link(tokenize_tab.links.link, playground, blocks, tokenize_tab.linked(tabs))
         links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
         model.connect(model_tab, playground, status, lambda t: head(playground, t))
+        caps = playground.visitors.caps
+        blocks.sessions = caps.sessions
+        blocks.threads = max(THREADS, caps.running + caps.waiting + SPARE_THREADS)
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
     return blocks
 
@@ -101,7 +102,7 @@ def head_line(playground: Playground, t: Words) -> str:
 
 
 def launch(
-    blocks: gr.Blocks,
+    blocks: EndpointBlocks,
     *,
     features: Sequence[Feature] = FEATURES,
     options: Sequence[Option] = OPTIONS,
@@ -128,8 +129,8 @@ def launch(
         server_port=port,
         share=share,
         num_workers=0,  # GRADIO_NUM_WORKERS: processes that serve files and take uploads beside the gate
-        max_threads=THREADS,
-        state_session_capacity=SESSIONS,
+        max_threads=blocks.threads,
+        state_session_capacity=blocks.sessions,
         **looks,
         **more,
     )
@@ -137,7 +138,7 @@ def launch(
 
 def mount(
     app: FastAPI,
-    blocks: gr.Blocks,
+    blocks: EndpointBlocks,
     path: str,
     *,
     features: Sequence[Feature] = FEATURES,
@@ -155,13 +156,13 @@ def mount(
         operations: adds /healthz, /readyz and /metrics below `path`.
         more: goes to `gr.mount_gradio_app`.
     """
-    blocks.max_threads, blocks.state_session_capacity = THREADS, SESSIONS
+    blocks.max_threads, blocks.state_session_capacity = blocks.threads, blocks.sessions
     looks = _prepare(blocks, features, options)
     rows = (*OURS, *(operations.rows() if operations else ()))
     guard_mounted(app, blocks, path, Guard(rows, hosts=None if hosts is None else frozenset(hosts)), **looks, **more)
 
 
-def _prepare(blocks: gr.Blocks, features: Sequence[Feature], options: Sequence[Option]) -> dict[str, Any]:
+def _prepare(blocks: EndpointBlocks, features: Sequence[Feature], options: Sequence[Option]) -> dict[str, Any]:
     """What `launch` and `mount` have in common: the looks of the page, and every switch that makes it safe."""
     blocks.queue(default_concurrency_limit=8)
     os.environ.pop("GRADIO_ALLOWED_PATHS", None)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neoxjp.errors import ParameterError, QueueFull
-from neoxjp.page_parts.visitors import SPACE_PROXIES, Caps, Visitors, trust_proxies_of_spaces, visitor_of
+from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.visitors import SPACE_PROXIES, Visitors, trust_proxies_of_spaces, visitor_of
 from tests.support.fake_model import Clock
 
 
@@ -117,8 +118,15 @@ def test_logs_name_a_visitor_without_the_address():
 
 @pytest.mark.parametrize("value", [-1, 1.5, True])
 def test_a_cap_is_a_whole_number(value):
-    with pytest.raises(ParameterError, match=r"--tokens-each .* must be a whole number, 0 \(no limit\) or more"):
+    with pytest.raises(ParameterError, match=r"--tokens-each .* must be a whole number of at least 0"):
         Caps(tokens_each=value)
+    with pytest.raises(ParameterError, match="--sessions 0 must be a whole number of at least 1"):
+        Caps(sessions=0)
+
+
+def test_a_cap_that_is_given_replaces_what_comes_from_the_free_memory():
+    assert Caps().limits == {}
+    assert Caps(running=3, characters=10).limits == {"running": 3, "characters": 10}
 
 
 def test_on_a_space_its_proxies_are_trusted_unless_the_owner_named_others(monkeypatch):

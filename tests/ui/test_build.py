@@ -89,8 +89,8 @@ def test_public_limits_grow_with_memory_and_stay_in_their_bounds() -> None:
 
 
 def test_caches_take_half_of_the_memory_but_at_least_one_context() -> None:
-    assert session.cache_budget(16 * GB, 655_360, 2_048) == (8 * GB, 2 * GB)
-    assert session.cache_budget(GB, 655_360, 2_048)[0] >= 655_360 * 2_048
+    assert session.cache_budget(16 * GB, 655_360, 2_048, 8) == (8 * GB, 2 * GB)
+    assert session.cache_budget(GB, 655_360, 2_048, 8)[0] >= 655_360 * 2_048
 
 
 def test_new_tokens_are_never_more_than_the_context() -> None:
@@ -178,8 +178,8 @@ FEW_SESSIONS = """
 import json, urllib.request
 from neoxjp.page_parts import session
 from neoxjp.ui import page
-page.SESSIONS = 3
-blocks = page.build(session.Playground())
+from neoxjp.page_parts.caps import Caps
+blocks = page.build(session.Playground.create(public=True, caps=Caps(sessions=3)))
 _, url, _ = page.launch(blocks, host="127.0.0.1", prevent_thread_lock=True, quiet=True)
 tick = next(number for number, each in blocks.fns.items() if each.name == "on_tick")
 for visitor in range(6):
