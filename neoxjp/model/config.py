@@ -18,14 +18,15 @@ MODEL_TYPE = "gpt_neox_japanese"
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 # The exact GELU is "gelu"; "gelu_new", "gelu_fast" and "gelu_pytorch_tanh" are three spellings of its tanh approximation.
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu")
-_COUNTS = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_multiple_size",
-    "max_position_embeddings",
-)
+_COUNTS = {  # with the largest value that is accepted: beyond every model of this kind, and still refused at once
+    "vocab_size": 2_000_000,
+    "hidden_size": 65_536,
+    "num_hidden_layers": 1_000,
+    "num_attention_heads": 1_024,
+    "intermediate_multiple_size": 64,
+    "max_position_embeddings": 4_194_304,
+}
+MOST_PARAMETERS = 10**12
 _TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -179,6 +180,11 @@ def _faults(config: GPTNeoXJapaneseConfig) -> list[str]:
         for name in _COUNTS
         if not _is_int(getattr(config, name)) or getattr(config, name) < 1
     ]
+    faults += [
+        f"{name} is {_short(getattr(config, name))}, more than {most:,}"
+        for name, most in _COUNTS.items()
+        if _is_int(getattr(config, name)) and getattr(config, name) > most
+    ]
     for name, low, high in (("rotary_pct", 0, 1), ("attention_dropout", 0, 1), ("hidden_dropout", 0, 1)):
         value = getattr(config, name)
         if not _is_number(value) or not low <= value <= high:
@@ -195,6 +201,10 @@ def _faults(config: GPTNeoXJapaneseConfig) -> list[str]:
         faults.append(f"tie_word_embeddings is {config.tie_word_embeddings!r}, not true or false")
     if faults:
         return faults  # what follows calculates with these numbers
+    width, layers = config.hidden_size, config.num_hidden_layers
+    parameters = layers * width * (4 * width + 2 * config.intermediate_size) + config.vocab_size * width
+    if parameters > MOST_PARAMETERS:
+        faults.append(f"these sizes make {parameters:.1e} parameters, more than {MOST_PARAMETERS:.0e}")
     if config.hidden_size % config.num_attention_heads:
         faults.append(f"hidden_size {config.hidden_size} does not divide into num_attention_heads {config.num_attention_heads}")
     elif config.rotary_ndims % 2:
@@ -208,6 +218,10 @@ def _faults(config: GPTNeoXJapaneseConfig) -> list[str]:
         if not all(_is_int(id) and 0 <= id < config.vocab_size for id in ids):
             faults.append(f"{name} is {value!r}, outside the vocabulary of {config.vocab_size} (null means none)")
     return faults
+
+
+def _short(value: int) -> str:
+    return f"{value:,}" if value < 10**15 else "a number of more than 15 digits"
 
 
 def _is_int(value: object) -> bool:

@@ -24,6 +24,8 @@ from neoxjp.ui.tokenize import checked_ids as ids_of_vocabulary
 
 SCORED_CONTEXTS = 4  # contexts: the longest text to score
 MOST_ALTERNATIVES = 50
+MOST_CHOICES = 50_000  # alternatives in one answer: 6 MB
+MOST_RECORDS = 20_000  # tokens of a text with a record, in one answer of a public page: 4 MB
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:
@@ -40,7 +42,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             prompt: the text to continue; empty: the model starts from scratch.
             **sampling: the sampling options.
             cut: truncate a prompt that is too long from the left instead of refusing it.
-            top: how many alternatives each token record has, at most 50.
+            top: how many alternatives each token record has, at most 50, and 50,000 in one answer.
             ids: token ids that follow the prompt, used as they are: continuing by ids never tokenizes a text differently.
 
         Returns:
@@ -57,7 +59,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         most, _ = max_new_tokens_that_fit(playground, loaded, len(before), values["max_new_tokens"], cut)
         params = params_of(values, most)
         steps: list[Step] = []
-        for update in updates(before, params, cut, min(max(top, 0), MOST_ALTERNATIVES), 0):
+        for update in updates(before, params, cut, alternatives(top, most), 0):
             steps += update.steps
             continuation = "".join(step.text for step in steps)
             answer: dict[str, Any] = {
@@ -80,7 +82,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
         Args:
             text: the text; the model sees the beginning-of-text token before it.
-            top: how many alternatives each token record has, at most 50.
+            top: how many alternatives each token record has, at most 50, and 50,000 in one answer.
 
         Returns:
             tokens (id, text, logprob in nats, probability, bits, rank, entropy in bits, top), bits, bits_per_character,
@@ -97,7 +99,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 f"the text has {len(ids)} tokens; up to {most} can be scored at once: send it in parts",
                 ja=f"{len(ids)} トークンあります。一度に調べられるのは {most} トークンまでです。分けて送ってください。",
             )
-        steps = scored(ids, min(max(top, 0), MOST_ALTERNATIVES), True)
+        steps = scored(ids, alternatives(top, len(ids)), True)
         found = measure_surprisal(nats_of(step.logprob for step in steps), len(steps), len(text))
         return {
             "text": text,
@@ -129,13 +131,20 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         Returns:
             "ids": the token ids. "tokens": one record a token with id, piece (the vocabulary's spelling), text (what
             decoding writes), surface (your characters), start and end (their place), bytes, kind, script, folded, lossy.
+            "left_off": how many tokens at the end have no record; a public page answers with 20,000 records at most.
             "counts": tokens, characters, utf8_bytes, characters_per_token, by_script.
         """
         check_length(playground, text)
         tokenizer = playground.tokenizer_as(compat)
         tokens = tokenizer.analyze(text)
         counted = asdict(compare.count_text(text, tokens))
-        return {"ids": [token.id for token in tokens], "tokens": compare.token_records(tokens, text), "counts": counted}
+        shown = tokens[:MOST_RECORDS] if playground.public else tokens
+        return {
+            "ids": [token.id for token in tokens],
+            "tokens": compare.token_records(shown, text),
+            "left_off": len(tokens) - len(shown),
+            "counts": counted,
+        }
 
     @endpoint("detokenize", at_once=None, queue=False, needs="vocabulary")
     def detokenize(ids: list[int], skip_special_tokens: bool = False) -> str:
@@ -151,6 +160,11 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         return playground.tokenizer.decode(ids_of_vocabulary(playground, ids), skip_special_tokens=skip_special_tokens)
 
     return [generate, score, model_info, tokenize, detokenize]
+
+
+def alternatives(top: int, tokens: int) -> int:
+    """How many alternatives each record of an answer with so many tokens has, where `top` are asked for."""
+    return min(max(top, 0), MOST_ALTERNATIVES, MOST_CHOICES // max(1, tokens))
 
 
 def token_record(step: Step) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """GPTNeoXJapaneseConfig: both spellings, and what it refuses."""
 
 import json
+import time
 
 import pytest
 
@@ -143,3 +144,37 @@ def test_an_error_of_a_file_names_it(tmp_path):
 def test_a_config_cannot_be_changed():
     with pytest.raises(AttributeError):
         our_config().hidden_size = 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("num_hidden_layers", 10**9),
+        ("hidden_size", 2**40),
+        ("vocab_size", 10**12),
+        ("max_position_embeddings", 10**18),
+        ("num_attention_heads", 10**6),
+        ("intermediate_multiple_size", 10**30),
+    ],
+)
+def test_absurd_sizes_are_refused_at_once(field, value):
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match=rf"{field} is .*, more than ") as caught:
+        GPTNeoXJapaneseConfig(**{field: value})
+    assert time.monotonic() - began < 1
+    assert len(str(caught.value)) < 1_000
+
+
+def test_sizes_that_are_absurd_together_are_refused():
+    with pytest.raises(ConfigError, match=r"these sizes make 5\.2e\+13 parameters, more than 1e\+12"):
+        GPTNeoXJapaneseConfig(hidden_size=65_536, num_hidden_layers=1_000)
+
+
+def test_a_checkpoint_with_a_billion_layers_is_refused_before_anything_is_built(tmp_path):
+    from neoxjp import GPTNeoXJapaneseForCausalLM
+
+    (tmp_path / "config.json").write_text('{"model_type": "gpt_neox_japanese", "num_hidden_layers": 1000000000}')
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match=r"config\.json: .*num_hidden_layers is 1,000,000,000, more than 1,000"):
+        GPTNeoXJapaneseForCausalLM.from_pretrained(tmp_path)
+    assert time.monotonic() - began < 5
