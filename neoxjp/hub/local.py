@@ -117,6 +117,11 @@ def read_json(path: Path) -> dict[str, Any]:
             ja=f"{str(path)!r} は JSON ではありません（{error.lineno} 行 {error.colno} 文字目）。修正するか、"
             "取得し直してください。",
         ) from None
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        raise CheckpointError(
+            f"{str(path)!r} holds a number of thousands of digits: fetch it again",
+            ja=f"{str(path)!r} に何千桁もの数があります。取得し直してください。",
+        ) from None
     except RecursionError:
         raise CheckpointError(
             f"{str(path)!r} is nested too deeply for such a file: fetch it again",

@@ -39,7 +39,7 @@ from neoxjp.ui.theme import theme
 STYLES = ("page.css", "generate.css", "model.css", "lab.css")
 
 
-def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> EndpointBlocks:
+def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> PageBlocks:
     """The whole page over `playground` and its sampling options, with these features.
 
     It is ready for `launch`, or for `mount`.
@@ -102,7 +102,7 @@ def head_line(playground: Playground, t: Words) -> str:
 
 
 def launch(
-    blocks: EndpointBlocks,
+    blocks: PageBlocks,
     *,
     features: Sequence[Feature] = FEATURES,
     options: Sequence[Option] = OPTIONS,
@@ -138,7 +138,7 @@ def launch(
 
 def mount(
     app: FastAPI,
-    blocks: EndpointBlocks,
+    blocks: PageBlocks,
     path: str,
     *,
     features: Sequence[Feature] = FEATURES,
@@ -162,7 +162,7 @@ def mount(
     guard_mounted(app, blocks, path, Guard(rows, hosts=None if hosts is None else frozenset(hosts)), **looks, **more)
 
 
-def _prepare(blocks: EndpointBlocks, features: Sequence[Feature], options: Sequence[Option]) -> dict[str, Any]:
+def _prepare(blocks: PageBlocks, features: Sequence[Feature], options: Sequence[Option]) -> dict[str, Any]:
     """What `launch` and `mount` have in common: the looks of the page, and every switch that makes it safe."""
     blocks.queue(default_concurrency_limit=8)
     os.environ.pop("GRADIO_ALLOWED_PATHS", None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from neoxjp.errors import CheckpointError
-from neoxjp.hub import atomic_folder
+from neoxjp.hub import atomic_folder, read_json
 from tests.support.model_folders import contents
 from tests.support.tiny_model import ours
 
@@ -149,3 +149,9 @@ def test_a_disk_that_fills_up_leaves_the_old_folder(tmp_path, monkeypatch):
         assert {"config.json", "model.safetensors", "model"} == {path.name for path in disk.iterdir()}
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_a_number_that_python_cannot_read_is_one_error(tmp_path):
+    (tmp_path / "config.json").write_text('{"vocab_size": ' + "1" * 5_000 + "}")
+    with pytest.raises(CheckpointError, match="holds a number of thousands of digits: fetch it again"):
+        read_json(tmp_path / "config.json")

@@ -174,6 +174,7 @@ def test_a_checkpoint_with_a_billion_layers_is_refused_before_anything_is_built(
     from neoxjp import GPTNeoXJapaneseForCausalLM
 
     (tmp_path / "config.json").write_text('{"model_type": "gpt_neox_japanese", "num_hidden_layers": 1000000000}')
+    (tmp_path / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
     began = time.monotonic()
     with pytest.raises(ConfigError, match=r"config\.json: .*num_hidden_layers is 1,000,000,000, more than 1,000"):
         GPTNeoXJapaneseForCausalLM.from_pretrained(tmp_path)
