@@ -4,6 +4,8 @@ Has no components and no model. The tree holds ids (neoxjp/labs/branches/records
 their alternatives, is cached within a bound, and recomputed when it was evicted (labs/branches/actions.py).
 """
 
+import threading
+import weakref
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 MOST_TEXTS, MOST_STEPS = 200, 20_000  # kept of one visitor; a step with its alternatives is about 2 kB
+STEP_BYTES, CHOICE_BYTES = 300, 220  # of memory: a step, and each of its alternatives
+ID_BYTES, NODE_BYTES = 36, 400  # an id of a branch, and a branch in one tree of the undo history
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,27 @@ class VisitorState:
         tree = tree or self.tree
         return None if tree.current is None else self._texts.get((tree.current, tree.nodes[tree.current].ids))
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory the texts, the branches and the undo history take."""
+        steps = {id(step): len(step.top) for text in [*self._texts.values(), self.text] if text for step in text.steps}
+        trees = 1 + len(self.history.past) + len(self.history.future)
+        ids = sum(len(node.ids) for node in self.tree.nodes.values())
+        branches = ids * ID_BYTES + trees * len(self.tree.nodes) * NODE_BYTES
+        return len(steps) * STEP_BYTES + sum(steps.values()) * CHOICE_BYTES + branches
+
+    def trim(self) -> None:
+        """Keep the branches and the text on show: other texts are scored again when they are shown, undo ends here."""
+        if not self.running:
+            self._texts.clear()
+            self.history = History(self.tree)
+
     def _put(self, text: Text | None) -> None:
+        with session_memory.lock:
+            self._store(text)
+            session_memory.note(self)
+
+    def _store(self, text: Text | None) -> None:
         self.text = text
         current = self.tree.current
         if text is None or current is None:
@@ -149,6 +173,39 @@ class VisitorState:
         if (most := sum(len(text.steps) for text in texts)) <= MOST_STEPS:
             return most
         return len({id(step) for text in texts for step in text.steps})
+
+
+class SessionMemory:
+    """How much memory all open pages take for their texts. Over `max_bytes`, the largest are trimmed."""
+
+    def __init__(self, max_bytes: int):
+        self.max_bytes = max_bytes
+        self.lock = threading.RLock()
+        self._states: dict[int, tuple[weakref.ref[VisitorState], int]] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Of all pages that are open."""
+        with self.lock:
+            return sum(size for _, size in self._states.values())
+
+    def note(self, state: VisitorState) -> None:
+        """The state has changed."""
+        key = id(state)
+        with self.lock:
+            self._states[key] = weakref.ref(state, lambda _: self._states.pop(key, None)), state.nbytes
+            if self.nbytes <= self.max_bytes:
+                return
+            for other, (found, _) in sorted(self._states.items(), key=lambda item: -item[1][1]):
+                if (largest := found()) is not None:
+                    largest.trim()
+                    self._states[other] = found, largest.nbytes
+                if self.nbytes <= self.max_bytes:
+                    return
+
+
+session_memory = SessionMemory(512 * 2**20)
+"""The texts of this process; the page sets the limit."""
 
 
 def step_place(text: Text, at: Any) -> int:

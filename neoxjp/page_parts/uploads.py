@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from neoxjp.errors import ParameterError, QueueFull
+from neoxjp.page_parts.visitors import Visitors, visitor_of
 
 MAX_BYTES = 50_000_000  # of a file
 FILES = 8  # stored at a time
@@ -137,14 +138,15 @@ def routes(store: Uploads = store) -> list[Route]:
         announced = request.headers.get("content-length", "0")
         if announced.isdecimal() and int(announced) > store.max_bytes:
             return _too_large(store)
+        visitors, who = _visitors(request), visitor_of(request.client.host if request.client else None)
         try:
+            visitors.check(who, "file_bytes")
             key, file = store.open()
         except QueueFull as error:
-            return _refused(503, str(error), error.ja)
-        complete = False
+            return _refused(429, str(error), error.ja, error.seconds)
+        complete, size = False, 0
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                size = 0
                 async for data in request.stream():
                     size += len(data)
                     if size > store.max_bytes:
@@ -156,6 +158,7 @@ def routes(store: Uploads = store) -> list[Route]:
         except OSError:  # the disk is full
             return _refused(507, "the disk is full", "ディスクの空きがありません。")
         finally:
+            visitors.note(who, "file_bytes", size)
             if not complete:
                 store.delete(key)
         store.complete(key)
@@ -169,8 +172,14 @@ def _too_large(store: Uploads) -> Response:
     return _refused(413, f"the file is larger than {most} MB", f"ファイルが {most} MB を超えています。")
 
 
-def _refused(status: int, error: str, ja: str | None = None) -> Response:
-    return JSONResponse({"error": error, "ja": ja or error}, status)
+def _refused(status: int, error: str, ja: str | None = None, seconds: int | None = None) -> Response:
+    return JSONResponse({"error": error, "ja": ja or error}, status, {"Retry-After": str(seconds)} if seconds else None)
+
+
+def _visitors(request: Request) -> Visitors:
+    """Those of the page that this request is for; where there is no page, as in a test, nobody has a limit."""
+    find = getattr(request.app, "get_blocks", None)
+    return find().visitors if find else Visitors()
 
 
 class Queue:

@@ -19,6 +19,7 @@ from neoxjp.page_parts.endpoints import register
 from neoxjp.page_parts.events import QUIET, announcing
 from neoxjp.page_parts.session import SPARE_THREADS, THREADS, Playground
 from neoxjp.page_parts.strings import Words, both, label, language, translations, words
+from neoxjp.page_parts.texts import session_memory
 from neoxjp.sampling import OPTIONS, Option
 from neoxjp.serve import (
     OURS,
@@ -71,7 +72,8 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
         model.connect(model_tab, playground, status, lambda t: head(playground, t))
         caps = playground.visitors.caps
-        blocks.sessions = caps.sessions
+        blocks.sessions, blocks.visitors = caps.sessions, playground.visitors
+        session_memory.max_bytes = caps.sessions_mib * 2**20
         blocks.threads = max(THREADS, caps.running + caps.waiting + SPARE_THREADS)
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
     return blocks

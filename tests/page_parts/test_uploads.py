@@ -5,13 +5,16 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from neoxjp.errors import ParameterError, QueueFull
+from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.uploads import PATH, Queue, Uploads, routes
+from neoxjp.page_parts.visitors import Visitors
 
 BYTES = {"Content-Type": "application/octet-stream"}
 
@@ -82,11 +85,30 @@ def test_the_file_unused_for_longest_makes_room_and_one_in_use_never_does() -> N
             pass
         with store.use(third):
             answer = client(store).post(PATH, content=b"x", headers=BYTES)
-            assert answer.status_code == 503
+            assert answer.status_code == 429
+            assert answer.headers["Retry-After"] == "60"
             assert "try again" in answer.json()["error"]
             with pytest.raises(QueueFull):
                 store.open()
     assert len(store) == 2
+
+
+def test_a_visitor_may_send_so_many_bytes_in_a_minute() -> None:
+    class Page(Starlette):
+        def get_blocks(self) -> SimpleNamespace:
+            return SimpleNamespace(visitors=visitors)
+
+    visitors, store = Visitors(Caps(file_bytes_each=1_000)), Uploads()
+    page = Page(routes=routes(store))
+    one, other = (TestClient(page, client=(f"192.0.2.{n}", 1)) for n in (1, 2))
+    assert one.post(PATH, content=b"x" * 600, headers=BYTES).status_code == 200
+    assert one.post(PATH, content=b"x" * 600, headers=BYTES).status_code == 200
+    answer = one.post(PATH, content=b"x", headers=BYTES)
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert "1,000 bytes of files a minute" in answer.json()["error"]
+    assert "秒後" in answer.json()["ja"]
+    assert other.post(PATH, content=b"x", headers=BYTES).status_code == 200
 
 
 def test_a_file_can_be_deleted_by_its_visitor() -> None:
