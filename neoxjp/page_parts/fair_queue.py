@@ -16,6 +16,7 @@ import orjson
 from gradio import queueing
 from gradio.server_messages import ProcessCompletedMessage
 
+from neoxjp.page_parts.session import UNREAD_BYTES
 from neoxjp.page_parts.strings import Lang, language, words
 from neoxjp.page_parts.visitors import visitor_of
 
@@ -24,7 +25,6 @@ EACH = 2  # of one address that keep their place when the queue is full
 RETRY_SECONDS = 10
 UNREAD_SECONDS = 60  # that finished answers wait for their reader
 UNREAD_EACH = 100  # sessions of one address with such answers
-UNREAD_BYTES = 64 * 2**20  # of all unread messages
 MOST_MESSAGES = 2_000  # unread ones of one session: two minutes of a stream
 
 _Messages = asyncio.Queue[Any]

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 Need = Literal["vocabulary", "model"]
 POLL_SECONDS = 0.1  # between two checks while a call waits for a model
 PREFIX_BYTES, PREFIX_CONTEXTS = 256 * 2**20, 4  # for cached prefixes: at most the larger of these bytes and full contexts
+UNREAD_BYTES = 64 * 2**20  # of answers that visitors have not read yet
+LOGITS_BYTES = 64 * 2**20  # of the last texts (engine.LogitsCache)
 PROGRAM_BYTES = 450 * 2**20
 BYTES_PER_CHARACTER = 300  # of a text that is tokenized
 TOKENIZED_AT_ONCE = 100
@@ -57,7 +59,7 @@ class Choice:
 def _nothing_kept() -> "LogitsCache":
     from neoxjp.engine import LogitsCache
 
-    return LogitsCache()
+    return LogitsCache(LOGITS_BYTES)
 
 
 @dataclass(frozen=True)
@@ -348,8 +350,8 @@ class Playground:
             weights=weight_bytes(model),
             texts=cache_bytes - prefix_bytes,
             prefixes=prefix_bytes,
-            visitors=self.visitors.caps.sessions_mib * 2**20,
-            requests=self.limits.characters * BYTES_PER_CHARACTER * TOKENIZED_AT_ONCE,
+            visitors=self.visitors.caps.sessions_mib * 2**20 + LOGITS_BYTES,
+            requests=self.limits.characters * BYTES_PER_CHARACTER * TOKENIZED_AT_ONCE + UNREAD_BYTES,
         )
         if self.public:
             print(self.memory.sentence, file=sys.stderr, flush=True)

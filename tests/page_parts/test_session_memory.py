@@ -7,6 +7,7 @@ import pytest
 
 from neoxjp.engine import Choice, Step
 from neoxjp.page_parts import texts
+from neoxjp.page_parts.session import MemoryBudget
 from neoxjp.page_parts.texts import SessionMemory, Text, VisitorState
 
 
@@ -67,3 +68,12 @@ def test_closed_pages_are_not_counted(memory):
     states.clear()
     gc.collect()
     assert memory.nbytes == 0
+
+
+def test_the_sentence_at_start_names_all_parts_and_their_sum():
+    gib = 2**30
+    budget = MemoryBudget(weights=2 * gib, texts=gib, prefixes=gib, visitors=gib, requests=gib, program=gib)
+    assert budget.total == 7 * gib
+    assert budget.sentence == (
+        "this page may take 7.0 GiB of memory: weights 2.0, texts 1.0, prefixes 1.0, visitors 1.0, requests 1.0, program 1.0"
+    )
