@@ -147,7 +147,7 @@ def read_prompts(file: Path, column: str) -> list[tuple[int, dict[str, Any]]]:
 
 @contextmanager
 def at_line(file: Path, number: int) -> Iterator[None]:
-    """Say in which line of a file an error is."""
+    """An error inside names this line of the file."""
     try:
         yield
     except NeoxjpError as error:

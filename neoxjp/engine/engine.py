@@ -124,7 +124,7 @@ class Engine:
         prompt_ids: Sequence[int],
         params: SamplingParams | None = None,
         top: int = 0,
-        overflow: Literal["error", "cut"] = "error",
+        overflow: Literal["error", "truncate"] = "error",
         watch: Watch | None = None,
         drawn: int = 0,
         visitor: Visitor = ANYONE,
@@ -134,8 +134,8 @@ class Engine:
         Args:
             prompt_ids: one sequence. An empty one becomes the model's bos id.
             top: how many of the most probable tokens each Step lists; 0 lists none, not even the sampled one.
-            overflow: what happens when prompt and new tokens do not fit the context: "error" raises; "cut" drops ids at the front
-                of the prompt (Request.cut counts them). Without max_new_tokens, "cut" leaves a quarter of the context for new
+            overflow: what happens when prompt and new tokens do not fit the context: "error" raises; "truncate" drops ids at the front
+                of the prompt (Request.cut counts them). Without max_new_tokens, it leaves a quarter of the context for new
                 tokens.
             watch: called before each draw with the ids so far and the logits (V,), float32 on the CPU. Copy what you want to
                 keep, and return quickly: all requests wait.
@@ -152,8 +152,8 @@ class Engine:
         """
         self._check_process()
         params = params or SamplingParams()
-        if overflow not in ("error", "cut"):
-            raise ParameterError(f"overflow={overflow!r} must be 'error' or 'cut'")
+        if overflow not in ("error", "truncate"):
+            raise ParameterError(f"overflow={overflow!r} must be 'error' or 'truncate'")
         if top < 0:
             raise ParameterError(f"top={top!r} must be 0 or more", ja=f"top={top!r} は 0 以上にしてください。")
         if params.stop and self.tokenizer is None:

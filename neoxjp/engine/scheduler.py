@@ -186,15 +186,15 @@ def cache_bytes_needed(prompt: int, max_new_tokens: int, bytes_per_token: int, b
 
 
 def fit_prompt(ids: tuple[int, ...], params: SamplingParams, context: int, overflow: str) -> tuple[int, ...]:
-    """The ids of a prompt that fit the context beside the new tokens: all, or with overflow "cut" the last ones.
+    """The ids of a prompt that fit the context beside the new tokens: all, or with overflow "truncate" the last ones.
 
     Raises:
-        PromptTooLong: they do not fit and may not be cut, or none would be left.
+        PromptTooLong: they do not fit and may not be truncated, or none would be left.
     """
     wanted = params.max_new_tokens or 1
     if len(ids) + wanted <= context:
         return ids
     if overflow == "error" or wanted >= context:
-        raise prompt_too_long(len(ids), wanted, context, python=", or let it be cut with overflow='cut'")
+        raise prompt_too_long(len(ids), wanted, context, python=", or pass overflow='truncate'")
     reserved = wanted if params.max_new_tokens else max(context // 4, 1)
     return ids[-(context - reserved) :]

@@ -61,7 +61,7 @@ def stream(playground: Playground) -> Stream:
         assert loaded.engine is not None
         # In a forked child the logits would be lost: there, a section that needs them computes them again.
         watch = None if on_zerogpu() else loaded.logits.keep
-        overflow: Literal["cut", "error"] = "cut" if cut else "error"
+        overflow: Literal["truncate", "error"] = "truncate" if cut else "error"
         who = current_visitor()
         if loaded.engine.waiting:  # a budget is for a busy page: while there is room, nobody is refused
             playground.visitors.check(who, "tokens")

@@ -44,10 +44,10 @@ class TrainSettings:
     log_with: str | None = None  # a tracker that accelerate knows, such as "tensorboard"
 
     def __post_init__(self) -> None:
-        if sum(number is not None for number in (self.steps, self.minutes, self.tokens)) != 1:
-            found = f"steps={self.steps!r}, minutes={self.minutes!r} and tokens={self.tokens!r}"
-            raise ParameterError(f"give one of steps, minutes and tokens, found {found}")
-        for name in ("rows", "muon_lr", "adamw_lr", "clip", "keep", "accumulate", "cool_power"):
+        given = [name for name in ("steps", "minutes", "tokens") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ParameterError(f"give one of steps, minutes and tokens, found {' and '.join(given) or 'none'}")
+        for name in (*given, "rows", "muon_lr", "adamw_lr", "clip", "keep", "accumulate", "cool_power"):
             if getattr(self, name) <= 0:
                 raise ParameterError(f"{name}={getattr(self, name)!r} must be above 0")
         for name in ("length", "final_length"):
@@ -70,9 +70,6 @@ class TrainSettings:
             )
         if self.seed < 0:
             raise ParameterError(f"seed={self.seed!r} must be at least 0")
-        if (self.steps or self.minutes or self.tokens or 0) <= 0:
-            found = f"steps={self.steps!r}, minutes={self.minutes!r}, tokens={self.tokens!r}"
-            raise ParameterError(f"{found}: the length of the run must be above 0")
         if self.mixed_precision not in ("auto", "no", "bf16"):
             raise ParameterError(f"mixed_precision must be one of 'auto', 'no', 'bf16', not {self.mixed_precision!r}")
         if self.optimizer not in ("muon", "adamw"):

@@ -109,7 +109,7 @@ def test_an_eos_outside_the_vocabulary_is_named():
 
 def test_impossible_arguments_are_refused():
     engine = Engine(Fake(mixed))
-    with pytest.raises(ParameterError, match="overflow='chop' must be 'error' or 'cut'"):
+    with pytest.raises(ParameterError, match="overflow='chop' must be 'error' or 'truncate'"):
         engine.submit([1], overflow="chop")
     with pytest.raises(ParameterError, match="top=-1 must be 0 or more"):
         engine.submit([1], top=-1)
@@ -276,16 +276,16 @@ def test_a_prompt_too_long_is_refused_or_visibly_cut():
     with pytest.raises(PromptTooLong, match="prompt has 15 tokens and 6 new ones"):
         engine.submit([1] * 15, SamplingParams(max_new_tokens=6))
     prompt = [n % 10 for n in range(30)]
-    request = engine.submit(prompt, SamplingParams(max_new_tokens=6, eos_token_id=()), overflow="cut")
+    request = engine.submit(prompt, SamplingParams(max_new_tokens=6, eos_token_id=()), overflow="truncate")
     assert request.cut == 16
     assert request.prompt_ids == tuple(prompt[16:])
     assert len(list(request)) == 6
-    request = engine.submit(prompt, SamplingParams(eos_token_id=()), overflow="cut")
+    request = engine.submit(prompt, SamplingParams(eos_token_id=()), overflow="truncate")
     assert (request.cut, len(request.prompt_ids)) == (15, 15)  # a quarter of the context is for new text
     assert len(list(request)) == 5
-    assert engine.submit([1] * 14, SamplingParams(max_new_tokens=6), overflow="cut").cut == 0
+    assert engine.submit([1] * 14, SamplingParams(max_new_tokens=6), overflow="truncate").cut == 0
     with pytest.raises(PromptTooLong):  # no cut can help
-        engine.submit([1], SamplingParams(max_new_tokens=20), overflow="cut")
+        engine.submit([1], SamplingParams(max_new_tokens=20), overflow="truncate")
 
 
 def test_a_long_prompt_is_read_in_pieces_and_can_be_cancelled_between_them():

@@ -158,7 +158,7 @@ def prepare(
     if prompt and not shares_vocabulary(list(engines.values())):
         return prompt, params
     assert loaded.model is not None
-    return fit_prompt(ids, params, loaded.model.config.max_position_embeddings, "cut" if settings.cut else "error"), params
+    return fit_prompt(ids, params, loaded.model.config.max_position_embeddings, "truncate" if settings.cut else "error"), params
 
 
 def column_streamer(playground: Playground, other: Playground | None) -> StreamColumns:
