@@ -134,8 +134,8 @@ class Engine:
         Args:
             prompt_ids: one sequence. An empty one becomes the model's bos id.
             top: how many of the most probable tokens each Step lists; 0 lists none, not even the sampled one.
-            overflow: what happens when prompt and new tokens do not fit the context: "error" raises; "truncate" drops ids at the front
-                of the prompt (Request.cut counts them). Without max_new_tokens, it leaves a quarter of the context for new
+            overflow: what happens when prompt and new tokens do not fit the context: "error" raises; "truncate" drops ids at the
+                front of the prompt (Request.cut counts them). Without max_new_tokens, it leaves a quarter of the context for new
                 tokens.
             watch: called before each draw with the ids so far and the logits (V,), float32 on the CPU. Copy what you want to
                 keep, and return quickly: all requests wait.
