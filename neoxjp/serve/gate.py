@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from neoxjp.page_parts.visitors import visitor_of
 from neoxjp.serve.bodies import Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
 from neoxjp.serve.routes import Row
 
@@ -65,7 +66,7 @@ class Gate:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._check_host(scope)
-        row, visitor = self._row(scope), visitor_of(scope)
+        row, visitor = self._row(scope), visitor_of((scope.get("client") or ("",))[0]).address
         _check_query(scope)
         bodiless = row.body == "none" or scope["method"] == "OPTIONS"
         _check_length(scope, 0 if bodiless else row.limit)
@@ -112,11 +113,6 @@ def host_name(host: str) -> str:
     """The name in a Host header: "[::1]:7860" → "::1", "localhost:7860" → "localhost"."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     return name.lower().rstrip(".")
-
-
-def visitor_of(scope: Scope) -> str:
-    """Who sends this: the address of the connection."""
-    return str((scope.get("client") or ("",))[0])
 
 
 def _check_query(scope: Scope) -> None:
