@@ -11,6 +11,7 @@ import pytest
 
 from neoxjp.cli.main import main
 from neoxjp.hub import bundled_path
+from neoxjp.page_parts.caps import Caps
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +26,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(Playground, "start", lambda self, choice: vars(seen).update(playground=self, choice=choice))
     monkeypatch.setattr(page, "build", lambda playground: playground)
     monkeypatch.setattr(page, "launch", lambda blocks, **where: vars(seen).update(where))
+    monkeypatch.setattr("neoxjp.serve.run_until_stopped", lambda *given: None)
     for name in ("NEOXJP_MODEL", "NEOXJP_REVISION", "NEOXJP_DTYPE", "NEOXJP_QUANTIZATION", "SPACE_ID"):
         monkeypatch.delenv(name, raising=False)
     return seen
@@ -47,6 +49,13 @@ def test_the_environment_gives_defaults_and_the_command_line_wins(served: Any, m
     assert (choice.name, choice.revision, choice.dtype, choice.quantization) == ("a/b", "main", "bfloat16", "int8")
     assert main(["app", "--model", "c/d", "--server-port", "7000"]) == 0
     assert (served.choice.name, served.port) == ("c/d", 7000)
+
+
+def test_the_limits_of_a_public_page_are_options(served: Any) -> None:
+    assert main(["app", "--public", "--running-each", "3", "--waiting", "40"]) == 0
+    assert served.playground.visitors.caps == Caps(running_each=3, waiting=40)
+    assert served.playground.limits.waiting == 40
+    assert main(["app", "--public", "--tokens-each", "-1"]) == 2
 
 
 @pytest.mark.parametrize("public", [["--public"], ["--share"]])
