@@ -57,6 +57,11 @@ class PageBlocks(EndpointBlocks):
                 "a value of this call has the wrong type, or is out of its range", ja="値の型が違うか、範囲の外です。"
             ) from error
 
+    async def postprocess_data(self, block_fn: Any, predictions: Any, *rest: Any, **more: Any) -> Any:
+        """A handler of several outputs may return {}: none of them changes. Gradio (6.31) would take it for one value."""
+        nothing = isinstance(predictions, dict) and not predictions and len(block_fn.outputs) > 1
+        return await super().postprocess_data(block_fn, gr.skip() if nothing else predictions, *rest, **more)
+
     async def process_api(
         self, block_fn: Any, inputs: list[Any], state: Any = None, request: Any = None, *rest: Any, **more: Any
     ) -> dict[str, Any]:
