@@ -5,8 +5,11 @@ import os
 import site
 import subprocess
 import sys
+import tempfile
 import urllib.request
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,35 +32,64 @@ def test_the_package_is_found_in_the_folder_that_holds_the_clone(tmp_path: Path)
     assert done.stdout.strip(), done.stderr
 
 
-@pytest.mark.slow
-def test_the_wheel_opens_the_page_in_an_empty_folder(tmp_path: Path) -> None:
-    built = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT]
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment into which the built wheel was installed, and nothing of this folder."""
+    folder = tmp_path_factory.mktemp("installed")
+    built = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
     subprocess.run(built, check=True, env=without_path())
-    (wheel,) = tmp_path.glob("*.whl")
-    environment = tmp_path / "environment"
+    (wheel,) = folder.glob("*.whl")
+    environment = folder / "environment"
     venv.create(environment, with_pip=False)
     # The dependencies of this environment, by path: its own editable neoxjp is not read along.
     (packages,) = (environment / "lib").glob("*/site-packages") if os.name != "nt" else [environment / "Lib" / "site-packages"]
     (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-    installed = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--force-reinstall", wheel]
-    subprocess.run(installed, check=True, env=without_path())
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    where = subprocess.run(
-        [python, "-c", "import neoxjp; print(neoxjp.__file__)"], cwd=empty, env=without_path(), capture_output=True, text=True
-    )
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--force-reinstall", wheel]
+    subprocess.run(install, check=True, env=without_path())
+    code = "import neoxjp; print(neoxjp.__file__)"
+    where = subprocess.run([python, "-c", code], cwd=folder, env=without_path(), capture_output=True, text=True)
     assert Path(where.stdout.strip()).is_relative_to(environment), where.stderr
-    port = free_port()
-    command = [python.with_name("neoxjp"), "app", "--server-port", str(port)]
-    with (tmp_path / "log").open("w+") as log:
-        page = subprocess.Popen(command, cwd=empty, env=without_path(), stdout=log, stderr=subprocess.STDOUT)
+    return python
+
+
+@contextmanager
+def opened(python: Path, folder: Path, port: int, *options: str, **environment: str) -> Iterator[str]:
+    """The page of the installed `neoxjp app`, started in `folder`."""
+    command = [python.with_name("neoxjp"), "app", "--server-port", str(port), *options]
+    with tempfile.TemporaryFile("w+") as log:
+        page = subprocess.Popen(command, cwd=folder, env=without_path() | environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            url = answering(f"http://127.0.0.1:{port}", page, log)
-            with urllib.request.urlopen(f"{url}/config") as config:
-                values = [component["props"].get("value") for component in json.load(config)["components"]]
-            assert examples()["story"] in values
+            yield answering(f"http://127.0.0.1:{port}", page, log)
         finally:
             page.terminate()
-            page.wait(timeout=30)
+            assert page.wait(timeout=60) == 0
+
+
+@pytest.mark.slow
+def test_the_wheel_opens_the_page_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    with opened(installed, tmp_path, free_port()) as url, urllib.request.urlopen(f"{url}/config") as config:
+        values = [component["props"].get("value") for component in json.load(config)["components"]]
+        assert examples()["story"] in values
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_what_the_container_runs_opens_a_healthy_page(installed: Path, tmp_path: Path) -> None:
+    """The image's variables, command and health check; Docker itself is not here."""
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    (variables,) = [line.removeprefix("ENV ").split() for line in lines if line.startswith("ENV ")]
+    (command,) = [json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith("CMD ")]
+    (health,) = [json.loads(line.partition("CMD ")[2]) for line in lines if line.startswith("HEALTHCHECK ")]
+    environment = dict(pair.split("=") for pair in variables if not pair.startswith("PATH="))
+    environment = {name: value.replace("/tmp", str(tmp_path / "tmp")) for name, value in environment.items()}
+    assert command[:2] == ["neoxjp", "app"]
+    assert command[command.index("--server-port") + 1] == "7860"
+    public = [option for option in command[2:] if option in ("--public",)]
+    assert public, "the image serves strangers"
+    port, empty = free_port(), tmp_path / "empty"
+    empty.mkdir()
+    with opened(installed, empty, port, *public, **environment):
+        check = [installed, *health[1:-1], health[-1].replace("7860", str(port))]
+        assert subprocess.run(check, cwd=empty).returncode == 0
     assert list(empty.iterdir()) == []
