@@ -4,7 +4,8 @@ It answers itself where a request has no row in the table (404), is meant for an
 (413), too slow (408), no JSON, or names a file (400). It does not hold answers back: streams pass through.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
@@ -15,6 +16,7 @@ from neoxjp.page_parts.visitors import visitor_of
 from neoxjp.serve.bodies import Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
 from neoxjp.serve.routes import Row
 
+Log = Callable[[str, str, int, float, str], None]  # method, path as in the table, status, seconds, address
 QUERY = {"session_hash": 64}  # names in a query that become keys of a session, and their longest value
 FORBIDDEN_QUERY = {"deep_link"}  # shows what another visitor has stored
 
@@ -26,12 +28,18 @@ class Gate:
         rows: the table of routes.
         headers: (name, value) that each answer gets.
         hosts: the only names in the Host header that are answered; None: any name.
+        log: hears of each request that failed, and of each to a route of ours (health apart).
     """
 
     def __init__(
-        self, app: ASGIApp, rows: Iterable[Row], headers: list[tuple[bytes, bytes]], hosts: frozenset[str] | None = None
+        self,
+        app: ASGIApp,
+        rows: Iterable[Row],
+        headers: list[tuple[bytes, bytes]],
+        hosts: frozenset[str] | None = None,
+        log: Log | None = None,
     ):
-        self.app, self.rows, self.headers, self.hosts = app, tuple(rows), headers, hosts
+        self.app, self.rows, self.headers, self.hosts, self.log = app, tuple(rows), headers, hosts, log
         self.uploads, self.budget = Turns(), Budget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,13 +51,13 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        names = {name for name, _ in self.headers}
-        started = False
+        names, began = {name for name, _ in self.headers}, time.monotonic()
+        started, status = False, 0
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                started = True
+                started, status = True, message["status"]
                 message = {**message, "headers": [h for h in message.get("headers", ()) if h[0].lower() not in names]}
                 message["headers"] += self.headers
             await send(message)
@@ -63,6 +71,18 @@ class Gate:
                 if refused.close:
                     await discard(receive)
                 await _response(scope, refused)(scope, receive, send_with_headers)
+        finally:
+            self._report(scope, status, time.monotonic() - began)
+
+    def _report(self, scope: Scope, status: int, seconds: float) -> None:
+        """Tell the log; a path of the visitor's own choice is not repeated. Status 0: the connection ended before an answer."""
+        if self.log is None:
+            return
+        row = next((row for row in self.rows if row.answers(route_path(scope))), None)
+        ours = row is not None and row.endpoint is not None and not row.open
+        if ours or not 200 <= status < 400:
+            method = scope["method"] if row else "-"
+            self.log(method, row.path if row else "-", status, seconds, (scope.get("client") or ("",))[0])
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._check_host(scope)

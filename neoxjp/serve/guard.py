@@ -20,7 +20,7 @@ from gradio.routes import App, ORJSONResponse
 from starlette.types import ASGIApp
 
 from neoxjp.serve.calls import HANDLERS
-from neoxjp.serve.gate import Gate
+from neoxjp.serve.gate import Gate, Log
 from neoxjp.serve.headers import SPACE_FRAMES, security_headers
 from neoxjp.serve.routes import OURS, Row, table
 
@@ -43,10 +43,11 @@ class Guard:
     rows: tuple[Row, ...] = OURS  # routes of ours
     hosts: frozenset[str] | None = None  # the only names in the Host header; None: any
     shared: bool = False  # behind a gradio.live tunnel
+    log: Log | None = None  # of failed requests and of those to routes of ours
 
     def before(self, app: ASGIApp, blocks: gr.Blocks) -> Gate:
         frames = SPACE_FRAMES if os.environ.get("SPACE_ID") else ()
-        return Gate(app, table(blocks, self.rows), security_headers(frames=frames, shared=self.shared), self.hosts)
+        return Gate(app, table(blocks, self.rows), security_headers(frames=frames, shared=self.shared), self.hosts, self.log)
 
     def app_kwargs(self) -> dict[str, Any]:
         """Our routes and answers, for Gradio's application."""

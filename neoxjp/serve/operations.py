@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from neoxjp.engine import Observer, Request, Step, Visitor
 from neoxjp.errors import NeoxjpError, QueueFull
 from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.visitors import visitor_of
 from neoxjp.serve.routes import Row
 
 log = logging.getLogger("neoxjp.requests")
@@ -94,8 +95,8 @@ class Operations(Observer):
         log.info("request visitor=%s outcome=refused reason=%s", self._name(visitor), type(error).__name__)
 
     def answered(self, method: str, path: str, status: int, seconds: float, address: str) -> None:
-        """An HTTP request that the gate refused, or one to a route of ours. path: as in the table, not as it was asked for."""
-        visitor = self._name(Visitor(address))
+        """An HTTP request that failed, or one to a route of ours. path: as in the table, not as it was asked for."""
+        visitor = self._name(visitor_of(address))
         log.info("http visitor=%s method=%s path=%s status=%d ms=%d", visitor, method, path, status, 1000 * seconds)
 
     def _name(self, visitor: Visitor) -> str:

@@ -123,7 +123,8 @@ def launch(
         more: goes to Gradio's `launch` (tests pass `prevent_thread_lock=True`).
     """
     rows = (*OURS, *(operations.rows() if operations else ()))
-    guard = Guard(rows, hosts=None if share else allowed_hosts(host, names), shared=share)
+    log = operations.answered if operations else None
+    guard = Guard(rows, hosts=None if share else allowed_hosts(host, names), shared=share, log=log)
     looks = _prepare(blocks, features, options)
     return blocks.launch(
         _app=guarded_app(guard),
@@ -161,7 +162,9 @@ def mount(
     blocks.max_threads, blocks.state_session_capacity = blocks.threads, blocks.sessions
     looks = _prepare(blocks, features, options)
     rows = (*OURS, *(operations.rows() if operations else ()))
-    guard_mounted(app, blocks, path, Guard(rows, hosts=None if hosts is None else frozenset(hosts)), **looks, **more)
+    log = operations.answered if operations else None
+    guard = Guard(rows, hosts=None if hosts is None else frozenset(hosts), log=log)
+    guard_mounted(app, blocks, path, guard, **looks, **more)
 
 
 def _prepare(blocks: PageBlocks, features: Sequence[Feature], options: Sequence[Option]) -> dict[str, Any]:

@@ -19,11 +19,16 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def locked_url(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log") / "log.txt"
+
+
+@pytest.fixture(scope="module")
+def locked_url(tiny_folder: Path, log_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A page that asks for a name and a password: anna's is ねこ."""
     file = tmp_path_factory.mktemp("users") / "users.htpasswd"
     file.write_text(f"anna:{bcrypt.hashpw('ねこ'.encode(), bcrypt.gensalt(4)).decode()}\n", encoding="utf-8")
-    with serve(tiny_folder, "--public", "--auth-file", str(file)) as url:
+    with serve(tiny_folder, "--public", "--auth-file", str(file), log_file=log_file) as url:
         yield url
 
 
@@ -55,6 +60,17 @@ def test_a_wrong_password_is_refused_and_the_right_one_opens_every_route(locked_
         assert visitor.post("/gradio_api/run/tokenize", json={"data": ["猫"]}).json()["data"][0]["counts"]["tokens"] == 1
         sent = visitor.post("/neoxjp/file", content=b"a", headers={"content-type": "application/octet-stream"})
         assert sent.json()["bytes"] == 1
+
+
+def test_a_failed_request_is_one_line_without_what_was_asked_for(locked_url: str, log_file: Path) -> None:
+    httpx.get(f"{locked_url}/my-secret-path?text=秘密")
+    httpx.post(f"{locked_url}/gradio_api/run/tokenize", json={"data": ["秘密"]})
+    deadline = time.monotonic() + 20
+    while "path=/gradio_api/run/{name} status=401" not in (written := log_file.read_text(encoding="utf-8")):
+        assert time.monotonic() < deadline, written
+        time.sleep(0.1)
+    assert "method=- path=- status=404" in written
+    assert not any(word in written for word in ("secret", "秘密", "127.0.0.1 "))
 
 
 def test_at_sigterm_a_running_text_ends_nothing_new_begins_and_the_exit_code_is_0(tiny_vocabulary: Path, tmp_path: Path) -> None:
