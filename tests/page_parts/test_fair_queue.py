@@ -1,7 +1,8 @@
 """Turns in Gradio's queue, who makes room in a full one, and the messages that nobody reads."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +19,17 @@ from neoxjp.page_parts.fair_queue import FairQueue
 
 @pytest.fixture
 def page() -> Iterator[Any]:
-    with asyncio.Runner() as runner:  # Gradio opens an event loop of its own outside of a running one
-        blocks = runner.run(built())
-        blocks.run = runner.run
+    # In a thread of its own: in this one Playwright's event loop may be running, after a test with a browser.
+    with ThreadPoolExecutor(1) as thread:
+        runner = asyncio.Runner()
+
+        def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+            return thread.submit(runner.run, coroutine).result()
+
+        blocks = run(built())
+        blocks.run = run
         yield blocks
+        thread.submit(runner.close).result()
 
 
 async def built() -> Any:

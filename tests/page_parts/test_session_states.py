@@ -1,6 +1,7 @@
 """What is kept of a session, and whose session makes room."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import gradio as gr
@@ -18,7 +19,8 @@ def page():
             blocks.text = gr.Textbox()
         return blocks
 
-    return asyncio.run(built())  # Gradio opens an event loop of its own outside of a running one
+    with ThreadPoolExecutor(1) as thread:  # in this one Playwright's event loop may be running, after a test with a browser
+        return thread.submit(asyncio.run, built()).result()
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_every_switch_is_set_on_the_running_server(running: Running) -> None:
         None,
         None,
     )
-    assert (blocks.state_session_capacity, app.state_holder.capacity) == (page.SESSIONS, page.SESSIONS)
+    assert (blocks.state_session_capacity, app.state_holder.capacity) == (256, 256)
     assert blocks.delete_cache == (3600, 3600)
     assert not blocks.expects_oauth
     assert blocks.proxy_urls == set()

@@ -22,5 +22,5 @@ def build(playground: Playground) -> Extra:
     return Extra(gr.Textbox(label=strings.label("extra_field"), elem_id="extra-field"))
 
 
-def connect(section: Extra, playground: Playground, tab: Any, due: gr.Number) -> None:
+def connect(section: Extra, playground: Playground, tab: Any, due: gr.HTML) -> None:
     pass
