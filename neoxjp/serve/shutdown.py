@@ -32,7 +32,9 @@ def run_until_stopped(blocks: gr.Blocks, operations: Operations, seconds: float 
         drain(operations, seconds)
     except KeyboardInterrupt:
         pass
-    blocks.close()
+    if blocks.server is not None:
+        blocks.server.force_exit = True  # open pages hold their connections for ever
+    blocks.close(verbose=False)
 
 
 def drain(operations: Operations, seconds: float) -> None:
@@ -43,8 +45,9 @@ def drain(operations: Operations, seconds: float) -> None:
     if engine is None:
         return
     engine.drain()
-    deadline = time.monotonic() + seconds
+    deadline, busy = time.monotonic() + seconds, engine.running + engine.waiting > 0
     while engine.running + engine.waiting and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     engine.close()
-    time.sleep(LAST_ANSWERS_SECONDS)
+    if busy:
+        time.sleep(LAST_ANSWERS_SECONDS)

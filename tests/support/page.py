@@ -35,7 +35,8 @@ def serve_process(
 ) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
     """As `serve`, with the process."""
     port = free_port()
-    command = [sys.executable, "app.py", "--model", str(model), "--server-port", str(port), *["--offline"] * offline, *options]
+    command = [sys.executable, "app.py", "--model", str(model), "--server-port", str(port), *["--offline"] * offline]
+    command += ["--drain-seconds", "0", *options]  # tests do not wait for what they have left running
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NEOXJP_", "SPACE_", "GRADIO_"))}
     # Not a pipe: one that nobody reads would be full one day, and the page wait for ever.
     with log_file.open("w+") if log_file else tempfile.TemporaryFile("w+") as log:
