@@ -47,13 +47,14 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
 
     from neoxjp.page_parts.session import Choice, Playground
     from neoxjp.page_parts.visitors import trust_proxies_of_spaces
-    from neoxjp.serve import Operations, log_to_stderr, password_check, run_until_stopped
+    from neoxjp.serve import Operations, log_to_stderr, password_check, run_until_stopped, sigterm_event
     from neoxjp.ui.page import build, launch
 
     trust_proxies_of_spaces()
     auth = password_check(page.auth_file) if page.auth_file else None
     public = page.public or page.share or bool(os.environ.get("SPACE_ID"))
     playground = Playground.create(public=public, caps=Caps(**asdict(caps)))
+    asked = sigterm_event()
     operations = Operations(playground)
     playground.observer = operations
     if playground.public:
@@ -71,7 +72,7 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
         auth=auth,
         prevent_thread_lock=True,
     )
-    run_until_stopped(blocks, operations, page.drain_seconds)
+    run_until_stopped(blocks, operations, asked, page.drain_seconds)
 
 
 def check(model: ModelOptions) -> None:

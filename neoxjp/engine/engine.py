@@ -217,6 +217,8 @@ class Engine:
             try:
                 self._settle()
                 running = self._due()
+                if not running:
+                    return False
                 for request in running:
                     if request.cache is None:
                         self._begin(request)
@@ -240,7 +242,7 @@ class Engine:
                 for request in running:
                     self._finish(request, "cancelled")
                 raise
-            return bool(running)
+            return True
 
     def start(self) -> "Engine":
         """Run in a background thread from now on."""

@@ -12,10 +12,10 @@ from neoxjp.serve.headers import security_headers
 from neoxjp.serve.operations import Operations, log_to_stderr
 from neoxjp.serve.passwords import password_check
 from neoxjp.serve.routes import OURS, Row, table
-from neoxjp.serve.shutdown import DRAIN_SECONDS, run_until_stopped
+from neoxjp.serve.shutdown import DRAIN_SECONDS, run_until_stopped, sigterm_event
 
 __all__ = [
     "DRAIN_SECONDS", "OURS", "SWITCHES", "Gate", "Guard", "Operations", "PageBlocks", "Row", "allowed_hosts", "blocked_paths",
-    "guard_mounted", "guarded_app", "log_to_stderr", "password_check", "run_until_stopped", "security_headers", "table",
-    "temporary_folder",
+    "guard_mounted", "guarded_app", "log_to_stderr", "password_check", "run_until_stopped", "security_headers", "sigterm_event",
+    "table", "temporary_folder",
 ]  # fmt: skip

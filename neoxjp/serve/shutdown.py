@@ -14,11 +14,8 @@ LAST_ANSWERS_SECONDS = 1.0  # for the last tokens to reach the browsers
 POLL_SECONDS = 0.1
 
 
-def run_until_stopped(blocks: gr.Blocks, operations: Operations, seconds: float = DRAIN_SECONDS) -> None:
-    """Return after SIGTERM, once what ran has ended, at the latest after `seconds`; or after Ctrl-C, at once.
-
-    Call it from the main thread. A second SIGTERM ends the process at once.
-    """
+def sigterm_event() -> threading.Event:
+    """An event that SIGTERM sets from now on; a second one ends the process at once. Call it from the main thread."""
     asked = threading.Event()
 
     def ask(number: int, _: Any) -> None:
@@ -26,6 +23,11 @@ def run_until_stopped(blocks: gr.Blocks, operations: Operations, seconds: float 
         signal.signal(number, signal.SIG_DFL)
 
     signal.signal(signal.SIGTERM, ask)
+    return asked
+
+
+def run_until_stopped(blocks: gr.Blocks, operations: Operations, asked: threading.Event, seconds: float = DRAIN_SECONDS) -> None:
+    """Return once `asked` is set and what ran has ended, at the latest after `seconds` more; or after Ctrl-C, at once."""
     try:
         while not asked.wait(POLL_SECONDS):
             pass
