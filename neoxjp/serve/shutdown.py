@@ -35,7 +35,7 @@ def run_until_stopped(blocks: gr.Blocks, operations: Operations, asked: threadin
     except KeyboardInterrupt:
         pass
     if blocks.server is not None:
-        blocks.server.force_exit = True  # open pages hold their connections for ever
+        blocks.server.config.timeout_graceful_shutdown = 1  # second; open pages hold their connections for ever
     blocks.close(verbose=False)
 
 
