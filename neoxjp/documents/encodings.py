@@ -2,7 +2,8 @@
 
 In this order: a byte order mark; the escape sequences of ISO-2022-JP; UTF-8, which other texts do not match by accident; then the
 text is decoded with each Japanese encoding and scored: kana and common kanji add to the score, half-width katakana and rare
-kanji lower it. charset-normalizer comes last: it takes many short Japanese texts for Chinese or Korean.
+kanji lower it. Shift_JIS-2004 is only considered where CP932 cannot decode the bytes, EUC-JIS-2004 where EUC-JP cannot.
+charset-normalizer comes last: it takes many short Japanese texts for Chinese or Korean.
 """
 
 import codecs
@@ -34,6 +35,8 @@ NAMES = {
 """Python's codec → the name to show."""
 CHOICES = {name: NAMES[name] for name in ("utf-8", "cp932", "euc_jp", "iso2022_jp", "utf-16-le", "utf-16-be")}
 """The encodings offered in lists."""
+RARE = {"euc_jis_2004": "euc_jp", "shift_jis_2004": "cp932"}
+"""A rare encoding → the common one that shares most of its bytes. Where CP932 has 髙 and 﨑, Shift_JIS-2004 has other kanji."""
 CHUNK = 1 << 18  # bytes read at once
 SAMPLE = 1 << 17  # bytes that are scored
 MIN_GUESS = 200  # bytes from which on charset-normalizer is asked
@@ -194,13 +197,16 @@ def _utf16_like_utf8(scan: _Scan) -> Encoding | None:
 
 def _best_score(scan: _Scan) -> Encoding:
     """The Japanese encoding with the highest score; charset-normalizer's guess where all are low."""
-    candidates = ["cp932", "euc_jp", "euc_jis_2004", "shift_jis_2004"]
-    if scan.nuls or not scan.size % 2:
-        candidates += ["utf-16-le", "utf-16-be"]
+    candidates = ["cp932", "euc_jp"]
+    utf16 = ["utf-16-le", "utf-16-be"] if scan.nuls or not scan.size % 2 else []
     # UTF-16 is decoded from the head, which starts at an even place
-    texts = {codec: _decode(scan.head if codec.startswith("utf-16") else scan.sample, codec) for codec in candidates}
-    scores = {codec: japanese_score(text) for codec, text in texts.items()}
-    for codec in candidates[4:] if not scan.nuls else ():  # any bytes are some Chinese characters
+    texts = {codec: _decode(scan.sample, codec) for codec in (*candidates, *RARE)}
+    texts |= {codec: _decode(scan.head, codec) for codec in utf16}
+    # The rare encodings read 髙 of CP932 as 郄: only bytes that the common one cannot decode speak for them.
+    candidates += [rare for rare, common in RARE.items() if texts[rare].count("\ufffd") < texts[common].count("\ufffd")]
+    candidates += utf16
+    scores = {codec: japanese_score(texts[codec]) for codec in candidates}
+    for codec in utf16 if not scan.nuls else ():  # any bytes are some Chinese characters
         scores[codec] = scores[codec] if scores[codec] > 0.5 else -9.0
     best = max(candidates, key=lambda codec: scores[codec])  # of equal ones the first, which is more common
     if scan.nuls and not best.startswith("utf-16"):
@@ -253,9 +259,10 @@ def _score(character: str) -> float:
         return 0.0 if code >= 0x20 or character in "\t\n\r\f" else -3.0
     if 0x3041 <= code <= 0x3096 or 0x30A1 <= code <= 0x30FE or 0x3000 <= code <= 0x301F or 0xFF01 <= code <= 0xFF5E:
         return 1.0
-    if 0x4E00 <= code <= 0x9FFF:
+    if 0x4E00 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF:
         try:
-            return 0.8 if character.encode("euc_jp")[0] < 0xD0 else 0.1  # kanji of JIS level 1, ordered by reading, or of level 2
+            # kanji of JIS level 1, ordered by reading, up to 腕; then those of level 2, and 髙 and 﨑, which only CP932 has
+            return 0.8 if character.encode("cp932") <= "腕".encode("cp932") else 0.1
         except UnicodeEncodeError:
             return -0.5
     if 0xFF61 <= code <= 0xFF9F:

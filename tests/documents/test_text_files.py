@@ -47,6 +47,39 @@ def test_a_short_text_is_read_in_every_encoding(text: str, encoding: str) -> Non
     assert texts("a.txt", text.encode(encoding))[0] == [text]
 
 
+NAMES_OF_PEOPLE = [
+    "髙橋さん",
+    "山﨑",
+    "髙橋,山﨑\n",
+    "名前,住所\n髙橋一郎,東京都\n山﨑次郎,大阪府\n",
+    "㈱髙島屋",
+    "私は髙橋です。\n" * 40,
+]
+
+
+@pytest.mark.parametrize("text", NAMES_OF_PEOPLE)
+def test_names_with_kanji_that_only_cp932_has_are_read_as_cp932(text: str) -> None:
+    """These bytes are other kanji in Shift_JIS-2004: 髙橋 was read as 郄橋."""
+    assert texts("a.csv" if "," in text else "a.txt", text.encode("cp932")) == texts(
+        "a.csv" if "," in text else "a.txt", text.encode()
+    )
+    assert detect_encoding(io.BytesIO(text.encode("cp932"))).codec == "cp932"
+
+
+def test_damaged_cp932_with_such_names_is_read_as_cp932() -> None:
+    found, faults = texts("a.txt", "髙橋さんと山﨑さん。\n".encode("cp932") * 20 + b"\x81 \n")
+    assert found == ["髙橋さんと山﨑さん。\n" * 20 + "\ufffd \n"]
+    assert faults.invalid_bytes == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [("shift_jis_2004", "𠮟られて頰が熱い。"), ("euc_jis_2004", "𠮟られて頰が熱い。"), ("euc_jp", "驎は丂と読む。")],
+)
+def test_kanji_that_the_common_encoding_lacks_are_read(encoding: str, text: str) -> None:
+    assert texts("a.txt", text.encode(encoding))[0] == [text]
+
+
 @pytest.mark.parametrize("name", [name for name in encodings.NAMES if not name.startswith(("utf", "iso"))])
 def test_an_encoding_after_pages_of_ascii_is_found_too(name: str) -> None:
     data = b"x = 1\n" * 100_000 + "吾輩は猫である。名前はまだ無い。\n".encode(name) * 3
