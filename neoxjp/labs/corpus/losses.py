@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from neoxjp.labs.common.changes import changed_characters
 from neoxjp.tokenizer import DASHES, EmojiTable, FastEncoder, GPTNeoXJapaneseTokenizer, findable_emoji
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Loss:
     text: str  # before
     back: str  # after decoding
     count: int  # occurrences
-    characters: int  # of `text`, all occurrences together
+    characters: int  # of `text`, those that change, all occurrences together
     examples: tuple[Example, ...]
 
 
@@ -60,14 +61,14 @@ class Losses:
 
     @property
     def characters(self) -> int:
-        """Characters that are not restored."""
+        """Characters that change, as the round trip counts them (`changed_characters`)."""
         return sum(self.by_reason.values())
 
     @property
     def by_reason(self) -> dict[str, int]:
         counted = dict.fromkeys(REASONS, 0)
-        for (reason, text, _), count in self._counts.items():
-            counted[reason] += len(text) * count
+        for (reason, text, back), count in self._counts.items():
+            counted[reason] += changed_characters(text, back) * count
         return {reason: number for reason, number in counted.items() if number}
 
     @property
@@ -77,7 +78,7 @@ class Losses:
     def listed(self) -> tuple[Loss, ...]:
         """The most frequent losses."""
         return tuple(
-            Loss(*key, count, len(key[1]) * count, tuple(self._examples.get(key, ())))
+            Loss(*key, count, changed_characters(*key[1:]) * count, tuple(self._examples.get(key, ())))
             for key, count in sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:LISTED]
         )
 

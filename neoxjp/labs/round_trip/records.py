@@ -15,6 +15,7 @@ from itertools import groupby, pairwise
 from typing import Literal, get_args
 
 from neoxjp.errors import ParameterError
+from neoxjp.labs.common.changes import changed_characters
 from neoxjp.tokenizer import DASHES, GPTNeoXJapaneseTokenizer, Span, Token, replace_spans
 
 Reason = Literal[
@@ -150,16 +151,6 @@ def normalize_and_check(tokenizer: GPTNeoXJapaneseTokenizer, text: str, normaliz
 def grouped(found: Iterable[Difference | Replacement]) -> list[tuple[str, str, int]]:
     """(was, became, how often), the most frequent first."""
     return [(was, became, times) for (was, became), times in Counter((each.was, each.became) for each in found).most_common()]
-
-
-def changed_characters(was: str, became: str) -> int:
-    """How many characters of `was` differ or are missing in `became`: "慶應" → "慶応" is 1, and so is "㈱" → "(株)"."""
-    if len(was) == len(became):
-        return sum(a != b for a, b in zip(was, became, strict=True))
-    front = next((i for i, (a, b) in enumerate(zip(was, became, strict=False)) if a != b), min(len(was), len(became)))
-    rest = min(len(was), len(became)) - front
-    back = next((i for i in range(rest) if was[-1 - i] != became[-1 - i]), rest)
-    return max(len(was) - front - back, 1)
 
 
 # ---------------------------------------------------------------- reasons
