@@ -117,7 +117,7 @@ def _verdict(row: Candidate, record: StepTrace, names: Names, t: Words) -> tuple
         return "drawn", f"✓ {t('sampling_trace_is_drawn')}{also}"
     if row.id == record.written:
         return "written", f"◆ {t('sampling_trace_written')} {removed}".rstrip()
-    return ("lost", removed) if removed else ("", f"○ {t('sampling_trace_possible')}")
+    return ("lost", removed) if removed else ("", f"◇ {t('sampling_trace_possible')}")
 
 
 def _row(record: StepTrace, id: int | None) -> Candidate | None:

@@ -102,6 +102,26 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     assert page.locator(".written").inner_text() == text
 
 
+def test_the_same_probability_has_a_bar_of_the_same_length_in_every_column(visit: Visit) -> None:
+    page = opened(visit("g", lang="en"))
+    for name, value in (("top-k", "9"), ("no-repeat-ngram-size", "1")):  # columns with headings of different widths
+        slider(page, name).fill(value)
+    expect(page.locator("#sampling-trace-filters")).to_contain_text("No-repeat n-gram size 1")
+    expect(page.locator("#sampling-trace-candidates th[scope=col]")).to_have_count(8)
+    bars = page.locator("#sampling-trace-candidates tr").evaluate_all(
+        """rows => rows.map(row => [...row.querySelectorAll("td:has(i)")].map(
+            cell => [cell.querySelector("b").textContent, cell.querySelector("i").getBoundingClientRect().width, cell.clientWidth]))"""
+    )
+    assert len({width for row in bars for _, _, width in row}) > 1
+    lengths: dict[str, set[float]] = {}
+    for shown, length, _ in (bar for row in bars for bar in row):
+        lengths.setdefault(shown, set()).add(length)
+    assert any(len(row) > 2 for row in bars)
+    assert {shown: found for shown, found in lengths.items() if max(found) - min(found) > 2} == {}
+    by_length = sorted((length, float(shown.rstrip(" %"))) for row in bars for shown, length, _ in row if "<" not in shown)
+    assert by_length[-1][1] == max(share for _, share in by_length)
+
+
 def test_a_new_generation_brings_its_own_settings(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
     slider(page, "top-p").fill("0.5")

@@ -147,6 +147,12 @@ def test_a_removed_candidate_says_by_which_filter(playground):
     assert "× top-k 3" in shown(playground, text, 2, JA)[1]
 
 
+def test_no_sign_of_a_candidate_looks_like_a_control(playground):
+    """○ beside a row looks like a radio button to press."""
+    candidates = shown(playground, written(playground), 3, top_k=3)[1]
+    assert set(re.findall(r'<th scope="row" lang="ja"><i aria-hidden="true">(.)</i>', candidates)) == {"✓", "◆", "◇", "×"}
+
+
 def test_other_settings_say_what_would_have_been_drawn(playground):
     text = written(playground)
     others = 0
