@@ -54,10 +54,18 @@ def distinct(ids: Sequence[int], run: int = 2) -> float:
     return len(set(runs)) / len(runs) if runs else 1.0
 
 
-def percent(share: float) -> str:
-    """0.5 → "50.0 %", 0.00012 → "0.012 %"."""
-    shown = 100 * share
-    return f"{shown:.1f} %" if shown >= 10 else f"{shown:.2f} %" if shown >= 0.1 else f"{shown:.2g} %"
+def percent(share: float, digits: int | None = None) -> str:
+    """A share as the page writes it: 0.612 → "61.2 %", 0.0123 → "1.23 %", 0.00012 → "0.012 %", 7.6e-7 → "< 0.001 %", 0.0 → "0 %".
+
+    With `digits`, so many decimals, for numbers that are compared with each other: 0.0 → "0.0 %", 0.0004 → "< 0.1 %".
+    """
+    shown = 100 * max(share, 0.0)  # a sum of probabilities less its parts can be slightly negative
+    if digits is None:
+        if not shown:
+            return "0 %"
+        digits = 1 if shown >= 9.95 else 2 if shown >= 0.0995 else 3
+    least = 10.0**-digits
+    return f"< {least:.{digits}f} %" if 0 < shown < least / 2 else f"{shown:.{digits}f} %"
 
 
 def shared_length(one: Sequence[Any], other: Sequence[Any]) -> int:

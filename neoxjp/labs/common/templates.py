@@ -58,7 +58,6 @@ def environment() -> Environment:
         "commas": lambda number: f"{number:,}",
         "number": number,
         "percent": percent,
-        "fixed_percent": fixed_percent,
     }
     return made
 
@@ -86,12 +85,6 @@ def _visible(text: str, breaks: bool = False) -> Markup:
 def number(value: float | None, digits: int) -> str:
     """1234.5 → "1,234.50" with two digits, None → "–"."""
     return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def fixed_percent(share: float, digits: int = 1) -> str:
-    """0.612 → "61.2 %", 0.0 → "0.0 %"; a positive share that rounds to zero is "< 0.1 %"."""
-    unit = 0.1**digits
-    return f"< {unit:.{digits}f} %" if 0 < 100 * share < unit / 2 else f"{100 * share:.{digits}f} %"
 
 
 def _finalize(value: Any) -> Any:

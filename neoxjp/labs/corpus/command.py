@@ -95,6 +95,8 @@ def rows(corpus: "Corpus") -> list[dict[str, Any]]:
 
 def summary(corpus: "Corpus") -> str:
     """The corpus as text for a terminal."""
+    from neoxjp.labs.common.measures import percent
+
     lines = []
     for file in corpus.files:
         column = f", column {file.column!r}" if file.column else ""
@@ -111,14 +113,14 @@ def summary(corpus: "Corpus") -> str:
     lines.append("")
     lines.append(f"{'tokenizer':<16} {'tokens':>14} {'chars/token':>12} {'bytes':>8} {'ids used':>16}")
     for cost in corpus.costs:
-        in_bytes = "" if cost.byte_share is None else f"{100 * cost.byte_share:.2f} %"
+        in_bytes = "" if cost.byte_share is None else percent(cost.byte_share, 2)
         used = "" if cost.ids_used is None else f"{cost.ids_used:,}" + (f" / {cost.vocabulary:,}" if cost.vocabulary else "")
         lines.append(f"{cost.name:<16} {cost.tokens:>14,} {cost.characters_per_token:>12.3f} {in_bytes:>8} {used:>16}")
     first = corpus.costs[0]
     lines += ["", "most frequent: " + _listed([(token.text, token.count) for token in first.frequent])]
     lines += ["longest:       " + _listed([(token.text, token.count) for token in first.longest])]
-    share = 100 * corpus.lost_characters / max(corpus.characters, 1)
-    lines += ["", f"{counted(corpus.lost_characters, 'character')} would come back changed ({share:.2f} %)"]
+    share = percent(corpus.lost_characters / max(corpus.characters, 1), 2)
+    lines += ["", f"{counted(corpus.lost_characters, 'character')} would come back changed ({share})"]
     for loss in corpus.losses[:SHOWN]:
         example = loss.examples[0] if loss.examples else None
         place = f"   …{example.before}[{example.text}]{example.after}…" if example else ""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from neoxjp.labs.common.measures import percent
 from neoxjp.labs.common.steps import plain
 from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.sampling_trace.records import Candidate, StepTrace
@@ -10,13 +11,6 @@ from neoxjp.sampling import OPTIONS, Option, SamplingParams
 
 Names = Mapping[str, str]  # stage → its name, as `filter_names` gives them
 TEMPLATE = "labs/sampling_trace/view.html"
-
-
-def percent(share: float) -> str:
-    """0.612 → "61.2 %", 0.0123 → "1.23 %", 0.0004 → "< 0.1 %", 0.0 → "0 %"; `ui/written.js` formats them the same way."""
-    if share >= 0.0995:
-        return f"{100 * share:.1f} %"
-    return f"{100 * share:.2f} %" if share >= 0.00095 else "< 0.1 %" if share > 0 else "0 %"
 
 
 def draw(record: StepTrace, names: Names, tried: bool, known: bool, place: int, count: int, t: Words) -> str:
@@ -46,13 +40,13 @@ def candidates(record: StepTrace, names: Names, t: Words) -> str:
     filters = [names[stage.name] for stage in record.stages]
     rows = [(row, *_verdict(row, record, names, t)) for row in record.candidates]
     largest = max(chance for row in record.candidates for chance in row.probabilities)
-    return render(TEMPLATE, "candidates", t, record=record, filters=filters, rows=rows, largest=largest, percent=percent)
+    return render(TEMPLATE, "candidates", t, record=record, filters=filters, rows=rows, largest=largest)
 
 
 def filters(record: StepTrace, names: Names, t: Words) -> str:
     """HTML table: the tokens left by each filter, the probability mass that it removed, and the entropy before and after."""
     shown = [names[stage.name] for stage in record.stages]
-    return render(TEMPLATE, "filters", t, record=record, names=shown, percent=percent)
+    return render(TEMPLATE, "filters", t, record=record, names=shown)
 
 
 def hint(sentence: str, t: Words) -> str:

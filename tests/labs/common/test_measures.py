@@ -1,11 +1,14 @@
 """The numbers of a written text, by hand."""
 
 import math
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neoxjp.engine import Step
-from neoxjp.labs.common.measures import distinct, first_difference, measure, repeats
+from neoxjp.labs.common.measures import distinct, first_difference, measure, percent, repeats
 
 
 def step(id: int, text: str = "", logprob: float | None = None) -> Step:
@@ -31,6 +34,22 @@ def test_measures_by_hand():
     assert (found.distinct_1, found.distinct_2, found.distinct_3) == (3 / 4, 1.0, 1.0)
     assert found.mean_logprob == pytest.approx(-2 * math.log(2))  # of the three that have one
     assert found.bits_per_character == pytest.approx(2)  # the end token has a price and no characters
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0.612, "61.2 %"), (1, "100.0 %"), (0.1, "10.0 %"), (0.0994, "9.94 %"), (0.0123, "1.23 %"), (0.00099, "0.099 %"),
+     (0.00012, "0.012 %"), (1e-5, "0.001 %"), (7.6e-7, "< 0.001 %"), (1e-300, "< 0.001 %"), (0.0, "0 %"), (-1e-9, "0 %")],
+)  # fmt: skip
+def test_a_share_is_written_for_people(share: float, shown: str):
+    assert percent(share) == shown
+
+
+@given(st.floats(0, 1), st.sampled_from([None, 0, 1, 2]))
+def test_no_share_is_written_with_an_exponent_or_as_nothing(share: float, digits: int | None):
+    shown = percent(share, digits)
+    assert re.fullmatch(r"(< )?\d+(\.\d+)? %", shown)
+    assert share == 0 or float(re.sub("[^0-9.]", "", shown)) > 0
 
 
 def test_an_empty_text_has_no_mean():

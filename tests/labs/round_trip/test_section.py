@@ -34,7 +34,7 @@ def shown(playground: Playground, text: str, compat: bool = False, normalization
 def test_the_losses_are_counted_marked_and_given_a_reason(playground: Playground) -> None:
     summary, aligned, reasons, effect, button = shown(playground, "慶應大学—猫")
     assert "Changed by the round trip: 2 of 6 characters." in summary
-    assert "33.3 %" in summary
+    assert "33.33 %" in summary
     assert aligned.count('<i aria-hidden="true">≠</i>') == 2
     assert "Spelling variant" in reasons
     assert "Dash replacement" in reasons

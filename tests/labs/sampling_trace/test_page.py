@@ -109,8 +109,8 @@ def test_the_same_probability_has_a_bar_of_the_same_length_in_every_column(visit
     expect(page.locator("#sampling-trace-filters")).to_contain_text("No-repeat n-gram size 1")
     expect(page.locator("#sampling-trace-candidates th[scope=col]")).to_have_count(8)
     bars = page.locator("#sampling-trace-candidates tr").evaluate_all(
-        """rows => rows.map(row => [...row.querySelectorAll("td:has(i)")].map(
-            cell => [cell.querySelector("b").textContent, cell.querySelector("i").getBoundingClientRect().width, cell.clientWidth]))"""
+        """rows => rows.map(row => [...row.querySelectorAll("td:has(i)")].map(cell => [
+            cell.querySelector("b").textContent, cell.querySelector("i").getBoundingClientRect().width, cell.clientWidth]))"""
     )
     assert len({width for row in bars for _, _, width in row}) > 1
     lengths: dict[str, set[float]] = {}

@@ -15,6 +15,7 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.labs.branches.actions import recall
 from neoxjp.labs.branches.files import to_json
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
+from neoxjp.labs.common.measures import percent
 from neoxjp.labs.sampling_trace import section as trace
 from neoxjp.labs.sampling_trace import view as views
 from neoxjp.labs.sampling_trace.records import StepTrace, trace_at, trace_of_logits
@@ -114,15 +115,13 @@ def test_the_values_on_the_page_are_the_records(playground):
     for row, candidate in zip(rows, record.candidates, strict=False):
         seen = row[1:-1]
         last = names.index(candidate.removed_by) if candidate.removed_by else len(names)
-        assert seen[:last] == [views.percent(chance) for chance in candidate.probabilities[:last]]
+        assert seen[:last] == [percent(chance) for chance in candidate.probabilities[:last]]
         assert seen[last:] == ["× removed", *["·"] * (len(names) - last - 1)][: len(names) - last]
-    assert rows[-1][1:-1] == [views.percent(chance) for chance in record.others.probabilities]
+    assert rows[-1][1:-1] == [percent(chance) for chance in record.others.probabilities]
     assert f"{record.others.count:,}" in rows[-1][0]
     kept = [(row[1], row[2]) for row in cells(filters.split("</table>")[0])]
-    assert kept[:-1] == [
-        (f"{stage.kept:,}", "" if stage.name == "model" else views.percent(stage.cut)) for stage in record.stages
-    ]
-    assert kept[-1] == (f"{record.stages[-1].kept:,}", views.percent(record.mass_cut))
+    assert kept[:-1] == [(f"{stage.kept:,}", "" if stage.name == "model" else percent(stage.cut)) for stage in record.stages]
+    assert kept[-1] == (f"{record.stages[-1].kept:,}", percent(record.mass_cut))
     assert f"entropy {record.entropy_before:.2f} → {record.entropy_after:.2f} bits" in draw
     assert f"random number {record.uniform:.4f}" in draw
 

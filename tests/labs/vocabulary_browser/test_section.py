@@ -11,7 +11,7 @@ from gradio_client.exceptions import AppError
 
 from neoxjp.compare import to_csv, to_frame
 from neoxjp.errors import CheckpointError, ParameterError
-from neoxjp.labs.common.templates import fixed_percent
+from neoxjp.labs.common.measures import percent
 from neoxjp.labs.vocabulary_browser import difference, records, section
 from neoxjp.labs.vocabulary_browser.difference import open_other
 from neoxjp.labs.vocabulary_browser.records import Entry, Spelling
@@ -173,9 +173,9 @@ def test_the_numbers_follow_the_text(playground: Playground) -> None:
 
 
 def test_a_share_that_is_not_nothing_never_reads_as_nothing() -> None:
-    shown = [fixed_percent(share) for share in (0, 1e-9, 0.00049, 0.0005, 0.612, 1)]
+    shown = [percent(share, 1) for share in (0, 1e-9, 0.00049, 0.0005, 0.612, 1)]
     assert shown == ["0.0 %", "< 0.1 %", "< 0.1 %", "0.1 %", "61.2 %", "100.0 %"]
-    assert [fixed_percent(share, 2) for share in (0, 4e-5, 6e-5, 0.0123)] == ["0.00 %", "< 0.01 %", "0.01 %", "1.23 %"]
+    assert [percent(share, 2) for share in (0, 4e-5, 6e-5, 0.0123)] == ["0.00 %", "< 0.01 %", "0.01 %", "1.23 %"]
     used = Usage(tokens=1, ids=1, of=32_000, once=1, covering=(), by_kind=(Group("word", 31_000, 1),), by_script=(), frequent=())
     usage = view("usage", EN, used=used, signs=SIGNS)
     assert "1 tokens with 1 different ids: &lt; 0.1 % of the 32,000" in usage
