@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-
 from neoxjp.engine import bos_ids, check_ids, eos_ids, token_text_function
 from neoxjp.errors import ParameterError, prompt_too_long
 from neoxjp.model import BeamParams, BeamStep, generate_beams
@@ -38,7 +36,7 @@ class Node:
     parent: int | None  # index in BeamTree.nodes; None: the prompt
     id: int
     text: str  # of the token; the piece, like "<|byte240|>", where a token is not text by itself
-    logprob: float  # nats, of this token, after penalties (and filters, when sampling)
+    logprob: float  # nats, of this token
     total: float  # nats, sum over all new tokens: running candidates, all of one length, are compared by it
     score: float  # total / step ** length_penalty: finished texts are compared by it
     outcome: Outcome
@@ -59,35 +57,26 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class BeamTree:
-    """A complete search. Nodes are ordered by step, within a step by probability (when sampling: in the order drawn)."""
+    """A complete search. Nodes are ordered by step, within a step by probability."""
 
     prompt_ids: tuple[int, ...]
     beams: BeamParams
-    params: SamplingParams
+    params: SamplingParams  # the defaults: no penalty and no filter
     nodes: tuple[Node, ...]
     hypotheses: tuple[Hypothesis, ...]  # best first: the first is the result of `generate`
     stopped: Literal["length", "no_better"]  # max_new_tokens was reached; or no running candidate was expected to win
 
 
 def beam_tree(
-    model: Any,
-    tokenizer: Any,
-    ids: Sequence[int],
-    *,
-    num_beams: int,
-    max_new_tokens: int,
-    length_penalty: float = 1.0,
-    early_stopping: bool | Literal["never"] = False,
-    params: SamplingParams | None = None,
+    model: Any, tokenizer: Any, ids: Sequence[int], *, num_beams: int, max_new_tokens: int, length_penalty: float = 1.0
 ) -> BeamTree:
     """Search as `model.generate(num_beams=…)` does with the same options, and record every candidate.
 
     Args:
         tokenizer: for the texts; None leaves them "".
         ids: of the prompt; empty: the bos id alone.
-        num_beams: at least 1 (greedy search, unless sampling).
+        num_beams: at least 1, which is greedy search.
         length_penalty: above 0 favours long texts, below 0 short ones.
-        params: penalties, min_new_tokens, eos_token_id; with do_sample the filters and the seed (None: a random one).
 
     Raises:
         ParameterError: an option out of its range, an id outside the vocabulary.
@@ -95,15 +84,11 @@ def beam_tree(
     """
     config = model.config
     prompt = check_ids(ids, config.vocab_size) or bos_ids(config)
-    _check(len(prompt), config.max_position_embeddings, num_beams, max_new_tokens, length_penalty, early_stopping)
-    params = params or SamplingParams()
-    generator = None
-    if not params.greedy:
-        seed = int(torch.randint(2**63 - 1, ())) if params.seed is None else params.seed
-        params, generator = dataclasses.replace(params, seed=seed), torch.Generator().manual_seed(seed)
-    beams = BeamParams(num_beams, max_new_tokens, eos_ids(params, config), length_penalty, early_stopping)
+    _check(len(prompt), config.max_position_embeddings, num_beams, max_new_tokens, length_penalty)
+    params = SamplingParams()
+    beams = BeamParams(num_beams, max_new_tokens, eos_ids(params, config), length_penalty)
     rounds: list[BeamStep] = []
-    generate_beams(model, prompt, beams, params, generator, rounds.append)
+    generate_beams(model, prompt, beams, params, watch=rounds.append)
     return _TreeBuilder(beams, tokenizer).tree(prompt, params, rounds)
 
 
@@ -172,7 +157,7 @@ class _TreeBuilder:
         return Hypothesis(place, ids, text, node.total, node.score, "eos" if node.id in self.beams.eos_ids else "length")
 
 
-def _check(prompt: int, context: int, num_beams: int, new: int, length_penalty: float, early_stopping: object) -> None:
+def _check(prompt: int, context: int, num_beams: int, new: int, length_penalty: float) -> None:
     for name, value in (("num_beams", num_beams), ("max_new_tokens", new)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ParameterError(
@@ -183,7 +168,5 @@ def _check(prompt: int, context: int, num_beams: int, new: int, length_penalty: 
             f"length_penalty={length_penalty!r} must be a number from {-MAX_LENGTH_PENALTY} to {MAX_LENGTH_PENALTY}",
             ja=f"length_penalty={length_penalty!r} は {-MAX_LENGTH_PENALTY} から {MAX_LENGTH_PENALTY} の範囲で指定してください。",
         )
-    if early_stopping not in (True, False, "never"):
-        raise ParameterError(f"early_stopping={early_stopping!r} must be True, False or 'never'")
     if prompt + new > context:
         raise prompt_too_long(prompt, new, context)

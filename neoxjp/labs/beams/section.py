@@ -1,7 +1,6 @@
 """Section of the generation lab: beam search as a tree."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -26,37 +25,25 @@ LENGTH_PENALTY = (-2.0, 4.0)  # range of the page and the API
 Search = Callable[[Sequence[int], int, int, float], BeamTree]
 
 
-@dataclass(frozen=True)
 class Beams:
     """The components of the section."""
 
-    number: gr.Slider
-    new: gr.Slider
-    penalty: gr.Slider
-    go: gr.Button
-    source: gr.State  # serial of the model and prompt of the tree that is displayed
-    line: gr.HTML
-    view: gr.HTML
+    def __init__(self, playground: Playground):
+        part = Parts("beams", strings)
+        with gr.Column(elem_classes="card"):
+            with gr.Row(elem_classes="lab-controls lab-sliders"):
+                self.number = part.slider("number", *NUM_BEAMS, 4, 1)
+                self.new = part.slider("new", *NEW_TOKENS, 10, 1)
+                self.penalty = part.slider("penalty", *LENGTH_PENALTY, 1.0, 0.1)
+            with gr.Row(elem_classes="lab-controls"):
+                self.go = part.button("go", variant="primary")
+            self.line = part.html("line")
+            self.view = part.html("view", part.hint("press"), js_on_load=script("walk.js"))
+        self.source = gr.State(None)  # serial of the model and prompt of the tree that is displayed
+        self.linked = {"beams": self.number, "new": self.new, "penalty": self.penalty}  # what a link restores
 
-    @property
-    def linked(self) -> dict[str, Any]:
-        """What a link restores."""
-        return {"beams": self.number, "new": self.new, "penalty": self.penalty}
 
-
-def build(playground: Playground) -> Beams:
-    """Draw the section."""
-    part = Parts("beams", strings)
-    with gr.Column(elem_classes="card"):
-        with gr.Row(elem_classes="lab-controls lab-sliders"):
-            number = part.slider("number", *NUM_BEAMS, 4, 1)
-            new = part.slider("new", *NEW_TOKENS, 10, 1)
-            penalty = part.slider("penalty", *LENGTH_PENALTY, 1.0, 0.1)
-        with gr.Row(elem_classes="lab-controls"):
-            go = part.button("go", variant="primary")
-        line = part.html("line")
-        tree = part.html("view", part.hint("press"), js_on_load=script("walk.js"))
-    return Beams(number, new, penalty, go, gr.State(None), line, tree)
+build = Beams
 
 
 def connect(section: Beams, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:

@@ -31,7 +31,7 @@ from neoxjp.labs.replay.records import (
     rerun_params,
     to_json,
 )
-from neoxjp.labs.replay.strings import strings, words
+from neoxjp.labs.replay.strings import strings
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import message_of, streamed
 from neoxjp.page_parts.chooser import json_chooser
@@ -105,7 +105,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     def on_due(request: gr.Request, writing: VisitorState) -> dict[Any, Any]:
         try:
-            saved, codes = shown(playground, writing.text, words(language(request)), own_address(request))
+            saved, codes = shown(playground, writing.text, strings.words(language(request)), own_address(request))
         except NeoxjpError as error:
             saved, codes = render.notice(message_of(error, request)), [""] * len(TARGETS)
         return {section.saved: saved, **dict(zip(section.code.values(), codes, strict=True))}
@@ -138,7 +138,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         opened |= tab.lab.update("replay")
         try:
             opened[section.pasted] = to_json(state_of_link(value))
-            opened[section.line] = render_steps.working(words(language(request))("replay_linked"))
+            opened[section.line] = render_steps.working(strings.words(language(request))("replay_linked"))
         except NeoxjpError as error:
             opened[section.line] = render.notice(message_of(error, request), "error")
         return opened
@@ -243,7 +243,7 @@ def rerun(
     Yields the section's line and verdict as HTML, and a frame for the tab above, or None.
     Raises NeoxjpError as `Engine.submit` does, where the text does not appear in the tab.
     """
-    t = words(lang)
+    t = strings.words(lang)
     loaded = playground.ready
     assert loaded.model is not None
     names, size = token_text_function(loaded.tokenizer), loaded.tokenizer.vocab_size

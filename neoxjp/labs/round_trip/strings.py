@@ -81,4 +81,3 @@ STRINGS: dict[str, tuple[str, str]] = {
 # fmt: on
 
 strings = Strings(COMMON.table, STRINGS)
-both, label, words = strings.both, strings.label, strings.words

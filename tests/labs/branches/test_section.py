@@ -15,7 +15,7 @@ from neoxjp.labs.branches import view as views
 from neoxjp.labs.branches.actions import text_of
 from neoxjp.labs.branches.files import LARGEST_MEMO, rows_of, to_json
 from neoxjp.labs.branches.records import Tree, surprisal_of_steps
-from neoxjp.labs.branches.strings import words
+from neoxjp.labs.branches.strings import strings
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.labs.replay.section import state_of
 from neoxjp.labs.sampling_trace import section as trace
@@ -29,7 +29,7 @@ from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Frame, Mode, branch, write
 from neoxjp.ui import generate
 
-EN = words("en")
+EN = strings.words("en")
 LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=8, min_new_tokens=8, repetition_penalty=1.0, seed="3")
 HOSTILE = "<script>hacked=1</script>${hacked=2}"
 

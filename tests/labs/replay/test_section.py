@@ -20,7 +20,7 @@ from neoxjp.labs.replay import view as replay_view
 from neoxjp.labs.replay.as_code import TARGETS, URL, as_code
 from neoxjp.labs.replay.records import Replay, State, capture, from_json, to_json
 from neoxjp.labs.replay.section import parse_state, rerun, rerun_alone, state_of
-from neoxjp.labs.replay.strings import words
+from neoxjp.labs.replay.strings import strings
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
@@ -28,7 +28,7 @@ from neoxjp.page_parts.stream import stream
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame, write
 
-EN, JA = words("en"), words("ja")
+EN, JA = strings.words("en"), strings.words("ja")
 SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
 
 

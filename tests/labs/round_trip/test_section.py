@@ -11,11 +11,11 @@ from neoxjp.labs.round_trip import section as roundtrip
 from neoxjp.labs.round_trip import view
 from neoxjp.labs.round_trip.endpoints import SENT
 from neoxjp.labs.round_trip.records import REASONS
-from neoxjp.labs.round_trip.strings import words
+from neoxjp.labs.round_trip.strings import strings
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-EN, JA = words("en"), words("ja")
+EN, JA = strings.words("en"), strings.words("ja")
 
 
 @pytest.fixture(scope="module")

@@ -36,13 +36,13 @@ from neoxjp.labs.side_by_side.section.columns import (
     suggest,
 )
 from neoxjp.labs.side_by_side.section.parts import Run
-from neoxjp.labs.side_by_side.strings import words
+from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.model import ModelTooLarge
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.sampling import SamplingParams
 
-EN = words("en")
+EN = strings.words("en")
 SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
 
 
@@ -79,7 +79,9 @@ def drawn(columns_: list[ColumnState], over: bool = True, same: bool = True, pro
     own: list[list[tuple[str, str]]] = [[("seed", str(number))] for number in range(len(columns_))]
     found = compare(columns_, same)
     shared = [("top-p", "1")]
-    return columns_view.columns(columns_, found, own, shared, prompt, over, same, words(lang), lambda id: f"<{id}>", lang == "ja")
+    return columns_view.columns(
+        columns_, found, own, shared, prompt, over, same, strings.words(lang), lambda id: f"<{id}>", lang == "ja"
+    )
 
 
 def cards(text: str) -> list[str]:

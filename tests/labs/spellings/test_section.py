@@ -14,11 +14,11 @@ from neoxjp.compare import to_csv, to_frame
 from neoxjp.errors import NeoxjpError, ParameterError, PeerUnavailable
 from neoxjp.labs.spellings import section
 from neoxjp.labs.spellings.section import Asked, Drawn
-from neoxjp.labs.spellings.strings import words
+from neoxjp.labs.spellings.strings import strings
 from neoxjp.page_parts.session import Choice, Limits, Loaded, NotReady, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-EN, JA = words("en"), words("ja")
+EN, JA = strings.words("en"), strings.words("ja")
 HOSTILE = "<script>x</script>${y}\u202e\u200bか\u3099👨\u200d👩\ud800"
 
 

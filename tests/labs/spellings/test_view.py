@@ -12,10 +12,10 @@ from neoxjp.errors import PeerUnavailable
 from neoxjp.japanese import ALL_KEYS, Spelling, read_words, spellings
 from neoxjp.labs.spellings import view
 from neoxjp.labs.spellings.records import Column, Matrix, matrix
-from neoxjp.labs.spellings.strings import words
+from neoxjp.labs.spellings.strings import strings
 from tests.labs.common.test_html import NASTY, Page
 
-EN, JA = words("en"), words("ja")
+EN, JA = strings.words("en"), strings.words("ja")
 TAGS = {"table", "thead", "tbody", "tr", "th", "td", "span", "button", "small", "b", "i", "p", "section", "h3", "ul", "li", "div"}
 TAGS |= {"sup", "ruby", "rt", "br"}
 

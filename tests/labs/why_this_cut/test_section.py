@@ -11,11 +11,11 @@ from neoxjp.labs.why_this_cut import section as why
 from neoxjp.labs.why_this_cut import view
 from neoxjp.labs.why_this_cut.endpoints import EXPLAINED
 from neoxjp.labs.why_this_cut.records import Cuts
-from neoxjp.labs.why_this_cut.strings import words
+from neoxjp.labs.why_this_cut.strings import strings
 from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-EN, JA = words("en"), words("ja")
+EN, JA = strings.words("en"), strings.words("ja")
 
 
 @pytest.fixture(scope="module")

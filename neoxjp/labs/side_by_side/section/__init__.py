@@ -23,7 +23,7 @@ from neoxjp.labs.side_by_side.section.columns import (
     values_of,
 )
 from neoxjp.labs.side_by_side.section.parts import PART, Run, build_run
-from neoxjp.labs.side_by_side.strings import label
+from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.answers import streamed
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Playground
@@ -61,7 +61,9 @@ class SideBySide:
 def build(playground: Playground) -> SideBySide:
     """Draw the section."""
     keys = [key for key in get_args(Differs) if key != "model" or not playground.public]
-    offered = [(label(f"side_by_side_differs_{key}" if key in ("model", "custom") else f"option_{key}"), key) for key in keys]
+    offered = [
+        (strings.label(f"side_by_side_differs_{key}" if key in ("model", "custom") else f"option_{key}"), key) for key in keys
+    ]
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_id="side-by-side-set"):
             count = gr.Radio([2, 3, 4], value=2, min_width=140, scale=1, **PART.named("count"))
@@ -86,14 +88,14 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
         PART.html(value=f"<h4>{PART.both('column', n=place)}</h4>")
 
         def common(name: str, key: str) -> dict[str, Any]:
-            return {"label": label(key), "elem_id": f"side-by-side-{name}-{place}"}
+            return {"label": strings.label(key), "elem_id": f"side-by-side-{name}-{place}"}
 
         fields: list[Any] = [
             gr.Number(getattr(start, name), step=0.05, min_width=120, **common(name, f"option_{name}")) for name in NUMBERS
         ]
-        empty = label("side_by_side_seed_new")
+        empty = strings.label("side_by_side_seed_new")
         fields.append(gr.Textbox("", placeholder=empty, max_lines=1, max_length=40, **common("seed", "option_seed")))
-        models = [(label(f"side_by_side_{key}"), key) for key in (LOADED, SECOND)]
+        models = [(strings.label(f"side_by_side_{key}"), key) for key in (LOADED, SECOND)]
         shown: dict[str, Any] = {"visible": not playground.public, "elem_classes": "side-by-side-model"}
         fields.append(gr.Dropdown(models, value=LOADED, **shown, **common("model", "side_by_side_model")))
     return box, fields

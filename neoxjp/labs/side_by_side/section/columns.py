@@ -12,7 +12,7 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side import records, view
 from neoxjp.labs.side_by_side.records import MAX_COLUMNS, Column, Update, shares_vocabulary
 from neoxjp.labs.side_by_side.section.parts import Run
-from neoxjp.labs.side_by_side.strings import strings, words
+from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
@@ -97,7 +97,7 @@ def run_columns(
     Raises NeoxjpError before anything is generated.
     """
     run.running, run.stopped = True, False
-    engines, t = engines_of(playground, other, {each.model for each in asked}), words(lang)
+    engines, t = engines_of(playground, other, {each.model for each in asked}), strings.words(lang)
     start, params = prepare(playground, engines, prompt, settings)
     new_seed = secrets.randbelow(1_000_000)
     columns = []

@@ -16,7 +16,7 @@ from neoxjp.labs.side_by_side import records, view
 from neoxjp.labs.side_by_side.records import Progress, Sample, to_csv
 from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, engines_of, prepare
 from neoxjp.labs.side_by_side.section.parts import PART, Run, build_run
-from neoxjp.labs.side_by_side.strings import strings, words
+from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.answers import streamed
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.gradio_private import current_visitor
@@ -74,7 +74,7 @@ def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
     ) -> Iterator[dict[Any, Any]]:
         settings = tab.settings_of(values).change(max_new_tokens=int(length or MIN_LENGTH))
         axes = temperatures or "", top_ps or ""
-        shown = run_grid(playground, streamer, run, prompt or "", axes, settings, words(language(request)))
+        shown = run_grid(playground, streamer, run, prompt or "", axes, settings, strings.words(language(request)))
         updates = ({part.line: line, part.result: result} for line, result in shown)
         yield from streamed(
             run, part, request, updates, (part.csv,), lambda: {part.csv: gr.Button(interactive=bool(run.samples))}
