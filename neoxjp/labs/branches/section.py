@@ -1,8 +1,7 @@
 """Section of the Generate tab: all texts of a visit as a tree, to browse, name, delete, compare, edit, save and load."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -36,75 +35,55 @@ if TYPE_CHECKING:
 Action = Callable[[VisitorState, Words, Any], tuple[str, str | None]]
 
 
-@dataclass(frozen=True)
 class Section:
     """The components of the section."""
 
-    tree: gr.HTML  # its script also sends what is edited and forced
-    line: gr.HTML
-    body: gr.Column  # the controls of the branch shown above; visible where there is one
-    name: gr.Textbox
-    rename: gr.Button
-    delete: gr.Button
-    other: gr.Dropdown
-    compare: gr.Button
-    compared: gr.HTML
-    edit: gr.Textbox
-    edit_note: gr.HTML
-    apply: gr.Button
-    reset: gr.Button
-    edited: gr.HTML
-    words: gr.Textbox
-    where: gr.Radio
-    force: gr.Button
-    surprisal: gr.HTML
-    save: gr.Button
-    file: gr.HTML
-    linked: dict[str, Any] = field(default_factory=dict)  # the components that a link restores: none, the texts are not in a link
+    linked: Mapping[str, Any] = {}  # the components that a link restores: none, the texts are not in a link
 
+    def __init__(self, playground: Playground):
+        part = Parts("branches", strings)
 
-def build(playground: Playground) -> Section:
-    """Create the components."""
-    part = Parts("branches", strings)
-    found: dict[str, Any] = {}
+        def help_line(name: str) -> None:
+            part.html(value=f'<p class="branches-note">{part.both(name)}</p>')
 
-    def help_line(name: str) -> None:
-        part.html(value=f'<p class="branches-note">{part.both(name)}</p>')
-
-    with gr.Column(elem_classes="card", elem_id="branches"):
-        found["tree"] = part.html("tree", part.hint("empty"), js_on_load=part.script(), fields={})
-        found["line"] = part.html("line")
-        with gr.Column(visible=False, elem_id="branches-body") as found["body"]:
-            with gr.Row(elem_classes="lab-controls"):
-                found["name"] = part.textbox("name", max_length=LONGEST_NAME)
-                found["rename"] = part.button("rename", "name_go", min_width=90)
-                found["delete"] = part.button("delete", min_width=90)
-            with part.accordion("comparing", "compare"):
+        with gr.Column(elem_classes="card", elem_id="branches"):
+            # its script also sends what is edited and forced
+            self.tree = part.html("tree", part.hint("empty"), js_on_load=part.script(), fields={})
+            self.line = part.html("line")
+            # the controls of the branch shown above, where there is one
+            with gr.Column(visible=False, elem_id="branches-body") as self.body:
                 with gr.Row(elem_classes="lab-controls"):
-                    found["other"] = gr.Dropdown([], min_width=260, **part.named("other"))
-                    found["compare"] = part.button("compare", "compare_go", min_width=90)
-                found["compared"] = part.html("compared")
-            with part.accordion("editing", "edit_title"):
-                help_line("edit_help")
-                found["edit"] = part.textbox("edit", key="edit_box", lines=4, max_lines=14, html_attributes=JAPANESE)
-                found["edit_note"] = part.html("edit_note")
-                with gr.Row(elem_classes="lab-controls"):
-                    found["apply"] = part.button("apply", "edit_go", variant="primary")
-                    found["reset"] = part.button("reset", "edit_reset")
-                found["edited"] = part.html("edited")
-            with part.accordion("forcing", "force_title"):
-                help_line("force_help")
-                found["words"] = part.textbox("words", key="force_text", max_lines=4, html_attributes=JAPANESE)
-                places = [(part.label(f"force_{where}"), where) for where in ("end", "chosen")]
-                found["where"] = gr.Radio(places, value="end", **part.named("where", "force_where"))
-                with gr.Row(elem_classes="lab-controls"):
-                    found["force"] = part.button("force", "force_go", variant="primary")
-                found["surprisal"] = part.html("surprisal")
-        with part.accordion("files", "files_title"):
-            found["save"] = part.button("save", min_width=120)
-            chooser = json_chooser(strings, "branches", "branches-file", MAX_BYTES)
-            found["file"] = part.html("file_part", chooser, js_on_load=part.script("file.js") + downloads.SCRIPT)
-    return Section(**found)
+                    self.name = part.textbox("name", max_length=LONGEST_NAME)
+                    self.rename = part.button("rename", "name_go", min_width=90)
+                    self.delete = part.button("delete", min_width=90)
+                with part.accordion("comparing", "compare"):
+                    with gr.Row(elem_classes="lab-controls"):
+                        self.other = gr.Dropdown([], min_width=260, **part.named("other"))
+                        self.compare = part.button("compare", "compare_go", min_width=90)
+                    self.compared = part.html("compared")
+                with part.accordion("editing", "edit_title"):
+                    help_line("edit_help")
+                    self.edit = part.textbox("edit", key="edit_box", lines=4, max_lines=14, html_attributes=JAPANESE)
+                    self.edit_note = part.html("edit_note")
+                    with gr.Row(elem_classes="lab-controls"):
+                        self.apply = part.button("apply", "edit_go", variant="primary")
+                        self.reset = part.button("reset", "edit_reset")
+                    self.edited = part.html("edited")
+                with part.accordion("forcing", "force_title"):
+                    help_line("force_help")
+                    self.words = part.textbox("words", key="force_text", max_lines=4, html_attributes=JAPANESE)
+                    places = [(part.label(f"force_{where}"), where) for where in ("end", "chosen")]
+                    self.where = gr.Radio(places, value="end", **part.named("where", "force_where"))
+                    with gr.Row(elem_classes="lab-controls"):
+                        self.force = part.button("force", "force_go", variant="primary")
+                    self.surprisal = part.html("surprisal")
+            with part.accordion("files", "files_title"):
+                self.save = part.button("save", min_width=120)
+                chooser = json_chooser(strings, "branches", "branches-file", MAX_BYTES)
+                self.file = part.html("file_part", chooser, js_on_load=part.script("file.js") + downloads.SCRIPT)
+
+
+build = Section
 
 
 def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:

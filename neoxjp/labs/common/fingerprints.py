@@ -63,15 +63,15 @@ class Difference:
     current: str
 
 
-def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer", fingerprint: str | None = None) -> Setup:
-    """What `model` runs with now. fingerprint: that of the model, where it is already known."""
+def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> Setup:
+    """What `model` runs with now."""
     import torch
 
     from neoxjp.quantization import describe_linears, is_packed
 
     device = model.device
     return Setup(
-        model=fingerprint or model_fingerprint(model),
+        model=model_fingerprint(model),
         vocabulary=vocabulary_fingerprint(tokenizer),
         dtype=str(model.dtype).removeprefix("torch."),
         quantization=model.quantization,

@@ -40,7 +40,6 @@ MAX_NAME = 200  # last characters of a file's name that are used; its ending det
 LIMITS = {"tokens": 20, "losses": 25, "examples": 2, "fault": 90}  # rows of the lists; examples of a loss; characters of a fault
 INTRO = {"most": uploads.MAX_BYTES // 1_000_000}  # for the section's heading
 view: Callable[..., str] = partial(render, "labs/corpus/view.html")
-label = strings.label
 
 
 @dataclass
@@ -54,50 +53,33 @@ class Run:
         self.stopped = True
 
 
-@dataclass(frozen=True)
 class Section:
     """The components of the section."""
 
-    run: gr.State
-    chooser: gr.HTML
-    file: gr.Textbox  # as an input it is {"file": key, "name": …}, which script.js fills in
-    info: gr.HTML
-    column: gr.Dropdown
-    encoding: gr.Dropdown
-    tokenizers: gr.CheckboxGroup
-    go: gr.Button
-    stop: gr.Button
-    progress: gr.HTML
-    result: gr.HTML
-    corpus: gr.State  # the Corpus that is shown, or None
-    downloads: gr.Row
-    csv: gr.Button
-    json: gr.Button
-    linked: dict[str, Any]  # what a link restores: a short name and its component
+    def __init__(self, playground: Playground):
+        part = Parts("corpus", strings)
+        with gr.Column(elem_classes="card"):
+            self.chooser = part.html("chooser", _chooser(), js_on_load=part.script())
+            self.info = part.html("info")
+            with gr.Row():
+                self.column = gr.Dropdown([], value=None, allow_custom_value=True, min_width=200, **part.named("column"))
+                codecs = [(strings.label("corpus_auto"), ""), *((name, codec) for codec, name in CHOICES.items())]
+                self.encoding = gr.Dropdown(codecs, value="", min_width=200, **part.named("encoding"))
+            self.tokenizers = gr.CheckboxGroup(_tokenizers(playground), value=["bytes"], **part.named("tokenizers"))
+            with gr.Row(elem_classes="corpus-buttons"):
+                self.go, self.stop = part.button("go", variant="primary"), part.button("stop")
+            self.progress = part.html("progress")
+        self.result = part.html("result", js_on_load=downloads.SCRIPT)
+        with gr.Row(elem_classes="chips", visible=False) as self.downloads:
+            self.csv, self.json = part.button("csv", size="sm", min_width=60), part.button("json", size="sm", min_width=60)
+        # As an input {"file": key, "name": …}, from script.js: a handler can take neither HTML nor what a script alone knows.
+        self.file = gr.Textbox(visible="hidden", show_label=False)
+        self.run = gr.State(Run(), delete_callback=Run.stop)
+        self.corpus = gr.State(None)  # the Corpus that is shown
+        self.linked = {"tokenizers": self.tokenizers, "column": self.column}  # what a link restores
 
 
-def build(playground: Playground) -> Section:
-    """Create the components."""
-    part = Parts("corpus", strings)
-    with gr.Column(elem_classes="card"):
-        chooser = part.html("chooser", _chooser(), js_on_load=part.script())
-        info = part.html("info")
-        with gr.Row():
-            column = gr.Dropdown([], value=None, allow_custom_value=True, min_width=200, **part.named("column"))
-            codecs = [(label("corpus_auto"), ""), *((name, codec) for codec, name in CHOICES.items())]
-            encoding = gr.Dropdown(codecs, value="", min_width=200, **part.named("encoding"))
-        tokenizers = gr.CheckboxGroup(_tokenizers(playground), value=["bytes"], **part.named("tokenizers"))
-        with gr.Row(elem_classes="corpus-buttons"):
-            go, stop = part.button("go", variant="primary"), part.button("stop")
-        progress = part.html("progress")
-    result = part.html("result", js_on_load=downloads.SCRIPT)
-    with gr.Row(elem_classes="chips", visible=False) as downloads_row:
-        csv, as_json = part.button("csv", size="sm", min_width=60), part.button("json", size="sm", min_width=60)
-    file = gr.Textbox(visible="hidden", show_label=False)  # a handler can take neither HTML nor what a script alone knows
-    run = gr.State(Run(), delete_callback=Run.stop)
-    linked = {"tokenizers": tokenizers, "column": column}
-    parts = (run, chooser, file, info, column, encoding, tokenizers, go, stop, progress, result)
-    return Section(*parts, gr.State(None), downloads_row, csv, as_json, linked)
+build = Section
 
 
 def _chooser() -> str:

@@ -59,9 +59,8 @@ def capture(
     tokenizer: "GPTNeoXJapaneseTokenizer",
     name: str,
     revision: str | None = None,
-    fingerprint: str | None = None,
 ) -> State:
-    """The state of a request that has ended, or as far as it has got. fingerprint: that of the model, where it is known."""
+    """The state of a request that has ended, or as far as it has got."""
     params = dataclasses.replace(request.params, seed=request.seed, max_new_tokens=request.max_new_tokens)
     return State(
         prompt_ids=tuple(request.prompt_ids),
@@ -72,28 +71,22 @@ def capture(
         rows_are_independent=model.rows_are_independent,
         name=BUNDLED if Path(name) == bundled_path() else name,
         revision=revision or (model.load_report.revision if model.load_report else None),
-        setup=setup(model, tokenizer, fingerprint),
+        setup=setup(model, tokenizer),
     )
 
 
-def replay(
-    state: State,
-    model: "GPTNeoXJapaneseForCausalLM",
-    tokenizer: "GPTNeoXJapaneseTokenizer",
-    engine: Engine | None = None,
-    fingerprint: str | None = None,
-) -> Replay:
-    """Run it again with this model, and compare. engine: None uses a new one, without concurrent requests.
+def replay(state: State, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokenizer") -> Replay:
+    """Run it again with this model in a new engine, without concurrent requests, and compare.
 
     An interrupted text is generated up to its saved length.
 
     Raises ParameterError: an id outside the model's vocabulary. PromptTooLong: the ids do not fit its context.
     """
     if state.finish in INTERRUPTED and not state.ids:
-        return compare(state, (), model, tokenizer, fingerprint=fingerprint)
-    with (engine or Engine(model, tokenizer)).submit(state.prompt_ids, rerun_params(state)) as request:
+        return compare(state, (), model, tokenizer)
+    with Engine(model, tokenizer).submit(state.prompt_ids, rerun_params(state)) as request:
         ids = [step.id for step in request]
-    return compare(state, ids, model, tokenizer, request.max_concurrent, fingerprint)
+    return compare(state, ids, model, tokenizer, request.max_concurrent)
 
 
 def compare(
@@ -102,10 +95,9 @@ def compare(
     model: "GPTNeoXJapaneseForCausalLM",
     tokenizer: "GPTNeoXJapaneseTokenizer",
     concurrent: int = 0,
-    fingerprint: str | None = None,
 ) -> Replay:
     """Compare the ids that this model generated with `rerun_params(state)`. concurrent: other requests that ran meanwhile."""
-    found = differences(state.setup, setup(model, tokenizer, fingerprint))
+    found = differences(state.setup, setup(model, tokenizer))
     if not model.rows_are_independent and (state.concurrent or concurrent):
         found += (Difference("batch", "concurrent", str(state.concurrent), str(concurrent)),)
     place = first_difference(state.ids, ids)

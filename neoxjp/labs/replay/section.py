@@ -4,8 +4,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,50 +52,42 @@ NAME = "run"
 """The parameter of a link that contains a generation."""
 
 
-@dataclass(frozen=True)
 class Section:
     """The components of the section."""
 
-    saved: gr.HTML
-    pasted: gr.Textbox
-    file: gr.HTML
-    go: gr.Button
-    stop: gr.Button
-    line: gr.HTML
-    verdict: gr.HTML
-    code: dict[str, gr.HTML]
-    linked: dict[str, Any] = field(default_factory=dict)  # its links contain a whole generation: see `link_of`
+    linked: Mapping[str, Any] = {}  # its links contain a whole generation: see `link_of`
+
+    def __init__(self, playground: Playground):
+        part = Parts("replay", strings)
+
+        def heading(name: str) -> None:
+            part.html(value=f"<h3>{part.both(name)}</h3>", elem_classes="replay-part")
+
+        with gr.Row(elem_classes="two-columns"):
+            with gr.Column(min_width=320, elem_classes="card"):
+                heading("save_title")
+                self.saved = part.html("saved")
+            with gr.Column(min_width=320, elem_classes="card"):
+                heading("load_title")
+                spelling = gr.InputHTMLAttributes(spellcheck=False)
+                self.pasted = part.textbox("pasted", lines=3, max_lines=6, max_length=MAX_BYTES, html_attributes=spelling)
+                chooser = json_chooser(strings, "replay", "replay-file", MAX_BYTES)
+                self.file = part.html("file_part", chooser, js_on_load=part.script())
+                with gr.Row(elem_id="replay-run"):
+                    self.go = part.button("go", variant="primary")
+                    self.stop = part.button("stop", min_width=80, interactive=False)
+                self.line, self.verdict = part.html("line"), part.html("verdict")
+        self.code: dict[str, gr.HTML] = {}
+        with gr.Column(elem_classes="card"):
+            heading("code_title")
+            with gr.Tabs(elem_id="replay-code"):
+                for target in TARGETS:
+                    with gr.Tab(part.label(f"target_{target}"), id=target, render_children=True):
+                        id = f"replay-code-{target}"
+                        self.code[target] = gr.HTML(elem_id=id, elem_classes="replay-tab", apply_default_css=False)
 
 
-def build(playground: Playground) -> Section:
-    """Draw the section."""
-    part = Parts("replay", strings)
-
-    def heading(name: str) -> None:
-        part.html(value=f"<h3>{part.both(name)}</h3>", elem_classes="replay-part")
-
-    with gr.Row(elem_classes="two-columns"):
-        with gr.Column(min_width=320, elem_classes="card"):
-            heading("save_title")
-            saved = part.html("saved")
-        with gr.Column(min_width=320, elem_classes="card"):
-            heading("load_title")
-            spelling = gr.InputHTMLAttributes(spellcheck=False)
-            pasted = part.textbox("pasted", lines=3, max_lines=6, max_length=MAX_BYTES, html_attributes=spelling)
-            chooser = json_chooser(strings, "replay", "replay-file", MAX_BYTES)
-            file = part.html("file_part", chooser, js_on_load=part.script())
-            with gr.Row(elem_id="replay-run"):
-                go = part.button("go", variant="primary")
-                stop = part.button("stop", min_width=80, interactive=False)
-            line, verdict = part.html("line"), part.html("verdict")
-    with gr.Column(elem_classes="card"):
-        heading("code_title")
-        code: dict[str, gr.HTML] = {}
-        with gr.Tabs(elem_id="replay-code"):
-            for target in TARGETS:
-                with gr.Tab(part.label(f"target_{target}"), id=target, render_children=True):
-                    code[target] = gr.HTML(elem_id=f"replay-code-{target}", elem_classes="replay-tab", apply_default_css=False)
-    return Section(saved, pasted, file, go, stop, line, verdict, code)
+build = Section
 
 
 def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:

@@ -1,6 +1,5 @@
 """Section of the Tokens tab: what changes when a text is encoded and decoded, and what normalizing it first would change."""
 
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -22,38 +21,25 @@ LONGEST = 100_000  # characters of a text that the section checks
 view = partial(render, "labs/round_trip/view.html")
 
 
-@dataclass(frozen=True)
 class Roundtrip:
     """The components of the section."""
 
-    compat: gr.Checkbox
-    summary: gr.HTML
-    text: gr.HTML
-    reasons: gr.HTML
-    normalization: gr.Radio
-    effect: gr.HTML
-    use: gr.Button
+    def __init__(self, playground: Playground):
+        part = Parts("round_trip", strings)
+        with gr.Row(elem_classes="two-columns"):
+            with gr.Column(scale=7, min_width=320, elem_classes="card"):
+                self.summary, self.text = part.html("summary"), part.html("text-part")
+                self.compat = gr.Checkbox(False, **part.named("compat"))
+            with gr.Column(scale=4, min_width=300, elem_classes="card"):
+                self.normalization = part.radio("normalization", lab.NORMALIZATIONS)
+                self.effect = part.html("effect")
+                self.use = part.button("use", size="sm", elem_classes="plain", interactive=False)
+        with gr.Column(elem_classes="card"):
+            self.reasons = part.html("reasons")
+        self.linked = {"norm": self.normalization, "compat": self.compat}  # what a link restores
 
-    @property
-    def linked(self) -> dict[str, Any]:
-        """What a link restores."""
-        return {"norm": self.normalization, "compat": self.compat}
 
-
-def build(playground: Playground) -> Roundtrip:
-    """Draw the section."""
-    part = Parts("round_trip", strings)
-    with gr.Row(elem_classes="two-columns"):
-        with gr.Column(scale=7, min_width=320, elem_classes="card"):
-            summary, text = part.html("summary"), part.html("text-part")
-            compat = gr.Checkbox(False, **part.named("compat"))
-        with gr.Column(scale=4, min_width=300, elem_classes="card"):
-            normalization = part.radio("normalization", lab.NORMALIZATIONS)
-            effect = part.html("effect")
-            use = part.button("use", size="sm", elem_classes="plain", interactive=False)
-    with gr.Column(elem_classes="card"):
-        reasons = part.html("reasons")
-    return Roundtrip(compat, summary, text, reasons, normalization, effect, use)
+build = Roundtrip
 
 
 def connect(section: Roundtrip, playground: Playground, source: gr.Textbox, due: gr.HTML) -> None:

@@ -34,60 +34,40 @@ ON_REQUEST = ("package", "hub", "local")  # groups whose tokenizers are opened o
 part = Parts("spellings", strings)
 
 
-@dataclass(frozen=True)
 class Comparison:
     """The components of the section."""
 
-    ruby: gr.HTML
-    reset: gr.Button
-    view: gr.HTML
-    open: gr.Button
-    note: gr.HTML
-    pieces: gr.HTML
-    groups: dict[str, gr.CheckboxGroup]
-    local: gr.Textbox
-    own: list[gr.Textbox]
-    take: gr.Button
-    same: gr.Checkbox
-    chart: gr.HTML
-    save: dict[str, gr.Button]
-    corrected: gr.State  # JSON of corrected readings
-    row: gr.State  # the key of the row whose tokens are shown
-    opened: gr.State  # tokenizers on request by key: None if open, else the reason why not
-    linked: dict[str, Any] = field(default_factory=dict)  # what a link restores: a short name and its component
+    def __init__(self, playground: Playground):
+        with gr.Column(elem_classes="card"):
+            self.view, self.note = part.html("view", js_on_load=part.script()), part.html("note")
+            self.open = part.button("open", size="sm", elem_classes="plain", visible=False)
+            self.pieces = part.html("pieces")
+        with gr.Column(elem_classes="card"):
+            part.html(value=f"<p>{part.both('ruby')}</p>", elem_classes="section")
+            self.ruby = part.html("ruby", js_on_load=part.script())
+            self.reset = part.button("reset", size="sm", elem_classes="plain", visible=False)
+        with part.accordion("columns"):
+            self.groups = {group: _group(group) for group in GROUPS}
+            self.local = part.textbox("local", visible=not playground.public)
+        with part.accordion("rows"):
+            part.html(value=f"<p>{part.both('rows_info')}</p>", elem_classes="section")
+            self.own = [part.textbox(f"row_{key}", key=f"name_{key}", max_lines=4) for key in japanese.CUSTOM_KEYS]
+            with gr.Row():
+                self.take = part.button("take", size="sm", elem_classes="plain")
+                self.same = gr.Checkbox(False, container=False, **part.named("same", "show_same"))
+        with part.accordion("chart-section", "chart"):
+            self.chart = part.html("chart", js_on_load=downloads.SCRIPT)
+            with gr.Row(elem_classes="chips"):
+                part.html(value=part.both("save"))
+                self.save = {kind: part.button(kind, size="sm") for kind in ("csv", "svg", "png")}
+        self.corrected = gr.State("")  # JSON of corrected readings
+        self.row = gr.State("written")  # the key of the row whose tokens are shown
+        self.opened = gr.State({})  # tokenizers on request by key: None if open, else the reason why not
+        linked = {**self.groups, "local": self.local, "readings": self.corrected, "row": self.row, "same": self.same}
+        self.linked = linked | dict(zip(japanese.CUSTOM_KEYS, self.own, strict=True))  # what a link restores
 
 
-def build(playground: Playground) -> Comparison:
-    """Draw the section."""
-    with gr.Column(elem_classes="card"):
-        table, note = part.html("view", js_on_load=part.script()), part.html("note")
-        open_button = part.button("open", size="sm", elem_classes="plain", visible=False)
-        pieces = part.html("pieces")
-    with gr.Column(elem_classes="card"):
-        part.html(value=f"<p>{part.both('ruby')}</p>", elem_classes="section")
-        ruby = part.html("ruby", js_on_load=part.script())
-        reset = part.button("reset", size="sm", elem_classes="plain", visible=False)
-    with part.accordion("columns"):
-        groups = {group: _group(group) for group in GROUPS}
-        local = part.textbox("local", visible=not playground.public)
-    with part.accordion("rows"):
-        part.html(value=f"<p>{part.both('rows_info')}</p>", elem_classes="section")
-        own = [part.textbox(f"row_{key}", key=f"name_{key}", max_lines=4) for key in japanese.CUSTOM_KEYS]
-        with gr.Row():
-            take = part.button("take", size="sm", elem_classes="plain")
-            same = gr.Checkbox(False, container=False, **part.named("same", "show_same"))
-    with part.accordion("chart-section", "chart"):
-        chart = part.html("chart", js_on_load=downloads.SCRIPT)
-        with gr.Row(elem_classes="chips"):
-            part.html(value=part.both("save"))
-            save = {kind: part.button(kind, size="sm") for kind in ("csv", "svg", "png")}
-    corrected, row = gr.State(""), gr.State("written")
-    linked = {**groups, "local": local, "readings": corrected, "row": row, "same": same}
-    linked |= dict(zip(japanese.CUSTOM_KEYS, own, strict=True))
-    return Comparison(
-        ruby, reset, table, open_button, note, pieces, groups, local, own, take, same, chart, save, corrected, row, gr.State({}),
-        linked,
-    )  # fmt: skip
+build = Comparison
 
 
 def _group(group: str) -> gr.CheckboxGroup:

@@ -59,25 +59,16 @@ class Page:
         return cls(draw(rows=rows[first : first + ROWS], first=first, total=len(rows)), number, last)
 
 
-@dataclass(frozen=True)
 class Pager:
-    """The components that show a page of a list and turn it."""
+    """The component that shows a page of a list, and those that turn it."""
 
-    view: gr.HTML
-    number: gr.State
-    previous: gr.Button
-    next: gr.Button
-
-    @classmethod
-    def build(cls, view: gr.HTML, prefix: str) -> "Pager":
+    def __init__(self, view: gr.HTML, prefix: str):
         """Create the buttons; `prefix` is that of their ids."""
         look = {"size": "sm", "min_width": 60, "interactive": False}
         buttons = (part.button(prefix + name, name, elem_classes=part.id(name), **look) for name in ("previous", "next"))
-        return cls(view, gr.State(0), *buttons)
-
-    @property
-    def components(self) -> list[Any]:
-        return [self.view, self.number, self.previous, self.next]
+        self.view, self.number = view, gr.State(0)
+        self.previous, self.next = buttons
+        self.components: list[Any] = [view, self.number, self.previous, self.next]
 
     def show(self, page: Page) -> dict[Any, Any]:
         return {
@@ -88,66 +79,40 @@ class Pager:
         }
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The components of the comparison."""
-
-    accordion: gr.Accordion
-    open: gr.State
-    against: gr.Radio
-    folder: gr.Textbox
-    side: gr.Radio
-    query: gr.Textbox
-    summary: gr.HTML
-    list: Pager
-
-
-@dataclass(frozen=True)
 class VocabularyBrowser:
     """The components of the section."""
 
-    filters: dict[str, Any]  # by the names of FILTERS
-    list: Pager
-    download: gr.Button
-    id: gr.Textbox  # of the entry to look up
-    random: gr.Button
-    use: gr.Button
-    entry: gr.HTML
-    accordion: gr.Accordion  # of the statistics
-    open: gr.State
-    statistics: gr.HTML
-    usage: gr.HTML
-    difference: Difference
-    serial: gr.State  # of the vocabulary that the list shows
-    linked: dict[str, Any]  # what a link restores: a short name and its component
+    def __init__(self, playground: Playground):
+        with gr.Row(elem_classes=f"two-columns {ID}"):
+            with gr.Column(scale=6, min_width=320, elem_classes=f"card {ID}-card"):
+                self.filters = _filters()
+                drawn = _html("list")
+                with gr.Row(elem_classes=f"chips {ID}-paging"):
+                    self.list = Pager(drawn, "")
+                    self.download = part.button("download", size="sm", min_width=60)
+            with gr.Column(scale=5, min_width=300, elem_classes="card side"):
+                with gr.Row(elem_classes=f"{ID}-look-up one-line"):
+                    # gr.Number would write 0 into an empty field, and id 0 would be looked up
+                    self.id = _text("id", max_length=20, html_attributes=gr.InputHTMLAttributes(spellcheck=False))
+                    self.random = part.button("random", size="sm", min_width=90)
+                    self.use = part.button("use", size="sm", min_width=90, interactive=False)
+                self.entry = _html("entry", f'<p class="{ID}-hint">{part.both("entry_hint")}</p>')
+        with part.accordion("stats") as self.accordion:
+            self.statistics = _html("numbers")
+            part.html(value=f"<h3>{part.both('usage')}</h3>", elem_classes="section")
+            self.usage = _html("usage")
+        self.open = gr.State(False)  # whether the statistics are unfolded
+        self.difference = Difference(playground)
+        self.serial = gr.State(-1)  # of the vocabulary that the list shows
+        self.linked = {short: self.filters[name] for name, short in FILTERS.items()} | {"id": self.id}  # what a link restores
 
 
-def build(playground: Playground) -> VocabularyBrowser:
-    """Create the components."""
-    with gr.Row(elem_classes=f"two-columns {ID}"):
-        with gr.Column(scale=6, min_width=320, elem_classes=f"card {ID}-card"):
-            filters = _filters()
-            pager_view = _html("list")
-            with gr.Row(elem_classes=f"chips {ID}-paging"):
-                pager = Pager.build(pager_view, "")
-                download = part.button("download", size="sm", min_width=60)
-        with gr.Column(scale=5, min_width=300, elem_classes="card side"):
-            with gr.Row(elem_classes=f"{ID}-look-up one-line"):
-                # gr.Number would write 0 into an empty field, and id 0 would be looked up
-                id = _text("id", max_length=20, html_attributes=gr.InputHTMLAttributes(spellcheck=False))
-                chance = part.button("random", size="sm", min_width=90)
-                use = part.button("use", size="sm", min_width=90, interactive=False)
-            entry = _html("entry", f'<p class="{ID}-hint">{part.both("entry_hint")}</p>')
-    with part.accordion("stats") as accordion:
-        numbers = _html("numbers")
-        part.html(value=f"<h3>{part.both('usage')}</h3>", elem_classes="section")
-        usage = _html("usage")
-    linked = {short: filters[name] for name, short in FILTERS.items()} | {"id": id}
-    parts = (filters, pager, download, id, chance, use, entry, accordion, gr.State(False), numbers, usage)
-    return VocabularyBrowser(*parts, _difference(playground), gr.State(-1), linked)
+build = VocabularyBrowser
 
 
 def _filters() -> dict[str, Any]:
+    """The controls by the names of FILTERS."""
+
     def choice(key: str, names: Iterable[str], keys: str = "vocabulary_browser_", **more: Any) -> gr.Dropdown:
         """A choice of values; the label of each is the string `keys` + its name."""
         labels = [(part.label(name) if name in ("all", "mixed") else strings.label(keys + name), name) for name in names]
@@ -170,20 +135,23 @@ def _filters() -> dict[str, Any]:
     return dict(zip(FILTERS, given, strict=True))
 
 
-def _difference(playground: Playground) -> Difference:
-    with part.accordion("diff") as accordion:
-        with gr.Row():
-            against = part.radio("against", ("bundled",) if playground.public else ("bundled", "folder"))
-            folder = _text("folder_path", visible=False)
-        summary = _html("summary")
-        with gr.Column(elem_classes=f"{ID}-card"):
+class Difference:
+    """The components of the comparison with another vocabulary."""
+
+    def __init__(self, playground: Playground):
+        with part.accordion("diff") as self.accordion:
             with gr.Row():
-                side = part.radio("side", differences.SIDES, "side_")
-                query = _text("diff_query")
-            drawn = _html("differences")
-            with gr.Row(elem_classes=f"chips {ID}-paging"):
-                pager = Pager.build(drawn, "diff-")
-    return Difference(accordion, gr.State(False), against, folder, side, query, summary, pager)
+                self.against = part.radio("against", ("bundled",) if playground.public else ("bundled", "folder"))
+                self.folder = _text("folder_path", visible=False)
+            self.summary = _html("summary")
+            with gr.Column(elem_classes=f"{ID}-card"):
+                with gr.Row():
+                    self.side = part.radio("side", differences.SIDES, "side_")
+                    self.query = _text("diff_query")
+                drawn = _html("differences")
+                with gr.Row(elem_classes=f"chips {ID}-paging"):
+                    self.list = Pager(drawn, "diff-")
+        self.open = gr.State(False)
 
 
 def _html(name: str, value: str = "") -> gr.HTML:

@@ -1,6 +1,5 @@
 """Section of the Tokens tab: why the text is split where it is, token by token, and the vocabulary entries close to a word."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -21,47 +20,32 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 LONGEST = 100_000  # characters of a text that the section checks
 
 
-@dataclass(frozen=True)
 class WhyThisCut:
     """The components of the section."""
 
-    strip: gr.HTML
-    place: gr.HTML
-    before: gr.Button
-    after: gr.Button
-    position: gr.Number
-    replacement: gr.Textbox
-    which: gr.Radio
-    tried: gr.HTML
-    word: gr.Textbox
-    entries: gr.HTML
+    def __init__(self, playground: Playground):
+        part = Parts("why_this_cut", strings)
+        with gr.Column(elem_classes="card"):
+            self.strip = part.html("strip", js_on_load=part.script())
+            with gr.Row(elem_classes="why-this-cut-steps one-line"):
+                self.before, self.after = part.button("before", size="sm"), part.button("after", size="sm")
+                self.position = gr.Number(1, precision=0, min_width=110, **part.named("position"))
+            self.place = part.html("place", js_on_load="watch('value', () => neoxjp.whyThisCut?.mark())")
+        with gr.Row(elem_classes="two-columns"):
+            with gr.Column(min_width=320, elem_classes="card"):
+                part.html(value=f"<h3>{part.both('try_title')}</h3>", elem_classes="why-this-cut-part")
+                self.replacement = part.textbox("try", max_length=MOST_REPLACEMENT, html_attributes=JAPANESE)
+                self.which = part.radio("which", SLOTS, "which_")
+                self.tried = part.html("tried")
+            with gr.Column(min_width=320, elem_classes="card"):
+                part.html(value=f"<h3>{part.both('word_title')}</h3>", elem_classes="why-this-cut-part")
+                self.word = part.textbox("word", max_length=200, html_attributes=JAPANESE)
+                self.entries = part.html("entries")
+        # what a link restores
+        self.linked = {"at": self.position, "try": self.replacement, "in": self.which, "word": self.word}
 
-    @property
-    def linked(self) -> dict[str, Any]:
-        """What a link restores."""
-        return {"at": self.position, "try": self.replacement, "in": self.which, "word": self.word}
 
-
-def build(playground: Playground) -> WhyThisCut:
-    """Draw the section."""
-    part = Parts("why_this_cut", strings)
-    with gr.Column(elem_classes="card"):
-        strip = part.html("strip", js_on_load=part.script())
-        with gr.Row(elem_classes="why-this-cut-steps one-line"):
-            before, after = part.button("before", size="sm"), part.button("after", size="sm")
-            position = gr.Number(1, precision=0, min_width=110, **part.named("position"))
-        place = part.html("place", js_on_load="watch('value', () => neoxjp.whyThisCut?.mark())")
-    with gr.Row(elem_classes="two-columns"):
-        with gr.Column(min_width=320, elem_classes="card"):
-            part.html(value=f"<h3>{part.both('try_title')}</h3>", elem_classes="why-this-cut-part")
-            replacement = part.textbox("try", max_length=MOST_REPLACEMENT, html_attributes=JAPANESE)
-            which = part.radio("which", SLOTS, "which_")
-            tried = part.html("tried")
-        with gr.Column(min_width=320, elem_classes="card"):
-            part.html(value=f"<h3>{part.both('word_title')}</h3>", elem_classes="why-this-cut-part")
-            word = part.textbox("word", max_length=200, html_attributes=JAPANESE)
-            entries = part.html("entries")
-    return WhyThisCut(strip, place, before, after, position, replacement, which, tried, word, entries)
+build = WhyThisCut
 
 
 def connect(section: WhyThisCut, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:

@@ -4,7 +4,6 @@ The files of this folder: `columns` runs the columns, `sweep` is the grid, `seco
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 import gradio as gr
@@ -34,50 +33,34 @@ if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
 
 
-@dataclass(frozen=True)
 class SideBySide:
     """The components of the section."""
 
-    run: gr.State
-    count: gr.Radio
-    differs: gr.Radio
-    boxes: list[gr.Column]  # the fields of each column
-    fields: list[Any]  # column by column in the order of `ColumnSettings`
-    filled: gr.State  # the values with which the page filled the fields last
-    go: gr.Button
-    stop: gr.Button
-    line: gr.HTML
-    result: gr.HTML
-    sweep: sweep.Sweep
-    second: second_model.SecondModel | None  # None: a public page loads no other model
-
-    @property
-    def linked(self) -> dict[str, Any]:
-        """What a link restores."""
+    def __init__(self, playground: Playground):
+        keys = [key for key in get_args(Differs) if key != "model" or not playground.public]
+        named = [f"side_by_side_differs_{key}" if key in ("model", "custom") else f"option_{key}" for key in keys]
+        offered = [(strings.label(name), key) for name, key in zip(named, keys, strict=True)]
+        with gr.Column(elem_classes="card"):
+            with gr.Row(elem_id="side-by-side-set"):
+                self.count = gr.Radio([2, 3, 4], value=2, min_width=140, scale=1, **PART.named("count"))
+                self.differs = gr.Radio(offered, value="temperature", min_width=300, scale=4, **PART.named("differs"))
+            with gr.Accordion(open=False, **PART.named("fields")), gr.Row(elem_id="side-by-side-fields-row"):
+                built = [_build_fields(playground, number) for number in range(MAX_COLUMNS)]
+            self.second = None if playground.public else second_model.SecondModel()  # a public page loads no other model
+            self.go, self.stop, _, self.line = build_run("")
+        self.result = PART.html("result")
+        legend = f"<summary>{PART.both('legend_title')}</summary><p>{PART.both('legend')}</p>"
+        PART.html(value=f'<details class="side-by-side-legend">{legend}</details>')
+        self.boxes = [box for box, _ in built]  # the fields of each column
+        self.fields = [each for _, fields in built for each in fields]  # column by column in the order of `ColumnSettings`
+        self.filled = gr.State(values_of(suggest(Settings(), "temperature")))  # the values that the page filled in last
+        self.run = gr.State(Run(), delete_callback=Run.stop)
+        self.sweep = sweep.Sweep()
         grid = {"t": self.sweep.temperatures, "p": self.sweep.top_ps, "l": self.sweep.length}
-        return {"n": self.count, "differs": self.differs, **grid}
+        self.linked = {"n": self.count, "differs": self.differs, **grid}  # what a link restores
 
 
-def build(playground: Playground) -> SideBySide:
-    """Draw the section."""
-    keys = [key for key in get_args(Differs) if key != "model" or not playground.public]
-    offered = [
-        (strings.label(f"side_by_side_differs_{key}" if key in ("model", "custom") else f"option_{key}"), key) for key in keys
-    ]
-    with gr.Column(elem_classes="card"):
-        with gr.Row(elem_id="side-by-side-set"):
-            count = gr.Radio([2, 3, 4], value=2, min_width=140, scale=1, **PART.named("count"))
-            differs = gr.Radio(offered, value="temperature", min_width=300, scale=4, **PART.named("differs"))
-        with gr.Accordion(open=False, **PART.named("fields")), gr.Row(elem_id="side-by-side-fields-row"):
-            built = [_build_fields(playground, number) for number in range(MAX_COLUMNS)]
-        second = None if playground.public else second_model.build()
-        go, stop, _, line = build_run("")
-    result = PART.html("result")
-    legend = f"<summary>{PART.both('legend_title')}</summary><p>{PART.both('legend')}</p>"
-    PART.html(value=f'<details class="side-by-side-legend">{legend}</details>')
-    boxes, fields = [box for box, _ in built], [each for _, fields in built for each in fields]
-    run, filled = gr.State(Run(), delete_callback=Run.stop), gr.State(values_of(suggest(Settings(), "temperature")))
-    return SideBySide(run, count, differs, boxes, fields, filled, go, stop, line, result, sweep.build(), second)
+build = SideBySide
 
 
 def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[Any]]:

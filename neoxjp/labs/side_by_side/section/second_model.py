@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -23,26 +22,17 @@ from neoxjp.page_parts.strings import Words
 LOAD_POLL = 0.25  # seconds between two updates while the model is loading
 
 
-@dataclass(frozen=True)
 class SecondModel:
     """The components, and the model in a playground of its own."""
 
-    name: gr.Textbox
-    load: gr.Button
-    unload: gr.Button
-    line: gr.HTML
-    playground: Playground = field(default_factory=Playground)
-
-
-def build() -> SecondModel:
-    """Draw the part."""
-    with PART.accordion("second", "second_title"):
-        name = PART.textbox("second_name", info=PART.label("second_info"), max_length=1000)
-        with gr.Row(elem_id="side-by-side-second-row"):
-            load = PART.button("second_load", size="sm", min_width=80)
-            unload = PART.button("second_unload", size="sm", min_width=80, interactive=False)
-        line = PART.html("second_line", f'<p class="work">{PART.both("second_none")}</p>')
-    return SecondModel(name, load, unload, line)
+    def __init__(self) -> None:
+        self.playground = Playground()
+        with PART.accordion("second", "second_title"):
+            self.name = PART.textbox("second_name", info=PART.label("second_info"), max_length=1000)
+            with gr.Row(elem_id="side-by-side-second-row"):
+                self.load = PART.button("second_load", size="sm", min_width=80)
+                self.unload = PART.button("second_unload", size="sm", min_width=80, interactive=False)
+            self.line = PART.html("second_line", f'<p class="work">{PART.both("second_none")}</p>')
 
 
 def connect(part: SecondModel, playground: Playground) -> None:

@@ -4,7 +4,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -36,33 +36,20 @@ POLL = 0.1  # seconds after which Stop takes effect within a sample
 StreamSamples = Callable[[Sequence[int], Sequence[float], Sequence[float], SamplingParams, int], Iterator[Progress]]
 
 
-@dataclass(frozen=True)
 class Sweep:
-    """The components of the grid."""
+    """The components of the grid, folded."""
 
-    run: gr.State
-    temperatures: gr.Textbox
-    top_ps: gr.Textbox
-    length: gr.Slider
-    go: gr.Button
-    stop: gr.Button
-    csv: gr.Button
-    line: gr.HTML
-    result: gr.HTML
-
-
-def build() -> Sweep:
-    """Draw the part, folded."""
-    with gr.Accordion(open=False, **PART.named("sweep")):
-        PART.html(value=f"<p>{PART.both('sweep_info')}</p>", elem_classes="section")
-        with gr.Row():
-            short: dict[str, Any] = {"max_lines": 1, "max_length": 100, "min_width": 160}
-            temperatures = gr.Textbox("0.4, 0.8, 1.2", **short, **PART.named("sweep_temperatures"))
-            top_ps = gr.Textbox("0.8, 0.95, 1", **short, **PART.named("sweep_top_ps"))
-            length = gr.Slider(MIN_LENGTH, MAX_LENGTH, 20, step=1, **PART.named("sweep_length"))
-        go, stop, csv, line = build_run("sweep_")
-        result = PART.html("sweep_result")
-    return Sweep(gr.State(Run(), delete_callback=Run.stop), temperatures, top_ps, length, go, stop, csv, line, result)
+    def __init__(self) -> None:
+        with gr.Accordion(open=False, **PART.named("sweep")):
+            PART.html(value=f"<p>{PART.both('sweep_info')}</p>", elem_classes="section")
+            with gr.Row():
+                short: dict[str, Any] = {"max_lines": 1, "max_length": 100, "min_width": 160}
+                self.temperatures = gr.Textbox("0.4, 0.8, 1.2", **short, **PART.named("sweep_temperatures"))
+                self.top_ps = gr.Textbox("0.8, 0.95, 1", **short, **PART.named("sweep_top_ps"))
+                self.length = gr.Slider(MIN_LENGTH, MAX_LENGTH, 20, step=1, **PART.named("sweep_length"))
+            self.go, self.stop, self.csv, self.line = build_run("sweep_")
+            self.result = PART.html("sweep_result")
+        self.run = gr.State(Run(), delete_callback=Run.stop)
 
 
 def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
