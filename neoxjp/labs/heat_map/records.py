@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from neoxjp.engine import LN2, Step, measure_surprisal, nats_of, score
 from neoxjp.errors import ParameterError
+from neoxjp.labs.common.spans import piece_ranges
 from neoxjp.tokenizer import Span
 
 LISTED = 10  # pieces named as the most surprising
@@ -72,28 +73,6 @@ def heat(model: Any, tokenizer: Any, text: str, *, bos: bool = True) -> Heat:
     return heat_of_steps(text, [(token.start, token.end) for token in tokens], steps)
 
 
-def spans_of(ids: Sequence[int], tokenizer: Any) -> tuple[str, list[Span]]:
-    """What ids decode to, and the part of it that each of them is in; the bytes of one character share theirs.
-
-    [猫, <|byte195|>, <|byte169|>] → "猫é", [(0, 1), (1, 2), (1, 2)]
-    """
-    stream = tokenizer.stream_decoder()
-    text, spans, waiting = "", [], 0  # ids whose text is not yet written
-    for id in ids:
-        whole = tokenizer.vocabulary.byte_values[id] < 0
-        if waiting and whole and tokenizer.compat is None:  # bytes that no character came of are not this token's
-            rest = stream.flush()
-            spans += [(len(text), len(text) + len(rest))] * waiting
-            text, waiting = text + rest, 0
-        more = stream.push(id)
-        waiting += 1
-        if more or whole:
-            spans += [(len(text), len(text) + len(more))] * waiting
-            text, waiting = text + more, 0
-    rest = stream.flush()
-    return text + rest, spans + [(len(text), len(text) + len(rest))] * waiting
-
-
 def heat_of_steps(text: str, spans: Sequence[Span], steps: Sequence[Step]) -> Heat:
     """Records of ids and the span of each in the text → pieces and sums; for steps that are there already.
 
@@ -120,10 +99,9 @@ def heat_of_steps(text: str, spans: Sequence[Span], steps: Sequence[Step]) -> He
 
 
 def _pieces(text: str, spans: Sequence[Span], steps: Sequence[Step]) -> Iterator[ScoredPiece]:
-    """One piece for each run of ids with the same span; an id without characters is a piece of its own."""
-    runs = itertools.groupby(enumerate(zip(spans, steps, strict=True)), lambda item: (item[1][0], _alone(item[0], item[1][0])))
-    for (span, _), run in runs:
-        group = [step for _, (_, step) in run]
+    """One piece for each run of ids with the same span."""
+    for run in piece_ranges(spans):
+        group, span = steps[run.start : run.stop], spans[run.start]
         logprob = _sum(step.logprob for step in group)
         ranks = [step.rank for step in group]
         yield ScoredPiece(
@@ -136,10 +114,6 @@ def _pieces(text: str, spans: Sequence[Span], steps: Sequence[Step]) -> Iterator
             rank=None if None in ranks else max(rank for rank in ranks if rank is not None),
             entropy=_sum(step.entropy for step in group),
         )
-
-
-def _alone(place: int, span: Span) -> int | None:
-    return place if span[0] == span[1] else None
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

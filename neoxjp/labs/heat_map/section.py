@@ -8,8 +8,9 @@ import gradio as gr
 
 from neoxjp.engine import check_ids
 from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.labs.common.spans import spans_of
 from neoxjp.labs.heat_map import view as views
-from neoxjp.labs.heat_map.records import Heat, Pair, heat_of_steps, pair_of, spans_of
+from neoxjp.labs.heat_map.records import Heat, Pair, heat_of_steps, pair_of
 from neoxjp.labs.heat_map.strings import strings
 from neoxjp.labs.heat_map.view import MEASURES, Measure
 from neoxjp.page_parts.answers import check_length, handler

@@ -3,6 +3,8 @@
     lens(model, tokenizer, ids)                     the logit lens at the last position
     attention(model, tokenizer, ids, 3, 0)          the weights of layer 3, head 0, for every position of the text
 
+All heads together are in heads.py, the effect of single tokens on a prediction is in salience.py.
+
 The logit lens (nostalgebraist, "interpreting GPT: the logit lens", LessWrong, August 2020) puts the residual stream after a layer
 through the final norm and the output matrix, as if no layer followed. It shows where a prediction takes shape, not what a layer
 computes: early layers often do not use the output's representation (arXiv 2303.08112 measures how misleading that is). An
@@ -12,7 +14,7 @@ counted from 0, as in the checkpoint's names.
 Packed and int8 models are read with the numbers that they compute with; accelerate loads the layers that it has offloaded.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,11 +90,11 @@ def lens(model: Any, tokenizer: Any, ids: Sequence[int], at: int = -1, top: int 
         ParameterError: `at` or `top` out of range, an id outside the vocabulary. PromptTooLong: too many ids.
         NeoxjpError: a layer returns NaN.
     """
-    read = _checked(model, ids)
-    at = _index("at", at, len(read), "位置")
+    read = checked_ids(model, ids)
+    at = checked_index("at", at, len(read), "位置")
     if top < 1:
         raise ParameterError(f"top={top!r} must be 1 or more", ja=f"top={top!r} は 1 以上にしてください。")
-    states = [state[0, at] for state, _ in _states(model, read[: at + 1])]  # (C,); later tokens change nothing here
+    states = [state[0, at] for state, _ in layer_outputs(model, read[: at + 1])]  # (C,); later tokens change nothing here
     norm, output = model.gpt_neox_japanese.final_layer_norm, model.embed_out
     logits = output(norm(torch.stack([state.to(states[-1].device) for state in states]))).float().cpu()  # (L + 1, V)
     check_finite(logits)
@@ -125,12 +127,11 @@ def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: 
         NeoxjpError: the weights are NaN.
     """
     config = model.config
-    read = _checked(model, ids)
-    layer = _index("layer", layer, config.num_hidden_layers, "層")
-    head = _index("head", head, config.num_attention_heads, "ヘッド")
-    positions = range(len(read)) if at is None else [_index("at", at, len(read), "位置")]
-    *_, (_, weights) = _states(model, read, layer)
-    assert weights is not None
+    read = checked_ids(model, ids)
+    layer = checked_index("layer", layer, config.num_hidden_layers, "層")
+    head = checked_index("head", head, config.num_attention_heads, "ヘッド")
+    positions = range(len(read)) if at is None else [checked_index("at", at, len(read), "位置")]
+    weights = next(weights for _, weights in layer_outputs(model, read, {layer}) if weights is not None)
     rows = weights[0, head].float().cpu()  # (T, T)
     check_finite(rows)
     kept = tuple(tuple(rows[place, : place + 1].tolist()) for place in positions)
@@ -147,10 +148,11 @@ def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: 
     )
 
 
-def _states(model: Any, ids: Sequence[int], weights_of: int | None = None) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """The residual stream (1, T, C) after 0, 1, … layers; with `weights_of` up to that layer, and its weights (1, H, T, T).
+def layer_outputs(model: Any, ids: Sequence[int], weights_of: Container[int] = ()) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """The residual stream (1, T, C) after 0, 1, … layers, and the attention weights (1, H, T, T) of the layers in `weights_of`.
 
-    The same steps as the model's forward, which returns the weights of all layers or of none.
+    The same steps as the model's forward, which returns the weights of all layers together or none. A layer is computed when
+    it is asked for.
     """
     body = model.gpt_neox_japanese
     rows = BatchLayout([model.new_cache()], None, False, model.attn_implementation, 0.0, False)
@@ -159,14 +161,11 @@ def _states(model: Any, ids: Sequence[int], weights_of: int | None = None) -> It
     angles = rope(places, model.config.rotary_ndims, model.config.rotary_emb_base)
     yield hidden, None
     for number, layer in enumerate(body.layers):
-        wanted = number == weights_of
-        hidden, weights = layer(hidden, angles, None, replace(rows, need_weights=wanted))
+        hidden, weights = layer(hidden, angles, None, replace(rows, need_weights=number in weights_of))
         yield hidden, weights
-        if wanted:
-            return
 
 
-def _checked(model: Any, ids: Sequence[int]) -> tuple[int, ...]:
+def checked_ids(model: Any, ids: Sequence[int]) -> tuple[int, ...]:
     """The ids, or bos where there are none. Raises PromptTooLong: too many."""
     most = min(MAX_TOKENS, model.config.max_position_embeddings)
     if len(ids) > most:
@@ -177,7 +176,7 @@ def _checked(model: Any, ids: Sequence[int]) -> tuple[int, ...]:
     return check_ids(ids, model.config.vocab_size, "ids") or bos_ids(model.config)
 
 
-def _index(name: str, given: int, count: int, ja: str) -> int:
+def checked_index(name: str, given: int, count: int, ja: str) -> int:
     """`given` as an index from 0; negative ones count from the end."""
     if not -count <= given < count:
         raise ParameterError(

@@ -12,6 +12,7 @@ import pytest
 
 from neoxjp.engine import Step, score
 from neoxjp.errors import NeoxjpError
+from neoxjp.labs.common.spans import spans_of
 from neoxjp.labs.heat_map import records
 from neoxjp.labs.heat_map import section as heat
 from neoxjp.labs.heat_map import view as views
@@ -35,7 +36,7 @@ def written(playground: Playground, prompt: str, more: str) -> VisitorState:
 
 
 def heat_of_ids(loaded: Any, ids: Sequence[int]) -> records.Heat:
-    return heat_of_steps(*records.spans_of(ids, loaded.tokenizer), score(loaded.model, ids))
+    return heat_of_steps(*spans_of(ids, loaded.tokenizer), score(loaded.model, ids))
 
 
 def shown(playground: Playground, writing: VisitorState, prompt: str = "", text: str = "") -> heat.Shown:
