@@ -35,12 +35,12 @@ def lens(found: Lens, t: Words) -> str:
         said.append(t("inside_lens_next", next=follows, p=percent(math.exp(last.next_logprob)), rank=f"{last.next_rank:,}"))
     said.append(t("inside_settled", name=names[settled(found)]))
     bits = [layer.divergence / LN2 for layer in layers]
-    largest = max(bits[1:])  # the embedding's would flatten all the others
     texts = (t("inside_curve_x"), t("inside_curve_y"))
     spoken = t("inside_curve_spoken", n=len(bits), values=", ".join(f"{value:.2f}" for value in bits))
     points = [(layer.layers, value) for layer, value in zip(layers, bits, strict=True)]
-    drawn = curve(points, *texts, spoken, size=CURVE, ends=(0.0, largest or 1.0), dots=len(bits) <= DOTS)
-    values = {"rows": list(zip(names, layers, bits, strict=True)), "largest": largest, "answer": answer.id}
+    drawn = curve(points, *texts, spoken, size=CURVE, log=True, dots=len(bits) <= DOTS)
+    rows = [(name, layer, value, math.log1p(value)) for name, layer, value in zip(names, layers, bits, strict=True)]
+    values = {"rows": rows, "longest": max(row[3] for row in rows), "answer": answer.id}
     values |= {"next_id": found.next_id, "said": " ".join(said), "curve": drawn}
     return render(TEMPLATE, "lens", t, **values, shown=shown, LN2=LN2)
 

@@ -1,6 +1,7 @@
 """Rules of the section "inside", without a browser: its handlers, /lens and /attention, against the records."""
 
 import html
+import math
 import re
 from dataclasses import asdict, replace
 from typing import Any
@@ -126,19 +127,23 @@ def test_the_answer_is_settled_from_where_it_keeps_first_place(playground: Playg
         assert render_inside.settled(replace(found, layers=layers)) == settled
 
 
-def test_the_bars_of_the_layers_are_not_flattened_by_the_embedding(playground: Playground) -> None:
+def test_a_larger_divergence_is_drawn_higher_and_does_not_flatten_the_others(playground: Playground) -> None:
     loaded = playground.ready
     found = lens(loaded.model, loaded.tokenizer, loaded.tokenizer.encode(TEXT))
-    bits = [100.0, 2.0, 0.0]
+    bits = [44.7, 3.0, 0.0]
     layers = [replace(layer, divergence=kl * LN2) for layer, kl in zip(found.layers, bits, strict=True)]
     view = render_inside.lens(replace(found, layers=tuple(layers)), EN)
-    assert [float(share) for share in re.findall(r"\* ([\d.]+)\)", view)] == [1.0, 1.0, 0.0]
+    bars = [float(share) for share in re.findall(r"\* ([\d.]+)\)", view)]
     heights = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', view)]
-    assert heights[0] == heights[1] < heights[2]  # the embedding stands at the upper end
-    assert re.findall(r">([\d.]+(?: ≫)?)</text>", view.split('class="dots"')[1]) == ["100.0 ≫", "2.0", "0.0"]
-    assert "100.00 ≫" in view
-    assert "2.00 ≫" not in view
-    assert "off the scale" in view
+    bottom, top = heights[2], heights[0]
+    for drawn in (bars, [(bottom - y) / (bottom - top) for y in heights]):
+        assert drawn == pytest.approx([1.0, math.log(4.0) / math.log(45.7), 0.0], abs=0.01)  # heights as log(1 + bits)
+    assert re.findall(r">([\d.]+)</text>", view.split('class="dots"')[1]) == ["44.7", "3.0", "0.0"]
+    ticks = re.findall(r'<text x="38" y="([\d.]+)" text-anchor="end">([\d.]+)</text>', view)
+    assert [value for _, value in ticks] == ["0", "1", "3", "10", "30"]
+    assert float(ticks[2][0]) == pytest.approx(heights[1] + 4, abs=0.2)  # 3 bits stand at the line of 3
+    assert "44.70" in view
+    assert "log scale" in view
 
 
 def test_the_curve_names_its_axes_and_its_values(playground: Playground) -> None:
@@ -147,7 +152,7 @@ def test_the_curve_names_its_axes_and_its_values(playground: Playground) -> None
     view = render_inside.lens(found, EN)
     values = ", ".join(f"{layer.divergence / LN2:.2f}" for layer in found.layers)
     assert f'aria-label="KL divergence from the output (bits), 3 points from the embedding to the last layer: {values}"' in view
-    for name in ("↑ KL from the output, bits", "layers passed →"):
+    for name in ("↑ KL from the output, bits, log scale", "layers passed →"):
         assert f">{name}</text>" in view
     assert view.count("<circle") == 3
     many = replace(found, layers=found.layers * 6)
