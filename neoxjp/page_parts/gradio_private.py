@@ -1,5 +1,7 @@
 """The private names of Gradio that the page uses, a function each. tests/page_parts/test_gradio_private.py checks them (6.31)."""
 
+import sys
+from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
@@ -17,6 +19,12 @@ def payload(event: gr.EventData) -> dict[str, Any]:
     """
     sent = event._data
     return sent if isinstance(sent, dict) else {}
+
+
+def skip_matplotlib() -> None:
+    """Gradio (6.31) imports matplotlib twice in each event: not installed, it cost 20 % of a busy page's time."""
+    if "matplotlib" not in sys.modules and find_spec("matplotlib") is None:
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # an import then fails without a search
 
 
 def current_page() -> gr.Blocks:

@@ -21,6 +21,7 @@ ALL_BYTES, VISITOR_BYTES = 64_000_000, 16_000_000  # of JSON that is being recei
 UNCOUNTED_BYTES = 64_000  # at the start of each body, so that a short request is never refused for the long ones of another
 LINGER_SECONDS, LINGER_BYTES = 2.0, 20_000_000  # that a refused body is still read, unstored: else its sender sees no answer
 DEPTH = 32  # of lists and objects in a body
+NO_SESSION = "none"  # for calls without a session: for those Gradio (6.31) describes each component of the page anew, 0.1 s
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)  # the name of a session, which the visitor chooses
 
 
@@ -204,8 +205,8 @@ async def discard(receive: Receive) -> None:
                     break
 
 
-def check_json(body: bytes, functions: frozenset[tuple[int, str]] = frozenset()) -> None:
-    """Check the body of a call, before Gradio reads it with the same parser.
+def check_json(body: bytes, functions: frozenset[tuple[int, str]] = frozenset()) -> dict[str, Any]:
+    """Check the body of a call, before Gradio reads it with the same parser. Returns its content.
 
     Args:
         functions: the (component_id, fn_name) that may be called, for the route of such calls.
@@ -228,7 +229,7 @@ def check_json(body: bytes, functions: frozenset[tuple[int, str]] = frozenset())
     level: list[Any] = [given]
     for _ in range(DEPTH):
         if not level:
-            return
+            return given
         below: list[Any] = []
         for item in level:
             if isinstance(item, dict):

@@ -4,6 +4,7 @@ It answers itself where a request has no row in the table (404), is meant for an
 (413), too slow (408), no JSON, or names a file (400). It does not hold answers back: streams pass through.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs
@@ -13,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neoxjp.page_parts.visitors import visitor_of
-from neoxjp.serve.bodies import Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
+from neoxjp.serve.bodies import NO_SESSION, Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
 from neoxjp.serve.routes import Row
 
 Log = Callable[[str, str, int, float, str], None]  # method, path as in the table, status, seconds, address
@@ -94,7 +95,9 @@ class Gate:
             await self.app(scope, receive, send)
         elif row.body == "json":
             body = await read_all(receive, row.limit, self.budget, visitor)
-            check_json(body, row.functions)
+            given = check_json(body, row.functions)
+            if row.session and given.get("session_hash") is None:
+                body = json.dumps(given | {"session_hash": NO_SESSION}).encode()
             await self.app(scope, _replayed(body, receive), send)
         elif row.body == "file":
             async with self.uploads.turn(visitor):

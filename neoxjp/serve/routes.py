@@ -32,6 +32,7 @@ class Row:
     limit: int = 0  # bytes of the body
     endpoint: Callable[[Request], Awaitable[Response]] | None = None  # of a route of ours; None: Gradio answers
     open: bool = False  # also for those who have not signed in, where a password is asked for
+    session: bool = False  # a call that names no session gets `NO_SESSION`
     functions: frozenset[tuple[int, str]] = frozenset()  # (component_id, fn_name) that may be called; empty: no such check
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
@@ -79,8 +80,8 @@ API = (
     Row(GET, "/gradio_api/call/{name}/{session}"),
     Row(POST, "/gradio_api/call/v2/{name}", "json", JSON_BYTES),
     Row(GET, "/gradio_api/call/v2/{name}/{session}"),
-    Row(POST, "/gradio_api/run/{name}", "json", JSON_BYTES),
-    Row(POST, "/gradio_api/api/{name}", "json", JSON_BYTES),
+    Row(POST, "/gradio_api/run/{name}", "json", JSON_BYTES, session=True),
+    Row(POST, "/gradio_api/api/{name}", "json", JSON_BYTES, session=True),
     Row(POST, "/gradio_api/cancel", "json", SMALL_BYTES),
     Row(POST, "/gradio_api/reset", "json", SMALL_BYTES),
 )

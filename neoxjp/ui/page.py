@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -17,6 +18,7 @@ from neoxjp.labs.features import FEATURES, Feature, endpoints_of, strings_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts.endpoints import register
 from neoxjp.page_parts.events import QUIET, announcing
+from neoxjp.page_parts.gradio_private import skip_matplotlib
 from neoxjp.page_parts.session import SPARE_THREADS, THREADS, Playground
 from neoxjp.page_parts.strings import Words, both, label, language, translations, words
 from neoxjp.page_parts.texts import session_memory
@@ -37,6 +39,9 @@ from neoxjp.ui import generate, model, tokenize
 from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.theme import theme
 
+SWITCH_SECONDS = (
+    0.0005  # after which a thread gives the interpreter to one that waits; with Python's 5 ms the model waits longest
+)
 STYLES = ("page.css", "generate.css", "model.css", "lab.css")
 
 
@@ -170,6 +175,8 @@ def mount(
 def _prepare(blocks: PageBlocks, features: Sequence[Feature], options: Sequence[Option]) -> dict[str, Any]:
     """What `launch` and `mount` have in common: the looks of the page, and every switch that makes it safe."""
     blocks.queue(default_concurrency_limit=8)
+    skip_matplotlib()
+    sys.setswitchinterval(SWITCH_SECONDS)
     os.environ.pop("GRADIO_ALLOWED_PATHS", None)
     scripts = (_asset("page.js"), *(feature.text("page.js") for feature in features))
     return {

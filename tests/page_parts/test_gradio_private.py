@@ -1,13 +1,16 @@
 """Gradio's private names do what the page relies on. A failure here after an update of Gradio says which one changed."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import gradio as gr
 import pytest
 
 from neoxjp.page_parts.gradio_private import current_page, payload
 
+ROOT = Path(__file__).parents[2]
 VERSION = "6.31"  # in which these names were read
 
 
@@ -57,3 +60,28 @@ def test_who_has_signed_in_is_known_by_the_cookie_that_gradio_gives() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "True False True", f"as in Gradio {VERSION}: {done.stderr}"
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_matplotlib_is_searched_for_once_where_it_is_absent(installed: bool, tmp_path: Path) -> None:
+    if installed:
+        (tmp_path / "matplotlib.py").write_text("")
+    code = """if True:
+        from importlib.machinery import PathFinder
+        from neoxjp.page_parts.gradio_private import skip_matplotlib
+        PathFinder.find_spec = classmethod(lambda cls, *a, find=PathFinder.find_spec: print(a[0], end=" ") or find(*a))
+        skip_matplotlib()
+        print(end="| ")
+        try:
+            import matplotlib
+        except ImportError:
+            print("absent")
+        else:
+            print("imported")
+    """
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    )
+    expected = "matplotlib | matplotlib imported" if installed else "matplotlib | absent"
+    assert done.stdout.strip() == expected, done.stderr

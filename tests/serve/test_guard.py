@@ -14,6 +14,7 @@ import gradio_client
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder, is_allowed_file
 
 from neoxjp.page_parts.session import Choice, Playground
@@ -75,6 +76,15 @@ def running(request: pytest.FixtureRequest, tiny_vocabulary: Path, environment: 
     yield Running(f"http://127.0.0.1:{port}/demo", blocks, outer.routes[-1].app)  # type: ignore[attr-defined]
     server.should_exit = True
     thread.join(20)
+
+
+def test_a_call_without_a_session_does_not_make_a_new_one(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr("gradio.route_utils.SessionState", lambda blocks: made.append(blocks) or SessionState(blocks))
+    for session in ({}, {"session_hash": None}, {"session_hash": "mine"}):
+        answer = ask(f"{running.url}/gradio_api/run/tokenize", "POST", json.dumps({"data": ["猫"], **session}).encode())
+        assert answer.status == 200
+    assert not made
 
 
 def test_what_the_page_needs_is_open(running: Running) -> None:
