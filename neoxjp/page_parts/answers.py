@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 
@@ -12,7 +12,6 @@ from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import COMMON, Strings, Words, language
 
-T = TypeVar("T")
 Handler = Callable[..., Any]
 
 
@@ -31,8 +30,8 @@ def handler(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator for event handlers: `f(t, *inputs)` as Gradio calls it, with the visitor's words and errors on the page.
 
-    An expected error becomes a notice in the component `errors`, and the components `empty` show nothing then. Without `errors`
-    nothing changes: another handler shows the error already.
+    An expected error becomes a notice in the component `errors`, and the components `empty` show nothing then; buttons among them
+    are disabled. Without `errors` nothing changes: another handler shows the error already.
 
     >>> @handler(strings, errors=section.line, empty=[section.view])
     ... def show(t: Words, text: str) -> dict[Any, Any]:
@@ -43,7 +42,7 @@ def handler(
         def failed(error: NeoxjpError, t: Words) -> Any:
             if errors is None:
                 return gr.skip()
-            return {part: None if isinstance(part, gr.State) else "" for part in empty} | {errors: error_notice(error, t)}
+            return {part: _empty(part) for part in empty} | {errors: error_notice(error, t)}
 
         if inspect.isgeneratorfunction(function):
 
@@ -68,12 +67,11 @@ def handler(
     return decorate
 
 
-def answered(show: Callable[[Words], T], failed: Callable[[str], T], request: gr.Request, strings: Strings = COMMON) -> T:
-    """What `show(t)` returns, or for an expected error `failed(notice)` with its message as HTML."""
-    try:
-        return show(strings.words(language(request)))
-    except NeoxjpError as error:
-        return failed(error_notice(error, COMMON.words(language(request))))
+def _empty(part: Any) -> Any:
+    """The value of a component that has nothing to show."""
+    if isinstance(part, gr.Button):
+        return gr.Button(interactive=False)
+    return None if isinstance(part, gr.State) else ""
 
 
 def streamed(

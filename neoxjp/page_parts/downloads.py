@@ -13,9 +13,9 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.compare import to_csv, to_frame
-from neoxjp.page_parts.answers import answered
+from neoxjp.page_parts.answers import handler
 from neoxjp.page_parts.events import QUIET
-from neoxjp.page_parts.strings import COMMON, Strings
+from neoxjp.page_parts.strings import COMMON, Strings, Words
 
 TYPES = {"csv": "text/csv;charset=utf-8", "json": "application/json"}  # by the ending of the file's name
 
@@ -35,8 +35,9 @@ def connect(
             where an expected error is raised, nothing is saved: the section shows the error already.
     """
 
-    def on_click(request: gr.Request, *values: Any) -> Any:
-        text = answered(lambda t: write(t, *values), lambda notice: "", request, strings)
+    @handler(strings)
+    def on_click(t: Words, *values: Any) -> Any:
+        text = write(t, *values)
         if not isinstance(text, str):
             text = to_csv(to_frame(text)).decode("utf-8")
         # `time`: a browser hears only of a property that changes, and the same file may be saved twice

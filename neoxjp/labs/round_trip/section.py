@@ -10,7 +10,7 @@ from neoxjp.labs.common.templates import render
 from neoxjp.labs.round_trip import records as lab
 from neoxjp.labs.round_trip.strings import strings
 from neoxjp.labs.round_trip.view import DRAWN, parts
-from neoxjp.page_parts.answers import answered, check_length, handler, truncation_notice
+from neoxjp.page_parts.answers import check_length, handler, truncation_notice
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
@@ -45,34 +45,29 @@ build = Roundtrip
 def connect(section: Roundtrip, playground: Playground, source: gr.Textbox, due: gr.HTML) -> None:
     """Wire the events. `source` is the text above; `due` changes when the section has to be updated."""
     inputs = [source, section.compat, section.normalization]
+    outputs = [section.summary, section.text, section.reasons, section.effect, section.use]
 
-    def draw(request: gr.Request, text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
-        def show(t: Words) -> tuple[Any, ...]:
-            return shown_of(playground, text, compat, normalization, t)
-
-        return dict(zip(outputs, answered(show, lambda notice: (notice, *NOTHING), request, strings), strict=True))
+    @handler(strings, errors=section.summary, empty=outputs)
+    def draw(t: Words, text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
+        return dict(zip(outputs, shown_of(playground, text, compat, normalization, t), strict=True))
 
     @handler(strings)
     def use(t: Words, text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
         return {source: normalized(playground, text, compat, normalization), section.normalization: "none"}
 
     changes = [due.change, section.compat.change, section.normalization.change]
-    outputs = [section.summary, section.text, section.reasons, section.effect, section.use]
     gr.on(changes, draw, inputs, outputs, trigger_mode="always_last", concurrency_limit=None, **QUIET)
     section.use.click(use, inputs, [source, section.normalization], **QUIET)
 
 
 # ---------------------------------------------------------------- what the handlers show
 
-NOTHING = "", "", "", gr.update(interactive=False)
-"""What `shown_of` returns after the summary where there is nothing to show."""
-
 
 def shown_of(playground: Playground, text: str, compat: bool, normalization: lab.Normalization, t: Words) -> tuple[Any, ...]:
     """Summary, text, reasons and effect as HTML, and an update of the button that uses the normalized text."""
     check_length(playground, text)
     if not text:
-        return view("empty", t), *NOTHING
+        return view("empty", t), "", "", "", gr.update(interactive=False)
     tokenizer = playground.tokenizer_as(compat)
     found = _roundtrip(tokenizer, text[:LONGEST])
     effect = lab.effect(tokenizer, found, normalization)

@@ -5,7 +5,7 @@ import sys
 from typing import Annotated, Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common.command import Command, Csv, Json, ModelOptions, Text, emit, load_model, option, read_text, write_file
+from neoxjp.labs.common.command import Command, Csv, Json, ModelOptions, Text, emit, load_model, option, read_text, write_csv
 
 
 def sweep(
@@ -46,7 +46,7 @@ def sweep(
             f"  {jsons.dumps(sample.text, ensure_ascii=False)}"
         )
     if csv:
-        write_file(csv, grid.to_csv(found))
+        write_csv(csv, map(grid.to_row, found))
     if json:
         emit({"prompt": text, "samples": [grid.to_row(sample) | {"ids": sample.ids} for sample in found]})
 

@@ -298,10 +298,3 @@ def to_row(sample: Sample) -> dict[str, Any]:
     """A sample as a row of a table: settings, measures, text."""
     settings = {name: getattr(sample, name) for name in ("temperature", "top_p", "seed")}
     return settings | dataclasses.asdict(sample.measures) | {"finish": sample.finish, "text": sample.text}
-
-
-def to_csv(samples: Sequence[Sample]) -> bytes:
-    """All samples as CSV that spreadsheets open."""
-    from neoxjp import compare
-
-    return compare.to_csv(compare.to_frame(to_row(sample) for sample in samples))

@@ -119,11 +119,10 @@ def grid(
     top_ps: Sequence[float],
     t: Words,
     prompt: str = "",
-    csv: str = "",
 ) -> str:
     """A row for each temperature, a column for each top-p; a cell without its sample is empty.
 
-    prompt: of the samples, since the prompt on the page may change; csv: what the button saves.
+    prompt: of the samples, since the prompt on the page may change.
     """
     axes = {"temperatures": temperatures, "top_ps": top_ps, "samples": samples}
-    return render(TEMPLATE, "grid", t, **axes, prompt=prompt, csv=csv, loop_from=LOOP)
+    return render(TEMPLATE, "grid", t, **axes, prompt=prompt, loop_from=LOOP)

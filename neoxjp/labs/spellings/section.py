@@ -19,7 +19,7 @@ from neoxjp.labs.spellings import view
 from neoxjp.labs.spellings.records import Column, Matrix, doubts, matrix, open_columns, records
 from neoxjp.labs.spellings.strings import strings
 from neoxjp.page_parts import downloads
-from neoxjp.page_parts.answers import answered, check_length, handler
+from neoxjp.page_parts.answers import check_length, error_notice, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED, latest
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts
@@ -94,9 +94,13 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
         columns = [key for keys in chosen for key in keys or []] + ([local.strip()] if local and local.strip() else [])
         return Asked(text or "", tuple(columns), tuple(value or "" for value in own), corrected, row, bool(same), opened)
 
-    def on_draw(request: gr.Request, *values: Any) -> dict[Any, Any]:
+    @handler(strings)
+    def on_draw(t: Words, *values: Any) -> dict[Any, Any]:
         asked = asked_of(*values)
-        found = answered(lambda t: draw(playground, asked, t), lambda notice: Drawn(table=notice), request, strings)
+        try:
+            found = draw(playground, asked, t)
+        except NeoxjpError as error:
+            found = Drawn(table=error_notice(error, t))
         return {
             section.ruby: found.ruby,
             section.view: found.table,

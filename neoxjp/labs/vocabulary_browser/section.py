@@ -22,7 +22,7 @@ from neoxjp.labs.vocabulary_browser import difference as differences
 from neoxjp.labs.vocabulary_browser import records, statistics
 from neoxjp.labs.vocabulary_browser.strings import strings
 from neoxjp.page_parts import downloads
-from neoxjp.page_parts.answers import answered, check_length
+from neoxjp.page_parts.answers import check_length, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, latest
 from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
@@ -68,7 +68,8 @@ class Pager:
         buttons = (part.button(prefix + name, name, elem_classes=part.id(name), **look) for name in ("previous", "next"))
         self.view, self.number = view, gr.State(0)
         self.previous, self.next = buttons
-        self.components: list[Any] = [view, self.number, self.previous, self.next]
+        self.turns = [self.previous, self.next]
+        self.components: list[Any] = [view, self.number, *self.turns]
 
     def show(self, page: Page) -> dict[Any, Any]:
         return {
@@ -169,28 +170,28 @@ def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox
     pager, part = section.list, section.difference
     comparing: list[Any] = [part.open, part.against, part.folder, part.side, part.query]
     entry = [section.entry, section.use]
+    numbers = [section.statistics, section.usage]
     difference = [part.summary, *part.list.components]
 
-    def show_list(request: gr.Request, number: int, *values: Any) -> dict[Any, Any]:
-        return pager.show(answered(lambda t: list_page(playground, number, values, t), Page, request, strings))
+    @handler(strings, errors=pager.view, empty=pager.turns)
+    def show_list(t: Words, number: int, *values: Any) -> dict[Any, Any]:
+        return pager.show(list_page(playground, number, values, t))
 
-    def show_entry(request: gr.Request, id: str | None) -> dict[Any, Any]:
-        shown = answered(lambda t: entry_html(playground, id or "", t), lambda notice: (notice, False), request, strings)
-        return {section.entry: shown[0], section.use: gr.Button(interactive=shown[1])}
+    @handler(strings, errors=section.entry, empty=[section.use])
+    def show_entry(t: Words, id: str | None) -> dict[Any, Any]:
+        shown, found = entry_html(playground, id or "", t)
+        return {section.entry: shown, section.use: gr.Button(interactive=found)}
 
-    def show_difference(request: gr.Request, number: int, open: bool, *values: Any) -> dict[Any, Any]:
+    @handler(strings, errors=part.summary, empty=[part.list.view, *part.list.turns])
+    def show_difference(t: Words, number: int, open: bool, *values: Any) -> dict[Any, Any]:
         if not open:
             return {}
-        shown = answered(
-            lambda t: difference_page(playground, number, values, t), lambda notice: (notice, Page("")), request, strings
-        )
-        return {part.summary: shown[0], **part.list.show(shown[1])}
+        summary, page = difference_page(playground, number, values, t)
+        return {part.summary: summary, **part.list.show(page)}
 
-    def show_statistics(request: gr.Request, open: bool, text: str) -> dict[Any, Any]:
-        if not open:
-            return {}
-        shown = answered(lambda t: statistics_html(playground, text, t), lambda notice: (notice, ""), request, strings)
-        return {section.statistics: shown[0], section.usage: shown[1]}
+    @handler(strings, errors=section.statistics, empty=[section.usage])
+    def show_statistics(t: Words, open: bool, text: str) -> dict[Any, Any]:
+        return dict(zip(numbers, statistics_html(playground, text, t), strict=True)) if open else {}
 
     def on_due(request: gr.Request, serial: int, id: str, *values: Any) -> dict[Any, Any]:
         if serial == playground.serial:
@@ -223,9 +224,8 @@ def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox
         latest([control.change for control in changing], turn(show), inputs, outputs)
         turned.previous.click(turn(show, -1), inputs, outputs, **QUIET)
         turned.next.click(turn(show, 1), inputs, outputs, **QUIET)
-    numbers: tuple[Any, ...] = (show_statistics, [section.open, text], [section.statistics, section.usage])
-    latest([due.change], *numbers)
-    _on_unfold(section.accordion, section.open, *numbers)
+    latest([due.change], show_statistics, [section.open, text], numbers)
+    _on_unfold(section.accordion, section.open, show_statistics, [section.open, text], numbers)
     _on_unfold(part.accordion, part.open, turn(show_difference), [part.list.number, *comparing], difference)
 
     # In the browser, as the server's answer would undo what is pressed or typed meanwhile.
@@ -235,9 +235,9 @@ def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox
     append = "(text) => neoxjp.vocabularyBrowser.append(text)"
     section.use.click(None, text, text, js=append, **BROWSER).then(None, js=SCROLL_TO_TEXT, **BROWSER)
 
-    def on_random(request: gr.Request, *values: Any) -> Any:
-        # the list shows an error
-        return answered(lambda t: random_id(playground, values), lambda notice: "", request, strings) or gr.skip()
+    @handler(strings)  # the list shows an error
+    def on_random(t: Words, *values: Any) -> Any:
+        return random_id(playground, values) or gr.skip()
 
     section.random.click(on_random, filters, section.id, **QUIET)
 

@@ -8,6 +8,7 @@ import threading
 import pytest
 import torch
 
+from neoxjp.compare import to_csv, to_frame
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.measures import measure
@@ -17,7 +18,6 @@ from neoxjp.labs.side_by_side.records import (
     shares_vocabulary,
     side_by_side,
     sweep,
-    to_csv,
     to_row,
 )
 from neoxjp.sampling import SamplingParams
@@ -235,7 +235,7 @@ def test_a_wrong_grid_is_refused_before_anything_is_written(engine, temperatures
 
 def test_the_table_of_a_sweep(engine):
     samples = [progress.sample for progress in sweep(engine, "東京", [0.5, 1.5], [1], drawing())]
-    rows = list(csv.DictReader(io.StringIO(to_csv(samples).decode("utf-8-sig"))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(to_frame(map(to_row, samples))).decode("utf-8-sig"))))
     assert [float(r["temperature"]) for r in rows] == [0.5, 1.5]
     assert list(rows[0]) == list(to_row(samples[0]))
     assert {

@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
+from neoxjp.compare import to_csv, to_frame
 from neoxjp.engine import Engine, Step
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.common.glyphs import glyphs
 from neoxjp.labs.common.measures import measure
 from neoxjp.labs.side_by_side import view as columns_view
-from neoxjp.labs.side_by_side.records import Column, ColumnState, Sample, compare, side_by_side, to_csv
+from neoxjp.labs.side_by_side.records import Column, ColumnState, Sample, compare, side_by_side, to_row
 from neoxjp.labs.side_by_side.records import sweep as records
 from neoxjp.labs.side_by_side.section import second_model, sweep
 from neoxjp.labs.side_by_side.section.columns import (
@@ -362,7 +363,7 @@ def test_the_grid_shows_the_samples_of_the_record_as_they_come(playground: Playg
         assert f"distinct-2 {sample.measures.distinct_2:.2f}, {sample.measures.bits_per_character:.2f} bits/character" in last
     assert "Generated 4 samples (seed 5)." in pages[-1][0]
     assert all('max="4"' in line for line, _ in pages[:-1])
-    rows = list(csv.DictReader(io.StringIO(to_csv(grid.samples).decode("utf-8-sig"))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(to_frame(map(to_row, grid.samples))).decode("utf-8-sig"))))
     assert [float(row["temperature"]) for row in rows] == [0.5, 0.5, 1.5, 1.5]
 
 

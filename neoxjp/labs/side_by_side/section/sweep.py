@@ -13,10 +13,11 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side import records, view
-from neoxjp.labs.side_by_side.records import Progress, Sample, to_csv
+from neoxjp.labs.side_by_side.records import Progress, Sample, to_row
 from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, engines_of, prepare
 from neoxjp.labs.side_by_side.section.parts import PART, Run, build_run
 from neoxjp.labs.side_by_side.strings import strings
+from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import streamed
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.gradio_private import current_visitor
@@ -48,7 +49,7 @@ class Sweep:
                 self.top_ps = gr.Textbox("0.8, 0.95, 1", **short, **PART.named("sweep_top_ps"))
                 self.length = gr.Slider(MIN_LENGTH, MAX_LENGTH, 20, step=1, **PART.named("sweep_length"))
             self.go, self.stop, self.csv, self.line = build_run("sweep_")
-            self.result = PART.html("sweep_result")
+            self.result = PART.html("sweep_result", js_on_load=downloads.SCRIPT)
         self.run = gr.State(Run(), delete_callback=Run.stop)
 
 
@@ -71,11 +72,7 @@ def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
     outputs = [part.line, part.result, part.go, part.stop, part.csv]
     part.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=4)
     part.stop.click(Run.stop, part.run, None, **QUIET)
-    save = """() => {
-        const grid = document.querySelector("#side-by-side-sweep-result [data-csv]");
-        if (grid) neoxjp.download(JSON.parse(grid.dataset.csv), "sweep.csv", "text/csv;charset=utf-8");
-    }"""
-    part.csv.click(None, js=save, api_visibility="private")
+    downloads.connect(part.csv, part.result, "sweep.csv", lambda t, run: list(map(to_row, run.samples)), part.run)
 
 
 def parse_numbers(text: str, name: str) -> list[float]:
@@ -105,8 +102,8 @@ def run_grid(
     total, seed = len(temperatures) * len(top_ps), params.seed
     cells: dict[tuple[float, float], Sample] = {}
 
-    def html_of(csv: str = "") -> str:
-        return view.grid(cells, temperatures, top_ps, t, render.replace_surrogates(prompt), csv)
+    def html_of() -> str:
+        return view.grid(cells, temperatures, top_ps, t, render.replace_surrogates(prompt))
 
     stream = streamer(start, temperatures, top_ps, params, 1)
     try:
@@ -125,8 +122,7 @@ def run_grid(
         stream.close()  # type: ignore[attr-defined]  # a generator; frees the slots
         run.running = False
     key = "side_by_side_sweep_stopped" if len(cells) < total else "side_by_side_sweep_done"
-    csv = to_csv(run.samples).decode("utf-8") if run.samples else ""
-    yield render_steps.working(t(key, n=len(cells), seed=seed)), html_of(csv)
+    yield render_steps.working(t(key, n=len(cells), seed=seed)), html_of()
 
 
 def prepare_grid(playground: Playground, prompt: str, settings: Settings) -> tuple[Sequence[int], SamplingParams]:
