@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -72,6 +73,18 @@ def _empty(part: Any) -> Any:
     if isinstance(part, gr.Button):
         return gr.Button(interactive=False)
     return None if isinstance(part, gr.State) else ""
+
+
+@dataclass
+class Run:
+    """What one visitor runs: whether it is running, and whether it is to stop at its next update."""
+
+    running: bool = False
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """Stop it; what was made so far is kept."""
+        self.stopped = True
 
 
 def streamed(

@@ -22,7 +22,7 @@ from neoxjp.tokenizer.normalize import (
     replace_spans,
     script_of,
 )
-from neoxjp.tokenizer.segment import Candidate, Cut, Rule, Token, segment_text, tile_spans
+from neoxjp.tokenizer.segment import Candidate, Cut, Rule, Token, iter_cuts, rule_of, segment_text, tile_spans
 from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.tokenizer.tokens import Tokens
 from neoxjp.tokenizer.vocabulary import KIGOU_RANGES, Kind, Vocabulary
@@ -53,8 +53,10 @@ __all__ = [
     "decode_each",
     "encode_files",
     "findable_emoji",
+    "iter_cuts",
     "normalize_text",
     "replace_spans",
+    "rule_of",
     "script_of",
     "segment_text",
     "tile_spans",

@@ -7,7 +7,8 @@ bytes.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Literal
 
 from neoxjp.tokenizer.normalize import AlignedText, Script, Span
@@ -96,19 +97,22 @@ def iter_pieces(text: str, vocabulary: Vocabulary) -> Iterator[tuple[int, str, i
         yield id, piece if piece in vocabulary.ids else vocabulary.spellings[id][0], start, end
 
 
+def iter_cuts(text: str, vocabulary: Vocabulary) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Where each cut of a normalized text starts and ends, and its ids: one, or the bytes of a character."""
+    start = 0
+    for end, group in groupby(zip(*segment_text(text, vocabulary), strict=True), key=itemgetter(1)):
+        yield start, end, tuple(id for id, _ in group)
+        start = end
+
+
 def explain_cuts(aligned: AlignedText, vocabulary: Vocabulary) -> Iterator[Cut]:
     """The cuts of a normalized text, with spans in the user's text."""
-    ids, ends = segment_text(aligned.text, vocabulary)
-    start = first = 0
-    while first < len(ids):
-        end, last = ends[first], first + 1
-        while last < len(ids) and ends[last] == end:
-            last += 1
+    for start, end, ids in iter_cuts(aligned.text, vocabulary):
         candidates = tuple(_candidates(aligned, start, end, vocabulary))
         winner = next((i for i, candidate in enumerate(candidates) if len(candidate.piece) == end - start), None)
-        rule = _rule(candidates, winner, vocabulary.kinds[ids[first]])
-        yield Cut(*aligned.span(start, end), candidates, winner, rule, tuple(ids[first:last]))
-        start, first = end, last
+        piece = None if winner is None else candidates[winner].piece
+        rule = rule_of(piece, vocabulary.kinds[ids[0]], len(candidates))
+        yield Cut(*aligned.span(start, end), candidates, winner, rule, ids)
 
 
 def tile_spans(spans: Sequence[Span], length: int) -> list[Span]:
@@ -152,10 +156,10 @@ def _candidates(aligned: AlignedText, start: int, end: int, vocabulary: Vocabula
             yield Candidate(piece, vocabulary.ids[piece], *aligned.span(start, stop))
 
 
-def _rule(candidates: tuple[Candidate, ...], winner: int | None, kind: str) -> Rule:
-    if winner is None:
+def rule_of(piece: str | None, kind: Kind, candidates: int) -> Rule:
+    """Why a piece was chosen among this many candidates; None: no candidate was. kind: of its id."""
+    if piece is None:
         return "byte" if kind == "byte" else "symbol"
-    piece = candidates[winner].piece
     if piece[0] == "<" and len(piece) > 2:
         return "emoji" if kind == "emoji" else "blank" if kind == "blank" else "special" if kind == "special" else "tag"
-    return "smallest id" if len(candidates) > 1 else "only candidate"
+    return "smallest id" if candidates > 1 else "only candidate"

@@ -53,7 +53,7 @@ def environment() -> Environment:
         finalize=_finalize,
     )
     made.filters |= {
-        "visible": _visible,
+        "visible": visible,
         "json": data,  # for a data- attribute: `data-words="{{ words|json }}"`
         "commas": lambda number: f"{number:,}",
         "number": number,
@@ -62,24 +62,20 @@ def environment() -> Environment:
     return made
 
 
-def visible(text: str, *, breaks: bool = False) -> str:
+def visible(text: str, breaks: bool = False) -> Markup:
     """Escaped text with pale signs for blanks, newlines and tabs, and names for invisible and direction controls.
 
     `breaks`: the line breaks after each sign for a newline.
     """
     if breaks:
-        return "<br>".join(visible(line) for line in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text))
+        return Markup("<br>").join(visible(line) for line in re.split(r"(?<=\n)|(?<=\r)(?!\n)", text))
     shown = ((escape(sign), pale) for sign, pale in glyphs(text))
-    return "".join(f'<i class="blank">{sign}</i>' if pale else sign for sign, pale in shown)
+    return Markup("".join(f'<i class="blank">{sign}</i>' if pale else sign for sign, pale in shown))
 
 
 def data(value: object) -> str:
     """JSON for a `data-` attribute, not escaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _visible(text: str, breaks: bool = False) -> Markup:
-    return Markup(visible(text, breaks=breaks))
 
 
 def number(value: float | None, digits: int) -> str:

@@ -25,8 +25,8 @@ from neoxjp.labs.corpus.command import rows
 from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse
 from neoxjp.labs.corpus.strings import strings
 from neoxjp.page_parts import downloads, uploads
-from neoxjp.page_parts.answers import handler, plain
-from neoxjp.page_parts.events import BROWSER, QUIET
+from neoxjp.page_parts.answers import Run, handler, plain
+from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
@@ -40,17 +40,6 @@ MAX_NAME = 200  # last characters of a file's name that are used; its ending det
 LIMITS = {"tokens": 20, "losses": 25, "examples": 2, "fault": 90}  # rows of the lists; examples of a loss; characters of a fault
 INTRO = {"most": uploads.MAX_BYTES // 1_000_000}  # for the section's heading
 view: Callable[..., str] = partial(render, "labs/corpus/view.html")
-
-
-@dataclass
-class Run:
-    """One visitor's count: whether it is to stop."""
-
-    stopped: bool = False
-
-    def stop(self) -> None:
-        """Stop after the current piece of text."""
-        self.stopped = True
 
 
 class Section:
@@ -138,9 +127,7 @@ def connect(section: Section, playground: Playground, text: gr.Textbox, due: gr.
         [section.run, section.file, section.column, section.encoding, section.tokenizers],
         [section.progress, section.result, section.corpus, section.downloads],
         js="async (run, file, ...rest) => [run, await neoxjp.corpus.use(), ...rest]",
-        concurrency_limit=None,
-        show_progress="hidden",
-        api_visibility="private",
+        **STREAMED,
     )
     section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", **BROWSER)
     section.stop.click(Run.stop, section.run, None, **QUIET)

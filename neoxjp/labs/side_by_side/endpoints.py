@@ -114,16 +114,9 @@ def integer(name: str, value: Any, most: int | None = None) -> int:
 
 def record(update: Update) -> dict[str, Any]:
     """An update for the API; the last one with the comparison."""
+    names = ("text", "finish", "seed", "waiting", "failed")
     columns = [
-        {
-            "text": column.text,
-            "ids": [step.id for step in column.steps],
-            "finish": column.finish,
-            "seed": column.seed,
-            "waiting": column.waiting,
-            "failed": column.failed,
-        }
-        for column in update.columns
+        {name: getattr(column, name) for name in names} | {"ids": [step.id for step in column.steps]} for column in update.columns
     ]
     last = {"comparison": asdict(compare(update.columns))} if update.over else {}
     return {"columns": columns, "over": update.over} | last

@@ -143,9 +143,11 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
     asking = [section.groups[name].input for name in ON_REQUEST if name in section.groups]
     gr.on(
         [*asking, section.local.submit, section.open.click],
-        on_open, given, [section.opened, section.note],
-        show_progress="hidden", api_visibility="private", concurrency_limit=2,
-    )  # fmt: skip
+        on_open,
+        given,
+        [section.opened, section.note],
+        **STREAMED | {"concurrency_limit": 2},
+    )
     # One listener draws, so that an older answer never replaces a newer one.
     latest([due.change, section.opened.change, *(each.change for each in changing)], on_draw, given, parts)
     latest([section.row.change], on_row, given, section.pieces)

@@ -64,13 +64,13 @@ def vocabulary(
     if view.id is not None:
         from neoxjp.labs.vocabulary_browser.records import entry
 
-        found = asdict(entry(tokenizer, view.id))
+        found, lines = asdict(entry(tokenizer, view.id)), _entry_lines
     elif view.stats:
-        found = statistics(tokenizer, view)
+        found, lines = statistics(tokenizer, view), _stats_lines
     elif view.against is not None:
-        found = difference(tokenizer, filters, view, limit, model.offline)
+        found, lines = difference(tokenizer, filters, view, limit, model.offline), _difference_lines
     else:
-        found = entries(tokenizer, filters, limit, csv)
+        found, lines = entries(tokenizer, filters, limit, csv), _list_lines
     if json:
         emit(found)
         return
@@ -128,14 +128,7 @@ def difference(tokenizer: "GPTNeoXJapaneseTokenizer", filters: Filters, view: Vi
 # ---- as text
 
 
-def lines(found: dict[str, Any]) -> list[str]:
-    """The record as text."""
-    if "neighbours" in found:
-        return _entry_lines(found)
-    if "vocabulary" in found:
-        return _stats_lines(found)
-    if "counts" in found:
-        return _difference_lines(found)
+def _list_lines(found: dict[str, Any]) -> list[str]:
     listed = [f"{'id':>6}  {'length':>6}  {'spellings':>9}  {'kind':<8} {'script':<9} entry"] if found["rows"] else []
     for row in found["rows"]:
         other = "  ≈ " + " ".join(row["found"]) if row["found"] else ""
@@ -158,16 +151,13 @@ def _entry_lines(found: dict[str, Any]) -> list[str]:
     shown = " ".join(one["text"] + ("" if one["ids"] == (found["id"],) else "≠") for one in spellings[:SHOWN])
     rest = f" and {len(spellings) - SHOWN} more" if len(spellings) > SHOWN else ""
     facts = f"{found['kind']}, {found['script']}, {counted(found['length'], 'character')}"
+    never = "no text is encoded to this id: its spellings become others, mostly because a shorter piece has a smaller id"
     return [
         f"{found['id']}  {found['piece']}  ({facts})",
         f"bytes       {found['bytes']}",
         f"spellings   {len(spellings)}: {shown}{rest}",
         "neighbours  " + " ".join(f"{id}:{piece}" for id, piece in found["neighbours"]),
-        *(
-            []
-            if found["reached"]
-            else ["no text is encoded to this id: its spellings become others, mostly because a shorter piece has a smaller id"]
-        ),
+        *([] if found["reached"] else [never]),
     ]
 
 

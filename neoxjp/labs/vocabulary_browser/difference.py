@@ -27,24 +27,12 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """The counts. Spellings are counted, not ids: 慶応 and 慶應 are two."""
-
-    ids_here: int
-    ids_there: int
-    spellings_here: int
-    spellings_there: int
-    only_here: int
-    only_there: int
-    moved: int  # in both, with different ids
-    same: int  # in both, with the same id
-
-
-@dataclass(frozen=True)
 class Comparison:
     """The differences of two vocabularies."""
 
-    summary: Summary
+    # ids_here, ids_there, spellings_here, spellings_there, same (with the same id), and the length of each list;
+    # spellings are counted, not ids: 慶応 and 慶應 are two
+    counts: dict[str, int]
     lists: dict[Side, list[Difference]]  # each in the order of the ids
 
     def select(self, side: Side, query: str = "", match: Match = "contains") -> list[Difference]:
@@ -60,12 +48,8 @@ class Comparison:
     def record(self, side: Side, query: str, match: Match, part: slice) -> dict[str, Any]:
         """The counts and some rows of one list, for the API and the command line. Raises ParameterError as `select`."""
         found = self.select(side, query, match)
-        return {
-            "counts": asdict(self.summary),
-            "side": side,
-            "total": len(found),
-            "rows": [asdict(row) for row in found[part]],
-        }
+        rows = [asdict(row) for row in found[part]]
+        return {"counts": self.counts, "side": side, "total": len(found), "rows": rows}
 
 
 @lru_cache(maxsize=MAX_COMPARISONS)
@@ -76,17 +60,10 @@ def compare(here: GPTNeoXJapaneseTokenizer, there: GPTNeoXJapaneseTokenizer) -> 
     only_here = [Difference(spelling, id, None) for spelling, id in by_id if spelling not in b]
     only_there = [Difference(spelling, None, b[spelling]) for spelling in sorted(b.keys() - a.keys(), key=lambda s: (b[s], s))]
     moved = [Difference(spelling, id, b[spelling]) for spelling, id in by_id if b.get(spelling, id) != id]
-    summary = Summary(
-        ids_here=len(here.vocabulary),
-        ids_there=len(there.vocabulary),
-        spellings_here=len(a),
-        spellings_there=len(b),
-        only_here=len(only_here),
-        only_there=len(only_there),
-        moved=len(moved),
-        same=len(a) - len(only_here) - len(moved),
-    )
-    return Comparison(summary, {"only_here": only_here, "only_there": only_there, "moved": moved})
+    lists: dict[Side, list[Difference]] = {"only_here": only_here, "only_there": only_there, "moved": moved}
+    sizes = {"ids_here": len(here.vocabulary), "ids_there": len(there.vocabulary)}
+    sizes |= {"spellings_here": len(a), "spellings_there": len(b), **{str(side): len(rows) for side, rows in lists.items()}}
+    return Comparison(sizes | {"same": len(a) - len(only_here) - len(moved)}, lists)
 
 
 def open_other(

@@ -313,4 +313,4 @@ def difference_page(playground: Playground, number: int, values: Sequence[Any], 
         "there": bundled if against == "bundled" else Path(folder.strip()).name,
     }
     page = Page.of(number, compared.select(side, query or ""), partial(view, "differences", t, **names))
-    return view("summary", t, counted=compared.summary, **names), page
+    return view("summary", t, counted=compared.counts, **names), page

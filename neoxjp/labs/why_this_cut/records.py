@@ -19,7 +19,7 @@ import jaconv
 
 from neoxjp import japanese
 from neoxjp.errors import ParameterError
-from neoxjp.tokenizer import AlignedText, GPTNeoXJapaneseTokenizer, Rule, Span, segment_text, tile_spans
+from neoxjp.tokenizer import AlignedText, GPTNeoXJapaneseTokenizer, Rule, Span, iter_cuts, rule_of, tile_spans
 
 WINDOW = 3  # characters from a position on that are candidates
 MOST_REPLACEMENT = 20  # characters that may replace one
@@ -87,15 +87,9 @@ class Cuts:
         self._places: list[tuple[AlignedText, int, int, tuple[int, ...]]] = []  # span in the aligned text, and ids
         spans: list[Span] = []
         for aligned in tokenizer.aligned(text):
-            ids, ends = segment_text(aligned.text, tokenizer.vocabulary)
-            start = first = 0
-            while first < len(ids):
-                end, last = ends[first], first + 1
-                while last < len(ids) and ends[last] == end:
-                    last += 1
-                self._places.append((aligned, start, end, tuple(ids[first:last])))
+            for start, end, ids in iter_cuts(aligned.text, tokenizer.vocabulary):
+                self._places.append((aligned, start, end, ids))
                 spans.append(aligned.span(start, end))
-                start, first = end, last
         self.spans = tile_spans(spans, len(text))
 
     def __len__(self) -> int:
@@ -113,7 +107,10 @@ class Cuts:
         winner = next((i for i, candidate in enumerate(rungs) if candidate.won), None)
         first, last = self.spans[index]
         window = aligned.text[start : start + WINDOW]
-        return Place(index, first, last, self.text[first:last], window, rungs, winner, self._rule(rungs, winner, ids[0]), ids)
+        complete = sum(candidate.id is not None and not candidate.partial for candidate in rungs)
+        piece = None if winner is None else rungs[winner].piece
+        rule = rule_of(piece, self.tokenizer.vocabulary.kinds[ids[0]], complete)
+        return Place(index, first, last, self.text[first:last], window, rungs, winner, rule, ids)
 
     def at(self, position: int) -> int:
         """The index of the cut with the character at `position` of the user's text.
@@ -178,19 +175,6 @@ class Cuts:
             behind = None if by_tag or id is None or best is None else id - best
             candidates.append(Candidate(text[start:stop], id, *aligned.span(start, stop), won, 0 if won else behind, partial))
         return tuple(candidates)
-
-    def _rule(self, candidates: tuple[Candidate, ...], winner: int | None, id: int) -> Rule:
-        kind = self.tokenizer.vocabulary.kinds[id]
-        if winner is None:
-            return "byte" if kind == "byte" else "symbol"
-        piece = candidates[winner].piece
-        if piece[0] == "<" and len(piece) > 2:
-            return "emoji" if kind == "emoji" else "blank" if kind == "blank" else "special" if kind == "special" else "tag"
-        return (
-            "smallest id"
-            if sum(candidate.id is not None and not candidate.partial for candidate in candidates) > 1
-            else "only candidate"
-        )
 
 
 def _equal(one: Iterable[object], other: Iterable[object]) -> int:

@@ -20,9 +20,10 @@ from neoxjp.labs.corpus import section
 from neoxjp.labs.corpus.command import rows
 from neoxjp.labs.corpus.losses import REASONS
 from neoxjp.labs.corpus.records import Corpus, Source, analyse
-from neoxjp.labs.corpus.section import Run, count_file, describe_file, parse_file, report
+from neoxjp.labs.corpus.section import count_file, describe_file, parse_file, report
 from neoxjp.labs.corpus.strings import STRINGS, strings
 from neoxjp.page_parts import uploads
+from neoxjp.page_parts.answers import Run
 from neoxjp.page_parts.session import Choice, Loaded, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 

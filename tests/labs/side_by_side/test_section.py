@@ -36,9 +36,10 @@ from neoxjp.labs.side_by_side.section.columns import (
     run_columns,
     suggest,
 )
-from neoxjp.labs.side_by_side.section.parts import Run
+from neoxjp.labs.side_by_side.section.sweep import Samples
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.model import ModelTooLarge
+from neoxjp.page_parts.answers import Run
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.sampling import SamplingParams
@@ -349,7 +350,7 @@ def test_numbers_that_are_none_or_too_many_are_told(text: str, message: str) -> 
 
 
 def test_the_grid_shows_the_samples_of_the_record_as_they_come(playground: Playground) -> None:
-    grid = Run()
+    grid = Samples()
     stream = sweep.run_grid(playground, sweep.sample_streamer(playground), grid, "東京", ("0.5, 1.5", "0.9 1"), SET, EN)
     pages = list(stream)
     engine = Engine(playground.ready.model, playground.tokenizer)
@@ -368,7 +369,7 @@ def test_the_grid_shows_the_samples_of_the_record_as_they_come(playground: Playg
 
 
 def test_a_stopped_sweep_keeps_its_samples_and_frees_its_slots(playground: Playground) -> None:
-    grid = Run()
+    grid = Samples()
     stream = sweep.run_grid(playground, sweep.sample_streamer(playground), grid, "東京", ("0.5 1 1.5", "0.9 1"), SET, EN)
     while not grid.samples:
         next(stream)
@@ -387,7 +388,7 @@ def test_a_sweep_in_the_waiting_line_says_its_place_and_can_be_stopped_there(pla
     held = [engine.submit([1], SamplingParams(max_new_tokens=60, min_new_tokens=60)) for _ in range(engine.max_batch)]
     hold, advance = threading.Event(), engine._advance
     engine._advance = lambda rows: (hold.wait(10), advance(rows))
-    grid = Run()
+    grid = Samples()
     stream = sweep.run_grid(playground, sweep.sample_streamer(playground), grid, "東京", ("0.5", "0.9 1"), SET, EN)
     try:
         assert any(EN("generate_waiting", n=1) in line for line, _ in stream)

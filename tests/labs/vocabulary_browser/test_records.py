@@ -295,7 +295,7 @@ def test_two_vocabularies_differ_where_they_do(tokenizer: GPTNeoXJapaneseTokeniz
     assert [row.spelling for row in compared.lists["only_here"]] == ["京都", "慶應"]
     assert [row.spelling for row in compared.lists["only_there"]] == ["麒麟"]
     assert {row.spelling for row in compared.lists["moved"]} == {"猫", "犬"}
-    assert compared.summary.same == len(a) - 4
+    assert compared.counts["same"] == len(a) - 4
     assert [row.spelling for row in compared.select("moved", "犬")] == ["犬"]
     assert difference.compare(tokenizer, other) is compared
 

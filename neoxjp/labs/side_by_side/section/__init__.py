@@ -21,9 +21,9 @@ from neoxjp.labs.side_by_side.section.columns import (
     suggest,
     values_of,
 )
-from neoxjp.labs.side_by_side.section.parts import PART, Run, build_run
+from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
-from neoxjp.page_parts.answers import streamed
+from neoxjp.page_parts.answers import Run, streamed
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings

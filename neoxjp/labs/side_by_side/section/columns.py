@@ -11,9 +11,8 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side import records, view
 from neoxjp.labs.side_by_side.records import MAX_COLUMNS, Column, Update, shares_vocabulary
-from neoxjp.labs.side_by_side.section.parts import Run
 from neoxjp.labs.side_by_side.strings import strings
-from neoxjp.page_parts.answers import check_length
+from neoxjp.page_parts.answers import Run, check_length
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, seed_of

@@ -1,27 +1,11 @@
-"""What the columns and the grid have in common: labels, buttons, the line below them, and whether they run."""
-
-from dataclasses import dataclass, field
+"""What the columns and the grid have in common: labels, buttons, the line below them."""
 
 import gradio as gr
 
-from neoxjp.labs.side_by_side.records import Sample
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.parts import Parts
 
 PART = Parts("side_by_side", strings)
-
-
-@dataclass
-class Run:
-    """The columns, or the grid, of one visitor: whether they are running, and the samples of the grid."""
-
-    running: bool = False
-    stopped: bool = False
-    samples: list[Sample] = field(default_factory=list)
-
-    def stop(self) -> None:
-        """End them at their next update; what was generated is kept."""
-        self.stopped = True
 
 
 def build_run(prefix: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.HTML]:

@@ -4,7 +4,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -15,10 +15,10 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.side_by_side import records, view
 from neoxjp.labs.side_by_side.records import Progress, Sample, to_row
 from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, engines_of, prepare
-from neoxjp.labs.side_by_side.section.parts import PART, Run, build_run
+from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts import downloads
-from neoxjp.page_parts.answers import streamed
+from neoxjp.page_parts.answers import Run, streamed
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
@@ -37,6 +37,13 @@ POLL = 0.1  # seconds after which Stop takes effect within a sample
 StreamSamples = Callable[[Sequence[int], Sequence[float], Sequence[float], SamplingParams, int], Iterator[Progress]]
 
 
+@dataclass
+class Samples(Run):
+    """The grid of one visitor."""
+
+    samples: list[Sample] = field(default_factory=list)
+
+
 class Sweep:
     """The components of the grid, folded."""
 
@@ -50,7 +57,7 @@ class Sweep:
                 self.length = gr.Slider(MIN_LENGTH, MAX_LENGTH, 20, step=1, **PART.named("sweep_length"))
             self.go, self.stop, self.csv, self.line = build_run("sweep_")
             self.result = PART.html("sweep_result", js_on_load=downloads.SCRIPT)
-        self.run = gr.State(Run(), delete_callback=Run.stop)
+        self.run = gr.State(Samples(), delete_callback=Samples.stop)
 
 
 def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
@@ -58,7 +65,7 @@ def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
     streamer = sample_streamer(playground)
 
     def on_go(
-        request: gr.Request, run: Run, prompt: str, temperatures: str, top_ps: str, length: float, *values: Any
+        request: gr.Request, run: Samples, prompt: str, temperatures: str, top_ps: str, length: float, *values: Any
     ) -> Iterator[dict[Any, Any]]:
         settings = tab.settings_of(values).change(max_new_tokens=int(length or MIN_LENGTH))
         axes = temperatures or "", top_ps or ""
@@ -71,7 +78,7 @@ def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
     inputs = [part.run, tab.prompt, part.temperatures, part.top_ps, part.length, *tab.settings]
     outputs = [part.line, part.result, part.go, part.stop, part.csv]
     part.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=4)
-    part.stop.click(Run.stop, part.run, None, **QUIET)
+    part.stop.click(Samples.stop, part.run, None, **QUIET)
     downloads.connect(part.csv, part.result, "sweep.csv", lambda t, run: list(map(to_row, run.samples)), part.run)
 
 
@@ -90,7 +97,13 @@ def parse_numbers(text: str, name: str) -> list[float]:
 
 
 def run_grid(
-    playground: Playground, streamer: StreamSamples, run: Run, prompt: str, axes: tuple[str, str], settings: Settings, t: Words
+    playground: Playground,
+    streamer: StreamSamples,
+    run: Samples,
+    prompt: str,
+    axes: tuple[str, str],
+    settings: Settings,
+    t: Words,
 ) -> Iterator[tuple[str, str]]:
     """Generate the grid, and yield the line and the table as HTML. `axes` are temperatures and top-p as typed.
 
