@@ -85,6 +85,14 @@ class Loaded:
 
 
 @dataclass(frozen=True)
+class Ready(Loaded):
+    """A vocabulary with its model, ready to generate."""
+
+    model: "GPTNeoXJapaneseForCausalLM"
+    engine: "Engine"
+
+
+@dataclass(frozen=True)
 class Progress:
     """The state of the latest load."""
 
@@ -240,13 +248,13 @@ class Playground:
             time.sleep(POLL_SECONDS)
 
     @property
-    def ready(self) -> Loaded:
+    def ready(self) -> Ready:
         """What is loaded, with its model and engine.
 
         Raises:
             NotReady: the model is not loaded yet, or loading failed.
         """
-        if self.loaded and self.loaded.model is not None and self.loaded.engine is not None:
+        if isinstance(self.loaded, Ready):
             return self.loaded
         if self.progress.busy:
             raise NotReady("The model is still loading.", ja="モデルを読み込んでいます。")
@@ -274,7 +282,7 @@ class Playground:
                 available again.
         """
         with self._lock:
-            before = self.loaded.choice if self.loaded and self.loaded.model is not None else None
+            before = self.loaded.choice if isinstance(self.loaded, Ready) else None
             if unload_first:
                 self._unload()
             try:
@@ -296,21 +304,20 @@ class Playground:
         """Free the model's memory; its vocabulary stays."""
         if self.loaded is not None:
             _close(self.loaded)
-            self._put(replace(self.loaded, model=None, engine=None, logits=_nothing_kept()))
+            self._put(Loaded(self.loaded.choice, self.loaded.tokenizer, folder=self.loaded.folder))
         gc.collect()
 
-    def _read(self, choice: Choice) -> Loaded:
+    def _read(self, choice: Choice) -> Ready:
         """Load the vocabulary, the weights, the engine. With nothing loaded before, the vocabulary is available at once."""
         from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
         self.progress = Progress("vocabulary", choice.name)
         hub: dict[str, Any] = {"revision": choice.revision, "local_files_only": choice.offline}
         tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(choice.name, **hub)
-        loaded = Loaded(choice, tokenizer)
         if self.loaded is None:
-            self._put(loaded)
+            self._put(Loaded(choice, tokenizer))
         model, folder = self._read_model(choice)
-        return replace(loaded, model=model, folder=folder, engine=self._start_engine(model, tokenizer))
+        return Ready(choice, tokenizer, model, self._start_engine(model, tokenizer), folder)
 
     def _read_model(self, choice: Choice) -> "tuple[GPTNeoXJapaneseForCausalLM, Path]":
         import torch

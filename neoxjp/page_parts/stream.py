@@ -58,7 +58,6 @@ def stream(playground: Playground) -> Stream:
             NeoxjpError: as `Engine.submit`, before the first update; what the model raises, later.
         """
         loaded = playground.ready
-        assert loaded.engine is not None
         # In a forked child the logits would be lost: there, a section that needs them computes them again.
         watch = None if on_zerogpu() else loaded.logits.keep
         overflow: Literal["truncate", "error"] = "truncate" if cut else "error"
@@ -91,7 +90,6 @@ def scorer(playground: Playground) -> Scorer:
     @gpu(duration=60)
     def scored(ids: Sequence[int], top: int, bos: bool) -> list[Step]:
         loaded = playground.ready
-        assert loaded.model is not None
         return score(loaded.model, ids, loaded.tokenizer, top=top, bos=bos)
 
     return scored

@@ -1,7 +1,7 @@
 """Section of the generation lab: beam search as a tree."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
@@ -12,14 +12,12 @@ from neoxjp.labs.beams.view import view
 from neoxjp.labs.common import html as render
 from neoxjp.page_parts.answers import check_length, handler
 from neoxjp.page_parts.events import QUIET, READING, latest
+from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.zerogpu import gpu
-
-if TYPE_CHECKING:
-    from neoxjp.page_parts.generate_tab import GenerateTab
 
 LENGTH_PENALTY = (-2.0, 4.0)  # range of the page and the API
 Search = Callable[[Sequence[int], int, int, float], BeamTree]
@@ -46,7 +44,7 @@ class Beams:
 build = Beams
 
 
-def connect(section: Beams, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
+def connect(section: Beams, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date.
 
     A search begins with a click only; when the prompt changes, a sentence says that the tree is for the previous one.
@@ -101,7 +99,6 @@ def tree_of(playground: Playground, searcher: Search, prompt: str, number: Any, 
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
         if not numeric or not low <= value <= high or (name != "length_penalty" and value != int(value)):
             raise strings.error(ParameterError, "beams_range", name=name, low=low, high=high)
-    assert loaded.model is not None
     if not prompt and loaded.model.config.bos_token_id is None:
         raise strings.error(ParameterError, "generate_no_bos")
     return searcher(loaded.tokenizer.encode(prompt), int(number), int(new), float(penalty))

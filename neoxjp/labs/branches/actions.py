@@ -202,14 +202,12 @@ def can_score(playground: Playground, tree: Tree) -> bool:
 def most_scored(playground: Playground) -> int:
     """The number of ids of the longest text that is scored."""
     model = playground.ready.model
-    assert model is not None
     return CONTEXTS * int(model.config.max_position_embeddings)
 
 
 def scored(playground: Playground, scorer: Scorer, tree: Tree, near: Text | None) -> Text:
     """The branch on show in a tree, scored by the loaded model. near: a text whose steps are reused up to another id."""
     loaded = playground.ready
-    assert loaded.model is not None
     assert tree.current is not None
     ids, context = tree.ids(tree.current), loaded.model.config.max_position_embeddings
     first, _ = _prompt_of(tree, loaded.tokenizer)

@@ -63,7 +63,6 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             )
         before = [*front, *behind[:at]]
         model = playground.ready.model
-        assert model is not None
         number, context = (len(before) or 1) + len(forced), model.config.max_position_embeddings  # bos precedes a whole text
         if number > context:
             raise strings.error(PromptTooLong, "branches_force_unscored", n=f"{number:,}", most=f"{context:,}")

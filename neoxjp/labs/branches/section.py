@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
@@ -20,6 +20,7 @@ from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import handler
 from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.events import BROWSER, QUIET
+from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
@@ -28,9 +29,6 @@ from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.text_view import show as show_text
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame
-
-if TYPE_CHECKING:
-    from neoxjp.page_parts.generate_tab import GenerateTab
 
 Action = Callable[[VisitorState, Words, Any], tuple[str, str | None]]
 
@@ -86,7 +84,7 @@ class Section:
 build = Section
 
 
-def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
     scored = scorer(playground)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
@@ -35,6 +35,7 @@ from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import message_of, streamed
 from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.events import QUIET, STREAMED
+from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.gradio_private import current_page
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
@@ -42,9 +43,6 @@ from neoxjp.page_parts.stream import Stream, stream
 from neoxjp.page_parts.strings import Lang, Words, language
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Frame, rewrite
-
-if TYPE_CHECKING:
-    from neoxjp.page_parts.generate_tab import GenerateTab
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +88,7 @@ class Section:
 build = Section
 
 
-def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
     streamer = stream(playground)
 
@@ -164,7 +162,6 @@ def state_of(playground: Playground, text: Text) -> State:
     part = text.part_of(len(text.steps) - 1) if text.steps else None
     if part is None:
         raise strings.error(ParameterError, "replay_unknown")
-    assert loaded.model is not None
     start, report, name = len(text.prompt_ids) + part.start, loaded.model.load_report, loaded.choice.name
     if Path(name) == bundled_path():
         name = BUNDLED
@@ -236,7 +233,6 @@ def rerun(
     """
     t = strings.words(lang)
     loaded = playground.ready
-    assert loaded.model is not None
     names, size = token_text_function(loaded.tokenizer), loaded.tokenizer.vocab_size
 
     def verdict_of(found: Replay, stopped: bool, above: bool) -> str:
@@ -273,7 +269,6 @@ def rerun_alone(
 ) -> Iterator[int | Replay]:
     """Run a state again without the tab: the number of tokens so far, at last the comparison. `writing` can stop it."""
     loaded = playground.ready
-    assert loaded.model is not None
     ids: list[int] = []
     concurrent = 0
     if state.ids or state.finish not in INTERRUPTED:

@@ -4,7 +4,7 @@ The files of this folder: `columns` runs the columns, `sweep` is the grid, `seco
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import gradio as gr
 
@@ -25,12 +25,10 @@ from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.answers import Run, streamed
 from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.strings import language
-
-if TYPE_CHECKING:
-    from neoxjp.page_parts.generate_tab import GenerateTab
 
 
 class SideBySide:
@@ -84,7 +82,7 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
     return box, fields
 
 
-def connect(section: SideBySide, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
+def connect(section: SideBySide, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
     other = section.second.playground if section.second else None
     tabs = len(tab.settings)

@@ -136,7 +136,6 @@ def run_columns(
 def engines_of(playground: Playground, other: Playground | None, keys: set[str]) -> dict[str, Engine]:
     """The engines by the keys of their models. Raises NotReady, or ParameterError where there is no second model."""
     loaded = playground.ready.engine
-    assert loaded is not None
     engines = {LOADED: loaded} if LOADED in keys else {}
     if SECOND in keys:
         if other is None or other.loaded is None or other.loaded.engine is None:
@@ -156,7 +155,6 @@ def prepare(
     params = settings.params(most)
     if prompt and not shares_vocabulary(list(engines.values())):
         return prompt, params
-    assert loaded.model is not None
     return fit_prompt(ids, params, loaded.model.config.max_position_embeddings, "truncate" if settings.cut else "error"), params
 
 

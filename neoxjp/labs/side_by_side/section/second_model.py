@@ -79,7 +79,6 @@ def load(playground: Playground, other: Playground, name: str, t: Words) -> Iter
     if other.progress.error is not None:
         raise other.progress.error
     loaded = other.ready
-    assert loaded.model is not None
     weights = render.short_count(loaded.model.num_parameters)
     yield render_steps.working(t("side_by_side_second_ready", name=loaded.title(t("bundled")), weights=weights))
 

@@ -5,7 +5,7 @@ import secrets
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
@@ -20,15 +20,13 @@ from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import Run, streamed
 from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, seed_of
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.zerogpu import gpu
 from neoxjp.sampling import SamplingParams
-
-if TYPE_CHECKING:
-    from neoxjp.page_parts.generate_tab import GenerateTab
 
 MAX_VALUES = 5  # of temperature, and of top-p
 MIN_LENGTH, MAX_LENGTH = 10, 40  # tokens of a sample
@@ -60,7 +58,7 @@ class Sweep:
         self.run = gr.State(Samples(), delete_callback=Samples.stop)
 
 
-def connect(part: Sweep, playground: Playground, tab: "GenerateTab") -> None:
+def connect(part: Sweep, playground: Playground, tab: GenerateTab) -> None:
     """Wire the events. `tab` is the tab above."""
     streamer = sample_streamer(playground)
 
@@ -154,7 +152,6 @@ def sample_streamer(playground: Playground) -> StreamSamples:
         ids: Sequence[int], temperatures: Sequence[float], top_ps: Sequence[float], params: SamplingParams, each: int
     ) -> Iterator[Progress]:
         engine = playground.ready.engine
-        assert engine is not None
         visitor = current_visitor()
         yield from records.sweep(engine, ids, temperatures, top_ps, params, each, every=POLL, visitor=visitor)
 
