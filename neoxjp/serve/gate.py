@@ -54,6 +54,7 @@ class Gate:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         names, began = {name for name, _ in self.headers}, time.monotonic()
         started, status = False, 0
+        row, allowed = self._row(scope)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started, status
@@ -64,7 +65,7 @@ class Gate:
             await send(message)
 
         try:
-            await self._answer(scope, receive, send_with_headers)
+            await self._answer(row if allowed else None, scope, receive, send_with_headers)
         except Gone:
             pass
         except Refused as refused:
@@ -73,21 +74,22 @@ class Gate:
                     await discard(receive)
                 await _response(scope, refused)(scope, receive, send_with_headers)
         finally:
-            self._report(scope, status, time.monotonic() - began)
+            self._report(row, scope, status, time.monotonic() - began)
 
-    def _report(self, scope: Scope, status: int, seconds: float) -> None:
+    def _report(self, row: Row | None, scope: Scope, status: int, seconds: float) -> None:
         """Tell the log; a path of the visitor's own choice is not repeated. Status 0: the connection ended before an answer."""
         if self.log is None:
             return
-        row = next((row for row in self.rows if row.answers(route_path(scope))), None)
         ours = row is not None and row.endpoint is not None and not row.open
         if ours or not 200 <= status < 400:
             method = scope["method"] if row else "-"
             self.log(method, row.path if row else "-", status, seconds, (scope.get("client") or ("",))[0])
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, row: Row | None, scope: Scope, receive: Receive, send: Send) -> None:
         self._check_host(scope)
-        row, visitor = self._row(scope), visitor_of((scope.get("client") or ("",))[0]).address
+        if row is None:
+            raise Refused(404, "not found", "見つかりません。")
+        visitor = visitor_of((scope.get("client") or ("",))[0]).address
         _check_query(scope)
         bodiless = row.body == "none" or scope["method"] == "OPTIONS"
         _check_length(scope, 0 if bodiless else row.limit)
@@ -116,14 +118,14 @@ class Gate:
                 "このページはこのコンピューターからだけ利用できます。別の名前で公開するには --allowed-host で指定してください。",
             )
 
-    def _row(self, scope: Scope) -> Row:
+    def _row(self, scope: Scope) -> tuple[Row | None, bool]:
+        """The row of the path, and whether it has the method: of several rows, one that has it."""
         path, method = route_path(scope), scope["method"]
         if method == "OPTIONS":  # a browser asks whether a page of another site may call; Gradio answers
             method = Headers(scope=scope).get("access-control-request-method", "")
-        for row in self.rows:
-            if method in row.methods and row.answers(path):
-                return row
-        raise Refused(404, "not found", "見つかりません。")
+        found = [row for row in self.rows if row.answers(path)]
+        row = next((row for row in found if method in row.methods), None)
+        return (row, True) if row else (next(iter(found), None), False)
 
 
 def route_path(scope: Scope) -> str:

@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from neoxjp import GPTNeoXJapaneseTokenizer
+from tests.support.model_folders import write_slow
 from tests.support.page import serve, wait_for_model
-from tests.support.tiny_model import ours
 
 LONG = 400  # tokens that take a while
 HONEST, SECOND, ABUSER = "127.0.0.11", "127.0.0.12", "127.0.0.66"
@@ -23,12 +22,8 @@ HONEST, SECOND, ABUSER = "127.0.0.11", "127.0.0.12", "127.0.0.66"
 @pytest.fixture(scope="module")
 def busy_url(tiny_vocabulary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A public page whose model needs some seconds for LONG tokens."""
-    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
-    folder = tmp_path_factory.mktemp("busy-model")
-    end = tokenizer.eos_token_id
     sizes = {"hidden_size": 128, "num_hidden_layers": 4, "max_position_embeddings": 1024}
-    ours(vocab_size=tokenizer.vocab_size, bos_token_id=end, eos_token_id=end, **sizes).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    folder = write_slow(tmp_path_factory.mktemp("busy-model"), tiny_vocabulary, **sizes)
     with serve(folder, "--public", "--characters", "40000", "--characters-each", "300000", "--waiting", "24") as url:
         wait_for_model(url)
         yield url

@@ -11,9 +11,8 @@ import bcrypt
 import httpx
 import pytest
 
-from neoxjp import GPTNeoXJapaneseTokenizer
+from tests.support.model_folders import write_slow
 from tests.support.page import serve, serve_process, wait_for_model
-from tests.support.tiny_model import ours
 
 pytestmark = pytest.mark.slow
 
@@ -74,16 +73,8 @@ def test_a_failed_request_is_one_line_without_what_was_asked_for(locked_url: str
 
 
 def test_at_sigterm_a_running_text_ends_nothing_new_begins_and_the_exit_code_is_0(tiny_vocabulary: Path, tmp_path: Path) -> None:
-    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
-    end = tokenizer.eos_token_id
-    sizes = {
-        "hidden_size": 256,
-        "num_hidden_layers": 6,
-        "max_position_embeddings": 2048,
-    }  # slow enough to be stopped
-    ours(vocab_size=tokenizer.vocab_size, bos_token_id=end, eos_token_id=end, **sizes).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    with serve_process(tmp_path, "--public", "--drain-seconds", "20") as (url, process):
+    folder = write_slow(tmp_path, tiny_vocabulary, max_position_embeddings=2048)
+    with serve_process(folder, "--public", "--drain-seconds", "20") as (url, process):
         wait_for_model(url)
         seen, began = [], threading.Event()
 

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from neoxjp import GPTNeoXJapaneseForCausalLM
+from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.weights import PREFIX
-from tests.support.tiny_model import our_config
+from tests.support.tiny_model import our_config, ours
 
 IDS = torch.tensor([[1, 2, 3, 4, 5]])
 EMBEDDING = PREFIX + "embed_in.weight"
@@ -49,6 +49,16 @@ def shard_pickle(folder: Path, state: dict[str, Tensor]) -> Path:
         write_pickle(folder, {key: state[key] for key in keys}, file)
     index = {"weight_map": {key: file for file, keys in parts.items() for key in keys}}
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    return folder
+
+
+def write_slow(folder: Path, vocabulary: Path, **sizes: int) -> Path:
+    """A model that needs some seconds for a long text: to be watched, stopped, or to keep others waiting."""
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(vocabulary)
+    end = tokenizer.eos_token_id
+    wide = {"hidden_size": 256, "num_hidden_layers": 6, "max_position_embeddings": 4096} | sizes
+    ours(vocab_size=tokenizer.vocab_size, bos_token_id=end, eos_token_id=end, **wide).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -9,9 +9,8 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import expect
 
-from neoxjp import GPTNeoXJapaneseTokenizer
+from tests.support.model_folders import write_slow
 from tests.support.page import serve, wait_for_model
-from tests.support.tiny_model import ours
 from tests.ui.test_generate_page import done, generate, line, pieces, press, prompt, set_length, unfold_filters, use_seed
 
 Visit = Callable[..., Any]
@@ -20,13 +19,7 @@ Visit = Callable[..., Any]
 @pytest.fixture(scope="module")
 def slow_url(tiny_vocabulary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A page whose model writes long enough to be watched: a long context, and a little more to compute."""
-    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
-    folder = tmp_path_factory.mktemp("slow-model")
-    end = tokenizer.eos_token_id
-    sizes = {"hidden_size": 256, "num_hidden_layers": 6, "max_position_embeddings": 4096}
-    ours(vocab_size=tokenizer.vocab_size, bos_token_id=end, eos_token_id=end, **sizes).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    with serve(folder) as url:
+    with serve(write_slow(tmp_path_factory.mktemp("slow-model"), tiny_vocabulary)) as url:
         wait_for_model(url)
         yield url
 
