@@ -55,17 +55,19 @@ FEATURES = (
 
 def sections_of(features: Iterable[Feature], tab: Tab) -> Mapping[str, ModuleType]:
     """The section modules of one tab by feature name, in order."""
-    found = {feature.name: feature.module("section") for feature in features if feature.tab == tab}
-    return {name: module for name, module in found.items() if module is not None}
+    return _modules((feature for feature in features if feature.tab == tab), "section")
 
 
 def strings_of(features: Iterable[Feature]) -> list[Mapping[str, tuple[str, str]]]:
     """The tables of strings of all features: key → (Japanese, English)."""
-    modules = (feature.module("strings") for feature in features)
-    return [module.STRINGS for module in modules if module is not None]
+    return [module.STRINGS for module in _modules(features, "strings").values()]
 
 
 def endpoints_of(features: Iterable[Feature], playground: Any) -> list[Any]:
     """The endpoints of all features, as `page_parts.endpoints` declares them."""
-    modules = (feature.module("endpoints") for feature in features)
-    return [each for module in modules if module is not None for each in module.endpoints(playground)]
+    return [each for module in _modules(features, "endpoints").values() for each in module.endpoints(playground)]
+
+
+def _modules(features: Iterable[Feature], file: str) -> dict[str, ModuleType]:
+    """The modules of this name, by the names of the features that have one."""
+    return {feature.name: module for feature in features if (module := feature.module(file)) is not None}

@@ -201,8 +201,7 @@ def can_score(playground: Playground, tree: Tree) -> bool:
 
 def most_scored(playground: Playground) -> int:
     """The number of ids of the longest text that is scored."""
-    model = playground.ready.model
-    return CONTEXTS * int(model.config.max_position_embeddings)
+    return CONTEXTS * int(playground.ready.model.config.max_position_embeddings)
 
 
 def scored(playground: Playground, scorer: Scorer, tree: Tree, near: Text | None) -> Text:

@@ -62,8 +62,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 f"place={place!r:.40} must be from 0 to {len(behind)}", ja=f"place は 0 から {len(behind)} までです。"
             )
         before = [*front, *behind[:at]]
-        model = playground.ready.model
-        number, context = (len(before) or 1) + len(forced), model.config.max_position_embeddings  # bos precedes a whole text
+        number = (len(before) or 1) + len(forced)  # bos precedes a whole text
+        context = playground.ready.model.config.max_position_embeddings
         if number > context:
             raise strings.error(PromptTooLong, "branches_force_unscored", n=f"{number:,}", most=f"{context:,}")
         steps = scored([*before, *forced], 1, not before)[-len(forced) :]

@@ -42,7 +42,7 @@ class Section:
         part = Parts("branches", strings)
 
         def help_line(name: str) -> None:
-            part.html(value=f'<p class="branches-note">{part.both(name)}</p>')
+            part.html(value=f'<p class="lab-note">{part.both(name)}</p>')
 
         with gr.Column(elem_classes="card", elem_id="branches"):
             # its script also sends what is edited and forced

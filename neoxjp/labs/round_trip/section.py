@@ -15,7 +15,6 @@ from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 LONGEST = 100_000  # characters of a text that the section checks
 view = partial(render, "labs/round_trip/view.html")
@@ -87,7 +86,4 @@ def normalized(playground: Playground, text: str, compat: bool, normalization: l
     return replace_surrogates(lab.effect(tokenizer, lab.roundtrip(tokenizer, text), normalization).text)
 
 
-@lru_cache(maxsize=4)
-def _roundtrip(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> lab.Roundtrip:
-    """Cached, so that choosing a normalization does not encode the same text again."""
-    return lab.roundtrip(tokenizer, text)
+_roundtrip = lru_cache(maxsize=4)(lab.roundtrip)  # so that choosing a normalization does not encode the same text again

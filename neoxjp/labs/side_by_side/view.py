@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neoxjp.labs.common.measures import Measures
-from neoxjp.labs.common.templates import Words, render
+from neoxjp.labs.common.templates import render
 from neoxjp.labs.side_by_side.records import ColumnState, Comparison, Sample
+from neoxjp.page_parts.strings import Words
 
 TEMPLATE = "labs/side_by_side/view.html"
 MAX_ROWS = 300  # of the token table
@@ -39,7 +40,6 @@ def columns(
     same_vocabulary: bool,
     t: Words,
     name_of: Callable[[int], str],
-    ja: bool = False,
 ) -> str:
     """All columns.
 
@@ -47,7 +47,6 @@ def columns(
         own: the settings that each column has for itself; common: those of all.
         over: nothing more comes.
         name_of: the piece of an id.
-        ja: errors are shown in Japanese.
     """
     places = [different_at(found, states, number, over) for number in range(len(states))]
     cards = [
@@ -55,7 +54,7 @@ def columns(
             "own": own[number],
             "parts": parts(state.text, number, places),
             "same": over and number > 0 and places[number] is None and bool(state.steps),
-            "failed": (state.failed_ja if ja else "") or state.failed,
+            "failed": (state.failed_ja if t.lang == "ja" else "") or state.failed,
             "status": status(state, over, t),
             "rows": rows(found.measures[number], found.measures),
             "loop": found.measures[number].repeats >= LOOP,

@@ -199,7 +199,7 @@ class Drawn:
 def draw(playground: Playground, asked: Asked, t: Words) -> Drawn:
     """The whole section."""
     check_length(playground, asked.text)
-    found = matrix_of(playground, asked, t)
+    found = matrix(spellings_of(asked), columns_of(playground, asked, t))
     pending = tuple(column.key for column in found.columns if column.peer is None)
     if not found.spellings:
         return Drawn(pending=pending)
@@ -232,10 +232,6 @@ def row_of(playground: Playground, asked: Asked, t: Words) -> str:
         return ""
     lines = spelled[:1] + [each for each in spelled[1:] if each.key == asked.row]
     return pieces_of(matrix(lines, columns_of(playground, asked, t)), len(lines) - 1, t)
-
-
-def matrix_of(playground: Playground, asked: Asked, t: Words) -> Matrix:
-    return matrix(spellings_of(asked), columns_of(playground, asked, t))
 
 
 def spellings_of(asked: Asked) -> list[japanese.Spelling]:
@@ -299,7 +295,7 @@ def csv_records(playground: Playground, asked: Asked, t: Words) -> list[dict[str
     """The table in the visitor's language, for a CSV; its last column "error" only where a tokenizer could not be opened."""
     columns = ("spelling", "tokenizer", "ratio", "text", "pieces")
     heads = {name: t(f"spellings_col_{name}") for name in columns} | {"tokens": t("tokens")}
-    made = records(matrix_of(playground, asked, t), by="title")
+    made = records(matrix(spellings_of(asked), columns_of(playground, asked, t)), by="title")
     if all(record["error"] is None for record in made):
         made = [{name: value for name, value in record.items() if name != "error"} for record in made]
     named = (record | {"spelling": t(f"spellings_name_{record['spelling']}")} for record in made)

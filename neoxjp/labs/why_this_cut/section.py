@@ -15,7 +15,6 @@ from neoxjp.page_parts.events import BROWSER, latest
 from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 LONGEST = 100_000  # characters of a text that the section checks
 
@@ -97,7 +96,4 @@ def shown_of(
     return strip, view.place(cuts, cuts[index], t), tried, entries
 
 
-@lru_cache(maxsize=4)
-def _cuts(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> Cuts:
-    """Cached, so that a step through a long text does not tokenize it again."""
-    return Cuts(tokenizer, text)
+_cuts = lru_cache(maxsize=4)(Cuts)  # so that a step through a long text does not tokenize it again

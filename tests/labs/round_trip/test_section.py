@@ -107,7 +107,7 @@ def test_of_a_text_beyond_the_bound_only_its_beginning_is_looked_at(playground: 
 
 
 def test_an_empty_text_asks_for_one(playground: Playground) -> None:
-    assert shown(playground, "")[:4] == ('<p class="round-trip-hint">Enter a text to see the result here.</p>', "", "", "")
+    assert shown(playground, "")[:4] == ('<p class="lab-note">Enter a text to see the result here.</p>', "", "", "")
     with pytest.raises(NotReady):
         shown(Playground(), "猫")
 

@@ -58,9 +58,8 @@ def shown(
     differs: str = "custom",
     lang: Any = "en",
 ) -> list[tuple[str, str]]:
-    return list(
-        run_columns(playground, other, column_streamer(playground, other), Run(), prompt, settings, chosen, differs, lang)
-    )
+    streamer, t = column_streamer(playground, other), strings.words(lang)
+    return list(run_columns(playground, other, streamer, Run(), prompt, settings, chosen, differs, t))
 
 
 def visible(text: str) -> str:
@@ -81,9 +80,7 @@ def drawn(columns_: list[ColumnState], over: bool = True, same: bool = True, pro
     own: list[list[tuple[str, str]]] = [[("seed", str(number))] for number in range(len(columns_))]
     found = compare(columns_, same)
     shared = [("top-p", "1")]
-    return columns_view.columns(
-        columns_, found, own, shared, prompt, over, same, strings.words(lang), lambda id: f"<{id}>", lang == "ja"
-    )
+    return columns_view.columns(columns_, found, own, shared, prompt, over, same, strings.words(lang), lambda id: f"<{id}>")
 
 
 def cards(text: str) -> list[str]:

@@ -113,8 +113,8 @@ def connect(section: SideBySide, playground: Playground, tab: GenerateTab, due: 
     ) -> Iterator[dict[Any, Any]]:
         settings = tab.settings_of(values[:tabs])
         differs, asked = choose(differs, settings, values[tabs:], filled)
-        lang = language(request)
-        shown = run_columns(playground, other, streamer, run, prompt or "", settings, asked[:n], differs, lang)
+        t = strings.words(language(request))
+        shown = run_columns(playground, other, streamer, run, prompt or "", settings, asked[:n], differs, t)
         updates = ({section.line: line, section.result: result, section.differs: differs} for line, result in shown)
         yield from streamed(run, section, request, updates)
 

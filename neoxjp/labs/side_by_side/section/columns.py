@@ -14,9 +14,9 @@ from neoxjp.labs.side_by_side.records import MAX_COLUMNS, Column, Update, shares
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.answers import Run, check_length
 from neoxjp.page_parts.gradio_private import current_visitor
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session import Playground, Ready
 from neoxjp.page_parts.settings import Settings, seed_of
-from neoxjp.page_parts.strings import Lang, Words
+from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.writing import max_new_tokens_that_fit
 from neoxjp.page_parts.zerogpu import gpu
 from neoxjp.sampling import OPTIONS, SamplingParams, named
@@ -89,14 +89,14 @@ def run_columns(
     settings: Settings,
     asked: Sequence[ColumnSettings],
     differs: str,
-    lang: Lang,
+    t: Words,
 ) -> Iterator[tuple[str, str]]:
     """Generate the columns, and yield the line and the columns as HTML. What was generated is kept when it is stopped.
 
     Raises NeoxjpError before anything is generated.
     """
     run.running, run.stopped = True, False
-    engines, t = engines_of(playground, other, {each.model for each in asked}), strings.words(lang)
+    engines = engines_of(playground, other, {each.model for each in asked})
     start, params = prepare(playground, engines, prompt, settings)
     new_seed = secrets.randbelow(1_000_000)
     columns = []
@@ -114,7 +114,7 @@ def run_columns(
     def html_of(update: Update, over: bool) -> str:
         found = records.compare(update.columns, same)
         shown = (own_facts, common, render.replace_surrogates(prompt), over, same)
-        return view.columns(update.columns, found, *shown, t, name_of, lang == "ja")
+        return view.columns(update.columns, found, *shown, t, name_of)
 
     stream, last = streamer(start, columns), None
     try:
@@ -135,10 +135,9 @@ def run_columns(
 
 def engines_of(playground: Playground, other: Playground | None, keys: set[str]) -> dict[str, Engine]:
     """The engines by the keys of their models. Raises NotReady, or ParameterError where there is no second model."""
-    loaded = playground.ready.engine
-    engines = {LOADED: loaded} if LOADED in keys else {}
+    engines = {LOADED: playground.ready.engine} if LOADED in keys else {}
     if SECOND in keys:
-        if other is None or other.loaded is None or other.loaded.engine is None:
+        if other is None or not isinstance(other.loaded, Ready):
             raise strings.error(ParameterError, "side_by_side_no_second")
         engines[SECOND] = other.loaded.engine
     return engines

@@ -16,7 +16,7 @@ from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.model import check_memory, cpu_dtype
 from neoxjp.page_parts.answers import error_notice, handler, switched
 from neoxjp.page_parts.events import QUIET, STREAMED
-from neoxjp.page_parts.session import Choice, Playground
+from neoxjp.page_parts.session import Choice, Playground, Ready
 from neoxjp.page_parts.strings import Words
 
 LOAD_POLL = 0.25  # seconds between two updates while the model is loading
@@ -45,8 +45,7 @@ def connect(part: SecondModel, playground: Playground) -> None:
                 yield {part.line: line}
         except NeoxjpError as error:
             yield {part.line: error_notice(error, t)}
-        loaded = part.playground.loaded
-        yield {part.unload: gr.Button(interactive=loaded is not None and loaded.engine is not None)}
+        yield {part.unload: gr.Button(interactive=isinstance(part.playground.loaded, Ready))}
 
     @handler(strings)
     def on_unload(t: Words) -> dict[Any, Any]:
@@ -85,7 +84,7 @@ def load(playground: Playground, other: Playground, name: str, t: Words) -> Iter
 
 def unload(other: Playground) -> None:
     """Free its memory. Columns that it is generating end."""
-    if other.loaded is not None and other.loaded.engine is not None:
+    if isinstance(other.loaded, Ready):
         other.loaded.engine.close()
     other.loaded = None
     gc.collect()

@@ -151,8 +151,7 @@ def sample_streamer(playground: Playground) -> StreamSamples:
     def stream(
         ids: Sequence[int], temperatures: Sequence[float], top_ps: Sequence[float], params: SamplingParams, each: int
     ) -> Iterator[Progress]:
-        engine = playground.ready.engine
-        visitor = current_visitor()
+        engine, visitor = playground.ready.engine, current_visitor()
         yield from records.sweep(engine, ids, temperatures, top_ps, params, each, every=POLL, visitor=visitor)
 
     return stream
