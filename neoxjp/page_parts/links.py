@@ -42,4 +42,4 @@ class Linked:
         """Section, short name and component of each choice."""
         yield from ((self.tab if self.tab == "generate" else "tokens", name, component) for name, component in self.own.items())
         for key, section in self.lab.sections.items():
-            yield from ((key, name, component) for name, component in section.linked.items())
+            yield from ((key, name, component) for name, component in getattr(section, "linked", {}).items())

@@ -47,13 +47,10 @@ def build(playground: Playground, modules: Sections, elem_id: str) -> Lab:
         for key, section in modules.items():
             strings = import_module(f"{section.__name__.removesuffix('.section')}.strings").strings
             with gr.Tab(strings.label(f"{key}_tab"), id=key, render_children=True, elem_id=f"lab-{key}") as tab[key]:
-                due[key] = _heading(strings.both(f"{key}_title"), strings.both(f"{key}_intro", **getattr(section, "INTRO", {})))
+                title, intro = strings.both(f"{key}_title"), strings.both(f"{key}_intro", **getattr(section, "INTRO", {}))
+                due[key] = announcing("change", f"<h2>{title}</h2><p>{intro}</p>", elem_classes="section")
                 sections[key] = section.build(playground)
     return Lab(tabs, tab, sections, due, gr.State(first))
-
-
-def _heading(title: str, intro: str) -> gr.HTML:
-    return announcing("change", f"<h2>{title}</h2><p>{intro}</p>", elem_classes="section")
 
 
 def connect(lab: Lab, modules: Sections, playground: Playground, source: Any, *shown: Any) -> None:

@@ -8,7 +8,7 @@ it, without the probabilities after the filters. A branch that no loaded model c
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neoxjp.engine import Step
 from neoxjp.errors import ParameterError, PromptTooLong
@@ -24,9 +24,7 @@ from neoxjp.page_parts.stream import Scorer
 from neoxjp.page_parts.texts import Part, Text, VisitorState, step_place
 from neoxjp.page_parts.writing import ALTERNATIVES, settled
 from neoxjp.sampling import SamplingParams
-
-if TYPE_CHECKING:
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 CONTEXTS = 4  # the longest text that is scored, in contexts of the model
 OTHER_VOCABULARY = -1  # the serial of a text that no loaded model can continue
@@ -221,7 +219,7 @@ def scored(playground: Playground, scorer: Scorer, tree: Tree, near: Text | None
     return _text(tree, loaded.tokenizer, loaded.serial, steps)
 
 
-def _prompt_of(tree: Tree, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[int, str]:
+def _prompt_of(tree: Tree, tokenizer: GPTNeoXJapaneseTokenizer) -> tuple[int, str]:
     """How many ids of the branch on show are its prompt, and their text: what is left of the text that the visitor typed.
 
     It has one character at least: the first step needs an id before it.
@@ -238,7 +236,7 @@ def _prompt_of(tree: Tree, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[int, 
     return first, render.replace_surrogates("".join(pieces[:first]))
 
 
-def _text(tree: Tree, tokenizer: "GPTNeoXJapaneseTokenizer", serial: int, steps: Sequence[Step]) -> Text:
+def _text(tree: Tree, tokenizer: GPTNeoXJapaneseTokenizer, serial: int, steps: Sequence[Step]) -> Text:
     """The branch on show as a text. steps: one for each of its ids."""
     assert tree.current is not None
     node, ids = tree.nodes[tree.current], tree.ids(tree.current)

@@ -8,17 +8,14 @@ undo returns to the previous one (`History`), and a file that cannot be read cha
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from neoxjp.engine import LN2, Step
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.labs.common.measures import shared_length
 from neoxjp.sampling import SamplingParams
-from neoxjp.tokenizer import decode_each
-
-if TYPE_CHECKING:
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, decode_each
 
 Author = Literal["user", "model", "edit", "forced"]
 AUTHORS: tuple[Author, ...] = get_args(Author)
@@ -237,7 +234,7 @@ class Edited:
     lossy: bool  # `text` is not what was typed: 慶應 becomes 慶応
 
 
-def edited(ids: Sequence[int], text: str, tokenizer: "GPTNeoXJapaneseTokenizer", pieces: Sequence[str] | None = None) -> Edited:
+def edited(ids: Sequence[int], text: str, tokenizer: GPTNeoXJapaneseTokenizer, pieces: Sequence[str] | None = None) -> Edited:
     """The ids of a text after it was edited to `text`.
 
     pieces: what was shown for each id, joined the text before the edit (`shown_pieces`); None: what the ids decode to.
@@ -260,14 +257,14 @@ def edited(ids: Sequence[int], text: str, tokenizer: "GPTNeoXJapaneseTokenizer",
     return Edited(new, kept, (kept, end), (kept, len(old) - back), end if back else None, found, found != text)
 
 
-def decoded_pieces(ids: Sequence[int], tokenizer: "GPTNeoXJapaneseTokenizer") -> list[str]:
+def decoded_pieces(ids: Sequence[int], tokenizer: GPTNeoXJapaneseTokenizer) -> list[str]:
     """The text of each id: "" for a special one; of the bytes of a character, the last one has its text."""
     special = set(tokenizer.all_special_ids)
     texts = decode_each(ids, tokenizer.vocabulary.texts, tokenizer.vocabulary.byte_values)
     return ["" if id in special else text for id, text in zip(ids, texts, strict=True)]
 
 
-def shown_pieces(ids: Sequence[int], prompt: str, tokenizer: "GPTNeoXJapaneseTokenizer") -> list[str]:
+def shown_pieces(ids: Sequence[int], prompt: str, tokenizer: GPTNeoXJapaneseTokenizer) -> list[str]:
     """The text of each id, that of the prompt's ids as it was typed: 慶應 is id 17749, which decodes to 慶応.
 
     If `ids` do not begin with those of the prompt, all are decoded.
@@ -283,7 +280,7 @@ def shown_pieces(ids: Sequence[int], prompt: str, tokenizer: "GPTNeoXJapaneseTok
     return pieces + decoded_pieces(ids[count:], tokenizer)
 
 
-def branch_pieces(tree: Tree, key: int, tokenizer: "GPTNeoXJapaneseTokenizer") -> list[str]:
+def branch_pieces(tree: Tree, key: int, tokenizer: GPTNeoXJapaneseTokenizer) -> list[str]:
     """The text of each id of a branch: what is left of its prompt as it was typed, the rest decoded."""
     root, *others = tree.path(key)
     if not root.typed:

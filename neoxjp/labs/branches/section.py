@@ -1,7 +1,7 @@
 """Section of the Generate tab: all texts of a visit as a tree, to browse, name, delete, compare, edit, save and load."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -34,9 +34,7 @@ Action = Callable[[VisitorState, Words, Any], tuple[str, str | None]]
 
 
 class Section:
-    """The components of the section."""
-
-    linked: Mapping[str, Any] = {}  # the components that a link restores: none, the texts are not in a link
+    """The components of the section. A link restores none of them: it has no texts."""
 
     def __init__(self, playground: Playground):
         part = Parts("branches", strings)

@@ -8,12 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from neoxjp.tokenizer import Script
-
-if TYPE_CHECKING:
-    from neoxjp.tokenizer import Token
+from neoxjp.tokenizer import Script, Token
 
 Mark = Literal["folded", "lossy"]
 
@@ -63,7 +60,7 @@ def replace_surrogates(text: str) -> str:
 class Box:
     """One box of a token view: a token, or all the byte tokens of one character."""
 
-    tokens: "tuple[Token, ...]"
+    tokens: tuple[Token, ...]
     surface: str  # the user's own characters
 
     @property
@@ -103,7 +100,7 @@ class Box:
         return "".join(sign for sign, _ in glyphs(self.surface))
 
 
-def boxes(tokens: "Iterable[Token]", text: str) -> Iterator[Box]:
+def boxes(tokens: Iterable[Token], text: str) -> Iterator[Box]:
     """The boxes of a text. `tokens` is what `tokenizer.analyze(text)` returns."""
     for (start, end), group in groupby(tokens, key=lambda token: (token.start, token.end)):
         yield Box(tuple(group), text[start:end])

@@ -6,13 +6,11 @@ A comment, and `Code.caveats`, say what the code cannot reproduce: the page's AP
 import json
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from neoxjp.labs.replay.records import State
 from neoxjp.sampling import SamplingParams, filter_options
-
-if TYPE_CHECKING:
-    from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 Target = Literal["python", "curl", "gradio_client"]
 TARGETS: tuple[Target, ...] = ("python", "curl", "gradio_client")
@@ -36,7 +34,7 @@ class Code:
     caveats: tuple[Caveat, ...]  # why it may generate another text
 
 
-def as_code(state: State, tokenizer: "GPTNeoXJapaneseTokenizer", target: Target, url: str = URL) -> Code:
+def as_code(state: State, tokenizer: GPTNeoXJapaneseTokenizer, target: Target, url: str = URL) -> Code:
     """The code that generates the text of `state` again. url: of a running page, for curl and gradio_client."""
     caveats: list[Caveat] = ["deadline"] if state.params.deadline_s is not None else []
     if state.concurrent and not state.rows_are_independent:
@@ -52,7 +50,7 @@ def as_code(state: State, tokenizer: "GPTNeoXJapaneseTokenizer", target: Target,
     return Code(target, "\n".join([*notes, code]), tuple(caveats))
 
 
-def _prompt(state: State, tokenizer: "GPTNeoXJapaneseTokenizer") -> str | None:
+def _prompt(state: State, tokenizer: GPTNeoXJapaneseTokenizer) -> str | None:
     """The text that encodes to the prompt's ids; None: there is none, for example where the model generated some of them."""
     if state.prompt_ids == (tokenizer.bos_token_id,):
         return ""

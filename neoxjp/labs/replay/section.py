@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,7 @@ NAME = "run"
 
 
 class Section:
-    """The components of the section."""
-
-    linked: Mapping[str, Any] = {}  # its links contain a whole generation: see `link_of`
+    """The components of the section. Its links contain a whole generation: see `link_of`."""
 
     def __init__(self, playground: Playground):
         part = Parts("replay", strings)

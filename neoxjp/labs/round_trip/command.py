@@ -38,13 +38,13 @@ def roundtrip(
     """Show what a text loses on its way to ids and back."""
     from neoxjp.labs.round_trip.records import normalize_and_check
 
-    found = normalize_and_check(load_tokenizer(model, compat), read_text(text), normalize)
+    effect, found = normalize_and_check(load_tokenizer(model, compat), read_text(text), normalize)
     if json:
-        emit(asdict(found))
+        emit({"effect": asdict(effect), "roundtrip": asdict(found)})
         return
     if normalize != "none":
-        print(*effect_lines(found.effect), sep="\n")
-    print(*roundtrip_lines(found.roundtrip), sep="\n")
+        print(*effect_lines(effect), sep="\n")
+    print(*roundtrip_lines(found), sep="\n")
 
 
 def roundtrip_lines(found: "Roundtrip") -> Iterator[str]:

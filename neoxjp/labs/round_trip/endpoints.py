@@ -30,6 +30,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             changed, differences (start, end, was, became, reason, ids, changed) and totals by reason.
         """
         check_length(playground, text, min(SENT, playground.limits.characters))
-        return asdict(lab.normalize_and_check(playground.tokenizer_as(compat), text, normalize))  # type: ignore[arg-type]
+        effect, found = lab.normalize_and_check(playground.tokenizer_as(compat), text, normalize)  # type: ignore[arg-type]
+        return {"effect": asdict(effect), "roundtrip": asdict(found)}
 
     return [round_trip]

@@ -133,19 +133,11 @@ def effect(tokenizer: GPTNeoXJapaneseTokenizer, before: Roundtrip, normalization
     return Effect(normalization, text, replacements, characters, before.tokens, after.tokens, before.changed, after.changed)
 
 
-@dataclass(frozen=True, slots=True)
-class NormalizedRoundtrip:
-    """The answer to a command or an API call: the normalization of a text, and the round trip of the normalized text."""
-
-    effect: Effect
-    roundtrip: Roundtrip  # of the normalized text
-
-
-def normalize_and_check(tokenizer: GPTNeoXJapaneseTokenizer, text: str, normalization: Normalization) -> NormalizedRoundtrip:
-    """Normalize a text, then encode and decode it. Raises ParameterError if the normalization is unknown."""
+def normalize_and_check(tokenizer: GPTNeoXJapaneseTokenizer, text: str, normalization: Normalization) -> tuple[Effect, Roundtrip]:
+    """What normalizing a text changes, and the round trip of the normalized text. Raises ParameterError for an unknown one."""
     before = roundtrip(tokenizer, text)
     found = effect(tokenizer, before, normalization)
-    return NormalizedRoundtrip(found, roundtrip(tokenizer, found.text) if found.replacements else before)
+    return found, roundtrip(tokenizer, found.text) if found.replacements else before
 
 
 def grouped(found: Iterable[Difference | Replacement]) -> list[tuple[str, str, int]]:
