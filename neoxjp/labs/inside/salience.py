@@ -47,6 +47,7 @@ class Salience:
     text: str  # of the predicted tokens
     surprisal: float  # -log2 p(predicted tokens | all tokens before), bits
     kept: int  # tokens at the beginning of the text that were never left out
+    kept_text: str
     left_out: tuple[LeftOut, ...]  # in the order of the text
 
 
@@ -83,14 +84,15 @@ def salience(model: Any, tokenizer: Any, ids: Sequence[int], at: int = -1, most:
     name = token_text_function(tokenizer)
 
     def text(piece: range) -> str:
-        whole = tokenizer.decode([ids[place] for place in piece]) if len(piece) > 1 else ""
-        return whole or "".join(name(ids[place]) for place in piece)
+        if tokenizer is None or len(piece) == 1:
+            return "".join(name(ids[place]) for place in piece)
+        return str(tokenizer.decode([ids[place] for place in piece]))
 
     left_out = tuple(
         LeftOut(piece.start, piece.stop, text(piece), bits, bits - surprisal) for piece, bits in zip(before, without, strict=True)
     )
     kept = before[0].start if before else target.start
-    return Salience(ids, target.start, target.stop, text(target), surprisal, kept, left_out)
+    return Salience(ids, target.start, target.stop, text(target), surprisal, kept, text(range(kept)), left_out)
 
 
 def _runs(model: Any, ids: tuple[int, ...], target: range, pieces: Sequence[range], cache: Any) -> Iterator[list[float]]:

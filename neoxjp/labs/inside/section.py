@@ -1,6 +1,7 @@
-"""Section of the generation lab: the prediction after each layer (logit lens), and the attention weights of one head."""
+"""Section of the generation lab: what each attention head does, where one attends, the prediction after each layer, and what a
+prediction rests on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +9,11 @@ import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
-from neoxjp.labs.inside import records, view
-from neoxjp.labs.inside.records import MAX_TOKENS, Attention, Lens
+from neoxjp.labs.inside import heads, records, salience, view
+from neoxjp.labs.inside.records import MAX_TOKENS
 from neoxjp.labs.inside.strings import strings
 from neoxjp.page_parts.answers import error_notice, handler
-from neoxjp.page_parts.events import QUIET, READING, latest
+from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts, slider_up_to
 from neoxjp.page_parts.sections import script
@@ -26,71 +27,91 @@ if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
 
 INTRO = {"most": MAX_TOKENS}  # for the section's heading
-ReadLens = Callable[[Sequence[int], int, int], Lens]
-ReadAttention = Callable[[Sequence[int], int, int, int | None], Attention]
+GUESSES = 5  # per layer
+FOLLOWED = 200_000_000  # parameters; with a larger model the section does not run it before a button is pressed
 
 
-@dataclass(frozen=True)
 class Inside:
     """The components of the section."""
 
-    at: gr.Number
-    layer: gr.Slider
-    head: gr.Slider
-    go: gr.Button
-    source: gr.State  # the text that is displayed, a `Source`
-    line: gr.HTML
-    attention: gr.HTML
-    lens: gr.HTML
+    def __init__(self, playground: Playground):
+        part = Parts("inside", strings)
+        with gr.Column(elem_classes="card"):
+            with gr.Row(elem_classes="lab-controls lab-sliders"):
+                self.at = gr.Number(0, precision=0, min_width=220, **part.named("at"))
+                self.layer, self.head = (part.slider(name, 0, 11, 0, 1) for name in ("layer", "head"))
+            with gr.Row(elem_classes="lab-controls"):
+                self.go = part.button("go", variant="primary")
+            self.line = part.html("line")
+            self.heads = part.html("heads", part.hint("press"), js_on_load=script("walk.js") + part.script("heads.js"))
+            self.attention = part.html("attention", js_on_load=script("walk.js") + part.script())
+        with gr.Column(elem_classes="card"):
+            self.salience = part.html("salience", part.hint("salience_press"), js_on_load=script("walk.js"))
+            with gr.Row(elem_classes="lab-controls"):
+                self.leave_out = part.button("leave_out", visible=False)  # small models need no press
+        with gr.Column(elem_classes="card"):
+            self.lens = part.html("lens", part.hint("press"))
+        self.source = gr.State(None)  # the text that is displayed, a `Source`
+        self.linked = {"at": self.at, "layer": self.layer, "head": self.head}  # what a link restores
+        self.growing = (self.layer, self.head)  # the sliders whose largest value follows the model
 
-    @property
-    def linked(self) -> dict[str, Any]:
-        """What a link restores."""
-        return {"at": self.at, "layer": self.layer, "head": self.head}
 
-    @property
-    def growing(self) -> tuple[gr.Slider, ...]:
-        """The sliders whose largest value follows the model."""
-        return self.layer, self.head
-
-
-def build(playground: Playground) -> Inside:
-    """Draw the section."""
-    part = Parts("inside", strings)
-    with gr.Column(elem_classes="card"):
-        with gr.Row(elem_classes="lab-controls lab-sliders"):
-            at = gr.Number(0, precision=0, min_width=220, **part.named("at"))
-            layer, head = (part.slider(name, 0, 11, 0, 1) for name in ("layer", "head"))
-        with gr.Row(elem_classes="lab-controls"):
-            go = part.button("go", variant="primary")
-        line = part.html("line")
-        attention = part.html("attention", part.hint("press"), js_on_load=script("walk.js") + part.script())
-    with gr.Column(elem_classes="card"):
-        lens = part.html("lens", part.hint("press"))
-    return Inside(at, layer, head, go, gr.State(None), line, attention, lens)
+build = Inside
 
 
 def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date.
 
-    Then the sliders take the ranges of the loaded model, and a sentence says so where the section shows a previous text.
+    Then the sliders take the ranges of the loaded model, a small model runs on the new text, and with a larger one a sentence
+    says where the section shows a previous text.
     """
-    readers_ = readers(playground)
-    outputs = [section.line, section.attention, section.lens, section.source]
+    models = Readers(playground)
+    outputs = [section.line, section.at, section.heads, section.attention, section.lens, section.salience, section.source]
 
-    @handler(strings, errors=section.line, empty=outputs)
-    def on_go(t: Words, writing: VisitorState, prompt: str, at: Any, layer: Any, head: Any) -> dict[Any, Any]:
-        attention, lens = views(playground, readers_, writing, prompt or "", (at, layer, head), t)
-        source = source_above(playground, writing, prompt or "")
-        return {section.line: "", section.attention: attention, section.lens: lens, section.source: source}
+    @handler(strings, errors=section.line, empty=[part for part in outputs if part is not section.at])
+    def show(t: Words, writing: VisitorState, prompt: str, at: Any, *given: Any) -> Iterator[dict[Any, Any]]:
+        layer, head, source, only = given  # only: the one view that has to change, where the text is the same
+        now = source_above(playground, writing, prompt or "")
+        asked = Asked.of(playground, writing, prompt or "", at)
+        if only is section.attention and source == now:
+            yield {section.line: "", section.attention: attention_view(models, asked, layer, head, t)}
+        elif only is section.salience and source == now:
+            yield {section.line: "", section.salience: salience_view(models, asked, t)}
+        else:
+            views = {section.attention: attention_view(models, asked, layer, head, t), section.lens: lens_view(models, asked, t)}
+            yield {section.line: "", section.at: asked.place + 1, section.source: now} | views
+            if source != now:
+                yield {section.heads: view.heads(models.heads(asked.ids, view.CELLS), t)}
+            small = follows(playground) or only is section.salience
+            yield {section.salience: salience_view(models, asked, t) if small else view.hint(t("inside_salience_press"))}
 
-    def on_token(request: gr.Request, event: gr.EventData, *given: Any) -> dict[Any, Any]:
-        at = payload(event).get("at")
-        at = at if type(at) is int else 0
-        return {section.at: at} | on_go(request, *given[:2], at, *given[2:])
+    def on_go(request: gr.Request, *given: Any) -> Iterator[dict[Any, Any]]:
+        yield from show(request, *given[:-1], None, None)
 
-    def on_slider(request: gr.Request, source: Any, *given: Any) -> dict[Any, Any]:
-        return gr.skip() if source is None else on_go(request, *given)
+    def on_leave_out(request: gr.Request, *given: Any) -> Iterator[dict[Any, Any]]:
+        yield from show(request, *given, section.salience)
+
+    def on_slider(request: gr.Request, *given: Any) -> Iterator[dict[Any, Any]]:
+        yield from [gr.skip()] if given[-1] is None else show(request, *given, section.attention)
+
+    def on_head(request: gr.Request, event: gr.EventData, *given: Any) -> Iterator[dict[Any, Any]]:
+        layer, head = (payload(event).get(name) for name in ("layer", "head"))
+        yield {section.layer: layer, section.head: head}
+        yield from show(request, *given[:3], layer, head, given[-1], section.attention)
+
+    def on_token(request: gr.Request, event: gr.EventData, *given: Any) -> Iterator[dict[Any, Any]]:
+        writing, prompt, at, *rest = given
+        sent = payload(event)
+        if "at" in sent:  # pressed in this section
+            yield from show(request, writing, prompt, sent["at"], *rest, None)
+        elif not writing.running:  # selected in the text above
+            at = selected_number(writing, sent.get("chosen"), at)
+            if not follows(playground) or (writing.text is None and rest[-1] is None):
+                yield {section.at: at}
+            else:
+                yield from show(request, writing, prompt, at, *rest, None)
+        else:
+            yield gr.skip()
 
     @handler(strings)
     def check(t: Words, writing: VisitorState, prompt: str, source: Any) -> Any:
@@ -104,66 +125,110 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         return {
             section.layer: slider_up_to(config.num_hidden_layers - 1, layer),
             section.head: slider_up_to(config.num_attention_heads - 1, head),
+            section.leave_out: gr.Button(visible=not follows(playground)),
         }
 
     above, sliders = [tab.writing, tab.prompt], [section.layer, section.head]
-    inputs = [*above, section.at, *sliders]
+    inputs = [*above, section.at, *sliders, section.source]
     source = (check, [*above, section.source], section.line)
-    released = [slider.release for slider in sliders]
+    quick: dict[str, Any] = READING | {"show_progress": "hidden", "trigger_mode": "always_last"}
     for event in (
         gr.on([section.go.click, section.at.submit], on_go, inputs, outputs, **READING),
-        section.attention.select(on_token, [*above, *sliders], [section.at, *outputs], **READING),
-        gr.on(released, on_slider, [section.source, *inputs], outputs, **READING),
+        section.leave_out.click(on_leave_out, inputs, outputs, **READING),
+        section.attention.select(on_token, inputs, outputs, **quick),
+        section.heads.select(on_head, inputs, [*sliders, *outputs], **quick),
+        gr.on([slider.input for slider in sliders], on_slider, inputs, outputs, **quick),
     ):
         event.then(*source, **QUIET)  # the text may have changed meanwhile
-    latest([due.change], ranges, sliders, sliders)
+    latest([due.change], ranges, sliders, [*sliders, section.leave_out])
     latest([due.change, tab.prompt.change], *source)
+    gr.on([due.change, tab.view.select], None, None, None, js="() => { neoxjp.inside?.follow(); return []; }", **BROWSER)
 
 
-def readers(playground: Playground) -> tuple[ReadLens, ReadAttention]:
-    """The functions that read the model of `playground`: (ids, at, top) → lens, (ids, layer, head, at) → attention."""
-
-    @gpu(duration=30)
-    def read_lens(ids: Sequence[int], at: int, top: int) -> Lens:
-        loaded = playground.ready
-        return records.lens(loaded.model, loaded.tokenizer, ids, at, top)
-
-    @gpu(duration=30)
-    def read_attention(ids: Sequence[int], layer: int, head: int, at: int | None) -> Attention:
-        loaded = playground.ready
-        return records.attention(loaded.model, loaded.tokenizer, ids, layer, head, at)
-
-    return read_lens, read_attention
+def follows(playground: Playground) -> bool:
+    """Whether the section runs the model on its own when another token or text is selected: only small ones."""
+    loaded = playground.loaded
+    return loaded is not None and loaded.model is not None and loaded.model.num_parameters <= FOLLOWED
 
 
-def views(
-    playground: Playground,
-    readers: tuple[ReadLens, ReadAttention],
-    writing: VisitorState,
-    prompt: str,
-    asked: tuple[Any, Any, Any],
-    t: Words,
-) -> tuple[str, str]:
-    """Attention and lens as HTML for (token number from 1, 0 or None for the last; layer; head).
+def selected_number(writing: VisitorState, chosen: Any, at: Any) -> int:
+    """The number, from 1, of the token that is selected in the text above; where none is, `at` if there is such a token, else 0.
 
-    Raises:
-        NeoxjpError: there is no text, or no such token.
+    chosen: its place from 0 among the tokens that the model generated, as neoxjp.written in the browser has it.
     """
-    at, layer, head = asked
-    ids = ids_above(playground, writing, prompt)
-    loaded = playground.ready
-    assert loaded.model is not None
-    most = min(MAX_TOKENS, loaded.model.config.max_position_embeddings)
-    place = at or min(len(ids), most)
-    if place != int(place) or not 1 <= place <= len(ids):
-        raise strings.error(ParameterError, "inside_bad_place", n=len(ids))
-    note = render.notice(t("inside_cut", n=f"{len(ids):,}", most=most)) if len(ids) > most else ""
-    place = int(place) - 1
-    read = ids[:most] if place < most else ids  # too many: the error of the record says how many it takes
-    read_lens, read_attention = readers
-    lens = note + view.lens(read_lens(read, place, 5), t)
+    if writing.text is not None and type(chosen) is int:
+        return len(writing.text.prompt_ids) + chosen + 1
+    most = len(writing.text.ids) if writing.text is not None else MAX_TOKENS
+    return at if type(at) is int and 0 <= at <= most else 0
+
+
+class Readers:
+    """The functions of the records with the model of `playground`."""
+
+    def __init__(self, playground: Playground):
+        def reader(function: Callable[..., Any], seconds: int = 30) -> Callable[..., Any]:
+            @gpu(duration=seconds)
+            def read(ids: Sequence[int], *given: Any) -> Any:
+                loaded = playground.ready
+                return function(loaded.model, loaded.tokenizer, ids, *given)
+
+            return read
+
+        self.lens, self.attention = reader(records.lens), reader(records.attention)
+        self.heads, self.salience = reader(heads.heads), reader(salience.salience, 60)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The token that the section shows, and the text up to which the model reads."""
+
+    ids: tuple[int, ...]
+    place: int  # of the token, from 0
+    prompt: int  # tokens before those that the model generated
+    cut: tuple[int, int] | None  # all tokens, and how many of them are used; None: all
+
+    @classmethod
+    def of(cls, playground: Playground, writing: VisitorState, prompt: str, at: Any) -> "Asked":
+        """at: number of the token from 1; 0 or None: the last.
+
+        Raises:
+            NeoxjpError: there is no text, or no such token.
+        """
+        ids = ids_above(playground, writing, prompt)
+        model = playground.ready.model
+        assert model is not None
+        most = min(MAX_TOKENS, model.config.max_position_embeddings)
+        place = at or min(len(ids), most)
+        if place != int(place) or not 1 <= place <= len(ids):
+            raise strings.error(ParameterError, "inside_bad_place", n=len(ids))
+        place = int(place) - 1
+        # too many: the error of the records says how many they take
+        read = ids[:most] if place < most else ids
+        start = len(ids if writing.text is None else writing.text.prompt_ids)
+        return cls(read, place, start, (len(ids), most) if len(ids) > most else None)
+
+    def note(self, t: Words) -> str:
+        """HTML that says that only the beginning is used; "" where all is."""
+        return render.notice(t("inside_cut", n=f"{self.cut[0]:,}", most=self.cut[1])) if self.cut else ""
+
+
+def attention_view(models: Readers, asked: Asked, layer: Any, head: Any, t: Words) -> str:
+    """The weights of one head as HTML, or why there are none."""
     try:
-        weights = note + view.attention(read_attention(read, int(layer or 0), int(head or 0), place), place, t)
-    except NeoxjpError as error:  # this model does not have the layer: the lens is shown all the same
-        weights = error_notice(error, t)
-    return weights, lens
+        found = models.attention(asked.ids, int(layer or 0), int(head or 0), asked.place)
+    except NeoxjpError as error:  # this model does not have the layer: the other views are shown all the same
+        return error_notice(error, t)
+    return asked.note(t) + view.attention(found, asked.place, asked.prompt, t)
+
+
+def lens_view(models: Readers, asked: Asked, t: Words) -> str:
+    """The prediction after each layer as HTML."""
+    return asked.note(t) + view.lens(models.lens(asked.ids, asked.place, GUESSES), t)
+
+
+def salience_view(models: Readers, asked: Asked, t: Words) -> str:
+    """What the prediction of the token rests on as HTML, or why there is nothing to leave out."""
+    try:
+        return view.salience(models.salience(asked.ids, asked.place), t)
+    except NeoxjpError as error:
+        return view.hint(t.message(error))

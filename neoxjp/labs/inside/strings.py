@@ -1,25 +1,113 @@
-"""Strings of the section inside: logit lens and attention."""
+"""Strings of the section inside: heads, attention, salience, logit lens."""
 
 from neoxjp.page_parts.strings import COMMON, Strings
 
 # fmt: off
 STRINGS: dict[str, tuple[str, str]] = {
     "inside_tab": ("モデルの内部", "Model internals"),
-    "inside_title": ("モデルの内部：logit lens とアテンション", "Model internals: logit lens and attention"),
+    "inside_title": ("モデルの内部：アテンションヘッド、予測の根拠、logit lens",
+                     "Model internals: attention heads, what a prediction rests on, logit lens"),
     "inside_intro": (
-        "上の文章をモデルに入力し、選んだトークンについて、層ごとの予測とアテンションの重みを表示します（{most} "
-        "トークンまで）。",
-        "Runs the model on the text above (up to {most} tokens). For the selected token: the prediction after each layer, and "
-        "the attention weights of one head.",
+        "上の文章をモデルに入力し（{most} トークンまで）、選んだトークンについて、各ヘッドのアテンション、予測の根拠、"
+        "層ごとの予測を表示します。",
+        "Runs the model on the text above (up to {most} tokens). For the selected token: what each head attends to, what its "
+        "prediction rests on, and the prediction after each layer.",
     ),
     "inside_at": ("トークンの番号", "Token number"),
-    "inside_at_help": ("1 から数えます。0 は最後のトークンです。下の文章のトークンを押しても選べます。",
-                       "Counted from 1; 0 is the last. You can also press a token in the text below."),
+    "inside_at_help": ("1 から数えます。0 は最後です。文章で選んだトークンに合わせて変わります。",
+                       "Counted from 1; 0 is the last. Follows the token selected in the text."),
     "inside_layer": ("層", "Layer"),
     "inside_layer_help": ("0 から数えます。", "Counted from 0."),
     "inside_head": ("ヘッド", "Head"),
     "inside_head_help": ("0 から数えます。", "Counted from 0."),
     "inside_go": ("内部を表示", "Show internals"),
+    "inside_heads": ("すべてのヘッド（{n}）", "All {n} heads"),
+    "inside_sort": ("並べ替え", "Sort by"),
+    "inside_short_layer": ("層の順", "layer"),
+    "inside_short_itself": ("自分自身", "itself"),
+    "inside_short_previous": ("直前", "previous"),
+    "inside_short_first": ("先頭", "first"),
+    "inside_short_induction": ("induction", "induction"),
+    "inside_short_entropy": ("エントロピー", "entropy"),
+    "inside_means_layer": (
+        "層、ヘッドの順。図の下は、自分自身・直前・先頭・induction のうち最も大きい値です。",
+        "By layer and head. Under each picture: the largest of the scores itself, previous, first and induction.",
+    ),
+    "inside_means_itself": (
+        "クエリのトークン自身への重み（先頭を除く {n} トークンの平均）。",
+        "Weight on the query token itself (mean over the {n} tokens after the first).",
+    ),
+    "inside_means_previous": (
+        "クエリの 1 つ前のトークンへの重み（{n} トークンの平均）。これが大きいヘッドは previous token head と呼ばれます。",
+        "Weight on the token before the query token (mean over {n} tokens). A head with much of it is a previous token head.",
+    ),
+    "inside_means_first": (
+        "文章の最初のトークンへの重み（{n} トークンの平均）。大きい値は、多くの場合 attention sink です。",
+        "Weight on the first token of the text (mean over {n} tokens). Much of it is often an attention sink.",
+    ),
+    "inside_means_induction": (
+        "クエリと同じトークンが前にあるとき、その次に来たトークンへの重み（該当する {repeated} トークンの平均）。"
+        "繰り返しの続きを予測する induction head で大きくなります。",
+        "Weight on what followed earlier occurrences of the query token (mean over the {repeated} tokens that have some). "
+        "High for induction heads, which continue a repetition.",
+    ),
+    "inside_means_entropy": (
+        "重みの散らばり（ビット、{n} トークンの平均）。0 は 1 トークンに集中、log₂ n は n トークンに均等。",
+        "How widely the weight is spread (bits, mean over {n} tokens). 0: all on one token; log₂ n: evenly over n tokens.",
+    ),
+    "inside_heads_view": ("アテンションヘッド（{n}）。矢印キーで移動し、Enter で表示します",
+                          "Attention heads ({n}); arrow keys move, Enter shows the weights of one"),
+    "inside_heads_hint": (
+        "ヘッドにカーソルを合わせるか、矢印キーで選ぶと、値がここに表示されます。押すと、選んだトークンの重みが下に表示されます。",
+        "Point at a head, or use the arrow keys, to see its scores here. Press one to see its weights for the selected token.",
+    ),
+    "inside_heads_more": ("図と値の意味", "What the pictures and scores mean"),
+    "inside_heads_picture": (
+        "図：1 行が 1 つのクエリ、1 列が参照先のトークンで、左上が文頭です。長い文章では、隣り合うトークンを 1 マスに"
+        "まとめます。",
+        "Picture: one row per query token, one column per token attended to, from the start of the text at the top left. In a "
+        "long text, neighbouring tokens share a cell.",
+    ),
+    "inside_head_name": ("層 {layer}、ヘッド {head}", "Layer {layer}, head {head}"),
+    "inside_head_facts": (
+        "自分自身 {itself} · 直前 {previous} · 先頭 {first} · induction {induction} · エントロピー {entropy} ビット",
+        "itself {itself} · previous {previous} · first {first} · induction {induction} · entropy {entropy} bits",
+    ),
+    "inside_head_range": ("{start}–{end} / {all}", "{start}–{end} of {all}"),
+    "inside_page_before": ("前のヘッド", "Previous heads"),
+    "inside_page_after": ("次のヘッド", "Next heads"),
+    "inside_leave_out": ("トークンを除いて調べる", "Leave tokens out"),
+    "inside_salience": ("予測の根拠：トークンを 1 つずつ除いた影響",
+                        "What the prediction rests on: leaving tokens out, one at a time"),
+    "inside_salience_press": (
+        "「トークンを除いて調べる」を押すと、選んだトークンの予測がどのトークンに支えられているかが表示されます。",
+        "Press Leave tokens out to see which tokens the prediction of the selected token rests on.",
+    ),
+    "inside_salience_at": ("{at} 番目のトークン「{piece}」の情報量（−log₂ p）は {bits} ビットです。",
+                           "Token {at}, “{piece}”, has a surprisal (−log₂ p) of {bits} bits."),
+    "inside_salience_largest": ("「{piece}」を除くと {bits} ビットになります。", "Without “{piece}” it would have {bits} bits."),
+    "inside_salience_view": ("前のトークン（{n}）。色は除いたときの影響。矢印キーで移動します",
+                             "The {n} tokens before, coloured by the effect of leaving them out; arrow keys move between tokens"),
+    "inside_salience_facts": ("{at} 番目 · 除くと {bits} ビット（{difference}）",
+                              "token {at} · without it {bits} bits ({difference})"),
+    "inside_effect_scale": ("除いたときの情報量の増加（ビット）", "surprisal added by leaving it out (bits)"),
+    "inside_against": ("− ＝ 除くと確率が上がる", "− = more probable without it"),
+    "inside_predicted": ("▸ = 予測されるトークン", "▸ = predicted token"),
+    "inside_salience_hint": ("トークンにカーソルを合わせるか、矢印キーで選ぶと、影響がここに表示されます。",
+                             "Point at a token, or use the arrow keys, to see its effect here."),
+    "inside_salience_top": ("影響の大きい {n} トークン", "The {n} largest effects"),
+    "inside_salience_does": (
+        "表示内容：前のトークン（直前の {most} 個まで）を 1 つずつ除いてモデルを実行し直すと、"
+        "予測されるトークンの情報量が何ビット変わるか。",
+        "What it shows: by how many bits the surprisal of the predicted token changes when the model runs again without one of "
+        "the tokens before it (the last {most} at most).",
+    ),
+    "inside_salience_not": (
+        "分からないこと：複数のトークンを合わせた効果。同じ内容の語が 2 つあると、片方を除いても変わりません。"
+        "途中が欠けて文章が不自然になった影響も含まれます。",
+        "What it does not tell you: the effect of several tokens together. Where two say the same, leaving one out changes "
+        "little. And a text with a gap may be unusual by itself.",
+    ),
     "inside_press": ("「内部を表示」を押すと、結果がここに表示されます。", "Press Show internals to see them here."),
     "inside_changed": ("上の文章が変更されました。表示中の内容は変更前の文章のものです。「内部を表示」を押すと更新されます。",
                        "The text above has changed; this is for the previous text. Press Show internals to update it."),

@@ -1,10 +1,12 @@
-"""The logit lens and a head's attention weights as values for view.html.
+"""The records as values for view.html.
 
-The script in `page_parts/walk.js` walks the tokens with arrow keys and shows the numbers of one from its `aria-label`.
+The script in `page_parts/walk.js` walks tokens and heads with arrow keys and shows the numbers of one from its `aria-label`;
+heads.js draws and sorts the heads.
 """
 
 import math
 import re
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
@@ -14,13 +16,24 @@ from neoxjp.labs.common.html import Words, visible
 from neoxjp.labs.common.measures import percent
 from neoxjp.labs.common.steps import plain, ranges
 from neoxjp.labs.common.templates import render
+from neoxjp.labs.inside.heads import Heads
 from neoxjp.labs.inside.records import Attention, Lens
+from neoxjp.labs.inside.salience import MOST, LeftOut, Salience
 
 TEMPLATE = "labs/inside/view.html"
 LEVELS = (0.01, 0.03, 0.1, 0.2, 0.4)  # borders of the colour scale of weights: one below the first has level 0
 BYTE = re.compile(r"<\|byte(\d+)\|>")
 CURVE, DOTS = (380, 190), 14  # size, narrow enough for a phone; with more points than this no values are written beside them
-LISTED = 10  # of the largest weights
+LISTED = 10  # of the largest weights, and of the tokens with the largest effect
+CELLS = 20  # rows of a head's picture
+EFFECTS = (0.25, 0.5, 1, 2, 4)  # borders of the colour scale of effects, bits
+WRITTEN = 0.5  # bits; smaller effects are not written beside their token
+SCORES = ("itself", "previous", "first", "induction", "entropy")
+SOURCES = {
+    "previous": ("Elhage et al. 2021", "https://transformer-circuits.pub/2021/framework/index.html"),
+    "first": ("arXiv 2309.17453", "https://arxiv.org/abs/2309.17453"),
+    "induction": ("arXiv 2209.11895", "https://arxiv.org/abs/2209.11895"),
+}
 
 
 def lens(found: Lens, t: Words) -> str:
@@ -53,18 +66,71 @@ def settled(found: Lens) -> int:
     return first
 
 
-def attention(found: Attention, at: int, t: Words) -> str:
-    """The weights of the query token at position `at` over the text."""
+def attention(found: Attention, at: int, prompt: int, t: Words) -> str:
+    """The weights of the query token at position `at` over the text, whose first `prompt` tokens were not generated."""
     weights = found.weights[found.positions.index(at)]
     largest = sorted(range(len(weights)), key=lambda place: -weights[place])[:LISTED]
     values = {
         "found": found,
         "weights": weights,
         "at": at,
+        "prompt": prompt,
         "largest": largest,
-        "scale": ranges([100 * border for border in LEVELS], " %"),
+        "scale": _weight_scale(),
     }
     return render(TEMPLATE, "attention", t, **values, shown=shown, plain=plain, level=level)
+
+
+def heads(found: Heads, t: Words) -> str:
+    """All heads as small pictures, which heads.js draws: a row of numbers and levels for each."""
+    rows = [
+        [head.layer, head.head, *(_rounded(getattr(head, name)) for name in SCORES), _levels(head.picture)]
+        for head in found.scores
+    ]
+    words = {name: t(f"inside_short_{name}") for name in SCORES}
+    for key, names in (("name", ("layer", "head")), ("facts", SCORES), ("range", ("start", "end", "all"))):
+        words[key] = t(f"inside_head_{key}", **{name: f"{{{name}}}" for name in names})
+    values = {"words": words, "scale": _weight_scale(), "queries": max(len(found.ids) - 1, 0), "sources": SOURCES}
+    return render(TEMPLATE, "heads", t, found=found, rows=rows, names=("layer", *SCORES), **values)
+
+
+def _levels(picture: Sequence[Sequence[float]]) -> str:
+    """The colour of each cell, row after row: ((1.0,), (0.98, 0.02)) → "551"."""
+    return "".join(str(level(weight)) for row in picture for weight in row)
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 4)
+
+
+def salience(found: Salience, t: Words) -> str:
+    """The tokens before the predicted one, coloured by what leaving them out does to its surprisal."""
+    largest = sorted(found.left_out, key=lambda left: -abs(left.bits))[:LISTED]
+    boxes = [
+        (left, level(abs(left.bits), EFFECTS), signed(left.bits, 1) if abs(left.bits) >= WRITTEN else "")
+        for left in found.left_out
+    ]
+    said = t("inside_salience_at", at=found.start + 1, piece=plain(found.text), bits=f"{found.surprisal:.2f}")
+    if largest and largest[0].bits >= WRITTEN:
+        said += " " + t("inside_salience_largest", piece=plain(largest[0].text), bits=f"{largest[0].surprisal:.2f}")
+    values = {"boxes": boxes, "largest": largest, "said": said, "scale": ranges(EFFECTS), "most": MOST}
+    return render(TEMPLATE, "salience", t, found=found, **values, shown=shown, facts=lambda left: _facts(left, t), signed=signed)
+
+
+def _facts(left: LeftOut, t: Words) -> str:
+    """Name, a newline, numbers."""
+    numbers = {"bits": f"{left.surprisal:.2f}", "difference": signed(left.bits)}
+    return f"{plain(left.text) or '∅'}\n{t('inside_salience_facts', at=left.start + 1, **numbers)}"
+
+
+def signed(bits: float, digits: int = 2) -> str:
+    """1.5 → "+1.50", -1.5 → "−1.50"."""
+    return f"{bits:+.{digits}f}".replace("-", "−")
+
+
+def hint(sentence: str) -> str:
+    """HTML of an empty view: what to do."""
+    return render(TEMPLATE, "hint", sentence=sentence)
 
 
 def shown(text: str) -> Markup:
@@ -73,6 +139,10 @@ def shown(text: str) -> Markup:
     return Markup(f'<i class="blank">{int(byte[1]):02X}</i>' if byte else visible(text) or "∅")
 
 
-def level(weight: float) -> int:
+def level(value: float, borders: Sequence[float] = LEVELS) -> int:
     """Of the colour scale: 0 (pale, little) to 5 (strong, much)."""
-    return sum(weight >= border for border in LEVELS)
+    return sum(value >= border for border in borders)
+
+
+def _weight_scale() -> list[str]:
+    return ranges([100 * border for border in LEVELS], " %")

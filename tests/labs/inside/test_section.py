@@ -24,7 +24,15 @@ TEXT = "東京都の大学です。"
 
 
 def views(playground: Playground, prompt: str, at: Any = None, layer: Any = 0, head: Any = 0) -> tuple[str, str]:
-    return inside.views(playground, inside.readers(playground), VisitorState(), prompt, (at, layer, head), words("en"))
+    """Attention and lens of a text that nobody generated."""
+    return views_of(playground, VisitorState(), prompt, at, layer, head)
+
+
+def views_of(
+    playground: Playground, writing: VisitorState, prompt: str = "", at: Any = None, layer: Any = 0, head: Any = 0
+) -> tuple[str, str]:
+    models, asked = inside.Readers(playground), inside.Asked.of(playground, writing, prompt, at)
+    return inside.attention_view(models, asked, layer, head, EN), inside.lens_view(models, asked, EN)
 
 
 def test_the_table_has_the_guesses_of_each_layer(playground: Playground) -> None:
@@ -79,7 +87,7 @@ def test_each_view_explains_in_three_lines_what_it_shows_and_what_not(playground
 def test_a_written_text_is_read_by_its_own_ids(playground: Playground) -> None:
     writing = written(playground, "東", "京")
     assert writing.text is not None
-    shown, _ = inside.views(playground, inside.readers(playground), writing, "ignored", (None, 0, 0), words("en"))
+    shown, _ = views_of(playground, writing, "ignored")
     assert shown.count('role="option"') == len(writing.text.ids) == 2
 
 
@@ -110,7 +118,7 @@ def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None
         views(playground, "")
     foreign = VisitorState(Text("猫", (1,), (), 0, 1, serial=99))
     with pytest.raises(NeoxjpError, match="Another model"):
-        inside.views(playground, inside.readers(playground), foreign, "", (None, 0, 0), words("en"))
+        views_of(playground, foreign)
 
 
 def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
