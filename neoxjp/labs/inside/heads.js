@@ -13,11 +13,11 @@ const share = (value) => (value === null ? "–" : `${(100 * value).toFixed(1)} 
 const short = (value) => (value >= 0.0995 ? `${Math.round(100 * value)} %` : share(value)); // for the narrow tile
 const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
+const rising = () => (order.by === "layer" || order.by === "entropy") !== order.reversed;
 function sorted() {
-  const rising = (order.by === "layer" || order.by === "entropy") !== order.reversed;
-  if (order.by === "layer") return rising ? rows : [...rows].reverse();
-  const worth = (row) => score(row, order.by) ?? (rising ? 1e9 : -1e9); // without a score: last
-  return [...rows].sort((one, other) => (rising ? 1 : -1) * (worth(one) - worth(other)));
+  if (order.by === "layer") return rising() ? rows : [...rows].reverse();
+  const sign = rising() ? 1 : -1, worth = (row) => score(row, order.by) ?? sign * 1e9; // without a score: last
+  return [...rows].sort((one, other) => sign * (worth(one) - worth(other)));
 }
 
 function paint(canvas, digits) {
@@ -42,7 +42,8 @@ function tile(row) {
   made.dataset.head = `${layer} ${head}`;
   made.setAttribute("aria-label", `${fill(words.name, { layer, head })}\n${fill(words.facts, { ...facts, entropy })}`);
   made.querySelector("b").textContent = `${layer}·${head}`;
-  made.querySelector("small").textContent = order.by === "entropy" ? entropy : `${order.by === "layer" ? words[name] + " " : ""}${short(score(row, name))}`;
+  made.querySelector("small").textContent = order.by === "entropy" ? entropy : short(score(row, name));
+  if (order.by === "layer") made.querySelector("em").textContent = words[name];
   const bar = order.by === "entropy" ? score(row, "entropy") / Math.max(...rows.map((each) => score(each, "entropy"))) : score(row, name);
   made.querySelector("i").style.width = `${100 * (bar || 0)}%`;
   paint(made.querySelector("canvas"), row.at(-1));
@@ -61,7 +62,7 @@ function draw() {
   line.querySelector('[data-page="1"]').disabled = order.page === pages - 1;
   for (const button of element.querySelectorAll("[data-sort]")) {
     button.setAttribute("aria-pressed", button.dataset.sort === order.by);
-    button.classList.toggle("inside-reversed", button.dataset.sort === order.by && order.reversed);
+    button.classList.toggle("inside-rising", rising());
   }
   for (const means of element.querySelectorAll(".inside-means")) means.hidden = means.dataset.of !== order.by;
   mark();

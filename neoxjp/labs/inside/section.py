@@ -19,7 +19,7 @@ from neoxjp.page_parts.parts import Parts, slider_up_to
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
-from neoxjp.page_parts.text_above import changed_notice, ids_above, source_above
+from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.zerogpu import gpu
 
@@ -82,7 +82,7 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
             yield {section.line: "", section.at: asked.place + 1, section.source: now} | views
             if source != now:
                 yield {section.heads: view.heads(models.heads(asked.ids, view.CELLS), t)}
-            small = follows(playground) or only is section.salience
+            small = is_small(playground) or only is section.salience
             yield {section.salience: salience_view(models, asked, t) if small else view.hint(t("inside_salience_press"))}
 
     def on_go(request: gr.Request, *given: Any) -> Iterator[dict[Any, Any]]:
@@ -104,14 +104,12 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         sent = payload(event)
         if "at" in sent:  # pressed in this section
             yield from show(request, writing, prompt, sent["at"], *rest, None)
-        elif not writing.running:  # selected in the text above
-            at = selected_number(writing, sent.get("chosen"), at)
-            if not follows(playground) or (writing.text is None and rest[-1] is None):
-                yield {section.at: at}
-            else:
-                yield from show(request, writing, prompt, at, *rest, None)
-        else:
-            yield gr.skip()
+            return
+        at = selected_number(writing, sent.get("chosen"), at)
+        if follows(playground, writing, rest[-1]):
+            yield from show(request, writing, prompt, at, *rest, None)
+        else:  # the button shows it
+            yield gr.skip() if writing.running else {section.at: at}
 
     @handler(strings)
     def check(t: Words, writing: VisitorState, prompt: str, source: Any) -> Any:
@@ -125,7 +123,7 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         return {
             section.layer: slider_up_to(config.num_hidden_layers - 1, layer),
             section.head: slider_up_to(config.num_attention_heads - 1, head),
-            section.leave_out: gr.Button(visible=not follows(playground)),
+            section.leave_out: gr.Button(visible=not is_small(playground)),
         }
 
     above, sliders = [tab.writing, tab.prompt], [section.layer, section.head]
@@ -145,10 +143,15 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
     gr.on([due.change, tab.view.select], None, None, None, js="() => { neoxjp.inside?.follow(); return []; }", **BROWSER)
 
 
-def follows(playground: Playground) -> bool:
-    """Whether the section runs the model on its own when another token or text is selected: only small ones."""
+def is_small(playground: Playground) -> bool:
+    """Whether the model is small enough to run without a press on a button."""
     loaded = playground.loaded
     return loaded is not None and loaded.model is not None and loaded.model.num_parameters <= FOLLOWED
+
+
+def follows(playground: Playground, writing: VisitorState, source: Source | None) -> bool:
+    """Whether the section shows at once what is selected in the text above: of a generated text, or one that it showed before."""
+    return is_small(playground) and not writing.running and (writing.text is not None or source is not None)
 
 
 def selected_number(writing: VisitorState, chosen: Any, at: Any) -> int:

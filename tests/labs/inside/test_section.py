@@ -1,6 +1,7 @@
-"""Rules of the section "inside", without a browser: its handlers, /lens and /attention, against the records."""
+"""Rules of the section "inside", without a browser: its views and endpoints, against the records."""
 
 import html
+import json
 import math
 import re
 from dataclasses import asdict, replace
@@ -12,7 +13,9 @@ from neoxjp.engine import LN2
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.inside import section as inside
 from neoxjp.labs.inside import view as render_inside
+from neoxjp.labs.inside.heads import heads
 from neoxjp.labs.inside.records import attention, lens
+from neoxjp.labs.inside.salience import LeftOut, salience
 from neoxjp.labs.inside.strings import words
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.texts import Text, VisitorState
@@ -113,6 +116,107 @@ def test_a_layer_that_is_not_there_leaves_the_lens(playground: Playground) -> No
     assert "inside-table" in table
 
 
+# ---------------------------------------------------------------- the selected token
+
+
+def test_the_selected_token_of_a_generated_text_is_counted_with_the_prompt(playground: Playground) -> None:
+    writing = written(playground, "東京都の", "大学です")
+    assert writing.text is not None
+    prompt, everything = len(writing.text.prompt_ids), len(writing.text.ids)
+    assert inside.selected_number(writing, 0, 7) == prompt + 1
+    assert inside.selected_number(writing, 1, 7) == prompt + 2
+    for at, number in ((2, 2), (everything, everything), (everything + 1, 0), (-1, 0), (None, 0)):
+        assert inside.selected_number(writing, None, at) == number  # none is selected: the field stays where it can
+    assert inside.selected_number(VisitorState(), None, 9) == 9
+
+
+def test_only_a_small_model_runs_without_a_press(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = written(playground, "東", "京")
+    assert inside.follows(playground, writing, None)
+    assert not inside.follows(playground, VisitorState(), None)  # a prompt that was never shown
+    assert inside.follows(playground, VisitorState(), (playground.serial, (1, 2)))
+    writing.running = True
+    assert not inside.follows(playground, writing, None)
+    writing.running = False
+    monkeypatch.setattr(inside, "FOLLOWED", playground.ready.model.num_parameters - 1)  # type: ignore[union-attr]
+    assert not inside.follows(playground, writing, None)
+
+
+# ---------------------------------------------------------------- heads and salience
+
+
+def test_the_heads_are_numbers_and_levels_that_the_script_draws(playground: Playground) -> None:
+    loaded = playground.ready
+    found = heads(loaded.model, loaded.tokenizer, loaded.tokenizer.encode("東京東京東"), cells=render_inside.CELLS)
+    view = render_inside.heads(found, EN)
+    rows = json.loads(html.unescape(re.search(r'data-rows="([^"]*)"', view)[1]))  # type: ignore[index]
+    assert len(rows) == len(found.scores) == 8
+    for row, score in zip(rows, found.scores, strict=True):
+        assert row[:2] == [score.layer, score.head]
+        assert row[2:7] == pytest.approx([score.itself, score.previous, score.first, score.induction, score.entropy], abs=1e-4)
+        cells = [weight for line in score.picture for weight in line]
+        assert row[7] == "".join(str(render_inside.level(weight)) for weight in cells)
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_each_score_is_defined_on_the_page_with_its_source(playground: Playground, lang: Any) -> None:
+    loaded = playground.ready
+    view = render_inside.heads(heads(loaded.model, loaded.tokenizer, loaded.tokenizer.encode("犬猫犬")), words(lang))
+    for name in render_inside.SCORES:
+        assert f'data-sort="{name}"' in view
+        assert words(lang)(f"inside_means_{name}", n=2, repeated=1) in html.unescape(view)
+    for source in ("2209.11895", "2309.17453", "transformer-circuits.pub"):
+        assert source in view
+
+
+def test_a_text_without_repetition_has_no_induction_score(playground: Playground) -> None:
+    loaded = playground.ready
+    view = render_inside.heads(heads(loaded.model, loaded.tokenizer, loaded.tokenizer.encode("犬猫")), EN)
+    rows = json.loads(html.unescape(re.search(r'data-rows="([^"]*)"', view)[1]))  # type: ignore[index]
+    assert [row[5] for row in rows] == [None] * 8
+
+
+def test_an_effect_has_a_colour_a_number_and_for_the_other_direction_another_sign(playground: Playground) -> None:
+    loaded = playground.ready
+    ids = loaded.tokenizer.encode("犬猫私東京")
+    found = salience(loaded.model, loaded.tokenizer, ids)
+    effects = (3.04, -0.76, 0.1)
+    texts = zip("犬猫私", effects, strict=True)
+    left_out = tuple(LeftOut(at, at + 1, text, 5.0 + bits, bits) for at, (text, bits) in enumerate(texts))
+    view = render_inside.salience(replace(found, surprisal=5.0, left_out=left_out), EN)
+    boxes = re.findall(r'<span role="option" class="([^"]*)"[^>]*aria-label="([^"]*)">(.*?)</span>', view, re.S)
+    assert [classes for classes, _, _ in boxes] == ["w l4", "w l2 inside-against", "w l0"]
+    assert [label.split("\n")[1] for _, label, _ in boxes] == [
+        "token 1 · without it 8.04 bits (+3.04)",
+        "token 2 · without it 4.24 bits (−0.76)",
+        "token 3 · without it 5.10 bits (+0.10)",
+    ]
+    assert [re.findall(r"<sup>(.*?)</sup>", inner) for _, _, inner in boxes] == [["+3.0"], ["−0.8"], []]
+    assert "Without “犬” it would have 8.04 bits" in view
+    assert re.findall(r'data-go="(\d)"', view) == ["0", "1", "2"]  # the largest first, whichever its sign
+    lines = re.search(r'<ul class="inside-explained">(.*?)</ul>', view, re.S)
+    assert lines is not None
+    assert lines[1].count("<li>") == 2
+    assert "the last 64 at most" in lines[1]
+    assert "does not tell you" in lines[1]
+
+
+def test_what_is_never_left_out_is_shown_pale(playground: Playground) -> None:
+    loaded = playground.ready
+    found = salience(loaded.model, loaded.tokenizer, loaded.tokenizer.encode("犬猫私"), most=1)
+    view = render_inside.salience(found, EN)
+    assert re.search(r'<span class="inside-kept"[^>]*>犬</span>', view)
+    assert view.count('role="option"') == 1
+
+
+def test_the_first_token_gets_a_sentence_instead_of_an_error(playground: Playground) -> None:
+    asked = inside.Asked.of(playground, VisitorState(), "犬猫", 1)
+    for t, sentence in ((EN, "nothing precedes the first token"), (JA, "最初のトークン")):
+        view = inside.salience_view(inside.Readers(playground), asked, t)
+        assert sentence in view
+        assert "alert" not in view
+
+
 def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None:
     with pytest.raises(NeoxjpError, match="press Generate above"):
         views(playground, "")
@@ -122,7 +226,9 @@ def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None
 
 
 def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
-    for view in views(playground, "<script>${x}</script>\u202e<img src=x>"):
+    text = "<script>${x}</script>\u202e<img src=x>"
+    asked = inside.Asked.of(playground, VisitorState(), text, None)
+    for view in (*views(playground, text), inside.salience_view(inside.Readers(playground), asked, EN)):
         for forbidden in ("<script", "<img", "\u202e"):
             assert forbidden not in view
 
@@ -178,6 +284,16 @@ def client(page_url: str) -> Any:
     return Client(page_url, verbose=False)
 
 
+def test_heads_and_salience_answer_with_the_records(client: Any, playground: Playground) -> None:
+    loaded = playground.ready
+    ids = loaded.tokenizer.encode(TEXT)
+    answer = client.predict(text=TEXT, cells=3, api_name="/heads")
+    assert answer == near(plain(asdict(heads(loaded.model, loaded.tokenizer, ids, 3))))
+    assert client.predict(text=TEXT, api_name="/heads")["scores"][0]["picture"] == []
+    answer = client.predict(text=TEXT, at=2, api_name="/salience")
+    assert answer == near(plain(asdict(salience(loaded.model, loaded.tokenizer, ids, 2))))
+
+
 def test_lens_and_attention_answer_with_the_records(client: Any, playground: Playground) -> None:
     loaded = playground.ready
     ids = loaded.tokenizer.encode(TEXT)
@@ -197,6 +313,10 @@ def test_lens_and_attention_answer_with_the_records(client: Any, playground: Pla
         ("/lens", {"text": "猫", "at": 0.5}, "must be a whole number"),
         ("/attention", {"text": "猫", "layer": 2, "head": 0}, "layer=2 must be 0 to 1"),
         ("/attention", {"text": "猫", "layer": 0, "head": "x"}, "must be a whole number"),
+        ("/heads", {"text": "猫" * 65}, "up to 64"),
+        ("/heads", {"text": "猫", "cells": 0.5}, "must be a whole number"),
+        ("/salience", {"text": "猫"}, "nothing precedes the first token"),
+        ("/salience", {"text": "猫", "at": 3}, "at=3 must be 0 to 0"),
     ],
 )
 def test_what_is_not_there_is_refused(client: Any, name: str, given: dict[str, Any], message: str) -> None:
