@@ -158,6 +158,20 @@
       return sessionStorage.getItem("neoxjp." + name);
     },
     onLine,
+    // Of a list of elements the Tab key reaches one. `reach` moves to another; `rove` does so for the keys of the next and the
+    // previous one, Home and End.
+    reach(all, one) {
+      if (!one) return;
+      for (const other of all) other.tabIndex = other === one ? 0 : -1;
+      one.focus();
+    },
+    rove(event, all, next, previous) {
+      const at = all.indexOf(event.target), to = { [next]: at + 1, [previous]: at - 1, Home: 0, End: all.length - 1 }[event.key];
+      if (at < 0 || to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      this.reach(all, all[to]);
+    },
+
     // For a component whose property `file` is a file to save: page_parts/downloads.py.
     saveFile(watch, props) {
       watch("file", () => this.download(props.file.text, props.file.name, props.file.type));

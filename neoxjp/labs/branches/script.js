@@ -4,10 +4,7 @@ const filled = { name: "", text: "", key: -1, note: "" }; // what the fields wer
 let sent = null; // the name or the text that the visitor sent: the answer may overwrite that field
 
 const show = (row) => trigger("select", { key: Number(row.dataset.key) });
-function reach(row) {
-  for (const other of rows()) other.tabIndex = other === row ? 0 : -1;
-  row.focus();
-}
+const reach = (row) => window.neoxjp.reach(rows(), row);
 
 element.addEventListener("click", (event) => {
   const row = event.target.closest('[role="treeitem"]');
@@ -28,7 +25,7 @@ element.addEventListener("keydown", (event) => {
   }[event.key]?.();
   if (to === undefined) return;
   event.preventDefault();
-  if (to) reach(to);
+  reach(to);
 });
 
 // After the list was drawn anew, the focus goes back to where it was: to the row of the same branch, or the one on show.
@@ -39,8 +36,7 @@ watch("value", () => {
   const on = element.querySelector('[aria-selected="true"]');
   on?.scrollIntoView?.call(on, { block: "nearest", inline: "nearest" });
   if (reached === null || document.activeElement !== document.body) return;
-  const row = rows().find((one) => one.dataset.key === reached) ?? on;
-  if (row) reach(row);
+  reach(rows().find((one) => one.dataset.key === reached) ?? on);
 });
 
 // Not `watch("fields")`: Gradio (6.31) takes a property whose name is quoted here for an event.

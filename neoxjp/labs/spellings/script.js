@@ -57,11 +57,5 @@ element.addEventListener("keydown", (event) => {
     event.preventDefault();
     return open(all[at]);
   }
-  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
-  if (to === undefined) return;
-  event.preventDefault();
-  if (!all[to]) return;
-  all[at].tabIndex = -1;
-  all[to].tabIndex = 0;
-  all[to].focus();
+  window.neoxjp.rove(event, all, "ArrowRight", "ArrowLeft");
 });

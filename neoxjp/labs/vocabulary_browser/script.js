@@ -26,22 +26,12 @@ element.addEventListener("click", (event) => {
 // The Tab key stops once at the list; arrow keys move in it, Page Up and Page Down turn the page.
 let turning = null; // while a page is turned: the first row of the old page, and whether the focus goes to the last row
 const openButtons = () => Array.from(element.querySelectorAll(`.${PREFIX}-table .${PREFIX}-open`));
-const focusRow = (buttons, place) => {
-  if (!buttons[place]) return;
-  for (const button of buttons) button.tabIndex = -1;
-  buttons[place].tabIndex = 0;
-  buttons[place].focus();
-};
 element.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const buttons = openButtons();
-  const place = buttons.indexOf(event.target);
-  if (place < 0) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !buttons.includes(event.target)) return;
   const page = { PageDown: "next", PageUp: "previous" }[event.key];
-  const to = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: buttons.length - 1 }[event.key];
-  if (page === undefined && to === undefined) return;
+  if (page === undefined) return window.neoxjp.rove(event, buttons, "ArrowDown", "ArrowUp");
   event.preventDefault();
-  if (page === undefined) return focusRow(buttons, to);
   const button = element.closest(`.${PREFIX}-card`)?.querySelector(`.${PREFIX}-${page}`);
   if (!button || button.disabled) return;
   turning = { first: buttons[0].dataset.entry, toLast: page === "previous" };
@@ -52,6 +42,6 @@ new MutationObserver(() => {
   markRow();
   const buttons = turning ? openButtons() : [];
   if (!buttons.length || buttons[0].dataset.entry === turning.first) return;
-  focusRow(buttons, turning.toLast ? buttons.length - 1 : 0);
+  window.neoxjp.reach(buttons, buttons.at(turning.toLast ? -1 : 0));
   turning = null;
 }).observe(element, { childList: true, subtree: true, attributeFilter: ["data-entry", "data-id"] });
