@@ -178,7 +178,7 @@ def _prepare(blocks: PageBlocks, features: Sequence[Feature], options: Sequence[
     skip_matplotlib()
     sys.setswitchinterval(SWITCH_SECONDS)
     os.environ.pop("GRADIO_ALLOWED_PATHS", None)
-    scripts = (_asset("page.js"), *(feature.text("page.js") for feature in features))
+    scripts = (_asset("page.js"), _asset("control_names.js"), *(feature.text("page.js") for feature in features))
     return {
         "theme": theme(),
         "css": "".join([*map(_asset, STYLES), *(feature.text("style.css") for feature in features)]),
