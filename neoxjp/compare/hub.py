@@ -3,11 +3,7 @@
 Downloads are limited to `MAX_BYTES` and stored in huggingface_hub's cache; cached files are used without a request.
 """
 
-import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from neoxjp.compare import files
 from neoxjp.compare.pieces import Peer
@@ -20,7 +16,6 @@ NAMES = (
     "tokenizer.json", "tekken.json", "spiece.model", "tokenizer.model", "spm.model", "sentencepiece.bpe.model",
     "original/tokenizer.model", "qwen.tiktoken", "tiktoken.model", "o200k_base.tiktoken", "cl100k_base.tiktoken",
 )  # fmt: skip
-O200K = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 
 
 @dataclass(frozen=True)
@@ -41,20 +36,12 @@ OFFERED = {
     "gemma": HubTokenizer(
         "Gemma 3", "google/gemma-3-1b-it", "tokenizer.json", "its conditions must be accepted on the Hub first"
     ),
-    "gpt-4o": HubTokenizer(
-        "GPT-4o", "Xenova/gpt-4o", "tokenizer.json", "o200k_base; tiktoken's own file where tiktoken has cached it"
-    ),
 }
 
 
 def open_offered(key: str, *, local_files_only: bool = False) -> Peer:
     """A tokenizer of the list. Raises PeerUnavailable: gated, missing, too large, unreachable; a package is missing."""
     chosen = OFFERED[key]
-    if key == "gpt-4o" and (cached := tiktoken_cache(O200K)).is_file():
-        try:
-            return files.open_file(cached, chosen.title)
-        except PeerUnavailable:  # without tiktoken, or the file is broken: the Hub has another
-            pass
     return _opened(chosen.repo, [chosen.file], chosen.title, local_files_only)
 
 
@@ -69,10 +56,3 @@ def _opened(repo: str, names: tuple[str, ...] | list[str], title: str, local_fil
     except CheckpointError as error:
         raise PeerUnavailable(str(error), ja=error.ja) from error
     return files.open_file(path, title)
-
-
-def tiktoken_cache(address: str) -> Path:
-    """The path of a downloaded file in tiktoken's cache (tiktoken/load.py), whether or not it exists."""
-    named = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
-    folder = Path(named) if named else Path(tempfile.gettempdir()) / "data-gym-cache"
-    return folder / hashlib.sha1(address.encode()).hexdigest()

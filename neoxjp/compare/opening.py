@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from neoxjp.compare import files, hub, units, words
+from neoxjp.compare import files, hub, packages, units, words
 from neoxjp.compare.pieces import Peer
 from neoxjp.errors import PeerUnavailable
 from neoxjp.japanese import Mode
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-Group = Literal["ours", "units", "words", "package", "hub", "local"]
+Group = Literal["ours", "gpt", "units", "words", "package", "hub", "local"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,15 @@ _BUILTIN = (
     Offer("bytes", "UTF-8 bytes", "units", ""),
     Offer("characters", "characters", "units", "", "Unicode code points"),
 )
+_GPT = tuple(
+    Offer(key, chosen.title, "gpt", chosen.package, chosen.note) for key, chosen in packages.OFFERED.items() if chosen.always
+)
 _FOREIGN = (
-    Offer("tekken", "Mistral Tekken", "package", "mistral-common"),
+    *(
+        Offer(key, chosen.title, "package", chosen.package, chosen.note)
+        for key, chosen in packages.OFFERED.items()
+        if not chosen.always
+    ),
     *(Offer(key, chosen.title, "hub", chosen.repo, chosen.note) for key, chosen in hub.OFFERED.items()),
 )
 _MODES: dict[str, tuple[Mode, str]] = {
@@ -92,8 +99,8 @@ def open_peer(key: str, tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = F
             return units.Characters()
         case "sudachi-a" | "sudachi-b" | "sudachi-c":
             return words.Words(_MODES[key][0], find_offer(key).title, words.dictionary_edition())
-        case "tekken":
-            return _once(key, lambda: files.open_tekken(find_offer(key).title))
+    if key in packages.OFFERED:
+        return _once(key, lambda: packages.open_packaged(key))
     if key in hub.OFFERED:
         return _once(key, lambda: hub.open_offered(key, local_files_only=local_files_only))
     if public:
@@ -114,7 +121,7 @@ def _offers() -> list[Offer]:
         Offer(key, f"Sudachi {mode}", "words", f"sudachidict-{edition}", note + (lacking if edition == "small" else ""))
         for key, (mode, note) in _MODES.items()
     ]
-    return [*_BUILTIN, *by_sudachi, *_FOREIGN]
+    return [*_BUILTIN[:2], *_GPT, *_BUILTIN[2:], *by_sudachi, *_FOREIGN]
 
 
 def _path(key: str) -> Path | None:

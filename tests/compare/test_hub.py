@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from neoxjp.compare import list_offers, open_peer
-from neoxjp.compare.hub import O200K, OFFERED, tiktoken_cache
+from neoxjp.compare.hub import OFFERED
 from neoxjp.errors import PeerUnavailable
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support import tiny_peers
@@ -22,7 +22,6 @@ def tokenizer(tiny_vocabulary: Path) -> GPTNeoXJapaneseTokenizer:
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalHub]:
     """A Hub with all that is offered, an empty cache, and nothing opened yet."""
     monkeypatch.setattr("neoxjp.compare.opening._opened", {})
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "tiktoken"))
     with LocalHub() as hub:
         hub.use(monkeypatch, tmp_path / "home")
         for key, offered in OFFERED.items():
@@ -53,7 +52,7 @@ def test_an_offered_name_is_one_file_downloaded_once(hub: LocalHub, tokenizer: G
 
 
 def test_the_offers_ask_nobody(hub: LocalHub, tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    assert len([offer for offer in list_offers(tokenizer) if offer.group == "hub"]) == 6
+    assert len([offer for offer in list_offers(tokenizer) if offer.group == "hub"]) == 5
     assert hub.requests == []
 
 
@@ -150,29 +149,3 @@ def test_any_repository_opens_by_its_id_where_the_page_is_ones_own(hub: LocalHub
     assert [piece.text for piece in peer.pieces("東京猫")] == ["東京", "猫"]
     hub.add("owner/weights-only", {"model.safetensors": b"x"})
     assert "it holds 'model.safetensors'" in refused("owner/weights-only", tokenizer)[0]
-
-
-def test_gpt_4o_is_read_from_tiktokens_own_cache(hub: LocalHub, tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    cached = tiktoken_cache(O200K)
-    cached.parent.mkdir()
-    cached.write_bytes(tiny_peers.rank_file())
-    peer = open_peer("gpt-4o", tokenizer)
-    assert [piece.text for piece in peer.pieces("東京猫")] == ["東京", "猫"]
-    assert peer.name == "GPT-4o"
-    assert hub.requests == []
-
-
-def test_tiktokens_cache_is_where_tiktoken_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from tiktoken.load import read_file_cached
-
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    tiktoken_cache("https://nowhere.invalid/x").write_bytes(b"here")
-    assert read_file_cached("https://nowhere.invalid/x") == b"here"
-
-
-def test_a_broken_cached_file_is_passed_over_for_the_hubs(hub: LocalHub, tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    cached = tiktoken_cache(O200K)
-    cached.parent.mkdir()
-    cached.write_bytes(b"YQ== 0\n")
-    assert open_peer("gpt-4o", tokenizer).pieces("猫")
-    assert asked_for(hub) == {"tokenizer.json"}

@@ -21,10 +21,10 @@ from neoxjp.labs.common.command import (
 if TYPE_CHECKING:
     from neoxjp.labs.spellings.records import Matrix
 
-DEFAULT = ("neoxjp", "characters", "sudachi-c", "bytes")
+DEFAULT = ("neoxjp", "gpt-4o", "characters", "sudachi-c", "bytes")
 TOKENIZERS = (
-    "neoxjp, compat, bytes, characters, sudachi-a|b|c, tekken, rinna, llm-jp, swallow, qwen, gemma, gpt-4o, a path or a Hub id; "
-    "all: every one with a name."
+    "neoxjp, compat, gpt-4o, gpt-4, bytes, characters, sudachi-a|b|c, tekken, deepseek, qwen3.6, rinna, llm-jp, swallow, qwen, "
+    "gemma, a path or a Hub id; all: every one with a name."
 )
 
 

@@ -30,8 +30,9 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
         Args:
             text: The text; kanji are read by a dictionary.
-            tokenizers: Any of "neoxjp", "compat", "bytes", "characters", "sudachi-a", "sudachi-b", "sudachi-c", "tekken",
-                "rinna", "llm-jp", "swallow", "qwen", "gemma", "gpt-4o"; where the page is not public also a path or a Hub id.
+            tokenizers: Any of "neoxjp", "compat", "gpt-4o", "gpt-4", "bytes", "characters", "sudachi-a", "sudachi-b",
+                "sudachi-c", "tekken", "deepseek", "qwen3.6", "rinna", "llm-jp", "swallow", "qwen", "gemma"; where the page is
+                not public also a path or a Hub id.
                 Default: ["neoxjp"].
             own_spelling: One more spelling of your own, such as another wording.
             spellings: Any of "hiragana", "katakana", "halfwidth", "romaji", "old_kanji", "new_kanji", beside the text as

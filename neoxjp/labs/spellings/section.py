@@ -28,8 +28,8 @@ from neoxjp.page_parts.strings import Words
 
 COMPARED = 2_000  # characters of a text that are compared; its rōmaji may be three times as long
 MOST_COLUMNS = 10  # tokenizers compared at a time
-DEFAULT = ("neoxjp", "characters", "sudachi-c", "bytes")
-GROUPS = ("ours", "units", "words", "package", "hub")
+DEFAULT = ("neoxjp", "gpt-4o", "characters", "sudachi-c", "bytes")
+GROUPS = ("ours", "gpt", "units", "words", "package", "hub")
 ON_REQUEST = ("package", "hub", "local")  # groups whose tokenizers are opened only when the visitor asks for it
 part = Parts("spellings", strings)
 
