@@ -85,21 +85,22 @@ class Ranks:
         normal = unicodedata.normalize("NFC", clean) if self.nfc else clean
         with _refusals(self.name):
             ids = self.encoding.encode_ordinary(normal)
-        found = from_bytes(normal, ((self.encoding.decode_single_token_bytes(id), id) for id in ids))
-        return found if normal == clean else _before_nfc(text, normal, found)
+        tokens = ((self.encoding.decode_single_token_bytes(id), id) for id in ids)
+        return from_bytes(text, tokens) if normal == clean else _before_nfc(text, from_bytes(normal, tokens))
 
 
-def _before_nfc(text: str, normal: str, pieces: list[Piece]) -> list[Piece]:
-    """The pieces of a text's NFC `normal` as pieces of the text. Characters that compose stay together: か and ゙ are one piece."""
-    spans: list[tuple[int, int]] = []  # for each character of `normal`, the characters of the text that it stands for
+def _before_nfc(text: str, pieces: list[Piece]) -> list[Piece]:
+    """The pieces of a text's NFC as pieces of the text. Characters that compose stay together: か and ゙ are one piece."""
+    length = pieces[-1].end if pieces else 0  # of the NFC
+    spans: list[tuple[int, int]] = []  # for each character of the NFC, the characters of the text that it stands for
     start = 0
     for end in range(1, len(text) + 1):
         if end < len(text) and (unicodedata.combining(text[end]) or not _apart(text[start:end], text[end])):
             continue
         spans += [(start, end)] * len(unicodedata.normalize("NFC", text[start:end]))
         start = end
-    if len(spans) != len(normal):  # a mark moved over the border of two parts: the whole text is one part
-        spans = [(0, len(text))] * len(normal)
+    if len(spans) != length:  # a mark moved over the border of two parts: the whole text is one part
+        spans = [(0, len(text))] * length
     return from_spans(
         text,
         ((spans[piece.start][0], spans[piece.end - 1][1], piece.id) for piece in pieces for _ in range(piece.tokens)),

@@ -288,7 +288,7 @@ def test_what_is_no_refusal_goes_through(error: BaseException) -> None:
 
 @pytest.mark.parametrize("key", ["", "nothing", "~nobody-of-that-name/x/y", "x" * 5_000, "a\0b", "a\ud800b", "/nowhere/at/all"])
 def test_an_unknown_key_lists_the_known_ones(tokenizer: GPTNeoXJapaneseTokenizer, key: str) -> None:
-    with pytest.raises(PeerUnavailable, match="choose neoxjp, compat, bytes") as caught:
+    with pytest.raises(PeerUnavailable, match="choose neoxjp, compat, gpt-4o, gpt-4, bytes") as caught:
         open_peer(key, tokenizer)
     assert len(str(caught.value)) < 400
     assert "というトークナイザーはありません" in caught.value.ja
