@@ -21,6 +21,7 @@ ALL_BYTES, VISITOR_BYTES = 64_000_000, 16_000_000  # of JSON that is being recei
 UNCOUNTED_BYTES = 64_000  # at the start of each body, so that a short request is never refused for the long ones of another
 LINGER_SECONDS, LINGER_BYTES = 2.0, 20_000_000  # that a refused body is still read, unstored: else its sender sees no answer
 DEPTH = 32  # of lists and objects in a body
+VALUES, LISTS = 250_000, 10_000  # values in a body; lists and objects among them: what Gradio visits one by one while all wait
 NO_SESSION = "none"  # for calls without a session: for those Gradio (6.31) describes each component of the page anew, 0.1 s
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)  # the name of a session, which the visitor chooses
 
@@ -212,11 +213,13 @@ def check_json(body: bytes, functions: frozenset[tuple[int, str]] = frozenset())
         functions: the (component_id, fn_name) that may be called, for the route of such calls.
 
     Raises:
-        Refused: it is no JSON object, nested too deeply, names a session that is no short name, or a file: Gradio would fetch
-            the URL, or open the path, that a `gradio.FileData` gives anywhere inside a parameter.
+        Refused: it is no JSON object, has too many values, is nested too deeply, names a session that is no short name, or a
+            file: Gradio would fetch the URL, or open the path, that a `gradio.FileData` gives anywhere inside a parameter.
     """
     try:
-        given = json.loads(body)
+        text = body.decode("utf-8", "surrogatepass")  # of UTF-16, which Python's parser takes too, nothing could be counted
+        _check_size(body)
+        given = json.loads(text)
     except (ValueError, RecursionError):
         raise Refused.bad("the body is not JSON") from None
     if not isinstance(given, dict):
@@ -239,3 +242,19 @@ def check_json(body: bytes, functions: frozenset[tuple[int, str]] = frozenset())
             below += [value for value in item if isinstance(value, dict | list)]
         level = below
     raise Refused.bad(f"the body is nested more than {DEPTH} levels deep")
+
+
+def _check_size(body: bytes) -> None:
+    """Raises Refused: too many values, lists or objects. They are counted before they are parsed: 4 MB of "[]" take seconds."""
+    if body.count(b",") <= VALUES and body.count(b"[") + body.count(b"{") <= LISTS:
+        return  # commas and brackets in strings included
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")  # without the quotes that end no string
+    if plain.count(b'"') <= 4 * VALUES:
+        outside = b"".join(plain.split(b'"')[::2])
+        if outside.count(b",") <= VALUES and outside.count(b"[") + outside.count(b"{") <= LISTS:
+            return
+    raise Refused(
+        413,
+        f"the request has more than {VALUES:,} values, or {LISTS:,} lists and objects",
+        f"リクエストに含められるのは、値 {VALUES:,} 個、リストとオブジェクト {LISTS:,} 個までです。",
+    )

@@ -1,11 +1,13 @@
 """The gate: a pure ASGI layer in front of the whole application. It knows no Gradio.
 
-It answers itself where a request has no row in the table (404), is meant for another host (421), or has a body that is too large
-(413), too slow (408), no JSON, or names a file (400). It does not hold answers back: streams pass through.
+It answers itself where a request has no row in the table (404), is meant for another host (421), comes from a page of another
+site (403, for some rows), has a long query (414), or a body that is too large (413), too slow (408), no JSON, or names a file
+(400). It does not hold answers back: streams pass through.
 """
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs
 
@@ -20,6 +22,9 @@ from neoxjp.serve.routes import Row
 Log = Callable[[str, str, int, float, str], None]  # method, path as in the table, status, seconds, address
 QUERY = {"session_hash": 64}  # names in a query that become keys of a session, and their longest value
 FORBIDDEN_QUERY = {"deep_link"}  # shows what another visitor has stored
+QUERY_BYTES = 8_000  # of a query: a link has 4,096 characters; Gradio (6.31) takes half a second for 64 kB
+NOT_SHARED = (b"cache-control", b"private, no-cache")  # the page names the address it was asked for: for this visitor only
+LOGINS, LOGIN_SECONDS, LOGIN_ADDRESSES = 20, 60.0, 10_000  # wrong passwords that an address may try within so many seconds
 
 
 class Gate:
@@ -41,7 +46,7 @@ class Gate:
         log: Log | None = None,
     ):
         self.app, self.rows, self.headers, self.hosts, self.log = app, tuple(rows), headers, hosts, log
-        self.uploads, self.budget = Turns(), Budget()
+        self.uploads, self.budget, self.logins = Turns(), Budget(), Logins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -62,6 +67,8 @@ class Gate:
                 started, status = True, message["status"]
                 message = {**message, "headers": [h for h in message.get("headers", ()) if h[0].lower() not in names]}
                 message["headers"] += self.headers
+                if row is not None and not row.shared and not any(h[0].lower() == b"cache-control" for h in message["headers"]):
+                    message["headers"].append(NOT_SHARED)
             await send(message)
 
         try:
@@ -91,6 +98,8 @@ class Gate:
             raise Refused(404, "not found", "見つかりません。")
         visitor = visitor_of((scope.get("client") or ("",))[0]).address
         _check_query(scope)
+        if from_another_site(Headers(scope=scope)):
+            scope = _without_login(scope, row)
         bodiless = row.body == "none" or scope["method"] == "OPTIONS"
         _check_length(scope, 0 if bodiless else row.limit)
         if bodiless:
@@ -105,7 +114,7 @@ class Gate:
             async with self.uploads.turn(visitor):
                 await stream(self.app, scope, receive, send, row.limit)
         else:
-            await stream(self.app, scope, receive, send, row.limit)
+            await stream(self.app, scope, receive, self.logins.counted(visitor, send), row.limit)
 
     def _check_host(self, scope: Scope) -> None:
         if self.hosts is None:
@@ -140,7 +149,60 @@ def host_name(host: str) -> str:
     return name.lower().rstrip(".")
 
 
+def from_another_site(headers: Headers) -> bool:
+    """Whether a page of another site makes this request from its visitor's browser, in a way that can change or read anything.
+
+    Only browsers send an Origin. A proxy may change the Host header, so what the browser says itself counts first.
+    """
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin is None:
+        return False
+    return site not in ("same-origin", "none") if site else origin.partition("://")[2].lower() != headers.get("host", "").lower()
+
+
+def _without_login(scope: Scope, row: Row) -> Scope:
+    """The same request of nobody in particular: Gradio (6.31) would let any site call with its visitor's cookies."""
+    if row.own:
+        raise Refused(403, "only the page itself may do this", "この操作はページの中からだけ行えます。")
+    return {**scope, "headers": [header for header in scope["headers"] if header[0].lower() != b"cookie"]}
+
+
+class Logins:
+    """The last attempts to sign in that did not succeed, by address."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._tried: dict[str, deque[float]] = {}
+
+    def counted(self, visitor: str, send: Send) -> Send:
+        """Count an attempt until its answer says that it has succeeded. Raises Refused: there were too many."""
+        now, tried = self._clock(), self._tried.pop(visitor, deque[float]())
+        while tried and tried[0] <= now - LOGIN_SECONDS:
+            tried.popleft()
+        self._tried[visitor] = tried  # the address that was seen last is at the end
+        if len(self._tried) > LOGIN_ADDRESSES:
+            del self._tried[next(iter(self._tried))]
+        if len(tried) >= LOGINS:
+            wait = max(1, round(tried[0] + LOGIN_SECONDS - now))
+            sentence = f"too many attempts to sign in: try again in {wait} s"
+            raise Refused(
+                429, sentence, f"ログインの試行が多すぎます。{wait} 秒後にもう一度お試しください。", close=True, wait=wait
+            )
+        tried.append(now)
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200 and now in tried:
+                tried.remove(now)
+            await send(message)
+
+        return send_counted
+
+
 def _check_query(scope: Scope) -> None:
+    if len(scope.get("query_string", b"")) > QUERY_BYTES:
+        raise Refused(
+            414, f"the query is longer than {QUERY_BYTES:,} bytes", f"クエリーが {QUERY_BYTES:,} バイトを超えています。"
+        )
     given = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     if FORBIDDEN_QUERY & given.keys():
         raise Refused(404, "not found", "見つかりません。")

@@ -1,6 +1,7 @@
 """The users of a page with `--auth-file`: a file as Apache's `htpasswd -B` writes it, one `name:bcrypt hash` a line."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import bcrypt
@@ -10,19 +11,21 @@ from neoxjp.errors import ParameterError
 _NOBODY = bcrypt.hashpw(b"nobody", bcrypt.gensalt(10))
 
 
-def password_check(file: Path) -> Callable[[str, str], bool]:
+def password_check(file: Path) -> Callable[[str, str], Awaitable[bool]]:
     """Whether a name and a password are in the file, for Gradio's `auth`. The file is read once.
 
-    An unknown name takes as long as a wrong password, so that nobody learns which names there are.
+    An unknown name takes as long as a wrong password, so that nobody learns which names there are. One password is checked at a
+    time, in a thread: it takes a tenth of a second or more, in which others must be answered.
 
     Raises:
         ParameterError: the file cannot be read, has no user, or a line is not `name:bcrypt hash`.
     """
-    users = _read(file)
+    users, turn = _read(file), asyncio.Lock()
 
-    def known(name: str, password: str) -> bool:
-        stored = users.get(name, _NOBODY)
-        return bcrypt.checkpw(password.encode()[:72], stored) and name in users  # bcrypt reads 72 bytes
+    async def known(name: str, password: str) -> bool:
+        stored, given = users.get(name, _NOBODY), password.encode("utf-8", "replace")[:72]  # bcrypt reads 72 bytes
+        async with turn:
+            return await asyncio.to_thread(bcrypt.checkpw, given, stored) and name in users
 
     return known
 

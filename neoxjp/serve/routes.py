@@ -32,6 +32,8 @@ class Row:
     limit: int = 0  # bytes of the body
     endpoint: Callable[[Request], Awaitable[Response]] | None = None  # of a route of ours; None: Gradio answers
     open: bool = False  # also for those who have not signed in, where a password is asked for
+    own: bool = False  # not for pages of other sites in the visitor's browser
+    shared: bool = False  # the same for everybody: caches may keep it
     session: bool = False  # a call that names no session gets `NO_SESSION`
     functions: frozenset[tuple[int, str]] = frozenset()  # (component_id, fn_name) that may be called; empty: no such check
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
@@ -61,11 +63,11 @@ GET, POST = ("GET",), ("POST",)
 PAGE = (
     Row(("GET", "HEAD"), "/"),  # HEAD: launch asks whether the page is there
     Row(GET, "/config"),
-    Row(GET, "/theme.css"),
-    Row(GET, "/assets/{rest}"),
-    Row(GET, "/static/{rest}"),
-    Row(GET, "/favicon.ico"),
-    Row(GET, "/robots.txt"),
+    Row(GET, "/theme.css", shared=True),
+    Row(GET, "/assets/{rest}", shared=True),
+    Row(GET, "/static/{rest}", shared=True),
+    Row(GET, "/favicon.ico", shared=True),
+    Row(GET, "/robots.txt", shared=True),
     Row(GET, "/manifest.json"),
     Row(GET, "/gradio_api/startup-events"),  # launch's own check
     Row(GET, "/gradio_api/app_id"),  # the browser, after it lost the connection
@@ -85,9 +87,12 @@ API = (
     Row(POST, "/gradio_api/cancel", "json", SMALL_BYTES),
     Row(POST, "/gradio_api/reset", "json", SMALL_BYTES),
 )
-LOGIN = (Row(POST, "/login", "form", SMALL_BYTES), Row(GET, "/logout"))
+LOGIN = (Row(POST, "/login", "form", SMALL_BYTES, own=True), Row(GET, "/logout"))
 UPLOAD = uploads.routes()[0].endpoint
-OURS = (Row(POST, uploads.PATH, "file", uploads.MAX_BYTES, UPLOAD), Row(("DELETE",), uploads.PATH, endpoint=UPLOAD))
+OURS = (
+    Row(POST, uploads.PATH, "file", uploads.MAX_BYTES, UPLOAD, own=True),
+    Row(("DELETE",), uploads.PATH, endpoint=UPLOAD, own=True),
+)
 
 
 def table(blocks: gr.Blocks, ours: Iterable[Row] = OURS) -> tuple[Row, ...]:

@@ -165,7 +165,7 @@ def test_a_text_of_the_largest_accepted_size_still_fits(post: Post) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[" * 100_000, b"{", b"[]", b"\xff", b'{"data": ' + b"9" * 5000 + b"}", b'{"a": ' * 40 + b"1" + b"}" * 40]
+    "body", [b"", b"[" * 9_000, b"{", b"[]", b"\xff", b'{"data": ' + b"9" * 5000 + b"}", b'{"a": ' * 40 + b"1" + b"}" * 40]
 )
 def test_what_is_no_call_is_refused_with_a_sentence(public_url: str, body: bytes) -> None:
     answer = ask(f"{public_url}/gradio_api/run/tokenize", "POST", body)
