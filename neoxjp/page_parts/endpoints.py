@@ -19,9 +19,10 @@ from functools import wraps
 from typing import Any, get_type_hints
 
 import gradio as gr
+from gradio.components.base import _Keywords
 from gradio.state_holder import StateHolder
 
-from neoxjp.errors import NeoxjpError
+from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.page_parts.answers import message_of, plain
 from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.fair_queue import MAX_SIZE, FairQueue
@@ -147,11 +148,25 @@ class EndpointBlocks(gr.Blocks):
     ) -> dict[str, Any]:
         """Gradio runs every function here. A session gets its state with the first function of its page."""
         session = names.get("session_hash")
+        if block_fn.queue and names.get("event_id") is None and names.get("in_event_listener"):
+            raise ParameterError(
+                "this function runs in the queue only: POST to /gradio_api/call/NAME",
+                ja="この関数は待ち行列を通してだけ実行できます。/gradio_api/call/NAME に POST してください。",
+            )
         if isinstance(getattr(block_fn.fn, "endpoint", None), Endpoint):
-            state = self._states.none
+            state, names["root_path"] = self._states.none, None  # no file in the answer whose address would need the root
         elif state is self._states.none and session:
             state = self._states.open(session, visitor_of(request.client.host if request.client else None).address)
         return await super().process_api(block_fn, inputs, state, request, *given, **names)
+
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        """What a function returned, as the browser gets it. An endpoint's answer is JSON already.
+
+        Gradio (6.31) looks at each value in it for files, on the event loop: half a second for a long answer, for everybody.
+        """
+        if not isinstance(getattr(block_fn.fn, "endpoint", None), Endpoint) or len(block_fn.outputs) != 1:
+            return await super().postprocess_data(block_fn, predictions, state)
+        return [None if predictions is _Keywords.FINISHED_ITERATING else predictions]
 
     def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
         """Gradio (6) calls this with the values of a call before it reads them; the missing ones are appended here."""

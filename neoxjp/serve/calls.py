@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.endpoints import EndpointBlocks
 
@@ -87,7 +88,7 @@ def expected(error: Exception) -> NeoxjpError:
 
 
 def _shown(message: str, like: gr.Error | None = None) -> gr.Error:
-    message = message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
+    message = replace_surrogates(message if len(message) <= LONGEST else f"{message[:LONGEST]}…")  # else the answer is no JSON
     more = {"duration": like.duration, "visible": like.visible, "title": like.title} if like is not None else {}
     return gr.Error(message, print_exception=False, **more)
 

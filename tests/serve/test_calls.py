@@ -57,6 +57,17 @@ def test_the_smallest_number_above_0_is_an_accepted_penalty(url: str) -> None:
     assert (kind, record["stats"]["tokens"] > 0) == ("complete", True)
 
 
+def failures(url: str, function: int, data: Any) -> list[bytes]:
+    """The answer of a function in the queue, where it failed without a sentence or with a long one."""
+    body = {"fn_index": function, "data": data, "session_hash": f"bad{function}"}
+    assert ask(f"{url}/gradio_api/queue/join", "POST", json.dumps(body, ensure_ascii=False).encode()).status == 200
+    lines = ask(f"{url}/gradio_api/queue/data?session_hash=bad{function}").body.splitlines()
+    messages = [json.loads(line[5:]) for line in lines if line.startswith(b"data:")]
+    ended = next(message for message in messages if message["msg"] == "process_completed")
+    fine = ended["success"] or (ended["output"]["error"] and len(lines[-1]) < 3000)
+    return [] if fine else [str(ended["output"]).encode()[:200]]
+
+
 BAD: list[Any] = [None, LONG, {"a": LONG}, [["x"]], 1e308, -1, True]
 
 
@@ -70,6 +81,9 @@ def test_no_function_answers_null_or_repeats_much_whatever_it_is_called_with(url
             answer = run(url, "any", fn_index=number, data=data, session_hash="bad")
             if answer.status != 200 and (not answer.json["error"] or len(answer.body) > 3000):
                 wrong.append((number, function["api_name"], answer.status, answer.body[:200]))
+            if function["queue"]:
+                assert answer.status == 500, "it ran outside the queue"
+                wrong += [(number, function["api_name"], 200, error) for error in failures(url, number, data)]
     assert wrong == []
     assert "Traceback" not in log_file.read_text(encoding="utf-8")
     assert LONG[:50] not in log_file.read_text(encoding="utf-8")
