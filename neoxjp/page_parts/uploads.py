@@ -3,9 +3,10 @@
 Gradio's own upload is disabled (page.py: `max_file_size`): it stores every file under a name for as long as the server runs. Here
 a file has no name: it is open and already deleted on the disk, so it is gone when it is closed or the process ends. It is closed
 after it was counted, when its visitor leaves the page or chooses another one, and at the latest after `SECONDS`. At most `FILES`
-files of at most `MAX_BYTES` are stored, that is 400 MB of disk; the one that is unused for longest makes room.
+files of at most `MAX_BYTES` are stored, that is 400 MB of disk. Where there are more, the address with the most loses the one
+that is unused for longest: nobody can push out the file of somebody who has fewer.
 
-Only "application/octet-stream" is accepted: browsers do not let a page of another site send that.
+The gate refuses pages of other sites (`own` in the table of routes).
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import secrets
 import tempfile
 import threading
 import time
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,12 +31,14 @@ MAX_BYTES = 50_000_000  # of a file
 FILES = 8  # stored at a time
 SECONDS = 600  # that a file is stored unused
 UPLOAD_SECONDS = 300  # that an upload may take
+ADDRESSES = 1_000  # whose last turn in the queue is remembered
 PATH = "/neoxjp/file"
 
 
 @dataclass
 class _File:
     file: IO[bytes]
+    address: str
     since: float = field(default_factory=time.monotonic)  # when it was last used
     busy: bool = True  # it is being uploaded or counted
 
@@ -51,21 +55,28 @@ class Uploads:
     def __len__(self) -> int:
         return len(self._files)
 
-    def open(self) -> tuple[str, IO[bytes]]:
-        """A new, empty file and its key. Raises QueueFull where all files are in use."""
+    def open(self, address: str = "") -> tuple[str, IO[bytes]]:
+        """A new, empty file of this address, and its key. Raises QueueFull where no file can make room."""
         with self._lock:
             self._sweep()
             if len(self._files) >= self.files:
-                idle = [key for key, stored in self._files.items() if not stored.busy]
-                if not idle:
+                if not (oldest := self._makes_room(address)):
                     raise QueueFull(
                         f"{self.files} files are being uploaded or counted: try again in a minute",
                         ja=f"{self.files} 個のファイルを処理しています。しばらくしてからもう一度お試しください。",
                     )
-                self._close(min(idle, key=lambda key: self._files[key].since))
+                self._close(oldest)
             key = secrets.token_urlsafe(16)
-            stored = self._files[key] = _File(tempfile.TemporaryFile())  # noqa: SIM115
+            stored = self._files[key] = _File(tempfile.TemporaryFile(), address)  # noqa: SIM115
             return key, stored.file
+
+    def _makes_room(self, address: str) -> str | None:
+        """The key of the file that is unused for longest, of the address with the most: this one, or one with more files."""
+        counts = Counter(stored.address for stored in self._files.values())
+        counts[address] += 1
+        idle = [(counts[stored.address], -stored.since, key) for key, stored in self._files.items() if not stored.busy]
+        most, _, key = max(idle, default=(0, 0.0, ""))
+        return key if most >= counts[address] else None
 
     def complete(self, key: str) -> None:
         """The file is uploaded, or no longer used: it is stored for `seconds` from now on."""
@@ -141,7 +152,7 @@ def routes(store: Uploads = store) -> list[Route]:
         visitors, who = _visitors(request), visitor_of(request.client.host if request.client else None)
         try:
             visitors.check(who, "file_bytes")
-            key, file = store.open()
+            key, file = store.open(who.address)
         except QueueFull as error:
             return _refused(429, str(error), error.ja, error.seconds)
         complete, size = False, 0
@@ -183,21 +194,44 @@ def _visitors(request: Request) -> Visitors:
 
 
 class Queue:
-    """FIFO queue for corpus counting; an entry expires `seconds` after its last poll."""
+    """The queue for corpus counting: addresses take turns, and each has its entries in the order of arrival.
+
+    An entry expires `seconds` after its last poll.
+    """
 
     def __init__(self, seconds: float = 60, clock: Callable[[], float] = time.monotonic):
         self._seconds, self._clock = seconds, clock
-        self._heard: dict[object, float] = {}
+        self._heard: dict[object, tuple[float, str]] = {}  # the last poll and the address, in the order of arrival
+        self._served: OrderedDict[str, int] = OrderedDict()  # addresses: the number of their last turn
+        self._turns = 0
+        self._first: object = None  # whose turn it is
         self._lock = threading.Lock()
 
-    def place(self, who: object) -> int:
+    def place(self, who: object, address: str = "") -> int:
         """How many are ahead of `who`. A first call adds `who` to the queue; each further call is a poll."""
         with self._lock:
             now = self._clock()
-            for other in [other for other, heard in self._heard.items() if heard < now - self._seconds]:
+            for other in [other for other, (heard, _) in self._heard.items() if heard < now - self._seconds]:
                 del self._heard[other]
-            self._heard[who] = now
-            return list(self._heard).index(who)
+            self._heard[who] = now, address
+            order = self._order()
+            if self._first not in self._heard:
+                self._first, self._turns = order[0], self._turns + 1
+                served = self._heard[self._first][1]
+                self._served[served] = self._turns
+                self._served.move_to_end(served)
+                if len(self._served) > ADDRESSES:
+                    self._served.popitem(last=False)
+            order.remove(self._first)
+            return 0 if who == self._first else 1 + order.index(who)
+
+    def _order(self) -> list[object]:
+        """First the first entries of all addresses, the one served longest ago first; then their second ones, and so on."""
+        before, keys = Counter[str](), {}
+        for who, (_, address) in self._heard.items():
+            keys[who] = before[address], self._served.get(address, 0)
+            before[address] += 1
+        return sorted(keys, key=lambda who: keys[who])
 
     def leave(self, who: object) -> None:
         with self._lock, suppress(KeyError):

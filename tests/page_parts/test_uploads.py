@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -93,6 +94,24 @@ def test_the_file_unused_for_longest_makes_room_and_one_in_use_never_does() -> N
     assert len(store) == 2
 
 
+def test_an_address_makes_room_itself_unless_another_one_has_more_files() -> None:
+    store = Uploads(files=3)
+
+    def keep(address: str) -> str:
+        key, _ = store.open(address)
+        store.complete(key)
+        return key
+
+    anna, first, second = keep("anna"), keep("greedy"), keep("greedy")
+    third = keep("greedy")
+    assert set(store._files) == {anna, second, third}
+    ben = keep("ben")
+    assert set(store._files) == {anna, third, ben}
+    with store.use(third), pytest.raises(QueueFull):
+        store.open("greedy")
+    assert first not in store._files
+
+
 def test_a_visitor_may_send_so_many_bytes_in_a_minute() -> None:
     class Page(Starlette):
         def get_blocks(self) -> SimpleNamespace:
@@ -135,6 +154,21 @@ def test_one_counts_at_a_time_in_the_order_of_arrival() -> None:
     queue.leave("a")
     assert [queue.place(name) for name in "bc"] == [0, 1]
     queue.leave("nobody")
+
+
+def test_addresses_take_turns_in_the_queue_and_whoever_counts_goes_on() -> None:
+    queue = Queue()
+    assert [queue.place(n, "greedy") for n in range(4)] == [0, 1, 2, 3]
+    assert [queue.place(name, name) for name in ("anna", "ben")] == [1, 2]
+    assert queue.place(0, "greedy") == 0
+    ended = []
+    waiting: dict[Any, str] = {0: "greedy", 1: "greedy", 2: "greedy", 3: "greedy", "anna": "anna", "ben": "ben"}
+    while waiting:
+        first = next(who for who, address in waiting.items() if queue.place(who, address) == 0)
+        ended.append(first)
+        queue.leave(first)
+        del waiting[first]
+    assert ended == [0, "anna", "ben", 1, 2, 3]
 
 
 def test_a_visitor_who_vanished_does_not_block_the_queue() -> None:

@@ -14,6 +14,7 @@ from neoxjp.labs.corpus.strings import strings
 from neoxjp.page_parts import uploads
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 
 QUEUE_SECONDS = 60  # that a call waits in the queue
@@ -53,19 +54,19 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         name = name[-MAX_NAME:]
         keys = other_keys(tokenizers or [])
         peers = [(key, open_peer(key, playground.tokenizer, public=playground.public)) for key in keys]
-        ticket, begun = object(), time.monotonic()
+        ticket, address, begun = object(), current_visitor().address, time.monotonic()
         try:
-            while uploads.queue.place(ticket):
+            while uploads.queue.place(ticket, address):
                 if time.monotonic() - begun > QUEUE_SECONDS:
                     raise strings.error(QueueFull, "corpus_busy")
                 time.sleep(INTERVAL)
             if text:
                 source = Source(name or "text", io.BytesIO(replace_surrogates(text).encode()), column, "utf-8")
-                *_, last = analyse_in_turn(playground, source, peers, ticket)
+                *_, last = analyse_in_turn(playground, source, peers, ticket, address=address)
             else:
                 with uploads.store.use(file, delete=True) as opened:
                     source = Source(name or "file", opened, column, encoding)  # type: ignore[arg-type]
-                    *_, last = analyse_in_turn(playground, source, peers, ticket)
+                    *_, last = analyse_in_turn(playground, source, peers, ticket, address=address)
         finally:
             uploads.queue.leave(ticket)
         return asdict(last)

@@ -27,6 +27,7 @@ from neoxjp.labs.corpus.strings import strings
 from neoxjp.page_parts import downloads, uploads
 from neoxjp.page_parts.answers import Run, handler, plain
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
@@ -184,7 +185,7 @@ def count_file(
     run: Run | None = None,  # stops the count
 ) -> Iterator[Step]:
     """Count an uploaded file. However the count ends, also where the generator is closed, the file is deleted."""
-    ticket, run = object(), run or Run()
+    ticket, address, run = object(), current_visitor().address, run or Run()
     try:
         if not key:
             raise strings.error(ParameterError, "corpus_no_file")
@@ -197,13 +198,13 @@ def count_file(
                 peers.append((wanted, replace(peer, name=t(name_key)) if name_key in strings.table else peer))
             except NeoxjpError as error:  # the others are counted nevertheless
                 notices += notice(f"{wanted}: {t.message(error)}", "error")
-        while (ahead := uploads.queue.place(ticket)) and not run.stopped:
+        while (ahead := uploads.queue.place(ticket, address)) and not run.stopped:
             yield Step(view("progress", t, message=t("corpus_waiting", n=ahead)))
             time.sleep(INTERVAL)
         begun, shown = time.monotonic(), 0.0
         with uploads.store.use(key) as file:
             source = Source(name, file, column, encoding)  # type: ignore[arg-type]
-            for step in analyse_in_turn(playground, source, peers, ticket, t):
+            for step in analyse_in_turn(playground, source, peers, ticket, t, address):
                 if run.stopped:
                     yield Step(notice(t("corpus_stopped")))
                     return
@@ -219,7 +220,12 @@ def count_file(
 
 
 def analyse_in_turn(
-    playground: Playground, source: Source, peers: Sequence[tuple[str, Peer]], ticket: object, t: Words | None = None
+    playground: Playground,
+    source: Source,
+    peers: Sequence[tuple[str, Peer]],
+    ticket: object,
+    t: Words | None = None,
+    address: str = "",
 ) -> Iterator[Progress | Corpus]:
     """`analyse` for the first in the queue. Raises ParameterError where it takes too long for a public page."""
     begun = time.monotonic()
@@ -228,7 +234,7 @@ def analyse_in_turn(
         if isinstance(step, Progress):
             if playground.public and time.monotonic() - begun > PUBLIC_SECONDS:
                 raise strings.error(ParameterError, "corpus_too_long", n=PUBLIC_SECONDS)
-            uploads.queue.place(ticket)
+            uploads.queue.place(ticket, address)
         yield step
 
 

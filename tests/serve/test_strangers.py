@@ -1,0 +1,204 @@
+"""What a stranger sent to a running page in November 2026 that hurt others, as the same requests, and what becomes of it now."""
+
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bcrypt
+import httpx
+import pytest
+
+from tests.serve.conftest import Answer, ask, connect
+from tests.support.page import serve, wait_for_model
+
+Post = Callable[..., Answer]
+EVIL = {"Origin": "https://evil.example"}
+BYTES = {"Content-Type": "application/octet-stream"}
+
+
+@pytest.fixture(scope="module")
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log") / "log.txt"
+
+
+@pytest.fixture(scope="module")
+def url(tiny_folder: Path, log_file: Path) -> Iterator[str]:
+    """A public page whose log is read, also under a name that is not this machine's."""
+    with serve(tiny_folder, "--public", "--allowed-host", "demo.example.org", log_file=log_file) as url:
+        wait_for_model(url)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def locked_url(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page that asks for a name and a password: anna's is ねこ. Checking one takes about 0.1 s."""
+    file = tmp_path_factory.mktemp("users") / "users.htpasswd"
+    file.write_text(f"anna:{bcrypt.hashpw('ねこ'.encode(), bcrypt.gensalt(10)).decode()}\n", encoding="utf-8")
+    with serve(tiny_folder, "--public", "--auth-file", str(file), "--allowed-host", "demo.example.org") as url:
+        yield url
+
+
+def visitor(url: str, address: str) -> httpx.Client:
+    """A visitor who connects from an address of this machine's network."""
+    return httpx.Client(base_url=url, timeout=60, transport=httpx.HTTPTransport(local_address=address))
+
+
+# ---- long bodies and queries, which were read while all others waited
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", '{"":0}', "1", "null", '""', '"\\\\"'])
+@pytest.mark.parametrize("path", ["run/tokenize", "queue/join", "call/score"])
+def test_millions_of_values_are_refused_before_they_are_parsed(url: str, path: str, value: str) -> None:
+    values = ",".join([value] * (3_900_000 // (len(value) + 1)))
+    body = f'{{"data":[[{values}]],"fn_index":0,"session_hash":"many"}}'
+    answer = ask(f"{url}/gradio_api/{path}", "POST", body.encode())
+    assert answer.status == 413
+    assert "250,000 values" in answer.json["error"]
+
+
+def test_no_trick_with_quotes_hides_values_from_the_count(url: str) -> None:
+    many = ",".join(["[]"] * 20_000)
+    for body in (f'["\\\\",{many},"\\\\"]', f'["\\\\\\"",{many},"\\""]', f'["\\u0022",{many},""]'):
+        assert ask(f"{url}/gradio_api/run/tokenize", "POST", f'{{"data":{body}}}'.encode()).status == 413
+    hidden = f'{{"data":["\\"",{many},"\\""]}}'.encode("utf-16")
+    assert ask(f"{url}/gradio_api/run/tokenize", "POST", hidden).status == 400
+
+
+def test_a_long_text_of_commas_and_brackets_is_a_single_value(url: str) -> None:
+    for text in (',[{"\\' * 200, ",[{" * 5_000):
+        body = json.dumps({"data": [text]}).encode()
+        assert ask(f"{url}/gradio_api/run/tokenize", "POST", body).status == 200
+    body = json.dumps({"data": [',[{"\\' * 150_000]}).encode()
+    assert "characters; the limit is" in ask(f"{url}/gradio_api/run/tokenize", "POST", body).json["error"]
+
+
+def test_as_many_ids_as_a_text_may_have_characters_are_accepted(url: str) -> None:
+    most = ask(f"{url}/gradio_api/run/model_info", "POST", b'{"data": []}').json["data"][0]["limits"]["characters"]
+    answer = ask(f"{url}/gradio_api/run/detokenize", "POST", json.dumps({"data": [[1] * most]}).encode())
+    assert answer.status == 200, answer.body[:200]
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/queue/data"])
+def test_a_query_is_as_long_as_a_link_at_most(url: str, path: str) -> None:
+    answer = ask(f"{url}{path}?gen={'%E3%81%82' * 6_900}")
+    assert (answer.status, answer.json["error"]) == (414, "the query is longer than 8,000 bytes")
+    assert ask(f"{url}/?gen={'1' * 4_096}").status == 200
+
+
+# ---- answers
+
+
+def test_an_error_that_repeats_a_lone_surrogate_is_a_sentence(url: str, log_file: Path) -> None:
+    parameters = ["", "contains", "", "all", "all", "", "", "all", "id", False]
+    for name, data in (
+        ("vocabulary", [*parameters, "\ud800", 100]),
+        ("vocabulary", [*parameters, 0, "a\udfff"]),
+        ("vocabulary_entry", ["\ud800"]),
+        ("vocabulary_diff", ["bundled", "only_here", "", "contains", "\udc00"]),
+    ):
+        answer = ask(f"{url}/gradio_api/run/{name}", "POST", json.dumps({"data": data}).encode())
+        assert "\ufffd" in answer.json["error"]
+    function = next(one["id"] for one in ask(f"{url}/config").json["dependencies"] if one["api_name"] == "vocabulary_diff")
+    body = {"data": ["bundled", "only_here", "", "contains", "\udc00"], "fn_index": function, "session_hash": "surrogate"}
+    assert ask(f"{url}/gradio_api/queue/join", "POST", json.dumps(body).encode()).status == 200
+    stream = ask(f"{url}/gradio_api/queue/data?session_hash=surrogate").body.decode()
+    assert "must be an integer" in stream
+    assert "unexpected_error" not in stream
+    assert "Traceback" not in log_file.read_text(encoding="utf-8")
+
+
+def test_what_has_a_queue_runs_in_it_only(url: str) -> None:
+    for path in ("run/beams", "api/beams", "run/score", "run/generate"):
+        answer = ask(f"{url}/gradio_api/{path}", "POST", json.dumps({"data": ["猫"]}).encode())
+        assert answer.json["error"] == "this function runs in the queue only: POST to /gradio_api/call/NAME"
+    event = ask(f"{url}/gradio_api/call/score", "POST", json.dumps({"data": ["猫"]}).encode()).json["event_id"]
+    assert b"event: complete" in ask(f"{url}/gradio_api/call/score/{event}").body
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Gradio-Server"])
+def test_no_cache_gives_one_visitors_page_to_another(url: str, header: str) -> None:
+    for path in ("/", "/config", "/gradio_api/info"):
+        assert ask(url + path, headers={header: "http://evil.example"}).headers["cache-control"] == "private, no-cache"
+    assert "cache-control" not in ask(f"{url}/favicon.ico").headers
+
+
+# ---- files
+
+
+def test_many_small_files_do_not_push_out_the_file_of_another_visitor(url: str) -> None:
+    with visitor(url, "127.0.0.2") as victim, visitor(url, "127.0.0.3") as attacker:
+        key = victim.post("/neoxjp/file", content="猫\n".encode(), headers=BYTES).json()["file"]
+        for _ in range(20):
+            assert attacker.post("/neoxjp/file", content=b"x", headers=BYTES).status_code == 200
+        event = victim.post("/gradio_api/call/corpus", json={"data": ["", key, "a.txt"]}).json()["event_id"]
+        assert "event: complete" in victim.get(f"/gradio_api/call/corpus/{event}").text
+
+
+def test_a_page_of_another_site_can_neither_send_nor_delete_files(url: str) -> None:
+    host = {"Host": "demo.example.org"}
+    assert ask(f"{url}/neoxjp/file", "POST", b"x", BYTES | host | EVIL).status == 403
+    assert ask(f"{url}/neoxjp/file?file=x", "DELETE", None, host | EVIL).status == 403
+    for method in ("POST", "DELETE"):
+        asked = host | EVIL | {"Access-Control-Request-Method": method}
+        assert ask(f"{url}/neoxjp/file", "OPTIONS", None, asked).status == 403
+    own = {"Origin": "https://demo.example.org"}
+    assert ask(f"{url}/neoxjp/file", "POST", b"x", BYTES | host | own).status == 200
+    behind_a_proxy = {"Origin": "https://demo.example.org", "Sec-Fetch-Site": "same-origin"}  # which sends its own Host header
+    assert ask(f"{url}/neoxjp/file", "POST", b"x", BYTES | behind_a_proxy).status == 200
+
+
+# ---- passwords
+
+
+def test_a_page_of_another_site_cannot_use_a_visitors_login(locked_url: str) -> None:
+    host = {"Host": "demo.example.org"}
+    with httpx.Client(base_url=locked_url, timeout=60) as anna:
+        signed_in = anna.post("/login", data={"username": "anna", "password": "ねこ"})
+        cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in signed_in.cookies.items())}
+    for more in (EVIL, EVIL | {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+        assert ask(f"{locked_url}/config", headers=host | cookie | more).status == 401
+        body = json.dumps({"data": ["猫"]}).encode()
+        assert ask(f"{locked_url}/gradio_api/run/tokenize", "POST", body, host | cookie | more).status == 401
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert ask(f"{locked_url}/login", "POST", b"username=anna&password=x", form | host | more).status == 403
+    for more in ({}, {"Origin": "http://demo.example.org"}, {"Origin": "https://x.example", "Sec-Fetch-Site": "same-origin"}):
+        assert ask(f"{locked_url}/config", headers=host | cookie | more).status == 200
+
+
+def test_passwords_are_tried_slowly_and_nobody_waits_for_it(locked_url: str) -> None:
+    waited = []
+
+    def guess() -> None:
+        with visitor(locked_url, "127.0.0.4") as attacker:
+            answers.extend(attacker.post("/login", data={"username": "anna", "password": "x"}) for _ in range(5))
+
+    answers: list[httpx.Response] = []
+    guessing = [threading.Thread(target=guess) for _ in range(6)]
+    for thread in guessing:
+        thread.start()
+    while any(thread.is_alive() for thread in guessing):
+        began = time.monotonic()
+        urllib.request.urlopen(f"{locked_url}/healthz", timeout=60).close()
+        waited.append(time.monotonic() - began)
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [400] * 20 + [429] * 10
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert "too many attempts to sign in" in refused.json()["error"]
+    assert sorted(waited)[len(waited) // 2] < 0.1
+    with visitor(locked_url, "127.0.0.5") as anna:
+        for _ in range(30):  # one address, as a classroom has
+            assert anna.post("/login", data={"username": "anna", "password": "ねこ"}).status_code == 200
+
+
+def test_a_login_cannot_be_kept_waiting_by_half_a_form(locked_url: str) -> None:
+    head = (
+        "POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 99\r\n\r\n"
+    )
+    with connect(locked_url) as socket:
+        socket.sendall(head.encode())
+        with visitor(locked_url, "127.0.0.6") as anna:
+            assert anna.post("/login", data={"username": "anna", "password": "ねこ"}).status_code == 200
