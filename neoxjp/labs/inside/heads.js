@@ -82,9 +82,9 @@ function read() {
 }
 
 function press(box) {
-  const [layer, head] = box.dataset.head.split(" ").map(Number);
+  window.neoxjp.insideHeads.pressed = box.dataset.head.split(" ").map(Number);
   window.neoxjp.inside.reveal = true;
-  trigger("select", { layer, head });
+  trigger("select");
 }
 
 element.addEventListener("click", (event) => {
@@ -109,6 +109,9 @@ element.addEventListener("keydown", (event) => {
   }
 });
 new MutationObserver(() => grid() && draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] }); // the theme
-window.neoxjp.insideHeads = { open(layer, head) { open = `${layer} ${head}`; mark(); } };
+window.neoxjp.insideHeads = {
+  pressed: [0, 0], // layer and head, for the event "select"
+  open(layer, head) { open = `${layer} ${head}`; mark(); },
+};
 watch("value", read);
 read();

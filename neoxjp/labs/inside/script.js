@@ -1,11 +1,13 @@
 // After walk.js: a press or Enter on a token makes it the selected token, here and in the text above.
 let focused = false; // a token had the focus when the view was asked for again
+let pressed = 0; // number of the token pressed here, from 1; 0: another one is selected in the text above
 const choosePlace = (event) => {
   const box = boxOf(event);
   if (!box?.dataset.at) return;
   focused = true;
-  window.neoxjp.inside.select(Number(box.dataset.at));
-  trigger("select", { at: Number(box.dataset.at) });
+  pressed = Number(box.dataset.at);
+  window.neoxjp.inside.select(pressed);
+  trigger("select");
 };
 element.addEventListener("click", choosePlace);
 element.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) choosePlace(event); });
@@ -16,7 +18,13 @@ window.neoxjp.inside = {
 
   // The text above, or the token selected in it, has changed.
   follow() {
-    if (element.offsetParent) trigger("select", { chosen: window.neoxjp.written?.chosen });
+    if (!element.offsetParent) return;
+    pressed = 0;
+    trigger("select");
+  },
+  // For the event "select": the token number, and the token selected in the text above (null: one was pressed here; -1: none is).
+  asked(at) {
+    return pressed ? [pressed, null] : [at, window.neoxjp.written?.chosen ?? -1];
   },
   // Select a token, by its number from 1, in the text above: only what the model generated can be selected there.
   select(at) {

@@ -14,14 +14,13 @@ from neoxjp.labs.inside.records import MAX_TOKENS
 from neoxjp.labs.inside.strings import strings
 from neoxjp.page_parts.answers import error_notice, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
-from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts, slider_up_to
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
 from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.zerogpu import gpu
+from neoxjp.page_parts.zerogpu import gpu, on_zerogpu
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
@@ -51,6 +50,7 @@ class Inside:
                 self.leave_out = part.button("leave_out", visible=False)  # small models need no press
         with gr.Column(elem_classes="card"):
             self.lens = part.html("lens", part.hint("press"))
+        self.chosen = gr.Number(None, precision=0, visible="hidden")  # token selected in the text above; None: selected here
         self.source = gr.State(None)  # the text that is displayed, a `Source`
         self.linked = {"at": self.at, "layer": self.layer, "head": self.head}  # what a link restores
         self.growing = (self.layer, self.head)  # the sliders whose largest value follows the model
@@ -68,9 +68,11 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
     models = Readers(playground)
     outputs = [section.line, section.at, section.heads, section.attention, section.lens, section.salience, section.source]
 
-    @handler(strings, errors=section.line, empty=[part for part in outputs if part is not section.at])
-    def show(t: Words, writing: VisitorState, prompt: str, at: Any, *given: Any) -> Iterator[dict[Any, Any]]:
-        layer, head, source, only = given  # only: the one view that has to change, where the text is the same
+    answer = handler(strings, errors=section.line, empty=[part for part in outputs if part is not section.at])
+
+    def show(t: Words, writing: VisitorState, prompt: str, at: Any, *given: Any, only: Any = None) -> Iterator[dict[Any, Any]]:
+        """only: the one view that has to change, if the text is the same."""
+        layer, head, source = given
         now = source_above(playground, writing, prompt or "")
         asked = Asked.of(playground, writing, prompt or "", at)
         if only is section.attention and source == now:
@@ -82,32 +84,26 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
             yield {section.line: "", section.at: asked.place + 1, section.source: now} | views
             if source != now:
                 yield {section.heads: view.heads(models.heads(asked.ids, view.CELLS), t)}
-            small = is_small(playground) or only is section.salience
-            yield {section.salience: salience_view(models, asked, t) if small else view.hint(t("inside_salience_press"))}
+            wanted = runs_at_once(playground) or only is section.salience
+            yield {section.salience: salience_view(models, asked, t) if wanted else view.hint(t("inside_salience_press"))}
 
-    def on_go(request: gr.Request, *given: Any) -> Iterator[dict[Any, Any]]:
-        yield from show(request, *given[:-1], None, None)
+    @answer
+    def on_go(t: Words, *given: Any) -> Iterator[dict[Any, Any]]:
+        yield from show(t, *given[:-1], None)
 
-    def on_leave_out(request: gr.Request, *given: Any) -> Iterator[dict[Any, Any]]:
-        yield from show(request, *given, section.salience)
+    @answer
+    def on_leave_out(t: Words, *given: Any) -> Iterator[dict[Any, Any]]:
+        yield from show(t, *given, only=section.salience)
 
-    def on_slider(request: gr.Request, *given: Any) -> Iterator[dict[Any, Any]]:
-        yield from [gr.skip()] if given[-1] is None else show(request, *given, section.attention)
+    @answer
+    def on_head(t: Words, *given: Any) -> Iterator[dict[Any, Any]]:
+        yield from [gr.skip()] if given[-1] is None else show(t, *given, only=section.attention)
 
-    def on_head(request: gr.Request, event: gr.EventData, *given: Any) -> Iterator[dict[Any, Any]]:
-        layer, head = (payload(event).get(name) for name in ("layer", "head"))
-        yield {section.layer: layer, section.head: head}
-        yield from show(request, *given[:3], layer, head, given[-1], section.attention)
-
-    def on_token(request: gr.Request, event: gr.EventData, *given: Any) -> Iterator[dict[Any, Any]]:
-        writing, prompt, at, *rest = given
-        sent = payload(event)
-        if "at" in sent:  # pressed in this section
-            yield from show(request, writing, prompt, sent["at"], *rest, None)
-            return
-        at = selected_number(writing, sent.get("chosen"), at)
-        if follows(playground, writing, rest[-1]):
-            yield from show(request, writing, prompt, at, *rest, None)
+    @answer
+    def on_token(t: Words, chosen: Any, writing: VisitorState, prompt: str, at: Any, *given: Any) -> Iterator[dict[Any, Any]]:
+        at = at if chosen is None else selected_number(writing, chosen, at)
+        if chosen is None or follows(playground, writing, given[-1]):
+            yield from show(t, writing, prompt, at, *given)
         else:  # the button shows it
             yield gr.skip() if writing.running else {section.at: at}
 
@@ -123,19 +119,23 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         return {
             section.layer: slider_up_to(config.num_hidden_layers - 1, layer),
             section.head: slider_up_to(config.num_attention_heads - 1, head),
-            section.leave_out: gr.Button(visible=not is_small(playground)),
+            section.leave_out: gr.Button(visible=not runs_at_once(playground)),
         }
 
     above, sliders = [tab.writing, tab.prompt], [section.layer, section.head]
     inputs = [*above, section.at, *sliders, section.source]
     source = (check, [*above, section.source], section.line)
     quick: dict[str, Any] = READING | {"show_progress": "hidden", "trigger_mode": "always_last"}
+    # What a script sends is put into components first: a deferred "always_last" listener gets the data of the first event (6.31).
+    asked = [section.at, section.chosen]
+    token = section.attention.select(None, section.at, asked, js="(at) => neoxjp.inside.asked(at)", **BROWSER)
+    pressed = section.heads.select(None, None, sliders, js="() => neoxjp.insideHeads.pressed", **BROWSER)
     for event in (
         gr.on([section.go.click, section.at.submit], on_go, inputs, outputs, **READING),
         section.leave_out.click(on_leave_out, inputs, outputs, **READING),
-        section.attention.select(on_token, inputs, outputs, **quick),
-        section.heads.select(on_head, inputs, [*sliders, *outputs], **quick),
-        gr.on([slider.input for slider in sliders], on_slider, inputs, outputs, **quick),
+        token.then(on_token, [section.chosen, *inputs], outputs, **quick),
+        pressed.then(on_head, inputs, outputs, **quick),
+        gr.on([slider.input for slider in sliders], on_head, inputs, outputs, **quick),
     ):
         event.then(*source, **QUIET)  # the text may have changed meanwhile
     latest([due.change], ranges, sliders, [*sliders, section.leave_out])
@@ -143,23 +143,23 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
     gr.on([due.change, tab.view.select], None, None, None, js="() => { neoxjp.inside?.follow(); return []; }", **BROWSER)
 
 
-def is_small(playground: Playground) -> bool:
-    """Whether the model is small enough to run without a press on a button."""
+def runs_at_once(playground: Playground) -> bool:
+    """Whether the model may run without a press on a button: a small one, where no visitor's GPU quota is spent."""
     loaded = playground.loaded
-    return loaded is not None and loaded.model is not None and loaded.model.num_parameters <= FOLLOWED
+    return not on_zerogpu() and loaded is not None and loaded.model is not None and loaded.model.num_parameters <= FOLLOWED
 
 
 def follows(playground: Playground, writing: VisitorState, source: Source | None) -> bool:
     """Whether the section shows at once what is selected in the text above: of a generated text, or one that it showed before."""
-    return is_small(playground) and not writing.running and (writing.text is not None or source is not None)
+    return runs_at_once(playground) and not writing.running and (writing.text is not None or source is not None)
 
 
-def selected_number(writing: VisitorState, chosen: Any, at: Any) -> int:
+def selected_number(writing: VisitorState, chosen: int, at: Any) -> int:
     """The number, from 1, of the token that is selected in the text above; where none is, `at` if there is such a token, else 0.
 
-    chosen: its place from 0 among the tokens that the model generated, as neoxjp.written in the browser has it.
+    chosen: its place from 0 among the tokens that the model generated, as neoxjp.written in the browser has it; -1: none.
     """
-    if writing.text is not None and type(chosen) is int:
+    if writing.text is not None and chosen >= 0:
         return len(writing.text.prompt_ids) + chosen + 1
     most = len(writing.text.ids) if writing.text is not None else MAX_TOKENS
     return at if type(at) is int and 0 <= at <= most else 0

@@ -75,9 +75,11 @@ def test_the_token_selected_in_the_text_is_shown_at_once_and_the_other_way_round
     page.locator("#inside-attention .w").nth(3).click()
     expect(query).to_have_attribute("data-at", "4")
     expect(written.nth(1)).to_have_attribute("aria-selected", "true")
-    written.nth(1).focus()
-    page.keyboard.press("ArrowRight")
-    expect(query).to_have_attribute("data-at", "5")
+    written.nth(0).click()
+    for _ in range(3):  # the last of several quick ones is shown
+        page.keyboard.press("ArrowRight")
+    expect(query).to_have_attribute("data-at", "6")
+    expect(page.locator("#inside-salience .lab-verdict")).to_contain_text("Token 6,")
 
 
 def test_all_heads_are_sorted_by_a_score_and_opened_by_key(visit: Visit) -> None:

@@ -126,8 +126,8 @@ def test_the_selected_token_of_a_generated_text_is_counted_with_the_prompt(playg
     assert inside.selected_number(writing, 0, 7) == prompt + 1
     assert inside.selected_number(writing, 1, 7) == prompt + 2
     for at, number in ((2, 2), (everything, everything), (everything + 1, 0), (-1, 0), (None, 0)):
-        assert inside.selected_number(writing, None, at) == number  # none is selected: the field stays where it can
-    assert inside.selected_number(VisitorState(), None, 9) == 9
+        assert inside.selected_number(writing, -1, at) == number  # none is selected: the field stays where it can
+    assert inside.selected_number(VisitorState(), -1, 9) == 9
 
 
 def test_only_a_small_model_runs_without_a_press(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
