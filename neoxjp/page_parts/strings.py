@@ -282,6 +282,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "model_load": ("読み込む", "Load"),
     "model_unload": ("現在のモデルを解放して読み込む", "Unload the current model, then load"),
     "model_keep": ("現在のモデルを使い続ける", "Keep the current model"),
+    "model_use_bundled": ("付属モデルを使う", "Use the bundled model"),
+    "model_about": ("このモデルについて（モデルカード）", "About this model (model card)"),
     "model_busy": ("別のモデルを読み込み中です。完了するまでお待ちください。",
                "Another model is being loaded: wait until it is ready."),
     "model_no_name": ("フォルダーまたは Hub の ID を入力してください。", "Enter a folder or a Hub id."),

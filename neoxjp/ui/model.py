@@ -8,7 +8,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from neoxjp.errors import NeoxjpError
-from neoxjp.hub import bundled_path
+from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.labs.common import curve as render_curve
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
@@ -32,12 +32,14 @@ class ModelTab:
 
     facts: gr.HTML
     card: gr.Markdown
+    folded: gr.Accordion  # around the card
     name: gr.Textbox | None = None
     revision: gr.Textbox | None = None
     dtype: gr.Dropdown | None = None
     load: gr.Button | None = None
     unload: gr.Button | None = None
     keep: gr.Button | None = None
+    bundled: gr.Button | None = None
     line: gr.HTML | None = None
 
 
@@ -53,7 +55,8 @@ def build(playground: Playground) -> ModelTab:
                 part.html(value=templates.render("ui/frame.html", "notice", message=part.both("public")))
             else:
                 parts |= _build_loading(part)
-    parts["card"] = gr.Markdown("", elem_id="model-card", latex_delimiters=[])
+    with gr.Accordion(part.label("about"), open=False, visible=False, elem_id="model-about") as parts["folded"]:
+        parts["card"] = gr.Markdown("", elem_id="model-card", latex_delimiters=[])
     return ModelTab(**parts)
 
 
@@ -65,9 +68,10 @@ def _build_loading(part: Parts) -> dict[str, Any]:
             dtype = gr.Dropdown(list(DTYPES), value="auto", min_width=140, **part.named("dtype"))
     with gr.Row(elem_id="model-buttons"):
         load = part.button("load", variant="primary", min_width=120)
+        bundled = part.button("use_bundled", visible=False, min_width=160)
         unload = part.button("unload", visible=False, min_width=160)
         keep = part.button("keep", visible=False, min_width=120)
-    buttons = {"load": load, "unload": unload, "keep": keep}
+    buttons = {"load": load, "unload": unload, "keep": keep, "bundled": bundled}
     return {"name": name, "revision": revision, "dtype": dtype, "line": part.html("line")} | buttons
 
 
@@ -76,12 +80,15 @@ def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callab
 
     @handler(COMMON)
     def on_changed(t: Words) -> dict[Any, Any]:
-        return {tab.facts: facts(playground, t), tab.card: card(playground.loaded, t.lang)}
+        text = card(playground.loaded, t.lang)
+        found: dict[Any, Any] = {tab.facts: facts(playground, t), tab.card: text, tab.folded: gr.Accordion(visible=bool(text))}
+        return found if tab.bundled is None else found | {tab.bundled: gr.Button(visible=offers_bundled(playground))}
 
-    latest([status.load], on_changed, None, [tab.facts, tab.card])
-    if tab.line is None or tab.load is None or tab.unload is None or tab.keep is None:
+    changing: list[Any] = [tab.facts, tab.card, tab.folded, *([tab.bundled] if tab.bundled else [])]
+    latest([status.load], on_changed, None, changing)
+    if tab.line is None or tab.load is None or tab.unload is None or tab.keep is None or tab.bundled is None:
         return
-    unload, keep = tab.unload, tab.keep
+    unload, keep, bundled = tab.unload, tab.keep, tab.bundled
 
     def loader(unload_first: bool) -> Callable[..., Iterator[dict[Any, Any]]]:
         @handler(COMMON)
@@ -95,17 +102,27 @@ def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callab
                     tab.load: gr.Button(interactive=not playground.progress.busy),
                     unload: gr.Button(visible=asks),
                     keep: gr.Button(visible=asks),
+                    bundled: gr.Button(visible=offers_bundled(playground)),
                     status: head(t),
                 }
 
         return on_load
 
     inputs: list[Any] = [tab.name, tab.revision, tab.dtype]
-    outputs: list[Any] = [tab.line, tab.load, unload, keep, status]
+    outputs: list[Any] = [tab.line, tab.load, unload, keep, bundled, status]
     tab.load.click(loader(False), inputs, outputs, **STREAMED)
     unload.click(loader(True), inputs, outputs, **STREAMED)
+    # The fields say what is loaded; so "unload the current model, then load" means the bundled one too.
+    named = bundled.click(lambda: (BUNDLED, "", "auto"), None, inputs, **QUIET)
+    named.then(loader(False), inputs, outputs, **STREAMED)
     hidden = {tab.line: "", unload: gr.Button(visible=False), keep: gr.Button(visible=False)}
     keep.click(lambda: hidden, None, list(hidden), **QUIET)
+
+
+def offers_bundled(playground: Playground) -> bool:
+    """Whether the button that loads the bundled model is shown: another one, or none, is loaded, and nothing is on its way."""
+    loaded = playground.loaded
+    return not playground.public and not playground.progress.busy and (loaded is None or loaded.folder != bundled_path())
 
 
 def load(playground: Playground, choice: Choice, unload_first: bool, t: Words) -> Iterator[tuple[str, bool]]:
@@ -133,7 +150,8 @@ def load(playground: Playground, choice: Choice, unload_first: bool, t: Words) -
             isinstance(progress.error, ModelTooLarge) and progress.error.can_unload,
         )
     else:
-        yield render.notice(t("model_loaded", name=progress.name)), False
+        name = playground.loaded.title(t("bundled")) if playground.loaded else progress.name
+        yield render.notice(t("model_loaded", name=name)), False
 
 
 def loading_line(progress: Progress, t: Words) -> str:

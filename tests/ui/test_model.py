@@ -120,6 +120,15 @@ def test_the_curve_of_the_training_is_drawn_where_the_folder_has_one(playground)
 # ---------------------------------------------------------------- loading another
 
 
+def test_the_bundled_model_is_offered_while_another_or_none_is_loaded(playground, monkeypatch):
+    assert model.offers_bundled(playground)
+    assert model.offers_bundled(Playground())
+    assert not model.offers_bundled(Playground(progress=Progress("weights", "mine")))
+    assert not model.offers_bundled(Playground(public=True, loaded=playground.loaded))
+    monkeypatch.setattr(model, "bundled_path", lambda: playground.loaded.folder)
+    assert not model.offers_bundled(playground)
+
+
 def test_another_folder_takes_the_old_ones_place(playground, other):
     before = playground.loaded
     shown = lines(playground, Choice(str(other), dtype="bfloat16"))
