@@ -41,9 +41,9 @@ function tile(row) {
   const facts = Object.fromEntries(SHARES.map((each) => [each, share(score(row, each))]));
   made.dataset.head = `${layer} ${head}`;
   made.setAttribute("aria-label", `${fill(words.name, { layer, head })}\n${fill(words.facts, { ...facts, entropy })}`);
-  made.querySelector("b").textContent = `${layer}·${head}`;
-  made.querySelector("small").textContent = order.by === "entropy" ? entropy : short(score(row, name));
-  if (order.by === "layer") made.querySelector("em").textContent = words[name];
+  made.querySelector("b").dataset.text = `${layer}·${head}`;
+  made.querySelector("small").dataset.text = order.by === "entropy" ? entropy : short(score(row, name));
+  if (order.by === "layer") made.querySelector("em").dataset.text = words[name];
   const bar = order.by === "entropy" ? score(row, "entropy") / Math.max(...rows.map((each) => score(each, "entropy"))) : score(row, name);
   made.querySelector("i").style.width = `${100 * (bar || 0)}%`;
   paint(made.querySelector("canvas"), row.at(-1));

@@ -88,7 +88,7 @@ def test_all_heads_are_sorted_by_a_score_and_opened_by_key(visit: Visit) -> None
     heads = page.locator("#inside-heads .inside-head")
     expect(heads).to_have_count(8)
     expect(heads.first).to_have_attribute("aria-label", re.compile(r"^Layer 0, head 0\nitself [\d.]+ % · previous .* bits$"))
-    expect(heads.nth(5).locator("b")).to_have_text("1·1")
+    expect(heads.nth(5).locator("b")).to_have_attribute("data-text", "1·1")
     expect(page.locator("#inside-heads .inside-open")).to_have_attribute("data-head", "0 0")
     for name, position in (("previous", 1), ("induction", 3)):
         page.locator(f"[data-sort={name}]").click()

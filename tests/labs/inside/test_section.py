@@ -191,7 +191,7 @@ def test_an_effect_has_a_colour_a_number_and_for_the_other_direction_another_sig
         "token 2 · without it 4.24 bits (−0.76)",
         "token 3 · without it 5.10 bits (+0.10)",
     ]
-    assert [re.findall(r"<sup>(.*?)</sup>", inner) for _, _, inner in boxes] == [["+3.0"], ["−0.8"], []]
+    assert [re.findall(r'<sup data-bits="(.*?)">', inner) for _, _, inner in boxes] == [["+3.0"], ["−0.8"], []]
     assert "Without “犬” it would have 8.04 bits" in view
     assert re.findall(r'data-go="(\d)"', view) == ["0", "1", "2"]  # the largest first, whichever its sign
     lines = re.search(r'<ul class="inside-explained">(.*?)</ul>', view, re.S)
