@@ -18,7 +18,7 @@ from tests.support.tiny_model import ours
 from tests.support.tiny_peers import rank_file
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-NEED_A_SERVER = {"api_client.py"}  # the page's tests run these
+NEED_A_SERVER = {"api_client.py", "token_editor.py"}  # the page's tests run these
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in NEED_A_SERVER)
 TAKES_MINUTES = {"finetune.py": ("--steps", "2")}
 

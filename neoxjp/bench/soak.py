@@ -235,9 +235,10 @@ class Visitor:
                     yield records[0]
 
     async def _join(self) -> None:
-        """Press Generate."""
-        values = {"generate-prompt": self._prompt(), "option-max-new-tokens": self.new_tokens}
-        function, data = self._shown().event("generate-go", "click", values)
+        """Type a prompt, and press Generate."""
+        function, data = self._shown().event("generate-text", "edit")
+        await self._run(function, data, event_data={"text": self._prompt()})
+        function, data = self._shown().event("generate-go", "click", {"option-max-new-tokens": self.new_tokens})
         await self._post("/gradio_api/queue/join", fn_index=function, data=data, session_hash=self.session)
 
     async def _press(self) -> AsyncGenerator[None]:
@@ -256,8 +257,8 @@ class Visitor:
                 if message["msg"] == "process_generating":
                     yield
 
-    async def _run(self, function: int, values: list[Any]) -> None:
-        await self._post("/gradio_api/run/predict", fn_index=function, data=values, session_hash=self.session)
+    async def _run(self, function: int, values: list[Any], **more: Any) -> None:
+        await self._post("/gradio_api/run/predict", fn_index=function, data=values, session_hash=self.session, **more)
 
     async def _post(self, path: str, **body: Any) -> Any:
         return _accepted(await self.client.post(path, json=body)).json()

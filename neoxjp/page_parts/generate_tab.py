@@ -12,6 +12,7 @@ from neoxjp.labs.common import html as render
 from neoxjp.page_parts import links, sections
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.texts import VisitorState
+from neoxjp.page_parts.token_editor import TokenEditor
 from neoxjp.page_parts.writing import Frame
 from neoxjp.sampling import Option
 
@@ -21,7 +22,7 @@ class GenerateTab:
     """The components of the tab."""
 
     writing: gr.State
-    prompt: gr.Textbox
+    editor: TokenEditor
     count: gr.HTML
     examples: dict[str, gr.Button]
     go: gr.Button
@@ -35,7 +36,6 @@ class GenerateTab:
     memo: gr.BrowserState
     line: gr.HTML
     announce: gr.HTML
-    view: gr.HTML
     presets: dict[str, gr.Button]
     options: tuple[Option, ...]
     controls: dict[str, Any]  # a slider or a text field for each option, by its name
@@ -63,39 +63,61 @@ class GenerateTab:
         """The components that a link to this tab restores; `tabs` are those of the page."""
         own = {**self.controls, "cut": self.cut}
         growing = [slider for section in self.lab.sections.values() for slider in getattr(section, "growing", ())]
-        return links.Linked("generate", tabs, self.prompt, self.lab, own, (*self.up_to_context, *growing))
+        sliders = (*self.up_to_context, *growing)
+
+        def string(writing: VisitorState) -> str:
+            return writing.document.text
+
+        return links.Linked(
+            "generate", tabs, self.writing, self.lab, own, sliders, string=string, filled=self.editor, fill=TokenEditor.give
+        )
 
     @property
     def shown(self) -> list[Any]:
-        """The components that `updates` changes, the prompt excepted."""
-        buttons = [self.go, self.stop, self.more, self.step, self.again, self.undo, self.redo, self.recall]
-        return [self.line, self.view, self.stats, self.announce, *buttons, self.memo]
+        """The components that `updates` changes."""
+        return [self.line, self.editor, self.stats, self.announce, *self.buttons, self.memo]
 
-    def updates(self, frame: Frame, writing: VisitorState, *, prompt: bool = False) -> dict[Any, Any]:
-        """A frame as values by component. prompt: also put the prompt of the text into its field.
+    @property
+    def buttons(self) -> list[gr.Button]:
+        """The buttons that `enabled` changes."""
+        return [self.go, self.stop, self.more, self.step, self.again, self.undo, self.redo, self.recall]
+
+    def enabled(self, writing: VisitorState, idle: bool) -> dict[Any, Any]:
+        """Which buttons can be pressed. idle: nothing is being written."""
+        text, history = writing.text, writing.history
+        enabled = {
+            self.go: idle,
+            self.stop: not idle,
+            self.more: idle and text is not None and bool(text.steps),
+            self.step: idle,
+            self.again: idle and text is not None and text.params is not None,
+            self.undo: idle and bool(history.past or (writing.draft and writing.saved)),
+            self.redo: idle and bool(history.future),
+        }
+        found: dict[Any, Any] = {button: gr.Button(interactive=on) for button, on in enabled.items()}
+        if not idle or (text is not None and text.steps):
+            found[self.recall] = gr.Button(visible=False)
+        return found
+
+    def updates(self, frame: Frame, writing: VisitorState) -> dict[Any, Any]:
+        """A frame as values by component.
 
         The buttons come with every frame: where two frames reach the browser in one packet and the second has no value for a
         button, Gradio loses the value of the first.
         """
-        idle, text, history = not frame.running, writing.text is not None, writing.history
-        enabled = {
-            self.go: idle,
-            self.stop: not idle,
-            self.more: idle and text,
-            self.step: idle,
-            self.again: idle and text,
-            self.undo: idle and bool(history.past),
-            self.redo: idle and bool(history.future),
-        }
-        found: dict[Any, Any] = {self.line: frame.line}
-        found |= {button: gr.Button(interactive=on) for button, on in enabled.items()}
-        found |= {part: html for part, html in ((self.view, frame.view), (self.stats, frame.stats)) if html is not None}
+        document = writing.document
+        pieces = document.pieces if frame.pieces is None else frame.pieces
+        found = {self.line: frame.line} | self.enabled(writing, not frame.running)
+        found[self.editor] = shown(document.patch(pieces, running=frame.running), writing)
+        if frame.stats is not None:
+            found[self.stats] = frame.stats
         if frame.announce is not None:
             found[self.announce] = escape(render.replace_surrogates(frame.announce))
-        if frame.running or text:
-            found[self.recall] = gr.Button(visible=False)
-        if idle and writing.text is not None:
+        if not frame.running and writing.text is not None and writing.tree.nodes:
             found[self.memo] = to_json(writing.tree, LARGEST_MEMO)
-            if prompt:
-                found[self.prompt] = writing.text.prompt
         return found
+
+
+def shown(patch: str, writing: VisitorState) -> gr.HTML:
+    """The editor's update with a patch of the visitor's document."""
+    return TokenEditor.show(patch, len(writing.text.prompt_ids) if writing.text is not None else 0)

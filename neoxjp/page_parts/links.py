@@ -1,6 +1,6 @@
 """The components of a link to the page, and what such a link restores. labs/share_link/ wires them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +33,13 @@ class Linked:
 
     tab: Tab
     tabs: gr.Tabs  # of the page
-    text: gr.Textbox
+    text: Any  # the component that has the text, as an input
     lab: Lab
     own: Mapping[str, Any]  # choices of the tab itself
     growing: Sequence[gr.Slider] = ()  # those whose largest value follows the model
+    string: Callable[[Any], str] = str  # the text of the value of `text`
+    filled: Any = None  # the component that shows the text of a link; None: `text`
+    fill: Callable[[str], Any] = str  # its value for a text
 
     def parts(self) -> Iterator[tuple[str, str, Any]]:
         """Section, short name and component of each choice."""

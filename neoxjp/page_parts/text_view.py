@@ -25,19 +25,15 @@ def ended(text: Text, t: Words) -> str:
     new = len(text.steps) - text.base
     if text.finish is None:  # how the branch ended is not known
         return t("generate_branch_shown")
-    if text.full:
-        return t("generate_finish_full", n=f"{new:,}")
-    return t(f"generate_finish_{text.finish}", n=f"{new:,}")
+    note = t("generate_cut_note", n=f"{text.cut:,}") if text.cut else ""
+    return note + t("generate_finish_full" if text.full else f"generate_finish_{text.finish}", n=f"{new:,}")
 
 
-def show(text: Text | None, t: Words) -> tuple[str, str, str]:
-    """View, line and numbers of a text that is complete, as after undo."""
+def state(text: Text | None, t: Words) -> tuple[str, str]:
+    """Line and numbers of a text that is complete, as after undo, both HTML."""
     if text is None:
-        return "", render_steps.working(t("generate_hint")), ""
-    sheet = render_steps.Sheet(text.prompt, t, cut=text.cut)
-    sheet.add(text.steps)
-    sheet.end()
-    return sheet.html, render_steps.working(ended(text, t)), numbers(text, t)
+        return render_steps.working(t("generate_hint")), ""
+    return render_steps.working(ended(text, t)), numbers(text, t)
 
 
 def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.records import Author, History, Tree
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.page_parts.strings import COMMON
+from neoxjp.page_parts.token_editor.records import Document
 from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_TEXTS, MOST_STEPS = 200, 20_000  # kept of one visitor; a step with its alternatives is about 2 kB
 STEP_BYTES, CHOICE_BYTES = 300, 220  # of memory: a step, and each of its alternatives
+PIECE_BYTES = 250  # of the text as the page has it
 ID_BYTES, NODE_BYTES = 36, 400  # an id of a branch, and a branch in one tree of the undo history
 
 
@@ -56,9 +58,9 @@ class Text:
         return self.prompt_ids + tuple(step.id for step in self.steps)
 
     @property
-    def written(self) -> str:
-        """What the model wrote."""
-        return "".join(step.text for step in self.steps)
+    def whole(self) -> str:
+        """The prompt and what was written after it."""
+        return self.prompt + "".join(step.text for step in self.steps)
 
     @property
     def params(self) -> SamplingParams | None:
@@ -71,6 +73,15 @@ class Text:
         return found if found is not None and found.drawn else None
 
 
+@dataclass(frozen=True)
+class Scores:
+    """A text that the model has read for the facts of its tokens: what the visitor wrote has no steps of a generation."""
+
+    serial: int  # of the model
+    ids: tuple[int, ...]
+    steps: tuple[Step, ...]  # one for each id
+
+
 @dataclass
 class VisitorState:
     """A visitor's state: the text displayed, all branches with undo history, and whether a stream is running."""
@@ -79,7 +90,12 @@ class VisitorState:
     history: History = field(default_factory=History)
     running: bool = False
     stopped: bool = False
-    text: Text | None = field(default=None, init=False)  # the branch displayed
+    text: Text | None = field(default=None, init=False)  # what is displayed: the branch, or the draft
+    document: Document = field(default_factory=Document)  # the same as the page has it
+    draft: Tree | None = field(default=None, init=False)  # the branches with what the visitor typed since; None: nothing
+    live: Text | None = field(default=None, init=False, repr=False)  # what is being written, as far as it has come
+    scores: Scores | None = field(default=None, init=False, repr=False)
+    saved: Text | None = field(default=None, init=False)  # the text of the branch, while a draft is displayed
     _texts: dict[tuple[int, tuple[int, ...]], Text] = field(default_factory=dict, repr=False)  # the latest last
     _tokenizers: dict[str, "GPTNeoXJapaneseTokenizer"] = field(default_factory=dict, repr=False)  # by vocabulary
 
@@ -107,6 +123,22 @@ class VisitorState:
         """That of a tree's vocabulary (None: this one's)."""
         return self._tokenizers.get((tree or self.tree).vocabulary)
 
+    def type(self, tree: Tree, text: Text) -> None:
+        """A draft is displayed: a branch that is added with the next generation, and that undo does not know before."""
+        if self.draft is None:
+            self.saved = self.text
+        self.draft, self.text = tree, text
+
+    def forget_draft(self) -> None:
+        """The branch is displayed again."""
+        if self.draft is not None:
+            self.draft, self.text, self.saved = None, self.saved, None
+
+    def keep_draft(self) -> None:
+        """The draft becomes a branch; undo leads back to the one before."""
+        if self.draft is not None and self.text is not None:
+            self.commit(self.draft, self.text)
+
     def commit(self, tree: Tree, text: Text | None) -> None:
         """A changed tree and the text of its branch displayed; undo leads back to the one before."""
         self.history = self.history.commit(tree)
@@ -118,16 +150,18 @@ class VisitorState:
         self._put(text)
 
     def undo(self) -> Text | None:
-        """Back to the tree before the last change; its text is None if its steps were evicted."""
-        if self.history.past and not self.running:
-            self.history = self.history.undo()
+        """Back to the branch without the draft, or to the tree before; its text is None if its steps were evicted."""
+        if self.draft is not None and self.saved is not None and not self.running:
+            self.forget_draft()
+        elif self.history.past and not self.running:
+            self.history, self.draft, self.saved = self.history.undo(), None, None
             self.text = self.stored_text()
         return self.text
 
     def redo(self) -> Text | None:
         """On to the change that was undone last."""
         if self.history.future and not self.running:
-            self.history = self.history.redo()
+            self.history, self.draft, self.saved = self.history.redo(), None, None
             self.text = self.stored_text()
         return self.text
 
@@ -139,16 +173,19 @@ class VisitorState:
     @property
     def nbytes(self) -> int:
         """About how much memory the texts, the branches and the undo history take."""
-        steps = {id(step): len(step.top) for text in [*self._texts.values(), self.text] if text for step in text.steps}
+        shown = [*self._texts.values(), self.text, self.saved, self.scores]
+        steps = {id(step): len(step.top) for text in shown if text for step in text.steps}
         trees = 1 + len(self.history.past) + len(self.history.future)
         ids = sum(len(node.ids) for node in self.tree.nodes.values())
         branches = ids * ID_BYTES + trees * len(self.tree.nodes) * NODE_BYTES
-        return len(steps) * STEP_BYTES + sum(steps.values()) * CHOICE_BYTES + branches
+        pieces = len(self.document.pieces) * PIECE_BYTES
+        return len(steps) * STEP_BYTES + sum(steps.values()) * CHOICE_BYTES + branches + pieces
 
     def trim(self) -> None:
         """Keep the branches and the text on show: other texts are scored again when they are shown, undo ends here."""
         if not self.running:
             self._texts.clear()
+            self.scores = None
             self.history = History(self.tree)
 
     def _put(self, text: Text | None) -> None:
@@ -157,7 +194,7 @@ class VisitorState:
             session_memory.note(self)
 
     def _store(self, text: Text | None) -> None:
-        self.text = text
+        self.text, self.draft, self.saved = text, None, None
         current = self.tree.current
         if text is None or current is None:
             return

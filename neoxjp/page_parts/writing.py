@@ -14,12 +14,14 @@ from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
+from neoxjp.page_parts.editing import Pieces, own_end, places, prompt_pieces, step_of, tree_on_display
 from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import Stream, Update
 from neoxjp.page_parts.strings import COMMON, Words
 from neoxjp.page_parts.text_view import ended, numbers, progress
-from neoxjp.page_parts.texts import Part, Text, VisitorState, add_text_to_tree, step_place, tree_with_prompt
+from neoxjp.page_parts.texts import Part, Text, VisitorState, add_text_to_tree, tree_with_prompt
+from neoxjp.page_parts.token_editor.records import Piece
 from neoxjp.sampling import SamplingParams
 
 log = logging.getLogger(__name__)
@@ -37,28 +39,28 @@ class Frame:
 
     line: str  # HTML: what is happening, or how it ended
     running: bool
-    view: str | None = None  # HTML of the text; it only grows
+    pieces: tuple[Piece, ...] | None = None  # of the text
     stats: str | None = None  # HTML
     announce: str | None = None  # a sentence for screen readers
 
 
 def write(
-    playground: Playground, stream: Stream, writing: VisitorState, mode: Mode, prompt: str, settings: Settings, t: Words
+    playground: Playground, stream: Stream, writing: VisitorState, mode: Mode, settings: Settings, t: Words
 ) -> Iterator[Frame]:
     """Generate, and yield what to show. However the iteration ends, the engine's slot is freed and the text is kept.
 
     Args:
-        mode: "new" starts from `prompt`; "continue" continues the text shown; "again" generates its last part again with the same
-            seed and the current `settings`; "step" generates one token: of the text shown, as part of its last generation where
-            `settings` have not changed, or the first one where `prompt` is another one.
+        mode: "new" replaces what the model wrote after the visitor's own text; "continue" continues the whole text; "again"
+            generates its last part again with the same seed and the current `settings`; "step" generates one token, as part of
+            the last generation where `settings` have not changed.
     """
 
     def prepare() -> Start:
         loaded = playground.ready
         if mode == "step":
-            start, params, cut = _step(playground, loaded, writing, prompt, settings)
+            start, params, cut = _step(playground, loaded, writing, settings)
         else:
-            start = _start(playground, loaded, writing, mode, prompt)
+            start = _start(loaded, writing, mode)
             most, full = max_new_tokens_that_fit(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
             start, cut = replace(start, full=full), settings.cut
             params = settings.params(most, start.seed if mode == "again" else None)
@@ -70,22 +72,25 @@ def write(
 def branch(
     playground: Playground, stream: Stream, writing: VisitorState, at: Any, id: Any, settings: Settings, t: Words
 ) -> Iterator[Frame]:
-    """Continue from another token: `id`, one of the alternatives of step `at`, replaces that step's token. Otherwise as `write`.
+    """Continue from another token: `id`, an alternative of the id at place `at` of the text, replaces it. Otherwise as `write`.
 
-    Where `id` is the step's own token, everything after it is generated again. The old text stays as another branch.
+    Where `id` is that id itself, everything after it is generated again. The old text stays as another branch.
     """
 
     def prepare() -> Start:
         loaded = playground.ready
         text = replace(_current_text(writing, loaded), finish=None, stats=None)
-        place = step_place(text, at)
-        step = text.steps[place]
-        choice = next((choice for choice in step.top if choice.id == id), None)
-        if choice is None or type(id) is not int:
+        step = step_of(writing, at) if type(at) is int and at > 0 else None
+        choice = None if step is None else next((choice for choice in step.top if choice.id == id), None)
+        if step is None or choice is None or type(id) is not int:
             raise COMMON.error(ParameterError, "generate_no_such_token")
-        tree = writing.tree
+        tree, place = tree_on_display(writing), at - len(text.prompt_ids)
         assert tree.current is not None
-        if id == step.id:
+        if place < 0:  # a token of the prompt: what is before it becomes the prompt
+            pieces = [piece for before, piece in places(prompt_pieces(text, loaded.tokenizer)) if before < at]
+            text = replace(text, prompt="".join(piece.text for piece in pieces), prompt_ids=text.ids[:at], steps=(), parts=())
+            tree, place = tree_with_prompt(tree, text), 0
+        if id == step.id and text.steps:
             end = render_steps.box_end(text.steps, place)
             steps = settled(text, loaded.tokenizer) if end == len(text.steps) else text.steps[:end]
             start = replace(text, steps=steps, base=len(steps))
@@ -96,6 +101,7 @@ def branch(
             manual = Part(place, SamplingParams(), 0, drawn=False)
             parts = (*[part for part in text.parts if part.start < place], manual)
             start = replace(text, steps=(*text.steps[:place], put), base=place + 1, parts=parts)
+            assert tree.current is not None
             tree = tree.grow(tree.current, [id], "user", len(text.prompt_ids) + place)
         most, full = max_new_tokens_that_fit(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
         return tree, replace(start, full=full), settings.params(most), settings.cut
@@ -128,7 +134,7 @@ class _Run:
         self.updates = stream(text.ids, rest, cut, ALTERNATIVES, drawn)
         last = text.steps[-1] if text.steps else None
         within = last is not None and not last.text and playground.tokenizer.vocabulary.byte_values[last.id] >= 0
-        self.complete = _Completer(text.steps, playground.tokenizer) if within else None
+        self.complete = _Completer(text.steps[_last_part(text) :], playground.tokenizer) if within else None
         first = next(self.updates)
         model = playground.ready.model
         rows_are_independent = model is not None and model.rows_are_independent
@@ -136,34 +142,36 @@ class _Run:
         parts = (*[old for old in text.parts if old.start < text.base], part)
         self.start = replace(text, cut=first.cut, seed=first.seed, rows_are_independent=rows_are_independent, parts=parts)
         self.text, self.most = self.start, params.max_new_tokens or 0
-        self.view = render_steps.Sheet(text.prompt, self.t, cut=first.cut)
-        self.view.add(text.steps)
+        self.pieces = Pieces(prompt_pieces(text, playground.tokenizer))
+        self.pieces.add(text.steps)
 
     def add(self, update: Update) -> None:
         """Append the new steps."""
         new = update.steps if self.complete is None else self.complete(update)
-        self.view.add(new)
+        self.pieces.add(new)
         self.text = replace(self.start, steps=(*self.text.steps, *new), finish=update.finish, stats=update.stats)
+        self.writing.live = self.text
 
     def frame(self, update: Update) -> Frame:
         """What to show while the request runs."""
         line = progress(update, len(self.text.steps) - self.start.base, self.most, self.t)
-        return Frame(line, True, self.view.html, numbers(self.text, self.t))
+        return Frame(line, True, self.pieces.all(), numbers(self.text, self.t))
 
     def keep(self, error: str) -> None:
         """Free the engine's slot, and keep what was generated as a branch of the tree."""
+        self.writing.live = None
         self.updates.close()  # type: ignore[attr-defined]  # a generator
         finish = "error" if error else self.text.finish or "cancelled"
         self.text = replace(self.text, finish=finish, full=self.start.full and finish == "length")
         if len(self.text.steps) > len(self.start.steps):
+            self.writing.keep_draft()
             self.writing.commit(add_text_to_tree(self.tree, self.text, len(self.start.ids)), self.text)
 
     def last_frame(self, error: str) -> Frame:
         """How it ended."""
-        self.view.end()
         sentence = error or ended(self.text, self.t)
         line = render.notice(error, "error") if error else render_steps.working(sentence)
-        return Frame(line, False, self.view.html, numbers(self.text, self.t), announce=sentence)
+        return Frame(line, False, self.pieces.all(), numbers(self.text, self.t), announce=sentence)
 
 
 def _generate(
@@ -177,7 +185,7 @@ def _generate(
     error = ""
     try:
         run = _Run(playground, stream, writing, prepare(), t)
-        yield Frame(render_steps.working(t("generate_starting")), True, run.view.html, announce=t("generate_starting"))
+        yield Frame(render_steps.working(t("generate_starting")), True, run.pieces.all(), announce=t("generate_starting"))
         for update in run.updates:
             run.add(update)
             if update.done or writing.stopped:
@@ -201,60 +209,57 @@ def _generate(
 
 def _tree(writing: VisitorState, loaded: Loaded, start: Text) -> Tree:
     """The tree that a text which continues `start` will belong to."""
+    if writing.draft is not None:
+        return writing.draft
     return writing.tree if start.steps else tree_with_prompt(writing.tree_for(loaded.tokenizer), start)
 
 
-def _start(playground: Playground, loaded: Loaded, writing: VisitorState, mode: Mode, prompt: str) -> Text:
-    """The text to continue: a new one with the ids of `prompt`, or the one shown."""
-    if mode == "new":
-        most = playground.limits.characters
-        if len(prompt) > most:
-            raise COMMON.error(PromptTooLong, "generate_too_many_characters", n=f"{len(prompt):,}", most=f"{most:,}")
-        assert loaded.model is not None
-        ids = tuple(loaded.tokenizer.encode(prompt))
-        bos = loaded.model.config.bos_token_id
-        if not ids:
-            if bos is None:
-                raise COMMON.error(ParameterError, "generate_no_bos")
-            ids = (bos,)
-        return Text(render.replace_surrogates(prompt), ids, (), 0, 0, loaded.serial)
+def _start(loaded: Loaded, writing: VisitorState, mode: Mode) -> Text:
+    """The text to continue."""
     text = _current_text(writing, loaded)
     if mode == "again":
         return replace(text, steps=text.steps[: text.base], finish=None, stats=None)
+    if mode == "new":
+        own = max(0, own_end(writing) - len(text.prompt_ids))
+        return replace(text, steps=text.steps[:own], base=own, finish=None, stats=None)
     steps = settled(text, loaded.tokenizer)
     return replace(text, steps=steps, base=len(steps), finish=None, stats=None)
 
 
 def _current_text(writing: VisitorState, loaded: Loaded) -> Text:
-    """The text shown. Raises ParameterError if there is none, or if another model generated it."""
+    """The text on display. Raises ParameterError: there is none, another model generated it, or it is empty and needs a token."""
     text = writing.text
     if text is None:
         raise COMMON.error(ParameterError, "generate_nothing_yet")
+    if not text.ids:
+        raise COMMON.error(ParameterError, "generate_no_bos")
     if text.serial != loaded.serial:
         raise COMMON.error(ParameterError, "generate_other_model")
     return text
 
 
-def _step(
-    playground: Playground, loaded: Loaded, writing: VisitorState, prompt: str, settings: Settings
-) -> tuple[Text, SamplingParams, bool]:
+def _step(playground: Playground, loaded: Loaded, writing: VisitorState, settings: Settings) -> tuple[Text, SamplingParams, bool]:
     """The text to add one token to, its settings, and whether to truncate from the left.
 
     With unchanged settings the token joins the last part.
     """
-    text = writing.text
-    mode: Mode = "continue" if text is not None and render.replace_surrogates(prompt) == text.prompt else "new"
-    start = _start(playground, loaded, writing, mode, prompt)
-    if mode == "continue" and text is not None and text.finish != "stop":  # all steps stay, also those of an incomplete character
+    text = _current_text(writing, loaded)
+    start = _start(loaded, writing, "continue")
+    if text.finish != "stop":  # all steps stay, also those of an incomplete character
         start = replace(start, steps=_without_incomplete_character(text.steps), base=len(text.steps))
         last = text.parts[-1] if text.parts else None
-        if last is not None and not last.cut and text.finish in ("length", "cancelled"):
+        if last is not None and last.drawn and not last.cut and text.finish in ("length", "cancelled"):
             seed = None if settings["seed"].strip() else last.params.seed
             if settings.params(last.params.max_new_tokens or 1, seed) == last.params:
                 max_new_tokens_that_fit(playground, loaded, len(start.ids), 1, cut=False)
                 return replace(start, base=last.start), settings.params(len(start.steps) - last.start + 1, seed), False
     max_new_tokens_that_fit(playground, loaded, len(start.ids), 1, settings.cut)
     return start, settings.params(1), settings.cut
+
+
+def _last_part(text: Text) -> int:
+    """The place of the first step that the last generation wrote. The visitor's own text before it may be spelled differently."""
+    return text.parts[-1].start if text.parts else 0
 
 
 def _without_incomplete_character(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -293,8 +298,11 @@ def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
     Text that a stop string held back is shown again. The bytes of a character that was never completed are removed.
     """
     steps = _without_incomplete_character(text.steps)
-    whole = tokenizer.decode([step.id for step in steps], skip_special_tokens=True)
-    hidden = whole[sum(len(step.text) for step in steps) :]
+    if text.parts and not text.parts[-1].drawn and text.parts[-1].start < len(steps) and steps[-1].logprob is None:
+        return steps  # the visitor's own text
+    last = steps[_last_part(text) :]
+    whole = tokenizer.decode([step.id for step in last], skip_special_tokens=True)
+    hidden = whole[sum(len(step.text) for step in last) :]
     if "\ufffd" in hidden:
         while steps and not steps[-1].text:
             steps = steps[:-1]

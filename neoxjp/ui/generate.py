@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 from neoxjp.errors import NeoxjpError
 from neoxjp.hub import bundled_path
@@ -19,17 +18,19 @@ from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
 from neoxjp.page_parts.answers import error_notice, handler
-from neoxjp.page_parts.events import QUIET, STREAMED, latest
-from neoxjp.page_parts.generate_tab import GenerateTab
+from neoxjp.page_parts.editing import details, pieces_of, score_text, typed
+from neoxjp.page_parts.events import BROWSER, QUIET, READING, STREAMED, latest
+from neoxjp.page_parts.generate_tab import GenerateTab, shown
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts, slider_up_to
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import PRESETS, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
 from neoxjp.page_parts.strings import COMMON, Strings, Words, both, label, language, option_strings, words
-from neoxjp.page_parts.text_view import show
+from neoxjp.page_parts.text_view import state
 from neoxjp.page_parts.texts import Text, VisitorState
-from neoxjp.page_parts.writing import Frame, Mode, branch, write
+from neoxjp.page_parts.token_editor import Edit, TokenEditor
+from neoxjp.page_parts.writing import ALTERNATIVES, Frame, Mode, branch, write
 from neoxjp.sampling import Option
 
 KEYS = {
@@ -39,7 +40,7 @@ KEYS = {
     "stop": "Esc",
     "undo": "Ctrl+Z",
     "redo": "Ctrl+Shift+Z",
-    "walk": "← → ↑ ↓ Home End",
+    "walk": "Alt+↓",
 }
 """The tab's shortcuts, as `ui/written.js` has them."""
 part = Parts("generate", COMMON)
@@ -49,37 +50,34 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Gen
     """Make the components of the tab."""
     parts: dict[str, Any] = {"writing": gr.State(VisitorState(), delete_callback=VisitorState.stop)}
     with gr.Row(elem_id="generate"):
-        with gr.Column(scale=7, min_width=320, elem_id="generate-main"):
+        with gr.Column(scale=6, min_width=320, elem_id="generate-main"):
             _build_text(parts)
-        with gr.Column(scale=3, min_width=280, elem_id="generate-side"):
+        with gr.Column(scale=5, min_width=320, elem_id="generate-side"):
             _build_sampling(playground, parts)
-            parts["link"] = links.build_link("generate")
-            parts["stats"] = part.html("stats")
-    parts["lab"] = sections.build(playground, sections_of(features, "generate"), "genlab")
+            parts["lab"] = sections.build(playground, sections_of(features, "generate"), "genlab")
     return GenerateTab(**parts)
 
 
 def _build_text(parts: dict[str, Any]) -> None:
     prompts = examples()
-    with gr.Group(elem_id="generate-prompt-card"):
-        parts["prompt"] = part.textbox("prompt", next(iter(prompts.values())), lines=2, max_lines=8)
-        with gr.Row(elem_id="generate-under"):
-            parts["count"] = part.html("count")
-            with gr.Row(elem_id="generate-examples"):
-                part.html("examples-name", part.both("examples"))
-                parts["examples"] = {name: part.chip(f"ex_{name}") for name in prompts}
+    with gr.Row(elem_id="generate-examples"):
+        part.html("examples-name", part.both("examples"))
+        parts["examples"] = {name: part.chip(f"ex_{name}") for name in prompts}
+    parts["editor"] = TokenEditor(next(iter(prompts.values())), elem_id=part.id("text"))
+    with gr.Row(elem_id="generate-under"):
+        parts["line"] = part.html("line", templates.render("ui/frame.html", "line", message=part.both("hint")))
+        parts["count"] = part.html("count")
     with gr.Row(elem_id="generate-buttons"):
         parts["go"] = part.button("go", variant="primary", min_width=120)
         for name in ("stop", "more", "step", "again", "undo", "redo"):
             parts[name] = part.button(name, min_width=80, interactive=name == "step")
         parts["recall"] = part.button("recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
-    parts["line"] = part.html("line", templates.render("ui/frame.html", "line", message=part.both("hint")))
-    parts["announce"] = part.html("announce", elem_classes="sr")
-    scale = Markup(render_steps.scale(part.both("scale")))
-    template = templates.render("ui/frame.html", "text", both=both, label=words("en")("generate_view_label"), scale=scale)
-    script = (files("neoxjp.ui") / "written.js").read_text(encoding="utf-8")
-    parts["view"] = part.html("view", html_template=template, js_on_load=script)
+    script = (files("neoxjp.ui") / "generate.js").read_text(encoding="utf-8")
+    parts["announce"] = part.html("announce", elem_classes="sr", js_on_load=script)
+    part.html("scale", render_steps.scale(part.both("scale")))
+    parts["link"] = links.build_link("generate")
+    parts["stats"] = part.html("stats")
     part.html("keys", templates.render("ui/frame.html", "keys", both=both, keys=KEYS))
 
 
@@ -96,11 +94,11 @@ def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:
         with gr.Row(elem_id="generate-presets"):
             parts["presets"] = {name: part.chip(f"preset_{name}") for name in PRESETS}
         draw(in_view=True, sliders=True)
-        parts["cut"] = gr.Checkbox(False, **part.named("cut"))
         with gr.Row(elem_id="generate-seed-row"):
             draw(in_view=True, sliders=False)
             parts["dice"] = part.chip("dice")
         with part.accordion("more_filters"):
+            parts["cut"] = gr.Checkbox(False, **part.named("cut"))
             draw(in_view=False, sliders=True)
             draw(in_view=False, sliders=False)
     parts["controls"] = {option.name: made[option.name] for option in options}
@@ -139,16 +137,16 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
 
     def generator(mode: Mode) -> Callable[..., Iterator[dict[Any, Any]]]:
         @handler(COMMON)
-        def generate(t: Words, writing: VisitorState, prompt: str, *values: Any) -> Iterator[dict[Any, Any]]:
+        def generate(t: Words, writing: VisitorState, *values: Any) -> Iterator[dict[Any, Any]]:
             if writing.running:  # two buttons were pressed at once; with no answer at all Gradio would empty the outputs
                 yield gr.skip()
                 return
-            for frame in write(playground, streamed, writing, mode, prompt or "", tab.settings_of(values), t):
+            for frame in write(playground, streamed, writing, mode, tab.settings_of(values), t):
                 yield tab.updates(frame, writing)
 
         return generate
 
-    inputs = [tab.writing, tab.prompt, *tab.settings]
+    inputs = [tab.writing, *tab.settings]
     modes: list[tuple[gr.Button, Mode]] = [(tab.go, "new"), (tab.more, "continue"), (tab.step, "step"), (tab.again, "again")]
     for button, mode in modes:
         # Steps may follow each other quickly: Gradio would drop a click until the answer to the one before is complete.
@@ -163,35 +161,63 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
         for frame in branch(playground, streamed, writing, chosen.get("at"), chosen.get("id"), settings, t):
             yield tab.updates(frame, writing)
 
-    tab.view.apply(on_alternative, [tab.writing, *tab.settings], tab.shown, **STREAMED)
+    tab.editor.apply(on_alternative, inputs, tab.shown, **STREAMED)
+    quick = QUIET | {"trigger_mode": "multiple"}
+
+    def on_edit(writing: VisitorState, request: gr.Request, event: gr.EventData) -> Any:
+        return edited(playground, writing, payload(event), words(language(request)))
+
+    tab.editor.edit(on_edit, tab.writing, tab.editor, **quick)
+
+    def on_sync(writing: VisitorState) -> Any:
+        return shown(writing.document.whole(running=writing.running), writing)
+
+    tab.editor.sync(on_sync, tab.writing, tab.editor, **quick)
+    # Another model has another vocabulary: the page sends its text, and gets its new tokens.
+    status.load(lambda writing: shown(writing.document.unknown(), writing), tab.writing, tab.editor, **QUIET)
+
+    def on_pick(writing: VisitorState, request: gr.Request, event: gr.EventData) -> Any:
+        return facts_of(writing, payload(event), words(language(request)))
+
+    def on_ask(writing: VisitorState, request: gr.Request, event: gr.EventData) -> Any:
+        def score() -> None:
+            score_text(playground, scored, writing, ALTERNATIVES)
+
+        return facts_of(writing, payload(event), words(language(request)), score)
+
+    tab.editor.pick(on_pick, tab.writing, tab.editor, **quick)
+    tab.editor.ask(on_ask, tab.writing, tab.editor, trigger_mode="multiple", show_progress="hidden", **READING)
 
     def turn(go: Callable[[VisitorState], Text | None]) -> Callable[..., dict[Any, Any]]:
         @handler(COMMON)
         def on_turn(t: Words, writing: VisitorState) -> dict[Any, Any]:
             frame = turned(playground, scored, writing, go, t)
-            return gr.skip() if frame is None else tab.updates(frame, writing, prompt=True)
+            return gr.skip() if frame is None else tab.updates(frame, writing)
 
         return on_turn
 
-    turns = [
-        button.click(turn(go), tab.writing, [*tab.shown, tab.prompt], **QUIET)
-        for button, go in ((tab.undo, VisitorState.undo), (tab.redo, VisitorState.redo))
-    ]
+    for button, go in ((tab.undo, VisitorState.undo), (tab.redo, VisitorState.redo)):
+        button.click(turn(go), tab.writing, tab.shown, **QUIET)
 
     @handler(COMMON)
     def on_recall(t: Words, writing: VisitorState, memo: Any) -> dict[Any, Any]:
         if writing.running:
             return gr.skip()
-        return tab.updates(recalled(playground, scored, writing, memo, t), writing, prompt=True)
+        return tab.updates(recalled(playground, scored, writing, memo, t), writing)
 
-    tab.recall.click(on_recall, [tab.writing, tab.memo], [*tab.shown, tab.prompt], **STREAMED)
+    tab.recall.click(on_recall, [tab.writing, tab.memo], tab.shown, **STREAMED)
     page.load(lambda memo: gr.Button(visible=bool(memo)), tab.memo, tab.recall, **QUIET)
 
     @handler(COMMON)
-    def count_tokens(t: Words, prompt: str) -> str:
-        return counted(playground, prompt or "", t)
+    def on_changed(t: Words, writing: VisitorState) -> dict[Any, Any]:
+        if writing.running:
+            return gr.skip()
+        return {tab.count: counted(playground, writing.text, t)} | tab.enabled(writing, idle=True)
 
-    latest([tab.prompt.change, status.load], count_tokens, tab.prompt, tab.count)
+    # The first step is in the browser: see `latest`, which takes no events of a script.
+    heard = tab.editor.changed(None, None, None, js="() => neoxjp.generate.keep()", **BROWSER)
+    always: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": None}
+    changed = heard.then(on_changed, tab.writing, [tab.count, *tab.buttons], **always)
 
     def on_model(*lengths: float) -> dict[Any, Any]:
         return {slider: length_slider(playground, now) for slider, now in zip(tab.up_to_context, lengths, strict=True)}
@@ -199,14 +225,44 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
     latest([status.load], on_model, tab.up_to_context, tab.up_to_context)
     prompts = examples()
     for name, button in tab.examples.items():
-        button.click(lambda text=prompts[name]: text, None, tab.prompt, **QUIET)
+        button.click(None, js=f"() => neoxjp.generate.set({json.dumps(prompts[name])})", **BROWSER)
     for name, button in tab.presets.items():
         values = {tab.controls[field]: value for field, value in preset(name, tab.options).items()}
         button.click(lambda values=values: values, None, list(values), **QUIET)
     tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.controls["seed"], **QUIET)
-    # The announcement changes when a generation starts and when it has ended, but not on undo.
-    announced = tab.announce.change(lambda: None, None, None, **QUIET)
-    sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, announced, *turns)
+    sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, changed)
+
+
+def edited(playground: Playground, writing: VisitorState, sent: Any, t: Words) -> Any:
+    """The editor's update after the visitor's edit."""
+    document = writing.document
+    if writing.running or playground.loaded is None:  # the page asks again: after the text, or when the vocabulary is there
+        return gr.skip()
+    try:
+        edit = Edit.read(sent)
+        if not edit.whole and edit.revision != document.revision:
+            return shown(document.whole() if document.pieces else document.unknown(), writing)
+        text = typed(playground, writing, edit.apply(document.text))
+        return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit), writing)
+    except NeoxjpError as error:
+        return shown(document.refused(t.message(error)), writing)
+
+
+def facts_of(writing: VisitorState, sent: Mapping[str, Any], t: Words, score: Callable[[], None] | None = None) -> Any:
+    """The editor's update with the facts of a token. score: computes those that are not known yet."""
+    at, revision = sent.get("at"), sent.get("revision")
+    if type(at) is not int or type(revision) is not int:
+        return gr.skip()
+    try:
+        found = details(writing, at, t)
+        if found is None and writing.running:  # the model is busy with this visitor's text: what the page knows has to do
+            found = {"note": ""}
+        elif found is None and score is not None:
+            score()
+            found = details(writing, at, t)
+    except NeoxjpError as error:
+        found = {"note": t.message(error)}
+    return TokenEditor.tell(at, revision, **({"ask": True} if found is None else found))
 
 
 def turned(
@@ -217,8 +273,8 @@ def turned(
         return None
     if go(writing) is None:
         writing.show(writing.tree, text_of(playground, scored, writing, writing.tree))
-    view, line, stats = show(writing.text, t)
-    return Frame(line, False, view, stats, announce="")
+    line, stats = state(writing.text, t)
+    return Frame(line, False, pieces_of(writing.text, writing.tokenizer()), stats, announce="")
 
 
 def recalled(playground: Playground, scored: Scorer, writing: VisitorState, memo: Any, t: Words) -> Frame:
@@ -227,22 +283,16 @@ def recalled(playground: Playground, scored: Scorer, writing: VisitorState, memo
         recall(playground, scored, writing, memo)
     except NeoxjpError as error:
         return Frame(error_notice(error, t), False, announce=t.message(error))
-    view, _, stats = show(writing.text, t)
-    return Frame(render_steps.working(t("generate_recalled")), False, view, stats, announce=t("generate_recalled"))
+    _, stats = state(writing.text, t)
+    pieces = pieces_of(writing.text, writing.tokenizer())
+    return Frame(render_steps.working(t("generate_recalled")), False, pieces, stats, announce=t("generate_recalled"))
 
 
-def counted(playground: Playground, prompt: str, t: Words) -> str:
-    """HTML: how many tokens the prompt has, of the model's context; an error where they do not fit."""
-    if len(prompt) > playground.limits.characters:
-        found = t("generate_too_many_characters", n=f"{len(prompt):,}", most=f"{playground.limits.characters:,}")
-        return render.notice(found, "error")
-    try:
-        number = len(playground.tokenizer.encode(prompt))
-    except NeoxjpError as error:
-        return render_steps.working(t.message(error))
-    if not prompt:
+def counted(playground: Playground, text: Text | None, t: Words) -> str:
+    """HTML: how many tokens the text has, of the model's context; an error where they fill it."""
+    if text is None or not text.whole:
         return render_steps.working(t("generate_count_bos"))
-    loaded = playground.loaded
+    number, loaded = len(text.ids), playground.loaded
     if loaded is None or loaded.model is None:
         return render_steps.working(t("generate_count_no_context", n=f"{number:,}"))
     context = loaded.model.config.max_position_embeddings

@@ -1,4 +1,4 @@
-"""The generated text: as HTML, as a prompt to continue from, after a reload."""
+"""The generated text: as pieces, as a prompt to continue from, after a reload."""
 
 import json
 from typing import Any
@@ -8,60 +8,47 @@ import pytest
 from neoxjp.engine import Choice as Alternative
 from neoxjp.engine import Step
 from neoxjp.labs.common import steps as render_steps
+from neoxjp.page_parts.editing import Pieces, details, pieces_of
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.text_view import show, summary
+from neoxjp.page_parts.text_view import summary
 from neoxjp.page_parts.texts import Text, VisitorState
+from neoxjp.page_parts.token_editor import Piece
 from neoxjp.page_parts.writing import settled
 from neoxjp.ui import generate
-from tests.support.written import LIVELY, boxes, frames, kept, step
+from tests.support.written import LIVELY, frames, kept, step
 
 EN = words("en")
 
 
-# ---------------------------------------------------------------- the text as HTML
+# ---------------------------------------------------------------- the text as pieces
+
+
+def pieces(*steps: Step) -> tuple[Piece, ...]:
+    found = Pieces()
+    found.add(steps)
+    return found.all()
 
 
 def test_what_a_visitor_writes_stays_text(playground):
     hostile = "<script>alert(1)</script>${1+1}{{value}}\"'&"
-    view = frames(playground, VisitorState(), "new", prompt=hostile)[-1].view
-    assert "<script" not in view
-    assert "&lt;script&gt;" in view
+    found = frames(playground, VisitorState(), "new", prompt=hostile)[-1].pieces
+    assert "".join(piece.text for piece in found).startswith(hostile)
 
 
-def test_hostile_pieces_are_escaped_in_text_and_data():
-    evil = '<img src=x onerror=1>"'
-    one = Step(5, evil, -1.0, 1, 0.5, (Alternative(5, evil, -1.0, 0.4, True),), 0.0, None)
-    sheet = render_steps.Sheet("", EN)
-    sheet.add([one])
-    assert "<img" not in sheet.html
-    assert boxes(sheet.html)[0]["a"][0][0] == evil.replace(" ", "␣")
+def test_the_bytes_of_a_character_are_one_piece_with_the_probability_of_all():
+    assert [piece.ids for piece in pieces(step("", 1), step("", 2), step("é", 3), step("猫", 4))] == [(1, 2, 3), (4,)]
+    assert pieces(step("", 1), step("", 2), step("é", 3))[0].probability == pytest.approx(0.0498, abs=1e-4)  # e**-3
 
 
-def test_the_bytes_of_a_character_share_a_box_with_their_number():
-    sheet = render_steps.Sheet("", EN)
-    sheet.add([step("", 1), step("", 2)])
-    assert boxes(sheet.html) == []
-    sheet.add([step("é", 3), step("猫", 4)])
-    assert [box["i"] for box in boxes(sheet.html)] == [[1, 2, 3], [4]]
-    assert "é<sup>3</sup>" in sheet.html
-    assert boxes(sheet.html)[0]["p"] == pytest.approx(0.0498, abs=1e-4)  # e**-3
+def test_a_stopped_text_ends_with_its_held_tokens_in_a_piece_of_their_own():
+    assert [piece.ids for piece in pieces(step("猫", 1), step("", 2))] == [(1,), (2,)]
 
 
-def test_a_stopped_text_ends_with_its_held_tokens_in_a_box_of_their_own():
-    sheet = render_steps.Sheet("", EN)
-    sheet.add([step("猫", 1), step("", 2)])
-    sheet.end()
-    assert [box["i"] for box in boxes(sheet.html)] == [[1], [2]]
-
-
-def test_newlines_and_blanks_are_seen_and_the_line_breaks():
-    sheet = render_steps.Sheet("a\r\nb", EN)
-    sheet.add([step("。\n"), step(" ")])
-    assert "a<br>b" in sheet.html
-    assert "⏎</i></span><br>" in sheet.html
-    assert "␣" in sheet.html
-    assert [box["s"] for box in boxes(sheet.html)] == ["。⏎", "␣"]
+def test_blanks_and_newlines_have_a_sign_and_keep_their_text():
+    found = pieces(step("。\r\n"), step("\n"), step(" "), step("\u200b"))
+    assert [piece.text for piece in found] == ["。\n", "\n", " ", "\u200b"]
+    assert [piece.sign for piece in found] == ["", "⏎", "␣", "U+200B"]
 
 
 def test_levels_follow_the_legend():
@@ -118,12 +105,11 @@ def test_going_on_keeps_a_token_that_is_no_text(finish):
     assert [one.id for one in steps] == [1, 3]
 
 
-def test_a_token_that_is_no_text_has_a_box_of_its_own():
+def test_a_token_that_is_no_text_has_a_piece_of_its_own():
     top = (Alternative(9, "<|endoftext|>", -1.0, 0.4, True),)
-    sheet = render_steps.Sheet("", EN)
-    sheet.add([step("猫", 1), Step(9, "", -1.0, 1, 0.5, top, 0.0, None), step("犬", 2)])
-    assert [box["i"] for box in boxes(sheet.html)] == [[1], [9], [2]]
-    assert "⏹" in sheet.html
+    found = pieces(step("猫", 1), Step(9, "", -1.0, 1, 0.5, top, 0.0, None), step("犬", 2))
+    assert [piece.ids for piece in found] == [(1,), (9,), (2,)]
+    assert found[1].sign == "⏹"
 
 
 # ---------------------------------------------------------------- after a reload
@@ -134,11 +120,14 @@ def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
     frames(playground, writing, "new", prompt="猫<b>", settings=LIVELY.change(min_new_tokens=12))
     frame = generate.recalled(playground, scorer(playground), later, kept(writing), EN)
     assert later.text.ids == writing.text.ids
-    assert later.text.written == writing.text.written
-    assert [box["i"] for box in boxes(frame.view)] == [box["i"] for box in boxes(show(writing.text, EN)[0])]
+    assert later.text.whole == writing.text.whole
+    expected = pieces_of(writing.text, playground.tokenizer)
+    assert [(piece.text, piece.ids) for piece in frame.pieces] == [(piece.text, piece.ids) for piece in expected]
     for new, old in zip(later.text.steps, writing.text.steps, strict=True):
         assert new.logprob == pytest.approx(old.logprob, abs=1e-4)
-    assert {after for box in boxes(frame.view) for *_, after, _ in box["a"]} == {None}
+    later.document.pieces = frame.pieces
+    first = len(later.text.prompt_ids)
+    assert {after for *_, after, _ in details(later, first, EN)["alternatives"]} == {None}
     assert later.text.parts == writing.text.parts
     assert "Restored your last texts" in frame.line
     whole = [step.id for step in settled(writing.text, playground.tokenizer)]

@@ -66,7 +66,7 @@ def test_walking_through_all_tabs_and_sections_breaks_no_rule(walk: Callable[[st
 
 def test_a_generation_with_its_views_breaks_no_rule(walk: Callable[[str], Any]) -> None:
     page = walk("en")
-    page.locator("#generate-prompt textarea").fill("猫が")
+    page.locator("#generate-text textarea").fill("猫が")
     page.locator("#generate-go").click()
     expect(page.locator("#generate-stats")).to_contain_text("tokens")
     press_open(page.locator("#tabs > .tab-wrapper").first.get_by_role("tab").nth(1))

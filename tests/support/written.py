@@ -1,17 +1,18 @@
 """VisitorState on the page without a browser, and what was written."""
 
-import html
 import json
-import re
+from collections.abc import Sequence
 from typing import Any
 
 from neoxjp.engine import Step
 from neoxjp.labs.branches.files import to_json
+from neoxjp.page_parts.editing import typed
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
 from neoxjp.page_parts.strings import Lang, words
 from neoxjp.page_parts.texts import VisitorState
+from neoxjp.page_parts.token_editor import Piece
 from neoxjp.page_parts.writing import Frame, Mode, write
 
 LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=12, repetition_penalty=1.0, seed="3")
@@ -20,11 +21,15 @@ LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=12, repetition_
 def frames(
     playground: Playground, writing: VisitorState, mode: Mode, prompt: str = "猫", settings: Settings = LIVELY, lang: Lang = "en"
 ) -> list[Frame]:
-    return list(write(playground, stream(playground), writing, mode, prompt, settings, words(lang)))
+    """The frames of a generation. A new one starts from `prompt`, typed in place of the whole text."""
+    if not writing.running and (mode == "new" or (mode == "step" and writing.text is None)):
+        typed(playground, writing, prompt)
+    return list(write(playground, stream(playground), writing, mode, settings, words(lang)))
 
 
-def boxes(view: str) -> list[dict[str, Any]]:
-    return [json.loads(html.unescape(found)) for found in re.findall(r'data-step="([^"]*)"', view)]
+def shown(pieces: Sequence[Piece] | None) -> list[str]:
+    """The texts of the pieces that the visitor did not write."""
+    return [piece.text or piece.sign for piece in pieces or () if not piece.own]
 
 
 def step(text: str, id: int = 1, logprob: float | None = -1.0, **changes: Any) -> Step:

@@ -12,21 +12,22 @@ from typing import Any
 import pytest
 
 from neoxjp.engine import Request
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
+from neoxjp.page_parts.editing import details, pieces_of, places, prompt_text, typed
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.session import Limits, Playground, Progress
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import Update, scorer, stream
-from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.text_view import show
+from neoxjp.page_parts.strings import Lang, words
+from neoxjp.page_parts.text_view import state
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame, settled, write
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui import generate
 from tests.engine.test_engine import in_child
-from tests.support.written import LIVELY, boxes, frames, kept
+from tests.support.written import LIVELY, frames, kept, shown
 
 EN, JA = words("en"), words("ja")
 
@@ -41,32 +42,35 @@ def engine_of(playground: Playground) -> Any:
 
 def test_a_stream_only_appends_and_ends_idle(playground):
     shown = frames(playground, VisitorState(), "new")
-    views = [frame.view for frame in shown if frame.view is not None]
-    assert all(later.startswith(earlier) for earlier, later in pairwise(views))
+    views = [frame.pieces for frame in shown if frame.pieces is not None]
+    assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(views))
     assert [frame.running for frame in shown[-2:]] == [True, False]
     assert shown[0].announce
     assert shown[-1].announce
     assert all(frame.announce is None for frame in shown[1:-1])
 
 
-def test_each_piece_carries_its_probability_and_ten_alternatives(playground):
+def test_each_token_has_its_probability_and_ten_alternatives(playground):
     writing = VisitorState()
-    view = frames(playground, writing, "new")[-1].view
+    writing.document.patch(frames(playground, writing, "new")[-1].pieces)
     assert writing.text is not None
-    found = boxes(view)
-    assert [id for box in found for id in box["i"]] == [step.id for step in writing.text.steps]
-    for box in found:
-        assert 0 < box["p"] <= 1
-        assert box["i"][0] in [id for _, id, *_ in box["a"]]
-        assert 10 <= len(box["a"]) <= 11
-        assert sum(after for *_, after, _ in box["a"]) <= 1.001
+    assert tuple(id for piece in writing.document.pieces for id in piece.ids) == writing.text.ids
+    for at, piece in places(writing.document.pieces):
+        if piece.own:
+            continue
+        found = details(writing, at, EN)
+        assert 0 < piece.probability <= 1
+        assert found["probability"] == pytest.approx(piece.probability)
+        assert piece.ids[0] in [id for _, id, *_ in found["alternatives"]]
+        assert 10 <= len(found["alternatives"]) <= 11
+        assert sum(after for *_, after, _ in found["alternatives"]) <= 1.001
 
 
 def test_the_same_seed_writes_the_same_text_again(playground):
     writing = VisitorState()
     frames(playground, writing, "new")
     first = writing.text
-    frames(playground, writing, "again", prompt="ignored")
+    frames(playground, writing, "again")
     assert writing.text is not None
     assert writing.text is not first
     assert writing.text.ids == first.ids
@@ -89,7 +93,7 @@ def test_continuing_appends_ids_and_cuts_nothing_anew(playground, monkeypatch):
     frames(playground, writing, "new", prompt="東京都")
     before = writing.text.prompt_ids + tuple(step.id for step in settled(writing.text, playground.tokenizer))
     monkeypatch.setattr(type(playground.tokenizer), "encode", None)
-    frames(playground, writing, "continue", prompt="another opening")
+    frames(playground, writing, "continue")
     assert writing.text.ids[: len(before)] == before
     assert len(writing.text.ids) > len(before)
     assert writing.text.prompt == "東京都"
@@ -113,7 +117,7 @@ def test_token_by_token_is_the_text_at_once(playground):
         frames(playground, one_by_one, "step", settings=settings.change(max_new_tokens=99))
         assert len(one_by_one.text.steps) == n
     assert one_by_one.text.ids == at_once.text.ids
-    assert one_by_one.text.written == at_once.text.written
+    assert one_by_one.text.whole == at_once.text.whole
     assert one_by_one.text.parts == at_once.text.parts
     frames(playground, one_by_one, "again", settings=settings)
     assert one_by_one.text.ids == at_once.text.ids
@@ -145,7 +149,8 @@ def test_a_step_goes_on_behind_what_was_written_and_begins_behind_another_openin
     writing.undo()
     frames(playground, writing, "step")
     assert writing.text.ids[:-1] == before.ids
-    frames(playground, writing, "step", prompt="犬")
+    typed(playground, writing, "犬")
+    frames(playground, writing, "step")
     assert (writing.text.prompt, len(writing.text.steps)) == ("犬", 1)
 
 
@@ -184,16 +189,17 @@ LONG = LIVELY.change(max_new_tokens=60, min_new_tokens=60)
 @pytest.mark.usefixtures("slow")
 def test_stop_keeps_the_text_and_frees_the_slot(playground):
     writing = VisitorState()
-    running = write(playground, stream(playground), writing, "new", "猫", LONG, EN)
+    typed(playground, writing, "犬")
+    running = write(playground, stream(playground), writing, "new", LONG, EN)
     for frame in running:
-        if frame.view and boxes(frame.view):
+        if shown(frame.pieces):
             break
     writing.stop()
     last = list(running)[-1]
     assert writing.text is not None
     assert writing.text.finish == "cancelled"
     assert "Stopped" in last.line
-    assert boxes(last.view)
+    assert shown(last.pieces)
     assert not writing.running
     assert engine_of(playground).running == 0
 
@@ -201,9 +207,10 @@ def test_stop_keeps_the_text_and_frees_the_slot(playground):
 @pytest.mark.usefixtures("slow")
 def test_closing_the_tab_frees_the_slot_and_keeps_the_text(playground):
     writing = VisitorState()
-    running = write(playground, stream(playground), writing, "new", "猫", LONG, EN)
+    typed(playground, writing, "犬")
+    running = write(playground, stream(playground), writing, "new", LONG, EN)
     for frame in running:
-        if frame.view and boxes(frame.view):
+        if shown(frame.pieces):
             break
     running.close()
     assert not writing.running
@@ -218,7 +225,7 @@ def test_what_was_read_before_is_said(playground):
     last = frames(playground, writing, "again")[-1]
     assert writing.text.stats.reused == len(writing.text.prompt_ids)
     assert f"from the cache</dt><dd>{len(writing.text.prompt_ids)} tokens" in last.stats
-    assert "キャッシュから再利用" in show(writing.text, words("ja"))[2]
+    assert "キャッシュから再利用" in state(writing.text, words("ja"))[1]
 
 
 @pytest.mark.parametrize(
@@ -228,15 +235,15 @@ def test_the_first_tokens_time_is_said_in_a_unit_that_shows_it(playground, secon
     writing = VisitorState()
     frames(playground, writing, "new")
     text = replace(writing.text, stats=replace(writing.text.stats, time_to_first_token=seconds))
-    assert f"time to first token</dt><dd>{said}</dd>" in show(text, EN)[2]
+    assert f"time to first token</dt><dd>{said}</dd>" in state(text, EN)[1]
 
 
 def test_drafts_that_came_true_are_counted(playground):
     writing = VisitorState()
     frames(playground, writing, "new")
-    assert "speculative" not in show(writing.text, EN)[2]
+    assert "speculative" not in state(writing.text, EN)[1]
     writing.text = replace(writing.text, stats=replace(writing.text.stats, drafted=9, accepted=4))
-    assert "4 of 9" in show(writing.text, EN)[2]
+    assert "4 of 9" in state(writing.text, EN)[1]
 
 
 def test_a_seed_is_no_promise_where_sums_differ_beside_others(playground):
@@ -247,7 +254,7 @@ def test_a_seed_is_no_promise_where_sums_differ_beside_others(playground):
         text = replace(
             writing.text, stats=replace(writing.text.stats, max_concurrent=beside), rows_are_independent=rows_are_independent
         )
-        assert ("batched with other requests" in show(text, EN)[2]) == said
+        assert ("batched with other requests" in state(text, EN)[1]) == said
 
 
 def test_a_second_press_while_writing_does_nothing(playground):
@@ -260,15 +267,13 @@ def test_undo_goes_back_through_the_generations(playground):
     frames(playground, writing, "new", prompt="猫")
     first = writing.text
     frames(playground, writing, "new", prompt="犬")
+    assert writing.undo().whole == "犬"  # what the visitor typed is a step of its own
     assert writing.undo() is first
+    assert writing.undo().whole == "猫"
     assert writing.undo() is None
     assert writing.undo() is None
-    view, _, stats = show(None, EN)
-    assert (view, stats) == ("", "")
-
-
-def test_a_direction_mark_in_the_opening_does_not_turn_the_continuation_round():
-    assert '<bdi class="given">\u202eabc</bdi>' in render_steps.Sheet("\u202eabc", EN).html
+    assert pieces_of(None, playground.tokenizer) == ()
+    assert state(None, EN)[1] == ""
 
 
 def turned(playground: Playground, writing: VisitorState, go: Any) -> Frame | None:
@@ -278,20 +283,22 @@ def turned(playground: Playground, writing: VisitorState, go: Any) -> Frame | No
 def test_undo_while_writing_leaves_the_buttons_alone(playground, tab):
     writing = VisitorState()
     frames(playground, writing, "new")
-    stream_of = write(playground, stream(playground), writing, "new", "犬", LIVELY, EN)
+    typed(playground, writing, "犬")
+    stream_of = write(playground, stream(playground), writing, "new", LIVELY, EN)
     next(stream_of)
     assert turned(playground, writing, VisitorState.undo) is None
     assert turned(playground, writing, VisitorState.redo) is None
     assert len(list(stream_of)) > 0
-    for go, prompt in ((VisitorState.undo, "猫"), (VisitorState.redo, "犬")):
-        assert tab.updates(turned(playground, writing, go), writing, prompt=True)[tab.prompt] == prompt
+    for go, prompt in ((VisitorState.undo, "犬"), (VisitorState.undo, "猫"), (VisitorState.redo, "犬")):
+        tab.updates(turned(playground, writing, go), writing)
+        assert writing.document.text.startswith(prompt)
 
 
 def test_what_is_shown_after_undo_is_what_was_shown_before(playground):
     writing = VisitorState()
     last = frames(playground, writing, "new")[-1]
-    assert show(writing.text, EN)[0] == last.view
-    assert show(writing.text, EN)[2] == last.stats
+    assert pieces_of(writing.text, playground.tokenizer) == last.pieces
+    assert state(writing.text, EN)[1] == last.stats
 
 
 def test_an_empty_prompt_begins_with_the_models_own_beginning(playground):
@@ -314,7 +321,7 @@ def test_a_full_context_is_said_and_the_way_out_works(playground):
     frames(playground, writing, "continue", settings=replace(LIVELY, cut=True))
     assert len(writing.text.steps) > before
     assert writing.text.cut > 0
-    assert f"first {writing.text.cut} tokens" in show(writing.text, EN)[0]
+    assert f"first {writing.text.cut} tokens" in state(writing.text, EN)[0]
 
 
 @pytest.mark.parametrize(
@@ -324,14 +331,14 @@ def test_a_prompt_too_long_gets_a_sentence_in_the_visitors_language(playground, 
     (frame,) = frames(playground, VisitorState(), "new", prompt="猫" * 100, lang=lang)
     assert sentence in frame.line
     assert 'role="alert"' in frame.line
-    assert frame.view is None
+    assert frame.pieces is None
 
 
 def test_more_characters_than_the_limit_are_refused_before_they_are_cut(playground, monkeypatch):
     monkeypatch.setattr(playground, "limits", Limits(characters=10))
     monkeypatch.setattr(type(playground.tokenizer), "encode", None)
-    (frame,) = frames(playground, VisitorState(), "new", prompt="猫" * 11)
-    assert "11 characters" in frame.line
+    with pytest.raises(PromptTooLong, match="11 characters"):
+        typed(playground, VisitorState(), "猫" * 11)
 
 
 def test_a_visitor_of_a_public_page_gets_no_more_tokens_than_the_limit(playground, monkeypatch):
@@ -357,7 +364,7 @@ def test_another_models_text_is_not_continued(playground):
 
 def test_while_loading_it_says_what_is_loading_and_how_far():
     playground = Playground(progress=Progress("weights", "models/mine", done=30, total=60))
-    (frame,) = frames(playground, VisitorState(), "new")
+    (frame,) = write(playground, stream(playground), VisitorState(), "new", LIVELY, EN)
     assert "mine" in frame.line
     assert "50 %" in frame.line
 
@@ -375,7 +382,8 @@ def test_a_waiting_visitor_sees_the_place(playground):
     engine._advance = lambda rows: (hold.wait(10), advance(rows))
     writing = VisitorState()
     try:
-        running = write(playground, stream(playground), writing, "new", "猫", LIVELY, EN)
+        typed(playground, writing, "犬")
+        running = write(playground, stream(playground), writing, "new", LIVELY, EN)
         line = next(frame.line for frame in running if "queue" in frame.line)
         assert "position 1" in line
     finally:
@@ -431,16 +439,20 @@ def test_the_stream_runs_in_a_forked_child_and_its_updates_travel(playground):
 # ---------------------------------------------------------------- the tab
 
 
-def test_the_prompts_tokens_are_counted_of_the_context(playground):
-    assert "3 of 64 tokens" in generate.counted(playground, "猫です。", EN)
-    assert 'role="alert"' in generate.counted(playground, "猫" * 64, EN)
-    assert "starts from scratch" in generate.counted(playground, "", EN)
+def counted(playground: Playground, text: str, lang: Lang = "en") -> str:
+    return generate.counted(playground, prompt_text(playground, text), words(lang))
+
+
+def test_the_tokens_are_counted_of_the_context(playground):
+    assert "3 of 64 tokens" in counted(playground, "猫です。")
+    assert 'role="alert"' in counted(playground, "猫" * 64)
+    assert "starts from scratch" in counted(playground, "")
+    assert "starts from scratch" in generate.counted(playground, None, EN)
 
 
 def test_tokens_are_counted_with_the_vocabulary_alone(playground):
     only = Playground(loaded=replace(playground.loaded, model=None, engine=None))
-    assert generate.counted(only, "猫です。", EN).count("3 tokens") == 1
-    assert "語彙" in generate.counted(Playground(), "猫", JA)
+    assert counted(only, "猫です。").count("3 tokens") == 1
 
 
 def test_the_length_goes_up_to_the_context(playground):
@@ -462,7 +474,7 @@ def test_every_frame_carries_the_buttons_that_change_at_the_start_and_at_the_end
 
     writing = VisitorState()
     shown = [tab.updates(frame, writing) for frame in frames(playground, writing, "new")]
-    middle = tab.updates(Frame("line", True, "view", "stats"), writing)
+    middle = tab.updates(Frame("line", True, (), "stats"), writing)
     assert interactive(shown[0])[:5] == [False, True, False, False, False]
     assert interactive(middle) == interactive(shown[0])
     assert tab.announce not in middle
@@ -475,7 +487,6 @@ def test_what_a_frame_changes_is_an_output_of_its_handler(playground, tab):
     writing = VisitorState()
     for frame in frames(playground, writing, "new"):
         assert set(tab.updates(frame, writing)) <= set(tab.shown)
-        assert set(tab.updates(frame, writing, prompt=True)) <= {*tab.shown, tab.prompt}
 
 
 def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
@@ -483,7 +494,7 @@ def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
     writing, later, hostile = VisitorState(), VisitorState(), "猫\ud800"
 
     def wire(frame: Frame, writing: VisitorState) -> bytes:
-        values = list(tab.updates(frame, writing, prompt=True).values())
+        values = list(tab.updates(frame, writing).values())
         return json.dumps(values, ensure_ascii=False, default=str).encode()
 
     for settings in (LIVELY, LIVELY.change(seed=hostile)):

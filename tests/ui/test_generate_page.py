@@ -16,15 +16,42 @@ Visit = Callable[..., Any]
 
 
 def prompt(page: Any) -> Any:
-    return page.locator("#generate-prompt textarea")
+    """The field with the whole text."""
+    return page.locator("#generate-text textarea")
 
 
 def pieces(page: Any) -> Any:
-    return page.locator(".written .w")
+    """The tokens of the model."""
+    return page.locator("#generate-text .token-editor-piece:not(.token-editor-own)")
 
 
 def panel(page: Any) -> Any:
-    return page.locator(".alternatives")
+    return page.locator(".token-editor-popover")
+
+
+def point(page: Any, piece: Any, click: bool = False) -> None:
+    """Move the pointer to a token, which lies under the field."""
+    box = piece.bounding_box()
+    place = box["x"] + min(6, box["width"] / 2), box["y"] + 12
+    page.mouse.move(place[0] - 2, place[1])
+    page.mouse.move(*place)
+    if click:
+        page.mouse.click(*place)
+
+
+def place_of(page: Any, number: int) -> int:
+    """The place of a token's first id, counted from the first after the prompt."""
+    js = "(all, number) => all.slice(0, number).reduce((sum, one) => sum + Number(one.dataset.n ?? 1), 0)"
+    return int(pieces(page).evaluate_all(js, number))
+
+
+def selected(page: Any) -> Any:
+    return page.locator(".token-editor-selected")
+
+
+def alternative(page: Any, number: int = 0) -> Any:
+    """A row of the popover that is not the token in the text."""
+    return panel(page).locator("tbody tr:not(.token-editor-drawn)").nth(number)
 
 
 def line(page: Any) -> Any:
@@ -69,9 +96,9 @@ def watch(page: Any) -> None:
 
 
 def done(page: Any) -> str:
-    """Wait until the model has ended; the view's text."""
+    """Wait until the model has ended; the text."""
     page.wait_for_function("window.ended")
-    return str(page.locator(".written").inner_text())
+    return str(prompt(page).input_value())
 
 
 def unfold_filters(page: Any) -> None:
@@ -113,12 +140,11 @@ def test_each_key_writes_one_token_and_shows_what_was_drawn(visit: Visit) -> Non
     whole = generate(page, tokens=5)
     page.locator("#generate-undo").click()
     expect(pieces(page)).to_have_count(0)
-    prompt(page).fill("猫")
     for _ in range(5):  # faster than the model: none is lost
         prompt(page).press("Alt+Enter")
     expect(line(page)).to_contain_text("Generated 5 tokens")
-    assert page.locator(".written").inner_text() == whole
-    expect(pieces(page).last).to_have_attribute("aria-selected", "true")
+    expect(prompt(page)).to_have_value(whole)
+    expect(pieces(page).last).to_have_class(re.compile("token-editor-selected"))
     page.locator("#genlab").get_by_role("tab").first.focus()
     page.keyboard.press("Control+z")
     expect(line(page)).to_contain_text("Generated 4 tokens")
@@ -133,9 +159,9 @@ def test_the_shortcuts_are_listed_on_the_page(visit: Visit) -> None:
             "generate one token (each time you press it)",
             "continue",
             "stop",
-            "undo (outside a text field)",
-            "redo (outside a text field)",
-            "move between tokens (in the text)",
+            "undo: first what you typed, then generations",
+            "redo",
+            "show the token at the caret",
         ],
         use_inner_text=True,
     )
@@ -150,14 +176,10 @@ def test_the_same_seed_writes_the_same_and_undo_goes_back(visit: Visit) -> None:
     assert done(page) == first
     prompt(page).fill("犬")
     assert generate(page, seed="6") != first
-    page.locator("#generate-undo").click()
-    expect(prompt(page)).to_have_value("猫")
-    assert page.locator(".written").inner_text() == first
-    page.locator("#generate-undo").click()  # the same text stands there, as it was written first
-    quiet(page)  # a press that comes before the answer is none
-    page.locator("#generate-undo").click()
-    expect(pieces(page)).to_have_count(0)
-    expect(page.locator("#generate-undo")).to_be_disabled()
+    for expected in ("犬", first, first, "猫"):  # what was typed, the two generations with one seed, what was typed first
+        page.locator("#generate-undo").click()
+        expect(prompt(page)).to_have_value(expected)
+        quiet(page)  # a press that comes before the answer is none
 
 
 def test_continuing_keeps_every_piece_that_stood_there(visit: Visit) -> None:
@@ -175,28 +197,112 @@ def test_pointing_at_a_piece_shows_its_alternatives(visit: Visit) -> None:
     page = visit("g")
     prompt(page).fill("猫")
     generate(page)
-    shown = panel(page).locator(".head .name")
-    pieces(page).nth(3).hover()
-    expect(shown).to_have_text(re.compile(re.escape(pieces(page).nth(3).inner_text().strip()[:1])))
+    point(page, pieces(page).nth(3))
+    expect(panel(page).locator("tr.token-editor-drawn")).to_have_count(1)
+    expect(panel(page).locator(".token-editor-name")).to_contain_text(pieces(page).nth(3).inner_text().strip()[:1])
     assert panel(page).locator("tbody tr").count() in (10, 11)  # the ten likeliest, and what was drawn
-    expect(panel(page).locator("tr.drawn")).to_have_count(1)
     expect(panel(page)).to_contain_text("%")
+    token, shown = pieces(page).nth(3).bounding_box(), panel(page).bounding_box()
+    assert shown["y"] >= token["y"] + token["height"] or shown["y"] + shown["height"] <= token["y"]  # it does not cover the token
+    page.mouse.move(5, 5)
+    expect(panel(page)).to_be_hidden()
 
 
-def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
+def test_the_caret_selects_a_token_and_keys_open_and_walk_its_alternatives(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    prompt(page).fill("猫")
+    text = generate(page)
+    prompt(page).focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("ArrowRight")
+    expect(selected(page)).to_have_count(1)
+    assert text.startswith("猫" + selected(page).inner_text())
+    expect(panel(page)).to_be_hidden()
+    page.keyboard.press("Alt+ArrowDown")
+    expect(panel(page)).to_be_visible()
+    expect(panel(page).locator("tbody tr")).not_to_have_count(0)
+    page.keyboard.press("Alt+ArrowDown")
+    expect(panel(page).locator("button").first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(panel(page).locator("button").nth(1)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(panel(page)).to_be_hidden()
+    expect(prompt(page)).to_be_focused()
+
+
+def test_another_token_is_put_in_its_place_and_the_model_continues(visit: Visit) -> None:
     page = visit("g", lang="en")
     prompt(page).fill("猫")
     generate(page)
-    pieces(page).nth(0).focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    expect(pieces(page).nth(2)).to_be_focused()
-    expect(pieces(page).nth(2)).to_have_attribute("aria-selected", "true")
-    page.keyboard.press("End")
-    expect(pieces(page).last).to_be_focused()
-    page.keyboard.press("Home")
-    expect(pieces(page).first).to_be_focused()
-    expect(page.locator('.written [aria-selected="true"]')).to_have_count(1)
+    before = pieces(page).all_inner_texts()
+    point(page, pieces(page).nth(4), click=True)
+    row = alternative(page)
+    other = row.locator("th").inner_text()
+    watch(page)
+    row.locator("button").click()
+    done(page)
+    assert pieces(page).all_inner_texts()[:4] == before[:4]
+    expect(selected(page)).to_have_text(re.compile(re.escape(other.strip("␣⏎")[:1])))
+
+
+def test_writing_anywhere_keeps_what_is_before_and_asks_for_nothing_else(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    prompt(page).fill("猫")
+    text = generate(page)
+    before = pieces(page).all_inner_texts()
+    prompt(page).evaluate("(field, at) => field.setSelectionRange(at, at)", len("猫" + "".join(before[:5])))
+    prompt(page).focus()
+    page.keyboard.insert_text("犬")
+    expect(pieces(page)).to_have_count(5)
+    assert pieces(page).all_inner_texts() == before[:5]
+    expect(prompt(page)).to_have_value(re.compile("犬"))
+    page.keyboard.press("Control+z")
+    expect(prompt(page)).to_have_value(text)
+    expect(pieces(page)).to_have_count(len(before))
+
+
+def test_an_input_method_writes_and_the_painted_text_is_the_fields(visit: Visit) -> None:
+    page = visit("g")
+    prompt(page).fill("")
+    prompt(page).focus()
+    client = page.context.new_cdp_session(page)
+    for text in ("と", "とう", "とうきょう"):
+        client.send("Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)})
+        expect(page.locator(".token-editor-typed")).to_have_text(text)
+    client.send("Input.insertText", {"text": "東京"})
+    expect(prompt(page)).to_have_value("東京")
+    expect(page.locator(".token-editor-typed")).to_have_count(0)
+    assert painted(page) == "東京"
+
+
+def painted(page: Any) -> str:
+    return "".join(page.locator("#generate-text .token-editor-piece").evaluate_all("all => all.map((one) => one.textContent)"))
+
+
+HARD = ["𩸽と👨\u200d👩\u200d👧", "a\tb\n\nc d\u3000e", "慶應と﨑と㍿", "<b>&amp;${x}{{y}}", "ｶﾞｷﾞ" * 40, "long words " * 30]
+
+
+@pytest.mark.parametrize("number", range(len(HARD)))
+def test_the_painted_text_has_the_same_letters_and_the_same_lines_as_the_field(visit: Visit, number: int) -> None:
+    page, text = visit("g"), HARD[number]
+    prompt(page).fill(text)
+    page.wait_for_function("() => !document.querySelector('.token-editor-typed')")
+    assert painted(page) == text
+    for width in (300, 333, 367, 401):
+        heights = page.evaluate(
+            """(width) => {
+                const box = document.querySelector('#generate-text .token-editor-box');
+                box.style.width = `${width}px`;
+                const field = box.querySelector('textarea'), paint = box.querySelector('.token-editor-paint');
+                field.style.height = '0';
+                paint.style.minHeight = '0';
+                const found = [field.scrollHeight, paint.scrollHeight];
+                field.style.height = paint.style.minHeight = '';
+                return found;
+            }""",
+            width,
+        )
+        assert heights[0] == heights[1], width
 
 
 def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> None:
@@ -205,9 +311,10 @@ def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> N
     expect(page.locator("#generate-count [role=alert]")).to_contain_text("長すぎる入力は先頭を切り捨てる")
     page.locator("#generate-go").click()
     expect(line(page).locator("[role=alert]")).to_contain_text("長すぎる入力は先頭を切り捨てる")
+    unfold_filters(page)
     page.locator("#generate-cut input").check()
-    text = generate(page, tokens=10)
-    assert "切り捨てられました" in text
+    generate(page, tokens=10)
+    expect(line(page)).to_contain_text("切り捨てられました")
 
 
 def test_a_wrong_setting_gets_a_sentence_and_the_page_lives_on(visit: Visit) -> None:
@@ -234,7 +341,7 @@ def test_hostile_text_stays_text(visit: Visit) -> None:
     prompt(page).fill("${window.hacked=3}{{value}}<img src=x onerror=hacked=2>")
     assert generate(page, tokens=5).startswith("${window.hacked=3}{{value}}<img src=x")
     assert page.evaluate("window.hacked") is None
-    assert page.locator(".written img, .written script").count() == 0
+    assert page.locator("#generate-text :is(img, script)").count() == 0
 
 
 def test_buttons_pressed_at_once_keep_their_labels(visit: Visit) -> None:
@@ -256,34 +363,13 @@ def test_nothing_but_the_text_moves_while_it_is_written(visit: Visit) -> None:
     prompt(page).fill("猫")
     generate(page, tokens=3)
     where = "(s) => { const b = document.querySelector(s).getBoundingClientRect(); return [b.top, b.height] }"
-    places = {name: page.evaluate(where, name) for name in (".written", ".alternatives", "#generate-buttons", ".prob-scale")}
+    places = {name: page.evaluate(where, name) for name in ("#generate-text", "#generate-buttons", ".prob-scale", "#genlab")}
     set_length(page, 60)
     press(page, "more")
     for _ in range(5):
         assert {name: page.evaluate(where, name)[:1] for name in places} == {name: [at[0]] for name, at in places.items()}
     done(page)
     assert {name: page.evaluate(where, name)[0] for name in places} == {name: at[0] for name, at in places.items()}
-
-
-def test_no_line_begins_with_the_number_of_a_piece(visit: Visit) -> None:
-    page = visit("g")
-    prompt(page).fill("猫")
-    generate(page, tokens=3)
-    broken = page.evaluate(
-        """() => {
-            const text = document.querySelector(".written"), place = text.querySelector(".w").parentElement;
-            const two = '<span class="w numbered">按<sup>3</sup></span><span class="w">の犬</span>';
-            place.insertAdjacentHTML("beforeend", two.repeat(30));
-            const boxes = [...text.querySelectorAll(".numbered")];
-            let broken = 0;
-            for (let width = 200; width < 230; width++) {
-                text.style.width = `${width}px`;
-                broken += boxes.filter((box) => box.getClientRects().length > 1).length;
-            }
-            return broken;
-        }"""
-    )
-    assert broken == 0
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -303,7 +389,7 @@ def test_every_control_has_a_name(visit: Visit, tab: str) -> None:
     if tab == "g":
         unfold_filters(page)
     nameless = page.evaluate(
-        """() => [...document.querySelectorAll("button, input, textarea, select, [role=listbox]")]
+        """() => [...document.querySelectorAll("button, input, textarea, select")]
             .filter((e) => e.checkVisibility() && !(e.labels?.length || e.ariaLabel || e.innerText?.trim() || e.title))
             .map((e) => e.outerHTML.slice(0, 120))"""
     )
@@ -317,7 +403,8 @@ def test_a_narrow_screen_does_not_scroll_sideways(visit: Visit, tab: str) -> Non
         prompt(page).fill("猫")
         press(page, "go")
         done(page)
-        pieces(page).first.tap()
+        box = pieces(page).first.bounding_box()
+        page.touchscreen.tap(box["x"] + 4, box["y"] + 12)
         expect(panel(page)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 

@@ -11,12 +11,14 @@ from neoxjp.labs.beams.strings import strings
 from neoxjp.labs.beams.view import view
 from neoxjp.labs.common import html as render
 from neoxjp.page_parts.answers import check_length, handler
+from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET, READING, latest
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.zerogpu import gpu
 
 LENGTH_PENALTY = (-2.0, 4.0)  # range of the page and the API
@@ -52,22 +54,22 @@ def connect(section: Beams, playground: Playground, tab: GenerateTab, due: gr.HT
     searcher = search(playground)
 
     @handler(strings, errors=section.line, empty=[section.view, section.source])
-    def on_go(t: Words, prompt: str, number: int, new: int, penalty: float) -> dict[Any, Any]:
-        source = playground.serial, prompt or ""
+    def on_go(t: Words, writing: VisitorState, number: int, new: int, penalty: float) -> dict[Any, Any]:
+        source = playground.serial, own_text(playground, writing)
         tree = tree_of(playground, searcher, source[1], number, new, penalty)
         return {section.line: "", section.view: view(tree, source[1], t), section.source: source}
 
     @handler(strings)
-    def check(t: Words, prompt: str, source: tuple[int, str] | None) -> Any:
-        if source is None:
+    def check(t: Words, writing: VisitorState, source: tuple[int, str] | None) -> Any:
+        if source is None or writing.running:
             return gr.skip()
-        return "" if source == (playground.serial, prompt or "") else render.notice(t("beams_changed"))
+        return "" if source == (playground.serial, own_text(playground, writing)) else render.notice(t("beams_changed"))
 
-    inputs = [tab.prompt, section.number, section.new, section.penalty]
+    inputs = [tab.writing, section.number, section.new, section.penalty]
     found = section.go.click(on_go, inputs, [section.line, section.view, section.source], **READING)
-    shown = (check, [tab.prompt, section.source], section.line)
+    shown = (check, [tab.writing, section.source], section.line)
     found.then(*shown, **QUIET)  # the prompt may have changed during the search
-    latest([due.change, tab.prompt.change], *shown)
+    latest([due.change], *shown)
 
 
 def search(playground: Playground) -> Search:

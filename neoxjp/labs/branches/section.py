@@ -19,6 +19,7 @@ from neoxjp.labs.common.measures import shared_length
 from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import handler
 from neoxjp.page_parts.chooser import json_chooser
+from neoxjp.page_parts.editing import pieces_of
 from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.gradio_private import payload
@@ -26,7 +27,7 @@ from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import Words
-from neoxjp.page_parts.text_view import show as show_text
+from neoxjp.page_parts.text_view import state
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame
 
@@ -87,7 +88,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
     scored = scorer(playground)
     listing = [section.tree, section.body, section.other]
-    outputs = [section.line, *listing, *tab.shown, tab.prompt]
+    outputs = [section.line, *listing, *tab.shown]
 
     def shown_list(writing: VisitorState, t: Words) -> dict[Any, Any]:
         html, fields, choices = listed(writing, t)
@@ -109,9 +110,9 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
         @handler(strings, errors=section.line)
         def changed(t: Words, writing: VisitorState, value: Any = None) -> dict[Any, Any]:
             sentence, answer = action(writing, t, value)
-            view, _, stats = show_text(writing.text, t)
-            frame = Frame(render_steps.working(sentence), False, view, stats, announce=sentence)
-            found: dict[Any, Any] = tab.updates(frame, writing, prompt=True) | shown_list(writing, t)
+            pieces, (_, stats) = pieces_of(writing.text, writing.tokenizer()), state(writing.text, t)
+            frame = Frame(render_steps.working(sentence), False, pieces, stats, announce=sentence)
+            found: dict[Any, Any] = tab.updates(frame, writing) | shown_list(writing, t)
             found[section.line] = render.notice(sentence if usable(playground, writing) else t("branches_foreign"))
             return found if answer is None else found | {part: answer}
 

@@ -98,8 +98,8 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     outputs = [section.line, section.view, section.shown]
 
     @handler(strings, errors=section.line, empty=outputs)
-    def colour(t: Words, writing: VisitorState, prompt: str, text: str, measure: Measure) -> dict[Any, Any]:
-        shown = heat_of(playground, scored, writing, prompt or "", text or "")
+    def colour(t: Words, writing: VisitorState, text: str, measure: Measure) -> dict[Any, Any]:
+        shown = heat_of(playground, scored, writing, text or "")
         return {section.line: "", section.view: view_of(playground, shown, measure, t), section.shown: shown}
 
     @handler(strings)
@@ -107,9 +107,9 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         return gr.skip() if shown is None else view_of(playground, shown, measure, t)
 
     @handler(strings)
-    def check_source(t: Words, writing: VisitorState, prompt: str, shown: Shown | None) -> Any:
+    def check_source(t: Words, writing: VisitorState, shown: Shown | None) -> Any:
         source = None if shown is None else shown.source
-        return changed_notice(playground, writing, prompt or "", source, t, "heat_map_changed")
+        return changed_notice(playground, writing, source, t, "heat_map_changed")
 
     @handler(strings, errors=section.pair)
     def show_pair(t: Words, first: str, second: str) -> str:
@@ -117,11 +117,11 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
             raise strings.error(ParameterError, "heat_map_pair_empty")
         return views.pair(compared(playground, scored, first or "", second or ""), t)
 
-    source: tuple[Any, ...] = (check_source, [tab.writing, tab.prompt, section.shown], section.line)
-    asked = [tab.writing, tab.prompt, section.text, section.measure]
+    source: tuple[Any, ...] = (check_source, [tab.writing, section.shown], section.line)
+    asked = [tab.writing, section.text, section.measure]
     coloured = gr.on([section.go.click, section.text.submit], colour, asked, outputs, **READING)
     coloured.then(*source, **QUIET)  # the text above may have changed in the meantime
-    latest([due.change, tab.prompt.change], *source)
+    latest([due.change], *source)
     section.measure.change(recolour, [section.shown, section.measure], section.view, **QUIET)
     fields = [section.first, section.second]
     gr.on([section.compare.click, section.first.submit, section.second.submit], show_pair, fields, section.pair, **READING)
@@ -132,13 +132,14 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 # ---------------------------------------------------------------- what the handlers show
 
 
-def heat_of(playground: Playground, scored: Scorer, writing: VisitorState, prompt: str, text: str) -> Shown:
+def heat_of(playground: Playground, scored: Scorer, writing: VisitorState, text: str) -> Shown:
     """Score the text of the field, or the text above where the field is empty."""
     if text:
         return Shown(heat_of_text(playground, scored, text), None)
-    ids = ids_above(playground, writing, prompt)
-    found = heat_of_text(playground, scored, prompt) if writing.text is None else heat_of_written(playground, scored, ids)
-    return Shown(found, source_above(playground, writing, prompt))
+    ids, above = ids_above(playground, writing), writing.text
+    only_prompt = above is not None and not above.steps
+    found = heat_of_text(playground, scored, above.prompt) if above and only_prompt else heat_of_written(playground, scored, ids)
+    return Shown(found, source_above(playground, writing))
 
 
 def heat_of_text(playground: Playground, scored: Scorer, text: str) -> Heat:

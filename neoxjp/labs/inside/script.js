@@ -12,7 +12,7 @@ const choosePlace = (event) => {
 element.addEventListener("click", choosePlace);
 element.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) choosePlace(event); });
 
-// The selected token of the text above (ui/written.js) and of this section; section.py has the server's part, `selected_number`.
+// The selected token of the text above (ui/generate.js) and of this section; section.py has the server's part, `selected_number`.
 window.neoxjp.inside = {
   reveal: false, // scroll to the next view: another head was pressed
 
@@ -24,11 +24,11 @@ window.neoxjp.inside = {
   },
   // For the event "select": the token number, and the token selected in the text above (null: one was pressed here; -1: none is).
   asked(at) {
-    return pressed ? [pressed, null] : [at, window.neoxjp.written?.chosen ?? -1];
+    return pressed ? [pressed, null] : [at, window.neoxjp.written?.place ?? -1];
   },
-  // Select a token, by its number from 1, in the text above: only what the model generated can be selected there.
+  // Select a token, by its number from 1, in the text above.
   select(at) {
-    window.neoxjp.written?.mark(at - 1 - Number(element.querySelector(".walk").dataset.prompt));
+    window.neoxjp.written?.markPlace(at - 1);
   },
 };
 

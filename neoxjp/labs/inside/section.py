@@ -70,11 +70,11 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
 
     answer = handler(strings, errors=section.line, empty=[part for part in outputs if part is not section.at])
 
-    def show(t: Words, writing: VisitorState, prompt: str, at: Any, *given: Any, only: Any = None) -> Iterator[dict[Any, Any]]:
+    def show(t: Words, writing: VisitorState, at: Any, *given: Any, only: Any = None) -> Iterator[dict[Any, Any]]:
         """only: the one view that has to change, if the text is the same."""
         layer, head, source = given
-        now = source_above(playground, writing, prompt or "")
-        asked = Asked.of(playground, writing, prompt or "", at)
+        now = source_above(playground, writing)
+        asked = Asked.of(playground, writing, at)
         if only is section.attention and source == now:
             yield {section.line: "", section.attention: attention_view(models, asked, layer, head, t)}
         elif only is section.salience and source == now:
@@ -100,16 +100,16 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
         yield from [gr.skip()] if given[-1] is None else show(t, *given, only=section.attention)
 
     @answer
-    def on_token(t: Words, chosen: Any, writing: VisitorState, prompt: str, at: Any, *given: Any) -> Iterator[dict[Any, Any]]:
+    def on_token(t: Words, chosen: Any, writing: VisitorState, at: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         at = at if chosen is None else selected_number(writing, chosen, at)
         if chosen is None or follows(playground, writing, given[-1]):
-            yield from show(t, writing, prompt, at, *given)
+            yield from show(t, writing, at, *given)
         else:  # the button shows it
             yield gr.skip() if writing.running else {section.at: at}
 
     @handler(strings)
-    def check(t: Words, writing: VisitorState, prompt: str, source: Any) -> Any:
-        return changed_notice(playground, writing, prompt or "", source, t, "inside_changed")
+    def check(t: Words, writing: VisitorState, source: Any) -> Any:
+        return changed_notice(playground, writing, source, t, "inside_changed")
 
     def ranges(layer: Any, head: Any) -> dict[Any, Any]:
         loaded = playground.loaded
@@ -122,7 +122,7 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
             section.leave_out: gr.Button(visible=not runs_at_once(playground)),
         }
 
-    above, sliders = [tab.writing, tab.prompt], [section.layer, section.head]
+    above, sliders = [tab.writing], [section.layer, section.head]
     inputs = [*above, section.at, *sliders, section.source]
     source = (check, [*above, section.source], section.line)
     quick: dict[str, Any] = READING | {"show_progress": "hidden", "trigger_mode": "always_last"}
@@ -139,8 +139,9 @@ def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr
     ):
         event.then(*source, **QUIET)  # the text may have changed meanwhile
     latest([due.change], ranges, sliders, [*sliders, section.leave_out])
-    latest([due.change, tab.prompt.change], *source)
-    gr.on([due.change, tab.view.select], None, None, None, js="() => { neoxjp.inside?.follow(); return []; }", **BROWSER)
+    latest([due.change], *source)
+    for event in (due.change, tab.editor.select):
+        event(None, None, None, js="() => { neoxjp.inside?.follow(); return []; }", **BROWSER)
 
 
 def runs_at_once(playground: Playground) -> bool:
@@ -151,16 +152,17 @@ def runs_at_once(playground: Playground) -> bool:
 
 def follows(playground: Playground, writing: VisitorState, source: Source | None) -> bool:
     """Whether the section shows at once what is selected in the text above: of a generated text, or one that it showed before."""
-    return runs_at_once(playground) and not writing.running and (writing.text is not None or source is not None)
+    generated = writing.text is not None and bool(writing.text.steps)
+    return runs_at_once(playground) and not writing.running and (generated or source is not None)
 
 
 def selected_number(writing: VisitorState, chosen: int, at: Any) -> int:
     """The number, from 1, of the token that is selected in the text above; where none is, `at` if there is such a token, else 0.
 
-    chosen: its place from 0 among the tokens that the model generated, as neoxjp.written in the browser has it; -1: none.
+    chosen: the place of its first id in the text, from 0, as neoxjp.written in the browser has it; -1: none.
     """
     if writing.text is not None and chosen >= 0:
-        return len(writing.text.prompt_ids) + chosen + 1
+        return chosen + 1
     most = len(writing.text.ids) if writing.text is not None else MAX_TOKENS
     return at if type(at) is int and 0 <= at <= most else 0
 
@@ -187,17 +189,16 @@ class Asked:
 
     ids: tuple[int, ...]
     place: int  # of the token, from 0
-    prompt: int  # tokens before those that the model generated
     cut: tuple[int, int] | None  # all tokens, and how many of them are used; None: all
 
     @classmethod
-    def of(cls, playground: Playground, writing: VisitorState, prompt: str, at: Any) -> "Asked":
+    def of(cls, playground: Playground, writing: VisitorState, at: Any) -> "Asked":
         """at: number of the token from 1; 0 or None: the last.
 
         Raises:
             NeoxjpError: there is no text, or no such token.
         """
-        ids = ids_above(playground, writing, prompt)
+        ids = ids_above(playground, writing)
         model = playground.ready.model
         assert model is not None
         most = min(MAX_TOKENS, model.config.max_position_embeddings)
@@ -207,8 +208,7 @@ class Asked:
         place = int(place) - 1
         # too many: the error of the records says how many they take
         read = ids[:most] if place < most else ids
-        start = len(ids if writing.text is None else writing.text.prompt_ids)
-        return cls(read, place, start, (len(ids), most) if len(ids) > most else None)
+        return cls(read, place, (len(ids), most) if len(ids) > most else None)
 
     def note(self, t: Words) -> str:
         """HTML that says that only the beginning is used; "" where all is."""
@@ -221,7 +221,7 @@ def attention_view(models: Readers, asked: Asked, layer: Any, head: Any, t: Word
         found = models.attention(asked.ids, int(layer or 0), int(head or 0), asked.place)
     except NeoxjpError as error:  # this model does not have the layer: the other views are shown all the same
         return error_notice(error, t)
-    return asked.note(t) + view.attention(found, asked.place, asked.prompt, t)
+    return asked.note(t) + view.attention(found, asked.place, t)
 
 
 def lens_view(models: Readers, asked: Asked, t: Words) -> str:

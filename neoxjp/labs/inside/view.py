@@ -66,15 +66,14 @@ def settled(found: Lens) -> int:
     return first
 
 
-def attention(found: Attention, at: int, prompt: int, t: Words) -> str:
-    """The weights of the query token at position `at` over the text, whose first `prompt` tokens were not generated."""
+def attention(found: Attention, at: int, t: Words) -> str:
+    """The weights of the query token at position `at` over the text."""
     weights = found.weights[found.positions.index(at)]
     largest = sorted(range(len(weights)), key=lambda place: -weights[place])[:LISTED]
     values = {
         "found": found,
         "weights": weights,
         "at": at,
-        "prompt": prompt,
         "largest": largest,
         "scale": _weight_scale(),
     }

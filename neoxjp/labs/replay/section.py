@@ -107,12 +107,12 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
             state = parse_state(playground, pasted or "")
             for line, verdict, frame in rerun(playground, streamer, writing, state, language(request)):
                 if frame is not None:
-                    above.update(tab.updates(frame, writing, prompt=True))
+                    above.update(tab.updates(frame, writing))
                 yield {section.line: line, section.verdict: verdict} | above
 
         yield from streamed(writing, section, request, updates(), end=lambda: above)
 
-    outputs = [section.line, section.verdict, section.go, section.stop, *tab.shown, tab.prompt]
+    outputs = [section.line, section.verdict, section.go, section.stop, *tab.shown]
     section.go.click(on_go, [tab.writing, section.pasted], outputs, **STREAMED)
     section.stop.click(VisitorState.stop, tab.writing, None, **QUIET)
     section.file.select(None, section.pasted, section.pasted, js="(now) => neoxjp.replay.pasted(now)", **QUIET)

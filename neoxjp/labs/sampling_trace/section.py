@@ -116,7 +116,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         return event(None, section.place, section.place, js=f"(at) => neoxjp.samplingTrace?.{js} ?? at", **BROWSER)
 
     select(due.change, "selection()").then(draw, asked, outputs, **live)
-    select(tab.view.select, "visibleSelection()")
+    select(tab.editor.select, "visibleSelection()")
     select(section.before.click, "step(-1)")
     select(section.after.click, "step(1)")
     section.place.input(None, section.place, None, js="(at) => neoxjp.samplingTrace?.select(at)", **BROWSER)

@@ -96,13 +96,15 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
     components = [component for _, _, component in parts]
     name = f"'{address.NAMES[linked.tab]}'"
 
-    def on_link(request: gr.Request, text: str, section: str, *values: Any) -> gr.HTML:
+    def on_link(request: gr.Request, given: Any, section: str, *values: Any) -> gr.HTML:
         try:
-            return answer(value=link_of(address.View(text, section, changed(parts, values)), linked.tab))
+            return answer(value=link_of(address.View(linked.string(given), section, changed(parts, values)), linked.tab))
         except NeoxjpError as error:
             return answer(render.notice(message_of(error, request), "error"))
 
-    def on_load(request: gr.Request, kept: str | None) -> dict[Any, Any]:
+    filled_part = linked.text if linked.filled is None else linked.filled
+
+    def on_load(request: gr.Request, kept: Any) -> dict[Any, Any]:
         value = (request.query_params or {}).get(address.NAMES[linked.tab])
         if value is None:
             return gr.skip()
@@ -121,18 +123,18 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
             linked.tabs: gr.Tabs(selected=linked.tab),
             linked.lab.tabs: gr.Tabs(selected=section),
             linked.lab.open: section,
-            linked.text: render.replace_surrogates(kept or view.text),
+            filled_part: linked.fill(render.replace_surrogates((linked.filled is None and kept) or view.text)),
             link.note: "",
         } | linked.lab.update(section)
 
     inputs = [linked.text, linked.lab.open, *components]
-    filled = [linked.tabs, linked.lab.tabs, linked.lab.open, linked.text, *components, *linked.lab.due.values(), link.note]
+    filled = [linked.tabs, linked.lab.tabs, linked.lab.open, filled_part, *components, *linked.lab.due.values(), link.note]
     link.button.click(on_link, inputs, link.note, **QUIET)
-    linked.text.change(None, linked.text, js=f"(text) => {{ neoxjp.keep({name}, text) }}", **BROWSER)
+    if linked.filled is None:
+        linked.text.change(None, linked.text, js=f"(text) => {{ neoxjp.keep({name}, text) }}", **BROWSER)
     # The script sends the kept text in place of the text box's: null if the page was not reloaded.
-    blocks.load(on_load, linked.text, filled, js=f"() => neoxjp.reloaded({name})", **QUIET).then(
-        None, js=f"() => neoxjp.arrived({name})", **BROWSER
-    )
+    kept_text = f"() => neoxjp.reloaded({name})" if linked.filled is None else None
+    blocks.load(on_load, linked.text, filled, js=kept_text, **QUIET).then(None, js=f"() => neoxjp.arrived({name})", **BROWSER)
 
 
 # ---------------------------------------------------------------- links

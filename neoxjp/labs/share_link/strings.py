@@ -16,21 +16,21 @@ STRINGS: dict[str, tuple[str, str]] = {
         "リンクは {n} 文字になり、上限の {most} 文字を超えます。追加・編集した行か、文章（現在 {text} 文字）を短くしてください。",
         "The link would have {n} characters; the limit is {most}. Please shorten the rows that you added or edited, or the text, "
         "which has {text} characters."),
-    "share_link_generate_help": ("プロンプト・サンプリング設定・下の欄の設定を再現します。"
-                                 "生成された文章は「保存と再現」のリンクで共有できます。",
-                                 "Restores the prompt, the sampling settings and the settings below. "
-                                 "To share the generated text, use the link of the Replay tab."),
+    "share_link_generate_help": ("文章・サンプリング設定・ラボの設定を再現します。"
+                                 "生成の条件ごと共有するには「保存と再現」を使ってください。",
+                                 "Restores the text, the sampling settings and the settings of the lab. "
+                                 "To share how it was generated, use the Replay tab."),
     "share_link_generate_link_copied": (
-        "リンクをコピーしました（{n} 文字）。開くと、現在のプロンプト・サンプリング設定・下の欄の設定が再現されます。",
-        "Link copied ({n} characters). It restores this prompt, these sampling settings and the settings below."),
+        "リンクをコピーしました（{n} 文字）。開くと、現在の文章・サンプリング設定・ラボの設定が再現されます。",
+        "Link copied ({n} characters). It restores this text, these sampling settings and the settings of the lab."),
     "share_link_generate_too_long_text": (
-        "リンクは {n} 文字になり、上限の {most} 文字を超えます。プロンプト（現在 {text} 文字）を短くしてください。",
-        "The link would have {n} characters; the limit is {most}. Please shorten the prompt, which has {text} characters."),
+        "リンクは {n} 文字になり、上限の {most} 文字を超えます。文章（現在 {text} 文字）を短くしてください。",
+        "The link would have {n} characters; the limit is {most}. Please shorten the text, which has {text} characters."),
     "share_link_generate_too_long_choices": (
-        "リンクは {n} 文字になり、上限の {most} 文字を超えます。停止文字列、下の欄の文章、またはプロンプト（現在 {text} 文字）を"
+        "リンクは {n} 文字になり、上限の {most} 文字を超えます。停止文字列、ラボの欄の文章、または文章（現在 {text} 文字）を"
         "短くしてください。",
         "The link would have {n} characters; the limit is {most}. Please shorten the stop strings, the texts in the fields "
-        "below, or the prompt, which has {text} characters."),
+        "of the lab, or the text, which has {text} characters."),
     "share_link_damaged": (
         "このリンクは一部が欠けているか書き換えられているため、読み取れません。元のリンクをもう一度コピーしてください。",
         "This link cannot be read: a part of it is missing or was changed. Please copy the original link again."),

@@ -21,13 +21,14 @@ from neoxjp.labs.replay.section import state_of
 from neoxjp.labs.sampling_trace import section as trace
 from neoxjp.labs.sampling_trace.section import logits_reader, recompute_logits, step_at
 from neoxjp.labs.sampling_trace.strings import words as trace_words
+from neoxjp.page_parts.editing import pieces_of
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.text_view import show
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Frame, Mode, branch, write
 from neoxjp.ui import generate
+from tests.support.written import frames
 
 EN = strings.words("en")
 LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=8, min_new_tokens=8, repetition_penalty=1.0, seed="3")
@@ -37,14 +38,16 @@ HOSTILE = "<script>hacked=1</script>${hacked=2}"
 def put(
     playground: Playground, writing: VisitorState, mode: Mode = "new", prompt: str = "猫", settings: Settings = LIVELY
 ) -> Text:
-    *_, last = write(playground, stream(playground), writing, mode, prompt, settings, EN)
+    *_, last = frames(playground, writing, mode, prompt, settings)
     assert 'role="alert"' not in last.line
     assert writing.text is not None
     return writing.text
 
 
 def go_on(playground: Playground, writing: VisitorState, at: Any, id: Any, settings: Settings = LIVELY) -> Frame:
-    *_, last = branch(playground, stream(playground), writing, at, id, settings, EN)
+    """Continue from another token: `at` counts from the first after the prompt."""
+    place = at + len(writing.text.prompt_ids) if type(at) is int and writing.text else at
+    *_, last = branch(playground, stream(playground), writing, place, id, settings, EN)
     return last
 
 
@@ -82,7 +85,9 @@ def test_everything_that_writes_feeds_one_tree(playground):
 
 def test_undo_and_redo_walk_all_changes_and_bring_back_the_very_texts(playground):
     writing = VisitorState()
-    texts: list[Text | None] = [None, put(playground, writing), put(playground, writing, "continue")]
+    put(playground, writing)
+    texts: list[Text | None] = [None, writing.stored_text(writing.history.past[-1]), writing.text]  # with the prompt alone
+    texts.append(put(playground, writing, "continue"))
     go_on(playground, writing, 2, other_than_written(texts[-1], 2, playground.tokenizer))
     texts.append(writing.text)
     actions.name(writing, "a name")
@@ -117,7 +122,7 @@ def test_a_change_gives_up_what_was_undone_and_a_look_does_not(playground):
 def test_the_tree_is_not_changed_while_the_model_writes(playground):
     writing = VisitorState()
     put(playground, writing)
-    running = write(playground, stream(playground), writing, "continue", "", LIVELY, EN)
+    running = write(playground, stream(playground), writing, "continue", LIVELY, EN)
     next(running)
     for change in (
         lambda: actions.name(writing, "x"),
@@ -136,7 +141,7 @@ def test_no_more_than_the_tree_can_hold_is_begun(playground, monkeypatch):
     writing = VisitorState()
     put(playground, writing)
     monkeypatch.setattr(records, "MOST_IDS", 12)
-    (frame,) = write(playground, stream(playground), writing, "continue", "", LIVELY, EN)
+    (frame,) = write(playground, stream(playground), writing, "continue", LIVELY, EN)
     assert "delete some" in frame.line
     assert len(writing.tree.nodes) == 2
 
@@ -148,7 +153,7 @@ def test_the_bound_of_memory_drops_the_oldest_and_they_are_scored_anew(playgroun
     put(playground, writing, prompt="犬")
     assert writing.stored_text(writing.tree.show(1)) is None
     back = actions.show(playground, scorer(playground), writing, 1)
-    assert (back.ids, back.written, back.prompt, back.parts) == (first.ids, first.written, first.prompt, first.parts)
+    assert (back.ids, back.whole, back.prompt, back.parts) == (first.ids, first.whole, first.prompt, first.parts)
     for new, old in zip(back.steps, first.steps, strict=True):
         assert (new.id, new.text, new.rank) == (old.id, old.text, old.rank)
         assert new.logprob == pytest.approx(old.logprob, abs=1e-4)
@@ -169,7 +174,7 @@ def test_an_alternative_stands_in_its_place_and_the_model_goes_on_by_ids(playgro
     assert len(new.ids) == place + 9
     assert shape(writing)[2:] == [("user", 1, place), ("model", 2, place + 1)]
     assert writing.tree.ids(1) == text.ids  # the old one stays
-    assert len(writing.history.past) == 2  # one change
+    assert len(writing.history.past) == 3  # the prompt, the generation, one change
     put_there = new.steps[3]
     choice = next(choice for choice in text.steps[3].top if choice.id == id)
     assert (put_there.logprob, put_there.rank) == (choice.logprob, text.steps[3].top.index(choice) + 1)
@@ -227,8 +232,10 @@ def test_half_a_character_is_completed_by_what_follows(playground):
         for paint in stream(playground)(*given):
             yield replace(paint, steps=tuple(replace(step, id=tail, text="\ufffd") for step in paint.steps[:1]) + paint.steps[1:])
 
-    list(branch(playground, paints, writing, 2, head, LIVELY.change(max_new_tokens=1, min_new_tokens=1), EN))
-    assert writing.text.written.endswith("é")
+    list(
+        branch(playground, paints, writing, len(text.prompt_ids) + 2, head, LIVELY.change(max_new_tokens=1, min_new_tokens=1), EN)
+    )
+    assert writing.text.whole.endswith("é")
 
 
 # ---------------------------------------------------------------- a branch as a text
@@ -268,8 +275,8 @@ def test_every_branch_of_any_tree_can_be_shown(playground):
     for key in tree.nodes:
         text = text_of(playground, scorer(playground), writing, tree.show(key))
         assert text.ids == tree.ids(key)
-        assert show(text, EN)[0]
-        assert text.prompt + text.written == playground.tokenizer.decode(text.ids, skip_special_tokens=True) or key in (2, 3, 4)
+        assert "".join(piece.text for piece in pieces_of(text, playground.tokenizer)) == text.whole.replace("\r\n", "\n")
+        assert text.whole == playground.tokenizer.decode(text.ids, skip_special_tokens=True) or key in (2, 3, 4)
     long, longer = (text_of(playground, scorer(playground), writing, tree.show(key)) for key in (6, 8))
     assert long.steps[0].logprob is not None  # what stands far before it is left out
     assert longer.steps[0].logprob is None  # more than is scored
@@ -511,6 +518,7 @@ def test_another_models_branches_are_seen_and_saved_but_do_not_go_on(playground,
     put(playground, writing, prompt="犬")  # a tree of its own; the old one is an Undo away
     assert len(writing.tree.nodes) == 2
     assert not set(writing.tree.nodes) & set(old.nodes)
+    writing.undo()
     writing.undo()
     assert writing.tree is old
 

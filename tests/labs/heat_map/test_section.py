@@ -18,6 +18,7 @@ from neoxjp.labs.heat_map import section as heat
 from neoxjp.labs.heat_map import view as views
 from neoxjp.labs.heat_map.records import heat_of_steps
 from neoxjp.labs.heat_map.strings import words
+from neoxjp.page_parts.editing import typed
 from neoxjp.page_parts.session import NotReady, Playground
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.text_above import changed_notice, source_above
@@ -39,8 +40,8 @@ def heat_of_ids(loaded: Any, ids: Sequence[int]) -> records.Heat:
     return heat_of_steps(*spans_of(ids, loaded.tokenizer), score(loaded.model, ids))
 
 
-def shown(playground: Playground, writing: VisitorState, prompt: str = "", text: str = "") -> heat.Shown:
-    return heat.heat_of(playground, scorer(playground), writing, prompt, text)
+def shown(playground: Playground, writing: VisitorState, text: str = "") -> heat.Shown:
+    return heat.heat_of(playground, scorer(playground), writing, text)
 
 
 def labels(view: str) -> list[str]:
@@ -62,7 +63,7 @@ def test_the_text_of_the_field_is_scored_after_bos(playground: Playground) -> No
 def test_a_written_text_is_scored_by_its_own_ids(playground: Playground) -> None:
     loaded, writing = playground.ready, written(playground, "東", "京都")  # cut anew, 東京 would be one token
     assert writing.text is not None
-    found = shown(playground, writing, prompt="ignored")
+    found = shown(playground, writing)
     assert found.source == (loaded.serial, writing.text.ids)
     assert found.heat == heat_of_ids(loaded, writing.text.ids)
     assert [piece.ids for piece in found.heat.pieces] == [(id,) for id in writing.text.ids]
@@ -70,27 +71,32 @@ def test_a_written_text_is_scored_by_its_own_ids(playground: Playground) -> None
 
 
 def test_before_anything_is_written_the_prompt_is_scored(playground: Playground) -> None:
-    found = shown(playground, VisitorState(), prompt="猫が")
+    opening = VisitorState()
+    typed(playground, opening, "猫が")
+    found = shown(playground, opening)
     assert (found.heat.text, found.source) == ("猫が", (playground.serial, tuple(playground.tokenizer.encode("猫が"))))
     with pytest.raises(NeoxjpError, match="press Generate above, or enter a prompt"):
         shown(playground, VisitorState())
 
 
 def test_a_result_for_an_earlier_text_says_so_until_that_text_is_back(playground: Playground) -> None:
-    def notice(writing: VisitorState, prompt: str, of: Any) -> Any:
-        return changed_notice(playground, writing, prompt, of, EN, "heat_map_changed")
+    def notice(writing: VisitorState, of: Any) -> Any:
+        return changed_notice(playground, writing, of, EN, "heat_map_changed")
 
     opening, first, second = VisitorState(), written(playground, "東", "京"), written(playground, "東", "京都")
-    of = source_above(playground, first, "")
-    assert notice(first, "whatever the opening", of) == ""
-    assert "The text above has changed" in notice(second, "", of)
-    of = source_above(playground, opening, "猫が")
-    assert notice(opening, "猫が", of) == ""
-    for writing, prompt in ((opening, "猫を"), (opening, ""), (first, "猫が")):
-        assert "The text above has changed" in notice(writing, prompt, of)
-    assert notice(first, "", None) == gr.skip()  # nothing is on show
+    of = source_above(playground, first)
+    assert notice(first, of) == ""
+    assert "The text above has changed" in notice(second, of)
+    typed(playground, opening, "猫が")
+    of = source_above(playground, opening)
+    assert notice(opening, of) == ""
+    for text in ("猫を", ""):
+        typed(playground, opening, text)
+        assert "The text above has changed" in notice(opening, of)
+    assert "The text above has changed" in notice(first, of)
+    assert notice(first, None) == gr.skip()  # nothing is on show
     first.running = True
-    assert notice(first, "", of) == gr.skip()  # not before the new text is there
+    assert notice(first, of) == gr.skip()  # not before the new text is there
 
 
 def test_a_text_of_another_model_is_refused(playground: Playground) -> None:

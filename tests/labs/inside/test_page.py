@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.labs.heat_map.test_page import HOSTILE, opened
 from tests.support.contrast import low_contrast
-from tests.ui.test_generate_page import done, generate, press, prompt
+from tests.ui.test_generate_page import done, generate, pieces, point, press, prompt
 
 Visit = Callable[..., Any]
 
@@ -50,7 +50,6 @@ def test_a_new_text_is_shown_at_once(visit: Visit) -> None:
     generate(page, tokens=3)
     tokens, line = page.locator("#inside-attention .w"), page.locator("#inside-line")
     expect(tokens).to_have_count(5)
-    prompt(page).fill("another opening")  # not what is looked into: the text above is
     press(page, "more")
     done(page)
     expect(tokens).not_to_have_count(5)
@@ -66,20 +65,23 @@ def test_the_token_selected_in_the_text_is_shown_at_once_and_the_other_way_round
     opened(page, "Model internals")  # nothing has to be pressed
     number, query = page.locator("#inside-at input"), page.locator("#inside-attention .inside-query")
     expect(query).to_have_attribute("data-at", "3")  # the first generated token is selected
-    written = page.locator(".written .w")
-    written.nth(2).click()
+    written = pieces(page)
+    point(page, written.nth(2), click=True)
     expect(number).to_have_value("5")
     expect(query).to_have_attribute("data-at", "5")
     expect(page.locator("#inside-lens .lab-verdict")).to_contain_text("After token 5,")
     expect(page.locator("#inside-salience .lab-verdict")).to_contain_text("Token 5,")
     page.locator("#inside-attention .w").nth(3).click()
     expect(query).to_have_attribute("data-at", "4")
-    expect(written.nth(1)).to_have_attribute("aria-selected", "true")
-    written.nth(0).click()
+    expect(written.nth(1)).to_have_class(re.compile("token-editor-selected"))
+    prompt(page).evaluate("(field) => { field.focus(); field.setSelectionRange(0, 0) }")
     for _ in range(3):  # the last of several quick ones is shown
         page.keyboard.press("ArrowRight")
-    expect(query).to_have_attribute("data-at", "6")
-    expect(page.locator("#inside-salience .lab-verdict")).to_contain_text("Token 6,")
+    place = page.locator(".token-editor-piece").evaluate_all(
+        "all => all.findIndex((one) => one.classList.contains('token-editor-selected'))"
+    )
+    expect(query).to_have_attribute("data-at", str(place + 1))
+    expect(page.locator("#inside-salience .lab-verdict")).to_contain_text(f"Token {place + 1},")
 
 
 def test_all_heads_are_sorted_by_a_score_and_opened_by_key(visit: Visit) -> None:

@@ -17,6 +17,7 @@ from neoxjp.labs.inside.heads import heads
 from neoxjp.labs.inside.records import attention, lens
 from neoxjp.labs.inside.salience import LeftOut, salience
 from neoxjp.labs.inside.strings import words
+from neoxjp.page_parts.editing import typed
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.texts import Text, VisitorState
 from tests.labs.heat_map.test_section import plain, written
@@ -28,13 +29,17 @@ TEXT = "東京都の大学です。"
 
 def views(playground: Playground, prompt: str, at: Any = None, layer: Any = 0, head: Any = 0) -> tuple[str, str]:
     """Attention and lens of a text that nobody generated."""
-    return views_of(playground, VisitorState(), prompt, at, layer, head)
+    return views_of(playground, with_text(playground, prompt), at, layer, head)
 
 
-def views_of(
-    playground: Playground, writing: VisitorState, prompt: str = "", at: Any = None, layer: Any = 0, head: Any = 0
-) -> tuple[str, str]:
-    models, asked = inside.Readers(playground), inside.Asked.of(playground, writing, prompt, at)
+def with_text(playground: Playground, text: str) -> VisitorState:
+    writing = VisitorState()
+    typed(playground, writing, text)
+    return writing
+
+
+def views_of(playground: Playground, writing: VisitorState, at: Any = None, layer: Any = 0, head: Any = 0) -> tuple[str, str]:
+    models, asked = inside.Readers(playground), inside.Asked.of(playground, writing, at)
     return inside.attention_view(models, asked, layer, head, EN), inside.lens_view(models, asked, EN)
 
 
@@ -90,7 +95,7 @@ def test_each_view_explains_in_three_lines_what_it_shows_and_what_not(playground
 def test_a_written_text_is_read_by_its_own_ids(playground: Playground) -> None:
     writing = written(playground, "東", "京")
     assert writing.text is not None
-    shown, _ = views_of(playground, writing, "ignored")
+    shown, _ = views_of(playground, writing)
     assert shown.count('role="option"') == len(writing.text.ids) == 2
 
 
@@ -123,8 +128,8 @@ def test_the_selected_token_of_a_generated_text_is_counted_with_the_prompt(playg
     writing = written(playground, "東京都の", "大学です")
     assert writing.text is not None
     prompt, everything = len(writing.text.prompt_ids), len(writing.text.ids)
-    assert inside.selected_number(writing, 0, 7) == prompt + 1
-    assert inside.selected_number(writing, 1, 7) == prompt + 2
+    assert inside.selected_number(writing, prompt, 7) == prompt + 1
+    assert inside.selected_number(writing, 1, 7) == 2
     for at, number in ((2, 2), (everything, everything), (everything + 1, 0), (-1, 0), (None, 0)):
         assert inside.selected_number(writing, -1, at) == number  # none is selected: the field stays where it can
     assert inside.selected_number(VisitorState(), -1, 9) == 9
@@ -133,7 +138,7 @@ def test_the_selected_token_of_a_generated_text_is_counted_with_the_prompt(playg
 def test_only_a_small_model_runs_without_a_press(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
     writing = written(playground, "東", "京")
     assert inside.follows(playground, writing, None)
-    assert not inside.follows(playground, VisitorState(), None)  # a prompt that was never shown
+    assert not inside.follows(playground, VisitorState(), None)  # a text without a generation that was never shown
     assert inside.follows(playground, VisitorState(), (playground.serial, (1, 2)))
     writing.running = True
     assert not inside.follows(playground, writing, None)
@@ -210,7 +215,7 @@ def test_what_is_never_left_out_is_shown_pale(playground: Playground) -> None:
 
 
 def test_the_first_token_gets_a_sentence_instead_of_an_error(playground: Playground) -> None:
-    asked = inside.Asked.of(playground, VisitorState(), "犬猫", 1)
+    asked = inside.Asked.of(playground, with_text(playground, "犬猫"), 1)
     for t, sentence in ((EN, "nothing precedes the first token"), (JA, "最初のトークン")):
         view = inside.salience_view(inside.Readers(playground), asked, t)
         assert sentence in view
@@ -227,7 +232,7 @@ def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None
 
 def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
     text = "<script>${x}</script>\u202e<img src=x>"
-    asked = inside.Asked.of(playground, VisitorState(), text, None)
+    asked = inside.Asked.of(playground, with_text(playground, text), None)
     for view in (*views(playground, text), inside.salience_view(inside.Readers(playground), asked, EN)):
         for forbidden in ("<script", "<img", "\u202e"):
             assert forbidden not in view

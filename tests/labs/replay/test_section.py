@@ -22,11 +22,13 @@ from neoxjp.labs.replay.records import Replay, State, capture, from_json, to_jso
 from neoxjp.labs.replay.section import parse_state, rerun, rerun_alone, state_of
 from neoxjp.labs.replay.strings import strings
 from neoxjp.page_parts import link_address as address
+from neoxjp.page_parts.editing import typed
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.writing import Frame, write
+from tests.support.written import frames
 
 EN, JA = strings.words("en"), strings.words("ja")
 SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
@@ -35,7 +37,7 @@ SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
 def written(playground: Playground, *modes: Any, prompt: str = "東京", settings: Settings = SET) -> VisitorState:
     writing = VisitorState()
     for mode in modes or ("new",):
-        list(write(playground, stream(playground), writing, mode, prompt, settings, EN))
+        frames(playground, writing, mode, prompt, settings)
     return writing
 
 
@@ -151,11 +153,11 @@ def test_the_same_model_shows_its_text_in_the_tab_with_the_same_ids(playground: 
     assert "shown above" in verdict
     assert line == ""
     assert frame is not None
-    assert frame.view
+    assert frame.pieces
     assert not frame.running
     writing.undo()
     assert writing.text is before
-    list(write(playground, stream(playground), writing, "continue", "", SET, EN))  # nothing is left running
+    list(write(playground, stream(playground), writing, "continue", SET, EN))  # nothing is left running
 
 
 def test_a_replay_agrees_with_the_record(playground: Playground) -> None:
@@ -200,9 +202,10 @@ def test_another_model_s_state_is_run_without_touching_the_text(playground: Play
 
 def test_a_stopped_text_is_generated_up_to_its_saved_length(playground: Playground) -> None:
     writing = VisitorState()
-    frames = write(playground, stream(playground), writing, "new", "東京", SET.change(max_new_tokens=50, min_new_tokens=50), EN)
-    for frame in frames:
-        if writing.text is None and frame.stats:
+    typed(playground, writing, "東京")
+    running = write(playground, stream(playground), writing, "new", SET.change(max_new_tokens=50, min_new_tokens=50), EN)
+    for frame in running:
+        if frame.stats:
             writing.stop()
     assert writing.text is not None
     state = state_of(playground, writing.text)

@@ -8,7 +8,19 @@ from playwright.sync_api import expect
 
 from tests.support.contrast import low_contrast
 from tests.support.quiet import press_open
-from tests.ui.test_generate_page import done, generate, pieces, press, prompt, set_length, watch
+from tests.ui.test_generate_page import (
+    alternative,
+    done,
+    generate,
+    pieces,
+    place_of,
+    point,
+    press,
+    prompt,
+    selected,
+    set_length,
+    watch,
+)
 
 Visit = Callable[..., Any]
 
@@ -41,9 +53,9 @@ def test_before_anything_is_written_the_section_says_what_to_do(visit: Visit) ->
 
 def test_a_chosen_piece_shows_its_draw(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
-    pieces(page).nth(2).click()
-    at = pieces(page).nth(2).get_attribute("data-at")
-    expect(place(page)).to_have_value(str(int(at or 0) + 1))
+    point(page, pieces(page).nth(2), click=True)
+    at = place_of(page, 2)
+    expect(place(page)).to_have_value(str(at + 1))
     expect(drawing(page).locator(f'.sampling-trace[data-place="{at}"]')).to_be_visible()
     expect(drawing(page)).to_contain_text("this token was drawn")
     row = page.locator("#sampling-trace-candidates tr.sampling-trace-drawn")
@@ -58,27 +70,25 @@ def test_a_chosen_piece_shows_its_draw(visit: Visit) -> None:
 
 def test_keys_and_buttons_walk_the_text_and_the_section_together(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
-    pieces(page).first.click()
+    prompt(page).evaluate("(field) => { field.focus(); field.setSelectionRange(0, 0) }")
     page.keyboard.press("ArrowRight")
-    expect(place(page)).to_have_value(str(int(pieces(page).nth(1).get_attribute("data-at") or 0) + 1))
-    expect(pieces(page).nth(1)).to_be_focused()
-    page.keyboard.press("Home")
     expect(drawing(page)).to_contain_text("1 of 12")
     page.locator("#sampling-trace-after").click()
     expect(drawing(page)).to_contain_text("2 of 12")
-    expect(page.locator('.written [aria-selected="true"]')).to_have_count(1)
+    expect(selected(page)).to_have_count(1)
+    expect(selected(page)).to_have_text(pieces(page).nth(1).text_content() or "")
     page.locator("#sampling-trace-before").click()
     expect(drawing(page)).to_contain_text("1 of 12")
     page.locator("#sampling-trace-before").click()
     expect(place(page)).to_have_value("1")
     place(page).fill("12")
     expect(drawing(page)).to_contain_text("12 of 12")
-    expect(pieces(page).last).to_have_attribute("aria-selected", "true")
+    expect(pieces(page).last).to_have_class(re.compile("token-editor-selected"))
 
 
 def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
-    text = page.locator(".written").inner_text()
+    text = page.locator("#generate-text textarea").input_value()
     expect(slider(page, "temperature")).to_have_value("0.7")
     slider(page, "temperature").fill("0")
     expect(drawing(page)).to_contain_text(re.compile("no random number is used|would have been drawn instead of"))
@@ -91,15 +101,13 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     expect(page.locator("#sampling-trace-filters")).to_contain_text("No-repeat n-gram size 1")
     slider(page, "min-new-tokens").fill("12")
     expect(page.locator("#sampling-trace-filters")).to_contain_text("Minimum tokens 12")
-    pieces(page).nth(3).click()
-    expect(drawing(page).locator(".sampling-trace")).to_have_attribute(
-        "data-place", pieces(page).nth(3).get_attribute("data-at") or ""
-    )
+    point(page, pieces(page).nth(3), click=True)
+    expect(drawing(page).locator(".sampling-trace")).to_have_attribute("data-place", str(place_of(page, 3)))
     expect(page.locator("#sampling-trace-filters")).to_contain_text("Top-k 2")  # one can walk with other settings
     page.locator("#sampling-trace-reset").click()
     expect(slider(page, "top-k")).to_have_value("0")
     expect(page.locator("#sampling-trace-filters")).not_to_contain_text("Top-k")
-    assert page.locator(".written").inner_text() == text
+    assert page.locator("#generate-text textarea").input_value() == text
 
 
 def test_the_same_probability_has_a_bar_of_the_same_length_in_every_column(visit: Visit) -> None:
@@ -142,9 +150,10 @@ def test_a_recalled_text_still_knows_its_draw_and_a_token_put_there_has_none(vis
     page.locator("#generate-recall").click()
     expect(pieces(page).first).to_be_visible()
     expect(drawing(page).locator(".sampling-trace p").first).to_have_text(drawn)
-    pieces(page).nth(3).click()
+    point(page, pieces(page).nth(3), click=True)
+    expect(alternative(page)).to_be_visible()
     watch(page)
-    page.locator(".alternatives tbody tr:not(.drawn) .go-on").first.click()
+    alternative(page).locator("button").click()
     done(page)
     expect(drawing(page)).to_contain_text("random number are unknown")
     expect(drawing(page).locator(".sampling-trace-mark")).to_have_count(0)

@@ -21,6 +21,7 @@ from neoxjp.labs.sampling_trace import view as views
 from neoxjp.labs.sampling_trace.records import StepTrace, trace_at, trace_of_logits
 from neoxjp.labs.sampling_trace.section import NO_FILTERS, TextStep, logits_reader, recompute_logits, step_at
 from neoxjp.labs.sampling_trace.strings import words
+from neoxjp.page_parts.editing import typed
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
@@ -29,6 +30,7 @@ from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.writing import Mode, write
 from neoxjp.sampling import SamplingParams, Stage, filter_options
 from tests.support.tiny_model import ours
+from tests.support.written import frames
 
 EN, JA = words("en"), words("ja")
 TRIED = [option.name for option in filter_options()]
@@ -38,7 +40,7 @@ LIVELY = Settings.set(temperature=1.5, top_p=0.9, max_new_tokens=12, seed="3", m
 def written(playground: Playground, *modes: Mode, settings: Settings = LIVELY, prompt: str = "猫は東京に") -> Text:
     writing = VisitorState()
     for mode in modes or ("new",):
-        list(write(playground, stream(playground), writing, mode, prompt, settings, EN))
+        frames(playground, writing, mode, prompt, settings)
     assert writing.text is not None
     return writing.text
 
@@ -72,8 +74,9 @@ def test_every_step_draws_what_stands_in_the_text(playground):
 def test_each_part_keeps_its_own_settings(playground):
     writing = VisitorState()
     paints = stream(playground)
-    list(write(playground, paints, writing, "new", "猫", LIVELY, EN))
-    list(write(playground, paints, writing, "continue", "", LIVELY.change(temperature=0.5, seed="8"), EN))
+    typed(playground, writing, "猫")
+    list(write(playground, paints, writing, "new", LIVELY, EN))
+    list(write(playground, paints, writing, "continue", LIVELY.change(temperature=0.5, seed="8"), EN))
     text = writing.text
     assert text is not None
     assert [part.start for part in text.parts] == [0, text.base]

@@ -146,10 +146,10 @@ def generate_link(page: Any) -> str:
 
 def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and_runs_nothing(visit: Visit) -> None:
     page = visit("g", lang="en")
-    expect(page.locator("#share-link-generate-status")).to_contain_text("Restores the prompt")
+    expect(page.locator("#share-link-generate-status")).to_contain_text("Restores the text")
     press_open(page.locator("#generate-more-filters > button"))
     given = {
-        "generate-prompt": "慶應と「猫」\n𩸽は",
+        "generate-text": "慶應と「猫」\n𩸽は",
         "option-temperature": "1.25",
         "option-top-k": "17",
         "option-min-new-tokens": "4",
@@ -178,7 +178,7 @@ def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and
     expect(other.locator("#lab-inside-button")).to_have_attribute("aria-selected", "true")
     expect(value(other, "inside-head")).to_have_value("2")
     quiet(other)
-    expect(other.locator(".written .w")).to_have_count(0)
+    expect(other.locator("#generate-text .token-editor-piece:not(.token-editor-own)")).to_have_count(0)
     expect(other.locator("#inside-lens table")).to_have_count(0)
     other.locator("#lab-heat_map-button").click()
     expect(value(other, "heat-map-text")).to_have_value("吾輩は猫である")
@@ -195,20 +195,20 @@ def test_what_is_typed_after_a_link_of_the_generate_tab_stays_over_a_reload(visi
     page = visit("t", lang="en")
     write(page, "トークンの文章")
     press_open(page.get_by_role("tab").nth(0))
-    value(page, "generate-prompt").fill("リンクの書き出し")
+    value(page, "generate-text").fill("リンクの書き出し")
     link = generate_link(page)
-    value(page, "generate-prompt").fill("そのあとの書き出し")
+    value(page, "generate-text").fill("そのあとの書き出し")
     page.goto(link)
-    expect(value(page, "generate-prompt")).to_have_value("リンクの書き出し")
+    expect(value(page, "generate-text")).to_have_value("リンクの書き出し")
     quiet(page)
     press_open(page.get_by_role("tab").nth(1))
     expect(page.locator("#tokenize-text textarea")).to_have_value(
         "トークンの文章"
     )  # the other tab's text is not the link's matter
     press_open(page.get_by_role("tab").nth(0))
-    value(page, "generate-prompt").fill("打ちなおした書き出し")
+    value(page, "generate-text").fill("打ちなおした書き出し")
     page.reload()
-    expect(value(page, "generate-prompt")).to_have_value("打ちなおした書き出し")
+    expect(value(page, "generate-text")).to_have_value("打ちなおした書き出し")
 
 
 def test_a_damaged_and_a_too_long_link_of_the_generate_tab_get_a_sentence(visit: Visit, page_url: str) -> None:
@@ -216,10 +216,10 @@ def test_a_damaged_and_a_too_long_link_of_the_generate_tab_get_a_sentence(visit:
     page = visit(lang="en", link=link[:-2] + "zz")
     expect(page.locator("#share-link-generate-note [role=alert]")).to_contain_text("This link cannot be read")
     expect(page.locator("#generate-go")).to_be_visible()
-    value(page, "generate-prompt").fill("".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
+    value(page, "generate-text").fill("".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
     page.locator("#share-link-generate-copy-link").click()
     expect(page.locator("#share-link-generate-note [role=alert]")).to_contain_text(
-        "Please shorten the prompt, which has 2,500 characters"
+        "Please shorten the text, which has 2,500 characters"
     )
 
 
@@ -231,12 +231,12 @@ def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visi
         "nowhere": {"x": [1]},
     }
     page = visit(lang="en", link=page_url + "/" + address.query(address.View(HOSTILE, "<b>", choices), "generate"))
-    expect(value(page, "generate-prompt")).to_have_value(HOSTILE)
+    expect(value(page, "generate-text")).to_have_value(HOSTILE)
     expect(value(page, "option-temperature")).to_have_value("0.7")
     expect(value(page, "option-seed")).to_have_value(HOSTILE)
     expect(page.locator("#generate-cut input")).not_to_be_checked()
     expect(page.locator("#lab-sampling_trace-button")).to_have_attribute("aria-selected", "true")
-    value(page, "generate-prompt").fill("猫")
+    value(page, "generate-text").fill("猫")
     page.locator("#generate-go").click()
     expect(page.locator("#generate-line [role=alert]")).to_contain_text("is not a whole number")
     assert page.evaluate("window.hacked") is None

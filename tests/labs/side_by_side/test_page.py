@@ -65,7 +65,7 @@ def test_what_differs_is_chosen_and_a_field_changed_by_hand_counts(visit: Visit)
 
 def test_stop_keeps_the_generated_text_and_enables_the_buttons(visit: Visit) -> None:
     page = opened(visit("g", lang="en"), length="60")
-    page.locator("#generate-prompt textarea").fill("猫")
+    page.locator("#generate-text textarea").fill("猫")
     page.evaluate("""() => {
         const stop = document.querySelector("#side-by-side-stop");
         new MutationObserver(() => stop.disabled || stop.click()).observe(stop, { attributes: true });
@@ -111,7 +111,7 @@ def test_a_sweep_is_generated_and_saved(visit: Visit, tmp_path: Path) -> None:
 
 def test_columns_are_stacked_on_a_narrow_dark_screen(visit: Visit) -> None:
     page = visit("g", lang="en", theme="dark", width=400)
-    page.locator("#generate-prompt textarea").fill("猫")
+    page.locator("#generate-text textarea").fill("猫")
     opened(page, length="")
     columns(page, 4)
     write(page)

@@ -24,11 +24,13 @@ from neoxjp.labs.side_by_side.section.columns import (
 from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.answers import Run, streamed
+from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.strings import language
+from neoxjp.page_parts.texts import VisitorState
 
 
 class SideBySide:
@@ -109,16 +111,16 @@ def connect(section: SideBySide, playground: Playground, tab: GenerateTab, due: 
     )
 
     def on_go(
-        request: gr.Request, run: Run, prompt: str, n: int, differs: Differs, filled: list[Any], *values: Any
+        request: gr.Request, run: Run, writing: VisitorState, n: int, differs: Differs, filled: list[Any], *values: Any
     ) -> Iterator[dict[Any, Any]]:
         settings = tab.settings_of(values[:tabs])
         differs, asked = choose(differs, settings, values[tabs:], filled)
         t = strings.words(language(request))
-        shown = run_columns(playground, other, streamer, run, prompt or "", settings, asked[:n], differs, t)
+        shown = run_columns(playground, other, streamer, run, own_text(playground, writing), settings, asked[:n], differs, t)
         updates = ({section.line: line, section.result: result, section.differs: differs} for line, result in shown)
         yield from streamed(run, section, request, updates)
 
-    inputs = [section.run, tab.prompt, section.count, *chosen]
+    inputs = [section.run, tab.writing, section.count, *chosen]
     outputs = [section.line, section.result, section.go, section.stop, section.differs]
     section.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=8)
     section.stop.click(Run.stop, section.run, None, **QUIET)

@@ -19,12 +19,14 @@ from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import Run, streamed
+from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings, seed_of
 from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.zerogpu import gpu
 from neoxjp.sampling import SamplingParams
 
@@ -63,17 +65,18 @@ def connect(part: Sweep, playground: Playground, tab: GenerateTab) -> None:
     streamer = sample_streamer(playground)
 
     def on_go(
-        request: gr.Request, run: Samples, prompt: str, temperatures: str, top_ps: str, length: float, *values: Any
+        request: gr.Request, run: Samples, writing: VisitorState, temperatures: str, top_ps: str, length: float, *values: Any
     ) -> Iterator[dict[Any, Any]]:
         settings = tab.settings_of(values).change(max_new_tokens=int(length or MIN_LENGTH))
         axes = temperatures or "", top_ps or ""
-        shown = run_grid(playground, streamer, run, prompt or "", axes, settings, strings.words(language(request)))
+        prompt, t = own_text(playground, writing), strings.words(language(request))
+        shown = run_grid(playground, streamer, run, prompt, axes, settings, t)
         updates = ({part.line: line, part.result: result} for line, result in shown)
         yield from streamed(
             run, part, request, updates, (part.csv,), lambda: {part.csv: gr.Button(interactive=bool(run.samples))}
         )
 
-    inputs = [part.run, tab.prompt, part.temperatures, part.top_ps, part.length, *tab.settings]
+    inputs = [part.run, tab.writing, part.temperatures, part.top_ps, part.length, *tab.settings]
     outputs = [part.line, part.result, part.go, part.stop, part.csv]
     part.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=4)
     part.stop.click(Samples.stop, part.run, None, **QUIET)

@@ -1,0 +1,395 @@
+// A text that one edits and whose tokens one sees: a field with transparent letters over the same letters, painted token by token.
+// `js_on_load` of TokenEditor, so `element`, `props`, `watch` and `trigger` are given. Text is only set through textContent and value.
+//
+// `pieces` are what the server knows; `overlay` is what was typed since, painted plainly until the server has answered. Positions
+// of an edit count code points, as Python does.
+const box = element.querySelector(".token-editor-box"), paint = element.querySelector(".token-editor-paint");
+const field = element.querySelector(".token-editor-field"), popover = element.querySelector(".token-editor-popover");
+const message = element.querySelector(".token-editor-message");
+const ANSWER_MS = 5000; // after this, an edit that was not answered is sent again with the next one
+const OPEN_MS = 90, CLOSE_MS = 250; // that the pointer rests on a token before the popover opens, or is away before it closes
+let pieces = [], spans = [], text = "", revision = -1;
+let overlay = null; // { from, to, node }: spans[from…to-1] are hidden behind the node
+let sent = 0, composing = false, running = false;
+let selected = -1, shown = -1, pinned = false, timer = 0;
+let newest = false, wanted = -1; // whether the last token is selected as it comes; the place of a token to select once it is there
+
+const make = (tag, className, content) => {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (content !== undefined) made.textContent = content;
+  return made;
+};
+const words = () => props.words[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
+const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(1) : p >= 0.00095 ? (100 * p).toFixed(2) : p > 0 ? "< 0.1" : "0") + " %";
+const points = (string) => { let n = 0; for (const _ of string) n += 1; return n; };
+const high = (code) => code >= 0xd800 && code < 0xdc00, low = (code) => code >= 0xdc00 && code < 0xe000;
+
+// ---------------------------------------------------------------- the painted text
+
+function spanOf([content, ids, probability, , own, sign]) {
+  const span = make("span", "token-editor-piece", content);
+  const level = probability === null ? -1 : props.levels.filter((border) => probability < border).length;
+  span.classList.add(own || level < 0 ? "token-editor-own" : `token-editor-l${level}`);
+  if (sign) span.dataset.sign = sign;
+  if (ids.length > 1) span.dataset.n = ids.length;
+  return span;
+}
+
+// Where two strings differ: [start, end in a, end in b], never inside a pair of surrogates.
+function difference(a, b) {
+  let start = 0, end = 0;
+  const most = Math.min(a.length, b.length);
+  while (start < most && a.charCodeAt(start) === b.charCodeAt(start)) start += 1;
+  if (start && high(a.charCodeAt(start - 1))) start -= 1;
+  while (end < most - start && a.charCodeAt(a.length - 1 - end) === b.charCodeAt(b.length - 1 - end)) end += 1;
+  if (end && low(a.charCodeAt(a.length - end))) end -= 1;
+  return [start, a.length - end, b.length - end];
+}
+
+function uncover() {
+  if (!overlay) return;
+  for (const span of spans.slice(overlay.from, overlay.to)) span.hidden = false;
+  overlay.node.remove();
+  overlay = null;
+}
+
+// Paint what the field has and the server does not know yet.
+function cover() {
+  uncover();
+  if (field.value === text) return;
+  const [start, end, until] = difference(text, field.value);
+  let from = 0, at = 0;
+  while (from < pieces.length && at + pieces[from][0].length <= start) at += pieces[from++][0].length;
+  let to = from, stop = at;
+  while (to < pieces.length && stop < end) stop += pieces[to++][0].length;
+  const node = make("span", "token-editor-typed", field.value.slice(at, until + Math.max(0, stop - end)));
+  for (const span of spans.slice(from, to)) span.hidden = true;
+  paint.insertBefore(node, spans[to] ?? paint.lastChild);
+  overlay = { from, to, node };
+}
+
+function replace(start, count, added) {
+  const made = added.map(spanOf);
+  for (const span of spans.slice(start, start + count)) span.remove();
+  const before = spans[start + count] ?? paint.lastChild;
+  const fragment = document.createDocumentFragment();
+  fragment.append(...made);
+  paint.insertBefore(fragment, before);
+  for (const piece of added) piece.since = revision + 1; // the patch that brought it
+  pieces.splice(start, count, ...added);
+  spans.splice(start, count, ...made);
+  return made;
+}
+
+function take(json) {
+  const patch = JSON.parse(json);
+  if (patch.want) return field.value ? trigger("edit", { text: field.value }) : undefined;
+  if (patch.typed) sent = 0;
+  if (patch.revision <= revision && !patch.whole) return; // a page gets the last patch of a stream twice
+  if (!patch.whole && patch.base !== revision) return trigger("sync");
+  const follow = box.scrollHeight - box.scrollTop - box.clientHeight < 40 && !box.matches(":hover") && !box.contains(document.activeElement);
+  const chosen = pieces[selected], looked = pieces[shown];
+  uncover();
+  if (patch.whole) revision = patch.revision - 1;
+  const start = patch.whole ? 0 : patch.start, made = replace(start, patch.whole ? pieces.length : patch.delete, patch.pieces);
+  const grew = start === pieces.length - made.length && made.length;
+  revision = patch.revision;
+  text = pieces.map((piece) => piece[0]).join("");
+  if (patch.typed) for (const span of made) span.classList.add("token-editor-new");
+  else if (field.value !== text) {
+    const [from, end, until] = difference(field.value, text);
+    field.setRangeText(text.slice(from, until), from, end, "preserve");
+  }
+  running = Boolean(patch.running);
+  field.readOnly = running;
+  box.classList.toggle("token-editor-running", running);
+  message.hidden = !patch.message;
+  message.textContent = patch.message ?? "";
+  cover();
+  if (follow) box.scrollTop = box.scrollHeight;
+  selected = pieces.indexOf(chosen);
+  if (looked) {
+    shown = pieces.indexOf(looked);
+    if (shown < 0) close();
+    else put(shown);
+  }
+  if (wanted >= 0 && indexOf(wanted) >= 0) select(indexOf(wanted), true);
+  else if (!patch.typed && grew && newest) select(pieces.length - 1, true);
+  name();
+  if (running) return;
+  wanted = -1;
+  if (field.value === text) trigger("changed");
+  else send();
+}
+
+const name = () => field.setAttribute("aria-label", words().label.replace("{n}", pieces.length));
+
+// ---------------------------------------------------------------- edits
+
+function send() {
+  if (composing || running || field.value === text || (sent && Date.now() - sent < ANSWER_MS)) return;
+  const [start, end, until] = difference(text, field.value);
+  sent = Date.now();
+  const insert = field.value.slice(start, until);
+  trigger("edit", { revision, start: points(text.slice(0, start)), delete: points(text.slice(start, end)), insert });
+}
+
+field.addEventListener("input", () => {
+  close();
+  cover();
+  send();
+});
+field.addEventListener("compositionstart", () => { composing = true; });
+field.addEventListener("compositionend", () => {
+  composing = false;
+  cover();
+  send();
+});
+
+// ---------------------------------------------------------------- one selected token
+
+const idsBefore = (index) => pieces.slice(0, index).reduce((sum, piece) => sum + piece[1].length, 0);
+function indexOf(at) {
+  let ids = 0;
+  for (let index = 0; index < pieces.length; index += 1) {
+    ids += pieces[index][1].length;
+    if (at < ids) return index;
+  }
+  return -1;
+}
+
+function select(index, notify) {
+  if (selected >= 0) spans[selected]?.classList.remove("token-editor-selected");
+  selected = index;
+  spans[index]?.classList.add("token-editor-selected");
+  if (notify && index >= 0) trigger("select", { at: idsBefore(index) });
+}
+
+// The token at the caret: the one behind it, at the end the last one.
+function atCaret() {
+  let end = 0;
+  for (let index = 0; index < pieces.length; index += 1) {
+    end += pieces[index][0].length;
+    if (field.selectionStart < end) return index;
+  }
+  return pieces.length - 1;
+}
+
+function under(event) {
+  const found = document.elementsFromPoint(event.clientX, event.clientY).find((other) => other.classList?.contains("token-editor-piece"));
+  return found && paint.contains(found) ? spans.indexOf(found) : -1;
+}
+
+// ---------------------------------------------------------------- the popover
+
+function share(value, note) {
+  const bar = make("div", "token-editor-share"), track = make("span", "token-editor-track"), fill = make("i");
+  fill.style.width = `${Math.max(100 * (value ?? 0), value > 0 ? 1 : 0)}%`;
+  track.append(fill);
+  bar.append(track, make("b", note ? "token-editor-gone" : "", note ?? percent(value)));
+  return bar;
+}
+
+function describe(index) {
+  const [content, ids, probability, rank] = pieces[index], found = pieces[index].details, t = words();
+  const head = make("p", "token-editor-head"), title = make("b", "token-editor-name", found?.name ?? (pieces[index][5] || content));
+  title.lang = "ja";
+  head.append(title);
+  const facts = [[t.id, ids.join(" ")]];
+  const p = found?.probability ?? probability, r = found?.rank ?? rank;
+  if (p !== null && p !== undefined) facts.push([t.probability, percent(p)], [t.surprisal, (p > 0 ? -Math.log2(p) : Infinity).toFixed(2) + t.bits]);
+  if (r) facts.push([t.rank, String(r)]);
+  if (found?.entropy !== undefined && found.entropy !== null) facts.push([t.entropy, found.entropy.toFixed(2) + t.bits]);
+  for (const [term, value] of facts) {
+    const fact = make("span", "", term + " ");
+    fact.append(make("b", "", value));
+    head.append(fact);
+  }
+  const parts = [head];
+  if (ids.length > 1) parts.push(make("p", "token-editor-note", t.bytes.replace("{n}", ids.length)));
+  if (!found) parts.push(make("p", "token-editor-note", t.asking));
+  else if (found.note) parts.push(make("p", "token-editor-note", found.note));
+  if (found?.alternatives?.length) parts.push(table(index, found, t));
+  return parts;
+}
+
+// One row an alternative: its text, its probability before and after the filters, and "continue from here" as a button.
+function table(index, found, t) {
+  const list = make("table", "token-editor-alternatives"), top = list.createTHead().insertRow(), body = list.createTBody();
+  const filtered = found.alternatives.some(([, , , after]) => after !== null);
+  for (const word of ["", t.model, ...(filtered ? [t.filtered] : []), ""]) top.append(Object.assign(make("th", "", word), { scope: "col" }));
+  for (const [content, id, before, after, kept] of found.alternatives) {
+    const row = body.insertRow(), drawn = id === pieces[index][1][0];
+    if (drawn) row.className = "token-editor-drawn";
+    const title = Object.assign(make("th", "", content), { scope: "row", lang: "ja" });
+    if (drawn) title.append(make("span", "token-editor-sr", t.drawn));
+    row.append(title);
+    row.insertCell().append(share(before, null));
+    if (filtered) row.insertCell().append(share(after, after === null ? "–" : kept ? null : t.removed));
+    if (!found.can) continue;
+    const go = make("button", "token-editor-go", "➜");
+    go.type = "button";
+    go.title = (drawn ? t.again : t.from_here).replace("{text}", () => content);
+    go.setAttribute("aria-label", go.title);
+    go.addEventListener("click", () => {
+      if (running) return;
+      wanted = idsBefore(index);
+      newest = false;
+      close();
+      trigger("apply", { at: wanted, id });
+    });
+    row.insertCell().append(go);
+    row.addEventListener("dblclick", () => go.click());
+  }
+  return list;
+}
+
+// Below the token where there is room, else above it: it never covers the token and never leaves the window.
+function put(index) {
+  const lines = Array.from(spans[index].getClientRects()), first = lines[0], last = lines[lines.length - 1];
+  if (!first) return close();
+  popover.hidden = false;
+  popover.style.maxHeight = "";
+  const { width, height } = popover.getBoundingClientRect(), below = innerHeight - last.bottom - 12, above = first.top - 12;
+  const up = below < height && above > below;
+  const left = Math.max(8, Math.min((up ? first : last).left, document.documentElement.clientWidth - width - 8));
+  popover.style.left = `${left}px`;
+  popover.style.maxHeight = `${Math.max(80, up ? above : below)}px`;
+  popover.style.top = up ? `${Math.max(4, first.top - 6 - Math.min(height, above))}px` : `${last.bottom + 6}px`;
+}
+
+function open(index, pin) {
+  clearTimeout(timer);
+  if (index < 0 || index >= pieces.length || overlay) return close();
+  pinned = pin || (pinned && index === shown);
+  if (index === shown && !popover.hidden) return;
+  spans[shown]?.classList.remove("token-editor-shown");
+  shown = index;
+  spans[index].classList.add("token-editor-shown");
+  popover.replaceChildren(...describe(index));
+  put(index);
+  if (!pieces[index].details) trigger("pick", { at: idsBefore(index), revision });
+}
+
+function close() {
+  clearTimeout(timer);
+  spans[shown]?.classList.remove("token-editor-shown");
+  shown = -1;
+  pinned = false;
+  popover.hidden = true;
+}
+
+// The answer to "pick".
+function learn(json) {
+  const found = JSON.parse(json), index = indexOf(found.at);
+  if (index < 0 || found.revision < pieces[index].since) return; // it is about another text
+  if (found.ask) return trigger("ask", { at: found.at, revision });
+  pieces[index].details = found;
+  if (index !== shown) return;
+  popover.replaceChildren(...describe(index));
+  put(index);
+}
+
+let pointer = ""; // what scrolls away under a resting pointer is not pointed at
+box.addEventListener("pointermove", (event) => {
+  const now = `${event.screenX} ${event.screenY}`;
+  if (event.pointerType === "touch" || now === pointer || event.buttons) return;
+  pointer = now;
+  const index = under(event);
+  if (pinned && shown >= 0) return;
+  clearTimeout(timer);
+  if (index < 0) timer = setTimeout(close, CLOSE_MS);
+  else if (index !== shown) timer = setTimeout(() => open(index, false), OPEN_MS);
+});
+box.addEventListener("pointerleave", () => {
+  if (pinned) return;
+  clearTimeout(timer);
+  timer = setTimeout(close, CLOSE_MS);
+});
+popover.addEventListener("pointerenter", () => clearTimeout(timer));
+popover.addEventListener("pointerleave", () => {
+  if (!pinned) timer = setTimeout(close, CLOSE_MS);
+});
+field.addEventListener("click", (event) => {
+  if (field.selectionStart !== field.selectionEnd) return; // a selection was made
+  const index = under(event);
+  if (index < 0) return close();
+  select(index, true);
+  open(index, true);
+});
+document.addEventListener("pointerdown", (event) => {
+  if (!element.contains(event.target)) close();
+});
+box.addEventListener("scroll", () => { if (shown >= 0) put(shown); });
+addEventListener("scroll", () => { if (shown >= 0) put(shown); }, { passive: true });
+addEventListener("resize", close);
+
+field.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  if (event.key === "Escape" && !popover.hidden) {
+    event.stopPropagation(); // the page's Esc stops a text that is being written
+    return close();
+  }
+  if (event.altKey && event.key === "ArrowDown") {
+    event.preventDefault();
+    const index = atCaret();
+    select(index, true);
+    open(index, true);
+    popover.querySelector("button")?.focus();
+  }
+});
+field.addEventListener("keyup", (event) => {
+  if (event.isComposing || event.altKey || !/^(Arrow|Home|End|Page)/.test(event.key) || overlay || !pieces.length) return;
+  const index = atCaret();
+  if (index === selected) return;
+  select(index, true);
+  if (pinned) open(index, true);
+});
+popover.addEventListener("keydown", (event) => {
+  const all = Array.from(popover.querySelectorAll("button")), at = all.indexOf(document.activeElement);
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
+  if (event.key === "Escape") {
+    event.stopPropagation();
+    close();
+    field.focus({ preventScroll: true });
+  } else if (to !== undefined) {
+    event.preventDefault();
+    all[to]?.focus();
+  }
+});
+
+// For the rest of the page.
+element.querySelector(".token-editor").api = {
+  get text() { return field.value; },
+  get selected() { return selected < 0 ? null : idsBefore(selected); }, // place of the first id of the selected token
+  get prompt() { return props.prompt; }, // ids of the prompt
+  get busy() { return field.value !== text; }, // the server does not know the last edit yet
+  set newest(on) { newest = on; },
+  select(at) {
+    const index = indexOf(at);
+    if (index < 0 || index === selected) return;
+    select(index, false);
+    spans[index].scrollIntoView({ block: "nearest" });
+  },
+  set(value) { // as if it was typed
+    field.value = value;
+    field.dispatchEvent(new Event("input"));
+  },
+  focus() { field.focus(); },
+};
+paint.append(make("br"));
+watch(Object.keys({ patch: 0 }), () => props.patch && take(props.patch)); // a quoted name would be an event to Gradio (6.31)
+watch(Object.keys({ details: 0 }), () => props.details && learn(props.details));
+watch(Object.keys({ given: 0 }), () => {
+  if (typeof props.given !== "string") return;
+  const { api } = element.querySelector(".token-editor");
+  api.set(api.onGiven ? api.onGiven(props.given) : props.given); // a page may have a newer text
+});
+name();
+if (props.patch) take(props.patch);
+if (field.value !== props.start && revision < 0) {
+  field.value = props.start;
+  cover();
+}
+trigger("edit", { text: field.value });
