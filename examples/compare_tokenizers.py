@@ -1,6 +1,6 @@
 """Count the tokens of a text file in all its spellings with several tokenizers: per character, and every number as CSV.
 
-python examples/compare_tokenizers.py letter.txt --tokenizer neoxjp tekken rinna qwen ./my/tokenizer.json --csv letter.csv
+python examples/compare_tokenizers.py letter.txt --tokenizer neoxjp gpt-4o tekken rinna ./my/tokenizer.json --csv letter.csv
 
 `neoxjp compare --help` lists the names of tokenizers; `pip install 'neoxjp[peers]'` installs the packages that they need.
 """

@@ -7,6 +7,7 @@
   const NAMES = [
     [/^number input for (.*)$/s, "$1（数値）"],
     [/^range slider for (.*)$/s, "$1（スライダー）"],
+    [/^Number$/, "数値"],
     [/^Reset to default value$/, "初期値に戻す"],
     [/^More tabs$/, "ほかのタブ"],
     [/^Copy$/i, "コピー"],
