@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -75,6 +76,11 @@ class Gate:
             await self._answer(row if allowed else None, scope, receive, send_with_headers)
         except Gone:
             pass
+        except RuntimeError as error:
+            # Gradio (6.31) raises it again after the stream that tells of an event or a session that is not there.
+            if not (started and isinstance(error.__cause__, HTTPException)):
+                raise
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Refused as refused:
             if not started:
                 if refused.close:

@@ -1,6 +1,7 @@
 """What a stranger sent to a running page in November 2026 that hurt others, as the same requests, and what becomes of it now."""
 
 import json
+import re
 import threading
 import time
 import urllib.request
@@ -108,6 +109,36 @@ def test_an_error_that_repeats_a_lone_surrogate_is_a_sentence(url: str, log_file
     assert "must be an integer" in stream
     assert "unexpected_error" not in stream
     assert "Traceback" not in log_file.read_text(encoding="utf-8")
+
+
+def test_a_mistake_leaves_no_traceback_in_the_log(url: str, log_file: Path) -> None:
+    assert "404" in ask(f"{url}/gradio_api/call/generate/nothing").body.decode()
+    assert "404" in ask(f"{url}/gradio_api/queue/data?session_hash=nobody").body.decode()
+    functions = {one["id"]: one for one in ask(f"{url}/config").json["dependencies"]}
+    for place in range(10):
+        for wrong in ([], {}, [1], None):
+            filters = ["", "contains", "", "all", "all", "", "", "all", "id", False]
+            filters[place] = wrong  # type: ignore[call-overload]
+            answer = ask(f"{url}/gradio_api/run/vocabulary", "POST", json.dumps({"data": filters}).encode())
+            assert "fault of the page" not in str(answer.json)
+    for number, function in functions.items():
+        if function["collects_event_data"] or function["inputs"] == []:
+            for event_data in (None, {}, [], {"row": None, "word": 1}):
+                body = {"fn_index": number, "data": [None] * len(function["inputs"]), "event_data": event_data}
+                ask(f"{url}/gradio_api/run/any", "POST", json.dumps(body | {"session_hash": "event"}).encode())
+    states = {one["id"] for one in ask(f"{url}/config").json["components"] if one["type"] == "state"}
+    for number, function in functions.items():  # those that get what the server keeps, before it keeps anything
+        if states & set(function["inputs"]):
+            body = {"fn_index": number, "data": [None] * len(function["inputs"]), "session_hash": "empty"}
+            ask(f"{url}/gradio_api/run/any", "POST", json.dumps(body).encode())
+    assert "Traceback" not in log_file.read_text(encoding="utf-8")
+    assert re.findall(r"^\w+Error at .*", log_file.read_text(encoding="utf-8"), re.M) == []
+
+
+def test_whole_numbers_with_thousands_of_digits_are_refused(url: str) -> None:
+    body = f'{{"data": [{",".join(["9" * 4_000] * 900)}]}}'
+    assert ask(f"{url}/gradio_api/run/tokenize", "POST", body.encode()).status == 400
+    assert ask(f"{url}/gradio_api/run/tokenize", "POST", f'{{"data": ["{"9" * 4_000}"]}}'.encode()).status == 200
 
 
 def test_what_has_a_queue_runs_in_it_only(url: str) -> None:

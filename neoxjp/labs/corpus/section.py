@@ -133,10 +133,10 @@ def connect(section: Section, playground: Playground, text: gr.Textbox, due: gr.
     section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", **BROWSER)
     section.stop.click(Run.stop, section.run, None, **QUIET)
 
-    def to_json(t: Words, corpus: Corpus) -> str:
-        return json.dumps(plain(asdict(corpus)), ensure_ascii=False, indent=1)
+    def to_json(t: Words, corpus: Corpus | None) -> str:
+        return json.dumps(plain(asdict(corpus)), ensure_ascii=False, indent=1) if corpus else ""
 
-    downloads.connect(section.csv, section.result, "corpus.csv", lambda t, corpus: rows(corpus), section.corpus)
+    downloads.connect(section.csv, section.result, "corpus.csv", lambda t, corpus: rows(corpus) if corpus else "", section.corpus)
     downloads.connect(section.json, section.result, "corpus.json", to_json, section.corpus)
 
 

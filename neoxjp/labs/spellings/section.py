@@ -118,7 +118,9 @@ def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: 
         pressed = payload(event)
         if "row" in pressed:
             return {section.row: str(pressed["row"])}
-        return {section.corrected: corrected(written, str(pressed["word"]), str(pressed["reading"]))}
+        if "word" in pressed and "reading" in pressed:
+            return {section.corrected: corrected(written, str(pressed["word"]), str(pressed["reading"]))}
+        return {}  # the page sends one of these
 
     @handler(strings)
     def on_open(t: Words, *values: Any) -> Iterator[dict[Any, Any]]:

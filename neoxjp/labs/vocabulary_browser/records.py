@@ -154,7 +154,7 @@ def select(tokenizer: GPTNeoXJapaneseTokenizer, filters: Filters) -> list[Row]:
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     """Raises ParameterError: the value is not one of the choices."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ParameterError(f"{name}={str(value)[:40]!r}: choose one of {', '.join(choices)}")
 
 
