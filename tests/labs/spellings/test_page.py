@@ -30,7 +30,7 @@ def lines(page: Any) -> list[str]:
 
 def test_the_first_visit_compares_without_a_click(visit: Visit) -> None:
     page = visit("t", lang="en")
-    expect(page.locator("#spellings-view thead th")).to_have_count(5)
+    expect(page.locator("#spellings-view thead th")).to_have_count(6)
     expect(row(page, "written")).to_have_class("spellings-on")
     expect(page.locator("#spellings-pieces h3")).to_have_text("Tokens: as written")
     expect(page.locator("#spellings-open")).to_be_hidden()
@@ -39,15 +39,15 @@ def test_the_first_visit_compares_without_a_click(visit: Visit) -> None:
 def test_a_chosen_column_joins_and_one_of_the_hub_says_why_not(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "東京")
-    expect(counts(page, "written")).to_have_text(["1", "6", "2", "1"])
+    expect(counts(page, "written")).to_have_text(["1", "1", "6", "2", "1"])
     unfold(page, "spellings-columns")
     page.get_by_label("Sudachi A").click()
-    expect(counts(page, "written")).to_have_text(["1", "6", "2", "1", "1"])
+    expect(counts(page, "written")).to_have_text(["1", "1", "6", "2", "1", "1"])
     page.get_by_label("rinna/japanese-gpt-neox-3.6b").click()
     expect(page.locator("#spellings-view .spellings-closed")).to_contain_text("rinna", timeout=OPENING)
-    expect(counts(page, "written")).to_have_text(["1", "6", "2", "1", "1"])
+    expect(counts(page, "written")).to_have_text(["1", "1", "6", "2", "1", "1"])
     page.get_by_label("UTF-8 bytes").click()
-    expect(counts(page, "written")).to_have_text(["1", "2", "1", "1"])
+    expect(counts(page, "written")).to_have_text(["1", "1", "2", "1", "1"])
 
 
 def test_a_path_of_this_machine_is_a_column_after_enter(visit: Visit, tiny_vocabulary: os.PathLike[str]) -> None:
@@ -57,7 +57,7 @@ def test_a_path_of_this_machine_is_a_column_after_enter(visit: Visit, tiny_vocab
     page.locator("#spellings-local input, #spellings-local textarea").fill(str(tiny_vocabulary))
     expect(page.locator("#spellings-view .spellings-closed")).to_contain_text("Not opened yet.", timeout=OPENING)
     page.locator("#spellings-open").click()
-    expect(counts(page, "written")).to_have_text(["1", "6", "2", "1", "1"], timeout=OPENING)
+    expect(counts(page, "written")).to_have_text(["1", "1", "6", "2", "1", "1"], timeout=OPENING)
     page.locator("#spellings-local input, #spellings-local textarea").fill("/no/such")
     page.locator("#spellings-local input, #spellings-local textarea").press("Enter")
     expect(page.locator("#spellings-view .spellings-closed")).to_contain_text("no tokenizer '/no/such'", timeout=OPENING)
@@ -74,7 +74,7 @@ def test_a_row_shows_its_pieces_by_mouse_and_by_keyboard(visit: Visit) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#spellings-pieces h3")).to_have_text("Tokens: rōmaji")
     tops = page.evaluate("Array.from(document.querySelectorAll('.spellings-aligned .spellings-char'), (k) => k.children.length)")
-    assert set(tops) == {5}  # each character has a cell for the text and one for each of four tokenizers
+    assert set(tops) == {6}  # each character has a cell for the text and one for each of five tokenizers
 
 
 def test_a_corrected_reading_changes_every_row(visit: Visit) -> None:
