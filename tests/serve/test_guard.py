@@ -14,6 +14,7 @@ import gradio_client
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from gradio import processing_utils
 from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder, is_allowed_file
 
@@ -85,6 +86,20 @@ def test_a_call_without_a_session_does_not_make_a_new_one(running: Running, monk
         answer = ask(f"{running.url}/gradio_api/run/tokenize", "POST", json.dumps({"data": ["猫"], **session}).encode())
         assert answer.status == 200
     assert not made
+
+
+def test_the_answer_of_an_endpoint_is_not_searched_value_by_value(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio does so on the event loop: half a second for a long answer, in which nobody else is answered."""
+    searched: list[Any] = []
+
+    def noted(search: Any) -> Any:
+        return lambda data, *more, **names: searched.append(data) or search(data, *more, **names)
+
+    for name in ("async_move_files_to_cache", "add_root_url"):
+        monkeypatch.setattr(processing_utils, name, noted(getattr(processing_utils, name)))
+    answer = ask(f"{running.url}/gradio_api/run/tokenize", "POST", json.dumps({"data": ["猫"]}).encode())
+    assert "counts" in answer.json["data"][0]
+    assert not any("counts" in str(data) for data in searched)
 
 
 def test_what_the_page_needs_is_open(running: Running) -> None:
