@@ -5,6 +5,8 @@ Gradio 6.31 keeps each session's last inputs and outputs in memory, for links th
 take the texts of all others. tests/page_parts/test_session_states.py checks what is overridden.
 """
 
+import ctypes
+import sys
 from collections import Counter
 from copy import copy
 from datetime import datetime
@@ -14,6 +16,7 @@ import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
 CLOSED_SECONDS = 600  # that the state of a closed page is kept: its connection may come back
+TRIM_SECONDS = 60  # between two times that freed memory is returned to the system
 IDLE_SECONDS = 24 * 3600  # the same for a session that was never closed
 
 
@@ -57,13 +60,14 @@ class SessionStates(StateHolder):
 
     addresses: dict[str, str]  # by session
     none: NoState
+    trimmed: datetime
 
     @classmethod
     def adopt(cls, holder: StateHolder, blocks: Any) -> "SessionStates":
         """Make Gradio's own holder, which is empty still, one of these."""
         holder.__class__ = cls
         assert isinstance(holder, cls)
-        holder.addresses, holder.none = {}, NoState(blocks)
+        holder.addresses, holder.none, holder.trimmed = {}, NoState(blocks), datetime.now()
         return holder
 
     def __getitem__(self, session_id: str) -> SessionState:
@@ -97,3 +101,12 @@ class SessionStates(StateHolder):
             seconds = (now - self.time_last_used[session_id]).total_seconds()
             if seconds > (CLOSED_SECONDS if state.is_closed else IDLE_SECONDS):
                 self.drop(session_id)
+        if (now - self.trimmed).total_seconds() > TRIM_SECONDS:
+            self.trimmed = now
+            give_back_memory()
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system. glibc keeps it, so that a page's memory would follow its busiest minute."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)

@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 from gradio.state_holder import StateHolder
 
+from neoxjp.page_parts import session_states
 from neoxjp.page_parts.session_states import CLOSED_SECONDS, PageState, SessionStates
 
 
@@ -79,3 +80,20 @@ def test_a_closed_page_is_forgotten_after_a_while_and_an_open_one_is_not(states)
         states.time_last_used[session] = datetime.now() - timedelta(seconds=CLOSED_SECONDS + 1)
     states.delete_all_expired_state()
     assert set(states.session_data) == {"open"}
+
+
+def test_freed_memory_is_returned_to_the_system_once_a_minute(states, monkeypatch):
+    calls: list[None] = []
+    monkeypatch.setattr(session_states, "give_back_memory", lambda: calls.append(None))
+    states.delete_all_expired_state()
+    assert not calls
+    states.trimmed -= timedelta(seconds=session_states.TRIM_SECONDS + 1)
+    for _ in range(3):
+        states.delete_all_expired_state()
+    assert len(calls) == 1
+
+
+def test_memory_can_be_returned_on_any_system(monkeypatch):
+    session_states.give_back_memory()
+    monkeypatch.setattr(session_states.sys, "platform", "win32")
+    session_states.give_back_memory()
