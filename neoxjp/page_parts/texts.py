@@ -255,9 +255,13 @@ def step_place(text: Text, at: Any) -> int:
 def add_text_to_tree(tree: Tree, text: Text, place: int, author: Author = "model") -> Tree:
     """Adds to the tree a text whose ids from `place` on are new; those before it are the beginning of the branch displayed.
 
+    Where a branch has these very ids, as after generating again with the same seed, that one is displayed instead.
     Raises ParameterError if the limits would be exceeded.
     """
     key, made = tree.current, text.ids[place:]
+    for node in tree.nodes.values():
+        if made and (node.author, node.place) == (author, place) and tree.ids(node.key) == text.ids:
+            return tree.show(node.key)
     if key is None:
         tree = tree_with_prompt(tree, text)
         key = tree.current

@@ -4,6 +4,13 @@ const editor = () => document.getElementById("generate-text")?.querySelector(".t
 window.neoxjp.generate = {
   set(text) { editor()?.set(text); },
   keep() { window.neoxjp.keep("gen", editor().text); },
+  // Mark the preset whose values the controls have: { name: values }.
+  mark(presets, values) {
+    for (const [name, wanted] of Object.entries(presets)) {
+      const same = wanted.every((value, index) => Math.abs(value - values[index]) < 1e-9);
+      document.getElementById(`generate-preset-${name}`)?.setAttribute("aria-pressed", same);
+    }
+  },
 };
 // The text outlives a reload. A link is the newer one, but not than what was typed after it was opened.
 const starting = setInterval(() => {
@@ -92,6 +99,13 @@ document.addEventListener("keydown", (event) => {
   press(button);
 });
 document.getElementById("generate-announce")?.setAttribute("aria-live", "polite");
+// A phone has no such keys: its buttons do not name them.
+if (matchMedia("(hover: none)").matches) {
+  for (const button of document.querySelectorAll("#generate-buttons button")) {
+    const label = Array.from(button.childNodes).find((node) => node.nodeType === Node.TEXT_NODE && /⏎|Esc/.test(node.data));
+    if (label) label.data = label.data.replace(/\s+(Ctrl\+⏎|Alt\+⏎|Esc)\s*$/, "");
+  }
+}
 // On a narrow screen the settings are folded under the text until asked for. The page may still be drawing itself, and open them
 // once more: so look again for a moment, until the visitor touches them.
 if (matchMedia("(max-width: 640px)").matches) {

@@ -229,6 +229,11 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
     for name, button in tab.presets.items():
         values = {tab.controls[field]: value for field, value in preset(name, tab.options).items()}
         button.click(lambda values=values: values, None, list(values), **QUIET)
+    filters = [option.name for option in tab.options if option.stage]
+    table = {name: [preset(name, tab.options)[field] for field in filters] for name in tab.presets}
+    mark = f"(...values) => {{ neoxjp.generate.mark({json.dumps(table)}, values); }}"
+    controls = [tab.controls[field] for field in filters]
+    gr.on([page.load, *(control.change for control in controls)], None, controls, None, js=mark, **BROWSER)
     tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.controls["seed"], **QUIET)
     sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, changed)
 

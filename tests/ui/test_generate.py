@@ -75,6 +75,7 @@ def test_the_same_seed_writes_the_same_text_again(playground):
     assert writing.text is not first
     assert writing.text.ids == first.ids
     assert writing.text.seed == first.seed
+    assert len(writing.tree.nodes) == 2  # the prompt and one branch, not two with the same text
 
 
 def test_a_set_seed_is_used_and_an_empty_one_is_fresh(playground):
@@ -121,8 +122,7 @@ def test_token_by_token_is_the_text_at_once(playground):
     assert one_by_one.text.parts == at_once.text.parts
     frames(playground, one_by_one, "again", settings=settings)
     assert one_by_one.text.ids == at_once.text.ids
-    one_by_one.undo()
-    one_by_one.undo()
+    one_by_one.undo()  # the same text again was no change
     assert one_by_one.text.ids == at_once.text.ids[:-1]
 
 

@@ -327,8 +327,11 @@ def test_a_wrong_setting_gets_a_sentence_and_the_page_lives_on(visit: Visit) -> 
 
 def test_presets_set_the_controls(visit: Visit) -> None:
     page = visit("g")
+    expect(page.get_by_role("button", name="標準")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="貪欲法（greedy）").click()
     expect(page.locator("#option-temperature input[type=number]")).to_have_value("0")
+    expect(page.get_by_role("button", name="貪欲法（greedy）")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="標準")).to_have_attribute("aria-pressed", "false")
     page.get_by_role("button", name="標準").click()
     expect(page.locator("#option-temperature input[type=number]")).to_have_value("0.7")
 

@@ -71,7 +71,7 @@ def test_everything_that_writes_feeds_one_tree(playground):
     first = put(playground, writing)
     assert shape(writing) == [("user", None, 0), ("model", 0, 1)]
     assert writing.tree.nodes[1].params == first.params
-    put(playground, writing, "again", settings=LIVELY.change(temperature=1.0))
+    put(playground, writing, "again", settings=LIVELY.change(temperature=0.0))
     assert shape(writing)[2:] == [("model", 0, 1)]  # beside the first
     longer = put(playground, writing, "continue")
     assert len(writing.tree.nodes) == 3
@@ -79,7 +79,8 @@ def test_everything_that_writes_feeds_one_tree(playground):
     assert writing.tree.nodes[2].params is None  # two generations
     put(playground, writing, prompt="犬")
     put(playground, writing)
-    assert shape(writing)[3:] == [("user", None, 0), ("model", 3, 1), ("model", 0, 1)]  # the opening is there already
+    assert shape(writing)[3:] == [("user", None, 0), ("model", 3, 1)]
+    assert writing.tree.current == 1  # the same text again is no second branch
     assert [writing.tree.ids(key) for key in (0, 1)] == [first.prompt_ids, first.ids]
 
 
