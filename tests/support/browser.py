@@ -11,7 +11,7 @@ from tests.support.quiet import count_calls, press_open
 # The shell without windows first: it needs a quarter less time.
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
-PATIENCE = 20_000  # milliseconds that a page may take on a busy machine
+PATIENCE = 60_000  # milliseconds that a page may take on a busy machine
 Visit = Callable[..., Any]
 
 
