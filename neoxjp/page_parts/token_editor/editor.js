@@ -129,8 +129,9 @@ const name = () => field.setAttribute("aria-label", words().label.replace("{n}",
 
 function send() {
   if (composing || running || field.value === text || (sent && Date.now() - sent < ANSWER_MS)) return;
-  const [start, end, until] = difference(text, field.value);
   sent = Date.now();
+  if (revision < 0) return trigger("edit", { text: field.value }); // the server's text is not known yet
+  const [start, end, until] = difference(text, field.value);
   const insert = field.value.slice(start, until);
   trigger("edit", { revision, start: points(text.slice(0, start)), delete: points(text.slice(start, end)), insert });
 }
