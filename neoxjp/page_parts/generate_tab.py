@@ -88,7 +88,7 @@ class GenerateTab:
         enabled = {
             self.go: idle,
             self.stop: not idle,
-            self.more: idle and text is not None and bool(text.steps),
+            self.more: idle and text is not None and bool(text.steps or writing.tree.nodes),
             self.step: idle,
             self.again: idle and text is not None and text.params is not None,
             self.undo: idle and bool(history.past or (writing.draft and writing.saved)),
