@@ -84,20 +84,15 @@ def press(page: Any, name: str) -> None:
 
 def watch(page: Any) -> None:
     """Before something else that makes the model write."""
-    page.evaluate(
-        """() => {
-            const go = document.querySelector("#generate-go");
-            let began = false;
-            window.ended = false;
-            new MutationObserver(() => { began ||= go.disabled; if (began && !go.disabled) window.ended = true; })
-                .observe(go, { attributes: true });
-        }"""
-    )
+    page.evaluate("window.before = document.querySelector('#generate-text .token-editor').api.ended")
 
 
 def done(page: Any) -> str:
     """Wait until the model has ended; the text."""
-    page.wait_for_function("window.ended")
+    page.wait_for_function(
+        """() => document.querySelector("#generate-text .token-editor").api.ended > window.before
+            && !document.querySelector("#generate-go").disabled"""
+    )
     return str(prompt(page).input_value())
 
 

@@ -12,6 +12,7 @@ let pieces = [], spans = [], text = "", revision = -1;
 let overlay = null; // { from, to, node }: spans[from…to-1] are hidden behind the node
 let sent = 0, composing = false, running = false;
 let selected = -1, shown = -1, pinned = false, timer = 0;
+let ended = 0; // how many texts of the server, such as a stream, have come to their end
 let newest = false, wanted = -1; // whether the last token is selected as it comes; the place of a token to select once it is there
 
 const make = (tag, className, content) => {
@@ -118,6 +119,7 @@ function take(json) {
   else if (!patch.typed && grew && newest) select(pieces.length - 1, true);
   name();
   if (running) return;
+  if (!patch.typed) ended += 1;
   wanted = -1;
   if (field.value === text) trigger("changed");
   else send();
@@ -364,6 +366,7 @@ popover.addEventListener("keydown", (event) => {
 element.querySelector(".token-editor").api = {
   get text() { return field.value; },
   get selected() { return selected < 0 ? null : idsBefore(selected); }, // place of the first id of the selected token
+  get ended() { return ended; },
   get prompt() { return props.prompt; }, // ids of the prompt
   get busy() { return field.value !== text; }, // the server does not know the last edit yet
   set newest(on) { newest = on; },
