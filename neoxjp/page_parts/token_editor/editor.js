@@ -119,7 +119,11 @@ function take(json) {
   else if (!patch.typed && grew && newest) select(pieces.length - 1, true);
   name();
   if (running) return;
-  if (!patch.typed) ended += 1;
+  if (!patch.typed) {
+    ended += 1;
+    const first = indexOf(props.prompt); // after the prompt
+    if (selected < 0 && wanted < 0 && first >= 0) select(first, true);
+  }
   wanted = -1;
   if (field.value === text) trigger("changed");
   else send();

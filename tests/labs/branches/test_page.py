@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.support.contrast import low_contrast
 from tests.support.quiet import press_open, quiet
-from tests.ui.test_generate_page import alternative, done, generate, pieces, point, press, prompt, selected, watch
+from tests.ui.test_generate_page import alternative, done, generate, pieces, point, press, prompt, selected, use_seed, watch
 
 Visit = Callable[..., Any]
 HOSTILE = "<script>hacked=1</script>${hacked=2}<img src=x onerror=hacked=3>"
@@ -140,6 +140,7 @@ def test_keys_walk_the_tree_and_show_a_branch_that_goes_on(visit: Visit) -> None
     expect(rows(page).nth(0)).to_have_attribute("aria-selected", "true")
     expect(rows(page).nth(0)).to_be_focused()
     expect(pieces(page)).to_have_count(0)
+    use_seed(page, "6")  # with the same one it would be the same text, which is no new branch
     press(page, "more")
     done(page)
     expect(rows(page)).to_have_count(5)
