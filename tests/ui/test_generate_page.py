@@ -223,6 +223,8 @@ def test_the_caret_selects_a_token_and_keys_open_and_walk_its_alternatives(visit
     page.keyboard.press("Escape")
     expect(panel(page)).to_be_hidden()
     expect(prompt(page)).to_be_focused()
+    point(page, selected(page), click=True)  # the selected token can be pressed, too
+    expect(panel(page)).to_be_visible()
 
 
 def test_another_token_is_put_in_its_place_and_the_model_continues(visit: Visit) -> None:
