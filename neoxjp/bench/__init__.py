@@ -1,10 +1,11 @@
-"""Benchmarks, one file per table, also beside other programs: generate, serve, quality, repetition, load, tokenize, soak.
+"""Benchmarks, one file per table, also beside other programs: generate, serve, quality, repetition, load, tokenize, page, soak.
 
 Each of these files has `command(options)`; this package offers the options, which load without torch.
 """
 
 from neoxjp.bench.options import (
     LoadOptions,
+    PageOptions,
     QualityOptions,
     RepetitionOptions,
     ServeOptions,
@@ -15,6 +16,6 @@ from neoxjp.bench.options import (
 )
 
 __all__ = [
-    "LoadOptions", "QualityOptions", "RepetitionOptions", "ServeOptions", "SoakOptions", "TableOptions", "TokenizeOptions",
-    "WriteOptions",
+    "LoadOptions", "PageOptions", "QualityOptions", "RepetitionOptions", "ServeOptions", "SoakOptions", "TableOptions",
+    "TokenizeOptions", "WriteOptions",
 ]  # fmt: skip

@@ -112,6 +112,15 @@ class TokenizeOptions(TableOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageOptions:
+    """A page that runs."""
+
+    url: Annotated[str, typer.Argument(help="Address of the page.", metavar="URL")]
+    rounds: Rounds = 9
+    json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class SoakOptions:
     """A page that runs, and who visits it."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from neoxjp.bench import (
     LoadOptions,
+    PageOptions,
     QualityOptions,
     RepetitionOptions,
     ServeOptions,
@@ -54,6 +55,11 @@ def soak(options: SoakOptions) -> None:
     importlib.import_module("neoxjp.bench.soak").command(options)
 
 
+def page(options: PageOptions) -> None:
+    """What a visitor waits for, in a real Chromium: keys, first token, tokens per second, one step, Stop."""
+    importlib.import_module("neoxjp.bench.page").command(options)
+
+
 def _run(name: str, options: TableOptions, *more: Any) -> None:
     import torch
 
@@ -74,5 +80,6 @@ COMMANDS = (
     Command("repetition", repetition, "neoxjp bench repetition --samples 10 --show"),
     Command("load", load, "neoxjp bench load --shape small --formats float16,int8"),
     Command("tokenize", tokenize, "neoxjp bench tokenize novel.txt --megabytes 1"),
+    Command("page", page, "neoxjp bench page http://127.0.0.1:7860 --rounds 9"),
     Command("soak", soak, "neoxjp bench soak http://127.0.0.1:7860 --visitors 8 --minutes 60"),
 )

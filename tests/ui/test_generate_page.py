@@ -171,7 +171,7 @@ def test_the_same_seed_writes_the_same_and_undo_goes_back(visit: Visit) -> None:
     assert done(page) == first
     prompt(page).fill("犬")
     assert generate(page, seed="6") != first
-    for expected in ("犬", first, first, "猫"):  # what was typed, the two generations with one seed, what was typed first
+    for expected in ("犬", first, "猫"):  # what was typed, the generation (again with its seed: the same), what was typed first
         page.locator("#generate-undo").click()
         expect(prompt(page)).to_have_value(expected)
         quiet(page)  # a press that comes before the answer is none
@@ -354,7 +354,7 @@ def test_buttons_pressed_at_once_keep_their_labels(visit: Visit) -> None:
     # Pressed in the page, where a tiny model that has ended already leaves nothing to stop.
     page.evaluate("document.getElementById('generate-stop').click()")
     expect(page.locator("#generate-go")).to_be_enabled()
-    for id, label in zip(ids, ["Generate", "Undo", "Continue", "Regenerate"], strict=True):
+    for id, label in zip(ids, ["Generate", "Undo", "Continue", "Same seed"], strict=True):
         expect(page.locator(f"#{id}")).to_contain_text(label)
 
 

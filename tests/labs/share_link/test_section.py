@@ -231,10 +231,10 @@ def test_a_link_to_the_generate_tab_has_a_name_and_sentences_of_its_own(playgrou
     assert len(found) < 200
     assert links.opened(playground, found.removeprefix("?gen="), "generate") == view
     kanji = "".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500))
-    with pytest.raises(ParameterError, match="Please shorten the prompt, which has 2,500") as caught:
+    with pytest.raises(ParameterError, match="Please shorten the text, which has 2,500") as caught:
         links.link_of(View(kanji, "heat"), "generate")
-    assert "プロンプト（現在 2,500 文字）を短く" in caught.value.ja
-    with pytest.raises(ParameterError, match="Please shorten the stop strings, the texts in the fields below, or the prompt"):
+    assert "文章（現在 2,500 文字）を短く" in caught.value.ja
+    with pytest.raises(ParameterError, match="Please shorten the stop strings, the texts in the fields of the lab, or the text"):
         links.link_of(View("犬", "heat", {"heat": {"text": kanji}}), "generate")
     small = Playground(loaded=playground.loaded, limits=Limits(characters=5))
     with pytest.raises(ParameterError, match="The prompt has 6 characters; the limit is 5"):
