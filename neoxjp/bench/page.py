@@ -137,8 +137,8 @@ def step(page: "Page") -> tuple[float, int, int]:
     client.send("Network.enable")
     time = page.evaluate(
         """() => {
-            const { length } = measured.editor;
-            return measured.wait(() => document.getElementById("generate-step").click(), () => measured.editor.length > length);
+            const before = measured.count();
+            return measured.wait(() => document.getElementById("generate-step").click(), () => measured.count() > before);
         }"""
     )
     page.wait_for_timeout(50)  # what belongs to the step; the sections follow later
