@@ -30,7 +30,7 @@ def on_edit(document: Document, event: gr.EventData) -> gr.HTML:
     try:
         edit = Edit.read(event._data)
         if not edit.whole and edit.revision != document.revision:
-            return TokenEditor.show(document.whole())
+            return TokenEditor.show(document.unknown())
         return TokenEditor.show(document.patch(pieces(edit.apply(document.text)), answers=edit))
     except NeoxjpError as error:
         return TokenEditor.show(document.refused(str(error)))

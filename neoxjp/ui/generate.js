@@ -17,8 +17,8 @@ const starting = setInterval(() => {
   const text = editor();
   if (!text) return;
   clearInterval(starting);
-  const last = window.neoxjp.last("gen");
-  if (last && !window.neoxjp.linked("gen")) text.set(last);
+  const last = window.neoxjp.last("gen"), newer = window.neoxjp.linked("gen") ? window.neoxjp.reloaded("gen")[0] : last;
+  if (newer) text.set(newer);
   text.onGiven = (given) => window.neoxjp.reloaded("gen")[0] ?? given;
 }, 20);
 // For the sections: the place of the selected token's first id in the text, and among the ids after the prompt; and to select one.

@@ -246,7 +246,7 @@ def edited(playground: Playground, writing: VisitorState, sent: Any, t: Words) -
     try:
         edit = Edit.read(sent)
         if not edit.whole and edit.revision != document.revision:
-            return shown(document.whole() if document.pieces else document.unknown(), writing)
+            return shown(document.unknown(), writing)  # what the visitor sees counts
         text = typed(playground, writing, edit.apply(document.text))
         return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit), writing)
     except NeoxjpError as error:

@@ -85,7 +85,10 @@ function replace(start, count, added) {
 
 function take(json) {
   const patch = JSON.parse(json);
-  if (patch.want) return field.value ? trigger("edit", { text: field.value }) : undefined;
+  if (patch.want) {
+    sent = Date.now();
+    return trigger("edit", { text: field.value });
+  }
   if (patch.typed) sent = 0;
   if (patch.revision <= revision && !patch.whole) return; // a page gets the last patch of a stream twice
   if (!patch.whole && patch.base !== revision) return trigger("sync");
@@ -129,7 +132,10 @@ function take(json) {
   else send();
 }
 
-const name = () => field.setAttribute("aria-label", words().label.replace("{n}", pieces.length));
+function name() {
+  field.setAttribute("aria-label", words().label.replace("{n}", pieces.length));
+  popover.setAttribute("aria-label", words().popover);
+}
 
 // ---------------------------------------------------------------- edits
 
@@ -389,15 +395,17 @@ element.querySelector(".token-editor").api = {
 paint.append(make("br"));
 watch(Object.keys({ patch: 0 }), () => props.patch && take(props.patch)); // a quoted name would be an event to Gradio (6.31)
 watch(Object.keys({ details: 0 }), () => props.details && learn(props.details));
-watch(Object.keys({ given: 0 }), () => {
-  if (typeof props.given !== "string") return;
+function give() {
+  if (!props.given) return;
   const { api } = element.querySelector(".token-editor");
   api.set(api.onGiven ? api.onGiven(props.given) : props.given); // a page may have a newer text
-});
+}
+watch(Object.keys({ given: 0 }), give);
 name();
 if (props.patch) take(props.patch);
 if (field.value !== props.start && revision < 0) {
   field.value = props.start;
   cover();
 }
+give(); // what came before this script ran
 trigger("edit", { text: field.value });

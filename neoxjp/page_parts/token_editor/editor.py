@@ -72,7 +72,7 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
             "js_on_load": _text("editor.js"),
             "apply_default_css": False,
         }
-        props = {"start": start, "words": words, "levels": list(levels), "patch": "", "details": "", "given": None, "prompt": 0}
+        props = {"start": start, "words": words, "levels": list(levels), "patch": "", "details": "", "given": "", "prompt": 0}
         super().__init__("", **given | props | more)
 
     def get_block_name(self) -> str:
