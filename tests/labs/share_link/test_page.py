@@ -234,6 +234,7 @@ def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visi
     expect(value(page, "generate-text")).to_have_value(HOSTILE)
     expect(value(page, "option-temperature")).to_have_value("0.7")
     expect(value(page, "option-seed")).to_have_value(HOSTILE)
+    press_open(page.locator("#generate-more-filters > button"))
     expect(page.locator("#generate-cut input")).not_to_be_checked()
     expect(page.locator("#lab-sampling_trace-button")).to_have_attribute("aria-selected", "true")
     value(page, "generate-text").fill("猫")
