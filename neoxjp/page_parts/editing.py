@@ -14,6 +14,7 @@ from neoxjp.labs.branches.records import Tree, shown_pieces
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common.glyphs import GLYPHS, unseen
 from neoxjp.labs.common.steps import SIGNS, SPECIAL, name, plain
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer
 from neoxjp.page_parts.strings import COMMON, Words
@@ -95,11 +96,13 @@ def typed(playground: Playground, writing: VisitorState, string: str) -> Text:
 
     Raises:
         PromptTooLong: it has more characters than a visitor may send.
+        QueueFull: the visitor has sent too much text in this minute.
         NotReady: no vocabulary is loaded.
     """
     most, tokenizer, serial = playground.limits.characters, playground.tokenizer, playground.serial
     if len(string) > most:
         raise COMMON.error(PromptTooLong, "generate_too_many_characters", n=f"{len(string):,}", most=f"{most:,}")
+    playground.visitors.charge(current_visitor(), "characters", len(string))
     string = render.replace_surrogates(string)
     before = writing.text if writing.draft is None else writing.saved
     if before is not None and before.serial == serial:

@@ -42,7 +42,7 @@ KEYS = {
     "redo": "Ctrl+Shift+Z",
     "walk": "Alt+↓",
 }
-"""The tab's shortcuts, as `ui/written.js` has them."""
+"""The tab's shortcuts, as `ui/generate.js` has them."""
 part = Parts("generate", COMMON)
 
 

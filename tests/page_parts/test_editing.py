@@ -157,6 +157,13 @@ def test_too_many_characters_are_refused_and_nothing_changes(playground, monkeyp
     assert "11 characters" in answer["message"]
 
 
+def test_what_is_typed_counts_as_text_of_the_visitor(playground, monkeypatch):
+    charged: list[tuple[str, int]] = []
+    monkeypatch.setattr(playground.visitors, "charge", lambda visitor, what, number: charged.append((what, number)))
+    send(playground, VisitorState(), {"text": "猫です。"})
+    assert charged == [("characters", 4)]
+
+
 # ---------------------------------------------------------------- patches
 
 

@@ -1,4 +1,4 @@
-// Which token the section shows: `js_on_load` of its drawing, so `element` is given. The text above is ui/written.js.
+// Which token the section shows: `js_on_load` of its drawing, so `element` is given. The text above is ui/generate.js.
 const written = () => window.neoxjp.written;
 
 window.neoxjp.samplingTrace = {

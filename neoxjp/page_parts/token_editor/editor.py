@@ -8,8 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-LEVELS = (0.5, 0.1, 0.02, 0.004, 0.0005)
-"""Borders of the colour scale: a token of at least the first probability has level 0, one below the last has level 5."""
+from neoxjp.labs.common.steps import LEVELS
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
