@@ -50,13 +50,13 @@ class Pieces:
 def prompt_pieces(text: Text, tokenizer: "GPTNeoXJapaneseTokenizer | None") -> list[Piece]:
     """The pieces of the prompt. Without a tokenizer it is one."""
     if tokenizer is None:
-        return [Piece(_shown(text.prompt), text.prompt_ids, own=True)]
+        return [Piece(shown_text(text.prompt), text.prompt_ids, own=True)]
     found: list[Piece] = []
     waiting: list[int] = []
     for id, content in zip(text.prompt_ids, shown_pieces(text.prompt_ids, text.prompt, tokenizer), strict=True):
         waiting.append(id)
         if content or tokenizer.vocabulary.byte_values[id] < 0:
-            found.append(Piece(_shown(content), tuple(waiting), own=True, sign=_sign(content)))
+            found.append(Piece(shown_text(content), tuple(waiting), own=True, sign=_sign(content)))
             waiting = []
     return [*found, Piece("", tuple(waiting), own=True)] if waiting else found
 
@@ -75,10 +75,10 @@ def _piece(group: Sequence[Step], text: str) -> Piece:
     logprob = math.fsum(step.logprob for step in group if step.logprob is not None)
     sign = _sign(text) if text else SIGNS.get(name(first)) or name(first).strip("<|>") or "∅"
     ids = tuple(step.id for step in group)
-    return Piece(_shown(text), ids, math.exp(logprob) if scored else None, first.rank, own=not scored, sign=sign)
+    return Piece(shown_text(text), ids, math.exp(logprob) if scored else None, first.rank, own=not scored, sign=sign)
 
 
-def _shown(text: str) -> str:
+def shown_text(text: str) -> str:
     """As a browser's text field holds it."""
     return render.replace_surrogates(text.replace("\r\n", "\n").replace("\r", "\n"))
 
@@ -115,7 +115,7 @@ def typed(playground: Playground, writing: VisitorState, string: str) -> Text:
         if kept > 0 and current is not None:
             steps = before.steps[:kept]
             front = "".join(piece.text for piece in pieces_of(replace(before, steps=steps), tokenizer))
-            own = _own_steps(string[len(front) :], tokenizer)
+            own = own_steps(string[len(front) :], tokenizer)
             tree = writing.tree.grow(current, [step.id for step in own], "edit", len(before.prompt_ids) + kept)
             parts = (*[part for part in before.parts if part.start < kept], Part(kept, SamplingParams(), 0, drawn=False))
             text = replace(before, steps=(*steps, *own), base=kept + len(own), finish=None, stats=None, full=False, parts=parts)
@@ -144,7 +144,7 @@ def _kept(pieces: Sequence[Piece], string: str) -> int:
     return ids
 
 
-def _own_steps(text: str, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[Step, ...]:
+def own_steps(text: str, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[Step, ...]:
     """The tokens of the visitor's own text as steps that no model has scored."""
     tokens = tokenizer.analyze(text)
     last = {token.start: at for at, token in enumerate(tokens)}  # of the bytes of a character the last one has its text

@@ -10,6 +10,9 @@ import gradio as gr
 from neoxjp.labs.branches.files import LARGEST_MEMO, to_json
 from neoxjp.labs.common import html as render
 from neoxjp.page_parts import links, sections
+from neoxjp.page_parts.editing import tree_on_display
+from neoxjp.page_parts.link_address import View
+from neoxjp.page_parts.linked_text import view_of
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.token_editor import TokenEditor
@@ -65,11 +68,24 @@ class GenerateTab:
         growing = [slider for section in self.lab.sections.values() for slider in getattr(section, "growing", ())]
         sliders = (*self.up_to_context, *growing)
 
-        def string(writing: VisitorState) -> str:
-            return writing.document.text
+        def remember(writing: VisitorState, view: View) -> None:
+            writing.linked = view
+
+        def branches(writing: VisitorState) -> str:
+            return to_json(tree_on_display(writing))
 
         return links.Linked(
-            "generate", tabs, self.writing, self.lab, own, sliders, string=string, filled=self.editor, fill=TokenEditor.give
+            "generate",
+            tabs,
+            self.writing,
+            self.lab,
+            own,
+            sliders,
+            view=view_of,
+            filled=self.editor,
+            fill=TokenEditor.give,
+            remember=remember,
+            file=("neoxjp-branches.json", branches),
         )
 
     @property

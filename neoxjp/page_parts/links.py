@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.page_parts.link_address import Tab
+from neoxjp.page_parts.link_address import Tab, View
 from neoxjp.page_parts.sections import Lab
 
 
@@ -15,6 +15,8 @@ class Link:
     """The components of a button that copies a link."""
 
     button: gr.Button
+    file: gr.Button  # saves as a file what a link cannot have; visible after a link would have been too long
+    selected: gr.Number  # place of the selected token's first id; -1: none. Its value comes from the browser
     note: gr.HTML  # an error; its property `answer` is what the browser is to copy
 
 
@@ -27,6 +29,10 @@ class Links:
     separator: gr.Textbox
 
 
+def _text_only(text: str, selected: int | None) -> View:
+    return View(text, "")
+
+
 @dataclass(frozen=True)
 class Linked:
     """What a link restores: the text, which tabs are open, and each section's choices."""
@@ -37,9 +43,11 @@ class Linked:
     lab: Lab
     own: Mapping[str, Any]  # choices of the tab itself
     growing: Sequence[gr.Slider] = ()  # those whose largest value follows the model
-    string: Callable[[Any], str] = str  # the text of the value of `text`
+    view: Callable[[Any, int | None], View] = _text_only  # from the value of `text`, and the selected token
     filled: Any = None  # the component that shows the text of a link; None: `text`
     fill: Callable[[str], Any] = str  # its value for a text
+    remember: Callable[[Any, View], None] | None = None  # gives the value of `text` the view that a link restores
+    file: tuple[str, Callable[[Any], str]] | None = None  # name and content of the file that has more than a link can
 
     def parts(self) -> Iterator[tuple[str, str, Any]]:
         """Section, short name and component of each choice."""

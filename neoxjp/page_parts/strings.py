@@ -219,6 +219,11 @@ STRINGS: dict[str, tuple[str, str]] = {
                    "When off, a prompt that exceeds the context length is an error."),
     "generate_no_such_token": ("そのトークンは表示中の文章にありません。選び直してください。",
                         "That token is no longer in the text shown above: select another."),
+    "generate_link_vocabulary": (
+        "このリンクのトークンは別の語彙のものです。文章だけを再現し、現在の語彙でトークンに分割しました。",
+        "The tokens of this link belong to another vocabulary: its text was restored, and tokenized with the current one."),
+    "generate_link_ids": ("リンクのトークンがその文章と一致しません。文章だけを再現し、トークンに分割し直しました。",
+                          "The tokens of this link are not those of its text: the text was restored, and tokenized again."),
     "generate_branch_shown": ("この分岐を表示しています。「続ける」で続きを生成します。",
                        "Showing this branch. Press Continue to generate more."),
     "generate_n_tokens": ("生成した長さ", "generated"),

@@ -18,6 +18,7 @@ from neoxjp.page_parts.token_editor.records import Document
 from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
+    from neoxjp.page_parts.link_address import View
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 MOST_TEXTS, MOST_STEPS = 200, 20_000  # kept of one visitor; a step with its alternatives is about 2 kB
@@ -95,6 +96,7 @@ class VisitorState:
     draft: Tree | None = field(default=None, init=False)  # the branches with what the visitor typed since; None: nothing
     live: Text | None = field(default=None, init=False, repr=False)  # what is being written, as far as it has come
     scores: Scores | None = field(default=None, init=False, repr=False)
+    linked: "View | None" = field(default=None, init=False, repr=False)  # of the link that the page was opened with, until shown
     saved: Text | None = field(default=None, init=False)  # the text of the branch, while a draft is displayed
     _texts: dict[tuple[int, tuple[int, ...]], Text] = field(default_factory=dict, repr=False)  # the latest last
     _tokenizers: dict[str, "GPTNeoXJapaneseTokenizer"] = field(default_factory=dict, repr=False)  # by vocabulary

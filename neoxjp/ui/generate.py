@@ -22,6 +22,8 @@ from neoxjp.page_parts.editing import details, pieces_of, score_text, typed
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, STREAMED, latest
 from neoxjp.page_parts.generate_tab import GenerateTab, shown
 from neoxjp.page_parts.gradio_private import payload
+from neoxjp.page_parts.link_address import View
+from neoxjp.page_parts.linked_text import add_scores, restore
 from neoxjp.page_parts.parts import Parts, slider_up_to
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import PRESETS, preset, start_value
@@ -183,7 +185,10 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
         def score() -> None:
             score_text(playground, scored, writing, ALTERNATIVES)
 
-        return facts_of(writing, payload(event), words(language(request)), score)
+        found = facts_of(writing, payload(event), words(language(request)), score)
+        if not add_scores(writing):
+            return found
+        return shown(writing.document.patch(pieces_of(writing.text, writing.tokenizer()), same=True), writing)
 
     tab.editor.pick(on_pick, tab.writing, tab.editor, **quick)
     tab.editor.ask(on_ask, tab.writing, tab.editor, trigger_mode="multiple", show_progress="hidden", **READING)
@@ -248,9 +253,30 @@ def edited(playground: Playground, writing: VisitorState, sent: Any, t: Words) -
         if not edit.whole and edit.revision != document.revision:
             return shown(document.unknown(), writing)  # what the visitor sees counts
         text = typed(playground, writing, edit.apply(document.text))
-        return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit), writing)
+        more: dict[str, Any] = {}
+        if writing.linked is not None and writing.linked.text == text.whole:
+            text, more = linked(playground, writing, writing.linked, text, t)
+        return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit, **more), writing)
     except NeoxjpError as error:
         return shown(document.refused(t.message(error)), writing)
+
+
+def linked(playground: Playground, writing: VisitorState, link: View, text: Text, t: Words) -> tuple[Text, dict[str, Any]]:
+    """The text of a link with its own tokens, and what the editor's update says of it. text: the same, encoded again."""
+    more: dict[str, Any] = {}
+    loaded = playground.loaded
+    complete = loaded is not None and loaded.model is not None
+    if complete or not playground.progress.busy:  # otherwise the text comes once more, when the model is there
+        writing.linked = None
+    if link.runs:
+        try:
+            text = restore(playground, writing, link)
+            more["ask"] = complete
+        except NeoxjpError as error:
+            more["message"] = t.message(error)
+    if link.selected is not None and link.selected < len(text.ids) and "message" not in more:
+        more["select"] = link.selected
+    return text, more
 
 
 def facts_of(writing: VisitorState, sent: Mapping[str, Any], t: Words, score: Callable[[], None] | None = None) -> Any:

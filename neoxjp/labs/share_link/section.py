@@ -6,6 +6,7 @@ browser forbids that. Opening a link restores text and choices and shows the sec
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import gradio as gr
@@ -15,6 +16,7 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common.glyphs import SCRIPTS
 from neoxjp.labs.share_link import copies
 from neoxjp.labs.share_link.strings import both, label, strings, words
+from neoxjp.page_parts import downloads
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.events import BROWSER, QUIET
@@ -45,7 +47,10 @@ def build_link(tab: address.Tab) -> Link:
         help_line = both("share_link_generate_help") if tab == "generate" else ""
         facts = render.attributes(id=f"{id}-status", class_="share-link-status", data_words=render.data(sentences))
         gr.HTML(f'<p{facts} role="status">{help_line}</p>', apply_default_css=False)
-    return Link(button, gr.HTML(elem_id=f"{id}-note", apply_default_css=False, js_on_load=COPY, answer=None))
+    note = gr.HTML(elem_id=f"{id}-note", apply_default_css=False, js_on_load=COPY + downloads.SCRIPT, answer=None)
+    file = gr.Button(label("share_link_file"), size="sm", min_width=0, visible=False, elem_id=f"{id}-file")
+    selected = gr.Number(-1, precision=0, visible="hidden", elem_id=f"{id}-selected")
+    return Link(button, file, selected, note)
 
 
 def answer(notice: str = "", **copied: Any) -> gr.HTML:
@@ -96,11 +101,14 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
     components = [component for _, _, component in parts]
     name = f"'{address.NAMES[linked.tab]}'"
 
-    def on_link(request: gr.Request, given: Any, section: str, *values: Any) -> gr.HTML:
+    def on_link(request: gr.Request, selected: Any, given: Any, section: str, *values: Any) -> dict[Any, Any]:
+        chosen = selected if type(selected) is int and selected >= 0 else None
+        view = replace(linked.view(given, chosen), section=section, choices=changed(parts, values))
         try:
-            return answer(value=link_of(address.View(linked.string(given), section, changed(parts, values)), linked.tab))
+            return {link.note: answer(value=link_of(view, linked.tab)), link.file: gr.Button(visible=False)}
         except NeoxjpError as error:
-            return answer(render.notice(message_of(error, request), "error"))
+            note = answer(render.notice(message_of(error, request), "error"))
+            return {link.note: note, link.file: gr.Button(visible=linked.file is not None)}
 
     filled_part = linked.text if linked.filled is None else linked.filled
 
@@ -112,6 +120,8 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
             view = opened(playground, value, linked.tab)
         except NeoxjpError as error:
             return {linked.tabs: gr.Tabs(selected=linked.tab), link.note: render.notice(message_of(error, request), "error")}
+        if linked.remember is not None:
+            linked.remember(kept, view)
         section = view.section if view.section in linked.lab.tab else linked.lab.open.value
         limit = playground.limits.characters
         found = {
@@ -129,7 +139,11 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
 
     inputs = [linked.text, linked.lab.open, *components]
     filled = [linked.tabs, linked.lab.tabs, linked.lab.open, filled_part, *components, *linked.lab.due.values(), link.note]
-    link.button.click(on_link, inputs, link.note, **QUIET)
+    selected = "(now, ...others) => [neoxjp.written?.place ?? -1, ...others]" if linked.tab == "generate" else None
+    link.button.click(on_link, [link.selected, *inputs], [link.note, link.file], js=selected, **QUIET)
+    if linked.file is not None:
+        name_of_file, write = linked.file
+        downloads.connect(link.file, link.note, name_of_file, lambda t, given: write(given), linked.text)
     if linked.filled is None:
         linked.text.change(None, linked.text, js=f"(text) => {{ neoxjp.keep({name}, text) }}", **BROWSER)
     # The script sends the kept text in place of the text box's: null if the page was not reloaded.
@@ -148,7 +162,7 @@ def link_of(view: address.View, tab: address.Tab = "tokenize") -> str:
     """
     query = address.query(view, tab)
     if (link := address.complete(query)) is None:
-        without_choices = address.query(address.View(view.text, view.section), tab)
+        without_choices = address.query(replace(view, choices={}), tab)
         longest = "text" if len(without_choices) > address.LONGEST / 2 else "choices"
         numbers = {"n": len(query) + address.ADDRESS, "most": address.LONGEST, "text": len(view.text)}
         key = f"{IDS[tab].replace('-', '_')}_too_long_{longest}"

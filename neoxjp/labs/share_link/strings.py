@@ -16,16 +16,17 @@ STRINGS: dict[str, tuple[str, str]] = {
         "リンクは {n} 文字になり、上限の {most} 文字を超えます。追加・編集した行か、文章（現在 {text} 文字）を短くしてください。",
         "The link would have {n} characters; the limit is {most}. Please shorten the rows that you added or edited, or the text, "
         "which has {text} characters."),
-    "share_link_generate_help": ("文章・サンプリング設定・ラボの設定を再現します。"
-                                 "生成の条件ごと共有するには「保存と再現」を使ってください。",
-                                 "Restores the text, the sampling settings and the settings of the lab. "
-                                 "To share how it was generated, use the Replay tab."),
+    "share_link_generate_help": ("文章をトークンごと、選択中のトークン・サンプリング設定・ラボの状態とともに再現します。",
+                                 "Restores the text token by token, the selected token, the sampling settings and the lab."),
     "share_link_generate_link_copied": (
-        "リンクをコピーしました（{n} 文字）。開くと、現在の文章・サンプリング設定・ラボの設定が再現されます。",
-        "Link copied ({n} characters). It restores this text, these sampling settings and the settings of the lab."),
+        "リンクをコピーしました（{n} 文字）。開くと、文章・選択中のトークン・サンプリング設定・ラボの状態が再現されます。",
+        "Link copied ({n} characters). It restores this text, the selected token, the sampling settings and the lab."),
     "share_link_generate_too_long_text": (
-        "リンクは {n} 文字になり、上限の {most} 文字を超えます。文章（現在 {text} 文字）を短くしてください。",
-        "The link would have {n} characters; the limit is {most}. Please shorten the text, which has {text} characters."),
+        "リンクは {n} 文字になり、上限の {most} 文字を超えます。文章（現在 {text} 文字）を短くするか、"
+        "ファイルに保存してください。ファイルは「分岐」の「保存・読み込み」で開けます。",
+        "The link would have {n} characters; the limit is {most}. Please shorten the text, which has {text} characters, "
+        "or save it as a file, which opens in Branches under “Save and load”."),
+    "share_link_file": ("文章をファイルに保存（JSON）", "Save the text as a file (JSON)"),
     "share_link_generate_too_long_choices": (
         "リンクは {n} 文字になり、上限の {most} 文字を超えます。停止文字列、ラボの欄の文章、または文章（現在 {text} 文字）を"
         "短くしてください。",

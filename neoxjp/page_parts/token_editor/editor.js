@@ -93,7 +93,7 @@ function take(json) {
   if (patch.revision <= revision && !patch.whole) return; // a page gets the last patch of a stream twice
   if (!patch.whole && patch.base !== revision) return trigger("sync");
   const follow = box.scrollHeight - box.scrollTop - box.clientHeight < 40 && !box.matches(":hover") && !box.contains(document.activeElement);
-  const chosen = pieces[selected], looked = pieces[shown];
+  const chosen = pieces[selected], looked = pieces[shown], same = patch.same && selected >= 0 ? idsBefore(selected) : -1;
   uncover();
   if (patch.whole) revision = patch.revision - 1;
   const start = patch.whole ? 0 : patch.start, made = replace(start, patch.whole ? pieces.length : patch.delete, patch.pieces);
@@ -113,11 +113,14 @@ function take(json) {
   cover();
   if (follow) box.scrollTop = box.scrollHeight;
   selected = pieces.indexOf(chosen);
+  if (same >= 0) select(indexOf(same), false);
   if (looked) {
     shown = pieces.indexOf(looked);
     if (shown < 0) close();
     else put(shown);
   }
+  if (patch.select !== undefined) wanted = patch.select;
+  if (patch.ask) trigger("ask", { at: 0, revision });
   if (wanted >= 0 && indexOf(wanted) >= 0) select(indexOf(wanted), true);
   else if (!patch.typed && grew && newest) select(pieces.length - 1, true);
   name();

@@ -72,20 +72,22 @@ class Document:
     def text(self) -> str:
         return "".join(piece.text for piece in self.pieces)
 
-    def patch(self, pieces: Sequence[Piece], *, answers: Edit | None = None, running: bool = False) -> str:
+    def patch(self, pieces: Sequence[Piece], *, answers: Edit | None = None, running: bool = False, **more: Any) -> str:
         """Change to these pieces. Returns the patch for the page, as JSON.
 
         Args:
             answers: the edit that this is the answer to: the page's field has this text already.
             running: the text grows, and cannot be edited.
+            more: `message` (a sentence to show), `select` (place of the first id of the token to select), `ask` (True: the page
+                sends the event `ask`, whose answer may take longer), `same` (True: the tokens are the same as before).
         """
         new, typed = tuple(pieces), answers is not None
         if answers is not None and answers.whole:
-            return self._sent(new, {"whole": True}, new, typed=True)
+            return self._sent(new, {"whole": True} | more, new, typed=True)
         start = _shared(self.pieces, new)
         end = min(_shared(self.pieces[start:][::-1], new[start:][::-1]), len(new) - start)
         found = {"base": self.revision, "start": start, "delete": len(self.pieces) - end - start}
-        return self._sent(new, found, new[start : len(new) - end], typed=typed, running=running)
+        return self._sent(new, found | more, new[start : len(new) - end], typed=typed, running=running)
 
     def whole(self, *, running: bool = False) -> str:
         """The patch for a page that knows nothing."""

@@ -1,7 +1,9 @@
 """Links and copies in a real browser: what was copied brings the same view back elsewhere, or says what the page shows."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -191,6 +193,56 @@ def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and
     assert generate_link(other) == generate_link(page)
 
 
+def tokens(page: Any) -> list[Any]:
+    """Text and class of each token of the Generate tab."""
+    return page.locator("#generate-text .token-editor-piece").evaluate_all(
+        "(all) => all.map((piece) => [piece.textContent, piece.className.replace(/ token-editor-(new|shown|selected)/g, '')])"
+    )
+
+
+def test_a_link_brings_back_what_the_model_wrote_with_its_probabilities_and_the_selected_token(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    value(page, "generate-text").fill("慶應と猫")
+    value(page, "option-max-new-tokens").fill("12")
+    value(page, "option-seed").fill("5")
+    quiet(page)
+    page.locator("#generate-go").click()
+    expect(page.locator("#generate-stop button, button#generate-stop").first).to_be_disabled()
+    quiet(page)
+    page.evaluate("neoxjp.written.markPlace(neoxjp.written.place + 2)")
+    expect(page.locator("#generate-text .token-editor-selected")).to_have_count(1)
+    link = generate_link(page)
+    assert len(link) < 400
+    other = visit(lang="ja", link=link)
+    expect(value(other, "generate-text")).to_have_value(value(page, "generate-text").input_value())
+    expect(other.locator("#generate-text .token-editor-selected")).to_have_count(1)
+    expect(other.locator("#generate-text .token-editor-piece:not(.token-editor-own)")).not_to_have_count(0)
+    quiet(other)
+    assert tokens(other) == tokens(page)
+    assert other.evaluate("neoxjp.written.place") == page.evaluate("neoxjp.written.place")
+    expect(other.locator("button#generate-more")).to_be_enabled()
+    first, second = (address.read(each.partition("?gen=")[2]) for each in (link, generate_link(other)))
+    assert replace(second, choices={}) == replace(first, choices={})
+
+
+def test_the_end_of_what_was_typed_is_in_a_link_that_is_copied_at_once(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    quiet(page)
+    value(page, "generate-text").press("Control+End")
+    page.keyboard.type("おわり")
+    link = generate_link(page)
+    assert address.read(link.partition("?gen=")[2]).text.endswith("おわり")
+
+
+def test_ids_that_do_not_fit_are_left_out_with_a_sentence(visit: Visit, page_url: str) -> None:
+    runs = (address.LinkedRun(2, "user", (10**9,)), address.LinkedRun(0, "model", ()))
+    view = address.View("猫犬", "beams", {}, runs, "0123abcd", 10**6)
+    page = visit(lang="ja", link=page_url + "/" + address.query(view, "generate"))
+    expect(value(page, "generate-text")).to_have_value("猫犬")
+    expect(page.locator("#generate-text .token-editor-message")).to_contain_text("別の語彙")
+    expect(page.locator("#generate-text .token-editor-piece")).to_have_text(["猫", "犬"])
+
+
 def test_what_is_typed_after_a_link_of_the_generate_tab_stays_over_a_reload(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "トークンの文章")
@@ -219,8 +271,16 @@ def test_a_damaged_and_a_too_long_link_of_the_generate_tab_get_a_sentence(visit:
     value(page, "generate-text").fill("".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
     page.locator("#share-link-generate-copy-link").click()
     expect(page.locator("#share-link-generate-note [role=alert]")).to_contain_text(
-        "Please shorten the text, which has 2,500 characters"
+        "Please shorten the text, which has 2,500 characters, or save it as a file"
     )
+    with page.expect_download() as caught:
+        page.locator("#share-link-generate-file").click()
+    assert caught.value.suggested_filename == "neoxjp-branches.json"
+    saved = json.loads(Path(caught.value.path()).read_text(encoding="utf-8"))
+    assert len(saved["nodes"][0]["typed"]) == 2_500
+    value(page, "generate-text").fill("猫")
+    generate_link(page)
+    expect(page.locator("#share-link-generate-file")).to_be_hidden()
 
 
 def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visit: Visit, page_url: str) -> None:

@@ -9,6 +9,7 @@ import urllib.parse
 import zlib
 from base64 import urlsafe_b64encode
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neoxjp.errors import ParameterError
+from neoxjp.labs.branches.records import AUTHORS
 from neoxjp.labs.share_link import section as links
 from neoxjp.labs.share_link.strings import words
 from neoxjp.page_parts import link_address as address
-from neoxjp.page_parts.link_address import DamagedLink, View
+from neoxjp.page_parts.link_address import DamagedLink, LinkedRun, View
 from neoxjp.page_parts.session import Choice, Limits, Loaded, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.texts import ODD, texts
@@ -44,10 +46,31 @@ CHOICES = st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=3), max
 # ---------------------------------------------------------------- what a link holds
 
 
-@given(st.one_of(texts(), ODD, st.text(max_size=40)), st.sampled_from(["matrix", "why", "corpus"]), CHOICES)
-def test_any_view_comes_back(text: str, section: str, choices: dict[str, dict[str, Any]]) -> None:
-    view = View(text, section, choices)
+RUNS = st.lists(st.tuples(st.sampled_from(AUTHORS), st.none() | st.lists(st.integers(0, 32_000), max_size=4)), max_size=4)
+
+
+@given(st.one_of(texts(), ODD, st.text(max_size=40)), st.sampled_from(["matrix", "why", "corpus"]), CHOICES, RUNS)
+def test_any_view_comes_back(text: str, section: str, choices: dict[str, dict[str, Any]], runs: list[tuple[Any, Any]]) -> None:
+    made = [LinkedRun(0, author, None if ids is None else tuple(ids)) for author, ids in runs]
+    made = [replace(made[0], characters=len(text)), *made[1:]] if made else []
+    view = View(text, section, choices, tuple(made), "0123abcd" if made else "", 3 if made else None)
     assert address.read(address.write(view)) == view
+
+
+def test_the_ids_of_a_hundred_tokens_take_five_characters_each_at_most_and_those_of_the_encoding_none() -> None:
+    draw = random.Random(1)
+    text = "".join(chr(draw.randrange(0x4E00, 0x9FFF)) for _ in range(150))
+    short = address.write(View(text, "why"))
+    ids = tuple(draw.randrange(16_000) for _ in range(100))
+    with_ids = address.write(View(text, "why", {}, (LinkedRun(150, "model", ids),), "0123abcd"))
+    assert len(with_ids) - len(short) < 520  # ids of prose: about 280
+    without = address.write(View(text, "why", {}, (LinkedRun(150, "model"),), "0123abcd"))
+    assert len(without) - len(short) < 80
+
+
+def test_a_link_of_an_earlier_version_still_opens() -> None:
+    value = "1q1YqUbJSeta67Vl75-PGFY8bep73rH7c0Kuko1QMlEhKTcwtBrKTlayqldJT81KLEktSQeyS1NwCEKe0CMg11DOqra0FAAacf187"
+    assert address.read(value) == View("慶應と「猫」", "beams", {"generate": {"temperature": 1.2}})
 
 
 @given(texts())
@@ -121,12 +144,28 @@ def packed(plain: bytes) -> str:
     [
         b"[]", b"1", b"null", b'{"t":1,"s":"why"}', b'{"t":"x"}', b'{"t":"x","s":["why"]}', b'{"t":"x","s":"why","c":[]}',
         b'{"t":"x","s":"why","c":NaN}', b'{"t":"x","s":"why","c":{"a":{"b":Infinity}}}', b"{", b"\xff\xfe", b"",
+        b'{"t":"x","s":"why","v":1}', b'{"t":"x","s":"why","a":"1"}', b'{"t":"x","s":"why","a":-1}',
+        b'{"t":"x","s":"why","a":true}',
+        b'{"t":"x","s":"why","r":{}}', b'{"t":"x","s":"why","r":[1]}', b'{"t":"x","s":"why","r":[[1]]}',
+        b'{"t":"x","s":"why","r":[[2,0]]}', b'{"t":"x","s":"why","r":[[1,4]]}', b'{"t":"x","s":"why","r":[[-1,0],[2,0]]}',
+        b'{"t":"x","s":"why","r":[[1,0,"1"]]}', b'{"t":"x","s":"why","r":[[1,0,[-1]]]}',
+        b'{"t":"x","s":"why","r":[[1,0,[true]]]}',
+        b'{"t":"x","s":"why","r":[[1,0,[1.5]]]}', b'{"t":"x","s":"why","r":[[1,0,[9999999999999]]]}',
+        b'{"t":"x","s":"why","r":[[1,0,[1],[1]]]}', b'{"t":"x","s":"why","r":[[1,0,[' + b"1," * 100 + b"1]]]}",
+        b'{"t":"x","s":"why","r":[[1,0],' + b"[0,1]," * 1_000 + b"[0,1]]}",
         b"[" * 100_000, b'{"t":"x","s":"why","c":' + b'{"a":' * 50_000, b'{"t":' + b"9" * 5_000 + b',"s":"why"}',
     ],
 )  # fmt: skip
 def test_what_is_well_packed_but_no_view_is_damaged(plain: bytes) -> None:
     with pytest.raises(DamagedLink):
         address.read(packed(plain))
+
+
+def test_millions_of_ids_are_not_unpacked() -> None:
+    value = packed(b'{"t":"x","s":"why","r":[[1,0,[' + b"1," * 2_000_000 + b"1]]]}")
+    assert len(value) < 2 * address.LONGEST
+    with pytest.raises(DamagedLink):
+        address.read(value)
 
 
 def test_a_bomb_is_not_inflated(monkeypatch: pytest.MonkeyPatch) -> None:
