@@ -1,4 +1,4 @@
-"""What a visitor does with branches: show, name, delete, edit, force, load, restore. No components.
+"""What a visitor does with branches: show, name, delete, force, load, restore. No components.
 
 Each function changes a `VisitorState`, or raises NeoxjpError with a sentence. Keys, places, texts and files come from a browser:
 each function checks them. If the steps of a branch are not in memory (after a reload, or from a file), the loaded model scores
@@ -13,7 +13,7 @@ from typing import Any
 from neoxjp.engine import Step
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.branches.files import OtherVocabulary, from_json
-from neoxjp.labs.branches.records import Edited, ForcedSurprisal, Tree, branch_pieces, decoded_pieces, edited, surprisal_of_steps
+from neoxjp.labs.branches.records import ForcedSurprisal, Tree, branch_pieces, decoded_pieces, surprisal_of_steps
 from neoxjp.labs.branches.strings import strings
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
@@ -74,46 +74,6 @@ def delete(playground: Playground, scorer: Scorer, writing: VisitorState) -> int
     smaller = tree.delete(key)
     writing.commit(smaller, text_of(playground, scorer, writing, smaller))
     return len(tree.nodes) - len(smaller.nodes)
-
-
-def to_edit(writing: VisitorState, key: int) -> str:
-    """The text of a branch as a text box contains it."""
-    tree, tokenizer = writing.tree, writing.tokenizer()
-    if tokenizer is None:
-        return ""
-    root, *others = tree.path(key)
-    if root.typed and all(node.place >= len(root.ids) for node in others):  # saves the time that the prompt's pieces take
-        return "".join(_boxed([root.typed, *decoded_pieces(tree.ids(key)[len(root.ids) :], tokenizer)]))
-    return "".join(_boxed(branch_pieces(tree, key, tokenizer)))
-
-
-def _boxed(pieces: list[str]) -> list[str]:
-    """Pieces with the line breaks that a browser's text box returns."""
-    return [piece.replace("\r\n", "\n").replace("\r", "\n") for piece in pieces]
-
-
-def edit(
-    playground: Playground, scorer: Scorer, writing: VisitorState, key: Any, text: str
-) -> tuple[Edited, list[str], list[str]]:
-    """Add a branch with an edited text, and show it. Returns the text of each id before and after the edit, too.
-
-    Raises ParameterError: nothing was changed, or nothing is left.
-    """
-    require_idle(writing)
-    tree = _require_same_vocabulary(playground, writing)
-    key = known(tree, key)
-    check_length(playground, text)
-    tokenizer, ids = playground.tokenizer, tree.ids(key)
-    before = _boxed(branch_pieces(tree, key, tokenizer))
-    found = edited(ids, text, tokenizer, before)
-    if found.ids == ids:
-        raise strings.error(ParameterError, "branches_edit_nothing")
-    after = decoded_pieces(found.ids, tokenizer)
-    if not any(after):
-        raise strings.error(ParameterError, "branches_edit_empty")
-    grown = tree.grow(key, found.ids[found.kept :], "edit", found.kept)
-    writing.commit(grown, scored(playground, scorer, grown, writing.text))
-    return found, before, after
 
 
 def force(playground: Playground, scorer: Scorer, writing: VisitorState, text: str, at: int | None) -> ForcedSurprisal:

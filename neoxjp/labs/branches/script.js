@@ -1,7 +1,7 @@
 // The list of branches: `js_on_load` of its component, so `element` and `trigger` are given. The list is HTML from view.html.
 const rows = () => Array.from(element.querySelectorAll('[role="treeitem"]'));
-const filled = { name: "", text: "", key: -1, note: "" }; // what the fields were last filled with; -1: no branch
-let sent = null; // the name or the text that the visitor sent: the answer may overwrite that field
+let filled = ""; // what the name was last filled with
+let sent = null; // the name that the visitor sent: the answer may overwrite the field
 
 const show = (row) => trigger("select", { key: Number(row.dataset.key) });
 const reach = (row) => window.neoxjp.reach(rows(), row);
@@ -44,23 +44,13 @@ watch(Object.keys({ fields: 0 }), () => trigger("fill", {}));
 
 window.neoxjp.branches = {
   sent(writing, name) { sent = name; return [writing, name]; },
-  edit(text) { sent = text; trigger("edit", { key: filled.key, text }); return []; },
   force(text, where) { trigger("force", { text, at: where === "chosen" ? window.neoxjp.written?.chosen ?? -1 : null }); return []; },
 
-  // The fields after something has changed: what a visitor has written in one meanwhile stays.
-  fill(name, text) {
+  // The name after something has changed: what a visitor has written there meanwhile stays.
+  fill(name) {
     const now = props.fields;
-    if (now.key === undefined) return [name, text, filled.note];
-    const untouched = (value, before) => value === before || value === sent;
-    if (untouched(name ?? "", filled.name)) name = filled.name = now.name;
-    if (untouched(text ?? "", filled.text)) {
-      text = now.text;
-      Object.assign(filled, { text, key: now.key });
-      sent = null;
-    }
-    filled.note = now.key === filled.key ? now.of : now.unsaved.replace("{n}", filled.key + 1);
-    return [name, text, filled.note];
+    if (now.key === undefined || ((name ?? "") !== filled && name !== sent)) return name;
+    sent = null;
+    return (filled = now.name);
   },
-
-  reset(name) { return this.fill(name, filled.text); },
 };

@@ -1,4 +1,4 @@
-"""Section of the Generate tab: all texts of a visit as a tree, to browse, name, delete, compare, edit, save and load."""
+"""Section of the Generate tab: all texts of a visit as a tree, to browse, name, delete, compare, save and load."""
 
 import math
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class Section:
             part.html(value=f'<p class="lab-note">{part.both(name)}</p>')
 
         with gr.Column(elem_classes="card", elem_id="branches"):
-            # its script also sends what is edited and forced
+            # its script also sends the words that are forced
             self.tree = part.html("tree", part.hint("empty"), js_on_load=part.script(), fields={})
             self.line = part.html("line")
             # the controls of the branch shown above, where there is one
@@ -58,14 +58,6 @@ class Section:
                         self.other = gr.Dropdown([], min_width=260, **part.named("other"))
                         self.compare = part.button("compare", "compare_go", min_width=90)
                     self.compared = part.html("compared")
-                with part.accordion("editing", "edit_title"):
-                    help_line("edit_help")
-                    self.edit = part.textbox("edit", key="edit_box", lines=4, max_lines=14, html_attributes=JAPANESE)
-                    self.edit_note = part.html("edit_note")
-                    with gr.Row(elem_classes="lab-controls"):
-                        self.apply = part.button("apply", "edit_go", variant="primary")
-                        self.reset = part.button("reset", "edit_reset")
-                    self.edited = part.html("edited")
                 with part.accordion("forcing", "force_title"):
                     help_line("force_help")
                     self.words = part.textbox("words", key="force_text", max_lines=4, html_attributes=JAPANESE)
@@ -136,10 +128,6 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     def on_delete(writing: VisitorState, t: Words, _: Any) -> tuple[str, str]:
         return t("branches_deleted", n=actions.delete(playground, scored, writing)), ""
 
-    def on_edit(writing: VisitorState, t: Words, sent: dict[str, Any]) -> tuple[str, str]:
-        done = actions.edit(playground, scored, writing, sent.get("key"), sent.get("text") or "")
-        return t("generate_branch_shown"), views.edited(*done, t)
-
     def on_force(writing: VisitorState, t: Words, sent: dict[str, Any]) -> tuple[str, str]:
         found = actions.force(playground, scored, writing, sent.get("text") or "", sent.get("at"))
         return t("generate_branch_shown"), views.forced(found, t)
@@ -152,9 +140,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     wire(section.delete.click, on_delete, section.compared)
     wire(section.file.select, on_load, section.compared)
     wire(section.tree.select, on_show, section.compared)
-    wire(section.tree.edit, on_edit, section.edited)
     wire(section.tree.force, on_force, section.surprisal)
-    section.apply.click(None, section.edit, None, js=_js("edit"), **BROWSER)
     section.force.click(None, [section.words, section.where], None, js=_js("force"), **BROWSER)
 
     @handler(strings, errors=section.compared)
@@ -162,9 +148,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
         return {section.compared: compared(writing, other, t)}
 
     section.compare.click(on_compare, [tab.writing, section.other], section.compared, **QUIET)
-    fields = [section.name, section.edit]
-    for event, name in ((section.tree.fill, "fill"), (section.reset.click, "reset")):
-        event(None, fields, [*fields, section.edit_note], js=_js(name), **BROWSER)
+    section.tree.fill(None, section.name, section.name, js=_js("fill"), **BROWSER)
 
     @handler(strings)
     def on_save(t: Words, writing: VisitorState) -> str:
@@ -187,7 +171,7 @@ def _js(name: str) -> str:
 
 
 def listed(writing: VisitorState, t: Words) -> tuple[str, dict[str, Any], list[tuple[str, int]]]:
-    """The list as HTML, the new values of the name and edit fields (none without a branch on show), and the other branches."""
+    """The list as HTML, the name of the one on show (nothing without a branch on show), and the other branches."""
     tree, tokenizer = writing.tree, writing.tokenizer()
     if tokenizer is None:
         return views.tree([], None, t), {}, []
@@ -196,13 +180,7 @@ def listed(writing: VisitorState, t: Words) -> tuple[str, dict[str, Any], list[t
     html = views.tree(rows, tree.current, t, not_stored=len(to_json(tree)) > LARGEST_MEMO)
     if tree.current is None:
         return html, {}, choices
-    fields = {
-        "key": tree.current,
-        "name": tree.nodes[tree.current].name,
-        "text": render.replace_surrogates(actions.to_edit(writing, tree.current)),
-        "of": t("branches_edit_of", n=tree.current + 1),
-        "unsaved": t("branches_edit_kept", n="{n}"),
-    }
+    fields = {"key": tree.current, "name": tree.nodes[tree.current].name}
     return html, fields, choices
 
 

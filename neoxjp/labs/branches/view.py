@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from neoxjp.labs.branches.files import Row
-from neoxjp.labs.branches.records import Author, Edited, ForcedSurprisal
+from neoxjp.labs.branches.records import Author, ForcedSurprisal
 from neoxjp.labs.common.html import notice
 from neoxjp.labs.common.templates import Words, render
 
 SIGNS: dict[Author, str] = {"user": "●", "model": "○", "edit": "✎", "forced": "▲"}
-AROUND, MOST = 40, 400  # tokens shown beside an edit, and of one stretch
+AROUND, MOST = 40, 400  # tokens shown before a difference, and of one stretch
 TEMPLATE = "labs/branches/view.html"
 
 
@@ -34,19 +34,6 @@ def compared(same: Sequence[str], left: Sequence[str], right: Sequence[str], nam
         return notice(t("branches_same", n=f"{len(same):,}"))
     sides = [(name, len(rest), _first(rest, "differs")) for name, rest in zip(names, (left, right), strict=True)]
     return render(TEMPLATE, "compared", t, same=_last(same, ""), same_number=len(same), sides=sides)
-
-
-def edited(found: Edited, before: Sequence[str], after: Sequence[str], t: Words) -> str:
-    """HTML of an edit's effect: a sentence, and the text around the edit in three stretches.
-
-    before, after: the text of each id before and after the edit.
-    """
-    start, end = found.cut_anew
-    changed = _first(after[start:end], "new")
-    if not changed["boxes"]:
-        changed["boxes"] = [("", 1)]  # a pair of scissors: text was only deleted
-    stretches = [_last(before[:start], "kept"), changed, _first(after[end:], "again", AROUND)]
-    return render(TEMPLATE, "edited", t, found=found, stretches=stretches)
 
 
 def forced(found: ForcedSurprisal, t: Words) -> str:

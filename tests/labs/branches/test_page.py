@@ -1,4 +1,4 @@
-"""Branches in a real browser: going on from an alternative, the tree by keys, edit, force, compare, undo, redo, files, reload."""
+"""Branches in a real browser: going on from an alternative, the tree by keys, force, compare, undo, redo, files, reload."""
 
 import json
 import re
@@ -164,46 +164,6 @@ def test_two_branches_stand_side_by_side(visit: Visit) -> None:
     )
 
 
-def test_an_edit_says_what_was_kept_and_the_model_goes_on_behind_it(visit: Visit) -> None:
-    page = opened(visit)
-    unfold(page, "editing")
-    box = page.locator("#branches-edit textarea")
-    expect(box).to_have_value(re.compile("^東京都の猫."))
-    quiet(page)
-    page.locator("#branches-apply").click()
-    expect(told(page)).to_contain_text("The text was not changed")
-    box.fill("東京都の犬と慶應です。<b>${hacked=2}")
-    page.locator("#branches-apply").click()
-    expect(page.locator("#branches-edited")).to_contain_text("The first")
-    expect(page.locator("#branches-edited")).to_contain_text("cannot represent all")
-    assert page.locator(".branches-edited .branches-kept").count() >= 1
-    assert "犬" in "".join(page.locator(".branches-edited .branches-new").all_inner_texts())
-    expect(rows(page)).to_have_count(3)
-    expect(rows(page).nth(2)).to_contain_text("edit")
-    assert "犬と慶応です。" in written(page)
-    quiet(page)
-    press(page, "more")
-    done(page)
-    assert "犬と慶応です。" in written(page)
-    expect(rows(page)).to_have_count(4)
-    assert page.evaluate("typeof hacked") == "undefined"
-
-
-def test_an_edit_that_was_begun_stays_when_another_branch_is_shown(visit: Visit) -> None:
-    page = opened(visit)
-    unfold(page, "editing")
-    box = page.locator("#branches-edit textarea")
-    expect(box).not_to_have_value("")
-    quiet(page)
-    box.fill("my own words")
-    rows(page).nth(0).click()
-    expect(rows(page).nth(0)).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#branches-edit-note")).to_contain_text("your unsaved edit of branch 2 was kept")
-    expect(box).to_have_value("my own words")
-    page.locator("#branches-reset").click()
-    expect(box).to_have_value("東京都の猫")
-
-
 def test_forced_words_have_their_price_and_the_text_goes_on_from_them(visit: Visit) -> None:
     page = opened(visit)
     unfold(page, "forcing")
@@ -299,7 +259,7 @@ def test_it_can_be_read_and_fits(visit: Visit, theme: str, width: int) -> None:
     done(page)
     section(page)
     expect(rows(page)).to_have_count(2)
-    for name in ("comparing", "editing", "forcing", "files"):
+    for name in ("comparing", "forcing", "files"):
         unfold(page, name)
     quiet(page)
     page.locator("#branches-words textarea, #branches-words input").first.fill("犬です")

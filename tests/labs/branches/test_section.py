@@ -1,4 +1,4 @@
-"""Branches on the page without a browser: one history for all changes, going on by ids, edits, forced words, files, models."""
+"""Branches on the page without a browser: one history for all changes, going on by ids, forced words, files, models."""
 
 import json
 import math
@@ -93,7 +93,7 @@ def test_undo_and_redo_walk_all_changes_and_bring_back_the_very_texts(playground
     texts.append(writing.text)
     actions.name(writing, "a name")
     texts.append(writing.text)
-    actions.edit(playground, scorer(playground), writing, writing.tree.current, "犬です")
+    actions.force(playground, scorer(playground), writing, "犬です", None)
     texts.append(writing.text)
     actions.force(playground, scorer(playground), writing, "東京", None)
     texts.append(writing.text)
@@ -129,7 +129,6 @@ def test_the_tree_is_not_changed_while_the_model_writes(playground):
         lambda: actions.name(writing, "x"),
         lambda: actions.delete(playground, scorer(playground), writing),
         lambda: actions.show(playground, scorer(playground), writing, 0),
-        lambda: actions.edit(playground, scorer(playground), writing, 1, "x"),
         lambda: actions.force(playground, scorer(playground), writing, "x", None),
         lambda: actions.load(playground, scorer(playground), writing, "{}"),
     ):
@@ -248,10 +247,7 @@ def test_the_opening_is_shown_as_it_was_typed(playground):
     later = VisitorState()
     actions.recall(playground, scorer(playground), later, to_json(writing.tree, LARGEST_MEMO))
     assert later.text.prompt == "慶應の大学"
-    assert actions.to_edit(later, 1).startswith("慶應の大学")
-    edited = actions.edit(playground, scorer(playground), later, 1, "慶應の犬")
-    assert edited[0].kept >= 2
-    assert later.text.prompt == "慶應の"
+    assert later.text.whole.startswith("慶應の大学")
     assert rows_of(later.tree, playground.tokenizer)[0].begins == "慶應の大学"
 
 
@@ -261,7 +257,6 @@ def test_an_opening_of_nothing_is_nothing(playground):
     later = VisitorState()
     actions.recall(playground, scorer(playground), later, to_json(writing.tree, LARGEST_MEMO))
     assert (later.text.prompt, later.text.ids) == ("", writing.text.ids)
-    assert actions.to_edit(later, 1) == playground.tokenizer.decode(writing.text.ids, skip_special_tokens=True)
 
 
 def test_every_branch_of_any_tree_can_be_shown(playground):
@@ -284,55 +279,7 @@ def test_every_branch_of_any_tree_can_be_shown(playground):
     assert text_of(playground, scorer(playground), writing, tree.show(None)) is None
 
 
-# ---------------------------------------------------------------- edit and force
-
-
-def test_an_edit_keeps_ids_and_the_alternatives_before_it(playground):
-    writing = VisitorState()
-    text = put(playground, writing, prompt="東京都の猫")
-    whole = actions.to_edit(writing, 1)
-    found, before, after = actions.edit(playground, scorer(playground), writing, 1, whole + "犬です")
-    assert writing.tree.ids(2)[: found.kept] == text.ids[: found.kept]
-    kept = found.kept - len(text.prompt_ids)
-    assert writing.text.steps[:kept] == text.steps[:kept]
-    assert writing.text.steps[-1].logprob is not None
-    assert "".join(before) == whole
-    assert "".join(after) == whole + "犬です"
-    put(playground, writing, "continue", prompt="ignored")
-    assert writing.text.ids[: len(found.ids)] == found.ids
-    html = views.edited(found, before, after, EN)
-    assert f"The first {found.kept} tokens are unchanged" in html
-    assert "cannot represent" not in html
-
-
-def test_characters_that_the_vocabulary_cannot_represent_are_reported(playground):
-    writing = VisitorState()
-    put(playground, writing)
-    done = actions.edit(playground, scorer(playground), writing, 1, "猫と慶應")
-    html = views.edited(*done, EN)
-    assert "The vocabulary cannot represent all characters" in html
-    assert "慶応" in html
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"), [("", "The text is empty"), (None, "The text was not changed"), ("猫" * 1_000_001, "1,000,001")]
-)
-def test_an_edit_that_is_none_gets_a_sentence(playground, text, sentence):
-    writing = VisitorState()
-    put(playground, writing)
-    with pytest.raises(NeoxjpError, match=sentence):
-        actions.edit(playground, scorer(playground), writing, 1, actions.to_edit(writing, 1) if text is None else text)
-    assert len(writing.tree.nodes) == 2
-
-
-def test_line_breaks_of_a_text_box_are_no_edit(playground):
-    writing = VisitorState()
-    writing.tree_for(playground.tokenizer)
-    tree = writing.tree_for(playground.tokenizer).start(playground.tokenizer.encode("猫\r\n犬"), typed="猫\r\n犬")
-    writing.commit(tree, text_of(playground, scorer(playground), writing, tree))
-    assert actions.to_edit(writing, 0) == "猫\n犬"
-    with pytest.raises(ParameterError, match="The text was not changed"):
-        actions.edit(playground, scorer(playground), writing, 0, "猫\n犬")
+# ---------------------------------------------------------------- force
 
 
 @pytest.mark.parametrize("at", [None, 3])
@@ -384,7 +331,7 @@ def test_the_list_names_author_place_and_the_branch_shown_above(playground):
     for said in ("you</span>", "model</span>", "shown above", "8 tokens", f"from token {len(writing.text.prompt_ids) + 1}"):
         assert said in html
     assert [key for _, key in others] == [0]
-    assert (fields["key"], fields["text"]) == (1, actions.to_edit(writing, 1))
+    assert fields == {"key": 1, "name": ("<b>" + HOSTILE)}
     empty, fields, _ = branches.listed(VisitorState(), EN)
     assert "Press Generate" in empty
     assert not fields
@@ -422,9 +369,6 @@ def test_five_hundred_branches_of_a_long_text_stay_usable(playground):
     assert html.count('role="treeitem"') == 500
     assert len(html) < 400_000
     assert len(branches.compared(writing, 1, EN)) < 100_000
-    writing.commit(tree.delete(499).delete(498), None)
-    done = actions.edit(playground, scorer(playground), writing, 0, long + "犬")
-    assert len(views.edited(*done, EN)) < 10_000
 
 
 # ---------------------------------------------------------------- files, reload, other models
@@ -506,8 +450,6 @@ def test_another_models_branches_are_seen_and_saved_but_do_not_go_on(playground,
     assert not branches.usable(playground, writing)
     with pytest.raises(ParameterError, match="another vocabulary"):
         actions.force(playground, scorer(playground), writing, "猫", None)
-    with pytest.raises(ParameterError, match="another vocabulary"):
-        actions.edit(playground, scorer(playground), writing, 1, "猫")
     writing._texts.clear()
     bare = actions.show(playground, scorer(playground), writing, 1)
     assert bare.ids == writing.tree.ids(1)
