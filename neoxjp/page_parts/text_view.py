@@ -21,12 +21,14 @@ def progress(update: Update, done: int, most: int, t: Words) -> str:
 
 
 def ended(text: Text, t: Words) -> str:
-    """How the last generation ended, in a sentence."""
-    new = len(text.steps) - text.base
+    """How the last generation ended, in a sentence. After a continued text it has the number of all generated tokens, too."""
     if text.finish is None:  # how the branch ended is not known
         return t("generate_branch_shown")
     note = t("generate_cut_note", n=f"{text.cut:,}") if text.cut else ""
-    return note + t("generate_finish_full" if text.full else f"generate_finish_{text.finish}", n=f"{new:,}")
+    new = len(text.steps) - text.base
+    written = new + sum(step.logprob is not None for step in text.steps[: text.base])
+    total = t("generate_finish_total", n=f"{written:,}") if written > new else ""
+    return note + t("generate_finish_full" if text.full else f"generate_finish_{text.finish}", n=f"{new:,}") + total
 
 
 def state(text: Text | None, t: Words) -> tuple[str, str]:

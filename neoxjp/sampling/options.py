@@ -188,8 +188,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "stop", "strings",
         ("停止文字列（stop）", "Stop strings"),
-        ("これらの文字列のうち最初に現れたものの直前で、文章を終えます。",
-         "The text ends before the first of these strings."),
+        ("これらの文字列のうち最初に現れたものの直前で、文章を終えます。ページでは、そのトークンを薄く表示し、「続ける」で文章に戻します。",
+         "The text ends before the first of these strings. The page shows its tokens, pale; Continue puts them back."),
         neutral=(), recommended=(),
         range=("1 文字以上の文字列", "strings of at least one character"),
     ),

@@ -423,6 +423,35 @@ def test_every_ending_has_a_sentence(lang):
         assert "3" in words(lang)(f"generate_finish_{finish}", n=3)
 
 
+def test_the_sentence_at_the_end_counts_what_was_continued_and_all_of_it(playground):
+    writing, ten = VisitorState(), LIVELY.change(max_new_tokens=10, min_new_tokens=10)
+    assert "Generated 10 tokens." in frames(playground, writing, "new", settings=ten)[-1].announce
+    assert "the model wrote" not in frames(playground, writing, "again", settings=ten)[-1].announce
+    last = frames(playground, writing, "continue", settings=ten)[-1].announce
+    assert "Generated 10 tokens." in last
+    assert "the model wrote 20 tokens of this text" in last
+    assert "20" in state(writing.text, JA)[0]
+    typed(playground, writing, writing.text.whole + "犬")  # the visitor's own do not count
+    last = frames(playground, writing, "continue", settings=ten)[-1].announce
+    assert "Generated 10 tokens." in last
+    assert "the model wrote 30 tokens" in last
+
+
+def test_the_text_ends_before_a_stop_string_whose_token_stays_and_comes_back_with_continue(playground):
+    writing = VisitorState()
+    frames(playground, writing, "new", prompt="犬")
+    at = next(at for at, step in enumerate(writing.text.steps) if at and step.text.isalpha())
+    stop, before = writing.text.steps[at].text, "".join(step.text for step in writing.text.steps[:at])
+    assert stop not in before
+    stopped = frames(playground, writing, "new", prompt="犬", settings=LIVELY.change(stop=stop))[-1]
+    assert writing.text.finish == "stop"
+    assert writing.text.whole == "犬" + before
+    assert "".join(piece.text for piece in stopped.pieces) == writing.text.whole.replace("\r\n", "\n")
+    assert (stopped.pieces[-1].text, stopped.pieces[-1].sign) == ("", stop)
+    frames(playground, writing, "continue")
+    assert writing.text.whole.startswith("犬" + before + stop)
+
+
 def test_the_stream_runs_in_a_forked_child_and_its_updates_travel(playground):
     """As ZeroGPU does it."""
     params = SamplingParams(max_new_tokens=4, eos_token_id=())
