@@ -126,9 +126,9 @@ def evaluate(
     _print_scores(scores)
     if counts:
         _print_baselines(model.model, scores, others, counts, order)
-    if cut := sum(score.cut for score in scores.values()):
-        was = "was" if cut == 1 else "were"
-        print(f"{counted(cut, 'document')} {was} cut at {limit} characters; --limit 0 takes them whole", file=sys.stderr)
+    if truncated := sum(score.truncated_documents for score in scores.values()):
+        was = "was" if truncated == 1 else "were"
+        print(f"{counted(truncated, 'document')} {was} cut at {limit} characters; --limit 0 takes them whole", file=sys.stderr)
 
 
 def _print_scores(scores: "dict[str, TextScore]") -> None:

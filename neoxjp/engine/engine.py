@@ -135,8 +135,8 @@ class Engine:
             prompt_ids: one sequence. An empty one becomes the model's bos id.
             top: how many of the most probable tokens each Step lists; 0 lists none, not even the sampled one.
             overflow: what happens when prompt and new tokens do not fit the context: "error" raises; "truncate" drops ids at the
-                front of the prompt (Request.cut counts them). Without max_new_tokens, it leaves a quarter of the context for new
-                tokens.
+                front of the prompt (Request.truncated_tokens counts them). Without max_new_tokens, it leaves a quarter of the
+                context for new tokens.
             watch: called before each draw with the ids so far and the logits (V,), float32 on the CPU. Copy what you want to
                 keep, and return quickly: all requests wait.
             drawn: number of ids at the end of the prompt that were sampled before with this seed; sampling continues as if it had
@@ -168,11 +168,11 @@ class Engine:
         nbytes = cache_bytes_needed(
             len(fitted), max_new_tokens, self.model.cache_bytes_per_token, self.model.cache_block, self.cache_bytes
         )
-        cut = len(ids) - len(fitted)
+        truncated_tokens = len(ids) - len(fitted)
         request = Request(
             self,
             fitted,
-            cut,
+            truncated_tokens,
             params,
             top,
             eos=eos,
@@ -360,7 +360,7 @@ class Engine:
     def position(self, request: Request) -> int:
         """Its place in the queue, from 1; 0: it does not wait."""
         with self._changed:
-            return self._scheduler.place(request)
+            return self._scheduler.position(request)
 
     def cancel(self, request: Request) -> None:
         """End a request; does nothing if it has ended."""

@@ -65,7 +65,7 @@ class Choice:
     text: str  # "" without a tokenizer; the piece, such as "<|byte240|>", where the token alone is not text
     logprob: float  # nats, of the model's own softmax
     probability: float  # after all filters: the probability with which it is sampled; 0.0 where it was removed
-    kept: bool  # whether the filters kept it
+    passed_filters: bool  # False: a filter removed it
 
 
 @dataclass(frozen=True, slots=True)

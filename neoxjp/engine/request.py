@@ -70,7 +70,7 @@ class Request:
         self,
         engine: RequestRunner,
         prompt_ids: tuple[int, ...],
-        cut: int,
+        truncated_tokens: int,
         params: SamplingParams,
         top: int,
         *,
@@ -87,7 +87,7 @@ class Request:
     ):
         self.visitor = visitor
         self.prompt_ids = prompt_ids  # without the ids dropped at the front
-        self.cut = cut  # ids dropped at the front of the prompt
+        self.truncated_tokens = truncated_tokens  # ids dropped at the front of the prompt
         self.params = params
         self.top = top
         self.seed = secrets.randbits(32) if params.seed is None else params.seed  # the seed in use

@@ -92,7 +92,7 @@ class Scheduler:
             self._remove(following, turn=True)
             self._admit(following, now)
 
-    def place(self, request: Request) -> int:
+    def position(self, request: Request) -> int:
         """Its place in the queue, from 1; 0: it does not wait. It counts the turns of the others that come first."""
         address, session = request.visitor.address, request.visitor.session
         sessions = self._line.get(address, {})

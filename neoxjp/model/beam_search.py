@@ -43,11 +43,11 @@ class BeamStep:
     """The candidates of one step and which were chosen. Scores are sums of log probabilities (nats)."""
 
     count: int  # new ids of each text after this step
-    parents: tuple[int, ...]  # the beam that each candidate continues: an index into `kept` of the step before
+    parents: tuple[int, ...]  # the beam that each candidate continues: an index into `survivors` of the step before
     ids: tuple[int, ...]  # the new id of each candidate
     scores: tuple[float, ...]  # before the length penalty
     ends: tuple[bool, ...]  # whether the text is complete: an end token, or max_new_tokens
-    kept: tuple[int, ...]  # the candidates that continue, best first (in the last step: that would)
+    survivors: tuple[int, ...]  # the candidates that continue, best first (in the last step: that would)
     finished: tuple[BeamText, ...]  # the best complete texts so far, best first
     over: bool  # whether the search ends here
 
@@ -88,8 +88,8 @@ def generate_beams(
         finished += [(best[i] / count**beams.length_penalty, texts[i]) for i in range(width) if ends[i]]
         finished = sorted(finished, key=lambda text: -float(text[0]))[:width]
         open_best = torch.where(torch.tensor(ends), best - 1e9, best)
-        scores, kept = open_best.topk(width)
-        chosen = kept.tolist()
+        scores, survivors = open_best.topk(width)
+        chosen = survivors.tolist()
         over = count == beams.max_new_tokens or (len(finished) == width and _settled(scores[0], finished[-1][0], count, beams))
         if watch is not None:
             complete = tuple(BeamText(text, float(score)) for score, text in finished)

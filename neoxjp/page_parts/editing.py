@@ -224,7 +224,13 @@ def details(writing: VisitorState, at: int, t: Words) -> dict[str, Any] | None:
         "rank": step.rank,
         "entropy": None if step.entropy is None else round(step.entropy / LN2, 4),
         "alternatives": [
-            [plain(choice.text), choice.id, _short(math.exp(choice.logprob)), _short(choice.probability), int(choice.kept)]
+            [
+                plain(choice.text),
+                choice.id,
+                _short(math.exp(choice.logprob)),
+                _short(choice.probability),
+                int(choice.passed_filters),
+            ]
             for choice in step.top
         ],
         "can": at > 0,

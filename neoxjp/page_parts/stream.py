@@ -109,7 +109,7 @@ def _update(request: Request, steps: Sequence[Step], done: bool) -> Update:
         request.prefilled,
         request.total,
         request.seed,
-        request.cut,
+        request.truncated_tokens,
         request.stats,
     )
 

@@ -137,8 +137,8 @@ class SamplingTrace:
     """
 
     stages: tuple[Stage, ...]
-    kept: tuple[int, ...]  # how many tokens are left after each stage
-    cut: tuple[float, ...]  # share of the plain softmax that lies on the tokens which each stage removed
+    tokens_left: tuple[int, ...]  # how many tokens are left after each stage
+    removed_probability: tuple[float, ...]  # share of the plain softmax that lies on the tokens which each stage removed
     rows: tuple[TraceRow, ...]
     others: tuple[float, ...]  # probability, after each stage, of all tokens without a row
     entropy_before: float  # of the plain softmax
@@ -183,8 +183,8 @@ def trace_sampling(
     unseen[list(shown)] = False
     return SamplingTrace(
         stages=tuple(names),
-        kept=tuple(alive.sum(-1).tolist()),
-        cut=tuple((probabilities[0] * gone_here).sum(-1).tolist()),
+        tokens_left=tuple(alive.sum(-1).tolist()),
+        removed_probability=tuple((probabilities[0] * gone_here).sum(-1).tolist()),
         rows=tuple(rows),
         others=tuple(probabilities[:, unseen].sum(-1).tolist()),
         entropy_before=float(torch.special.entr(probabilities[0]).sum()),

@@ -25,7 +25,7 @@ class TextScore:
     nats: float  # minus the log probability of all tokens
     first: int = 0  # tokens that the model found likeliest of all
     first_five: int = 0  # tokens among the five likeliest
-    cut: int = 0  # documents of which only the beginning was scored
+    truncated_documents: int = 0  # documents of which only the beginning was scored
 
     @property
     def bits_per_character(self) -> float:

@@ -184,7 +184,7 @@ def token_record(step: Step) -> dict[str, Any]:
                 "logprob": choice.logprob,
                 "probability": math.exp(choice.logprob),
                 "filtered": choice.probability,
-                "kept": choice.kept,
+                "passed_filters": choice.passed_filters,
             }
             for choice in step.top
         ],

@@ -104,7 +104,7 @@ def test_score_tells_of_a_text_what_the_engine_told_when_it_wrote_it():
         assert ours_.entropy == pytest.approx(theirs.entropy, abs=1e-5)
         assert ids(ours_.top) == ids(theirs.top)
         for choice in ours_.top:
-            assert choice.kept
+            assert choice.passed_filters
             assert choice.probability == pytest.approx(torch.tensor(choice.logprob).exp().item(), abs=1e-6)
 
 

@@ -24,7 +24,7 @@ def test_a_step_tells_probability_rank_entropy_and_alternatives():
     left = dict(zip(*(t.tolist() for t in candidates(logits, SamplingParams(do_sample=True, top_k=4), [])), strict=True))
     for choice in step.top:
         assert choice.logprob == pytest.approx(float(p[choice.id].log()), abs=1e-6)
-        assert choice.kept == (choice.id in left)
+        assert choice.passed_filters == (choice.id in left)
         assert choice.probability == pytest.approx(left.get(choice.id, 0.0), abs=1e-6)
         assert choice.text == ""
 
@@ -38,7 +38,7 @@ def test_the_drawn_token_is_listed_even_when_it_is_improbable():
 
 def test_removed_alternatives_are_shown_as_removed():
     [step] = Engine(Fake(mixed)).submit([1], SamplingParams(max_new_tokens=1), top=3)
-    assert [(c.probability, c.kept) for c in step.top] == [(1.0, True), (0.0, False), (0.0, False)]
+    assert [(c.probability, c.passed_filters) for c in step.top] == [(1.0, True), (0.0, False), (0.0, False)]
 
 
 def test_without_top_nothing_is_listed():
@@ -277,13 +277,13 @@ def test_a_prompt_too_long_is_refused_or_visibly_cut():
         engine.submit([1] * 15, SamplingParams(max_new_tokens=6))
     prompt = [n % 10 for n in range(30)]
     request = engine.submit(prompt, SamplingParams(max_new_tokens=6, eos_token_id=()), overflow="truncate")
-    assert request.cut == 16
+    assert request.truncated_tokens == 16
     assert request.prompt_ids == tuple(prompt[16:])
     assert len(list(request)) == 6
     request = engine.submit(prompt, SamplingParams(eos_token_id=()), overflow="truncate")
-    assert (request.cut, len(request.prompt_ids)) == (15, 15)  # a quarter of the context is for new text
+    assert (request.truncated_tokens, len(request.prompt_ids)) == (15, 15)  # a quarter of the context is for new text
     assert len(list(request)) == 5
-    assert engine.submit([1] * 14, SamplingParams(max_new_tokens=6), overflow="truncate").cut == 0
+    assert engine.submit([1] * 14, SamplingParams(max_new_tokens=6), overflow="truncate").truncated_tokens == 0
     with pytest.raises(PromptTooLong):  # no cut can help
         engine.submit([1], SamplingParams(max_new_tokens=20), overflow="truncate")
 

@@ -267,7 +267,7 @@ def test_the_ledger_tells_what_the_draw_does(params, seed, history):
     params = SamplingParams(do_sample=True, **params)
     book = trace_sampling(logits, params, history, show=40)
     assert book.stages[0] == "model"
-    assert book.kept[0] == len(book.rows) == 40
+    assert book.tokens_left[0] == len(book.rows) == 40
     assert [row.logit for row in book.rows] == sorted(logits.tolist(), reverse=True)
     for row in book.rows:
         assert len(row.probabilities) == len(book.stages)
@@ -276,7 +276,7 @@ def test_the_ledger_tells_what_the_draw_does(params, seed, history):
             at = book.stages.index(row.removed_by)
             assert not any(row.probabilities[at:])
     intervals = sorted(row.interval for row in book.rows if row.interval)
-    assert len(intervals) == book.kept[-1]
+    assert len(intervals) == book.tokens_left[-1]
     assert intervals[0][0] == 0.0
     assert intervals[-1][1] == 1.0
     assert all(a[1] == b[0] for a, b in itertools.pairwise(intervals))
@@ -290,7 +290,7 @@ def test_the_ledger_names_the_filter_that_removed_each_token():
     logits = torch.tensor([0.4, 0.3, 0.15, 0.1, 0.05]).log()
     book = trace_sampling(logits, SamplingParams(do_sample=True, top_k=4, top_p=0.8), [4], show=5, banned=[0])
     assert book.stages == ("model", "min_new_tokens", "top_k", "top_p")
-    assert book.kept == (5, 4, 4, 3)  # of the four that are left top-k takes all
+    assert book.tokens_left == (5, 4, 4, 3)  # of the four that are left top-k takes all
     assert [row.removed_by for row in book.rows] == ["min_new_tokens", None, None, None, "top_p"]
     assert book.rows[1].probabilities == pytest.approx((0.3, 0.5, 0.5, 6 / 11))
     assert book.rows[1].interval == pytest.approx((0, 6 / 11))

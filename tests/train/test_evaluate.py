@@ -68,7 +68,7 @@ def test_the_pieces_of_a_long_text_are_one_document(tiny_folder: Path, tokenizer
     assert (joined.documents, joined.characters) == (2, len(text) + 1)
     assert joined.bits_per_character == pytest.approx(whole.bits_per_character, rel=0.02)  # other windows over the same text
     cut = bits_per_character(model, tokenizer, pieces, limit=30)["s"]
-    assert (cut.documents, cut.characters, cut.cut) == (1, 30, 1)
+    assert (cut.documents, cut.characters, cut.truncated_documents) == (1, 30, 1)
 
 
 def test_the_loss_is_that_of_transformers() -> None:

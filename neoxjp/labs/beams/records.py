@@ -117,7 +117,7 @@ class _TreeBuilder:
                 continue
             above = self.running[parent]
             before = (0.0, ()) if above is None else (self.nodes[above].total, self.paths[above])
-            outcome: Outcome = "outscored" if ends else "unfinished" if at in step.kept else "pruned"
+            outcome: Outcome = "outscored" if ends else "unfinished" if at in step.survivors else "pruned"
             pruned_at = None if outcome == "unfinished" else step.count
             places[at] = len(self.nodes)
             scores = (total - before[0], total, total / step.count**self.beams.length_penalty)
@@ -132,7 +132,7 @@ class _TreeBuilder:
             elif ids in self.complete:
                 self.change(place, outcome="outscored", pruned_at=step.count)
         self.complete = now
-        self.running = [places.get(at, -1) for at in step.kept]
+        self.running = [places.get(at, -1) for at in step.survivors]
 
     def follow(self) -> None:
         """Fill in the outcomes of candidates that were kept, from the last step to the first."""

@@ -111,12 +111,14 @@ def trace_of_logits(
     )
     left_over = Others(
         count=len(logits) - len(rows),
-        kept=found.kept[-1] - sum(row.removed_by is None for row in rows),
+        kept=found.tokens_left[-1] - sum(row.removed_by is None for row in rows),
         probabilities=found.others,
     )
     return StepTrace(
         place=len(history),
-        stages=tuple(FilterStep(*stage) for stage in zip(found.stages, found.kept, found.cut, strict=True)),
+        stages=tuple(
+            FilterStep(*stage) for stage in zip(found.stages, found.tokens_left, found.removed_probability, strict=True)
+        ),
         candidates=candidates,
         others=left_over,
         written=written,
