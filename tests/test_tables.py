@@ -83,7 +83,7 @@ def test_an_extra_option_is_a_parameter_of_each_endpoint_that_samples_and_an_ext
 def test_no_endpoint_that_samples_has_an_option_without_a_row(page):
     own = {
         "generate": {"prompt", "cut", "top", "ids"},
-        "sampling_trace": {"prompt", "ids", "continuation", "place", "show"},
+        "sampling_trace": {"prompt", "ids", "continuation", "position", "show"},
         "extra": {"text"},
     }
     for name, parameters in own.items():

@@ -143,7 +143,7 @@ class SamplingTrace:
     others: tuple[float, ...]  # probability, after each stage, of all tokens without a row
     entropy_before: float  # of the plain softmax
     entropy_after: float  # of the distribution that is sampled from
-    mass_cut: float  # share of the plain softmax that lies on removed tokens
+    total_removed_probability: float  # share of the plain softmax that lies on removed tokens
 
 
 def trace_sampling(
@@ -189,7 +189,7 @@ def trace_sampling(
         others=tuple(probabilities[:, unseen].sum(-1).tolist()),
         entropy_before=float(torch.special.entr(probabilities[0]).sum()),
         entropy_after=float(torch.special.entr(final).sum()),
-        mass_cut=float(probabilities[0][~alive[-1]].sum()),
+        total_removed_probability=float(probabilities[0][~alive[-1]].sum()),
     )
 
 

@@ -294,7 +294,7 @@ def test_the_ledger_names_the_filter_that_removed_each_token():
     assert [row.removed_by for row in book.rows] == ["min_new_tokens", None, None, None, "top_p"]
     assert book.rows[1].probabilities == pytest.approx((0.3, 0.5, 0.5, 6 / 11))
     assert book.rows[1].interval == pytest.approx((0, 6 / 11))
-    assert book.mass_cut == pytest.approx(0.45)
+    assert book.total_removed_probability == pytest.approx(0.45)
     assert book.entropy_before == pytest.approx(-sum(p * math.log(p) for p in (0.4, 0.3, 0.15, 0.1, 0.05)))
     assert book.entropy_after == pytest.approx(-sum(p / 11 * math.log(p / 11) for p in (6, 3, 2)))
 

@@ -1,4 +1,4 @@
-"""The endpoint /sampling_trace: what sampling does at one place of a continuation."""
+"""The endpoint /sampling_trace: what sampling does at one position of a continuation."""
 
 from dataclasses import asdict
 from typing import Any
@@ -22,7 +22,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         prompt: str,
         ids: list[int] | None = None,
         continuation: str | None = None,
-        place: int = 0,
+        position: int = 0,
         show: int = SHOWN,
         **sampling: Any,
     ) -> dict[str, Any]:
@@ -32,15 +32,16 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             prompt: The text before the continuation.
             ids: The continuation as token ids, as /generate gives them.
             continuation: The continuation as text, instead of `ids`; it is cut into tokens by itself.
-            place: Which token of the continuation, counted from 0; the number of its tokens: the one that would come next.
+            position: Which token of the continuation, counted from 0; the number of its tokens: the one that would come next.
             **sampling: The settings of the generation; without a seed, the drawn token is not given.
             show: The number of candidates by the model's own probability, and by the final one; at most 200.
 
         Returns:
-            A record: place (counted from the beginning of the prompt), stages (name, kept: tokens left, cut: probability mass of
-            the model removed), candidates (id, text, logit, probabilities after each stage, removed_by, interval of the
-            cumulative sum), others (count, kept, probabilities: of all without a row), written, uniform (the random number),
-            drawn, entropy_before and entropy_after (bits), mass_cut, kept_logits (whether they are the generation's own).
+            A record: position (counted from the beginning of the prompt), stages (name, tokens_left, removed_probability: by the
+            model, before any filter), candidates (id, text, logit, probabilities after each stage, removed_by, interval of the
+            cumulative sum), others (count, tokens_left, probabilities: of all without a row), written, uniform (the random
+            number), drawn, entropy_before and entropy_after (bits), total_removed_probability, kept_logits (whether they are the
+            generation's own).
         """
         loaded = playground.ready
         check_length(playground, prompt)
@@ -49,16 +50,18 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         if continuation is not None:
             check_length(playground, continuation)
             ids = loaded.tokenizer.encode(continuation)
-        for name, value in (("place", place), ("show", show)):
+        for name, value in (("position", position), ("show", show)):
             if type(value) is not int:
                 raise ParameterError(f"{name}={value!r:.40}: expected a whole number")
         params = params_of(checked(sampling), None)
         assert loaded.model is not None
         before = tuple(loaded.tokenizer.encode(prompt)) or bos_ids(loaded.model.config)
         new = check_ids(ids or (), loaded.model.config.vocab_size, "ids")
-        store_logits(loaded, reader, before + new[:place], 1)
+        store_logits(loaded, reader, before + new[:position], 1)
         return asdict(
-            trace_at(loaded.model, loaded.tokenizer, before, new, place, params, seed=params.seed, store=loaded.logits, show=show)
+            trace_at(
+                loaded.model, loaded.tokenizer, before, new, position, params, seed=params.seed, store=loaded.logits, show=show
+            )
         )
 
     return [sampling_trace]

@@ -25,8 +25,8 @@ class FilterStep:
     """A filter that is switched on, or the model's own distribution, which comes first."""
 
     name: Stage
-    kept: int  # tokens left after it
-    cut: float  # the model's own probability mass on the tokens that it removed
+    tokens_left: int  # tokens left after it
+    removed_probability: float  # the model's own probability mass on the tokens that it removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,15 @@ class Others:
     """All tokens without a row of their own, together."""
 
     count: int
-    kept: int  # of them, how many could be drawn
+    tokens_left: int  # of them, how many could be drawn
     probabilities: tuple[float, ...]  # their sum after each stage
 
 
 @dataclass(frozen=True, slots=True)
 class StepTrace:
-    """What sampling did at one place. After each filter, the probabilities of the candidates and the others sum to one."""
+    """What sampling did at one position. After each filter, the probabilities of the candidates and the others sum to one."""
 
-    place: int  # of the token, counted from the beginning of the prompt
+    position: int  # of the token, counted from the beginning of the prompt
     stages: tuple[FilterStep, ...]
     candidates: tuple[Candidate, ...]  # by the model's own probability; include the drawn and the written one
     others: Others
@@ -63,7 +63,7 @@ class StepTrace:
     drawn: int | None  # the id that these settings draw with that number; None: unknown
     entropy_before: float  # bits, of the model's own distribution
     entropy_after: float  # bits, of what is drawn from
-    mass_cut: float  # the model's own probability mass on removed tokens
+    total_removed_probability: float  # the model's own probability mass on removed tokens
     kept_logits: bool  # stored during generation; False: recomputed, the last digits may differ
 
 
@@ -111,11 +111,11 @@ def trace_of_logits(
     )
     left_over = Others(
         count=len(logits) - len(rows),
-        kept=found.tokens_left[-1] - sum(row.removed_by is None for row in rows),
+        tokens_left=found.tokens_left[-1] - sum(row.removed_by is None for row in rows),
         probabilities=found.others,
     )
     return StepTrace(
-        place=len(history),
+        position=len(history),
         stages=tuple(
             FilterStep(*stage) for stage in zip(found.stages, found.tokens_left, found.removed_probability, strict=True)
         ),
@@ -126,7 +126,7 @@ def trace_of_logits(
         drawn=drawn,
         entropy_before=found.entropy_before / LN2,
         entropy_after=found.entropy_after / LN2,
-        mass_cut=found.mass_cut,
+        total_removed_probability=found.total_removed_probability,
         kept_logits=kept_logits,
     )
 
@@ -136,7 +136,7 @@ def trace_at(
     tokenizer: Any,
     prompt_ids: Sequence[int],
     ids: Sequence[int],
-    place: int,
+    position: int,
     params: SamplingParams,
     *,
     seed: int | None,
@@ -145,34 +145,34 @@ def trace_at(
 ) -> StepTrace:
     """Trace one id of a generation, with the settings of the generation or others.
 
-    prompt_ids: the prompt as the model saw it, after truncation. ids: the generated ids. place: an index into them; len(ids) for
-    the next token. seed: of the generation; None: unknown, and so is the drawn id. store: logits stored during generation.
+    prompt_ids: the prompt as the model saw it, after truncation. ids: the generated ids. position: an index into them; len(ids)
+    for the next token. seed: of the generation; None: unknown, and so is the drawn id. store: logits stored during generation.
 
-    Raises PromptTooLong where the ids before fill the context, ParameterError for invalid ids or an invalid place.
+    Raises PromptTooLong where the ids before fill the context, ParameterError for invalid ids or an invalid position.
     """
     config = model.config
     prompt = check_ids(prompt_ids, config.vocab_size) or bos_ids(config)
     new = check_ids(ids, config.vocab_size, "ids")
-    if not 0 <= place <= len(new):
+    if not 0 <= position <= len(new):
         raise ParameterError(
-            f"place={place!r} must be from 0 to {len(new)}, the number of ids", ja=f"位置は 0 から {len(new)} までです。"
+            f"position={position!r} must be from 0 to {len(new)}, the number of ids", ja=f"位置は 0 から {len(new)} までです。"
         )
-    history = (*prompt, *new[:place])
+    history = (*prompt, *new[:position])
     logits, exact = next_logits(model, history, store)
     return trace_of_logits(
         logits,
         params,
         history,
-        banned=eos_ids(params, config) if place < params.min_new_tokens else (),
-        written=new[place] if place < len(new) else None,
-        uniform=None if seed is None else uniform_number(seed, place),
+        banned=eos_ids(params, config) if position < params.min_new_tokens else (),
+        written=new[position] if position < len(new) else None,
+        uniform=None if seed is None else uniform_number(seed, position),
         show=show,
         tokenizer=tokenizer,
         kept_logits=exact,
     )
 
 
-def uniform_number(seed: int, place: int) -> float:
-    """The random number of a generation with this seed for its token `place`, counted from 0. Greedy decoding uses none."""
+def uniform_number(seed: int, position: int) -> float:
+    """The random number of a generation with this seed for its token `position`, counted from 0. Greedy decoding uses none."""
     generator = torch.Generator().manual_seed(seed)
-    return float(torch.rand(place + 1, dtype=torch.float64, generator=generator)[-1])
+    return float(torch.rand(position + 1, dtype=torch.float64, generator=generator)[-1])

@@ -15,7 +15,7 @@ window.neoxjp.samplingTrace = {
   step(by) {
     const shown = element.querySelector(".sampling-trace");
     if (!shown) return undefined;
-    const at = Math.max(1, Math.min(Number(shown.dataset.count), Number(shown.dataset.place) + 1 + by));
+    const at = Math.max(1, Math.min(Number(shown.dataset.count), Number(shown.dataset.position) + 1 + by));
     this.select(at);
     return at;
   },

@@ -38,7 +38,7 @@ LogitsReader = Callable[[Sequence[int], int], "np.ndarray"]
 class Section:
     """The components of the section."""
 
-    place: gr.Number  # of the token, from 1
+    position: gr.Number  # of the token, from 1
     before: gr.Button
     after: gr.Button
     drawing: gr.HTML
@@ -61,7 +61,7 @@ def build(playground: Playground) -> Section:
     with gr.Column(elem_classes="card"):
         with gr.Row(elem_classes="sampling-trace-controls"):
             before, after = part.button("before", size="sm"), part.button("after", size="sm")
-            place = gr.Number(1, precision=0, minimum=1, min_width=110, **part.named("place"))
+            position = gr.Number(1, precision=0, minimum=1, min_width=110, **part.named("position"))
         drawing = part.html("draw", js_on_load=part.script())
         recompute = part.button("recompute", size="sm", min_width=None, visible=False)
     with gr.Row(elem_id="sampling-trace-body", elem_classes="two-columns"):
@@ -74,7 +74,7 @@ def build(playground: Playground) -> Section:
             heading("try", f"<p>{part.both('try_help')}</p>")
             tried = {option.name: _slider(option, part, playground.options) for option in filter_options(playground.options)}
             reset = part.button("reset", size="sm", min_width=None)
-    return Section(place, before, after, drawing, recompute, candidates, filters, tried, reset, gr.State(None), {})
+    return Section(position, before, after, drawing, recompute, candidates, filters, tried, reset, gr.State(None), {})
 
 
 def _slider(option: Option, part: Parts, options: Iterable[Option]) -> gr.Slider:
@@ -89,50 +89,50 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     live: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": None}
     words = Strings(strings.table | option_strings(playground.options))
     sliders = list(section.tried.values())
-    asked = [tab.writing, section.part, section.place, *sliders]
+    asked = [tab.writing, section.part, section.position, *sliders]
     shown = [section.drawing, section.candidates, section.filters]
     outputs = [*shown, section.recompute, section.part, *sliders]
     reader = logits_reader(playground)
 
-    def update(t: Words, writing: VisitorState, part: Part | None, place: float | None, *values: Any) -> dict[Any, Any]:
+    def update(t: Words, writing: VisitorState, part: Part | None, position: float | None, *values: Any) -> dict[Any, Any]:
         if writing.running:  # the section keeps what it shows until the new text is complete
             return gr.skip()
-        return updates(section, playground, writing.text, part, place, values, t)
+        return updates(section, playground, writing.text, part, position, values, t)
 
     draw = handler(words, errors=section.drawing, empty=shown)(update)
 
     @handler(words, errors=section.drawing, empty=shown)
-    def recompute(t: Words, writing: VisitorState, part: Part | None, place: float | None, *values: Any) -> dict[Any, Any]:
+    def recompute(t: Words, writing: VisitorState, part: Part | None, position: float | None, *values: Any) -> dict[Any, Any]:
         text = writing.text
         if not writing.running and text is not None and text.steps:
-            recompute_logits(playground, reader, text, step_at(text, place))
-        return update(t, writing, part, place, *values)
+            recompute_logits(playground, reader, text, step_at(text, position))
+        return update(t, writing, part, position, *values)
 
     @handler(words, errors=section.drawing, empty=shown)
-    def reset(t: Words, writing: VisitorState, place: float | None, *values: Any) -> dict[Any, Any]:
-        return update(t, writing, None, place, *values)
+    def reset(t: Words, writing: VisitorState, position: float | None, *values: Any) -> dict[Any, Any]:
+        return update(t, writing, None, position, *values)
 
     def select(event: Any, js: str) -> Any:
-        return event(None, section.place, section.place, js=f"(at) => neoxjp.samplingTrace?.{js} ?? at", **BROWSER)
+        return event(None, section.position, section.position, js=f"(at) => neoxjp.samplingTrace?.{js} ?? at", **BROWSER)
 
     select(due.change, "selection()").then(draw, asked, outputs, **live)
     select(tab.editor.select, "visibleSelection()")
     select(section.before.click, "step(-1)")
     select(section.after.click, "step(1)")
-    section.place.input(None, section.place, None, js="(at) => neoxjp.samplingTrace?.select(at)", **BROWSER)
-    gr.on([section.place.change, *(slider.input for slider in sliders)], draw, asked, outputs, **live)
-    section.reset.click(reset, [tab.writing, section.place, *sliders], outputs, **live)
+    section.position.input(None, section.position, None, js="(at) => neoxjp.samplingTrace?.select(at)", **BROWSER)
+    gr.on([section.position.change, *(slider.input for slider in sliders)], draw, asked, outputs, **live)
+    section.reset.click(reset, [tab.writing, section.position, *sliders], outputs, **live)
     section.recompute.click(recompute, asked, outputs, **STREAMED | {"show_progress": "minimal", "concurrency_limit": 1})
 
 
-# ---------------------------------------------------------------- one place of a text, and its logits
+# ---------------------------------------------------------------- one position of a text, and its logits
 
 
 @dataclass(frozen=True)
 class TextStep:
-    """One place of a text and the generation that wrote it."""
+    """One position of a text and the generation that wrote it."""
 
-    place: int  # from 0
+    position: int  # from 0
     part: Part
     known: bool  # the settings of `part` are those of the generation
     prompt: tuple[int, ...]  # of that generation, as the model saw it
@@ -141,23 +141,23 @@ class TextStep:
     @property
     def history(self) -> tuple[int, ...]:
         """The ids before the step."""
-        return self.prompt + self.ids[: self.place - self.part.start]
+        return self.prompt + self.ids[: self.position - self.part.start]
 
 
-def step_at(text: Text, position: float | None) -> TextStep:
-    """The step at a position, counted from 1, or the nearest one."""
-    place = max(1, min(int(position or 1), len(text.steps))) - 1
-    part = text.part_of(place)
+def step_at(text: Text, number: float | None) -> TextStep:
+    """The step at a number, counted from 1, or the nearest one."""
+    position = max(1, min(int(number or 1), len(text.steps))) - 1
+    part = text.part_of(position)
     known = part is not None
     if part is None:  # how many ids were truncated is known only for the last generation
-        part = Part(text.base, NO_FILTERS, text.cut) if place >= text.base else Part(0, NO_FILTERS, 0)
-    end = min([later.start for later in text.parts if later.start > place], default=len(text.steps))
+        part = Part(text.base, NO_FILTERS, text.cut) if position >= text.base else Part(0, NO_FILTERS, 0)
+    end = min([later.start for later in text.parts if later.start > position], default=len(text.steps))
     before = len(text.prompt_ids) + part.start
-    return TextStep(place, part, known, text.ids[part.cut : before], tuple(step.id for step in text.steps[part.start : end]))
+    return TextStep(position, part, known, text.ids[part.cut : before], tuple(step.id for step in text.steps[part.start : end]))
 
 
 def logits_reader(playground: Playground) -> LogitsReader:
-    """The function that runs the model again: (ids, first) → the logits (n, V) float32 after each id from place `first` on."""
+    """The function that runs the model again: (ids, first) → the logits (n, V) float32 after each id from position `first` on."""
 
     @gpu(duration=60)
     def read(ids: Sequence[int], first: int) -> "np.ndarray":
@@ -176,7 +176,7 @@ def recompute_logits(playground: Playground, reader: LogitsReader, text: Text, s
     """
     loaded = playground.ready
     if text.serial == loaded.serial:
-        at, most = step.place - step.part.start, max(1, loaded.logits.max_bytes // 2 // (4 * loaded.tokenizer.vocab_size))
+        at, most = step.position - step.part.start, max(1, loaded.logits.max_bytes // 2 // (4 * loaded.tokenizer.vocab_size))
         first = max(0, min(at - most // 2, len(step.ids) - most))
         ids = step.prompt + step.ids[: min(first + most, len(step.ids)) - 1]
         store_logits(loaded, reader, ids, len(ids) - len(step.prompt) - first + 1)
@@ -215,11 +215,11 @@ def shown_of(
     own = step.part.params
     params = own if params is None else params
     assert loaded.model is not None
-    at = step.place - step.part.start
+    at = step.position - step.part.start
     more: dict[str, Any] = {"store": loaded.logits, "show": ROWS}
     record = trace_at(loaded.model, loaded.tokenizer, step.prompt, step.ids, at, params, seed=own.seed, **more)
     names = views.filter_names(params, t, playground.options)
-    drawing = views.draw(record, names, params != own, step.known, step.place, len(text.steps), t)
+    drawing = views.draw(record, names, params != own, step.known, step.position, len(text.steps), t)
     return drawing, views.candidates(record, names, t), views.filters(record, names, t), False
 
 
@@ -238,12 +238,12 @@ def updates(
     playground: Playground,
     text: Text | None,
     part: Part | None,
-    place: float | None,
+    position: float | None,
     values: Sequence[Any],
     t: Words,
 ) -> dict[Any, Any]:
     """The components' new values. The sliders move to the settings of the token's generation, unless they are set to it."""
-    step = step_at(text, place) if text is not None and text.steps else None
+    step = step_at(text, position) if text is not None and text.steps else None
     stay = step is None or (step.part is part if step.known else step.part == part)
     found: dict[Any, Any] = {}
     if step is not None:

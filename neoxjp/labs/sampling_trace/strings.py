@@ -12,7 +12,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     ),
     "sampling_trace_before": ("← 前のトークン", "← Previous token"),
     "sampling_trace_after": ("次のトークン →", "Next token →"),
-    "sampling_trace_place": ("トークンの番号", "Token number"),
+    "sampling_trace_position": ("トークンの番号", "Token number"),
     "sampling_trace_empty": ("まだ生成していません。「生成」を押してから、文章のトークンを選んでください。",
                              "Nothing has been generated yet: press Generate, then select a token in the text."),
     "sampling_trace_other_model": ("この文章は別のモデルで生成したものです。「生成」で新しく始めると、候補が表示されます。",

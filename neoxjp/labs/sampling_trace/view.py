@@ -13,10 +13,10 @@ Names = Mapping[str, str]  # stage → its name, as `filter_names` gives them
 TEMPLATE = "labs/sampling_trace/view.html"
 
 
-def draw(record: StepTrace, names: Names, tried: bool, known: bool, place: int, count: int, t: Words) -> str:
+def draw(record: StepTrace, names: Names, tried: bool, known: bool, position: int, count: int, t: Words) -> str:
     """HTML of the token, the number line from 0 to 1, and a sentence about the draw.
 
-    tried: the settings are not those of the generation. known: those of the generation are known. place: of the token, from 0,
+    tried: the settings are not those of the generation. known: those of the generation are known. position: of the token, from 0,
     among the `count` generated ones.
     """
     differs = record.written is not None and record.drawn not in (None, record.written)
@@ -26,7 +26,7 @@ def draw(record: StepTrace, names: Names, tried: bool, known: bool, place: int, 
         t,
         record=record,
         written=_row(record, record.written),
-        place=place,
+        position=position,
         count=count,
         sentence=_sentence(record, names, tried, known, differs, t),
         differs=differs,
@@ -96,7 +96,7 @@ def _intervals(record: StepTrace, t: Words) -> Iterator[tuple[Candidate | None, 
 
 def _spoken(record: StepTrace, t: Words) -> str:
     """The number line for screen readers."""
-    drawn, spoken = _row(record, record.drawn), t("sampling_trace_line", n=f"{record.stages[-1].kept:,}")
+    drawn, spoken = _row(record, record.drawn), t("sampling_trace_line", n=f"{record.stages[-1].tokens_left:,}")
     if drawn is not None and drawn.interval is not None and record.uniform is not None:
         a, b = (f"{edge:.4f}" for edge in drawn.interval)
         spoken += t("sampling_trace_line_drawn", a=a, b=b, name=_quoted(drawn.text, t), u=f"{record.uniform:.4f}")

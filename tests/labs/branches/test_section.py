@@ -188,7 +188,7 @@ def test_the_sampling_trace_and_the_replay_know_that_nobody_drew_a_token_put_the
     text = put(playground, writing)
     go_on(playground, writing, 3, other_than_written(text, 3, playground.tokenizer))
     step = step_at(writing.text, 4)
-    assert (step.place, step.known) == (3, False)
+    assert (step.position, step.known) == (3, False)
     assert step.history == text.ids[: len(text.prompt_ids) + 3]
     recompute_logits(playground, logits_reader(playground), writing.text, step)
     assert "random number are unknown" in trace.shown_of(playground, writing.text, step, None, trace_words("en"))[0]

@@ -29,8 +29,8 @@ def drawing(page: Any) -> Any:
     return page.locator("#sampling-trace-draw")
 
 
-def place(page: Any) -> Any:
-    return page.locator("#sampling-trace-place input")
+def position(page: Any) -> Any:
+    return page.locator("#sampling-trace-position input")
 
 
 def slider(page: Any, name: str) -> Any:
@@ -55,8 +55,8 @@ def test_a_chosen_piece_shows_its_draw(visit: Visit) -> None:
     page = opened(visit("g", lang="en"))
     point(page, pieces(page).nth(2), click=True)
     at = place_of(page, 2)
-    expect(place(page)).to_have_value(str(at + 1))
-    expect(drawing(page).locator(f'.sampling-trace[data-place="{at}"]')).to_be_visible()
+    expect(position(page)).to_have_value(str(at + 1))
+    expect(drawing(page).locator(f'.sampling-trace[data-position="{at}"]')).to_be_visible()
     expect(drawing(page)).to_contain_text("this token was drawn")
     row = page.locator("#sampling-trace-candidates tr.sampling-trace-drawn")
     expect(row).to_have_count(1)
@@ -80,8 +80,8 @@ def test_keys_and_buttons_walk_the_text_and_the_section_together(visit: Visit) -
     page.locator("#sampling-trace-before").click()
     expect(drawing(page)).to_contain_text("1 of 12")
     page.locator("#sampling-trace-before").click()
-    expect(place(page)).to_have_value("1")
-    place(page).fill("12")
+    expect(position(page)).to_have_value("1")
+    position(page).fill("12")
     expect(drawing(page)).to_contain_text("12 of 12")
     expect(pieces(page).last).to_have_class(re.compile("token-editor-selected"))
 
@@ -102,7 +102,7 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     slider(page, "min-new-tokens").fill("12")
     expect(page.locator("#sampling-trace-filters")).to_contain_text("Minimum tokens 12")
     point(page, pieces(page).nth(3), click=True)
-    expect(drawing(page).locator(".sampling-trace")).to_have_attribute("data-place", str(place_of(page, 3)))
+    expect(drawing(page).locator(".sampling-trace")).to_have_attribute("data-position", str(place_of(page, 3)))
     expect(page.locator("#sampling-trace-filters")).to_contain_text("Top-k 2")  # one can walk with other settings
     page.locator("#sampling-trace-reset").click()
     expect(slider(page, "top-k")).to_have_value("0")

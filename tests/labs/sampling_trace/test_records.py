@@ -45,21 +45,21 @@ def sums(record: StepTrace) -> list[float]:
 def test_each_filter_by_hand():
     params = SamplingParams(do_sample=True, top_k=4, top_p=0.8)
     record = trace_of_logits(FIVE, params, [4], banned=[0], written=2, uniform=0.99, show=2)
-    assert [(stage.name, stage.kept) for stage in record.stages] == [
+    assert [(stage.name, stage.tokens_left) for stage in record.stages] == [
         ("model", 5),
         ("min_new_tokens", 4),
         ("top_k", 4),
         ("top_p", 3),
     ]
-    assert [stage.cut for stage in record.stages] == pytest.approx([0, 0.4, 0, 0.05])
-    assert record.mass_cut == pytest.approx(0.45)
+    assert [stage.removed_probability for stage in record.stages] == pytest.approx([0, 0.4, 0, 0.05])
+    assert record.total_removed_probability == pytest.approx(0.45)
     # the two likeliest for the model (0, 1), the two likeliest in the end (1, 2), the written one (2) and the drawn one (3)
     assert [candidate.id for candidate in record.candidates] == [0, 1, 2, 3]
     assert [candidate.removed_by for candidate in record.candidates] == ["min_new_tokens", None, None, None]
     assert record.candidates[1].probabilities == pytest.approx((0.3, 0.5, 0.5, 6 / 11))
     assert record.candidates[3].interval == pytest.approx((9 / 11, 1))
     assert (record.written, record.drawn, record.uniform) == (2, 3, 0.99)
-    assert (record.others.count, record.others.kept) == (1, 0)
+    assert (record.others.count, record.others.tokens_left) == (1, 0)
     assert record.others.probabilities == pytest.approx((0.05, 0.05 / 0.6, 0.05 / 0.6, 0))
     assert record.entropy_before == pytest.approx(-sum(p * math.log2(p) for p in (0.4, 0.3, 0.15, 0.1, 0.05)))
     assert record.entropy_after == pytest.approx(-sum(p / 11 * math.log2(p / 11) for p in (6, 3, 2)))
@@ -73,9 +73,9 @@ def test_every_stage_sums_to_one_and_the_number_lies_in_the_drawn_interval(wishe
     logits = torch.randn(12, generator=torch.Generator().manual_seed(seed)) * 3
     record = trace_of_logits(logits, SamplingParams(**({"do_sample": True} | wishes)), history, uniform=uniform, show=show)
     assert sums(record) == pytest.approx([1.0] * len(record.stages), abs=1e-9)
-    assert sum(stage.cut for stage in record.stages) == pytest.approx(record.mass_cut, abs=1e-9)
+    assert sum(stage.removed_probability for stage in record.stages) == pytest.approx(record.total_removed_probability, abs=1e-9)
     assert len(record.candidates) + record.others.count == 12
-    assert record.others.kept + sum(c.removed_by is None for c in record.candidates) == record.stages[-1].kept
+    assert record.others.tokens_left + sum(c.removed_by is None for c in record.candidates) == record.stages[-1].tokens_left
     intervals = sorted(candidate.interval for candidate in record.candidates if candidate.interval)
     assert all(before[1] <= after[0] + 1e-12 for before, after in itertools.pairwise(intervals))
     assert record.drawn is not None
@@ -102,7 +102,7 @@ def test_the_number_of_candidates_is_bounded(show):
 def test_the_uniform_numbers_are_those_of_the_engine():
     generator = torch.Generator().manual_seed(77)
     numbers = [float(torch.rand((), dtype=torch.float64, generator=generator)) for _ in range(40)]
-    assert [uniform_number(77, place) for place in range(40)] == numbers
+    assert [uniform_number(77, position) for position in range(40)] == numbers
 
 
 @pytest.mark.parametrize("repeated", [False, True])
@@ -113,9 +113,9 @@ def test_a_kept_step_draws_what_the_generation_drew(repeated):
     written = ids(Engine(model).submit([1, 2], dataclasses.replace(DRAW, max_new_tokens=30), watch=kept.keep))
     assert len(kept) == 30
     reads = len(model.forwards)
-    for place, id in enumerate(written):
-        record = trace_at(model, None, [1, 2], written, place, DRAW, seed=5, store=kept)
-        assert (record.drawn, record.written, record.place, record.kept_logits) == (id, id, place + 2, True)
+    for position, id in enumerate(written):
+        record = trace_at(model, None, [1, 2], written, position, DRAW, seed=5, store=kept)
+        assert (record.drawn, record.written, record.position, record.kept_logits) == (id, id, position + 2, True)
     assert len(model.forwards) == reads  # not one forward
 
 
@@ -127,11 +127,11 @@ def test_the_same_step_with_other_settings_is_what_generating_with_them_draws(wi
     kept = LogitsCache()
     written = ids(Engine(model).submit([3], DRAW, watch=kept.keep))
     expected = ids(Engine(model).submit([3], other))
-    for place, id in enumerate(expected):
-        record = trace_at(model, None, [3], written, place, other, seed=5, store=kept)
+    for position, id in enumerate(expected):
+        record = trace_at(model, None, [3], written, position, other, seed=5, store=kept)
         assert record.kept_logits
         assert record.drawn == id
-        if written[place] != id:
+        if written[position] != id:
             break
 
 
@@ -141,11 +141,11 @@ def test_on_a_real_network_a_kept_step_is_exact_and_a_step_read_again_is_close()
     prompt = [3, 1, 4]
     params = dataclasses.replace(DRAW, max_new_tokens=20)
     written = ids(Engine(model).submit(prompt, params, watch=kept.keep))
-    for place in (0, 1, 19):
-        exact = trace_at(model, None, prompt, written, place, params, seed=5, store=kept)
-        again = trace_at(model, None, prompt, written, place, params, seed=5)
+    for position in (0, 1, 19):
+        exact = trace_at(model, None, prompt, written, position, params, seed=5, store=kept)
+        again = trace_at(model, None, prompt, written, position, params, seed=5)
         assert (exact.kept_logits, again.kept_logits) == (True, False)
-        assert exact.drawn == written[place]
+        assert exact.drawn == written[position]
         assert [c.id for c in again.candidates] == [c.id for c in exact.candidates]
         for one, two in zip(exact.candidates, again.candidates, strict=True):
             assert one.probabilities == pytest.approx(two.probabilities, abs=1e-5)
@@ -153,8 +153,8 @@ def test_on_a_real_network_a_kept_step_is_exact_and_a_step_read_again_is_close()
 
 def test_the_end_token_is_banned_only_before_min_new_tokens():
     params = SamplingParams(do_sample=True, min_new_tokens=2)
-    for place, banned in ((0, True), (1, True), (2, False)):
-        record = trace_at(Fake(mixed), None, [1], [2, 3], place, params, seed=None)
+    for position, banned in ((0, True), (1, True), (2, False)):
+        record = trace_at(Fake(mixed), None, [1], [2, 3], position, params, seed=None)
         assert ("min_new_tokens" in [stage.name for stage in record.stages]) == banned
         assert next(c for c in record.candidates if c.id == EOS).probabilities[-1] == 0.0 or not banned
         assert (record.drawn, record.uniform) == (None, None)  # without a seed nobody knows
@@ -162,9 +162,9 @@ def test_the_end_token_is_banned_only_before_min_new_tokens():
 
 def test_the_next_step_has_no_written_id_and_a_place_beyond_it_is_refused():
     assert trace_at(Fake(mixed), None, [], [], 0, DRAW, seed=1).written is None
-    for place in (-1, 3):
+    for position in (-1, 3):
         with pytest.raises(ParameterError, match="from 0 to 2"):
-            trace_at(Fake(mixed), None, [1], [2, 3], place, DRAW, seed=1)
+            trace_at(Fake(mixed), None, [1], [2, 3], position, DRAW, seed=1)
     with pytest.raises(PromptTooLong):
         trace_at(Fake(mixed, context=4), None, [1, 2, 3], [4], 1, DRAW, seed=1)
 

@@ -48,7 +48,7 @@ def written(playground: Playground, *modes: Mode, settings: Settings = LIVELY, p
 def record_of(playground: Playground, step: TextStep, params: SamplingParams | None = None) -> StepTrace:
     """The record that the section shows."""
     loaded = playground.ready
-    at, was = step.place - step.part.start, step.part.params
+    at, was = step.position - step.part.start, step.part.params
     more: dict[str, Any] = {"seed": was.seed, "store": loaded.logits, "show": trace.ROWS}
     return trace_at(loaded.model, loaded.tokenizer, step.prompt, step.ids, at, params or was, **more)
 
@@ -82,8 +82,8 @@ def test_each_part_keeps_its_own_settings(playground):
     assert [part.start for part in text.parts] == [0, text.base]
     assert [(part.params.temperature, part.params.seed) for part in text.parts] == [(1.5, 3), (0.5, 8)]
     assert text.params is text.parts[1].params
-    for place in (0, text.base - 1, text.base, len(text.steps) - 1):
-        assert step_at(text, place + 1).part is text.parts[place >= text.base]
+    for position in (0, text.base - 1, text.base, len(text.steps) - 1):
+        assert step_at(text, position + 1).part is text.parts[position >= text.base]
 
 
 def test_a_text_that_lost_its_beginning_is_seen_as_the_model_saw_it(playground):
@@ -123,8 +123,10 @@ def test_the_values_on_the_page_are_the_records(playground):
     assert rows[-1][1:-1] == [percent(chance) for chance in record.others.probabilities]
     assert f"{record.others.count:,}" in rows[-1][0]
     kept = [(row[1], row[2]) for row in cells(filters.split("</table>")[0])]
-    assert kept[:-1] == [(f"{stage.kept:,}", "" if stage.name == "model" else percent(stage.cut)) for stage in record.stages]
-    assert kept[-1] == (f"{record.stages[-1].kept:,}", percent(record.mass_cut))
+    assert kept[:-1] == [
+        (f"{stage.tokens_left:,}", "" if stage.name == "model" else percent(stage.removed_probability)) for stage in record.stages
+    ]
+    assert kept[-1] == (f"{record.stages[-1].tokens_left:,}", percent(record.total_removed_probability))
     assert f"entropy {record.entropy_before:.2f} → {record.entropy_after:.2f} bits" in draw
     assert f"random number {record.uniform:.4f}" in draw
 
@@ -180,9 +182,9 @@ def test_greedy_says_that_no_random_number_was_used(playground):
     assert "最も確率が高い" in shown(playground, text, 3, JA)[0]
 
 
-@pytest.mark.parametrize(("position", "place"), [(None, 0), (0, 0), (-4, 0), (1, 0), (2.0, 1), (999, 11)])
-def test_any_number_in_the_field_leads_to_a_token(playground, position, place):
-    assert step_at(written(playground), position).place == place
+@pytest.mark.parametrize(("number", "position"), [(None, 0), (0, 0), (-4, 0), (1, 0), (2.0, 1), (999, 11)])
+def test_any_number_in_the_field_leads_to_a_token(playground, number, position):
+    assert step_at(written(playground), number).position == position
 
 
 def test_names_of_tokens_are_never_markup():
@@ -299,7 +301,7 @@ def test_settings_that_leave_nothing_get_a_sentence(playground):
 def updated(playground: Playground, text: Text | None, part: Any, position: float, *values: Any) -> dict[str, Any]:
     """The new values of the components, by name; an unchanged one is skipped."""
     shown: dict[str, Any] = {name: gr.HTML() for name in ("drawing", "recompute", "candidates", "filters", "part")}
-    unused: dict[str, Any] = dict.fromkeys(("place", "before", "after", "reset", "linked"))
+    unused: dict[str, Any] = dict.fromkeys(("position", "before", "after", "reset", "linked"))
     every_word = Strings(trace.strings.table | option_strings(playground.options)).words("en")
     section = trace.Section(**shown, **unused, tried={name: gr.Slider() for name in TRIED})
     components = {"draw": section.drawing, "candidates": section.candidates, "filters": section.filters}
@@ -385,8 +387,8 @@ def test_another_setting_does_not_run_the_model(playground, monkeypatch):
     part = updated(playground, text, None, 3, *neutral())["part"]
     for way in ("forward", "forward_unpadded"):
         monkeypatch.setattr(playground.ready.model, way, lambda *given, **named: pytest.fail("the model ran"))
-    for place in (1, 12):
-        assert "× Top-k 2" in updated(playground, text, part, place, *neutral(top_k=2))["candidates"]
+    for position in (1, 12):
+        assert "× Top-k 2" in updated(playground, text, part, position, *neutral(top_k=2))["candidates"]
     playground.ready.logits.clear()
     with pytest.raises(pytest.fail.Exception, match="the model ran"):
         recompute_logits(playground, logits_reader(playground), text, step_at(text, 1))  # which shows that the trap catches
@@ -417,10 +419,10 @@ FILTERS = {"temperature": 1.3, "top_p": 0.9, "top_k": 40, "repetition_penalty": 
 
 def test_the_endpoint_draws_what_was_generated(client):
     end = list(client.submit(prompt="猫は", max_new_tokens=8, min_new_tokens=8, seed=4, **FILTERS, api_name="/generate"))[-1]
-    for place in (0, 7):
+    for position in (0, 7):
         more: dict[str, Any] = {"seed": 4, "min_new_tokens": 8, **FILTERS, "api_name": "/sampling_trace"}
-        record = client.predict(prompt="猫は", ids=end["ids"], place=place, **more)
-        assert record["drawn"] == record["written"] == end["ids"][place]
+        record = client.predict(prompt="猫は", ids=end["ids"], position=position, **more)
+        assert record["drawn"] == record["written"] == end["ids"][position]
         assert record["kept_logits"] is True
         total = [sum(row["probabilities"][at] for row in record["candidates"]) for at in range(len(record["stages"]))]
         for own, others in zip(total, record["others"]["probabilities"], strict=True):
@@ -430,13 +432,15 @@ def test_the_endpoint_draws_what_was_generated(client):
 def test_the_endpoint_answers_with_the_record(client, playground):
     loaded = playground.ready
     prompt, new = (loaded.tokenizer.encode(part) for part in ("東京", "に住む"))
-    record = client.predict(prompt="東京", continuation="に住む", place=1, top_k=5, seed=2, show=3, api_name="/sampling_trace")
+    record = client.predict(prompt="東京", continuation="に住む", position=1, top_k=5, seed=2, show=3, api_name="/sampling_trace")
     params = SamplingParams(do_sample=True, temperature=0.7, top_p=0.95, top_k=5, repetition_penalty=1.1)
     expected = asdict(trace_at(loaded.model, loaded.tokenizer, prompt, new, 1, params, seed=2, show=3))
     assert record["kept_logits"] is False
     assert [row["id"] for row in record["candidates"]] == [row["id"] for row in expected["candidates"]]
     assert record["stages"] == [
-        pytest.approx(stage) if not isinstance(stage, dict) else {**stage, "cut": pytest.approx(stage["cut"])}
+        pytest.approx(stage)
+        if not isinstance(stage, dict)
+        else {**stage, "removed_probability": pytest.approx(stage["removed_probability"])}
         for stage in expected["stages"]
     ]
     assert record["entropy_after"] == pytest.approx(expected["entropy_after"])
@@ -454,8 +458,8 @@ def test_the_next_token_of_nothing_has_a_trace_too(client):
         ({"ids": [1], "continuation": "猫"}, "not both"),
         ({"ids": [10**6]}, "outside 0 to"),
         ({"ids": ["x"]}, "whole numbers"),
-        ({"place": 1}, "from 0 to 0"),
-        ({"place": 0.5}, "expected a whole number"),
+        ({"position": 1}, "from 0 to 0"),
+        ({"position": 0.5}, "expected a whole number"),
         ({"show": 0}, "from 1 to 200"),
         ({"temperature": -1}, "temperature=-1"),
         ({"seed": -1}, "seed=-1"),
