@@ -262,7 +262,7 @@ def add_text_to_tree(tree: Tree, text: Text, place: int, author: Author = "model
     """
     key, made = tree.current, text.ids[place:]
     for node in tree.nodes.values():
-        if made and (node.author, node.place) == (author, place) and tree.ids(node.key) == text.ids:
+        if made and (node.author, node.shared_ids) == (author, place) and tree.ids(node.key) == text.ids:
             return tree.show(node.key)
     if key is None:
         tree = tree_with_prompt(tree, text)
@@ -271,8 +271,8 @@ def add_text_to_tree(tree: Tree, text: Text, place: int, author: Author = "model
     grown = tree.extend(key, made, author) if place == len(tree.ids(key)) else tree.grow(key, made, author, place)
     assert grown.current is not None
     node, part = grown.nodes[grown.current], text.parts[-1] if text.parts else None
-    if part is not None and part.drawn and len(text.prompt_ids) + part.start == node.place:  # all of it is of one generation
-        grown = grown.change(node.key, seed=text.seed, params=part.params, cut=part.cut)
+    if part is not None and part.drawn and len(text.prompt_ids) + part.start == node.shared_ids:  # all of it is of one generation
+        grown = grown.change(node.key, seed=text.seed, params=part.params, truncated_tokens=part.cut)
     return grown
 
 

@@ -136,7 +136,16 @@ def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):
 
 
 @pytest.mark.parametrize(
-    "change", [{"ids": [10**6]}, {"ids": ["x"]}, {"parent": 9}, {"place": 99}, {"author": "<b>"}, {"cut": -1}, {"seed": "x"}]
+    "change",
+    [
+        {"ids": [10**6]},
+        {"ids": ["x"]},
+        {"parent": 9},
+        {"shared_ids": 99},
+        {"author": "<b>"},
+        {"truncated_tokens": -1},
+        {"seed": "x"},
+    ],
 )
 def test_a_damaged_memo_gets_a_sentence(playground, change):
     writing, later = VisitorState(), VisitorState()

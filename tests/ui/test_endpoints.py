@@ -167,9 +167,9 @@ def test_an_edit_keeps_the_ids_before_it(client, page_model):
     ids = tokenizer.encode("の大学です")
     found = client.predict(text="慶應の犬です", prompt="慶應", ids=ids, api_name="/edit")
     old = [*tokenizer.encode("慶應"), *ids]
-    assert found["ids"][: found["kept"]] == old[: found["kept"]]
-    assert found["kept"] == len(tokenizer.encode("慶應の"))
-    assert found["ids"][found["agree_from"] :] == old[found["replaced"][1] :]
+    assert found["ids"][: found["unchanged_ids"]] == old[: found["unchanged_ids"]]
+    assert found["unchanged_ids"] == len(tokenizer.encode("慶應の"))
+    assert found["ids"][found["agree_from"] :] == old[found["old_span"][1] :]
     assert (found["text"], found["lossy"]) == ("慶応の犬です", True)
     with pytest.raises(AppError, match="ids"):
         client.predict(text="猫", ids=["x"], api_name="/edit")
@@ -178,7 +178,7 @@ def test_an_edit_keeps_the_ids_before_it(client, page_model):
 def test_forced_words_are_scored_and_generation_continues_from_them(client, page_model):
     model, tokenizer = page_model
     ids = tokenizer.encode("の大学です")
-    found = client.predict(text="犬です", prompt="東京", ids=ids, place=1, api_name="/force")
+    found = client.predict(text="犬です", prompt="東京", ids=ids, position=1, api_name="/force")
     before = [*tokenizer.encode("東京"), ids[0]]
     assert found["ids"] == [*before, *tokenizer.encode("犬です")]
     steps = score(model, found["ids"])[len(before) :]
@@ -189,7 +189,7 @@ def test_forced_words_are_scored_and_generation_continues_from_them(client, page
     steps = score(model, found["ids"], bos=True)
     assert [token["rank"] for token in found["tokens"]] == [step.rank for step in steps]
     for wrong, message in (
-        ({"place": 9}, "from 0 to"),
+        ({"position": 9}, "from 0 to"),
         ({"text": ""}, "Enter the words"),
         ({"ids": [10**6]}, "1000000"),
         ({"text": "犬" * 3000}, "too long to be scored"),

@@ -168,7 +168,7 @@ def scored(playground: Playground, scorer: Scorer, tree: Tree, near: Text | None
     assert tree.current is not None
     ids, context = tree.ids(tree.current), loaded.model.config.max_position_embeddings
     first, _ = _prompt_of(tree, loaded.tokenizer)
-    front = tree.nodes[tree.current].cut or (first - context // 2 if len(ids) > context else 0)
+    front = tree.nodes[tree.current].truncated_tokens or (first - context // 2 if len(ids) > context else 0)
     front = max(0, min(front, first - 1))
     steps = [_bare(id) for id in ids]
     if len(ids) - front <= most_scored(playground):
@@ -186,7 +186,7 @@ def _prompt_of(tree: Tree, tokenizer: GPTNeoXJapaneseTokenizer) -> tuple[int, st
     """
     assert tree.current is not None
     root, *others = tree.path(tree.current)
-    own = min([len(root.ids), *(node.place for node in others)])
+    own = min([len(root.ids), *(node.shared_ids for node in others)])
     if own and own == len(root.ids):
         return own, render.replace_surrogates(root.typed or "".join(decoded_pieces(root.ids, tokenizer)))
     pieces = branch_pieces(tree, tree.current, tokenizer)
@@ -214,9 +214,9 @@ def _text(tree: Tree, tokenizer: GPTNeoXJapaneseTokenizer, serial: int, steps: S
         known = wrote.params is not None and wrote.seed is not None and run.start >= first
         params = replace(wrote.params, seed=wrote.seed) if known and wrote.params is not None else SamplingParams()
         if run.end > first:
-            parts.append(Part(max(0, run.start - first), params, wrote.cut, known))
-    base = max(0, node.place - first) if node.author == "model" else len(behind)
-    return Text(prompt, ids[:first], behind, base, node.seed or 0, serial, node.cut, parts=tuple(parts))
+            parts.append(Part(max(0, run.start - first), params, wrote.truncated_tokens, known))
+    base = max(0, node.shared_ids - first) if node.author == "model" else len(behind)
+    return Text(prompt, ids[:first], behind, base, node.seed or 0, serial, node.truncated_tokens, parts=tuple(parts))
 
 
 def _bare(id: int) -> Step:

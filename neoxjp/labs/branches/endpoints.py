@@ -27,7 +27,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             ids: The ids after the prompt's, as /generate returns them.
 
         Returns:
-            ids (of the edited text), kept (ids at the front that did not change), cut_anew and replaced ([start, end) of the
+            ids (of the edited text), unchanged_ids (how many at the front), new_span and old_span ([start, end) of the
             new ids that come from the edit, and of the old ones that they replace), agree_from (from there on, the new ids are
             the old ones, or null), text (what the ids decode to), lossy (whether that is not what was typed).
         """
@@ -38,28 +38,28 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         return asdict(edited([*front, *behind], text, tokenizer, pieces))
 
     @endpoint("force", needs="model")
-    def force(text: str, prompt: str = "", ids: list[int] | None = None, place: int | None = None) -> dict[str, Any]:
+    def force(text: str, prompt: str = "", ids: list[int] | None = None, position: int | None = None) -> dict[str, Any]:
         """Score words at a position of a text: the surprisal in bits of each of their tokens.
 
         Args:
             text: The words to put there.
             prompt: The beginning of the text.
             ids: The ids after the prompt's, as /generate returns them.
-            place: The words replace `ids` from this index on, counted from 0; null: they follow all of them.
+            position: The words replace `ids` from this index on, counted from 0; null: they follow all of them.
 
         Returns:
             tokens (id, text, bits, rank, likeliest: the most probable token, likeliest_bits), bits (together), ids
-            (of the text up to the place and the words: /generate continues from them).
+            (of the text up to the position and the words: /generate continues from them).
         """
         front, behind = given(playground, prompt, ids)
         check_length(playground, text)
         forced = playground.ready.tokenizer.encode(text)
         if not forced:
             raise strings.error(ParameterError, "branches_force_empty")
-        at = len(behind) if place is None else place
+        at = len(behind) if position is None else position
         if type(at) is not int or not 0 <= at <= len(behind):
             raise ParameterError(
-                f"place={place!r:.40} must be from 0 to {len(behind)}", ja=f"place は 0 から {len(behind)} までです。"
+                f"position={position!r:.40} must be from 0 to {len(behind)}", ja=f"position は 0 から {len(behind)} までです。"
             )
         before = [*front, *behind[:at]]
         number = (len(before) or 1) + len(forced)  # bos precedes a whole text

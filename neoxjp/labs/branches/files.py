@@ -10,7 +10,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.records import AUTHORS, LONGEST_NAME, MOST_IDS, MOST_NODES, Author, Node, Tree
 from neoxjp.labs.common import savefile
 
-FORMAT, VERSION = "neoxjp-branches", 1
+FORMAT, VERSION = "neoxjp-branches", 2
 MAX_BYTES = 8 * 2**20
 LONGEST_TYPED = 1_000_000  # characters
 SHOWN = 60  # characters of a branch's own text in a list
@@ -46,8 +46,9 @@ def to_json(tree: Tree, most: int | None = None) -> str:
 
 
 def _saved(node: Node) -> dict[str, Any]:
-    """A branch for the file, without `cut` and `typed` where they are empty."""
-    return {name: value for name, value in dataclasses.asdict(node).items() if value or name not in ("cut", "typed")}
+    """A branch for the file, without `truncated_tokens` and `typed` where they are empty."""
+    found = dataclasses.asdict(node).items()
+    return {name: value for name, value in found if value or name not in ("truncated_tokens", "typed")}
 
 
 def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
@@ -55,7 +56,7 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
 
     Raises ParameterError: too large, damaged, of a later version, of another vocabulary. One sentence; nothing else happens.
     """
-    found = savefile.loads(data, FORMAT, VERSION, MAX_BYTES)
+    found = savefile.loads(data, FORMAT, VERSION, MAX_BYTES, {1: _from_version_1})
     with savefile.wrap_errors(FORMAT):
         if found["vocabulary"] != vocabulary:
             raise OtherVocabulary(
@@ -78,6 +79,13 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
         return Tree(nodes, current, next_key, vocabulary)
 
 
+def _from_version_1(found: dict[str, Any]) -> dict[str, Any]:
+    """A file of the first version with the names of this one. Raises KeyError, TypeError: it is damaged."""
+    renamed = {"place": "shared_ids", "cut": "truncated_tokens"}
+    nodes = [{renamed.get(name, name): value for name, value in dict(node).items()} for node in found["nodes"]]
+    return found | {"nodes": nodes}
+
+
 def _node(item: Any, nodes: dict[int, Node], next_key: int, vocab_size: int) -> Node:
     """One branch, its parent among `nodes`."""
     key = savefile.parse_int(item["key"], max(nodes, default=-1) + 1, next_key - 1, "key")
@@ -90,17 +98,17 @@ def _node(item: Any, nodes: dict[int, Node], next_key: int, vocab_size: int) -> 
     seed, typed = item["seed"], savefile.parse_string(item.get("typed", ""), LONGEST_TYPED, "typed")
     if typed and parent is not None:
         raise ValueError("typed is set for a branch that has a parent")
-    place = savefile.parse_int(item["place"], 0, 0 if parent is None else nodes[parent].length, "place")
+    shared_ids = savefile.parse_int(item["shared_ids"], 0, 0 if parent is None else nodes[parent].length, "shared_ids")
     return Node(
         key=key,
         parent=parent,
-        place=place,
+        shared_ids=shared_ids,
         ids=savefile.parse_ids(item["ids"], vocab_size, MOST_IDS, "ids"),
         author=author,
         name=savefile.parse_string(item["name"], LONGEST_NAME, "name"),
         seed=None if seed is None else savefile.parse_int(seed, 0, 2**63 - 1, "seed"),
         params=None if item["params"] is None else savefile.parse_params(item["params"]),
-        cut=savefile.parse_int(item.get("cut", 0), 0, place, "cut"),
+        truncated_tokens=savefile.parse_int(item.get("truncated_tokens", 0), 0, shared_ids, "truncated_tokens"),
         typed=typed,
     )
 

@@ -1,6 +1,6 @@
 """A tree of texts by ids: continue from another token, edit in the middle, force words; every text is kept.
 
-A branch has the ids of its parent up to a place, and its own after them. Texts are never joined and tokenized again, which would
+A branch has the ids of its parent up to an index, and its own after them. Texts are never joined and tokenized again, which would
 change the boundaries: 東 and 京, generated as two tokens, stay two. A `Tree` is a value: each operation returns a new one, so
 undo returns to the previous one (`History`), and a file that cannot be read changes nothing.
 """
@@ -31,19 +31,19 @@ class Node:
 
     key: int  # never used again; larger than that of its parent
     parent: int | None  # None: a text of its own
-    place: int  # how many ids of the parent's text precede its own
+    shared_ids: int  # how many ids of the parent's text precede its own
     ids: tuple[int, ...]  # its own
     author: Author  # who wrote them
     name: str = ""  # given by the user
     seed: int | None = None  # of generated ids: seed and params that reproduce them
     params: SamplingParams | None = None
-    cut: int = 0  # ids at the front of the text that the model did not see
+    truncated_tokens: int = 0  # ids at the front of the text that the model did not see
     typed: str = ""  # what a user typed for the ids of a text of its own; "": what they decode to
 
     @property
     def length(self) -> int:
         """Ids of the whole text."""
-        return self.place + len(self.ids)
+        return self.shared_ids + len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,16 @@ class Tree:
         """Who wrote which ids of a branch's text; together they are the whole of it."""
         runs: list[Run] = []
         for node in self.path(key):
-            runs = [replace(run, end=min(run.end, node.place)) for run in runs if run.start < node.place]
+            runs = [replace(run, end=min(run.end, node.shared_ids)) for run in runs if run.start < node.shared_ids]
             if node.ids:
-                runs.append(Run(node.place, node.length, node.author, node.key))
+                runs.append(Run(node.shared_ids, node.length, node.author, node.key))
         return runs
 
     def ids(self, key: int) -> tuple[int, ...]:
         """The whole text of a branch."""
         text: list[int] = []
         for node in self.path(key):
-            text[node.place :] = node.ids
+            text[node.shared_ids :] = node.ids
         return tuple(text)
 
     def walk(self) -> Iterator[tuple[int, Node]]:
@@ -112,21 +112,21 @@ class Tree:
         """Adds a text of the user's, without a parent."""
         return self._with(Node(self.next_key, None, 0, tuple(ids), "user", typed=typed))
 
-    def grow(self, key: int, ids: Sequence[int], author: Author = "model", place: int | None = None) -> "Tree":
-        """Adds a branch that replaces the ids from position `place` on (None: appends).
+    def grow(self, key: int, ids: Sequence[int], author: Author = "model", at: int | None = None) -> "Tree":
+        """Adds a branch that replaces the ids from index `at` on (None: appends).
 
         Its parent is the branch that owns the preceding id.
 
-        >>> tree.grow(key, [alternative], "user", place=12)     # another token instead of number 12, counted from 0
+        >>> tree.grow(key, [alternative], "user", at=12)     # another token instead of number 12, counted from 0
         """
         node = self.node(key)
         length = node.length
-        place = length if place is None else place
-        if not 0 <= place <= length:
-            raise ParameterError(f"place={place!r} must be from 0 to {length}", ja=f"位置は 0 から {length} までです。")
-        while place < length and place <= node.place and node.parent is not None:
+        at = length if at is None else at
+        if not 0 <= at <= length:
+            raise ParameterError(f"at={at!r} must be from 0 to {length}", ja=f"位置は 0 から {length} までです。")
+        while at < length and at <= node.shared_ids and node.parent is not None:
             node = self.nodes[node.parent]
-        return self._with(Node(self.next_key, node.key, place, tuple(ids), author))
+        return self._with(Node(self.next_key, node.key, at, tuple(ids), author))
 
     def extend(self, key: int, ids: Sequence[int], author: Author = "model") -> "Tree":
         """Appends ids to a branch; creates a child if it has children or another author. Clears its seed and params."""
@@ -134,7 +134,7 @@ class Tree:
         if node.author != author or any(other.parent == key for other in self.nodes.values()):
             return self.grow(key, ids, author)
         self.require_room(0, len(ids))
-        return self.show(key).change(key, ids=(*node.ids, *ids), seed=None, params=None, cut=0)
+        return self.show(key).change(key, ids=(*node.ids, *ids), seed=None, params=None, truncated_tokens=0)
 
     def change(self, key: int, **fields: Any) -> "Tree":
         """Sets fields of a branch, such as the seed and params that reproduce it."""
@@ -226,9 +226,9 @@ class Edited:
     """What an edit did to the ids of a text."""
 
     ids: tuple[int, ...]  # of the new text
-    kept: int  # ids at the front that did not change
-    cut_anew: tuple[int, int]  # [start, end) of the new ids that come from the edit
-    replaced: tuple[int, int]  # [start, end) of the old ids that they replace
+    unchanged_ids: int  # ids at the front that did not change
+    new_span: tuple[int, int]  # [start, end) of the new ids that come from the edit
+    old_span: tuple[int, int]  # [start, end) of the old ids that they replace
     agree_from: int | None  # from here on, the new ids are the old ones; None: nowhere
     text: str  # what the new ids decode to
     lossy: bool  # `text` is not what was typed: 慶應 becomes 慶応
@@ -243,18 +243,18 @@ def edited(ids: Sequence[int], text: str, tokenizer: GPTNeoXJapaneseTokenizer, p
     byte_values = tokenizer.vocabulary.byte_values
     shown = decoded_pieces(old, tokenizer) if pieces is None else pieces
     same = shared_length("".join(shown), text)
-    kept = length = cut = 0
+    unchanged = length = end_of_unchanged = 0
     for count, (id, piece) in enumerate(zip(old, shown, strict=True), 1):
         length += len(piece)
         if length > same:
             break
         if piece or byte_values[id] < 0:  # the bytes of a character stay together: the last one has its text
-            kept, cut = count, length
-    new = (*old[:kept], *tokenizer.encode(text[cut:]))
-    back = shared_length(old[kept:][::-1], new[kept:][::-1])
+            unchanged, end_of_unchanged = count, length
+    new = (*old[:unchanged], *tokenizer.encode(text[end_of_unchanged:]))
+    back = shared_length(old[unchanged:][::-1], new[unchanged:][::-1])
     end = len(new) - back
     found = tokenizer.decode(new, skip_special_tokens=True)
-    return Edited(new, kept, (kept, end), (kept, len(old) - back), end if back else None, found, found != text)
+    return Edited(new, unchanged, (unchanged, end), (unchanged, len(old) - back), end if back else None, found, found != text)
 
 
 def decoded_pieces(ids: Sequence[int], tokenizer: GPTNeoXJapaneseTokenizer) -> list[str]:
@@ -285,7 +285,7 @@ def branch_pieces(tree: Tree, key: int, tokenizer: GPTNeoXJapaneseTokenizer) -> 
     root, *others = tree.path(key)
     if not root.typed:
         return decoded_pieces(tree.ids(key), tokenizer)
-    own = min([len(root.ids), *(node.place for node in others)])
+    own = min([len(root.ids), *(node.shared_ids for node in others)])
     return shown_pieces(root.ids, root.typed, tokenizer)[:own] + decoded_pieces(tree.ids(key)[own:], tokenizer)
 
 

@@ -46,7 +46,7 @@ def _grow(draw: st.DrawFn, tree: Tree) -> Tree:
     params = draw(st.none() | st.just(SamplingParams(do_sample=True, seed=3, stop=("。",), eos_token_id=())))
     seed, cut = draw(st.none() | st.integers(0, 2**63 - 1)), draw(st.integers(0, place or 0))
     grown = tree.grow(key, draw(IDS), author, place)
-    return grown.change(grown.current, seed=seed, params=params, cut=cut)
+    return grown.change(grown.current, seed=seed, params=params, truncated_tokens=cut)
 
 
 def _start(draw: st.DrawFn, tree: Tree) -> Tree:
@@ -77,7 +77,7 @@ OPERATIONS = (_grow, _extend, _grow, _grow, _start, _name, _delete, _show)
 @given(trees())
 def test_a_text_is_the_ids_of_its_parent_up_to_a_place_and_its_own(tree):
     for key, node in tree.nodes.items():
-        before = () if node.parent is None else tree.ids(node.parent)[: node.place]
+        before = () if node.parent is None else tree.ids(node.parent)[: node.shared_ids]
         assert tree.ids(key) == (*before, *node.ids)
 
 
@@ -165,9 +165,31 @@ def test_no_file_does_anything_but_load_or_say_a_sentence(tree, data):
     assert from_json(to_json(loaded), "abc", V) == loaded
 
 
-@pytest.mark.parametrize("change", [{"typed": 3}, {"typed": "x" * 1_000_001}, {"cut": 2}, {"cut": -1}, {"cut": None}])
+@given(trees())
+def test_a_file_of_the_first_version_is_read(tree):
+    file = json.loads(to_json(tree)) | {"version": 1}
+    for node in file["nodes"]:
+        node["place"] = node.pop("shared_ids")
+        if "truncated_tokens" in node:
+            node["cut"] = node.pop("truncated_tokens")
+    assert from_json(json.dumps(file), tree.vocabulary, V) == tree
+
+
+@pytest.mark.parametrize("nodes", [None, 3, [3], [None], {"a": 1}, ["ab"], [{}]])
+def test_a_damaged_file_of_the_first_version_gets_the_same_sentence(nodes):
+    file = json.loads(to_json(Tree(vocabulary="abc").start([1]))) | {"version": 1, "nodes": nodes}
+    with pytest.raises(ParameterError, match="damaged"):
+        from_json(json.dumps(file), "abc", V)
+    with pytest.raises(ParameterError, match="version 3, but this program reads version 2"):
+        from_json(json.dumps(file | {"version": 3}), "abc", V)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"typed": 3}, {"typed": "x" * 1_000_001}, {"truncated_tokens": 2}, {"truncated_tokens": -1}, {"truncated_tokens": None}],
+)
 def test_what_only_some_branches_have_is_checked_too(change):
-    file = json.loads(to_json(Tree(vocabulary="abc").start([1], typed="a").grow(0, [2]).change(1, cut=1)))
+    file = json.loads(to_json(Tree(vocabulary="abc").start([1], typed="a").grow(0, [2]).change(1, truncated_tokens=1)))
     assert from_json(json.dumps(file), "abc", V).nodes[0].typed == "a"
     assert "typed" not in file["nodes"][1]
     file["nodes"][0 if "typed" in change else 1] |= change
@@ -190,8 +212,8 @@ def test_a_file_of_another_vocabulary_or_version_and_one_too_large_are_refused()
     file = to_json(Tree(vocabulary="abc").start([1]))
     with pytest.raises(ParameterError, match="another vocabulary"):
         from_json(file, "xyz", V)
-    with pytest.raises(ParameterError, match="version 2"):
-        from_json(file.replace('"version": 1', '"version": 2'), "abc", V)
+    with pytest.raises(ParameterError, match="version 3, but"):
+        from_json(file.replace('"version": 2', '"version": 3'), "abc", V)
     with pytest.raises(ParameterError, match="bytes, more than"):
         from_json(" " * (8 * 2**20 + 1), "abc", V)
     with pytest.raises(ParameterError, match="ids is not an integer from 0 to 0"):
@@ -207,7 +229,7 @@ def test_ids_are_never_cut_anew(tokenizer):
 
 
 def test_an_alternative_starts_a_branch_and_the_old_one_stays():
-    tree = Tree().start([1, 2]).grow(0, [3, 4, 5], "model").grow(1, [9], "user", place=3).grow(2, [7, 7], "model")
+    tree = Tree().start([1, 2]).grow(0, [3, 4, 5], "model").grow(1, [9], "user", at=3).grow(2, [7, 7], "model")
     assert tree.ids(1) == (1, 2, 3, 4, 5)
     assert tree.ids(3) == (1, 2, 3, 9, 7, 7)
     assert [(run.start, run.end, run.author) for run in tree.runs(3)] == [
@@ -220,12 +242,12 @@ def test_an_alternative_starts_a_branch_and_the_old_one_stays():
 
 def test_another_version_of_a_branch_stands_beside_it():
     tree = Tree().start([1, 2]).grow(0, [3, 4]).grow(1, [5])
-    again = tree.grow(2, [6], "model", place=2)  # the text from id 2 on was branch 1's
+    again = tree.grow(2, [6], "model", at=2)  # the text from id 2 on was branch 1's
     assert (again.nodes[3].parent, again.ids(3)) == (0, (1, 2, 6))
-    assert tree.grow(2, [6], "model", place=3).nodes[3].parent == 1
+    assert tree.grow(2, [6], "model", at=3).nodes[3].parent == 1
     assert tree.grow(2, [6]).nodes[3].parent == 2
-    assert tree.grow(2, [6], place=1).ids(3) == (1, 6)
-    emptied = tree.grow(2, [], "edit", place=2)  # an edit may leave nothing of its own: what follows hangs on it
+    assert tree.grow(2, [6], at=1).ids(3) == (1, 6)
+    emptied = tree.grow(2, [], "edit", at=2)  # an edit may leave nothing of its own: what follows hangs on it
     assert emptied.grow(3, [7]).nodes[4].parent == 3
 
 
@@ -242,7 +264,7 @@ def test_trees_are_joined_behind_each_other():
 def test_what_is_known_about_draws_can_be_told_after_token_by_token():
     tree = Tree().start([1]).grow(0, [2]).change(1, seed=4).extend(1, [3])
     params = SamplingParams(seed=4)
-    assert tree.change(1, seed=4, params=params, cut=1).nodes[1] == Node(1, 0, 1, (2, 3), "model", "", 4, params, 1)
+    assert tree.change(1, seed=4, params=params, truncated_tokens=1).nodes[1] == Node(1, 0, 1, (2, 3), "model", "", 4, params, 1)
 
 
 @given(trees(), st.integers(0, 3000))
@@ -265,7 +287,7 @@ def test_token_by_token_is_one_branch():
         tree = tree.extend(1, [id])
     assert (tree.nodes[1].ids, tree.current, len(tree.nodes)) == ((2, 3, 4), 1, 2)
     assert tree.extend(0, [5], "user").nodes[2].ids == (5,)  # something starts from it
-    assert tree.extend(1, [5], "user").nodes[2].place == 4  # somebody else wrote it
+    assert tree.extend(1, [5], "user").nodes[2].shared_ids == 4  # somebody else wrote it
     drawn = Tree().start([1]).grow(0, [2]).change(1, seed=3).extend(1, [4])
     assert drawn.nodes[1].seed is None
 
@@ -302,11 +324,11 @@ def test_a_tree_is_bounded(monkeypatch):
     with pytest.raises(ParameterError, match="delete some"):
         tree.delete(2).extend(1, [1, 2, 3])
     with pytest.raises(ParameterError, match="from 0 to 1"):
-        tree.delete(1).grow(0, [1], place=2)
+        tree.delete(1).grow(0, [1], at=2)
 
 
 def test_the_list_for_a_page(tokenizer):
-    tree = Tree().start(tokenizer.encode("東京です")).name(0, "start").grow(0, [EAST], "model", place=1).start([])
+    tree = Tree().start(tokenizer.encode("東京です")).name(0, "start").grow(0, [EAST], "model", at=1).start([])
     rows = rows_of(tree, tokenizer)
     assert [(row.node.key, row.depth, row.node.name, row.node.length, row.begins) for row in rows] == [
         (0, 0, "start", 2, "東京です"),
@@ -322,8 +344,8 @@ def test_an_edit_keeps_the_ids_before_it_and_says_where_they_agree_again(tokeniz
     ids = [EAST, CAPITAL, *tokenizer.encode("の大学です。")]
     found = edited(ids, "東京の犬です。", tokenizer)
     assert found.ids[:3] == tuple(ids[:3])  # 東 and 京 stay two tokens
-    assert found.kept == 3
-    assert [tokenizer.decode(found.ids[slice(*found.cut_anew)]), tokenizer.decode(ids[slice(*found.replaced)])] == ["犬", "大学"]
+    assert found.unchanged_ids == 3
+    assert [tokenizer.decode(found.ids[slice(*found.new_span)]), tokenizer.decode(ids[slice(*found.old_span)])] == ["犬", "大学"]
     assert found.agree_from == 4
     assert found.ids[4:] == tuple(ids[-2:])
     assert (found.text, found.lossy) == ("東京の犬です。", False)
@@ -332,14 +354,14 @@ def test_an_edit_keeps_the_ids_before_it_and_says_where_they_agree_again(tokeniz
 def test_an_edit_inside_a_token_cuts_that_token_anew(tokenizer):
     ids = tokenizer.encode("私は東京都の人")
     found = edited(ids, "私は東京の人", tokenizer)
-    assert found.kept == 2
+    assert found.unchanged_ids == 2
     assert found.ids == tuple(tokenizer.encode("私は東京の人"))
 
 
 def test_the_bytes_of_a_character_stay_together(tokenizer):
     ids = tokenizer.encode("猫é𩸽")
     found = edited(ids, "猫é𩸻", tokenizer)
-    assert found.kept == 3  # 猫 and the two bytes of é
+    assert found.unchanged_ids == 3  # 猫 and the two bytes of é
     assert found.text == "猫é𩸻"
     assert found.agree_from is None
 
@@ -350,7 +372,7 @@ def test_the_spelling_that_was_typed_is_no_edit(tokenizer):
     pieces = shown_pieces(ids, prompt, tokenizer)
     assert "".join(pieces) == "慶應の大学です"
     found = edited(ids, "慶應の大学でした", tokenizer, pieces)
-    assert found.kept == len(tokenizer.encode(prompt))
+    assert found.unchanged_ids == len(tokenizer.encode(prompt))
     assert found.lossy  # 慶応 comes back
     assert "".join(shown_pieces(ids, "another", tokenizer)) == tokenizer.decode(ids)
     assert shown_pieces(tokenizer.encode("é猫"), "é猫", tokenizer) == ["", "é", "猫"]
@@ -366,13 +388,13 @@ def test_an_edit_keeps_a_beginning_and_cuts_the_rest_from_its_text(tokenizer, be
     pieces = shown_pieces(ids, before, tokenizer)
     assert "".join(pieces) == before
     found = edited(ids, after, tokenizer, pieces)
-    assert found.ids[: found.kept] == ids[: found.kept]
-    front = "".join(pieces[: found.kept])
+    assert found.ids[: found.unchanged_ids] == ids[: found.unchanged_ids]
+    front = "".join(pieces[: found.unchanged_ids])
     assert after.startswith(front)
-    assert found.ids[found.kept :] == tuple(tokenizer.encode(after[len(front) :]))
+    assert found.ids[found.unchanged_ids :] == tuple(tokenizer.encode(after[len(front) :]))
     if found.agree_from is not None:
-        assert found.ids[found.agree_from :] == ids[found.replaced[1] :]
-    assert found.cut_anew == (found.kept, len(found.ids) - (len(ids) - found.replaced[1]))
+        assert found.ids[found.agree_from :] == ids[found.old_span[1] :]
+    assert found.new_span == (found.unchanged_ids, len(found.ids) - (len(ids) - found.old_span[1]))
     assert found.lossy == (tokenizer.decode(found.ids) != after)
     if before == after:
         assert found.ids == ids

@@ -60,7 +60,7 @@ def other_than_written(text: Text, at: int, tokenizer: Any) -> int:
 
 
 def shape(writing: VisitorState) -> list[tuple[str, int | None, int]]:
-    return [(node.author, node.parent, node.place) for node in writing.tree.nodes.values()]
+    return [(node.author, node.parent, node.shared_ids) for node in writing.tree.nodes.values()]
 
 
 # ---------------------------------------------------------------- one history
@@ -264,8 +264,8 @@ def test_every_branch_of_any_tree_can_be_shown(playground):
     tree = (
         Tree(vocabulary=vocabulary_fingerprint(playground.tokenizer)).start([]).grow(0, range(20)).start(range(size - 40, size))
     )
-    tree = tree.grow(2, [1], place=3).grow(2, [5, 6], "forced", place=0)
-    tree = tree.start(list(range(60)) * 6).grow(5, [3]).grow(6, [], "edit", place=2).grow(6, [3] * 300)
+    tree = tree.grow(2, [1], at=3).grow(2, [5, 6], "forced", at=0)
+    tree = tree.start(list(range(60)) * 6).grow(5, [3]).grow(6, [], "edit", at=2).grow(6, [3] * 300)
     writing = VisitorState()
     writing.tree_for(playground.tokenizer)
     for key in tree.nodes:
