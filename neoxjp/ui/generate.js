@@ -1,9 +1,9 @@
 // The buttons and keys of the Generate tab: `js_on_load` of the line for screen readers.
-const editor = () => document.getElementById("generate-text")?.querySelector(".token-editor")?.api;
+const editor = () => window.neoxjp.editor("generate-text");
 
 window.neoxjp.generate = {
   set(text) { editor()?.set(text); },
-  keep() { window.neoxjp.keep("gen", editor().text); },
+  keep() { window.neoxjp.keepText("generate-text", "gen"); },
   // Mark the preset whose values the controls have: { name: values }.
   mark(presets, values) {
     for (const [name, wanted] of Object.entries(presets)) {
@@ -12,15 +12,7 @@ window.neoxjp.generate = {
     }
   },
 };
-// The text outlives a reload. A link is the newer one, but not than what was typed after it was opened.
-const starting = setInterval(() => {
-  const text = editor();
-  if (!text) return;
-  clearInterval(starting);
-  const last = window.neoxjp.last("gen"), newer = window.neoxjp.linked("gen") ? window.neoxjp.reloaded("gen")[0] : last;
-  if (newer) text.set(newer);
-  text.onGiven = (given) => window.neoxjp.reloaded("gen")[0] ?? given;
-}, 20);
+window.neoxjp.restoreText("generate-text", "gen");
 // For the sections: the place of the selected token's first id in the text, and among the ids after the prompt; and to select one.
 window.neoxjp.written = {
   get place() { return editor()?.selected ?? null; },

@@ -72,7 +72,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         gr.on([timer.tick, blocks.load], on_tick, outputs=[status, timer], **QUIET)
         generate.connect(generate_tab, playground, features, status, blocks)
         tokenize.connect(tokenize_tab, playground, features, status)
-        links.connect(tokenize_tab.links, playground, tokenize_tab.text, tokenize_tab.show_ids)
+        links.connect(tokenize_tab.links, playground, tokenize_tab.document, tokenize_tab.show_ids)
         links.connect_link(tokenize_tab.links.link, playground, blocks, tokenize_tab.linked(tabs))
         links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
         model.connect(model_tab, playground, status, lambda t: head(playground, t))

@@ -1,27 +1,33 @@
-"""The Tokens tab: a text as tokens while it is typed, its counts and ids; below it the sections of the lab.
+"""The Tokens tab: a text that shows its tokens while one types, its counts and ids; below it the sections of the lab.
 
 `build` makes the components, `connect` wires the events. What the handlers show is computed in plain functions below.
 """
 
+import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import gradio as gr
 
 from neoxjp import compare
-from neoxjp.errors import ParameterError
+from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
+from neoxjp.labs.common.glyphs import boxes
 from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
 from neoxjp.page_parts.answers import check_length, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, latest
-from neoxjp.page_parts.links import Linked
-from neoxjp.page_parts.parts import JAPANESE, Parts
+from neoxjp.page_parts.gradio_private import payload
+from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import COMMON, Words, both, label
+from neoxjp.page_parts.strings import COMMON, Words, both, label, language, words
+from neoxjp.page_parts.token_editor import Document, Edit, TokenEditor
+from neoxjp.page_parts.tokenize_tab import TokenizeTab, pieces_of
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Token
 
 EXAMPLES = {
     "tokenize_example_prose": "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。",
@@ -31,42 +37,25 @@ EXAMPLES = {
 }
 FIRST = EXAMPLES["tokenize_example_kana"]
 IDS_SHOWN = 5_000  # ids shown in the field to copy from
-
-
-@dataclass(frozen=True)
-class TokenizeTab:
-    """The components of the tab."""
-
-    text: gr.Textbox
-    examples: dict[str, gr.Button]
-    show_ids: gr.Checkbox
-    view: gr.HTML
-    links: links.Links
-    counts: gr.HTML
-    ids: gr.Textbox
-    paste: gr.Textbox
-    paste_note: gr.HTML
-    pasted: gr.Textbox
-    lab: sections.Lab
-
-    def linked(self, tabs: gr.Tabs) -> Linked:
-        """What a link to this tab restores; `tabs` are those of the page."""
-        return Linked("tokenize", tabs, self.text, self.lab, {"ids": self.show_ids})
+SPELLINGS_SHOWN = 24  # spellings of one id in the popover; an id can have hundreds
+REMEMBERED = 100_000  # characters of the longest text whose tokens are kept
+SCROLL_TO_LAB = "() => document.getElementById('lab')?.scrollIntoView({ block: 'nearest' })"
 
 
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> TokenizeTab:
     """Make the components of the tab."""
     part = Parts("tokenize", COMMON)
+    ja, en = COMMON.table["tokenize_text_placeholder"]
     with gr.Row(elem_classes="two-columns"):
         with gr.Column(scale=7, min_width=320, elem_classes="card"):
             with gr.Row(elem_classes="chips"):
                 examples = {key: gr.Button(label(key), size="sm", min_width=60) for key in EXAMPLES}
                 show_ids = gr.Checkbox(container=False, min_width=100, **part.named("show_ids"))
-            text = part.textbox("text", FIRST, lines=2, max_lines=8, elem_classes="text-input", html_attributes=JAPANESE)
-            view = part.html("view", both("wait_vocabulary"))
+            editor = TokenEditor(FIRST, look="pieces", placeholder={"ja": ja, "en": en}, elem_id=part.id("text"))
+            legend = part.html("legend", both("wait_vocabulary"))
             row = links.build()
         with gr.Column(scale=3, min_width=250, elem_classes="card side"):
-            counts = part.html("counts")
+            counts = part.html("counts", js_on_load="neoxjp.restoreText('tokenize-text', 'lab')")
     with part.accordion("ids_section"), gr.Row():
         output: dict[str, Any] = {"max_lines": 6, "interactive": False, "buttons": ["copy"]}
         with gr.Column(min_width=280):
@@ -76,41 +65,127 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
             paste_note = part.html("paste-note")
             pasted = part.textbox("pasted", key="decoded", **output)
     below = sections.build(playground, sections_of(features, "tokenize"), "lab")
-    return TokenizeTab(text, examples, show_ids, view, row, counts, ids, paste, paste_note, pasted, below)
+    document = gr.State(Document())
+    return TokenizeTab(document, editor, examples, show_ids, legend, row, counts, ids, paste, paste_note, pasted, below)
 
 
 def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature], status: gr.HTML) -> None:
     """Wire the events. `status.load` comes when another model was loaded."""
+    quick = QUIET | {"trigger_mode": "multiple"}
+    shown = [tab.editor, tab.counts, tab.legend]
 
-    @handler(COMMON, errors=tab.view, empty=[tab.counts, tab.ids])
-    def on_text(t: Words, text: str) -> dict[Any, Any]:
-        return dict(zip((tab.view, tab.counts, tab.ids), view_of(playground, text, t), strict=True))
+    def on_edit(document: Document, request: gr.Request, event: gr.EventData) -> dict[Any, Any]:
+        return dict(zip(shown, edited(playground, document, payload(event), words(language(request))), strict=True))
+
+    def on_pick(document: Document, request: gr.Request, event: gr.EventData) -> Any:
+        return details(playground, document, payload(event), words(language(request)), tuple(tab.lab.tab))
+
+    def on_go(event: gr.EventData) -> dict[Any, Any]:
+        name = payload(event).get("name")
+        return {tab.lab.tabs: gr.Tabs(selected=name), tab.lab.open: name} | tab.lab.update(name) if name in tab.lab.tab else {}
+
+    @handler(COMMON, empty=[tab.ids])
+    def on_changed(t: Words, document: Document) -> str:
+        return ids_of(playground, document.text, t)
 
     @handler(COMMON, errors=tab.paste_note, empty=[tab.pasted])
     def on_ids(t: Words, pasted: str) -> dict[Any, Any]:
         return {tab.pasted: render.replace_surrogates(text_of_ids(playground, pasted)), tab.paste_note: ""}
 
-    # "change", not "input": that one does not fire for Japanese input methods
-    shown = latest([tab.text.change, status.load], on_text, tab.text, [tab.view, tab.counts, tab.ids])
-    status.load(None, tab.text, tab.text, js="(text) => neoxjp.kept('lab', text)", **BROWSER)
+    tab.editor.edit(on_edit, tab.document, shown, **quick)
+    tab.editor.sync(lambda document: TokenEditor.show(document.whole()), tab.document, tab.editor, **quick)
+    tab.editor.pick(on_pick, tab.document, tab.editor, **quick)
+    moved = [tab.lab.tabs, tab.lab.open, *tab.lab.due.values()]
+    tab.editor.go(on_go, None, moved, **QUIET).then(None, js=SCROLL_TO_LAB, **BROWSER)
+    # Another model has another vocabulary: the page sends its text, and gets its new tokens.
+    status.load(lambda document: TokenEditor.show(document.unknown()), tab.document, tab.editor, **QUIET)
+    # The first step is in the browser: see `latest`, which takes no events of a script.
+    heard = tab.editor.changed(None, None, None, js="() => neoxjp.keepText('tokenize-text', 'lab')", **BROWSER)
+    always: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": None}
+    changed = heard.then(on_changed, tab.document, tab.ids, **always)
     latest([tab.paste.change], on_ids, tab.paste, [tab.pasted, tab.paste_note])
     for key, button in tab.examples.items():
-        button.click(lambda example=EXAMPLES[key]: example, outputs=tab.text, **QUIET)
-    tab.show_ids.change(None, tab.show_ids, js="(on) => { document.body.classList.toggle('show-ids', on) }", **BROWSER)
+        button.click(None, js=f"() => neoxjp.editor('tokenize-text').set({json.dumps(EXAMPLES[key])})", **BROWSER)
+    tab.show_ids.change(lambda on: gr.HTML(ids=bool(on)), tab.show_ids, tab.editor, **QUIET)
     lab = sections_of(features, "tokenize")
-    sections.connect(tab.lab, lab, playground, tab.text, shown)  # after `shown`: the tokens come first
+    sections.connect(tab.lab, lab, playground, tab, changed)  # after `changed`: the tokens come first
 
 
-def view_of(playground: Playground, text: str, t: Words) -> tuple[str, str, str]:
-    """The token view, the counts (both HTML) and the ids of a text."""
-    tokenizer = playground.tokenizer
-    check_length(playground, text)
-    tokens = tokenizer.analyze(text)
-    drawn = render.tokens(tokens, text, t, spellings=tokenizer.spellings, limit=playground.limits.drawn_pieces)
+# ---------------------------------------------------------------- what the handlers show
+
+
+def edited(playground: Playground, document: Document, sent: Any, t: Words) -> tuple[Any, Any, Any]:
+    """The editor's update after the visitor's edit, the counts and the legend (HTML)."""
+    if playground.loaded is None:  # the page asks again when the vocabulary is there
+        return gr.skip(), gr.skip(), gr.skip()
+    try:
+        edit = Edit.read(sent)
+        if not edit.whole and edit.revision != document.revision:
+            return TokenEditor.show(document.unknown()), gr.skip(), gr.skip()  # what the visitor sees counts
+        text = edit.apply(document.text)
+        check_length(playground, text)
+        text = render.replace_surrogates(text)
+        tokens = tokens_of(playground.tokenizer, text)
+    except NeoxjpError as error:
+        return TokenEditor.show(document.refused(t.message(error))), gr.skip(), gr.skip()
+    found = boxes(tokens, text)
+    limit = playground.limits.drawn_pieces
+    drawn = list(islice(found, limit))
+    patch = document.patch(pieces_of(chain(drawn, found), text, limit, document.pieces), answers=edit)
+    rest = len(tokens) - sum(len(box.tokens) for box in drawn)
+    return TokenEditor.show(patch), render.counts(compare.count_text(text, tokens), t), render.legend(drawn, rest, t)
+
+
+def details(playground: Playground, document: Document, sent: Mapping[str, Any], t: Words, sections: Sequence[str] = ()) -> Any:
+    """The editor's update with all about a token: ids, pieces, bytes, script, kind, position, the spellings of its id.
+
+    Args:
+        sections: keys of the lab's sections: a button in the popover opens the one that explains why the text is split here.
+    """
+    at, revision = sent.get("at"), sent.get("revision")
+    if type(at) is not int or type(revision) is not int or playground.loaded is None:
+        return gr.skip()
+    tokenizer, text = playground.tokenizer, document.text
+    shown = list(boxes(tokens_of(tokenizer, text), text))
+    places = accumulate((len(box.tokens) for box in shown), initial=0)
+    box = next((box for box, place in zip(shown, places, strict=False) if place == at), None)
+    if box is None:
+        return gr.skip()
+    first, end = box.tokens[0], box.start + len(box.surface)
+    facts = {
+        "id": box.ids,
+        "piece": " ".join(token.piece for token in box.tokens),
+        "bytes": box.surface.encode("utf-8", "replace").hex(" ").upper(),
+        "script": t(box.script),
+        "kind": t(f"kind_{first.kind}"),
+        "at": f"{box.start + 1}" if end == box.start + 1 else f"{box.start + 1}–{end}",
+    }
+    found: dict[str, Any] = {"name": box.shown, "facts": [[t(f"d_{key}"), value] for key, value in facts.items()]}
+    if box.mark:
+        written = "".join(token.text for token in box.tokens) or t("d_nothing")
+        found["notes"] = [[box.mark, t(f"d_{box.mark}", a=box.surface, b=written)]]
+    known = list(tokenizer.spellings(first.id)) if len(box.tokens) == 1 else []
+    if len(known) > 1:
+        more = len(known) - SPELLINGS_SHOWN
+        found["texts"] = [t("d_spellings"), known[:SPELLINGS_SHOWN], t("d_more", n=more) if more > 0 else ""]
+    if "why_this_cut" in sections:
+        found["buttons"] = [["why_this_cut", t("tokenize_why")]]
+    return TokenEditor.tell(at, revision, **found)
+
+
+def ids_of(playground: Playground, text: str, t: Words) -> str:
+    """The ids of a text, to copy."""
+    tokens = tokens_of(playground.tokenizer, text)
     ids = ", ".join(str(token.id) for token in tokens[:IDS_SHOWN])
-    if len(tokens) > IDS_SHOWN:
-        ids += " … " + t("tokenize_ids_cut", drawn=f"{IDS_SHOWN:,}")
-    return drawn, render.counts(compare.count_text(text, tokens), t), ids
+    return ids if len(tokens) <= IDS_SHOWN else f"{ids} … {t('tokenize_ids_cut', drawn=f'{IDS_SHOWN:,}')}"
+
+
+def tokens_of(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> Sequence[Token]:
+    """The tokens of a text. Those of the last texts are kept, unless they are long."""
+    return (_analyze if len(text) <= REMEMBERED else GPTNeoXJapaneseTokenizer.analyze)(tokenizer, text)
+
+
+_analyze = lru_cache(maxsize=4)(GPTNeoXJapaneseTokenizer.analyze)  # an edit is followed by what else shows its text
 
 
 def text_of_ids(playground: Playground, pasted: str) -> str:

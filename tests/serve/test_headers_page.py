@@ -70,8 +70,8 @@ def test_a_generation_with_its_views_breaks_no_rule(walk: Callable[[str], Any]) 
     page.locator("#generate-go").click()
     expect(page.locator("#generate-stats")).to_contain_text("tokens")
     press_open(page.locator("#tabs > .tab-wrapper").first.get_by_role("tab").nth(1))
-    page.locator("#tokenize-text textarea").fill("慶應大学")
-    expect(page.locator("#tokenize-view .p").first).to_be_visible()
+    page.locator("#tokenize-text .token-editor-field").fill("慶應大学")
+    expect(page.locator("#tokenize-text .token-editor-piece").first).to_be_visible()
     quiet(page)
 
 

@@ -50,8 +50,8 @@ def test_the_head_can_be_read_in_both_themes(visit: Visit, theme: str) -> None:
 def test_where_the_model_cannot_be_loaded_one_can_still_tokenize(visit: Visit, broken_public_page: str) -> None:
     page = visit("t", lang="en", url=broken_public_page, state="failed")
     expect(page.locator(".status .state")).to_contain_text("loading failed")
-    page.locator("#tokenize-text textarea").fill("慶應大学")
-    expect(page.locator("#tokenize-view .p")).to_have_text(["慶應", "大学"])
+    page.locator("#tokenize-text .token-editor-field").fill("慶應大学")
+    expect(page.locator("#tokenize-text .token-editor-piece")).to_have_text(["慶應", "大学"])
 
 
 def test_on_a_space_nobody_can_name_a_folder(visit: Visit, broken_public_page: str) -> None:

@@ -15,7 +15,7 @@ HOSTILE = "<script>hacked = 1</script><img src=x onerror='hacked = 2'> ${window.
 
 def write(page: Any, text: str) -> None:
     """Put a text into the box and wait until its pieces are there."""
-    page.locator("#tokenize-text textarea").fill(text)
+    page.locator("#tokenize-text .token-editor-field").fill(text)
     expect(numbers(page).nth(1)).to_have_text(f"{len(text):,}")
 
 
@@ -25,7 +25,7 @@ def numbers(page: Any) -> Any:
 
 
 def pieces(page: Any) -> Any:
-    return page.locator("#tokenize-view .p")
+    return page.locator("#tokenize-text .token-editor-piece")
 
 
 def detail(page: Any) -> Any:
@@ -46,16 +46,16 @@ def test_typing_shows_pieces_at_once(visit: Visit) -> None:
     page = visit("t")
     write(page, "")
     expect(pieces(page)).to_have_count(0)
-    page.locator("#tokenize-text textarea").press_sequentially("慶應大学")
+    page.locator("#tokenize-text .token-editor-field").press_sequentially("慶應大学")
     expect(pieces(page)).to_have_count(2)
-    page.locator("#tokenize-text textarea").press("Backspace")
+    page.locator("#tokenize-text .token-editor-field").press("Backspace")
     expect(pieces(page)).to_have_text(["慶應", "大"])
 
 
 def test_an_input_method_is_followed(visit: Visit) -> None:
     page = visit("t")
     write(page, "")
-    page.locator("#tokenize-text textarea").focus()
+    page.locator("#tokenize-text .token-editor-field").focus()
     session = page.context.new_cdp_session(page)
     for composed in ("と", "とう", "とうk", "とうきょう"):
         session.send(
@@ -70,7 +70,7 @@ def test_a_reload_keeps_the_text_of_the_visit(visit: Visit) -> None:
     write(page, "犬と猫")
     page.reload()
     press_open(page.get_by_role("tab").nth(1))
-    expect(page.locator("#tokenize-text textarea")).to_have_value("犬と猫")
+    expect(page.locator("#tokenize-text .token-editor-field")).to_have_value("犬と猫")
     expect(pieces(page)).to_have_text(["犬", "と", "猫"])
 
 
@@ -79,7 +79,7 @@ def test_pieces_are_the_users_own_text_in_reading_order(visit: Visit) -> None:
     text = "私は慶應大学の學生です。"
     write(page, text)
     own = page.evaluate(
-        "Array.from(document.querySelectorAll('#tokenize-view .p'), (p) => p.dataset.text ?? p.textContent).join('')"
+        "Array.from(document.querySelectorAll('#tokenize-text .token-editor-piece'), (p) => p.dataset.text ?? p.textContent).join('')"
     )
     assert own.replace("3", "") == text  # the 3 is the number of bytes of 學, which the tiny vocabulary lacks
 
@@ -110,7 +110,7 @@ def test_another_text_brings_its_own_details(visit: Visit) -> None:
 def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
     page = visit("t")
     write(page, "犬猫私")
-    page.locator("#tokenize-text textarea").focus()
+    page.locator("#tokenize-text .token-editor-field").focus()
     page.keyboard.press("Tab")
     expect(pieces(page).nth(0)).to_be_focused()
     page.keyboard.press("ArrowRight")
@@ -135,7 +135,7 @@ def test_a_split_character_is_one_box_and_every_byte_is_told(visit: Visit) -> No
 def test_ids_appear_on_a_switch(visit: Visit) -> None:
     page = visit("t")
     write(page, "犬")
-    shown = "getComputedStyle(document.querySelector('#tokenize-view .p'), '::after').content"
+    shown = "getComputedStyle(document.querySelector('#tokenize-text .token-editor-piece'), '::after').content"
     assert page.evaluate(shown) == "none"
     page.locator("#tokenize-show-ids input").click()
     page.wait_for_function("document.body.classList.contains('show-ids')")
@@ -160,13 +160,13 @@ def test_markup_and_templates_stay_text(visit: Visit) -> None:
     page.wait_for_timeout(500)
     assert page.evaluate("window.hacked") is None
     assert page.locator("#tokenize-view script, #tokenize-view img").count() == 0
-    expect(page.locator("#tokenize-view .pieces")).to_contain_text("U+202E")
+    expect(page.locator("#tokenize-text .token-editor-pieceieces")).to_contain_text("U+202E")
 
 
 def test_a_lone_surrogate_harms_nobody(visit: Visit) -> None:
     page = visit("t")
     page.evaluate(
-        r"""() => { const area = document.querySelector('#tokenize-text textarea');
+        r"""() => { const area = document.querySelector('#tokenize-text .token-editor-field');
             area.value = '犬\ud800猫'; area.dispatchEvent(new Event('input', { bubbles: true })); }"""
     )
     expect(pieces(page)).to_have_count(3)

@@ -1,11 +1,11 @@
 """Shared HTML parts as Python functions. The markup is in macros.html and tokens.html, which escape whatever they insert."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
-from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from neoxjp.labs.common.glyphs import SCRIPTS, boxes, legend
+from neoxjp.labs.common import glyphs
+from neoxjp.labs.common.glyphs import SCRIPTS, Box
 from neoxjp.labs.common.glyphs import replace_surrogates as replace_surrogates
 from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.common.templates import data as data
@@ -13,43 +13,16 @@ from neoxjp.labs.common.templates import visible as visible
 
 if TYPE_CHECKING:
     from neoxjp.compare import Counts
-    from neoxjp.tokenizer import Token
 
 MACROS, TOKENS = "labs/common/macros.html", "labs/common/tokens.html"
-DETAILS = ("id", "piece", "bytes", "script", "kind", "at", "spellings", "more", "folded", "lossy", "nothing")
-KINDS = ("word", "byte", "emoji", "blank", "symbol", "tag", "special")
 LEGEND = (*SCRIPTS, "folded", "lossy", "bytes")
-SPELLINGS_SHOWN = 24  # spellings of one id listed in the detail; an id can have hundreds
 
 
-def tokens(
-    records: "Sequence[Token]",
-    text: str,
-    t: Words,
-    *,
-    spellings: Callable[[int], Sequence[str]] | None = None,
-    limit: int = 3_000,
-) -> str:
-    """The user's text as boxes, with a legend and a place for the details of the selected box.
-
-    The bytes of one character are one box. Only the first `limit` boxes are drawn; a sentence says how many are not.
-
-    Args:
-        records: what `tokenizer.analyze(text)` returns.
-        text: the user's text, which the records' spans point into.
-        spellings: `tokenizer.spellings`, for the details; None: none are listed.
-    """
-    shown = list(islice(boxes(records, text), limit))
-    entries: dict[int, dict[str, object]] = {}
-    for token in (token for box in shown for token in box.tokens):
-        if token.id not in entries:
-            known = list(spellings(token.id)) if spellings else []
-            entries[token.id] = {"piece": token.piece, "all": len(known), "spellings": known[:SPELLINGS_SHOWN]}
-    rest = len(records) - sum(len(box.tokens) for box in shown)
-    keys = legend(shown, {key: t(key if key in SCRIPTS else f"legend_{key}") for key in LEGEND}, {"folded": "", "lossy": ""})
-    names = ["detail_hint", *(f"d_{name}" for name in DETAILS), *SCRIPTS, *(f"kind_{name}" for name in KINDS)]
-    words = {key: t(key, n="{n}", a="{a}", b="{b}") for key in names}  # for page.js, which writes the details
-    return render(TOKENS, "tokens", t, boxes=shown, number=len(records), entries=entries, words=words, rest=rest, legend=keys)
+def legend(shown: Sequence[Box], rest: int, t: Words) -> str:
+    """The scripts and marks of the boxes that a view of tokens shows, and how many tokens it does not show (`rest`)."""
+    words = {key: t(key if key in SCRIPTS else f"legend_{key}") for key in LEGEND}
+    keys = glyphs.legend(shown, words, {"folded": "", "lossy": ""})
+    return render(TOKENS, "legend", t, keys=keys, drawn=sum(len(box.tokens) for box in shown), rest=rest)
 
 
 def counts(counted: "Counts", t: Words) -> str:

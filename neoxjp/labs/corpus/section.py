@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from markupsafe import Markup
@@ -32,6 +32,9 @@ from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+
+if TYPE_CHECKING:
+    from neoxjp.page_parts.tokenize_tab import TokenizeTab
 
 INTERVAL = 0.25  # seconds between two updates of the progress, and between two looks at the queue
 MAX_TOKENIZERS = 8  # beside the loaded one
@@ -88,7 +91,7 @@ def _tokenizers(playground: Playground) -> list[tuple[str, str]]:
     return [(strings.label(name) if name in strings.table else offer.title, offer.key) for name, offer in named]
 
 
-def connect(section: Section, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
     """Add the events. The section uses neither the text above nor `due`."""
 
     def describe(t: Words, file: str, encoding: str) -> dict[Any, Any]:

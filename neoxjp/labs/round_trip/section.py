@@ -1,7 +1,7 @@
 """Section of the Tokens tab: what changes when a text is encoded and decoded, and what normalizing it first would change."""
 
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -15,6 +15,10 @@ from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.token_editor import Document, TokenEditor
+
+if TYPE_CHECKING:
+    from neoxjp.page_parts.tokenize_tab import TokenizeTab
 
 LONGEST = 100_000  # characters of a text that the section checks
 view = partial(render, "labs/round_trip/view.html")
@@ -41,22 +45,23 @@ class Roundtrip:
 build = Roundtrip
 
 
-def connect(section: Roundtrip, playground: Playground, source: gr.Textbox, due: gr.HTML) -> None:
-    """Wire the events. `source` is the text above; `due` changes when the section has to be updated."""
-    inputs = [source, section.compat, section.normalization]
+def connect(section: Roundtrip, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
+    """Wire the events. `tab` has the text above; `due` changes when the section has to be updated."""
+    inputs = [tab.document, section.compat, section.normalization]
     outputs = [section.summary, section.text, section.reasons, section.effect, section.use]
 
     @handler(strings, errors=section.summary, empty=outputs)
-    def draw(t: Words, text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
-        return dict(zip(outputs, shown_of(playground, text, compat, normalization, t), strict=True))
+    def draw(t: Words, document: Document, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
+        return dict(zip(outputs, shown_of(playground, document.text, compat, normalization, t), strict=True))
 
     @handler(strings)
-    def use(t: Words, text: str, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
-        return {source: normalized(playground, text, compat, normalization), section.normalization: "none"}
+    def use(t: Words, document: Document, compat: bool, normalization: lab.Normalization) -> dict[Any, Any]:
+        given = TokenEditor.give(normalized(playground, document.text, compat, normalization))
+        return {tab.editor: given, section.normalization: "none"}
 
     changes = [due.change, section.compat.change, section.normalization.change]
     gr.on(changes, draw, inputs, outputs, trigger_mode="always_last", concurrency_limit=None, **QUIET)
-    section.use.click(use, inputs, [source, section.normalization], **QUIET)
+    section.use.click(use, inputs, [tab.editor, section.normalization], **QUIET)
 
 
 # ---------------------------------------------------------------- what the handlers show

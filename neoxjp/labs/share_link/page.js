@@ -83,7 +83,7 @@
 
   async function picture(kind) {
     if (kind === "save") pending = { kind };
-    const { canvas, n, all } = draw(document.querySelector("#tokenize-view .tokens"));
+    const { canvas, n, all } = draw(document.getElementById("tokenize-text"));
     const blob = await new Promise((give) => canvas.toBlob(give, "image/png"));
     const written = kind === "save" ? { copied: false } : await end(blob);
     if (!written.copied) save(blob, "png");
@@ -91,22 +91,11 @@
     report(key, { n, all, kind: words().share_link_png });
   }
 
-  // The runs of a box: its text, whether that is a pale sign, whether it is the raised count.
-  function runs(piece) {
-    const found = [];
-    const walk = (node, pale, raised) => {
-      if (node.nodeType === Node.TEXT_NODE) found.push({ text: node.data, pale, raised });
-      else for (const child of node.childNodes) walk(child, pale || node.className === "blank", raised || node.nodeName === "SUP");
-    };
-    walk(piece, false, false);
-    return found;
-  }
-
   function draw(view) {
-    const place = view.querySelector(".pieces");
-    const style = getComputedStyle(place);
+    const { pieces } = view.querySelector(".token-editor").api, spans = view.querySelectorAll(".token-editor-piece");
+    const style = getComputedStyle(view);
     const colour = (name) => style.getPropertyValue("--" + name).trim();
-    const ids = document.body.classList.contains("show-ids");
+    const ids = Boolean(view.querySelector(".token-editor-ids"));
     const font = (size) => `${size}px ${style.fontFamily}`;
     const canvas = document.createElement("canvas");
     const pen = canvas.getContext("2d");
@@ -115,22 +104,25 @@
     // Positions first: the height is not known yet.
     const high = ids ? 43 : 27, step = high + 11, boxes = []; // height of a box without its line, and of a line
     let x = EDGE, y = EDGE, n = 0, full = false, odd = false;
-    for (const piece of place.children) {
-      if (piece.nodeName === "BR") { x = EDGE; y += step; continue; }
-      const mark = piece.classList.contains("folded") ? "≈" : piece.classList.contains("lossy") ? "≠" : "";
-      const parts = runs(piece).map((run) => ({ ...run, size: run.raised ? 10 : 18, width: width(run.text, run.raised ? 10 : 18) }));
-      if (mark) parts.unshift({ text: mark, pale: true, size: 11, width: width(mark, 11) + 1, mark: true });
-      const wide = Math.max(parts.reduce((sum, part) => sum + part.width, 0), ids ? width(piece.dataset.id, 10) : 0) + 6;
+    for (const [index, piece] of pieces.entries()) {
+      if (!piece.ids.length) { full = true; break; } // its tokens are not shown
+      const mark = piece.marks.includes("folded") ? "≈" : piece.marks.includes("lossy") ? "≠" : "", id = piece.ids.join(" ");
+      const part = (text, size, more) => ({ text, size, width: width(text, size), ...more });
+      const parts = [part(piece.sign || piece.content, 18, { pale: Boolean(piece.sign) })];
+      if (mark) parts.unshift(part(mark, 11, { pale: true, mark: true }));
+      if (piece.ids.length > 1) parts.push(part(String(piece.ids.length), 10, { raised: true }));
+      const wide = Math.max(parts.reduce((sum, part) => sum + part.width, 0), ids ? width(id, 10) : 0) + 6;
       if (x + wide > WIDTH - EDGE && x > EDGE) { x = EDGE; y += step; }
       if (y + step > MOST - 4 * EDGE) { full = true; break; }
-      boxes.push({ piece, parts, x, y, wide, odd });
-      n += piece.dataset.id.split(" ").length;
+      boxes.push({ mark, id, script: getComputedStyle(spans[index]).getPropertyValue("--script"), double: piece.marks.includes("symbol"), parts, x, y, wide, odd });
+      n += piece.ids.length;
       odd = !odd;
       x += wide + 1;
+      if (piece.content.includes("\n")) { x = EDGE; y += step; }
     }
-    const all = Number(place.dataset.all);
-    const legend = Array.from(view.querySelectorAll(".legend .key"), (key) => ({ sign: getComputedStyle(key, "::before").content.replace(/^"|"$|^none$|^normal$/g, ""), text: key.textContent, line: getComputedStyle(key) }));
-    const caption = n === all ? place.getAttribute("aria-label") : words().share_link_part.replace("{n}", n.toLocaleString()).replace("{all}", all.toLocaleString());
+    const all = Number(document.querySelector("#tokenize-legend .legend").dataset.all);
+    const legend = Array.from(document.querySelectorAll("#tokenize-legend .key"), (key) => ({ sign: getComputedStyle(key, "::before").content.replace(/^"|"$|^none$|^normal$/g, ""), text: key.textContent, line: getComputedStyle(key) }));
+    const caption = n === all ? document.querySelector("#tokenize-legend .legend").dataset.caption : words().share_link_part.replace("{n}", n.toLocaleString()).replace("{all}", all.toLocaleString());
     const notes = [{ sign: "", text: caption }, ...legend];
     let noteX = EDGE, noteY = y + step + (x > EDGE || full ? 8 : 0);
     for (const note of notes) {
@@ -147,28 +139,27 @@
     pen.fillRect(0, 0, WIDTH, canvas.height);
     pen.textBaseline = "alphabetic";
     for (const box of boxes) {
-      const { piece, parts, x, y, wide } = box;
-      const script = getComputedStyle(piece);
+      const { parts, x, y, wide } = box;
       pen.fillStyle = colour(box.odd ? "piece-b" : "piece-a");
       pen.beginPath();
       pen.roundRect(x, y, wide, high + 3, 3);
       pen.fill();
       pen.fillStyle = colour("piece-edge");
       pen.fillRect(x + wide - 1, y + 1, 1, high - 1);
-      pen.fillStyle = script.borderBottomColor;
-      for (const [from, thick] of script.borderBottomStyle === "double" ? [[0, 1], [2, 1]] : [[0, 3]]) pen.fillRect(x, y + high + from, wide, thick);
+      pen.fillStyle = box.script;
+      for (const [from, thick] of box.double ? [[0, 1], [2, 1]] : [[0, 3]]) pen.fillRect(x, y + high + from, wide, thick);
       let at = x + 3;
       for (const part of parts) {
         pen.font = font(part.size);
         pen.fillStyle = colour(part.pale || part.raised ? "ink-2" : "ink");
         pen.fillText(part.text, at, y + (part.raised ? 13 : 20));
-        if (!part.mark && !part.raised && piece.matches(".folded, .lossy")) underline(pen, at, y + 24, part.width, piece.matches(".lossy"));
+        if (!part.mark && !part.raised && box.mark) underline(pen, at, y + 24, part.width, box.mark === "≠");
         at += part.width;
       }
       if (!ids) continue;
       pen.font = font(10);
       pen.fillStyle = colour("ink-2");
-      pen.fillText(piece.dataset.id, x + (wide - pen.measureText(piece.dataset.id).width) / 2, y + 39);
+      pen.fillText(box.id, x + (wide - pen.measureText(box.id).width) / 2, y + 39);
     }
     pen.font = font(13);
     for (const note of notes) {

@@ -23,6 +23,7 @@ from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.links import Link, Linked, Links
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Lang, Words, language
+from neoxjp.page_parts.token_editor import Document
 
 KINDS = ("html", "markdown", "text", "png", "save")  # "save": the picture as a file
 SENTENCES = ("copied", "copied_part", "saved", "part", "link_copied", "link_shown", *KINDS)  # for page.js
@@ -78,20 +79,20 @@ def build() -> Links:
     return Links(link, kinds, separator)
 
 
-def connect(links: Links, playground: Playground, text: gr.Textbox, show_ids: gr.Checkbox) -> None:
-    """Wire the menu that copies the token view."""
+def connect(links: Links, playground: Playground, document: gr.State, show_ids: gr.Checkbox) -> None:
+    """Wire the menu that copies the tokens. document: the `Document` of the text."""
 
     def on_copy(kind: copies.Format) -> Callable[..., gr.HTML]:
-        def copied(request: gr.Request, text: str, separator: str, ids: bool) -> gr.HTML:
+        def copied(request: gr.Request, document: Document, separator: str, ids: bool) -> gr.HTML:
             try:
-                return answer(**copy_of(playground, kind, text, separator, ids, words(language(request))))
+                return answer(**copy_of(playground, kind, document.text, separator, ids, words(language(request))))
             except NeoxjpError as error:
                 return answer(render.notice(message_of(error, request), "error"))
 
         return copied
 
     for kind in get_args(copies.Format):
-        inputs = [text, links.separator, show_ids]
+        inputs = [document, links.separator, show_ids]
         links.kinds[kind].click(on_copy(kind), inputs, links.link.note, **QUIET)
 
 

@@ -6,7 +6,7 @@ All that is shown follows from components that a link restores, and from which t
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -25,6 +25,10 @@ from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.token_editor import Document
+
+if TYPE_CHECKING:
+    from neoxjp.page_parts.tokenize_tab import TokenizeTab
 
 COMPARED = 2_000  # characters of a text that are compared; its rōmaji may be three times as long
 MOST_COLUMNS = 10  # tokenizers compared at a time
@@ -83,16 +87,16 @@ def _choice(offer: peers.Offer) -> str:
     return f"{offer.title}（{offer.source}）" if offer.group == "hub" else offer.title
 
 
-def connect(section: Comparison, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
-    """Wire the events. `text` is the text above; `due` changes when the section has to be updated."""
+def connect(section: Comparison, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
+    """Wire the events. `tab` has the text above; `due` changes when the section has to be updated."""
     groups = list(section.groups.values())
-    given = [text, *groups, section.local, *section.own, section.corrected, section.row, section.same, section.opened]
+    given = [tab.document, *groups, section.local, *section.own, section.corrected, section.row, section.same, section.opened]
 
-    def asked_of(text: str, *rest: Any) -> Asked:
+    def asked_of(document: Document, *rest: Any) -> Asked:
         chosen, rest = rest[: len(groups)], rest[len(groups) :]
         local, *own, corrected, row, same, opened = rest
         columns = [key for keys in chosen for key in keys or []] + ([local.strip()] if local and local.strip() else [])
-        return Asked(text or "", tuple(columns), tuple(value or "" for value in own), corrected, row, bool(same), opened)
+        return Asked(document.text, tuple(columns), tuple(value or "" for value in own), corrected, row, bool(same), opened)
 
     @handler(strings)
     def on_draw(t: Words, *values: Any) -> dict[Any, Any]:

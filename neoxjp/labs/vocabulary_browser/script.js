@@ -8,13 +8,18 @@ const markRow = () => {
 };
 window.neoxjp.vocabularyBrowser ??= {
   pressed: {},
-  // The last press applied to the id to look up and the text above.
-  apply(id, text) {
+  // The id to look up after the last press. A spelling that was pressed is appended to the text above.
+  apply(id) {
     const { add, entry } = this.pressed;
-    return add === undefined ? [entry, text] : [id, (text ?? "") + add];
+    if (add === undefined) return entry;
+    this.append(add);
+    return id;
   },
-  // The text with the shown entry appended.
-  append: (text) => (text ?? "") + (article()?.dataset.use ?? ""),
+  append(added = article()?.dataset.use ?? "") {
+    const editor = window.neoxjp.editor("tokenize-text");
+    editor.set(editor.text + added);
+    document.getElementById("tokenize-text").scrollIntoView({ block: "nearest" });
+  },
 };
 element.addEventListener("click", (event) => {
   const target = event.target.closest("[data-add], [data-entry]");

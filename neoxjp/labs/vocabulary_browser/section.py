@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -27,6 +27,10 @@ from neoxjp.page_parts.events import BROWSER, QUIET, latest
 from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.token_editor import Document
+
+if TYPE_CHECKING:
+    from neoxjp.page_parts.tokenize_tab import TokenizeTab
 
 ID = "vocabulary-browser"  # prefix of elements
 ROWS = 50  # of a page
@@ -37,7 +41,6 @@ FILTERS = {
     "query": "q", "match": "m", "script": "s", "kind": "k", "length": "l",
     "spellings": "n", "ids": "d", "reach": "r", "sort": "o", "descending": "z",
 }  # fmt: skip
-SCROLL_TO_TEXT = "() => document.getElementById('tokenize-text')?.scrollIntoView({ block: 'nearest' })"
 view: Callable[..., str] = partial(render, "labs/vocabulary_browser/view.html")
 part = Parts("vocabulary_browser", strings)
 
@@ -164,8 +167,8 @@ def _text(key: str, **more: Any) -> gr.Textbox:
     return part.textbox(key, **{"min_width": 110} | more)
 
 
-def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
-    """Add the events. `text` is the text above; `due` changes when the section has to be updated."""
+def connect(section: VocabularyBrowser, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
+    """Add the events. `tab` has the text above; `due` changes when the section has to be updated."""
     filters = list(section.filters.values())
     pager, part = section.list, section.difference
     comparing: list[Any] = [part.open, part.against, part.folder, part.side, part.query]
@@ -190,8 +193,8 @@ def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox
         return {part.summary: summary, **part.list.show(page)}
 
     @handler(strings, errors=section.statistics, empty=[section.usage])
-    def show_statistics(t: Words, open: bool, text: str) -> dict[Any, Any]:
-        return dict(zip(numbers, statistics_html(playground, text, t), strict=True)) if open else {}
+    def show_statistics(t: Words, open: bool, document: Document) -> dict[Any, Any]:
+        return dict(zip(numbers, statistics_html(playground, document.text, t), strict=True)) if open else {}
 
     def on_due(request: gr.Request, serial: int, id: str, *values: Any) -> dict[Any, Any]:
         if serial == playground.serial:
@@ -224,16 +227,15 @@ def connect(section: VocabularyBrowser, playground: Playground, text: gr.Textbox
         latest([control.change for control in changing], turn(show), inputs, outputs)
         turned.previous.click(turn(show, -1), inputs, outputs, **QUIET)
         turned.next.click(turn(show, 1), inputs, outputs, **QUIET)
-    latest([due.change], show_statistics, [section.open, text], numbers)
-    _on_unfold(section.accordion, section.open, show_statistics, [section.open, text], numbers)
+    latest([due.change], show_statistics, [section.open, tab.document], numbers)
+    _on_unfold(section.accordion, section.open, show_statistics, [section.open, tab.document], numbers)
     _on_unfold(part.accordion, part.open, turn(show_difference), [part.list.number, *comparing], difference)
 
     # In the browser, as the server's answer would undo what is pressed or typed meanwhile.
-    apply = "(id, text) => neoxjp.vocabularyBrowser.apply(id, text)"
+    apply = "(id) => neoxjp.vocabularyBrowser.apply(id)"
     for pressed in (pager.view, section.entry, section.statistics, section.usage, part.list.view):
-        pressed.select(None, [section.id, text], [section.id, text], js=apply, **BROWSER)
-    append = "(text) => neoxjp.vocabularyBrowser.append(text)"
-    section.use.click(None, text, text, js=append, **BROWSER).then(None, js=SCROLL_TO_TEXT, **BROWSER)
+        pressed.select(None, section.id, section.id, js=apply, **BROWSER)
+    section.use.click(None, js="() => neoxjp.vocabularyBrowser.append()", **BROWSER)
 
     @handler(strings)  # the list shows an error
     def on_random(t: Words, *values: Any) -> Any:

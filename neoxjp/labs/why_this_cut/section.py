@@ -1,7 +1,7 @@
 """Section of the Tokens tab: why the text is split where it is, token by token, and the vocabulary entries close to a word."""
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -15,6 +15,10 @@ from neoxjp.page_parts.events import BROWSER, latest
 from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.token_editor import Document
+
+if TYPE_CHECKING:
+    from neoxjp.page_parts.tokenize_tab import TokenizeTab
 
 LONGEST = 100_000  # characters of a text that the section checks
 
@@ -25,11 +29,10 @@ class WhyThisCut:
     def __init__(self, playground: Playground):
         part = Parts("why_this_cut", strings)
         with gr.Column(elem_classes="card"):
-            self.strip = part.html("strip", js_on_load=part.script())
             with gr.Row(elem_classes="why-this-cut-steps one-line"):
                 self.before, self.after = part.button("before", size="sm"), part.button("after", size="sm")
                 self.position = gr.Number(1, precision=0, min_width=110, **part.named("position"))
-            self.place = part.html("place", js_on_load="watch('value', () => neoxjp.whyThisCut?.mark())")
+            self.place = part.html("place", js_on_load=part.script())
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(min_width=320, elem_classes="card"):
                 part.html(value=f"<h3>{part.both('try_title')}</h3>", elem_classes="why-this-cut-part")
@@ -47,24 +50,23 @@ class WhyThisCut:
 build = WhyThisCut
 
 
-def connect(section: WhyThisCut, playground: Playground, text: gr.Textbox, due: gr.HTML) -> None:
-    """Wire the events. `text` is the text above; `due` changes when the section has to be updated."""
+def connect(section: WhyThisCut, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
+    """Wire the events. The selected token of the text in `tab` is explained; `due` changes when the section has to be updated."""
     chosen: list[Any] = [section.position, section.replacement, section.which, section.word]
-    shown = [section.strip, section.place, section.tried, section.entries]
+    shown = [section.place, section.tried, section.entries]
 
-    @handler(strings, errors=section.strip, empty=shown)
-    def draw(t: Words, text: str, at: Any, replacement: str, which: Slot, word: str) -> dict[Any, str]:
-        return dict(zip(shown, shown_of(playground, text, at, replacement, which, word, t), strict=True))
+    @handler(strings, errors=section.place, empty=shown)
+    def draw(t: Words, document: Document, at: Any, replacement: str, which: Slot, word: str) -> dict[Any, str]:
+        return dict(zip(shown, shown_of(playground, document.text, at, replacement, which, word, t), strict=True))
 
-    # In the browser: a token that was selected in the view above since the last time becomes the chosen one (script.js).
-    for event, place in (
-        (due.change, "taken(at)"),
-        (section.before.click, "step(-1)"),
-        (section.after.click, "step(1)"),
-        (section.strip.select, "wanted"),
-    ):
-        event(None, section.position, section.position, js=f"(at) => neoxjp.whyThisCut?.{place} ?? at", **BROWSER)
-    latest([due.change, *(component.change for component in chosen)], draw, [text, *chosen], shown)
+    # In the browser (script.js): the token that is selected in the text above is explained, and a position that was entered here
+    # selects its token there.
+    for event in (due.change, tab.editor.select):
+        event(None, section.position, section.position, js="(at) => neoxjp.whyThisCut?.taken(at) ?? at", **BROWSER)
+    for button, by in ((section.before, -1), (section.after, 1)):
+        button.click(None, js=f"() => neoxjp.editor('tokenize-text').step({by})", **BROWSER)
+    section.position.change(None, section.position, js="(at) => neoxjp.whyThisCut?.follow(at)", **BROWSER)
+    latest([due.change, *(component.change for component in chosen)], draw, [tab.document, *chosen], shown)
 
 
 def shown_of(
@@ -75,11 +77,11 @@ def shown_of(
     which: Slot,
     word: str | None,
     t: Words,
-) -> tuple[str, str, str, str]:
-    """The strip, the chosen position, the replacement and the entries close to the word, as HTML. `position` counts from 1."""
+) -> tuple[str, str, str]:
+    """The chosen position, the replacement and the entries close to the word, as HTML. `position` counts from 1."""
     check_length(playground, text)
     if not text:
-        return render(view.TEMPLATE, "empty", t), "", "", ""
+        return render(view.TEMPLATE, "empty", t), "", ""
     cuts = _cuts(playground.tokenizer, text[:LONGEST])
     at = max(0, min(int(position or 1), len(cuts.text)) - 1)
     index = cuts.at(at)
@@ -92,8 +94,7 @@ def shown_of(
         entries = view.word(nearest(cuts, start, end), t)
     except NeoxjpError as error:
         entries = error_notice(error, t)
-    strip = truncation_notice(text, LONGEST, t) + view.strip(cuts, index, t)
-    return strip, view.place(cuts, cuts[index], t), tried, entries
+    return truncation_notice(text, LONGEST, t) + view.place(cuts, cuts[index], t), tried, entries
 
 
 _cuts = lru_cache(maxsize=4)(Cuts)  # so that a step through a long text does not tokenize it again

@@ -7,14 +7,9 @@ STRINGS: dict[str, tuple[str, str]] = {
     "why_this_cut_tab": ("分割の理由", "Why this cut"),
     "why_this_cut_title": ("分割の理由", "Why this cut"),
     "why_this_cut_intro": (
-        "トークンをクリックするか ← → キーで移動すると、その位置の候補と選択の理由を表示します。"
-        "上の文章でトークンを選んでも表示されます。",
-        "Click a token, or move with ← →, to see the candidates at that position and why one of them was chosen. "
-        "You can also select a token in the view above."),
-    "why_this_cut_strip": ("{n} 個の区間。← → キーで移動できます", "{n} segments; move with ← →"),
-    "why_this_cut_page": ("{n} 個中 {first}〜{last} 個目を表示", "showing {first} to {last} of {n}"),
-    "why_this_cut_page_before": ("前の 200 個", "previous 200"),
-    "why_this_cut_page_after": ("次の 200 個", "next 200"),
+        "上の文章でトークンをクリックするか、カーソルを移動すると、その位置の候補と選択の理由を表示します。",
+        "Click a token in the text above, or move the caret there, to see the candidates at that position and why one of them "
+        "was chosen."),
     "why_this_cut_before": ("← 前のトークン", "← Previous token"),
     "why_this_cut_after": ("次のトークン →", "Next token →"),
     "why_this_cut_position": ("文字の位置", "Position"),

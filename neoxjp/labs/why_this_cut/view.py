@@ -1,4 +1,4 @@
-"""Values for view.html: the page of tokens around one of them, the text around a position, the reason as a sentence."""
+"""Values for view.html: the text around a position, the reason as a sentence."""
 
 from neoxjp.labs.common.glyphs import glyphs
 from neoxjp.labs.common.templates import Words, render
@@ -6,18 +6,7 @@ from neoxjp.labs.why_this_cut.records import Cuts, Place, WhatIf, Word
 from neoxjp.tokenizer import KIGOU_RANGES
 
 TEMPLATE = "labs/why_this_cut/view.html"
-PAGE = 200  # tokens on the strip at a time
 AROUND = 14  # characters shown on either side of the window
-
-
-def strip(cuts: Cuts, index: int, t: Words) -> str:
-    """The tokens on the page of one of them."""
-    first = index // PAGE * PAGE
-    last = min(first + PAGE, len(cuts))
-    boxes = [(cuts.spans[i][0], cuts.part(i)) for i in range(first, last)]
-    to = (("why_this_cut_page_before", first - 1), ("why_this_cut_page_after", last))
-    pages = [(key, cuts.spans[i][0]) for key, i in to if 0 <= i < len(cuts)]
-    return render(TEMPLATE, "strip", t, boxes=boxes, first=first, pages=pages, total=len(cuts))
 
 
 def place(cuts: Cuts, found: Place, t: Words) -> str:

@@ -2,10 +2,13 @@
 // `js_on_load` of TokenEditor, so `element`, `props`, `watch` and `trigger` are given. Text is only set through textContent and value.
 //
 // `pieces` are what the server knows; `overlay` is what was typed since, painted plainly until the server has answered. Positions
-// of an edit count code points, as Python does.
+// of an edit count code points, as Python does. What never changes comes with the script: an update of a component that is not on the
+// page yet, such as that of a closed tab, replaces all props (Gradio 6.31).
+const fixed = JSON.parse(decodeURIComponent("@fixed"));
 const box = element.querySelector(".token-editor-box"), paint = element.querySelector(".token-editor-paint");
 const field = element.querySelector(".token-editor-field"), popover = element.querySelector(".token-editor-popover");
-const message = element.querySelector(".token-editor-message");
+const message = element.querySelector(".token-editor-message"), root = element.querySelector(".token-editor");
+const SIGNS = { folded: "≈", lossy: "≠" }; // of marks: colour and underline are not the only ones
 const ANSWER_MS = 5000; // after this, an edit that was not answered is sent again with the next one
 const OPEN_MS = 90, CLOSE_MS = 250; // that the pointer rests on a token before the popover opens, or is away before it closes
 let pieces = [], spans = [], text = "", revision = -1;
@@ -21,20 +24,42 @@ const make = (tag, className, content) => {
   if (content !== undefined) made.textContent = content;
   return made;
 };
-const words = () => props.words[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
+const language = () => (document.documentElement.lang.startsWith("ja") ? "ja" : "en");
+const words = () => fixed.words[language()];
 const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(1) : p >= 0.00095 ? (100 * p).toFixed(2) : p > 0 ? "< 0.1" : "0") + " %";
 const points = (string) => { let n = 0; for (const _ of string) n += 1; return n; };
 const high = (code) => code >= 0xd800 && code < 0xdc00, low = (code) => code >= 0xdc00 && code < 0xe000;
 
 // ---------------------------------------------------------------- the painted text
 
-function spanOf([content, ids, probability, , own, sign]) {
+// A piece may have marks. What is drawn above or below its letters takes no room in the line: the field has the same letters and
+// none of these, and each letter must stay over its picture. So the number of byte tokens and the sign of a mark lie above the
+// end of the piece (data-above). Ids are wider than most pieces: those of neighbours lie on two levels below the text (`label`), for
+// which the lines and the letters of both are further apart.
+function spanOf([content, ids, probability, , own, sign, marks]) {
   const span = make("span", "token-editor-piece", content);
-  const level = probability === null ? -1 : props.levels.filter((border) => probability < border).length;
+  const level = probability === null ? -1 : fixed.levels.filter((border) => probability < border).length;
   span.classList.add(own || level < 0 ? "token-editor-own" : `token-editor-l${level}`);
-  if (sign) span.dataset.sign = sign;
+  const wide = sign.startsWith("U+"); // a name of a character without width would cover what is beside it
+  if (sign && !wide) span.dataset.sign = sign;
   if (ids.length > 1) span.dataset.n = ids.length;
+  for (const mark of marks?.split(" ") ?? []) span.classList.add(`token-editor-${mark}`);
+  const above = (wide ? sign : "") + Object.keys(SIGNS).filter((mark) => span.matches(`.token-editor-${mark}`)).map((mark) => SIGNS[mark]).join("");
+  if (above || ids.length > 1) span.dataset.above = above + (ids.length > 1 ? ids.length : "");
+  if (props.ids) label(span, ids);
   return span;
+}
+function label(span, ids) {
+  if (!ids.length) return;
+  const below = make("i", "token-editor-id"); // its text is in an attribute: it is no part of the text
+  below.dataset.id = ids.length > 1 ? `${ids[0]}+${ids.length - 1}` : ids[0];
+  span.prepend(below);
+}
+function looks() {
+  root.classList.toggle("token-editor-plain", fixed.look === "pieces");
+  root.classList.toggle("token-editor-ids", Boolean(props.ids));
+  for (const below of paint.querySelectorAll(".token-editor-id")) below.remove();
+  if (props.ids) spans.forEach((span, index) => label(span, pieces[index][1]));
 }
 
 // Where two strings differ: [start, end in a, end in b], never inside a pair of surrogates.
@@ -64,7 +89,7 @@ function cover() {
   while (from < pieces.length && at + pieces[from][0].length <= start) at += pieces[from++][0].length;
   let to = from, stop = at;
   while (to < pieces.length && stop < end) stop += pieces[to++][0].length;
-  const node = make("span", "token-editor-typed", field.value.slice(at, until + Math.max(0, stop - end)));
+  const node = make("ins", "token-editor-typed", field.value.slice(at, until + Math.max(0, stop - end)));
   for (const span of spans.slice(from, to)) span.hidden = true;
   paint.insertBefore(node, spans[to] ?? paint.lastChild);
   overlay = { from, to, node };
@@ -127,16 +152,17 @@ function take(json) {
   if (running) return;
   if (!patch.typed) {
     ended += 1;
-    const first = indexOf(props.prompt); // after the prompt
+    const first = indexOf(props.prompt ?? 0); // after the prompt
     if (selected < 0 && wanted < 0 && first >= 0) select(first, true);
   }
   wanted = -1;
   if (field.value === text) trigger("changed");
-  else send();
+  else if (!patch.message) send();
 }
 
 function name() {
   field.setAttribute("aria-label", words().label.replace("{n}", pieces.length));
+  field.placeholder = fixed.placeholder[language()];
   popover.setAttribute("aria-label", words().popover);
 }
 
@@ -153,6 +179,12 @@ function send() {
 
 field.addEventListener("input", () => {
   close();
+  const whole = field.value.replace(/\p{Surrogate}/gu, "\ufffd"); // half a character: no server could take it
+  if (whole !== field.value) {
+    const { selectionStart, selectionEnd } = field;
+    field.value = whole;
+    field.setSelectionRange(selectionStart, selectionEnd);
+  }
   cover();
   send();
 });
@@ -175,6 +207,8 @@ function indexOf(at) {
   return -1;
 }
 
+const unitsBefore = (index) => pieces.slice(0, index).reduce((sum, piece) => sum + piece[0].length, 0);
+
 function select(index, notify) {
   if (selected >= 0) spans[selected]?.classList.remove("token-editor-selected");
   selected = index;
@@ -194,7 +228,8 @@ function atCaret() {
 
 function under(event) {
   const found = document.elementsFromPoint(event.clientX, event.clientY).find((other) => other.classList?.contains("token-editor-piece"));
-  return found && paint.contains(found) ? spans.indexOf(found) : -1;
+  const index = found && paint.contains(found) ? spans.indexOf(found) : -1;
+  return index >= 0 && pieces[index][1].length ? index : -1;
 }
 
 // ---------------------------------------------------------------- the popover
@@ -212,7 +247,7 @@ function describe(index) {
   const head = make("p", "token-editor-head"), title = make("b", "token-editor-name", found?.name ?? (pieces[index][5] || content));
   title.lang = "ja";
   head.append(title);
-  const facts = [[t.id, ids.join(" ")]];
+  const facts = found?.facts ? [...found.facts] : [[t.id, ids.join(" ")]];
   const p = found?.probability ?? probability, r = found?.rank ?? rank;
   if (p !== null && p !== undefined) facts.push([t.probability, percent(p)], [t.surprisal, (p > 0 ? -Math.log2(p) : Infinity).toFixed(2) + t.bits]);
   if (r) facts.push([t.rank, String(r)]);
@@ -226,7 +261,30 @@ function describe(index) {
   if (ids.length > 1) parts.push(make("p", "token-editor-note", t.bytes.replace("{n}", ids.length)));
   if (!found) parts.push(make("p", "token-editor-note", t.asking));
   else if (found.note) parts.push(make("p", "token-editor-note", found.note));
+  for (const [mark, sentence] of found?.notes ?? []) parts.push(make("p", "token-editor-note", `${SIGNS[mark] ?? ""} ${sentence}`));
+  if (found?.texts) {
+    const [heading, texts, rest] = found.texts, row = make("p", "token-editor-texts", heading + " ");
+    for (const one of texts) {
+      const box = make("span", one === content ? "token-editor-mine" : "", one);
+      box.lang = "ja";
+      box.title = Array.from(one, (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")).join(" ");
+      row.append(box, " ");
+    }
+    row.append(rest);
+    parts.push(row);
+  }
   if (found?.alternatives?.length) parts.push(table(index, found, t));
+  for (const [name, title] of found?.buttons ?? []) {
+    const button = make("button", "token-editor-go", title);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      const at = idsBefore(index);
+      select(index, true);
+      close();
+      trigger("go", { at, name });
+    });
+    parts.push(button);
+  }
   return parts;
 }
 
@@ -376,17 +434,32 @@ popover.addEventListener("keydown", (event) => {
 });
 
 // For the rest of the page.
-element.querySelector(".token-editor").api = {
+root.api = {
   get text() { return field.value; },
   get selected() { return selected < 0 ? null : idsBefore(selected); }, // place of the first id of the selected token
+  get start() { return selected < 0 ? null : points(text.slice(0, unitsBefore(selected))); }, // its place in the text, in characters
+  get pieces() { return pieces.map(([content, ids, , , , sign, marks = ""]) => ({ content, ids, sign, marks: marks.split(" ") })); },
   get ended() { return ended; },
-  get prompt() { return props.prompt; }, // ids of the prompt
+  get prompt() { return props.prompt ?? 0; }, // ids of the prompt
   get busy() { return field.value !== text; }, // the server does not know the last edit yet
   set newest(on) { newest = on; },
   select(at) {
     const index = indexOf(at);
     if (index < 0 || index === selected) return;
     select(index, false);
+    spans[index].scrollIntoView({ block: "nearest" });
+  },
+  step(by) { // to the next token (1) or the one before (-1)
+    const index = selected + by;
+    if (selected >= 0 && pieces[index]?.[1].length) this.choose(index);
+  },
+  selectStart(start) { // the token at a character
+    let left = start;
+    const index = pieces.findIndex((piece) => (left -= points(piece[0])) < 0);
+    if (index >= 0 && index !== selected) this.choose(index);
+  },
+  choose(index) {
+    select(index, true);
     spans[index].scrollIntoView({ block: "nearest" });
   },
   set(value) { // as if it was typed
@@ -400,14 +473,16 @@ watch(Object.keys({ patch: 0 }), () => props.patch && take(props.patch)); // a q
 watch(Object.keys({ details: 0 }), () => props.details && learn(props.details));
 function give() {
   if (!props.given) return;
-  const { api } = element.querySelector(".token-editor");
+  const { api } = root;
   api.set(api.onGiven ? api.onGiven(props.given) : props.given); // a page may have a newer text
 }
 watch(Object.keys({ given: 0 }), give);
+looks();
+watch(Object.keys({ ids: 0 }), looks);
 name();
 if (props.patch) take(props.patch);
-if (field.value !== props.start && revision < 0) {
-  field.value = props.start;
+if (field.value !== fixed.start && revision < 0) {
+  field.value = fixed.start;
   cover();
 }
 give(); // what came before this script ran

@@ -4,7 +4,8 @@ import json
 from abc import ABCMeta
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -47,6 +48,7 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
         changed: the text is another one, and nothing is being written.
         select: the token at `at` was selected.
         apply: the visitor wants to continue at `at` with the token `id`.
+        go: the button `name` in the popover of the token at `at` was pressed.
 
     >>> editor = TokenEditor("吾輩は猫である。")
     >>> editor.edit(on_edit, [document], editor, queue=False)  # returns editor.show(document.patch(pieces, answers=edit))
@@ -54,6 +56,9 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
     Args:
         start: the text at the start.
         words, levels: what it says in "ja" and "en", and the borders of the colours.
+        look: "probability" colours each piece by its probability, "pieces" draws neighbours in two tones.
+        ids: whether the ids are written under the pieces; `gr.HTML(ids=True)` changes it.
+        placeholder: what an empty field shows, in "ja" and "en".
         more: goes to `gr.HTML`.
     """
 
@@ -63,15 +68,20 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
         *,
         words: Mapping[str, Mapping[str, str]] = WORDS,
         levels: Sequence[float] = LEVELS,
+        look: Literal["probability", "pieces"] = "probability",
+        ids: bool = False,
+        placeholder: Mapping[str, str] | None = None,
         **more: Any,
     ):
+        fixed = {"start": start, "words": words, "levels": list(levels), "look": look}
+        fixed["placeholder"] = placeholder or {"ja": "", "en": ""}
         given: dict[str, Any] = {
             "html_template": _text("editor.html").replace("@label", "").replace("@popover", words["en"]["popover"]),
             "css_template": _text("editor.css"),
-            "js_on_load": _text("editor.js"),
+            "js_on_load": _text("editor.js").replace("@fixed", quote(json.dumps(fixed))),
             "apply_default_css": False,
         }
-        props = {"start": start, "words": words, "levels": list(levels), "patch": "", "details": "", "given": "", "prompt": 0}
+        props = {"patch": "", "details": "", "given": "", "prompt": 0, "ids": ids}
         super().__init__("", **given | props | more)
 
     def get_block_name(self) -> str:
@@ -95,7 +105,9 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
             revision: of the event.
             found: `name` (str), `probability`, `entropy` (bits), `rank`, `note` (a sentence), `alternatives` (lists of text, id,
                 probability, probability after the filters or None, whether the filters kept it), `can` (whether one can continue
-                with one of them). What is not known is left out.
+                with one of them); `facts` (lists of term and value, in place of those of the model), `notes` (lists of mark and
+                sentence), `texts` (a heading, texts, what follows them), `buttons` (lists of name and label, for the event `go`).
+                What is not known is left out.
         """
         return gr.HTML(details=json.dumps({"at": at, "revision": revision, **found}, ensure_ascii=False))
 

@@ -15,7 +15,10 @@ from neoxjp.errors import ParameterError
 
 @dataclass(frozen=True)
 class Piece:
-    """A token, or all tokens of one character. `Piece("遊", (4401,), 0.004, 13)`"""
+    """A token, or all tokens of one character. `Piece("遊", (4401,), 0.004, 13)`
+
+    Without ids it is text whose tokens are not shown.
+    """
 
     text: str  # as the page shows it; the texts of all pieces together are the text of the field
     ids: tuple[int, ...]
@@ -23,12 +26,14 @@ class Piece:
     rank: int | None = None  # among all tokens, from 1
     own: bool = False  # the visitor wrote it
     sign: str = ""  # drawn over it, where its text would be invisible: "⏎"
+    marks: str = ""  # names of marks with blanks between them, such as "kanji folded": editor.css has their looks
 
     @property
     def wire(self) -> list[Any]:
         """The piece as the page receives it."""
+        marks = [self.marks] if self.marks else []
         probability = None if self.probability is None else float(f"{self.probability:.4g}")
-        return [self.text, list(self.ids), probability, self.rank, int(self.own), self.sign]
+        return [self.text, list(self.ids), probability, self.rank, int(self.own), self.sign, *marks]
 
 
 @dataclass(frozen=True)

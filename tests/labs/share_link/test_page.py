@@ -43,7 +43,7 @@ def test_a_copied_link_brings_back_text_tab_and_choices(visit: Visit) -> None:
     link = copied(page, "link", "Link copied")
     assert len(link) < 200
     other = visit(lang="ja", link=link)
-    expect(other.locator("#tokenize-text textarea")).to_have_value(TEXT)
+    expect(other.locator("#tokenize-text .token-editor-field")).to_have_value(TEXT)
     expect(other.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
     expect(pieces(other)).to_have_count(pieces(page).count())
     other.wait_for_function("document.body.classList.contains('show-ids')")
@@ -56,11 +56,11 @@ def test_a_link_wins_over_the_kept_text_and_what_is_typed_then_over_a_reload(vis
     link = copied(page, "link", "コピーしました")
     write(page, "そのあとの文章")
     page.goto(link)
-    expect(page.locator("#tokenize-text textarea")).to_have_value("覚えている文章")
+    expect(page.locator("#tokenize-text .token-editor-field")).to_have_value("覚えている文章")
     expect(pieces(page).first).to_be_visible()
     write(page, "打ちなおした文章")
     page.reload()
-    expect(page.locator("#tokenize-text textarea")).to_have_value("打ちなおした文章")
+    expect(page.locator("#tokenize-text .token-editor-field")).to_have_value("打ちなおした文章")
 
 
 def test_nothing_else_flashes_before_what_the_link_says(visit: Visit, page_url: str) -> None:
@@ -70,13 +70,13 @@ def test_nothing_else_flashes_before_what_the_link_says(visit: Visit, page_url: 
         const look = () => {
             const shown = (selector) => document.querySelector(selector)?.checkVisibility({ visibilityProperty: true });
             if (shown('#generate-go')) window.seen.add('the first tab');
-            if (shown('#tokenize-text textarea')) window.seen.add(document.querySelector('#tokenize-text textarea').value);
+            if (shown('#tokenize-text .token-editor-field')) window.seen.add(document.querySelector('#tokenize-text .token-editor-field').value);
             requestAnimationFrame(look);
         };
         look();"""
     )
     page.goto(page_url + "/" + address.query(address.View("覚えている文章", "why_this_cut")))
-    expect(page.locator("#tokenize-text textarea")).to_have_value("覚えている文章")
+    expect(page.locator("#tokenize-text .token-editor-field")).to_have_value("覚えている文章")
     expect(page.locator("#lab-why_this_cut-button")).to_be_visible()
     page.wait_for_timeout(300)
     assert page.evaluate("[...window.seen]") == ["覚えている文章"]
@@ -120,7 +120,7 @@ def test_a_hostile_link_changes_nothing_but_what_it_may(visit: Visit, page_url: 
         "nowhere": {"x": [1]},
     }
     page = visit(lang="en", link=page_url + "/" + address.query(address.View(HOSTILE, "<b>", choices)))
-    expect(page.locator("#tokenize-text textarea")).to_have_value(HOSTILE)
+    expect(page.locator("#tokenize-text .token-editor-field")).to_have_value(HOSTILE)
     expect(page.locator("#lab-spellings-button")).to_have_attribute("aria-selected", "true")
     expect(pieces(page).first).to_be_visible()
     open_menu(page)
@@ -254,7 +254,7 @@ def test_what_is_typed_after_a_link_of_the_generate_tab_stays_over_a_reload(visi
     expect(value(page, "generate-text")).to_have_value("リンクの書き出し")
     quiet(page)
     press_open(page.get_by_role("tab").nth(1))
-    expect(page.locator("#tokenize-text textarea")).to_have_value(
+    expect(page.locator("#tokenize-text .token-editor-field")).to_have_value(
         "トークンの文章"
     )  # the other tab's text is not the link's matter
     press_open(page.get_by_role("tab").nth(0))
@@ -306,7 +306,7 @@ def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visi
 def test_each_copy_is_what_the_page_shows(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, TEXT)
-    shown = page.locator("#tokenize-view .pieces").evaluate(
+    shown = page.locator("#tokenize-text .token-editor-pieceieces").evaluate(
         """(place) => Array.from(place.querySelectorAll('.p'), (piece) =>
             getComputedStyle(piece, '::before').content.replace(/none|"/g, '') + piece.textContent)"""
     )

@@ -120,12 +120,12 @@ def test_an_id_a_random_entry_and_a_spelling_into_the_text(visit: Visit) -> None
     box(page, "vocabulary-browser-id").fill(str(LINES.index("慶応,慶應")))
     expect(entry(page).locator("h3")).to_have_text("慶応")
     box(page, "tokenize-text").fill("猫")
-    expect(page.locator("#tokenize-view .p")).to_have_text(["猫"])
+    expect(page.locator("#tokenize-text .token-editor-piece")).to_have_text(["猫"])
     page.locator("#vocabulary-browser-use").click()
     expect(box(page, "tokenize-text")).to_have_value("猫慶応")
     entry(page).locator("[data-add]").nth(1).click()
     expect(box(page, "tokenize-text")).to_have_value("猫慶応慶應")
-    expect(page.locator("#tokenize-view .p")).to_have_text(["猫", "慶応", "慶應"])
+    expect(page.locator("#tokenize-text .token-editor-piece")).to_have_text(["猫", "慶応", "慶應"])
     spellings = "document.querySelectorAll('#vocabulary-browser-entry [data-add]')"
     for place in (0, 1, 0):  # faster than any answer of the server's
         page.evaluate(f"{spellings}[{place}].click()")

@@ -1,0 +1,84 @@
+"""The components of the Tokens tab, which its sections use, too. ui/tokenize.py builds and connects them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import gradio as gr
+
+from neoxjp.labs.common.glyphs import GLYPHS, Box, replace_surrogates, unseen
+from neoxjp.page_parts import links, sections
+from neoxjp.page_parts.links import Linked
+from neoxjp.page_parts.token_editor import Piece, TokenEditor
+
+REST = 500  # characters of a piece of text whose tokens are not shown
+
+
+@dataclass(frozen=True)
+class TokenizeTab:
+    """The components of the tab."""
+
+    document: gr.State  # a `Document`: the text, as input of a section
+    editor: TokenEditor  # `TokenEditor.give(text)` puts another text into it
+    examples: dict[str, gr.Button]
+    show_ids: gr.Checkbox
+    legend: gr.HTML
+    links: links.Links
+    counts: gr.HTML
+    ids: gr.Textbox
+    paste: gr.Textbox
+    paste_note: gr.HTML
+    pasted: gr.Textbox
+    lab: sections.Lab
+
+    def linked(self, tabs: gr.Tabs) -> Linked:
+        """What a link to this tab restores; `tabs` are those of the page."""
+        return Linked(
+            "tokenize",
+            tabs,
+            self.document,
+            self.lab,
+            {"ids": self.show_ids},
+            string=lambda document: document.text,
+            filled=self.editor,
+            fill=TokenEditor.give,
+        )
+
+
+def pieces_of(boxes: Iterable[Box], text: str, limit: int, before: Sequence[Piece] = ()) -> tuple[Piece, ...]:
+    """The pieces of a text. Of a long one only the first `limit` have ids.
+
+    Args:
+        boxes: those of the whole text.
+        before: the pieces of the text before. What is shown without tokens keeps its pieces, so that an edit at the front of a
+            long text is not answered with the whole text.
+    """
+    found: list[Piece] = []
+    for box in boxes:
+        if len(found) == limit:
+            return (*found, *_rest(_shown(text[box.start :]), [piece.text for piece in before if not piece.ids]))
+        found.append(piece_of(box))
+    return tuple(found)
+
+
+def piece_of(box: Box) -> Piece:
+    """A box as a piece with its marks."""
+    sign = box.shown if all(character in GLYPHS or unseen(character) for character in box.surface) else ""
+    marks = f"{box.script} {box.mark}" if box.mark else box.script
+    return Piece(_shown(box.surface), tuple(token.id for token in box.tokens), own=True, sign=sign, marks=marks)
+
+
+def _shown(text: str) -> str:
+    """As a browser's text field holds it."""
+    return replace_surrogates(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _rest(text: str, before: Sequence[str]) -> Iterator[Piece]:
+    kept: list[str] = []
+    end = len(text)
+    for part in reversed(before):
+        if not text.endswith(part, 0, end):
+            break
+        kept.append(part)
+        end -= len(part)
+    parts = [text[start : min(start + REST, end)] for start in range(0, end, REST)]
+    return (Piece(part, (), own=True) for part in (*parts, *reversed(kept)))
