@@ -1,5 +1,7 @@
-"""The Tokens tab in a real browser: typing, input methods, details by mouse and keys, ids, hostile text."""
+"""The Tokens tab in a real browser: typing, input methods, the popover by mouse and keys, ids, hostile text."""
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +15,35 @@ Visit = Callable[..., Any]
 HOSTILE = "<script>hacked = 1</script><img src=x onerror='hacked = 2'> ${window.hacked = 3} {{window.hacked}} \u202e右から"
 
 
+ALIGN = """() => {
+  const paint = document.querySelector('#tokenize-text .token-editor-paint');
+  const field = document.querySelector('#tokenize-text .token-editor-field'), style = getComputedStyle(field);
+  const mirror = Object.assign(document.createElement('div'), { lang: 'ja', textContent: field.value });
+  for (const name of style) mirror.style.setProperty(name, style.getPropertyValue(name));
+  Object.assign(mirror.style, { inset: '0 auto auto 0', height: 'auto', width: `${field.getBoundingClientRect().width}px` });
+  field.parentNode.append(mirror);
+  const places = (root) => {
+    const origin = root.getBoundingClientRect(), walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), found = [];
+    for (let node = walk.nextNode(); node; node = walk.nextNode())
+      for (let at = 0; at < node.length; at += 1) {
+        const range = document.createRange();
+        range.setStart(node, at);
+        range.setEnd(node, at + 1);
+        const rect = Array.from(range.getClientRects()).at(-1);
+        found.push([node.data[at], rect.left - origin.left, rect.top - origin.top]);
+      }
+    return found;
+  };
+  const painted = places(paint), written = places(mirror);
+  mirror.remove();
+  const near = ([a, x, y], [b, left, top]) => a === b && Math.abs(x - left) < 0.6 && Math.abs(y - top) < 1;
+  return painted.length === written.length ? painted.filter((one, at) => !near(one, written[at])) : "not the same text";
+}"""
+"""The painted letters that do not lie on those of a field with the same style and text."""
+
+
 def write(page: Any, text: str) -> None:
-    """Put a text into the box and wait until its pieces are there."""
+    """Put a text into the field and wait until its pieces are there."""
     page.locator("#tokenize-text .token-editor-field").fill(text)
     expect(numbers(page).nth(1)).to_have_text(f"{len(text):,}")
 
@@ -28,8 +57,24 @@ def pieces(page: Any) -> Any:
     return page.locator("#tokenize-text .token-editor-piece")
 
 
-def detail(page: Any) -> Any:
-    return page.locator("#tokenize-view .detail")
+def field(page: Any) -> Any:
+    return page.locator("#tokenize-text .token-editor-field")
+
+
+def popover(page: Any) -> Any:
+    return page.locator("#tokenize-text .token-editor-popover")
+
+
+def point_at(page: Any, number: int) -> None:
+    """The pointer rests on a piece: over it lies the field."""
+    place = pieces(page).nth(number).bounding_box()
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2, steps=3)
+
+
+def press(page: Any, number: int) -> None:
+    point_at(page, number)
+    page.mouse.down()
+    page.mouse.up()
 
 
 def unfold(page: Any, name: str) -> None:
@@ -74,72 +119,163 @@ def test_a_reload_keeps_the_text_of_the_visit(visit: Visit) -> None:
     expect(pieces(page)).to_have_text(["犬", "と", "猫"])
 
 
+def test_a_cleared_text_stays_cleared_over_a_reload(visit: Visit) -> None:
+    page = visit("t")
+    write(page, "")
+    page.reload()
+    press_open(page.get_by_role("tab").nth(1))
+    expect(field(page)).to_have_value("")
+
+
 def test_pieces_are_the_users_own_text_in_reading_order(visit: Visit) -> None:
     page = visit("t")
     text = "私は慶應大学の學生です。"
     write(page, text)
-    own = page.evaluate(
-        "Array.from(document.querySelectorAll('#tokenize-text .token-editor-piece'), (p) => p.dataset.text ?? p.textContent).join('')"
-    )
-    assert own.replace("3", "") == text  # the 3 is the number of bytes of 學, which the tiny vocabulary lacks
+    assert "".join(pieces(page).all_text_contents()) == text
 
 
-@pytest.mark.parametrize("how", ["hover", "click"])
-def test_pointing_at_a_piece_tells_all_about_it(visit: Visit, how: str) -> None:
+@pytest.mark.parametrize("how", [point_at, press])
+def test_pointing_at_a_piece_shows_all_about_it(visit: Visit, how: Callable[[Any, int], None]) -> None:
     page = visit("t", lang="en")
     write(page, "慶應")
-    getattr(pieces(page).first, how)()
-    expect(detail(page)).to_contain_text("E6 85 B6 E6 87 89")
-    expect(detail(page)).to_contain_text("“慶應” has the same id as “慶応”: decoding gives “慶応”.")
-    expect(detail(page).locator(".spellings span")).to_have_text(["慶応", "慶應"])
+    how(page, 0)
+    expect(popover(page)).to_contain_text("E6 85 B6 E6 87 89")
+    for fact in ("piece 慶應", "script kanji", "kind word", "position 1–2"):
+        expect(popover(page)).to_contain_text(fact)
+    expect(popover(page)).to_contain_text("≈ “慶應” has the same id as “慶応”: decoding gives “慶応”.")
+    expect(popover(page).locator(".token-editor-texts span")).to_have_text(["慶応", "慶應"])
+    expect(popover(page).locator(".token-editor-mine")).to_have_text("慶應")
 
 
-def test_another_text_brings_its_own_details(visit: Visit) -> None:
+def test_another_text_closes_the_popover_and_has_its_own(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "犬")
-    pieces(page).first.click()
+    press(page, 0)
+    expect(popover(page)).to_be_visible()
     write(page, "東京")
-    expect(detail(page)).to_contain_text("Hover over a token")
-    expect(pieces(page).first).not_to_have_attribute("aria-selected", "true")
-    pieces(page).first.hover()
-    expect(detail(page)).to_contain_text("E6 9D B1 E4 BA AC")
-    page.locator("#tokenize-counts").hover()
-    expect(detail(page)).to_contain_text("Hover over a token")
+    expect(popover(page)).to_be_hidden()
+    press(page, 0)
+    expect(popover(page)).to_contain_text("E6 9D B1 E4 BA AC")
+    page.keyboard.press("Escape")
+    expect(popover(page)).to_be_hidden()
 
 
 def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
     page = visit("t")
     write(page, "犬猫私")
-    page.locator("#tokenize-text .token-editor-field").focus()
-    page.keyboard.press("Tab")
-    expect(pieces(page).nth(0)).to_be_focused()
+    field(page).focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("Alt+ArrowDown")
+    expect(popover(page).locator(".token-editor-name")).to_have_text("犬")
+    page.keyboard.press("Escape")
     page.keyboard.press("ArrowRight")
-    expect(pieces(page).nth(1)).to_be_focused()
-    expect(pieces(page).nth(1)).to_have_attribute("aria-selected", "true")
-    expect(detail(page)).to_contain_text("猫")
+    expect(pieces(page).nth(1)).to_have_class(re.compile("token-editor-selected"))
+    page.keyboard.press("Alt+ArrowDown")
+    expect(popover(page).locator(".token-editor-name")).to_have_text("猫")
+    page.keyboard.press("Escape")
     page.keyboard.press("End")
-    expect(detail(page)).to_contain_text("私")
-    page.keyboard.press("ArrowRight")
-    expect(pieces(page).nth(2)).to_be_focused()
+    expect(pieces(page).nth(2)).to_have_class(re.compile("token-editor-selected"))
+    assert field(page).get_attribute("aria-label") == "文章、3 トークン。Alt+↓ でカーソル位置のトークンを表示します。"
 
 
-def test_a_split_character_is_one_box_and_every_byte_is_told(visit: Visit) -> None:
+def test_a_split_character_is_one_box_with_its_number_of_bytes_and_all_of_them(visit: Visit) -> None:
     page = visit("t")
     write(page, "𩸽")
     expect(pieces(page)).to_have_count(1)
-    pieces(page).first.click()
-    expect(detail(page)).to_contain_text("F0 A9 B8 BD")
-    expect(detail(page)).to_contain_text("<|byte240|> <|byte169|> <|byte184|> <|byte189|>")
+    expect(pieces(page)).to_have_attribute("data-above", "4")
+    press(page, 0)
+    expect(popover(page)).to_contain_text("F0 A9 B8 BD")
+    expect(popover(page)).to_contain_text("<|byte240|> <|byte169|> <|byte184|> <|byte189|>")
+
+
+def test_marks_are_colours_lines_and_signs(visit: Visit) -> None:
+    page = visit("t")
+    write(page, "慶應で大\u3000学\n")
+    look = """(all) => all.map((piece) => {
+      const style = getComputedStyle(piece), { above, sign } = piece.dataset;
+      return [style.getPropertyValue("--script"), style.textDecorationStyle, above ?? "", sign ?? ""];
+    })"""
+    found = pieces(page).evaluate_all(look)
+    kanji, hiragana = found[0][0], found[1][0]
+    assert found[0][1:] == ["dotted", "≈", ""]
+    assert found[1][1:] == ["solid", "", ""]
+    assert kanji != hiragana
+    assert found[3][1:] == ["wavy", "≠", "□"]
+    assert found[5][3] == "⏎"
+    tones = [piece.evaluate("(piece) => getComputedStyle(piece).backgroundColor") for piece in pieces(page).all()[:3]]
+    assert tones[0] == tones[2] != tones[1]
 
 
 def test_ids_appear_on_a_switch(visit: Visit) -> None:
     page = visit("t")
-    write(page, "犬")
-    shown = "getComputedStyle(document.querySelector('#tokenize-text .token-editor-piece'), '::after').content"
-    assert page.evaluate(shown) == "none"
+    write(page, "犬𩸽")
+    ids = pieces(page).locator(".token-editor-id")
+    expect(ids).to_have_count(0)
     page.locator("#tokenize-show-ids input").click()
-    page.wait_for_function("document.body.classList.contains('show-ids')")
-    assert page.evaluate(shown) == f'"{pieces(page).first.get_attribute("data-id")}"'
+    expect(ids).to_have_count(2)
+    first = page.evaluate("neoxjp.editor('tokenize-text').pieces.map((piece) => piece.ids[0])")
+    assert ids.evaluate_all("(all) => all.map((one) => one.dataset.id)") == [f"{first[0]}", f"{first[1]}+3"]
+    write(page, "犬犬")
+    expect(ids).to_have_count(2)
+    expect(pieces(page)).to_have_text(["犬", "犬"])
+    page.locator("#tokenize-show-ids input").click()
+    expect(ids).to_have_count(0)
+
+
+def test_each_letter_lies_over_its_picture(visit: Visit) -> None:
+    page = visit("t")
+    words = "internationalization of Donaudampfschifffahrt か\u3099と が、。「」（）！？ＡＢＣ\t2024年 終\u200bx"
+    write(page, f"𩸽と鱈を食べた👨\u200d👩\u200d👧 cafe\u0301 で🐈\u200d⬛を見た👋🏻\n慶應\u3000{words} 吾輩は猫である。" * 3)
+    for ids in (False, True):
+        if ids:
+            page.locator("#tokenize-show-ids input").click()
+            expect(pieces(page).first.locator(".token-editor-id")).to_have_count(1)
+        for width in (1280, 1003, 612, 400):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(ALIGN) == []
+
+
+def test_an_edit_sends_and_gets_what_changed_only(visit: Visit) -> None:
+    page = visit("t")
+    write(page, "吾輩は猫である。" * 250)
+    sent, got = [], []
+
+    def on_response(response: Any) -> None:
+        if "/run/predict" in response.url and "猫" in (response.request.post_data or ""):
+            sent.append(len(response.request.post_data or ""))
+            got.append(len(json.dumps(response.json()["data"][0])))
+
+    page.on("response", on_response)
+    field(page).press("Control+Home")
+    page.keyboard.insert_text("猫")
+    expect(pieces(page).first).to_have_text("猫")
+    expect(numbers(page).nth(1)).to_have_text("2,001")
+    assert len(sent) == len(got) == 1
+    assert sent[0] < 1_000
+    assert got[0] < 1_000
+
+
+def test_copy_undo_and_selection_are_the_browsers_own(visit: Visit) -> None:
+    page = visit("t")
+    write(page, "犬と猫")
+    field(page).press("End")
+    page.keyboard.insert_text("私")
+    expect(pieces(page)).to_have_count(4)
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Control+C")
+    assert page.evaluate("navigator.clipboard.readText()") == "犬と猫私"
+    page.keyboard.press("Control+Z")
+    expect(field(page)).to_have_value("犬と猫")
+    expect(pieces(page)).to_have_text(["犬", "と", "猫"])
+
+
+def test_the_popover_opens_the_section_that_explains_the_cut(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    write(page, "東京に住む")
+    press(page, 1)
+    popover(page).get_by_role("button", name="Why it is split here").click()
+    expect(page.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#why-this-cut-place .why-this-cut-line .why-this-cut-won")).to_have_text("に")
 
 
 def test_ids_go_out_and_come_back_as_text(visit: Visit) -> None:
@@ -156,7 +292,8 @@ def test_ids_go_out_and_come_back_as_text(visit: Visit) -> None:
 def test_markup_and_templates_stay_text(visit: Visit) -> None:
     page = visit("t")
     write(page, HOSTILE)
-    pieces(page).nth(3).click()
+    press(page, 3)
+    expect(popover(page)).to_contain_text("UTF-8")
     page.wait_for_timeout(500)
     assert page.evaluate("window.hacked") is None
     assert page.locator("#tokenize-view script, #tokenize-view img").count() == 0
@@ -169,16 +306,28 @@ def test_a_lone_surrogate_harms_nobody(visit: Visit) -> None:
         r"""() => { const area = document.querySelector('#tokenize-text .token-editor-field');
             area.value = '犬\ud800猫'; area.dispatchEvent(new Event('input', { bubbles: true })); }"""
     )
-    expect(pieces(page)).to_have_count(3)
+    expect(pieces(page)).to_have_text(["犬", "\ufffd", "猫"])
     write(page, "犬")
     expect(pieces(page)).to_have_count(1)
+
+
+def test_line_breaks_of_other_systems_are_line_breaks(visit: Visit) -> None:
+    page = visit("t")
+    write(page, "")
+    page.evaluate("neoxjp.editor('tokenize-text').set('犬\\r\\n猫\\r私')")
+    expect(pieces(page)).to_have_text(["犬", "\n", "猫", "\n", "私"])
+    expect(field(page)).to_have_value("犬\n猫\n私")
 
 
 def test_a_hundred_thousand_characters_stay_usable(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "吾輩は猫である。" * 12_500)
-    expect(pieces(page)).to_have_count(3_000)
-    expect(page.locator("#tokenize-view .notice")).to_contain_text("are counted but not shown")
+    expect(page.locator("#tokenize-legend .notice")).to_contain_text("are counted but not shown")
+    assert page.evaluate("neoxjp.editor('tokenize-text').pieces.filter((piece) => piece.ids.length).length") == 3_000
+    field(page).press("Control+Home")
+    page.keyboard.insert_text("猫")
+    expect(pieces(page).first).to_have_text("猫")
+    expect(numbers(page).nth(1)).to_have_text("100,001")
     expect(page.locator("#spellings-view .notice")).to_contain_text("Only the first 2,000 characters are compared.")
 
 
@@ -186,11 +335,13 @@ def test_labels_and_sentences_follow_the_browsers_language(visit: Visit) -> None
     english, japanese = visit("t", lang="en"), visit("t", lang="ja")
     for page in (english, japanese):
         write(page, "犬")
-    expect(english.get_by_label("Text", exact=True).first).to_be_visible()
+    expect(english.get_by_label("Text, 1 tokens. Alt+↓ shows the token at the caret.")).to_be_visible()
     expect(english.locator("#tokenize-counts")).to_contain_text("characters per token")
     expect(english.locator("#brand")).to_contain_text("Japanese GPT-NeoX, token by token")
     assert english.locator("#brand .only-ja").is_hidden()
-    expect(japanese.get_by_label("文章", exact=True).first).to_be_visible()
+    expect(japanese.get_by_label("文章、1 トークン。Alt+↓ でカーソル位置のトークンを表示します。")).to_be_visible()
+    write(english, "")
+    expect(english.get_by_placeholder("Type Japanese text here")).to_be_visible()
     expect(japanese.locator("#tokenize-counts")).to_contain_text("トークン")
 
 
@@ -198,8 +349,9 @@ def test_labels_and_sentences_follow_the_browsers_language(visit: Visit) -> None
 def test_every_text_of_the_tab_can_be_read(visit: Visit, theme: str) -> None:
     page = visit("t", theme=theme)
     write(page, "慶應でＡ1、𩸽 を\u3000食べた😀")
-    pieces(page).first.click()
     page.locator("#tokenize-show-ids input").click()
+    press(page, 0)
+    expect(popover(page)).to_contain_text("UTF-8")
     page.wait_for_timeout(500)
     assert low_contrast(page) == []
 
@@ -207,6 +359,7 @@ def test_every_text_of_the_tab_can_be_read(visit: Visit, theme: str) -> None:
 def test_a_phone_scrolls_down_only(visit: Visit) -> None:
     page = visit("t", width=400)
     write(page, "https://example.com/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 慶應義塾大学で𩸽を食べた。")
-    pieces(page).first.tap()
-    expect(detail(page)).to_contain_text("68")
+    place = pieces(page).first.bounding_box()
+    page.touchscreen.tap(place["x"] + 5, place["y"] + 12)
+    expect(popover(page)).to_contain_text("68")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
