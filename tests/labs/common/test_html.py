@@ -1,36 +1,24 @@
-"""Rules of the HTML: everything escaped, one box a character however many tokens, and a sentence for what is not drawn."""
+"""Rules of the HTML: everything escaped, and signs for what is invisible."""
 
-import json
 import re
-from html import unescape
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from neoxjp.compare import analysis
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common.templates import render as template
 from neoxjp.page_parts.strings import words
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 NASTY = "<script>alert(1)</script> ${alert(1)} {{value}} &amp; \" ' <img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tiny_vocabulary: Path) -> GPTNeoXJapaneseTokenizer:
-    return GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
-
-
 class Page(HTMLParser):
-    """What a browser would build of it: the tags, which must nest, and the attributes of the token boxes."""
+    """What a browser would build of it: the tags, which must nest."""
 
     def __init__(self, html: str):
         super().__init__()
         self.tags: list[str] = []
-        self.boxes: list[dict[str, str | None]] = []
         self.open: list[str] = []
         self.feed(html)
         assert self.open == []
@@ -39,86 +27,9 @@ class Page(HTMLParser):
         self.tags.append(tag)
         if tag not in ("br", "img"):
             self.open.append(tag)
-        if ("role", "option") in attrs:
-            self.boxes.append(dict(attrs))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
-
-
-def view(tokenizer: GPTNeoXJapaneseTokenizer, text: str, **options: int) -> str:
-    return render.tokens(tokenizer.analyze(text), text, words("en"), spellings=tokenizer.spellings, **options)
-
-
-def boxes(html: str) -> list[dict[str, str | None]]:
-    return Page(html).boxes
-
-
-def test_markup_and_templates_in_the_text_stay_text(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    html = view(tokenizer, NASTY)
-    assert not {"script", "img"} & set(Page(html).tags)
-    assert "<script" not in html
-
-
-@given(text=st.text(max_size=60))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_text_gives_well_formed_html_that_utf8_holds(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> None:
-    html = view(tokenizer, text)
-    html.encode("utf-8")
-    assert set(Page(html).tags) <= {"section", "div", "span", "i", "u", "sup", "p", "br"}
-
-
-def test_the_bytes_of_a_character_are_one_box_with_their_number(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    html = view(tokenizer, "𩸽")
-    (box,) = boxes(html)
-    assert len((box["data-id"] or "").split()) == 4
-    assert "<sup>4</sup>" in html
-    assert "�" not in html
-
-
-def test_boxes_show_the_users_own_text_and_where_it_stands(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    html = view(tokenizer, "私は慶應大学")
-    assert [box["data-at"] for box in boxes(html)] == ["0", "1", "2", "4"]
-    assert "慶應" in html
-
-
-def test_a_folded_spelling_says_what_decoding_writes(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    (box,) = boxes(view(tokenizer, "慶應"))
-    assert "folded" in (box["class"] or "").split()
-    assert box["data-out"] == "慶応"
-
-
-def test_a_loss_without_fold_is_marked_apart(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    found = boxes(view(tokenizer, "大\u3000学"))
-    assert ["lossy" in (box["class"] or "").split() for box in found] == [False, True, False]
-    assert found[1]["data-text"] == "\u3000"
-
-
-def test_a_plain_piece_has_no_marks(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    (box,) = boxes(view(tokenizer, "大学"))
-    assert box["class"] == "p kanji"
-    assert "data-out" not in box
-    assert "legend_folded" not in view(tokenizer, "大学")
-
-
-def test_all_spellings_of_each_id_travel_with_the_view(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    html = view(tokenizer, "慶応1")
-    found = re.search(r'data-entries="([^"]*)"', html)
-    assert found
-    entries = json.loads(unescape(found[1]))
-    assert entries[str(tokenizer.encode("慶応")[0])] == {"piece": "慶応", "all": 2, "spellings": ["慶応", "慶應"]}
-
-
-def test_what_is_not_drawn_is_counted_and_said(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    html = view(tokenizer, "犬猫" * 50, limit=10)
-    assert len(boxes(html)) == 10
-    assert "Only the first 10 tokens are shown. The other 90 are counted but not shown." in html
-    assert 'aria-label="100 tokens"' in html
-
-
-def test_a_whole_character_is_drawn_at_the_limit(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
-    html = view(tokenizer, "𩸽𩸽", limit=1)
-    assert "Only the first 4 tokens are shown. The other 4" in html
 
 
 @pytest.mark.parametrize(

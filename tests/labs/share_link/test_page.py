@@ -70,7 +70,8 @@ def test_nothing_else_flashes_before_what_the_link_says(visit: Visit, page_url: 
         const look = () => {
             const shown = (selector) => document.querySelector(selector)?.checkVisibility({ visibilityProperty: true });
             if (shown('#generate-go')) window.seen.add('the first tab');
-            if (shown('#tokenize-text .token-editor-field')) window.seen.add(document.querySelector('#tokenize-text .token-editor-field').value);
+            const field = '#tokenize-text .token-editor-field';
+            if (shown(field)) window.seen.add(document.querySelector(field).value);
             requestAnimationFrame(look);
         };
         look();"""
