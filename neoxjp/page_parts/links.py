@@ -29,10 +29,6 @@ class Links:
     separator: gr.Textbox
 
 
-def _text_only(text: str, selected: int | None) -> View:
-    return View(text, "")
-
-
 @dataclass(frozen=True)
 class Linked:
     """What a link restores: the text, which tabs are open, and each section's choices."""
@@ -42,10 +38,10 @@ class Linked:
     text: Any  # the component that has the text, as an input
     lab: Lab
     own: Mapping[str, Any]  # choices of the tab itself
-    growing: Sequence[gr.Slider] = ()  # those whose largest value follows the model
-    view: Callable[[Any, int | None], View] = _text_only  # from the value of `text`, and the selected token
-    filled: Any = None  # the component that shows the text of a link; None: `text`
-    fill: Callable[[str], Any] = str  # its value for a text
+    growing: Sequence[gr.Slider]  # those whose largest value follows the model
+    view: Callable[[Any, int | None], View]  # from the value of `text`, and the selected token
+    filled: Any  # the component that shows the text of a link
+    fill: Callable[[str], Any]  # its value for a text
     remember: Callable[[Any, View], None] | None = None  # gives the value of `text` the view that a link restores
     file: tuple[str, Callable[[Any], str]] | None = None  # name and content of the file that has more than a link can
 

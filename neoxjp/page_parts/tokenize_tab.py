@@ -7,6 +7,7 @@ import gradio as gr
 
 from neoxjp.labs.common.glyphs import GLYPHS, Box, replace_surrogates, unseen
 from neoxjp.page_parts import links, sections
+from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.links import Linked
 from neoxjp.page_parts.token_editor import Piece, TokenEditor
 
@@ -38,7 +39,8 @@ class TokenizeTab:
             self.document,
             self.lab,
             {"ids": self.show_ids},
-            string=lambda document: document.text,
+            growing=(),
+            view=lambda document, selected: View(document.text, ""),
             filled=self.editor,
             fill=TokenEditor.give,
         )

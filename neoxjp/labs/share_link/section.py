@@ -111,9 +111,7 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
             note = answer(render.notice(message_of(error, request), "error"))
             return {link.note: note, link.file: gr.Button(visible=linked.file is not None)}
 
-    filled_part = linked.text if linked.filled is None else linked.filled
-
-    def on_load(request: gr.Request, kept: Any) -> dict[Any, Any]:
+    def on_load(request: gr.Request, given: Any) -> dict[Any, Any]:
         value = (request.query_params or {}).get(address.NAMES[linked.tab])
         if value is None:
             return gr.skip()
@@ -122,7 +120,7 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
         except NeoxjpError as error:
             return {linked.tabs: gr.Tabs(selected=linked.tab), link.note: render.notice(message_of(error, request), "error")}
         if linked.remember is not None:
-            linked.remember(kept, view)
+            linked.remember(given, view)
         section = view.section if view.section in linked.lab.tab else linked.lab.open.value
         limit = playground.limits.characters
         found = {
@@ -134,22 +132,18 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
             linked.tabs: gr.Tabs(selected=linked.tab),
             linked.lab.tabs: gr.Tabs(selected=section),
             linked.lab.open: section,
-            filled_part: linked.fill(render.replace_surrogates((linked.filled is None and kept) or view.text)),
+            linked.filled: linked.fill(render.replace_surrogates(view.text)),
             link.note: "",
         } | linked.lab.update(section)
 
     inputs = [linked.text, linked.lab.open, *components]
-    filled = [linked.tabs, linked.lab.tabs, linked.lab.open, filled_part, *components, *linked.lab.due.values(), link.note]
+    filled = [linked.tabs, linked.lab.tabs, linked.lab.open, linked.filled, *components, *linked.lab.due.values(), link.note]
     selected = "(now, ...others) => [neoxjp.written?.place ?? -1, ...others]" if linked.tab == "generate" else None
     link.button.click(on_link, [link.selected, *inputs], [link.note, link.file], js=selected, **QUIET)
     if linked.file is not None:
         name_of_file, write = linked.file
         downloads.connect(link.file, link.note, name_of_file, lambda t, given: write(given), linked.text)
-    if linked.filled is None:
-        linked.text.change(None, linked.text, js=f"(text) => {{ neoxjp.keep({name}, text) }}", **BROWSER)
-    # The script sends the kept text in place of the text box's: null if the page was not reloaded.
-    kept_text = f"() => neoxjp.reloaded({name})" if linked.filled is None else None
-    blocks.load(on_load, linked.text, filled, js=kept_text, **QUIET).then(None, js=f"() => neoxjp.arrived({name})", **BROWSER)
+    blocks.load(on_load, linked.text, filled, **QUIET).then(None, js=f"() => neoxjp.arrived({name})", **BROWSER)
 
 
 # ---------------------------------------------------------------- links

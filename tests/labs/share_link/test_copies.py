@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from neoxjp.cli.main import main
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common.html import replace_surrogates
 from neoxjp.labs.common.glyphs import SCRIPTS, boxes, glyphs
+from neoxjp.labs.common.html import replace_surrogates
 from neoxjp.labs.share_link import copies
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.token_editor import Piece
