@@ -1,7 +1,8 @@
 """The components of the Tokens tab, which its sections use, too. ui/tokenize.py builds and connects them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import gradio as gr
 
@@ -11,7 +12,8 @@ from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.links import Linked
 from neoxjp.page_parts.token_editor import Piece, TokenEditor
 
-REST = 500  # characters of a piece of text whose tokens are not shown
+REST = 2_000  # characters of a piece of text whose tokens are not shown
+SLACK = 200  # pieces by which the number of those with ids may differ from the limit
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,23 @@ class TokenizeTab:
 
 
 def pieces_of(boxes: Iterable[Box], text: str, limit: int, before: Sequence[Piece] = ()) -> tuple[Piece, ...]:
-    """The pieces of a text. Of a long one only the first `limit` have ids.
+    """The pieces of a text. Of a long one about the first `limit` have ids.
 
     Args:
         boxes: those of the whole text.
-        before: the pieces of the text before. What is shown without tokens keeps its pieces, so that an edit at the front of a
-            long text is not answered with the whole text.
+        before: the pieces of the text before. What is shown without tokens begins at the same place again, so that an edit of a
+            long text is not answered with all of it.
     """
-    found: list[Piece] = []
-    for box in boxes:
-        if len(found) == limit:
-            return (*found, *_rest(_shown(text[box.start :]), [piece.text for piece in before if not piece.ids]))
-        found.append(piece_of(box))
-    return tuple(found)
+    shown = list(islice(boxes, limit + SLACK + 1))
+    if len(shown) <= limit:
+        return tuple(map(piece_of, shown))
+    rest = [piece for piece in before if not piece.ids]
+    start = len(text) - sum(len(piece.text) for piece in rest)
+    place = next((place for place, box in enumerate(shown) if box.start == start), -1)
+    if not rest or place < max(limit - SLACK, 1) or text[start:] != "".join(piece.text for piece in rest):
+        place, start = limit, shown[limit].start
+        rest = [Piece(_shown(text[at : at + REST]), (), own=True) for at in range(start, len(text), REST)]
+    return (*map(piece_of, shown[:place]), *rest)
 
 
 def piece_of(box: Box) -> Piece:
@@ -72,15 +78,3 @@ def piece_of(box: Box) -> Piece:
 def _shown(text: str) -> str:
     """As a browser's text field holds it."""
     return replace_surrogates(text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _rest(text: str, before: Sequence[str]) -> Iterator[Piece]:
-    kept: list[str] = []
-    end = len(text)
-    for part in reversed(before):
-        if not text.endswith(part, 0, end):
-            break
-        kept.append(part)
-        end -= len(part)
-    parts = [text[start : min(start + REST, end)] for start in range(0, end, REST)]
-    return (Piece(part, (), own=True) for part in (*parts, *reversed(kept)))

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate, chain, islice
+from itertools import accumulate, islice
 from typing import Any
 
 import gradio as gr
@@ -128,10 +128,8 @@ def edited(playground: Playground, document: Document, sent: Any, t: Words) -> t
         tokens = tokens_of(playground.tokenizer, text)
     except NeoxjpError as error:
         return TokenEditor.show(document.refused(t.message(error))), gr.skip(), gr.skip()
-    found = boxes(tokens, text)
-    limit = playground.limits.drawn_pieces
-    drawn = list(islice(found, limit))
-    patch = document.patch(pieces_of(chain(drawn, found), text, limit, document.pieces), answers=edit)
+    patch = document.patch(pieces_of(boxes(tokens, text), text, playground.limits.drawn_pieces, document.pieces), answers=edit)
+    drawn = list(islice(boxes(tokens, text), sum(bool(piece.ids) for piece in document.pieces)))
     rest = len(tokens) - sum(len(box.tokens) for box in drawn)
     return TokenEditor.show(patch), render.counts(compare.count_text(text, tokens), t), render.legend(drawn, rest, t)
 

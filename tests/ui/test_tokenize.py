@@ -152,17 +152,20 @@ def test_an_edit_is_answered_with_what_changed(playground: Playground) -> None:
 
 
 def test_of_a_long_text_the_rest_is_counted_and_not_sent_again(playground: Playground) -> None:
-    small = Playground(loaded=playground.loaded, limits=Limits(drawn_pieces=10))
+    small = Playground(loaded=playground.loaded, limits=Limits(drawn_pieces=300))
     document = Document()
     _, counts, legend = edit(small, "犬猫" * 2_000, document)
-    assert [bool(piece.ids) for piece in document.pieces[:12]] == [True] * 10 + [False] * 2
+    assert [bool(piece.ids) for piece in document.pieces] == [True] * 300 + [False] * 2
     assert document.text == "犬猫" * 2_000
-    assert "Only the first 10 tokens are shown. The other 3,990 are counted but not shown." in legend
+    assert "Only the first 300 tokens are shown. The other 3,700 are counted but not shown." in legend
     assert "<dd>4,000</dd><dt>tokens</dt>" in counts
     sent = {"revision": document.revision, "start": 0, "delete": 0, "insert": "私"}
     shown, _, _ = tokenize.edited(small, document, sent, EN)
     assert document.text == "私" + "犬猫" * 2_000
-    assert len(json.dumps(patch_of(shown))) < 400
+    assert [piece[0] for piece in patch_of(shown)["pieces"]] == ["私"]
+    edit(small, "猫" * 4_000, document)
+    assert sum(bool(piece.ids) for piece in document.pieces) == 300
+    assert document.text == "猫" * 4_000
 
 
 def test_a_whole_character_is_shown_at_the_limit(playground: Playground) -> None:
