@@ -36,7 +36,7 @@ ALIGN = """() => {
   };
   const painted = places(paint), written = places(mirror);
   mirror.remove();
-  const near = ([a, x, y], [b, left, top]) => a === b && Math.abs(x - left) < 0.6 && Math.abs(y - top) < 1;
+  const near = ([a, x, y], [b, left, top]) => a === b && (/\\p{M}/u.test(a) || (Math.abs(x - left) < 0.6 && Math.abs(y - top) < 1));
   return painted.length === written.length ? painted.filter((one, at) => !near(one, written[at])) : "not the same text";
 }"""
 """The painted letters that do not lie on those of a field with the same style and text."""

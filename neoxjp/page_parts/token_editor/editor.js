@@ -8,6 +8,7 @@ const fixed = JSON.parse(decodeURIComponent("@fixed"));
 const box = element.querySelector(".token-editor-box"), paint = element.querySelector(".token-editor-paint");
 const field = element.querySelector(".token-editor-field"), popover = element.querySelector(".token-editor-popover");
 const message = element.querySelector(".token-editor-message"), root = element.querySelector(".token-editor");
+const JOINED = /^[\p{M}\p{EMod}\u200d]/u; // what forms one character with the letter before, and so has no distance of its own to it
 const SIGNS = { folded: "≈", lossy: "≠" }; // of marks: colour and underline are not the only ones
 const ANSWER_MS = 5000; // after this, an edit that was not answered is sent again with the next one
 const OPEN_MS = 90, CLOSE_MS = 250; // that the pointer rests on a token before the popover opens, or is away before it closes
@@ -46,6 +47,7 @@ function spanOf([content, ids, probability, , own, sign, marks]) {
   for (const mark of marks?.split(" ") ?? []) span.classList.add(`token-editor-${mark}`);
   const above = (wide ? sign : "") + Object.keys(SIGNS).filter((mark) => span.matches(`.token-editor-${mark}`)).map((mark) => SIGNS[mark]).join("");
   if (above || ids.length > 1) span.dataset.above = above + (ids.length > 1 ? ids.length : "");
+  if (JOINED.test(content)) span.classList.add("token-editor-joined");
   if (props.ids) label(span, ids);
   return span;
 }
