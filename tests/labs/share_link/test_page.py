@@ -307,9 +307,10 @@ def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visi
 def test_each_copy_is_what_the_page_shows(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, TEXT)
-    shown = page.locator("#tokenize-text .token-editor-pieceieces").evaluate(
-        """(place) => Array.from(place.querySelectorAll('.p'), (piece) =>
-            getComputedStyle(piece, '::before').content.replace(/none|"/g, '') + piece.textContent)"""
+    shown = page.evaluate(
+        """() => neoxjp.editor('tokenize-text').pieces.map((piece) =>
+            (piece.marks.includes('folded') ? '≈' : piece.marks.includes('lossy') ? '≠' : '') + (piece.sign || piece.content)
+            + (piece.ids.length > 1 ? piece.ids.length : ''))"""
     )
     open_menu(page)
     text = copied(page, "text", "Copied: Separated text, ")
