@@ -9,6 +9,13 @@ window.neoxjp.whyThisCut = {
     return (adopted = start + 1);
   },
 
+  // To the next token (1) or the one before (-1).
+  step(by) {
+    const editor = window.neoxjp.editor("tokenize-text");
+    if (editor.start === null) editor.selectStart(Number(element.querySelector("[data-at]")?.dataset.at ?? 0));
+    editor.step(by);
+  },
+
   // A position that was entered here, or that a link had: its token is selected above.
   follow(at) {
     if (at === adopted || !element.offsetParent) return;

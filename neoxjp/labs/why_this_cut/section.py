@@ -64,7 +64,7 @@ def connect(section: WhyThisCut, playground: Playground, tab: "TokenizeTab", due
     for event in (due.change, tab.editor.select):
         event(None, section.position, section.position, js="(at) => neoxjp.whyThisCut?.taken(at) ?? at", **BROWSER)
     for button, by in ((section.before, -1), (section.after, 1)):
-        button.click(None, js=f"() => neoxjp.editor('tokenize-text').step({by})", **BROWSER)
+        button.click(None, js=f"() => neoxjp.whyThisCut.step({by})", **BROWSER)
     section.position.change(None, section.position, js="(at) => neoxjp.whyThisCut?.follow(at)", **BROWSER)
     latest([due.change, *(component.change for component in chosen)], draw, [tab.document, *chosen], shown)
 
