@@ -48,6 +48,7 @@ function spanOf([content, ids, probability, , own, sign, marks]) {
   const above = (wide ? sign : "") + Object.keys(SIGNS).filter((mark) => span.matches(`.token-editor-${mark}`)).map((mark) => SIGNS[mark]).join("");
   if (above || ids.length > 1) span.dataset.above = above + (ids.length > 1 ? ids.length : "");
   if (JOINED.test(content)) span.classList.add("token-editor-joined");
+  if (content.endsWith("\u200d")) span.classList.add("token-editor-joins");
   if (props.ids) label(span, ids);
   return span;
 }

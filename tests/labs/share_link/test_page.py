@@ -46,7 +46,7 @@ def test_a_copied_link_brings_back_text_tab_and_choices(visit: Visit) -> None:
     expect(other.locator("#tokenize-text .token-editor-field")).to_have_value(TEXT)
     expect(other.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
     expect(pieces(other)).to_have_count(pieces(page).count())
-    other.wait_for_function("document.body.classList.contains('show-ids')")
+    expect(other.locator("#tokenize-text .token-editor-id").first).to_be_attached()
     assert other.evaluate("document.documentElement.classList.contains('share-link-arriving')") is False
 
 
