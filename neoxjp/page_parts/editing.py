@@ -12,7 +12,7 @@ from neoxjp.engine import LN2, Step
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree, shown_pieces
 from neoxjp.labs.common import html as render
-from neoxjp.labs.common.glyphs import GLYPHS, unseen
+from neoxjp.labs.common.glyphs import sign_of
 from neoxjp.labs.common.steps import SIGNS, SPECIAL, name, plain
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
@@ -56,7 +56,7 @@ def prompt_pieces(text: Text, tokenizer: "GPTNeoXJapaneseTokenizer | None") -> l
     for id, content in zip(text.prompt_ids, shown_pieces(text.prompt_ids, text.prompt, tokenizer), strict=True):
         waiting.append(id)
         if content or tokenizer.vocabulary.byte_values[id] < 0:
-            found.append(Piece(shown_text(content), tuple(waiting), own=True, sign=_sign(content)))
+            found.append(Piece(shown_text(content), tuple(waiting), own=True, sign=sign_of(content)))
             waiting = []
     return [*found, Piece("", tuple(waiting), own=True)] if waiting else found
 
@@ -73,7 +73,7 @@ def pieces_of(text: Text | None, tokenizer: "GPTNeoXJapaneseTokenizer | None") -
 def _piece(group: Sequence[Step], text: str) -> Piece:
     first, scored = group[0], all(step.logprob is not None for step in group)
     logprob = math.fsum(step.logprob for step in group if step.logprob is not None)
-    sign = _sign(text) if text else SIGNS.get(name(first)) or name(first).strip("<|>") or "∅"
+    sign = sign_of(text) if text else SIGNS.get(name(first)) or name(first).strip("<|>") or "∅"
     ids = tuple(step.id for step in group)
     return Piece(shown_text(text), ids, math.exp(logprob) if scored else None, first.rank, own=not scored, sign=sign)
 
@@ -81,11 +81,6 @@ def _piece(group: Sequence[Step], text: str) -> Piece:
 def shown_text(text: str) -> str:
     """As a browser's text field holds it."""
     return render.replace_surrogates(text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _sign(text: str) -> str:
-    """What makes a text visible that consists of blanks or controls only; "" for others."""
-    return plain(text) if text and all(character in GLYPHS or unseen(character) for character in text) else ""
 
 
 # ---------------------------------------------------------------- what the visitor types

@@ -6,8 +6,9 @@ from itertools import islice
 
 import gradio as gr
 
-from neoxjp.labs.common.glyphs import GLYPHS, Box, replace_surrogates, unseen
+from neoxjp.labs.common.glyphs import Box, sign_of
 from neoxjp.page_parts import links, sections
+from neoxjp.page_parts.editing import shown_text
 from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.links import Linked
 from neoxjp.page_parts.token_editor import Piece, TokenEditor
@@ -64,17 +65,11 @@ def pieces_of(boxes: Iterable[Box], text: str, limit: int, before: Sequence[Piec
     place = next((place for place, box in enumerate(shown) if box.start == start), -1)
     if not rest or place < max(limit - SLACK, 1) or text[start:] != "".join(piece.text for piece in rest):
         place, start = limit, shown[limit].start
-        rest = [Piece(_shown(text[at : at + REST]), (), own=True) for at in range(start, len(text), REST)]
+        rest = [Piece(shown_text(text[at : at + REST]), (), own=True) for at in range(start, len(text), REST)]
     return (*map(piece_of, shown[:place]), *rest)
 
 
 def piece_of(box: Box) -> Piece:
     """A box as a piece with its marks."""
-    sign = box.shown if all(character in GLYPHS or unseen(character) for character in box.surface) else ""
-    marks = f"{box.script} {box.mark}" if box.mark else box.script
-    return Piece(_shown(box.surface), tuple(token.id for token in box.tokens), own=True, sign=sign, marks=marks)
-
-
-def _shown(text: str) -> str:
-    """As a browser's text field holds it."""
-    return replace_surrogates(text.replace("\r\n", "\n").replace("\r", "\n"))
+    ids, marks = tuple(token.id for token in box.tokens), f"{box.script} {box.mark}" if box.mark else box.script
+    return Piece(shown_text(box.surface), ids, own=True, sign=sign_of(box.surface), marks=marks)

@@ -46,6 +46,12 @@ def glyphs(text: str) -> Iterator[tuple[str, bool]]:
             yield character, False
 
 
+def sign_of(text: str) -> str:
+    """What makes a text visible that consists of blanks and controls only: " \\n" → "␣⏎"; "" for others."""
+    invisible = all(character in GLYPHS or unseen(character) for character in text)
+    return "".join(sign for sign, _ in glyphs(text)) if invisible else ""
+
+
 def unseen(character: str) -> bool:
     """Controls, zero-width and direction marks, lone surrogates: a box would look empty, or reverse its neighbours."""
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
