@@ -207,7 +207,7 @@ class Queue:
         self._first: object = None  # whose turn it is
         self._lock = threading.Lock()
 
-    def place(self, who: object, address: str = "") -> int:
+    def position(self, who: object, address: str = "") -> int:
         """How many are ahead of `who`. A first call adds `who` to the queue; each further call is a poll."""
         with self._lock:
             now = self._clock()

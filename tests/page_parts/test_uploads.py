@@ -150,21 +150,21 @@ def test_an_unused_file_is_deleted_after_a_time() -> None:
 
 def test_one_counts_at_a_time_in_the_order_of_arrival() -> None:
     queue = Queue()
-    assert [queue.place(name) for name in "abc"] == [0, 1, 2]
+    assert [queue.position(name) for name in "abc"] == [0, 1, 2]
     queue.leave("a")
-    assert [queue.place(name) for name in "bc"] == [0, 1]
+    assert [queue.position(name) for name in "bc"] == [0, 1]
     queue.leave("nobody")
 
 
 def test_addresses_take_turns_in_the_queue_and_whoever_counts_goes_on() -> None:
     queue = Queue()
-    assert [queue.place(n, "greedy") for n in range(4)] == [0, 1, 2, 3]
-    assert [queue.place(name, name) for name in ("anna", "ben")] == [1, 2]
-    assert queue.place(0, "greedy") == 0
+    assert [queue.position(n, "greedy") for n in range(4)] == [0, 1, 2, 3]
+    assert [queue.position(name, name) for name in ("anna", "ben")] == [1, 2]
+    assert queue.position(0, "greedy") == 0
     ended = []
     waiting: dict[Any, str] = {0: "greedy", 1: "greedy", 2: "greedy", 3: "greedy", "anna": "anna", "ben": "ben"}
     while waiting:
-        first = next(who for who, address in waiting.items() if queue.place(who, address) == 0)
+        first = next(who for who, address in waiting.items() if queue.position(who, address) == 0)
         ended.append(first)
         queue.leave(first)
         del waiting[first]
@@ -174,17 +174,17 @@ def test_addresses_take_turns_in_the_queue_and_whoever_counts_goes_on() -> None:
 def test_a_visitor_who_vanished_does_not_block_the_queue() -> None:
     now = 0.0
     queue = Queue(seconds=60, clock=lambda: now)
-    queue.place("gone")
-    assert queue.place("here") == 1
+    queue.position("gone")
+    assert queue.position("here") == 1
     now = 59.0
-    assert queue.place("here") == 1
+    assert queue.position("here") == 1
     now = 61.0
-    assert queue.place("here") == 0
+    assert queue.position("here") == 0
 
 
 def test_many_at_once_get_one_position_each() -> None:
     queue, places = Queue(), []
-    threads = [threading.Thread(target=lambda n=n: places.append(queue.place(n))) for n in range(20)]
+    threads = [threading.Thread(target=lambda n=n: places.append(queue.position(n))) for n in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -56,7 +56,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         peers = [(key, open_peer(key, playground.tokenizer, public=playground.public)) for key in keys]
         ticket, address, begun = object(), current_visitor().address, time.monotonic()
         try:
-            while uploads.queue.place(ticket, address):
+            while uploads.queue.position(ticket, address):
                 if time.monotonic() - begun > QUEUE_SECONDS:
                     raise strings.error(QueueFull, "corpus_busy")
                 time.sleep(INTERVAL)

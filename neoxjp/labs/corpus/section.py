@@ -201,7 +201,7 @@ def count_file(
                 peers.append((wanted, replace(peer, name=t(name_key)) if name_key in strings.table else peer))
             except NeoxjpError as error:  # the others are counted nevertheless
                 notices += notice(f"{wanted}: {t.message(error)}", "error")
-        while (ahead := uploads.queue.place(ticket, address)) and not run.stopped:
+        while (ahead := uploads.queue.position(ticket, address)) and not run.stopped:
             yield Step(view("progress", t, message=t("corpus_waiting", n=ahead)))
             time.sleep(INTERVAL)
         begun, shown = time.monotonic(), 0.0
@@ -237,7 +237,7 @@ def analyse_in_turn(
         if isinstance(step, Progress):
             if playground.public and time.monotonic() - begun > PUBLIC_SECONDS:
                 raise strings.error(ParameterError, "corpus_too_long", n=PUBLIC_SECONDS)
-            uploads.queue.place(ticket, address)
+            uploads.queue.position(ticket, address)
         yield step
 
 

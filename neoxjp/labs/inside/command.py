@@ -119,8 +119,8 @@ def heads_lines(found: "Heads", scores: "Sequence[Head]") -> Iterator[str]:
 def salience_lines(found: "Salience") -> Iterator[str]:
     """One line for each piece left out, in the order of the text."""
     yield f"token {found.start}, {found.text!r}: {found.surprisal:.2f} bits; without a token before it, it takes"
-    if found.kept:
-        yield f"(the first {found.kept} tokens are never left out)"
+    if found.context_tokens:
+        yield f"(the first {found.context_tokens} tokens are never left out)"
     yield f"{'difference':>12}{'bits':>8}"
     for left in found.left_out:
         yield f"{left.bits:>+12.2f}{left.surprisal:>8.2f}  {left.text!r}"

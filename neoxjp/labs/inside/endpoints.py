@@ -76,8 +76,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             at: The predicted token, counted from 0, -1 is the last. The byte tokens of one character are one.
 
         Returns:
-            ids, start, end, text, surprisal (bits), kept, kept_text, left_out (start, end, text, surprisal without it, bits: the
-            difference).
+            ids, start, end, text, surprisal (bits), context_tokens, context_text, left_out (start, end, text, surprisal without
+            it, bits: the difference).
         """
         whole_numbers(at=at)
         return asdict(models.salience(encoded(text), at))

@@ -46,8 +46,8 @@ class Salience:
     end: int
     text: str  # of the predicted tokens
     surprisal: float  # -log2 p(predicted tokens | all tokens before), bits
-    kept: int  # tokens at the beginning of the text that were never left out
-    kept_text: str
+    context_tokens: int  # tokens at the beginning of the text that were never left out
+    context_text: str
     left_out: tuple[LeftOut, ...]  # in the order of the text
 
 
@@ -91,8 +91,10 @@ def salience(model: Any, tokenizer: Any, ids: Sequence[int], at: int = -1, most:
     left_out = tuple(
         LeftOut(piece.start, piece.stop, text(piece), bits, bits - surprisal) for piece, bits in zip(before, without, strict=True)
     )
-    kept = before[0].start if before else target.start
-    return Salience(ids, target.start, target.stop, text(target), surprisal, kept, text(range(kept)), left_out)
+    context_tokens = before[0].start if before else target.start
+    return Salience(
+        ids, target.start, target.stop, text(target), surprisal, context_tokens, text(range(context_tokens)), left_out
+    )
 
 
 def _runs(model: Any, ids: tuple[int, ...], target: range, pieces: Sequence[range], cache: Any) -> Iterator[list[float]]:

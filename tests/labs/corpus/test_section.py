@@ -42,7 +42,7 @@ def playground(tiny_vocabulary: Path) -> Playground:
 def empty_store() -> Iterator[None]:
     yield
     assert len(uploads.store) == 0
-    assert uploads.queue.place("test") == 0
+    assert uploads.queue.position("test") == 0
     uploads.queue.leave("test")
 
 
@@ -100,7 +100,7 @@ def test_a_stopped_count_ends_with_that_message(playground: Playground) -> None:
 
 def test_stop_ends_the_wait_in_the_queue(playground: Playground) -> None:
     run_ = Run()
-    uploads.queue.place("someone")
+    uploads.queue.position("someone")
     steps = count_file(playground, uploaded(TEXT.encode()), "a.txt", "", "", [], EN, run=run_)
     next(steps)
     run_.stop()
@@ -110,7 +110,7 @@ def test_stop_ends_the_wait_in_the_queue(playground: Playground) -> None:
 
 
 def test_another_count_waits_and_sees_its_position(playground: Playground) -> None:
-    uploads.queue.place("someone")
+    uploads.queue.position("someone")
     steps = count_file(playground, uploaded(b"x"), "a.txt", "", "", [], EN)
     assert "waiting: 1 ahead of you" in next(steps).status
     uploads.queue.leave("someone")

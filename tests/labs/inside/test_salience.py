@@ -61,7 +61,7 @@ def test_only_the_last_tokens_before_the_predicted_one_are_left_out():
     ids = (IDS * 5)[:90]
     found = salience(model, None, ids, 80)
     assert (len(found.left_out), found.left_out[0].start, found.left_out[-1].start) == (MOST, 80 - MOST, 79)
-    assert found.kept == 80 - MOST
+    assert found.context_tokens == 80 - MOST
     assert found.ids == tuple(ids[:81])
     last = found.left_out[3]
     assert last.surprisal == pytest.approx(surprisal(model, ids[:19] + ids[20:81]), abs=1e-5)

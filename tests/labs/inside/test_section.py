@@ -210,7 +210,7 @@ def test_what_is_never_left_out_is_shown_pale(playground: Playground) -> None:
     loaded = playground.ready
     found = salience(loaded.model, loaded.tokenizer, loaded.tokenizer.encode("犬猫私"), most=1)
     view = render_inside.salience(found, EN)
-    assert re.search(r'<span class="inside-kept"[^>]*>犬</span>', view)
+    assert re.search(r'<span class="inside-context"[^>]*>犬</span>', view)
     assert view.count('role="option"') == 1
 
 
