@@ -82,7 +82,7 @@ def test_an_extra_option_is_a_parameter_of_each_endpoint_that_samples_and_an_ext
 
 def test_no_endpoint_that_samples_has_an_option_without_a_row(page):
     own = {
-        "generate": {"prompt", "cut", "top", "ids"},
+        "generate": {"prompt", "truncate", "top", "ids"},
         "sampling_trace": {"prompt", "ids", "continuation", "position", "show"},
         "extra": {"text"},
     }
@@ -98,7 +98,7 @@ def test_endpoints_have_the_recommended_defaults(page):
 
 def test_a_link_restores_every_row_and_an_extra_feature(page):
     assert ["extra", "field"] in page["linked"]
-    assert {name for section, name in page["linked"] if section == "generate"} == ROWS | {"cut"}
+    assert {name for section, name in page["linked"] if section == "generate"} == ROWS | {"truncate"}
 
 
 def test_a_replay_file_holds_an_extra_option(tiny_folder):

@@ -43,7 +43,7 @@ class GenerateTab:
     options: tuple[Option, ...]
     controls: dict[str, Any]  # a slider or a text field for each option, by its name
     dice: gr.Button  # fills in a new seed
-    cut: gr.Checkbox
+    truncate: gr.Checkbox
     link: links.Link
     stats: gr.HTML
     lab: sections.Lab
@@ -51,7 +51,7 @@ class GenerateTab:
     @property
     def settings(self) -> list[Any]:
         """The inputs that make a `Settings`: see `settings_of`."""
-        return [*self.controls.values(), self.cut]
+        return [*self.controls.values(), self.truncate]
 
     def settings_of(self, values: Sequence[Any]) -> Settings:
         """What the values of these inputs say."""
@@ -64,7 +64,7 @@ class GenerateTab:
 
     def linked(self, tabs: gr.Tabs) -> links.Linked:
         """The components that a link to this tab restores; `tabs` are those of the page."""
-        own = {**self.controls, "cut": self.cut}
+        own = {**self.controls, "truncate": self.truncate}
         growing = [slider for section in self.lab.sections.values() for slider in getattr(section, "growing", ())]
         sliders = (*self.up_to_context, *growing)
 

@@ -26,20 +26,20 @@ class Settings:
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)  # by option name
-    cut: bool = False  # a text that is too long loses its beginning instead of being refused
+    truncate: bool = False  # a text that is too long loses its beginning instead of being refused
     options: tuple[Option, ...] = OPTIONS
 
     @classmethod
-    def set(cls, *, cut: bool = False, **values: Any) -> "Settings":
+    def set(cls, *, truncate: bool = False, **values: Any) -> "Settings":
         """With some values set by name."""
-        return cls(values, cut)
+        return cls(values, truncate)
 
     @classmethod
     def of(cls, given: Sequence[Any], options: tuple[Option, ...] = OPTIONS) -> "Settings":
-        """From the controls' values: one for each option, and `cut`. A control that was emptied has its recommended value."""
-        *values, cut = given
+        """From the controls' values: one for each option, and `truncate`. An emptied control has its recommended value."""
+        *values, truncate = given
         pairs = zip(options, values, strict=True)
-        return cls({option.name: value for option, value in pairs if value is not None}, bool(cut), options)
+        return cls({option.name: value for option, value in pairs if value is not None}, bool(truncate), options)
 
     def __getitem__(self, name: str) -> Any:
         """What the control of an option holds. Raises KeyError: there is no such option."""

@@ -35,7 +35,7 @@ class Update:
     prefilled: int  # ids of the prompt that the model has processed
     total: int  # ids of the prompt
     seed: int  # the one in use
-    cut: int  # ids at the front of the prompt that the model does not see
+    truncated_tokens: int  # ids at the front of the prompt that the model does not see
     stats: Stats
 
 
@@ -46,12 +46,12 @@ Stream = Callable[[Sequence[int], SamplingParams, bool, int, int], Iterator[Upda
 def stream(playground: Playground) -> Stream:
     """The function that streams from the model of `playground`.
 
-    Its arguments: prompt ids, params, whether a prompt that is too long is cut at the front, how many alternatives each step
+    Its arguments: prompt ids, params, whether to truncate a long prompt from the left, how many alternatives each step
     lists, and how many ids at the end of the prompt were sampled with the same seed before.
     """
 
     @gpu(duration=seconds)
-    def updates(ids: Sequence[int], params: SamplingParams, cut: bool, top: int, drawn: int = 0) -> Iterator[Update]:
+    def updates(ids: Sequence[int], params: SamplingParams, truncate: bool, top: int, drawn: int = 0) -> Iterator[Update]:
         """The first update comes at once and has no steps.
 
         Raises:
@@ -60,7 +60,7 @@ def stream(playground: Playground) -> Stream:
         loaded = playground.ready
         # In a forked child the logits would be lost: there, a section that needs them computes them again.
         watch = None if on_zerogpu() else loaded.logits.keep
-        overflow: Literal["truncate", "error"] = "truncate" if cut else "error"
+        overflow: Literal["truncate", "error"] = "truncate" if truncate else "error"
         who = current_visitor()
         if loaded.engine.waiting:  # a budget is for a busy page: while there is room, nobody is refused
             playground.visitors.check(who, "tokens")
@@ -95,7 +95,7 @@ def scorer(playground: Playground) -> Scorer:
     return scored
 
 
-def seconds(ids: Sequence[int], params: SamplingParams, cut: bool, top: int, drawn: int = 0) -> int:
+def seconds(ids: Sequence[int], params: SamplingParams, truncate: bool, top: int, drawn: int = 0) -> int:
     """How long a GPU is borrowed at most: enough for the 2.7B model, short enough for a quick turn in ZeroGPU's queue."""
     return min(120, 15 + (params.max_new_tokens or 100) // 10)
 

@@ -24,7 +24,7 @@ def ended(text: Text, t: Words) -> str:
     """How the last generation ended, in a sentence. After a continued text it has the number of all generated tokens, too."""
     if text.finish is None:  # how the branch ended is not known
         return t("generate_branch_shown")
-    note = t("generate_cut_note", n=f"{text.cut:,}") if text.cut else ""
+    note = t("generate_truncated_note", n=f"{text.truncated_tokens:,}") if text.truncated_tokens else ""
     new = len(text.steps) - text.base
     written = new + sum(step.logprob is not None for step in text.steps[: text.base])
     total = t("generate_finish_total", n=f"{written:,}") if written > new else ""

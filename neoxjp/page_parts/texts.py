@@ -33,7 +33,7 @@ class Part:
 
     start: int  # place of its first step
     params: SamplingParams  # all that it was written with, the seed that was used filled in
-    cut: int  # ids at the front of the text that it did not see
+    truncated_tokens: int  # ids at the front of the text that it did not see
     drawn: bool = True  # False: the visitor put these tokens there, or how they were written is not known; `params` says nothing
 
 
@@ -42,12 +42,12 @@ class Text:
     """A prompt and what the model generated from it. Immutable: each generation makes a new one."""
 
     prompt: str
-    prompt_ids: tuple[int, ...]  # all of them, also those that a cut hides from the model
+    prompt_ids: tuple[int, ...]  # all of them, also those that truncation hides from the model
     steps: tuple[Step, ...]
     base: int  # steps that existed before the last generation
     seed: int  # of the last generation
     serial: int  # of the model it was written by: its ids mean nothing to another vocabulary
-    cut: int = 0  # ids at the front that the last generation did not see
+    truncated_tokens: int = 0  # ids at the front that the last generation did not see
     finish: Finish | None = None  # None: the stream was broken off
     full: bool = False  # it ended because the context was full
     stats: Stats | None = None  # of the last generation
@@ -272,7 +272,7 @@ def add_text_to_tree(tree: Tree, text: Text, place: int, author: Author = "model
     assert grown.current is not None
     node, part = grown.nodes[grown.current], text.parts[-1] if text.parts else None
     if part is not None and part.drawn and len(text.prompt_ids) + part.start == node.shared_ids:  # all of it is of one generation
-        grown = grown.change(node.key, seed=text.seed, params=part.params, truncated_tokens=part.cut)
+        grown = grown.change(node.key, seed=text.seed, params=part.params, truncated_tokens=part.truncated_tokens)
     return grown
 
 

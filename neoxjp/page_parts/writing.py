@@ -58,13 +58,15 @@ def write(
     def prepare() -> Start:
         loaded = playground.ready
         if mode == "step":
-            start, params, cut = _step(playground, loaded, writing, settings)
+            start, params, truncate = _step(playground, loaded, writing, settings)
         else:
             start = _start(loaded, writing, mode)
-            most, full = max_new_tokens_that_fit(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
-            start, cut = replace(start, full=full), settings.cut
+            most, full = max_new_tokens_that_fit(
+                playground, loaded, len(start.ids), settings["max_new_tokens"], settings.truncate
+            )
+            start, truncate = replace(start, full=full), settings.truncate
             params = settings.params(most, start.seed if mode == "again" else None)
-        return _tree(writing, loaded, start), start, params, cut
+        return _tree(writing, loaded, start), start, params, truncate
 
     return _generate(playground, stream, writing, prepare, t)
 
@@ -103,8 +105,8 @@ def branch(
             start = replace(text, steps=(*text.steps[:place], put), base=place + 1, parts=parts)
             assert tree.current is not None
             tree = tree.grow(tree.current, [id], "user", len(text.prompt_ids) + place)
-        most, full = max_new_tokens_that_fit(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.cut)
-        return tree, replace(start, full=full), settings.params(most), settings.cut
+        most, full = max_new_tokens_that_fit(playground, loaded, len(start.ids), settings["max_new_tokens"], settings.truncate)
+        return tree, replace(start, full=full), settings.params(most), settings.truncate
 
     return _generate(playground, stream, writing, prepare, t)
 
@@ -126,21 +128,23 @@ class _Run:
     def __init__(self, playground: Playground, stream: Stream, writing: VisitorState, start: Start, t: Words):
         """Submits the request. Raises NeoxjpError as `Engine.submit` does."""
         self.writing, self.t = writing, t
-        self.tree, text, params, cut = start
+        self.tree, text, params, truncate = start
         self.tree.require_room(1, params.max_new_tokens or 0)
         drawn = len(text.steps) - text.base  # steps of the same generation, one by one before
         most, least = (params.max_new_tokens or drawn) - drawn, max(0, params.min_new_tokens - drawn)
         rest = replace(params, max_new_tokens=most, min_new_tokens=least) if drawn else params
-        self.updates = stream(text.ids, rest, cut, ALTERNATIVES, drawn)
+        self.updates = stream(text.ids, rest, truncate, ALTERNATIVES, drawn)
         last = text.steps[-1] if text.steps else None
         within = last is not None and not last.text and playground.tokenizer.vocabulary.byte_values[last.id] >= 0
         self.complete = _Completer(text.steps[_last_part(text) :], playground.tokenizer) if within else None
         first = next(self.updates)
         model = playground.ready.model
         rows_are_independent = model is not None and model.rows_are_independent
-        part = Part(text.base, replace(params, seed=first.seed), first.cut)
+        part = Part(text.base, replace(params, seed=first.seed), first.truncated_tokens)
         parts = (*[old for old in text.parts if old.start < text.base], part)
-        self.start = replace(text, cut=first.cut, seed=first.seed, rows_are_independent=rows_are_independent, parts=parts)
+        self.start = replace(
+            text, truncated_tokens=first.truncated_tokens, seed=first.seed, rows_are_independent=rows_are_independent, parts=parts
+        )
         self.text, self.most = self.start, params.max_new_tokens or 0
         self.pieces = Pieces(prompt_pieces(text, playground.tokenizer))
         self.pieces.add(text.steps)
@@ -248,13 +252,13 @@ def _step(playground: Playground, loaded: Loaded, writing: VisitorState, setting
     if text.finish != "stop":  # all steps stay, also those of an incomplete character
         start = replace(start, steps=_without_incomplete_character(text.steps), base=len(text.steps))
         last = text.parts[-1] if text.parts else None
-        if last is not None and last.drawn and not last.cut and text.finish in ("length", "cancelled"):
+        if last is not None and last.drawn and not last.truncated_tokens and text.finish in ("length", "cancelled"):
             seed = None if settings["seed"].strip() else last.params.seed
             if settings.params(last.params.max_new_tokens or 1, seed) == last.params:
-                max_new_tokens_that_fit(playground, loaded, len(start.ids), 1, cut=False)
+                max_new_tokens_that_fit(playground, loaded, len(start.ids), 1, truncate=False)
                 return replace(start, base=last.start), settings.params(len(start.steps) - last.start + 1, seed), False
-    max_new_tokens_that_fit(playground, loaded, len(start.ids), 1, settings.cut)
-    return start, settings.params(1), settings.cut
+    max_new_tokens_that_fit(playground, loaded, len(start.ids), 1, settings.truncate)
+    return start, settings.params(1), settings.truncate
 
 
 def _last_part(text: Text) -> int:
@@ -312,7 +316,7 @@ def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
 
 
 def max_new_tokens_that_fit(
-    playground: Playground, loaded: Loaded, there: int, wanted: int | None, cut: bool
+    playground: Playground, loaded: Loaded, there: int, wanted: int | None, truncate: bool
 ) -> tuple[int, bool]:
     """How many new tokens fit after `there` ids, and whether the context ends before `wanted` tokens. None: as many as fit.
 
@@ -323,7 +327,7 @@ def max_new_tokens_that_fit(
     context = loaded.model.config.max_position_embeddings
     wanted = context if wanted is None else wanted
     wanted = min(wanted, playground.limits.new_tokens or wanted)
-    if cut:
+    if truncate:
         return max(1, min(wanted, context // 2)), False
     left = context - there
     if left < 1:

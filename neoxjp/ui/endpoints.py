@@ -34,20 +34,20 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
     @endpoint("generate", at_once=None, needs="model")
     def generate(
-        prompt: str, cut: bool = False, top: int = 0, ids: list[int] | None = None, **sampling: Any
+        prompt: str, truncate: bool = False, top: int = 0, ids: list[int] | None = None, **sampling: Any
     ) -> Iterator[dict[str, Any]]:
         """Continue a text. Streams a record about fifteen times a second; the last one is complete and has the token records.
 
         Args:
             prompt: the text to continue; empty: the model starts from scratch.
             **sampling: the sampling options.
-            cut: truncate a prompt that is too long from the left instead of refusing it.
+            truncate: truncate a prompt that is too long from the left instead of refusing it.
             top: how many alternatives each token record has, at most 50, and 50,000 in one answer.
             ids: token ids that follow the prompt, used as they are: continuing by ids never tokenizes a text differently.
 
         Returns:
-            A record: text (all of it), continuation, ids (of the new tokens), finish (null until the end), seed, cut (tokens of
-            the prompt that were truncated), waiting (position in the queue), stats; the last also has tokens.
+            A record: text (all of it), continuation, ids (of the new tokens), finish (null until the end), seed, truncated_tokens
+            (how many of the prompt), waiting (position in the queue), stats; the last also has tokens.
         """
         loaded = playground.ready
         check_length(playground, prompt)
@@ -56,10 +56,10 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         behind = check_ids(ids or (), loaded.tokenizer.vocab_size, "ids")
         before = (*loaded.tokenizer.encode(prompt), *behind)
         given = prompt + loaded.tokenizer.decode(behind, skip_special_tokens=True)
-        most, _ = max_new_tokens_that_fit(playground, loaded, len(before), values["max_new_tokens"], cut)
+        most, _ = max_new_tokens_that_fit(playground, loaded, len(before), values["max_new_tokens"], truncate)
         params = params_of(values, most)
         steps: list[Step] = []
-        for update in updates(before, params, cut, alternatives(top, most), 0):
+        for update in updates(before, params, truncate, alternatives(top, most), 0):
             steps += update.steps
             continuation = "".join(step.text for step in steps)
             answer: dict[str, Any] = {
@@ -68,7 +68,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 "ids": [step.id for step in steps],
                 "finish": update.finish,
                 "seed": update.seed,
-                "cut": update.cut,
+                "truncated_tokens": update.truncated_tokens,
                 "waiting": update.position,
                 "stats": summary(steps, update.stats),
             }

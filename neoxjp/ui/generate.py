@@ -100,7 +100,7 @@ def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:
             draw(in_view=True, sliders=False)
             parts["dice"] = part.chip("dice")
         with part.accordion("more_filters"):
-            parts["cut"] = gr.Checkbox(False, **part.named("cut"))
+            parts["truncate"] = gr.Checkbox(False, **part.named("truncate"))
             draw(in_view=False, sliders=True)
             draw(in_view=False, sliders=False)
     parts["controls"] = {option.name: made[option.name] for option in options}

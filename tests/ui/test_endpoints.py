@@ -199,8 +199,8 @@ def test_forced_words_are_scored_and_generation_continues_from_them(client, page
 
 
 def test_a_prompt_too_long_is_cut_when_asked(client):
-    end = last(client, prompt="猫" * 3000, max_new_tokens=2, min_new_tokens=2, cut=True)
-    assert end["cut"] > 2000
+    end = last(client, prompt="猫" * 3000, max_new_tokens=2, min_new_tokens=2, truncate=True)
+    assert end["truncated_tokens"] > 2000
     assert end["stats"]["tokens"] == 2
 
 

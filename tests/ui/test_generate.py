@@ -318,10 +318,10 @@ def test_a_full_context_is_said_and_the_way_out_works(playground):
     assert "Truncate long prompts from the left" in refused.line
     assert "64" in refused.line
     before = len(writing.text.steps)
-    frames(playground, writing, "continue", settings=replace(LIVELY, cut=True))
+    frames(playground, writing, "continue", settings=replace(LIVELY, truncate=True))
     assert len(writing.text.steps) > before
-    assert writing.text.cut > 0
-    assert f"first {writing.text.cut} tokens" in state(writing.text, EN)[0]
+    assert writing.text.truncated_tokens > 0
+    assert f"first {writing.text.truncated_tokens} tokens" in state(writing.text, EN)[0]
 
 
 @pytest.mark.parametrize(

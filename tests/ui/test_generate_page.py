@@ -309,7 +309,7 @@ def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> N
     page.locator("#generate-go").click()
     expect(line(page).locator("[role=alert]")).to_contain_text("長すぎる入力は先頭を切り捨てる")
     unfold_filters(page)
-    page.locator("#generate-cut input").check()
+    page.locator("#generate-truncate input").check()
     generate(page, tokens=10)
     expect(line(page)).to_contain_text("切り捨てられました")
 

@@ -31,7 +31,7 @@ INTERRUPTED = ("cancelled", "deadline", "error", None)  # the values of `finish`
 class State:
     """Everything that a generation depended on, and its result."""
 
-    prompt_ids: tuple[int, ...]  # as the model saw them, after a cut
+    prompt_ids: tuple[int, ...]  # as the model saw them, after truncation
     ids: tuple[int, ...]  # the generated ones
     params: SamplingParams  # with the seed that was used and the length that the context had room for
     finish: Finish | None  # None: the stream was closed before its end

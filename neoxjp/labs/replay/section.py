@@ -166,7 +166,7 @@ def state_of(playground: Playground, text: Text) -> State:
     elif playground.public and Path(name).exists():
         name = loaded.name  # visitors of a public page do not see folders of its machine
     return State(
-        prompt_ids=text.ids[part.cut : start],
+        prompt_ids=text.ids[part.truncated_tokens : start],
         ids=text.ids[start:],
         params=part.params,
         finish=text.finish,

@@ -150,10 +150,12 @@ def step_at(text: Text, number: float | None) -> TextStep:
     part = text.part_of(position)
     known = part is not None
     if part is None:  # how many ids were truncated is known only for the last generation
-        part = Part(text.base, NO_FILTERS, text.cut) if position >= text.base else Part(0, NO_FILTERS, 0)
+        part = Part(text.base, NO_FILTERS, text.truncated_tokens) if position >= text.base else Part(0, NO_FILTERS, 0)
     end = min([later.start for later in text.parts if later.start > position], default=len(text.steps))
     before = len(text.prompt_ids) + part.start
-    return TextStep(position, part, known, text.ids[part.cut : before], tuple(step.id for step in text.steps[part.start : end]))
+    return TextStep(
+        position, part, known, text.ids[part.truncated_tokens : before], tuple(step.id for step in text.steps[part.start : end])
+    )
 
 
 def logits_reader(playground: Playground) -> LogitsReader:

@@ -275,7 +275,7 @@ def test_the_api_is_called_with_its_own_parameters(target, case, model, tokenize
     code = as_code(state, tokenizer, target, "http://example.org/")
     arguments = api_arguments(code.code, target)
     generate = next(each for each in endpoints(Playground()) if each.name == "generate").bind(Playground())
-    known = set(inspect.signature(generate).parameters) - {"request", "cut", "top"}
+    known = set(inspect.signature(generate).parameters) - {"request", "truncate", "top"}
     assert known - {"stop", "ids"} <= set(arguments) <= known
     assert "http://example.org/gradio_api" in code.code or "Client('http://example.org'" in code.code
     # what the endpoint makes of them is what was run

@@ -76,7 +76,7 @@ def test_of_a_text_that_was_continued_the_last_part_is_saved(playground: Playgro
 
 
 def test_of_a_text_whose_beginning_was_cut_the_model_s_view_is_saved(playground: Playground) -> None:
-    state = saved(playground, prompt="東京" * 80, settings=replace(SET, cut=True))
+    state = saved(playground, prompt="東京" * 80, settings=replace(SET, truncate=True))
     assert len(state.prompt_ids) == 64 - 12
     assert "the same 12 tokens".lower() in run(playground, state)[-1][1].lower()
 

@@ -87,10 +87,10 @@ def test_each_part_keeps_its_own_settings(playground):
 
 
 def test_a_text_that_lost_its_beginning_is_seen_as_the_model_saw_it(playground):
-    text = written(playground, settings=replace(LIVELY, cut=True), prompt="東京都の猫です。" * 40)
-    assert text.cut > 0
+    text = written(playground, settings=replace(LIVELY, truncate=True), prompt="東京都の猫です。" * 40)
+    assert text.truncated_tokens > 0
     step = step_at(text, 4)
-    assert step.prompt == text.prompt_ids[text.cut :]
+    assert step.prompt == text.prompt_ids[text.truncated_tokens :]
     record = record_of(playground, step)
     assert (record.kept_logits, record.drawn) == (True, text.steps[3].id)
 

@@ -161,7 +161,7 @@ def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and
     }
     for name, text in given.items():
         value(page, name).fill(text)
-    page.locator("#generate-cut input").check()
+    page.locator("#generate-truncate input").check()
     page.locator("#lab-heat_map-button").click()
     page.locator("#heat-map-measure").get_by_role("radio").nth(1).check()
     value(page, "heat-map-text").fill("吾輩は猫である")
@@ -177,7 +177,7 @@ def test_a_link_of_the_generate_tab_brings_back_opening_settings_and_choices_and
     press_open(other.locator("#generate-more-filters > button"))
     for name, text in given.items():
         expect(value(other, name)).to_have_value(text)
-    expect(other.locator("#generate-cut input")).to_be_checked()
+    expect(other.locator("#generate-truncate input")).to_be_checked()
     expect(other.locator("#lab-inside-button")).to_have_attribute("aria-selected", "true")
     expect(value(other, "inside-head")).to_have_value("2")
     quiet(other)
@@ -286,7 +286,7 @@ def test_a_damaged_and_a_too_long_link_of_the_generate_tab_get_a_sentence(visit:
 
 def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visit: Visit, page_url: str) -> None:
     choices = {
-        "generate": {"temperature": 99, "top_p": "<b>", "seed": HOSTILE, "length": 10**9, "cut": 1, "prompt": "x"},
+        "generate": {"temperature": 99, "top_p": "<b>", "seed": HOSTILE, "length": 10**9, "truncate": 1, "prompt": "x"},
         "inside": {"layer": -1},
         "replay": {"pasted": HOSTILE},
         "nowhere": {"x": [1]},
@@ -296,7 +296,7 @@ def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visi
     expect(value(page, "option-temperature")).to_have_value("0.7")
     expect(value(page, "option-seed")).to_have_value(HOSTILE)
     press_open(page.locator("#generate-more-filters > button"))
-    expect(page.locator("#generate-cut input")).not_to_be_checked()
+    expect(page.locator("#generate-truncate input")).not_to_be_checked()
     expect(page.locator("#lab-sampling_trace-button")).to_have_attribute("aria-selected", "true")
     value(page, "generate-text").fill("猫")
     page.locator("#generate-go").click()

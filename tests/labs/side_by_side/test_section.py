@@ -176,7 +176,7 @@ def test_a_prompt_that_is_too_long_is_refused_or_cut(playground: Playground) -> 
     long = "東京" * 80
     with pytest.raises(PromptTooLong):
         shown(playground, [ColumnSettings(), ColumnSettings()], prompt=long)
-    *_, (_, last) = shown(playground, [ColumnSettings(), ColumnSettings()], prompt=long, settings=replace(SET, cut=True))
+    *_, (_, last) = shown(playground, [ColumnSettings(), ColumnSettings()], prompt=long, settings=replace(SET, truncate=True))
     assert len(cards(last)) == 2
     *_, (_, last) = shown(playground, [ColumnSettings(), ColumnSettings()], prompt="")
     assert len(cards(last)) == 2

@@ -150,11 +150,13 @@ def prepare(
     loaded = playground.ready
     check_length(playground, prompt)
     ids = tuple(loaded.tokenizer.encode(prompt))
-    most, _ = max_new_tokens_that_fit(playground, loaded, len(ids), settings["max_new_tokens"], settings.cut)
+    most, _ = max_new_tokens_that_fit(playground, loaded, len(ids), settings["max_new_tokens"], settings.truncate)
     params = settings.params(most)
     if prompt and not shares_vocabulary(list(engines.values())):
         return prompt, params
-    return fit_prompt(ids, params, loaded.model.config.max_position_embeddings, "truncate" if settings.cut else "error"), params
+    return fit_prompt(
+        ids, params, loaded.model.config.max_position_embeddings, "truncate" if settings.truncate else "error"
+    ), params
 
 
 def column_streamer(playground: Playground, other: Playground | None) -> StreamColumns:
