@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from neoxjp.labs.common.command import Command, Json, Text, TokenizerOptions, emit, load_tokenizer, option, read_text
 
 if TYPE_CHECKING:
-    from neoxjp.labs.why_this_cut.records import Explanation, Part, Place, WhatIf, Word
+    from neoxjp.labs.why_this_cut.records import Explanation, Part, TokenReason, WhatIf, Word
 
 RULES = {
     "smallest id": "of the candidates, the smallest id wins",
@@ -55,30 +55,30 @@ def explain(
 def explained(found: "Explanation") -> Iterator[str]:
     """One line for each token; for a single one its candidates, its word, and what a replacement changes."""
     if found.word is None:
-        yield from (line(place) for place in found.cuts)
+        yield from (line(token) for token in found.tokens)
         return
-    yield from candidate_lines(found.cuts[0])
+    yield from candidate_lines(found.tokens[0])
     if found.what_if is not None:
         yield from tried(found.what_if)
     yield from word(found.word)
 
 
-def line(place: "Place") -> str:
+def line(token: "TokenReason") -> str:
     candidates = ", ".join(
         f"{candidate.piece} {candidate.id}" + ("*" if candidate.won else "")
-        for candidate in place.rungs
+        for candidate in token.candidates
         if candidate.id is not None
     )
-    ids = " ".join(map(str, place.ids))
-    return f"{place.start:>5}–{place.end:<5} {ids:>6}  {place.surface!r:<10} {RULES[place.rule]}" + (
-        f" ({candidates})" if len(place.rungs) > 1 and candidates else ""
+    ids = " ".join(map(str, token.ids))
+    return f"{token.start:>5}–{token.end:<5} {ids:>6}  {token.surface!r:<10} {RULES[token.rule]}" + (
+        f" ({candidates})" if len(token.candidates) > 1 and candidates else ""
     )
 
 
-def candidate_lines(place: "Place") -> Iterator[str]:
+def candidate_lines(token: "TokenReason") -> Iterator[str]:
     """The candidates at one position, longest first."""
-    yield f"{place.surface!r} at {place.start}–{place.end}, window {place.window!r}: {RULES[place.rule]}"
-    for candidate in place.rungs:
+    yield f"{token.surface!r} at {token.start}–{token.end}, window {token.window!r}: {RULES[token.rule]}"
+    for candidate in token.candidates:
         if candidate.id is None:
             found = "not in the vocabulary"
         elif candidate.won:
@@ -88,8 +88,8 @@ def candidate_lines(place: "Place") -> Iterator[str]:
         yield f"  {'*' if candidate.won else ' '} {candidate.piece!r:<10} {found}" + (
             " (ends inside a tag)" if candidate.partial else ""
         )
-    if place.winner is None:
-        yield f"  * id {' '.join(map(str, place.ids))}"
+    if token.winner is None:
+        yield f"  * id {' '.join(map(str, token.ids))}"
 
 
 def tried(found: "WhatIf") -> Iterator[str]:

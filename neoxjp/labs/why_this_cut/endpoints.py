@@ -36,9 +36,9 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             compat: True: as the transformers library tokenizes, including its faults.
 
         Returns:
-            "cuts": a record each with index, start, end, surface, window, winner, rule, ids and rungs (the candidates, longest
+            "tokens": a record each with index, start, end, surface, window, winner, rule, ids and candidates (longest
             first: piece, id or null, start, end, won, behind, partial). "what_if": start, end and was of what is replaced,
-            replacement, same, place, first, last, before, after. "word": surface, start, end, reading, pieces, whole, fits and
+            replacement, same, token, first, last, before, after. "word": surface, start, end, reading, pieces, whole, fits and
             entries (piece, id, how, shared, whole, reason, by, by_id).
         """
         check_length(playground, text, None if at is not None else min(EXPLAINED, playground.limits.characters))

@@ -1,7 +1,7 @@
 """Why a text is split where it is: the candidates at each position, the rule that chose one, what another character changes.
 
 >>> cuts = Cuts(tokenizer, "東京都に住む")
->>> cuts[0].rungs
+>>> cuts[0].candidates
 (Candidate(piece='東京都', id=…, won=True, …), Candidate(piece='東京', …), Candidate(piece='東', …))
 
 Candidates come from a window of three characters, in which blanks and emoji are already replaced by tags. All spans refer to the
@@ -41,16 +41,16 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One cut: the candidates, and the chosen one."""
+class TokenReason:
+    """Why one token is where it is: the candidates, and the chosen one."""
 
     index: int  # which cut of the text, from 0
     start: int  # span of the chosen characters in the user's text
     end: int
     surface: str  # the user's characters there
     window: str  # up to three characters, as they are looked up
-    rungs: tuple[Candidate, ...]  # longest first
-    winner: int | None  # index into rungs; None: written as a symbol or as bytes
+    candidates: tuple[Candidate, ...]  # longest first
+    winner: int | None  # index into candidates; None: written as a symbol or as bytes
     rule: Rule
     ids: tuple[int, ...]  # more than one only for bytes
 
@@ -72,7 +72,7 @@ class WhatIf:
     was: str
     replacement: str
     same: bool  # the cut in question does not change
-    place: Place  # that cut in the changed text
+    token: TokenReason  # that token in the changed text
     first: int  # span in the user's text outside of which every cut stays
     last: int
     before: tuple[Part, ...]  # the cuts of that span ...
@@ -95,22 +95,22 @@ class Cuts:
     def __len__(self) -> int:
         return len(self.spans)
 
-    def __iter__(self) -> Iterator[Place]:
+    def __iter__(self) -> Iterator[TokenReason]:
         return (self[index] for index in range(len(self)))
 
-    def __getitem__(self, index: int) -> Place:
+    def __getitem__(self, index: int) -> TokenReason:
         """The cut with its candidates and rule."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         aligned, start, end, ids = self._places[index]
-        rungs = self._candidates(aligned, start, end)
-        winner = next((i for i, candidate in enumerate(rungs) if candidate.won), None)
+        candidates = self._candidates(aligned, start, end)
+        winner = next((i for i, candidate in enumerate(candidates) if candidate.won), None)
         first, last = self.spans[index]
         window = aligned.text[start : start + WINDOW]
-        complete = sum(candidate.id is not None and not candidate.partial for candidate in rungs)
-        piece = None if winner is None else rungs[winner].piece
+        complete = sum(candidate.id is not None and not candidate.partial for candidate in candidates)
+        piece = None if winner is None else candidates[winner].piece
         rule = rule_of(piece, self.tokenizer.vocabulary.kinds[ids[0]], complete)
-        return Place(index, first, last, self.text[first:last], window, rungs, winner, rule, ids)
+        return TokenReason(index, first, last, self.text[first:last], window, candidates, winner, rule, ids)
 
     def at(self, position: int) -> int:
         """The index of the cut with the character at `position` of the user's text.
@@ -271,7 +271,7 @@ class Explanation:
     """The answer to a command or an API call about the cuts of a text."""
 
     text: str
-    cuts: tuple[Place, ...]  # all of them, or the one in question
+    tokens: tuple[TokenReason, ...]  # all of them, or the one in question
     what_if: WhatIf | None
     word: Word | None  # None unless one position is in question
 

@@ -2,27 +2,27 @@
 
 from neoxjp.labs.common.glyphs import glyphs
 from neoxjp.labs.common.templates import Words, render
-from neoxjp.labs.why_this_cut.records import Cuts, Place, WhatIf, Word
+from neoxjp.labs.why_this_cut.records import Cuts, TokenReason, WhatIf, Word
 from neoxjp.tokenizer import KIGOU_RANGES
 
 TEMPLATE = "labs/why_this_cut/view.html"
 AROUND = 14  # characters shown on either side of the window
 
 
-def place(cuts: Cuts, found: Place, t: Words) -> str:
+def place(cuts: Cuts, found: TokenReason, t: Words) -> str:
     """One position: the window in the text, the candidates, and the reason."""
     vocabulary = cuts.tokenizer.vocabulary
     names = [vocabulary.spellings[id][0] for id in found.ids] if found.winner is None else []
-    end = max([found.end, *(candidate.end for candidate in found.rungs)])  # of the window
+    end = max([found.end, *(candidate.end for candidate in found.candidates)])  # of the window
     values = {"text": cuts.text, "end": end, "around": AROUND, "size": len(vocabulary), "names": names}
     return render(TEMPLATE, "place", t, found=found, total=len(cuts), sentence=sentence(found, cuts, t), **values)
 
 
-def sentence(found: Place, cuts: Cuts, t: Words) -> str:
+def sentence(found: TokenReason, cuts: Cuts, t: Words) -> str:
     """The reason in one or two sentences."""
     surface, id = found.surface, found.ids[0]
-    known = [candidate.piece for candidate in found.rungs if candidate.id is not None]
-    piece = found.rungs[found.winner].piece if found.winner is not None else known[0] if known else ""
+    known = [candidate.piece for candidate in found.candidates if candidate.id is not None]
+    piece = found.candidates[found.winner].piece if found.winner is not None else known[0] if known else ""
     values = {"piece": plain(surface), "tag": piece}
     reason = found.rule.split()[0]  # "smallest id" → "smallest"
     if reason in ("smallest", "only"):
@@ -49,7 +49,7 @@ def tried(found: WhatIf, cuts: Cuts, t: Words) -> str:
     if not found.replacement or found.before == found.after:
         return render(TEMPLATE, "unchanged", t, now=now)
     key = f"why_this_cut_try_{'stays' if found.same else 'changes'}{'' if found.was else '_end'}"
-    sentence = t(key, was=plain(found.was), now=now, piece=plain(found.place.surface), id=" ".join(map(str, found.place.ids)))
+    sentence = t(key, was=plain(found.was), now=now, piece=plain(found.token.surface), id=" ".join(map(str, found.token.ids)))
     pairs = (("why_this_cut_try_before", found.before), ("why_this_cut_try_after", found.after))
     rows = [(key, parts, sum(len(part.ids) for part in parts)) for key, parts in pairs]
     most, rest = max(n for *_, n in rows), found.last < len(cuts.text)

@@ -20,7 +20,7 @@ def test_places_are_the_tokenizers_own_cuts(data, folder, tokenizer, compat):
         own = one.explain(text)
         assert [(p.start, p.end, p.rule, p.ids) for p in cuts] == [(c.start, c.end, c.rule, c.ids) for c in own]
         for place, cut in zip(cuts, own, strict=True):
-            assert [(r.piece, r.id) for r in place.rungs if r.id is not None and not r.partial] == [
+            assert [(r.piece, r.id) for r in place.candidates if r.id is not None and not r.partial] == [
                 (candidate.piece, candidate.id) for candidate in cut.candidates
             ]
 
@@ -29,13 +29,13 @@ def test_places_are_the_tokenizers_own_cuts(data, folder, tokenizer, compat):
 def test_every_candidate_is_in_the_vocabulary_and_the_smallest_id_wins(data, folder, tokenizer):
     text = data.draw(texts(folder), label="text")
     for place in Cuts(tokenizer, text):
-        for candidate in place.rungs:
+        for candidate in place.candidates:
             assert tokenizer.vocabulary.ids.get(candidate.piece) == candidate.id
-            assert candidate.won == (place.winner is not None and candidate is place.rungs[place.winner])
+            assert candidate.won == (place.winner is not None and candidate is place.candidates[place.winner])
         if place.rule in ("smallest id", "only candidate"):
-            assert all(candidate.behind >= 0 for candidate in place.rungs if candidate.id is not None)
+            assert all(candidate.behind >= 0 for candidate in place.candidates if candidate.id is not None)
         if place.winner is None:
-            assert all(candidate.id is None for candidate in place.rungs)
+            assert all(candidate.id is None for candidate in place.candidates)
 
 
 @given(data=st.data())
@@ -49,7 +49,7 @@ def test_every_character_belongs_to_the_cut_that_covers_it(data, folder, tokeniz
 
 def test_a_shorter_piece_with_a_smaller_id_wins_and_says_by_how_much(abeja):
     place = Cuts(abeja, "ること")[0]
-    assert [(r.piece, r.id, r.behind, r.won) for r in place.rungs] == [
+    assert [(r.piece, r.id, r.behind, r.won) for r in place.candidates] == [
         ("ること", 44, 2, False),
         ("るこ", 42, 0, True),
         ("る", 26650, 26608, False),
@@ -58,30 +58,30 @@ def test_a_shorter_piece_with_a_smaller_id_wins_and_says_by_how_much(abeja):
 
 def test_what_is_not_in_the_vocabulary_is_on_the_ladder_too(tiny):
     place = Cuts(tiny, "東京に")[0]
-    assert [(r.piece, r.id is None) for r in place.rungs] == [("東京に", True), ("東京", False), ("東", False)]
+    assert [(r.piece, r.id is None) for r in place.candidates] == [("東京に", True), ("東京", False), ("東", False)]
     assert (place.winner, place.rule, place.window) == (1, "smallest id", "東京に")
 
 
 def test_at_the_end_of_the_text_the_window_is_shorter(tiny):
     place = Cuts(tiny, "犬猫")[1]
-    assert (place.window, [candidate.piece for candidate in place.rungs]) == ("猫", ["猫"])
+    assert (place.window, [candidate.piece for candidate in place.candidates]) == ("猫", ["猫"])
 
 
 def test_a_window_that_ends_in_the_middle_of_a_tag_says_so(tiny):
     place = Cuts(tiny, "犬 猫")[0]
-    assert [(r.piece, r.partial) for r in place.rungs] == [("犬<S", True), ("犬<", True), ("犬", False)]
-    assert (place.rungs[0].start, place.rungs[0].end) == (0, 2)
+    assert [(r.piece, r.partial) for r in place.candidates] == [("犬<S", True), ("犬<", True), ("犬", False)]
+    assert (place.candidates[0].start, place.candidates[0].end) == (0, 2)
 
 
-@pytest.mark.parametrize(("text", "rungs"), [("😀", ["<|emoji1|>"]), (" ", ["<SP>"]), ("<SP>", ["<SP>", "<SP", "<S", "<"])])
-def test_of_a_tag_that_stands_for_something_else_only_the_tag_is_shown(tiny, text, rungs):
-    assert [candidate.piece for candidate in Cuts(tiny, text)[0].rungs] == rungs
+@pytest.mark.parametrize(("text", "candidates"), [("😀", ["<|emoji1|>"]), (" ", ["<SP>"]), ("<SP>", ["<SP>", "<SP", "<S", "<"])])
+def test_of_a_tag_that_stands_for_something_else_only_the_tag_is_shown(tiny, text, candidates):
+    assert [candidate.piece for candidate in Cuts(tiny, text)[0].candidates] == candidates
 
 
 def test_a_tag_wins_whatever_the_ids(tiny):
     place = Cuts(tiny, "<URL>")[0]
     assert place.rule == "tag"
-    assert {candidate.behind for candidate in place.rungs} == {0, None}
+    assert {candidate.behind for candidate in place.candidates} == {0, None}
 
 
 def test_bytes_and_symbols_have_no_winner(tiny):
@@ -125,7 +125,7 @@ def test_what_if_is_what_the_changed_text_really_gives(data, folder, tokenizer, 
 def test_another_character_behind_a_piece_may_change_it(tiny):
     cuts = Cuts(tiny, "東京に住む")
     tried = what_if(cuts, 0, "都")
-    assert (tried.was, tried.same, tried.place.surface) == ("に", False, "東京都")
+    assert (tried.was, tried.same, tried.token.surface) == ("に", False, "東京都")
     assert [part.surface for part in tried.before] == ["東京", "に"]
     assert [part.surface for part in tried.after] == ["東京都"]
     assert (tried.first, tried.last) == (0, 3)

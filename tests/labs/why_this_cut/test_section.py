@@ -143,22 +143,22 @@ def client(page_url: str) -> Any:
 
 def test_explain_answers_with_the_records(client: Any, playground: Playground) -> None:
     answer = client.predict(text="東京に住む", at=1, replacement="都", api_name="/explain")
-    (cut,) = answer["cuts"]
-    assert [(candidate["piece"], candidate["won"]) for candidate in cut["rungs"]] == [
+    (token,) = answer["tokens"]
+    assert [(candidate["piece"], candidate["won"]) for candidate in token["candidates"]] == [
         ("東京に", False),
         ("東京", True),
         ("東", False),
     ]
-    assert cut["ids"] == playground.tokenizer.encode("東京")
+    assert token["ids"] == playground.tokenizer.encode("東京")
     assert [part["surface"] for part in answer["what_if"]["after"]] == ["東京都"]
     assert answer["word"]["surface"] == "東京"
 
 
 def test_explain_without_a_place_tells_all_cuts(client: Any, playground: Playground) -> None:
     answer = client.predict(text="慶應é,", api_name="/explain")
-    assert [id for cut in answer["cuts"] for id in cut["ids"]] == playground.tokenizer.encode("慶應é,")
+    assert [id for cut in answer["tokens"] for id in cut["ids"]] == playground.tokenizer.encode("慶應é,")
     compat = client.predict(text="a,", compat=True, api_name="/explain")
-    assert [id for cut in compat["cuts"] for id in cut["ids"]] == playground.tokenizer_as(compat=True).encode("a,")
+    assert [id for cut in compat["tokens"] for id in cut["ids"]] == playground.tokenizer_as(compat=True).encode("a,")
 
 
 @pytest.mark.parametrize(
