@@ -55,9 +55,8 @@ element.addEventListener("pointerout", (event) => {
   if (box && !event.relatedTarget?.closest?.('.walk [role="option"]')) showFacts(chosen(box.closest(".walk")), box.closest(".walk"));
 });
 element.addEventListener("click", (event) => {
-  const box = boxOf(event), go = event.target.closest?.("[data-go]");
+  const box = boxOf(event);
   if (box) choose(box, true);
-  else if (go) choose(boxes(element.querySelector(".walk"))[Number(go.dataset.go)], true);
 });
 element.addEventListener("focusin", (event) => {
   const box = boxOf(event);

@@ -1,27 +1,34 @@
 """Section of the Generate tab: a text coloured by how well the model predicted it, and two texts compared."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from neoxjp.engine import check_ids
-from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.engine import LN2, check_ids
+from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
+from neoxjp.labs.common import html as render
+from neoxjp.labs.common.glyphs import boxes, replace_surrogates, sign_of
 from neoxjp.labs.common.spans import spans_of
 from neoxjp.labs.heat_map import view as views
-from neoxjp.labs.heat_map.records import Heat, Pair, heat_of_steps, pair_of
+from neoxjp.labs.heat_map.records import Heat, Pair, ScoredPiece, heat_of_steps, pair_of
 from neoxjp.labs.heat_map.strings import strings
 from neoxjp.labs.heat_map.view import MEASURES, Measure
 from neoxjp.page_parts.answers import check_length, handler
-from neoxjp.page_parts.events import QUIET, READING, latest
+from neoxjp.page_parts.editing import shown_text
+from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
+from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import JAPANESE, Parts
-from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer, scorer
-from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
 from neoxjp.page_parts.texts import VisitorState
+from neoxjp.page_parts.token_editor import WORDS, Document, Edit, Piece, TokenEditor
+from neoxjp.page_parts.tokenize_tab import pieces_of
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
@@ -42,17 +49,27 @@ class Shown:
     """The result on the page."""
 
     heat: Heat
-    source: Source | None  # None: the text came from the field
+    source: Source | None  # None: the visitor wrote the text
+
+
+@dataclass
+class HeatText:
+    """The text of the section, as its page has it."""
+
+    document: Document = field(default_factory=Document)
+    own: bool = False  # the visitor wrote it, otherwise it is the text above
+    shown: Shown | None = None  # what its colours, numbers and curve are from
 
 
 @dataclass(frozen=True)
 class Section:
     """The components of the section."""
 
-    text: gr.Textbox
+    text: TokenEditor
+    heat: gr.State  # a HeatText
+    own: gr.State  # the text where the visitor wrote it, "" for the text above: what a link restores
     go: gr.Button
     measure: gr.Radio
-    shown: gr.State  # a Shown
     line: gr.HTML
     view: gr.HTML
     first: gr.Textbox
@@ -64,19 +81,20 @@ class Section:
     @property
     def linked(self) -> dict[str, Any]:
         """The components that a link restores."""
-        return {"text": self.text, "by": self.measure, "a": self.first, "b": self.second}
+        return {"text": self.own, "by": self.measure, "a": self.first, "b": self.second}
 
 
 def build(playground: Playground) -> Section:
     """Create the components."""
     part = Parts("heat_map", strings)
     with gr.Column(elem_classes="card"):
-        text = part.textbox("text", max_lines=8, html_attributes=JAPANESE)
+        ja, en = strings.table["heat_map_text_placeholder"]
+        text = TokenEditor(placeholder={"ja": ja, "en": en}, words=named(), elem_id=part.id("text"))
         with gr.Row(elem_classes="lab-controls"):
             go = part.button("go", variant="primary")
             measure = part.radio("measure", MEASURES, "measure_")
         line = part.html("line", part.hint("press"))
-        view = part.html("view", js_on_load=script("walk.js"))
+        view = part.html("view", js_on_load=part.script())
     with gr.Column(elem_classes="card"):
         part.html(value=f"<h3>{part.both('pair_title')}</h3><p>{part.both('pair_intro')}</p>", elem_classes="lab-part")
         with gr.Row(elem_classes="two-columns"):
@@ -89,27 +107,72 @@ def build(playground: Playground) -> Section:
             with gr.Row(elem_classes="chips"):
                 examples = {name: part.chip(f"ex_{name}") for name in PAIRS}
         pair = part.html("pair", part.hint("pair_press"))
-    return Section(text, go, measure, gr.State(None), line, view, first, second, examples, compare, pair)
+    states = gr.State(HeatText()), gr.State("")
+    return Section(text, *states, go, measure, line, view, first, second, examples, compare, pair)
+
+
+def named() -> dict[str, dict[str, str]]:
+    """The editor's words, with the name of the field."""
+    label = dict(zip(("ja", "en"), strings.table["heat_map_view"], strict=True))
+    return {lang: {**words, "label": label[lang]} for lang, words in WORDS.items()}
 
 
 def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
     scored = scorer(playground)
-    outputs = [section.line, section.view, section.shown]
+    outputs = [section.line, section.view, section.text]
+    quick = QUIET | {"trigger_mode": "multiple"}
 
-    @handler(strings, errors=section.line, empty=outputs)
-    def colour(t: Words, writing: VisitorState, text: str, measure: Measure) -> dict[Any, Any]:
-        shown = heat_of(playground, scored, writing, text or "")
-        return {section.line: "", section.view: view_of(playground, shown, measure, t), section.shown: shown}
+    @handler(strings, errors=section.line)
+    def colour(t: Words, writing: VisitorState, heat: HeatText, measure: Measure) -> dict[Any, Any]:
+        before = heat.document.text if heat.own else ""
+        shown = heat_of(playground, scored, writing, before)
+        if heat.own and heat.document.text != before:  # it was edited meanwhile
+            return {section.line: render.notice(t("heat_map_changed_here"))}
+        heat.shown, heat.own = shown, bool(before)
+        return {
+            section.line: "",
+            section.view: view_of(playground, shown, measure, t),
+            section.text: patched(playground, heat, measure),
+        }
 
     @handler(strings)
-    def recolour(t: Words, shown: Shown | None, measure: Measure) -> Any:
-        return gr.skip() if shown is None else view_of(playground, shown, measure, t)
+    def recolour(t: Words, heat: HeatText, measure: Measure) -> Any:
+        if heat.shown is None:
+            return gr.skip()
+        found = {section.view: view_of(playground, heat.shown, measure, t)}
+        return found if edited_since(heat) else found | {section.text: patched(playground, heat, measure)}
 
     @handler(strings)
-    def check_source(t: Words, writing: VisitorState, shown: Shown | None) -> Any:
-        source = None if shown is None else shown.source
+    def check_source(t: Words, writing: VisitorState, heat: HeatText) -> Any:
+        source = None if heat.shown is None else heat.shown.source
         return changed_notice(playground, writing, source, t, "heat_map_changed")
+
+    def on_edit(heat: HeatText, request: gr.Request, event: gr.EventData) -> dict[Any, Any]:
+        shown, line = edited(playground, heat, payload(event), strings.words(language(request)))
+        return {section.text: shown, section.line: line, section.own: heat.document.text if heat.own else ""}
+
+    def on_pick(heat: HeatText, request: gr.Request, event: gr.EventData) -> Any:
+        return details(heat, payload(event), strings.words(language(request)))
+
+    def restore(heat: HeatText, own: str) -> Any:
+        return TokenEditor.give(own) if own and own != heat.document.text else gr.skip()
+
+    section.text.edit(on_edit, section.heat, [section.text, section.line, section.own], **quick)
+    section.text.sync(lambda heat: TokenEditor.show(heat.document.whole()), section.heat, section.text, **quick)
+    section.text.pick(on_pick, section.heat, section.text, **quick)
+    # One selected token: where both texts are the same, each follows the other.
+    section.text.select(None, js="() => neoxjp.heatMap?.lead()", **BROWSER)
+    tab.editor.select(None, js="() => neoxjp.heatMap?.follow()", **BROWSER)
+
+    source: tuple[Any, ...] = (check_source, [tab.writing, section.heat], section.line)
+    asked = [tab.writing, section.heat, section.measure]
+    settled = section.go.click(None, js="() => neoxjp.editor('heat-map-text').settled()", **BROWSER)
+    coloured = settled.then(colour, asked, outputs, **READING)
+    coloured.then(*source, **QUIET)  # the text above may have changed in the meantime
+    latest([due.change], *source)
+    latest([due.change], restore, [section.heat, section.own], section.text)  # the text of a link
+    section.measure.change(recolour, [section.heat, section.measure], [section.view, section.text], **QUIET)
 
     @handler(strings, errors=section.pair)
     def show_pair(t: Words, first: str, second: str) -> str:
@@ -117,12 +180,6 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
             raise strings.error(ParameterError, "heat_map_pair_empty")
         return views.pair(compared(playground, scored, first or "", second or ""), t)
 
-    source: tuple[Any, ...] = (check_source, [tab.writing, section.shown], section.line)
-    asked = [tab.writing, section.text, section.measure]
-    coloured = gr.on([section.go.click, section.text.submit], colour, asked, outputs, **READING)
-    coloured.then(*source, **QUIET)  # the text above may have changed in the meantime
-    latest([due.change], *source)
-    section.measure.change(recolour, [section.shown, section.measure], section.view, **QUIET)
     fields = [section.first, section.second]
     gr.on([section.compare.click, section.first.submit, section.second.submit], show_pair, fields, section.pair, **READING)
     for name, chip in section.examples.items():
@@ -168,8 +225,75 @@ def compared(playground: Playground, scored: Scorer, first: str, second: str) ->
 
 
 def view_of(playground: Playground, shown: Shown, measure: Measure, t: Words) -> str:
-    """HTML of the result."""
-    return views.view(shown.heat, measure if measure in MEASURES else "logprob", t, playground.limits.drawn_pieces)
+    """HTML of the numbers, the scale, the curve and the list of a result."""
+    return views.view(shown.heat, measure_of(measure), t, playground.limits.drawn_pieces)
+
+
+def measure_of(given: Any) -> Measure:
+    """The measure that a control has, or the first one."""
+    return given if given in MEASURES else "logprob"
+
+
+def patched(playground: Playground, heat: HeatText, measure: Measure) -> gr.HTML:
+    """The editor's update with the colours of the result."""
+    assert heat.shown is not None
+    found = heat.shown.heat
+    drawn = found.pieces[: playground.limits.drawn_pieces]
+    pieces = [piece_of(piece, views.level_of(piece, measure_of(measure))) for piece in drawn]
+    rest = found.text[drawn[-1].end :] if drawn else ""
+    return TokenEditor.show(heat.document.patch([*pieces, *([Piece(shown_text(rest), (), own=True)] if rest else [])]))
+
+
+def piece_of(piece: ScoredPiece, level: int | None) -> Piece:
+    """A scored piece with its colour."""
+    mark = "" if level is None else f"l{level}"
+    return Piece(
+        shown_text(piece.surface), piece.ids, own=True, sign=sign_of(piece.surface) or ("" if piece.surface else "∅"), marks=mark
+    )
+
+
+def edited_since(heat: HeatText) -> bool:
+    """Whether the text is another one than the result is about."""
+    return heat.shown is None or heat.document.text != shown_text(heat.shown.heat.text)
+
+
+def edited(playground: Playground, heat: HeatText, sent: Any, t: Words) -> tuple[Any, Any]:
+    """The updates of the editor and of the line after the visitor's edit, whose tokens have no colours yet."""
+    document = heat.document
+    if playground.loaded is None:  # the page asks again when the vocabulary is there
+        return gr.skip(), gr.skip()
+    try:
+        edit = Edit.read(sent)
+        if not edit.whole and edit.revision != document.revision:
+            return TokenEditor.show(document.unknown()), gr.skip()
+        text = replace_surrogates(edit.apply(document.text))
+        if text == document.text:
+            return TokenEditor.show(document.patch(document.pieces, answers=edit)), gr.skip()
+        check_length(playground, text)
+    except NeoxjpError as error:
+        return TokenEditor.show(document.refused(t.message(error))), gr.skip()
+    plain = boxes(playground.tokenizer.analyze(text), text)
+    pieces = [replace(piece, marks="") for piece in pieces_of(plain, text, playground.limits.drawn_pieces, document.pieces)]
+    patch = document.patch(pieces, answers=edit)
+    heat.own = bool(text)
+    return TokenEditor.show(patch), render.notice(t("heat_map_changed_here" if heat.shown and text else "heat_map_press"))
+
+
+def details(heat: HeatText, sent: Mapping[str, Any], t: Words) -> Any:
+    """The editor's update with the numbers of a token."""
+    at, revision = sent.get("at"), sent.get("revision")
+    if type(at) is not int or type(revision) is not int:
+        return gr.skip()
+    if edited_since(heat):
+        return TokenEditor.tell(at, revision, note=t("heat_map_not_coloured"))
+    assert heat.shown is not None
+    pieces = heat.shown.heat.pieces
+    places = accumulate((len(piece.ids) for piece in pieces), initial=0)
+    piece = next((piece for piece, place in zip(pieces, places, strict=False) if place == at), None)
+    if piece is None or piece.logprob is None:
+        return TokenEditor.tell(at, revision, note=t("heat_map_unscored_first"))
+    entropy = None if piece.entropy is None else piece.entropy / LN2
+    return TokenEditor.tell(at, revision, probability=math.exp(piece.logprob), rank=piece.rank, entropy=entropy)
 
 
 def _loaded(playground: Playground) -> tuple[Any, Any]:

@@ -1,12 +1,11 @@
-"""Values for view.html: the level of each token, the axis of the curve, the facts that `page_parts/walk.js` shows of a token."""
+"""Values for view.html: the level of each token, the axis of the curve."""
 
 import math
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from neoxjp.engine import LN2
-from neoxjp.labs.common.measures import percent
-from neoxjp.labs.common.steps import LEVELS, level, level_ranges, plain, ranges
+from neoxjp.labs.common.steps import LEVELS, level, level_ranges, ranges
 from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.heat_map.records import Heat, Pair, ScoredPiece
 
@@ -20,11 +19,10 @@ TEMPLATE = "labs/heat_map/view.html"
 
 
 def view(heat: Heat, measure: Measure, t: Words, limit: int = 3_000) -> str:
-    """HTML of one text: numbers, the coloured text, curve and list. Only the first `limit` pieces are drawn."""
-    boxes = [(piece, level_of(piece, measure), _facts(piece, t)) for piece in heat.pieces[:limit]]
+    """HTML of one text: numbers, scale, curve and list. Only the first `limit` pieces are coloured."""
     top = [(place, heat.pieces[place], math.exp(heat.pieces[place].logprob or 0.0)) for place in heat.surprising]
     values = {"levels": _levels(measure), "curve": _curve(heat, measure, t), "top": top, "context": CONTEXT}
-    return render(TEMPLATE, "view", t, heat=heat, measure=measure, boxes=boxes, **values)
+    return render(TEMPLATE, "view", t, heat=heat, measure=measure, rest=max(0, len(heat.pieces) - limit), **values)
 
 
 def pair(found: Pair, t: Words) -> str:
@@ -56,17 +54,6 @@ def _levels(measure: Measure) -> list[str]:
     bits = [f"{-math.log2(border):.1f}".removesuffix(".0") for border in LEVELS]
     in_bits = [f"≤ {bits[0]}", *(f"{low}–{high}" for low, high in pairwise(bits)), f"> {bits[-1]}"]
     return [f"{share}（{cost}）" for share, cost in zip(level_ranges(), in_bits, strict=True)]
-
-
-def _facts(piece: ScoredPiece, t: Words) -> str:
-    """The piece's name, a newline, its numbers."""
-    ids = " ".join(map(str, piece.ids))
-    if piece.logprob is None:
-        facts = t("heat_map_facts_first", ids=ids)
-    else:
-        p, entropy = percent(math.exp(piece.logprob)), (piece.entropy or 0.0) / LN2
-        facts = t("heat_map_facts", p=p, bits=f"{piece.bits:.2f}", rank=f"{piece.rank:,}", entropy=f"{entropy:.2f}", ids=ids)
-    return f"{plain(piece.surface) or '∅'}\n{facts}"
 
 
 def _curve(heat: Heat, measure: Measure, t: Words) -> dict[str, Any] | None:

@@ -461,6 +461,14 @@ root.api = {
     const index = pieces.findIndex((piece) => (left -= points(piece[0])) < 0);
     if (index >= 0 && index !== selected) this.choose(index);
   },
+  open(index) { // the popover of a token
+    this.choose(index);
+    open(index, true);
+  },
+  async settled() { // the server knows the last edit
+    const until = Date.now() + ANSWER_MS;
+    while (this.busy && Date.now() < until) await new Promise((next) => setTimeout(next, 10));
+  },
   choose(index) {
     select(index, true);
     spans[index].scrollIntoView({ block: "nearest" });

@@ -1,5 +1,6 @@
 """The section "heat map" in a real browser: colours, walking the pieces, the list, two texts, narrow screens."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,32 +21,54 @@ def opened(page: Any, name: str) -> Any:
 
 def coloured(page: Any, text: str = "") -> Any:
     """The pieces of a text, or of what stands above."""
-    page.locator("#heat-map-text textarea").fill(text)
+    field(page).fill(text)
     page.locator("#heat-map-go").click()
-    found = page.locator("#heat-map-view .w")
-    expect(found.first).to_be_visible()
-    return found
+    expect(page.locator("#heat-map-text [class*=token-editor-l]").first).to_be_visible()
+    expect(page.locator("#heat-map-line")).not_to_contain_text("Press Colour")
+    return page.locator("#heat-map-text .token-editor-piece")
+
+
+def field(page: Any) -> Any:
+    return page.locator("#heat-map-text .token-editor-field")
 
 
 def facts(page: Any) -> Any:
-    return page.locator("#heat-map-view .lab-facts")
+    return page.locator("#heat-map-text .token-editor-popover")
+
+
+def selected(page: Any, name: str) -> Any:
+    return page.locator(f"#{name} .token-editor-selected")
 
 
 def test_arrow_keys_walk_the_coloured_pieces_and_show_their_numbers(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     found = coloured(page, "犬猫私")
     expect(found).to_have_count(3)
-    found.first.click()
-    expect(facts(page)).to_contain_text("犬")
-    expect(facts(page)).to_contain_text("rank")
-    page.keyboard.press("ArrowRight")
-    expect(facts(page)).to_contain_text("猫")
+    field(page).focus()
+    page.keyboard.press("Control+Home")
+    for name, key in (("犬", "ArrowRight"), ("猫", "End"), ("私", "Home"), ("犬", "Home")):
+        page.keyboard.press("Alt+ArrowDown")
+        expect(facts(page).locator(".token-editor-name")).to_have_text(name)
+        for fact in ("rank", "entropy", "surprisal"):
+            expect(facts(page)).to_contain_text(fact)
+        expect(selected(page, "heat-map-text")).to_have_text(name)
+        page.keyboard.press("Escape")
+        page.keyboard.press(key)
+
+
+def test_the_selected_token_is_the_same_above(visit: Visit) -> None:
+    page = opened(visit(lang="en"), "Heat map")
+    prompt(page).fill("犬猫私")
+    coloured(page)
+    field(page).focus()
     page.keyboard.press("End")
-    expect(facts(page)).to_contain_text("私")
-    expect(found.nth(2)).to_be_focused()
-    expect(found.nth(2)).to_have_attribute("aria-selected", "true")
-    page.keyboard.press("Home")
-    expect(facts(page)).to_contain_text("犬")
+    page.keyboard.press("ArrowLeft")
+    expect(selected(page, "generate-text")).to_have_text("私")
+    prompt(page).focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("ArrowRight")
+    expect(selected(page, "heat-map-text")).to_have_text("猫")
+    expect(selected(page, "generate-text")).to_have_text("猫")
 
 
 def test_another_measure_is_shown_without_scoring_again(visit: Visit) -> None:
@@ -64,7 +87,7 @@ def test_a_surprising_piece_leads_to_its_place(visit: Visit) -> None:
     button = page.locator("#heat-map-view .lab-top button").first
     place = int(button.get_attribute("data-go"))
     button.click()
-    expect(found.nth(place)).to_be_focused()
+    expect(found.nth(place)).to_have_class(re.compile("token-editor-selected"))
     expect(facts(page)).to_contain_text("bits")
 
 
@@ -90,6 +113,21 @@ def test_a_changed_prompt_marks_the_result_as_outdated(visit: Visit) -> None:
     expect(page.locator("#heat-map-line")).to_contain_text("The text above has changed")
 
 
+def test_an_edit_of_the_coloured_text_makes_it_a_text_of_ones_own(visit: Visit) -> None:
+    page = opened(visit(lang="en"), "Heat map")
+    prompt(page).fill("犬猫")
+    coloured(page)
+    field(page).press("Control+End")
+    page.keyboard.insert_text("私")
+    expect(page.locator("#heat-map-line")).to_contain_text("The text has changed. Press Colour")
+    page.locator("#heat-map-go").click()
+    expect(page.locator("#heat-map-line")).not_to_contain_text("Press Colour")
+    expect(field(page)).to_have_value("犬猫私")
+    expect(prompt(page)).to_have_value("犬猫")
+    coloured(page, "")
+    expect(field(page)).to_have_value("犬猫")
+
+
 def test_two_texts_are_compared_and_examples_fill_the_fields(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
     page.locator("#heat-map-compare").click()
@@ -102,12 +140,14 @@ def test_two_texts_are_compared_and_examples_fill_the_fields(visit: Visit) -> No
 
 def test_hostile_text_is_shown_and_never_run(visit: Visit) -> None:
     page = opened(visit(lang="en"), "Heat map")
-    coloured(page, HOSTILE).first.click()
+    coloured(page, HOSTILE)
+    field(page).press("Alt+ArrowDown")
+    expect(facts(page)).to_contain_text("rank")
     page.locator("#heat-map-first textarea").fill(HOSTILE)
     page.locator("#heat-map-compare").click()
     expect(page.locator(".heat-map-sums")).to_contain_text("<img␣src=x")
     assert page.evaluate("typeof hacked") == "undefined"
-    assert page.locator("#heat-map-view img, #heat-map-pair img").count() == 0
+    assert page.locator("#heat-map-text img, #heat-map-view img, #heat-map-pair img").count() == 0
 
 
 def test_it_fits_a_narrow_dark_screen(visit: Visit) -> None:

@@ -1,6 +1,6 @@
 """Rules of the section "heat map", without a browser: its handlers, /heat_map and /compare_texts, against the records."""
 
-import html
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from neoxjp.labs.heat_map import view as views
 from neoxjp.labs.heat_map.records import heat_of_steps
 from neoxjp.labs.heat_map.strings import words
 from neoxjp.page_parts.editing import typed
-from neoxjp.page_parts.session import NotReady, Playground
+from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.text_above import changed_notice, source_above
 from neoxjp.page_parts.texts import Text, VisitorState
@@ -44,8 +44,20 @@ def shown(playground: Playground, writing: VisitorState, text: str = "") -> heat
     return heat.heat_of(playground, scorer(playground), writing, text)
 
 
-def labels(view: str) -> list[str]:
-    return [html.unescape(found) for found in re.findall(r'role="option"[^>]*aria-label="([^"]*)"', view)]
+def update(shown: Any, name: str) -> dict[str, Any]:
+    """A property of an update of the editor, such as its patch."""
+    return json.loads(shown._constructor_args[0][name])
+
+
+def coloured(playground: Playground, found: heat.Shown, measure: Any = "logprob") -> tuple[heat.HeatText, list[list[Any]]]:
+    """The text of the section when it shows a result, and its pieces."""
+    text = heat.HeatText(shown=found)
+    return text, update(heat.patched(playground, text, measure), "patch")["pieces"]
+
+
+def level_of(piece: list[Any]) -> int | None:
+    """The colour of a piece as the page receives it."""
+    return int(piece[6][1:]) if len(piece) > 6 else None
 
 
 def step(id: int, p: float, rank: int = 1, entropy: float = 1.0) -> Step:
@@ -114,14 +126,53 @@ def test_a_text_that_is_too_long_is_refused_with_its_length(playground: Playgrou
 
 def test_each_piece_has_the_numbers_of_its_record(playground: Playground) -> None:
     found = shown(playground, VisitorState(), text=TEXT)
-    facts_shown = labels(heat.view_of(playground, found, "logprob", EN))
-    assert len(facts_shown) == len(found.heat.pieces)
-    for label, piece in zip(facts_shown, found.heat.pieces, strict=True):
+    text, pieces = coloured(playground, found)
+    assert [piece[0] for piece in pieces] == [piece.surface for piece in found.heat.pieces]
+    at = 0
+    for piece, painted in zip(found.heat.pieces, pieces, strict=True):
         assert piece.entropy is not None
-        ids = " ".join(map(str, piece.ids))
-        facts = f"{piece.bits:.2f} bits · rank {piece.rank} · entropy {piece.entropy / math.log(2):.2f} bits · id {ids}"
-        assert label.startswith(f"{piece.surface}\nprobability ")
-        assert label.endswith(facts)
+        assert piece.logprob is not None
+        told = update(heat.details(text, {"at": at, "revision": 1}, EN), "details")
+        assert told["probability"] == pytest.approx(math.exp(piece.logprob))
+        assert told["entropy"] == pytest.approx(piece.entropy / math.log(2))
+        assert told["rank"] == piece.rank
+        assert painted[1] == list(piece.ids)
+        assert level_of(painted) == views.level_of(piece, "logprob")
+        at += len(piece.ids)
+
+
+def test_a_token_with_nothing_before_it_has_no_colour_and_a_reason(playground: Playground) -> None:
+    text, pieces = coloured(playground, shown(playground, written(playground, "猫が", "犬")))
+    assert level_of(pieces[0]) is None
+    assert update(heat.details(text, {"at": 0, "revision": 1}, EN), "details")["note"] == "Not scored: nothing comes before it."
+
+
+def test_an_edit_makes_a_text_of_the_visitors_own_whose_tokens_wait_for_their_colours(playground: Playground) -> None:
+    text, _ = coloured(playground, shown(playground, VisitorState(), text="犬猫"))
+    answer, line = heat.edited(playground, text, {"text": "犬猫私"}, EN)
+    assert [(piece[0], level_of(piece)) for piece in update(answer, "patch")["pieces"]] == [
+        ("犬", None),
+        ("猫", None),
+        ("私", None),
+    ]
+    assert "Press Colour to update" in line
+    assert text.own
+    assert "Press Colour" in update(heat.details(text, {"at": 0, "revision": 1}, EN), "details")["note"]
+    heat.edited(playground, text, {"text": ""}, EN)
+    assert not text.own  # an empty field is the text above
+
+
+def test_the_same_text_again_keeps_its_colours(playground: Playground) -> None:
+    text, pieces = coloured(playground, shown(playground, VisitorState(), text="犬猫"))
+    answer, _ = heat.edited(playground, text, {"text": "犬猫"}, EN)
+    assert update(answer, "patch")["pieces"] == pieces
+
+
+def test_a_text_of_too_many_characters_is_refused(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playground, "limits", Limits(characters=3))
+    text = heat.HeatText()
+    assert "the limit is 3" in update(heat.edited(playground, text, {"text": "犬猫私人"}, EN)[0], "patch")["message"]
+    assert text.document.text == ""
 
 
 @pytest.mark.parametrize(("measure", "levels"), [("logprob", [0, 1, 4, 5]), ("rank", [0, 1, 3, 5]), ("entropy", [1, 1, 0, 5])])
@@ -129,14 +180,14 @@ def test_levels_follow_the_chosen_measure(measure: Any, levels: list[int]) -> No
     steps = [step(1, 0.5, 1, 1.0), step(2, 0.3, 2, 1.0), step(3, 0.001, 21, 0.0), step(4, 1e-6, 5000, 10.0)]
     found = heat_of_steps("abcd", [(0, 1), (1, 2), (2, 3), (3, 4)], steps)
     assert [views.level_of(piece, measure) for piece in found.pieces] == levels
-    view = views.view(found, measure, EN)
-    assert re.findall(r'<span role="option" class="w l(\d)"', view) == [str(level) for level in levels]
+    painted = [heat.piece_of(piece, views.level_of(piece, measure)).wire for piece in found.pieces]
+    assert [level_of(piece) for piece in painted] == levels
 
 
 def test_the_legend_has_a_number_for_each_of_six_levels() -> None:
     def legend_of(measure: Any, t: Any) -> str:
         view = views.view(heat_of_steps("", [], []), measure, t)
-        return view[view.index("prob-scale") : view.index("lab-facts")]
+        return view[view.index("prob-scale") : view.index("lab-fold")]
 
     legend = legend_of("logprob", EN)
     assert re.findall(r'class="l(\d)"', legend) == list("012345")
@@ -159,7 +210,9 @@ def test_a_long_text_has_a_curve_of_means_and_says_how_many_pieces_are_not_drawn
     n = 5000
     found = heat_of_steps("あ" * n, [(i, i + 1) for i in range(n)], [step(1, 0.25)] * n)
     view = heat.view_of(playground, heat.Shown(found, None), "logprob", EN)
-    assert view.count('role="option"') == playground.limits.drawn_pieces == 3000
+    _, pieces = coloured(playground, heat.Shown(found, None))
+    assert sum(bool(piece[1]) for piece in pieces) == playground.limits.drawn_pieces == 3000
+    assert "".join(piece[0] for piece in pieces) == found.text
     assert "The other 2,000 are counted" in view
     assert "each bar is the mean of 11 tokens" in view
 
