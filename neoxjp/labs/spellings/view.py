@@ -31,14 +31,26 @@ def table(found: Matrix, t: Words, *, selected: int, same: bool) -> str:
     if not rows or not found.columns:
         return html.notice(t("spellings_no_columns")) if rows else ""
     folded = [t(f"spellings_name_{spelling.key}") for row, spelling in enumerate(found.spellings) if row not in rows]
-    samples = [(row, _sample(found.spellings[row].text)) for row in rows]
+    samples = [(row, _pieces(found, row), _start(found.spellings[row].text)) for row in rows]
     return render(TEMPLATE, "table", t, found=found, rows=samples, selected=selected, folded=folded)
 
 
-def _sample(text: str) -> str:
+def _pieces(found: Matrix, row: int) -> list[tuple[str, int]]:
+    """The first pieces of a spelling, with their tokens, as the first tokenizer that is open splits it; at first ours."""
+    cell = next((cell for cell in found.cells[row] if cell is not None), None)
+    length = _length(found.spellings[row].text)
+    return [(piece.text, piece.tokens) for piece in cell.pieces if piece.end <= length] if cell else []
+
+
+def _start(text: str) -> str:
     """The beginning of a spelling, with signs for what is invisible, but plain blanks."""
-    length = 24 if any(map(_wide, text[:48])) else 48
+    length = _length(text)
     return "".join(" " if sign == "␣" else sign for sign, _ in glyphs(text[:length])) + ("…" if len(text) > length else "")
+
+
+def _length(text: str) -> int:
+    """How many characters of a spelling are shown in its row."""
+    return 24 if any(map(_wide, text[:48])) else 48
 
 
 def aligned(found: Matrix, row: int, t: Words, *, limit: int = ALIGNED) -> str:

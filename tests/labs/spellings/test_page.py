@@ -89,7 +89,7 @@ def test_a_corrected_reading_changes_every_row(visit: Visit) -> None:
     field.fill("にっぽん")
     field.press("Enter")
     expect(row(page, "hiragana").locator("small").first).to_have_text("にっぽんのいぬ")
-    expect(row(page, "romaji").locator("small").first).to_have_text("Nippon no inu")
+    expect(row(page, "romaji").locator("small").first).to_have_text("Nippon␣no␣inu")
     expect(page.locator("#spellings-ruby .spellings-corrected")).to_have_count(1)
     page.locator("#spellings-reset").click()
     expect(row(page, "hiragana").locator("small").first).to_have_text("にほんのいぬ")

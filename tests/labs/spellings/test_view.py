@@ -1,6 +1,7 @@
 """Rules of the matrix's HTML and of its chart: one scale, nested tags, nothing but text where a text stands."""
 
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -15,6 +16,7 @@ from neoxjp.labs.spellings.records import Column, Matrix, matrix
 from neoxjp.labs.spellings.strings import strings
 from tests.labs.common.test_html import NASTY, Page
 
+ALL: dict[str, Any] = {"selected": 0, "same": True}
 EN, JA = strings.words("en"), strings.words("ja")
 TAGS = {"table", "thead", "tbody", "tr", "th", "td", "span", "button", "small", "b", "i", "p", "section", "h3", "ul", "li", "div"}
 TAGS |= {"sup", "ruby", "rt", "br"}
@@ -35,6 +37,17 @@ def test_bars_share_one_scale() -> None:
     shares = [float(share) for share in re.findall(r"width:([0-9.]+)%", html)]
     assert shares == pytest.approx([100 * n / 15 for n in (2, 6, 5, 15)], abs=0.01)
     assert "×2.50" in html
+
+
+def test_a_row_shows_its_pieces_with_the_first_open_tokenizer_and_plain_text_without_one() -> None:
+    rows = view.table(
+        matrix([Spelling("written", "犬"), Spelling("custom", "いぬ" * 20)], [Column("b", "B", Utf8Bytes())]), JA, **ALL
+    )
+    assert '<span class="p">い<sup>3</sup></span><span class="p">ぬ<sup>3</sup></span>' in rows
+    assert rows.count('<span class="p">') == 1 + 24
+    assert "</span>…</small>" in rows
+    closed = view.table(matrix([Spelling("written", "犬"), Spelling("custom", "いぬ")], [Column("x", "X")]), JA, **ALL)
+    assert '<small class="spellings-sample" lang="ja">いぬ</small>' in closed
 
 
 def test_a_reason_stands_once_and_every_cell_says_that_it_is_closed() -> None:
