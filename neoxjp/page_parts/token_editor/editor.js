@@ -484,8 +484,8 @@ watch(Object.keys({ patch: 0 }), () => props.patch && take(props.patch)); // a q
 watch(Object.keys({ details: 0 }), () => props.details && learn(props.details));
 function give() {
   if (!props.given) return;
-  const { api } = root;
-  api.set(api.onGiven ? api.onGiven(props.given) : props.given); // a page may have a newer text
+  const [given] = JSON.parse(props.given);
+  root.api.set(root.api.onGiven ? root.api.onGiven(given) : given); // a page may have a newer text
 }
 watch(Object.keys({ given: 0 }), give);
 looks();

@@ -1,6 +1,7 @@
 """The component `TokenEditor`, a class on `gr.HTML`: template, style and script lie beside this file."""
 
 import json
+import time
 from abc import ABCMeta
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -95,7 +96,7 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
     @staticmethod
     def give(text: str) -> gr.HTML:
         """The update that puts another text into the field, as if the visitor had typed it."""
-        return gr.HTML(given=text)
+        return gr.HTML(given=json.dumps([text, time.time_ns()]))  # with the time, the same text can be given again
 
     @staticmethod
     def tell(at: int, revision: int, **found: Any) -> gr.HTML:

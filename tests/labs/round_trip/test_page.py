@@ -54,6 +54,10 @@ def test_a_normalisation_shows_its_effect_and_is_used_by_a_button(visit: Visit) 
     expect(page.locator("#tokenize-text .token-editor-field")).to_have_value("アと1")
     expect(page.locator("#round-trip-summary")).to_contain_text("Nothing changes: 3 of 3 characters are restored.")
     expect(page.get_by_label("None", exact=True)).to_be_checked()
+    write(page, "ｱと①")
+    page.get_by_label("NFKC").check()
+    button.click()  # once more the same text
+    expect(page.locator("#tokenize-text .token-editor-field")).to_have_value("アと1")
 
 
 def test_a_long_text_is_folded_and_hostile_text_never_run(visit: Visit) -> None:
