@@ -43,6 +43,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "tab_tokenize": ("トークン", "Tokens"),
     "tab_model": ("モデル", "Model"),
     "tagline": ("日本語 GPT-NeoX をトークン単位で見る", "Japanese GPT-NeoX, token by token"),
+    "switch_language": ("表示言語", "Language"),
+    "switch_theme": ("ダークテーマ", "Dark theme"),
     "bundled": ("付属モデル", "bundled model"),
     "ready": ("準備完了", "ready"),
     "loading_vocabulary": ("{name} の語彙を読み込み中", "loading the vocabulary of {name}"),
@@ -60,7 +62,6 @@ STRINGS: dict[str, tuple[str, str]] = {
                    "The file is too large ({size}); the limit is {most} MB."),
     "file_read": ("{name} を読み込みました。", "Loaded {name}."),
     "file_failed": ("{name} を読み込めませんでした。", "{name} could not be read."),
-    "attention": ("アテンション", "attention"),
     # Tokenize tab
     "tokenize_text_placeholder": ("ここに日本語の文章を入力してください", "Type Japanese text here"),
     "tokenize_example_kana": ("表記ゆれ", "Variants"),
@@ -377,6 +378,6 @@ def translations(features: Iterable[Mapping[str, tuple[str, str]]], options: Ite
 
 
 def language(request: gr.Request | None) -> Lang:
-    """The first language in the Accept-Language header; the browser shows labels in it, too."""
+    """The first language in the Accept-Language header: the browser's, or the choice that `ui/first.js` sends in it."""
     header = str(request.headers.get("accept-language", "")) if request is not None else ""
     return "ja" if header.strip().lower().startswith("ja") else "en"

@@ -17,9 +17,11 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 from gradio.routes import App, ORJSONResponse
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from neoxjp.serve.calls import HANDLERS
+from neoxjp.serve.first_script import FirstScript
 from neoxjp.serve.gate import Gate, Log
 from neoxjp.serve.headers import SPACE_FRAMES, security_headers
 from neoxjp.serve.routes import OURS, Row, table
@@ -44,15 +46,20 @@ class Guard:
     hosts: frozenset[str] | None = None  # the only names in the Host header; None: any
     shared: bool = False  # behind a gradio.live tunnel
     log: Log | None = None  # of failed requests and of those to routes of ours
+    script: str = ""  # runs in the browser before the page is drawn
 
     def before(self, app: ASGIApp, blocks: gr.Blocks) -> Gate:
         frames = SPACE_FRAMES if os.environ.get("SPACE_ID") else ()
         return Gate(app, table(blocks, self.rows), security_headers(frames=frames, shared=self.shared), self.hosts, self.log)
 
     def app_kwargs(self) -> dict[str, Any]:
-        """Our routes and answers, for Gradio's application."""
+        """Our routes, answers and script, for Gradio's application. The layers that Gradio adds later are outside of ours."""
         routes = [row.route() for row in self.rows if row.endpoint is not None]
-        return {"routes": routes, "exception_handlers": dict(HANDLERS)}
+        return {
+            "routes": routes,
+            "exception_handlers": dict(HANDLERS),
+            "middleware": [Middleware(FirstScript, script=self.script)] if self.script else [],
+        }
 
 
 class GuardedApp(App):

@@ -91,12 +91,16 @@ document.addEventListener("keydown", (event) => {
   press(button);
 });
 document.getElementById("generate-announce")?.setAttribute("aria-live", "polite");
-// A phone has no such keys: its buttons do not name them.
-if (matchMedia("(hover: none)").matches) {
+// A phone has no such keys: its buttons do not name them, in whichever language Gradio writes them.
+function hideKeys() {
   for (const button of document.querySelectorAll("#generate-buttons button")) {
     const label = Array.from(button.childNodes).find((node) => node.nodeType === Node.TEXT_NODE && /⏎|Esc/.test(node.data));
     if (label) label.data = label.data.replace(/\s+(Ctrl\+⏎|Alt\+⏎|Esc)\s*$/, "");
   }
+}
+if (matchMedia("(hover: none)").matches) {
+  hideKeys();
+  new MutationObserver(hideKeys).observe(document.getElementById("generate-buttons"), { subtree: true, characterData: true });
 }
 // On a narrow screen the settings are folded under the text until asked for. The page may still be drawing itself, and open them
 // once more: so look again for a moment, until the visitor touches them.

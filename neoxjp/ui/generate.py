@@ -133,8 +133,10 @@ def examples() -> dict[str, str]:
     return json.loads((bundled_path() / "prompts.json").read_text(encoding="utf-8"))
 
 
-def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature], status: gr.HTML, page: gr.Blocks) -> None:
-    """Wire the events. `status.load` comes when another model was loaded."""
+def connect(
+    tab: GenerateTab, playground: Playground, features: Sequence[Feature], status: gr.HTML, switches: gr.HTML, page: gr.Blocks
+) -> None:
+    """Wire the events. `status.load` comes when another model was loaded, `switches.change` when the language was changed."""
     streamed, scored = stream(playground), scorer(playground)
 
     def generator(mode: Mode) -> Callable[..., Iterator[dict[Any, Any]]]:
@@ -240,7 +242,16 @@ def connect(tab: GenerateTab, playground: Playground, features: Sequence[Feature
     controls = [tab.controls[field] for field in filters]
     gr.on([page.load, *(control.change for control in controls)], None, controls, None, js=mark, **BROWSER)
     tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.controls["seed"], **QUIET)
-    sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, changed)
+
+    @handler(COMMON)
+    def on_language(t: Words, writing: VisitorState) -> dict[Any, Any]:
+        if writing.running:
+            return gr.skip()
+        line, stats = state(writing.text, t)
+        return {tab.line: line, tab.stats: stats, tab.count: counted(playground, writing.text, t), tab.announce: ""}
+
+    translated = switches.change(on_language, tab.writing, [tab.line, tab.stats, tab.count, tab.announce], **QUIET)
+    sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, changed, translated)
 
 
 def edited(playground: Playground, writing: VisitorState, sent: Any, t: Words) -> Any:

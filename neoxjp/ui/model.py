@@ -75,8 +75,11 @@ def _build_loading(part: Parts) -> dict[str, Any]:
     return {"name": name, "revision": revision, "dtype": dtype, "line": part.html("line")} | buttons
 
 
-def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callable[[Words], gr.HTML]) -> None:
-    """Wire the events. `status` is the line in the page's head: `head` makes its value, `load` comes for another model."""
+def connect(tab: ModelTab, playground: Playground, status: gr.HTML, switches: gr.HTML, head: Callable[[Words], gr.HTML]) -> None:
+    """Wire the events. `status` is the line in the page's head: `head` makes its value, `load` comes for another model.
+
+    `switches.change` comes when the language was changed.
+    """
 
     @handler(COMMON)
     def on_changed(t: Words) -> dict[Any, Any]:
@@ -85,7 +88,7 @@ def connect(tab: ModelTab, playground: Playground, status: gr.HTML, head: Callab
         return found if tab.bundled is None else found | {tab.bundled: gr.Button(visible=offers_bundled(playground))}
 
     changing: list[Any] = [tab.facts, tab.card, tab.folded, *([tab.bundled] if tab.bundled else [])]
-    latest([status.load], on_changed, None, changing)
+    latest([status.load, switches.change], on_changed, None, changing)
     if tab.line is None or tab.load is None or tab.unload is None or tab.keep is None or tab.bundled is None:
         return
     unload, keep, bundled = tab.unload, tab.keep, tab.bundled

@@ -56,26 +56,35 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         with gr.Row(elem_id="head"):
             gr.HTML(templates.render("ui/frame.html", "brand", both=both), elem_id="brand", apply_default_css=False)
             status = announcing("load", elem_id="status")  # its event comes when another model was loaded
+            switches = gr.HTML(
+                templates.render("ui/frame.html", "switches", both=both),
+                elem_id="switches",
+                apply_default_css=False,
+                js_on_load=_asset("switches.js"),
+            )
         timer = gr.Timer(0.5)
         with gr.Tabs(selected="generate", elem_id="tabs") as tabs:
-            with gr.Tab(label("tab_generate"), id="generate", render_children=True):
+            with gr.Tab(label("tab_generate"), id="generate", render_children=True) as first:
                 generate_tab = generate.build(playground, features)
-            with gr.Tab(label("tab_tokenize"), id="tokenize", render_children=True):
+            with gr.Tab(label("tab_tokenize"), id="tokenize", render_children=True) as second:
                 tokenize_tab = tokenize.build(playground, features)
-            with gr.Tab(label("tab_model"), id="model", render_children=True):
+            with gr.Tab(label("tab_model"), id="model", render_children=True) as third:
                 model_tab = model.build(playground)
 
         def on_tick(request: gr.Request) -> dict[Any, Any]:
             seconds = 0.5 if playground.progress.busy else 5
             return {status: head(playground, words(language(request))), timer: gr.Timer(seconds, active=True)}
 
-        gr.on([timer.tick, blocks.load], on_tick, outputs=[status, timer], **QUIET)
-        generate.connect(generate_tab, playground, features, status, blocks)
-        tokenize.connect(tokenize_tab, playground, features, status)
+        gr.on([timer.tick, blocks.load, switches.change], on_tick, outputs=[status, timer], **QUIET)
+        # Gradio (6.31) translates the name of a tab anew only where it is given anew, except that of the open one.
+        names = [first, second, third, *generate_tab.lab.tab.values(), *tokenize_tab.lab.tab.values()]
+        switches.change(lambda: {tab: gr.Tab(label=tab.label) for tab in names}, None, names, **QUIET)
+        generate.connect(generate_tab, playground, features, status, switches, blocks)
+        tokenize.connect(tokenize_tab, playground, features, status, switches)
         links.connect(tokenize_tab.links, playground, tokenize_tab.document, tokenize_tab.show_ids)
         links.connect_link(tokenize_tab.links.link, playground, blocks, tokenize_tab.linked(tabs))
         links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
-        model.connect(model_tab, playground, status, lambda t: head(playground, t))
+        model.connect(model_tab, playground, status, switches, lambda t: head(playground, t))
         caps = playground.visitors.caps
         blocks.sessions, blocks.visitors = caps.sessions, playground.visitors
         session_memory.max_bytes = caps.sessions_mib * 2**20
@@ -96,9 +105,8 @@ def head_line(playground: Playground, t: Words) -> str:
     name = loaded.title(t("bundled")) if loaded else ""
     if loaded and loaded.model is not None:
         weights = loaded.model.num_parameters
-        backend = loaded.model.attention_backend().name
         dtype = loaded.model.quantization or str(loaded.model.dtype).removeprefix("torch.")
-        facts = [name, render.short_count(weights), dtype, str(loaded.model.device), f"{t('attention')}: {backend}"]
+        facts = [name, render.short_count(weights), dtype, str(loaded.model.device)]
     elif loaded:
         facts = [name, t("tokenizer_only")]
     if progress.busy:
@@ -129,7 +137,7 @@ def launch(
     """
     rows = (*OURS, *(operations.rows() if operations else ()))
     log = operations.answered if operations else None
-    guard = Guard(rows, hosts=None if share else allowed_hosts(host, names), shared=share, log=log)
+    guard = Guard(rows, hosts=None if share else allowed_hosts(host, names), shared=share, log=log, script=_asset("first.js"))
     looks = _prepare(blocks, features, options)
     return blocks.launch(
         _app=guarded_app(guard),
@@ -168,7 +176,7 @@ def mount(
     looks = _prepare(blocks, features, options)
     rows = (*OURS, *(operations.rows() if operations else ()))
     log = operations.answered if operations else None
-    guard = Guard(rows, hosts=None if hosts is None else frozenset(hosts), log=log)
+    guard = Guard(rows, hosts=None if hosts is None else frozenset(hosts), log=log, script=_asset("first.js"))
     guard_mounted(app, blocks, path, guard, **looks, **more)
 
 

@@ -69,8 +69,10 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
     return TokenizeTab(document, editor, examples, show_ids, legend, row, counts, ids, paste, paste_note, pasted, below)
 
 
-def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature], status: gr.HTML) -> None:
-    """Wire the events. `status.load` comes when another model was loaded."""
+def connect(
+    tab: TokenizeTab, playground: Playground, features: Sequence[Feature], status: gr.HTML, switches: gr.HTML
+) -> None:
+    """Wire the events. `status.load` comes when another model was loaded, `switches.change` when the language was changed."""
     quick = QUIET | {"trigger_mode": "multiple"}
     shown = [tab.editor, tab.counts, tab.legend]
 
@@ -83,6 +85,12 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
     def on_go(event: gr.EventData) -> dict[Any, Any]:
         name = payload(event).get("name")
         return {tab.lab.tabs: gr.Tabs(selected=name), tab.lab.open: name} | tab.lab.update(name) if name in tab.lab.tab else {}
+
+    @handler(COMMON)
+    def on_language(t: Words, document: Document) -> Any:
+        if playground.loaded is None:
+            return gr.skip()
+        return beside(document, tokens_of(playground.tokenizer, document.text), t)
 
     @handler(COMMON, empty=[tab.ids])
     def on_changed(t: Words, document: Document) -> str:
@@ -108,7 +116,8 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
         button.click(None, js=f"() => neoxjp.editor('tokenize-text').set({json.dumps(EXAMPLES[key])})", **BROWSER)
     tab.show_ids.change(lambda on: gr.HTML(ids=bool(on)), tab.show_ids, tab.editor, **QUIET)
     lab = sections_of(features, "tokenize")
-    sections.connect(tab.lab, lab, playground, tab, changed)  # after `changed`: the tokens come first
+    translated = switches.change(on_language, tab.document, [tab.counts, tab.legend], **QUIET)
+    sections.connect(tab.lab, lab, playground, tab, changed, translated)  # after `changed`: the tokens come first
 
 
 # ---------------------------------------------------------------- what the handlers show
@@ -129,9 +138,15 @@ def edited(playground: Playground, document: Document, sent: Any, t: Words) -> t
     except NeoxjpError as error:
         return TokenEditor.show(document.refused(t.message(error))), gr.skip(), gr.skip()
     patch = document.patch(pieces_of(boxes(tokens, text), text, playground.limits.drawn_pieces, document.pieces), answers=edit)
+    return TokenEditor.show(patch), *beside(document, tokens, t)
+
+
+def beside(document: Document, tokens: Sequence[Token], t: Words) -> tuple[str, str]:
+    """The counts and the legend of the text (HTML)."""
+    text = document.text
     drawn = list(islice(boxes(tokens, text), sum(bool(piece.ids) for piece in document.pieces)))
     rest = len(tokens) - sum(len(box.tokens) for box in drawn)
-    return TokenEditor.show(patch), render.counts(compare.count_text(text, tokens), t), render.legend(drawn, rest, t)
+    return render.counts(compare.count_text(text, tokens), t), render.legend(drawn, rest, t)
 
 
 def details(playground: Playground, document: Document, sent: Mapping[str, Any], t: Words, sections: Sequence[str] = ()) -> Any:

@@ -4,8 +4,8 @@ const chooser = element.querySelector(".corpus-chooser");
 const input = chooser.querySelector("input");
 const bar = chooser.querySelector("progress");
 const note = chooser.querySelector(".corpus-note");
-const japanese = document.documentElement.lang.startsWith("ja") || navigator.language.startsWith("ja");
-const words = JSON.parse(chooser.dataset.words)[japanese ? "ja" : "en"];
+const language = () => (document.documentElement.lang.startsWith("ja") ? "ja" : "en");
+const both = JSON.parse(chooser.dataset.words), words = (key) => both[language()][key];
 const endpoint = new URL("neoxjp/file", document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/")).href;
 const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const size = (bytes) => bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : bytes >= 1e3 ? `${(bytes / 1e3).toFixed(1)} kB` : `${bytes} B`;
@@ -30,7 +30,7 @@ const send = () => {
   discard();
   if (!file) return Promise.resolve("");
   if (file.size > Number(chooser.dataset.largest)) {
-    showNote(fill(words.corpus_too_large, { most: Number(chooser.dataset.largest) / 1e6 }), true);
+    showNote(fill(words("corpus_too_large"), { most: Number(chooser.dataset.largest) / 1e6 }), true);
     return Promise.resolve("");
   }
   const request = sending = new XMLHttpRequest();
@@ -49,16 +49,16 @@ const send = () => {
     };
     request.upload.onprogress = (event) => {
       bar.value = event.total ? event.loaded / event.total : 0;
-      showNote(fill(words.corpus_sending, { percent: Math.floor(100 * bar.value) }));
+      showNote(fill(words("corpus_sending"), { percent: Math.floor(100 * bar.value) }));
     };
     request.onload = () => {
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* not JSON: the page of a proxy */ }
-      if (request.status === 200) end(fill(words.corpus_sent, { name: chosen.name, size: size(chosen.size) }), answer.file);
-      else end((japanese ? answer.ja : answer.error) || words.corpus_failed, "");
+      if (request.status === 200) end(fill(words("corpus_sent"), { name: chosen.name, size: size(chosen.size) }), answer.file);
+      else end((language() === "ja" ? answer.ja : answer.error) || words("corpus_failed"), "");
     };
-    request.onerror = () => end(words.corpus_failed, "");
-    request.onabort = () => end(words.corpus_aborted, "");
+    request.onerror = () => end(words("corpus_failed"), "");
+    request.onabort = () => end(words("corpus_aborted"), "");
     request.open("POST", endpoint);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.send(chosen);

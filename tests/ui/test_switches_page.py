@@ -1,0 +1,129 @@
+"""The switches of language and theme in a real browser: at once, without a loss, and at the next visit too."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.quiet import press_open, quiet
+
+Visit = Callable[..., Any]
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+FIELD = ".token-editor-field"
+
+
+def generated(page: Any) -> None:
+    """Generate a text, and wait for its end."""
+    quiet(page)
+    page.locator("#generate-go").click()
+    expect(page.locator("#generate-more")).to_be_enabled()
+
+
+def test_another_language_comes_at_once_and_nothing_is_lost(visit: Visit) -> None:
+    page = visit("g", lang="ja")
+    generated(page)
+    text = page.locator(FIELD).input_value()
+    painted = page.locator(".token-editor-paint").inner_html()
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#tabs > .tab-wrapper").first.get_by_role("tab")).to_have_text(["Generate", "Tokens", "Model"])
+    expect(page.locator("#lab-branches-button")).to_have_text("Branches")  # of a section that is not open
+    expect(page.locator("#generate-go")).to_contain_text("Generate")
+    expect(page.locator(".status .state")).to_have_text("ready")  # what the server writes
+    expect(page.locator("#generate-line")).to_contain_text(re.compile("Generated|generated"))
+    expect(page.locator("#generate-count")).to_contain_text("tokens")
+    expect(page.locator(FIELD)).to_have_attribute("aria-label", re.compile("^Text,"))
+    assert page.locator(FIELD).input_value() == text
+    assert page.locator(".token-editor-paint").inner_html() == painted
+    quiet(page)
+    shown = page.locator(".gradio-container").inner_text().replace("日本語", "")
+    # Only the text itself, its tokens in the open section, and the sample character of the scale are Japanese.
+    labels = [line for line in shown.split("\n") if JAPANESE.search(line) and re.search("生成|トークン|サンプリング|候補", line)]
+    assert [line for line in labels if line not in text] == []
+
+
+def test_the_choice_of_a_language_stays(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    page.get_by_role("button", name="日本語").click()
+    expect(page.locator("#tokenize-view .legend")).to_contain_text("ひらがな")
+    page.reload()
+    expect(page.locator(".status.ready .state")).to_have_text("準備完了")
+    expect(page.locator("#tabs > .tab-wrapper").first.get_by_role("tab")).to_have_text(["文章生成", "トークン", "モデル"])
+    assert page.evaluate("document.documentElement.lang") == "ja"
+    expect(page.get_by_role("button", name="日本語")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="English")).to_have_attribute("aria-pressed", "false")
+
+
+def test_names_that_only_a_screen_reader_says_follow_the_language(visit: Visit) -> None:
+    page = visit("g", lang="ja")
+    reset = page.locator("#option-temperature .reset-button")
+    expect(reset).to_have_attribute("aria-label", "初期値に戻す")
+    page.get_by_role("button", name="English").click()
+    expect(reset).to_have_attribute("aria-label", "Reset to default value")
+    page.get_by_role("button", name="日本語").click()
+    expect(reset).to_have_attribute("aria-label", "初期値に戻す")
+
+
+def test_where_gradio_cannot_change_its_labels_the_page_is_loaded_anew(visit: Visit) -> None:
+    page = visit("g", lang="ja")
+    quiet(page)
+    page.locator(FIELD).fill("猫が来た。")
+    quiet(page)
+    page.evaluate("""() => {
+      document.querySelectorAll("link[rel=modulepreload]").forEach((link) => link.remove());
+      performance.clearResourceTimings();
+      window.old = true;
+    }""")
+    page.get_by_role("button", name="English").click()
+    page.wait_for_function("!window.old")
+    expect(page.locator("#generate-go")).to_contain_text("Generate")
+    expect(page.locator(FIELD)).to_have_value("猫が来た。")
+
+
+def test_the_theme_changes_at_once_and_never_flashes_at_the_next_visit(visit: Visit) -> None:
+    page = visit("g", theme="light")
+    switch = page.get_by_role("button", name="ダークテーマ")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    switch.focus()
+    page.keyboard.press("Enter")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("body.dark")).to_be_attached()
+    page.add_init_script("""
+      window.frames_ = [];
+      const look = () => {
+        if (document.body) {
+          const colour = getComputedStyle(document.body).backgroundColor, [r, , , a = 1] = colour.match(/[\\d.]+/g).map(Number);
+          frames_.push(a ? r < 60 : getComputedStyle(document.documentElement).colorScheme === "dark");
+        }
+        requestAnimationFrame(look);
+      };
+      look();
+    """)
+    page.reload()
+    page.locator(".status.ready").wait_for()
+    assert page.evaluate("frames_.length > 5")
+    assert page.evaluate("frames_.every(Boolean)")  # a body that is dark, or none over a dark window
+
+
+@pytest.mark.parametrize("width", [400, 768, 1366])
+def test_the_head_has_everything_beside_each_other(visit: Visit, width: int) -> None:
+    page = visit("g", lang="en", width=width)
+    boxes = [page.locator(part).bounding_box() for part in ("#brand", "#status", "#switches", "#tabs > .tab-wrapper >> nth=0")]
+    for i, one in enumerate(boxes):
+        assert one["x"] >= 0
+        assert one["x"] + one["width"] <= width
+        for other in boxes[i + 1 :]:
+            apart = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+            assert apart or one["y"] + one["height"] <= other["y"] + 1 or other["y"] + other["height"] <= one["y"] + 1
+
+
+def test_a_section_that_is_opened_later_has_the_new_language(visit: Visit) -> None:
+    page = visit("g", lang="ja")
+    generated(page)
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#lab-replay-button")).to_have_text("Replay")
+    press_open(page.locator("#lab-heat_map-button"))
+    quiet(page)
+    shown = page.locator("#lab-heat_map").inner_text()
+    assert "トークン" not in shown
