@@ -20,7 +20,8 @@ BROWSER: dict[str, Any] = {"api_visibility": "private"}
 
 def announcing(event: str, value: str = "", **more: Any) -> gr.HTML:
     """HTML with an event of its own: it comes whenever a handler gives the component another number, `gr.HTML(changed=3)`."""
-    return gr.HTML(value, apply_default_css=False, changed=0, js_on_load=f"neoxjp.announce(watch, trigger, '{event}')", **more)
+    script = f"neoxjp.announce(watch, trigger, '{event}', element)"
+    return gr.HTML(value, apply_default_css=False, changed=0, js_on_load=script, **more)
 
 
 def latest(triggers: Sequence[Any], function: Callable[..., Any], inputs: Any = None, outputs: Any = None) -> Any:

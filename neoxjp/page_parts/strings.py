@@ -45,6 +45,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "tagline": ("日本語 GPT-NeoX をトークン単位で見る", "Japanese GPT-NeoX, token by token"),
     "switch_language": ("表示言語", "Language"),
     "switch_theme": ("ダークテーマ", "Dark theme"),
+    "lab": ("ラボ", "Lab"),
+    "lab_close": ("閉じる", "Close"),
     "bundled": ("付属モデル", "bundled model"),
     "ready": ("準備完了", "ready"),
     "loading_vocabulary": ("{name} の語彙を読み込み中", "loading the vocabulary of {name}"),

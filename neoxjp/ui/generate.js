@@ -23,7 +23,7 @@ window.neoxjp.written = {
 
 // What was typed last must be known to the server before a button uses it.
 document.addEventListener("click", (event) => {
-  const button = event.target.closest?.("#generate-buttons button, #share-link-generate-copy-link"), text = editor();
+  const button = event.target.closest?.("#generate-buttons button:not(#lab-open), #share-link-generate-copy-link"), text = editor();
   if (!button || !text) return;
   text.newest = button.id === "generate-step" || Boolean(button.closest("#generate-step"));
   if (!text.busy || button.closest("#generate-stop")) return;

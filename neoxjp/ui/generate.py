@@ -56,7 +56,14 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Gen
             _build_text(parts)
         with gr.Column(scale=5, min_width=320, elem_id="generate-side"):
             _build_sampling(playground, parts)
-            parts["lab"] = sections.build(playground, sections_of(features, "generate"), "genlab")
+            with gr.Column(elem_id="generate-lab"):
+                gr.HTML(
+                    templates.render("ui/frame.html", "lab_head", both=both),
+                    elem_id="lab-head",
+                    apply_default_css=False,
+                    js_on_load=(files("neoxjp.ui") / "lab.js").read_text(encoding="utf-8"),
+                )
+                parts["lab"] = sections.build(playground, sections_of(features, "generate"), "genlab")
     return GenerateTab(**parts)
 
 
@@ -71,7 +78,10 @@ def _build_text(parts: dict[str, Any]) -> None:
         parts["count"] = part.html("count")
     with gr.Row(elem_id="generate-buttons"):
         parts["go"] = part.button("go", variant="primary", min_width=120)
-        for name in ("stop", "more", "step", "again", "undo", "redo"):
+        for name in ("stop", "more"):
+            parts[name] = part.button(name, min_width=80, interactive=False)
+        gr.HTML(templates.render("ui/frame.html", "lab_opener", both=both), elem_id="lab-opener", apply_default_css=False)
+        for name in ("step", "again", "undo", "redo"):
             parts[name] = part.button(name, min_width=80, interactive=name == "step")
         parts["recall"] = part.button("recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)

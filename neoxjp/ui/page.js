@@ -70,9 +70,9 @@
     saveFile(watch, props) {
       watch("file", () => this.download(props.file.text, props.file.name, props.file.type));
     },
-    // The event of a component of `page_parts.events.announcing`.
-    announce(watch, trigger, event) {
-      watch("changed", () => trigger(event));
+    // The event of a component of `page_parts.events.announcing`. In a lab that is closed it comes when the lab is opened.
+    announce(watch, trigger, event, element) {
+      watch("changed", () => window.neoxjp.lab?.postpone(element, () => trigger(event)) || trigger(event));
     },
     download(text, name, type) {
       const link = make("a");
