@@ -7,6 +7,7 @@
 
   const read = (name) => { try { return localStorage.getItem("neoxjp." + name); } catch { return null; } };
   const choice = window.neoxjpChoice = {
+    read,
     language: read("language"), // "ja", "en"; null: the browser's
     theme: read("theme"), // "light", "dark"; null: the address (`?__theme=`) or the browser's
     set(name, value) {

@@ -35,7 +35,7 @@ from neoxjp.serve import (
     guarded_app,
     temporary_folder,
 )
-from neoxjp.ui import generate, model, tokenize
+from neoxjp.ui import generate, model, tokenize, tour
 from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.theme import theme
 
@@ -56,6 +56,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         with gr.Row(elem_id="head"):
             gr.HTML(templates.render("ui/frame.html", "brand", both=both), elem_id="brand", apply_default_css=False)
             status = announcing("load", elem_id="status")  # its event comes when another model was loaded
+            tour.build()
             switches = gr.HTML(
                 templates.render("ui/frame.html", "switches", both=both),
                 elem_id="switches",
@@ -189,7 +190,7 @@ def _prepare(blocks: PageBlocks, features: Sequence[Feature], options: Sequence[
     scripts = (_asset("page.js"), _asset("control_names.js"), *(feature.text("page.js") for feature in features))
     return {
         "theme": theme(),
-        "css": "".join([*map(_asset, STYLES), *(feature.text("style.css") for feature in features)]),
+        "css": "".join([*map(_asset, STYLES), tour.text("tour.css"), *(feature.text("style.css") for feature in features)]),
         "head": "".join(f"<script>{script}</script>" for script in scripts),
         "i18n": translations(strings_of(features), options),
         "blocked_paths": blocked_paths(),
