@@ -46,7 +46,7 @@ def test_another_language_comes_at_once_and_nothing_is_lost(visit: Visit) -> Non
 def test_the_choice_of_a_language_stays(visit: Visit) -> None:
     page = visit("t", lang="en")
     page.get_by_role("button", name="日本語").click()
-    expect(page.locator("#tokenize-view .legend")).to_contain_text("ひらがな")
+    expect(page.locator("#tokenize-legend")).to_contain_text("ひらがな")
     page.reload()
     expect(page.locator(".status.ready .state")).to_have_text("準備完了")
     expect(page.locator("#tabs > .tab-wrapper").first.get_by_role("tab")).to_have_text(["文章生成", "トークン", "モデル"])

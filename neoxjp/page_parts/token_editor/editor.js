@@ -491,7 +491,11 @@ watch(Object.keys({ given: 0 }), give);
 looks();
 watch(Object.keys({ ids: 0 }), looks);
 name();
-new MutationObserver(name).observe(document.documentElement, { attributeFilter: ["lang"] });
+new MutationObserver(() => { // what is known about a token was said in the other language
+  for (const piece of pieces) delete piece.details;
+  close();
+  name();
+}).observe(document.documentElement, { attributeFilter: ["lang"] });
 if (props.patch) take(props.patch);
 if (field.value !== fixed.start && revision < 0) {
   field.value = fixed.start;
