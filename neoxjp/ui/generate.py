@@ -260,7 +260,7 @@ def connect(
         line, stats = state(writing.text, t)
         return {tab.line: line, tab.stats: stats, tab.count: counted(playground, writing.text, t), tab.announce: ""}
 
-    translated = switches.change(on_language, tab.writing, [tab.line, tab.stats, tab.count, tab.announce], **QUIET)
+    translated = switches.change(on_language, tab.writing, [tab.line, tab.stats, tab.count, tab.announce], **quick)
     sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, changed, translated)
 
 

@@ -76,10 +76,10 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
             seconds = 0.5 if playground.progress.busy else 5
             return {status: head(playground, words(language(request))), timer: gr.Timer(seconds, active=True)}
 
-        gr.on([timer.tick, blocks.load, switches.change], on_tick, outputs=[status, timer], **QUIET)
+        gr.on([timer.tick, blocks.load, switches.change], on_tick, outputs=[status, timer], trigger_mode="multiple", **QUIET)
         # Gradio (6.31) translates the name of a tab anew only where it is given anew, except that of the open one.
         names = [first, second, third, *generate_tab.lab.tab.values(), *tokenize_tab.lab.tab.values()]
-        switches.change(lambda: {tab: gr.Tab(label=tab.label) for tab in names}, None, names, **QUIET)
+        switches.change(lambda: {tab: gr.Tab(label=tab.label) for tab in names}, None, names, trigger_mode="multiple", **QUIET)
         generate.connect(generate_tab, playground, features, status, switches, blocks)
         tokenize.connect(tokenize_tab, playground, features, status, switches)
         links.connect(tokenize_tab.links, playground, tokenize_tab.document, tokenize_tab.show_ids)

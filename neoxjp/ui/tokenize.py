@@ -69,9 +69,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
     return TokenizeTab(document, editor, examples, show_ids, legend, row, counts, ids, paste, paste_note, pasted, below)
 
 
-def connect(
-    tab: TokenizeTab, playground: Playground, features: Sequence[Feature], status: gr.HTML, switches: gr.HTML
-) -> None:
+def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature], status: gr.HTML, switches: gr.HTML) -> None:
     """Wire the events. `status.load` comes when another model was loaded, `switches.change` when the language was changed."""
     quick = QUIET | {"trigger_mode": "multiple"}
     shown = [tab.editor, tab.counts, tab.legend]
@@ -116,7 +114,7 @@ def connect(
         button.click(None, js=f"() => neoxjp.editor('tokenize-text').set({json.dumps(EXAMPLES[key])})", **BROWSER)
     tab.show_ids.change(lambda on: gr.HTML(ids=bool(on)), tab.show_ids, tab.editor, **QUIET)
     lab = sections_of(features, "tokenize")
-    translated = switches.change(on_language, tab.document, [tab.counts, tab.legend], **QUIET)
+    translated = switches.change(on_language, tab.document, [tab.counts, tab.legend], **quick)
     sections.connect(tab.lab, lab, playground, tab, changed, translated)  # after `changed`: the tokens come first
 
 
