@@ -1,7 +1,7 @@
 """The labs: below the text of a tab, one section per feature, each in an inner tab of its own.
 
-A section is a module with `build` and `connect`. It is updated at the `change` event of `due`, its heading, and that comes only
-while its tab is open: sections that nobody looks at cost nothing while one types.
+A section is a module with a class `Section`, its components, and `connect`. It is updated at the `change` event of `due`, its
+heading, and that comes only while its tab is open: sections that nobody looks at cost nothing while one types.
 """
 
 import time
@@ -25,7 +25,7 @@ class Lab:
 
     tabs: gr.Tabs
     tab: dict[str, gr.Tab]
-    sections: dict[str, Any]  # what each section's `build` returned
+    sections: dict[str, Any]  # the `Section` of each
     due: dict[str, gr.HTML]  # the headings: `change` is the event that the section must be updated
     open: gr.State  # the key of the open section
 
@@ -49,7 +49,7 @@ def build(playground: Playground, modules: Sections, elem_id: str) -> Lab:
             with gr.Tab(strings.label(f"{key}_tab"), id=key, render_children=True, elem_id=f"lab-{key}") as tab[key]:
                 title, intro = strings.both(f"{key}_title"), strings.both(f"{key}_intro", **getattr(section, "INTRO", {}))
                 due[key] = announcing("change", f"<h2>{title}</h2><p>{intro}</p>", elem_classes="section")
-                sections[key] = section.build(playground)
+                sections[key] = section.Section(playground)
     return Lab(tabs, tab, sections, due, gr.State(first))
 
 

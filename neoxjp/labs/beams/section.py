@@ -25,7 +25,7 @@ LENGTH_PENALTY = (-2.0, 4.0)  # range of the page and the API
 Search = Callable[[Sequence[int], int, int, float], BeamTree]
 
 
-class Beams:
+class Section:
     """The components of the section."""
 
     def __init__(self, playground: Playground):
@@ -43,10 +43,7 @@ class Beams:
         self.linked = {"beams": self.number, "new": self.new, "penalty": self.penalty}  # what a link restores
 
 
-build = Beams
-
-
-def connect(section: Beams, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date.
 
     A search begins with a click only; when the prompt changes, a sentence says that the tree is for the previous one.

@@ -72,9 +72,6 @@ class Section:
                 self.file = part.html("file_part", chooser, js_on_load=part.script("file.js") + downloads.SCRIPT)
 
 
-build = Section
-
-
 def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section has to be updated."""
     events: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}

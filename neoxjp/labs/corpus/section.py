@@ -72,9 +72,6 @@ class Section:
         self.linked = {"tokenizers": self.tokenizers, "column": self.column}  # what a link restores
 
 
-build = Section
-
-
 def _chooser() -> str:
     keys = ("corpus_sending", "corpus_sent", "corpus_aborted", "corpus_failed", "corpus_too_large")
     fields = {name: f"{{{name}}}" for name in ("percent", "name", "size", "most")}

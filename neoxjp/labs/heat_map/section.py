@@ -61,54 +61,34 @@ class HeatText:
     shown: Shown | None = None  # what its colours, numbers and curve are from
 
 
-@dataclass(frozen=True)
 class Section:
     """The components of the section."""
 
-    text: TokenEditor
-    heat: gr.State  # a HeatText
-    own: gr.State  # the text where the visitor wrote it, "" for the text above: what a link restores
-    go: gr.Button
-    measure: gr.Radio
-    line: gr.HTML
-    view: gr.HTML
-    first: gr.Textbox
-    second: gr.Textbox
-    examples: dict[str, gr.Button]
-    compare: gr.Button
-    pair: gr.HTML
-
-    @property
-    def linked(self) -> dict[str, Any]:
-        """The components that a link restores."""
-        return {"text": self.own, "by": self.measure, "a": self.first, "b": self.second}
-
-
-def build(playground: Playground) -> Section:
-    """Create the components."""
-    part = Parts("heat_map", strings)
-    with gr.Column(elem_classes="card"):
-        ja, en = strings.table["heat_map_text_placeholder"]
-        text = TokenEditor(placeholder={"ja": ja, "en": en}, words=named(), elem_id=part.id("text"))
-        with gr.Row(elem_classes="lab-controls"):
-            go = part.button("go", variant="primary")
-            measure = part.radio("measure", MEASURES, "measure_")
-        line = part.html("line", part.hint("press"))
-        view = part.html("view", js_on_load=part.script())
-    with gr.Column(elem_classes="card"):
-        part.html(value=f"<h3>{part.both('pair_title')}</h3><p>{part.both('pair_intro')}</p>", elem_classes="lab-part")
-        with gr.Row(elem_classes="two-columns"):
-            pairs = zip(("first", "second"), PAIRS["particle"], strict=True)
-            first, second = [
-                part.textbox(name, value, max_lines=4, min_width=260, html_attributes=JAPANESE) for name, value in pairs
-            ]
-        with gr.Row(elem_classes="lab-controls"):
-            compare = part.button("compare", variant="primary")
-            with gr.Row(elem_classes="chips"):
-                examples = {name: part.chip(f"ex_{name}") for name in PAIRS}
-        pair = part.html("pair", part.hint("pair_press"))
-    states = gr.State(HeatText()), gr.State("")
-    return Section(text, *states, go, measure, line, view, first, second, examples, compare, pair)
+    def __init__(self, playground: Playground):
+        part = Parts("heat_map", strings)
+        with gr.Column(elem_classes="card"):
+            ja, en = strings.table["heat_map_text_placeholder"]
+            self.text = TokenEditor(placeholder={"ja": ja, "en": en}, words=named(), elem_id=part.id("text"))
+            with gr.Row(elem_classes="lab-controls"):
+                self.go = part.button("go", variant="primary")
+                self.measure = part.radio("measure", MEASURES, "measure_")
+            self.line = part.html("line", part.hint("press"))
+            self.view = part.html("view", js_on_load=part.script())
+        with gr.Column(elem_classes="card"):
+            part.html(value=f"<h3>{part.both('pair_title')}</h3><p>{part.both('pair_intro')}</p>", elem_classes="lab-part")
+            with gr.Row(elem_classes="two-columns"):
+                pairs = zip(("first", "second"), PAIRS["particle"], strict=True)
+                self.first, self.second = [
+                    part.textbox(name, value, max_lines=4, min_width=260, html_attributes=JAPANESE) for name, value in pairs
+                ]
+            with gr.Row(elem_classes="lab-controls"):
+                self.compare = part.button("compare", variant="primary")
+                with gr.Row(elem_classes="chips"):
+                    self.examples = {name: part.chip(f"ex_{name}") for name in PAIRS}
+            self.pair = part.html("pair", part.hint("pair_press"))
+        self.heat = gr.State(HeatText())
+        self.own = gr.State("")  # the text where the visitor wrote it, "" for the text above: what a link restores
+        self.linked = {"text": self.own, "by": self.measure, "a": self.first, "b": self.second}
 
 
 def named() -> dict[str, dict[str, str]]:

@@ -30,7 +30,7 @@ GUESSES = 5  # per layer
 FOLLOWED = 200_000_000  # parameters; with a larger model the section does not run it before a button is pressed
 
 
-class Inside:
+class Section:
     """The components of the section."""
 
     def __init__(self, playground: Playground):
@@ -56,10 +56,7 @@ class Inside:
         self.growing = (self.layer, self.head)  # the sliders whose largest value follows the model
 
 
-build = Inside
-
-
-def connect(section: Inside, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date.
 
     Then the sliders take the ranges of the loaded model, a small model runs on the new text, and with a larger one a sentence

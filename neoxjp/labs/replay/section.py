@@ -83,9 +83,6 @@ class Section:
                         self.code[target] = gr.HTML(elem_id=id, elem_classes="replay-tab", apply_default_css=False)
 
 
-build = Section
-
-
 def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
     streamer = stream(playground)

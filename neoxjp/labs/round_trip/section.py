@@ -24,7 +24,7 @@ LONGEST = 100_000  # characters of a text that the section checks
 view = partial(render, "labs/round_trip/view.html")
 
 
-class Roundtrip:
+class Section:
     """The components of the section."""
 
     def __init__(self, playground: Playground):
@@ -42,10 +42,7 @@ class Roundtrip:
         self.linked = {"norm": self.normalization, "compat": self.compat}  # what a link restores
 
 
-build = Roundtrip
-
-
-def connect(section: Roundtrip, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
     """Wire the events. `tab` has the text above; `due` changes when the section has to be updated."""
     inputs = [tab.document, section.compat, section.normalization]
     outputs = [section.summary, section.text, section.reasons, section.effect, section.use]

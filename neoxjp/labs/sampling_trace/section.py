@@ -34,47 +34,34 @@ NO_FILTERS = SamplingParams(do_sample=True, **{option.name: option.off for optio
 LogitsReader = Callable[[Sequence[int], int], "np.ndarray"]
 
 
-@dataclass(frozen=True)
 class Section:
-    """The components of the section."""
+    """The components of the section. A link restores none of them."""
 
-    position: gr.Number  # of the token, from 1
-    before: gr.Button
-    after: gr.Button
-    drawing: gr.HTML
-    recompute: gr.Button  # visible where the logits are no longer stored
-    candidates: gr.HTML
-    filters: gr.HTML
-    tried: dict[str, gr.Slider]  # in the order in which the filters are applied
-    reset: gr.Button
-    part: gr.State  # the `Part` that the sliders are set to
-    linked: dict[str, Any]  # the components that a link restores: none, the text is not in a link
+    def __init__(self, playground: Playground):
+        part = Parts("sampling_trace", strings)
 
+        def heading(key: str, below: str = "") -> None:
+            part.html(value=f"<h3>{part.both(key)}</h3>{below}", elem_classes="sampling-trace-part")
 
-def build(playground: Playground) -> Section:
-    """Create the components."""
-    part = Parts("sampling_trace", strings)
-
-    def heading(key: str, below: str = "") -> None:
-        part.html(value=f"<h3>{part.both(key)}</h3>{below}", elem_classes="sampling-trace-part")
-
-    with gr.Column(elem_classes="card"):
-        with gr.Row(elem_classes="sampling-trace-controls"):
-            before, after = part.button("before", size="sm"), part.button("after", size="sm")
-            position = gr.Number(1, precision=0, minimum=1, min_width=110, **part.named("position"))
-        drawing = part.html("draw", js_on_load=part.script())
-        recompute = part.button("recompute", size="sm", min_width=None, visible=False)
-    with gr.Row(elem_id="sampling-trace-body", elem_classes="two-columns"):
-        with gr.Column(scale=7, min_width=320, elem_classes="card", elem_id="sampling-trace-tables"):
-            heading("candidates")
-            candidates = part.html("candidates")
-            heading("filters")
-            filters = part.html("filters")
-        with gr.Column(scale=3, min_width=260, elem_classes="card", elem_id="sampling-trace-try"):
-            heading("try", f"<p>{part.both('try_help')}</p>")
-            tried = {option.name: _slider(option, part, playground.options) for option in filter_options(playground.options)}
-            reset = part.button("reset", size="sm", min_width=None)
-    return Section(position, before, after, drawing, recompute, candidates, filters, tried, reset, gr.State(None), {})
+        with gr.Column(elem_classes="card"):
+            with gr.Row(elem_classes="sampling-trace-controls"):
+                self.before, self.after = part.button("before", size="sm"), part.button("after", size="sm")
+                self.position = gr.Number(1, precision=0, minimum=1, min_width=110, **part.named("position"))  # from 1
+            self.drawing = part.html("draw", js_on_load=part.script())
+            # visible where the logits are no longer stored
+            self.recompute = part.button("recompute", size="sm", min_width=None, visible=False)
+        with gr.Row(elem_id="sampling-trace-body", elem_classes="two-columns"):
+            with gr.Column(scale=7, min_width=320, elem_classes="card", elem_id="sampling-trace-tables"):
+                heading("candidates")
+                self.candidates = part.html("candidates")
+                heading("filters")
+                self.filters = part.html("filters")
+            with gr.Column(scale=3, min_width=260, elem_classes="card", elem_id="sampling-trace-try"):
+                heading("try", f"<p>{part.both('try_help')}</p>")
+                options = filter_options(playground.options)  # in the order in which the filters are applied
+                self.tried = {option.name: _slider(option, part, playground.options) for option in options}
+                self.reset = part.button("reset", size="sm", min_width=None)
+        self.part = gr.State(None)  # the `Part` that the sliders are set to
 
 
 def _slider(option: Option, part: Parts, options: Iterable[Option]) -> gr.Slider:

@@ -40,6 +40,7 @@ def build_link(tab: address.Tab) -> Link:
     id = IDS[tab]
     with gr.Row(elem_classes="share-link-row"):
         button = gr.Button(label("share_link_link"), size="sm", min_width=0, elem_id=f"{id}-copy-link")
+        file = gr.Button(label("share_link_file"), size="sm", min_width=0, visible=False, elem_id=f"{id}-file")
         fields = {name: f"{{{name}}}" for name in ("kind", "n", "all")}
         keys = {f"share_link_{name}": f"share_link_{name}" for name in SENTENCES}
         if tab == "generate":
@@ -49,7 +50,6 @@ def build_link(tab: address.Tab) -> Link:
         facts = render.attributes(id=f"{id}-status", class_="share-link-status", data_words=render.data(sentences))
         gr.HTML(f'<p{facts} role="status">{help_line}</p>', apply_default_css=False)
     note = gr.HTML(elem_id=f"{id}-note", apply_default_css=False, js_on_load=COPY + downloads.SCRIPT, answer=None)
-    file = gr.Button(label("share_link_file"), size="sm", min_width=0, visible=False, elem_id=f"{id}-file")
     selected = gr.Number(-1, precision=0, visible="hidden", elem_id=f"{id}-selected")
     return Link(button, file, selected, note)
 

@@ -38,7 +38,7 @@ ON_REQUEST = ("package", "hub", "local")  # groups whose tokenizers are opened o
 part = Parts("spellings", strings)
 
 
-class Comparison:
+class Section:
     """The components of the section."""
 
     def __init__(self, playground: Playground):
@@ -71,9 +71,6 @@ class Comparison:
         self.linked = linked | dict(zip(japanese.CUSTOM_KEYS, self.own, strict=True))  # what a link restores
 
 
-build = Comparison
-
-
 def _group(group: str) -> gr.CheckboxGroup:
     """The tokenizers of a group."""
     offered = [offer for offer in peers.list_offers() if offer.group == group]
@@ -87,7 +84,7 @@ def _choice(offer: peers.Offer) -> str:
     return f"{offer.title}（{offer.source}）" if offer.group == "hub" else offer.title
 
 
-def connect(section: Comparison, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
     """Wire the events. `tab` has the text above; `due` changes when the section has to be updated."""
     groups = list(section.groups.values())
     given = [tab.document, *groups, section.local, *section.own, section.corrected, section.row, section.same, section.opened]

@@ -83,7 +83,7 @@ class Pager:
         }
 
 
-class VocabularyBrowser:
+class Section:
     """The components of the section."""
 
     def __init__(self, playground: Playground):
@@ -109,9 +109,6 @@ class VocabularyBrowser:
         self.difference = Difference(playground)
         self.serial = gr.State(-1)  # of the vocabulary that the list shows
         self.linked = {short: self.filters[name] for name, short in FILTERS.items()} | {"id": self.id}  # what a link restores
-
-
-build = VocabularyBrowser
 
 
 def _filters() -> dict[str, Any]:
@@ -167,7 +164,7 @@ def _text(key: str, **more: Any) -> gr.Textbox:
     return part.textbox(key, **{"min_width": 110} | more)
 
 
-def connect(section: VocabularyBrowser, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
     """Add the events. `tab` has the text above; `due` changes when the section has to be updated."""
     filters = list(section.filters.values())
     pager, part = section.list, section.difference

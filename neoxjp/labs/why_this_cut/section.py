@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LONGEST = 100_000  # characters of a text that the section checks
 
 
-class WhyThisCut:
+class Section:
     """The components of the section."""
 
     def __init__(self, playground: Playground):
@@ -47,10 +47,7 @@ class WhyThisCut:
         self.linked = {"at": self.position, "try": self.replacement, "in": self.which, "word": self.word}
 
 
-build = WhyThisCut
-
-
-def connect(section: WhyThisCut, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
     """Wire the events. The selected token of the text in `tab` is explained; `due` changes when the section has to be updated."""
     chosen: list[Any] = [section.position, section.replacement, section.which, section.word]
     shown = [section.place, section.tried, section.entries]

@@ -4,6 +4,7 @@ import html
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import gradio as gr
@@ -301,9 +302,9 @@ def test_settings_that_leave_nothing_get_a_sentence(playground):
 def updated(playground: Playground, text: Text | None, part: Any, position: float, *values: Any) -> dict[str, Any]:
     """The new values of the components, by name; an unchanged one is skipped."""
     shown: dict[str, Any] = {name: gr.HTML() for name in ("drawing", "recompute", "candidates", "filters", "part")}
-    unused: dict[str, Any] = dict.fromkeys(("position", "before", "after", "reset", "linked"))
+    unused: dict[str, Any] = dict.fromkeys(("position", "before", "after", "reset"))
     every_word = Strings(trace.strings.table | option_strings(playground.options)).words("en")
-    section = trace.Section(**shown, **unused, tried={name: gr.Slider() for name in TRIED})
+    section: Any = SimpleNamespace(**shown, **unused, tried={name: gr.Slider() for name in TRIED})
     components = {"draw": section.drawing, "candidates": section.candidates, "filters": section.filters}
     components |= {"recompute": section.recompute, "part": section.part, **section.tried}
     found = trace.updates(section, playground, text, part, position, values, every_word)

@@ -33,7 +33,7 @@ from neoxjp.page_parts.strings import language
 from neoxjp.page_parts.texts import VisitorState
 
 
-class SideBySide:
+class Section:
     """The components of the section."""
 
     def __init__(self, playground: Playground):
@@ -60,9 +60,6 @@ class SideBySide:
         self.linked = {"n": self.count, "differs": self.differs, **grid}  # what a link restores
 
 
-build = SideBySide
-
-
 def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[Any]]:
     start, place = suggest(Settings(), "temperature")[number], number + 1
     with gr.Column(
@@ -84,7 +81,7 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
     return box, fields
 
 
-def connect(section: SideBySide, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
+def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
     """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
     other = section.second.playground if section.second else None
     tabs = len(tab.settings)
