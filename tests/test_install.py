@@ -69,8 +69,8 @@ def opened(python: Path, folder: Path, port: int, *options: str, **environment: 
 @pytest.mark.slow
 def test_the_wheel_opens_the_page_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     with opened(installed, tmp_path, free_port()) as url, urllib.request.urlopen(f"{url}/config") as config:
-        values = [component["props"].get("value") for component in json.load(config)["components"]]
-        assert examples()["story"] in values
+        texts = [component["props"].get("start") for component in json.load(config)["components"]]
+        assert examples()["story"] in texts
     assert list(tmp_path.iterdir()) == []
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 TEXT = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。"
 LENGTHS = (50, 2000)  # characters of the texts that are typed into
+REST_MS = 1500  # after typing, before Generate: the sections of the page follow the text meanwhile
 PATIENCE_MS = 60_000
 WATCH = """() => {
     const box = document.querySelector("#generate-text .token-editor"), paint = box.querySelector(".token-editor-paint");
@@ -113,7 +114,7 @@ def generation(page: "Page", tokens: int) -> tuple[float, float]:
     page.locator("#generate-text textarea").fill(TEXT)
     page.locator("#option-max-new-tokens input[type=number]").fill(str(tokens))
     page.locator("#option-max-new-tokens input[type=number]").blur()
-    idle(page)
+    idle(page, REST_MS)
     first, rate = page.evaluate(
         """async () => {
             const go = document.getElementById("generate-go"), { ended } = measured.editor;
@@ -164,7 +165,7 @@ def overshoot(page: "Page") -> int:
     return count
 
 
-def idle(page: "Page") -> None:
-    """Wait until nothing is written and the server knows the text."""
+def idle(page: "Page", ms: int = 150) -> None:
+    """Wait until nothing is written and the server knows the text, and then so many milliseconds, as a quick visitor would."""
     page.wait_for_function("() => !measured.editor.busy && !document.getElementById('generate-go').disabled")
-    page.wait_for_timeout(150)
+    page.wait_for_timeout(ms)

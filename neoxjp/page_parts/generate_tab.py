@@ -1,20 +1,23 @@
 """The components of the Generate tab, and how a frame of a generation changes them. ui/generate.py builds and connects them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
 
-from neoxjp.labs.branches.files import LARGEST_MEMO, to_json
+from neoxjp.errors import ParameterError
+from neoxjp.labs.branches.files import to_json
 from neoxjp.labs.common import html as render
+from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts import links, sections
 from neoxjp.page_parts.editing import tree_on_display
 from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.linked_text import view_of
+from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.texts import VisitorState
+from neoxjp.page_parts.strings import COMMON
+from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.token_editor import TokenEditor
 from neoxjp.page_parts.writing import Frame
 from neoxjp.sampling import Option
@@ -24,9 +27,9 @@ from neoxjp.sampling import Option
 class GenerateTab:
     """The components of the tab."""
 
+    playground: Playground
     writing: gr.State
     editor: TokenEditor
-    count: gr.HTML
     examples: dict[str, gr.Button]
     go: gr.Button
     stop: gr.Button
@@ -37,15 +40,12 @@ class GenerateTab:
     redo: gr.Button
     recall: gr.Button
     memo: gr.BrowserState
-    line: gr.HTML
-    announce: gr.HTML
     presets: dict[str, gr.Button]
     options: tuple[Option, ...]
     controls: dict[str, Any]  # a slider or a text field for each option, by its name
     dice: gr.Button  # fills in a new seed
     truncate: gr.Checkbox
     link: links.Link
-    stats: gr.HTML
     lab: sections.Lab
 
     @property
@@ -56,6 +56,18 @@ class GenerateTab:
     def settings_of(self, values: Sequence[Any]) -> Settings:
         """What the values of these inputs say."""
         return Settings.of(values, self.options)
+
+    def settings_sent(self, values: Any) -> Settings:
+        """What the page sent as these inputs; None: nobody has changed them. Raises ParameterError: it is something else."""
+        if values is None:
+            return Settings(options=self.options)
+        kinds = [(int, float, type(None)) if option.slider else (str, type(None)) for option in self.options]
+        given = values if isinstance(values, list) else []
+        if len(given) != len(kinds) + 1 or not all(
+            isinstance(value, kind) and not isinstance(value, bool) for value, kind in zip(given, kinds, strict=False)
+        ):
+            raise ParameterError(f"expected {len(kinds) + 1} settings, found {str(values)[:60]!r}")
+        return self.settings_of(given)
 
     @property
     def up_to_context(self) -> list[Any]:
@@ -90,50 +102,58 @@ class GenerateTab:
 
     @property
     def shown(self) -> list[Any]:
-        """The components that `updates` changes."""
-        return [self.line, self.editor, self.stats, self.announce, *self.buttons, self.memo]
-
-    @property
-    def buttons(self) -> list[gr.Button]:
-        """The buttons that `enabled` changes."""
-        return [self.go, self.stop, self.more, self.step, self.again, self.undo, self.redo, self.recall]
-
-    def enabled(self, writing: VisitorState, idle: bool) -> dict[Any, Any]:
-        """Which buttons can be pressed. idle: nothing is being written."""
-        text, history = writing.text, writing.history
-        enabled = {
-            self.go: idle,
-            self.stop: not idle,
-            self.more: idle and text is not None and bool(text.steps or writing.tree.nodes),
-            self.step: idle,
-            self.again: idle and text is not None and text.params is not None,
-            self.undo: idle and bool(history.past or (writing.draft and writing.saved)),
-            self.redo: idle and bool(history.future),
-        }
-        found: dict[Any, Any] = {button: gr.Button(interactive=on) for button, on in enabled.items()}
-        if not idle or (text is not None and text.steps):
-            found[self.recall] = gr.Button(visible=False)
-        return found
+        """The components that `updates` changes: the editor alone, because Gradio takes some milliseconds for each."""
+        return [self.editor]
 
     def updates(self, frame: Frame, writing: VisitorState) -> dict[Any, Any]:
-        """A frame as values by component.
+        """A frame as values by component."""
+        return {self.editor: gr.HTML(**self.patched(frame, writing))}
 
-        The buttons come with every frame: where two frames reach the browser in one packet and the second has no value for a
-        button, Gradio loses the value of the first.
-        """
+    def patched(self, frame: Frame, writing: VisitorState) -> dict[str, Any]:
+        """A frame as an update of the editor."""
         document = writing.document
         pieces = document.pieces if frame.pieces is None else frame.pieces
-        found = {self.line: frame.line} | self.enabled(writing, not frame.running)
-        found[self.editor] = shown(document.patch(pieces, running=frame.running), writing)
-        if frame.stats is not None:
-            found[self.stats] = frame.stats
-        if frame.announce is not None:
-            found[self.announce] = escape(render.replace_surrogates(frame.announce))
-        if not frame.running and writing.text is not None and writing.tree.nodes:
-            found[self.memo] = to_json(writing.tree, LARGEST_MEMO)
+        around = self.around(writing, not frame.running, frame)
+        return shown(document.patch(pieces, running=frame.running, also=around), writing)
+
+    def around(self, writing: VisitorState, idle: bool, frame: Frame | None = None) -> dict[str, Any]:
+        """What the page shows around the text; ui/generate.js draws it. idle: nothing is being written.
+
+        Returns:
+            "count", and with a frame "line" and "stats": HTML; "announce": a sentence for screen readers;
+            "buttons": name → whether it can be pressed; "recall": whether stored branches are still offered.
+        """
+        text, history = writing.live or writing.text, writing.history
+        buttons = {
+            "go": idle,
+            "stop": not idle,
+            "more": idle and text is not None and bool(text.steps or writing.tree.nodes),
+            "step": idle,
+            "again": idle and text is not None and text.params is not None,
+            "undo": idle and bool(history.past or (writing.draft and writing.saved)),
+            "redo": idle and bool(history.future),
+        }
+        recall = idle and (text is None or not text.steps)
+        found = {"buttons": buttons, "recall": recall, "count": counted(self.playground, text, COMMON.both)}
+        if frame is not None:
+            announce = None if frame.announce is None else render.replace_surrogates(frame.announce)
+            found |= {"line": frame.line, "stats": frame.stats, "announce": announce}
         return found
 
 
-def shown(patch: str, writing: VisitorState) -> gr.HTML:
+def shown(patch: str, writing: VisitorState) -> dict[str, Any]:
     """The editor's update with a patch of the visitor's document."""
-    return TokenEditor.show(patch, len(writing.text.prompt_ids) if writing.text is not None else 0)
+    return TokenEditor.patched(patch, len(writing.text.prompt_ids) if writing.text is not None else 0)
+
+
+def counted(playground: Playground, text: Text | None, t: Callable[..., str]) -> str:
+    """HTML: how many tokens the text has, of the model's context; an error where they fill it."""
+    if text is None or not text.whole:
+        return render_steps.working(t("generate_count_bos"))
+    number, loaded = len(text.ids), playground.loaded
+    if loaded is None or loaded.model is None:
+        return render_steps.working(t("generate_count_no_context", n=f"{number:,}"))
+    context = loaded.model.config.max_position_embeddings
+    if number >= context:
+        return render.notice(t("generate_count_over", n=f"{number:,}", context=f"{context:,}"), "error")
+    return render_steps.working(t("generate_count", n=f"{number:,}", context=f"{context:,}"), number, context)

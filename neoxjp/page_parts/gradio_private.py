@@ -1,8 +1,9 @@
 """The private names of Gradio that the page uses, a function each. tests/page_parts/test_gradio_private.py checks them (6.31)."""
 
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.context import Context, LocalContext
@@ -10,6 +11,8 @@ from starlette.requests import Request
 
 from neoxjp.engine import ANYONE, Visitor
 from neoxjp.page_parts.visitors import visitor_of
+
+T = TypeVar("T")
 
 
 def payload(event: gr.EventData) -> dict[str, Any]:
@@ -41,6 +44,21 @@ def current_visitor() -> Visitor:
     if request is None:
         return ANYONE
     return visitor_of(request.client.host if request.client else None, request.session_hash)
+
+
+def as_event(request: gr.Request, call: Callable[[], T]) -> T:
+    """The result of `call()`, made as if it answered an event of this request: see `current_visitor`."""
+    token = LocalContext.request.set(request)
+    try:
+        return call()
+    finally:
+        LocalContext.request.reset(token)
+
+
+def session_state(app: Any, session: str, state: gr.State) -> Any:
+    """What a `gr.State` holds for a session of this page. None: the page has no such session."""
+    holder = app.state_holder
+    return holder[session][state._id] if session in holder.session_data else None
 
 
 def signed_in(request: Request) -> bool:

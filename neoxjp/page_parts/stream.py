@@ -21,6 +21,7 @@ from neoxjp.sampling import SamplingParams
 log = logging.getLogger(__name__)
 
 INTERVAL = 1 / 15  # seconds between two updates
+END_SECONDS = 0.005  # that the first update waits for another step, or for the end of a request of one step
 WAITING_INTERVAL = 1.0  # the same while it waits in the queue
 
 
@@ -66,12 +67,13 @@ def stream(playground: Playground) -> Stream:
             playground.visitors.check(who, "tokens")
         playground.visitors.note(who, "tokens", len(ids))
         with loaded.engine.submit(ids, params, top=top, overflow=overflow, watch=watch, drawn=drawn, visitor=who) as request:
-            done = False
+            done, first = False, True
             yield _update(request, [], done)
             while not done:
                 steps: list[Step] = []
                 try:
-                    done = _collect(request, steps)
+                    done = _collect(request, steps, first)
+                    first = first and not steps
                 except Exception as error:
                     yield _update(request, steps, done)  # what was generated before the model failed
                     if isinstance(error, NeoxjpError):
@@ -114,14 +116,16 @@ def _update(request: Request, steps: Sequence[Step], done: bool) -> Update:
     )
 
 
-def _collect(request: Request, steps: list[Step]) -> bool:
-    """Append the steps of one update to `steps`; True: the request has ended."""
+def _collect(request: Request, steps: list[Step], first: bool) -> bool:
+    """Append the steps of one update to `steps`; True: the request has ended. The first step does not wait for others."""
     if request.position:
         request.wait(WAITING_INTERVAL)
     began = time.monotonic()
     request.wait(INTERVAL)
-    time.sleep(max(0.0, began + INTERVAL - time.monotonic()))
-    while time.monotonic() < began + 2 * INTERVAL and request.wait(0):
+    if not first:
+        time.sleep(max(0.0, began + INTERVAL - time.monotonic()))
+    until = time.monotonic() + END_SECONDS if first else began + 2 * INTERVAL
+    while (left := until - time.monotonic()) > 0 and request.wait(left if first else 0):
         try:
             steps.append(next(request))
         except StopIteration:

@@ -91,6 +91,7 @@ class VisitorState:
     history: History = field(default_factory=History)
     running: bool = False
     stopped: bool = False
+    stopped_at: int | None = None  # ids that the visitor saw when Stop was pressed; None: all that there are
     text: Text | None = field(default=None, init=False)  # what is displayed: the branch, or the draft
     document: Document = field(default_factory=Document)  # the same as the page has it
     draft: Tree | None = field(default=None, init=False)  # the branches with what the visitor typed since; None: nothing
@@ -109,9 +110,9 @@ class VisitorState:
     def tree(self) -> Tree:
         return self.history.tree
 
-    def stop(self) -> None:
-        """End what is running: with its next paint the stream frees the slot and keeps what was written."""
-        self.stopped = True
+    def stop(self, seen: int | None = None) -> None:
+        """End what is running: with its next paint the stream frees the slot and keeps the first `seen` ids (None: all)."""
+        self.stopped, self.stopped_at = True, seen
 
     def tree_for(self, tokenizer: "GPTNeoXJapaneseTokenizer") -> Tree:
         """The tree that a text of this vocabulary belongs to: the current one, or an empty one if that has another vocabulary."""

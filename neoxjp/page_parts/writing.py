@@ -7,7 +7,7 @@ It has no components. Continuing appends ids to ids; the text is never encoded a
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from neoxjp.engine import Step
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 ALTERNATIVES = 10  # of each token, kept and shown
 
 Mode = Literal["new", "continue", "again", "step"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 Start = tuple[Tree, Text, SamplingParams, bool]
 """The tree that the text will belong to, the text to continue, the settings, and whether to truncate from the left."""
 
@@ -127,7 +128,7 @@ class _Run:
 
     def __init__(self, playground: Playground, stream: Stream, writing: VisitorState, start: Start, t: Words):
         """Submits the request. Raises NeoxjpError as `Engine.submit` does."""
-        self.writing, self.t = writing, t
+        self.writing, self.t, self.tokenizer = writing, t, playground.tokenizer
         self.tree, text, params, truncate = start
         self.tree.require_room(1, params.max_new_tokens or 0)
         drawn = len(text.steps) - text.base  # steps of the same generation, one by one before
@@ -167,9 +168,19 @@ class _Run:
         self.updates.close()  # type: ignore[attr-defined]  # a generator
         finish = "error" if error else self.text.finish or "cancelled"
         self.text = replace(self.text, finish=finish, full=self.start.full and finish == "length")
+        if self.writing.stopped and self.writing.stopped_at is not None:
+            self._end_at(self.writing.stopped_at)
         if len(self.text.steps) > len(self.start.steps):
             self.writing.keep_draft()
             self.writing.commit(add_text_to_tree(self.tree, self.text, len(self.start.ids)), self.text)
+
+    def _end_at(self, seen: int) -> None:
+        """Keep the first `seen` ids: what came after them was not visible when Stop was pressed."""
+        steps = self.text.steps[: max(len(self.start.steps), seen - len(self.text.prompt_ids))]
+        if len(steps) < len(self.text.steps):
+            self.text = replace(self.text, steps=steps, finish="cancelled", full=False)
+            self.pieces = Pieces(prompt_pieces(self.text, self.tokenizer))
+            self.pieces.add(steps)
 
     def last_frame(self, error: str) -> Frame:
         """How it ended."""
@@ -184,7 +195,7 @@ def _generate(
     """The frames of one request, from the queue to its end. `prepare` says what to generate, or raises NeoxjpError."""
     if writing.running:
         return
-    writing.running, writing.stopped = True, False
+    writing.running, writing.stopped, writing.stopped_at = True, False, None
     run: _Run | None = None
     error = ""
     try:

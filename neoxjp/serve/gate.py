@@ -93,7 +93,7 @@ class Gate:
         """Tell the log; a path of the visitor's own choice is not repeated. Status 0: the connection ended before an answer."""
         if self.log is None:
             return
-        ours = row is not None and row.endpoint is not None and not row.open
+        ours = row is not None and row.endpoint is not None and row.logged and not row.open
         if ours or not 200 <= status < 400:
             method = scope["method"] if row else "-"
             self.log(method, row.path if row else "-", status, seconds, (scope.get("client") or ("",))[0])

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from neoxjp.page_parts import uploads
 from neoxjp.page_parts.gradio_private import signed_in
+from neoxjp.page_parts.token_editor import route
 
 JSON_BYTES = 4_000_000  # of a call's body: a text of 1,000,000 characters is about 3 MB in UTF-8
 SMALL_BYTES = 20_000  # of a body with a few names only
@@ -35,6 +36,7 @@ class Row:
     own: bool = False  # not for pages of other sites in the visitor's browser
     shared: bool = False  # the same for everybody: caches may keep it
     session: bool = False  # a call that names no session gets `NO_SESSION`
+    logged: bool = True  # also where all went well; every key that is pressed would be too much
     functions: frozenset[tuple[int, str]] = frozenset()  # (component_id, fn_name) that may be called; empty: no such check
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
@@ -92,6 +94,7 @@ UPLOAD = uploads.routes()[0].endpoint
 OURS = (
     Row(POST, uploads.PATH, "file", uploads.MAX_BYTES, UPLOAD, own=True),
     Row(("DELETE",), uploads.PATH, endpoint=UPLOAD, own=True),
+    Row(POST, route.PATH, "json", JSON_BYTES, route.answer, own=True, logged=False),
 )
 
 

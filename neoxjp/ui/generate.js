@@ -1,18 +1,31 @@
 // The buttons and keys of the Generate tab: `js_on_load` of the line for screen readers.
+const STEP_TIMEOUT_MS = 2000; // after this, a step that was not answered is given up
+let steps = 0, stepping = 0; // steps that wait for the one before; when the one that is under way was asked for
+const MODES = { "generate-go": "new", "generate-more": "continue", "generate-step": "step", "generate-again": "again" };
+let controls = [], settings = null; // element ids of the controls, and their values; null: as they were at the start
 const editor = () => window.neoxjp.editor("generate-text");
 
 window.neoxjp.generate = {
   set(text) { editor()?.set(text); },
   keep() { window.neoxjp.keepText("generate-text", "gen"); },
-  // Mark the preset whose values the controls have: { name: values }.
-  mark(presets, values) {
+  // The values of the controls, to go with each generation. Mark the preset that has them: { name: values }, null: any.
+  settings(ids, presets, values) {
+    controls = ids;
+    settings = values;
     for (const [name, wanted] of Object.entries(presets)) {
-      const same = wanted.every((value, index) => Math.abs(value - values[index]) < 1e-9);
+      const same = wanted.every((value, index) => value === null || Math.abs(value - values[index]) < 1e-9);
       document.getElementById(`generate-preset-${name}`)?.setAttribute("aria-pressed", same);
     }
   },
 };
 window.neoxjp.restoreText("generate-text", "gen");
+const starting = setInterval(() => {
+  const text = editor();
+  if (!text) return;
+  clearInterval(starting);
+  draw(text.also);
+  text.more = () => ({ settings: settings?.map((value, index) => valueOf(controls[index], value)) ?? null });
+}, 20);
 // For the sections: the place of the selected token's first id in the text, and among the ids after the prompt; and to select one.
 window.neoxjp.written = {
   get place() { return editor()?.selected ?? null; },
@@ -21,12 +34,48 @@ window.neoxjp.written = {
   mark(at) { this.markPlace(at + editor().prompt); },
 };
 
-// What was typed last must be known to the server before a button uses it.
+// What a control holds at this moment: Gradio tells of a change some time after it. A control that is folded away has `value`.
+function valueOf(id, value) {
+  const root = document.getElementById(id);
+  const field = ["input[type=number]", "input[type=checkbox]", "textarea", "input"].map((kind) => root?.querySelector(kind)).find(Boolean);
+  if (!field) return value;
+  if (field.type === "checkbox") return field.checked;
+  if (field.type !== "number") return field.value;
+  return field.value === "" ? value : Number(field.value);
+}
+
+// What the server says about the text, beside its tokens. It comes with the text, as one value: Gradio (6.31) takes
+// milliseconds in the browser for each component that an event changes, fifteen times a second.
+function draw(found) {
+  const slot = (name) => document.querySelector(`[data-generate-slot="${name}"]`);
+  for (const name of ["line", "count", "stats"]) if (typeof found[name] === "string") slot(name).innerHTML = found[name];
+  if (typeof found.announce === "string") slot("announce").textContent = found.announce;
+  for (const [name, on] of Object.entries(found.buttons ?? {})) document.getElementById(`generate-${name}`).disabled = !on;
+  if (found.recall === false) document.getElementById("generate-recall")?.style.setProperty("display", "none");
+  if (!found.buttons?.step) return;
+  stepping = 0;
+  if (!steps) return;
+  steps -= 1;
+  press("generate-step");
+}
+document.addEventListener("token-editor-also", (event) => event.target.closest("#generate-text") && draw(event.detail));
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("#generate-buttons button:not(#lab-open), #share-link-generate-copy-link"), text = editor();
   if (!button || !text) return;
-  text.newest = button.id === "generate-step" || Boolean(button.closest("#generate-step"));
-  if (!text.busy || button.closest("#generate-stop")) return;
+  if (button.id === "generate-stop") return text.stop();
+  const one = button.id === "generate-step";
+  text.newest = one;
+  if (one && Date.now() - stepping < STEP_TIMEOUT_MS) { // a step is under way: this one comes after it
+    steps = Math.min(steps + 1, 20);
+    return event.stopImmediatePropagation();
+  }
+  if (!text.busy) {
+    if (one) stepping = Date.now();
+    if (MODES[button.id]) text.write({ mode: MODES[button.id] });
+    return;
+  }
+  // What was typed last must be known to the server before a button uses it.
   event.stopImmediatePropagation();
   event.preventDefault();
   const until = Date.now() + 5000, again = setInterval(() => {
@@ -42,28 +91,6 @@ const press = (id) => {
   const button = found?.matches("button") ? found : found?.querySelector("button");
   if (button && !button.disabled && button.offsetParent) button.click();
 };
-// One token a key. Key presses during a step are queued; a key that is held down repeats without queueing.
-const STEP_TIMEOUT_MS = 2000; // after this, a step that never started is given up
-let stepper = null; // the button, once a key was pressed
-let steps = 0, since = 0;
-const onButton = new MutationObserver(() => {
-  if (stepper.disabled) return;
-  since = 0;
-  if (steps) {
-    steps -= 1;
-    step(false);
-  }
-});
-function step(held) {
-  const button = document.getElementById("generate-step");
-  if (button !== stepper) onButton.observe(stepper = button, { attributeFilter: ["disabled"] });
-  if (stepper.disabled || Date.now() - since < STEP_TIMEOUT_MS) {
-    if (!held) steps = Math.min(steps + 1, 20);
-    return;
-  }
-  since = Date.now();
-  press("generate-step");
-}
 
 document.addEventListener("keydown", (event) => {
   if (event.isComposing || !document.getElementById("generate-buttons")?.offsetParent) return;
@@ -72,7 +99,9 @@ document.addEventListener("keydown", (event) => {
   if (key === "enter" && control) button = event.shiftKey ? "generate-more" : "generate-go";
   else if (key === "enter" && event.altKey) {
     event.preventDefault();
-    return step(event.repeat);
+    if (Date.now() - stepping > STEP_TIMEOUT_MS) return press("generate-step");
+    if (!event.repeat) steps = Math.min(steps + 1, 20); // a key that is held down repeats without queueing
+    return undefined;
   } else if (key === "escape") {
     steps = 0;
     return press("generate-stop");

@@ -11,7 +11,7 @@ import gradio as gr
 from neoxjp.errors import NeoxjpError
 from neoxjp.hub import bundled_path
 from neoxjp.labs.branches.actions import KEY, SECRET, recall, text_of
-from neoxjp.labs.common import html as render
+from neoxjp.labs.branches.files import LARGEST_MEMO, to_json
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.common import templates
 from neoxjp.labs.features import FEATURES, Feature, sections_of
@@ -26,13 +26,14 @@ from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.linked_text import add_scores, restore
 from neoxjp.page_parts.parts import Parts, slider_up_to
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import PRESETS, preset, start_value
+from neoxjp.page_parts.settings import PRESETS, Settings, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
 from neoxjp.page_parts.strings import COMMON, Strings, Words, both, label, language, option_strings, words
 from neoxjp.page_parts.text_view import state
 from neoxjp.page_parts.texts import Text, VisitorState
-from neoxjp.page_parts.token_editor import Edit, TokenEditor
-from neoxjp.page_parts.writing import ALTERNATIVES, Frame, Mode, branch, write
+from neoxjp.page_parts.token_editor import Call, Edit, TokenEditor
+from neoxjp.page_parts.writing import ALTERNATIVES, MODES, Frame, branch, write
+from neoxjp.page_parts.zerogpu import on_zerogpu
 from neoxjp.sampling import Option
 
 KEYS = {
@@ -50,7 +51,7 @@ part = Parts("generate", COMMON)
 
 def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> GenerateTab:
     """Make the components of the tab."""
-    parts: dict[str, Any] = {"writing": gr.State(VisitorState(), delete_callback=VisitorState.stop)}
+    parts: dict[str, Any] = {"playground": playground, "writing": gr.State(VisitorState(), delete_callback=VisitorState.stop)}
     with gr.Row(elem_id="generate"):
         with gr.Column(scale=6, min_width=320, elem_id="generate-main"):
             _build_text(parts)
@@ -74,8 +75,8 @@ def _build_text(parts: dict[str, Any]) -> None:
         parts["examples"] = {name: part.chip(f"ex_{name}") for name in prompts}
     parts["editor"] = TokenEditor(next(iter(prompts.values())), elem_id=part.id("text"))
     with gr.Row(elem_id="generate-under"):
-        parts["line"] = part.html("line", templates.render("ui/frame.html", "line", message=part.both("hint")))
-        parts["count"] = part.html("count")
+        part.html("line", slot("line", render_steps.working(part.both("hint"))))
+        part.html("count", slot("count"))
     with gr.Row(elem_id="generate-buttons"):
         parts["go"] = part.button("go", variant="primary", min_width=120)
         for name in ("stop", "more"):
@@ -86,11 +87,16 @@ def _build_text(parts: dict[str, Any]) -> None:
         parts["recall"] = part.button("recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
     script = (files("neoxjp.ui") / "generate.js").read_text(encoding="utf-8")
-    parts["announce"] = part.html("announce", elem_classes="sr", js_on_load=script)
+    part.html("announce", slot("announce"), elem_classes="sr", js_on_load=script)
     part.html("scale", render_steps.scale(part.both("scale")))
     parts["link"] = links.build_link("generate")
-    parts["stats"] = part.html("stats")
+    part.html("stats", slot("stats"))
     part.html("keys", templates.render("ui/frame.html", "keys", both=both, keys=KEYS))
+
+
+def slot(name: str, html: str = "") -> str:
+    """HTML of a place that ui/generate.js fills with what comes with a patch of the text: see `GenerateTab.around`."""
+    return f'<div data-generate-slot="{name}">{html}</div>'
 
 
 def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:
@@ -147,51 +153,10 @@ def connect(
     tab: GenerateTab, playground: Playground, features: Sequence[Feature], status: gr.HTML, switches: gr.HTML, page: gr.Blocks
 ) -> None:
     """Wire the events. `status.load` comes when another model was loaded, `switches.change` when the language was changed."""
-    streamed, scored = stream(playground), scorer(playground)
-
-    def generator(mode: Mode) -> Callable[..., Iterator[dict[Any, Any]]]:
-        @handler(COMMON)
-        def generate(t: Words, writing: VisitorState, *values: Any) -> Iterator[dict[Any, Any]]:
-            if writing.running:  # two buttons were pressed at once; with no answer at all Gradio would empty the outputs
-                yield gr.skip()
-                return
-            for frame in write(playground, streamed, writing, mode, tab.settings_of(values), t):
-                yield tab.updates(frame, writing)
-
-        return generate
-
-    inputs = [tab.writing, *tab.settings]
-    modes: list[tuple[gr.Button, Mode]] = [(tab.go, "new"), (tab.more, "continue"), (tab.step, "step"), (tab.again, "again")]
-    for button, mode in modes:
-        # Steps may follow each other quickly: Gradio would drop a click until the answer to the one before is complete.
-        button.click(generator(mode), inputs, tab.shown, trigger_mode="multiple" if mode == "step" else "once", **STREAMED)
-    tab.stop.click(VisitorState.stop, tab.writing, None, **QUIET)
-
-    def on_alternative(writing: VisitorState, request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[dict[Any, Any]]:
-        if writing.running:
-            yield gr.skip()
-            return
-        chosen, settings, t = payload(event), tab.settings_of(values), words(language(request))
-        for frame in branch(playground, streamed, writing, chosen.get("at"), chosen.get("id"), settings, t):
-            yield tab.updates(frame, writing)
-
-    tab.editor.apply(on_alternative, inputs, tab.shown, **STREAMED)
-    quick = QUIET | {"trigger_mode": "multiple"}
-
-    def on_edit(writing: VisitorState, request: gr.Request, event: gr.EventData) -> Any:
-        return edited(playground, writing, payload(event), words(language(request)))
-
-    tab.editor.edit(on_edit, tab.writing, tab.editor, **quick)
-
-    def on_sync(writing: VisitorState) -> Any:
-        return shown(writing.document.whole(running=writing.running), writing)
-
-    tab.editor.sync(on_sync, tab.writing, tab.editor, **quick)
+    scored = scorer(playground)
+    tab.editor.answer(tab.writing, calls(tab), streams=("write", "apply"), route=not on_zerogpu())
     # Another model has another vocabulary: the page sends its text, and gets its new tokens.
-    status.load(lambda writing: shown(writing.document.unknown(), writing), tab.writing, tab.editor, **QUIET)
-
-    def on_pick(writing: VisitorState, request: gr.Request, event: gr.EventData) -> Any:
-        return facts_of(writing, payload(event), words(language(request)))
+    status.load(lambda writing: gr.HTML(**shown(writing.document.unknown(), writing)), tab.writing, tab.editor, **QUIET)
 
     def on_ask(writing: VisitorState, request: gr.Request, event: gr.EventData) -> Any:
         def score() -> None:
@@ -199,10 +164,9 @@ def connect(
 
         found = facts_of(writing, payload(event), words(language(request)), score)
         if not add_scores(writing):
-            return found
-        return shown(writing.document.patch(pieces_of(writing.text, writing.tokenizer()), same=True), writing)
+            return gr.skip() if found is None else gr.HTML(**found)
+        return gr.HTML(**shown(writing.document.patch(pieces_of(writing.text, writing.tokenizer()), same=True), writing))
 
-    tab.editor.pick(on_pick, tab.writing, tab.editor, **quick)
     tab.editor.ask(on_ask, tab.writing, tab.editor, trigger_mode="multiple", show_progress="hidden", **READING)
 
     def turn(go: Callable[[VisitorState], Text | None]) -> Callable[..., dict[Any, Any]]:
@@ -225,16 +189,14 @@ def connect(
     tab.recall.click(on_recall, [tab.writing, tab.memo], tab.shown, **STREAMED)
     page.load(lambda memo: gr.Button(visible=bool(memo)), tab.memo, tab.recall, **QUIET)
 
-    @handler(COMMON)
-    def on_changed(t: Words, writing: VisitorState) -> dict[Any, Any]:
-        if writing.running:
-            return gr.skip()
-        return {tab.count: counted(playground, writing.text, t)} | tab.enabled(writing, idle=True)
+    def on_changed(writing: VisitorState) -> Any:
+        nothing_new = writing.running or writing.draft is not None or not writing.tree.nodes
+        return gr.skip() if nothing_new else to_json(writing.tree, LARGEST_MEMO)
 
     # The first step is in the browser: see `latest`, which takes no events of a script.
     heard = tab.editor.changed(None, None, None, js="() => neoxjp.generate.keep()", **BROWSER)
     always: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": None}
-    changed = heard.then(on_changed, tab.writing, [tab.count, *tab.buttons], **always)
+    changed = heard.then(on_changed, tab.writing, tab.memo, **always)
 
     def on_model(*lengths: float) -> dict[Any, Any]:
         return {slider: length_slider(playground, now) for slider, now in zip(tab.up_to_context, lengths, strict=True)}
@@ -246,11 +208,11 @@ def connect(
     for name, button in tab.presets.items():
         values = {tab.controls[field]: value for field, value in preset(name, tab.options).items()}
         button.click(lambda values=values: values, None, list(values), **QUIET)
-    filters = [option.name for option in tab.options if option.stage]
-    table = {name: [preset(name, tab.options)[field] for field in filters] for name in tab.presets}
-    mark = f"(...values) => {{ neoxjp.generate.mark({json.dumps(table)}, values); }}"
-    controls = [tab.controls[field] for field in filters]
-    gr.on([page.load, *(control.change for control in controls)], None, controls, None, js=mark, **BROWSER)
+    table = {name: [preset(name, tab.options).get(option.name) for option in tab.options] for name in tab.presets}
+    # The script sends the settings with each generation; those that are folded away, it knows from here.
+    ids = [control.elem_id for control in tab.settings]
+    settings = f"(...values) => {{ neoxjp.generate.settings({json.dumps(ids)}, {json.dumps(table)}, values); }}"
+    gr.on([page.load, *(control.change for control in tab.settings)], None, tab.settings, None, js=settings, **BROWSER)
     tab.dice.click(lambda: str(secrets.randbelow(1_000_000)), None, tab.controls["seed"], **QUIET)
 
     @handler(COMMON)
@@ -258,25 +220,76 @@ def connect(
         if writing.running:
             return gr.skip()
         line, stats = state(writing.text, t)
-        return {tab.line: line, tab.stats: stats, tab.count: counted(playground, writing.text, t), tab.announce: ""}
+        return tab.updates(Frame(line, False, stats=stats, announce=""), writing)
 
-    translated = switches.change(on_language, tab.writing, [tab.line, tab.stats, tab.count, tab.announce], **quick)
+    translated = switches.change(on_language, tab.writing, tab.shown, trigger_mode="multiple", **QUIET)
     sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, changed, translated)
 
 
-def edited(playground: Playground, writing: VisitorState, sent: Any, t: Words) -> Any:
+def calls(tab: GenerateTab) -> dict[str, Call]:
+    """What answers the editor's events, by name."""
+    playground, streamed = tab.playground, stream(tab.playground)
+
+    def edit(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
+        found = edited(tab, writing, sent, words(language(request)))
+        if found is not None:
+            yield found
+
+    def sync(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
+        running = writing.running
+        line, stats = state(writing.text, words(language(request)))
+        around = tab.around(writing, not running, None if running else Frame(line, False, stats=stats))
+        yield shown(writing.document.whole(running=running, also=around), writing)
+
+    def pick(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
+        found = facts_of(writing, sent, words(language(request)))
+        if found is not None:
+            yield found
+
+    def stop(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
+        seen = sent.get("ids")
+        writing.stop(seen if type(seen) is int else None)
+        yield from ()
+
+    def generate(
+        writing: VisitorState, sent: Mapping[str, Any], request: gr.Request, frames: Callable[[Settings, Words], Iterator[Frame]]
+    ) -> Iterator[dict[str, Any]]:
+        t = words(language(request))
+        try:
+            settings = tab.settings_sent(sent.get("settings"))
+        except NeoxjpError as error:
+            yield tab.patched(Frame(error_notice(error, t), writing.running, announce=t.message(error)), writing)
+            return
+        for frame in frames(settings, t):
+            yield tab.patched(frame, writing)
+
+    def write_text(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
+        mode = sent.get("mode")
+        if mode not in MODES:
+            return iter(())
+        return generate(writing, sent, request, lambda settings, t: write(playground, streamed, writing, mode, settings, t))
+
+    def apply(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
+        at, id = sent.get("at"), sent.get("id")
+        return generate(writing, sent, request, lambda settings, t: branch(playground, streamed, writing, at, id, settings, t))
+
+    return {"edit": edit, "sync": sync, "pick": pick, "stop": stop, "write": write_text, "apply": apply}
+
+
+def edited(tab: GenerateTab, writing: VisitorState, sent: Any, t: Words) -> dict[str, Any] | None:
     """The editor's update after the visitor's edit."""
-    document = writing.document
+    playground, document = tab.playground, writing.document
     if writing.running or playground.loaded is None:  # the page asks again: after the text, or when the vocabulary is there
-        return gr.skip()
+        return None
     try:
         edit = Edit.read(sent)
         if not edit.whole and edit.revision != document.revision:
             return shown(document.unknown(), writing)  # what the visitor sees counts
         text = typed(playground, writing, edit.apply(document.text))
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"also": tab.around(writing, idle=True)}
         if writing.linked is not None and writing.linked.text == text.whole:
-            text, more = linked(playground, writing, writing.linked, text, t)
+            text, found = linked(playground, writing, writing.linked, text, t)
+            more |= found
         return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit, **more), writing)
     except NeoxjpError as error:
         return shown(document.refused(t.message(error)), writing)
@@ -300,11 +313,13 @@ def linked(playground: Playground, writing: VisitorState, link: View, text: Text
     return text, more
 
 
-def facts_of(writing: VisitorState, sent: Mapping[str, Any], t: Words, score: Callable[[], None] | None = None) -> Any:
+def facts_of(
+    writing: VisitorState, sent: Mapping[str, Any], t: Words, score: Callable[[], None] | None = None
+) -> dict[str, Any] | None:
     """The editor's update with the facts of a token. score: computes those that are not known yet."""
     at, revision = sent.get("at"), sent.get("revision")
     if type(at) is not int or type(revision) is not int:
-        return gr.skip()
+        return None
     try:
         found = details(writing, at, t)
         if found is None and writing.running:  # the model is busy with this visitor's text: what the page knows has to do
@@ -314,7 +329,7 @@ def facts_of(writing: VisitorState, sent: Mapping[str, Any], t: Words, score: Ca
             found = details(writing, at, t)
     except NeoxjpError as error:
         found = {"note": t.message(error)}
-    return TokenEditor.tell(at, revision, **({"ask": True} if found is None else found))
+    return TokenEditor.told(at, revision, **({"ask": True} if found is None else found))
 
 
 def turned(
@@ -338,19 +353,6 @@ def recalled(playground: Playground, scored: Scorer, writing: VisitorState, memo
     _, stats = state(writing.text, t)
     pieces = pieces_of(writing.text, writing.tokenizer())
     return Frame(render_steps.working(t("generate_recalled")), False, pieces, stats, announce=t("generate_recalled"))
-
-
-def counted(playground: Playground, text: Text | None, t: Words) -> str:
-    """HTML: how many tokens the text has, of the model's context; an error where they fill it."""
-    if text is None or not text.whole:
-        return render_steps.working(t("generate_count_bos"))
-    number, loaded = len(text.ids), playground.loaded
-    if loaded is None or loaded.model is None:
-        return render_steps.working(t("generate_count_no_context", n=f"{number:,}"))
-    context = loaded.model.config.max_position_embeddings
-    if number >= context:
-        return render.notice(t("generate_count_over", n=f"{number:,}", context=f"{context:,}"), "error")
-    return render_steps.working(t("generate_count", n=f"{number:,}", context=f"{context:,}"), number, context)
 
 
 def length_slider(playground: Playground, now: float) -> Any:

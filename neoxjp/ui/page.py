@@ -54,7 +54,8 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
     temporary_folder()
     with PageBlocks(title="neoxjp", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
         with gr.Row(elem_id="head"):
-            gr.HTML(templates.render("ui/frame.html", "brand", both=both), elem_id="brand", apply_default_css=False)
+            name = templates.render("ui/frame.html", "brand", both=both)
+            brand = gr.HTML(name, elem_id="brand", apply_default_css=False, js_on_load=links.ARRIVE)
             status = announcing("load", elem_id="status")  # its event comes when another model was loaded
             tour.build()
             switches = gr.HTML(
@@ -83,8 +84,8 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         generate.connect(generate_tab, playground, features, status, switches, blocks)
         tokenize.connect(tokenize_tab, playground, features, status, switches)
         links.connect(tokenize_tab.links, playground, tokenize_tab.document, tokenize_tab.show_ids)
-        links.connect_link(tokenize_tab.links.link, playground, blocks, tokenize_tab.linked(tabs))
-        links.connect_link(generate_tab.link, playground, blocks, generate_tab.linked(tabs))
+        links.connect_link(tokenize_tab.links.link, playground, brand, tokenize_tab.linked(tabs))
+        links.connect_link(generate_tab.link, playground, brand, generate_tab.linked(tabs))
         model.connect(model_tab, playground, status, switches, lambda t: head(playground, t))
         caps = playground.visitors.caps
         blocks.sessions, blocks.visitors = caps.sessions, playground.visitors

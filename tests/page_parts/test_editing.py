@@ -17,7 +17,7 @@ from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.token_editor import Document, Edit, Piece
 from neoxjp.page_parts.writing import branch, write
 from neoxjp.ui import generate
-from tests.support.written import LIVELY, frames
+from tests.support.written import LIVELY, frames, tab_of
 
 EN = words("en")
 LONG = LIVELY.change(max_new_tokens=12, min_new_tokens=12)
@@ -37,7 +37,9 @@ def string(playground: Playground, writing: VisitorState) -> str:
 
 def send(playground: Playground, writing: VisitorState, sent: Any) -> Any:
     """The patch that answers an edit."""
-    return json.loads(generate.edited(playground, writing, sent, EN)._constructor_args[0]["patch"])
+    found = generate.edited(tab_of(playground), writing, sent, EN)
+    assert found is not None
+    return json.loads(found["patch"])
 
 
 def test_the_pieces_of_a_text_have_all_its_ids_and_its_whole_text(playground):

@@ -1,7 +1,5 @@
 """What is kept of a session, and whose session makes room."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import gradio as gr
@@ -10,18 +8,18 @@ from gradio.state_holder import StateHolder
 
 from neoxjp.page_parts import session_states
 from neoxjp.page_parts.session_states import CLOSED_SECONDS, PageState, SessionStates
+from tests.support.loops import in_loop
 
 
 @pytest.fixture
 def page():
-    async def built():
+    def built():
         with gr.Blocks() as blocks:
             blocks.kept = gr.State(["fresh"], delete_callback=lambda value: value.append("deleted"))
             blocks.text = gr.Textbox()
         return blocks
 
-    with ThreadPoolExecutor(1) as thread:  # in this one Playwright's event loop may be running, after a test with a browser
-        return thread.submit(asyncio.run, built()).result()
+    return in_loop(built)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.serve import Gate, allowed_hosts
 from neoxjp.ui import page
 from tests.serve.conftest import ask, connect
+from tests.support.loops import in_loop
 from tests.support.page import free_port
 
 # Gradio leaves event loops open in a process that builds a page; the command line ends then, a test does not.
@@ -60,15 +61,15 @@ def running(request: pytest.FixtureRequest, tiny_vocabulary: Path, environment: 
     """The page over a vocabulary, launched or mounted below /demo of another application."""
     playground = Playground.create(public=True)
     playground.start(Choice(str(tiny_vocabulary), offline=True))
-    blocks, port = page.build(playground), free_port()
+    blocks, port = in_loop(lambda: page.build(playground)), free_port()
     if request.param == "launched":
-        app, url, _ = page.launch(blocks, port=port, prevent_thread_lock=True, quiet=True)
+        app, url, _ = in_loop(lambda: page.launch(blocks, port=port, prevent_thread_lock=True, quiet=True))
         yield Running(url.rstrip("/"), blocks, app)
         blocks.close()
         return
     outer = FastAPI()
     outer.get("/other")(lambda: {"other": True})
-    page.mount(outer, blocks, "/demo", hosts=("127.0.0.1",))
+    in_loop(lambda: page.mount(outer, blocks, "/demo", hosts=("127.0.0.1",)))
     server = uvicorn.Server(uvicorn.Config(outer, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -8,6 +8,7 @@ import pytest
 
 from neoxjp.errors import ParameterError
 from neoxjp.serve.passwords import password_check
+from tests.support.loops import awaited
 
 
 def hashed(password: str) -> str:
@@ -36,7 +37,7 @@ def test_a_name_with_its_own_password_is_known(tmp_path: Path):
         )
         return list(await asyncio.gather(*(check(*pair) for pair in given)))
 
-    assert asyncio.run(known()) == [True, True, False, False, False, False, False]
+    assert awaited(known) == [True, True, False, False, False, False, False]
 
 
 @pytest.mark.parametrize("line", ["anna:secret", ":HASH", "anna", "anna:$2y$04$short"])

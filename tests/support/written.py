@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from neoxjp.engine import Step
 from neoxjp.labs.branches.files import to_json
 from neoxjp.page_parts.editing import typed
+from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import stream
@@ -16,6 +18,12 @@ from neoxjp.page_parts.token_editor import Piece
 from neoxjp.page_parts.writing import Frame, Mode, write
 
 LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=12, repetition_penalty=1.0, seed="3")
+
+
+def tab_of(playground: Playground) -> GenerateTab:
+    """The Generate tab with names in place of its components."""
+    named: dict[str, Any] = {field.name: field.name for field in fields(GenerateTab)}
+    return GenerateTab(**named | {"playground": playground, "options": playground.options})
 
 
 def frames(

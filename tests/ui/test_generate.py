@@ -5,7 +5,7 @@ import pickle
 import re
 import threading
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from neoxjp.engine import Request
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
+from neoxjp.page_parts import generate_tab
 from neoxjp.page_parts.editing import details, pieces_of, places, prompt_text, typed
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.session import Limits, Playground, Progress
@@ -27,7 +28,7 @@ from neoxjp.page_parts.writing import Frame, settled, write
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui import generate
 from tests.engine.test_engine import in_child
-from tests.support.written import LIVELY, frames, kept, shown
+from tests.support.written import LIVELY, frames, kept, shown, tab_of
 
 EN, JA = words("en"), words("ja")
 
@@ -43,7 +44,9 @@ def engine_of(playground: Playground) -> Any:
 def test_a_stream_only_appends_and_ends_idle(playground):
     shown = frames(playground, VisitorState(), "new")
     views = [frame.pieces for frame in shown if frame.pieces is not None]
-    assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(views))
+    for earlier, later in pairwise(views):  # the first bytes of a character wait for the rest of it
+        settled = earlier if not earlier or earlier[-1].text else earlier[:-1]
+        assert later[: len(settled)] == settled
     assert [frame.running for frame in shown[-2:]] == [True, False]
     assert shown[0].announce
     assert shown[-1].announce
@@ -469,14 +472,14 @@ def test_the_stream_runs_in_a_forked_child_and_its_updates_travel(playground):
 
 
 def counted(playground: Playground, text: str, lang: Lang = "en") -> str:
-    return generate.counted(playground, prompt_text(playground, text), words(lang))
+    return generate_tab.counted(playground, prompt_text(playground, text), words(lang))
 
 
 def test_the_tokens_are_counted_of_the_context(playground):
     assert "3 of 64 tokens" in counted(playground, "猫です。")
     assert 'role="alert"' in counted(playground, "猫" * 64)
     assert "starts from scratch" in counted(playground, "")
-    assert "starts from scratch" in generate.counted(playground, None, EN)
+    assert "starts from scratch" in generate_tab.counted(playground, None, EN)
 
 
 def test_tokens_are_counted_with_the_vocabulary_alone(playground):
@@ -492,30 +495,46 @@ def test_the_length_goes_up_to_the_context(playground):
 
 
 @pytest.fixture
-def tab() -> GenerateTab:
-    """The tab with names in place of its components."""
-    return GenerateTab(**{field.name: field.name for field in fields(GenerateTab)})  # type: ignore[arg-type]
+def tab(playground) -> GenerateTab:
+    return tab_of(playground)
 
 
-def test_every_frame_carries_the_buttons_that_change_at_the_start_and_at_the_end(playground, tab):
-    def interactive(found: dict[Any, Any]) -> list[bool]:
-        return [found[button].interactive for button in (tab.go, tab.stop, tab.more, tab.step, tab.again, tab.undo, tab.redo)]
+def sent(tab: GenerateTab, frame: Frame, writing: VisitorState) -> dict[str, Any]:
+    """What comes beside the text with a frame."""
+    return json.loads(tab.patched(frame, writing)["patch"])["also"]
+
+
+def test_every_frame_carries_the_buttons(playground, tab):
+    names = ["go", "stop", "more", "step", "again"]
+
+    def on(found: dict[str, Any]) -> list[bool]:
+        return [found["buttons"][name] for name in names]
 
     writing = VisitorState()
-    shown = [tab.updates(frame, writing) for frame in frames(playground, writing, "new")]
-    middle = tab.updates(Frame("line", True, (), "stats"), writing)
-    assert interactive(shown[0])[:5] == [False, True, False, False, False]
-    assert interactive(middle) == interactive(shown[0])
-    assert tab.announce not in middle
-    assert tab.memo not in middle
-    assert interactive(shown[-1])[:2] == [True, False]
-    assert tab.memo in shown[-1]
+    shown = [sent(tab, frame, writing) for frame in frames(playground, writing, "new")]
+    middle = sent(tab, Frame("line", True, (), "stats"), writing)
+    assert on(shown[0]) == on(middle) == [False, True, False, False, False]
+    assert middle["announce"] is None
+    assert on(shown[-1]) == [True, False, True, True, True]
+    assert (shown[0]["recall"], shown[-1]["recall"]) == (False, False)
+    assert sent(tab, Frame("", False), VisitorState())["recall"]
 
 
-def test_what_a_frame_changes_is_an_output_of_its_handler(playground, tab):
+def test_a_frame_changes_the_editor_alone(playground, tab):
     writing = VisitorState()
     for frame in frames(playground, writing, "new"):
-        assert set(tab.updates(frame, writing)) <= set(tab.shown)
+        assert set(tab.updates(frame, writing)) == set(tab.shown) == {tab.editor}
+
+
+def test_a_step_is_few_bytes_however_long_the_text_is(playground, tab):
+    writing, sizes = VisitorState(), []
+    for _ in range(2):
+        for frame in frames(playground, writing, "new" if not sizes else "continue", settings=LIVELY.change(max_new_tokens=25)):
+            tab.patched(frame, writing)
+        step = frames(playground, writing, "step")
+        sizes.append(sum(len(json.dumps(tab.patched(frame, writing))) for frame in step))
+    assert max(sizes) < 4096
+    assert abs(sizes[1] - sizes[0]) < 600  # the chart of the last 120 tokens
 
 
 def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
@@ -523,8 +542,7 @@ def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
     writing, later, hostile = VisitorState(), VisitorState(), "猫\ud800"
 
     def wire(frame: Frame, writing: VisitorState) -> bytes:
-        values = list(tab.updates(frame, writing).values())
-        return json.dumps(values, ensure_ascii=False, default=str).encode()
+        return tab.patched(frame, writing)["patch"].encode()
 
     for settings in (LIVELY, LIVELY.change(seed=hostile)):
         for frame in frames(playground, writing, "new", prompt=hostile, settings=settings):
@@ -536,12 +554,41 @@ def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
     assert render_steps.working(hostile).encode()
 
 
-def test_what_is_announced_is_text_not_html(playground, tab):
+def test_what_is_shown_as_html_has_no_html_of_the_visitor(playground, tab):
     writing = VisitorState()
     hostile = LIVELY.change(seed="<img src=x onerror=alert(1)>")
-    shown = [tab.updates(frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
-    assert "&lt;img" in shown[-1][tab.announce]
-    assert not any("<img" in str(value) for found in shown for value in found.values())
+    shown = [sent(tab, frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
+    assert "<img" in shown[-1]["announce"]  # the page shows it as text
+    assert not any("<img" in str(found[name]) for found in shown for name in ("line", "count", "stats"))
+
+
+@pytest.mark.parametrize(
+    "values", [[], "x", [0.7], {"a": 1}, ["hot", *[0] * 11], [True, *[0] * 8, "", "", False], [[0.7], *[0] * 8, "", "", False]]
+)
+def test_settings_of_another_shape_get_a_sentence(tab, values):
+    with pytest.raises(ParameterError, match="settings, found"):
+        tab.settings_sent(values)
+
+
+def test_settings_that_nobody_has_changed_are_the_recommended_ones(tab):
+    assert tab.settings_sent(None).params(5) == Settings().params(5)
+
+
+def test_stop_keeps_what_was_visible(playground):
+    writing = VisitorState()
+    typed(playground, writing, "猫")
+    running = write(playground, stream(playground), writing, "new", LIVELY.change(max_new_tokens=40), EN)
+    next(running)
+    seen = len(writing.text.prompt_ids) + 3
+    for _ in running:
+        if writing.live is not None and len(writing.live.ids) > seen:
+            writing.stop(seen)
+    assert len(writing.text.ids) == seen
+    assert writing.text.finish == "cancelled"
+    assert "".join(piece.text for piece in pieces_of(writing.text, playground.tokenizer)) == writing.text.whole
+    more = frames(playground, writing, "continue")
+    assert len(writing.text.ids) > seen
+    assert more[-1].running is False
 
 
 def test_the_offered_prompts_are_japanese():

@@ -96,8 +96,15 @@ def connect(links: Links, playground: Playground, document: gr.State, show_ids: 
         links.kinds[kind].click(on_copy(kind), inputs, links.link.note, **QUIET)
 
 
-def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: Linked) -> None:
-    """Wire the button of a tab, and the restoring of its link when the page opens."""
+ARRIVE = "".join(f"if (neoxjp.linked('{name}')) trigger('{name}');" for name in address.NAMES.values())
+"""`js_on_load` of HTML that is always on the page: only a page that was opened with a link asks what the link restores.
+
+The answer changes every component that a link can restore, which takes the browser half a second.
+"""
+
+
+def connect_link(link: Link, playground: Playground, arrival: gr.HTML, linked: Linked) -> None:
+    """Wire the button of a tab, and the restoring of its link when the page opens. arrival: has the script ARRIVE."""
     parts = list(linked.parts())
     components = [component for _, _, component in parts]
     name = f"'{address.NAMES[linked.tab]}'"
@@ -143,7 +150,8 @@ def connect_link(link: Link, playground: Playground, blocks: gr.Blocks, linked: 
     if linked.file is not None:
         name_of_file, write = linked.file
         downloads.connect(link.file, link.note, name_of_file, lambda t, given: write(given), linked.text)
-    blocks.load(on_load, linked.text, filled, **QUIET).then(None, js=f"() => neoxjp.arrived({name})", **BROWSER)
+    opened_with = getattr(arrival, address.NAMES[linked.tab])(on_load, linked.text, filled, **QUIET)
+    opened_with.then(None, js=f"() => neoxjp.arrived({name})", **BROWSER)
 
 
 # ---------------------------------------------------------------- links

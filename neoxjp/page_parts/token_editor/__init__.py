@@ -4,7 +4,7 @@ A program gives it pieces (records.py) and answers its events (editor.py). It kn
 Gradio app: examples/token_editor.py is a small one.
 """
 
-from neoxjp.page_parts.token_editor.editor import WORDS, TokenEditor
+from neoxjp.page_parts.token_editor.editor import WORDS, Call, TokenEditor
 from neoxjp.page_parts.token_editor.records import Document, Edit, Piece
 
-__all__ = ["WORDS", "Document", "Edit", "Piece", "TokenEditor"]
+__all__ = ["WORDS", "Call", "Document", "Edit", "Piece", "TokenEditor"]

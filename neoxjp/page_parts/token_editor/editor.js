@@ -11,12 +11,18 @@ const message = element.querySelector(".token-editor-message"), root = element.q
 const JOINED = /^[\p{M}\p{EMod}\u200d]/u; // what forms one character with the letter before, and so has no distance of its own to it
 const SIGNS = { folded: "≈", lossy: "≠" }; // of marks: colour and underline are not the only ones
 const ANSWER_MS = 5000; // after this, an edit that was not answered is sent again with the next one
+const FIELD_MS = 400; // between two times that the field gets the text of a stream, for selection and screen readers
+const SETTLE_MS = 300; // after the last change before the rest of the page hears of it: not while one types, or takes step after step
 const OPEN_MS = 90, CLOSE_MS = 250; // that the pointer rests on a token before the popover opens, or is away before it closes
 let pieces = [], spans = [], text = "", revision = -1;
 let overlay = null; // { from, to, node }: spans[from…to-1] are hidden behind the node
 let sent = 0, composing = false, running = false;
+let filled = 0, settling = 0, unheard = false; // when the field got its text; until "changed"; whether "select" comes with it
 let selected = -1, shown = -1, pinned = false, timer = 0;
 let ended = 0; // how many texts of the server, such as a stream, have come to their end
+let prompt = 0; // ids at the front that are the prompt
+let also = {}; // what the page around the text shows: see Document.patch
+let held = null; // patches of a stream that came after Stop was pressed: not shown before the last one
 let newest = false, wanted = -1; // whether the last token is selected as it comes; the place of a token to select once it is there
 
 const make = (tag, className, content) => {
@@ -30,6 +36,58 @@ const words = () => fixed.words[language()];
 const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(1) : p >= 0.00095 ? (100 * p).toFixed(2) : p > 0 ? "< 0.1" : "0") + " %";
 const points = (string) => { let n = 0; for (const _ of string) n += 1; return n; };
 const high = (code) => code >= 0xd800 && code < 0xdc00, low = (code) => code >= 0xdc00 && code < 0xe000;
+
+// ---------------------------------------------------------------- requests
+
+// Over the route (route.py) once the page knows its session, else as an event of Gradio. Answers come line by line.
+const ROUTE = new URL("neoxjp/text", document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/")).href;
+const RETRY_MS = 1500;
+let known = true; // the server knows the session
+async function call(name, data = {}) {
+  if (!props.session || !known) return trigger(name, data);
+  let refused = "";
+  try {
+    const body = JSON.stringify({ session: props.session, editor: props.editor, call: name, data });
+    const answer = await fetch(ROUTE, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    if (answer.status === 409) {
+      known = false;
+      return trigger(name, data);
+    }
+    if (answer.ok) await lines(answer.body.getReader());
+    else {
+      const found = await answer.json();
+      refused = (document.documentElement.lang.startsWith("ja") ? found.ja : found.error) || words().failed;
+    }
+  } catch (error) {
+    refused = words().failed;
+  }
+  if (refused) say(refused);
+  if (refused && name === "edit") {
+    sent = 0;
+    setTimeout(send, RETRY_MS);
+  }
+  if (running && (name === "write" || name === "apply" || name === "sync")) setTimeout(() => running && call("sync"), RETRY_MS);
+}
+async function lines(reader) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const found = (rest + decoder.decode(value, { stream: true })).split("\n");
+    rest = found.pop();
+    for (const line of found) receive(JSON.parse(line));
+  }
+}
+function receive(update) {
+  if (update.prompt !== undefined) prompt = update.prompt;
+  if (update.patch) take(update.patch);
+  if (update.details) learn(update.details);
+}
+function say(sentence) {
+  message.hidden = !sentence;
+  message.textContent = sentence;
+}
 
 // ---------------------------------------------------------------- the painted text
 
@@ -115,11 +173,20 @@ function take(json) {
   const patch = JSON.parse(json);
   if (patch.want) {
     sent = Date.now();
-    return trigger("edit", { text: field.value });
+    return call("edit", { text: field.value });
   }
   if (patch.typed) sent = 0;
   if (patch.revision <= revision && !patch.whole) return; // a page gets the last patch of a stream twice
-  if (!patch.whole && patch.base !== revision) return trigger("sync");
+  if (held && patch.running) return held.push(json);
+  if (held) {
+    const before = held;
+    held = null;
+    for (const one of before) take(one);
+  }
+  if (!patch.whole && patch.base !== revision) {
+    pass(patch.also);
+    return call("sync");
+  }
   const follow = box.scrollHeight - box.scrollTop - box.clientHeight < 40 && !box.matches(":hover") && !box.contains(document.activeElement);
   const chosen = pieces[selected], looked = pieces[shown], same = patch.same && selected >= 0 ? idsBefore(selected) : -1;
   uncover();
@@ -128,17 +195,20 @@ function take(json) {
   const grew = start === pieces.length - made.length && made.length;
   revision = patch.revision;
   text = pieces.map((piece) => piece[0]).join("");
-  if (patch.typed) for (const span of made) span.classList.add("token-editor-new");
-  else if (field.value !== text) {
-    const [from, end, until] = difference(field.value, text);
-    field.setRangeText(text.slice(from, until), from, end, "preserve");
+  if (running !== Boolean(patch.running)) {
+    running = !running;
+    field.readOnly = running;
+    box.classList.toggle("token-editor-running", running);
   }
-  running = Boolean(patch.running);
-  field.readOnly = running;
-  box.classList.toggle("token-editor-running", running);
-  message.hidden = !patch.message;
-  message.textContent = patch.message ?? "";
-  cover();
+  const now = performance.now();
+  if (patch.typed) for (const span of made) span.classList.add("token-editor-new");
+  else if ((!running || now - filled > FIELD_MS) && field.value !== text) {
+    const [from, until, upTo] = difference(field.value, text);
+    field.setRangeText(text.slice(from, upTo), from, until, "preserve");
+    filled = now;
+  }
+  say(patch.message ?? "");
+  if (!running) cover();
   if (follow) box.scrollTop = box.scrollHeight;
   selected = pieces.indexOf(chosen);
   if (same >= 0) select(indexOf(same), false);
@@ -149,18 +219,38 @@ function take(json) {
   }
   if (patch.select !== undefined) wanted = patch.select;
   if (patch.ask) trigger("ask", { at: 0, revision });
-  if (wanted >= 0 && indexOf(wanted) >= 0) select(indexOf(wanted), true);
-  else if (!patch.typed && grew && newest) select(pieces.length - 1, true);
+  if (wanted >= 0 && indexOf(wanted) >= 0) choose(indexOf(wanted));
+  else if (!patch.typed && grew && newest) choose(pieces.length - 1);
   name();
+  pass(patch.also);
   if (running) return;
   if (!patch.typed) {
     ended += 1;
-    const first = indexOf(props.prompt ?? 0); // after the prompt
-    if (selected < 0 && wanted < 0 && first >= 0) select(first, true);
+    const first = indexOf(prompt); // after the prompt
+    if (selected < 0 && wanted < 0 && first >= 0) choose(first);
   }
   wanted = -1;
-  if (field.value === text) trigger("changed");
-  else if (!patch.message) send();
+  if (field.value !== text) return patch.message ? undefined : send();
+  clearTimeout(settling);
+  settling = setTimeout(() => {
+    if (field.value !== text || running) return;
+    if (unheard && selected >= 0) trigger("select", { at: idsBefore(selected) });
+    unheard = false;
+    trigger("changed");
+  }, SETTLE_MS);
+}
+
+// What goes to the page around the text.
+function pass(news) {
+  if (!news) return;
+  also = { ...also, ...news };
+  element.dispatchEvent(new CustomEvent("token-editor-also", { bubbles: true, detail: news }));
+}
+
+// Select as the text changes: the rest of the page hears of it once nothing changes any more.
+function choose(index) {
+  select(index, false);
+  unheard = true;
 }
 
 function name() {
@@ -174,10 +264,10 @@ function name() {
 function send() {
   if (composing || running || field.value === text || (sent && Date.now() - sent < ANSWER_MS)) return;
   sent = Date.now();
-  if (revision < 0) return trigger("edit", { text: field.value }); // the server's text is not known yet
+  if (revision < 0) return call("edit", { text: field.value }); // the server's text is not known yet
   const [start, end, until] = difference(text, field.value);
   const insert = field.value.slice(start, until);
-  trigger("edit", { revision, start: points(text.slice(0, start)), delete: points(text.slice(start, end)), insert });
+  call("edit", { revision, start: points(text.slice(0, start)), delete: points(text.slice(start, end)), insert });
 }
 
 field.addEventListener("input", () => {
@@ -314,7 +404,7 @@ function table(index, found, t) {
       wanted = idsBefore(index);
       newest = false;
       close();
-      trigger("apply", { at: wanted, id });
+      call("apply", { at: wanted, id, ...api.more?.() });
     });
     row.insertCell().append(go);
     row.addEventListener("dblclick", () => go.click());
@@ -346,7 +436,7 @@ function open(index, pin) {
   spans[index].classList.add("token-editor-shown");
   popover.replaceChildren(...describe(index));
   put(index);
-  if (!pieces[index].details) trigger("pick", { at: idsBefore(index), revision });
+  if (!pieces[index].details) call("pick", { at: idsBefore(index), revision });
 }
 
 function close() {
@@ -436,14 +526,21 @@ popover.addEventListener("keydown", (event) => {
   }
 });
 
-// For the rest of the page.
-root.api = {
+// For the rest of the page, which may add `more()`: what goes to the server with "write" and "apply".
+const api = {
   get text() { return field.value; },
   get selected() { return selected < 0 ? null : idsBefore(selected); }, // place of the first id of the selected token
   get start() { return selected < 0 ? null : points(text.slice(0, unitsBefore(selected))); }, // its place in the text, in characters
   get pieces() { return pieces.map(([content, ids, , , , sign, marks = ""]) => ({ content, ids, sign, marks: marks.split(" ") })); },
   get ended() { return ended; },
-  get prompt() { return props.prompt ?? 0; }, // ids of the prompt
+  get prompt() { return prompt; }, // ids of the prompt
+  get also() { return also; },
+  write(data) { call("write", { ...data, ...api.more?.() }); },
+  stop() { // the text ends with what is visible now
+    if (!running) return;
+    held ??= [];
+    call("stop", { ids: idsBefore(pieces.length) });
+  },
   get busy() { return field.value !== text; }, // the server does not know the last edit yet
   set newest(on) { newest = on; },
   select(at) {
@@ -479,13 +576,17 @@ root.api = {
   },
   focus() { field.focus(); },
 };
+root.api = api;
 paint.append(make("br"));
-watch(Object.keys({ patch: 0 }), () => props.patch && take(props.patch)); // a quoted name would be an event to Gradio (6.31)
+watch(Object.keys({ patch: 0 }), () => {
+  known = true;
+  receive({ patch: props.patch, prompt: props.prompt });
+}); // a quoted name would be an event to Gradio (6.31)
 watch(Object.keys({ details: 0 }), () => props.details && learn(props.details));
 function give() {
   if (!props.given) return;
   const [given] = JSON.parse(props.given);
-  root.api.set(root.api.onGiven ? root.api.onGiven(given) : given); // a page may have a newer text
+  api.set(api.onGiven ? api.onGiven(given) : given); // a page may have a newer text
 }
 watch(Object.keys({ given: 0 }), give);
 looks();
@@ -496,10 +597,10 @@ new MutationObserver(() => { // what is known about a token was said in the othe
   close();
   name();
 }).observe(document.documentElement, { attributeFilter: ["lang"] });
-if (props.patch) take(props.patch);
+if (props.patch) receive({ patch: props.patch, prompt: props.prompt });
 if (field.value !== fixed.start && revision < 0) {
   field.value = fixed.start;
   cover();
 }
 give(); // what came before this script ran
-trigger("edit", { text: field.value });
+call("edit", { text: field.value });

@@ -3,7 +3,7 @@
 import json
 import time
 from abc import ABCMeta
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Literal
 from urllib.parse import quote
@@ -11,6 +11,10 @@ from urllib.parse import quote
 import gradio as gr
 
 from neoxjp.labs.common.steps import LEVELS
+from neoxjp.page_parts.events import QUIET, STREAMED
+from neoxjp.page_parts.gradio_private import payload
+
+Call = Callable[[Any, Mapping[str, Any], gr.Request], Iterator[dict[str, Any]]]
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -19,6 +23,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "model": "model", "filtered": "after the filters", "removed": "removed", "drawn": " (in the text)", "asking": "…",
         "again": "generate again after “{text}”", "from_here": "continue with “{text}” from here",
         "bytes": "{n} byte tokens make this character",
+        "failed": "The server does not answer. Your text is still here.",
     },
     "ja": {
         "label": "文章、{n} トークン。Alt+↓ でカーソル位置のトークンを表示します。", "popover": "トークン", "id": "id",
@@ -26,6 +31,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "model": "モデル", "filtered": "フィルター後", "removed": "除外", "drawn": "（本文のトークン）", "asking": "…",
         "again": "「{text}」の後を生成し直す", "from_here": "ここから「{text}」で続ける",
         "bytes": "この文字は {n} 個のバイトトークンからなります",
+        "failed": "サーバーから応答がありません。文章は失われていません。",
     },
 }  # fmt: skip
 """What the component says. The page's language (`<html lang>`) decides."""
@@ -46,7 +52,9 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
         sync: the page has missed a patch. Answer with `Document.whole()`.
         pick: a popover opens at the token whose first id has the place `at`. Answer with details, or with `ask=True` where they
             need the model: then `ask` comes, which may wait in a queue.
+        stop: the visitor wants the text that is being written to end: the first `ids` of it are visible.
         changed: the text is another one, and nothing is being written.
+        write: the page wants something written; the data is its own: `api.write(data)` in the browser.
         select: the token at `at` was selected.
         apply: the visitor wants to continue at `at` with the token `id`.
         go: the button `name` in the popover of the token at `at` was pressed.
@@ -82,16 +90,50 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
             "js_on_load": _text("editor.js").replace("@fixed", quote(json.dumps(fixed))),
             "apply_default_css": False,
         }
-        props = {"patch": "", "details": "", "given": "", "prompt": 0, "ids": ids}
+        props = {"patch": "", "details": "", "given": "", "prompt": 0, "ids": ids, "session": "", "editor": 0}
         super().__init__("", **given | props | more)
+
+        self.state: gr.State | None = None
+        self.calls: Mapping[str, Call] = {}
 
     def get_block_name(self) -> str:
         return "html"
 
+    def answer(self, state: gr.State, calls: Mapping[str, Call], *, streams: Collection[str] = (), route: bool = True) -> None:
+        """Answer the events with these functions, through the route (route.py) or, before the page knows it, through Gradio.
+
+        Args:
+            state: what the functions get first; then the data of the event, and the request. They yield updates: see `patched`.
+            streams: the events that are answered with many updates.
+            route: whether the page may use the route.
+        """
+        self.state, self.calls = state, calls
+
+        def listener(call: Call, stream: bool) -> Callable[..., Any]:
+            def updates(held: Any, request: gr.Request, event: gr.EventData) -> Iterator[gr.HTML]:
+                known: dict[str, Any] = {"session": request.session_hash, "editor": self._id} if route else {}
+                for update in call(held, payload(event), request):
+                    yield gr.HTML(**known, **update)
+
+            def last(held: Any, request: gr.Request, event: gr.EventData) -> Any:
+                found = list(updates(held, request, event))
+                return found[-1] if found else gr.skip()
+
+            return updates if stream else last
+
+        for name, call in calls.items():
+            options = STREAMED if name in streams else QUIET | {"trigger_mode": "multiple"}
+            getattr(self, name)(listener(call, name in streams), state, self, **options)
+
+    @staticmethod
+    def patched(patch: str, prompt: int = 0) -> dict[str, Any]:
+        """The update with a patch of `Document`. prompt: how many ids at the front are the prompt."""
+        return {"patch": patch, "prompt": prompt}
+
     @staticmethod
     def show(patch: str, prompt: int = 0) -> gr.HTML:
-        """The update with a patch of `Document`. prompt: how many ids at the front are the prompt."""
-        return gr.HTML(patch=patch, prompt=prompt)
+        """`patched` for a handler of a Gradio event."""
+        return gr.HTML(**TokenEditor.patched(patch, prompt))
 
     @staticmethod
     def give(text: str) -> gr.HTML:
@@ -100,6 +142,11 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
 
     @staticmethod
     def tell(at: int, revision: int, **found: Any) -> gr.HTML:
+        """`told` for a handler of a Gradio event."""
+        return gr.HTML(**TokenEditor.told(at, revision, **found))
+
+    @staticmethod
+    def told(at: int, revision: int, **found: Any) -> dict[str, Any]:
         """The update with the details of the token at `at`, the answer to `pick`.
 
         Args:
@@ -110,7 +157,7 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
                 sentence), `texts` (a heading, texts, what follows them), `buttons` (lists of name and label, for the event `go`).
                 What is not known is left out.
         """
-        return gr.HTML(details=json.dumps({"at": at, "revision": revision, **found}, ensure_ascii=False))
+        return {"details": json.dumps({"at": at, "revision": revision, **found}, ensure_ascii=False)}
 
 
 def _text(name: str) -> str:

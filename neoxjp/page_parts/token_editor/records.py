@@ -84,7 +84,8 @@ class Document:
             answers: the edit that this is the answer to: the page's field has this text already.
             running: the text grows, and cannot be edited.
             more: `message` (a sentence to show), `select` (place of the first id of the token to select), `ask` (True: the page
-                sends the event `ask`, whose answer may take longer), `same` (True: the tokens are the same as before).
+                sends the event `ask`, whose answer may take longer), `same` (True: the tokens are the same as before), `also`
+                (for the page around the editor, as the detail of the DOM event "token-editor-also").
         """
         new, typed = tuple(pieces), answers is not None
         if answers is not None and answers.whole:
@@ -94,9 +95,9 @@ class Document:
         found = {"base": self.revision, "start": start, "delete": len(self.pieces) - end - start}
         return self._sent(new, found | more, new[start : len(new) - end], typed=typed, running=running)
 
-    def whole(self, *, running: bool = False) -> str:
-        """The patch for a page that knows nothing."""
-        return self._sent(self.pieces, {"whole": True}, self.pieces, running=running)
+    def whole(self, *, running: bool = False, **more: Any) -> str:
+        """The patch for a page that knows nothing. running, more: as in `patch`."""
+        return self._sent(self.pieces, {"whole": True} | more, self.pieces, running=running)
 
     def refused(self, message: str) -> str:
         """The answer to an edit that was not accepted: the page keeps its text, and shows why."""

@@ -26,7 +26,7 @@ def test_a_search_is_drawn_and_its_best_text_named(visit: Visit) -> None:
     boxes = searched(page)
     assert boxes.count() >= 40
     expect(page.locator("#beams-view .lab-verdict")).to_contain_text("The best continuation of “猫が” is")
-    assert page.locator(".beams-box").evaluate("box => box.scrollWidth <= box.clientWidth + 1")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280  # the tree is wider than its column: its box scrolls
     expect(page.locator(".beams-box .beams-node.beams-best").last).to_contain_text("★")
 
 
