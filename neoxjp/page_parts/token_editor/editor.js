@@ -179,16 +179,17 @@ function take(json) {
   if (patch.revision <= revision && !patch.whole) return; // a page gets the last patch of a stream twice
   if (held && patch.running) return held.push(json);
   if (held) {
-    const before = held;
+    const waiting = held;
     held = null;
-    for (const one of before) take(one);
+    for (const one of waiting) take(one);
   }
   if (!patch.whole && patch.base !== revision) {
     pass(patch.also);
     return call("sync");
   }
   const follow = box.scrollHeight - box.scrollTop - box.clientHeight < 40 && !box.matches(":hover") && !box.contains(document.activeElement);
-  const chosen = pieces[selected], looked = pieces[shown], same = patch.same && selected >= 0 ? idsBefore(selected) : -1;
+  const chosen = pieces[selected], looked = pieces[shown];
+  const before = text, place = selected >= 0 ? idsBefore(selected) : -1;
   uncover();
   if (patch.whole) revision = patch.revision - 1;
   const start = patch.whole ? 0 : patch.start, made = replace(start, patch.whole ? pieces.length : patch.delete, patch.pieces);
@@ -207,11 +208,11 @@ function take(json) {
     field.setRangeText(text.slice(from, upTo), from, until, "preserve");
     filled = now;
   }
-  say(patch.message ?? "");
+  if (patch.message || running) say(patch.message ?? ""); // a sentence stays until something else is typed or written
   if (!running) cover();
   if (follow) box.scrollTop = box.scrollHeight;
   selected = pieces.indexOf(chosen);
-  if (same >= 0) select(indexOf(same), false);
+  if (selected < 0 && place >= 0 && (patch.same || text === before)) select(indexOf(place), false);
   if (looked) {
     shown = pieces.indexOf(looked);
     if (shown < 0) close();
@@ -271,6 +272,7 @@ function send() {
 }
 
 field.addEventListener("input", () => {
+  say("");
   close();
   const whole = field.value.replace(/\p{Surrogate}/gu, "\ufffd"); // half a character: no server could take it
   if (whole !== field.value) {
