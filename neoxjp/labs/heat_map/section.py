@@ -129,8 +129,12 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         return changed_notice(playground, writing, source, t, "heat_map_changed")
 
     def on_edit(heat: HeatText, request: gr.Request, event: gr.EventData) -> dict[Any, Any]:
+        before = heat.document.text
         shown, line = edited(playground, heat, payload(event), strings.words(language(request)))
-        return {section.text: shown, section.line: line, section.own: heat.document.text if heat.own else ""}
+        found = {section.text: shown, section.line: line}
+        if heat.document.text == before:  # such as the first event of the page, before the text of a link is there
+            return found
+        return found | {section.own: heat.document.text if heat.own else ""}
 
     def on_pick(heat: HeatText, request: gr.Request, event: gr.EventData) -> Any:
         return details(heat, payload(event), strings.words(language(request)))
