@@ -46,6 +46,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "switch_language": ("表示言語", "Language"),
     "switch_theme": ("ダークテーマ", "Dark theme"),
     "lab": ("ラボ", "Lab"),
+    "scroll_table": ("表（横にスクロールできます）", "Table, scrolls sideways"),
     "lab_close": ("閉じる", "Close"),
     "bundled": ("付属モデル", "bundled model"),
     "ready": ("準備完了", "ready"),

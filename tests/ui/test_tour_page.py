@@ -65,6 +65,12 @@ def test_a_visitor_who_does_what_the_tour_says_comes_to_its_end(visit: Visit, la
     expect(page.locator("#tour-start[data-new]")).to_have_count(0)
 
 
+def test_the_tour_can_be_started_from_another_tab(visit: Visit) -> None:
+    page = visit("m", lang="en")
+    page.locator("#tour-start").click()
+    at_step(page, "generate", "en")
+
+
 def test_the_keyboard_leads_through_the_tour_and_esc_ends_it_anywhere(visit: Visit) -> None:
     page = begin(visit, "en", 1366, 650)
     for last in ("generate", "read", "again"):

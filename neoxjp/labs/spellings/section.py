@@ -37,6 +37,12 @@ GROUPS = ("ours", "gpt", "units", "words", "package", "hub")
 ON_REQUEST = ("package", "hub", "local")  # groups whose tokenizers are opened only when the visitor asks for it
 part = Parts("spellings", strings)
 
+SCROLLS = """
+const box = element.closest(".html-container") ?? element;
+box.tabIndex = 0; // on a phone it scrolls, also by the keyboard
+box.setAttribute("role", "group");
+"""
+
 
 class Section:
     """The components of the section."""
@@ -60,7 +66,7 @@ class Section:
                 self.take = part.button("take", size="sm", elem_classes="plain")
                 self.same = gr.Checkbox(False, container=False, **part.named("same", "show_same"))
         with part.accordion("chart-section", "chart"):
-            self.chart = part.html("chart", js_on_load=downloads.SCRIPT)
+            self.chart = part.html("chart", js_on_load=downloads.SCRIPT + SCROLLS)
             with gr.Row(elem_classes="chips"):
                 part.html(value=part.both("save"))
                 self.save = {kind: part.button(kind, size="sm") for kind in ("csv", "svg", "png")}

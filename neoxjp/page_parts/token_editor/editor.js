@@ -387,7 +387,7 @@ function describe(index) {
 function table(index, found, t) {
   const list = make("table", "token-editor-alternatives"), top = list.createTHead().insertRow(), body = list.createTBody();
   const filtered = found.alternatives.some(([, , , after]) => after !== null);
-  for (const word of ["", t.model, ...(filtered ? [t.filtered] : []), ""]) top.append(Object.assign(make("th", "", word), { scope: "col" }));
+  for (const word of ["", t.model, ...(filtered ? [t.filtered] : []), ""]) top.append(word ? Object.assign(make("th", "", word), { scope: "col" }) : make("td"));
   for (const [content, id, before, after, kept] of found.alternatives) {
     const row = body.insertRow(), drawn = id === pieces[index][1][0];
     if (drawn) row.className = "token-editor-drawn";

@@ -8,6 +8,7 @@ const generate = () => document.getElementById("generate-go"), stop = () => docu
 const shown = () => [generate(), stop()].find((button) => button.checkVisibility()) ?? document.getElementById("generate-buttons"); // a phone shows one of them
 const slider = () => document.querySelector("#option-temperature input[type=range]");
 const WARM = "1.5", REST_MS = 700; // the temperature that "Next" sets; that the slider rests before the next step comes
+const OPEN_MS = 3000; // that another tab takes to open, at most
 const UNFOLD_MS = 400; // after this a folded part is open
 const GAP = 12, EDGE = 8;
 
@@ -113,9 +114,11 @@ function draw() {
   requestAnimationFrame(draw);
 }
 
-function begin() {
-  if (at >= 0 || !editor()) return;
+async function begin() {
+  if (at >= 0) return;
   document.querySelector('#tabs > .tab-wrapper [role="tab"]')?.click(); // the Generate tab
+  for (let wait = 0; wait < OPEN_MS && !(editor() && shown().checkVisibility()); wait += 50) await new Promise((done) => setTimeout(done, 50));
+  if (at >= 0 || !editor()) return;
   window.neoxjp.lab?.close();
   ring = make("div", "tour-ring", document.querySelector(".gradio-container"));
   bubble = make("div", "tour-bubble", document.querySelector(".gradio-container"));

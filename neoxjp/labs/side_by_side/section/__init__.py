@@ -65,7 +65,7 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
     with gr.Column(
         min_width=180, visible=number < 2, elem_classes="side-by-side-field", elem_id=f"side-by-side-field-{place}"
     ) as box:
-        PART.html(value=f"<h4>{PART.both('column', n=place)}</h4>")
+        PART.html(value=f"<h3>{PART.both('column', n=place)}</h3>")
 
         def common(name: str, key: str) -> dict[str, Any]:
             return {"label": strings.label(key), "elem_id": f"side-by-side-{name}-{place}"}
