@@ -297,7 +297,7 @@ def test_markup_and_templates_stay_text(visit: Visit) -> None:
     expect(popover(page)).to_contain_text("UTF-8")
     page.wait_for_timeout(500)
     assert page.evaluate("window.hacked") is None
-    assert page.locator("#tokenize-view script, #tokenize-view img").count() == 0
+    assert page.locator("#tokenize-text script, #tokenize-text img").count() == 0
     expect(page.locator("#tokenize-text [data-above^='U+202E']")).to_have_count(1)
 
 
