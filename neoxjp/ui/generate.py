@@ -286,11 +286,11 @@ def edited(tab: GenerateTab, writing: VisitorState, sent: Any, t: Words) -> dict
         if not edit.whole and edit.revision != document.revision:
             return shown(document.unknown(), writing)  # what the visitor sees counts
         text = typed(playground, writing, edit.apply(document.text))
-        more: dict[str, Any] = {"also": tab.around(writing, idle=True)}
+        more: dict[str, Any] = {}
         if writing.linked is not None and writing.linked.text == text.whole:
-            text, found = linked(playground, writing, writing.linked, text, t)
-            more |= found
-        return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit, **more), writing)
+            text, more = linked(playground, writing, writing.linked, text, t)
+        around = tab.around(writing, idle=True)
+        return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit, also=around, **more), writing)
     except NeoxjpError as error:
         return shown(document.refused(t.message(error)), writing)
 

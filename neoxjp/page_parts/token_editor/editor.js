@@ -255,7 +255,7 @@ function choose(index) {
 }
 
 function name() {
-  field.setAttribute("aria-label", words().label.replace("{n}", pieces.length));
+  field.setAttribute("aria-label", words().label.replace("{n}", idsBefore(pieces.length)));
   field.placeholder = fixed.placeholder[language()];
   popover.setAttribute("aria-label", words().popover);
 }
