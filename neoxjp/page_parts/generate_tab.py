@@ -120,8 +120,8 @@ class GenerateTab:
         """What the page shows around the text; ui/generate.js draws it. idle: nothing is being written.
 
         Returns:
-            "count", and with a frame "line" and "stats": HTML; "announce": a sentence for screen readers;
-            "buttons": name → whether it can be pressed; "recall": whether stored branches are still offered.
+            "html": element id → HTML; "buttons": name → whether it can be pressed; "recall": whether stored branches are still
+            offered; "announce": with a frame, a sentence for screen readers.
         """
         text, history = writing.live or writing.text, writing.history
         buttons = {
@@ -134,10 +134,13 @@ class GenerateTab:
             "redo": idle and bool(history.future),
         }
         recall = idle and (text is None or not text.steps)
-        found = {"buttons": buttons, "recall": recall, "count": counted(self.playground, text, COMMON.both)}
+        html = {"generate-count": counted(self.playground, text, COMMON.both)}
+        found: dict[str, Any] = {"buttons": buttons, "recall": recall, "html": html}
         if frame is not None:
-            announce = None if frame.announce is None else render.replace_surrogates(frame.announce)
-            found |= {"line": frame.line, "stats": frame.stats, "announce": announce}
+            html["generate-line"] = frame.line
+            if frame.stats is not None:
+                html["generate-stats"] = frame.stats
+            found["announce"] = None if frame.announce is None else render.replace_surrogates(frame.announce)
         return found
 
 

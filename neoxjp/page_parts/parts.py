@@ -51,6 +51,10 @@ class Parts:
         """HTML; without a name it has no element id."""
         return gr.HTML(value, elem_id=name and self.id(name), apply_default_css=False, **more)
 
+    def slot(self, name: str, html: str = "", **more: Any) -> gr.HTML:
+        """HTML that comes with a patch of a text, under "html" and this element id: see `Document.patch` and ui/page.js."""
+        return self.html(name, f'<div data-slot="{self.id(name)}">{html}</div>', **more)
+
     def hint(self, name: str) -> str:
         """A string as HTML, for a component that shows nothing yet."""
         return f'<p class="lab-hint">{self.both(name)}</p>'

@@ -25,9 +25,7 @@ class TokenizeTab:
     editor: TokenEditor  # `TokenEditor.give(text)` puts another text into it
     examples: dict[str, gr.Button]
     show_ids: gr.Checkbox
-    legend: gr.HTML
     links: links.Links
-    counts: gr.HTML
     ids: gr.Textbox
     paste: gr.Textbox
     paste_note: gr.HTML

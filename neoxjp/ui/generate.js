@@ -1,4 +1,5 @@
 // The buttons and keys of the Generate tab: `js_on_load` of the line for screen readers.
+const announce = element.appendChild(document.createElement("p")); // for screen readers
 const STEP_TIMEOUT_MS = 2000; // after this, a step that was not answered is given up
 let steps = 0, stepping = 0; // steps that wait for the one before; when the one that is under way was asked for
 const MODES = { "generate-go": "new", "generate-more": "continue", "generate-step": "step", "generate-again": "again" };
@@ -44,12 +45,9 @@ function valueOf(id, value) {
   return field.value === "" ? value : Number(field.value);
 }
 
-// What the server says about the text, beside its tokens. It comes with the text, as one value: Gradio (6.31) takes
-// milliseconds in the browser for each component that an event changes, fifteen times a second.
+// What the server says about the text, beside its tokens and the HTML that page.js draws.
 function draw(found) {
-  const slot = (name) => document.querySelector(`[data-generate-slot="${name}"]`);
-  for (const name of ["line", "count", "stats"]) if (typeof found[name] === "string") slot(name).innerHTML = found[name];
-  if (typeof found.announce === "string") slot("announce").textContent = found.announce;
+  if (typeof found.announce === "string") announce.textContent = found.announce;
   for (const [name, on] of Object.entries(found.buttons ?? {})) document.getElementById(`generate-${name}`).disabled = !on;
   if (found.recall === false) document.getElementById("generate-recall")?.style.setProperty("display", "none");
   if (!found.buttons?.step) return;
@@ -119,7 +117,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   press(button);
 });
-document.getElementById("generate-announce")?.setAttribute("aria-live", "polite");
+announce.setAttribute("aria-live", "polite");
 // A phone has no such keys: its buttons do not name them, in whichever language Gradio writes them.
 function hideKeys() {
   for (const button of document.querySelectorAll("#generate-buttons button")) {

@@ -75,8 +75,8 @@ def _build_text(parts: dict[str, Any]) -> None:
         parts["examples"] = {name: part.chip(f"ex_{name}") for name in prompts}
     parts["editor"] = TokenEditor(next(iter(prompts.values())), elem_id=part.id("text"))
     with gr.Row(elem_id="generate-under"):
-        part.html("line", slot("line", render_steps.working(part.both("hint"))))
-        part.html("count", slot("count"))
+        part.slot("line", render_steps.working(part.both("hint")))
+        part.slot("count")
     with gr.Row(elem_id="generate-buttons"):
         parts["go"] = part.button("go", variant="primary", min_width=120)
         for name in ("stop", "more"):
@@ -87,16 +87,11 @@ def _build_text(parts: dict[str, Any]) -> None:
         parts["recall"] = part.button("recall", min_width=80, visible=False)
     parts["memo"] = gr.BrowserState(None, storage_key=KEY, secret=SECRET)
     script = (files("neoxjp.ui") / "generate.js").read_text(encoding="utf-8")
-    part.html("announce", slot("announce"), elem_classes="sr", js_on_load=script)
+    part.html("announce", elem_classes="sr", js_on_load=script)
     part.html("scale", render_steps.scale(part.both("scale")))
     parts["link"] = links.build_link("generate")
-    part.html("stats", slot("stats"))
+    part.slot("stats")
     part.html("keys", templates.render("ui/frame.html", "keys", both=both, keys=KEYS))
-
-
-def slot(name: str, html: str = "") -> str:
-    """HTML of a place that ui/generate.js fills with what comes with a patch of the text: see `GenerateTab.around`."""
-    return f'<div data-generate-slot="{name}">{html}</div>'
 
 
 def _build_sampling(playground: Playground, parts: dict[str, Any]) -> None:

@@ -26,6 +26,15 @@
     return best;
   }
 
+  // HTML that comes with a text, for the slots of page_parts/parts.py. As one value with the text: Gradio (6.31) takes milliseconds in
+  // the browser for each component that an event changes, fifteen times a second.
+  document.addEventListener("token-editor-also", (event) => {
+    for (const [id, html] of Object.entries(event.detail.html ?? {})) {
+      const slot = document.querySelector(`[data-slot="${id}"]`);
+      if (slot) slot.innerHTML = html;
+    }
+  });
+
   const asked = new Set();
   window.neoxjp = {
     // A text outlives a reload of the page, but not the visit, and never leaves the browser. Its name is that of its tab's links.

@@ -5,7 +5,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, islice
 from typing import Any
@@ -25,7 +25,7 @@ from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import COMMON, Words, both, label, language, words
-from neoxjp.page_parts.token_editor import Document, Edit, TokenEditor
+from neoxjp.page_parts.token_editor import Document, Edit, Piece, TokenEditor
 from neoxjp.page_parts.tokenize_tab import TokenizeTab, pieces_of
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Token
 
@@ -52,10 +52,10 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
                 examples = {key: gr.Button(label(key), size="sm", min_width=60) for key in EXAMPLES}
                 show_ids = gr.Checkbox(container=False, min_width=100, **part.named("show_ids"))
             editor = TokenEditor(FIRST, look="pieces", placeholder={"ja": ja, "en": en}, elem_id=part.id("text"))
-            legend = part.html("legend", both("wait_vocabulary"))
+            part.slot("legend", both("wait_vocabulary"))
             row = links.build()
         with gr.Column(scale=3, min_width=250, elem_classes="card side"):
-            counts = part.html("counts", js_on_load="neoxjp.restoreText('tokenize-text', 'lab')")
+            part.slot("counts", js_on_load="neoxjp.restoreText('tokenize-text', 'lab')")
     with part.accordion("ids_section"), gr.Row():
         output: dict[str, Any] = {"max_lines": 6, "interactive": False, "buttons": ["copy"]}
         with gr.Column(min_width=280):
@@ -66,19 +66,25 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
             pasted = part.textbox("pasted", key="decoded", **output)
     below = sections.build(playground, sections_of(features, "tokenize"), "lab")
     document = gr.State(Document())
-    return TokenizeTab(document, editor, examples, show_ids, legend, row, counts, ids, paste, paste_note, pasted, below)
+    return TokenizeTab(document, editor, examples, show_ids, row, ids, paste, paste_note, pasted, below)
 
 
 def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature], status: gr.HTML, switches: gr.HTML) -> None:
     """Wire the events. `status.load` comes when another model was loaded, `switches.change` when the language was changed."""
     quick = QUIET | {"trigger_mode": "multiple"}
-    shown = [tab.editor, tab.counts, tab.legend]
 
-    def on_edit(document: Document, request: gr.Request, event: gr.EventData) -> dict[Any, Any]:
-        return dict(zip(shown, edited(playground, document, payload(event), words(language(request))), strict=True))
+    def edit(document: Document, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
+        found = edited(playground, document, sent, words(language(request)))
+        if found is not None:
+            yield found
 
-    def on_pick(document: Document, request: gr.Request, event: gr.EventData) -> Any:
-        return details(playground, document, payload(event), words(language(request)), tuple(tab.lab.tab))
+    def sync(document: Document, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
+        yield TokenEditor.patched(document.whole())
+
+    def pick(document: Document, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
+        found = details(playground, document, sent, words(language(request)), tuple(tab.lab.tab))
+        if found is not None:
+            yield found
 
     def on_go(event: gr.EventData) -> dict[Any, Any]:
         name = payload(event).get("name")
@@ -88,7 +94,8 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
     def on_language(t: Words, document: Document) -> Any:
         if playground.loaded is None:
             return gr.skip()
-        return beside(document, tokens_of(playground.tokenizer, document.text), t)
+        html = beside(document.text, document.pieces, tokens_of(playground.tokenizer, document.text), t)
+        return TokenEditor.show(document.patch(document.pieces, also={"html": html}))
 
     @handler(COMMON, empty=[tab.ids])
     def on_changed(t: Words, document: Document) -> str:
@@ -98,9 +105,7 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
     def on_ids(t: Words, pasted: str) -> dict[Any, Any]:
         return {tab.pasted: render.replace_surrogates(text_of_ids(playground, pasted)), tab.paste_note: ""}
 
-    tab.editor.edit(on_edit, tab.document, shown, **quick)
-    tab.editor.sync(lambda document: TokenEditor.show(document.whole()), tab.document, tab.editor, **quick)
-    tab.editor.pick(on_pick, tab.document, tab.editor, **quick)
+    tab.editor.answer(tab.document, {"edit": edit, "sync": sync, "pick": pick})
     moved = [tab.lab.tabs, tab.lab.open, *tab.lab.due.values()]
     tab.editor.go(on_go, None, moved, **QUIET).then(None, js=SCROLL_TO_LAB, **BROWSER)
     # Another model has another vocabulary: the page sends its text, and gets its new tokens.
@@ -114,40 +119,42 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
         button.click(None, js=f"() => neoxjp.editor('tokenize-text').set({json.dumps(EXAMPLES[key])})", **BROWSER)
     tab.show_ids.change(lambda on: gr.HTML(ids=bool(on)), tab.show_ids, tab.editor, **QUIET)
     lab = sections_of(features, "tokenize")
-    translated = switches.change(on_language, tab.document, [tab.counts, tab.legend], **quick)
+    translated = switches.change(on_language, tab.document, tab.editor, **quick)
     sections.connect(tab.lab, lab, playground, tab, changed, translated)  # after `changed`: the tokens come first
 
 
 # ---------------------------------------------------------------- what the handlers show
 
 
-def edited(playground: Playground, document: Document, sent: Any, t: Words) -> tuple[Any, Any, Any]:
-    """The editor's update after the visitor's edit, the counts and the legend (HTML)."""
+def edited(playground: Playground, document: Document, sent: Any, t: Words) -> dict[str, Any] | None:
+    """The editor's update after the visitor's edit, with the counts and the legend."""
     if playground.loaded is None:  # the page asks again when the vocabulary is there
-        return gr.skip(), gr.skip(), gr.skip()
+        return None
     try:
         edit = Edit.read(sent)
         if not edit.whole and edit.revision != document.revision:
-            return TokenEditor.show(document.unknown()), gr.skip(), gr.skip()  # what the visitor sees counts
+            return TokenEditor.patched(document.unknown())  # what the visitor sees counts
         text = edit.apply(document.text)
         check_length(playground, text)
         text = render.replace_surrogates(text)
         tokens = tokens_of(playground.tokenizer, text)
     except NeoxjpError as error:
-        return TokenEditor.show(document.refused(t.message(error))), gr.skip(), gr.skip()
-    patch = document.patch(pieces_of(boxes(tokens, text), text, playground.limits.drawn_pieces, document.pieces), answers=edit)
-    return TokenEditor.show(patch), *beside(document, tokens, t)
+        return TokenEditor.patched(document.refused(t.message(error)))
+    pieces = pieces_of(boxes(tokens, text), text, playground.limits.drawn_pieces, document.pieces)
+    return TokenEditor.patched(document.patch(pieces, answers=edit, also={"html": beside(text, pieces, tokens, t)}))
 
 
-def beside(document: Document, tokens: Sequence[Token], t: Words) -> tuple[str, str]:
-    """The counts and the legend of the text (HTML)."""
-    text = document.text
-    drawn = list(islice(boxes(tokens, text), sum(bool(piece.ids) for piece in document.pieces)))
+def beside(text: str, pieces: Sequence[Piece], tokens: Sequence[Token], t: Words) -> dict[str, str]:
+    """The counts and the legend of a text: element id → HTML."""
+    drawn = list(islice(boxes(tokens, text), sum(bool(piece.ids) for piece in pieces)))
     rest = len(tokens) - sum(len(box.tokens) for box in drawn)
-    return render.counts(compare.count_text(text, tokens), t), render.legend(drawn, rest, t)
+    counts = render.counts(compare.count_text(text, tokens), t)
+    return {"tokenize-counts": counts, "tokenize-legend": render.legend(drawn, rest, t)}
 
 
-def details(playground: Playground, document: Document, sent: Mapping[str, Any], t: Words, sections: Sequence[str] = ()) -> Any:
+def details(
+    playground: Playground, document: Document, sent: Mapping[str, Any], t: Words, sections: Sequence[str] = ()
+) -> dict[str, Any] | None:
     """The editor's update with all about a token: ids, pieces, bytes, script, kind, position, the spellings of its id.
 
     Args:
@@ -155,13 +162,13 @@ def details(playground: Playground, document: Document, sent: Mapping[str, Any],
     """
     at, revision = sent.get("at"), sent.get("revision")
     if type(at) is not int or type(revision) is not int or playground.loaded is None:
-        return gr.skip()
+        return None
     tokenizer, text = playground.tokenizer, document.text
     shown = list(boxes(tokens_of(tokenizer, text), text))
     places = accumulate((len(box.tokens) for box in shown), initial=0)
     box = next((box for box, place in zip(shown, places, strict=False) if place == at), None)
     if box is None:
-        return gr.skip()
+        return None
     first, end = box.tokens[0], box.start + len(box.surface)
     facts = {
         "id": box.ids,
@@ -181,7 +188,7 @@ def details(playground: Playground, document: Document, sent: Mapping[str, Any],
         found["texts"] = [t("d_spellings"), known[:SPELLINGS_SHOWN], t("d_more", n=more) if more > 0 else ""]
     if "why_this_cut" in sections:
         found["buttons"] = [["why_this_cut", t("tokenize_why")]]
-    return TokenEditor.tell(at, revision, **found)
+    return TokenEditor.told(at, revision, **found)
 
 
 def ids_of(playground: Playground, text: str, t: Words) -> str:

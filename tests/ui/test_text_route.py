@@ -93,14 +93,14 @@ def test_the_sentence_about_wrong_settings_is_in_the_language_of_the_visitor(pag
     for language, word in (("ja,en", "シード"), ("en", "seed")):
         settings = [*SETTINGS[:9], "abc", *SETTINGS[10:]]
         _, lines = page.call("write", {"mode": "new", "settings": settings}, **{"Accept-Language": language})
-        assert word in json.loads(lines[-1]["patch"])["also"]["line"]
+        assert word in json.loads(lines[-1]["patch"])["also"]["html"]["generate-line"]
 
 
 @pytest.mark.parametrize("settings", [{}, "x", [1], [None] * 40, [[]] * 12])
 def test_settings_of_another_shape_change_nothing(page: Page, settings: Any) -> None:
     begun = page.patches("edit", {"text": "猫"})
     lines = page.patches("write", {"mode": "new", "settings": settings})
-    assert 'role="alert"' in lines[-1]["also"]["line"]
+    assert 'role="alert"' in lines[-1]["also"]["html"]["generate-line"]
     assert text_of(begun + lines) == "猫"
 
 

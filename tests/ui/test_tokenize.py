@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,23 +30,27 @@ def playground(tiny_vocabulary: Path) -> Playground:
 # ---------------------------------------------------------------- pieces, counts, ids
 
 
-def patch_of(shown: Any) -> dict[str, Any]:
-    """The patch in an update of the editor."""
-    return json.loads(shown._constructor_args[0]["patch"])
+def patch_of(playground: Playground, document: Document, sent: Any) -> dict[str, Any]:
+    """The patch that answers an edit."""
+    found = tokenize.edited(playground, document, sent, EN)
+    assert found is not None
+    return json.loads(found["patch"])
 
 
 def edit(playground: Playground, text: str, document: Document | None = None) -> tuple[dict[str, Any], Any, Any]:
     """What the page gets when its whole text is another one: the patch, the counts and the legend."""
-    shown, counts, legend = tokenize.edited(playground, document or Document(), {"text": text}, EN)
-    return patch_of(shown), counts, legend
+    patch = patch_of(playground, document or Document(), {"text": text})
+    html = patch.get("also", {}).get("html", {})
+    return patch, html.get("tokenize-counts"), html.get("tokenize-legend")
 
 
 def facts(playground: Playground, text: str, at: int = 0) -> dict[str, Any]:
     """What the popover shows of a token."""
     document = Document()
     edit(playground, text, document)
-    shown = tokenize.details(playground, document, {"at": at, "revision": 1}, EN, ["why_this_cut"])
-    return json.loads(shown._constructor_args[0]["details"])
+    found = tokenize.details(playground, document, {"at": at, "revision": 1}, EN, ["why_this_cut"])
+    assert found is not None
+    return json.loads(found["details"])
 
 
 def test_a_text_shows_its_pieces_counts_and_ids(playground: Playground) -> None:
@@ -137,17 +140,16 @@ def test_an_edit_in_an_older_text_asks_for_the_whole_text(playground: Playground
     document = Document()
     edit(playground, "犬", document)
     sent = {"revision": 0, "start": 0, "delete": 0, "insert": "猫"}
-    shown, counts, _ = tokenize.edited(playground, document, sent, EN)
-    assert patch_of(shown)["want"] == "text"
-    assert counts == gr.skip()
+    patch = patch_of(playground, document, sent)
+    assert patch["want"] == "text"
+    assert "also" not in patch
 
 
 def test_an_edit_is_answered_with_what_changed(playground: Playground) -> None:
     document = Document()
     edit(playground, "吾輩は猫である。" * 100, document)
     sent = {"revision": document.revision, "start": 0, "delete": 0, "insert": "猫"}
-    shown, _, _ = tokenize.edited(playground, document, sent, EN)
-    patch = patch_of(shown)
+    patch = patch_of(playground, document, sent)
     assert (patch["start"], patch["delete"], [piece[0] for piece in patch["pieces"]]) == (0, 0, ["猫"])
 
 
@@ -160,9 +162,9 @@ def test_of_a_long_text_the_rest_is_counted_and_not_sent_again(playground: Playg
     assert "Only the first 300 tokens are shown. The other 3,700 are counted but not shown." in legend
     assert "<dd>4,000</dd><dt>tokens</dt>" in counts
     sent = {"revision": document.revision, "start": 0, "delete": 0, "insert": "私"}
-    shown, _, _ = tokenize.edited(small, document, sent, EN)
+    patch = patch_of(small, document, sent)
     assert document.text == "私" + "犬猫" * 2_000
-    assert [piece[0] for piece in patch_of(shown)["pieces"]] == ["私"]
+    assert [piece[0] for piece in patch["pieces"]] == ["私"]
     edit(small, "猫" * 4_000, document)
     assert sum(bool(piece.ids) for piece in document.pieces) == 300
     assert document.text == "猫" * 4_000
@@ -179,7 +181,7 @@ def test_a_text_beyond_the_limit_is_refused_with_both_numbers(playground: Playgr
     edit(small, "猫", document)
     patch, counts, _ = edit(small, "吾輩は猫であ", document)
     assert patch["message"] == "This text has 6 characters; the limit is 5. Please shorten it."
-    assert counts == gr.skip()
+    assert counts is None
     assert document.text == "猫"
 
 
@@ -191,7 +193,7 @@ def test_every_edit_counts_against_the_characters_of_the_visitor(playground: Pla
 
 
 def test_before_the_vocabulary_is_there_the_page_keeps_its_text() -> None:
-    assert tokenize.edited(Playground(), Document(), {"text": "猫"}, EN)[0] == gr.skip()
+    assert tokenize.edited(Playground(), Document(), {"text": "猫"}, EN) is None
 
 
 def test_the_box_of_ids_is_bounded_and_says_where_the_rest_is(playground: Playground) -> None:

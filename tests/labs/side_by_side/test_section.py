@@ -322,7 +322,7 @@ def test_a_public_page_offers_no_second_model() -> None:
         from neoxjp.page_parts.session import Playground
         for public in (True, False):
             with gr.Blocks():
-                section = columns.build(Playground(public=public))
+                section = columns.Section(Playground(public=public))
             print(section.second is None, "model" in [key for _, key in section.differs.choices])
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
