@@ -48,15 +48,21 @@ class Pieces:
 
 
 def prompt_pieces(text: Text, tokenizer: "GPTNeoXJapaneseTokenizer | None") -> list[Piece]:
-    """The pieces of the prompt. Without a tokenizer it is one."""
+    """The pieces of the prompt, "lossy" where the model reads something else. Without a tokenizer it is one."""
     if tokenizer is None:
         return [Piece(shown_text(text.prompt), text.prompt_ids, own=True)]
     found: list[Piece] = []
     waiting: list[int] = []
-    for id, content in zip(text.prompt_ids, shown_pieces(text.prompt_ids, text.prompt, tokenizer), strict=True):
+    tokens = tokenizer.analyze(text.prompt)
+    lossy = [token.lossy and not token.folded for token in tokens]
+    if tuple(token.id for token in tokens) != text.prompt_ids:  # the ids of a text that the model wrote
+        lossy = [False] * len(text.prompt_ids)
+    parts = shown_pieces(text.prompt_ids, text.prompt, tokenizer)
+    for id, content, lost in zip(text.prompt_ids, parts, lossy, strict=True):
         waiting.append(id)
         if content or tokenizer.vocabulary.byte_values[id] < 0:
-            found.append(Piece(shown_text(content), tuple(waiting), own=True, sign=sign_of(content)))
+            marks = "lossy" if lost else ""
+            found.append(Piece(shown_text(content), tuple(waiting), own=True, sign=sign_of(content), marks=marks))
             waiting = []
     return [*found, Piece("", tuple(waiting), own=True)] if waiting else found
 
@@ -209,11 +215,16 @@ def details(writing: VisitorState, at: int, t: Words) -> dict[str, Any] | None:
     step = step_of(writing, at)
     if step is None:
         return None
+    piece = next((piece for place, piece in places(writing.document.pieces) if place == at), None)
+    ids, tokenizer = piece.ids if piece else (step.id,), writing.tokenizer(tree_on_display(writing))
+    more: dict[str, Any] = {}
+    if piece is not None and piece.marks and tokenizer is not None:
+        read = tokenizer.decode(list(ids), skip_special_tokens=True)
+        more["notes"] = [[piece.marks, t("d_lossy", a=plain(piece.text), b=plain(read) or t("d_nothing"))]]
     if step.logprob is None:
-        return {"note": t("generate_unscored")}
-    ids = next((piece.ids for place, piece in places(writing.document.pieces) if place == at), (step.id,))
+        return more | {"note": t("generate_unscored")}
     group = [step, *(other for place in range(at + 1, at + len(ids)) if (other := step_of(writing, place)) is not None)]
-    return {
+    return more | {
         "name": plain(step.text if len(group) == 1 and step.text else name(step)) if len(group) == 1 else None,
         "probability": math.exp(math.fsum(other.logprob for other in group if other.logprob is not None)),
         "rank": step.rank,

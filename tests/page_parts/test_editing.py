@@ -254,3 +254,13 @@ def test_the_own_text_ends_where_the_model_went_on(playground):
     typed(playground, writing, whole + "犬")
     assert own_text(playground, writing) == whole + "犬"
     assert own_text(playground, VisitorState()) == ""
+
+
+def test_what_the_model_reads_as_something_else_is_marked_and_said(playground):
+    writing = VisitorState()
+    typed(playground, writing, "猫\u3000犬")
+    writing.document.patch(pieces_of(writing.text, playground.tokenizer))
+    assert [(piece.text, piece.marks) for piece in writing.document.pieces] == [("猫", ""), ("\u3000", "lossy"), ("犬", "")]
+    score_text(playground, scorer(playground), writing, 5)
+    notes = [details(writing, at, EN).get("notes") for at in range(3)]
+    assert notes == [None, [["lossy", "Decoding gives “␣” instead of “□”."]], None]
