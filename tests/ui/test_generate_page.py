@@ -434,3 +434,37 @@ def test_the_model_tab_tells_what_is_loaded_and_keeps_it_when_a_load_fails(visit
     expect(page.locator("#model-load")).to_be_enabled()
     press_open(page.get_by_role("tab").first)
     assert generate(page)
+
+
+def test_a_server_that_does_not_know_the_session_is_asked_through_gradio(visit: Visit) -> None:
+    """As after a restart, and on ZeroGPU, where only Gradio's events may borrow a GPU."""
+    page = visit("g", lang="en")
+    calls: list[str] = []
+
+    def refuse(route: Any) -> None:
+        calls.append(route.request.post_data_json["call"])
+        route.fulfill(status=409, json={"error": "unknown", "ja": "不明"})
+
+    page.route("**/neoxjp/text", refuse)
+    prompt(page).fill("猫")
+    text = generate(page, tokens=5)
+    assert text.startswith("猫")
+    press(page, "step")
+    done(page)
+    expect(line(page)).to_contain_text("Generated 6 tokens")
+    point(page, pieces(page).nth(2))
+    expect(panel(page).locator("tbody tr")).not_to_have_count(0)
+    assert {"edit", "write", "pick"} <= set(calls)
+
+
+def test_a_server_that_does_not_answer_leaves_the_text_and_a_sentence(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    prompt(page).fill("猫")
+    quiet(page)
+    page.route("**/neoxjp/text", lambda route: route.abort())
+    prompt(page).press_sequentially("と犬")
+    expect(page.locator("#generate-text .token-editor-message")).to_contain_text("Your text is still here")
+    expect(prompt(page)).to_have_value("猫と犬")
+    page.unroute("**/neoxjp/text")
+    page.wait_for_function("() => !document.querySelector('#generate-text .token-editor').api.busy")
+    assert painted(page) == "猫と犬"
