@@ -15,6 +15,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ import httpx
 from neoxjp.bench.common import table
 from neoxjp.bench.options import SoakOptions
 from neoxjp.errors import ParameterError
+from neoxjp.sampling import OPTIONS
 
 TEXT = (
     "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。"
@@ -107,7 +109,7 @@ class Visitor:
         self.new_tokens = options.new
         transport = httpx.AsyncHTTPTransport(local_address=_address_of(url, number))
         self.client = httpx.AsyncClient(base_url=self.url, timeout=TIMEOUT, transport=transport)
-        self.session, self.ids = secrets.token_hex(8), list[int]()
+        self.session, self.editor, self.ids = secrets.token_hex(8), 0, list[int]()
         self.page: Page | None = None
         self.heartbeat: asyncio.Task[None] | None = None
         self.acts: tuple[tuple[Callable[[], Awaitable[None]], int], ...] = (
@@ -177,8 +179,7 @@ class Visitor:
         async for _ in self._press():
             if stop_at is not None and time.monotonic() > stop_at:
                 stop_at = None
-                function, values = self._shown().event("generate-stop", "click")
-                await self._run(function, values)
+                await self._post("/neoxjp/text", **self._call("stop", {}))
 
     async def close_tab(self) -> None:
         """Leave the page while a text is generated."""
@@ -195,8 +196,8 @@ class Visitor:
 
     async def read_nothing(self) -> None:
         """Press Generate and never read the answer."""
-        await self._join()
-        async with self.client.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}):
+        async with await self._begin() as response:
+            _accepted(response)
             await asyncio.sleep(SILENT_SECONDS)
         await self.leave()
 
@@ -234,34 +235,34 @@ class Visitor:
                 elif name == "data" and kind in ("generating", "complete") and (records := json.loads(rest)):
                     yield records[0]
 
-    async def _join(self) -> None:
-        """Type a prompt, and press Generate."""
+    async def _begin(self) -> AbstractAsyncContextManager[httpx.Response]:
+        """Type a prompt, which tells the page its editor's id, and press Generate."""
         function, data = self._shown().event("generate-text", "edit")
-        await self._run(function, data, event_data={"text": self._prompt()})
-        function, data = self._shown().event("generate-go", "click", {"option-max-new-tokens": self.new_tokens})
-        await self._post("/gradio_api/queue/join", fn_index=function, data=data, session_hash=self.session)
+        answer = await self._run(function, data, event_data={"text": self._prompt()})
+        self.editor = answer["data"][0]["props"]["editor"]
+        values = [self.new_tokens if option.name == "max_new_tokens" else None for option in OPTIONS]
+        return self.client.stream("POST", "/neoxjp/text", json=self._call("write", {"mode": "new", "settings": [*values, False]}))
+
+    def _call(self, call: str, data: dict[str, Any]) -> dict[str, Any]:
+        """The body of a request to the text's route."""
+        return {"session": self.session, "editor": self.editor, "call": call, "data": data}
 
     async def _press(self) -> AsyncGenerator[None]:
         """Press Generate; one item for each change of the page."""
-        await self._join()
-        asked = self.client.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session})
-        async with asked as response:
+        async with await self._begin() as response:
             async for line in _accepted(response).aiter_lines():
-                if not line.startswith("data:"):
-                    continue
-                message = json.loads(line[5:])
-                if message["msg"] == "process_completed":
-                    if not message["success"]:
-                        raise _failure(json.dumps(message["output"]))
-                    return
-                if message["msg"] == "process_generating":
-                    yield
+                shown = json.loads(json.loads(line)["patch"])["also"]["html"]["generate-line"]
+                if 'role="alert"' in shown:
+                    raise _failure(shown)
+                yield
 
-    async def _run(self, function: int, values: list[Any], **more: Any) -> None:
-        await self._post("/gradio_api/run/predict", fn_index=function, data=values, session_hash=self.session, **more)
+    async def _run(self, function: int, values: list[Any], **more: Any) -> Any:
+        asked = {"fn_index": function, "data": values, "session_hash": self.session}
+        return await self._post("/gradio_api/run/predict", **asked, **more)
 
     async def _post(self, path: str, **body: Any) -> Any:
-        return _accepted(await self.client.post(path, json=body)).json()
+        answer = _accepted(await self.client.post(path, json=body))
+        return answer.json() if answer.content else None
 
     async def _beat(self) -> None:
         with contextlib.suppress(httpx.HTTPError):
