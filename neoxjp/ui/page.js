@@ -52,6 +52,7 @@
         const last = this.last(name), newer = this.linked(name) ? this.reloaded(name)[0] : last;
         if (newer !== null) editor.set(newer);
         editor.onGiven = (given) => this.reloaded(name)[0] ?? given;
+        addEventListener("pagehide", () => this.keepText(id, name)); // what was typed in the last moment, too
       }, 20);
     },
     // The API of the token editor with this id: see token_editor/editor.js.
