@@ -180,7 +180,7 @@ def test_no_request_starves_and_no_place_is_lost(slots, places, each, arrivals):
             assert lost[0].visitor.address != address
             assert own < each
             assert sum(other.visitor.address == lost[0].visitor.address for other in scheduler.waiting) >= each
-        if scheduler.place(one):
+        if scheduler.position(one):
             # Each of its own address and sessions before it lets the other four pass once, and its running ones have to end.
             deadlines[id(one)] = one, len(admitted) + (3 * own + 1) * 5 + 5 * slots
         note(before)
@@ -190,7 +190,7 @@ def test_no_request_starves_and_no_place_is_lost(slots, places, each, arrivals):
             note(before)
         assert len(scheduler.waiting) <= places
         assert len(scheduler.running) == slots or not scheduler.waiting  # no slot is idle while somebody waits
-        assert sorted(map(scheduler.place, scheduler.waiting)) == list(range(1, len(scheduler.waiting) + 1))
+        assert sorted(map(scheduler.position, scheduler.waiting)) == list(range(1, len(scheduler.waiting) + 1))
     run_out(scheduler)
     assert not scheduler.waiting
 
@@ -199,7 +199,7 @@ def test_no_request_starves_and_no_place_is_lost(slots, places, each, arrivals):
 def test_the_place_shown_is_the_order_in_which_requests_run(arrivals):
     """With one slot no cap binds between two turns."""
     scheduler = filled(1, *[request(address, session) for address, session, _ in arrivals])
-    expected = sorted(scheduler.waiting, key=scheduler.place)
+    expected = sorted(scheduler.waiting, key=scheduler.position)
     assert [id(one) for one in run_out(scheduler)] == [id(one) for one in expected]
 
 

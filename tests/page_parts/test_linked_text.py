@@ -15,7 +15,7 @@ from neoxjp.page_parts.stream import scorer
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.texts import Text, VisitorState, add_text_to_tree
 from neoxjp.ui import generate
-from tests.support.written import LIVELY, frames, step
+from tests.support.written import LIVELY, frames, step, tab_of
 
 EN = words("en")
 
@@ -49,7 +49,9 @@ def opened(playground: Playground, view: View) -> tuple[VisitorState, dict[str, 
 
 
 def send(playground: Playground, writing: VisitorState, text: str) -> dict[str, Any]:
-    return json.loads(generate.edited(playground, writing, {"text": text}, EN)._constructor_args[0]["patch"])
+    found = generate.edited(tab_of(playground), writing, {"text": text}, EN)
+    assert found is not None
+    return json.loads(found["patch"])
 
 
 def facts(writing: VisitorState) -> list[tuple[Any, ...]]:
@@ -177,7 +179,7 @@ def test_a_link_opened_before_the_model_is_there_waits_for_it(playground, monkey
     writing.linked = view
     monkeypatch.setattr(playground, "progress", Progress("weights", "x"))
     monkeypatch.setattr(playground, "loaded", None)
-    assert generate.edited(playground, writing, {"text": view.text}, EN) == generate.gr.skip()
+    assert generate.edited(tab_of(playground), writing, {"text": view.text}, EN) is None
     monkeypatch.setattr(playground, "loaded", type(loaded).__base__(loaded.choice, loaded.tokenizer, serial=1))
     send(playground, writing, view.text)
     assert writing.linked is view

@@ -281,9 +281,12 @@ def test_the_popover_opens_the_section_that_explains_the_cut(visit: Visit) -> No
 
 def test_ids_go_out_and_come_back_as_text(visit: Visit) -> None:
     page = visit("t", lang="en")
-    write(page, "東京都に住む")
     unfold(page, "tokenize-ids-section")
-    ids = page.locator("#tokenize-ids textarea").input_value()
+    shown = page.locator("#tokenize-ids textarea")
+    first = shown.input_value()
+    write(page, "東京都に住む")
+    expect(shown).not_to_have_value(first)  # the ids follow when typing pauses
+    ids = shown.input_value()
     page.locator("#tokenize-paste textarea").fill(f"[{ids}]")
     expect(page.locator("#tokenize-pasted textarea")).to_have_value("東京都に住む")
     page.locator("#tokenize-paste textarea").fill("12 犬")
