@@ -1,6 +1,6 @@
 """The components of the Generate tab, and how a frame of a generation changes them. ui/generate.py builds and connects them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.linked_text import view_of
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.strings import COMMON
+from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.token_editor import TokenEditor
 from neoxjp.page_parts.writing import Frame
@@ -105,18 +105,18 @@ class GenerateTab:
         """The components that `updates` changes: the editor alone, because Gradio takes some milliseconds for each."""
         return [self.editor]
 
-    def updates(self, frame: Frame, writing: VisitorState) -> dict[Any, Any]:
+    def updates(self, frame: Frame, writing: VisitorState, t: Words) -> dict[Any, Any]:
         """A frame as values by component."""
-        return {self.editor: gr.HTML(**self.patched(frame, writing))}
+        return {self.editor: gr.HTML(**self.patched(frame, writing, t))}
 
-    def patched(self, frame: Frame, writing: VisitorState) -> dict[str, Any]:
+    def patched(self, frame: Frame, writing: VisitorState, t: Words) -> dict[str, Any]:
         """A frame as an update of the editor."""
         document = writing.document
         pieces = document.pieces if frame.pieces is None else frame.pieces
-        around = self.around(writing, not frame.running, frame)
+        around = self.around(writing, not frame.running, t, frame)
         return shown(document.patch(pieces, running=frame.running, also=around), writing)
 
-    def around(self, writing: VisitorState, idle: bool, frame: Frame | None = None) -> dict[str, Any]:
+    def around(self, writing: VisitorState, idle: bool, t: Words, frame: Frame | None = None) -> dict[str, Any]:
         """What the page shows around the text; ui/generate.js draws it. idle: nothing is being written.
 
         Returns:
@@ -134,7 +134,7 @@ class GenerateTab:
             "redo": idle and bool(history.future),
         }
         recall = idle and (text is None or not text.steps)
-        html = {"generate-count": counted(self.playground, text, COMMON.both)}
+        html = {"generate-count": counted(self.playground, text, t)}
         found: dict[str, Any] = {"buttons": buttons, "recall": recall, "html": html}
         if frame is not None:
             html["generate-line"] = frame.line
@@ -149,7 +149,7 @@ def shown(patch: str, writing: VisitorState) -> dict[str, Any]:
     return TokenEditor.patched(patch, len(writing.text.prompt_ids) if writing.text is not None else 0)
 
 
-def counted(playground: Playground, text: Text | None, t: Callable[..., str]) -> str:
+def counted(playground: Playground, text: Text | None, t: Words) -> str:
     """HTML: how many tokens the text has, of the model's context; an error where they fill it."""
     if text is None or not text.whole:
         return render_steps.working(t("generate_count_bos"))

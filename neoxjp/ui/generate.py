@@ -168,7 +168,7 @@ def connect(
         @handler(COMMON)
         def on_turn(t: Words, writing: VisitorState) -> dict[Any, Any]:
             frame = turned(playground, scored, writing, go, t)
-            return gr.skip() if frame is None else tab.updates(frame, writing)
+            return gr.skip() if frame is None else tab.updates(frame, writing, t)
 
         return on_turn
 
@@ -179,7 +179,7 @@ def connect(
     def on_recall(t: Words, writing: VisitorState, memo: Any) -> dict[Any, Any]:
         if writing.running:
             return gr.skip()
-        return tab.updates(recalled(playground, scored, writing, memo, t), writing)
+        return tab.updates(recalled(playground, scored, writing, memo, t), writing, t)
 
     tab.recall.click(on_recall, [tab.writing, tab.memo], tab.shown, **STREAMED)
     page.load(lambda memo: gr.Button(visible=bool(memo)), tab.memo, tab.recall, **QUIET)
@@ -215,7 +215,7 @@ def connect(
         if writing.running:
             return gr.skip()
         line, stats = state(writing.text, t)
-        return tab.updates(Frame(line, False, stats=stats, announce=""), writing)
+        return tab.updates(Frame(line, False, stats=stats, announce=""), writing, t)
 
     translated = switches.change(on_language, tab.writing, tab.shown, trigger_mode="multiple", **QUIET)
     sections.connect(tab.lab, sections_of(features, "generate"), playground, tab, changed, translated)
@@ -231,9 +231,9 @@ def calls(tab: GenerateTab) -> dict[str, Call]:
             yield found
 
     def sync(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
-        running = writing.running
-        line, stats = state(writing.text, words(language(request)))
-        around = tab.around(writing, not running, None if running else Frame(line, False, stats=stats))
+        running, t = writing.running, words(language(request))
+        line, stats = state(writing.text, t)
+        around = tab.around(writing, not running, t, None if running else Frame(line, False, stats=stats))
         yield shown(writing.document.whole(running=running, also=around), writing)
 
     def pick(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
@@ -253,10 +253,10 @@ def calls(tab: GenerateTab) -> dict[str, Call]:
         try:
             settings = tab.settings_sent(sent.get("settings"))
         except NeoxjpError as error:
-            yield tab.patched(Frame(error_notice(error, t), writing.running, announce=t.message(error)), writing)
+            yield tab.patched(Frame(error_notice(error, t), writing.running, announce=t.message(error)), writing, t)
             return
         for frame in frames(settings, t):
-            yield tab.patched(frame, writing)
+            yield tab.patched(frame, writing, t)
 
     def write_text(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
         mode = sent.get("mode")
@@ -284,7 +284,7 @@ def edited(tab: GenerateTab, writing: VisitorState, sent: Any, t: Words) -> dict
         more: dict[str, Any] = {}
         if writing.linked is not None and writing.linked.text == text.whole:
             text, more = linked(playground, writing, writing.linked, text, t)
-        around = tab.around(writing, idle=True)
+        around = tab.around(writing, True, t)
         return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit, also=around, **more), writing)
     except NeoxjpError as error:
         return shown(document.refused(t.message(error)), writing)

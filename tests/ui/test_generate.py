@@ -293,7 +293,7 @@ def test_undo_while_writing_leaves_the_buttons_alone(playground, tab):
     assert turned(playground, writing, VisitorState.redo) is None
     assert len(list(stream_of)) > 0
     for go, prompt in ((VisitorState.undo, "犬"), (VisitorState.undo, "猫"), (VisitorState.redo, "犬")):
-        tab.updates(turned(playground, writing, go), writing)
+        tab.updates(turned(playground, writing, go), writing, EN)
         assert writing.document.text.startswith(prompt)
 
 
@@ -501,7 +501,7 @@ def tab(playground) -> GenerateTab:
 
 def sent(tab: GenerateTab, frame: Frame, writing: VisitorState) -> dict[str, Any]:
     """What comes beside the text with a frame."""
-    return json.loads(tab.patched(frame, writing)["patch"])["also"]
+    return json.loads(tab.patched(frame, writing, EN)["patch"])["also"]
 
 
 def test_every_frame_carries_the_buttons(playground, tab):
@@ -523,16 +523,16 @@ def test_every_frame_carries_the_buttons(playground, tab):
 def test_a_frame_changes_the_editor_alone(playground, tab):
     writing = VisitorState()
     for frame in frames(playground, writing, "new"):
-        assert set(tab.updates(frame, writing)) == set(tab.shown) == {tab.editor}
+        assert set(tab.updates(frame, writing, EN)) == set(tab.shown) == {tab.editor}
 
 
 def test_a_step_is_few_bytes_however_long_the_text_is(playground, tab):
     writing, sizes = VisitorState(), []
     for _ in range(2):
         for frame in frames(playground, writing, "new" if not sizes else "continue", settings=LIVELY.change(max_new_tokens=25)):
-            tab.patched(frame, writing)
+            tab.patched(frame, writing, EN)
         step = frames(playground, writing, "step")
-        sizes.append(sum(len(json.dumps(tab.patched(frame, writing))) for frame in step))
+        sizes.append(sum(len(json.dumps(tab.patched(frame, writing, EN))) for frame in step))
     assert max(sizes) < 4096
     assert abs(sizes[1] - sizes[0]) < 600  # the chart of the last 120 tokens
 
@@ -542,7 +542,7 @@ def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
     writing, later, hostile = VisitorState(), VisitorState(), "猫\ud800"
 
     def wire(frame: Frame, writing: VisitorState) -> bytes:
-        return tab.patched(frame, writing)["patch"].encode()
+        return tab.patched(frame, writing, EN)["patch"].encode()
 
     for settings in (LIVELY, LIVELY.change(seed=hostile)):
         for frame in frames(playground, writing, "new", prompt=hostile, settings=settings):

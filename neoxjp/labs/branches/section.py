@@ -101,7 +101,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
             sentence, answer = action(writing, t, value)
             pieces, (_, stats) = pieces_of(writing.text, writing.tokenizer()), state(writing.text, t)
             frame = Frame(render_steps.working(sentence), False, pieces, stats, announce=sentence)
-            found: dict[Any, Any] = tab.updates(frame, writing) | shown_list(writing, t)
+            found: dict[Any, Any] = tab.updates(frame, writing, t) | shown_list(writing, t)
             found[section.line] = render.notice(sentence if usable(playground, writing) else t("branches_foreign"))
             return found if answer is None else found | {part: answer}
 

@@ -102,9 +102,10 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
         def updates() -> Iterator[dict[Any, Any]]:
             yield {section.line: "", section.verdict: ""}
             state = parse_state(playground, pasted or "")
-            for line, verdict, frame in rerun(playground, streamer, writing, state, language(request)):
+            lang = language(request)
+            for line, verdict, frame in rerun(playground, streamer, writing, state, lang):
                 if frame is not None:
-                    above.update(tab.updates(frame, writing))
+                    above.update(tab.updates(frame, writing, strings.words(lang)))
                 yield {section.line: line, section.verdict: verdict} | above
 
         yield from streamed(writing, section, request, updates(), end=lambda: above)
