@@ -2,6 +2,7 @@
 
 from typing import Any
 
+CALLS = ("/gradio_api/run/predict", "/neoxjp/text")
 CALM = 400  # milliseconds without a call
 SETTLING = 150  # milliseconds; Gradio was seen to empty a field up to 10 ms after drawing it for the first time
 
@@ -9,7 +10,7 @@ SETTLING = 150  # milliseconds; Gradio was seen to empty a field up to 10 ms aft
 def count_calls(page: Any) -> None:
     """Keep the page's unanswered calls of the server in `page.calls`, for `quiet`."""
     page.calls = set()
-    page.on("request", lambda request: page.calls.add(request) if "/gradio_api/run/" in request.url else None)
+    page.on("request", lambda request: page.calls.add(request) if request.url.split("?")[0].endswith(CALLS) else None)
     for over in ("requestfinished", "requestfailed"):
         page.on(over, lambda request: page.calls.discard(request))
 
@@ -23,6 +24,13 @@ def quiet(page: Any, most: int = 30_000) -> None:
         if calm >= CALM:
             return
     raise TimeoutError(f"the page was still asking after {most} ms: {[call.url for call in page.calls]}")
+
+
+def open_lab(page: Any) -> None:
+    """On a screen where the lab is a drawer or a sheet: open it."""
+    opener = page.locator("#lab-open")
+    if opener.is_visible() and opener.get_attribute("aria-expanded") == "false":
+        opener.click()
 
 
 def press_open(opener: Any) -> None:

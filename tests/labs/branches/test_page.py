@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.contrast import low_contrast
-from tests.support.quiet import press_open, quiet
+from tests.support.quiet import open_lab, press_open, quiet
 from tests.ui.test_generate_page import alternative, done, generate, pieces, point, press, prompt, selected, use_seed, watch
 
 Visit = Callable[..., Any]
@@ -32,6 +32,7 @@ def opened(visit: Visit, text: str = "東京都の猫", **how: Any) -> Any:
 
 
 def section(page: Any) -> None:
+    open_lab(page)
     press_open(page.get_by_role("tab", name="Branches"))
 
 

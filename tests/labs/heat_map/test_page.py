@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.support.contrast import low_contrast
-from tests.support.quiet import press_open
+from tests.support.quiet import open_lab, press_open
 from tests.ui.test_generate_page import done, generate, press, prompt
 
 Visit = Callable[..., Any]
@@ -15,6 +15,7 @@ HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>
 
 
 def opened(page: Any, name: str) -> Any:
+    open_lab(page)
     press_open(page.locator("#genlab").get_by_role("tab", name=name))
     return page
 

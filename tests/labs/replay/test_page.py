@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.support.contrast import low_contrast
-from tests.support.quiet import press_open
+from tests.support.quiet import open_lab, press_open
 
 Visit = Callable[..., Any]
 
@@ -18,6 +18,7 @@ def generated(page: Any, tab: str = "Replay") -> Any:
     """A page that wrote something, with the section open."""
     page.locator("#generate-go").click()
     expect(page.locator("#generate-more")).to_be_enabled()
+    open_lab(page)
     press_open(page.get_by_role("tab", name=tab))
     expect(page.locator("#replay-save")).to_be_visible()
     return page

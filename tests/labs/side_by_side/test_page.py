@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.support.contrast import low_contrast
-from tests.support.quiet import press_open, quiet
+from tests.support.quiet import open_lab, press_open, quiet
 
 Visit = Callable[..., Any]
 
@@ -19,6 +19,7 @@ Visit = Callable[..., Any]
 def opened(page: Any, name: str = "Side by side", length: str = "12") -> Any:
     if length:
         page.locator("#option-max-new-tokens input[type=number]").fill(length)
+    open_lab(page)
     press_open(page.get_by_role("tab", name=name))
     expect(page.locator("#side-by-side-go")).to_be_visible()
     quiet(page)
