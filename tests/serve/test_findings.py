@@ -153,7 +153,7 @@ def test_a_long_body_without_a_length_is_cut_off_at_the_limit(public_url: str, p
             answer = line.recv(1000)
         except OSError:
             answer = b""
-    assert sent < 30_000_000
+    assert sent < 60_000_000  # the limit, what is read on and not stored, and the buffers of both sockets
     assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
     assert ask(public_url).status == 200
 

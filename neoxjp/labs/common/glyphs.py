@@ -92,8 +92,8 @@ class Box:
 
     @property
     def ends_line(self) -> bool:
-        """A newline: the next box begins a line."""
-        return self.tokens[0].piece == "<BR>" or "\n" in self.surface
+        """A newline: the next box begins a line. A literal "<BR>" has the same id, and ends no line of the text."""
+        return "\n" in self.surface or "\r" in self.surface
 
     @property
     def signs(self) -> list[tuple[str, bool]]:

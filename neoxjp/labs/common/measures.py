@@ -64,8 +64,8 @@ def percent(share: float, digits: int | None = None) -> str:
         if not shown:
             return "0 %"
         digits = 1 if shown >= 9.95 else 2 if shown >= 0.0995 else 3
-    least = 10.0**-digits
-    return f"< {least:.{digits}f} %" if 0 < shown < least / 2 else f"{shown:.{digits}f} %"
+    rounded = f"{shown:.{digits}f}"
+    return f"< {10.0**-digits:.{digits}f} %" if shown and not float(rounded) else f"{rounded} %"
 
 
 def shared_length(one: Sequence[Any], other: Sequence[Any]) -> int:

@@ -4,7 +4,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neoxjp.engine import Step
@@ -46,6 +46,7 @@ def test_a_share_is_written_for_people(share: float, shown: str):
 
 
 @given(st.floats(0, 1), st.sampled_from([None, 0, 1, 2]))
+@example(0.005, 0)
 def test_no_share_is_written_with_an_exponent_or_as_nothing(share: float, digits: int | None):
     shown = percent(share, digits)
     assert re.fullmatch(r"(< )?\d+(\.\d+)? %", shown)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from neoxjp.cli.main import main
@@ -78,6 +78,7 @@ def in_the_copy(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> str:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(texts(), ODD, st.text(max_size=30)))
+@example("<BR>").via("the id of a newline, but no line break")
 def test_the_html_says_what_the_page_shows(tokenizer: GPTNeoXJapaneseTokenizer, text: str) -> None:
     text = replace_surrogates(text)  # as the page has it
     assert in_the_copy(tokenizer, text) == on_the_page(tokenizer, text)
