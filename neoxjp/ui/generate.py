@@ -324,7 +324,7 @@ def facts_of(
             found = details(writing, at, t)
     except NeoxjpError as error:
         found = {"note": t.message(error)}
-    return TokenEditor.told(at, revision, **({"ask": True} if found is None else found))
+    return TokenEditor.details(at, revision, **({"ask": True} if found is None else found))
 
 
 def turned(

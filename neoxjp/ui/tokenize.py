@@ -188,7 +188,7 @@ def details(
         found["texts"] = [t("d_spellings"), known[:SPELLINGS_SHOWN], t("d_more", n=more) if more > 0 else ""]
     if "why_this_cut" in sections:
         found["buttons"] = [["why_this_cut", t("tokenize_why")]]
-    return TokenEditor.told(at, revision, **found)
+    return TokenEditor.details(at, revision, **found)
 
 
 def ids_of(playground: Playground, text: str, t: Words) -> str:

@@ -142,11 +142,11 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
 
     @staticmethod
     def tell(at: int, revision: int, **found: Any) -> gr.HTML:
-        """`told` for a handler of a Gradio event."""
-        return gr.HTML(**TokenEditor.told(at, revision, **found))
+        """`details` for a handler of a Gradio event."""
+        return gr.HTML(**TokenEditor.details(at, revision, **found))
 
     @staticmethod
-    def told(at: int, revision: int, **found: Any) -> dict[str, Any]:
+    def details(at: int, revision: int, **found: Any) -> dict[str, Any]:
         """The update with the details of the token at `at`, the answer to `pick`.
 
         Args:

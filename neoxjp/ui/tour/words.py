@@ -19,7 +19,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "tour_temperature": ("温度を上げると、確率の低い候補も選ばれやすくなります。スライダーを右へ動かしてください。",
                          "A higher temperature gives unlikely tokens a better chance. Move the slider to the right."),
     "tour_again": ("もう一度「生成」を押して、結果を比べましょう。", "Press Generate again and compare."),
-    "tour_changed": ("同じ書き出しでも、最初に選ばれたトークンが「{old}」から「{new}」に変わりました。"
+    "tour_changed": ("同じプロンプトでも、最初に選ばれたトークンが「{old}」から「{new}」に変わりました。"
                      "詳しい選択の過程は「ラボ」で確認できます。",
                      "From the same beginning, the first token drawn is now “{new}”; it was “{old}”. The lab shows how each "
                      "token was chosen."),
