@@ -1,6 +1,5 @@
 """The script at the top of the page's HTML: in each answer that is the page, compressed or not, and in no other."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from neoxjp.serve.first_script import FirstScript
+from tests.support.loops import awaited
 
 PAGE = "<!doctype html><html><head><title>頁</title></head><body></body></html>"
 
@@ -24,7 +24,7 @@ def answer(response: Response, path: str = "/", root: str = "") -> tuple[dict[st
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": path, "root_path": root, "headers": []}
-    asyncio.run(FirstScript(app, "first()")(scope, None, send))  # type: ignore[arg-type]
+    awaited(lambda: FirstScript(app, "first()")(scope, None, send))  # type: ignore[arg-type]
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return headers, b"".join(message.get("body", b"") for message in sent[1:]).decode()
 

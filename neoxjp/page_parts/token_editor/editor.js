@@ -238,7 +238,7 @@ function take(json) {
     if (unheard && selected >= 0) trigger("select", { at: idsBefore(selected) });
     unheard = false;
     trigger("changed");
-  }, SETTLE_MS);
+  }, patch.typed || newest ? SETTLE_MS : 0);
 }
 
 // What goes to the page around the text.
