@@ -22,7 +22,7 @@ window.neoxjp.generate = {
 window.neoxjp.restoreText("generate-text", "gen");
 const starting = setInterval(() => {
   const text = editor();
-  if (!text) return;
+  if (!text || !document.getElementById("generate-redo")) return; // the buttons come a moment later
   clearInterval(starting);
   draw(text.also);
   text.more = () => ({ settings: settings?.map((value, index) => valueOf(controls[index], value)) ?? null });
@@ -48,7 +48,10 @@ function valueOf(id, value) {
 // What the server says about the text, beside its tokens and the HTML that page.js draws.
 function draw(found) {
   if (typeof found.announce === "string") announce.textContent = found.announce;
-  for (const [name, on] of Object.entries(found.buttons ?? {})) document.getElementById(`generate-${name}`).disabled = !on;
+  for (const [name, on] of Object.entries(found.buttons ?? {})) {
+    const button = document.getElementById(`generate-${name}`);
+    if (button) button.disabled = !on;
+  }
   if (found.recall === false) document.getElementById("generate-recall")?.style.setProperty("display", "none");
   if (!found.buttons?.step) return;
   stepping = 0;

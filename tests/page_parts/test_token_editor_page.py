@@ -37,7 +37,7 @@ def test_another_page_shows_tokens_and_what_the_model_expected(browser: Any, exa
     expect(pieces).to_have_text(["吾輩", "は", "猫", "である", "。", "名前", "はまだ", "無", "い", "。"])
     field.fill("慶應と𩸽")
     expect(pieces).to_have_text(["慶應", "と", "𩸽"])
-    expect(field).to_have_attribute("aria-label", "Text, 3 tokens. Alt+↓ shows the token at the caret.")
+    expect(field).to_have_attribute("aria-label", "Text, 6 tokens. Alt+↓ shows the token at the caret.")
     field.press("Control+End")
     field.press("Alt+ArrowDown")
     expect(page.locator(".token-editor-popover")).to_contain_text("4 byte tokens make this character")
