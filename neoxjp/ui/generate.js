@@ -133,13 +133,16 @@ if (matchMedia("(hover: none)").matches) {
   new MutationObserver(hideKeys).observe(document.getElementById("generate-buttons"), { subtree: true, characterData: true });
 }
 // On a narrow screen the settings are folded under the text until asked for. The page may still be drawing itself, and open them
-// once more: so look again for a moment, until the visitor touches them.
+// once more: so look again for a moment, until the visitor, or the tour, touches them.
 if (matchMedia("(max-width: 640px)").matches) {
   const foldUntil = Date.now() + 4000;
+  let own = false; // the click is this script's
   const folding = setInterval(() => {
     const button = document.querySelector("#generate-sampling > button");
+    own = true;
     if (button?.classList.contains("open")) button.click();
+    own = false;
     if (Date.now() > foldUntil) clearInterval(folding);
   }, 150);
-  document.addEventListener("pointerdown", (event) => event.target.closest("#generate-sampling") && clearInterval(folding));
+  document.addEventListener("click", (event) => !own && event.target.closest?.("#generate-sampling") && clearInterval(folding), true);
 }
