@@ -25,7 +25,7 @@ ROWS = [
     ["bench"],
     ["page_parts"],
     ["labs"],
-    ["serve"],
+    ["gateway"],
     ["ui"],
     ["cli"],
     ["__main__"],
@@ -34,7 +34,7 @@ ROW = {folder: number for number, row in enumerate(ROWS) for folder in row}
 # Folders whose `__init__.py` is their public interface: other folders import from it, never from its files.
 PUBLIC = [
     "hub", "documents", "tokenizer", "quantization", "sampling", "japanese", "weights", "compare", "engine", "model", "train",
-    "export", "bench", "serve",
+    "export", "bench", "gateway",
 ]  # fmt: skip
 PUBLIC_FILES = {"neoxjp.sampling.options"}  # a table with functions of its own, imported as a module
 PAGE_FILES = {"actions", "section", "endpoints", "command", "view", "strings"}

@@ -45,9 +45,9 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
     """Open the page, on http://127.0.0.1:7860."""
     check(model)
 
+    from neoxjp.gateway import Operations, log_to_stderr, password_check, run_until_stopped, sigterm_event
     from neoxjp.page_parts.session import Choice, Playground
     from neoxjp.page_parts.visitors import trust_proxies_of_spaces
-    from neoxjp.serve import Operations, log_to_stderr, password_check, run_until_stopped, sigterm_event
     from neoxjp.ui.page import build, launch
 
     trust_proxies_of_spaces()

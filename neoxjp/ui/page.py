@@ -12,18 +12,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
-from neoxjp.labs.common import html as render
-from neoxjp.labs.common import templates
-from neoxjp.labs.features import FEATURES, Feature, endpoints_of, strings_of
-from neoxjp.labs.share_link import section as links
-from neoxjp.page_parts.endpoints import register
-from neoxjp.page_parts.events import QUIET, announcing
-from neoxjp.page_parts.gradio_private import skip_matplotlib
-from neoxjp.page_parts.session import SPARE_THREADS, THREADS, Playground
-from neoxjp.page_parts.strings import Words, both, label, language, translations, words
-from neoxjp.page_parts.texts import session_memory
-from neoxjp.sampling import OPTIONS, Option
-from neoxjp.serve import (
+from neoxjp.gateway import (
     OURS,
     SWITCHES,
     Guard,
@@ -35,6 +24,17 @@ from neoxjp.serve import (
     guarded_app,
     temporary_folder,
 )
+from neoxjp.labs.common import html as render
+from neoxjp.labs.common import templates
+from neoxjp.labs.features import FEATURES, Feature, endpoints_of, strings_of
+from neoxjp.labs.share_link import section as links
+from neoxjp.page_parts.endpoints import register
+from neoxjp.page_parts.events import QUIET, announcing
+from neoxjp.page_parts.gradio_private import skip_matplotlib
+from neoxjp.page_parts.session import SPARE_THREADS, THREADS, Playground
+from neoxjp.page_parts.strings import Words, both, label, language, translations, words
+from neoxjp.page_parts.texts import session_memory
+from neoxjp.sampling import OPTIONS, Option
 from neoxjp.ui import generate, model, tokenize, tour
 from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.theme import theme

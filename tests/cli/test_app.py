@@ -26,8 +26,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(Playground, "start", lambda self, choice: vars(seen).update(playground=self, choice=choice))
     monkeypatch.setattr(page, "build", lambda playground: playground)
     monkeypatch.setattr(page, "launch", lambda blocks, **where: vars(seen).update(where))
-    monkeypatch.setattr("neoxjp.serve.run_until_stopped", lambda *given: None)
-    monkeypatch.setattr("neoxjp.serve.sigterm_event", lambda: None)
+    monkeypatch.setattr("neoxjp.gateway.run_until_stopped", lambda *given: None)
+    monkeypatch.setattr("neoxjp.gateway.sigterm_event", lambda: None)
     for name in ("NEOXJP_MODEL", "NEOXJP_REVISION", "NEOXJP_DTYPE", "NEOXJP_QUANTIZATION", "SPACE_ID"):
         monkeypatch.delenv(name, raising=False)
     return seen

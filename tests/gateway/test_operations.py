@@ -10,10 +10,10 @@ from starlette.testclient import TestClient
 
 from neoxjp.engine import Engine, Visitor
 from neoxjp.errors import QueueFull, ShuttingDown
+from neoxjp.gateway.operations import Operations
+from neoxjp.gateway.shutdown import drain
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.sampling import SamplingParams
-from neoxjp.serve.operations import Operations
-from neoxjp.serve.shutdown import drain
 from tests.support.fake_model import Fake, mixed
 
 THREE = SamplingParams(max_new_tokens=3, eos_token_id=())

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neoxjp import GPTNeoXJapaneseTokenizer
-from tests.serve.test_fair import Visitor, engine_of
+from tests.gateway.test_fair import Visitor, engine_of
 from tests.support.page import serve, wait_for_model
 from tests.support.tiny_model import ours
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from neoxjp.serve.first_script import FirstScript
+from neoxjp.gateway.first_script import FirstScript
 from tests.support.loops import awaited
 
 PAGE = "<!doctype html><html><head><title>頁</title></head><body></body></html>"

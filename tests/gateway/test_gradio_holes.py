@@ -7,9 +7,9 @@ import gradio
 import pytest
 from packaging.version import Version
 
-from tests.serve.conftest import ask
+from tests.gateway.conftest import ask
 
-HOLES = list(csv.DictReader((files("neoxjp.serve") / "gradio_holes.csv").read_text(encoding="utf-8").splitlines()))
+HOLES = list(csv.DictReader((files("neoxjp.gateway") / "gradio_holes.csv").read_text(encoding="utf-8").splitlines()))
 REQUESTS = [hole for hole in HOLES if hole["path"]]
 
 

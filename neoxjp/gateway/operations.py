@@ -21,9 +21,9 @@ from starlette.responses import JSONResponse, Response
 
 from neoxjp.engine import Observer, Request, Step, Visitor
 from neoxjp.errors import NeoxjpError, QueueFull
+from neoxjp.gateway.routes import Row
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.visitors import visitor_of
-from neoxjp.serve.routes import Row
 
 log = logging.getLogger("neoxjp.requests")
 

@@ -20,11 +20,11 @@ from gradio.routes import App, ORJSONResponse
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from neoxjp.serve.calls import HANDLERS
-from neoxjp.serve.first_script import FirstScript
-from neoxjp.serve.gate import Gate, Log
-from neoxjp.serve.headers import SPACE_FRAMES, security_headers
-from neoxjp.serve.routes import OURS, Row, table
+from neoxjp.gateway.calls import HANDLERS
+from neoxjp.gateway.first_script import FirstScript
+from neoxjp.gateway.gate import Gate, Log
+from neoxjp.gateway.headers import SPACE_FRAMES, security_headers
+from neoxjp.gateway.routes import OURS, Row, table
 
 SWITCHES: dict[str, Any] = {
     "ssr_mode": False,  # Spaces set GRADIO_SSR_MODE; a Node server would answer before the gate (CVE-2026-134825)

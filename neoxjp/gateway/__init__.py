@@ -5,14 +5,14 @@ put a `Gate` in front of everything else. The gate answers 404 to each request t
 has the health, the metrics and the log of a page, `run_until_stopped` ends it without losing what runs.
 """
 
-from neoxjp.serve.calls import PageBlocks
-from neoxjp.serve.gate import Gate
-from neoxjp.serve.guard import SWITCHES, Guard, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
-from neoxjp.serve.headers import security_headers
-from neoxjp.serve.operations import Operations, log_to_stderr
-from neoxjp.serve.passwords import password_check
-from neoxjp.serve.routes import OURS, Row, table
-from neoxjp.serve.shutdown import DRAIN_SECONDS, run_until_stopped, sigterm_event
+from neoxjp.gateway.calls import PageBlocks
+from neoxjp.gateway.gate import Gate
+from neoxjp.gateway.guard import SWITCHES, Guard, allowed_hosts, blocked_paths, guard_mounted, guarded_app, temporary_folder
+from neoxjp.gateway.headers import security_headers
+from neoxjp.gateway.operations import Operations, log_to_stderr
+from neoxjp.gateway.passwords import password_check
+from neoxjp.gateway.routes import OURS, Row, table
+from neoxjp.gateway.shutdown import DRAIN_SECONDS, run_until_stopped, sigterm_event
 
 __all__ = [
     "DRAIN_SECONDS", "OURS", "SWITCHES", "Gate", "Guard", "Operations", "PageBlocks", "Row", "allowed_hosts", "blocked_paths",

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.serve.conftest import Answer, ask, connect
+from tests.gateway.conftest import Answer, ask, connect
 
 Post = Callable[..., Answer]
 MALICE = "<img src=x onerror=alert(1)>"

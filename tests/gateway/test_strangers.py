@@ -12,7 +12,7 @@ import bcrypt
 import httpx
 import pytest
 
-from tests.serve.conftest import Answer, ask, connect
+from tests.gateway.conftest import Answer, ask, connect
 from tests.support.page import serve, wait_for_model
 
 Post = Callable[..., Answer]

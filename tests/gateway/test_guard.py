@@ -18,10 +18,10 @@ from gradio import processing_utils
 from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder, is_allowed_file
 
+from neoxjp.gateway import Gate, allowed_hosts
 from neoxjp.page_parts.session import Choice, Playground
-from neoxjp.serve import Gate, allowed_hosts
 from neoxjp.ui import page
-from tests.serve.conftest import ask, connect
+from tests.gateway.conftest import ask, connect
 from tests.support.loops import in_loop
 from tests.support.page import free_port
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.serve.conftest import Answer, ask
+from tests.gateway.conftest import Answer, ask
 from tests.support.page import serve, wait_for_model
 
 LONG = "長" * 200_001

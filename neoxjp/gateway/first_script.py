@@ -6,7 +6,7 @@ Gradio (6.31) adds what `launch(head=…)` has only after its own scripts have r
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from neoxjp.serve.gate import route_path
+from neoxjp.gateway.gate import route_path
 
 TOP = b"<head>"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.serve.operations import Operations
+from neoxjp.gateway.operations import Operations
 
 DRAIN_SECONDS = 30.0
 LAST_ANSWERS_SECONDS = 1.0  # for the last tokens to reach the browsers

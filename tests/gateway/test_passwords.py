@@ -7,7 +7,7 @@ import bcrypt
 import pytest
 
 from neoxjp.errors import ParameterError
-from neoxjp.serve.passwords import password_check
+from neoxjp.gateway.passwords import password_check
 from tests.support.loops import awaited
 
 

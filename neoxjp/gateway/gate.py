@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from neoxjp.gateway.bodies import NO_SESSION, Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
+from neoxjp.gateway.routes import Row
 from neoxjp.page_parts.visitors import visitor_of
-from neoxjp.serve.bodies import NO_SESSION, Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
-from neoxjp.serve.routes import Row
 
 Log = Callable[[str, str, int, float, str], None]  # method, path as in the table, status, seconds, address
 QUERY = {"session_hash": 64}  # names in a query that become keys of a session, and their longest value
