@@ -26,6 +26,7 @@ from neoxjp.engine.records import (
     top_choices,
 )
 from neoxjp.engine.request import ANYONE, Request, Stats, Visitor
+from neoxjp.engine.routing import PrefixRouter
 from neoxjp.engine.scheduler import fit_prompt
 from neoxjp.engine.surprisal import LN2, Surprisal, measure_surprisal, nats_of
 from neoxjp.engine.threads import limit_threads_to_quota, share_processors
@@ -41,6 +42,7 @@ __all__ = [
     "LanguageModel",
     "LogitsCache",
     "Observer",
+    "PrefixRouter",
     "Request",
     "Stats",
     "Step",
