@@ -19,7 +19,7 @@ import torch
 
 from neoxjp.engine import batch
 from neoxjp.engine.observer import Observer
-from neoxjp.engine.prefix_cache import PrefixCache, PrefixEntry, chunk_for, fork_prefix
+from neoxjp.engine.prefix_cache import PrefixCache, PrefixEntry, fork_prefix
 from neoxjp.engine.records import (
     Choice,
     Finish,
@@ -27,6 +27,7 @@ from neoxjp.engine.records import (
     Step,
     bos_ids,
     check_ids,
+    chunk_for,
     eos_ids,
     forward_one,
     score,
@@ -128,6 +129,9 @@ class Engine:
         watch: Watch | None = None,
         drawn: int = 0,
         visitor: Visitor = ANYONE,
+        prompt_top: int | None = None,
+        prompt_only: bool = False,
+        wake: Callable[[], None] | None = None,
     ) -> Request:
         """Submit a prompt. Returns at once.
 
@@ -142,6 +146,10 @@ class Engine:
             drawn: number of ids at the end of the prompt that were sampled before with this seed; sampling continues as if it had
                 not been interrupted. A stop string that begins in them is found; the part of it in the prompt stays.
             visitor: whose request it is. Visitors take turns; without one, all requests are of the same visitor.
+            prompt_top: score the prompt: `Request.prompt_steps` has what `score` returns for it, with so many tokens each. All of
+                the prompt is computed then, also what is in the prefix cache.
+            prompt_only: the request ends after the prompt, with "length", and generates nothing.
+            wake: called, while the engine holds its lock, when there is something to `read`; for readers without a thread.
 
         Raises:
             PromptTooLong: prompt and new tokens do not fit the context, or need more cache than `cache_bytes`.
@@ -154,8 +162,9 @@ class Engine:
         params = params or SamplingParams()
         if overflow not in ("error", "truncate"):
             raise ParameterError(f"overflow={overflow!r} must be 'error' or 'truncate'")
-        if top < 0:
-            raise ParameterError(f"top={top!r} must be 0 or more", ja=f"top={top!r} は 0 以上にしてください。")
+        for name, given in (("top", top), ("prompt_top", prompt_top or 0)):
+            if given < 0:
+                raise ParameterError(f"{name}={given!r} must be 0 or more", ja=f"{name}={given!r} は 0 以上にしてください。")
         if params.stop and self.tokenizer is None:
             raise ParameterError(f"stop={params.stop!r} needs an engine with a tokenizer: stop strings are text")
         config = self.model.config
@@ -163,8 +172,9 @@ class Engine:
         if not 0 <= drawn <= len(ids):
             raise ParameterError(f"drawn={drawn!r} must be from 0 to the prompt's {len(ids)} ids")
         eos = check_ids(eos_ids(params, config), config.vocab_size, "eos_token_id")
-        fitted = fit_prompt(ids, params, config.max_position_embeddings, overflow)
-        max_new_tokens = params.max_new_tokens or config.max_position_embeddings - len(fitted)
+        context = config.max_position_embeddings
+        fitted = fit_prompt(ids, params, context, overflow, prompt_only)
+        max_new_tokens = 0 if prompt_only else params.max_new_tokens or context - len(fitted)
         nbytes = cache_bytes_needed(
             len(fitted), max_new_tokens, self.model.cache_bytes_per_token, self.model.cache_block, self.cache_bytes
         )
@@ -184,7 +194,10 @@ class Engine:
             watch=watch,
             drawn=drawn,
             visitor=visitor,
+            prompt_top=prompt_top,
+            prompt_only=prompt_only,
             news=threading.Condition(self._lock),
+            wake=wake,
         )
         with self._changed:
             try:
@@ -295,6 +308,11 @@ class Engine:
         with self._changed:
             return len(self._scheduler.waiting)
 
+    def others_wait(self, visitor: Visitor) -> bool:
+        """Whether a request of another address waits."""
+        with self._changed:
+            return any(request.visitor.address != visitor.address for request in self._scheduler.waiting)
+
     def seconds_to_wait(self) -> int:
         """An estimate, in seconds, of when a request that is submitted now would run."""
         with self._changed:
@@ -344,6 +362,16 @@ class Engine:
                     request.news.wait()
                     continue
             self.step()
+
+    def read(self, request: Request) -> list[Step]:
+        """The Steps of a request that are there already, without waiting; it raises as iterating the request does."""
+        with self._changed:
+            steps = list(request.steps)
+            request.steps.clear()
+            if not steps and request.error is not None and not request.raised:
+                request.raised = True
+                raise request.error
+            return steps
 
     def ready(self, request: Request, seconds: float) -> bool:
         """Whether its next Step or its end is available within `seconds`."""
@@ -402,7 +430,7 @@ class Engine:
             with self._changed:
                 self._thread = None
                 for request in [*self._scheduler.running, *self._scheduler.waiting]:
-                    request.news.notify_all()
+                    request.notify()
 
     def _settle(self) -> None:
         """Store the prefixes of ended requests, and keep the prefix cache within what the running requests leave."""
@@ -429,7 +457,7 @@ class Engine:
         """Give a request its KV cache: a copy of the longest cached prefix of its prompt, or an empty one."""
         try:
             ids, found = request.prompt, None
-            if self.prefix_bytes:
+            if self.prefix_bytes and request.prompt_top is None:  # the cache has no logits of the positions in a prompt
                 running = [self._prefix_entry(other) for other in list(self._scheduler.running)]
                 found = self._prefixes.longest_match(ids, [entry for entry in running if entry.cache is not None])
             covered = found.covers(ids, self._prefixes.chunk) if found else 0
@@ -457,9 +485,7 @@ class Engine:
             request = row.request
             request.max_concurrent = max(request.max_concurrent, len(rows) - 1)
             if row.error is None and request.prefilled < request.total:
-                request.prefilled += len(row.ids)
-                if row.logits is not None:
-                    request.logits = row.logits[-1].clone()
+                self._note_prompt(row)
             if row.error is None and row.logits is not None:
                 self._write(row)
         with self._changed:
@@ -474,7 +500,16 @@ class Engine:
                     self._finish(request, "error", row.error)
                 elif row.steps and row.steps[-1].finish is not None:
                     self._finish(request, row.steps[-1].finish)
-                request.news.notify_all()
+                elif request.prompt_only and request.prefilled == request.total:
+                    self._finish(request, "length")
+                request.notify()
+
+    def _note_prompt(self, row: Row) -> None:
+        """Score the ids of a prompt that a forward has read, if asked for. An error concerns this request only."""
+        try:
+            row.request.note_prompt(row)
+        except Exception as error:
+            row.error = error
 
     def _write(self, row: Row) -> None:
         """Sample a row's ids. An error concerns this request only. Rejected ids of a draft are dropped from the cache."""
@@ -496,5 +531,5 @@ class Engine:
             request.ended = self.clock()
             self._scheduler.leave(request, request.ended)
             self._observer.ended(request)
-            request.news.notify_all()
+            request.notify()
             self._changed.notify_all()

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.engine.prefix_cache import chunk_for
-from neoxjp.engine.records import LanguageModel, forward_one
+from neoxjp.engine.records import LanguageModel, chunk_for, forward_one
 from neoxjp.engine.scheduler import fit_prompt
 from neoxjp.errors import ParameterError
 from neoxjp.sampling import History, SamplingParams

@@ -15,13 +15,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-CHUNK, LARGE_CHUNK = 16, 64  # prompt ids in one forward, of large and of small models
-LARGE = 500_000_000  # parameters: 16 ids of the 2.7B take 0.35 s in int8 on two cores without VNNI, 64 of this size 0.3 s
-
-
-def chunk_for(parameters: int) -> int:
-    """How many prompt ids one forward reads for a model of this size, so that other requests are not delayed for long."""
-    return CHUNK if parameters > LARGE else LARGE_CHUNK
+from neoxjp.engine.records import CHUNK
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,8 @@ from neoxjp.sampling import SamplingParams, check_finite, top_candidates
 
 Finish = Literal["eos", "length", "stop", "deadline", "cancelled", "error"]
 SCORE_CHUNK = 256  # ids in one forward of a given text: bounds the memory of the logits, and lets other threads run between
+CHUNK, LARGE_CHUNK = 16, 64  # prompt ids in one forward, of large and of small models
+LARGE = 500_000_000  # parameters: 16 ids of the 2.7B take 0.35 s in int8 on two cores without VNNI, 64 of this size 0.3 s
 
 
 class LanguageModel(Protocol):
@@ -108,24 +110,22 @@ def score(model: LanguageModel, ids: Sequence[int], tokenizer: Any = None, top: 
         steps.append(Step(given[0], stream.push(given[0]) if stream else "", None, None, None, (), 0.0, None))
     known = 1  # ids of `text` that have a Step or are bos
     context = config.max_position_embeddings
+    chunk = chunk_for(model.num_parameters)  # the ids attend as in the engine, which scores prompts: the same bits
     start = 0
     while known < len(text):
-        window = text[start : min(start + context, len(text) - 1)]  # nothing is predicted after the last id
+        window = text[start : start + context]
         cache = model.new_cache()
         for offset in range(0, len(window), SCORE_CHUNK):
             piece = window[offset : offset + SCORE_CHUNK]
             began = time.monotonic()
-            logits = forward_one(model, piece, cache)  # (T, V)
+            logits = forward_one(model, piece, cache, chunk=chunk)  # (T, V)
             seconds = (time.monotonic() - began) / len(piece)
             for row in range(len(piece)):
                 place = start + offset + row + 1  # of the id that this row predicts, in `text`
                 if not known <= place < len(text):
                     continue
                 id = text[place]
-                logprobs, rank, entropy = token_statistics(logits[row], id)
-                others = top_choices(logprobs, id, top, token_text) if top else ()
-                piece_text = stream.push(id) if stream else ""
-                steps.append(Step(id, piece_text, float(logprobs[id]), rank, entropy, others, seconds, None))
+                steps.append(scored_step(logits[row], id, stream.push(id) if stream else "", top, token_text, seconds))
                 known += 1
         start = known - max(context // 2, 1)
     if stream and steps and (rest := stream.flush()):
@@ -181,14 +181,26 @@ class StoppingText:
         return any(stop.startswith(tail) for stop in self._stop)
 
 
-def forward_one(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0) -> Tensor:
+def scored_step(logits: Tensor, id: int, text: str, top: int, token_text: Callable[[int], str], seconds: float = 0.0) -> Step:
+    """The Step of an id of a given text, from the logits (V,) float32 before it."""
+    logprobs, rank, entropy = token_statistics(logits, id)
+    others = top_choices(logprobs, id, top, token_text) if top else ()
+    return Step(id, text, float(logprobs[id]), rank, entropy, others, seconds, None)
+
+
+def chunk_for(parameters: int) -> int:
+    """How many prompt ids one forward reads for a model of this size, so that other requests are not delayed for long."""
+    return CHUNK if parameters > LARGE else LARGE_CHUNK
+
+
+def forward_one(model: LanguageModel, ids: Sequence[int], cache: Any, keep: int = 0, chunk: int | None = None) -> Tensor:
     """Run the model over ids of one sequence: logits (T, V), or of the last `keep` positions, float32 on the CPU.
 
-    The cache grows by T.
+    The cache grows by T. chunk: as for `forward_unpadded`.
     """
     rows = torch.tensor(ids, dtype=torch.int64, device=model.device)  # (T,)
     places = torch.arange(len(ids) - keep if keep else 0, len(ids))
-    logits = model.forward_unpadded(rows, [len(ids)], [cache], places).to("cpu", torch.float32)
+    logits = model.forward_unpadded(rows, [len(ids)], [cache], places, chunk).to("cpu", torch.float32)
     check_finite(logits)
     return logits
 

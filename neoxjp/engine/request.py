@@ -7,16 +7,16 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.engine.records import Finish, Step, StoppingText, token_statistics, top_choices
+from neoxjp.engine.records import Finish, Step, StoppingText, scored_step, token_statistics, top_choices
 from neoxjp.engine.speculation import MAX_DRAFT, DraftLength, draft_ids
-from neoxjp.sampling import SamplingParams, apply_filters
+from neoxjp.sampling import SamplingParams, apply_filters, check_finite
 
 
 class RequestRunner(Protocol):
@@ -26,6 +26,7 @@ class RequestRunner(Protocol):
     clock: Callable[[], float]
 
     def next_step(self, request: "Request") -> Step: ...
+    def read(self, request: "Request") -> list[Step]: ...
     def ready(self, request: "Request", seconds: float) -> bool: ...
     def position(self, request: "Request") -> int: ...
     def cancel(self, request: "Request") -> None: ...
@@ -83,7 +84,10 @@ class Request:
         watch: Watch | None = None,
         drawn: int = 0,
         visitor: Visitor = ANYONE,
+        prompt_top: int | None = None,
+        prompt_only: bool = False,
         news: threading.Condition,
+        wake: Callable[[], None] | None = None,
     ):
         self.visitor = visitor
         self.prompt_ids = prompt_ids  # without the ids dropped at the front
@@ -92,6 +96,7 @@ class Request:
         self.top = top
         self.seed = secrets.randbits(32) if params.seed is None else params.seed  # the seed in use
         self.ids: list[int] = []  # sampled so far
+        self.prompt_steps: list[Step] = []  # of the prompt's ids, where it is scored; complete with the first Step, or at the end
         self.prefilled = 0  # prompt ids in the KV cache, of `total`
         self.reused = 0  # prompt ids taken from the prefix cache
         self.total = len(prompt_ids)
@@ -101,9 +106,12 @@ class Request:
         self.nbytes = nbytes  # of KV cache at the largest length
         # The rest is for the engine.
         self.cache: Any = None
+        self.prompt_top = prompt_top  # None: the prompt is not scored
+        self.prompt_only = prompt_only
         self.logits: Tensor | None = None  # (V,) after the prompt, once it is computed
         self.steps: deque[Step] = deque()  # not yet read
         self.news = news  # there are steps to read, or it has ended
+        self.wake = wake
         self.raised = False
         self.last_forward = 0  # number of the last forward with a chunk of its prompt
         self.max_concurrent = 0
@@ -121,6 +129,7 @@ class Request:
         self._generator = torch.Generator().manual_seed(self.seed)
         torch.rand(drawn, dtype=torch.float64, generator=self._generator)
         self._watch = watch
+        self._prompt_text = engine.tokenizer.stream_decoder() if prompt_top is not None and engine.tokenizer is not None else None
         self._text = StoppingText(engine.tokenizer, params.stop, prompt_ids[max(0, self.total - drawn) :])
         self._first: float | None = None
         self._last: float | None = None
@@ -140,6 +149,10 @@ class Request:
     def cancel(self) -> None:
         """End the request and free its slot; does nothing if it has ended. Steps that are ready can still be read."""
         self._engine.cancel(self)
+
+    def read(self) -> list[Step]:
+        """The Steps that are there already; [] where none is. After "error" it raises the model's exception, once."""
+        return self._engine.read(self)
 
     def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for a step or the end (without a thread: run one forward). Whether it can be read now.
@@ -172,6 +185,41 @@ class Request:
 
     # For the engine
 
+    def notify(self) -> None:
+        """Wake the reader: there are steps, or it has ended."""
+        self.news.notify_all()
+        if self.wake is not None:
+            self.wake()
+
+    def note_prompt(self, row: "Row") -> None:
+        """Take over what a forward has computed of the prompt: its scores, if asked for, and the logits of the next id."""
+        logits, start = row.logits, self.prefilled
+        self.prefilled += len(row.ids)
+        row.logits, row.keep = None, 0
+        if logits is None:
+            return
+        if self.prompt_top is not None:
+            check_finite(logits)
+            if start == 0:
+                self._score(None, self.prompt_ids[0])
+            for before, id in zip(logits, self.prompt_ids[start + 1 : self.prefilled + 1], strict=False):
+                self._score(before, id)
+        if self.prefilled == self.total:
+            self.logits = logits[-1].clone()
+            if not self.prompt_only:
+                row.logits, row.keep = logits[-1:], 1
+
+    def _score(self, logits: Tensor | None, id: int) -> None:
+        """Add the Step of an id of the prompt. logits: (V,) before it; None for the first id."""
+        text = self._prompt_text.push(id) if self._prompt_text else ""
+        if logits is None:
+            step = Step(id, text, None, None, None, (), 0.0, None)
+        else:
+            step = scored_step(logits, id, text, self.prompt_top or 0, self._token_text)
+        if self._prompt_text and len(self.prompt_steps) + 1 == self.total:
+            step = replace(step, text=text + self._prompt_text.flush())
+        self.prompt_steps.append(step)
+
     def cached_ids(self, generated: bool) -> np.ndarray:
         """The ids in its KV cache, (n,) int64: those of the prompt, and with `generated` the generated ones too."""
         return self._history[: self._known - 1 if generated and self._known > self.total else self.prefilled]
@@ -188,7 +236,8 @@ class Request:
         """Its row in the next forward. running: how many requests run. chunks: how many chunks of its prompt it may have."""
         if self.prefilled < self.total:
             end = min((self.prefilled // self.chunk + max(1, chunks)) * self.chunk, self.total)
-            return Row(self, self.prompt_ids[self.prefilled : end], keep=int(end == self.total))
+            ids = self.prompt_ids[self.prefilled : end]
+            return Row(self, ids, keep=len(ids) if self.prompt_top is not None else int(end == self.total))
         if self._known == self.total:
             return Row(
                 self, (), keep=0, logits=None if self.logits is None else self.logits[None]

@@ -185,16 +185,20 @@ def cache_bytes_needed(prompt: int, max_new_tokens: int, bytes_per_token: int, b
     return nbytes
 
 
-def fit_prompt(ids: tuple[int, ...], params: SamplingParams, context: int, overflow: str) -> tuple[int, ...]:
+def fit_prompt(
+    ids: tuple[int, ...], params: SamplingParams, context: int, overflow: str, prompt_only: bool = False
+) -> tuple[int, ...]:
     """The ids of a prompt that fit the context beside the new tokens: all, or with overflow "truncate" the last ones.
+
+    prompt_only: there are no new tokens.
 
     Raises:
         PromptTooLong: they do not fit and may not be truncated, or none would be left.
     """
-    wanted = params.max_new_tokens or 1
+    wanted = 0 if prompt_only else params.max_new_tokens or 1
     if len(ids) + wanted <= context:
         return ids
     if overflow == "error" or wanted >= context:
         raise prompt_too_long(len(ids), wanted, context, python=", or pass overflow='truncate'")
-    reserved = wanted if params.max_new_tokens else max(context // 4, 1)
+    reserved = wanted if params.max_new_tokens or prompt_only else max(context // 4, 1)
     return ids[-(context - reserved) :]
