@@ -147,6 +147,21 @@ def test_pointing_at_a_piece_shows_all_about_it(visit: Visit, how: Callable[[Any
     expect(popover(page).locator(".token-editor-mine")).to_have_text("慶應")
 
 
+def test_a_line_break_is_pressed_at_its_sign(visit: Visit) -> None:
+    page = visit("t", lang="en")
+    write(page, "吾輩は\n猫")
+    number = (
+        page.evaluate(
+            "document.querySelector('#tokenize-text .token-editor-paint').querySelectorAll('.token-editor-piece').length"
+        )
+        - 2
+    )
+    place = pieces(page).nth(number).evaluate("piece => piece.getClientRects()[0].toJSON()")
+    page.mouse.click(place["x"] + 6, place["y"] + place["height"] / 2)
+    expect(popover(page)).to_be_visible()
+    expect(popover(page)).to_contain_text("<BR>")
+
+
 def test_another_text_closes_the_popover_and_has_its_own(visit: Visit) -> None:
     page = visit("t", lang="en")
     write(page, "犬")

@@ -67,6 +67,20 @@ def test_a_visitor_who_does_what_the_tour_says_comes_to_its_end(visit: Visit, la
     expect(page.locator("#tour-start[data-new]")).to_have_count(0)
 
 
+def test_a_button_of_the_tour_does_not_move_away_from_the_pointer(visit: Visit) -> None:
+    page = begin(visit, "ja", 1366, 650)
+    at_step(page, "generate", "ja")
+    bubble = page.locator(".tour-bubble")
+    place = bubble.bounding_box()
+    page.locator(".tour-next").hover()
+    page.evaluate("document.querySelector('.gradio-container').style.marginTop = '60px'")  # as when a popover grows
+    page.wait_for_timeout(200)
+    assert bubble.bounding_box() == place
+    page.mouse.move(5, 5)
+    page.wait_for_function("([x, y]) => { const at = document.querySelector('.tour-bubble').getBoundingClientRect();"
+                           " return at.left !== x || at.top !== y; }", arg=[place["x"], place["y"]])  # fmt: skip
+
+
 def test_the_tour_can_be_started_from_another_tab(visit: Visit) -> None:
     page = visit("m", lang="en")
     page.locator("#tour-start").click()

@@ -15,6 +15,7 @@ const GAP = 12, EDGE = 8;
 const make = (tag, className, parent) => parent.appendChild(Object.assign(document.createElement(tag), { className }));
 let at = -1, ring, bubble, said, count, next, skip; // the number of the step; -1: no tour is running
 let before = "", ran = false, spot = 0, moved = 0, first = ""; // spot: which of the generated tokens
+let held = -1; // the step in which the pointer came onto the bubble: a button that is about to be pressed does not move away
 
 // The painted tokens after the prompt.
 function generated() {
@@ -99,7 +100,9 @@ function draw() {
   skip.hidden = last;
   bubble.setAttribute("aria-label", t.name);
   const box = (target.getClientRects().length === 1 ? target : target.closest("span") ?? target).getClientRects()[0];
-  Object.assign(ring.style, { left: `${box.left - 5}px`, top: `${box.top - 5}px`, width: `${box.width + 10}px`, height: `${box.height + 10}px` });
+  const wide = Math.max(box.width, 12); // a line break has no width, but its sign has
+  Object.assign(ring.style, { left: `${box.left - 5}px`, top: `${box.top - 5}px`, width: `${wide + 10}px`, height: `${box.height + 10}px` });
+  if (held === at) return requestAnimationFrame(draw);
   const covered = [box, ...(popover().hidden ? [] : [popover().getBoundingClientRect()])];
   const { width, height } = bubble.getBoundingClientRect();
   const left = Math.min(...covered.map((each) => each.left)), right = Math.max(...covered.map((each) => each.right));
@@ -132,6 +135,9 @@ async function begin() {
   skip.type = next.type = "button";
   skip.addEventListener("click", () => end());
   next.addEventListener("click", () => next.getAttribute("aria-disabled") === "true" || STEPS[at].act());
+  bubble.addEventListener("pointermove", (event) => { if (event.movementX || event.movementY) held = at; });
+  bubble.addEventListener("pointerdown", () => { held = at; });
+  bubble.addEventListener("pointerleave", () => { held = -1; });
   seen();
   go(0);
   draw();
@@ -140,7 +146,7 @@ async function begin() {
 
 function end() {
   if (at < 0) return;
-  at = -1;
+  at = held = -1;
   const inside = bubble.contains(document.activeElement);
   ring.remove();
   bubble.remove();
