@@ -7,7 +7,17 @@
 A piece may stand for several tokens: the bytes of one character are one piece, so that no piece is half a character.
 """
 
-from neoxjp.compare.analysis import SEPARATOR, Comparison, Counts, compare, count_text, to_csv, to_frame, token_records
+from neoxjp.compare.analysis import (
+    SEPARATOR,
+    Comparison,
+    Counts,
+    TokenRecord,
+    compare,
+    count_text,
+    to_csv,
+    to_frame,
+    token_records,
+)
 from neoxjp.compare.opening import Offer, find_offer, list_offers, open_peer
 from neoxjp.compare.pieces import Peer, Piece, pieces_of
 from neoxjp.compare.units import Characters, OwnTokenizer, Utf8Bytes, builtin_peers, folder_peer, own_peer, transformers_peer
@@ -21,6 +31,7 @@ __all__ = [
     "OwnTokenizer",
     "Peer",
     "Piece",
+    "TokenRecord",
     "Utf8Bytes",
     "builtin_peers",
     "compare",

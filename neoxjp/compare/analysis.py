@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import TypedDict  # pydantic reads it on Python 3.11, unlike typing's
+
 from neoxjp.compare.pieces import Peer, Piece
 from neoxjp.japanese import Spelling, spellings
-from neoxjp.tokenizer import Script, Token, script_of
+from neoxjp.tokenizer import Kind, Script, Token, script_of
 
 if TYPE_CHECKING:
     import pandas
@@ -74,7 +76,24 @@ def compare(text_or_spellings: str | Sequence[Spelling], tokenizers: Sequence[Pe
     return compared
 
 
-def token_records(tokens: Sequence[Token], text: str) -> list[dict[str, Any]]:
+class TokenRecord(TypedDict):
+    """One token of a text as a plain dict."""
+
+    index: int
+    id: int
+    piece: str
+    text: str
+    surface: str
+    start: int
+    end: int
+    bytes: int
+    kind: Kind
+    script: Script
+    folded: bool
+    lossy: bool
+
+
+def token_records(tokens: Sequence[Token], text: str) -> list[TokenRecord]:
     """Tokens as plain dicts, for JSON or a table: the token's fields, its index, the user's characters and the UTF-8 bytes.
 
     `surface` is text[start:end]; a byte token's `bytes` is 1 and the tokens of one character repeat its surface.
@@ -83,16 +102,21 @@ def token_records(tokens: Sequence[Token], text: str) -> list[dict[str, Any]]:
     for i, token in enumerate(tokens):
         surface = text[token.start : token.end]
         size = 1 if token.kind == "byte" else len(surface.encode("utf-8", "surrogatepass"))
-        fields = {
+        record: TokenRecord = {
+            "index": i,
             "id": token.id,
             "piece": token.piece,
             "text": token.text,
             "surface": surface,
             "start": token.start,
             "end": token.end,
+            "bytes": size,
+            "kind": token.kind,
+            "script": token.script,
+            "folded": token.folded,
+            "lossy": token.lossy,
         }
-        marks = {"bytes": size, "kind": token.kind, "script": token.script, "folded": token.folded, "lossy": token.lossy}
-        records.append({"index": i, **fields, **marks})
+        records.append(record)
     return records
 
 

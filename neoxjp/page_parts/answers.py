@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import gradio as gr
@@ -124,11 +124,13 @@ def switched(*, on: Any = (), off: Any = ()) -> dict[Any, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The value with U+FFFD for lone surrogates, which JSON on the wire cannot hold."""
+    """The value as JSON on the wire can hold it: records as objects, U+FFFD for lone surrogates."""
     if isinstance(value, str):
         return render.replace_surrogates(value)
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 

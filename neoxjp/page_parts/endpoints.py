@@ -14,13 +14,14 @@ A feature declares its endpoints in `endpoints.py`; the page registers those of 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import wraps
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import gradio as gr
 from gradio.components.base import _Keywords
 from gradio.state_holder import StateHolder
+from typing_extensions import is_typeddict
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.page_parts.answers import message_of, plain
@@ -36,6 +37,14 @@ WAIT_SECONDS = 120
 
 
 @dataclass(frozen=True)
+class Tool:
+    """How an endpoint is listed for language models. None of them changes anything."""
+
+    title: str
+    open_world: bool = False  # it may send requests to other servers, such as the Hub
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """One endpoint as a feature declares it."""
 
@@ -44,6 +53,7 @@ class Endpoint:
     at_once: int | None  # how many calls run at the same time; the others wait in Gradio's queue. None: any number
     queue: bool  # False: a quick one, answered outside the queue; it cannot stream
     needs: Need | None  # what has to be loaded; a call waits `WAIT_SECONDS` for one that is being loaded
+    tool: Tool | None = None  # how it is listed for language models (neoxjp.mcp); None: it is not
 
     def bind(self, playground: Playground) -> Callable[..., Any]:
         """The function as Gradio calls it.
@@ -60,7 +70,7 @@ class Endpoint:
         )  # by the annotation, Gradio passes it and does not show it to callers
         full = signature.replace(
             parameters=[*(p.replace(annotation=hints[p.name]) for p in signature.parameters.values()), last],
-            return_annotation=hints["return"],
+            return_annotation=_for_gradio(hints["return"]),
         )
 
         @contextmanager
@@ -86,12 +96,12 @@ class Endpoint:
         bound.__signature__ = full  # type: ignore[attr-defined]
         bound.endpoint = self  # type: ignore[attr-defined]
         bound.__annotations__ = {p.name: p.annotation for p in full.parameters.values()} | {"return": full.return_annotation}
-        bound.__doc__ = _with_waiting(inspect.getdoc(function) or "", self.needs)
+        bound.__doc__ = with_waiting(inspect.getdoc(function) or "", self.needs)
         return bound
 
 
 def endpoint(
-    name: str, *, at_once: int | None = 1, queue: bool = True, needs: Need | None = None
+    name: str, *, at_once: int | None = 1, queue: bool = True, needs: Need | None = None, tool: Tool | None = None
 ) -> Callable[[Callable[..., Any]], Endpoint]:
     """Declare a function as an endpoint: a decorator, for the arguments see `Endpoint`.
 
@@ -100,7 +110,7 @@ def endpoint(
     """
 
     def declare(function: Callable[..., Any]) -> Endpoint:
-        return Endpoint(name, function, at_once, queue, needs)
+        return Endpoint(name, function, at_once, queue, needs, tool)
 
     return declare
 
@@ -179,7 +189,14 @@ class EndpointBlocks(gr.Blocks):
         super().validate_inputs(block_fn, inputs)
 
 
-def _with_waiting(doc: str, needs: Need | None) -> str:
+def _for_gradio(hint: Any) -> Any:
+    """A return type as Gradio (6.31) describes it to callers: a record is an object, whatever its fields."""
+    if isinstance(origin := get_origin(hint), type):
+        return origin[tuple(_for_gradio(each) for each in get_args(hint))]  # type: ignore[index]
+    return dict[str, Any] if is_dataclass(hint) or is_typeddict(hint) else hint
+
+
+def with_waiting(doc: str, needs: Need | None) -> str:
     """The docstring with a sentence about waiting before its first section."""
     if needs is None:
         return doc

@@ -1,7 +1,8 @@
 """A generated text on the page: the line that says what is happening, the text in tokens, and its numbers."""
 
 from collections.abc import Sequence
-from typing import Any
+
+from typing_extensions import TypedDict  # pydantic reads it on Python 3.11, unlike typing's
 
 from neoxjp.engine import LN2, Stats, Step, measure_surprisal, nats_of
 from neoxjp.labs.common import steps as render_steps
@@ -38,7 +39,23 @@ def state(text: Text | None, t: Words) -> tuple[str, str]:
     return render_steps.working(ended(text, t)), numbers(text, t)
 
 
-def summary(steps: Sequence[Step], stats: Stats | None) -> dict[str, Any]:
+class Summary(TypedDict):
+    """The numbers of a text. Bits are of the model's own distribution; None: there is nothing to measure."""
+
+    tokens: int
+    characters: int
+    bits: float
+    bits_per_token: float | None
+    bits_per_character: float | None
+    time_to_first_token_s: float | None
+    tokens_per_second: float | None
+    queue_s: float | None
+    reused_tokens: int | None
+    drafted_tokens: int | None
+    accepted_tokens: int | None
+
+
+def summary(steps: Sequence[Step], stats: Stats | None) -> Summary:
     """The numbers of a text, for the page and for the API. Bits are of the model's own distribution, before any filter."""
     logprobs = [step.logprob for step in steps if step.logprob is not None]
     characters = sum(len(step.text) for step in steps)
@@ -71,17 +88,17 @@ def numbers(text: Text, t: Words) -> str:
         return ""
     found = summary(text.steps, text.stats)
 
-    def number(key: str, unit: str, form: str = ".2f") -> str:
-        return "–" if found[key] is None else format(found[key], form) + t(unit)
+    def number(value: float | None, unit: str, form: str = ".2f") -> str:
+        return "–" if value is None else format(value, form) + t(unit)
 
     fast, first = (found["tokens_per_second"] or 0) >= 20, found["time_to_first_token_s"]
     size = t("generate_n_tokens_value", tokens=f"{found['tokens']:,}", characters=f"{found['characters']:,}")
     cells = [
         (t("generate_n_tokens"), size),
         (t("generate_n_first"), "–" if first is None else _duration(first, t)),
-        (t("generate_n_speed"), number("tokens_per_second", "generate_per_second", ".0f" if fast else ".1f")),
-        (t("generate_n_surprise"), number("bits_per_token", "generate_bits")),
-        (t("generate_n_bpc"), number("bits_per_character", "generate_bits")),
+        (t("generate_n_speed"), number(found["tokens_per_second"], "generate_per_second", ".0f" if fast else ".1f")),
+        (t("generate_n_surprise"), number(found["bits_per_token"], "generate_bits")),
+        (t("generate_n_bpc"), number(found["bits_per_character"], "generate_bits")),
     ]
     if found["reused_tokens"]:
         cells.append((t("generate_n_reused"), t("n_tokens", n=f"{found['reused_tokens']:,}")))

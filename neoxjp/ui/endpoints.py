@@ -6,18 +6,22 @@ shows them under `/?view=api` and in `/gradio_api/openapi.json`.
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from typing import (
+    Any,
+    NotRequired,  # pydantic reads it on Python 3.11, unlike typing's
+)
+
+from typing_extensions import TypedDict
 
 from neoxjp import compare
-from neoxjp.engine import LN2, Step, check_ids, measure_surprisal, nats_of
+from neoxjp.engine import LN2, Finish, Step, check_ids, measure_surprisal, nats_of
 from neoxjp.errors import PromptTooLong
 from neoxjp.page_parts.answers import check_length, whole_numbers
-from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import checked, params_of
 from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.text_view import summary
+from neoxjp.page_parts.text_view import Summary, summary
 from neoxjp.page_parts.writing import max_new_tokens_that_fit
 from neoxjp.ui.model import info
 from neoxjp.ui.tokenize import checked_ids as ids_of_vocabulary
@@ -28,14 +32,73 @@ MOST_CHOICES = 50_000  # alternatives in one answer: 6 MB
 MOST_RECORDS = 20_000  # tokens of a text with a record, in one answer of a public page: 4 MB
 
 
+class Alternative(TypedDict):
+    """A token that could stand in the place of another."""
+
+    id: int
+    text: str
+    logprob: float  # nats
+    probability: float
+    filtered: float  # its probability after all filters
+    passed_filters: bool
+
+
+class TokenScore(TypedDict):
+    """A token and how likely the model finds it; None: it was not scored."""
+
+    id: int
+    text: str
+    logprob: float | None  # nats
+    probability: float | None
+    bits: float | None
+    rank: int | None  # 1: the most probable
+    entropy_bits: float | None
+    top: list[Alternative]
+
+
+class Continuation(TypedDict):
+    """A text that is being continued."""
+
+    text: str  # all of it
+    continuation: str
+    ids: list[int]  # of the new tokens
+    finish: Finish | None  # None until the end
+    seed: int
+    truncated_tokens: int  # of the prompt
+    waiting: int  # position in the queue
+    stats: Summary
+    tokens: NotRequired[list[TokenScore]]  # at the end
+
+
+class Score(TypedDict):
+    """A text and how likely the model finds it."""
+
+    text: str
+    characters: int
+    bits: float
+    bits_per_character: float | None
+    bits_per_token: float | None
+    perplexity_per_token: float | None
+    tokens: list[TokenScore]
+
+
+class Tokenized(TypedDict):
+    """A text in tokens."""
+
+    ids: list[int]
+    tokens: list[compare.TokenRecord]
+    left_off: int  # tokens at the end without a record
+    counts: compare.Counts
+
+
 def endpoints(playground: Playground) -> list[Endpoint]:
     """/generate, /score, /model_info, /tokenize and /detokenize."""
     updates, scored = stream(playground), scorer(playground)
 
-    @endpoint("generate", at_once=None, needs="model")
+    @endpoint("generate", at_once=None, needs="model", tool=Tool("Continue a text"))
     def generate(
         prompt: str, truncate: bool = False, top: int = 0, ids: list[int] | None = None, **sampling: Any
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Continuation]:
         """Continue a text. Streams a record about fifteen times a second; the last one is complete and has the token records.
 
         Args:
@@ -62,7 +125,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         for update in updates(before, params, truncate, alternatives(top, most), 0):
             steps += update.steps
             continuation = "".join(step.text for step in steps)
-            answer: dict[str, Any] = {
+            answer: Continuation = {
                 "text": given + continuation,
                 "continuation": continuation,
                 "ids": [step.id for step in steps],
@@ -76,8 +139,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
                 answer["tokens"] = [token_record(step) for step in steps]
             yield answer
 
-    @endpoint("score", needs="model")
-    def score(text: str, top: int = 0) -> dict[str, Any]:
+    @endpoint("score", needs="model", tool=Tool("How likely a text is"))
+    def score(text: str, top: int = 0) -> Score:
         """How likely the model finds a text: a record for each of its tokens, and the sums.
 
         Args:
@@ -120,8 +183,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         """
         return info(playground)
 
-    @endpoint("tokenize", at_once=None, queue=False, needs="vocabulary")
-    def tokenize(text: str, compat: bool = False) -> dict[str, Any]:
+    @endpoint("tokenize", at_once=None, queue=False, needs="vocabulary", tool=Tool("Tokenize a text"))
+    def tokenize(text: str, compat: bool = False) -> Tokenized:
         """Tokenize a Japanese text.
 
         Args:
@@ -137,13 +200,12 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         check_length(playground, text)
         tokenizer = playground.tokenizer_as(compat)
         tokens = tokenizer.analyze(text)
-        counted = asdict(compare.count_text(text, tokens))
         shown = tokens[:MOST_RECORDS] if playground.public else tokens
         return {
             "ids": [token.id for token in tokens],
             "tokens": compare.token_records(shown, text),
             "left_off": len(tokens) - len(shown),
-            "counts": counted,
+            "counts": compare.count_text(text, tokens),
         }
 
     @endpoint("detokenize", at_once=None, queue=False, needs="vocabulary")
@@ -167,7 +229,7 @@ def alternatives(top: int, tokens: int) -> int:
     return min(max(top, 0), MOST_ALTERNATIVES, MOST_CHOICES // max(1, tokens))
 
 
-def token_record(step: Step) -> dict[str, Any]:
+def token_record(step: Step) -> TokenScore:
     """One token for the API. Probabilities are the model's own; `filtered` is after all filters."""
     return {
         "id": step.id,

@@ -1,11 +1,9 @@
 """The endpoints /heat_map and /compare_texts: the records behind the page."""
 
-from dataclasses import asdict
-from typing import Any
-
 from neoxjp.errors import ParameterError
+from neoxjp.labs.heat_map.records import Heat, Pair
 from neoxjp.labs.heat_map.section import compared, heat_of_text, heat_of_written
-from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import scorer
 
@@ -15,7 +13,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
     scored = scorer(playground)
 
     @endpoint("heat_map", needs="model")
-    def heat_map(text: str = "", ids: list[int] | None = None) -> dict[str, Any]:
+    def heat_map(text: str = "", ids: list[int] | None = None) -> Heat:
         """Score a text token by token, and in total.
 
         Args:
@@ -29,11 +27,11 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         if ids is not None:
             if text:
                 raise ParameterError("text and ids were both given: give one of the two")
-            return asdict(heat_of_written(playground, scored, ids))
-        return asdict(heat_of_text(playground, scored, text))
+            return heat_of_written(playground, scored, ids)
+        return heat_of_text(playground, scored, text)
 
-    @endpoint("compare_texts", needs="model")
-    def compare_texts(first: str, second: str) -> dict[str, Any]:
+    @endpoint("compare_texts", needs="model", tool=Tool("Minimal pair: which of two texts is likelier"))
+    def compare_texts(first: str, second: str) -> Pair:
         """Compare two texts (a minimal pair): which is likelier, by how many bits, and where they differ.
 
         Args:
@@ -45,6 +43,6 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             first less those of the second), likelier_per_character, stretches (kind, first, second, first_text, second_text,
             first_bits, second_bits, difference).
         """
-        return asdict(compared(playground, scored, first, second))
+        return compared(playground, scored, first, second)
 
     return [heat_map, compare_texts]

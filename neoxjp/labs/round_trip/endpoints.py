@@ -1,21 +1,28 @@
 """The endpoint /round_trip: encode a text, decode it, and list the differences."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
 from neoxjp.labs.round_trip import records as lab
 from neoxjp.page_parts.answers import check_length
-from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground
 
 SENT = 20_000  # characters of a text of which all differences are given at once
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a normalization changed, and the round trip of the normalized text."""
+
+    effect: lab.Effect
+    roundtrip: lab.Roundtrip
+
+
 def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's action as API: /round_trip."""
 
-    @endpoint("round_trip", at_once=None, queue=False, needs="vocabulary")
-    def round_trip(text: str, compat: bool = False, normalize: str = "none") -> dict[str, Any]:
+    @endpoint("round_trip", at_once=None, queue=False, needs="vocabulary", tool=Tool("What a round trip changes"))
+    def round_trip(text: str, compat: bool = False, normalize: lab.Normalization = "none") -> Checked:
         """Encode a text, decode it, and list every difference with its reason.
 
         Args:
@@ -30,7 +37,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             changed, differences (start, end, was, became, reason, ids, changed) and totals by reason.
         """
         check_length(playground, text, min(SENT, playground.limits.characters))
-        effect, found = lab.normalize_and_check(playground.tokenizer_as(compat), text, normalize)  # type: ignore[arg-type]
-        return {"effect": asdict(effect), "roundtrip": asdict(found)}
+        effect, found = lab.normalize_and_check(playground.tokenizer_as(compat), text, normalize)
+        return Checked(effect, found)
 
     return [round_trip]

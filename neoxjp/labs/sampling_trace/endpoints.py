@@ -1,14 +1,13 @@
 """The endpoint /sampling_trace: what sampling does at one position of a continuation."""
 
-from dataclasses import asdict
 from typing import Any
 
 from neoxjp.engine import bos_ids, check_ids
 from neoxjp.errors import ParameterError
-from neoxjp.labs.sampling_trace.records import SHOWN, trace_at
+from neoxjp.labs.sampling_trace.records import SHOWN, StepTrace, trace_at
 from neoxjp.labs.sampling_trace.section import logits_reader, store_logits
 from neoxjp.page_parts.answers import check_length
-from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import checked, params_of
 
@@ -17,7 +16,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's action as API: /sampling_trace."""
     reader = logits_reader(playground)
 
-    @endpoint("sampling_trace", needs="model")
+    @endpoint("sampling_trace", needs="model", tool=Tool("Probabilities of the next token"))
     def sampling_trace(
         prompt: str,
         ids: list[int] | None = None,
@@ -25,7 +24,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         position: int = 0,
         show: int = SHOWN,
         **sampling: Any,
-    ) -> dict[str, Any]:
+    ) -> StepTrace:
         """Trace sampling at one position of a continuation: its candidates, and what each filter removes.
 
         Args:
@@ -58,10 +57,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         before = tuple(loaded.tokenizer.encode(prompt)) or bos_ids(loaded.model.config)
         new = check_ids(ids or (), loaded.model.config.vocab_size, "ids")
         store_logits(loaded, reader, before + new[:position], 1)
-        return asdict(
-            trace_at(
-                loaded.model, loaded.tokenizer, before, new, position, params, seed=params.seed, store=loaded.logits, show=show
-            )
+        return trace_at(
+            loaded.model, loaded.tokenizer, before, new, position, params, seed=params.seed, store=loaded.logits, show=show
         )
 
     return [sampling_trace]

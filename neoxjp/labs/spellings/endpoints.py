@@ -9,7 +9,7 @@ from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.labs.spellings import records as matrix
 from neoxjp.labs.spellings.section import opened
 from neoxjp.page_parts.answers import check_length
-from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground
 
 MOST_TOKENIZERS = 8  # of one call of /compare
@@ -18,14 +18,20 @@ MOST_TOKENIZERS = 8  # of one call of /compare
 def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's actions as API: /compare and /spellings."""
 
-    @endpoint("compare", at_once=None, queue=False, needs="vocabulary")
+    @endpoint(
+        "compare",
+        at_once=None,
+        queue=False,
+        needs="vocabulary",
+        tool=Tool("Compare spellings and tokenizers", open_world=True),
+    )
     def compare(
         text: str,
         tokenizers: list[str] | None = None,
         own_spelling: str = "",
         spellings: list[str] | None = None,
         readings: dict[str, str] | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[matrix.Cell]:
         """Count the tokens of a text in its spellings, with one tokenizer or several.
 
         Args:

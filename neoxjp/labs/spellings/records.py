@@ -9,7 +9,8 @@ The column of a tokenizer that cannot be opened has the reason; the other column
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+
+from typing_extensions import TypedDict  # pydantic reads it on Python 3.11, unlike typing's
 
 from neoxjp import compare as peers
 from neoxjp.compare import SEPARATOR, Comparison
@@ -82,12 +83,27 @@ def _cells(column: Column, spelled: Sequence[Spelling]) -> tuple[Column, list[Co
     return column, [None] * len(spelled)
 
 
-def records(found: Matrix, *, by: str = "key") -> list[dict[str, Any]]:
+class Cell(TypedDict):
+    """A spelling with a tokenizer, as `records` gives it. In a column that is not open the numbers are None."""
+
+    spelling: str
+    tokenizer: str
+    tokens: int | None
+    characters: int
+    utf8_bytes: int
+    characters_per_token: float | None
+    ratio: float | None  # to the text as written
+    text: str
+    pieces: str | None  # with their separator
+    error: str | None  # why the column is not open
+
+
+def records(found: Matrix, *, by: str = "key") -> list[Cell]:
     """One record for each cell, row by row, for the API, the command line and the CSV.
 
     `by`: the column's field that names a tokenizer. In a column that is not open the numbers are None and "error" says why.
     """
-    made = []
+    made: list[Cell] = []
     for spelling, row in zip(found.spellings, found.cells, strict=True):
         for column, cell in zip(found.columns, row, strict=True):
             size = cell.counts if cell else None
@@ -95,13 +111,13 @@ def records(found: Matrix, *, by: str = "key") -> list[dict[str, Any]]:
                 {
                     "spelling": spelling.key,
                     "tokenizer": getattr(column, by),
-                    "tokens": size and size.tokens,
+                    "tokens": size.tokens if size else None,
                     "characters": len(spelling.text),
                     "utf8_bytes": len(spelling.text.encode("utf-8", "surrogatepass")),
-                    "characters_per_token": size and round(size.characters_per_token, 3),
+                    "characters_per_token": round(size.characters_per_token, 3) if size else None,
                     "ratio": round(cell.ratio, 3) if cell and cell.ratio is not None else None,
                     "text": spelling.text,
-                    "pieces": cell and SEPARATOR.join(piece.text for piece in cell.pieces),
+                    "pieces": SEPARATOR.join(piece.text for piece in cell.pieces) if cell else None,
                     "error": str(column.problem) if column.problem else None,
                 }
             )

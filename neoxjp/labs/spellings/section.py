@@ -304,7 +304,8 @@ def csv_records(playground: Playground, asked: Asked, t: Words) -> list[dict[str
     """The table in the visitor's language, for a CSV; its last column "error" only where a tokenizer could not be opened."""
     columns = ("spelling", "tokenizer", "ratio", "text", "pieces")
     heads = {name: t(f"spellings_col_{name}") for name in columns} | {"tokens": t("tokens")}
-    made = records(matrix(spellings_of(asked), columns_of(playground, asked, t)), by="title")
+    found = matrix(spellings_of(asked), columns_of(playground, asked, t))
+    made: list[dict[str, Any]] = [{**record} for record in records(found, by="title")]
     if all(record["error"] is None for record in made):
         made = [{name: value for name, value in record.items() if name != "error"} for record in made]
     named = (record | {"spelling": t(f"spellings_name_{record['spelling']}")} for record in made)

@@ -1,35 +1,44 @@
 """The endpoints /vocabulary, /vocabulary_entry, /vocabulary_stats and /vocabulary_diff."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from neoxjp.errors import ParameterError
 from neoxjp.labs.vocabulary_browser import difference, records, statistics
 from neoxjp.page_parts.answers import check_length
-from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground
+from neoxjp.tokenizer import Kind
 
 MOST_ROWS = 1_000  # of one call
+
+
+@dataclass(frozen=True)
+class Found:
+    """A part of the entries that a search finds."""
+
+    total: int  # entries found
+    rows: tuple[records.Row, ...]
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:
     """The endpoints of the vocabulary browser."""
 
-    @endpoint("vocabulary", at_once=None, queue=False, needs="vocabulary")
+    @endpoint("vocabulary", at_once=None, queue=False, needs="vocabulary", tool=Tool("Search the vocabulary"))
     def vocabulary(
         query: str = "",
-        match: str = "contains",
+        match: records.Match = "contains",
         ids: str = "",
-        script: str = "all",
-        kind: str = "all",
+        script: records.EntryScript | Literal["all"] = "all",
+        kind: Kind | Literal["all"] = "all",
         length: str = "",
         spellings: str = "",
-        reach: str = "all",
-        sort: str = "id",
+        reach: records.Reach = "all",
+        sort: records.Sort = "id",
         descending: bool = False,
         start: int = 0,
         limit: int = 100,
-    ) -> dict[str, Any]:
+    ) -> Found:
         """List entries of the loaded vocabulary. An entry is one id with all its spellings.
 
         Args:
@@ -55,10 +64,10 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         given = {"query": query, "match": match, "ids": ids, "script": script, "kind": kind, "length": length}
         filters = records.checked_filters(**given, spellings=spellings, reach=reach, sort=sort, descending=descending)
         found = records.select(playground.tokenizer, filters)
-        return {"total": len(found), "rows": [asdict(row) for row in found[part]]}
+        return Found(len(found), tuple(found[part]))
 
-    @endpoint("vocabulary_entry", at_once=None, queue=False, needs="vocabulary")
-    def vocabulary_entry(id: int) -> dict[str, Any]:
+    @endpoint("vocabulary_entry", at_once=None, queue=False, needs="vocabulary", tool=Tool("One id of the vocabulary"))
+    def vocabulary_entry(id: int) -> records.Entry:
         """Look up one id.
 
         Args:
@@ -69,7 +78,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             (whether any text is encoded to it), spellings (each with its text and the ids it is encoded to alone),
             neighbours (ids before and after, each with its first spelling).
         """
-        return asdict(records.entry(playground.tokenizer, id))
+        return records.entry(playground.tokenizer, id)
 
     @endpoint("vocabulary_stats", at_once=None, queue=False, needs="vocabulary")
     def vocabulary_stats(text: str = "") -> dict[str, Any]:

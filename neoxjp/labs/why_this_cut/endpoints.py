@@ -1,12 +1,9 @@
 """The endpoint /explain: why a text is split where it is."""
 
-from dataclasses import asdict
-from typing import Any
-
 from neoxjp.errors import ParameterError
-from neoxjp.labs.why_this_cut.records import explanation
+from neoxjp.labs.why_this_cut.records import Explanation, Slot, explanation
 from neoxjp.page_parts.answers import check_length
-from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground
 
 EXPLAINED = 5_000  # characters of a text of which all cuts are explained at once
@@ -15,15 +12,15 @@ EXPLAINED = 5_000  # characters of a text of which all cuts are explained at onc
 def endpoints(playground: Playground) -> list[Endpoint]:
     """The section's action as API: /explain."""
 
-    @endpoint("explain", at_once=None, queue=False, needs="vocabulary")
+    @endpoint("explain", at_once=None, queue=False, needs="vocabulary", tool=Tool("Why a text is split where it is"))
     def explain(
         text: str,
         at: int | None = None,
         replacement: str | None = None,
-        which: str = "next",
+        which: Slot = "next",
         word: str | None = None,
         compat: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Explanation:
         """Explain why a text is split where it is.
 
         Args:
@@ -48,6 +45,6 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         if at is not None and type(at) is not int:
             raise ParameterError(f"at={at!r:.40}: expected a whole number")
         tokenizer = playground.tokenizer_as(compat)
-        return asdict(explanation(tokenizer, text, at, replacement, which, word))  # type: ignore[arg-type]
+        return explanation(tokenizer, text, at, replacement, which, word)
 
     return [explain]
