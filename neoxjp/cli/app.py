@@ -48,7 +48,7 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
     from neoxjp.gateway import Operations, log_to_stderr, password_check, run_until_stopped, sigterm_event
     from neoxjp.page_parts.session import Choice, Playground
     from neoxjp.page_parts.visitors import trust_proxies_of_spaces
-    from neoxjp.ui.page import build, launch
+    from neoxjp.ui.page import build, launch, stop
 
     trust_proxies_of_spaces()
     auth = password_check(page.auth_file) if page.auth_file else None
@@ -72,7 +72,7 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
         auth=auth,
         prevent_thread_lock=True,
     )
-    run_until_stopped(blocks, operations, asked, page.drain_seconds)
+    run_until_stopped(lambda: stop(blocks), operations, asked, page.drain_seconds)
 
 
 def check(model: ModelOptions) -> None:

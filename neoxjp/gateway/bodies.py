@@ -12,6 +12,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+JSON_BYTES = 4_000_000  # of a call's body: a text of 1,000,000 characters is about 3 MB in UTF-8
+SMALL_BYTES = 20_000  # of a body with a few names only
 SILENCE_SECONDS = 10.0  # without a byte of a body
 GRACE_SECONDS = 5.0  # before the rate counts
 BYTES_A_SECOND = 16_000  # that a body must bring on average

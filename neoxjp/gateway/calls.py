@@ -4,7 +4,6 @@ A caller's mistake leaves no traceback. An exception that nobody expected leaves
 repeat a visitor's text), and only the first time that it comes from the same line.
 """
 
-import logging
 import traceback
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.gateway.faults import expected
 from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.page_parts.answers import message_of
 from neoxjp.page_parts.endpoints import EndpointBlocks
 
-log = logging.getLogger(__name__)
-
 LONGEST = 500  # characters of a message
-MANY = 200  # places whose traceback was logged, at most
 
 
 class _Mistake(ParameterError):
@@ -76,35 +73,10 @@ class PageBlocks(EndpointBlocks):
             raise _shown(message_of(expected(error), one)) from error
 
 
-def expected(error: Exception) -> NeoxjpError:
-    """The error itself where it is one of ours; else it is logged, and a sentence stands for it."""
-    if isinstance(error, NeoxjpError):
-        return error
-    log_once(error)
-    return NeoxjpError(
-        "this did not work, because of a fault of the page or an unusual value; the server has logged where",
-        ja="処理できませんでした。ページの不具合か、想定外の値のためです。発生箇所はサーバーに記録されました。",
-    )
-
-
 def _shown(message: str, like: gr.Error | None = None) -> gr.Error:
     message = replace_surrogates(message if len(message) <= LONGEST else f"{message[:LONGEST]}…")  # else the answer is no JSON
     more = {"duration": like.duration, "visible": like.visible, "title": like.title} if like is not None else {}
     return gr.Error(message, print_exception=False, **more)
-
-
-_logged: set[tuple[str, str]] = set()
-
-
-def log_once(error: Exception) -> None:
-    """Log where an exception comes from: with a traceback the first time, in one line later. Its message is left out."""
-    frames = traceback.extract_tb(error.__traceback__)
-    kind, place = type(error).__name__, f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
-    if (kind, place) in _logged or len(_logged) >= MANY:
-        log.error("%s at %s, again", kind, place)
-    else:
-        _logged.add((kind, place))
-        log.error("%s at %s\n%s", kind, place, "".join(traceback.format_list(frames)))
 
 
 async def no_such_function(request: Request, error: Exception) -> JSONResponse:

@@ -6,14 +6,16 @@ site (403, for some rows), has a long query (414), or a body that is too large (
 """
 
 import json
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neoxjp.gateway.bodies import NO_SESSION, Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
@@ -36,6 +38,7 @@ class Gate:
         headers: (name, value) that each answer gets.
         hosts: the only names in the Host header that are answered; None: any name.
         log: hears of each request that failed, and of each to a route of ours (health apart).
+        answer: from a request that the gate refuses to what its sender gets.
     """
 
     def __init__(
@@ -45,8 +48,10 @@ class Gate:
         headers: list[tuple[bytes, bytes]],
         hosts: frozenset[str] | None = None,
         log: Log | None = None,
+        answer: Callable[[Scope, Refused], Response] | None = None,
     ):
         self.app, self.rows, self.headers, self.hosts, self.log = app, tuple(rows), headers, hosts, log
+        self._response = answer or _response
         self.uploads, self.budget, self.logins = Turns(), Budget(), Logins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +90,7 @@ class Gate:
             if not started:
                 if refused.close:
                     await discard(receive)
-                await _response(scope, refused)(scope, receive, send_with_headers)
+                await self._response(scope, refused)(scope, receive, send_with_headers)
         finally:
             self._report(row, scope, status, time.monotonic() - began)
 
@@ -147,6 +152,20 @@ def route_path(scope: Scope) -> str:
     """The path below the place where the application is mounted, as Starlette's router sees it."""
     path, root = scope["path"], scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(root) and path[len(root) :][:1] in ("", "/") else path
+
+
+def allowed_hosts(host: str | None, more: Iterable[str] = ()) -> frozenset[str] | None:
+    """The names in the Host header that a server on this address answers; None (any name) unless only this machine reaches it.
+
+    Otherwise a page of another site could reach it from the visitor's browser, through a name of its own that resolves to
+    127.0.0.1 (DNS rebinding).
+    """
+    bound = (host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1").strip("[]").lower()
+    try:
+        local = ip_address(bound).is_loopback
+    except ValueError:
+        local = bound == "localhost"
+    return frozenset({"localhost", "127.0.0.1", "::1", bound, *(name.lower() for name in more)}) if local else None
 
 
 def host_name(host: str) -> str:

@@ -7,10 +7,8 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,9 @@ from neoxjp.gateway.calls import HANDLERS
 from neoxjp.gateway.first_script import FirstScript
 from neoxjp.gateway.gate import Gate, Log
 from neoxjp.gateway.headers import SPACE_FRAMES, security_headers
-from neoxjp.gateway.routes import OURS, Row, table
+from neoxjp.gateway.page_routes import OURS, table
+from neoxjp.gateway.routes import Row
+from neoxjp.page_parts.gradio_private import signed_in
 
 SWITCHES: dict[str, Any] = {
     "ssr_mode": False,  # Spaces set GRADIO_SSR_MODE; a Node server would answer before the gate (CVE-2026-134825)
@@ -54,7 +54,7 @@ class Guard:
 
     def app_kwargs(self) -> dict[str, Any]:
         """Our routes, answers and script, for Gradio's application. The layers that Gradio adds later are outside of ours."""
-        routes = [row.route() for row in self.rows if row.endpoint is not None]
+        routes = [row.route(signed_in) for row in self.rows if row.endpoint is not None]
         return {
             "routes": routes,
             "exception_handlers": dict(HANDLERS),
@@ -88,20 +88,6 @@ def guard_mounted(app: FastAPI, blocks: gr.Blocks, path: str, guard: Guard, **mo
     gr.mount_gradio_app(app, blocks, path, app_kwargs=guard.app_kwargs(), **more)
     mounted = app.routes[-1].app  # type: ignore[attr-defined]
     mounted.middleware_stack = guard.before(mounted.build_middleware_stack(), blocks)
-
-
-def allowed_hosts(host: str | None, more: Iterable[str] = ()) -> frozenset[str] | None:
-    """The names in the Host header that a page on this address answers; None (any name) unless only this machine reaches it.
-
-    Otherwise a page of another site could reach it from the visitor's browser, through a name of its own that resolves to
-    127.0.0.1 (DNS rebinding).
-    """
-    bound = (host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1").strip("[]").lower()
-    try:
-        local = ip_address(bound).is_loopback
-    except ValueError:
-        local = bound == "localhost"
-    return frozenset({"localhost", "127.0.0.1", "::1", bound, *(name.lower() for name in more)}) if local else None
 
 
 @cache

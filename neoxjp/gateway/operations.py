@@ -1,4 +1,4 @@
-"""What an operator of a public page looks at: health, metrics in Prometheus's format, one log line for each request.
+"""What an operator of a public server looks at: health, metrics in Prometheus's format, one log line for each request.
 
 No line and no metric holds a visitor's text or address: a visitor is a hash that changes with each start of the server.
 """
@@ -12,7 +12,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -22,8 +22,8 @@ from starlette.responses import JSONResponse, Response
 from neoxjp.engine import Observer, Request, Step, Visitor
 from neoxjp.errors import NeoxjpError, QueueFull
 from neoxjp.gateway.routes import Row
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.visitors import visitor_of
+from neoxjp.page_parts.session import Loaded, Progress
+from neoxjp.page_parts.visitors import Visitors, visitor_of
 
 log = logging.getLogger("neoxjp.requests")
 
@@ -33,14 +33,27 @@ TOKEN_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1
 REQUEST_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300)
 
 
+class Served(Protocol):
+    """What is served: a `Playground`, or something else that has loaded a model."""
+
+    @property
+    def loaded(self) -> Loaded | None: ...
+
+    @property
+    def progress(self) -> Progress: ...
+
+    @property
+    def visitors(self) -> Visitors: ...
+
+
 class Operations(Observer):
-    """The health, the metrics and the log of one page. It observes the engine of `playground`.
+    """The health, the metrics and the log of one server. It observes the engine of `served`.
 
     The names of the metrics are vLLM's, with `neoxjp_` before them.
     """
 
-    def __init__(self, playground: Playground):
-        self.playground = playground
+    def __init__(self, served: Served):
+        self.served = served
         self.draining = False
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -100,11 +113,11 @@ class Operations(Observer):
         log.info("http visitor=%s method=%s path=%s status=%d ms=%d", visitor, method, path, status, 1000 * seconds)
 
     def _name(self, visitor: Visitor) -> str:
-        return self.playground.visitors.name(visitor)
+        return self.served.visitors.name(visitor)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The state of the engine at this moment, for the registry."""
-        engine = self.playground.loaded.engine if self.playground.loaded else None
+        engine = self.served.loaded.engine if self.served.loaded else None
         for name, help, value in (
             ("num_requests_running", "Requests that run.", engine.running if engine else 0),
             ("num_requests_waiting", "Requests that wait.", engine.waiting if engine else 0),
@@ -121,7 +134,7 @@ class Operations(Observer):
 
     def state(self) -> tuple[int, dict[str, Any]]:
         """Whether new visitors should be sent here: the HTTP status and why."""
-        loaded, progress = self.playground.loaded, self.playground.progress
+        loaded, progress = self.served.loaded, self.served.progress
         engine = loaded.engine if loaded else None
         if self.draining:
             return 503, {"ready": False, "reason": "draining"}

@@ -3,9 +3,8 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
-
-import gradio as gr
 
 from neoxjp.gateway.operations import Operations
 
@@ -26,23 +25,26 @@ def sigterm_event() -> threading.Event:
     return asked
 
 
-def run_until_stopped(blocks: gr.Blocks, operations: Operations, asked: threading.Event, seconds: float = DRAIN_SECONDS) -> None:
-    """Return once `asked` is set and what ran has ended, at the latest after `seconds` more; or after Ctrl-C, at once."""
+def run_until_stopped(
+    close: Callable[[], None], operations: Operations, asked: threading.Event, seconds: float = DRAIN_SECONDS
+) -> None:
+    """Return once `asked` is set and what ran has ended, at the latest after `seconds` more; or after Ctrl-C, at once.
+
+    close: ends the server.
+    """
     try:
         while not asked.wait(POLL_SECONDS):
             pass
         drain(operations, seconds)
     except KeyboardInterrupt:
         pass
-    if blocks.server is not None:
-        blocks.server.config.timeout_graceful_shutdown = 1  # second; open pages hold their connections for ever
-    blocks.close(verbose=False)
+    close()
 
 
 def drain(operations: Operations, seconds: float) -> None:
     """Take no new requests; return when none runs or waits, at the latest after `seconds`. Those that still run are cancelled."""
     operations.draining = True
-    loaded = operations.playground.loaded
+    loaded = operations.served.loaded
     engine = loaded.engine if loaded else None
     if engine is None:
         return

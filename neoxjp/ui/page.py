@@ -154,6 +154,13 @@ def launch(
     )
 
 
+def stop(blocks: PageBlocks) -> None:
+    """End the server that `launch` has started."""
+    if blocks.server is not None:
+        blocks.server.config.timeout_graceful_shutdown = 1  # second; open pages hold their connections for ever
+    blocks.close(verbose=False)
+
+
 def mount(
     app: FastAPI,
     blocks: PageBlocks,

@@ -31,7 +31,7 @@ def operations() -> Iterator[Operations]:
 
 
 def engine_of(operations: Operations) -> Engine:
-    loaded = operations.playground.loaded
+    loaded = operations.served.loaded
     assert loaded is not None
     assert loaded.engine is not None
     return loaded.engine
@@ -81,7 +81,7 @@ def test_one_log_line_a_request_without_its_text_or_its_address(operations: Oper
     assert line.startswith("request id=")
     assert "prompt=2 reused=0 new=3" in line
     assert line.endswith("outcome=length")
-    assert f"visitor={operations.playground.visitors.name(visitor)} " in line
+    assert f"visitor={operations.served.visitors.name(visitor)} " in line
     assert "192.0.2.7" not in line
     assert "session-of-mine" not in line
 
@@ -107,7 +107,7 @@ def test_ready_while_there_is_room(operations: Operations):
 
 
 def test_not_ready_while_a_model_loads_or_where_none_is(operations: Operations):
-    page, playground = client(operations), operations.playground
+    page, playground = client(operations), operations.served
     playground.loaded, playground.progress = None, Progress("weights", "m", done=1, total=4)
     assert page.get("/readyz").json() == {"ready": False, "reason": "loading", "percent": 25}
     playground.progress = Progress("failed", "m")
