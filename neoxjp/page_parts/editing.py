@@ -111,15 +111,15 @@ def typed(playground: Playground, writing: VisitorState, string: str) -> Text:
         if string == "".join(piece.text for piece in pieces):
             writing.forget_draft()
             return before
-        kept = _kept(pieces, string) - len(before.prompt_ids)
+        same = _unchanged_ids(pieces, string) - len(before.prompt_ids)
         current = writing.tree.current
-        if kept > 0 and current is not None:
-            steps = before.steps[:kept]
+        if same > 0 and current is not None:
+            steps = before.steps[:same]
             front = "".join(piece.text for piece in pieces_of(replace(before, steps=steps), tokenizer))
             own = own_steps(string[len(front) :], tokenizer)
-            tree = writing.tree.grow(current, [step.id for step in own], "edit", len(before.prompt_ids) + kept)
-            parts = (*[part for part in before.parts if part.start < kept], Part(kept, SamplingParams(), 0, drawn=False))
-            text = replace(before, steps=(*steps, *own), base=kept + len(own), finish=None, stats=None, full=False, parts=parts)
+            tree = writing.tree.grow(current, [step.id for step in own], "edit", len(before.prompt_ids) + same)
+            parts = (*[part for part in before.parts if part.start < same], Part(same, SamplingParams(), 0, drawn=False))
+            text = replace(before, steps=(*steps, *own), base=same + len(own), finish=None, stats=None, full=False, parts=parts)
             writing.type(tree, text)
             return text
     text = prompt_text(playground, string)
@@ -135,7 +135,7 @@ def prompt_text(playground: Playground, string: str) -> Text:
     return Text(render.replace_surrogates(string), ids, (), 0, 0, playground.serial)
 
 
-def _kept(pieces: Sequence[Piece], string: str) -> int:
+def _unchanged_ids(pieces: Sequence[Piece], string: str) -> int:
     """How many ids at the front have the text with which `string` begins."""
     ids = end = 0
     for piece in pieces:

@@ -236,7 +236,7 @@ class FastEncoder:
         return best
 
     def _place(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Where the pair of classes stands in the table of pairs."""
+        """Where the table of pairs has this pair of classes."""
         return self._pair_row[a << SPLIT | b & (1 << SPLIT) - 1] + (b >> SPLIT)
 
     def _write_bytes(self, ids: np.ndarray, lost: np.ndarray, codes: np.ndarray) -> np.ndarray:

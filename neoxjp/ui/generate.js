@@ -27,12 +27,12 @@ const starting = setInterval(() => {
   draw(text.also);
   text.more = () => ({ settings: settings?.map((value, index) => valueOf(controls[index], value)) ?? null });
 }, 20);
-// For the sections: the place of the selected token's first id in the text, and among the ids after the prompt; and to select one.
-window.neoxjp.written = {
-  get place() { return editor()?.selected ?? null; },
-  get chosen() { return this.place === null || this.place < editor().prompt ? null : this.place - editor().prompt; },
-  markPlace(at) { editor()?.select(at); },
-  mark(at) { this.markPlace(at + editor().prompt); },
+// For the sections: the position of the selected token's first id, in the text or among the ids after the prompt; and to select one.
+window.neoxjp.selection = {
+  get position() { return editor()?.selected ?? null; },
+  get generated() { return this.position === null || this.position < editor().prompt ? null : this.position - editor().prompt; },
+  select(position) { editor()?.select(position); },
+  selectGenerated(position) { this.select(position + editor().prompt); },
 };
 
 // What a control holds at this moment: Gradio tells of a change some time after it. A control that is folded away has `value`.

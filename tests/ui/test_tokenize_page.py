@@ -290,7 +290,7 @@ def test_the_popover_opens_the_section_that_explains_the_cut(visit: Visit) -> No
     press(page, 1)
     popover(page).get_by_role("button", name="Why it is split here").click()
     expect(page.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#why-this-cut-place .why-this-cut-line .why-this-cut-won")).to_have_text("に")
+    expect(page.locator("#why-this-cut-explanation .why-this-cut-line .why-this-cut-won")).to_have_text("に")
 
 
 def test_ids_go_out_and_come_back_as_text(visit: Visit) -> None:

@@ -44,7 +44,7 @@ watch(Object.keys({ fields: 0 }), () => trigger("fill", {}));
 
 window.neoxjp.branches = {
   sent(writing, name) { sent = name; return [writing, name]; },
-  force(text, where) { trigger("force", { text, at: where === "chosen" ? window.neoxjp.written?.chosen ?? -1 : null }); return []; },
+  force(text, where) { trigger("force", { text, at: where === "chosen" ? window.neoxjp.selection?.generated ?? -1 : null }); return []; },
 
   // The name after something has changed: what a visitor has written there meanwhile stays.
   fill(name) {

@@ -134,7 +134,7 @@ def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: 
     weights = next(weights for _, weights in layer_outputs(model, read, {layer}) if weights is not None)
     rows = weights[0, head].float().cpu()  # (T, T)
     check_finite(rows)
-    kept = tuple(tuple(rows[place, : place + 1].tolist()) for place in positions)
+    past = tuple(tuple(rows[place, : place + 1].tolist()) for place in positions)
     name = token_text_function(tokenizer)
     return Attention(
         ids=read,
@@ -144,7 +144,7 @@ def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: 
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
         positions=tuple(positions),
-        weights=kept,
+        weights=past,
     )
 
 

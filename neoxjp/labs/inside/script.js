@@ -1,7 +1,7 @@
 // After walk.js: a press or Enter on a token makes it the selected token, here and in the text above.
 let focused = false; // a token had the focus when the view was asked for again
 let pressed = 0; // number of the token pressed here, from 1; 0: another one is selected in the text above
-const choosePlace = (event) => {
+const chooseCell = (event) => {
   const box = boxOf(event);
   if (!box?.dataset.at) return;
   focused = true;
@@ -9,8 +9,8 @@ const choosePlace = (event) => {
   window.neoxjp.inside.select(pressed);
   trigger("select");
 };
-element.addEventListener("click", choosePlace);
-element.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) choosePlace(event); });
+element.addEventListener("click", chooseCell);
+element.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) chooseCell(event); });
 
 // The selected token of the text above (ui/generate.js) and of this section; section.py has the server's part, `selected_number`.
 window.neoxjp.inside = {
@@ -24,11 +24,11 @@ window.neoxjp.inside = {
   },
   // For the event "select": the token number, and the token selected in the text above (null: one was pressed here; -1: none is).
   asked(at) {
-    return pressed ? [pressed, null] : [at, window.neoxjp.written?.place ?? -1];
+    return pressed ? [pressed, null] : [at, window.neoxjp.selection?.position ?? -1];
   },
   // Select a token, by its number from 1, in the text above.
   select(at) {
-    window.neoxjp.written?.markPlace(at - 1);
+    window.neoxjp.selection?.select(at - 1);
   },
 };
 

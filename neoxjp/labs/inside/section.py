@@ -156,7 +156,7 @@ def follows(playground: Playground, writing: VisitorState, source: Source | None
 def selected_number(writing: VisitorState, chosen: int, at: Any) -> int:
     """The number, from 1, of the token that is selected in the text above; where none is, `at` if there is such a token, else 0.
 
-    chosen: the place of its first id in the text, from 0, as neoxjp.written in the browser has it; -1: none.
+    chosen: the position of its first id in the text, from 0, as neoxjp.selection in the browser has it; -1: none.
     """
     if writing.text is not None and chosen >= 0:
         return chosen + 1

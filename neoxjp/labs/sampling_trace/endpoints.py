@@ -39,8 +39,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             A record: position (counted from the beginning of the prompt), stages (name, tokens_left, removed_probability: by the
             model, before any filter), candidates (id, text, logit, probabilities after each stage, removed_by, interval of the
             cumulative sum), others (count, tokens_left, probabilities: of all without a row), written, uniform (the random
-            number), drawn, entropy_before and entropy_after (bits), total_removed_probability, kept_logits (whether they are the
-            generation's own).
+            number), drawn, entropy_before and entropy_after (bits), total_removed_probability, stored_logits (whether they are
+            the generation's own).
         """
         loaded = playground.ready
         check_length(playground, prompt)

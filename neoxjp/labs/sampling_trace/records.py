@@ -64,7 +64,7 @@ class StepTrace:
     entropy_before: float  # bits, of the model's own distribution
     entropy_after: float  # bits, of what is drawn from
     total_removed_probability: float  # the model's own probability mass on removed tokens
-    kept_logits: bool  # stored during generation; False: recomputed, the last digits may differ
+    stored_logits: bool  # stored during generation; False: recomputed, the last digits may differ
 
 
 def trace_of_logits(
@@ -77,7 +77,7 @@ def trace_of_logits(
     uniform: float | None = None,
     show: int = SHOWN,
     tokenizer: Any = None,
-    kept_logits: bool = True,
+    stored_logits: bool = True,
 ) -> StepTrace:
     """Trace one step from its logits.
 
@@ -127,7 +127,7 @@ def trace_of_logits(
         entropy_before=found.entropy_before / LN2,
         entropy_after=found.entropy_after / LN2,
         total_removed_probability=found.total_removed_probability,
-        kept_logits=kept_logits,
+        stored_logits=stored_logits,
     )
 
 
@@ -168,7 +168,7 @@ def trace_at(
         uniform=None if seed is None else uniform_number(seed, position),
         show=show,
         tokenizer=tokenizer,
-        kept_logits=exact,
+        stored_logits=exact,
     )
 
 

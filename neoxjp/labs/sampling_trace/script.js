@@ -1,6 +1,4 @@
 // Which token the section shows: `js_on_load` of its drawing, so `element` is given. The text above is ui/generate.js.
-const written = () => window.neoxjp.written;
-
 window.neoxjp.samplingTrace = {
   // The position, from 1, of the token selected above; undefined where none is, or while the section is hidden.
   visibleSelection() {
@@ -8,7 +6,7 @@ window.neoxjp.samplingTrace = {
   },
 
   selection() {
-    const at = written()?.chosen;
+    const at = window.neoxjp.selection?.generated;
     return at == null ? undefined : at + 1;
   },
 
@@ -21,6 +19,6 @@ window.neoxjp.samplingTrace = {
   },
 
   select(at) {
-    written()?.mark(at - 1);
+    window.neoxjp.selection?.selectGenerated(at - 1);
   },
 };

@@ -8,7 +8,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "vocabulary_browser_title": ("語彙を調べる", "Browse the vocabulary"),
     "vocabulary_browser_intro": (
         "同じものとして扱われる表記は、1 つの ID にまとめられています。行を選ぶと、その ID のすべての表記を表示します。",
-        "Each id has one or more spellings that are encoded alike. Select a row to see all spellings of its id."),
+        "Each id has one or more spellings that are encoded as the same token. Select a row to see all spellings of its id."),
     # what to list
     "vocabulary_browser_query": ("表記で絞り込む", "Filter by spelling"),
     "vocabulary_browser_query_help": (

@@ -1,4 +1,4 @@
-// The token that is selected in the text above is the one that is explained: `js_on_load` of the explained place.
+// The token that is selected in the text above is the one that is explained: `js_on_load` of the explanation.
 let adopted = null; // position (from 1) that was last taken over from the text above
 
 window.neoxjp.whyThisCut = {

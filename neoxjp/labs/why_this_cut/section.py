@@ -32,7 +32,7 @@ class Section:
             with gr.Row(elem_classes="why-this-cut-steps one-line"):
                 self.before, self.after = part.button("before", size="sm"), part.button("after", size="sm")
                 self.position = gr.Number(1, precision=0, min_width=110, **part.named("position"))
-            self.place = part.html("place", js_on_load=part.script())
+            self.explanation = part.html("explanation", js_on_load=part.script())
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(min_width=320, elem_classes="card"):
                 part.html(value=f"<h3>{part.both('try_title')}</h3>", elem_classes="why-this-cut-part")
@@ -50,9 +50,9 @@ class Section:
 def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
     """Wire the events. The selected token of the text in `tab` is explained; `due` changes when the section has to be updated."""
     chosen: list[Any] = [section.position, section.replacement, section.which, section.word]
-    shown = [section.place, section.tried, section.entries]
+    shown = [section.explanation, section.tried, section.entries]
 
-    @handler(strings, errors=section.place, empty=shown)
+    @handler(strings, errors=section.explanation, empty=shown)
     def draw(t: Words, document: Document, at: Any, replacement: str, which: Slot, word: str) -> dict[Any, str]:
         return dict(zip(shown, shown_of(playground, document.text, at, replacement, which, word, t), strict=True))
 
@@ -91,7 +91,7 @@ def shown_of(
         entries = view.word(nearest(cuts, start, end), t)
     except NeoxjpError as error:
         entries = error_notice(error, t)
-    return truncation_notice(text, LONGEST, t) + view.place(cuts, cuts[index], t), tried, entries
+    return truncation_notice(text, LONGEST, t) + view.explanation(cuts, cuts[index], t), tried, entries
 
 
 _cuts = lru_cache(maxsize=4)(Cuts)  # so that a step through a long text does not tokenize it again

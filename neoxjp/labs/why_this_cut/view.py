@@ -9,13 +9,13 @@ TEMPLATE = "labs/why_this_cut/view.html"
 AROUND = 14  # characters shown on either side of the window
 
 
-def place(cuts: Cuts, found: TokenReason, t: Words) -> str:
+def explanation(cuts: Cuts, found: TokenReason, t: Words) -> str:
     """One position: the window in the text, the candidates, and the reason."""
     vocabulary = cuts.tokenizer.vocabulary
     names = [vocabulary.spellings[id][0] for id in found.ids] if found.winner is None else []
     end = max([found.end, *(candidate.end for candidate in found.candidates)])  # of the window
     values = {"text": cuts.text, "end": end, "around": AROUND, "size": len(vocabulary), "names": names}
-    return render(TEMPLATE, "place", t, found=found, total=len(cuts), sentence=sentence(found, cuts, t), **values)
+    return render(TEMPLATE, "explanation", t, found=found, total=len(cuts), sentence=sentence(found, cuts, t), **values)
 
 
 def sentence(found: TokenReason, cuts: Cuts, t: Words) -> str:

@@ -388,14 +388,14 @@ function table(index, found, t) {
   const list = make("table", "token-editor-alternatives"), top = list.createTHead().insertRow(), body = list.createTBody();
   const filtered = found.alternatives.some(([, , , after]) => after !== null);
   for (const word of ["", t.model, ...(filtered ? [t.filtered] : []), ""]) top.append(word ? Object.assign(make("th", "", word), { scope: "col" }) : make("td"));
-  for (const [content, id, before, after, kept] of found.alternatives) {
+  for (const [content, id, before, after, passed] of found.alternatives) {
     const row = body.insertRow(), drawn = id === pieces[index][1][0];
     if (drawn) row.className = "token-editor-drawn";
     const title = Object.assign(make("th", "", content), { scope: "row", lang: "ja" });
     if (drawn) title.append(make("span", "token-editor-sr", t.drawn));
     row.append(title);
     row.insertCell().append(share(before, null));
-    if (filtered) row.insertCell().append(share(after, after === null ? "–" : kept ? null : t.removed));
+    if (filtered) row.insertCell().append(share(after, after === null ? "–" : passed ? null : t.removed));
     if (!found.can) continue;
     const go = make("button", "token-editor-go", "➜");
     go.type = "button";

@@ -152,8 +152,8 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
         Args:
             revision: of the event.
             found: `name` (str), `probability`, `entropy` (bits), `rank`, `note` (a sentence), `alternatives` (lists of text, id,
-                probability, probability after the filters or None, whether the filters kept it), `can` (whether one can continue
-                with one of them); `facts` (lists of term and value, in place of those of the model), `notes` (lists of mark and
+                probability, probability after the filters or None, whether it passed the filters), `can` (whether one can
+                continue with one of them); `facts` (lists of term and value, in place of those of the model), `notes` (lists of mark and
                 sentence), `texts` (a heading, texts, what follows them), `buttons` (lists of name and label, for the event `go`).
                 What is not known is left out.
         """

@@ -115,7 +115,7 @@ def test_a_kept_step_draws_what_the_generation_drew(repeated):
     reads = len(model.forwards)
     for position, id in enumerate(written):
         record = trace_at(model, None, [1, 2], written, position, DRAW, seed=5, store=kept)
-        assert (record.drawn, record.written, record.position, record.kept_logits) == (id, id, position + 2, True)
+        assert (record.drawn, record.written, record.position, record.stored_logits) == (id, id, position + 2, True)
     assert len(model.forwards) == reads  # not one forward
 
 
@@ -129,7 +129,7 @@ def test_the_same_step_with_other_settings_is_what_generating_with_them_draws(wi
     expected = ids(Engine(model).submit([3], other))
     for position, id in enumerate(expected):
         record = trace_at(model, None, [3], written, position, other, seed=5, store=kept)
-        assert record.kept_logits
+        assert record.stored_logits
         assert record.drawn == id
         if written[position] != id:
             break
@@ -144,7 +144,7 @@ def test_on_a_real_network_a_kept_step_is_exact_and_a_step_read_again_is_close()
     for position in (0, 1, 19):
         exact = trace_at(model, None, prompt, written, position, params, seed=5, store=kept)
         again = trace_at(model, None, prompt, written, position, params, seed=5)
-        assert (exact.kept_logits, again.kept_logits) == (True, False)
+        assert (exact.stored_logits, again.stored_logits) == (True, False)
         assert exact.drawn == written[position]
         assert [c.id for c in again.candidates] == [c.id for c in exact.candidates]
         for one, two in zip(exact.candidates, again.candidates, strict=True):

@@ -68,7 +68,7 @@ def test_every_step_draws_what_stands_in_the_text(playground):
     assert len(text.parts) == 2
     for position in range(1, len(text.steps) + 1):
         record = record_of(playground, step_at(text, position))
-        assert record.kept_logits
+        assert record.stored_logits
         assert record.drawn == record.written == text.steps[position - 1].id
 
 
@@ -93,7 +93,7 @@ def test_a_text_that_lost_its_beginning_is_seen_as_the_model_saw_it(playground):
     step = step_at(text, 4)
     assert step.prompt == text.prompt_ids[text.truncated_tokens :]
     record = record_of(playground, step)
-    assert (record.kept_logits, record.drawn) == (True, text.steps[3].id)
+    assert (record.stored_logits, record.drawn) == (True, text.steps[3].id)
 
 
 # ---------------------------------------------------------------- what is shown
@@ -249,7 +249,7 @@ def test_logits_that_are_gone_are_read_again_on_request(playground):
     recompute_logits(playground, logits_reader(playground), text, step)
     assert len(playground.ready.logits) == len(step.ids)  # one pass for all that this generation wrote
     record = record_of(playground, step)
-    assert not record.kept_logits
+    assert not record.stored_logits
     assert [row.id for row in record.candidates] == [row.id for row in exact.candidates]
     for one, two in zip(record.candidates, exact.candidates, strict=True):
         assert one.probabilities == pytest.approx(two.probabilities, abs=1e-5)
@@ -424,7 +424,7 @@ def test_the_endpoint_draws_what_was_generated(client):
         more: dict[str, Any] = {"seed": 4, "min_new_tokens": 8, **FILTERS, "api_name": "/sampling_trace"}
         record = client.predict(prompt="猫は", ids=end["ids"], position=position, **more)
         assert record["drawn"] == record["written"] == end["ids"][position]
-        assert record["kept_logits"] is True
+        assert record["stored_logits"] is True
         total = [sum(row["probabilities"][at] for row in record["candidates"]) for at in range(len(record["stages"]))]
         for own, others in zip(total, record["others"]["probabilities"], strict=True):
             assert own + others == pytest.approx(1)
@@ -436,7 +436,7 @@ def test_the_endpoint_answers_with_the_record(client, playground):
     record = client.predict(prompt="東京", continuation="に住む", position=1, top_k=5, seed=2, show=3, api_name="/sampling_trace")
     params = SamplingParams(do_sample=True, temperature=0.7, top_p=0.95, top_k=5, repetition_penalty=1.1)
     expected = asdict(trace_at(loaded.model, loaded.tokenizer, prompt, new, 1, params, seed=2, show=3))
-    assert record["kept_logits"] is False
+    assert record["stored_logits"] is False
     assert [row["id"] for row in record["candidates"]] == [row["id"] for row in expected["candidates"]]
     assert record["stages"] == [
         pytest.approx(stage)

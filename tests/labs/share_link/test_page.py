@@ -210,7 +210,7 @@ def test_a_link_brings_back_what_the_model_wrote_with_its_probabilities_and_the_
     page.locator("#generate-go").click()
     expect(page.locator("#generate-stop button, button#generate-stop").first).to_be_disabled()
     quiet(page)
-    page.evaluate("neoxjp.written.markPlace(neoxjp.written.place + 2)")
+    page.evaluate("neoxjp.selection.select(neoxjp.selection.position + 2)")
     expect(page.locator("#generate-text .token-editor-selected")).to_have_count(1)
     link = generate_link(page)
     assert len(link) < 400
@@ -220,7 +220,7 @@ def test_a_link_brings_back_what_the_model_wrote_with_its_probabilities_and_the_
     expect(other.locator("#generate-text .token-editor-piece:not(.token-editor-own)")).not_to_have_count(0)
     quiet(other)
     assert tokens(other) == tokens(page)
-    assert other.evaluate("neoxjp.written.place") == page.evaluate("neoxjp.written.place")
+    assert other.evaluate("neoxjp.selection.position") == page.evaluate("neoxjp.selection.position")
     expect(other.locator("button#generate-more")).to_be_enabled()
     first, second = (address.read(each.partition("?gen=")[2]) for each in (link, generate_link(other)))
     assert replace(second, choices={}) == replace(first, choices={})

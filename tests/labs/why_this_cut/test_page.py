@@ -15,20 +15,20 @@ Visit = Callable[..., Any]
 def opened(page: Any, text: str, name: str = "Why this cut") -> Any:
     write(page, text)
     press_open(page.get_by_role("tab", name=name))
-    expect(page.locator("#why-this-cut-place .why-this-cut-place")).to_be_visible()
+    expect(page.locator("#why-this-cut-explanation .why-this-cut-explanation")).to_be_visible()
     return page
 
 
 def taken(page: Any) -> Any:
     """What is taken at the place that is explained."""
-    return page.locator("#why-this-cut-place .why-this-cut-line .why-this-cut-won")
+    return page.locator("#why-this-cut-explanation .why-this-cut-line .why-this-cut-won")
 
 
 def test_a_token_is_chosen_by_click_in_the_text_and_explained(visit: Visit) -> None:
     page = opened(visit("t", lang="en"), "東京に住む")
     expect(taken(page)).to_have_text("東京")
-    expect(page.locator("#why-this-cut-place tbody tr")).to_have_count(3)
-    expect(page.locator("#why-this-cut-place tr.why-this-cut-won .why-this-cut-verdict")).to_have_text("✓ chosen")
+    expect(page.locator("#why-this-cut-explanation tbody tr")).to_have_count(3)
+    expect(page.locator("#why-this-cut-explanation tr.why-this-cut-won .why-this-cut-verdict")).to_have_text("✓ chosen")
     press(page, 2)
     expect(taken(page)).to_have_text("住")
     expect(page.locator("#why-this-cut-position input")).to_have_value("4")
@@ -61,12 +61,12 @@ def test_arrow_keys_and_buttons_walk_through_the_text(visit: Visit) -> None:
 def test_walking_goes_on_through_a_long_text(visit: Visit) -> None:
     page = opened(visit("t", lang="en"), "犬" * 200 + "猫" * 50)
     page.locator("#why-this-cut-position input").fill("200")
-    expect(page.locator("#why-this-cut-place .why-this-cut-head")).to_contain_text("200 of 250")
+    expect(page.locator("#why-this-cut-explanation .why-this-cut-head")).to_contain_text("200 of 250")
     page.locator("#why-this-cut-after").click()
     expect(taken(page)).to_have_text("猫")
-    expect(page.locator("#why-this-cut-place .why-this-cut-head")).to_contain_text("201 of 250")
+    expect(page.locator("#why-this-cut-explanation .why-this-cut-head")).to_contain_text("201 of 250")
     page.locator("#why-this-cut-before").click()
-    expect(page.locator("#why-this-cut-place .why-this-cut-head")).to_contain_text("200 of 250")
+    expect(page.locator("#why-this-cut-explanation .why-this-cut-head")).to_contain_text("200 of 250")
 
 
 def test_a_token_chosen_before_the_section_is_opened_is_taken_over(visit: Visit) -> None:
@@ -103,7 +103,9 @@ def test_hostile_text_is_shown_and_never_run(visit: Visit) -> None:
     expect(page.locator("#why-this-cut-tried")).to_contain_text("<b>x</b>")
     assert page.evaluate("typeof hacked") == "undefined"
     assert (
-        page.locator("#tokenize-text img, #why-this-cut-place img, #why-this-cut-tried img, #why-this-cut-entries img").count()
+        page.locator(
+            "#tokenize-text img, #why-this-cut-explanation img, #why-this-cut-tried img, #why-this-cut-entries img"
+        ).count()
         == 0
     )
 
