@@ -16,7 +16,7 @@ from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.linked_text import view_of
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.strings import COMMON, Words
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.token_editor import TokenEditor
 from neoxjp.page_parts.writing import Frame
@@ -66,7 +66,7 @@ class GenerateTab:
         if len(given) != len(kinds) + 1 or not all(
             isinstance(value, kind) and not isinstance(value, bool) for value, kind in zip(given, kinds, strict=False)
         ):
-            raise ParameterError(f"expected {len(kinds) + 1} settings, found {str(values)[:60]!r}")
+            raise COMMON.error(ParameterError, "generate_wrong_settings", n=len(kinds) + 1, found=repr(str(values)[:60]))
         return self.settings_of(given)
 
     @property

@@ -94,7 +94,9 @@ def stop_strings(given: Any) -> tuple[str, ...]:
         ParameterError: too many, too long, or not a list of strings.
     """
     if not isinstance(given, list | tuple) or not all(isinstance(string, str) for string in given):
-        raise ParameterError(f"stop={str(given)!r:.40}: expected a list of strings")
+        raise ParameterError(
+            f"stop={str(given)!r:.40}: expected a list of strings", ja=f"stop={str(given)!r:.40} は文字列のリストではありません。"
+        )
     check_stops(given)
     return tuple(given)
 

@@ -209,6 +209,8 @@ STRINGS: dict[str, tuple[str, str]] = {
                   "There is no text yet: press Generate above, or enter a prompt."),
     "generate_other_model": ("この文章は別のモデルで生成されたものです。「生成」を押して新しく始めてください。",
                       "Another model generated this text. Press Generate to start a new one."),
+    "generate_wrong_settings": ("{found} は、このページの {n} 個の設定ではありません。ページを再読み込みしてください。",
+                                "expected the {n} settings of this page, found {found}: reload the page"),
     "generate_sampling": ("サンプリング設定", "Sampling"),
     "generate_more_filters": ("詳細設定", "Advanced settings"),
     "generate_preset_normal": ("標準", "Standard"),

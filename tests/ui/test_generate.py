@@ -566,8 +566,10 @@ def test_what_is_shown_as_html_has_no_html_of_the_visitor(playground, tab):
     "values", [[], "x", [0.7], {"a": 1}, ["hot", *[0] * 11], [True, *[0] * 8, "", "", False], [[0.7], *[0] * 8, "", "", False]]
 )
 def test_settings_of_another_shape_get_a_sentence(tab, values):
-    with pytest.raises(ParameterError, match="settings, found"):
+    with pytest.raises(ParameterError, match=r"settings of this page, found") as found:
         tab.settings_sent(values)
+    assert "の設定ではありません" in found.value.ja
+    assert all(repr(str(values)[:60]) in sentence for sentence in (str(found.value), found.value.ja))
 
 
 def test_settings_that_nobody_has_changed_are_the_recommended_ones(tab):

@@ -153,9 +153,9 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
             revision: of the event.
             found: `name` (str), `probability`, `entropy` (bits), `rank`, `note` (a sentence), `alternatives` (lists of text, id,
                 probability, probability after the filters or None, whether it passed the filters), `can` (whether one can
-                continue with one of them); `facts` (lists of term and value, in place of those of the model), `notes` (lists of mark and
-                sentence), `texts` (a heading, texts, what follows them), `buttons` (lists of name and label, for the event `go`).
-                What is not known is left out.
+                continue with one of them); `facts` (lists of term and value, in place of those of the model), `notes` (lists of
+                mark and sentence), `texts` (a heading, texts, what follows them), `buttons` (lists of name and label, for the
+                event `go`). What is not known is left out.
         """
         return {"details": json.dumps({"at": at, "revision": revision, **found}, ensure_ascii=False)}
 
