@@ -10,10 +10,12 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.files import to_json
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
+from neoxjp.model import GPTNeoXJapaneseConfig
 from neoxjp.page_parts import links, sections
 from neoxjp.page_parts.editing import tree_on_display
 from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.linked_text import view_of
+from neoxjp.page_parts.parts import Growing
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.strings import COMMON, Words
@@ -70,15 +72,21 @@ class GenerateTab:
         return self.settings_of(given)
 
     @property
-    def up_to_context(self) -> list[Any]:
-        """The sliders that end at the context of the model."""
-        return [self.controls[option.name] for option in self.options if option.up_to_context]
+    def up_to_context(self) -> Growing:
+        """The sliders that end at the context of the model, or at what a visitor may ask for."""
+
+        def most(config: GPTNeoXJapaneseConfig) -> int:
+            context = config.max_position_embeddings
+            return min(context - 1, self.playground.limits.new_tokens or context)
+
+        return {self.controls[option.name]: most for option in self.options if option.up_to_context}
 
     def linked(self, tabs: gr.Tabs) -> links.Linked:
         """The components that a link to this tab restores; `tabs` are those of the page."""
         own = {**self.controls, "truncate": self.truncate}
-        growing = [slider for section in self.lab.sections.values() for slider in getattr(section, "growing", ())]
-        sliders = (*self.up_to_context, *growing)
+        growing = dict(self.up_to_context)
+        for section in self.lab.sections.values():
+            growing |= getattr(section, "growing", {})
 
         def remember(writing: VisitorState, view: View) -> None:
             writing.linked = view
@@ -92,7 +100,7 @@ class GenerateTab:
             self.writing,
             self.lab,
             own,
-            sliders,
+            growing,
             view=view_of,
             filled=self.editor,
             fill=TokenEditor.give,

@@ -1,12 +1,13 @@
 """The components of a link to the page, and what such a link restores. labs/share_link/ wires them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from neoxjp.page_parts.link_address import Tab, View
+from neoxjp.page_parts.parts import Growing
 from neoxjp.page_parts.sections import Lab
 
 
@@ -38,7 +39,7 @@ class Linked:
     text: Any  # the component that has the text, as an input
     lab: Lab
     own: Mapping[str, Any]  # choices of the tab itself
-    growing: Sequence[gr.Slider]  # those whose largest value follows the model
+    growing: Growing
     view: Callable[[Any, int | None], View]  # from the value of `text`, and the selected token
     filled: Any  # the component that shows the text of a link
     fill: Callable[[str], Any]  # its value for a text

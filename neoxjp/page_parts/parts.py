@@ -1,6 +1,7 @@
 """The components of a section: labels, element ids and scripts follow from the names of the feature and of the component."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
+from neoxjp.model import GPTNeoXJapaneseConfig
+from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Strings
 
 JAPANESE = gr.InputHTMLAttributes(lang="ja", spellcheck=False)
@@ -87,9 +90,26 @@ class Parts:
         return (files(f"neoxjp.labs.{self.feature}") / name).read_text(encoding="utf-8")
 
 
-def slider_up_to(most: int, now: float | None) -> gr.Slider:
-    """A slider with this largest value, whose value is `now`.
+Growing = Mapping[gr.Slider, Callable[[GPTNeoXJapaneseConfig], int]]
+"""Sliders whose largest value depends on the model, and what it is."""
 
-    A value that fits is not written: a link, or the visitor, may have set another one meanwhile.
+
+def largest(playground: Playground, growing: Growing) -> dict[gr.Slider, int | None]:
+    """The largest value of each of these sliders for the loaded model; None while there is none."""
+    loaded = playground.loaded
+    config = None if loaded is None or loaded.model is None else loaded.model.config
+    return {slider: None if config is None else most(config) for slider, most in growing.items()}
+
+
+def ranges(playground: Playground, growing: Growing) -> dict[Any, Any]:
+    """The sliders with the ranges of the loaded model; empty while there is none. See `within_ranges` for their values."""
+    # Not gr.Slider: it refuses a single value, and a model may have one layer.
+    return {slider: gr.update(maximum=most) for slider, most in largest(playground, growing).items() if most is not None}
+
+
+def within_ranges(sliders: Iterable[gr.Slider]) -> str:
+    """A function in JavaScript that gives these sliders their values, at most the largest that they have on the page now.
+
+    The server does not write a value when the range changes: a link, or the visitor, may have set another one meanwhile.
     """
-    return gr.Slider(maximum=most) if (now or 0) <= most else gr.Slider(maximum=most, value=most)
+    return f"(...values) => neoxjp.withinRanges({json.dumps([slider.elem_id for slider in sliders])}, values)"

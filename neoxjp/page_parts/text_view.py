@@ -56,13 +56,16 @@ class Summary(TypedDict):
 
 
 def summary(steps: Sequence[Step], stats: Stats | None) -> Summary:
-    """The numbers of a text, for the page and for the API. Bits are of the model's own distribution, before any filter."""
-    logprobs = [step.logprob for step in steps if step.logprob is not None]
-    characters = sum(len(step.text) for step in steps)
-    found = measure_surprisal(nats_of(logprobs), len(logprobs), characters)
+    """The numbers of a text, for the page and for the API.
+
+    Bits are of the model's own distribution, before any filter, and of the tokens that it has scored.
+    """
+    scored = [step for step in steps if step.logprob is not None]
+    logprobs = [step.logprob for step in scored if step.logprob is not None]
+    found = measure_surprisal(nats_of(logprobs), len(logprobs), sum(len(step.text) for step in scored))
     return {
         "tokens": len(steps),
-        "characters": characters,
+        "characters": sum(len(step.text) for step in steps),
         "bits": found.bits,
         "bits_per_token": found.bits_per_token,
         "bits_per_character": found.bits_per_character,

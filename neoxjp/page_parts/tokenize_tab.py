@@ -40,7 +40,7 @@ class TokenizeTab:
             self.document,
             self.lab,
             {"ids": self.show_ids},
-            growing=(),
+            growing={},
             view=lambda document, selected: View(document.text, ""),
             filled=self.editor,
             fill=TokenEditor.give,

@@ -24,12 +24,12 @@ from neoxjp.page_parts.generate_tab import GenerateTab, shown
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.linked_text import add_scores, restore
-from neoxjp.page_parts.parts import Parts, slider_up_to
+from neoxjp.page_parts.parts import Parts, ranges, within_ranges
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import PRESETS, Settings, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
 from neoxjp.page_parts.strings import COMMON, Strings, Words, both, label, language, option_strings, words
-from neoxjp.page_parts.text_view import state
+from neoxjp.page_parts.text_view import numbers, state
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.token_editor import Call, Edit, TokenEditor
 from neoxjp.page_parts.writing import ALTERNATIVES, MODES, Frame, branch, write
@@ -160,7 +160,7 @@ def connect(
         found = facts_of(writing, payload(event), words(language(request)), score)
         if not add_scores(writing):
             return gr.skip() if found is None else gr.HTML(**found)
-        return gr.HTML(**shown(writing.document.patch(pieces_of(writing.text, writing.tokenizer()), same=True), writing))
+        return gr.HTML(**scored_now(tab, writing, words(language(request))))
 
     tab.editor.ask(on_ask, tab.writing, tab.editor, trigger_mode="multiple", show_progress="hidden", **READING)
 
@@ -193,10 +193,12 @@ def connect(
     always: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": None}
     changed = heard.then(on_changed, tab.writing, tab.memo, **always)
 
-    def on_model(*lengths: float) -> dict[Any, Any]:
-        return {slider: length_slider(playground, now) for slider, now in zip(tab.up_to_context, lengths, strict=True)}
+    def on_model() -> dict[Any, Any]:
+        return ranges(playground, tab.up_to_context) or gr.skip()
 
-    latest([status.load], on_model, tab.up_to_context, tab.up_to_context)
+    lengths = list(tab.up_to_context)
+    ranged = latest([status.load], on_model, None, lengths)
+    ranged.then(None, lengths, lengths, js=within_ranges(lengths), **BROWSER)
     prompts = examples()
     for name, button in tab.examples.items():
         button.click(None, js=f"() => neoxjp.generate.set({json.dumps(prompts[name])})", **BROWSER)
@@ -282,9 +284,12 @@ def edited(tab: GenerateTab, writing: VisitorState, sent: Any, t: Words) -> dict
             return shown(document.unknown(), writing)  # what the visitor sees counts
         text = typed(playground, writing, edit.apply(document.text))
         more: dict[str, Any] = {}
+        frame: Frame | None = None
         if writing.linked is not None and writing.linked.text == text.whole:
             text, more = linked(playground, writing, writing.linked, text, t)
-        around = tab.around(writing, True, t)
+            if text.steps:
+                frame = linked_frame(text, t)
+        around = tab.around(writing, True, t, frame)
         return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit, also=around, **more), writing)
     except NeoxjpError as error:
         return shown(document.refused(t.message(error)), writing)
@@ -306,6 +311,19 @@ def linked(playground: Playground, writing: VisitorState, link: View, text: Text
     if link.selected is not None and link.selected < len(text.ids) and "message" not in more:
         more["select"] = link.selected
     return text, more
+
+
+def linked_frame(text: Text, t: Words) -> Frame:
+    """The line and the numbers of a text that was generated before its link was made."""
+    return Frame(render_steps.working(t("generate_linked_shown")), False, stats=numbers(text, t))
+
+
+def scored_now(tab: GenerateTab, writing: VisitorState, t: Words) -> dict[str, Any]:
+    """The editor's update when the text of a link has got its probabilities."""
+    assert writing.text is not None
+    around = tab.around(writing, True, t, linked_frame(writing.text, t))
+    pieces = pieces_of(writing.text, writing.tokenizer())
+    return shown(writing.document.patch(pieces, same=True, also=around), writing)
 
 
 def facts_of(
@@ -348,13 +366,3 @@ def recalled(playground: Playground, scored: Scorer, writing: VisitorState, memo
     _, stats = state(writing.text, t)
     pieces = pieces_of(writing.text, writing.tokenizer())
     return Frame(render_steps.working(t("generate_recalled")), False, pieces, stats, announce=t("generate_recalled"))
-
-
-def length_slider(playground: Playground, now: float) -> Any:
-    """A slider of lengths that ends at the model's context, or at what a visitor may ask for. now: its value."""
-    loaded = playground.loaded
-    if loaded is None or loaded.model is None:
-        return gr.skip()
-    context = loaded.model.config.max_position_embeddings
-    most = min(context - 1, playground.limits.new_tokens or context)
-    return slider_up_to(most, now)

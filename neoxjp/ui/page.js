@@ -84,6 +84,13 @@
     announce(watch, trigger, event, element) {
       watch("changed", () => window.neoxjp.lab?.postpone(element, () => trigger(event)) || trigger(event));
     },
+    // The values of these sliders, at most the largest that each has now. One that is folded away keeps its value.
+    withinRanges(ids, values) {
+      return values.map((value, index) => {
+        const range = document.getElementById(ids[index])?.querySelector("input[type=range]");
+        return range ? Math.min(value, Number(range.max)) : value;
+      });
+    },
     download(text, name, type) {
       const link = make("a");
       link.href = URL.createObjectURL(new Blob([text], { type }));

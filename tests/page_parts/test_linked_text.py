@@ -78,7 +78,13 @@ def test_a_generated_text_comes_back_with_its_ids_its_authors_and_its_probabilit
     assert own_end(second) == own_end(first)
     assert second.text.prompt_ids == first.text.prompt_ids
     assert (patch["select"], patch["ask"], second.linked) == (3, True, None)
+    assert "Showing the text of the link" in patch["also"]["html"]["generate-line"]
+    assert f"{len(first.text.steps)} tokens, " in patch["also"]["html"]["generate-stats"]
+    assert "bits" not in patch["also"]["html"]["generate-stats"]  # the model has not scored it yet
     ask(playground, second)
+    scored = json.loads(generate.scored_now(tab_of(playground), second, EN)["patch"])["also"]["html"]
+    assert "bits" in scored["generate-stats"]
+    assert "Showing the text of the link" in scored["generate-line"]
     assert facts(second) == facts(first)
     for one, other in zip(first.document.pieces, second.document.pieces, strict=True):
         assert (other.probability or 0) == pytest.approx(one.probability or 0, rel=1e-4)
@@ -188,6 +194,13 @@ def test_a_link_opened_before_the_model_is_there_waits_for_it(playground, monkey
     assert writing.text.serial == loaded.serial
     assert [len(piece.ids) for piece in writing.document.pieces][-2:] == [1, 1]
     assert (patch["select"], patch["ask"], writing.linked) == (2, True, None)
+
+
+def test_a_link_without_generated_tokens_leaves_the_hint(playground):
+    writing, patch = opened(playground, View("猫です", ""))
+    assert writing.text.whole == "猫です"
+    assert "generate-line" not in patch["also"]["html"]
+    assert "generate-stats" not in patch["also"]["html"]
 
 
 def test_another_text_is_not_that_of_the_link(playground):

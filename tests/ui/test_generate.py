@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from neoxjp.engine import Request
@@ -18,6 +19,7 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts import generate_tab
 from neoxjp.page_parts.editing import details, pieces_of, places, prompt_text, typed
 from neoxjp.page_parts.generate_tab import GenerateTab
+from neoxjp.page_parts.parts import ranges
 from neoxjp.page_parts.session import Limits, Playground, Progress
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import Update, scorer, stream
@@ -488,10 +490,12 @@ def test_tokens_are_counted_with_the_vocabulary_alone(playground):
 
 
 def test_the_length_goes_up_to_the_context(playground):
-    slider = generate.length_slider(playground, 100)
-    assert (slider.maximum, slider.value) == (63, 63)
-    fits = generate.length_slider(playground, 20)
-    assert (fits.maximum, "value" in fits._constructor_args[0]) == (63, False)  # what was set meanwhile stays
+    sliders = {option.name: gr.Slider(1, 512, 100) for option in playground.options if option.up_to_context}
+    tab = replace(tab_of(playground), controls=sliders)
+    found = ranges(playground, tab.up_to_context)
+    assert set(found) == set(sliders.values())
+    assert all(new["maximum"] == 63 and "value" not in new for new in found.values())  # what a link has set meanwhile stays
+    assert ranges(Playground(), tab.up_to_context) == {}
 
 
 @pytest.fixture

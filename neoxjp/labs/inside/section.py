@@ -14,7 +14,7 @@ from neoxjp.labs.inside.records import MAX_TOKENS
 from neoxjp.labs.inside.strings import strings
 from neoxjp.page_parts.answers import error_notice, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
-from neoxjp.page_parts.parts import Parts, slider_up_to
+from neoxjp.page_parts.parts import Growing, Parts, ranges, within_ranges
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
@@ -53,7 +53,10 @@ class Section:
         self.chosen = gr.Number(None, precision=0, visible="hidden")  # token selected in the text above; None: selected here
         self.source = gr.State(None)  # the text that is displayed, a `Source`
         self.linked = {"at": self.at, "layer": self.layer, "head": self.head}  # what a link restores
-        self.growing = (self.layer, self.head)  # the sliders whose largest value follows the model
+        self.growing: Growing = {
+            self.layer: lambda config: config.num_hidden_layers - 1,
+            self.head: lambda config: config.num_attention_heads - 1,
+        }
 
 
 def connect(section: Section, playground: Playground, tab: "GenerateTab", due: gr.HTML) -> None:
@@ -108,16 +111,9 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     def check(t: Words, writing: VisitorState, source: Any) -> Any:
         return changed_notice(playground, writing, source, t, "inside_changed")
 
-    def ranges(layer: Any, head: Any) -> dict[Any, Any]:
-        loaded = playground.loaded
-        if loaded is None or loaded.model is None:
-            return gr.skip()
-        config = loaded.model.config
-        return {
-            section.layer: slider_up_to(config.num_hidden_layers - 1, layer),
-            section.head: slider_up_to(config.num_attention_heads - 1, head),
-            section.leave_out: gr.Button(visible=not runs_at_once(playground)),
-        }
+    def on_model() -> dict[Any, Any]:
+        found = ranges(playground, section.growing)
+        return found | {section.leave_out: gr.Button(visible=not runs_at_once(playground))} if found else gr.skip()
 
     above, sliders = [tab.writing], [section.layer, section.head]
     inputs = [*above, section.at, *sliders, section.source]
@@ -135,7 +131,8 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         gr.on([slider.input for slider in sliders], on_head, inputs, outputs, **quick),
     ):
         event.then(*source, **QUIET)  # the text may have changed meanwhile
-    latest([due.change], ranges, sliders, [*sliders, section.leave_out])
+    ranged = latest([due.change], on_model, None, [*sliders, section.leave_out])
+    ranged.then(None, sliders, sliders, js=within_ranges(sliders), **BROWSER)
     latest([due.change], *source)
     for event in (due.change, tab.editor.select):
         event(None, None, None, js="() => { neoxjp.inside?.follow(); return []; }", **BROWSER)

@@ -5,7 +5,7 @@ browser forbids that. Opening a link restores text and choices and shows the sec
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -21,6 +21,7 @@ from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.links import Link, Linked, Links
+from neoxjp.page_parts.parts import largest
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Lang, Words, language
 from neoxjp.page_parts.token_editor import Document
@@ -129,10 +130,9 @@ def connect_link(link: Link, playground: Playground, arrival: gr.HTML, linked: L
         if linked.remember is not None:
             linked.remember(given, view)
         section = view.section if view.section in linked.lab.tab else linked.lab.open.value
-        limit = playground.limits.characters
+        limit, growing = playground.limits.characters, largest(playground, linked.growing)
         found = {
-            component: restored(component, view.choices.get(key, {}).get(name), limit, linked.growing)
-            for key, name, component in parts
+            component: restored(component, view.choices.get(key, {}).get(name), limit, growing) for key, name, component in parts
         }
         return {
             **found,
@@ -199,10 +199,15 @@ def opened(playground: Playground, value: str, tab: address.Tab = "tokenize") ->
     return view
 
 
-def restored(component: Any, value: Any, longest: int, growing: Sequence[gr.Slider] = ()) -> Any:
-    """A value from a link as an update of its component; no update if the component cannot have it."""
+def restored(component: Any, value: Any, longest: int, growing: Mapping[gr.Slider, int | None]) -> Any:
+    """A value from a link as an update of its component; no update if the component cannot have it.
+
+    growing: the largest values that sliders have with the loaded model; None: there is no model yet.
+    """
     if component in growing and accepts(component, value, longest, LARGEST):
-        return gr.Slider(value=value, maximum=max(value, component.maximum))
+        end = growing[component]
+        most = max(value, component.maximum) if end is None else end
+        return gr.update(value=min(value, most), maximum=most)
     return value if accepts(component, value, longest) else gr.skip()
 
 

@@ -226,6 +226,36 @@ def test_a_link_brings_back_what_the_model_wrote_with_its_probabilities_and_the_
     assert replace(second, choices={}) == replace(first, choices={})
 
 
+def test_a_restored_text_has_its_numbers_and_no_hint(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    value(page, "option-max-new-tokens").fill("8")
+    value(page, "option-seed").fill("5")
+    quiet(page)
+    page.locator("#generate-go").click()
+    expect(page.locator("#generate-stats")).to_contain_text("tokens, ")
+    quiet(page)
+    other = visit(lang="en", link=generate_link(page))
+    expect(other.locator("#generate-line")).to_contain_text("Showing the text of the link")
+    numbers = page.locator("#generate-stats dd").filter(has_text=re.compile("tokens, |bits")).all_inner_texts()
+    assert len(numbers) == 3
+    expect(other.locator("#generate-stats dd").filter(has_text=re.compile("tokens, |bits"))).to_have_text(numbers)
+
+
+@pytest.mark.parametrize("tab", ["g", "t"])
+def test_a_link_to_an_empty_text_brings_back_an_empty_text(visit: Visit, tab: str) -> None:
+    page, id = visit(tab, lang="en"), {"g": "generate-text", "t": "tokenize-text"}[tab]
+    quiet(page)
+    value(page, id).fill("")
+    quiet(page)
+    link = generate_link(page) if tab == "g" else copied(page, "link", "Link copied")
+    other = visit(lang="en", link=link)
+    quiet(other)
+    expect(value(other, id)).to_have_value("")
+    assert other.locator(f"#{id} .token-editor-piece").all_inner_texts() in ([], [""])
+    if tab == "g":
+        expect(other.locator("#generate-count")).to_contain_text("empty")
+
+
 def test_the_end_of_what_was_typed_is_in_a_link_that_is_copied_at_once(visit: Visit) -> None:
     page = visit("g", lang="en")
     quiet(page)

@@ -256,11 +256,19 @@ def test_whatever_a_section_links_is_of_a_kind_that_a_link_restores(tab: str, se
 
 def test_a_slider_that_follows_the_model_takes_what_a_larger_model_allows() -> None:
     length, top_k = gr.Slider(1, 512, 100), gr.Slider(0, 200, 0)
-    found = links.restored(length, 2_000, 200, (length,))
-    assert (found.value, found.maximum) == (2_000, 2_000)
-    assert links.restored(length, 300, 200, (length,)).maximum == 512
+    growing: dict[gr.Slider, int | None] = {length: None}  # no model is loaded yet
+    found = links.restored(length, 2_000, 200, growing)
+    assert (found["value"], found["maximum"]) == (2_000, 2_000)
+    assert links.restored(length, 300, 200, growing)["maximum"] == 512
     for component, value in ((top_k, 201), (length, 0), (length, 10**7), (length, "9"), (length, None)):
-        assert links.restored(component, value, 200, (length,)) == gr.skip()
+        assert links.restored(component, value, 200, growing) == gr.skip()
+
+
+@pytest.mark.parametrize(("value", "most", "shown"), [(12, 63, 12), (63, 63, 63), (100, 63, 63), (1, 0, 0)])
+def test_a_slider_that_follows_the_model_ends_where_the_loaded_model_does(value: int, most: int, shown: int) -> None:
+    slider = gr.Slider(0, 512, 100)
+    found = links.restored(slider, value, 200, {slider: most})
+    assert (found["value"], found["maximum"]) == (shown, most)
 
 
 def test_a_link_to_the_generate_tab_has_a_name_and_sentences_of_its_own(playground: Playground) -> None:
