@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from neoxjp.engine import Finish, Stats, Step
 from neoxjp.errors import ParameterError
-from neoxjp.labs.branches.records import Author, History, Tree
+from neoxjp.labs.branches.records import Author, History, Limits, Tree, limits
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.page_parts.strings import COMMON
 from neoxjp.page_parts.token_editor.records import Document
@@ -222,6 +222,16 @@ class SessionMemory:
         self.max_bytes = max_bytes
         self.lock = threading.RLock()
         self._states: dict[int, tuple[weakref.ref[VisitorState], int]] = {}
+
+    def allow(self, max_bytes: int, pages: int | None = None) -> None:
+        """Set the limit. `trim` drops no branch, so the branches of `pages` full pages have to fit into it.
+
+        pages: None: one page may have as many branches as `Limits` allows, as where only its owner opens it.
+        """
+        self.max_bytes = max_bytes
+        limits.ids = Limits.ids
+        if pages is not None:
+            limits.ids = max(1, min(Limits.ids, (max_bytes // pages - limits.nodes * NODE_BYTES) // ID_BYTES))
 
     @property
     def nbytes(self) -> int:

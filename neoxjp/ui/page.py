@@ -89,7 +89,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         model.connect(model_tab, playground, status, switches, lambda t: head(playground, t))
         caps = playground.visitors.caps
         blocks.sessions, blocks.visitors = caps.sessions, playground.visitors
-        session_memory.max_bytes = caps.sessions_mib * 2**20
+        session_memory.allow(caps.sessions_mib * 2**20, caps.sessions if playground.public else None)
         blocks.threads = max(THREADS, caps.running + caps.waiting + SPARE_THREADS)
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
     return blocks

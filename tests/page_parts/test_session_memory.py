@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from neoxjp.engine import Choice, Step
+from neoxjp.errors import ParameterError
+from neoxjp.labs.branches.records import limits
 from neoxjp.page_parts import texts
 from neoxjp.page_parts.session import MemoryBudget
 from neoxjp.page_parts.texts import SessionMemory, Text, VisitorState
@@ -52,6 +54,22 @@ def test_over_the_budget_the_largest_page_is_trimmed_and_keeps_what_it_shows(mem
     assert len(large.tree.nodes) >= 1
     assert large.history.past == ()
     assert small.history.past  # nobody else lost anything
+
+
+def test_the_branches_of_all_pages_of_a_public_page_fit_into_the_budget(memory, monkeypatch):
+    monkeypatch.setattr(limits, "ids", limits.ids)
+    memory.allow(4 * 2**20, pages=8)
+    states = [VisitorState() for _ in range(8)]
+    for state in states:
+        tree = state.tree.start(tuple(range(1000, 1000 + limits.ids)))
+        with pytest.raises(ParameterError, match="delete some"):
+            tree.extend(0, (7,))
+        state.commit(tree, written(0, 1))
+    assert 2 * 2**20 < memory.nbytes <= memory.max_bytes
+    memory.allow(4 * 2**20)
+    assert limits.ids == 200_000
+    memory.allow(512 * 2**20, pages=256)
+    assert limits.ids > 50_000  # a hundred texts of the default length in branches
 
 
 def test_a_page_that_generates_is_not_trimmed(memory):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.branches.records import AUTHORS, LONGEST_NAME, MOST_IDS, MOST_NODES, Author, Node, Tree
+from neoxjp.labs.branches.records import AUTHORS, LONGEST_NAME, Author, Node, Tree, limits
 from neoxjp.labs.common import savefile
 
 FORMAT, VERSION = "neoxjp-branches", 2
@@ -64,15 +64,15 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
                 ja="このファイルの ID は、現在のモデルとは別の語彙のものです。保存時のモデルを読み込んでください。",
             )
         given = found["nodes"]
-        if not isinstance(given, list) or len(given) > MOST_NODES:
-            raise ValueError(f"nodes is not a list of at most {MOST_NODES}")
+        if not isinstance(given, list) or len(given) > limits.nodes:
+            raise ValueError(f"nodes is not a list of at most {limits.nodes}")
         next_key = savefile.parse_int(found["next_key"], 0, 2**53, "next_key")
         nodes: dict[int, Node] = {}
         for item in given:
             node = _node(item, nodes, next_key, vocab_size)
             nodes[node.key] = node
-        if sum(len(node.ids) for node in nodes.values()) > MOST_IDS:
-            raise ValueError(f"it has more than {MOST_IDS} ids")
+        if sum(len(node.ids) for node in nodes.values()) > limits.ids:
+            raise ValueError(f"it has more than {limits.ids} ids")
         current = found["current"]
         if current is not None and (type(current) is not int or current not in nodes):
             raise ValueError("current is no branch")
@@ -103,7 +103,7 @@ def _node(item: Any, nodes: dict[int, Node], next_key: int, vocab_size: int) -> 
         key=key,
         parent=parent,
         shared_ids=shared_ids,
-        ids=savefile.parse_ids(item["ids"], vocab_size, MOST_IDS, "ids"),
+        ids=savefile.parse_ids(item["ids"], vocab_size, limits.ids, "ids"),
         author=author,
         name=savefile.parse_string(item["name"], LONGEST_NAME, "name"),
         seed=None if seed is None else savefile.parse_int(seed, 0, 2**63 - 1, "seed"),

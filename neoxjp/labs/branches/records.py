@@ -19,10 +19,20 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, decode_each
 
 Author = Literal["user", "model", "edit", "forced"]
 AUTHORS: tuple[Author, ...] = get_args(Author)
-MOST_NODES = 500
-MOST_IDS = 200_000  # of all nodes together
 LONGEST_NAME = 80  # characters
 REMEMBERED = 100  # trees that undo can return to
+
+
+@dataclass
+class Limits:
+    """What one tree may hold."""
+
+    nodes: int = 500
+    ids: int = 200_000  # of all nodes together
+
+
+limits = Limits()
+"""Those of this process; a public page sets them by its memory."""
 
 
 @dataclass(frozen=True)
@@ -180,11 +190,11 @@ class Tree:
     def require_room(self, nodes: int, ids: int) -> None:
         """Raises ParameterError if the limits would be exceeded."""
         nodes, ids = nodes + len(self.nodes), ids + sum(len(node.ids) for node in self.nodes.values())
-        if nodes > MOST_NODES or ids > MOST_IDS:
+        if nodes > limits.nodes or ids > limits.ids:
             raise ParameterError(
-                f"these would be {nodes} branches with {ids:,} tokens together; the limits are {MOST_NODES} and {MOST_IDS:,}: "
-                "delete some, or shorten the text",
-                ja=f"分岐が {nodes} 件、合計 {ids:,} トークンになります。上限は {MOST_NODES} 件、{MOST_IDS:,} トークンです。"
+                f"these would be {nodes} branches with {ids:,} tokens together; the limits are {limits.nodes} and "
+                f"{limits.ids:,}: delete some, or shorten the text",
+                ja=f"分岐が {nodes} 件、合計 {ids:,} トークンになります。上限は {limits.nodes} 件、{limits.ids:,} トークンです。"
                 "いくつか削除するか、文章を短くしてください。",
             )
 

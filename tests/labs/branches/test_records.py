@@ -314,11 +314,11 @@ def test_names_are_one_line_and_bounded():
 
 
 def test_a_tree_is_bounded(monkeypatch):
-    monkeypatch.setattr(branches, "MOST_NODES", 3)
+    monkeypatch.setattr(branches.limits, "nodes", 3)
     tree = Tree().start([1]).grow(0, [2]).grow(1, [3])
     with pytest.raises(ParameterError, match="delete some"):
         tree.grow(2, [4])
-    monkeypatch.setattr(branches, "MOST_IDS", 4)
+    monkeypatch.setattr(branches.limits, "ids", 4)
     with pytest.raises(ParameterError, match="delete some"):
         tree.delete(2).grow(1, [1, 2, 3])
     with pytest.raises(ParameterError, match="delete some"):

@@ -140,7 +140,7 @@ def test_the_tree_is_not_changed_while_the_model_writes(playground):
 def test_no_more_than_the_tree_can_hold_is_begun(playground, monkeypatch):
     writing = VisitorState()
     put(playground, writing)
-    monkeypatch.setattr(records, "MOST_IDS", 12)
+    monkeypatch.setattr(records.limits, "ids", 12)
     (frame,) = write(playground, stream(playground), writing, "continue", LIVELY, EN)
     assert "delete some" in frame.line
     assert len(writing.tree.nodes) == 2
