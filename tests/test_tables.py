@@ -21,6 +21,7 @@ from neoxjp.labs.sampling_trace.view import filter_names, filters
 from neoxjp.page_parts.strings import PREFIX, Strings, option_strings, translations
 from neoxjp.sampling import OPTIONS, SamplingParams
 from tests.support.extra import FEATURE, MORE_FEATURES, MORE_OPTIONS, MoreParams
+from tests.support.loops import awaited
 
 ROWS = {option.name for option in MORE_OPTIONS}
 NOT_SAMPLING = {"do_sample", "deadline_s", "eos_token_id"}  # fields of SamplingParams that are no sampling options
@@ -94,6 +95,22 @@ def test_endpoints_have_the_recommended_defaults(page):
     for option in MORE_OPTIONS:
         expected = None if option.kind == "strings" else option.recommended
         assert page["endpoints"]["generate"][option.name] == expected, option.name
+
+
+def test_an_extra_feature_is_a_tool_with_every_option():
+    from mcp import Client
+
+    from neoxjp.mcp import mcp_server
+    from neoxjp.page_parts.session import Playground
+
+    async def listed() -> dict[str, Any]:
+        async with Client(mcp_server(Playground(options=MORE_OPTIONS), MORE_FEATURES)) as client:
+            return {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
+
+    tools = awaited(listed)
+    for name in ("generate", "sampling_trace", "extra"):
+        assert tools[name].keys() >= ROWS, name
+    assert tools["extra"]["extra"]["default"] == 0.5
 
 
 def test_a_link_restores_every_row_and_an_extra_feature(page):

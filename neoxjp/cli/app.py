@@ -3,6 +3,8 @@
 import os
 import re
 from dataclasses import asdict, dataclass, field, fields, make_dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +33,7 @@ class PageOptions:
         Path | None,
         option("Ask for a name and a password: a file that `htpasswd -B` wrote.", metavar="FILE", show_default="nobody"),
     ] = None
+    mcp: Annotated[bool, option("Serve tools for language models at /mcp, too.", "--mcp")] = False
     drain_seconds: Annotated[float, option("At SIGTERM, running texts may take so long.", metavar="N")] = 30.0
 
 
@@ -43,6 +46,7 @@ CapOptions: Any = make_dataclass(
 
 def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
     """Open the page, on http://127.0.0.1:7860."""
+    tools = load_mcp() if page.mcp else None
     check(model)
 
     from neoxjp.gateway import Operations, log_to_stderr, password_check, run_until_stopped, sigterm_event
@@ -70,6 +74,7 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
         names=page.allowed_host,
         operations=operations,
         auth=auth,
+        rows=tools.mcp_rows(playground) if tools else (),
         prevent_thread_lock=True,
     )
     run_until_stopped(lambda: stop(blocks), operations, asked, page.drain_seconds)
@@ -94,6 +99,13 @@ def check(model: ModelOptions) -> None:
             raise ParameterError(f"--device {model.device!r}: choose auto, cpu, cuda or cuda:1")
         if (model.device or "").startswith("cuda") and not torch.cuda.is_available():
             raise ParameterError(f"--device {model.device}: this machine has no CUDA device")
+
+
+def load_mcp() -> Any:
+    """The package `neoxjp.mcp`. Raises ParameterError where its library is missing."""
+    if find_spec("mcp_types") is None:  # version 1 of the package mcp has no such module
+        raise ParameterError("MCP needs the package mcp, version 2, which is not installed: pip install 'neoxjp[mcp]'")
+    return import_module("neoxjp.mcp")
 
 
 COMMANDS = (Command("app", app, "neoxjp app --model bundled"),)

@@ -18,6 +18,7 @@ from neoxjp.gateway import (
     Guard,
     Operations,
     PageBlocks,
+    Row,
     allowed_hosts,
     blocked_paths,
     guard_mounted,
@@ -128,6 +129,7 @@ def launch(
     share: bool = False,
     names: Sequence[str] = (),
     operations: Operations | None = None,
+    rows: Sequence[Row] = (),
     **more: Any,
 ) -> Any:
     """Serve the page that was built with these features and sampling options.
@@ -135,9 +137,10 @@ def launch(
     Args:
         names: further names under which the page may be asked for, where `host` is this machine only.
         operations: adds /healthz, /readyz and /metrics.
+        rows: further routes.
         more: goes to Gradio's `launch` (tests pass `prevent_thread_lock=True`).
     """
-    rows = (*OURS, *(operations.rows() if operations else ()))
+    rows = (*OURS, *(operations.rows() if operations else ()), *rows)
     log = operations.answered if operations else None
     guard = Guard(rows, hosts=None if share else allowed_hosts(host, names), shared=share, log=log, script=_asset("first.js"))
     looks = _prepare(blocks, features, options)

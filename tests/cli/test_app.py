@@ -52,6 +52,13 @@ def test_the_environment_gives_defaults_and_the_command_line_wins(served: Any, m
     assert (served.choice.name, served.port) == ("c/d", 7000)
 
 
+def test_the_page_has_tools_for_language_models_only_where_it_is_told_to(served: Any) -> None:
+    assert main(["app"]) == 0
+    assert served.rows == ()
+    assert main(["app", "--mcp"]) == 0
+    assert {row.path for row in served.rows} == {"/mcp"}
+
+
 def test_the_limits_of_a_public_page_are_options(served: Any) -> None:
     assert main(["app", "--public", "--running-each", "3", "--waiting", "40"]) == 0
     assert served.playground.visitors.caps == Caps(running_each=3, waiting=40)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:
-    @endpoint("extra", needs="vocabulary")
+    @endpoint("extra", needs="vocabulary", tool=Tool("Extra"))
     def extra(text: str, **sampling: Any) -> dict[str, Any]:
         """Return what it was given.
 

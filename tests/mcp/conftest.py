@@ -1,0 +1,85 @@
+"""The tools of the tiny model, and one that takes long, in this process and over HTTP."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from neoxjp.gateway import Gate, allowed_hosts
+from neoxjp.labs.features import FEATURES, Feature
+from neoxjp.mcp import PATH, mcp_rows
+from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
+from tests.support.page import free_port
+
+
+@dataclass(frozen=True)
+class Slow(Feature):
+    """A feature with tools that take long or fail; it notes which of its calls run."""
+
+    name: str = "slow"
+    tab: None = None  # type: ignore[assignment]
+    running: set[str] = field(default_factory=set, compare=False)
+
+    def module(self, file: str) -> ModuleType | None:
+        if file != "endpoints":
+            return None
+        module = ModuleType("slow")
+        module.endpoints = lambda playground: self.endpoints()  # type: ignore[attr-defined]
+        return module
+
+    def endpoints(self) -> list[Endpoint]:
+        @endpoint("count", at_once=None, tool=Tool("Count"))
+        def count(to: int, name: str = "", text: str = "") -> Iterator[dict[str, Any]]:
+            """Count, twenty a second.
+
+            Args:
+                to: the last number.
+                name: of this call,
+                    in two lines.
+            """
+            self.running.add(name)
+            try:
+                for number in range(1, to + 1):
+                    yield {"number": number}
+                    time.sleep(0.05)
+            finally:
+                self.running.discard(name)
+
+        @endpoint("broken", tool=Tool("Broken"))
+        def broken(text: str) -> str:
+            """Fail, with the text in the exception.
+
+            Args:
+                text: any.
+            """
+            raise ZeroDivisionError(text)
+
+        return [count, broken]
+
+
+@pytest.fixture(scope="module")
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture(scope="module")
+def mcp_url(playground: Any, slow: Slow) -> Iterator[str]:
+    """The address of the tools behind the gate, in a thread of this process."""
+    rows = mcp_rows(playground, (*FEATURES, slow))
+    app = Starlette(routes=[row.route(lambda request: True) for row in rows])
+    port = free_port()
+    config = uvicorn.Config(Gate(app, rows, [], allowed_hosts("127.0.0.1")), port=port, log_level="error", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}{PATH}"
+    server.should_exit = True
+    thread.join()
