@@ -26,6 +26,7 @@ ROWS = [
     ["page_parts"],
     ["labs"],
     ["gateway"],
+    ["serve"],
     ["ui"],
     ["mcp"],
     ["cli"],
@@ -35,7 +36,7 @@ ROW = {folder: number for number, row in enumerate(ROWS) for folder in row}
 # Folders whose `__init__.py` is their public interface: other folders import from it, never from its files.
 PUBLIC = [
     "hub", "documents", "tokenizer", "quantization", "sampling", "japanese", "weights", "compare", "engine", "model", "train",
-    "export", "bench", "gateway", "mcp",
+    "export", "bench", "gateway", "serve", "mcp",
 ]  # fmt: skip
 PUBLIC_FILES = {"neoxjp.sampling.options"}  # a table with functions of its own, imported as a module
 PAGE_FILES = {"actions", "section", "endpoints", "command", "view", "strings"}
@@ -150,4 +151,9 @@ def test_importing_the_model_loads_neither_gradio_nor_pandas_nor_transformers():
         "from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer; import sys;"
         "print(sorted({'gradio', 'pandas', 'transformers'} & set(sys.modules)))"
     )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_the_server_for_other_programs_loads_no_gradio():
+    code = "import neoxjp.serve, neoxjp.cli.serve, sys; print(sorted({'gradio', 'pandas', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, ModelOptions, option
 from neoxjp.page_parts.caps import Caps
+
+if TYPE_CHECKING:
+    from neoxjp.page_parts.session import Choice
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
     check(model)
 
     from neoxjp.gateway import Operations, log_to_stderr, password_check, run_until_stopped, sigterm_event
-    from neoxjp.page_parts.session import Choice, Playground
+    from neoxjp.page_parts.session import Playground
     from neoxjp.page_parts.visitors import trust_proxies_of_spaces
     from neoxjp.ui.page import build, launch, stop
 
@@ -63,8 +66,7 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
     playground.observer = operations
     if playground.public:
         log_to_stderr()
-    device = model.device or "auto"
-    playground.start(Choice(model.model, model.revision, model.dtype, device, model.offline, model.quantization))
+    playground.start(choice_of(model))
     blocks = build(playground)
     launch(
         blocks,
@@ -78,6 +80,13 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
         prevent_thread_lock=True,
     )
     run_until_stopped(lambda: stop(blocks), operations, asked, page.drain_seconds)
+
+
+def choice_of(model: ModelOptions) -> "Choice":
+    """What to load, from the options of the command line."""
+    from neoxjp.page_parts.session import Choice
+
+    return Choice(model.model, model.revision, model.dtype, model.device or "auto", model.offline, model.quantization)
 
 
 def check(model: ModelOptions) -> None:

@@ -39,6 +39,7 @@ class Gate:
         hosts: the only names in the Host header that are answered; None: any name.
         log: hears of each request that failed, and of each to a route of ours (health apart).
         answer: from a request that the gate refuses to what its sender gets.
+        admit: raises Refused for a request, of this row, whose sender may not make it.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class Gate:
         hosts: frozenset[str] | None = None,
         log: Log | None = None,
         answer: Callable[[Scope, Refused], Response] | None = None,
+        admit: Callable[[Scope, Row], None] | None = None,
     ):
         self.app, self.rows, self.headers, self.hosts, self.log = app, tuple(rows), headers, hosts, log
-        self._response = answer or _response
+        self._response, self._admit = answer or _response, admit
         self.uploads, self.budget, self.logins = Turns(), Budget(), Logins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,6 +109,8 @@ class Gate:
         self._check_host(scope)
         if row is None:
             raise Refused(404, "not found", "見つかりません。")
+        if self._admit is not None:
+            self._admit(scope, row)
         visitor = visitor_of((scope.get("client") or ("",))[0]).address
         _check_query(scope)
         if from_another_site(Headers(scope=scope)):

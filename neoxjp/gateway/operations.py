@@ -127,9 +127,12 @@ class Operations(Observer):
 
     # Routes
 
-    def rows(self) -> tuple[Row, ...]:
-        """For the table of routes. They are open: who checks the health does not sign in."""
-        answers = (self.healthz, self.readyz, self.metrics)
+    def rows(self, page: bool = True, health: bool = False) -> tuple[Row, ...]:
+        """For the table of routes. They are open: who checks the health does not sign in.
+
+        page: with /healthz, /readyz and /metrics. health: with /health.
+        """
+        answers = (*((self.healthz, self.readyz, self.metrics) if page else ()), *((self.health,) if health else ()))
         return tuple(Row(("GET", "HEAD"), f"/{answer.__name__}", endpoint=answer, open=True) for answer in answers)
 
     def state(self) -> tuple[int, dict[str, Any]]:
@@ -154,6 +157,12 @@ class Operations(Observer):
         """200, or 503 while the model loads, the queue is full, or the server shuts down."""
         status, why = self.state()
         return JSONResponse(why, status)
+
+    async def health(self, _: HTTPRequest) -> Response:
+        """200 where a model is loaded, also while the queue is full: what routers of several servers ask."""
+        status, why = self.state()
+        alive = self.served.loaded is not None and self.served.loaded.engine is not None and not self.draining
+        return JSONResponse(why, 200 if alive else status)
 
     async def metrics(self, request: HTTPRequest) -> Response:
         """The metrics, for this machine only, or for those who know the token."""

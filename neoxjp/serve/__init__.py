@@ -1,0 +1,38 @@
+"""A model for other programs: the completions protocol of OpenAI and vLLM over one engine, or over something else that has one.
+
+    access = Access()
+    app, rows = server_app(LocalBackend(playground), access, Operations(playground))
+    with running(app, port=8000) as url:
+        ...
+
+`build_app` makes the routes over a `Backend`; `LocalBackend` is the model of this process. A backend gets `Job`s and gives
+`Part`s, which are plain records and can be sent to another process. No Gradio.
+"""
+
+from neoxjp.serve.app import ROWS, VISITOR_HEADER, build_app
+from neoxjp.serve.backend import Backend, Job, ModelCard, Part, Run
+from neoxjp.serve.errors import Fault, ProtocolError, fault_of
+from neoxjp.serve.fields import CompletionRequest
+from neoxjp.serve.local import LocalBackend
+from neoxjp.serve.server import Access, Beside, access_of, running, server_app
+
+__all__ = [
+    "ROWS",
+    "VISITOR_HEADER",
+    "Access",
+    "Backend",
+    "Beside",
+    "CompletionRequest",
+    "Fault",
+    "Job",
+    "LocalBackend",
+    "ModelCard",
+    "Part",
+    "ProtocolError",
+    "Run",
+    "access_of",
+    "build_app",
+    "fault_of",
+    "running",
+    "server_app",
+]
