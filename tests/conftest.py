@@ -44,6 +44,15 @@ def abeja_vocabulary() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def ray_python() -> str:
+    """The Python of an environment that has ray and datatrove beside what neoxjp needs."""
+    python = os.environ.get("NEOXJP_RAY")
+    if not python:
+        pytest.skip("NEOXJP_RAY is not set: it names the python of an environment with ray; `bash tests/ray` makes one")
+    return python
+
+
 @pytest.fixture(scope="module", params=["tiny_vocabulary", "abeja_vocabulary"])
 def folder(request: pytest.FixtureRequest) -> Path:
     """Each of the two vocabularies in turn."""

@@ -38,7 +38,10 @@ PUBLIC = [
     "hub", "documents", "tokenizer", "quantization", "sampling", "japanese", "weights", "compare", "engine", "model", "train",
     "export", "bench", "gateway", "serve", "mcp",
 ]  # fmt: skip
-PUBLIC_FILES = {"neoxjp.sampling.options"}  # a table with functions of its own, imported as a module
+PUBLIC_FILES = {
+    "neoxjp.sampling.options",  # a table with functions of its own, imported as a module
+    "neoxjp.train.ray",  # named like the package that it needs
+}
 PAGE_FILES = {"actions", "section", "endpoints", "command", "view", "strings"}
 """The files of a feature that belong to the page or the command line; all others, records.py above all, are below."""
 # The benchmarks measure transformers where the user asks for it: this one file may import it by name, inside a function.

@@ -23,13 +23,38 @@ class Files:
     ] = None
     out: Annotated[
         Path | None,
-        option("Write the ids of --file there (.npy, .bin, .txt).", metavar="FILE", show_default="they are printed"),
+        option("Write the ids of --file there: .npy, .bin, .txt; with --ray a folder.", metavar="FILE", show_default="printed"),
     ] = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus of any size as shards for `neoxjp train`."""
+
+    ray: Annotated[
+        bool, option("Encode documents from --file (also folders, .parquet) in parallel on Ray, as shards for training.", "--ray")
+    ] = False
+    workers: Annotated[
+        int | None, option("With --ray: processes, of one core each.", metavar="N", show_default="the cores that Ray has")
+    ] = None
+    address: Annotated[
+        str | None, option("With --ray: use this cluster (auto: the one that runs here).", show_default="start Ray here")
+    ] = None
+    shard_bytes: Annotated[float, option("With --ray: bytes of text in a shard, roughly.", metavar="N")] = 256e6
+    column: Annotated[str, option("With --ray: field or column that holds the text.")] = "text"
+    split: Annotated[
+        Literal["file", "blank", "line"],
+        option("With --ray: a document of a .txt: the whole file, the lines between blank lines, or one line."),
+    ] = "file"
+    encoding: Annotated[
+        str, option("With --ray: utf-8, cp932, euc_jp, ...", metavar="NAME", show_default="found for each file")
+    ] = ""
 
 
 def tokenize(
     model: TokenizerOptions,
     files: Files,
+    corpus: Corpus,
     text: Text = None,
     compat: Annotated[
         Literal["transformers"] | None, option("The ids of transformers, its faults included.", show_default=False)
@@ -43,7 +68,17 @@ def tokenize(
     decode: Annotated[bool, option("The other way: read ids, print their text.", "--decode")] = False,
     json: Json = False,
 ) -> None:
-    """Show the tokens of a text."""
+    """Show the tokens of a text, or encode files.
+
+    With --ray it writes a folder of shards that `neoxjp train` reads; the same command continues one that was stopped.
+    """
+    if corpus.ray:
+        if text is not None or decode or compat or ids or form:
+            raise ParameterError("--ray encodes the documents of --file: it takes no text, --decode, --compat, --ids or --format")
+        write_shards(model, files, corpus, clean, json)
+        return
+    if given := [f"--{name}".replace("_", "-") for name, value in vars(corpus).items() if value != getattr(Corpus, name)]:
+        raise ParameterError(f"{', '.join(given)} without --ray has no effect: add --ray, or leave it out")
     if files.file:
         if text is not None or decode:
             raise ParameterError("--file encodes files: it takes neither a text nor --decode")
@@ -102,6 +137,35 @@ def encode_files(tokenizer: "GPTNeoXJapaneseTokenizer", files: list[Path], out: 
     else:
         numbers = ", ".join(f"{count:,} {name}" for name, count in done.items())
         print(f"{numbers}, {done['bytes'] / 1e6 / seconds:.1f} MB/s", file=sys.stderr)
+
+
+def write_shards(model: TokenizerOptions, files: Files, corpus: Corpus, clean: bool, json: bool) -> None:
+    """Encode documents on Ray into a folder of shards; with the number of finished shards on a terminal."""
+    from neoxjp.train import ShardSettings
+    from neoxjp.train.ray import tokenize
+
+    if not files.file or not files.out:
+        raise ParameterError("--ray takes texts from --file FILE... and writes to the folder --out FOLDER: name both")
+    settings = ShardSettings(corpus.column, corpus.split, corpus.encoding, clean, int(corpus.shard_bytes))
+
+    def progress(finished: int, shards: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{finished:,} of {counted(shards, 'shard')}", end="", file=sys.stderr, flush=True)
+
+    began = time.perf_counter()
+    tokenizer = load_tokenizer(model)
+    done = tokenize(files.file, files.out, tokenizer, settings, workers=corpus.workers, address=corpus.address, progress=progress)
+    facts = {**done.totals, "shards": len(done.shards), "written": done.written, "seconds": time.perf_counter() - began}
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    if json:
+        emit({"out": str(files.out), **facts})
+        return
+    numbers = ", ".join(f"{count:,} {name}" for name, count in done.totals.items())
+    before = len(done.shards) - done.written
+    print(f"{files.out}: {counted(len(done.shards), 'shard')}, {numbers}", file=sys.stderr)
+    if before:
+        print(f"{counted(before, 'shard')} of an earlier run {'was' if before == 1 else 'were'} kept", file=sys.stderr)
 
 
 def parse_ids(text: str) -> list[int]:

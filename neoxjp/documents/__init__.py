@@ -6,9 +6,19 @@ read an open file of unknown origin, replace or skip what is broken, and report 
 
 from neoxjp.documents.encodings import CHOICES, Encoding, detect_encoding, parse_encoding
 from neoxjp.documents.text_files import Faults, FileInfo, TextPart, inspect_file, preview, read_texts
-from neoxjp.documents.training import Document, Split, parse_weighted_path, read_documents
+from neoxjp.documents.training import (
+    SUFFIXES,
+    Document,
+    Split,
+    line_start,
+    parse_kind,
+    parse_weighted_path,
+    read_documents,
+    row_group_sizes,
+)
 
 __all__ = [
-    "CHOICES", "Document", "Encoding", "Faults", "FileInfo", "Split", "TextPart", "detect_encoding", "inspect_file",
-    "parse_encoding", "parse_weighted_path", "preview", "read_documents", "read_texts",
+    "CHOICES", "SUFFIXES", "Document", "Encoding", "Faults", "FileInfo", "Split", "TextPart", "detect_encoding", "inspect_file",
+    "line_start", "parse_encoding", "parse_kind", "parse_weighted_path", "preview", "read_documents", "read_texts",
+    "row_group_sizes",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -180,8 +180,7 @@ def decode_chunks(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> 
     """The characters of a file, chunk by chunk, and the number of bytes read so far. Without `faults` invalid bytes raise."""
     codecs.register_error("neoxjp.record", _record_invalid)
     decoder = codecs.getincrementaldecoder(encoding.codec)("strict" if faults is None else "neoxjp.record")
-    done, data = 0, b"."
-    file.seek(0)
+    done, data = file.seek(0), b"."  # not 0 where the file is a part of a larger one
     while data:
         data = file.read(CHUNK)
         offset = done - len(_pending(decoder))
@@ -375,8 +374,10 @@ def _parse_json(line: str, max_values: int) -> Any:
         return error
 
 
-def jsonl_rows(lines: Iterator[tuple[str, int]], faults: Faults | None) -> Iterator[Row]:
-    """The objects of a JSONL file. Without `faults` a line that is not an object raises."""
+def jsonl_rows(
+    lines: Iterator[tuple[str, int]], faults: Faults | None, lines_before: Callable[[], int] = lambda: 0
+) -> Iterator[Row]:
+    """The objects of a JSONL file. Without `faults` a line that is not an object raises; its number counts `lines_before`."""
     for number, (line, read) in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -388,5 +389,5 @@ def jsonl_rows(lines: Iterator[tuple[str, int]], faults: Faults | None) -> Itera
         if isinstance(row, Exception):
             fault = f"{row.msg} ({line.strip()[:40]!r})" if isinstance(row, json.JSONDecodeError) else str(row)[:80]
         if faults is None:
-            raise ParameterError(f"line {number}: {fault}; a JSONL file has one JSON object on each line")
+            raise ParameterError(f"line {number + lines_before()}: {fault}; a JSONL file has one JSON object on each line")
         faults.add_line(number, fault)

@@ -7,12 +7,12 @@ piece of a long .txt; .parquet needs pyarrow.
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 from neoxjp.documents.encodings import Encoding, detect_encoding, parse_encoding
 from neoxjp.documents.text_files import csv_rows, jsonl_rows, read_header, read_lines, read_pieces
@@ -33,7 +33,9 @@ class Document:
     continues: bool = False  # the next document is the rest of this one
 
 
-def read_documents(path: str | Path, *, column: str = "text", split: Split = "file", encoding: str = "") -> Iterator[Document]:
+def read_documents(
+    path: str | Path, *, column: str = "text", split: Split = "file", encoding: str = "", part: tuple[int, int] | None = None
+) -> Iterator[Document]:
     """The documents of a file: rows of .jsonl, .csv and .parquet, or a .txt.
 
     Args:
@@ -42,24 +44,61 @@ def read_documents(path: str | Path, *, column: str = "text", split: Split = "fi
         split: what a document of a .txt is: the whole file, the lines between blank lines, or each line. A whole file comes in
             pieces that end with a line, all but the last marked `continues`. Line ends become "\\n".
         encoding: any that Python has ("cp932", "euc_jp"); "": detected.
+        part: read only these, [start, stop): row groups of a .parquet; bytes of another file that is not compressed, from the
+            beginning of a document to the end of one (see `line_start`).
 
     Raises:
         ParameterError: naming file and line, where the file is absent, of another kind, damaged, in an encoding that cannot be
             detected with confidence, or lacks the column.
     """
     path = Path(path)
-    kind, packing = _kind(path)
+    kind, packing = parse_kind(path)
     if not path.is_file():
         raise ParameterError(f"no file {str(path)!r}: name files with text, ending in {', '.join(SUFFIXES)} (.xz and .gz too)")
     if kind == ".parquet":
-        yield from _parquet(path, column)
+        yield from _parquet(path, column, part)
         return
     with _open(path, packing) as file:
         found = parse_encoding(encoding) if encoding else _detect(file)
-        yield from _txt(file, found, path.name, split) if kind == ".txt" else _rows(file, found, kind, path.name, column)
+        read = cast(BinaryIO, _Part(file, *part)) if part else file
+        before = (lambda: count_line_ends(file, part[0])) if part else (lambda: 0)
+        yield from _txt(read, found, path.name, split) if kind == ".txt" else _rows(read, found, kind, path.name, column, before)
 
 
-def _kind(path: Path) -> tuple[str, str]:
+class _Part:
+    """Some bytes of a file as a file. Places in error messages are those of the file: `seek` returns them."""
+
+    def __init__(self, file: BinaryIO, start: int, stop: int):
+        self.file, self.start, self.stop = file, start, stop
+
+    def seek(self, offset: int) -> int:
+        return self.file.seek(self.start + offset)
+
+    def read(self, size: int) -> bytes:
+        return self.file.read(max(min(size, self.stop - self.file.tell()), 0))
+
+
+def line_start(file: BinaryIO, offset: int, *, blank: bool = False) -> int:
+    """Where the first line after a byte of a UTF-8 file starts, with `blank` the first after an empty one; or the file's end."""
+    file.seek(offset)
+    if not file.readline().endswith(b"\n"):
+        return file.tell()
+    while blank and (line := file.readline()) and line.decode("utf-8", "replace").strip():
+        pass
+    return file.tell()
+
+
+def count_line_ends(file: BinaryIO, stop: int) -> int:
+    """How many lines (\\n, \\r\\n or \\r) end in the first bytes of a UTF-8 file."""
+    file.seek(0)
+    count, last = 0, b""
+    while data := file.read(min(1 << 20, stop - file.tell())):
+        count += data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") - (last == b"\r" and data[:1] == b"\n")
+        last = data[-1:]
+    return count
+
+
+def parse_kind(path: Path) -> tuple[str, str]:
     """ "a.jsonl.xz" → (".jsonl", ".xz"). Raises ParameterError."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packing = suffixes.pop() if suffixes[-1:] in ([".xz"], [".gz"]) else ""
@@ -133,12 +172,15 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
             run = []
 
 
-def _rows(file: BinaryIO, encoding: Encoding, kind: str, name: str, column: str) -> Iterator[Document]:
+def _rows(
+    file: BinaryIO, encoding: Encoding, kind: str, name: str, column: str, lines_before: Callable[[], int]
+) -> Iterator[Document]:
     lines = read_lines(file, encoding, None)
     if kind == ".jsonl":
-        for row in jsonl_rows(lines, None):
+        for row in jsonl_rows(lines, None, lines_before):
             if column not in row.values:
-                raise ParameterError(f"line {row.number}: the JSON object has no field {column!r} (--column names another)")
+                number = row.number + lines_before()
+                raise ParameterError(f"line {number}: the JSON object has no field {column!r} (--column names another)")
             yield _document(row.values, column)
         return
     delimiter, columns, _ = read_header(lines, name)
@@ -146,7 +188,18 @@ def _rows(file: BinaryIO, encoding: Encoding, kind: str, name: str, column: str)
     yield from (_document(row.values, column) for row in csv_rows(read_lines(file, encoding, None), columns, delimiter, None))
 
 
-def _parquet(path: Path, column: str) -> Iterator[Document]:
+def _parquet(path: Path, column: str, groups: tuple[int, int] | None) -> Iterator[Document]:
+    with _open_parquet(path, column) as file:
+        names = file.schema_arrow.names
+        wanted = [column, *(name for name in ("source", "licence") if name in names and name != column)]
+        some = {"row_groups": range(*groups)} if groups else {}
+        for batch in file.iter_batches(batch_size=256, columns=wanted, **some):
+            yield from (_document(row, column) for row in batch.to_pylist())
+
+
+@contextmanager
+def _open_parquet(path: Path, column: str) -> Iterator[Any]:
+    """A ParquetFile that has the column; errors name it."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -154,13 +207,20 @@ def _parquet(path: Path, column: str) -> Iterator[Document]:
         raise ParameterError(f"reading {str(path)!r} needs the package pyarrow: pip install pyarrow") from error
     try:
         with ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            _check_column(path.name, column, names)
-            wanted = [column, *(name for name in ("source", "licence") if name in names and name != column)]
-            for batch in file.iter_batches(batch_size=256, columns=wanted):
-                yield from (_document(row, column) for row in batch.to_pylist())
-    except ArrowException as error:
-        raise ParameterError(f"{str(path)!r} is not a Parquet file: {error}") from error
+            _check_column(path.name, column, file.schema_arrow.names)
+            yield file
+    except (ArrowException, OSError) as error:  # broken pages of data are an OSError
+        if isinstance(error, ParameterError):
+            raise
+        raise ParameterError(f"{str(path)!r} is not a Parquet file, or a damaged one: {error}") from error
+
+
+def row_group_sizes(path: Path, column: str) -> list[int]:
+    """Bytes of text in each row group of a .parquet, uncompressed; 0 for one without rows. Raises ParameterError."""
+    with _open_parquet(path, column) as file:
+        place = file.schema.names.index(column) if column in file.schema.names else 0  # a nested column has other names
+        groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+        return [group.column(place).total_uncompressed_size if group.num_rows else 0 for group in groups]
 
 
 def _check_column(name: str, column: str, columns: Iterable[str]) -> None:

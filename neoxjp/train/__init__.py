@@ -3,7 +3,8 @@
     corpus = pack(read_documents("mine.txt"), "bundled-folder", "packed")
     train(model, [corpus], [1.0], "my-run", TrainSettings(steps=100))
 
-`run_job` is all of `neoxjp train`. Everything is loaded at its first use; `JobOptions` and `TextOptions` need no torch.
+`run_job` is all of `neoxjp train`; `neoxjp.train.ray` tokenizes a corpus of any size. Everything is loaded at its first use;
+`JobOptions` and `TextOptions` need no torch.
 """
 
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from neoxjp.train.plot import ticks
     from neoxjp.train.runs import export_run, read_curve, wrap_write_errors
     from neoxjp.train.settings import TrainSettings
+    from neoxjp.train.shards import ShardSettings
     from neoxjp.train.vocabulary import build_vocabulary
 else:
     __getattr__ = lazy_names(
@@ -36,12 +38,13 @@ else:
             "plot": ("ticks",),
             "runs": ("export_run", "read_curve", "wrap_write_errors"),
             "settings": ("TrainSettings",),
+            "shards": ("ShardSettings",),
             "vocabulary": ("build_vocabulary",),
         },
     )
 
 __all__ = [
-    "PROCESS_TIMEOUT", "TEXTS", "JobOptions", "Ngram", "Packed", "TextOptions", "TextScore", "TrainSettings", "baselines",
-    "bits_per_character", "build_vocabulary", "export_run", "find_duplicates", "fresh_model", "join_pieces", "open_packed",
-    "pack", "read_curve", "run_job", "ticks", "train", "train_ngram", "wrap_write_errors",
+    "PROCESS_TIMEOUT", "TEXTS", "JobOptions", "Ngram", "Packed", "ShardSettings", "TextOptions", "TextScore", "TrainSettings",
+    "baselines", "bits_per_character", "build_vocabulary", "export_run", "find_duplicates", "fresh_model", "join_pieces",
+    "open_packed", "pack", "read_curve", "run_job", "ticks", "train", "train_ngram", "wrap_write_errors",
 ]  # fmt: skip

@@ -8,11 +8,13 @@ step sees depends only on the seed and on how many windows were read before, so 
 import hashlib
 import json
 import os
+import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import accumulate, islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -23,18 +25,46 @@ from neoxjp.errors import ParameterError
 from neoxjp.hub import atomic_folder, read_json
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
-__all__ = ["Document", "Packed", "draw_batch", "fingerprint", "open_packed", "pack", "pack_once", "read_documents"]
+__all__ = ["Document", "JoinedIds", "Packed", "draw_batch", "fingerprint", "open_packed", "pack", "pack_once", "read_documents"]
 
-_DOCUMENTS_A_TASK = 16
+_GROUP_CHARACTERS = 1 << 18  # encoded at once
+_GROUP_PIECES = 4096  # the same, of very short documents
+
+
+class JoinedIds:
+    """The ids of several files in a row. Slices are arrays."""
+
+    def __init__(self, files: Sequence[np.ndarray], checksum: int):
+        """checksum: stands for the contents, so that they need not be read to compare them."""
+        self.files, self.checksum = files, checksum
+        self._ends = list(accumulate(map(len, files)))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, place: slice) -> np.ndarray:
+        start, stop, _ = place.indices(len(self))
+        number = bisect_right(self._ends, start)
+        parts = [self.files[0][:0]]
+        while start < stop:
+            before = self._ends[number] - len(self.files[number])
+            parts.append(self.files[number][start - before : stop - before])
+            start, number = self._ends[number], number + 1
+        return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
 class Packed:
     """A packed corpus, memory-mapped: nothing is read before it is used."""
 
-    ids: np.ndarray  # (n,) uint16 or uint32
+    ids: np.ndarray | JoinedIds  # (n,) uint16 or uint32
     documents: int
     characters: int
+
+    @property
+    def checksum(self) -> int:
+        """Stands for the ids, to notice other texts."""
+        return zlib.crc32(self.ids.data) if isinstance(self.ids, np.ndarray) else self.ids.checksum
 
     @property
     def characters_per_token(self) -> float:
@@ -50,7 +80,7 @@ def pack(
     Raises ParameterError when there is no text.
     """
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(str(tokenizer_folder))
-    dtype = np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32
+    dtype = ids_dtype(tokenizer)
     count, characters = 0, 0
     with atomic_folder(Path(out)) as folder:
         with (folder / "ids.bin").open("wb") as file:
@@ -60,7 +90,7 @@ def pack(
         if not characters:
             raise ParameterError("there is no text to train on: every document is empty")
         meta = {
-            "dtype": np.dtype(dtype).name,
+            "dtype": dtype.name,
             "documents": count,
             "characters": characters,
             "vocabulary": fingerprint(tokenizer_folder),
@@ -112,12 +142,18 @@ def open_packed(folder: str | Path, tokenizer_folder: str | Path) -> Packed:
     return Packed(ids, meta["documents"], meta["characters"])
 
 
-def fingerprint(tokenizer_folder: str | Path) -> str:
-    """A short hash of vocab.txt and emoji.json."""
-    digest = hashlib.sha256()
-    for name in ("vocab.txt", "emoji.json"):
-        digest.update((Path(tokenizer_folder) / name).read_bytes())
-    return digest.hexdigest()[:16]
+def fingerprint(tokenizer: str | Path | GPTNeoXJapaneseTokenizer) -> str:
+    """A short hash of vocab.txt and emoji.json, those of a folder or of a tokenizer."""
+    if isinstance(tokenizer, GPTNeoXJapaneseTokenizer):
+        contents = b"".join(tokenizer.vocabulary.contents)
+    else:
+        contents = b"".join((Path(tokenizer) / name).read_bytes() for name in ("vocab.txt", "emoji.json"))
+    return hashlib.sha256(contents).hexdigest()[:16]
+
+
+def ids_dtype(tokenizer: GPTNeoXJapaneseTokenizer) -> np.dtype:
+    """The smallest type that holds every id of a vocabulary."""
+    return np.dtype("<u2" if tokenizer.vocab_size <= 1 << 16 else "<u4")
 
 
 def draw_batch(
@@ -144,7 +180,7 @@ def _corpus_order(shares: tuple[float, ...], seed: int) -> np.ndarray:
     return np.random.default_rng([seed, 0]).permutation(np.repeat(np.arange(len(shares)), counts))
 
 
-def _window(ids: np.ndarray, number: int, length: int, seeds: tuple[int, ...]) -> np.ndarray:
+def _window(ids: np.ndarray | JoinedIds, number: int, length: int, seeds: tuple[int, ...]) -> np.ndarray:
     """Window `number` of a corpus. Each pass over the corpus is divided at another offset and read in another order."""
     if len(ids) < length:
         raise ParameterError(f"the text has {len(ids)} tokens, a window takes {length}: give more text or a smaller length")
@@ -165,9 +201,9 @@ def _window_order(count: int, max_offset: int, seeds: tuple[int, ...]) -> tuple[
 def _encoded(
     documents: Iterable[Document], tokenizer: GPTNeoXJapaneseTokenizer, folder: str | Path, workers: int
 ) -> Iterator[tuple[np.ndarray, int, int]]:
-    groups = _groups(_pieces(documents), _DOCUMENTS_A_TASK)
+    groups = group_pieces(document_pieces(documents))
     if workers <= 1:
-        yield from (_encode_group(tokenizer, group) for group in groups)
+        yield from (encode_group(tokenizer, group) for group in groups)
         return
     # spawn: forking a process in which torch has started threads can hang it
     with ProcessPoolExecutor(
@@ -177,7 +213,7 @@ def _encoded(
             yield from (future.result() for future in waiting)
 
 
-def _pieces(documents: Iterable[Document]) -> Iterator[tuple[str, bool]]:
+def document_pieces(documents: Iterable[Document]) -> Iterator[tuple[str, bool]]:
     """(text, whether the document ends here) of all that are not empty."""
     continues = False
     for document in documents:
@@ -186,15 +222,29 @@ def _pieces(documents: Iterable[Document]) -> Iterator[tuple[str, bool]]:
         continues = document.continues
 
 
-def _groups(pieces: Iterator[tuple[str, bool]], size: int) -> Iterator[list[tuple[str, bool]]]:
-    while group := list(islice(pieces, size)):
+def group_pieces(pieces: Iterable[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
+    """The pieces in order, in groups of a size that is encoded fast."""
+    group: list[tuple[str, bool]] = []
+    characters = 0
+    for piece in pieces:
+        group.append(piece)
+        characters += len(piece[0])
+        if characters >= _GROUP_CHARACTERS or len(group) >= _GROUP_PIECES:
+            yield group
+            group, characters = [], 0
+    if group:
         yield group
 
 
-def _encode_group(tokenizer: GPTNeoXJapaneseTokenizer, pieces: list[tuple[str, bool]]) -> tuple[np.ndarray, int, int]:
-    """Ids of the texts, each that ends a document closed by <|endoftext|>; the number of documents and of characters."""
+def encode_group(
+    tokenizer: GPTNeoXJapaneseTokenizer, pieces: list[tuple[str, bool]], clean: bool = False
+) -> tuple[np.ndarray, int, int]:
+    """Ids of the texts, each that ends a document closed by <|endoftext|>; the number of documents and of characters.
+
+    clean: replace URLs, addresses, prices and dates by tags; False: as the tokenizer does it.
+    """
     end = [tokenizer.eos_token_id]
-    encoded = tokenizer.encode_batch([text for text, _ in pieces])
+    encoded = tokenizer.encode_batch([text for text, _ in pieces], clean or None)
     parts = [part for ids, (_, last) in zip(encoded, pieces, strict=True) for part in (ids, end if last else [])]
     ids = np.concatenate([np.asarray(part, dtype=np.int64) for part in parts])
     return ids, sum(last for _, last in pieces), sum(len(text) for text, _ in pieces)
@@ -210,4 +260,4 @@ def _start_worker(folder: str) -> None:
 
 def _encode_in_worker(pieces: list[tuple[str, bool]]) -> tuple[np.ndarray, int, int]:
     assert _worker_tokenizer is not None, "the worker starts with _start_worker"
-    return _encode_group(_worker_tokenizer, pieces)
+    return encode_group(_worker_tokenizer, pieces)

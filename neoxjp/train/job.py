@@ -6,7 +6,6 @@ import math
 import shutil
 import sys
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from neoxjp.train.options import JobOptions
 from neoxjp.train.plot import plot
 from neoxjp.train.runs import Progress, last_checkpoint, read_log, save_model, wrap_write_errors, write_curve
 from neoxjp.train.settings import TrainSettings, bf16_helps
+from neoxjp.train.shards import open_shards
 from neoxjp.train.start import Start, save_adapter, start_model, start_tokenizer, stored_dtype
 from neoxjp.weights import parse_dtype
 
@@ -138,7 +138,7 @@ def text_facts(corpora: Sequence[Packed], shares: Sequence[float]) -> list[dict[
         {
             "characters": corpus.characters,
             "tokens": len(corpus.ids),
-            "checksum": zlib.crc32(corpus.ids.data),
+            "checksum": corpus.checksum,
             "share": share,
         }
         for corpus, share in zip(corpora, shares, strict=True)
@@ -297,16 +297,21 @@ def _check_start(folder: Path, start: Start) -> None:
 
 
 def _texts(options: JobOptions, vocabulary: Path, folder: Path, *, announce: bool) -> tuple[list[Packed], list[float]]:
-    """The texts as one packed corpus, or where they have shares one for each file; and the shares."""
+    """The texts as one packed corpus, or where they have shares one for each file or folder of shards; and the shares."""
     files = [parse_weighted_path(value) for value in options.files]
     shares = [share for _, share in files if share is not None]
     if shares and len(shares) < len(files):
         raise ParameterError("give every file a share (a.jsonl=0.7) or none of them")
     groups = [[path] for path, _ in files] if shares else [[path for path, _ in files]]
+    folders = [path for path, _ in files if path.is_dir()]
+    if folders and len(folders) < len(files) and not shares:
+        raise ParameterError("give shards and files with texts a share each (shards=0.7 a.jsonl=0.3), or name only one kind")
     if announce:
         print(f"reading {files[0][0] if len(files) == 1 else f'{len(files)} files'} …", file=sys.stderr, flush=True)
     corpora = [
-        pack_once(
+        open_shards(group, vocabulary)
+        if group[0] in folders
+        else pack_once(
             group,
             vocabulary,
             folder / f"text-{number}",
