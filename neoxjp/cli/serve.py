@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from neoxjp.cli.app import check, choice_of
+from neoxjp.cli.app import check, choice_of, load_mcp
 from neoxjp.labs.common.command import Command, ModelOptions, option
 from neoxjp.page_parts.caps import Caps
 
@@ -49,6 +49,7 @@ class ServerOptions:
             show_default="localhost",
         ),
     ] = field(default_factory=list)
+    mcp: Annotated[bool, option("Serve tools for language models at /mcp, too.", "--mcp")] = False
     drain_seconds: Annotated[float, option("At SIGTERM, running texts may take so long.", metavar="N")] = 30.0
 
 
@@ -74,6 +75,7 @@ def serve(model: ModelOptions, server: ServerOptions, protocol: ProtocolOptions,
     from neoxjp.page_parts.visitors import trust_proxies_of_spaces
     from neoxjp.serve import LocalBackend, access_of, running, server_app
 
+    tools = load_mcp() if server.mcp else None
     check(model)
     access = access_of(server.host, server.allowed_host, protocol.api_key, protocol.cors)
     trust_proxies_of_spaces()
@@ -84,7 +86,8 @@ def serve(model: ModelOptions, server: ServerOptions, protocol: ProtocolOptions,
     operations = Operations(playground)
     playground.observer = operations
     asked = sigterm_event()
-    application, _ = server_app(LocalBackend(playground), access, operations)
+    rows = tools.mcp_rows(playground) if tools else ()
+    application, _ = server_app(LocalBackend(playground), access, operations, rows=rows)
     with running(application, server.host, server.port) as url:
         log_to_stderr()
         print(f"{url}/v1 serves {model.model}", file=sys.stderr, flush=True)

@@ -1,21 +1,20 @@
 """The tools of the tiny model, and one that takes long, in this process and over HTTP."""
 
-import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
 
-from neoxjp.gateway import Gate, allowed_hosts
+from neoxjp.gateway import allowed_hosts
 from neoxjp.labs.features import FEATURES, Feature
 from neoxjp.mcp import PATH, mcp_rows
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from tests.support.page import free_port
+from neoxjp.page_parts.session import Playground
+from neoxjp.serve import Access, LocalBackend, running, server_app
 
 
 @dataclass(frozen=True)
@@ -68,18 +67,17 @@ def slow() -> Slow:
     return Slow()
 
 
+@contextmanager
+def serving(playground: Playground, slow: Slow, access: Access) -> Iterator[str]:
+    """The address of the tools behind the gate of the server, in a thread of this process."""
+    rows = mcp_rows(playground, (*FEATURES, slow))
+    app, _ = server_app(LocalBackend(playground), access, rows=rows)
+    with running(app) as url:
+        yield f"{url}{PATH}"
+
+
 @pytest.fixture(scope="module")
 def mcp_url(playground: Any, slow: Slow) -> Iterator[str]:
-    """The address of the tools behind the gate, in a thread of this process."""
-    rows = mcp_rows(playground, (*FEATURES, slow))
-    app = Starlette(routes=[row.route(lambda request: True) for row in rows])
-    port = free_port()
-    config = uvicorn.Config(Gate(app, rows, [], allowed_hosts("127.0.0.1")), port=port, log_level="error", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}{PATH}"
-    server.should_exit = True
-    thread.join()
+    """The tools at an address of this machine."""
+    with serving(playground, slow, Access(hosts=allowed_hosts("127.0.0.1"))) as url:
+        yield url

@@ -11,12 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 
 from neoxjp.cli.main import main
 from neoxjp.mcp import PATH
-from tests.mcp.conftest import Slow
+from neoxjp.serve import Access
+from tests.mcp.conftest import Slow, serving
 from tests.mcp.test_tools import CALLS
 from tests.support.loops import awaited
 from tests.support.page import serve, wait_for_model
@@ -135,6 +138,17 @@ def test_a_long_text_is_refused_in_a_sentence(mcp_url: str) -> None:
     assert "100,000 characters" in answer
 
 
+def test_where_the_server_has_an_api_key_the_tools_ask_for_it(playground: Any, slow: Slow) -> None:
+    async def run(url: str) -> Any:
+        http = httpx2.AsyncClient(headers={"Authorization": "Bearer secret-key"})
+        async with http, Client(streamable_http_client(url, http_client=http)) as client:
+            return (await client.call_tool("tokenize", {"text": "猫"})).structured_content
+
+    with serving(playground, slow, Access(key="secret-key")) as url:
+        assert posted(url, request_of("tokenize", {"text": "猫"}), MODERN)[0] == 401
+        assert awaited(lambda: run(url))["counts"]["characters"] == 1
+
+
 def test_a_japanese_caller_gets_japanese_sentences(mcp_url: str) -> None:
     headers = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "generate", "Accept-Language": "ja"}
     _, answer = posted(mcp_url, request_of("generate", {"prompt": "猫", "temperature": -1}), headers)
@@ -170,7 +184,7 @@ def test_a_model_that_is_not_there_is_refused_before_a_client_is_served(tmp_path
     assert "neoxjp mcp: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["mcp"], ["app", "--mcp"]])
+@pytest.mark.parametrize("command", [["mcp"], ["app", "--mcp"], ["serve", "--mcp"]])
 def test_without_the_package_the_command_says_what_to_install(command: list[str], monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setattr("neoxjp.cli.app.find_spec", lambda name: None)
     assert main(command) == 2
