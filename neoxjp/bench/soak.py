@@ -32,6 +32,8 @@ TEXT = (
     "何でも薄暗いじめじめした所でニャーニャー泣いていた事だけは記憶している。"
 )
 TIMEOUT = httpx.Timeout(120, connect=30)
+SILENT_CONNECTION_SECONDS = 3.0
+"""The server closes a silent connection after 5 s. A request that crosses with that: a browser sends it again, httpx does not."""
 KEYSTROKES_A_SECOND = 6
 THINKING_SECONDS = 3.0  # between two things that a visitor does, on average
 SILENT_SECONDS = 10.0  # that a visitor who does not read stays connected
@@ -107,7 +109,8 @@ class Visitor:
         self.url, self.found = url.rstrip("/"), found
         self.random = random.Random(f"{options.seed}/{number}")
         self.new_tokens = options.new
-        transport = httpx.AsyncHTTPTransport(local_address=_address_of(url, number))
+        kept = httpx.Limits(keepalive_expiry=SILENT_CONNECTION_SECONDS)
+        transport = httpx.AsyncHTTPTransport(local_address=_address_of(url, number), limits=kept)
         self.client = httpx.AsyncClient(base_url=self.url, timeout=TIMEOUT, transport=transport)
         self.session, self.editor, self.ids = secrets.token_hex(8), 0, list[int]()
         self.page: Page | None = None

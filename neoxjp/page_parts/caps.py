@@ -15,7 +15,7 @@ class Caps:
     """What a public page allows. The first four are for all visitors together, or for one request."""
 
     running: int = _cap(0, "texts generated at once; 0: from the free memory, at most 8")
-    waiting: int = _cap(0, "texts that may wait; 0: eight times as many as run")
+    waiting: int = _cap(0, "texts that may wait; 0: sixteen times as many as run")
     new_tokens: int = _cap(0, "new tokens of one text; 0: at most 512")
     characters: int = _cap(0, "characters of one text; 0: from the free memory, at most 200,000")
     running_each: int = _cap(2, "texts of one visitor that run while others wait; 0: no limit")

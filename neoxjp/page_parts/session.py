@@ -36,7 +36,7 @@ LOGITS_BYTES = 64 * 2**20  # of the last texts (engine.LogitsCache)
 PROGRAM_BYTES = 450 * 2**20
 BYTES_PER_CHARACTER = 300  # of a text that is tokenized
 TOKENIZED_AT_ONCE = 100
-THREADS = 100  # of the web server; each request that waits or streams uses one: 8 and 64 at most
+THREADS = 100  # of the web server, at least; each request that waits or streams uses one
 SPARE_THREADS = 28  # for all others
 
 
@@ -142,7 +142,7 @@ def public_limits(memory_bytes: int, cache_bytes_per_token: int = 0, context: in
     running = max(1, min(8, memory_bytes // 2 // per_request))
     characters = max(2_000, min(200_000, memory_bytes // 8 // TOKENIZED_AT_ONCE // BYTES_PER_CHARACTER))
     compared = min(20_000, characters)
-    return Limits(characters, compared, new_tokens=min(512, context), running=running, waiting=8 * running)
+    return Limits(characters, compared, new_tokens=min(512, context), running=running, waiting=16 * running)
 
 
 def cache_budget(memory_bytes: int, cache_bytes_per_token: int, context: int, running: int) -> tuple[int, int]:

@@ -91,7 +91,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         caps = playground.visitors.caps
         blocks.sessions, blocks.visitors = caps.sessions, playground.visitors
         session_memory.allow(caps.sessions_mib * 2**20, caps.sessions if playground.public else None)
-        blocks.threads = max(THREADS, caps.running + caps.waiting + SPARE_THREADS)
+        blocks.threads = max(THREADS, playground.limits.running + playground.limits.waiting + SPARE_THREADS)
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
     return blocks
 
