@@ -11,7 +11,7 @@ from neoxjp.page_parts import links, sections
 from neoxjp.page_parts.editing import shown_text
 from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.links import Linked
-from neoxjp.page_parts.token_editor import Piece, TokenEditor
+from neoxjp.page_parts.token_editor import Document, Piece, TokenEditor
 
 REST = 2_000  # characters of a piece of text whose tokens are not shown
 SLACK = 200  # pieces by which the number of those with ids may differ from the limit
@@ -34,6 +34,10 @@ class TokenizeTab:
 
     def linked(self, tabs: gr.Tabs) -> Linked:
         """What a link to this tab restores; `tabs` are those of the page."""
+
+        def remember(document: Document, view: View) -> None:
+            document.to_select = None if view.selected is None else (view.text, view.selected)
+
         return Linked(
             "tokenize",
             tabs,
@@ -41,7 +45,8 @@ class TokenizeTab:
             self.lab,
             {"ids": self.show_ids},
             growing={},
-            view=lambda document, selected: View(document.text, ""),
+            view=lambda document, selected: View(document.text, "", selected=selected),
+            remember=remember,
             filled=self.editor,
             fill=TokenEditor.give,
         )

@@ -188,6 +188,15 @@ def test_a_patch_is_small_however_long_the_text_is():
     assert len(document.patch([*long[:1000], Piece("x", (3,)), *long[1000:], Piece("犬", (2,), 0.25, 1)]).encode()) < 200
 
 
+def test_a_token_is_selected_once_when_its_text_comes():
+    document, pieces = Document(to_select=("猫犬", 2)), [Piece("猫", (1, 2)), Piece("犬", (3,))]
+    assert "select" not in json.loads(document.patch(pieces[:1]))
+    assert json.loads(document.patch(pieces))["select"] == 2
+    document.patch(pieces[:1])
+    assert "select" not in json.loads(document.patch(pieces))
+    assert "select" not in json.loads(Document(to_select=("猫犬", 3)).patch(pieces))
+
+
 EDIT = {"revision": 0, "start": 0, "delete": 0, "insert": "x"}
 BAD = [{"start": -1}, {"start": True}, {"delete": 10**12}, {"insert": None}, {"revision": "0"}]
 

@@ -145,7 +145,7 @@ def connect_link(link: Link, playground: Playground, arrival: gr.HTML, linked: L
 
     inputs = [linked.text, linked.lab.open, *components]
     filled = [linked.tabs, linked.lab.tabs, linked.lab.open, linked.filled, *components, *linked.lab.due.values(), link.note]
-    selected = "(now, ...others) => [neoxjp.selection?.position ?? -1, ...others]" if linked.tab == "generate" else None
+    selected = f"(now, ...others) => [neoxjp.editor('{linked.tab}-text')?.selected ?? -1, ...others]"
     link.button.click(on_link, [link.selected, *inputs], [link.note, link.file], js=selected, **QUIET)
     if linked.file is not None:
         name_of_file, write = linked.file

@@ -72,6 +72,7 @@ class Document:
 
     pieces: tuple[Piece, ...] = ()
     revision: int = 0
+    to_select: tuple[str, int] | None = None  # a text, and the place of the token to select once the page has it
 
     @property
     def text(self) -> str:
@@ -88,6 +89,10 @@ class Document:
                 (for the page around the editor, as the detail of the DOM event "token-editor-also").
         """
         new, typed = tuple(pieces), answers is not None
+        if self.to_select is not None and "".join(piece.text for piece in new) == self.to_select[0]:
+            if self.to_select[1] < sum(len(piece.ids) for piece in new):
+                more["select"] = self.to_select[1]
+            self.to_select = None
         if answers is not None and answers.whole:
             return self._sent(new, {"whole": True} | more, new, typed=True)
         start = _shared(self.pieces, new)

@@ -40,6 +40,7 @@ def test_a_copied_link_brings_back_text_tab_and_choices(visit: Visit) -> None:
     page.locator("#tokenize-show-ids input").click()
     page.locator("#lab-why_this_cut-button").click()
     expect(page.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
+    page.evaluate("neoxjp.editor('tokenize-text').select(2)")
     link = copied(page, "link", "Link copied")
     assert len(link) < 200
     other = visit(lang="ja", link=link)
@@ -47,6 +48,7 @@ def test_a_copied_link_brings_back_text_tab_and_choices(visit: Visit) -> None:
     expect(other.locator("#lab-why_this_cut-button")).to_have_attribute("aria-selected", "true")
     expect(pieces(other)).to_have_count(pieces(page).count())
     expect(other.locator("#tokenize-text .token-editor-id").first).to_be_attached()
+    other.wait_for_function("neoxjp.editor('tokenize-text').selected === 2")
     assert other.evaluate("document.documentElement.classList.contains('share-link-arriving')") is False
 
 
