@@ -2,14 +2,16 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
+from neoxjp.page_parts.events import latest
 from neoxjp.page_parts.gradio_private import current_visitor
+from neoxjp.page_parts.results import Result
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import COMMON, Strings, Words, language
 
@@ -81,10 +83,26 @@ class Run:
 
     running: bool = False
     stopped: bool = False
+    result: Result = field(default_factory=Result)  # of the last one
 
     def stop(self) -> None:
         """Stop it; what was made so far is kept."""
         self.stopped = True
+
+    def translated(self, t: Words) -> tuple[str, ...] | None:
+        """As `Result.translated`; None while it is running."""
+        return None if self.running else self.result.translated(t)
+
+
+def follow_language(due: gr.HTML, shown: gr.State, parts: Sequence[gr.HTML], strings: Strings) -> None:
+    """Draw a result again when the section is updated in another language. shown: a `Result` or a `Run`; parts: what it fills."""
+
+    @handler(strings)
+    def redraw(t: Words, found: Result | Run) -> dict[Any, Any]:
+        html = found.translated(t)
+        return gr.skip() if html is None else dict(zip(parts, html, strict=True))
+
+    latest([due.change], redraw, shown, list(parts))
 
 
 def streamed(
@@ -130,7 +148,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 

@@ -4,8 +4,6 @@ Has no components and no model. The tree holds ids (neoxjp/labs/branches/records
 their alternatives, is cached within a bound, and recomputed when it was evicted (labs/branches/actions.py).
 """
 
-import threading
-import weakref
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from neoxjp.engine import Finish, Stats, Step
 from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.records import Author, History, Limits, Tree, limits
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
+from neoxjp.page_parts.session_memory import session_memory
 from neoxjp.page_parts.strings import COMMON
 from neoxjp.page_parts.token_editor.records import Document
 from neoxjp.sampling import SamplingParams
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 MOST_TEXTS, MOST_STEPS = 200, 20_000  # kept of one visitor; a step with its alternatives is about 2 kB
 STEP_BYTES, CHOICE_BYTES = 300, 220  # of memory: a step, and each of its alternatives
-PIECE_BYTES = 250  # of the text as the page has it
 ID_BYTES, NODE_BYTES = 36, 400  # an id of a branch, and a branch in one tree of the undo history
 
 
@@ -181,8 +179,7 @@ class VisitorState:
         trees = 1 + len(self.history.past) + len(self.history.future)
         ids = sum(len(node.ids) for node in self.tree.nodes.values())
         branches = ids * ID_BYTES + trees * len(self.tree.nodes) * NODE_BYTES
-        pieces = len(self.document.pieces) * PIECE_BYTES
-        return len(steps) * STEP_BYTES + sum(steps.values()) * CHOICE_BYTES + branches + pieces
+        return len(steps) * STEP_BYTES + sum(steps.values()) * CHOICE_BYTES + branches + self.document.nbytes
 
     def trim(self) -> None:
         """Keep the branches and the text on show: other texts are scored again when they are shown, undo ends here."""
@@ -215,47 +212,15 @@ class VisitorState:
         return len({id(step) for text in texts for step in text.steps})
 
 
-class SessionMemory:
-    """How much memory all open pages take for their texts. Over `max_bytes`, the largest are trimmed."""
+def allow_memory(max_bytes: int, pages: int | None = None) -> None:
+    """Set what all pages may take. `trim` drops no branch, so the branches of `pages` full pages have to fit into it.
 
-    def __init__(self, max_bytes: int):
-        self.max_bytes = max_bytes
-        self.lock = threading.RLock()
-        self._states: dict[int, tuple[weakref.ref[VisitorState], int]] = {}
-
-    def allow(self, max_bytes: int, pages: int | None = None) -> None:
-        """Set the limit. `trim` drops no branch, so the branches of `pages` full pages have to fit into it.
-
-        pages: None: one page may have as many branches as `Limits` allows, as where only its owner opens it.
-        """
-        self.max_bytes = max_bytes
-        limits.ids = Limits.ids
-        if pages is not None:
-            limits.ids = max(1, min(Limits.ids, (max_bytes // pages - limits.nodes * NODE_BYTES) // ID_BYTES))
-
-    @property
-    def nbytes(self) -> int:
-        """Of all pages that are open."""
-        with self.lock:
-            return sum(size for _, size in self._states.values())
-
-    def note(self, state: VisitorState) -> None:
-        """The state has changed."""
-        key = id(state)
-        with self.lock:
-            self._states[key] = weakref.ref(state, lambda _: self._states.pop(key, None)), state.nbytes
-            if self.nbytes <= self.max_bytes:
-                return
-            for other, (found, _) in sorted(self._states.items(), key=lambda item: -item[1][1]):
-                if (largest := found()) is not None:
-                    largest.trim()
-                    self._states[other] = found, largest.nbytes
-                if self.nbytes <= self.max_bytes:
-                    return
-
-
-session_memory = SessionMemory(512 * 2**20)
-"""The texts of this process; the page sets the limit."""
+    pages: None: one page may have as many branches as `Limits` allows, as where only its owner opens it.
+    """
+    session_memory.max_bytes = max_bytes
+    limits.ids = Limits.ids
+    if pages is not None:
+        limits.ids = max(1, min(Limits.ids, (max_bytes // pages - limits.nodes * NODE_BYTES) // ID_BYTES))
 
 
 def step_place(text: Text, at: Any) -> int:

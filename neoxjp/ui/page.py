@@ -34,7 +34,7 @@ from neoxjp.page_parts.events import QUIET, announcing
 from neoxjp.page_parts.gradio_private import skip_matplotlib
 from neoxjp.page_parts.session import SPARE_THREADS, THREADS, Playground
 from neoxjp.page_parts.strings import Words, both, label, language, translations, words
-from neoxjp.page_parts.texts import session_memory
+from neoxjp.page_parts.texts import allow_memory
 from neoxjp.sampling import OPTIONS, Option
 from neoxjp.ui import generate, model, tokenize, tour
 from neoxjp.ui.endpoints import endpoints
@@ -90,7 +90,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         model.connect(model_tab, playground, status, switches, lambda t: head(playground, t))
         caps = playground.visitors.caps
         blocks.sessions, blocks.visitors = caps.sessions, playground.visitors
-        session_memory.allow(caps.sessions_mib * 2**20, caps.sessions if playground.public else None)
+        allow_memory(caps.sessions_mib * 2**20, caps.sessions if playground.public else None)
         blocks.threads = max(THREADS, playground.limits.running + playground.limits.waiting + SPARE_THREADS)
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
     return blocks

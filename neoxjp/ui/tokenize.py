@@ -24,6 +24,7 @@ from neoxjp.page_parts.events import BROWSER, QUIET, latest
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session_memory import session_memory
 from neoxjp.page_parts.strings import COMMON, Words, both, label, language, words
 from neoxjp.page_parts.token_editor import Document, Edit, Piece, TokenEditor
 from neoxjp.page_parts.tokenize_tab import TokenizeTab, pieces_of
@@ -141,7 +142,9 @@ def edited(playground: Playground, document: Document, sent: Any, t: Words) -> d
     except NeoxjpError as error:
         return TokenEditor.patched(document.refused(t.message(error)))
     pieces = pieces_of(boxes(tokens, text), text, playground.limits.drawn_pieces, document.pieces)
-    return TokenEditor.patched(document.patch(pieces, answers=edit, also={"html": beside(text, pieces, tokens, t)}))
+    patch = document.patch(pieces, answers=edit, also={"html": beside(text, pieces, tokens, t)})
+    session_memory.note(document)
+    return TokenEditor.patched(patch)
 
 
 def beside(text: str, pieces: Sequence[Piece], tokens: Sequence[Token], t: Words) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What open pages keep is counted in bytes, and cut."""
 
 import gc
+import json
 import sys
 
 import pytest
@@ -8,16 +9,68 @@ import pytest
 from neoxjp.engine import Choice, Step
 from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.records import limits
+from neoxjp.labs.heat_map import section as heat_map
+from neoxjp.labs.heat_map.section import HeatText
 from neoxjp.page_parts import texts
 from neoxjp.page_parts.session import MemoryBudget
-from neoxjp.page_parts.texts import SessionMemory, Text, VisitorState
+from neoxjp.page_parts.session_memory import SessionMemory
+from neoxjp.page_parts.strings import words
+from neoxjp.page_parts.texts import Text, VisitorState
+from neoxjp.page_parts.token_editor import Document
+from neoxjp.ui import tokenize
 
 
 @pytest.fixture
 def memory(monkeypatch):
     memory = SessionMemory(10**9)
-    monkeypatch.setattr(texts, "session_memory", memory)
+    for module in (texts, tokenize, heat_map):
+        monkeypatch.setattr(module, "session_memory", memory)
     return memory
+
+
+EN = words("en")
+TEXT = "猫は東京に住んでいる。" * 20
+
+
+def send(playground, document, text, revision=None):
+    """The patch of the Tokens tab for a whole text, or for an edit at its beginning."""
+    sent = {"text": text} if revision is None else {"revision": revision, "start": 0, "delete": 0, "insert": text}
+    return json.loads(tokenize.edited(playground, document, sent, EN)["patch"])
+
+
+def test_the_text_of_the_tokens_tab_is_counted(memory, playground):
+    document = Document()
+    send(playground, document, TEXT)
+    assert memory.nbytes == document.nbytes > 200 * len(document.pieces)
+
+
+def test_a_trimmed_text_of_the_tokens_tab_stays_and_gets_its_tokens_again(memory, playground):
+    document = Document()
+    memory.max_bytes = 1
+    patch = send(playground, document, TEXT)
+    assert (document.text, len(document.pieces)) == (TEXT, 1)
+    assert memory.nbytes < 2_000
+    memory.max_bytes = 10**9
+    assert json.loads(document.whole())["want"] == "text"
+    assert send(playground, document, "犬", revision=patch["revision"])["want"] == "text"
+    again = send(playground, document, TEXT)
+    assert again["pieces"] == patch["pieces"]
+    assert "want" not in json.loads(document.whole())
+
+
+def test_the_text_of_the_heat_map_is_counted_and_cut(memory, playground):
+    heat = HeatText()
+    heat_map.edited(playground, heat, {"text": TEXT}, heat_map.strings.words("en"))
+    assert memory.nbytes == heat.nbytes > 200 * len(heat.document.pieces)
+    heat.shown = heat_map.Shown(heat_map.heat_of_text(playground, heat_map.scorer(playground), "猫です"), None)
+    assert heat.nbytes > heat.document.nbytes
+    memory.max_bytes = 1
+    memory.note(heat)
+    assert (heat.document.text, len(heat.document.pieces), heat.shown, heat.own) == (TEXT, 1, None, True)
+    memory.max_bytes = 10**9
+    heat_map.edited(playground, heat, {"text": TEXT}, heat_map.strings.words("en"))
+    assert len(heat.document.pieces) > 1
+    assert heat.own
 
 
 def written(prompt: int, steps: int) -> Text:
@@ -58,7 +111,7 @@ def test_over_the_budget_the_largest_page_is_trimmed_and_keeps_what_it_shows(mem
 
 def test_the_branches_of_all_pages_of_a_public_page_fit_into_the_budget(memory, monkeypatch):
     monkeypatch.setattr(limits, "ids", limits.ids)
-    memory.allow(4 * 2**20, pages=8)
+    texts.allow_memory(4 * 2**20, pages=8)
     states = [VisitorState() for _ in range(8)]
     for state in states:
         tree = state.tree.start(tuple(range(1000, 1000 + limits.ids)))
@@ -66,9 +119,9 @@ def test_the_branches_of_all_pages_of_a_public_page_fit_into_the_budget(memory, 
             tree.extend(0, (7,))
         state.commit(tree, written(0, 1))
     assert 2 * 2**20 < memory.nbytes <= memory.max_bytes
-    memory.allow(4 * 2**20)
+    texts.allow_memory(4 * 2**20)
     assert limits.ids == 200_000
-    memory.allow(512 * 2**20, pages=256)
+    texts.allow_memory(512 * 2**20, pages=256)
     assert limits.ids > 50_000  # a hundred texts of the default length in branches
 
 

@@ -10,11 +10,12 @@ from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, BeamTree, beam_tree
 from neoxjp.labs.beams.strings import strings
 from neoxjp.labs.beams.view import view
 from neoxjp.labs.common import html as render
-from neoxjp.page_parts.answers import check_length, handler
+from neoxjp.page_parts.answers import check_length, follow_language, handler
 from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET, READING, latest
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.parts import Parts
+from neoxjp.page_parts.results import Result
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
@@ -40,6 +41,7 @@ class Section:
             self.line = part.html("line")
             self.view = part.html("view", part.hint("press"), js_on_load=script("walk.js"))
         self.source = gr.State(None)  # serial of the model and prompt of the tree that is displayed
+        self.result = gr.State(Result())
         self.linked = {"beams": self.number, "new": self.new, "penalty": self.penalty}  # what a link restores
 
 
@@ -51,10 +53,12 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     searcher = search(playground)
 
     @handler(strings, errors=section.line, empty=[section.view, section.source])
-    def on_go(t: Words, writing: VisitorState, number: int, new: int, penalty: float) -> dict[Any, Any]:
+    def on_go(t: Words, result: Result, writing: VisitorState, number: int, new: int, penalty: float) -> dict[Any, Any]:
+        result.trim()  # also where there will be an error
         source = playground.serial, own_text(playground, writing)
         tree = tree_of(playground, searcher, source[1], number, new, penalty)
-        return {section.line: "", section.view: view(tree, source[1], t), section.source: source}
+        (drawn,) = result.show(lambda t: (view(tree, source[1], t),), t)
+        return {section.line: "", section.view: drawn, section.source: source}
 
     @handler(strings)
     def check(t: Words, writing: VisitorState, source: tuple[int, str] | None) -> Any:
@@ -62,11 +66,12 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
             return gr.skip()
         return "" if source == (playground.serial, own_text(playground, writing)) else render.notice(t("beams_changed"))
 
-    inputs = [tab.writing, section.number, section.new, section.penalty]
+    inputs = [section.result, tab.writing, section.number, section.new, section.penalty]
     found = section.go.click(on_go, inputs, [section.line, section.view, section.source], **READING)
     shown = (check, [tab.writing, section.source], section.line)
     found.then(*shown, **QUIET)  # the prompt may have changed during the search
     latest([due.change], *shown)
+    follow_language(due, section.result, [section.view], strings)
 
 
 def search(playground: Playground) -> Search:

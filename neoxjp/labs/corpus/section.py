@@ -22,10 +22,11 @@ from neoxjp.labs.common.glyphs import SCRIPTS
 from neoxjp.labs.common.html import notice
 from neoxjp.labs.common.templates import render
 from neoxjp.labs.corpus.command import rows
+from neoxjp.labs.corpus.costs import Cost
 from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse
 from neoxjp.labs.corpus.strings import strings
 from neoxjp.page_parts import downloads, uploads
-from neoxjp.page_parts.answers import Run, handler, plain
+from neoxjp.page_parts.answers import Run, follow_language, handler, plain
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.parts import Parts
@@ -89,7 +90,7 @@ def _tokenizers(playground: Playground) -> list[tuple[str, str]]:
 
 
 def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
-    """Add the events. The section uses neither the text above nor `due`."""
+    """Add the events. The section does not use the text above; `due` changes when it must be up to date."""
 
     def describe(t: Words, file: str, encoding: str) -> dict[Any, Any]:
         key, name = parse_file(file)
@@ -114,7 +115,8 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
         for step in count_file(playground, key, name, column or "", encoding, tokenizers, t, run):
             shown: dict[Any, Any] = {section.progress: step.status}
             if step.corpus:
-                shown |= {section.result: step.notices + report(step.corpus, t), section.corpus: step.corpus}
+                done, html = run.result.show(step.drawn, t)
+                shown = {section.progress: done, section.result: html, section.corpus: step.corpus}
                 shown |= {section.downloads: gr.Row(visible=True)}
             yield shown
 
@@ -130,6 +132,7 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
         js="async (run, file, ...rest) => [run, await neoxjp.corpus.use(), ...rest]",
         **STREAMED,
     )
+    follow_language(due, section.run, [section.progress, section.result], strings)
     section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", **BROWSER)
     section.stop.click(Run.stop, section.run, None, **QUIET)
 
@@ -162,16 +165,35 @@ def describe_file(key: str, name: str, encoding: str, t: Words) -> tuple[str, li
 
 def report(corpus: Corpus, t: Words) -> str:
     """The whole report as HTML."""
-    return view("report", t, found=corpus, signs=SCRIPTS, limits=LIMITS)
+    return view("report", t, found=named(corpus, t), signs=SCRIPTS, limits=LIMITS)
+
+
+def named(corpus: Corpus, t: Words) -> Corpus:
+    """The corpus with the names of the tokenizers in the language of `t`: it may have been counted in the other one."""
+
+    def name(cost: Cost) -> str:
+        key = f"tokenizer_{cost.key}"
+        if cost.name in strings.table["bundled"]:
+            return t("bundled")
+        return t(key) if key in strings.table and cost.key != "neoxjp" else cost.name
+
+    return replace(corpus, costs=tuple(replace(cost, name=name(cost)) for cost in corpus.costs))
 
 
 @dataclass(frozen=True)
 class Step:
     """An update of a count."""
 
-    status: str  # HTML
+    status: str = ""  # HTML
     corpus: Corpus | None = None  # of the last one, unless the count was stopped
-    notices: str = ""  # HTML: tokenizers that could not be opened
+    seconds: float = 0.0  # that it took
+    failed: tuple[tuple[str, NeoxjpError], ...] = ()  # tokenizers that could not be opened
+
+    def drawn(self, t: Words) -> tuple[str, str]:
+        """The last one as HTML: how long it took, and the report."""
+        assert self.corpus is not None
+        errors = "".join(notice(f"{key}: {t.message(error)}", "error") for key, error in self.failed)
+        return notice(t("corpus_done", seconds=f"{self.seconds:.1f}")), errors + report(self.corpus, t)
 
 
 def count_file(
@@ -189,7 +211,8 @@ def count_file(
     try:
         if not key:
             raise strings.error(ParameterError, "corpus_no_file")
-        peers, notices = [], ""
+        peers: list[tuple[str, Peer]] = []
+        failed: list[tuple[str, NeoxjpError]] = []
         for wanted in other_keys(tokenizers):
             yield Step(view("progress", t, message=t("corpus_opening", name=wanted)))
             try:
@@ -197,7 +220,7 @@ def count_file(
                 name_key = f"tokenizer_{wanted}"
                 peers.append((wanted, replace(peer, name=t(name_key)) if name_key in strings.table else peer))
             except NeoxjpError as error:  # the others are counted nevertheless
-                notices += notice(f"{wanted}: {t.message(error)}", "error")
+                failed.append((wanted, error))
         while (ahead := uploads.queue.position(ticket, address)) and not run.stopped:
             yield Step(view("progress", t, message=t("corpus_waiting", n=ahead)))
             time.sleep(INTERVAL)
@@ -209,7 +232,7 @@ def count_file(
                     yield Step(notice(t("corpus_stopped")))
                     return
                 if isinstance(step, Corpus):
-                    yield Step(notice(t("corpus_done", seconds=f"{time.monotonic() - begun:.1f}")), step, notices)
+                    yield Step(corpus=step, seconds=time.monotonic() - begun, failed=tuple(failed))
                 elif time.monotonic() - shown > INTERVAL:
                     shown, share = time.monotonic(), step.read / max(step.total, 1)
                     numbers = {"percent": int(100 * share), "documents": f"{step.documents:,}", "tokens": f"{step.tokens:,}"}

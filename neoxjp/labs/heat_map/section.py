@@ -23,6 +23,7 @@ from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session_memory import session_memory
 from neoxjp.page_parts.stream import Scorer, scorer
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
@@ -33,6 +34,7 @@ from neoxjp.page_parts.tokenize_tab import pieces_of
 if TYPE_CHECKING:
     from neoxjp.page_parts.generate_tab import GenerateTab
 
+SCORED_BYTES = 400  # of memory: a token with its numbers
 CONTEXTS = 4  # the longest text, in context lengths
 PAIRS = {
     "particle": ("昔々、あるところにおじいさんがいました。", "昔々、あるところにおじいさんはいました。"),
@@ -59,6 +61,16 @@ class HeatText:
     document: Document = field(default_factory=Document)
     own: bool = False  # the visitor wrote it, otherwise it is the text above
     shown: Shown | None = None  # what its colours, numbers and curve are from
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return self.document.nbytes + (len(self.shown.heat.pieces) * SCORED_BYTES if self.shown else 0)
+
+    def trim(self) -> None:
+        """Keep the text alone: it is coloured again with the next press of the button."""
+        self.document.trim()
+        self.shown = None
 
 
 class Section:
@@ -110,11 +122,13 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         if heat.own and heat.document.text != before:  # it was edited meanwhile
             return {section.line: render.notice(t("heat_map_changed_here"))}
         heat.shown, heat.own = shown, bool(before)
-        return {
+        found = {
             section.line: "",
             section.view: view_of(playground, shown, measure, t),
             section.text: patched(playground, heat, measure),
         }
+        session_memory.note(heat)
+        return found
 
     @handler(strings)
     def recolour(t: Words, heat: HeatText, measure: Measure) -> Any:
@@ -251,15 +265,16 @@ def edited(playground: Playground, heat: HeatText, sent: Any, t: Words) -> tuple
         if not edit.whole and edit.revision != document.revision:
             return TokenEditor.show(document.unknown()), gr.skip()
         text = replace_surrogates(edit.apply(document.text))
-        if text == document.text:
+        if text == document.text and not document.trimmed:
             return TokenEditor.show(document.patch(document.pieces, answers=edit)), gr.skip()
         check_length(playground, text)
     except NeoxjpError as error:
         return TokenEditor.show(document.refused(t.message(error))), gr.skip()
     plain = boxes(playground.tokenizer.analyze(text), text)
     pieces = [replace(piece, marks="") for piece in pieces_of(plain, text, playground.limits.drawn_pieces, document.pieces)]
+    heat.own = bool(text) and (heat.own or text != document.text)
     patch = document.patch(pieces, answers=edit)
-    heat.own = bool(text)
+    session_memory.note(heat)
     return TokenEditor.show(patch), render.notice(t("heat_map_changed_here" if heat.shown and text else "heat_map_press"))
 
 

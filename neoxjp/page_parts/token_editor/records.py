@@ -12,6 +12,8 @@ from typing import Any, TypeGuard
 
 from neoxjp.errors import ParameterError
 
+PIECE_BYTES = 250  # of memory, without its text
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -72,7 +74,18 @@ class Document:
 
     pieces: tuple[Piece, ...] = ()
     revision: int = 0
-    to_select: tuple[str, int] | None = None  # a text, and the place of the token to select once the page has it
+    to_select: tuple[str, int] | None = None  # a text, and the position of the token to select once the page has it
+    trimmed: bool = False  # it has the text without its tokens
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return len(self.pieces) * PIECE_BYTES + 2 * sum(len(piece.text) for piece in self.pieces)
+
+    def trim(self) -> None:
+        """Keep the text alone: with its next edit, or request, the page sends all of it and gets its tokens again."""
+        if self.pieces:
+            self.pieces, self.revision, self.trimmed = (Piece(self.text, ()),), self.revision + 1, True
 
     @property
     def text(self) -> str:
@@ -89,6 +102,7 @@ class Document:
                 (for the page around the editor, as the detail of the DOM event "token-editor-also").
         """
         new, typed = tuple(pieces), answers is not None
+        self.trimmed = self.trimmed and new == self.pieces
         if self.to_select is not None and "".join(piece.text for piece in new) == self.to_select[0]:
             if self.to_select[1] < sum(len(piece.ids) for piece in new):
                 more["select"] = self.to_select[1]
@@ -102,6 +116,8 @@ class Document:
 
     def whole(self, *, running: bool = False, **more: Any) -> str:
         """The patch for a page that knows nothing. running, more: as in `patch`."""
+        if self.trimmed:
+            return self.unknown()
         return self._sent(self.pieces, {"whole": True} | more, self.pieces, running=running)
 
     def refused(self, message: str) -> str:

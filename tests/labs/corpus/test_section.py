@@ -57,9 +57,11 @@ def uploaded(data: bytes) -> str:
 def counted(playground: Playground, data: bytes, name: str = "a.txt", **options: Any) -> tuple[list[str], Corpus, str]:
     asked = {"column": "", "encoding": "", "tokenizers": [], "t": EN} | options
     *steps, last = count_file(playground, uploaded(data), name, **asked)
-    assert "deleted" in last.status or "削除しました" in last.status
     assert last.corpus
-    return [step.status for step in steps], last.corpus, last.notices
+    t = asked["t"]
+    done, html = last.drawn(t)
+    assert "deleted" in done or "削除しました" in done
+    return [step.status for step in steps], last.corpus, html.removesuffix(report(last.corpus, t))
 
 
 def test_a_file_is_described_by_the_encoding_the_columns_and_the_first_characters() -> None:
@@ -238,3 +240,16 @@ def test_uploads_that_are_too_large_or_of_another_type_are_refused(page_url: str
         urllib.request.urlopen(too_much, timeout=30)
     with pytest.raises(urllib.error.HTTPError, match="415"):
         sent(page_url, b"x", "text/plain")
+
+
+def test_a_report_is_drawn_again_in_the_other_language(playground: Playground) -> None:
+    asked = {"column": "", "encoding": "", "tokenizers": ["bytes", "characters", "no-such"], "t": EN}
+    *_, last = count_file(playground, uploaded(TEXT.encode()), "a.txt", **asked)
+    (english, report_en), (japanese, report_ja) = last.drawn(EN), last.drawn(JA)
+    assert "deleted" in english
+    assert "削除しました" in japanese
+    assert "UTF-8 bytes" in report_en
+    assert "UTF-8 バイト" in report_ja
+    assert "UTF-8 bytes" not in report_ja
+    assert "no-such" in report_en
+    assert "no-such" in report_ja

@@ -365,6 +365,22 @@ def test_the_grid_shows_the_samples_of_the_record_as_they_come(playground: Playg
     assert [float(row["temperature"]) for row in rows] == [0.5, 0.5, 1.5, 1.5]
 
 
+def test_columns_and_grid_are_drawn_again_in_the_other_language(playground: Playground) -> None:
+    ja, run, grid = strings.words("ja"), Run(), Samples()
+    streamer, chosen = column_streamer(playground, None), suggest(SET, "temperature")[:2]
+    *_, shown_en = run_columns(playground, None, streamer, run, "東京", SET, chosen, "temperature", EN)
+    samples = sweep.sample_streamer(playground)
+    *_, grid_en = sweep.run_grid(playground, samples, grid, "東京", ("0.5", "0.9"), SET, EN)
+    for found, english in ((run, shown_en), (grid, grid_en)):
+        assert found.translated(EN) is None
+        japanese = found.translated(ja)
+        assert japanese is not None
+        assert all(one != other for one, other in zip(japanese, english, strict=True))
+        assert "Generated" in english[0]
+        assert "生成しました" in japanese[0]
+        assert found.translated(EN) == english
+
+
 def test_a_stopped_sweep_keeps_its_samples_and_frees_its_slots(playground: Playground) -> None:
     grid = Samples()
     stream = sweep.run_grid(playground, sweep.sample_streamer(playground), grid, "東京", ("0.5 1 1.5", "0.9 1"), SET, EN)

@@ -23,7 +23,7 @@ from neoxjp.labs.side_by_side.section.columns import (
 )
 from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
-from neoxjp.page_parts.answers import Run, streamed
+from neoxjp.page_parts.answers import Run, follow_language, streamed
 from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.generate_tab import GenerateTab
@@ -121,6 +121,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     outputs = [section.line, section.result, section.go, section.stop, section.differs]
     section.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=8)
     section.stop.click(Run.stop, section.run, None, **QUIET)
-    sweep.connect(section.sweep, playground, tab)
+    follow_language(due, section.run, [section.line, section.result], strings)
+    sweep.connect(section.sweep, playground, tab, due)
     if section.second:
         second_model.connect(section.second, playground)

@@ -106,13 +106,12 @@ def run_columns(
             seed = new_seed + (number if differs == "seed" else 0)
         own = {name: getattr(each, name) for name in NUMBERS}
         columns.append(Column(replace(params, **own, seed=seed), each.model))
-    models = ((LOADED, playground), (SECOND, other))
-    titles = {key: model.loaded.title(t("bundled")) for key, model in models if model and model.loaded}
-    common, own_facts = split_settings(columns, titles, t)
+    loaded = {key: model.loaded for key, model in ((LOADED, playground), (SECOND, other)) if model and model.loaded}
     same, name_of = shares_vocabulary(list(engines.values())), token_text_function(playground.tokenizer)
 
-    def html_of(update: Update, over: bool) -> str:
+    def html_of(update: Update, over: bool, t: Words) -> str:
         found = records.compare(update.columns, same)
+        common, own_facts = split_settings(columns, {key: each.title(t("bundled")) for key, each in loaded.items()}, t)
         shown = (own_facts, common, render.replace_surrogates(prompt), over, same)
         return view.columns(update.columns, found, *shown, t, name_of)
 
@@ -123,14 +122,19 @@ def run_columns(
                 break
             done = max(len(column.steps) for column in last.columns)
             line = render_steps.working(t("side_by_side_progress", n=f"{done:,}"), done, params.max_new_tokens or 0)
-            yield line, html_of(last, over=False)
+            yield line, html_of(last, False, t)
     finally:
         stream.close()  # type: ignore[attr-defined]  # a generator; frees the slots
         run.running = False
     if last is not None:
-        total = sum(len(column.steps) for column in last.columns)
-        line = t("side_by_side_done", n=len(columns), total=f"{total:,}") if last.over else t("side_by_side_stopped")
-        yield render_steps.working(line), html_of(last, over=True)
+        end, total = last, sum(len(column.steps) for column in last.columns)
+
+        def draw(t: Words) -> tuple[str, str]:
+            line = t("side_by_side_done", n=len(columns), total=f"{total:,}") if end.over else t("side_by_side_stopped")
+            return render_steps.working(line), html_of(end, True, t)
+
+        line, html = run.result.show(draw, t)
+        yield line, html
 
 
 def engines_of(playground: Playground, other: Playground | None, keys: set[str]) -> dict[str, Engine]:

@@ -18,7 +18,7 @@ from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, engines_of
 from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts import downloads
-from neoxjp.page_parts.answers import Run, streamed
+from neoxjp.page_parts.answers import Run, follow_language, streamed
 from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.generate_tab import GenerateTab
@@ -60,8 +60,8 @@ class Sweep:
         self.run = gr.State(Samples(), delete_callback=Samples.stop)
 
 
-def connect(part: Sweep, playground: Playground, tab: GenerateTab) -> None:
-    """Wire the events. `tab` is the tab above."""
+def connect(part: Sweep, playground: Playground, tab: GenerateTab, due: gr.HTML) -> None:
+    """Wire the events. `tab` is the tab above; `due` changes when the section must be up to date."""
     streamer = sample_streamer(playground)
 
     def on_go(
@@ -80,6 +80,7 @@ def connect(part: Sweep, playground: Playground, tab: GenerateTab) -> None:
     outputs = [part.line, part.result, part.go, part.stop, part.csv]
     part.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=4)
     part.stop.click(Samples.stop, part.run, None, **QUIET)
+    follow_language(due, part.run, [part.line, part.result], strings)
     downloads.connect(part.csv, part.result, "sweep.csv", lambda t, run: list(map(to_row, run.samples)), part.run)
 
 
@@ -116,12 +117,12 @@ def run_grid(
     total, seed = len(temperatures) * len(top_ps), params.seed
     cells: dict[tuple[float, float], Sample] = {}
 
-    def html_of() -> str:
+    def html_of(t: Words) -> str:
         return view.grid(cells, temperatures, top_ps, t, render.replace_surrogates(prompt))
 
     stream = streamer(start, temperatures, top_ps, params, 1)
     try:
-        yield render_steps.working(t("side_by_side_sweep_progress", n=0, total=total, seed=seed), 0, total), html_of()
+        yield render_steps.working(t("side_by_side_sweep_progress", n=0, total=total, seed=seed), 0, total), html_of(t)
         for progress in stream:
             line = t("side_by_side_sweep_progress", n=progress.done, total=total, seed=seed)
             if (sample := progress.sample) is not None:
@@ -131,12 +132,13 @@ def run_grid(
                 line = t("generate_waiting", n=progress.waiting)
             if run.stopped:
                 break
-            yield render_steps.working(line, progress.done, total), html_of()
+            yield render_steps.working(line, progress.done, total), html_of(t)
     finally:
         stream.close()  # type: ignore[attr-defined]  # a generator; frees the slots
         run.running = False
     key = "side_by_side_sweep_stopped" if len(cells) < total else "side_by_side_sweep_done"
-    yield render_steps.working(t(key, n=len(cells), seed=seed)), html_of()
+    line, html = run.result.show(lambda t: (render_steps.working(t(key, n=len(cells), seed=seed)), html_of(t)), t)
+    yield line, html
 
 
 def prepare_grid(playground: Playground, prompt: str, settings: Settings) -> tuple[Sequence[int], SamplingParams]:
