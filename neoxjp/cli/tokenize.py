@@ -40,7 +40,7 @@ class Corpus:
     address: Annotated[
         str | None, option("With --ray: use this cluster (auto: the one that runs here).", show_default="start Ray here")
     ] = None
-    shard_bytes: Annotated[float, option("With --ray: bytes of text in a shard, roughly.", metavar="N")] = 256e6
+    shard_bytes: Annotated[float, option("With --ray: bytes of text in a shard, roughly.", metavar="N")] = 100e6
     column: Annotated[str, option("With --ray: field or column that holds the text.")] = "text"
     split: Annotated[
         Literal["file", "blank", "line"],
@@ -152,19 +152,19 @@ def write_shards(model: TokenizerOptions, files: Files, corpus: Corpus, clean: b
         if sys.stderr.isatty():
             print(f"\r{finished:,} of {counted(shards, 'shard')}", end="", file=sys.stderr, flush=True)
 
-    began = time.perf_counter()
     tokenizer = load_tokenizer(model)
     done = tokenize(files.file, files.out, tokenizer, settings, workers=corpus.workers, address=corpus.address, progress=progress)
-    facts = {**done.totals, "shards": len(done.shards), "written": done.written, "seconds": time.perf_counter() - began}
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
+    rate = done.written_bytes / 1e6 / done.seconds if done.seconds else None
     if json:
-        emit({"out": str(files.out), **facts})
+        facts = {"out": str(files.out), "shards": len(done.shards), "written": done.written, **done.totals}
+        emit({**facts, "seconds": done.seconds, "MB_per_second": rate})
         return
     numbers = ", ".join(f"{count:,} {name}" for name, count in done.totals.items())
-    before = len(done.shards) - done.written
-    print(f"{files.out}: {counted(len(done.shards), 'shard')}, {numbers}", file=sys.stderr)
-    if before:
+    speed = f", {rate:.1f} MB/s without the start of Ray" if rate else ""
+    print(f"{files.out}: {counted(len(done.shards), 'shard')}, {numbers}{speed}", file=sys.stderr)
+    if before := len(done.shards) - done.written:
         print(f"{counted(before, 'shard')} of an earlier run {'was' if before == 1 else 'were'} kept", file=sys.stderr)
 
 

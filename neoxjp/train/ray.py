@@ -8,9 +8,10 @@ and the folder of shards are on a file system that all machines see, and neoxjp 
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,15 @@ def tokenize(
     if workers is not None and workers < 1:
         raise ParameterError(f"workers={workers!r} must be at least 1")
 
+    times: list[float] = []  # when a worker began and finished each shard
+
     def execute(units: Sequence[Unit], folder: Path, settings: ShardSettings) -> Iterator[Shard]:
         if units:
             with _started(address, workers):
-                yield from _run(units, folder, settings, workers)
+                yield from _run(units, folder, settings, workers, times)
 
-    return tokenize_files(files, Path(out), tokenizer, settings or ShardSettings(), execute, progress)
+    done = tokenize_files(files, Path(out), tokenizer, settings or ShardSettings(), execute, progress)
+    return replace(done, seconds=max(times) - min(times)) if times else done
 
 
 class ShardWriter:
@@ -67,15 +71,19 @@ class ShardWriter:
         self.tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(str(self.folder / "vocabulary"))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        began = time.time()
         (unit,) = (Unit.from_dict(json.loads(value)) for value in batch["unit"])
         try:
-            record: dict[str, Any] = {"shard": write_shard(unit, self.folder, self.tokenizer, self.settings).as_dict()}
+            shard = write_shard(unit, self.folder, self.tokenizer, self.settings)
+            record: dict[str, Any] = {"shard": shard.as_dict(), "times": [began, time.time()]}
         except NeoxjpError as error:
             record = {"error": str(error), "files": isinstance(error, CheckpointError)}
         return {"record": [json.dumps(record)]}
 
 
-def _run(units: Sequence[Unit], folder: Path, settings: ShardSettings, workers: int | None) -> Iterator[Shard]:
+def _run(
+    units: Sequence[Unit], folder: Path, settings: ShardSettings, workers: int | None, times: list[float]
+) -> Iterator[Shard]:
     import ray
     import ray.data
 
@@ -93,6 +101,7 @@ def _run(units: Sequence[Unit], folder: Path, settings: ShardSettings, workers: 
         record = json.loads(row["record"])
         if "error" in record:
             raise (CheckpointError if record["files"] else ParameterError)(record["error"])
+        times += record["times"]
         yield Shard.from_dict(record["shard"])
 
 

@@ -36,7 +36,7 @@ class ShardSettings:
     split: Split = "file"  # what a document of a .txt is
     encoding: str = ""  # "": detected
     clean: bool = False  # replace URLs, addresses, prices and dates by tags (do_clean_text)
-    shard_bytes: int = 256_000_000  # of text in a shard, roughly
+    shard_bytes: int = 100_000_000  # of text in a shard, roughly
 
     def __post_init__(self) -> None:
         if self.shard_bytes < 1:

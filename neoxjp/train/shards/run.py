@@ -33,6 +33,8 @@ class Outcome:
     folder: Path
     shards: list[Shard] = field(repr=False)
     written: int = 0  # shards of this run; the others were finished before
+    written_bytes: int = 0  # of text in these
+    seconds: float = 0.0  # of encoding, from the first worker's start to the last one's end; 0: not measured
 
     @property
     def totals(self) -> dict[str, int]:
@@ -67,7 +69,7 @@ def tokenize_files(
     with _only_run(folder):
         facts = _prepare(folder, tokenizer, settings)
         done = _finished(folder, units, ids_dtype(tokenizer).itemsize)
-        before = len(done)
+        before = set(done)
         try:
             for shard in execute([unit for unit in units if unit.number not in done], folder, settings):
                 done[shard.unit.number] = shard
@@ -78,7 +80,8 @@ def tokenize_files(
                 f"{error}. {len(done)} of {len(units)} shards are finished, and the same command continues"
             ) from error
         shards = [done[unit.number] for unit in units]
-        outcome = Outcome(folder, shards, len(shards) - before)
+        fresh = [shard.bytes for shard in shards if shard.unit.number not in before]
+        outcome = Outcome(folder, shards, len(fresh), sum(fresh))
         if not outcome.totals["characters"]:
             raise ParameterError("there is no text to tokenize: every document is empty")
         write_json(folder / MANIFEST, facts | outcome.totals | {"complete": True, "shards": [s.as_dict() for s in shards]})
