@@ -1,4 +1,5 @@
-"""Benchmarks, one file per table, also beside other programs: generate, serve, quality, repetition, load, tokenize, page, soak.
+"""Benchmarks, one file per table, also beside other programs: generate, serve, quality, repetition, load, tokenize, page, soak,
+router.
 
 Each of these files has `command(options)`; this package offers the options, which load without torch.
 """
@@ -8,6 +9,7 @@ from neoxjp.bench.options import (
     PageOptions,
     QualityOptions,
     RepetitionOptions,
+    RouterOptions,
     ServeOptions,
     SoakOptions,
     TableOptions,
@@ -16,6 +18,6 @@ from neoxjp.bench.options import (
 )
 
 __all__ = [
-    "LoadOptions", "PageOptions", "QualityOptions", "RepetitionOptions", "ServeOptions", "SoakOptions", "TableOptions",
-    "TokenizeOptions", "WriteOptions",
+    "LoadOptions", "PageOptions", "QualityOptions", "RepetitionOptions", "RouterOptions", "ServeOptions", "SoakOptions",
+    "TableOptions", "TokenizeOptions", "WriteOptions",
 ]  # fmt: skip

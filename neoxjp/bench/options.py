@@ -133,3 +133,22 @@ class SoakOptions:
     every: Annotated[float, option("Between two lines.", metavar="SECONDS")] = 60.0
     seed: Annotated[int, option("Of what the visitors do.", metavar="N")] = 1
     json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterOptions:
+    """Replicas, what they can do (the defaults: the 2.7B in int8 on two cores, docs/performance.md), and visitors."""
+
+    replicas: Annotated[int, option("Machines with the model.", metavar="N")] = 64
+    visitors: Annotated[int, option("At once; who leaves is followed by another.", metavar="N")] = 600
+    minutes: Annotated[float, option("Simulated; the first quarter is not counted.", metavar="N")] = 20.0
+    think: Annotated[float, option("Between an answer and the visitor's next request, on average.", metavar="SECONDS")] = 8.0
+    new: Annotated[int, option("Tokens of an answer, on average.", metavar="N")] = 60
+    decode: Annotated[
+        str, option("Tokens per second in sum, of one request and of eight (`neoxjp bench generate`, `serve`).", metavar="A,B")
+    ] = "19.7,73"
+    prefill: Annotated[float, option("Prompt tokens per second (`neoxjp bench generate`: tokens / first token).")] = 290.0
+    token_bytes: Annotated[int, option("Of the cache, for one token.", metavar="N")] = 655_360
+    cache: Annotated[float, option("GiB of cached prefixes on each replica.", metavar="GIB")] = 4.0
+    seed: Annotated[int, option("Of what the visitors do.", metavar="N")] = 1
+    json: Json = False

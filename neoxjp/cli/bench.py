@@ -8,6 +8,7 @@ from neoxjp.bench import (
     PageOptions,
     QualityOptions,
     RepetitionOptions,
+    RouterOptions,
     ServeOptions,
     SoakOptions,
     TableOptions,
@@ -60,6 +61,11 @@ def page(options: PageOptions) -> None:
     importlib.import_module("neoxjp.bench.page").command(options)
 
 
+def router(options: RouterOptions) -> None:
+    """A simulation of many replicas: which way of choosing one for a prompt finds its beginning computed."""
+    importlib.import_module("neoxjp.bench.router").command(options)
+
+
 def _run(name: str, options: TableOptions, *more: Any) -> None:
     import torch
 
@@ -81,5 +87,6 @@ COMMANDS = (
     Command("load", load, "neoxjp bench load --shape small --formats float16,int8"),
     Command("tokenize", tokenize, "neoxjp bench tokenize novel.txt --megabytes 1"),
     Command("page", page, "neoxjp bench page http://127.0.0.1:7860 --rounds 9"),
+    Command("router", router, "neoxjp bench router --replicas 8 --visitors 60 --minutes 5"),
     Command("soak", soak, "neoxjp bench soak http://127.0.0.1:7860 --visitors 8 --minutes 60"),
 )

@@ -10,6 +10,7 @@ Knows the model only through the protocol `LanguageModel`.
 from neoxjp.engine.engine import PREFIX_BYTES, Engine
 from neoxjp.engine.logits_cache import LogitsCache, logits_after, next_logits
 from neoxjp.engine.observer import Observer
+from neoxjp.engine.prefix_cache import PrefixCache, PrefixEntry
 from neoxjp.engine.records import (
     SCORE_CHUNK,
     Choice,
@@ -42,6 +43,8 @@ __all__ = [
     "LanguageModel",
     "LogitsCache",
     "Observer",
+    "PrefixCache",
+    "PrefixEntry",
     "PrefixRouter",
     "Request",
     "Stats",

@@ -23,12 +23,13 @@ class PrefixRouter(Generic[Replica]):
     router.routed(ids, replica)
     """
 
-    def __init__(self, *, block: int = 16, slack: float = 4.0, max_blocks: int = 200_000):
+    def __init__(self, *, block: int = 16, slack: float = 8.0, max_blocks: int = 200_000):
         """
         Args:
             block: ids that are compared at once; shorter common beginnings are not seen.
             slack: how many requests more than the least busy a replica may have that computed the whole prompt; one that
-                computed a part of it may have this part of the number.
+                computed a part of it may have this part of the number. About as many as a replica runs at once: `neoxjp bench
+                router` loses cached tokens with less.
             max_blocks: blocks that are remembered, about 300 bytes each; the least recently used are forgotten.
 
         Raises:
