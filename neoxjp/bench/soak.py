@@ -294,17 +294,31 @@ def _address_of(url: str, number: int) -> str | None:
 
 
 async def abuse(url: str, rate: float, found: Found) -> None:
-    """One address that asks for `rate` texts a second and reads none, until it is cancelled."""
-    transport = httpx.AsyncHTTPTransport(local_address=_address_of(url, 0), limits=httpx.Limits(max_connections=ABUSER_AT_ONCE))
-    async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT, transport=transport) as client, asyncio.TaskGroup() as tasks:
+    """One address that asks for `rate` texts a second and reads none, until it is cancelled.
+
+    Without httpx, which takes more of a processor for a request than the server does to refuse one: on one machine that would
+    count against the server.
+    """
+    target = urlsplit(url)
+    secure, address = target.scheme == "https", _address_of(url, 0)
+    body = json.dumps({"prompt": TEXT, "max_new_tokens": 512, "min_new_tokens": 512}).encode()
+    head = (
+        f"POST {target.path.rstrip('/')}/gradio_api/call/v2/generate HTTP/1.1\r\nHost: {target.netloc}\r\nConnection: close\r\n"
+    )
+    request = f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    where: dict[str, Any] = {"host": target.hostname, "port": target.port or (443 if secure else 80), "ssl": secure or None}
+    async with asyncio.TaskGroup() as tasks:
         running: set[asyncio.Task[None]] = set()
 
         async def ask() -> None:
-            body = {"prompt": TEXT, "max_new_tokens": 512, "min_new_tokens": 512}
             try:
-                response = await client.post("/gradio_api/call/v2/generate", json=body)
-                found.abuser[str(response.status_code)] += 1
-            except httpx.HTTPError as error:
+                async with asyncio.timeout(120):
+                    reader, writer = await asyncio.open_connection(**where, local_addr=(address, 0) if address else None)
+                    writer.write(request)
+                    status = (await reader.readline()).split()[1:2]
+                    writer.close()
+                found.abuser[status[0].decode() if status else "closed"] += 1
+            except (OSError, TimeoutError) as error:
                 found.abuser[type(error).__name__] += 1
 
         while True:

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from neoxjp.engine import Visitor
 from neoxjp.gateway.bodies import NO_SESSION, Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
 from neoxjp.gateway.routes import Row
 from neoxjp.page_parts.visitors import visitor_of
@@ -27,6 +28,7 @@ QUERY = {"session_hash": 64}  # names in a query that become keys of a session, 
 FORBIDDEN_QUERY = {"deep_link"}  # shows what another visitor has stored
 QUERY_BYTES = 8_000  # of a query: a link has 4,096 characters; Gradio (6.31) takes half a second for 64 kB
 NOT_SHARED = (b"cache-control", b"private, no-cache")  # the page names the address it was asked for: for this visitor only
+RETRY_SECONDS = 10  # what those hear who ask again at once where the queue is full
 LOGINS, LOGIN_SECONDS, LOGIN_ADDRESSES = 20, 60.0, 10_000  # wrong passwords that an address may try within so many seconds
 
 
@@ -40,6 +42,7 @@ class Gate:
         log: hears of each request that failed, and of each to a route of ours (health apart).
         answer: from a request that the gate refuses to what its sender gets.
         admit: raises Refused for a request, of this row, whose sender may not make it.
+        paused: whether an address was refused a text a moment ago, because the queue is full.
     """
 
     def __init__(
@@ -51,9 +54,10 @@ class Gate:
         log: Log | None = None,
         answer: Callable[[Scope, Refused], Response] | None = None,
         admit: Callable[[Scope, Row], None] | None = None,
+        paused: Callable[[Visitor], bool] | None = None,
     ):
         self.app, self.rows, self.headers, self.hosts, self.log = app, tuple(rows), headers, hosts, log
-        self._response, self._admit = answer or _response, admit
+        self._response, self._admit, self._paused = answer or _response, admit, paused
         self.uploads, self.budget, self.logins = Turns(), Budget(), Logins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,7 +115,16 @@ class Gate:
             raise Refused(404, "not found", "見つかりません。")
         if self._admit is not None:
             self._admit(scope, row)
-        visitor = visitor_of((scope.get("client") or ("",))[0]).address
+        who = visitor_of((scope.get("client") or ("",))[0])
+        visitor = who.address
+        if row.generates and self._paused is not None and self._paused(who):
+            raise Refused(
+                429,
+                "the queue is full, and you were refused a moment ago: try again later",
+                "混み合っているため、しばらく待ってからもう一度お試しください。",
+                close=True,
+                wait=RETRY_SECONDS,
+            )
         _check_query(scope)
         if from_another_site(Headers(scope=scope)):
             scope = _without_login(scope, row)

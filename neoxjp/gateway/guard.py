@@ -24,6 +24,7 @@ from neoxjp.gateway.gate import Gate, Log
 from neoxjp.gateway.headers import SPACE_FRAMES, security_headers
 from neoxjp.gateway.page_routes import OURS, table
 from neoxjp.gateway.routes import Row
+from neoxjp.page_parts.endpoints import EndpointBlocks
 from neoxjp.page_parts.gradio_private import signed_in
 
 SWITCHES: dict[str, Any] = {
@@ -50,7 +51,9 @@ class Guard:
 
     def before(self, app: ASGIApp, blocks: gr.Blocks) -> Gate:
         frames = SPACE_FRAMES if os.environ.get("SPACE_ID") else ()
-        return Gate(app, table(blocks, self.rows), security_headers(frames=frames, shared=self.shared), self.hosts, self.log)
+        headers = security_headers(frames=frames, shared=self.shared)
+        paused = blocks.visitors.paused if isinstance(blocks, EndpointBlocks) else None
+        return Gate(app, table(blocks, self.rows), headers, self.hosts, self.log, paused=paused)
 
     def app_kwargs(self) -> dict[str, Any]:
         """Our routes, answers and script, for Gradio's application. The layers that Gradio adds later are outside of ours."""

@@ -104,6 +104,8 @@ class Operations(Observer):
         )
 
     def refused(self, visitor: Visitor, error: NeoxjpError) -> None:
+        if isinstance(error, QueueFull):
+            self.served.visitors.pause(visitor)
         self._refused.labels(type(error).__name__).inc()
         log.info("request visitor=%s outcome=refused reason=%s", self._name(visitor), type(error).__name__)
 

@@ -32,6 +32,8 @@ API = (
     Row(GET, "/gradio_api/openapi.json"),
     Row(POST, "/gradio_api/queue/join", "json", JSON_BYTES),
     Row(GET, "/gradio_api/queue/data"),
+    Row(POST, "/gradio_api/call/generate", "json", JSON_BYTES, generates=True),
+    Row(POST, "/gradio_api/call/v2/generate", "json", JSON_BYTES, generates=True),
     Row(POST, "/gradio_api/call/{name}", "json", JSON_BYTES),
     Row(GET, "/gradio_api/call/{name}/{session}"),
     Row(POST, "/gradio_api/call/v2/{name}", "json", JSON_BYTES),

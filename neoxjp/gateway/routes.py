@@ -27,6 +27,7 @@ class Row:
     session: bool = False  # a call that names no session gets `NO_SESSION`
     logged: bool = True  # also where all went well; every key that is pressed would be too much
     functions: frozenset[tuple[int, str]] = frozenset()  # (component_id, fn_name) that may be called; empty: no such check
+    generates: bool = False  # asks for a text: those whom a full queue has just refused are refused at once
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ from neoxjp.page_parts.caps import UNLIMITED, Caps
 Use = Literal["tokens", "characters", "file_bytes"]
 WINDOW, BUCKET = 60.0, 5.0  # seconds of the sliding window, and of one entry in it
 ADDRESSES = 10_000  # with counts in memory; each takes about 1 kB
+PAUSE_SECONDS = 1.0  # after a refusal by a full queue, in which the next requests for texts are refused unread
 SPACE_PROXIES = "127.0.0.1,10.0.0.0/8"  # where the proxies of Hugging Face Spaces connect from
 
 _UNITS: dict[Use, tuple[str, str]] = {
@@ -74,6 +75,7 @@ class Visitors:
         self._most, self._clock = most, clock
         self._salt = secrets.token_bytes(16)
         self._used: OrderedDict[tuple[str, Use], deque[list[float]]] = OrderedDict()  # [start of the bucket, amount], old first
+        self._paused: OrderedDict[str, float] = OrderedDict()  # address → until when; the last one refused comes last
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -115,6 +117,18 @@ class Visitors:
         if self._budget(use) and amount > 0:
             with self._lock:
                 self._add(visitor, use, self._recent(visitor, use), amount)
+
+    def pause(self, visitor: Visitor) -> None:
+        """The queue was full and refused the address: for a moment, its requests for texts are not even read."""
+        with self._lock:
+            self._paused.pop(visitor.address, None)
+            self._paused[visitor.address] = self._clock() + PAUSE_SECONDS
+            if len(self._paused) > self._most:
+                self._paused.popitem(last=False)
+
+    def paused(self, visitor: Visitor) -> bool:
+        """Whether the queue refused the address within the last second."""
+        return self._paused.get(visitor.address, -math.inf) > self._clock()
 
     def _budget(self, use: Use) -> int:
         return int(getattr(self.caps, f"{use}_each"))

@@ -34,7 +34,7 @@ NO_CHAT = (
     "this is a base model without a chat template, so there is no chat: send the text that it shall continue to /v1/completions"
 )
 ROWS = (
-    Row(("POST",), "/v1/completions", "json", JSON_BYTES),
+    Row(("POST",), "/v1/completions", "json", JSON_BYTES, generates=True),
     Row(("GET",), "/v1/models"),
     Row(("GET",), "/v1/models/{rest}"),
     Row(("POST",), "/v1/chat/completions", "json", JSON_BYTES),

@@ -76,7 +76,8 @@ def server_app(
     app: ASGIApp = build_app(backend, trusted=access.key is not None, routes=routes)
     table = (*ROWS, *own)
     log = operations.answered if operations else None
-    app = Gate(app, table, HEADERS, access.hosts, log, answer=refusal, admit=access.admit)
+    paused = operations.served.visitors.paused if operations else None
+    app = Gate(app, table, HEADERS, access.hosts, log, answer=refusal, admit=access.admit, paused=paused)
     if access.origins:
         app = CORSMiddleware(
             app,

@@ -145,6 +145,24 @@ def test_light_requests_do_not_wait_for_generations(abuse: list[tuple[str, Any]]
     assert sorted(seconds)[5] < 2
 
 
+def test_who_is_refused_by_a_full_queue_and_asks_again_at_once_is_not_even_read(
+    abuse: list[tuple[str, Any]], busy_url: str, visitor: Callable[..., Visitor]
+) -> None:
+    wait_until(lambda: engine_of(busy_url)["waiting"] == 24)
+    asked = {"prompt": "猫", "max_new_tokens": 1}
+    answers: list[tuple[int, dict[str, str], bytes]] = []
+
+    def refused() -> bool:
+        answers.append(visitor(ABUSER).ask("POST", "/gradio_api/call/v2/generate", asked))
+        return answers[-1][0] == 429
+
+    wait_until(refused, 10)
+    assert int(answers[-1][1]["retry-after"]) >= 1
+    assert "the queue is full" in answers[-1][2].decode()
+    assert visitor(ABUSER).ask("POST", "/gradio_api/run/tokenize", {"data": ["猫", False]})[0] == 200
+    assert visitor(HONEST).ask("POST", "/gradio_api/call/v2/generate", asked)[0] == 200
+
+
 def test_a_visitor_alone_gets_all_slots(busy_url: str, visitor: Callable[..., Visitor]) -> None:
     with ThreadPoolExecutor(8) as pool:
         jobs = [pool.submit(visitor(HONEST).generate) for _ in range(8)]

@@ -96,6 +96,21 @@ def test_a_refused_request_has_a_line_and_a_counter(operations: Operations, capl
     assert value(operations, "requests_refused_total", reason="QueueFull") == 1
 
 
+def test_an_address_that_a_full_queue_refused_pauses_for_a_moment_and_no_other_does(operations: Operations):
+    now = 0.0
+    operations.served.visitors._clock = lambda: now
+    engine, abuser, honest = engine_of(operations), Visitor("192.0.2.1", "a"), Visitor("192.0.2.2", "a")
+    for _ in range(2):
+        engine.submit([1], THREE, visitor=honest)
+    with pytest.raises(QueueFull):
+        engine.submit([1], THREE, visitor=abuser)
+    paused = operations.served.visitors.paused
+    assert paused(Visitor("192.0.2.1", "another session"))
+    assert not paused(honest)
+    now = 1.1
+    assert not paused(abuser)
+
+
 def test_ready_while_there_is_room(operations: Operations):
     page, engine = client(operations), engine_of(operations)
     assert page.get("/readyz").status_code == 200
