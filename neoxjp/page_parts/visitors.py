@@ -24,7 +24,8 @@ from neoxjp.page_parts.caps import UNLIMITED, Caps
 Use = Literal["tokens", "characters", "file_bytes"]
 WINDOW, BUCKET = 60.0, 5.0  # seconds of the sliding window, and of one entry in it
 ADDRESSES = 10_000  # with counts in memory; each takes about 1 kB
-PAUSE_SECONDS = 1.0  # after a refusal by a full queue, in which the next requests for texts are refused unread
+PAUSE_SECONDS, LONGEST_PAUSE = 1.0, 8.0  # after a refusal by a full queue: requests for texts are refused unread
+FORGOTTEN_SECONDS = 10.0  # after a pause: a refusal within them makes the next one twice as long
 SPACE_PROXIES = "127.0.0.1,10.0.0.0/8"  # where the proxies of Hugging Face Spaces connect from
 
 _UNITS: dict[Use, tuple[str, str]] = {
@@ -75,7 +76,7 @@ class Visitors:
         self._most, self._clock = most, clock
         self._salt = secrets.token_bytes(16)
         self._used: OrderedDict[tuple[str, Use], deque[list[float]]] = OrderedDict()  # [start of the bucket, amount], old first
-        self._paused: OrderedDict[str, float] = OrderedDict()  # address → until when; the last one refused comes last
+        self._paused: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address → (until when, seconds), the latest last
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -119,16 +120,24 @@ class Visitors:
                 self._add(visitor, use, self._recent(visitor, use), amount)
 
     def pause(self, visitor: Visitor) -> None:
-        """The queue was full and refused the address: for a moment, its requests for texts are not even read."""
+        """The queue was full and refused the address: for a moment, its requests for texts are not even read.
+
+        The moment is a second, and twice as long, up to `LONGEST_PAUSE`, for an address that asks again soon after it.
+        """
+        now = self._clock()
         with self._lock:
-            self._paused.pop(visitor.address, None)
-            self._paused[visitor.address] = self._clock() + PAUSE_SECONDS
+            until, seconds = self._paused.pop(visitor.address, (-math.inf, 0.0))
+            if now >= until:  # else it is one of those that were read before the pause began
+                again = now < until + FORGOTTEN_SECONDS
+                seconds = min(2 * seconds, LONGEST_PAUSE) if again else PAUSE_SECONDS
+                until = now + seconds
+            self._paused[visitor.address] = until, seconds
             if len(self._paused) > self._most:
                 self._paused.popitem(last=False)
 
     def paused(self, visitor: Visitor) -> bool:
-        """Whether the queue refused the address within the last second."""
-        return self._paused.get(visitor.address, -math.inf) > self._clock()
+        """Whether the queue refused the address a moment ago."""
+        return self._paused.get(visitor.address, (-math.inf, 0.0))[0] > self._clock()
 
     def _budget(self, use: Use) -> int:
         return int(getattr(self.caps, f"{use}_each"))

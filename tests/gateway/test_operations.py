@@ -109,6 +109,19 @@ def test_an_address_that_a_full_queue_refused_pauses_for_a_moment_and_no_other_d
     assert not paused(honest)
     now = 1.1
     assert not paused(abuser)
+    for until in (3.1, 7.2, 15.3, 23.4):  # it asks again soon: 2, 4, 8 and 8 seconds
+        for _ in range(2):  # the second one was under way
+            with pytest.raises(QueueFull):
+                engine.submit([1], THREE, visitor=abuser)
+        now = until - 0.01
+        assert paused(abuser)
+        now = until + 0.1
+        assert not paused(abuser)
+    now += 10
+    with pytest.raises(QueueFull):
+        engine.submit([1], THREE, visitor=abuser)
+    now += 1.1
+    assert not paused(abuser)
 
 
 def test_ready_while_there_is_room(operations: Operations):
