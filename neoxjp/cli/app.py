@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,7 +14,11 @@ from neoxjp.labs.common.command import Command, ModelOptions, option
 from neoxjp.page_parts.caps import Caps
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.session import Choice
+    from starlette.types import ASGIApp
+
+    from neoxjp.gateway import Operations
+    from neoxjp.page_parts.session import Choice, Playground
+    from neoxjp.serve import Access
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,24 @@ class PageOptions:
         option("Ask for a name and a password: a file that `htpasswd -B` wrote.", metavar="FILE", show_default="nobody"),
     ] = None
     mcp: Annotated[bool, option("Serve tools for language models at /mcp, too.", "--mcp")] = False
+    serve: Annotated[bool, option("Answer other programs too, as `neoxjp serve` does.", "--serve")] = False
     drain_seconds: Annotated[float, option("At SIGTERM, running texts may take so long.", metavar="N")] = 30.0
+
+
+@dataclass(frozen=True)
+class ProtocolOptions:
+    """Who may use the protocol."""
+
+    api_key: Annotated[
+        str | None,
+        option(
+            "Ask for this key, as `Authorization: Bearer KEY`.", envvar="NEOXJP_API_KEY", show_envvar=True, show_default="nobody"
+        ),
+    ] = None
+    cors: Annotated[
+        list[str],
+        option("Pages of this origin may call from a browser; * is all.", metavar="ORIGIN...", show_default="none"),
+    ] = field(default_factory=list)
 
 
 CapOptions: Any = make_dataclass(
@@ -47,8 +69,9 @@ CapOptions: Any = make_dataclass(
 )
 
 
-def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
+def app(model: ModelOptions, page: PageOptions, protocol: ProtocolOptions, caps: CapOptions) -> None:
     """Open the page, on http://127.0.0.1:7860."""
+    access = access_of_page(page, protocol)
     tools = load_mcp() if page.mcp else None
     check(model)
 
@@ -77,9 +100,37 @@ def app(model: ModelOptions, page: PageOptions, caps: CapOptions) -> None:
         operations=operations,
         auth=auth,
         rows=tools.mcp_rows(playground) if tools else (),
+        around=around_page(playground, operations, access) if access else None,
         prevent_thread_lock=True,
     )
     run_until_stopped(lambda: stop(blocks), operations, asked, page.drain_seconds)
+
+
+def access_of_page(page: PageOptions, protocol: ProtocolOptions) -> "Access | None":
+    """Who may use the routes for other programs; None: the page has none.
+
+    Raises ParameterError: options of the protocol without it, or a page with passwords beside open routes.
+    """
+    if not page.serve:
+        if protocol.cors:
+            raise ParameterError("--cors is for the routes of --serve: add --serve")
+        return None
+    if page.auth_file and not protocol.api_key:
+        raise ParameterError("--serve beside --auth-file needs --api-key: else its routes would be open to all")
+
+    from neoxjp.gateway import allowed_hosts
+    from neoxjp.serve import Access
+
+    hosts = None if page.share else allowed_hosts(page.host, page.allowed_host)
+    return Access(protocol.api_key or None, tuple(protocol.cors), hosts)
+
+
+def around_page(playground: "Playground", operations: "Operations", access: "Access") -> "Callable[[ASGIApp], ASGIApp]":
+    """From the guarded page to the page with the routes for other programs beside it, over the same model."""
+    from neoxjp.serve import Beside, LocalBackend, server_app
+
+    application, rows = server_app(LocalBackend(playground), access, operations, beside_page=True)
+    return lambda guarded: Beside(application, rows, guarded)
 
 
 def choice_of(model: ModelOptions) -> "Choice":

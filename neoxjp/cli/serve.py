@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from neoxjp.cli.app import check, choice_of, load_mcp
+from neoxjp.cli.app import ProtocolOptions, check, choice_of, load_mcp
 from neoxjp.labs.common.command import Command, ModelOptions, option
 from neoxjp.page_parts.caps import Caps
 
@@ -17,22 +17,6 @@ CAPS = ("running", "waiting", "new_tokens", "characters", "running_each", "waiti
 DEFAULTS = {"characters_each": 100_000_000}  # a program sends more than a visitor of the page
 ANY_NUMBER = 2**31  # of new tokens: up to the context
 HELP = {"new_tokens": "new tokens of one text; 0: up to the context"}
-
-
-@dataclass(frozen=True)
-class ProtocolOptions:
-    """Who may use the protocol."""
-
-    api_key: Annotated[
-        str | None,
-        option(
-            "Ask for this key, as `Authorization: Bearer KEY`.", envvar="NEOXJP_API_KEY", show_envvar=True, show_default="nobody"
-        ),
-    ] = None
-    cors: Annotated[
-        list[str],
-        option("Pages of this origin may call from a browser; * is all.", metavar="ORIGIN...", show_default="none"),
-    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

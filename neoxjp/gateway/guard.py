@@ -7,6 +7,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,12 +49,14 @@ class Guard:
     shared: bool = False  # behind a gradio.live tunnel
     log: Log | None = None  # of failed requests and of those to routes of ours
     script: str = ""  # runs in the browser before the page is drawn
+    around: Callable[[ASGIApp], ASGIApp] | None = None  # from the guarded page to an application that answers more
 
-    def before(self, app: ASGIApp, blocks: gr.Blocks) -> Gate:
+    def before(self, app: ASGIApp, blocks: gr.Blocks) -> ASGIApp:
         frames = SPACE_FRAMES if os.environ.get("SPACE_ID") else ()
         headers = security_headers(frames=frames, shared=self.shared)
         paused = blocks.visitors.paused if isinstance(blocks, EndpointBlocks) else None
-        return Gate(app, table(blocks, self.rows), headers, self.hosts, self.log, paused=paused)
+        gate = Gate(app, table(blocks, self.rows), headers, self.hosts, self.log, paused=paused)
+        return self.around(gate) if self.around else gate
 
     def app_kwargs(self) -> dict[str, Any]:
         """Our routes, answers and script, for Gradio's application. The layers that Gradio adds later are outside of ours."""

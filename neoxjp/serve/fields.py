@@ -75,12 +75,16 @@ def _option(row: Option, default: Any) -> Any:
         if given is None or (given == -1 and row.name in ("seed", "top_k") and type(given) is int):  # as llama.cpp and vLLM
             return default
         try:
+            if row.kind == "strings" and not isinstance(given, str | list):
+                raise TypeError
             value = row.accept(given)
-            if row.kind == "strings" and (len(value) > STOP_STRINGS or any(len(text) > STOP_CHARACTERS for text in value)):
-                raise _refuse(f"may have {STOP_STRINGS} strings of up to {STOP_CHARACTERS} characters")
-            return [_text(text) for text in value] if row.kind == "strings" else value
         except (TypeError, ValueError, OverflowError):
             raise _refuse(f"{given!r:.80} must be {row.range[1]}") from None
+        if row.kind != "strings":
+            return value
+        if len(value) > STOP_STRINGS or any(len(text) > STOP_CHARACTERS for text in value):
+            raise _refuse(f"may have {STOP_STRINGS} strings of up to {STOP_CHARACTERS} characters")
+        return [_text(text) for text in value]
 
     types: dict[str, Any] = {
         "number": {"type": "number"},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from neoxjp.engine import Request, Visitor
 from neoxjp.errors import ShuttingDown
 from neoxjp.hub import BUNDLED, bundled_path
-from neoxjp.page_parts.session import Choice, Playground, Ready, short_name
+from neoxjp.page_parts.session import Choice, NotReady, Playground, Ready, short_name
 from neoxjp.serve.backend import Job, ModelCard, Part
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ class LocalBackend:
 
     async def ready(self) -> ModelCard:
         if not isinstance(self.playground.loaded, Ready):
-            await asyncio.to_thread(self.playground.wait_for, "model", LOADING_SECONDS)
+            try:
+                await asyncio.to_thread(self.playground.wait_for, "model", LOADING_SECONDS)
+            except NotReady as error:
+                loading = self.playground.progress.busy
+                message = "the model is still loading: try again in a moment" if loading else "no model is loaded"
+                raise NotReady(message) from error
         loaded, limits = self.playground.ready, self.playground.limits
         if self._created[0] != loaded.serial:
             self._created = (loaded.serial, int(time.time()))
@@ -101,6 +106,8 @@ class LocalRun:
             steps = tuple(self._request.read())
             if finish == "cancelled":
                 raise ShuttingDown("the server has cancelled this request because it is shutting down: send it again")
+            if finish == "error":  # the error comes after the last steps: the next call raises it
+                finish = None
             if steps or finish is not None:
                 self._done = finish is not None
                 prompt = () if self._begun else tuple(self._request.prompt_steps)

@@ -5,6 +5,7 @@ the application.
 """
 
 import asyncio
+import os
 import secrets
 import socket
 import threading
@@ -166,7 +167,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=512)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        number = getattr(error, "errno", None) or 0
+        reason = os.strerror(number) if number > 0 else error
         raise ParameterError(f"cannot listen on {host}:{port}: {reason}; choose another --port or --host") from error
     listener.setblocking(False)
     return listener

@@ -5,12 +5,13 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from neoxjp.gateway import (
     OURS,
@@ -130,6 +131,7 @@ def launch(
     names: Sequence[str] = (),
     operations: Operations | None = None,
     rows: Sequence[Row] = (),
+    around: Callable[[ASGIApp], ASGIApp] | None = None,
     **more: Any,
 ) -> Any:
     """Serve the page that was built with these features and sampling options.
@@ -138,11 +140,13 @@ def launch(
         names: further names under which the page may be asked for, where `host` is this machine only.
         operations: adds /healthz, /readyz and /metrics.
         rows: further routes.
+        around: from the guarded page to an application that answers more; it has a gate of its own.
         more: goes to Gradio's `launch` (tests pass `prevent_thread_lock=True`).
     """
     rows = (*OURS, *(operations.rows() if operations else ()), *rows)
     log = operations.answered if operations else None
-    guard = Guard(rows, hosts=None if share else allowed_hosts(host, names), shared=share, log=log, script=_asset("first.js"))
+    hosts = None if share else allowed_hosts(host, names)
+    guard = Guard(rows, hosts=hosts, shared=share, log=log, script=_asset("first.js"), around=around)
     looks = _prepare(blocks, features, options)
     return blocks.launch(
         _app=guarded_app(guard),

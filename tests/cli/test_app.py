@@ -123,3 +123,23 @@ def test_bundled_is_a_name_everywhere() -> None:
     report = GPTNeoXJapaneseForCausalLM.from_pretrained("bundled").load_report
     assert report is not None
     assert report.folder == bundled_path()
+
+
+def test_the_routes_for_other_programs_are_added_on_request(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEOXJP_API_KEY", raising=False)
+    assert main(["app"]) == 0
+    assert served.around is None
+    assert main(["app", "--serve", "--cors", "*"]) == 0
+    assert callable(served.around)
+
+
+def test_options_of_the_protocol_that_do_nothing_or_too_much_are_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEOXJP_API_KEY", raising=False)
+    assert main(["app", "--cors", "*"]) == 2
+    assert "--cors is for the routes of --serve: add --serve" in capsys.readouterr().err
+    assert main(["app", "--serve", "--auth-file", str(tmp_path / "users")]) == 2
+    assert "needs --api-key" in capsys.readouterr().err
+    assert main(["app", "--serve", "--cors", "example.org"]) == 2
+    assert "is no origin" in capsys.readouterr().err
