@@ -175,11 +175,12 @@ def build_app(backend: Backend, *, trusted: bool = False, routes: Sequence[BaseR
     async def tokenizer_info() -> Response:
         """The special tokens, for clients that tokenize here."""
         card, tokenizer = await backend.ready(), backend.tokenizer
+        bos = None if card.bos is None else tokenizer.convert_ids_to_tokens([card.bos])[0]  # the model's, not the vocabulary's
         return _json(
             {
                 "tokenizer_class": type(tokenizer).__name__,
                 "eos_token": tokenizer.eos_token,
-                "bos_token": tokenizer.bos_token,
+                "bos_token": bos,
                 "pad_token": tokenizer.pad_token,
                 "unk_token": tokenizer.unk_token,
                 "chat_template": None,

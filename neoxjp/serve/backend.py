@@ -51,6 +51,7 @@ class ModelCard:
     created: int  # Unix seconds
     context: int  # tokens
     vocab_size: int
+    bos: int | None  # the id that an empty prompt becomes
     parameters: int
     dtype: str
     quantization: str | None

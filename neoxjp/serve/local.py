@@ -53,6 +53,7 @@ class LocalBackend:
             created=self._created[1],
             context=model.config.max_position_embeddings,
             vocab_size=model.config.vocab_size,
+            bos=model.config.bos_token_id,
             parameters=model.num_parameters,
             dtype=str(model.dtype).removeprefix("torch."),
             quantization=model.quantization,

@@ -185,7 +185,8 @@ def test_the_routes_of_the_tokenizer(server: SimpleNamespace) -> None:
     assert ask(f"{server.url}/detokenize", {"tokens": ids}).json == {"prompt": server.playground.tokenizer.decode(ids)}
     info = ask(f"{server.url}/tokenizer_info").json
     assert info["eos_token"] == info["pad_token"] == "<|endoftext|>"
-    assert info["bos_token"] == "<|startoftext|>"
+    bos = server.playground.ready.model.config.bos_token_id  # what clients put before a text that they score
+    assert server.playground.tokenizer.encode(info["bos_token"]) == [bos]
     assert info["chat_template"] is None
     for body in ({"tokens": [8000]}, {"tokens": ["a"]}, {"tokens": 3}, {"tokens": [-1]}, {}):
         answer = ask(f"{server.url}/detokenize", body)
