@@ -16,6 +16,7 @@ import openai
 import pytest
 
 from tests.serve.conftest import ask
+from tests.support.loops import awaited
 from tests.support.page import PATIENCE, ROOT, free_port, wait_for_model
 
 CAT = "吾輩は猫である。"
@@ -79,9 +80,9 @@ def test_openais_asynchronous_client_sends_many_at_once(server: SimpleNamespace)
             answers = await asyncio.gather(*(one(model="bundled", prompt=f"第{n}章", max_tokens=6, seed=n) for n in range(12)))
             return [answer.choices[0].text for answer in answers]
 
-    found = asyncio.run(texts())
+    found = awaited(texts)
     assert len(found) == 12
-    assert asyncio.run(texts()) == found
+    assert awaited(texts) == found
 
 
 # The command
@@ -136,14 +137,12 @@ def test_the_command_serves_finishes_what_runs_at_sigterm_and_exits_with_0(tiny_
 
 
 @pytest.mark.slow
-def test_a_model_that_cannot_be_loaded_ends_the_command_with_one_line(tmp_path: Path) -> None:
-    env = os.environ | {"HF_HUB_OFFLINE": "1"}
-    for name, expected in (("/nope", "no folder '/nope'"), ("no-one/no-model", "no-one/no-model")):
-        words = [sys.executable, "-m", "neoxjp", "serve", "--offline", "--model", name, "--port", "0"]
-        done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 2
-        assert expected in done.stderr.splitlines()[-1]
-        assert "Traceback" not in done.stderr
+def test_a_model_that_cannot_be_loaded_ends_the_command_with_one_line() -> None:
+    words = [sys.executable, "-m", "neoxjp", "serve", "--offline", "--model", "no-one/no-model", "--port", "0"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "no-one/no-model" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

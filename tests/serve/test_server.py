@@ -20,6 +20,7 @@ from neoxjp.page_parts.caps import Caps
 from neoxjp.serve import Access, running
 from neoxjp.serve.server import Patience, Stalled
 from tests.serve.conftest import Answer, ask, serving
+from tests.support.loops import awaited
 
 KEY = "correct-horse-battery"
 LONG = {"prompt": "吾輩は猫である。", "max_tokens": 400, "ignore_eos": True}
@@ -206,7 +207,7 @@ def test_a_client_that_waits_in_the_queue_and_goes_away_leaves_the_queue(small: 
 
 def test_clients_that_never_read_hold_nobody_up(server: SimpleNamespace) -> None:
     place = urlsplit(server.url)
-    body = json.dumps(LONG | {"stream": True, "logprobs": 20, "n": 2, "max_tokens": 200}).encode()
+    body = json.dumps(LONG | {"stream": True, "logprobs": 20, "max_tokens": 250}).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: {place.netloc}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     sockets = []
@@ -231,7 +232,7 @@ def test_an_answer_that_nobody_reads_is_given_up() -> None:
         await asyncio.sleep(60)
 
     with pytest.raises(Stalled):
-        asyncio.run(Patience(app, seconds=0.05)({"type": "http"}, never, never))
+        awaited(lambda: Patience(app, seconds=0.05)({"type": "http"}, never, never))
 
 
 # Faults of the model
@@ -351,7 +352,7 @@ def test_what_is_cancelled_at_the_end_says_so() -> None:
         answer = connection.getresponse()
         answer.readline()
         drain(server.operations, 0)
-        events = [json.loads(line[6:]) for line in answer.read().decode().split("\n\n") if line.startswith("data: {")]
+        events = [json.loads(line[6:]) for line in answer.read().decode().split("\n") if line.startswith("data: {")]
         assert events[-1]["error"]["code"] == "shutting_down"
         connection.close()
 
