@@ -8,6 +8,7 @@ and the folder of shards are on a file system that all machines see, and neoxjp 
 import json
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ LOCAL = {  # for a Ray of our own: this machine only, no reports, no log of its 
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
+START = "`ray start --head` starts a cluster"
 STORE_BYTES = 100_000_000  # Ray's store of objects, which holds only records here
 
 
@@ -108,7 +110,7 @@ def _run(
 @contextmanager
 def _started(address: str | None, workers: int | None) -> Iterator[None]:
     """Ray, as it is already, at an address, or started here for as long as the block runs."""
-    if address is None:
+    if address is None or address.startswith(("127.0.0.1:", "localhost:")):  # else Ray looks for these on the outer address
         for name, value in LOCAL.items():
             os.environ.setdefault(name, value)
     try:
@@ -132,7 +134,9 @@ def _connect(address: str | None, workers: int | None) -> None:
     import ray
 
     where: dict[str, Any] = {"address": address}
-    if address is None:
+    if address is not None:
+        _check_address(address)
+    else:
         where = {"num_cpus": workers, "object_store_memory": STORE_BYTES, "include_dashboard": False}
     for left in (1, 0):  # on a busy machine Ray's server may need longer than the 30 s for which Ray waits
         try:
@@ -141,7 +145,19 @@ def _connect(address: str | None, workers: int | None) -> None:
         except Exception as error:
             ray.shutdown()
             if address is not None:
-                hint = "`ray start --head` starts one"
-                raise ParameterError(f"address={address!r}: no Ray cluster answers there ({error}). {hint}") from error
+                raise ParameterError(f"address={address!r}: no Ray cluster answers there ({error}). {START}") from error
             if not left:
                 raise ParameterError(f"Ray does not start on this machine: {error}") from error
+
+
+def _check_address(address: str) -> None:
+    """Raises ParameterError where nothing listens at "host:port", for which Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "://" in address:
+        return  # auto, or an address that only Ray understands
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ParameterError(
+            f"address={address!r}: nothing answers there ({error}). `ray start --head` starts a cluster"
+        ) from error
