@@ -1,4 +1,4 @@
-"""`neoxjp bench router`: many replicas of an engine, simulated, and four ways to choose one for a prompt.
+"""`neoxjp bench router`: many replicas of an engine, simulated, and ways to choose one for a prompt.
 
 What is real: the router (`neoxjp.engine.PrefixRouter`), each replica's prefix cache (`PrefixCache`, with a number in place of the
 tensors), eight requests at once, prompts computed in chunks beside running requests. What is assumed: how long a step takes, a
@@ -178,7 +178,6 @@ Choose = Callable[[Request, Sequence[int]], int]  # a request, the number of req
 def policies(options: RouterOptions) -> dict[str, Choose]:
     """The ways to choose, by name."""
     some = random.Random(options.seed)
-    router = PrefixRouter[int]()
 
     def two_choices(_: Request, busy: Sequence[int]) -> int:
         return min((some.randrange(len(busy)) for _ in range(2)), key=lambda replica: busy[replica])
@@ -187,17 +186,24 @@ def policies(options: RouterOptions) -> dict[str, Choose]:
         least = min(busy)
         return some.choice([replica for replica, count in enumerate(busy) if count == least])
 
-    def prefix(request: Request, busy: Sequence[int]) -> int:
-        ids = request.ids.tolist()
-        chosen = router.rank(ids, dict(some.sample(list(enumerate(busy)), len(busy))))[0]
-        router.routed(ids, chosen)
-        return chosen
+    def longest_prefix(count: int) -> Choose:
+        """`count` routers, each of which gets some of the requests and knows only of these."""
+        routers = [PrefixRouter[int](max_blocks=10**6) for _ in range(count)]
+
+        def choose(request: Request, busy: Sequence[int]) -> int:
+            router, ids = some.choice(routers), request.ids.tolist()
+            chosen = router.rank(ids, dict(some.sample(list(enumerate(busy)), len(busy))))[0]
+            router.routed(ids, chosen)
+            return chosen
+
+        return choose
 
     return {
         "random": lambda _, busy: some.randrange(len(busy)),
         "the less busy of two": two_choices,  # Ray Serve's default
         "the least busy": least_busy,
-        "longest prefix": prefix,
+        "longest prefix": longest_prefix(1),
+        "the same, 4 routers": longest_prefix(4),
     }
 
 

@@ -30,7 +30,7 @@ class PrefixRouter(Generic[Replica]):
             slack: how many requests more than the least busy a replica may have that computed the whole prompt; one that
                 computed a part of it may have this part of the number. About as many as a replica runs at once: `neoxjp bench
                 router` loses cached tokens with less.
-            max_blocks: blocks that are remembered, about 300 bytes each; the least recently used are forgotten.
+            max_blocks: blocks that are remembered, about 370 bytes each; the least recently used are forgotten.
 
         Raises:
             ParameterError: a number is out of its range.
