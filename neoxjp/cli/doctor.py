@@ -32,6 +32,7 @@ OPTIONAL = {  # package → what needs it
     "tensorboard": "neoxjp train --log-with tensorboard",
     "joyokanji": "neoxjp train-vocabulary",
     "gguf": "neoxjp export --to gguf",
+    "mcp": "neoxjp mcp, neoxjp serve --mcp",
     "tokenizers": "neoxjp compare: any tokenizer.json",
     "sentencepiece": "neoxjp compare: any SentencePiece model",
     "mistral-common": "neoxjp compare: Tekken",
