@@ -26,6 +26,11 @@ def tab_of(playground: Playground) -> GenerateTab:
     return GenerateTab(**named | {"playground": playground, "options": playground.options})
 
 
+def engine_of(playground: Playground) -> Any:
+    assert playground.loaded is not None
+    return playground.loaded.engine
+
+
 def frames(
     playground: Playground, writing: VisitorState, mode: Mode, prompt: str = "猫", settings: Settings = LIVELY, lang: Lang = "en"
 ) -> list[Frame]:

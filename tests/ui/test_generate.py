@@ -1,46 +1,25 @@
-"""The Generate tab without a browser: what a visitor's text goes through, and what each frame shows."""
+"""Generating a text without a browser: the stream, continuing, steps, seeds, Stop and undo."""
 
-import json
 import pickle
-import re
-import threading
 import time
-from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
-import gradio as gr
 import pytest
 
-from neoxjp.engine import Request
-from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
-from neoxjp.labs.common import html as render
-from neoxjp.labs.common import steps as render_steps
-from neoxjp.page_parts import generate_tab
-from neoxjp.page_parts.editing import details, pieces_of, places, prompt_text, typed
-from neoxjp.page_parts.generate_tab import GenerateTab
-from neoxjp.page_parts.parts import ranges
-from neoxjp.page_parts.session import Limits, Playground, Progress
+from neoxjp.page_parts.editing import details, pieces_of, places, typed
+from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import Update, scorer, stream
-from neoxjp.page_parts.strings import Lang, words
+from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.text_view import state
 from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.writing import Frame, settled, write
+from neoxjp.page_parts.writing import settled, write
 from neoxjp.sampling import SamplingParams
-from neoxjp.ui import generate
 from tests.engine.test_engine import in_child
-from tests.support.written import LIVELY, frames, kept, shown, tab_of
+from tests.support.written import LIVELY, engine_of, frames, shown
 
 EN, JA = words("en"), words("ja")
-
-
-def engine_of(playground: Playground) -> Any:
-    assert playground.loaded is not None
-    return playground.loaded.engine
-
-
-# ---------------------------------------------------------------- the stream
+LONG = LIVELY.change(max_new_tokens=60, min_new_tokens=60)
 
 
 def test_a_stream_only_appends_and_ends_idle(playground):
@@ -188,9 +167,6 @@ def slow(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_advance", lambda rows: (time.sleep(0.03), advance(rows)))
 
 
-LONG = LIVELY.change(max_new_tokens=60, min_new_tokens=60)
-
-
 @pytest.mark.usefixtures("slow")
 def test_stop_keeps_the_text_and_frees_the_slot(playground):
     writing = VisitorState()
@@ -223,45 +199,6 @@ def test_closing_the_tab_frees_the_slot_and_keeps_the_text(playground):
     assert writing.text.steps
 
 
-def test_what_was_read_before_is_said(playground):
-    writing = VisitorState()
-    opening = "東京都の猫です。" * 3
-    frames(playground, writing, "new", prompt=opening)
-    last = frames(playground, writing, "again")[-1]
-    assert writing.text.stats.reused == len(writing.text.prompt_ids)
-    assert f"from the cache</dt><dd>{len(writing.text.prompt_ids)} tokens" in last.stats
-    assert "キャッシュから再利用" in state(writing.text, words("ja"))[1]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(None, "–"), (0.0042, "4.2 ms"), (0.0871, "87 ms"), (0.2, "0.20 s"), (1.284, "1.28 s")]
-)
-def test_the_first_tokens_time_is_said_in_a_unit_that_shows_it(playground, seconds, said):
-    writing = VisitorState()
-    frames(playground, writing, "new")
-    text = replace(writing.text, stats=replace(writing.text.stats, time_to_first_token=seconds))
-    assert f"time to first token</dt><dd>{said}</dd>" in state(text, EN)[1]
-
-
-def test_drafts_that_came_true_are_counted(playground):
-    writing = VisitorState()
-    frames(playground, writing, "new")
-    assert "speculative" not in state(writing.text, EN)[1]
-    writing.text = replace(writing.text, stats=replace(writing.text.stats, drafted=9, accepted=4))
-    assert "4 of 9" in state(writing.text, EN)[1]
-
-
-def test_a_seed_is_no_promise_where_sums_differ_beside_others(playground):
-    writing = VisitorState()
-    frames(playground, writing, "new")
-    assert not writing.text.rows_are_independent  # float32
-    for beside, rows_are_independent, said in ((0, False, False), (3, False, True), (3, True, False)):
-        text = replace(
-            writing.text, stats=replace(writing.text.stats, max_concurrent=beside), rows_are_independent=rows_are_independent
-        )
-        assert ("batched with other requests" in state(text, EN)[1]) == said
-
-
 def test_a_second_press_while_writing_does_nothing(playground):
     writing = VisitorState(running=True)
     assert frames(playground, writing, "new") == []
@@ -281,24 +218,6 @@ def test_undo_goes_back_through_the_generations(playground):
     assert state(None, EN)[1] == ""
 
 
-def turned(playground: Playground, writing: VisitorState, go: Any) -> Frame | None:
-    return generate.turned(playground, scorer(playground), writing, go, EN)
-
-
-def test_undo_while_writing_leaves_the_buttons_alone(playground, tab):
-    writing = VisitorState()
-    frames(playground, writing, "new")
-    typed(playground, writing, "犬")
-    stream_of = write(playground, stream(playground), writing, "new", LIVELY, EN)
-    next(stream_of)
-    assert turned(playground, writing, VisitorState.undo) is None
-    assert turned(playground, writing, VisitorState.redo) is None
-    assert len(list(stream_of)) > 0
-    for go, prompt in ((VisitorState.undo, "犬"), (VisitorState.undo, "猫"), (VisitorState.redo, "犬")):
-        tab.updates(turned(playground, writing, go), writing, EN)
-        assert writing.document.text.startswith(prompt)
-
-
 def test_what_is_shown_after_undo_is_what_was_shown_before(playground):
     writing = VisitorState()
     last = frames(playground, writing, "new")[-1]
@@ -311,135 +230,6 @@ def test_an_empty_prompt_begins_with_the_models_own_beginning(playground):
     frames(playground, writing, "new", prompt="")
     assert writing.text.prompt_ids == (playground.loaded.model.config.bos_token_id,)
     assert writing.text.steps
-
-
-def test_a_full_context_is_said_and_the_way_out_works(playground):
-    writing = VisitorState()
-    long = "猫" * 60  # the context is 64
-    last = frames(playground, writing, "new", prompt=long, settings=LIVELY.change(max_new_tokens=30, min_new_tokens=30))[-1]
-    assert writing.text.full
-    assert "context is full" in last.line
-    refused = frames(playground, writing, "continue")[-1]
-    assert "Truncate long prompts from the left" in refused.line
-    assert "64" in refused.line
-    before = len(writing.text.steps)
-    frames(playground, writing, "continue", settings=replace(LIVELY, truncate=True))
-    assert len(writing.text.steps) > before
-    assert writing.text.truncated_tokens > 0
-    assert f"first {writing.text.truncated_tokens} tokens" in state(writing.text, EN)[0]
-
-
-@pytest.mark.parametrize(
-    ("lang", "sentence"), [("ja", "長すぎる入力は先頭を切り捨てる"), ("en", "Truncate long prompts from the left")]
-)
-def test_a_prompt_too_long_gets_a_sentence_in_the_visitors_language(playground, lang, sentence):
-    (frame,) = frames(playground, VisitorState(), "new", prompt="猫" * 100, lang=lang)
-    assert sentence in frame.line
-    assert 'role="alert"' in frame.line
-    assert frame.pieces is None
-
-
-def test_more_characters_than_the_limit_are_refused_before_they_are_cut(playground, monkeypatch):
-    monkeypatch.setattr(playground, "limits", Limits(characters=10))
-    monkeypatch.setattr(type(playground.tokenizer), "encode", None)
-    with pytest.raises(PromptTooLong, match="11 characters"):
-        typed(playground, VisitorState(), "猫" * 11)
-
-
-def test_a_visitor_of_a_public_page_gets_no_more_tokens_than_the_limit(playground, monkeypatch):
-    monkeypatch.setattr(playground, "limits", Limits(new_tokens=3))
-    writing = VisitorState()
-    frames(playground, writing, "new", settings=LIVELY.change(max_new_tokens=50))
-    assert len(writing.text.steps) <= 3
-
-
-@pytest.mark.parametrize("mode", ["continue", "again"])
-def test_going_on_from_nothing_says_what_to_press(playground, mode):
-    (frame,) = frames(playground, VisitorState(), mode)
-    assert "Generate" in frame.line
-
-
-def test_another_models_text_is_not_continued(playground):
-    writing = VisitorState()
-    frames(playground, writing, "new")
-    writing.text = replace(writing.text, serial=writing.text.serial - 1)
-    (frame,) = frames(playground, writing, "continue")
-    assert "Another model" in frame.line
-
-
-def test_while_loading_it_says_what_is_loading_and_how_far():
-    playground = Playground(progress=Progress("weights", "models/mine", done=30, total=60))
-    (frame,) = write(playground, stream(playground), VisitorState(), "new", LIVELY, EN)
-    assert "mine" in frame.line
-    assert "50 %" in frame.line
-
-
-def test_a_wrong_seed_gets_a_sentence(playground):
-    (frame,) = frames(playground, VisitorState(), "new", settings=LIVELY.change(seed="<b>x"))
-    assert "&lt;b&gt;x" in frame.line
-
-
-def test_a_waiting_visitor_sees_the_place(playground):
-    engine = engine_of(playground)
-    held = [engine.submit([1], SamplingParams(max_new_tokens=60, min_new_tokens=60)) for _ in range(engine.max_batch)]
-    hold = threading.Event()
-    advance = engine._advance
-    engine._advance = lambda rows: (hold.wait(10), advance(rows))
-    writing = VisitorState()
-    try:
-        typed(playground, writing, "犬")
-        running = write(playground, stream(playground), writing, "new", LIVELY, EN)
-        line = next(frame.line for frame in running if "queue" in frame.line)
-        assert "position 1" in line
-    finally:
-        hold.set()
-        running.close()
-        engine._advance = advance
-        for request in held:
-            request.cancel()
-
-
-def test_a_fault_of_the_model_keeps_the_text_and_gets_a_sentence(playground, monkeypatch, caplog):
-    engine = engine_of(playground)
-
-    def broken(request: Any, row: Any) -> None:
-        if len(request.ids) == 3:
-            raise RuntimeError("boom")
-        request_write(request, row)
-
-    request_write = Request.write
-    monkeypatch.setattr(Request, "write", broken)
-    monkeypatch.setattr(engine, "speculate", False)
-    writing = VisitorState()
-    last = frames(playground, writing, "new")[-1]
-    assert "The model failed while generating" in last.line
-    assert "boom" not in last.line
-    assert "boom" in caplog.text
-    assert len(writing.text.steps) == 3
-    assert writing.text.finish == "error"
-    monkeypatch.undo()
-    frames(playground, writing, "continue")
-    assert len(writing.text.steps) > 3
-
-
-@pytest.mark.parametrize("lang", ["ja", "en"])
-def test_every_ending_has_a_sentence(lang):
-    for finish in ("eos", "length", "stop", "deadline", "cancelled", "error", "full"):
-        assert "3" in words(lang)(f"generate_finish_{finish}", n=3)
-
-
-def test_the_sentence_at_the_end_counts_what_was_continued_and_all_of_it(playground):
-    writing, ten = VisitorState(), LIVELY.change(max_new_tokens=10, min_new_tokens=10)
-    assert "Generated 10 tokens." in frames(playground, writing, "new", settings=ten)[-1].announce
-    assert "the model wrote" not in frames(playground, writing, "again", settings=ten)[-1].announce
-    last = frames(playground, writing, "continue", settings=ten)[-1].announce
-    assert "Generated 10 tokens." in last
-    assert "the model wrote 20 tokens of this text" in last
-    assert "20" in state(writing.text, JA)[0]
-    typed(playground, writing, writing.text.whole + "犬")  # the visitor's own do not count
-    last = frames(playground, writing, "continue", settings=ten)[-1].announce
-    assert "Generated 10 tokens." in last
-    assert "the model wrote 30 tokens" in last
 
 
 def test_the_text_ends_before_a_stop_string_whose_token_stays_and_comes_back_with_continue(playground):
@@ -470,116 +260,6 @@ def test_the_stream_runs_in_a_forked_child_and_its_updates_travel(playground):
     assert in_child(lambda: len(scorer(playground)([1, 2, 3], 2, True)) == 3)
 
 
-# ---------------------------------------------------------------- the tab
-
-
-def counted(playground: Playground, text: str, lang: Lang = "en") -> str:
-    return generate_tab.counted(playground, prompt_text(playground, text), words(lang))
-
-
-def test_the_tokens_are_counted_of_the_context(playground):
-    assert "3 of 64 tokens" in counted(playground, "猫です。")
-    assert 'role="alert"' in counted(playground, "猫" * 64)
-    assert "starts from scratch" in counted(playground, "")
-    assert "starts from scratch" in generate_tab.counted(playground, None, EN)
-
-
-def test_tokens_are_counted_with_the_vocabulary_alone(playground):
-    only = Playground(loaded=replace(playground.loaded, model=None, engine=None))
-    assert counted(only, "猫です。").count("3 tokens") == 1
-
-
-def test_the_length_goes_up_to_the_context(playground):
-    sliders = {option.name: gr.Slider(1, 512, 100) for option in playground.options if option.up_to_context}
-    tab = replace(tab_of(playground), controls=sliders)
-    found = ranges(playground, tab.up_to_context)
-    assert set(found) == set(sliders.values())
-    assert all(new["maximum"] == 63 and "value" not in new for new in found.values())  # what a link has set meanwhile stays
-    assert ranges(Playground(), tab.up_to_context) == {}
-
-
-@pytest.fixture
-def tab(playground) -> GenerateTab:
-    return tab_of(playground)
-
-
-def sent(tab: GenerateTab, frame: Frame, writing: VisitorState) -> dict[str, Any]:
-    """What comes beside the text with a frame."""
-    return json.loads(tab.patched(frame, writing, EN)["patch"])["also"]
-
-
-def test_every_frame_carries_the_buttons(playground, tab):
-    names = ["go", "stop", "more", "step", "again"]
-
-    def on(found: dict[str, Any]) -> list[bool]:
-        return [found["buttons"][name] for name in names]
-
-    writing = VisitorState()
-    shown = [sent(tab, frame, writing) for frame in frames(playground, writing, "new")]
-    middle = sent(tab, Frame("line", True, (), "stats"), writing)
-    assert on(shown[0]) == on(middle) == [False, True, False, False, False]
-    assert middle["announce"] is None
-    assert on(shown[-1]) == [True, False, True, True, True]
-    assert (shown[0]["recall"], shown[-1]["recall"]) == (False, False)
-    assert sent(tab, Frame("", False), VisitorState())["recall"]
-
-
-def test_a_frame_changes_the_editor_alone(playground, tab):
-    writing = VisitorState()
-    for frame in frames(playground, writing, "new"):
-        assert set(tab.updates(frame, writing, EN)) == set(tab.shown) == {tab.editor}
-
-
-def test_a_step_is_few_bytes_however_long_the_text_is(playground, tab):
-    writing, sizes = VisitorState(), []
-    for _ in range(2):
-        for frame in frames(playground, writing, "new" if not sizes else "continue", settings=LIVELY.change(max_new_tokens=25)):
-            tab.patched(frame, writing, EN)
-        step = frames(playground, writing, "step")
-        sizes.append(sum(len(json.dumps(tab.patched(frame, writing, EN))) for frame in step))
-    assert max(sizes) < 4096
-    assert abs(sizes[1] - sizes[0]) < 600  # the chart of the last 120 tokens
-
-
-def test_half_a_surrogate_pair_never_reaches_the_wire(playground, tab):
-    """JSON can carry "\\ud800" to the page; nothing can carry it back."""
-    writing, later, hostile = VisitorState(), VisitorState(), "猫\ud800"
-
-    def wire(frame: Frame, writing: VisitorState) -> bytes:
-        return tab.patched(frame, writing, EN)["patch"].encode()
-
-    for settings in (LIVELY, LIVELY.change(seed=hostile)):
-        for frame in frames(playground, writing, "new", prompt=hostile, settings=settings):
-            assert wire(frame, writing)
-    damaged = kept(writing, {"typed": hostile, "name": hostile}, 0)
-    assert wire(generate.recalled(playground, scorer(playground), later, damaged, EN), later)
-    assert later.text is not None
-    assert render.notice(hostile).encode()
-    assert render_steps.working(hostile).encode()
-
-
-def test_what_is_shown_as_html_has_no_html_of_the_visitor(playground, tab):
-    writing = VisitorState()
-    hostile = LIVELY.change(seed="<img src=x onerror=alert(1)>")
-    shown = [sent(tab, frame, writing) for frame in frames(playground, writing, "new", settings=hostile)]
-    assert "<img" in shown[-1]["announce"]  # the page shows it as text
-    assert not any("<img" in html for found in shown for html in found["html"].values())
-
-
-@pytest.mark.parametrize(
-    "values", [[], "x", [0.7], {"a": 1}, ["hot", *[0] * 11], [True, *[0] * 8, "", "", False], [[0.7], *[0] * 8, "", "", False]]
-)
-def test_settings_of_another_shape_get_a_sentence(tab, values):
-    with pytest.raises(ParameterError, match=r"settings of this page, found") as found:
-        tab.settings_sent(values)
-    assert "の設定ではありません" in found.value.ja
-    assert all(repr(str(values)[:60]) in sentence for sentence in (str(found.value), found.value.ja))
-
-
-def test_settings_that_nobody_has_changed_are_the_recommended_ones(tab):
-    assert tab.settings_sent(None).params(5) == Settings().params(5)
-
-
 def test_stop_keeps_what_was_visible(playground):
     writing = VisitorState()
     typed(playground, writing, "猫")
@@ -595,13 +275,3 @@ def test_stop_keeps_what_was_visible(playground):
     more = frames(playground, writing, "continue")
     assert len(writing.text.ids) > seen
     assert more[-1].running is False
-
-
-def test_the_offered_prompts_are_japanese():
-    prompts = generate.examples()
-    assert list(prompts) == ["story", "dialogue", "evening", "explanation"]
-    assert all(re.search("[ぁ-ん]", text) for text in prompts.values())
-
-
-def test_expected_errors_are_neoxjps():
-    assert issubclass(ParameterError, NeoxjpError)
