@@ -72,7 +72,7 @@ def salience(model: Any, tokenizer: Any, ids: Sequence[int], at: int = -1, most:
     target = next(piece for piece in pieces if at in piece)
     if not target.start:
         raise ParameterError(
-            f"at={at}: nothing precedes the first token of the text, so nothing can be left out",
+            "nothing precedes the first token of the text, so nothing can be left out",
             ja="文章の最初のトークンより前には何もないので、除けるトークンがありません。",
         )
     ids = ids[: target.stop]
