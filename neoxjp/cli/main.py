@@ -4,7 +4,9 @@ Each command is a thin layer over the functions that the page and a Python user 
 object, and reads standard input where no text is given. Expected errors are one line on standard error and exit code 2.
 """
 
+import atexit
 import errno
+import gc
 import io
 import os
 import re
@@ -39,6 +41,9 @@ def run(function: Callable[..., None]) -> NoReturn:
 
 def _run(application: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
     _open_streams()
+    # At its end Python would look through all objects of torch and Gradio for cycles: half a second, of the page three.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     program = typer.main.get_command(application)
     try:
         code = program.main(arguments, prog_name=name, standalone_mode=False) or 0

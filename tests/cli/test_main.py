@@ -196,3 +196,10 @@ def test_int8_is_asked_for_by_name_or_environment_and_doctor_says_what_would_run
     assert "--quantization 'int3' is not one of None, 'int8'" in err
     _, out, _ = run(capsys, "doctor", "--json")
     assert json.loads(out)["linears"]["int8"].startswith("int8 weights")
+
+
+def test_at_its_end_a_command_looks_through_no_objects():
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 1_000))"
+    code += "; from neoxjp.cli.main import main; main(['--version'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("True\n")
