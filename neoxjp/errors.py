@@ -71,6 +71,14 @@ class ShuttingDown(NeoxjpError, RuntimeError):
     """The server ends: it finishes what runs and takes nothing new."""
 
 
+class NotReady(NeoxjpError, RuntimeError):
+    """The tokenizer or the model is not loaded (yet)."""
+
+
+class EngineAway(NeoxjpError, RuntimeError):
+    """The engine of another process cannot be reached, has ended, or answered something that no engine answers."""
+
+
 def quoted(names: list[str], limit: int = 10) -> str:
     """Sorted names for an error message, shortened after `limit` with a count: "'a', 'b' and 3 more"."""
     shown = ", ".join(repr(name) for name in sorted(names)[:limit])

@@ -41,6 +41,18 @@ class PageOptions:
         Path | None,
         option("Ask for a name and a password: a file that `htpasswd -B` wrote.", metavar="FILE", show_default="nobody"),
     ] = None
+    engine: Annotated[
+        str | None,
+        option(
+            "Use the model of `neoxjp serve --internal` at this address, not --model.",
+            metavar="URL",
+            show_default="none",
+        ),
+    ] = None
+    engine_key: Annotated[
+        str | None,
+        option("The API key of that server.", envvar="NEOXJP_API_KEY", show_envvar=True, metavar="KEY", show_default="none"),
+    ] = None
     mcp: Annotated[bool, option("Serve tools for language models at /mcp, too.", "--mcp")] = False
     serve: Annotated[bool, option("Answer other programs too, as `neoxjp serve` does.", "--serve")] = False
     drain_seconds: Annotated[float, option("At SIGTERM, running texts may take so long.", metavar="N")] = 30.0
@@ -73,9 +85,11 @@ def app(model: ModelOptions, page: PageOptions, protocol: ProtocolOptions, caps:
     """Open the page, on http://127.0.0.1:7860."""
     access = access_of_page(page, protocol)
     tools = load_mcp() if page.mcp else None
-    check(model)
+    if page.engine is None:
+        check(model)
 
     from neoxjp.gateway import Operations, log_to_stderr, password_check, run_until_stopped, sigterm_event
+    from neoxjp.page_parts.remote.watch import Watch
     from neoxjp.page_parts.session import Playground
     from neoxjp.page_parts.visitors import trust_proxies_of_spaces
     from neoxjp.ui.page import build, launch, stop
@@ -89,7 +103,10 @@ def app(model: ModelOptions, page: PageOptions, protocol: ProtocolOptions, caps:
     playground.observer = operations
     if playground.public:
         log_to_stderr()
-    playground.start(choice_of(model))
+    if page.engine is None:
+        playground.start(choice_of(model))
+    else:
+        Watch(playground, page.engine, page.engine_key or "").start()
     blocks = build(playground)
     launch(
         blocks,
@@ -115,6 +132,8 @@ def access_of_page(page: PageOptions, protocol: ProtocolOptions) -> "Access | No
         if protocol.cors:
             raise ParameterError("--cors is for the routes of --serve: add --serve")
         return None
+    if page.engine is not None:
+        raise ParameterError("--serve beside --engine: the server at --engine answers other programs itself; leave --serve out")
     if page.auth_file and not protocol.api_key:
         raise ParameterError("--serve beside --auth-file needs --api-key: else its routes would be open to all")
 

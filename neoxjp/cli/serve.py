@@ -3,9 +3,11 @@
 import sys
 import threading
 from dataclasses import dataclass, field, fields, make_dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 from neoxjp.cli.app import ProtocolOptions, check, choice_of, load_mcp
+from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, ModelOptions, option
 from neoxjp.page_parts.caps import Caps
 
@@ -34,6 +36,9 @@ class ServerOptions:
         ),
     ] = field(default_factory=list)
     mcp: Annotated[bool, option("Serve tools for language models at /mcp, too.", "--mcp")] = False
+    internal: Annotated[
+        bool, option("Let pages in other processes use the model (`neoxjp app --engine`); needs --api-key.", "--internal")
+    ] = False
     drain_seconds: Annotated[float, option("At SIGTERM, running texts may take so long.", metavar="N")] = 30.0
 
 
@@ -60,6 +65,7 @@ def serve(model: ModelOptions, server: ServerOptions, protocol: ProtocolOptions,
     from neoxjp.serve import LocalBackend, access_of, running, server_app
 
     tools = load_mcp() if server.mcp else None
+    internal = load_internal(protocol.api_key) if server.internal else None
     check(model)
     access = access_of(server.host, server.allowed_host, protocol.api_key, protocol.cors)
     trust_proxies_of_spaces()
@@ -71,6 +77,7 @@ def serve(model: ModelOptions, server: ServerOptions, protocol: ProtocolOptions,
     playground.observer = operations
     asked = sigterm_event()
     rows = tools.mcp_rows(playground) if tools else ()
+    rows += internal.internal_rows(internal.Internal(playground)) if internal else ()
     application, _ = server_app(LocalBackend(playground), access, operations, rows=rows)
     with running(application, server.host, server.port) as url:
         log_to_stderr()
@@ -79,6 +86,13 @@ def serve(model: ModelOptions, server: ServerOptions, protocol: ProtocolOptions,
         run_until_stopped(lambda: None, operations, asked, server.drain_seconds)
     if playground.progress.error is not None:
         raise playground.progress.error
+
+
+def load_internal(key: str | None) -> Any:
+    """The module with the internal endpoints. Raises ParameterError: there is no API key."""
+    if not key:
+        raise ParameterError("--internal needs --api-key KEY: whoever knows it may use the model as a page does")
+    return import_module("neoxjp.serve.internal")
 
 
 def stop_if_failed(playground: "Playground", loading: threading.Thread, asked: threading.Event) -> None:

@@ -11,6 +11,7 @@ from neoxjp.engine.engine import PREFIX_BYTES, Engine
 from neoxjp.engine.logits_cache import LogitsCache, logits_after, next_logits
 from neoxjp.engine.observer import Observer
 from neoxjp.engine.prefix_cache import PrefixCache, PrefixEntry
+from neoxjp.engine.protocols import TextEngine, TextRequest
 from neoxjp.engine.records import (
     SCORE_CHUNK,
     Choice,
@@ -50,6 +51,8 @@ __all__ = [
     "Stats",
     "Step",
     "Surprisal",
+    "TextEngine",
+    "TextRequest",
     "Visitor",
     "bos_ids",
     "check_ids",

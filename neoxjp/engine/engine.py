@@ -303,6 +303,11 @@ class Engine:
         return len(self._scheduler.running)
 
     @property
+    def alive(self) -> bool:
+        """Whether it takes requests."""
+        return not (self._closed or self._draining)
+
+    @property
     def waiting(self) -> int:
         """How many requests wait."""
         with self._changed:

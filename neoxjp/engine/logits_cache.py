@@ -7,7 +7,7 @@ close. A step of the bundled model takes 32 kB, one of the 2.7B 128 kB. What was
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -72,6 +72,11 @@ class LogitsCache:
                 return None
             self._entries.move_to_end(key)
         return torch.from_numpy(found[0].copy()), found[1]
+
+    def missing(self, ids: Sequence[int], ends: Iterable[int]) -> list[int]:
+        """The `ends` for which the logits of the id after ids[:end] are not in the cache."""
+        with self._lock:
+            return [end for end in ends if _key(ids[:end]) not in self._entries]
 
     def clear(self) -> None:
         """Remove everything, for example because another model is loaded."""

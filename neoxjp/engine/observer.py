@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from neoxjp.engine.protocols import TextRequest
 from neoxjp.engine.records import Step
-from neoxjp.engine.request import Request, Visitor
+from neoxjp.engine.request import Visitor
 from neoxjp.errors import NeoxjpError
 
 
@@ -13,10 +14,10 @@ class Observer:
     The engine calls it while it holds its lock, so return quickly, raise nothing, and do not call the engine.
     """
 
-    def wrote(self, request: Request, steps: Sequence[Step]) -> None:
+    def wrote(self, request: TextRequest, steps: Sequence[Step]) -> None:
         """A forward added these steps to a request."""
 
-    def ended(self, request: Request) -> None:
+    def ended(self, request: TextRequest) -> None:
         """A request ended: `request.finish` says how."""
 
     def refused(self, visitor: Visitor, error: NeoxjpError) -> None:

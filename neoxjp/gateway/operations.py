@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from neoxjp.engine import Observer, Request, Step, Visitor
+from neoxjp.engine import Observer, Step, TextRequest, Visitor
 from neoxjp.errors import NeoxjpError, QueueFull
 from neoxjp.gateway.routes import Row
 from neoxjp.page_parts.session import Loaded, Progress
@@ -78,12 +78,12 @@ class Operations(Observer):
 
     # What the engine tells
 
-    def wrote(self, request: Request, steps: Sequence[Step]) -> None:
+    def wrote(self, request: TextRequest, steps: Sequence[Step]) -> None:
         self._generated.inc(len(steps))
         for step in steps[1:] if len(request.ids) == len(steps) else steps:  # the first one's time is the prompt's
             self._between.observe(step.seconds)
 
-    def ended(self, request: Request) -> None:
+    def ended(self, request: TextRequest) -> None:
         stats, outcome = request.stats, str(request.finish)
         if isinstance(request.error, QueueFull):  # it lost its place in a full queue
             self.refused(request.visitor, request.error)
@@ -147,6 +147,8 @@ class Operations(Observer):
             if progress.busy:
                 return 503, {"ready": False, "reason": "loading", "percent": progress.percent}
             return 503, {"ready": False, "reason": "no model is loaded"}
+        if not engine.alive:
+            return 503, {"ready": False, "reason": "the engine does not answer"}
         if engine.waiting >= engine.max_waiting:
             return 503, {"ready": False, "reason": "the queue is full", "running": engine.running, "waiting": engine.waiting}
         return 200, {"ready": True, "running": engine.running, "waiting": engine.waiting}
@@ -163,7 +165,8 @@ class Operations(Observer):
     async def health(self, _: HTTPRequest) -> Response:
         """200 where a model is loaded, also while the queue is full: what routers of several servers ask."""
         status, why = self.state()
-        alive = self.served.loaded is not None and self.served.loaded.engine is not None and not self.draining
+        engine = self.served.loaded.engine if self.served.loaded else None
+        alive = engine is not None and engine.alive and not self.draining
         return JSONResponse(why, 200 if alive else status)
 
     async def metrics(self, request: HTTPRequest) -> Response:

@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from neoxjp.errors import NeoxjpError
+from neoxjp.errors import NeoxjpError, NotReady
 from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.model import check_memory, free_memory, gib, weight_bytes
 from neoxjp.page_parts.caps import Caps
@@ -22,13 +23,17 @@ from neoxjp.page_parts.visitors import Visitors
 from neoxjp.sampling import OPTIONS, Option
 
 if TYPE_CHECKING:
-    from neoxjp.engine import Engine, LogitsCache, Observer
+    from neoxjp.engine import Engine, LogitsCache, Observer, TextEngine
     from neoxjp.model import GPTNeoXJapaneseForCausalLM
+    from neoxjp.page_parts.remote.engine import RemoteEngine
+    from neoxjp.page_parts.remote.model import RemoteModel
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 log = logging.getLogger(__name__)
 
 Need = Literal["vocabulary", "model"]
+P = ParamSpec("P")
+T = TypeVar("T")
 POLL_SECONDS = 0.1  # between two checks while a call waits for a model
 PREFIX_BYTES, PREFIX_CONTEXTS = 256 * 2**20, 4  # for cached prefixes: at most the larger of these bytes and full contexts
 UNREAD_BYTES = 64 * 2**20  # of answers that visitors have not read yet
@@ -38,10 +43,6 @@ BYTES_PER_CHARACTER = 300  # of a text that is tokenized
 TOKENIZED_AT_ONCE = 100
 THREADS = 100  # of the web server, at least; each request that waits or streams uses one
 SPARE_THREADS = 28  # for all others
-
-
-class NotReady(NeoxjpError, RuntimeError):
-    """The tokenizer or the model is not loaded (yet)."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,31 @@ class Loaded:
 
     choice: Choice
     tokenizer: "GPTNeoXJapaneseTokenizer"
-    model: "GPTNeoXJapaneseForCausalLM | None" = None
-    engine: "Engine | None" = None
+    model: "GPTNeoXJapaneseForCausalLM | RemoteModel | None" = None
+    engine: "TextEngine | None" = None
     folder: Path | None = None  # with the files, on this machine
     serial: int = 0  # increases with each change
+    remote: "RemoteEngine | None" = None  # the engine, where it is in another process
     logits: "LogitsCache" = field(default_factory=_nothing_kept, repr=False, compare=False)  # of its last texts
 
     @property
     def name(self) -> str:
         """The last part of the name, for titles: "abeja/gpt-neox-japanese-2.7b" → "gpt-neox-japanese-2.7b"."""
         return short_name(self.choice.name)
+
+    @property
+    def here(self) -> "Here":
+        """The model and the engine of this process. Raises NotReady: there are none."""
+        if self.remote is not None or self.model is None:
+            raise NotReady("The model is in another process.", ja="モデルは別のプロセスにあります。")
+        return Here(self.model, self.engine)  # type: ignore[arg-type]  # of this process
+
+    def source(self, public: bool) -> str:
+        """Where the model is from: a Hub id, "bundled", or a folder (in public only the folder's name)."""
+        if self.folder is not None and self.folder == bundled_path():
+            return "bundled"
+        hidden = public and self.folder is not None and str(self.folder) == self.choice.name
+        return self.name if hidden else self.choice.name
 
     def title(self, bundled: str) -> str:
         """The name for titles and legends. bundled: the name to show for the model that comes with the package."""
@@ -87,6 +103,22 @@ class Loaded:
 @dataclass(frozen=True)
 class Ready(Loaded):
     """A vocabulary with its model, ready to generate."""
+
+    model: "GPTNeoXJapaneseForCausalLM | RemoteModel"
+    engine: "TextEngine"
+
+    def call(self, function: "Callable[Concatenate[Ready, P], T]", *given: P.args, **names: P.kwargs) -> T:
+        """The result of a function of `calls.CALLS`, run where the model is. Its arguments are given by position.
+
+        Raises:
+            EngineAway: that is another process, which does not answer. Otherwise what the function raises.
+        """
+        return function(self, *given, **names) if self.remote is None else self.remote.call(function, given)
+
+
+@dataclass(frozen=True)
+class Here:
+    """A model of this process and its engine."""
 
     model: "GPTNeoXJapaneseForCausalLM"
     engine: "Engine"
@@ -182,6 +214,7 @@ class Playground:
     """The state that all visitors share: what is loaded, what is being loaded, and the limits."""
 
     public: bool = False  # visitors cannot load models or name paths
+    engine_url: str | None = None  # of the engine in another process that has the model; None: the model is in this one
     loaded: Loaded | None = None
     progress: Progress = field(default_factory=Progress)
     limits: Limits = field(default_factory=Limits)
@@ -201,6 +234,11 @@ class Playground:
         return cls(public=True, limits=replace(public_limits(free_memory()), **caps.limits), visitors=Visitors(caps))
 
     @property
+    def can_load(self) -> bool:
+        """Whether visitors can load models."""
+        return not self.public and self.engine_url is None
+
+    @property
     def serial(self) -> int:
         """Increases with each change of what is loaded; 0: nothing yet."""
         return self.loaded.serial if self.loaded else 0
@@ -214,6 +252,7 @@ class Playground:
         """
         if self.loaded:
             return self.loaded.tokenizer
+        self._check_engine()
         if self.progress.busy:
             raise NotReady("The vocabulary is still loading.", ja="語彙を読み込んでいます。")
         raise NotReady(
@@ -256,12 +295,18 @@ class Playground:
         """
         if isinstance(self.loaded, Ready):
             return self.loaded
+        self._check_engine()
         if self.progress.busy:
             raise NotReady("The model is still loading.", ja="モデルを読み込んでいます。")
         raise NotReady(
             "No model is loaded: load one in the Model tab.",
             ja="モデルが読み込まれていません。「モデル」タブで読み込んでください。",
         )
+
+    def _check_engine(self) -> None:
+        """Raises the error why the engine in another process is not there."""
+        if self.engine_url is not None and self.progress.error is not None:
+            raise type(self.progress.error)(self.progress.error.plain, self.progress.error.ja)
 
     def start(self, choice: Choice, *, unload_first: bool = False) -> threading.Thread:
         """Load in a thread; `progress` has its state. An expected error ends in `progress`, any other one also in the log."""
@@ -290,11 +335,11 @@ class Playground:
             except Exception as error:
                 traceback.clear_frames(error.__traceback__)  # they refer to the weights loaded so far
                 if unload_first and before is not None:
-                    self._put(self._read(before))
+                    self.put(self._read(before))
                 self.progress = Progress("failed", choice.name, error=error if isinstance(error, NeoxjpError) else None)
                 raise
             old = self.loaded
-            self._put(fresh)
+            self.put(fresh)
             if old is not None:
                 _close(old)
             self.progress = Progress("ready", choice.name)
@@ -304,7 +349,7 @@ class Playground:
         """Free the model's memory; its vocabulary stays."""
         if self.loaded is not None:
             _close(self.loaded)
-            self._put(Loaded(self.loaded.choice, self.loaded.tokenizer, folder=self.loaded.folder))
+            self.put(Loaded(self.loaded.choice, self.loaded.tokenizer, folder=self.loaded.folder))
         gc.collect()
 
     def _read(self, choice: Choice) -> Ready:
@@ -315,7 +360,7 @@ class Playground:
         hub: dict[str, Any] = {"revision": choice.revision, "local_files_only": choice.offline}
         tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(choice.name, **hub)
         if self.loaded is None:
-            self._put(Loaded(choice, tokenizer))
+            self.put(Loaded(choice, tokenizer))
         model, folder = self._read_model(choice)
         return Ready(choice, tokenizer, model, self._start_engine(model, tokenizer), folder)
 
@@ -328,7 +373,7 @@ class Playground:
             self.progress = replace(self.progress, done=done, total=total)
 
         def before_reading(folder: Path, dtype: "torch.dtype | None", quantization: str | None) -> None:
-            present = self.loaded.model if self.loaded else None
+            present = self.loaded.here.model if isinstance(self.loaded, Ready) else None
             check_memory(choice.name, folder, dtype, choice.device, present, quantization)
             self.progress = Progress("weights", choice.name)
 
@@ -376,7 +421,8 @@ class Playground:
         engine.start()
         return engine
 
-    def _put(self, loaded: Loaded) -> None:
+    def put(self, loaded: Loaded) -> None:
+        """Replace what is loaded."""
         self.loaded = replace(loaded, serial=self.serial + 1)
 
     def _load_quietly(self, choice: Choice, unload_first: bool) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from neoxjp.engine import Finish, Request, Stats, Step, score
+from neoxjp.engine import Finish, Stats, Step, TextRequest
 from neoxjp.errors import NeoxjpError
+from neoxjp.page_parts import calls
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import COMMON
@@ -91,8 +92,7 @@ def scorer(playground: Playground) -> Scorer:
 
     @gpu(duration=60)
     def scored(ids: Sequence[int], top: int, bos: bool) -> list[Step]:
-        loaded = playground.ready
-        return score(loaded.model, ids, loaded.tokenizer, top=top, bos=bos)
+        return playground.ready.call(calls.score, ids, top, bos)
 
     return scored
 
@@ -102,7 +102,7 @@ def seconds(ids: Sequence[int], params: SamplingParams, truncate: bool, top: int
     return min(120, 15 + (params.max_new_tokens or 100) // 10)
 
 
-def _update(request: Request, steps: Sequence[Step], done: bool) -> Update:
+def _update(request: TextRequest, steps: Sequence[Step], done: bool) -> Update:
     return Update(
         tuple(steps),
         done,
@@ -116,7 +116,7 @@ def _update(request: Request, steps: Sequence[Step], done: bool) -> Update:
     )
 
 
-def _collect(request: Request, steps: list[Step], first: bool) -> bool:
+def _collect(request: TextRequest, steps: list[Step], first: bool) -> bool:
     """Append the steps of one update to `steps`; True: the request has ended. The first step does not wait for others."""
     if request.position:
         request.wait(WAITING_INTERVAL)

@@ -23,6 +23,7 @@ from neoxjp.page_parts.caps import UNLIMITED, Caps
 
 Use = Literal["tokens", "characters", "file_bytes"]
 WINDOW, BUCKET = 60.0, 5.0  # seconds of the sliding window, and of one entry in it
+VISITOR_HEADER = "x-neoxjp-visitor"  # "HASH" or "HASH/SESSION", from a page that knows the API key: whom it asks for
 ADDRESSES = 10_000  # with counts in memory; each takes about 1 kB
 PAUSE_SECONDS, LONGEST_PAUSE = 1.0, 8.0  # after a refusal by a full queue: requests for texts are refused unread
 FORGOTTEN_SECONDS = 10.0  # after a pause: a refusal within them makes the next one twice as long
@@ -62,6 +63,16 @@ def _address(host: str) -> str:
             return str(ipaddress.ip_network((address, 64), strict=False))
         address = address.ipv4_mapped
     return str(address)
+
+
+def visitor_of_header(value: str) -> Visitor:
+    """The visitor that VISITOR_HEADER names.
+
+    >>> visitor_of_header("3f2a/7").address
+    'visitor:3f2a'
+    """
+    hash, _, session = value.partition("/")
+    return Visitor(f"visitor:{hash[:64]}", session[:64])
 
 
 class Visitors:

@@ -9,7 +9,7 @@
 `Part`s, which are plain records and can be sent to another process. No Gradio.
 """
 
-from neoxjp.serve.app import ROWS, VISITOR_HEADER, build_app
+from neoxjp.serve.app import ROWS, build_app
 from neoxjp.serve.backend import Backend, Job, ModelCard, Part, Run
 from neoxjp.serve.errors import Fault, ProtocolError, fault_of
 from neoxjp.serve.fields import CompletionRequest
@@ -18,7 +18,6 @@ from neoxjp.serve.server import Access, Beside, access_of, running, server_app
 
 __all__ = [
     "ROWS",
-    "VISITOR_HEADER",
     "Access",
     "Backend",
     "Beside",

@@ -19,7 +19,7 @@ from neoxjp import __version__
 from neoxjp.engine import Visitor, check_ids
 from neoxjp.errors import ParameterError
 from neoxjp.gateway import JSON_BYTES, Row
-from neoxjp.page_parts.visitors import visitor_of
+from neoxjp.page_parts.visitors import VISITOR_HEADER, visitor_of, visitor_of_header
 from neoxjp.serve.backend import Backend
 from neoxjp.serve.completions import Completions, check_model
 from neoxjp.serve.errors import HANDLERS, ProtocolError, fault_of
@@ -27,8 +27,6 @@ from neoxjp.serve.fields import CompletionRequest, DetokenizeRequest, TokenizeRe
 from neoxjp.serve.prompts import check_lengths
 from neoxjp.serve.responses import CompletionAnswer, DetokenizeAnswer, ErrorAnswer, ModelList, TokenizeAnswer, TokenizerInfo
 
-VISITOR_HEADER = "x-neoxjp-visitor"  # the hash of a visitor, from a page that knows the API key
-VISITOR_CHARACTERS = 64
 IGNORED_HEADER = "neoxjp-ignored-fields"
 NO_CHAT = (
     "this is a base model without a chat template, so there is no chat: send the text that it shall continue to /v1/completions"
@@ -90,7 +88,7 @@ def build_app(backend: Backend, *, trusted: bool = False, routes: Sequence[BaseR
     def visitor(request: Request) -> Visitor:
         named = request.headers.get(VISITOR_HEADER, "") if trusted else ""
         if named:
-            return Visitor(f"visitor:{named[:VISITOR_CHARACTERS]}")
+            return visitor_of_header(named)
         return visitor_of(request.client.host if request.client else None)
 
     faults: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer} for status in (400, 401, 404, 413, 429, 500, 503)}

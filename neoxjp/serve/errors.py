@@ -11,9 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong, QueueFull, ShuttingDown, VocabularyError
+from neoxjp.errors import NeoxjpError, NotReady, ParameterError, PromptTooLong, QueueFull, ShuttingDown, VocabularyError
 from neoxjp.gateway import Refused, expected
-from neoxjp.page_parts.session import NotReady
 
 SHUTDOWN_SECONDS, LOADING_SECONDS = 30, 5  # after which another attempt makes sense
 LONGEST = 1_000  # characters of a message

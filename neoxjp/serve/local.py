@@ -45,7 +45,7 @@ class LocalBackend:
         loaded, limits = self.playground.ready, self.playground.limits
         if self._created[0] != loaded.serial:
             self._created = (loaded.serial, int(time.time()))
-        model = loaded.model
+        model = loaded.here.model
         id, names = names_of(loaded.choice)
         return ModelCard(
             id,
@@ -68,7 +68,7 @@ class LocalBackend:
         self.playground.visitors.charge(visitor, "characters", characters)
 
     async def open(self, job: Job) -> "LocalRun":
-        engine, visitors = self.playground.ready.engine, self.playground.visitors
+        engine, visitors = self.playground.ready.here.engine, self.playground.visitors
         if engine.others_wait(job.visitor):  # a budget is for a busy server: while there is room, nobody is refused
             visitors.check(job.visitor, "tokens")
         loop, news = asyncio.get_running_loop(), asyncio.Event()

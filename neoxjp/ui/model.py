@@ -13,13 +13,13 @@ from neoxjp.labs.common import curve as render_curve
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.common import templates
-from neoxjp.model import ModelTooLarge, free_memory, gib, weight_bytes
+from neoxjp.model import ModelTooLarge, free_memory, gib
 from neoxjp.page_parts.answers import handler
 from neoxjp.page_parts.events import QUIET, STREAMED, latest
+from neoxjp.page_parts.model_facts import ModelFacts, model_facts
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.page_parts.strings import COMMON, Lang, Words, both
-from neoxjp.quantization import describe_linears
 from neoxjp.train import read_curve
 
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")  # int8: a quantization
@@ -28,7 +28,7 @@ POLL = 0.25  # seconds between two updates while a model is loading
 
 @dataclass(frozen=True)
 class ModelTab:
-    """The components of the tab; those for loading are None in public."""
+    """The components of the tab; those for loading are None where visitors cannot load."""
 
     facts: gr.HTML
     card: gr.Markdown
@@ -51,8 +51,9 @@ def build(playground: Playground) -> ModelTab:
         with gr.Column(scale=6, min_width=320):
             parts["facts"] = part.html("facts", templates.render("ui/frame.html", "line", message=both("wait_model")))
         with gr.Column(scale=5, min_width=320):
-            if playground.public:
-                part.html(value=templates.render("ui/frame.html", "notice", message=part.both("public")))
+            if not playground.can_load:
+                why = part.both("public" if playground.public else "elsewhere")
+                part.html(value=templates.render("ui/frame.html", "notice", message=why))
             else:
                 parts |= _build_loading(part)
     with gr.Accordion(part.label("about"), open=False, visible=False, elem_id="model-about") as parts["folded"]:
@@ -125,7 +126,7 @@ def connect(tab: ModelTab, playground: Playground, status: gr.HTML, switches: gr
 def offers_bundled(playground: Playground) -> bool:
     """Whether the button that loads the bundled model is shown: another one, or none, is loaded, and nothing is on its way."""
     loaded = playground.loaded
-    return not playground.public and not playground.progress.busy and (loaded is None or loaded.folder != bundled_path())
+    return playground.can_load and not playground.progress.busy and (loaded is None or loaded.folder != bundled_path())
 
 
 def load(playground: Playground, choice: Choice, unload_first: bool, t: Words) -> Iterator[tuple[str, bool]]:
@@ -133,6 +134,8 @@ def load(playground: Playground, choice: Choice, unload_first: bool, t: Words) -
     refusal = (
         "model_public"
         if playground.public
+        else "model_elsewhere"
+        if not playground.can_load
         else "model_busy"
         if playground.progress.busy
         else ""
@@ -189,26 +192,7 @@ def info(playground: Playground) -> dict[str, Any]:
     }
     if loaded is None or loaded.model is None or loaded.engine is None:
         return record
-    model, report = loaded.model, loaded.model.load_report
-    backend = model.attention_backend()
-    record["model"] = {
-        "name": loaded.name,
-        "source": source(playground, loaded),
-        "revision": (report.revision if report else None) or loaded.choice.revision,
-        "parameters": model.num_parameters,
-        "dtype": _name(model.dtype),
-        "quantization": model.quantization,
-        "linears": describe_linears(model),
-        "stored_dtype": _name(report.stored_dtype) if report else None,
-        "format": report.format if report else None,
-        "tied_output": model.config.tie_word_embeddings,
-        "device_map": {name: str(device) for name, device in report.device_map.items()} if report else {"": str(model.device)},
-        "weight_bytes": weight_bytes(model),
-        "cache_bytes_per_token": model.cache_bytes_per_token,
-        "context": model.config.max_position_embeddings,
-        "attention": {"kernel": backend.name, "flash_refused": backend.refused},
-        "config": model.config.to_dict(),
-    }
+    record["model"] = asdict(facts_of(playground, loaded))
     engine = loaded.engine
     record["engine"] = {
         "running": engine.running,
@@ -219,15 +203,11 @@ def info(playground: Playground) -> dict[str, Any]:
     return record
 
 
-def source(playground: Playground, loaded: Loaded) -> str:
-    """Where the model is from: a Hub id, "bundled", or a folder (in public only the folder's name)."""
-    if loaded.folder is not None and loaded.folder == bundled_path():
-        return "bundled"
-    return (
-        loaded.name
-        if playground.public and loaded.folder is not None and str(loaded.folder) == loaded.choice.name
-        else loaded.choice.name
-    )
+def facts_of(playground: Playground, loaded: Loaded) -> ModelFacts:
+    """What is known about the model, wherever it runs."""
+    if loaded.remote is not None:
+        return loaded.remote.model.card.facts
+    return model_facts(loaded.here.model, loaded.name, loaded.source(playground.public), loaded.choice.revision)
 
 
 def facts(playground: Playground, t: Words) -> str:
@@ -256,8 +236,13 @@ def facts(playground: Playground, t: Words) -> str:
         (t("model_f_devices"), devices),
         (t("model_f_attention"), kernel if refused is None else t("model_f_refused", kernel=kernel, why=refused)),
         (t("model_f_output"), t("model_f_tied" if model["tied_output"] else "model_f_untied")),
+        (t("model_f_threads"), str(model["threads"])),
+        (t("model_f_independent"), t("model_f_yes" if model["rows_are_independent"] else "model_f_no")),
         (t("model_f_engine"), t("model_f_engine_value", **engine)),
     ]
+    if playground.engine_url is not None:
+        url = "" if playground.public else playground.engine_url
+        rows.append((t("model_f_process"), t("model_f_elsewhere", url=url).strip()))
     if playground.public:
         limits = record["limits"]
         rows.append(
@@ -280,11 +265,11 @@ SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads")
 
 def memory(playground: Playground, model: dict[str, Any]) -> list[tuple[str, int, str]]:
     """The rows of the memory table as (key, bytes, text): the weights, the cache of one full context, and what is free."""
-    device = playground.loaded.choice.device if playground.loaded else "cpu"
+    device, remote = (playground.loaded.choice.device, playground.loaded.remote) if playground.loaded else ("cpu", None)
     sizes = {
         "model_mem_weights": model["weight_bytes"],
         "model_mem_cache": model["cache_bytes_per_token"] * model["context"],
-        "model_mem_free": free_memory(device),
+        "model_mem_free": remote.free_bytes if remote else free_memory(device),
     }
     return [(key, size, amount(size)) for key, size in sizes.items()]
 
@@ -316,7 +301,3 @@ def card(loaded: Loaded | None, lang: Lang) -> str:
 def amount(size: int) -> str:
     """27_400_000 → "26.1 MiB"."""
     return f"{gib(size)} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
-
-
-def _name(dtype: Any) -> str:
-    return str(dtype).removeprefix("torch.")

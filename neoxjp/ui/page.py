@@ -113,6 +113,8 @@ def head_line(playground: Playground, t: Words) -> str:
         facts = [name, render.short_count(weights), dtype, str(loaded.model.device)]
     elif loaded:
         facts = [name, t("tokenizer_only")]
+    if loaded and loaded.remote and not loaded.remote.alive:
+        return render.status(facts, "failed", t("engine_away"))
     if progress.busy:
         return render.status(facts, "busy", t(f"loading_{progress.state}", name=progress.name, percent=progress.percent))
     if progress.state == "failed" and (loaded is None or loaded.model is None):  # else the old model is still there

@@ -96,7 +96,8 @@ def test_only_the_bundled_card_is_shown_without_its_front_matter(playground, mon
     (playground.loaded.folder / "README.md").write_text("---\nlicense: mit\n---\n# Card\n", encoding="utf-8")
     (playground.loaded.folder / "README.ja.md").write_text("---\nlicense: mit\n---\n# カード\n", encoding="utf-8")
     assert model.card(playground.loaded, "en") == ""
-    monkeypatch.setattr(model, "bundled_path", lambda: playground.loaded.folder)
+    for module in (model, session):
+        monkeypatch.setattr(module, "bundled_path", lambda: playground.loaded.folder)
     assert model.card(playground.loaded, "en") == "# Card"
     assert model.card(playground.loaded, "ja") == "# カード"
     assert model.info(playground)["model"]["source"] == "bundled"

@@ -6,10 +6,11 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, BeamTree, beam_tree
+from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, BeamTree
 from neoxjp.labs.beams.strings import strings
 from neoxjp.labs.beams.view import view
 from neoxjp.labs.common import html as render
+from neoxjp.page_parts import calls
 from neoxjp.page_parts.answers import check_length, follow_language, handler
 from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET, READING, latest
@@ -79,8 +80,7 @@ def search(playground: Playground) -> Search:
 
     @gpu(duration=60)
     def found(ids: Sequence[int], number: int, new: int, penalty: float) -> BeamTree:
-        loaded = playground.ready
-        return beam_tree(loaded.model, loaded.tokenizer, ids, num_beams=number, max_new_tokens=new, length_penalty=penalty)
+        return playground.ready.call(calls.beams, ids, number, new, penalty)
 
     return found
 

@@ -9,9 +9,10 @@ import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
-from neoxjp.labs.inside import heads, records, salience, view
+from neoxjp.labs.inside import view
 from neoxjp.labs.inside.records import MAX_TOKENS
 from neoxjp.labs.inside.strings import strings
+from neoxjp.page_parts import calls
 from neoxjp.page_parts.answers import error_notice, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
 from neoxjp.page_parts.parts import Growing, Parts, ranges, within_ranges
@@ -162,19 +163,18 @@ def selected_number(writing: VisitorState, chosen: int, at: Any) -> int:
 
 
 class Readers:
-    """The functions of the records with the model of `playground`."""
+    """The functions behind the section with the model of `playground`."""
 
     def __init__(self, playground: Playground):
         def reader(function: Callable[..., Any], seconds: int = 30) -> Callable[..., Any]:
             @gpu(duration=seconds)
             def read(ids: Sequence[int], *given: Any) -> Any:
-                loaded = playground.ready
-                return function(loaded.model, loaded.tokenizer, ids, *given)
+                return playground.ready.call(function, ids, *given)
 
             return read
 
-        self.lens, self.attention = reader(records.lens), reader(records.attention)
-        self.heads, self.salience = reader(heads.heads), reader(salience.salience, 60)
+        self.lens, self.attention = reader(calls.lens), reader(calls.attention)
+        self.heads, self.salience = reader(calls.heads), reader(calls.salience, 60)
 
 
 @dataclass(frozen=True)
@@ -193,9 +193,7 @@ class Asked:
             NeoxjpError: there is no text, or no such token.
         """
         ids = ids_above(playground, writing)
-        model = playground.ready.model
-        assert model is not None
-        most = min(MAX_TOKENS, model.config.max_position_embeddings)
+        most = min(MAX_TOKENS, playground.ready.model.config.max_position_embeddings)
         place = at or min(len(ids), most)
         if place != int(place) or not 1 <= place <= len(ids):
             raise strings.error(ParameterError, "inside_bad_place", n=len(ids))

@@ -82,23 +82,28 @@ def replay(state: State, model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeo
 
     Raises ParameterError: an id outside the model's vocabulary. PromptTooLong: the ids do not fit its context.
     """
+    current = setup(model, tokenizer)
     if state.finish in INTERRUPTED and not state.ids:
-        return compare(state, (), model, tokenizer)
+        return compare(state, (), current, model.rows_are_independent, tokenizer)
     with Engine(model, tokenizer).submit(state.prompt_ids, rerun_params(state)) as request:
         ids = [step.id for step in request]
-    return compare(state, ids, model, tokenizer, request.max_concurrent)
+    return compare(state, ids, current, model.rows_are_independent, tokenizer, request.max_concurrent)
 
 
 def compare(
     state: State,
     ids: Sequence[int],
-    model: "GPTNeoXJapaneseForCausalLM",
+    current: Setup,
+    rows_are_independent: bool,
     tokenizer: "GPTNeoXJapaneseTokenizer",
     concurrent: int = 0,
 ) -> Replay:
-    """Compare the ids that this model generated with `rerun_params(state)`. concurrent: other requests that ran meanwhile."""
-    found = differences(state.setup, setup(model, tokenizer))
-    if not model.rows_are_independent and (state.concurrent or concurrent):
+    """Compare the ids that a model of the `current` setup generated with `rerun_params(state)`.
+
+    concurrent: other requests that ran meanwhile.
+    """
+    found = differences(state.setup, current)
+    if not rows_are_independent and (state.concurrent or concurrent):
         found += (Difference("batch", "concurrent", str(state.concurrent), str(concurrent)),)
     place = first_difference(state.ids, ids)
     return Replay(tuple(ids), tokenizer.decode(ids), place is None, place, found)

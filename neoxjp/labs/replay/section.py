@@ -15,7 +15,6 @@ from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.labs.common.fingerprints import setup
 from neoxjp.labs.replay import view
 from neoxjp.labs.replay.as_code import TARGETS, URL, as_code
 from neoxjp.labs.replay.records import (
@@ -31,6 +30,7 @@ from neoxjp.labs.replay.records import (
     to_json,
 )
 from neoxjp.labs.replay.strings import strings
+from neoxjp.page_parts import calls
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import message_of, streamed
 from neoxjp.page_parts.chooser import json_chooser
@@ -172,7 +172,7 @@ def state_of(playground: Playground, text: Text) -> State:
         rows_are_independent=text.rows_are_independent,
         name=name,
         revision=loaded.choice.revision or (report.revision if report else None),
-        setup=setup(loaded.model, loaded.tokenizer),
+        setup=loaded.call(calls.setup),
     )
 
 
@@ -234,7 +234,7 @@ def rerun(
     def verdict_of(found: Replay, stopped: bool, above: bool) -> str:
         return view.verdict(state, found, stopped, above, lambda id: names(id) if id < size else "?", t)  # a file may have any id
 
-    current = setup(loaded.model, loaded.tokenizer)
+    current = loaded.call(calls.setup)
     same_model = (current.model, current.vocabulary) == (state.setup.model, state.setup.vocabulary)
     if not same_model or (state.finish in INTERRUPTED and not state.ids):
         writing.running, writing.stopped = True, False
@@ -255,7 +255,14 @@ def rerun(
         verdict, text = "", writing.text
         if not frame.running and text is not None and text is not before:
             ids = [step.id for step in text.steps]
-            found = compare(state, ids, loaded.model, loaded.tokenizer, text.stats.max_concurrent if text.stats else 0)
+            found = compare(
+                state,
+                ids,
+                current,
+                loaded.model.rows_are_independent,
+                loaded.tokenizer,
+                text.stats.max_concurrent if text.stats else 0,
+            )
             verdict = verdict_of(found, text.finish in INTERRUPTED, above=True)
         yield ("" if verdict else frame.line), verdict, frame
 
@@ -283,4 +290,5 @@ def rerun_alone(
             raise NeoxjpError(f"the model failed ({type(error).__name__})", ja="モデルでエラーが起きました。") from error
         finally:
             updates.close()  # type: ignore[attr-defined]  # a generator; frees the slot
-    yield compare(state, ids, loaded.model, loaded.tokenizer, concurrent)
+    current, rows_are_independent = loaded.call(calls.setup), loaded.model.rows_are_independent
+    yield compare(state, ids, current, rows_are_independent, loaded.tokenizer, concurrent)

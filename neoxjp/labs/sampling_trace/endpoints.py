@@ -1,15 +1,18 @@
 """The endpoint /sampling_trace: what sampling does at one position of a continuation."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neoxjp.engine import bos_ids, check_ids
 from neoxjp.errors import ParameterError
-from neoxjp.labs.sampling_trace.records import SHOWN, StepTrace, trace_at
+from neoxjp.labs.sampling_trace.records import SHOWN, StepTrace, trace_position
 from neoxjp.labs.sampling_trace.section import logits_reader, store_logits
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import checked, params_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:
@@ -53,12 +56,17 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             if type(value) is not int:
                 raise ParameterError(f"{name}={value!r:.40}: expected a whole number")
         params = params_of(checked(sampling), None)
-        assert loaded.model is not None
         before = tuple(loaded.tokenizer.encode(prompt)) or bos_ids(loaded.model.config)
         new = check_ids(ids or (), loaded.model.config.vocab_size, "ids")
-        store_logits(loaded, reader, before + new[:position], 1)
-        return trace_at(
-            loaded.model, loaded.tokenizer, before, new, position, params, seed=params.seed, store=loaded.logits, show=show
+
+        def read(history: tuple[int, ...]) -> "tuple[Tensor, bool]":
+            store_logits(loaded, reader, history, 1)
+            found = loaded.logits.get(history)
+            assert found is not None
+            return found
+
+        return trace_position(
+            loaded.model.config, loaded.tokenizer, before, new, position, params, read=read, seed=params.seed, show=show
         )
 
     return [sampling_trace]

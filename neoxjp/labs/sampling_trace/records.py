@@ -5,7 +5,7 @@ forward pass. The logits are those stored during generation, or recomputed (`eng
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,12 +145,37 @@ def trace_at(
 ) -> StepTrace:
     """Trace one id of a generation, with the settings of the generation or others.
 
-    prompt_ids: the prompt as the model saw it, after truncation. ids: the generated ids. position: an index into them; len(ids)
-    for the next token. seed: of the generation; None: unknown, and so is the drawn id. store: logits stored during generation.
+    store: logits stored during generation; others are computed. Otherwise as `trace_position`.
 
-    Raises PromptTooLong where the ids before fill the context, ParameterError for invalid ids or an invalid position.
+    Raises PromptTooLong where the ids before fill the context.
     """
-    config = model.config
+
+    def read(history: tuple[int, ...]) -> tuple[Tensor, bool]:
+        return next_logits(model, history, store)
+
+    return trace_position(model.config, tokenizer, prompt_ids, ids, position, params, read=read, seed=seed, show=show)
+
+
+def trace_position(
+    config: Any,
+    tokenizer: Any,
+    prompt_ids: Sequence[int],
+    ids: Sequence[int],
+    position: int,
+    params: SamplingParams,
+    *,
+    read: Callable[[tuple[int, ...]], tuple[Tensor, bool]],
+    seed: int | None,
+    show: int = SHOWN,
+) -> StepTrace:
+    """Trace one id of a generation, with the settings of the generation or others, from logits.
+
+    prompt_ids: the prompt as the model saw it, after truncation. ids: the generated ids. position: an index into them; len(ids)
+    for the next token. read: from the ids before to the logits (V,), and whether the generation sampled from them. seed: of the
+    generation; None: unknown, and so is the drawn id.
+
+    Raises ParameterError for invalid ids or an invalid position.
+    """
     prompt = check_ids(prompt_ids, config.vocab_size) or bos_ids(config)
     new = check_ids(ids, config.vocab_size, "ids")
     if not 0 <= position <= len(new):
@@ -158,7 +183,7 @@ def trace_at(
             f"position={position!r} must be from 0 to {len(new)}, the number of ids", ja=f"位置は 0 から {len(new)} までです。"
         )
     history = (*prompt, *new[:position])
-    logits, exact = next_logits(model, history, store)
+    logits, exact = read(history)
     return trace_of_logits(
         logits,
         params,

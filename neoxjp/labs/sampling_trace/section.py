@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import torch
 
-from neoxjp.engine import logits_after
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.sampling_trace import view as views
-from neoxjp.labs.sampling_trace.records import trace_at
+from neoxjp.labs.sampling_trace.records import trace_position
 from neoxjp.labs.sampling_trace.strings import strings
+from neoxjp.page_parts import calls
 from neoxjp.page_parts.answers import error_notice, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED
 from neoxjp.page_parts.parts import Parts
@@ -150,9 +150,7 @@ def logits_reader(playground: Playground) -> LogitsReader:
 
     @gpu(duration=60)
     def read(ids: Sequence[int], first: int) -> "np.ndarray":
-        loaded = playground.ready
-        assert loaded.model is not None
-        return logits_after(loaded.model, ids, first).numpy()
+        return playground.ready.call(calls.logits_after, ids, first)
 
     return read
 
@@ -173,7 +171,7 @@ def recompute_logits(playground: Playground, reader: LogitsReader, text: Text, s
 
 def store_logits(loaded: Loaded, reader: LogitsReader, ids: tuple[int, ...], count: int) -> None:
     """Compute and store the logits after each of the last `count` ids, where they are not stored yet."""
-    missing = [end for end in range(len(ids) - count + 1, len(ids) + 1) if loaded.logits.get(ids[:end]) is None]
+    missing = loaded.logits.missing(ids, range(len(ids) - count + 1, len(ids) + 1))
     if missing:
         first = missing[0]
         for end, logits in enumerate(reader(ids[: missing[-1]], first - 1), first):
@@ -199,14 +197,16 @@ def shown_of(
     loaded = playground.ready
     if text.serial != loaded.serial:
         return views.hint(t("sampling_trace_other_model"), t), "", "", False
-    if loaded.logits.get(step.history) is None:
+    stored = loaded.logits.get(step.history)
+    if stored is None:
         return views.hint(t("sampling_trace_not_stored", n=f"{len(step.history):,}"), t), "", "", True
     own = step.part.params
     params = own if params is None else params
-    assert loaded.model is not None
     at = step.position - step.part.start
-    more: dict[str, Any] = {"store": loaded.logits, "show": ROWS}
-    record = trace_at(loaded.model, loaded.tokenizer, step.prompt, step.ids, at, params, seed=own.seed, **more)
+    found, config = stored, loaded.model.config
+    record = trace_position(
+        config, loaded.tokenizer, step.prompt, step.ids, at, params, read=lambda _: found, seed=own.seed, show=ROWS
+    )
     names = views.filter_names(params, t, playground.options)
     drawing = views.draw(record, names, params != own, step.known, step.position, len(text.steps), t)
     return drawing, views.candidates(record, names, t), views.filters(record, names, t), False

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from neoxjp.engine import ANYONE, Engine, Finish, Request, Step, Visitor
+from neoxjp.engine import ANYONE, Finish, Step, TextEngine, TextRequest, Visitor
 from neoxjp.errors import NeoxjpError, ParameterError, QueueFull
 from neoxjp.labs.common.measures import Measures, first_difference, measure
 from neoxjp.sampling import SamplingParams
@@ -61,7 +61,7 @@ class Update:
 
 
 def side_by_side(
-    engines: Mapping[str, Engine],
+    engines: Mapping[str, TextEngine],
     prompt: str | Sequence[int],
     columns: Sequence[Column],
     every: float = 0.0,
@@ -92,7 +92,7 @@ def side_by_side(
             ja="モデルの語彙が異なるため、プロンプトは ID ではなく文章で指定してください。",
         )
     with ExitStack() as opened:
-        requests: list[Request] = []
+        requests: list[TextRequest] = []
         for column in columns:
             engine = engines[column.engine]
             ids = engine.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
@@ -115,7 +115,7 @@ def side_by_side(
                 yielded = time.monotonic()
 
 
-def _read(request: Request, seconds: float) -> tuple[list[Step], bool, NeoxjpError | None]:
+def _read(request: TextRequest, seconds: float) -> tuple[list[Step], bool, NeoxjpError | None]:
     """The steps available now, after waiting up to `seconds` for one; whether the request has ended; its error."""
     steps: list[Step] = []
     if seconds:
@@ -133,7 +133,7 @@ def _read(request: Request, seconds: float) -> tuple[list[Step], bool, NeoxjpErr
     return steps, False, None
 
 
-def _state(request: Request, steps: Sequence[Step], failed: NeoxjpError | None) -> ColumnState:
+def _state(request: TextRequest, steps: Sequence[Step], failed: NeoxjpError | None) -> ColumnState:
     return ColumnState(
         prompt_ids=request.prompt_ids,
         steps=tuple(steps),
@@ -147,7 +147,7 @@ def _state(request: Request, steps: Sequence[Step], failed: NeoxjpError | None) 
     )
 
 
-def shares_vocabulary(engines: Sequence[Engine]) -> bool:
+def shares_vocabulary(engines: Sequence[TextEngine]) -> bool:
     """Whether all of them have the same ids for the same spellings."""
     first = engines[0].tokenizer
     return all(
@@ -222,7 +222,7 @@ class Progress:
 
 
 def sweep(
-    engine: Engine,
+    engine: TextEngine,
     prompt: str | Sequence[int],
     temperatures: Sequence[float],
     top_ps: Sequence[float],
@@ -256,7 +256,7 @@ def sweep(
         for temperature, top_p, number in product(temperatures, top_ps, range(samples))
     ]
     ids = engine.tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt)
-    running: list[Request] = []
+    running: list[TextRequest] = []
     try:
         for done, settings in enumerate(asked):
             while len(running) < AT_ONCE and done + len(running) < total:
@@ -278,7 +278,7 @@ def sweep(
             request.cancel()
 
 
-def _ended(request: Request, seconds: float, steps: list[Step]) -> bool:
+def _ended(request: TextRequest, seconds: float, steps: list[Step]) -> bool:
     """Append the steps of the next `seconds` to `steps`; whether the request has ended."""
     if seconds == math.inf:
         steps += request

@@ -37,7 +37,7 @@ class Section:
     """The components of the section."""
 
     def __init__(self, playground: Playground):
-        keys = [key for key in get_args(Differs) if key != "model" or not playground.public]
+        keys = [key for key in get_args(Differs) if key != "model" or playground.can_load]
         named = [f"side_by_side_differs_{key}" if key in ("model", "custom") else f"option_{key}" for key in keys]
         offered = [(strings.label(name), key) for name, key in zip(named, keys, strict=True)]
         with gr.Column(elem_classes="card"):
@@ -46,7 +46,7 @@ class Section:
                 self.differs = gr.Radio(offered, value="temperature", min_width=300, scale=4, **PART.named("differs"))
             with gr.Accordion(open=False, **PART.named("fields")), gr.Row(elem_id="side-by-side-fields-row"):
                 built = [_build_fields(playground, number) for number in range(MAX_COLUMNS)]
-            self.second = None if playground.public else second_model.SecondModel()  # a public page loads no other model
+            self.second = second_model.SecondModel() if playground.can_load else None
             self.go, self.stop, _, self.line = build_run("")
         self.result = PART.html("result")
         legend = f"<summary>{PART.both('legend_title')}</summary><p>{PART.both('legend')}</p>"
@@ -76,7 +76,7 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
         empty = strings.label("side_by_side_seed_new")
         fields.append(gr.Textbox("", placeholder=empty, max_lines=1, max_length=40, **common("seed", "option_seed")))
         models = [(strings.label(f"side_by_side_{key}"), key) for key in (LOADED, SECOND)]
-        shown: dict[str, Any] = {"visible": not playground.public, "elem_classes": "side-by-side-model"}
+        shown: dict[str, Any] = {"visible": playground.can_load, "elem_classes": "side-by-side-model"}
         fields.append(gr.Dropdown(models, value=LOADED, **shown, **common("model", "side_by_side_model")))
     return box, fields
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from neoxjp.engine import Engine, fit_prompt, token_text_function
+from neoxjp.engine import TextEngine, fit_prompt, token_text_function
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
@@ -137,7 +137,7 @@ def run_columns(
         yield line, html
 
 
-def engines_of(playground: Playground, other: Playground | None, keys: set[str]) -> dict[str, Engine]:
+def engines_of(playground: Playground, other: Playground | None, keys: set[str]) -> dict[str, TextEngine]:
     """The engines by the keys of their models. Raises NotReady, or ParameterError where there is no second model."""
     engines = {LOADED: playground.ready.engine} if LOADED in keys else {}
     if SECOND in keys:
@@ -148,7 +148,7 @@ def engines_of(playground: Playground, other: Playground | None, keys: set[str])
 
 
 def prepare(
-    playground: Playground, engines: dict[str, Engine], prompt: str, settings: Settings
+    playground: Playground, engines: dict[str, TextEngine], prompt: str, settings: Settings
 ) -> tuple[str | Sequence[int], SamplingParams]:
     """The prompt and what all columns share. The prompt is text where vocabularies differ, else ids, truncated if that is set."""
     loaded = playground.ready

@@ -69,7 +69,7 @@ def load(playground: Playground, other: Playground, name: str, t: Words) -> Iter
     device = first.choice.device
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
     folder = resolve_model(name, local_files_only=True)
-    check_memory(name, folder, cpu_dtype(folder) if on_cpu else None, device, first.model)
+    check_memory(name, folder, cpu_dtype(folder) if on_cpu else None, device, first.here.model)
     thread = other.start(Choice(name, device=device, offline=True))
     while thread.is_alive():
         progress = other.progress
