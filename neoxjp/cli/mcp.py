@@ -1,6 +1,6 @@
 """`neoxjp mcp`: the tools for language models on standard input and output, as programs start them themselves."""
 
-from neoxjp.cli.app import check, load_mcp
+from neoxjp.cli.app import check, choice_of, load_mcp
 from neoxjp.labs.common.command import Command, ModelOptions
 
 
@@ -9,12 +9,16 @@ def mcp(model: ModelOptions) -> None:
     package = load_mcp()
     check(model)
 
-    from neoxjp.page_parts.session import Choice, Playground
+    from neoxjp.page_parts.session import Playground
 
     playground = Playground.create(public=False)
-    device = model.device or "auto"
-    playground.start(Choice(model.model, model.revision, model.dtype, device, model.offline, model.quantization))
-    package.run_stdio(playground)
+    loading = playground.start(choice_of(model))
+    try:
+        package.run_stdio(playground)
+    finally:  # Python would abort if it ended while another thread computes
+        loading.join()
+        if playground.loaded is not None and playground.loaded.engine is not None:
+            playground.loaded.engine.close()
 
 
 COMMANDS = (Command("mcp", mcp, "neoxjp mcp --model bundled"),)

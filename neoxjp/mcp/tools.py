@@ -21,7 +21,7 @@ from neoxjp.gateway import expected
 from neoxjp.page_parts.answers import message_of, plain
 from neoxjp.page_parts.endpoints import WAIT_SECONDS, Endpoint, with_waiting
 from neoxjp.page_parts.gradio_private import as_event
-from neoxjp.page_parts.session import THREADS, Playground
+from neoxjp.page_parts.session import THREADS, NotReady, Playground
 from neoxjp.page_parts.visitors import visitor_of
 from neoxjp.sampling import expand
 
@@ -145,7 +145,11 @@ class EndpointTool:
         async def in_thread(call: Callable[[], Any]) -> Any:
             return await run_sync(lambda: as_event(request, call) if request is not None else call(), limiter=self.turns.threads)
 
-        await in_thread(lambda: self.playground.wait_for(self.endpoint.needs, WAIT_SECONDS))
+        try:
+            await in_thread(lambda: self.playground.wait_for(self.endpoint.needs, WAIT_SECONDS))
+        except NotReady as error:
+            reason = None if self.playground.public else self.playground.progress.error
+            raise reason or error from None
         if not self.streams:
             return await in_thread(lambda: self.function(**arguments))
         records: Any = self.function(**arguments)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import sys
 import time
 import urllib.error
@@ -26,10 +27,11 @@ from tests.support.page import serve, wait_for_model
 
 MODERN = {"MCP-Protocol-Version": "2026-07-28"}
 ACCEPT = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+CLIENT = {"name": "test", "version": "1"}
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
-    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientInfo": CLIENT,
 }
 
 
@@ -177,6 +179,20 @@ def test_neoxjp_mcp_serves_the_tools_on_standard_input_and_output(tiny_folder: P
             return await client.call_tool("score", {"text": "吾輩は猫である。"})  # waits for the model
 
     assert awaited(run).structured_content["characters"] == 8
+
+
+@pytest.mark.slow
+def test_a_client_that_closes_standard_input_ends_the_program(tiny_folder: Path) -> None:
+    asked = [
+        {"id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT}},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": "score", "arguments": {"text": "猫"}}},
+    ]
+    lines = "".join(json.dumps({"jsonrpc": "2.0"} | each) + "\n" for each in asked)
+    command = [sys.executable, "-m", "neoxjp", "mcp", "--model", str(tiny_folder)]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()][:1] == [1]  # nothing but messages
 
 
 def test_a_model_that_is_not_there_is_refused_before_a_client_is_served(tmp_path: Path, capsys: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
@@ -15,9 +16,9 @@ from mcp_types import CallToolResult, Tool
 
 from neoxjp.labs.features import FEATURES, endpoints_of
 from neoxjp.mcp import mcp_server
-from neoxjp.mcp.tools import MOST_CHARACTERS, Turns, sections
+from neoxjp.mcp.tools import MOST_CHARACTERS, EndpointTool, Turns, sections
 from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.visitors import Visitors
 from neoxjp.ui.endpoints import endpoints
 from tests.mcp.conftest import Slow
@@ -168,6 +169,26 @@ def test_an_unexpected_failure_is_a_sentence_without_the_exception(
 def test_without_a_model_a_call_says_so_and_the_list_is_there() -> None:
     assert "No model is loaded" in message(call(Playground(), "score", text="猫"))
     assert "loaded" in message(call(Playground(), "tokenize", text="猫"))
+
+
+def test_a_model_that_could_not_be_loaded_is_named_unless_the_page_is_public(tmp_path: Path) -> None:
+    for public, sentence in ((False, str(tmp_path)), (True, "No model is loaded")):
+        playground = Playground(public=public)
+        playground.start(Choice(str(tmp_path / "unknown"), offline=True)).join()
+        assert sentence in message(call(playground, "score", text="猫"))
+
+
+def test_the_characters_of_a_visitor_are_counted(playground: Any) -> None:
+    public = Playground(public=True, loaded=playground.loaded, visitors=Visitors(Caps(characters_each=30)))
+    tool = {each.name: EndpointTool(each, public, Turns(public)) for each in endpoints(public) if each.tool}["tokenize"]
+    one, other = (gr.Request(client=_Client(address), headers={}, session_hash=None) for address in ("192.0.2.1", "192.0.2.2"))
+
+    async def silent(number: int) -> None: ...
+
+    async def run() -> list[bool | None]:
+        return [(await tool.call({"text": "猫" * 20}, who, silent)).is_error for who in (one, one, other)]
+
+    assert awaited(run) == [False, True, False]
 
 
 def test_calls_at_the_same_time_answer_as_each_alone(playground: Any) -> None:
