@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_TEXTS, MOST_STEPS = 200, 20_000  # kept of one visitor; a step with its alternatives is about 2 kB
 STEP_BYTES, CHOICE_BYTES = 300, 220  # of memory: a step, and each of its alternatives
-ID_BYTES, NODE_BYTES = 36, 400  # an id of a branch, and a branch in one tree of the undo history
+ID_BYTES, NODE_BYTES = 36, 400  # an id of a branch (`Node.size`), and a branch in one tree of the undo history
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class VisitorState:
         shown = [*self._texts.values(), self.text, self.saved, self.scores]
         steps = {id(step): len(step.top) for text in shown if text for step in text.steps}
         trees = 1 + len(self.history.past) + len(self.history.future)
-        ids = sum(len(node.ids) for node in self.tree.nodes.values())
+        ids = sum(node.size for node in self.tree.nodes.values())
         branches = ids * ID_BYTES + trees * len(self.tree.nodes) * NODE_BYTES
         return len(steps) * STEP_BYTES + sum(steps.values()) * CHOICE_BYTES + branches + self.document.nbytes
 

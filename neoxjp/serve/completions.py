@@ -11,7 +11,7 @@ import orjson
 from neoxjp.engine import Visitor
 from neoxjp.serve.backend import Backend, Job, ModelCard, Part
 from neoxjp.serve.errors import ProtocolError, fault_of
-from neoxjp.serve.fields import DEFAULT_TOKENS, MAX_TEXTS, MAX_VALUES, CompletionRequest
+from neoxjp.serve.fields import DEFAULT_TOKENS, MAX_COPIED, MAX_TEXTS, MAX_VALUES, CompletionRequest
 from neoxjp.serve.jobs import Runs
 from neoxjp.serve.logprobs import Columns, id_names, prompt_records, token_names
 from neoxjp.serve.prompts import Places, Prompt, read_prompts
@@ -36,11 +36,11 @@ class News:
 class Choice:
     """One text of the answer."""
 
-    def __init__(self, index: int, prompt: Prompt, request: CompletionRequest, tokenizer: "GPTNeoXJapaneseTokenizer"):
+    def __init__(self, index: int, prompt: Prompt, text: str, request: CompletionRequest, tokenizer: "GPTNeoXJapaneseTokenizer"):
+        """text: what the prompt says, where `echo` is set."""
         self.index, self.prompt, self._request, self._tokenizer = index, prompt, request, tokenizer
         self._names = id_names if request.return_tokens_as_token_ids else token_names(tokenizer)
-        self._echo = bool(request.echo)
-        self._text = prompt.written(tokenizer) if self._echo else ""
+        self._echo, self._text = bool(request.echo), text
         self._places = Places(tokenizer, len(self._text))
         self._begun = False
         self.prompt_logprobs: list[dict[str, Any] | None] | None = None
@@ -120,7 +120,9 @@ class Completions:
             )
         jobs = [job for prompt in prompts for job in _jobs(request, prompt, card, visitor)]
         _check_size(request, prompts, jobs, card)
-        choices = [Choice(index, prompts[index // n], request, tokenizer) for index in range(len(jobs))]
+        texts = [prompt.written(tokenizer) if request.echo else "" for prompt in prompts]
+        _check_copies(request, prompts, texts)
+        choices = [Choice(index, prompts[index // n], texts[index // n], request, tokenizer) for index in range(len(jobs))]
         return cls(request, card, prompts, choices), jobs
 
     async def start(self, backend: Backend, jobs: list[Job]) -> None:
@@ -215,6 +217,18 @@ def _check_size(request: CompletionRequest, prompts: list[Prompt], jobs: list[Jo
             f"the answer would have up to {values:,} log probabilities, more than {MAX_VALUES:,}: send fewer prompts, or lower "
             "logprobs, prompt_logprobs or max_tokens",
             "logprobs" if request.logprobs is not None else "prompt_logprobs",
+        )
+
+
+def _check_copies(request: CompletionRequest, prompts: list[Prompt], texts: list[str]) -> None:
+    """Raises ProtocolError: the answer would repeat too much of the prompts."""
+    n = request.n or 1
+    size = sum(map(len, texts)) + (sum(len(prompt.ids) for prompt in prompts) if request.return_token_ids else 0)
+    if n * size > MAX_COPIED:
+        raise ProtocolError(
+            f"the answer would repeat {n * size:,} characters and ids of the prompts, more than {MAX_COPIED:,}: lower n, send "
+            "fewer or shorter prompts, or leave out echo and return_token_ids",
+            "echo" if request.echo else "return_token_ids",
         )
 
 

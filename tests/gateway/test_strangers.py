@@ -6,12 +6,16 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import bcrypt
 import httpx
 import pytest
 
+from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
+from neoxjp.sampling import SamplingParams
+from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.gateway.conftest import Answer, ask, connect
 from tests.support.page import serve, wait_for_model
 
@@ -87,6 +91,41 @@ def test_a_query_is_as_long_as_a_link_at_most(url: str, path: str) -> None:
     answer = ask(f"{url}{path}?gen={'%E3%81%82' * 6_900}")
     assert (answer.status, answer.json["error"]) == (414, "the query is longer than 8,000 bytes")
     assert ask(f"{url}/?gen={'1' * 4_096}").status == 200
+
+
+# ---- what a page keeps
+
+
+def test_texts_in_a_file_of_branches_are_as_bounded_as_typed_ones(url: str, tiny_folder: Path) -> None:
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_folder)
+    config = ask(f"{url}/config").json
+    parts = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
+    functions = {tuple(target): one for one in config["dependencies"] for target in one["targets"]}
+
+    def send(part: str, event: str, data: dict[str, object]) -> str:
+        function = functions[parts[part], event]
+        body = {"fn_index": function["id"], "data": [None] * len(function["inputs"]), "event_data": data}
+        body |= {"session_hash": "branches"}
+        assert ask(f"{url}/gradio_api/queue/join", "POST", json.dumps(body, ensure_ascii=False).encode()).status == 200
+        return ask(f"{url}/gradio_api/queue/data?session_hash=branches").body.decode()
+
+    def file(texts: int, typed: str, stop: str = "") -> dict[str, object]:
+        params = asdict(SamplingParams(stop=[stop])) if stop else None
+        node = {"parent": None, "shared_ids": 0, "ids": [5], "author": "user", "name": "", "seed": None, "params": params}
+        nodes = [node | {"key": key, "typed": typed} for key in range(texts)]
+        head = {"format": "neoxjp-branches", "version": 2, "vocabulary": vocabulary_fingerprint(tokenizer)}
+        return {"text": json.dumps(head | {"current": 0, "next_key": texts, "nodes": nodes}, ensure_ascii=False)}
+
+    most = ask(f"{url}/gradio_api/run/model_info", "POST", b'{"data": []}').json["data"][0]["limits"]["characters"]
+    send("generate-text", "sync", {})
+    began = time.monotonic()
+    assert "the limit is" in send("branches-file-part", "select", file(1, "a" * (most + 1)))
+    assert "too long texts" in send("branches-file-part", "select", file(3, "\U0001f600" + "a" * 950_000))
+    for _ in range(3):  # each of them alone has room
+        answer = send("branches-file-part", "select", file(9, "\U0001f600" + "a" * 20_000))
+    assert "delete some" in answer
+    assert time.monotonic() - began < 20
+    assert "Added 1 branches" in send("branches-file-part", "select", file(1, "猫", "。"))
 
 
 # ---- answers

@@ -99,12 +99,17 @@ def force(playground: Playground, scorer: Scorer, writing: VisitorState, text: s
 
 
 def load(playground: Playground, scorer: Scorer, writing: VisitorState, data: Any) -> int:
-    """Add the branches of a file after the existing ones. Returns how many it has."""
+    """Add the branches of a file after the existing ones. Returns how many it has.
+
+    Raises ParameterError: no branches, too many, or one with a text that is too long to be typed here.
+    """
     require_idle(writing)
     tokenizer = playground.ready.tokenizer
     found = from_json(data, vocabulary_fingerprint(tokenizer), tokenizer.vocab_size) if isinstance(data, str) else Tree()
     if not found.nodes:
         raise strings.error(ParameterError, "branches_loaded_none")
+    for node in found.nodes.values():
+        check_length(playground, node.typed)
     joined = writing.tree_for(tokenizer).join(found)
     writing.commit(joined, text_of(playground, scorer, writing, joined))
     return len(found.nodes)

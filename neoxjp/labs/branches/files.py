@@ -71,8 +71,8 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
         for item in given:
             node = _node(item, nodes, next_key, vocab_size)
             nodes[node.key] = node
-        if sum(len(node.ids) for node in nodes.values()) > limits.ids:
-            raise ValueError(f"it has more than {limits.ids} ids")
+        if sum(node.size for node in nodes.values()) > limits.ids:
+            raise ValueError(f"it has more than {limits.ids} ids, or too long texts")
         current = found["current"]
         if current is not None and (type(current) is not int or current not in nodes):
             raise ValueError("current is no branch")

@@ -20,6 +20,7 @@ from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, decode_each
 Author = Literal["user", "model", "edit", "forced"]
 AUTHORS: tuple[Author, ...] = get_args(Author)
 LONGEST_NAME = 80  # characters
+CHARACTERS_PER_ID = 9  # that take as much memory as an id of a branch: up to four bytes each
 REMEMBERED = 100  # trees that undo can return to
 
 
@@ -28,7 +29,7 @@ class Limits:
     """What one tree may hold."""
 
     nodes: int = 500
-    ids: int = 200_000  # of all nodes together
+    ids: int = 200_000  # of all nodes together, their strings included: `Node.size`
 
 
 limits = Limits()
@@ -54,6 +55,12 @@ class Node:
     def length(self) -> int:
         """Ids of the whole text."""
         return self.shared_ids + len(self.ids)
+
+    @property
+    def size(self) -> int:
+        """Its own ids, and as many more as its strings take memory for: what was typed, the name, where the text stops."""
+        stops = self.params.stop if self.params is not None else ()
+        return len(self.ids) + (len(self.typed) + len(self.name) + sum(map(len, stops))) // CHARACTERS_PER_ID
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,7 @@ class Tree:
 
     def join(self, other: "Tree") -> "Tree":
         """Appends all branches of another tree, and shows the one that was on show there."""
-        self.require_room(len(other.nodes), sum(len(node.ids) for node in other.nodes.values()))
+        self.require_room(len(other.nodes), sum(node.size for node in other.nodes.values()))
         by = self.next_key
         moved = {
             key + by: replace(node, key=key + by, parent=None if node.parent is None else node.parent + by)
@@ -184,18 +191,18 @@ class Tree:
         return replace(self, nodes=left, current=current)
 
     def _with(self, node: Node) -> "Tree":
-        self.require_room(1, len(node.ids))
+        self.require_room(1, node.size)
         return replace(self, nodes={**self.nodes, node.key: node}, current=node.key, next_key=self.next_key + 1)
 
-    def require_room(self, nodes: int, ids: int) -> None:
-        """Raises ParameterError if the limits would be exceeded."""
-        nodes, ids = nodes + len(self.nodes), ids + sum(len(node.ids) for node in self.nodes.values())
-        if nodes > limits.nodes or ids > limits.ids:
+    def require_room(self, nodes: int, size: int) -> None:
+        """Raises ParameterError if the limits would be exceeded. size: as `Node.size`."""
+        nodes, size = nodes + len(self.nodes), size + sum(node.size for node in self.nodes.values())
+        if nodes > limits.nodes or size > limits.ids:
             raise ParameterError(
-                f"these would be {nodes} branches with {ids:,} tokens together; the limits are {limits.nodes} and "
-                f"{limits.ids:,}: delete some, or shorten the text",
-                ja=f"分岐が {nodes} 件、合計 {ids:,} トークンになります。上限は {limits.nodes} 件、{limits.ids:,} トークンです。"
-                "いくつか削除するか、文章を短くしてください。",
+                f"these would be {nodes} branches with {size:,} tokens together; the limits are {limits.nodes} and "
+                f"{limits.ids:,}, and {CHARACTERS_PER_ID} typed characters count as one more: delete some, or shorten the text",
+                ja=f"分岐が {nodes} 件、合計 {size:,} トークンになります。上限は {limits.nodes} 件、{limits.ids:,} トークンで、"
+                f"入力した文字は {CHARACTERS_PER_ID} 文字を 1 トークンと数えます。いくつか削除するか、文章を短くしてください。",
             )
 
 

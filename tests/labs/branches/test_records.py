@@ -325,6 +325,12 @@ def test_a_tree_is_bounded(monkeypatch):
         tree.delete(2).extend(1, [1, 2, 3])
     with pytest.raises(ParameterError, match="from 0 to 1"):
         tree.delete(1).grow(0, [1], at=2)
+    monkeypatch.setattr(branches.limits, "nodes", 30)
+    long = Tree().start([1], typed="猫" * 27)  # four in all
+    with pytest.raises(ParameterError, match="9 typed characters count as one"):
+        long.start([1])
+    with pytest.raises(ParameterError, match="delete some"):
+        Tree().start([1]).join(long)
 
 
 def test_the_list_for_a_page(tokenizer):
