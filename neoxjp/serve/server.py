@@ -21,12 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.gateway import Gate, Operations, Refused, Row, allowed_hosts
+from neoxjp.serve import connections
 from neoxjp.serve.app import IGNORED_HEADER, ROWS, build_app
 from neoxjp.serve.backend import Backend
 from neoxjp.serve.errors import refusal
 
 SEND_SECONDS = 60.0  # that a client may leave a piece of its answer unread
-CONNECTIONS = 900  # at once; a process may usually open 1,024 files
 START_SECONDS, STOP_SECONDS = 30.0, 5.0
 KEY_CHARACTERS = 8  # the shortest API key
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")]
@@ -141,7 +141,8 @@ def running(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[st
         log_config=None,
         log_level="critical",
         access_log=False,
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=connections.CONNECTIONS,
+        http=connections.BoundedProtocol,
         timeout_graceful_shutdown=1,
         server_header=False,
     )

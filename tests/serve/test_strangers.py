@@ -1,10 +1,22 @@
 """What strangers sent to the running server to hurt it, or those who use it beside them. Each request goes over the wire."""
 
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.serve.conftest import Answer
+from neoxjp.serve import connections
+from tests.serve.conftest import Answer, ask, serving
+
+
+def connect(url: str, source: str = "127.0.0.1") -> socket.socket:
+    """A bare connection from an address of this machine's network."""
+    place = urlsplit(url)
+    return socket.create_connection((place.hostname or "", place.port or 0), 10, (source, 0))
 
 
 @pytest.mark.parametrize("fields", [{"echo": True}, {"return_token_ids": True, "prompt_logprobs": None, "echo": True}])
@@ -14,3 +26,62 @@ def test_an_answer_does_not_repeat_a_long_prompt_many_times(complete: Callable[.
     assert answer.error["param"] == "echo"
     assert "lower n" in answer.error["message"]
     assert complete(prompt=[1234] * 1_000, max_tokens=0, n=128, echo=True).status == 200
+
+
+# ---- connections
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """A server, without a model, that has room for forty connections and waits half a second for requests."""
+    monkeypatch.setattr(connections, "CONNECTIONS", 40)
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.5)
+    with serving("", load=False) as found:
+        yield found
+
+
+def test_idle_connections_of_one_address_leave_room_for_others(small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 60)
+    with ExitStack() as held:  # 900 of them kept everybody out, for as long as their owner liked
+        many = [held.enter_context(connect(small.url, "127.0.0.66")) for _ in range(60)]
+        refused = many[-1].recv(1_000).decode()
+        assert refused.startswith("HTTP/1.1 429 ")
+        assert "your address has too many connections" in refused
+        assert many[-1].recv(10) == b""
+        for _ in range(10):
+            assert ask(f"{small.url}/healthz").status == 200
+    assert ask(f"{small.url}/healthz").status == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "])
+@pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_a_connection_ends_whose_request_does_not_come(small: SimpleNamespace, before: bytes, sent: bytes) -> None:
+    with connect(small.url) as idle:
+        if before:
+            idle.sendall(before)
+            assert idle.recv(1_000).startswith(b"HTTP/1.1 200")
+        idle.sendall(sent)
+        began, idle_seconds = time.monotonic(), 0.1
+        if sent:  # bytes that go on coming do not help
+            for _ in range(20):
+                time.sleep(idle_seconds)
+                try:
+                    idle.sendall(b"a")
+                except OSError:
+                    break
+        try:
+            while idle.recv(1_000):
+                pass
+        except ConnectionError:
+            pass
+        assert 0.3 < time.monotonic() - began < 9  # a connection that has had its answer waits five seconds for another request
+
+
+def test_an_answer_may_take_longer_than_a_request(small: SimpleNamespace) -> None:
+    with connect(small.url) as slow:
+        slow.sendall(
+            b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+        )
+        time.sleep(1)
+        slow.sendall(b'{"prompt": "a" }')
+        assert slow.recv(1_000).startswith(b"HTTP/1.1 503")  # no model is loaded
