@@ -127,3 +127,14 @@ def test_a_section_that_is_opened_later_has_the_new_language(visit: Visit) -> No
     quiet(page)
     shown = page.locator("#lab-heat_map").inner_text()
     assert "トークン" not in shown
+
+
+def test_results_are_drawn_again_in_the_new_language(visit: Visit) -> None:
+    page = visit("g", lang="ja")
+    page.locator(FIELD).first.fill("猫")
+    quiet(page)
+    press_open(page.locator("#lab-beams-button"))
+    page.locator("#beams-go").click()
+    expect(page.locator("#beams-view")).to_contain_text("最良の候補")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#beams-view")).to_contain_text("The best continuation")
