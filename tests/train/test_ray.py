@@ -5,6 +5,7 @@ Two sessions of Ray in all: one of the command line, which is killed, and one of
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,17 +54,6 @@ with corpus._started(None, 2):
         {each.laddr.ip for each in psutil.net_connections("inet") if each.pid in ours and each.status == "LISTEN"}
     )
 print(json.dumps(found))
-"""
-PIPELINE = """
-import sys
-from datatrove.executor import LocalPipelineExecutor
-from datatrove.pipeline.readers import JsonlReader
-from neoxjp.train.datatrove import DocumentTokenizer
-
-if __name__ == "__main__":
-    vocabulary, texts, out = sys.argv[1:]
-    steps = [JsonlReader(texts), DocumentTokenizer(out, vocabulary, shuffle_documents=False)]
-    LocalPipelineExecutor(steps, tasks=2, workers=2, logging_dir=out + "-logs").run()
 """
 
 
@@ -151,21 +141,23 @@ def test_without_ray_the_command_names_the_package(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_datatrove_pipeline_writes_our_ids(ray_python: str, folder: Path, tiny_vocabulary: Path, tmp_path: Path) -> None:
+def test_the_datatrove_pipeline_of_the_docs_writes_our_ids(
+    ray_python: str, folder: Path, tiny_vocabulary: Path, tmp_path: Path
+) -> None:
     texts = tmp_path / "texts"
     texts.mkdir()
     for name in ("a", "b"):
         lines = [json.dumps({"text": f"{name}{text}"}, ensure_ascii=False) for text in TEXTS]
         (texts / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    (tmp_path / "pipeline.py").write_text(PIPELINE)
-    arguments = [str(tiny_vocabulary), str(texts), str(tmp_path / "out")]
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "training.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "pipeline.py").write_text(code.replace("abeja/gpt-neox-japanese-2.7b", str(tiny_vocabulary)))
     done = subprocess.run(
-        [ray_python, str(tmp_path / "pipeline.py"), *arguments], env=environment(), capture_output=True, text=True, timeout=120
+        [ray_python, "pipeline.py"], env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(str(tiny_vocabulary))
     for number, name in enumerate("ab"):
-        file = tmp_path / "out" / f"0000{number}_unshuffled.ds"
+        file = tmp_path / "tokenized" / f"0000{number}_unshuffled.ds"
         expected = [[*tokenizer.encode(f"{name}{text}"), tokenizer.eos_token_id] for text in TEXTS]
         assert np.fromfile(file, "<u2").tolist() == [id for ids in expected for id in ids]
         assert np.fromfile(f"{file}.index", "<u8").tolist() == np.cumsum(list(map(len, expected))).tolist()
