@@ -134,14 +134,14 @@ def access_of_page(page: PageOptions, protocol: ProtocolOptions) -> "Access | No
         return None
     if page.engine is not None:
         raise ParameterError("--serve beside --engine: the server at --engine answers other programs itself; leave --serve out")
-    if page.auth_file and not protocol.api_key:
+    if page.auth_file and protocol.api_key is None:
         raise ParameterError("--serve beside --auth-file needs --api-key: else its routes would be open to all")
 
     from neoxjp.gateway import allowed_hosts
     from neoxjp.serve import Access
 
     hosts = None if page.share else allowed_hosts(page.host, page.allowed_host)
-    return Access(protocol.api_key or None, tuple(protocol.cors), hosts)
+    return Access(protocol.api_key, tuple(protocol.cors), hosts)
 
 
 def around_page(playground: "Playground", operations: "Operations", access: "Access") -> "Callable[[ASGIApp], ASGIApp]":

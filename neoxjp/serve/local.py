@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 LOADING_SECONDS = 120.0  # that a request waits for a model that is being loaded
+LOOK_SECONDS = 0.1  # between two looks
 POLL_SECONDS = 1.0  # after which a reader looks whether the engine's thread is still there
 
 
@@ -35,13 +36,16 @@ class LocalBackend:
         return self.playground.tokenizer
 
     async def ready(self) -> ModelCard:
-        if not isinstance(self.playground.loaded, Ready):
-            try:
-                await asyncio.to_thread(self.playground.wait_for, "model", LOADING_SECONDS)
-            except NotReady as error:
-                loading = self.playground.progress.busy
-                message = "the model is still loading: try again in a moment" if loading else "no model is loaded"
-                raise NotReady(message) from error
+        end = time.monotonic() + LOADING_SECONDS
+        while True:
+            loading = self.playground.progress.busy  # before the look: a load may end in between
+            if isinstance(self.playground.loaded, Ready):
+                break
+            if not loading:
+                raise NotReady("no model is loaded")
+            if time.monotonic() > end:
+                raise NotReady("the model is still loading: try again in a moment")
+            await asyncio.sleep(LOOK_SECONDS)
         loaded, limits = self.playground.ready, self.playground.limits
         if self._created[0] != loaded.serial:
             self._created = (loaded.serial, int(time.time()))

@@ -179,4 +179,4 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def access_of(host: str, names: Sequence[str], key: str | None, origins: Sequence[str]) -> Access:
     """Who may use a server that listens on `host`, from the options of the command line."""
-    return Access(key or None, tuple(origins), allowed_hosts(host, names))
+    return Access(key, tuple(origins), allowed_hosts(host, names))

@@ -143,3 +143,5 @@ def test_options_of_the_protocol_that_do_nothing_or_too_much_are_refused(
     assert "needs --api-key" in capsys.readouterr().err
     assert main(["app", "--serve", "--cors", "example.org"]) == 2
     assert "is no origin" in capsys.readouterr().err
+    assert main(["app", "--serve", "--api-key", ""]) == 2  # a variable of the shell that is not set
+    assert "at least 8 ASCII characters" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from neoxjp.engine import Visitor
 from neoxjp.errors import ParameterError
 from neoxjp.gateway import drain
 from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.session import Choice
 from neoxjp.serve import Access, running
 from neoxjp.serve.server import Patience, Stalled
 from tests.serve.conftest import Answer, ask, serving
@@ -319,6 +320,13 @@ def test_without_a_model_the_answer_is_that_there_is_none() -> None:
         assert "retry-after" in answer.headers
         assert ask(f"{server.url}/healthz").status == 200
         assert ask(f"{server.url}/health").status == ask(f"{server.url}/readyz").status == 503
+
+
+def test_a_request_waits_for_a_model_that_is_being_loaded() -> None:
+    with serving("bundled", load=False) as server:
+        loading = server.playground.start(Choice("bundled", offline=True))
+        assert ask(f"{server.url}/v1/completions", {"prompt": "猫", "max_tokens": 1}).status == 200
+        loading.join()
 
 
 def test_an_address_in_use_is_an_error_that_names_the_option() -> None:
