@@ -158,15 +158,16 @@ def test_a_japanese_caller_gets_japanese_sentences(mcp_url: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_serves_the_tools_where_it_is_told_to(tiny_folder: Path) -> None:
+def test_the_page_serves_the_tools_where_it_is_told_to_also_beside_the_protocol(tiny_folder: Path) -> None:
     async def run(url: str) -> Any:
         async with Client(f"{url}{PATH}") as client:
             return (await client.call_tool("tokenize", {"text": "猫"})).structured_content
 
-    with serve(tiny_folder, "--mcp") as url:
+    with serve(tiny_folder, "--serve", "--mcp") as url:
         wait_for_model(url)
         assert awaited(lambda: run(url))["counts"]["characters"] == 1
         assert posted(f"{url}{PATH}", None, method="GET")[0] == 405
+        assert json.loads(posted(f"{url}/tokenize", {"prompt": "猫"})[1])["count"] == 1
 
 
 @pytest.mark.slow
