@@ -55,6 +55,10 @@ class ServeOptions(WriteOptions):
     rounds: Rounds = 3
     visitors: Annotated[int, option("How many.", metavar="N")] = 8
     every: Annotated[float, option("Between two arrivals; 0: all at once.", metavar="SECONDS")] = 0.0
+    url: Annotated[
+        list[str] | None,
+        option("Measure this server of the completions protocol instead; --model has the ids (repeatable).", metavar="URL"),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

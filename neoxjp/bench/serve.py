@@ -35,6 +35,11 @@ def command(options: ServeOptions) -> None:
     """Measure and print."""
     if options.visitors < 1 or options.every < 0:
         raise ParameterError(f"visitors={options.visitors!r} must be at least 1 and every={options.every!r} at least 0 seconds")
+    if options.url:
+        from neoxjp.bench.serve_url import measure_urls
+
+        measure_urls(options).show(options.json)
+        return
     show(measure, options)
 
 

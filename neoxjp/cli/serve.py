@@ -2,6 +2,8 @@
 
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields, make_dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +15,7 @@ from neoxjp.page_parts.caps import Caps
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.session import Playground
+    from neoxjp.serve import RayBackend, ReplicaSettings
 
 SWITCH_SECONDS = 0.0005  # after which a thread gives the interpreter to one that waits
 CAPS = ("running", "waiting", "new_tokens", "characters", "running_each", "waiting_each", "tokens_each", "characters_each")
@@ -42,6 +45,40 @@ class ServerOptions:
     drain_seconds: Annotated[float, option("At SIGTERM, running texts may take so long.", metavar="N")] = 30.0
 
 
+@dataclass(frozen=True)
+class ReplicaOptions:
+    """Several engines behind this server, on Ray Serve."""
+
+    replicas: Annotated[
+        str | None,
+        option(
+            "So many engines, each in a process of its own; 1:4: from one to four, by the load.",
+            metavar="N|MIN:MAX",
+            show_default="one engine in this process",
+        ),
+    ] = None
+    cores: Annotated[float | None, option("With --replicas: cores of each.", metavar="N", show_default="an equal share")] = None
+    address: Annotated[
+        str | None,
+        option(
+            "Run the replicas on this Ray cluster (auto: the one that this machine is part of).",
+            show_default="start Ray on this machine",
+        ),
+    ] = None
+    join: Annotated[bool, option("With --address: use the replicas that another server has started there.", "--join")] = False
+
+    @property
+    def settings(self) -> "ReplicaSettings | None":
+        """None: one engine in this process. Raises ParameterError."""
+        from neoxjp.serve import ReplicaSettings
+
+        if self.replicas is None and self.address is None and not self.join:
+            if self.cores is not None:
+                raise ParameterError("--cores are those of each replica: add --replicas")
+            return None
+        return ReplicaSettings.parse("1" if self.replicas is None else self.replicas, self.cores, self.address, self.join)
+
+
 LimitOptions: Any = make_dataclass(
     "LimitOptions",
     [
@@ -57,13 +94,19 @@ LimitOptions: Any = make_dataclass(
 )
 
 
-def serve(model: ModelOptions, server: ServerOptions, protocol: ProtocolOptions, limits: LimitOptions) -> None:
+def serve(
+    model: ModelOptions, server: ServerOptions, replicas: ReplicaOptions, protocol: ProtocolOptions, limits: LimitOptions
+) -> None:
     """Answer other programs: /v1/completions and more, as OpenAI and vLLM do."""
     from neoxjp.gateway import Operations, log_to_stderr, run_until_stopped, sigterm_event
     from neoxjp.page_parts.session import Playground
     from neoxjp.page_parts.visitors import trust_proxies_of_spaces
-    from neoxjp.serve import LocalBackend, access_of, running, server_app
+    from neoxjp.serve import LocalBackend, RayBackend, access_of, running, server_app
 
+    settings = replicas.settings
+    for name, given_too in (("--mcp", server.mcp), ("--internal", server.internal)):
+        if settings is not None and given_too:
+            raise ParameterError(f"{name} needs the model in this process: leave out --replicas and --address")
     tools = load_mcp() if server.mcp else None
     internal = load_internal(protocol.api_key) if server.internal else None
     check(model)
@@ -72,20 +115,29 @@ def serve(model: ModelOptions, server: ServerOptions, protocol: ProtocolOptions,
     sys.setswitchinterval(SWITCH_SECONDS)
     given = {each.name: getattr(limits, each.name) for each in fields(limits)}
     caps = Caps(**given | {"new_tokens": given["new_tokens"] or ANY_NUMBER})
-    playground = Playground.create(public=True, caps=caps)
-    operations = Operations(playground)
-    playground.observer = operations
     asked = sigterm_event()
-    rows = tools.mcp_rows(playground) if tools else ()
-    rows += internal.internal_rows(internal.Internal(playground)) if internal else ()
-    application, _ = server_app(LocalBackend(playground), access, operations, rows=rows)
-    with running(application, server.host, server.port) as url:
+    if settings is None:
+        playground = Playground.create(public=True, caps=caps)
+        served: Playground | RayBackend = playground
+        backend: LocalBackend | RayBackend = LocalBackend(playground)
+        rows = tools.mcp_rows(playground) if tools else ()
+        rows += internal.internal_rows(internal.Internal(playground)) if internal else ()
+        loading: AbstractContextManager[threading.Thread] = once(lambda: playground.start(choice_of(model)))
+    else:
+        served = backend = RayBackend(choice_of(model), caps, settings)
+        rows, loading = (), backend.started()
+    operations = Operations(served)
+    served.observer = operations
+    if isinstance(backend, RayBackend):
+        operations.registry.register(backend)
+    application, _ = server_app(backend, access, operations, rows=rows)
+    with running(application, server.host, server.port) as url, loading as thread:
         log_to_stderr()
         print(f"{url}/v1 serves {model.model}", file=sys.stderr, flush=True)
-        stop_if_failed(playground, playground.start(choice_of(model)), asked)
+        stop_if_failed(served, thread, asked)
         run_until_stopped(lambda: None, operations, asked, server.drain_seconds)
-    if playground.progress.error is not None:
-        raise playground.progress.error
+    if served.progress.error is not None:
+        raise served.progress.error
 
 
 def load_internal(key: str | None) -> Any:
@@ -95,12 +147,18 @@ def load_internal(key: str | None) -> Any:
     return import_module("neoxjp.serve.internal")
 
 
-def stop_if_failed(playground: "Playground", loading: threading.Thread, asked: threading.Event) -> None:
+@contextmanager
+def once(start: Callable[[], threading.Thread]) -> Iterator[threading.Thread]:
+    """What nobody has to end."""
+    yield start()
+
+
+def stop_if_failed(served: "Playground | RayBackend", loading: threading.Thread, asked: threading.Event) -> None:
     """Ask the server to stop once the model could not be loaded."""
 
     def watch() -> None:
         loading.join()
-        if playground.progress.state == "failed":
+        if served.progress.state == "failed":
             asked.set()
 
     threading.Thread(target=watch, name="neoxjp-loading", daemon=True).start()

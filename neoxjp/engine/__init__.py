@@ -31,7 +31,7 @@ from neoxjp.engine.request import ANYONE, Request, Stats, Visitor
 from neoxjp.engine.routing import PrefixRouter
 from neoxjp.engine.scheduler import fit_prompt
 from neoxjp.engine.surprisal import LN2, Surprisal, measure_surprisal, nats_of
-from neoxjp.engine.threads import limit_threads_to_quota, share_processors
+from neoxjp.engine.threads import cpu_quota, limit_threads_to_quota, share_processors
 
 __all__ = [
     "ANYONE",
@@ -56,6 +56,7 @@ __all__ = [
     "Visitor",
     "bos_ids",
     "check_ids",
+    "cpu_quota",
     "eos_ids",
     "fit_prompt",
     "forward_one",

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from neoxjp.engine import Observer, Step, TextRequest, Visitor
 from neoxjp.errors import NeoxjpError, QueueFull
 from neoxjp.gateway.routes import Row
-from neoxjp.page_parts.session import Loaded, Progress
+from neoxjp.page_parts.session import Progress
 from neoxjp.page_parts.visitors import Visitors, visitor_of
 
 log = logging.getLogger("neoxjp.requests")
@@ -33,11 +33,38 @@ TOKEN_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1
 REQUEST_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300)
 
 
+class Serving(Protocol):
+    """An engine, or several that are served as one."""
+
+    @property
+    def running(self) -> int: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+    @property
+    def max_waiting(self) -> int: ...
+
+    @property
+    def prefix_cache_bytes(self) -> int: ...
+
+    def drain(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class HasEngine(Protocol):
+    """What is loaded; its engine comes last."""
+
+    @property
+    def engine(self) -> Serving | None: ...
+
+
 class Served(Protocol):
     """What is served: a `Playground`, or something else that has loaded a model."""
 
     @property
-    def loaded(self) -> Loaded | None: ...
+    def loaded(self) -> HasEngine | None: ...
 
     @property
     def progress(self) -> Progress: ...

@@ -10,7 +10,7 @@ from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseMo
 from neoxjp.model.config import MODEL_TYPE, GPTNeoXJapaneseConfig
 from neoxjp.model.layers import BatchLayout
 from neoxjp.model.loading import load_model
-from neoxjp.model.memory import ModelTooLarge, check_memory, cpu_dtype, free_memory, gib, weight_bytes
+from neoxjp.model.memory import ModelTooLarge, check_memory, cpu_dtype, free_memory, gib, needed_bytes, weight_bytes
 from neoxjp.model.rotary import rope
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "generate_beams",
     "gib",
     "load_model",
+    "needed_bytes",
     "rope",
     "weight_bytes",
 ]

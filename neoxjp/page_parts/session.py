@@ -220,6 +220,7 @@ class Playground:
     limits: Limits = field(default_factory=Limits)
     memory: MemoryBudget | None = None  # known once a model is loaded
     options: tuple[Option, ...] = field(default=OPTIONS, repr=False)  # the sampling options that a visitor can set
+    share: int | None = None  # bytes of memory that this process may take; None: what is free
     visitors: Visitors = field(default_factory=Visitors, repr=False)  # what each has used, and how much each may use
     observer: "Observer | None" = field(default=None, repr=False)  # hears of each request to the engine
     _compat: "tuple[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer] | None" = field(default=None, repr=False)
@@ -394,6 +395,8 @@ class Playground:
         from neoxjp.engine import Engine
 
         free, context = free_memory(str(model.device)), model.config.max_position_embeddings
+        if self.share is not None:
+            free = max(0, min(free, self.share - weight_bytes(model) - PROGRAM_BYTES))
         if self.public:
             own = self.visitors.caps.limits
             self.limits = replace(public_limits(free, model.cache_bytes_per_token, context), **own)

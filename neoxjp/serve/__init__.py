@@ -5,8 +5,8 @@
     with running(app, port=8000) as url:
         ...
 
-`build_app` makes the routes over a `Backend`; `LocalBackend` is the model of this process. A backend gets `Job`s and gives
-`Part`s, which are plain records and can be sent to another process. No Gradio.
+`build_app` makes the routes over a `Backend`; `LocalBackend` is the model of this process, `RayBackend` has replicas of it in
+other processes. A backend gets `Job`s and gives `Part`s, which are plain records. No Gradio.
 """
 
 from neoxjp.serve.app import ROWS, build_app
@@ -14,6 +14,7 @@ from neoxjp.serve.backend import Backend, Job, ModelCard, Part, Run
 from neoxjp.serve.errors import Fault, ProtocolError, fault_of
 from neoxjp.serve.fields import CompletionRequest
 from neoxjp.serve.local import LocalBackend
+from neoxjp.serve.replicas import RayBackend, ReplicaSettings
 from neoxjp.serve.server import Access, Beside, access_of, running, server_app
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "ModelCard",
     "Part",
     "ProtocolError",
+    "RayBackend",
+    "ReplicaSettings",
     "Run",
     "access_of",
     "build_app",

@@ -20,6 +20,7 @@ class Job:
     top: int = 0  # how many most probable tokens each Step lists
     prompt_top: int | None = None  # the same for the prompt's tokens; None: they are not scored
     prompt_only: bool = False  # nothing is generated
+    at_once: bool = False  # its reader wants all of it at the end: a backend may give one part, and start again where it fails
     visitor: Visitor = ANYONE
 
 

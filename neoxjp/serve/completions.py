@@ -198,7 +198,8 @@ def _jobs(request: CompletionRequest, prompt: Prompt, card: ModelCard, visitor: 
             params = replace(params, max_new_tokens=max(1, min(most, card.context - (len(prompt.ids) or 1))))
         elif params.max_new_tokens > most:
             raise ProtocolError(f"max_tokens: {params.max_new_tokens} must be at most {most} on this server", "max_tokens")
-    job = Job(prompt.ids, params, request.logprobs or 0, request.prompt_top, request.prompt_only, visitor)
+    at_once = not request.stream
+    job = Job(prompt.ids, params, request.logprobs or 0, request.prompt_top, request.prompt_only, at_once, visitor)
     if params.seed is None:
         return [job] * (request.n or 1)
     seeds = [(params.seed + number) % 2**63 for number in range(request.n or 1)]

@@ -39,6 +39,10 @@ class ProtocolError(NeoxjpError):
         self.param, self.status, self.code = param, status, code
 
 
+class ReplicaLost(NeoxjpError):
+    """The process that wrote a text has ended in the middle of it."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """An error as the client gets it."""
@@ -72,6 +76,8 @@ def fault_of(error: Exception) -> Fault:
             return Fault(429, message, code="rate_limit_exceeded", wait=known.seconds)
         case ShuttingDown():
             return Fault(503, message, code="shutting_down", wait=SHUTDOWN_SECONDS)
+        case ReplicaLost():
+            return Fault(503, message, code="replica_lost", wait=1)
         case NotReady():
             return Fault(503, message, code="model_not_ready", wait=LOADING_SECONDS)
         case PromptTooLong():

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from neoxjp.engine import Request, Visitor
+from neoxjp.engine import Request, Stats, Visitor
 from neoxjp.errors import ShuttingDown
 from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.page_parts.session import Choice, NotReady, Playground, Ready, short_name
@@ -125,6 +125,11 @@ class LocalRun:
             except TimeoutError:
                 await asyncio.to_thread(self._request.wait, 0)  # runs a forward where the engine has no thread any more
         raise StopAsyncIteration
+
+    @property
+    def stats(self) -> Stats:
+        """The times and counts of the request so far."""
+        return self._request.stats
 
     async def aclose(self) -> None:
         self._request.cancel()

@@ -1,0 +1,128 @@
+"""A replica: one engine in a process of its own, as Ray Serve runs it. Its answers are plain records.
+
+An expected error is an item of the answer instead of an exception: Ray would put its own traceback around it.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from neoxjp.engine import Stats
+from neoxjp.errors import NeoxjpError
+from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.session import Choice, NotReady, Playground
+from neoxjp.serve.backend import Job, ModelCard, Part
+from neoxjp.serve.local import LocalBackend
+
+SWITCH_SECONDS = 0.0005  # after which a thread gives the interpreter to one that waits
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The first item of an answer."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last item of an answer."""
+
+    part: Part
+    stats: Stats
+
+
+Item = Accepted | Part | Ended | NeoxjpError
+
+
+@dataclass(frozen=True)
+class ReplicaState:
+    """What a replica does at this moment."""
+
+    pid: int
+    running: int
+    waiting: int
+    max_running: int
+    max_waiting: int
+    prefix_cache_bytes: int
+
+
+class Replica:
+    """The engine of a deployment.
+
+    Args:
+        choice: the model.
+        caps: the limits of each replica.
+        threads: that compute.
+        memory: bytes that this process may take.
+        local: Ray was started for this machine only.
+    """
+
+    def __init__(self, choice: Choice, caps: Caps, threads: int, memory: int, local: bool):
+        import torch
+
+        if local:
+            _listen_here_only()
+        torch.set_num_threads(threads)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self.playground = Playground.create(public=True, caps=caps)
+        self.playground.share = memory
+        self.backend = LocalBackend(self.playground)
+        self.error: NeoxjpError | None = None
+        self._checks = 0
+        try:
+            self.playground.load(choice)
+        except NeoxjpError as error:  # `card` gives it to the server, which says so and ends
+            self.error = error
+
+    def check_health(self) -> None:
+        """Raises what Ray Serve takes as a reason to start another replica; not at once, so that the server hears why."""
+        self._checks += 1
+        if self.error is not None and self._checks > 1:
+            raise RuntimeError(str(self.error))
+
+    async def card(self) -> ModelCard | NeoxjpError:
+        return self.error or await self.backend.ready()
+
+    async def state(self) -> ReplicaState:
+        engine = self.playground.ready.engine
+        return ReplicaState(
+            os.getpid(), engine.running, engine.waiting, engine.max_batch, engine.max_waiting, engine.prefix_cache_bytes
+        )
+
+    async def run(self, ids: tuple[int, ...], job: Job) -> AsyncIterator[Item]:
+        """Do a job without its ids, which stand beside it for the router."""
+        try:
+            if self.error is not None:
+                raise NotReady(str(self.error))
+            run = await self.backend.open(replace(job, ids=ids))
+        except NeoxjpError as error:
+            yield error
+            return
+        parts: list[Part] = []
+        try:
+            yield Accepted()
+            async for part in run:
+                if job.at_once:
+                    parts.append(part)
+                if part.finish is not None:
+                    yield Ended(joined(parts) if parts else part, run.stats)
+                elif not job.at_once:
+                    yield part
+        except NeoxjpError as error:
+            yield error
+        finally:
+            await run.aclose()
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """All parts of a job as one."""
+    steps = tuple(step for part in parts for step in part.steps)
+    return Part(steps, parts[0].prompt, parts[-1].finish, max(part.cached for part in parts))
+
+
+def _listen_here_only() -> None:
+    """Let Ray Serve open the port of this replica, which it opens on every network, on this machine only."""
+    from ray.serve._private import replica
+
+    bind = replica.add_port_to_grpc_server
+    replica.add_port_to_grpc_server = lambda server, address: bind(server, address.replace("[::]", "127.0.0.1"))

@@ -1,0 +1,111 @@
+"""What the options of `neoxjp serve --replicas` mean, what each replica gets, and what is refused before anything starts."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neoxjp.cli.main import main
+from neoxjp.errors import ParameterError
+from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.session import Choice
+from neoxjp.serve import RayBackend, ReplicaSettings
+from neoxjp.serve.replicas.replica import Replica
+from neoxjp.serve.replicas.settings import Machine, Share, share_machines
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(("given", "least", "most"), [("1", 1, 1), ("4", 4, 4), ("1:4", 1, 4), ("2:2", 2, 2), (" 3 ", 3, 3)])
+def test_replicas_are_a_number_or_the_fewest_and_the_most(given: str, least: int, most: int) -> None:
+    settings = ReplicaSettings.parse(given)
+    assert (settings.least, settings.most, settings.autoscaling) == (least, most, most > least)
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "4:1", "0:2", "two", "1:2:3", "", "1.5", "9999999999", "２:"])
+def test_other_numbers_of_replicas_are_refused(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", f"--replicas={given}"]) == 2
+    assert "must be a number from 1 to 1,000, or two as 1:4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--join"], "name it with --address"),
+        (["--cores", "2"], "--cores are those of each replica: add --replicas"),
+        (["--replicas", "2", "--cores", "0"], "--cores 0.0 must be more than 0"),
+        (["--replicas", "2", "--cores", "nan"], "--cores nan must be more than 0"),
+        (["--replicas", "2", "--mcp"], "--mcp needs the model in this process"),
+    ],
+)
+def test_options_that_do_not_fit_together_are_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--port", "0", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_ray_the_command_names_the_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["serve", "--port", "0", "--replicas", "2"]) == 2
+    assert 'this needs the package ray: pip install "neoxjp[ray]"' in capsys.readouterr().err
+
+
+def shared(*machines: Machine, needed: int = GIB, **settings: Any) -> Share:
+    return share_machines(machines, ReplicaSettings(**settings), needed, "m")
+
+
+def test_replicas_share_a_machine_equally() -> None:
+    machine = Machine("", 8, 32 * GIB)
+    assert shared(machine, least=4, most=4) == Share(2, 8 * GIB)
+    assert shared(machine, least=1, most=4) == Share(2, 8 * GIB)
+    assert shared(machine) == Share(8, 32 * GIB)
+    assert shared(machine, least=2, most=2, cores=3) == Share(3, 12 * GIB)
+    assert shared(Machine("", 2, 8 * GIB), least=3, most=3).threads == 1
+
+
+def test_on_a_cluster_each_replica_gets_whole_cores_of_one_machine() -> None:
+    machines = [Machine("a", 8, 16 * GIB), Machine("b", 4, 16 * GIB)]
+    assert shared(*machines, least=3, most=3) == Share(4, 8 * GIB)
+    assert shared(*machines, least=2, most=2, cores=4) == Share(4, 8 * GIB)
+
+
+def test_more_replicas_than_the_cores_allow_are_refused_with_the_numbers() -> None:
+    with pytest.raises(ParameterError, match="3 replicas with 3 cores each do not fit on this machine with 8 cores: 2 would"):
+        shared(Machine("", 8, 32 * GIB), least=1, most=3, cores=3)
+
+
+def test_more_replicas_than_the_memory_allows_are_refused_with_what_was_found() -> None:
+    message = "4 replicas of 'm' need 3.0 GiB of memory each, but this machine with 8.0 GiB free has room for 2"
+    with pytest.raises(ParameterError, match=message):
+        shared(Machine("", 8, 8 * GIB), least=4, most=4, needed=3 * GIB)
+
+
+def test_the_command_refuses_more_replicas_than_the_memory_allows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = pytest.importorskip("neoxjp.serve.replicas.cluster")
+    monkeypatch.setattr(cluster, "import_ray", lambda: (None, None))
+    monkeypatch.setattr(cluster, "this_machine", lambda: Machine("", 2, GIB))
+    assert main(["serve", "--port", "0", "--replicas", "3"]) == 2
+    assert "3 replicas of 'bundled' need 0." in capsys.readouterr().err
+
+
+def test_a_replica_that_cannot_load_the_model_says_why_and_is_replaced_later(tmp_path: Path) -> None:
+    replica = Replica(Choice(str(tmp_path / "nothing"), offline=True), Caps(), threads=1, memory=GIB, local=False)
+    error = asyncio.run(replica.card())
+    assert "nothing" in str(error)
+    replica.check_health()
+    with pytest.raises(RuntimeError, match="nothing"):
+        replica.check_health()
+
+
+def test_the_server_says_that_the_replicas_start() -> None:
+    backend = RayBackend(Choice("bundled"), Caps(), ReplicaSettings())
+    assert backend.loaded is None
+    with pytest.raises(Exception, match="the replicas are still starting"):
+        _ = backend.tokenizer
+    with pytest.raises(Exception, match="the replicas are still starting"):
+        asyncio.run(backend.ready())
