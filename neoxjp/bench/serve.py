@@ -8,7 +8,6 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from neoxjp.bench import common
 from neoxjp.bench.common import OURS, Report, Row
@@ -16,19 +15,11 @@ from neoxjp.bench.generate import report_of, show
 from neoxjp.bench.model_under_test import ModelUnderTest
 from neoxjp.bench.options import ServeOptions
 from neoxjp.bench.peers import Generated, Peer
+from neoxjp.bench.serve_url import ServeRound, measure_urls
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.sampling import SamplingParams
-
-
-@dataclass(frozen=True)
-class ServeRound:
-    """One round."""
-
-    tokens: int  # of all visitors
-    seconds: float  # from the first arrival to the last token
-    firsts: list[float]  # for each visitor: seconds from the arrival to the first token
 
 
 def command(options: ServeOptions) -> None:
@@ -36,8 +27,6 @@ def command(options: ServeOptions) -> None:
     if options.visitors < 1 or options.every < 0:
         raise ParameterError(f"visitors={options.visitors!r} must be at least 1 and every={options.every!r} at least 0 seconds")
     if options.url:
-        from neoxjp.bench.serve_url import measure_urls
-
         measure_urls(options).show(options.json)
         return
     show(measure, options)

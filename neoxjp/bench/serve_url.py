@@ -8,6 +8,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import httpx
 
@@ -16,11 +17,19 @@ from neoxjp.bench.common import Report, Row
 from neoxjp.bench.generate import check_context, check_lengths
 from neoxjp.bench.model_under_test import choose_model
 from neoxjp.bench.options import ServeOptions
-from neoxjp.bench.serve import ServeRound
 from neoxjp.errors import NeoxjpError, ParameterError
 
 KEY_VARIABLE = "NEOXJP_API_KEY"
 ANSWER_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class ServeRound:
+    """One round."""
+
+    tokens: int  # of all visitors
+    seconds: float  # from the first arrival to the last token
+    firsts: list[float]  # for each visitor: seconds from the arrival to the first token
 
 
 def measure_urls(options: ServeOptions) -> Report:

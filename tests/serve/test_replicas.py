@@ -87,10 +87,11 @@ def folder() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def replicas(ray_python: str, folder: str) -> Iterator[Server]:
     server = Server(ray_python, folder, "--replicas", "2", "--characters-each", "0")
-    known: list[psutil.Process] = []
+    known = [psutil.Process(server.process.pid)]
     try:
-        yield server.wait()
+        server.wait()
         known = server.processes
+        yield server
     finally:
         server.process.terminate()
         try:
@@ -228,7 +229,9 @@ def test_a_killed_replica_loses_no_text_that_was_not_begun(replicas: Server, ser
     before = {each.pid for each in replicas.replicas}
     assert len(before) == 2
     with concurrent.futures.ThreadPoolExecutor(40) as visitors:
-        streams = [stream(replicas.url, prompt=text[::-1], max_tokens=440, temperature=0, ignore_eos=True) for text in texts[:6]]
+        streams = [
+            stream(replicas.url, prompt=f"別の{text}", max_tokens=440, temperature=0, ignore_eos=True) for text in texts[:6]
+        ]
         begun = [next(events) for events in streams]  # on both replicas: each text goes to the least busy one
         asking = [visitors.submit(choices, replicas.url, prompt=text, **asked) for text in texts]
         time.sleep(0.2)
