@@ -37,6 +37,9 @@ class Serving(Protocol):
     """An engine, or several that are served as one."""
 
     @property
+    def alive(self) -> bool: ...
+
+    @property
     def running(self) -> int: ...
 
     @property

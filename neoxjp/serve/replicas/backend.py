@@ -100,6 +100,11 @@ class RayBackend:
         return self
 
     @property
+    def alive(self) -> bool:
+        """Whether it takes jobs."""
+        return not self._draining
+
+    @property
     def running(self) -> int:
         return min(len(self.runs), sum(each.max_running for each in self._states))
 
