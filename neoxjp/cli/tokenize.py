@@ -40,7 +40,7 @@ class Corpus:
     address: Annotated[
         str | None, option("With --ray: use this cluster (auto: the one that runs here).", show_default="start Ray here")
     ] = None
-    shard_bytes: Annotated[float, option("With --ray: bytes of text in a shard, roughly.", metavar="N")] = 100e6
+    shard_bytes: Annotated[float, option("With --ray: bytes of text in a shard.", metavar="N", show_default="1e8")] = 100e6
     column: Annotated[str, option("With --ray: field or column that holds the text.")] = "text"
     split: Annotated[
         Literal["file", "blank", "line"],
