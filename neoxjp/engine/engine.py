@@ -281,7 +281,7 @@ class Engine:
         self._check_process()
         with self._changed:
             self._closed = True
-            for request in [*self._scheduler.running, *self._scheduler.waiting]:
+            for request in self._scheduler.requests:
                 self._finish(request, "cancelled")
             thread, self._thread = self._thread, None
             self._changed.notify_all()
@@ -417,7 +417,7 @@ class Engine:
         """Reset in a forked child: locks may be held by threads that do not exist there, and the requests are the parent's."""
         if self._process == os.getpid():
             return
-        inherited = [*self._scheduler.running, *self._scheduler.waiting]
+        inherited = self._scheduler.requests
         self._thread = None
         self._reset_state()
         for request in inherited:
@@ -434,7 +434,7 @@ class Engine:
         finally:  # readers must not wait for a thread that has ended
             with self._changed:
                 self._thread = None
-                for request in [*self._scheduler.running, *self._scheduler.waiting]:
+                for request in self._scheduler.requests:
                     request.notify()
 
     def _settle(self) -> None:
@@ -453,7 +453,7 @@ class Engine:
         """The requests that run now, after ending those whose deadline has passed."""
         with self._changed:
             now = self.clock()
-            for request in [*self._scheduler.running, *self._scheduler.waiting]:
+            for request in self._scheduler.requests:
                 if request.overdue(now):
                     self._finish(request, "deadline")
             return list(self._scheduler.running)

@@ -2,7 +2,8 @@
 
 Turns go round robin over addresses, and inside an address over its sessions, so that a visitor with a hundred requests delays
 another one by one request a round. The caps for one address bind only while other addresses wait or have no place to wait: a
-single visitor may use the complete machine.
+single visitor may use the complete machine. Where it does when another address comes, its latest requests pause: they keep what
+they have computed, and go on as soon as there is room.
 """
 
 import math
@@ -43,6 +44,7 @@ class Scheduler:
         self.running_each = running_each
         self.waiting_each = waiting_each
         self.running: list[Request] = []
+        self.paused: list[Request] = []  # they have run, and made place for another address; the first one goes on first
         # Address → session → its waiting requests. The next turn is that of the first address and its first session.
         self._line: dict[str, dict[str, deque[Request]]] = {}
         self._seconds = FIRST_ESTIMATE  # that a request runs, a moving average
@@ -53,9 +55,14 @@ class Scheduler:
         return [request for sessions in self._line.values() for own in sessions.values() for request in own]
 
     @property
+    def requests(self) -> list[Request]:
+        """All that have not ended."""
+        return [*self.running, *self.paused, *self.waiting]
+
+    @property
     def reserved_bytes(self) -> int:
-        """What the KV caches of the running requests take at their largest lengths."""
-        return sum(request.nbytes for request in self.running)
+        """What the KV caches of the running and the paused requests take at their largest lengths."""
+        return sum(request.nbytes for request in (*self.running, *self.paused))
 
     def join(self, request: Request, now: float) -> tuple[Request, QueueFull] | None:
         """Let a request run or wait.
@@ -78,19 +85,21 @@ class Scheduler:
                 raise error
             self._remove(displaced)
         self._line.setdefault(request.visitor.address, {}).setdefault(request.visitor.session, deque()).append(request)
+        if self._make_room():
+            self._fill(now)
         return None if displaced is None else (displaced, error)
 
     def leave(self, request: Request, now: float) -> None:
-        """Remove a request and start waiting ones that fit now, in the order of turns."""
-        if request in self.running:
-            self.running.remove(request)
-            if request.started is not None:
-                self._seconds += 0.2 * (now - request.started - self._seconds)
+        """Remove a request and let paused and waiting ones run that fit now, in the order of turns."""
+        for begun in (self.running, self.paused):
+            if request in begun:
+                begun.remove(request)
+                if request.started is not None:
+                    self._seconds += 0.2 * (now - request.started - self._seconds)
+                break
         else:
             self._remove(request)
-        while (following := self._next()) is not None and self._fits(following):
-            self._remove(following, turn=True)
-            self._admit(following, now)
+        self._fill(now)
 
     def position(self, request: Request) -> int:
         """Its place in the queue, from 1; 0: it does not wait. It counts the turns of the others that come first."""
@@ -113,10 +122,48 @@ class Scheduler:
         """Whose turn it is: the first address that runs fewer than `running_each`, or the first where all run that many."""
         if not self._line:
             return None
-        running = Counter(request.visitor.address for request in self.running)
+        running = self._runs()
         free = (address for address in self._line if running[address] < self.running_each)
         sessions = self._line[next(free, next(iter(self._line)))]
         return next(iter(sessions.values()))[0]
+
+    def _fill(self, now: float) -> None:
+        """Let requests run while there are slots: of addresses below their cap first, and a paused one before a waiting one."""
+        while len(self.running) < self.slots:
+            runs, following = self._runs(), self._next()
+            if following is not None and not self._fits(following):
+                following = None
+            paused = next((one for one in self.paused if runs[one.visitor.address] < self.running_each), None)
+            if paused is None and (following is None or runs[following.visitor.address] >= self.running_each):
+                paused = next(iter(self.paused), None)
+            if paused is not None:
+                self.paused.remove(paused)
+                self.running.append(paused)
+            elif following is not None:
+                self._remove(following, turn=True)
+                self._admit(following, now)
+            else:
+                return
+
+    def _make_room(self) -> bool:
+        """Pause the latest request of the address with the most, where it runs more than its cap and the next turn is another's.
+
+        False: the next turn has to wait, or needs no room.
+        """
+        runs, following = self._runs(), self._next()
+        if following is None or len(self.running) < self.slots or len(self.paused) >= self.slots:
+            return False
+        largest, most = runs.most_common(1)[0]
+        if most <= self.running_each or runs[following.visitor.address] >= self.running_each or not self._has_bytes(following):
+            return False
+        last = next(one for one in reversed(self.running) if one.visitor.address == largest)
+        self.running.remove(last)
+        self.paused.append(last)
+        return True
+
+    def _runs(self) -> Counter[str]:
+        """How many requests of each address run."""
+        return Counter(request.visitor.address for request in self.running)
 
     def _displaced_by(self, request: Request) -> Request | None:
         """The waiting request that must make place for this one where the queue is full."""
@@ -153,8 +200,9 @@ class Scheduler:
         )
 
     def _fits(self, request: Request) -> bool:
-        if len(self.running) >= self.slots:
-            return False
+        return len(self.running) < self.slots and self._has_bytes(request)
+
+    def _has_bytes(self, request: Request) -> bool:
         return self.cache_bytes is None or self.reserved_bytes + request.nbytes <= self.cache_bytes
 
     def _admit(self, request: Request, now: float) -> None:

@@ -74,11 +74,55 @@ def test_while_another_address_waits_an_address_runs_no_more_than_its_cap():
     scheduler = Scheduler(4, 100, None)
     for address in "aaaaaabb":
         scheduler.join(request(address), 0)
-    for _ in range(2):  # a had the machine alone: its places go to b
-        scheduler.leave(scheduler.running[0], 1)
+    assert Counter(names(scheduler.running)) == {"a": 2, "b": 2}  # a had the machine alone: its latest two pause
+    assert names(scheduler.paused) == ["a", "a"]
+    scheduler.leave(scheduler.running[0], 1)
     assert Counter(names(scheduler.running)) == {"a": 2, "b": 2}
-    scheduler.leave(scheduler.running[-1], 2)  # one of b has ended, and only a waits
+    assert names(scheduler.paused) == ["a"]
+    scheduler.leave(next(one for one in scheduler.running if one.visitor.address == "b"), 2)  # and only a waits
     assert Counter(names(scheduler.running)) == {"a": 3, "b": 1}
+    assert not scheduler.paused
+    assert names(scheduler.waiting) == ["a", "a"]
+
+
+def test_who_comes_to_a_machine_that_one_address_has_alone_runs_at_once():
+    scheduler = Scheduler(4, 100, 1_000)
+    mine = [Asked(Visitor("a"), 100) for _ in range(60)]
+    for one in mine:
+        scheduler.join(one, 0)  # type: ignore[arg-type]
+    large, small = Asked(Visitor("b"), 700), Asked(Visitor("b"), 600)
+    scheduler.join(large, 0)  # type: ignore[arg-type]
+    assert large not in scheduler.running  # what pauses keeps its memory, so that there is not enough
+    scheduler.leave(large, 0)  # type: ignore[arg-type]
+    scheduler.join(small, 0)  # type: ignore[arg-type]
+    assert small in scheduler.running
+    assert scheduler.paused == mine[3:4]
+    assert scheduler.reserved_bytes == 1_000
+    scheduler.leave(mine[3], 0)  # type: ignore[arg-type]
+    assert scheduler.reserved_bytes == 900
+    scheduler.leave(small, 0)  # type: ignore[arg-type]
+    assert scheduler.running == mine[:3] + mine[4:5]
+
+
+def test_a_paused_text_goes_on_with_what_it_has_and_is_the_same():
+    params = SamplingParams(max_new_tokens=12, eos_token_id=(), seed=5)
+    alone = Engine(Fake(mixed), max_batch=3, clock=Clock())
+    expected = [[step.id for step in alone.submit([number], params)] for number in range(1, 4)]
+    engine = Engine(Fake(mixed), max_batch=3, clock=Clock())
+    mine = [engine.submit([number], params, visitor=Visitor("a")) for number in range(1, 4)]
+    for _ in range(5):
+        engine.step()
+    other = engine.submit([1], SamplingParams(max_new_tokens=2, eos_token_id=()), visitor=Visitor("b"))
+    assert other.position == 0
+    begun = len(mine[2].ids)
+    while other.finish is None:
+        engine.step()
+    assert len(mine[0].ids) > begun == len(mine[2].ids) > 0
+    assert [list(one.ids) for one in mine if list(one)] == expected
+    mine = [engine.submit([number], params, visitor=Visitor("a")) for number in range(1, 4)]
+    engine.submit([1], params, visitor=Visitor("b"))
+    engine.close()
+    assert {one.finish for one in mine} == {"cancelled"}
 
 
 def test_nobody_is_refused_while_there_are_places():
@@ -114,14 +158,12 @@ def test_who_has_its_share_waiting_displaces_nobody():
 
 def test_the_caps_are_settings():
     scheduler = Scheduler(4, 3, None, running_each=1, waiting_each=1)
-    for address in "aaaaaa":
-        scheduler.join(request(address), 0) if len(scheduler.waiting) < 2 else None
-    scheduler.join(request("b"), 0)
-    scheduler.join(request("c"), 0)  # in the place of a's second
-    for _ in range(2):
-        scheduler.leave(scheduler.running[0], 1)
-    assert Counter(names(scheduler.running)) == {"a": 2, "b": 1, "c": 1}
-    assert names(scheduler.waiting) == ["a"]
+    for address in "aaaaaaabcde":
+        scheduler.join(request(address), 0)
+    assert Counter(names(scheduler.running)) == {"a": 1, "b": 1, "c": 1, "d": 1}
+    assert sorted(names(scheduler.waiting)) == ["a", "a", "e"]
+    scheduler.join(request("f"), 0)  # in the place of a's second
+    assert sorted(names(scheduler.waiting)) == ["a", "e", "f"]
 
 
 def test_the_refusal_says_in_both_languages_how_long_to_wait():
@@ -192,7 +234,7 @@ def test_no_request_starves_and_no_place_is_lost(slots, places, each, arrivals):
         assert len(scheduler.running) == slots or not scheduler.waiting  # no slot is idle while somebody waits
         assert sorted(map(scheduler.position, scheduler.waiting)) == list(range(1, len(scheduler.waiting) + 1))
     run_out(scheduler)
-    assert not scheduler.waiting
+    assert not scheduler.requests
 
 
 @given(ARRIVALS)

@@ -28,6 +28,30 @@ def test_an_answer_does_not_repeat_a_long_prompt_many_times(complete: Callable[.
     assert complete(prompt=[1234] * 1_000, max_tokens=0, n=128, echo=True).status == 200
 
 
+def test_who_has_all_places_makes_room_for_another_visitor(server: SimpleNamespace, complete: Callable[..., Answer]) -> None:
+    def ended() -> float:
+        lines = ask(f"{server.url}/metrics").body.decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("neoxjp_request_success_total"))
+
+    def running() -> int:
+        return int(ask(f"{server.url}/health").json["running"])
+
+    before = ended()
+    body = b'{"prompt": "\xe7\x8c\xab", "stream": true, "max_tokens": 500, "ignore_eos": true}'
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with ExitStack() as held:
+        for _ in range(20):  # 47 s for one token, once
+            held.enter_context(connect(server.url, "127.0.0.66")).sendall(head % len(body) + body)
+        places = server.playground.ready.engine.max_batch
+        while running() < places:
+            time.sleep(0.01)
+        assert complete(prompt="猫", max_tokens=1).status == 200
+        assert ended() - before == 1
+        assert running() == places
+    while running():
+        time.sleep(0.05)
+
+
 # ---- connections
 
 
