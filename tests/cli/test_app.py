@@ -145,3 +145,24 @@ def test_options_of_the_protocol_that_do_nothing_or_too_much_are_refused(
     assert "is no origin" in capsys.readouterr().err
     assert main(["app", "--serve", "--api-key", ""]) == 2  # a variable of the shell that is not set
     assert "at least 8 ASCII characters" in capsys.readouterr().err
+
+
+def test_an_engine_elsewhere_needs_its_key_and_cannot_serve_here(
+    served: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEOXJP_API_KEY", raising=False)
+    url = "http://127.0.0.1:9"
+    for options, sentence in (
+        (["--engine", url], "--engine needs the API key"),
+        (["--engine", "127.0.0.1:9", "--engine-key", "a-key-of-mine"], "no address of a server"),
+        (["--engine", url, "--engine-key", "a-key-of-mine", "--serve"], "answers other programs itself"),
+    ):
+        assert main(["app", *options]) == 2
+        assert sentence in capsys.readouterr().err
+    assert not hasattr(served, "playground")  # nothing was loaded
+
+
+def test_the_internal_endpoints_need_a_key(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEOXJP_API_KEY", raising=False)
+    assert main(["serve", "--internal"]) == 2
+    assert "--internal needs --api-key" in capsys.readouterr().err
