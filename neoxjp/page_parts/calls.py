@@ -11,7 +11,7 @@ from neoxjp import engine
 from neoxjp.engine import Step
 from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.beams import records as beam_search
-from neoxjp.labs.beams.records import BeamTree
+from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, BeamTree
 from neoxjp.labs.common import fingerprints
 from neoxjp.labs.common.fingerprints import Setup
 from neoxjp.labs.inside import heads as inside_heads
@@ -43,6 +43,8 @@ def score(loaded: Ready, ids: Sequence[int], top: int, bos: bool) -> list[Step]:
 
 def beams(loaded: Ready, ids: Sequence[int], number: int, new: int, penalty: float) -> BeamTree:
     """`beam_tree`: a search with so many beams and new tokens."""
+    _check("num_beams", number, NUM_BEAMS[1])
+    _check("max_new_tokens", new, NEW_TOKENS[1])
     here = loaded.here
     return beam_search.beam_tree(here.model, loaded.tokenizer, ids, num_beams=number, max_new_tokens=new, length_penalty=penalty)
 

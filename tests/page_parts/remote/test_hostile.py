@@ -222,6 +222,7 @@ REQUESTS: dict[str, tuple[str, Any, str]] = {
     "a text that is too long": ("call", {"name": "score", "arguments": [[1] * 1000, 0, True]}, "scored at once"),
     "too many alternatives": ("call", {"name": "score", "arguments": [[1], 10**9, True]}, "top=1000000000"),
     "a search without end": ("call", {"name": "beams", "arguments": [[1], 10**6, 5, 1.0]}, "num_beams"),
+    "a tree without end": ("call", {"name": "beams", "arguments": [[1], 2, 10**6, 1.0]}, "max_new_tokens"),
     "a picture without end": ("call", {"name": "heads", "arguments": [[1], 10**9]}, "cells"),
     "logits of nothing": ("call", {"name": "logits_after", "arguments": [[1, 2], -5]}, "first=-5"),
     "a setting out of its range": ("generate", prompt(params={"temperature": -3, "top_p": 7}), "temperature=-3"),
