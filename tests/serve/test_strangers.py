@@ -1,5 +1,6 @@
 """What strangers sent to the running server to hurt it, or those who use it beside them. Each request goes over the wire."""
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -109,3 +110,24 @@ def test_an_answer_may_take_longer_than_a_request(small: SimpleNamespace) -> Non
         time.sleep(1)
         slow.sendall(b'{"prompt": "a" }')
         assert slow.recv(1_000).startswith(b"HTTP/1.1 503")  # no model is loaded
+
+
+# ---- the log
+
+
+def test_no_line_and_no_metric_has_a_text_a_key_or_an_address(server: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "neoxjp.requests")
+    secret, key = "ひみつの猫", {"Authorization": "Bearer secret-secret-1"}
+    for path, body in (
+        ("/v1/completions", {"prompt": secret, "max_tokens": 1, "user": secret}),
+        ("/v1/completions", {"prompt": "猫", "max_tokens": secret, secret: 1, "stop": [secret, ""]}),
+        ("/v1/completions", {"prompt": "猫", "model": secret}),
+        ("/tokenize", {"prompt": secret * 100_000}),
+        ("/secret-secret-1", {}),
+    ):
+        ask(f"{server.url}{path}?key=secret-secret-1", body, key)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len([line for line in lines if "outcome=length" in line]) == 1
+    assert len([line for line in lines if " status=4" in line]) == 4
+    for text in (*lines, ask(f"{server.url}/metrics").body.decode()):
+        assert not {found for found in ("ひみつ", "secret", "127.0.0.1") if found in text}
