@@ -1,7 +1,9 @@
 """What the options of `neoxjp serve --replicas` mean, what each replica gets, and what is refused before anything starts."""
 
 import asyncio
+import math
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ from neoxjp.cli.main import main
 from neoxjp.errors import ParameterError
 from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import Choice
-from neoxjp.serve import RayBackend, ReplicaSettings
-from neoxjp.serve.replicas.replica import Replica
+from neoxjp.serve import Part, RayBackend, ReplicaSettings
+from neoxjp.serve.replicas.replica import Replica, gathered
 from neoxjp.serve.replicas.settings import Machine, Share, share_machines
 
 GIB = 2**30
@@ -109,3 +111,32 @@ def test_the_server_says_that_the_replicas_start() -> None:
         _ = backend.tokenizer
     with pytest.raises(Exception, match="the replicas are still starting"):
         asyncio.run(backend.ready())
+
+
+def parts_of(pauses: list[float], seconds: float, error: Exception | None = None) -> list[Part]:
+    """What `gathered` makes of one part after each pause."""
+
+    async def run() -> AsyncIterator[Part]:
+        for number, pause in enumerate(pauses):
+            await asyncio.sleep(pause)
+            yield Part(cached=number, finish="length" if number == len(pauses) - 1 and error is None else None)
+        if error is not None:
+            raise error
+
+    async def collect() -> list[Part]:
+        return [part async for part in gathered(run(), seconds)]
+
+    return asyncio.run(asyncio.wait_for(collect(), 20))
+
+
+def test_parts_that_come_together_are_one_and_the_last_one_does_not_wait() -> None:
+    found = parts_of([0.0] * 50, 10.0)
+    assert (len(found), found[-1].finish, found[-1].cached) == (2, "length", 49)
+    assert len(parts_of([0.05] * 4, 0.001)) == 4
+    (whole,) = parts_of([0.0, 0.01, 0.0], math.inf)
+    assert (whole.finish, whole.cached) == ("length", 2)
+
+
+def test_an_error_comes_after_the_parts_before_it() -> None:
+    with pytest.raises(ParameterError, match="broken"):
+        parts_of([0.0, 0.0], 0.01, ParameterError("broken"))

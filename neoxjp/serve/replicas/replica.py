@@ -3,9 +3,12 @@
 An expected error is an item of the answer instead of an exception: Ray would put its own traceback around it.
 """
 
+import asyncio
+import math
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from neoxjp.engine import Stats
@@ -15,6 +18,7 @@ from neoxjp.page_parts.session import Choice, NotReady, Playground
 from neoxjp.serve.backend import Job, ModelCard, Part
 from neoxjp.serve.local import LocalBackend
 
+GATHER_SECONDS = 0.02  # between two items of an answer: each costs the server and the replica half a millisecond
 SWITCH_SECONDS = 0.0005  # after which a thread gives the interpreter to one that waits
 
 
@@ -98,20 +102,47 @@ class Replica:
         except NeoxjpError as error:
             yield error
             return
-        parts: list[Part] = []
         try:
             yield Accepted()
-            async for part in run:
-                if job.at_once:
-                    parts.append(part)
-                if part.finish is not None:
-                    yield Ended(joined(parts) if parts else part, run.stats)
-                elif not job.at_once:
-                    yield part
+            async for part in gathered(run, math.inf if job.at_once else GATHER_SECONDS):
+                yield part if part.finish is None else Ended(part, run.stats)
         except NeoxjpError as error:
             yield error
         finally:
             await run.aclose()
+
+
+async def gathered(run: AsyncIterator[Part], seconds: float) -> AsyncIterator[Part]:
+    """The parts of a job, those that come within so many seconds as one; the first at once, the last as soon as it is there."""
+    parts: list[Part] = []
+    news, ended = asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        try:
+            async for part in run:
+                parts.append(part)
+                news.set()
+        finally:
+            ended.set()
+            news.set()
+
+    reading = asyncio.create_task(read())
+    try:
+        while not (ended.is_set() and not parts):
+            if math.isinf(seconds):
+                await ended.wait()
+            await news.wait()
+            news.clear()
+            if parts:
+                part = joined(parts)
+                parts.clear()
+                yield part
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), seconds)
+        await reading
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 def joined(parts: Sequence[Part]) -> Part:
