@@ -148,7 +148,7 @@ def test_streams_pass_through(replicas: Server, server: SimpleNamespace) -> None
     events = [event["choices"][0] for event in stream(replicas.url, **fields)]
     assert "".join(event["text"] for event in events) == whole["text"]
     assert events[-1]["finish_reason"] == whole["finish_reason"]
-    assert len(events) > 10
+    assert len(events) > 2
 
 
 def test_bad_requests_get_the_same_answers(replicas: Server, server: SimpleNamespace) -> None:

@@ -187,6 +187,10 @@ class RayBackend:
                 self._states = tuple(cluster.states(ANSWER_SECONDS))
 
 
+class StreamCancelled(Exception):
+    """Ray has cancelled a call, as it does where a process ends."""
+
+
 class RayRun:
     """A job on a replica. It starts again on another one where its replica ends before a part was read."""
 
@@ -216,9 +220,7 @@ class RayRun:
     async def __anext__(self) -> Part:
         while not self._done:
             try:
-                item = await anext(self._stream)
-            except asyncio.CancelledError:
-                raise
+                item = await self._next()
             except Exception as error:
                 self._check_lost(error)
                 if self._begun:
@@ -260,10 +262,7 @@ class RayRun:
         while True:
             self._stream = self._backend.handle.remote(self._job.ids, replace(self._job, ids=()))
             try:
-                item = await anext(self._stream)
-            except asyncio.CancelledError:
-                self._cancel()
-                raise
+                item = await self._next()
             except Exception as error:
                 self._check_lost(error)
             else:
@@ -273,6 +272,17 @@ class RayRun:
                     raise item
             await asyncio.sleep(AGAIN_SECONDS)
 
+    async def _next(self) -> Any:
+        """The next item of the answer. Raises StreamCancelled: not the reader has cancelled it, but Ray."""
+        try:
+            return await anext(self._stream)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                self._cancel()
+                raise
+            raise StreamCancelled from error
+
     def _check_lost(self, error: Exception) -> None:
         """Raises: the error is not that the replica has ended."""
         from ray.exceptions import RayError, RayTaskError
@@ -280,7 +290,8 @@ class RayRun:
 
         if self._stopped:
             raise ShuttingDown("the server has cancelled this request because it is shutting down: send it again") from error
-        gone = isinstance(error, RayError | RayServeException | StopAsyncIteration) and not isinstance(error, RayTaskError)
+        lost = StreamCancelled | RayError | RayServeException | StopAsyncIteration
+        gone = isinstance(error, lost) and not isinstance(error, RayTaskError)
         if not gone:
             self._ended("error")
             raise error
