@@ -24,7 +24,7 @@ from neoxjp.page_parts.remote.records import Array
 from neoxjp.page_parts.session import LOGITS_BYTES, Ready
 
 CONTEXTS = 4  # the longest text that is scored
-MOST_ALTERNATIVES = 200  # of a token
+LEAST_ALTERNATIVES, MOST_ALTERNATIVES = 20, 200  # of a token: of the longest text, and of a short one
 MOST_CHOICES = 200_000  # alternatives of all tokens of a text
 MOST_CELLS = 64  # rows of a picture
 
@@ -37,7 +37,7 @@ def score(loaded: Ready, ids: Sequence[int], top: int, bos: bool) -> list[Step]:
             f"the text has {len(ids):,} tokens, and up to {most:,} can be scored at once",
             ja=f"{len(ids):,} トークンあります。一度に調べられるのは {most:,} トークンまでです。",
         )
-    _check("top", top, min(MOST_ALTERNATIVES, MOST_CHOICES // max(1, len(ids))))
+    _check("top", top, most_alternatives(len(ids)))
     return engine.score(loaded.here.model, ids, loaded.tokenizer, top=top, bos=bos)
 
 
@@ -93,6 +93,11 @@ def missing_logits(loaded: Ready, ids: Sequence[int], ends: Sequence[int]) -> li
 def setup(loaded: Ready) -> Setup:
     """What the model runs with now."""
     return fingerprints.setup(loaded.here.model, loaded.tokenizer)
+
+
+def most_alternatives(tokens: int) -> int:
+    """How many alternatives each token of such a text may have."""
+    return min(MOST_ALTERNATIVES, max(LEAST_ALTERNATIVES, MOST_CHOICES // max(1, tokens)))
 
 
 def _check(name: str, given: int, most: int) -> None:

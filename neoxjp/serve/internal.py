@@ -20,7 +20,7 @@ from neoxjp.engine import ANYONE, Request, Visitor
 from neoxjp.errors import NeoxjpError, ParameterError, QueueFull, ShuttingDown
 from neoxjp.gateway import JSON_BYTES, Row, expected
 from neoxjp.model import free_memory
-from neoxjp.page_parts.calls import CALLS, setup
+from neoxjp.page_parts.calls import CALLS, most_alternatives, setup
 from neoxjp.page_parts.model_facts import model_facts
 from neoxjp.page_parts.remote.records import (
     MODEL_HEADER,
@@ -47,8 +47,6 @@ from neoxjp.serve.local import names_of
 AT_ONCE, WAITING = 2, 32  # calls that run, and that wait for their turn
 LINE_SECONDS = 0.02  # between two lines with tokens
 SILENCE_SECONDS = 1.0  # after which a line says that the request is still there
-MOST_TOP = 200  # alternatives of a token
-MOST_CHOICES = 200_000  # of all tokens of a text
 OTHER_MODEL = 409
 
 
@@ -137,8 +135,8 @@ class Internal:
                 f"max_new_tokens={new} is more than the {limits.new_tokens} tokens that this engine generates at once",
                 ja=f"一度に生成できるのは {limits.new_tokens} トークンまでです。",
             )
-        if not 0 <= prompt.top <= min(MOST_TOP, MOST_CHOICES // new):
-            raise ParameterError(f"top={prompt.top} for {new} tokens is more alternatives than {MOST_CHOICES:,}")
+        if not 0 <= prompt.top <= (most := most_alternatives(new)):
+            raise ParameterError(f"top={prompt.top} is more than the {most} alternatives that each of {new} tokens may have")
         if engine.others_wait(visitor):  # a budget is for a busy server: while there is room, nobody is refused
             visitors.check(visitor, "tokens")
         loop, news = asyncio.get_running_loop(), asyncio.Event()

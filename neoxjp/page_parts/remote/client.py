@@ -22,7 +22,7 @@ from neoxjp.page_parts.remote.records import MODEL_HEADER, Array, OtherModel, Pr
 from neoxjp.page_parts.visitors import VISITOR_HEADER
 
 CONNECT, SILENCE, CALL = 5.0, 30.0, 300.0
-ANSWER_BYTES = 16 * 2**20  # of an answer
+ANSWER_BYTES = 32 * 2**20  # of an answer
 ARRAY_BYTES = 96 * 2**20  # of one with an array: logits of 64 MiB in base64
 LINE_BYTES = 8 * 2**20  # of a line of a stream
 CONNECTIONS = 256

@@ -98,8 +98,10 @@ class Watch:
                 raise
             self._away(Progress("failed", self._connection.url, error=error))
         except Exception as error:  # of an answer that no engine gives
-            log.exception("the engine at %s", self._connection.url)
-            self._away(Progress("failed", self._connection.url, error=wrong(type(error).__name__)))
+            fault = wrong(type(error).__name__)
+            if str(fault) != str(self.playground.progress.error):  # not at each look
+                log.exception("the engine at %s", self._connection.url)
+            self._away(Progress("failed", self._connection.url, error=fault))
 
     def _away(self, progress: Progress) -> None:
         if self._engine is not None:

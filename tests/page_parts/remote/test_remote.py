@@ -161,6 +161,22 @@ def test_requests_carry_a_hash_of_their_visitor(pair: SimpleNamespace, monkeypat
     assert "192.0.2" not in repr(seen)
 
 
+def test_the_metrics_of_the_page_count_its_texts(pair: SimpleNamespace) -> None:
+    page = Playground()
+    page.observer = operations = Operations(page)
+    watch = Watch(page, pair.url, KEY).start()
+    try:
+        assert len(list(page.ready.engine.submit(pair.ids, DRAW))) == 12
+        with pytest.raises(PromptTooLong):
+            page.ready.engine.submit(pair.ids * 999)
+        until(lambda: operations.registry.get_sample_value("neoxjp_generation_tokens_total") == 12)
+        ended = operations.registry.get_sample_value("neoxjp_request_success_total", {"finished_reason": "length"})
+        refused = operations.registry.get_sample_value("neoxjp_requests_refused_total", {"reason": "PromptTooLong"})
+        assert (ended, refused) == (1, 1)
+    finally:
+        watch.stop()
+
+
 # ---- away, back, another one
 
 
