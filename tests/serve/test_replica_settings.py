@@ -95,6 +95,15 @@ def test_the_command_refuses_more_replicas_than_the_memory_allows(
     assert "3 replicas of 'bundled' need 0." in capsys.readouterr().err
 
 
+def test_an_address_where_nobody_listens_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = pytest.importorskip("neoxjp.serve.replicas.cluster")
+    monkeypatch.setattr(cluster, "import_ray", lambda: (None, None))
+    assert main(["serve", "--port", "0", "--address", "127.0.0.1:9"]) == 2
+    assert "--address '127.0.0.1:9': no Ray cluster answers there" in capsys.readouterr().err
+
+
 def test_a_replica_that_cannot_load_the_model_says_why_and_is_replaced_later(tmp_path: Path) -> None:
     replica = Replica(Choice(str(tmp_path / "nothing"), offline=True), Caps(), threads=1, memory=GIB, local=False)
     error = asyncio.run(replica.card())

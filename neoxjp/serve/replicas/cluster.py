@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +37,7 @@ UNBOUNDED = 1_000_000  # requests that Serve sends to a replica: the engine itse
 TARGET = 0.75  # of the texts that run at once: more make autoscaling add a replica
 HEALTH_SECONDS, HEALTH_TIMEOUT = 2.0, 10.0
 STOP_SECONDS = 20.0
+CONNECT_SECONDS = 5.0
 
 
 class Cluster:
@@ -119,6 +121,8 @@ class Cluster:
         where: dict[str, Any] = {"address": address}
         if address is None:
             where = {"num_cpus": this_machine().cores, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+        else:
+            _check_answers(address)
         for left in (1, 0):  # on a busy machine Ray's server may need longer than the time for which Ray waits
             try:
                 with _signals_kept():
@@ -202,6 +206,18 @@ def this_machine() -> Machine:
     """What this machine has for replicas, Ray's own processes and the server subtracted."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine("", float(min(cores, cpu_quota() or cores)), max(0, free_memory("cpu") - RAY_BYTES - PROGRAM_BYTES))
+
+
+def _check_answers(address: str) -> None:
+    """Raises ParameterError: nobody listens at host:port. Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and host and "//" not in host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise ParameterError(
+                f"--address {address!r}: no Ray cluster answers there ({error}). `ray start --head` starts one"
+            ) from error
 
 
 @contextmanager
