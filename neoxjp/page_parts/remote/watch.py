@@ -43,7 +43,8 @@ class Watch:
         self._limits = playground.limits
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # with the files of its vocabulary
         playground.engine_url = self._connection.url
-        playground.progress = Progress("weights", self._connection.url)
+        self._asked = "neoxjp serve" if playground.public else self._connection.url  # its address is not for visitors
+        playground.progress = Progress("weights", self._asked)
 
     def start(self) -> "Watch":
         """Connect, and look on in a thread. An engine that is away is waited for.
@@ -90,18 +91,18 @@ class Watch:
             if engine is None or engine.model.card.token != status.token:
                 engine = self._take_over()
             engine.alive, engine.free_bytes = not status.draining, status.free_bytes
-            self.playground.progress = Progress("ready", self._connection.url)
+            self.playground.progress = Progress("ready", self._asked)
         except NotReady:
-            self._away(Progress("weights", self._connection.url))
+            self._away(Progress("weights", self._asked))
         except NeoxjpError as error:
             if strict and isinstance(error, ParameterError):
                 raise
-            self._away(Progress("failed", self._connection.url, error=error))
+            self._away(Progress("failed", self._asked, error=error))
         except Exception as error:  # of an answer that no engine gives
             fault = wrong(type(error).__name__)
             if str(fault) != str(self.playground.progress.error):  # not at each look
                 log.exception("the engine at %s", self._connection.url)
-            self._away(Progress("failed", self._connection.url, error=fault))
+            self._away(Progress("failed", self._asked, error=fault))
 
     def _away(self, progress: Progress) -> None:
         if self._engine is not None:

@@ -237,14 +237,16 @@ def test_ids_of_another_model_are_not_sent_to_the_new_one(pair: SimpleNamespace,
 def test_a_page_starts_before_its_engine(tiny_folder: Path) -> None:
     with engine(tiny_folder) as server:
         port = server.port
-    with page_of(f"http://127.0.0.1:{port}") as page:
+    with page_of(f"http://127.0.0.1:{port}", public=True) as page:
         assert Operations(page).state()[0] == 503
+        assert str(port) not in head_line(page, EN) + model_tab.facts(page, EN)  # its address is not for visitors
         for read in (lambda: page.ready, lambda: page.tokenizer):
             with pytest.raises(EngineAway, match="does not answer"):
                 read()
         with engine(tiny_folder, port):
             until(lambda: page.loaded is not None)
             assert page.ready.model.num_parameters > 0
+            assert str(port) not in head_line(page, EN) + model_tab.facts(page, EN) + str(model_tab.info(page))
 
 
 @pytest.mark.parametrize(
