@@ -56,6 +56,7 @@ class RayBackend:
         self._card: ModelCard | None = None
         self._states: tuple[ReplicaState, ...] = ()
         self._draining, self._ended = False, threading.Event()
+        self._watcher: threading.Thread | None = None
 
     # ---- a model for the routes
 
@@ -155,6 +156,8 @@ class RayBackend:
             yield thread
         finally:
             self._ended.set()
+            if self._watcher is not None:
+                self._watcher.join(ANSWER_SECONDS)  # a call after the end would make Ray start again
             cluster.stop()
 
     def _start(self, cluster: Any) -> None:
@@ -179,7 +182,8 @@ class RayBackend:
             fault = NeoxjpError(f"the replicas could not be started: {type(error).__name__}: {error}")
             self.progress = replace(self.progress, state="failed", error=fault)
             return
-        threading.Thread(target=self._watch, args=(cluster,), name="neoxjp-watch", daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, args=(cluster,), name="neoxjp-watch", daemon=True)
+        self._watcher.start()
 
     def _watch(self, cluster: Any) -> None:
         while not self._ended.wait(POLL_SECONDS):
