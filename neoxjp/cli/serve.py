@@ -104,9 +104,8 @@ def serve(
     from neoxjp.serve import LocalBackend, RayBackend, access_of, running, server_app
 
     settings = replicas.settings
-    for name, given_too in (("--mcp", server.mcp), ("--internal", server.internal)):
-        if settings is not None and given_too:
-            raise ParameterError(f"{name} needs the model in this process: leave out --replicas and --address")
+    if settings is not None and server.mcp:
+        raise ParameterError("--mcp needs the model in this process: leave out --replicas and --address")
     tools = load_mcp() if server.mcp else None
     internal = load_internal(protocol.api_key) if server.internal else None
     check(model)
@@ -125,7 +124,7 @@ def serve(
         loading: AbstractContextManager[threading.Thread] = once(lambda: playground.start(choice_of(model)))
     else:
         served = backend = RayBackend(choice_of(model), caps, settings)
-        rows, loading = (), backend.started()
+        rows, loading = internal.internal_rows(backend.internal) if internal else (), backend.started()
     operations = Operations(served)
     served.observer = operations
     if isinstance(backend, RayBackend):

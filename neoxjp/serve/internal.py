@@ -1,7 +1,7 @@
 """The internal endpoints: a page in another process uses this one's model through them (page_parts/remote/).
 
 They are closed unless `neoxjp serve --internal` opens them, and need the API key. `Internal` takes and gives bytes, so that it
-can run behind another layer, such as replicas.
+can run behind another layer: replicas/internal.py passes them through.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from neoxjp.engine import ANYONE, Request, Visitor
+from neoxjp.engine import ANYONE, Request, Step, Visitor
 from neoxjp.errors import NeoxjpError, ParameterError, QueueFull, ShuttingDown
 from neoxjp.gateway import JSON_BYTES, Row, expected
 from neoxjp.model import free_memory
@@ -51,7 +51,7 @@ OTHER_MODEL = 409
 
 
 @dataclass(frozen=True)
-class _Call:
+class Call:
     """The body of POST /internal/call."""
 
     name: str
@@ -103,11 +103,11 @@ class Internal:
     async def call(self, body: bytes, token: str, visitor: Visitor) -> bytes:
         """The result of a function of CALLS."""
         loaded = await self._asked(token)
-        asked: _Call = _read(body, _Call)
+        asked = read_record(body, Call)
         function = CALLS.get(asked.name)
         if function is None:
             raise ParameterError(f"there is no function {asked.name[:40]!r}: choose {', '.join(CALLS)}")
-        arguments = _read(encode(asked.arguments), arguments_of(function))
+        arguments = read_record(encode(asked.arguments), arguments_of(function))
         if self._waiting >= WAITING:
             raise QueueFull(
                 "too many calls wait: try again in a moment",
@@ -124,10 +124,10 @@ class Internal:
         finally:
             self._turns.release()
 
-    async def generate(self, body: bytes, token: str, visitor: Visitor) -> Lines:
+    async def generate(self, body: bytes, token: str, visitor: Visitor) -> "RequestLines":
         """The lines of a text that the engine has accepted."""
         loaded = await self._asked(token)
-        prompt: Prompt = _read(body, Prompt)
+        prompt: Prompt = read_record(body, Prompt)
         limits, visitors, engine = self.playground.limits, self.playground.visitors, loaded.here.engine
         new = prompt.params.max_new_tokens or loaded.model.config.max_position_embeddings
         if limits.new_tokens is not None and new > limits.new_tokens:
@@ -156,7 +156,7 @@ class Internal:
             wake=wake,
         )
         visitors.note(visitor, "tokens", len(prompt.ids))
-        return _RequestLines(request, news, self.playground)
+        return RequestLines(request, news, self.playground)
 
     async def _asked(self, token: str) -> Ready:
         """What is loaded. Raises OtherModel: it is not what was asked for."""
@@ -190,15 +190,21 @@ class Internal:
         return card
 
 
-class _RequestLines:
+class RequestLines:
     """The lines of a request to the engine, read without a thread."""
 
     def __init__(self, request: Request, news: asyncio.Event, playground: Playground):
-        self._request, self._news, self._playground = request, news, playground
+        self.request = request
+        self._news, self._playground = news, playground
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        request = self._request
-        yield _line(Line(accepted=Accepted(request.seed, request.truncated_tokens)))
+        async for line, _ in self.with_steps():
+            yield line
+
+    async def with_steps(self) -> AsyncIterator[tuple[bytes, tuple[Step, ...]]]:
+        """Each line, with the tokens that are in it. The first line says that the request was accepted."""
+        request = self.request
+        yield _line(Line(accepted=Accepted(request.seed, request.truncated_tokens))), ()
         while True:
             self._news.clear()
             finish = request.finish  # before the steps are read: then none comes later
@@ -210,19 +216,19 @@ class _RequestLines:
                         ja="エンジンが終了するため、生成を中断しました。",
                     )
             except Exception as error:
-                yield _line(Line(problem=Problem.of(expected(error))))
+                yield problem_line(error), ()
                 return
             self._playground.visitors.note(request.visitor, "tokens", len(steps))
             failed = finish == "error"  # the next look raises the error
             news = News(steps, request.position, request.prefilled, None if failed else finish, request.stats)
-            yield _line(Line(news=news))
+            yield _line(Line(news=news)), steps
             if finish is not None and not failed:
                 return
             if not failed:
                 await self._wait(LINE_SECONDS if steps else 0.0)
 
     async def aclose(self) -> None:
-        self._request.cancel()
+        self.request.cancel()
 
     async def _wait(self, least: float) -> None:
         """Return after `least` seconds, once there is something to read, or the reader has to hear that the request is there."""
@@ -231,7 +237,7 @@ class _RequestLines:
             async with asyncio.timeout(SILENCE_SECONDS):
                 await self._news.wait()
         except TimeoutError:
-            await asyncio.to_thread(self._request.wait, 0)  # runs a forward where the engine has no thread any more
+            await asyncio.to_thread(self.request.wait, 0)  # runs a forward where the engine has no thread any more
 
 
 def internal_rows(backend: InternalBackend) -> tuple[Row, ...]:
@@ -290,11 +296,16 @@ def _sender(request: HTTPRequest) -> tuple[str, Visitor]:
     return request.headers.get(MODEL_HEADER, "")[:64], visitor_of_header(named) if named else ANYONE
 
 
+def problem_line(error: Exception) -> bytes:
+    """The last line of a text that cannot go on."""
+    return _line(Line(problem=Problem.of(expected(error))))
+
+
 def _line(line: Line) -> bytes:
     return encode(line) + b"\n"
 
 
-def _read(body: bytes, kind: Any) -> Any:
+def read_record(body: bytes, kind: Any) -> Any:
     """A record of a request. Raises ParameterError."""
     try:
         return decode(body, kind)

@@ -1,9 +1,12 @@
-"""`neoxjp serve --replicas 2` in the environment with ray that NEOXJP_RAY names: one server on this machine for all tests.
+"""`neoxjp serve --replicas 2` in the environment with ray that NEOXJP_RAY names: one server on this machine for all tests, and
+one that joins it, for pages in other processes.
 
-What the routes answer is compared with the plain server of this process.
+What the routes answer is compared with the plain server of this process, what pages get with its model.
 """
 
 import concurrent.futures
+import contextlib
+import dataclasses
 import json
 import os
 import random
@@ -18,11 +21,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
+from neoxjp.engine import Step
+from neoxjp.errors import EngineAway
+from neoxjp.page_parts import calls
+from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.stream import stream as stream_of
+from neoxjp.sampling import SamplingParams
+from tests.page_parts.remote.conftest import page_of
+from tests.page_parts.remote.test_remote import CASES, untimed
 from tests.serve.conftest import ask
 
+KEY = "a key of the second"
 ROOT = Path(__file__).parents[2]
 TEXT = "昔々あるところに、お爺さんとお婆さんが住んでいました。お爺さんは山へ柴刈りに、お婆さんは川へ洗濯に行きました。"
 pytestmark = pytest.mark.slow
@@ -103,6 +116,25 @@ def replicas(ray_python: str, folder: str) -> Iterator[Server]:
                 each.kill()
 
 
+@pytest.fixture(scope="module")
+def joined(replicas: Server, ray_python: str, folder: str) -> Iterator[Server]:
+    """A second server, with its own key, that uses the replicas and lets pages use them."""
+    address = replicas.log.read_text().split("another server uses them with --address ")[1].split()[0]
+    second = Server(ray_python, folder, "--address", address, "--join", "--api-key", KEY, "--internal")
+    try:
+        yield second.wait()
+    finally:
+        second.process.terminate()
+        second.process.wait(60)
+
+
+@pytest.fixture
+def page(joined: Server) -> Iterator[Playground]:
+    """The state of a page that uses the replicas."""
+    with page_of(joined.url, KEY) as page:
+        yield page
+
+
 def complete(url: str, **fields: Any) -> Any:
     answer = ask(f"{url}/v1/completions", fields)
     assert answer.status == 200, answer.body
@@ -123,6 +155,7 @@ def stream(url: str, **fields: Any) -> Iterator[dict[str, Any]]:
                 yield json.loads(line[6:])
 
 
+DRAW = SamplingParams(do_sample=True, temperature=0.9, top_p=0.9, repetition_penalty=1.1, max_new_tokens=12, seed=7)
 REQUESTS = [
     {"prompt": TEXT, "max_tokens": 24, "temperature": 0, "logprobs": 3},
     {"prompt": [TEXT[:20], "吾輩は猫である。", ""], "max_tokens": 12, "seed": 7, "n": 2, "logprobs": 1},
@@ -205,21 +238,102 @@ def test_everything_listens_on_this_machine_only(replicas: Server) -> None:
     assert {each.laddr.ip.removeprefix("::ffff:") for each in listening} <= {"127.0.0.1", "::1"}
 
 
-def test_a_second_server_joins_the_replicas(replicas: Server, ray_python: str, folder: str) -> None:
-    address = replicas.log.read_text().split("another server uses them with --address ")[1].split()[0]
-    second = Server(ray_python, folder, "--address", address, "--join", "--api-key", "a key of the second")
-    try:
-        second.wait()
-        headers = {"Authorization": "Bearer a key of the second"}
-        asked = {"prompt": TEXT, "max_tokens": 5, "temperature": 0}
-        assert ask(f"{second.url}/v1/completions", asked).status == 401
-        answer = ask(f"{second.url}/v1/completions", asked, headers)
-        assert answer.json["choices"] == choices(replicas.url, **asked)
-    finally:
-        second.process.terminate()
-        second.process.wait(60)
-    assert second.process.returncode == 0
+def test_a_second_server_joins_the_replicas(replicas: Server, joined: Server) -> None:
+    asked = {"prompt": TEXT, "max_tokens": 5, "temperature": 0}
+    assert ask(f"{joined.url}/v1/completions", asked).status == 401
+    assert ask(f"{joined.url}/internal/status").status == 401
+    assert ask(f"{replicas.url}/internal/status").status == 404
+    answer = ask(f"{joined.url}/v1/completions", asked, {"Authorization": f"Bearer {KEY}"})
+    assert answer.json["choices"] == choices(replicas.url, **asked)
+
+
+# ---- a page in another process
+
+
+@pytest.mark.parametrize("name", list(calls.CALLS))
+def test_every_function_has_the_same_bits_as_here(page: Playground, server: SimpleNamespace, name: str) -> None:
+    here = server.playground.ready
+    if not here.model.rows_are_independent:
+        pytest.skip("on this processor no kernel runs whose rows are independent")
+    call, given = calls.CALLS[name], (() if name == "setup" else (here.tokenizer.encode(TEXT), *CASES[name]))
+    expected, found = here.call(call, *given), page.ready.call(call, *given)
+    if isinstance(expected, np.ndarray):
+        assert (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
+    elif name == "setup":
+        assert dataclasses.replace(found, threads=expected.threads) == expected
+    else:
+        assert untimed(found) == untimed(expected)
+
+
+def test_a_page_writes_on_both_replicas_and_finds_the_logits_of_each_text(page: Playground, server: SimpleNamespace) -> None:
+    """Also of texts that are too short for the router to know their replica."""
+    loaded, here = page.ready, server.playground.ready
+    for number in range(4):
+        ids, params = tuple(loaded.tokenizer.encode(f"{number}匹の猫が")), dataclasses.replace(DRAW, seed=number)
+        written = [step.id for news in stream_of(page)(ids, params, False, 0, 0) for step in news.steps]
+        steps = list(here.engine.submit(ids, params, watch=here.logits.keep))
+        assert written == [step.id for step in steps]
+        history = (*ids, *(step.id for step in steps[:-1]))
+        found, expected = loaded.logits.get(history), here.logits.get(history)
+        assert found is not None
+        assert expected is not None
+        assert found[1]
+        assert found[0].numpy().tobytes() == expected[0].numpy().tobytes()
+        ends = [1, *range(len(ids), len(history) + 1)]
+        assert page.ready.call(calls.missing_logits, history, ends) == [1]
+    assert page.ready.call(calls.stored_logits, history[:1]) is None
+
+
+def test_a_text_continues_as_if_it_had_not_been_interrupted(page: Playground) -> None:
+    ids = tuple(page.ready.tokenizer.encode(TEXT))
+    whole = [step.id for step in page.ready.engine.submit(ids, DRAW)]
+    rest = page.ready.engine.submit((*ids, *whole[:5]), dataclasses.replace(DRAW, max_new_tokens=7), drawn=5)
+    assert [step.id for step in rest] == whole[5:]
+
+
+def read_out(text: Any) -> list[Step]:
+    """The tokens of a text up to its end or its error."""
+    steps: list[Step] = []
+    with contextlib.suppress(EngineAway):
+        steps.extend(text)
+    return steps
+
+
+def test_a_replica_that_dies_leaves_a_page_its_text_and_the_next_call_works(
+    replicas: Server, joined: Server, page: Playground
+) -> None:
+    before = {each.pid for each in replicas.replicas}
+    assert len(before) == 2
+    loaded = page.ready
+    ids = tuple(loaded.tokenizer.encode(TEXT))
+    asked = SamplingParams(max_new_tokens=440, min_new_tokens=440)
+    texts = [loaded.engine.submit((number, *ids), asked) for number in (300, 400, 500, 600)]
+    begun = [next(text) for text in texts]
+    os.kill(min(before), signal.SIGKILL)
+    for _ in range(3):
+        assert len(loaded.call(calls.score, ids, 0, True)) == len(ids)
+    written = [len(read_out(text)) + 1 for text in texts]
+    assert len(begun) == 4
+    assert {text.finish for text in texts} == {"error", "length"}
+    for text, number in zip(texts, written, strict=True):
+        if text.finish == "length":
+            assert number == 440
+        else:
+            assert 1 <= number < 440
+            assert isinstance(text.error, EngineAway)
+            assert text.error.ja.startswith("モデルを動かしているエンジンから応答がありません")
+    assert page.serial == loaded.serial  # the same model: the texts can be continued
+    assert len(list(page.ready.engine.submit(ids, DRAW))) == 12
+    replicas.wait_for(lambda: len(replicas.replicas) == 2 and replicas.metric("replicas") == 2)
+
+
+def test_a_server_that_joined_ends_alone(replicas: Server, joined: Server) -> None:
+    joined.process.terminate()
+    assert joined.process.wait(60) == 0
     assert replicas.metric("replicas") == 2
+
+
+# ---- replicas that die, and the end
 
 
 def test_a_killed_replica_loses_no_text_that_was_not_begun(replicas: Server, server: SimpleNamespace) -> None:

@@ -19,6 +19,7 @@ from pydantic import PlainValidator, TypeAdapter, ValidationError
 from neoxjp.engine import Finish, Stats, Step
 from neoxjp.errors import (
     ConfigError,
+    EngineAway,
     NeoxjpError,
     NotReady,
     ParameterError,
@@ -128,7 +129,17 @@ class Problem:
 
 KINDS: dict[str, type[NeoxjpError]] = {
     kind.__name__: kind
-    for kind in (PromptTooLong, QueueFull, ShuttingDown, NotReady, OtherModel, VocabularyError, ConfigError, ParameterError)
+    for kind in (
+        PromptTooLong,
+        QueueFull,
+        ShuttingDown,
+        NotReady,
+        OtherModel,
+        EngineAway,
+        VocabularyError,
+        ConfigError,
+        ParameterError,
+    )
 }
 
 

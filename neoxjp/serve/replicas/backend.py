@@ -1,7 +1,7 @@
 """A backend over replicas, in the process of the server: it sends jobs to them and reads their parts.
 
 A job whose replica ends before the reader has got a part runs again on another one. `RayBackend` is also what `Operations`
-observes, with the numbers of all replicas.
+observes, with the numbers of all replicas. What it answers to pages in other processes is in internal.py.
 """
 
 import asyncio
@@ -9,10 +9,11 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from prometheus_client.core import GaugeMetricFamily
 
@@ -23,16 +24,22 @@ from neoxjp.page_parts.session import Choice, NotReady, Progress
 from neoxjp.page_parts.visitors import Visitors
 from neoxjp.serve.backend import Job, ModelCard, Part
 from neoxjp.serve.errors import ReplicaLost
-from neoxjp.serve.replicas.replica import Accepted, Ended, ReplicaState
+from neoxjp.serve.replicas.replica import Accepted, Ended, Piece, ReplicaState
 from neoxjp.serve.replicas.settings import ReplicaSettings
 
 if TYPE_CHECKING:
+    from neoxjp.serve.replicas.internal import InternalReplicas
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+
+T = TypeVar("T")
+Run = TypeVar("Run", bound="ReplicaRun")
 
 log = logging.getLogger(__name__)
 
 ACCEPT_SECONDS = 120.0  # that a job waits for a replica: a new one loads the model first
 AGAIN_SECONDS = 0.2  # between two attempts
+CALL_SECONDS = 300.0  # for the answer to a call
+MOST_LOST = 3  # replicas that may end during one call: it may be the reason
 POLL_SECONDS, ANSWER_SECONDS = 2.0, 10.0  # between two looks at the replicas, and for their answers
 
 
@@ -50,8 +57,9 @@ class RayBackend:
         self.visitors = Visitors(caps)
         self.observer = Observer()
         self.progress = Progress()
-        self.runs: set[RayRun] = set()  # that have not ended
-        self.handle: Any = None  # of the deployment, for streams
+        self.runs: set[ReplicaRun] = set()  # that have not ended
+        self._handle: Any = None  # of the deployment
+        self._methods: dict[str, Any] = {}  # its handles for one method each
         self._tokenizer: GPTNeoXJapaneseTokenizer | None = None
         self._card: ModelCard | None = None
         self._states: tuple[ReplicaState, ...] = ()
@@ -78,17 +86,79 @@ class RayBackend:
         self.visitors.charge(visitor, "characters", characters)
 
     async def open(self, job: Job) -> "RayRun":
-        run = RayRun(self, job)
+        return await self.begin(RayRun(self, job))
+
+    # ---- for internal.py
+
+    @cached_property
+    def internal(self) -> "InternalReplicas":
+        """The model for pages in other processes."""
+        from neoxjp.serve.replicas.internal import InternalReplicas
+
+        return InternalReplicas(self)
+
+    async def begin(self, run: Run) -> Run:
+        """Let a replica accept a run. Raises what `Backend.open` raises."""
         try:
             if self._draining:
-                raise ShuttingDown("the server is shutting down: try again in a minute")
-            if self.handle is None:
-                raise NotReady("the replicas are still starting: try again in a moment")
+                raise ShuttingDown(
+                    "the server is shutting down: try again in a minute",
+                    ja="サーバーを終了しています。1分ほどしてからもう一度お試しください。",
+                )
             await run.start()
         except NeoxjpError as error:
-            self.observer.refused(job.visitor, error)
+            self.observer.refused(run.visitor, error)
             raise
         return run
+
+    async def ask(self, method: str, *given: Any, seconds: float = CALL_SECONDS) -> Any:
+        """The answer of a replica to a call; of another one, where it ends before it has answered.
+
+        Raises:
+            NotReady: none has answered in this time.
+            ReplicaLost: several have ended, perhaps because of the call.
+            NeoxjpError: the answer is one.
+        """
+        lost = 0
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    answer = self.called(method).remote(*given)
+                    try:
+                        found = await kept(answer, answer.cancel)
+                    except Exception as error:
+                        if not is_lost(error):
+                            raise
+                        lost += 1
+                        if lost == MOST_LOST:
+                            raise ReplicaLost("the replicas that began with this have ended: try something smaller") from error
+                    else:
+                        if not isinstance(found, NeoxjpError):
+                            return found
+                        if not isinstance(found, NotReady | ShuttingDown):  # those are of this replica only
+                            raise found
+                    await asyncio.sleep(AGAIN_SECONDS)
+        except TimeoutError:
+            raise no_answer() from None
+
+    def ask_all(self, method: str, *given: Any, seconds: float = ANSWER_SECONDS) -> list[Any]:
+        """The answers of all replicas that answer. Waits for them."""
+        self.called(method)  # raises what there is to raise
+        found = self._handle.broadcast(method, *given).results(timeout_s=seconds, return_exceptions=True)
+        return [each for each in found if not isinstance(each, Exception)]
+
+    def called(self, method: str, stream: bool = False) -> Any:
+        """The handle for a method of `Replica`. Raises NotReady, and ShuttingDown: a call after the end would start Ray again."""
+        if self._ended.is_set():
+            raise ShuttingDown("the server is shutting down: try again in a minute")
+        if self._handle is None:
+            raise NotReady(
+                "the replicas are still starting: try again in a moment",
+                ja="エンジンを起動しています。少し待ってからもう一度お試しください。",
+            )
+        if method not in self._methods:
+            self._methods[method] = self._handle.options(method_name=method, stream=stream)
+        return self._methods[method]
 
     # ---- an engine for the health, the metrics and the shutdown
 
@@ -107,11 +177,15 @@ class RayBackend:
 
     @property
     def running(self) -> int:
-        return min(len(self.runs), sum(each.max_running for each in self._states))
+        return min(len(self.runs), self.max_running)
 
     @property
     def waiting(self) -> int:
         return len(self.runs) - self.running
+
+    @property
+    def max_running(self) -> int:
+        return sum(each.max_running for each in self._states)
 
     @property
     def max_waiting(self) -> int:
@@ -166,7 +240,7 @@ class RayBackend:
             self.progress = replace(self.progress, state="weights")
             handle, card = cluster.start()
             self._states = tuple(cluster.states(ANSWER_SECONDS))
-            self.handle, self._card = handle.options(method_name="run", stream=True), card
+            self._handle, self._card = handle, card
             self.progress = replace(self.progress, state="ready")
             number = len(self._states)
             replicas = "1 replica answers" if number == 1 else f"{number} replicas answer"
@@ -195,13 +269,28 @@ class StreamCancelled(Exception):
     """Ray has cancelled a call, as it does where a process ends."""
 
 
-class RayRun:
-    """A job on a replica. It starts again on another one where its replica ends before a part was read."""
+def no_answer() -> NotReady:
+    """The error where replicas are there, and none answers."""
+    return NotReady(
+        "no replica has answered: they may be starting, try again in a moment",
+        ja="エンジンから応答がありません。起動中かもしれません。少し待ってからもう一度お試しください。",
+    )
 
-    def __init__(self, backend: RayBackend, job: Job):
-        self._backend, self._job = backend, job
+
+class ReplicaRun:
+    """A text that a replica writes. It starts again on another one where its replica ends before its reader has got a token.
+
+    Args:
+        method: of `Replica`, that answers with a stream.
+        ids: of the prompt.
+        given: the method's arguments after the ids.
+    """
+
+    def __init__(self, backend: RayBackend, method: str, ids: tuple[int, ...], visitor: Visitor, *given: Any):
+        self.visitor = visitor
+        self._backend, self._method, self._given = backend, method, (ids, *given)
         self._loop = asyncio.get_running_loop()
-        self._written = Written(job.visitor, total=len(job.ids) or 1)
+        self._written = Written(visitor, total=len(ids) or 1)
         self._stream: Any = None
         self._begun = self._done = self._stopped = False
 
@@ -213,39 +302,10 @@ class RayRun:
                 async with asyncio.timeout(ACCEPT_SECONDS):
                     await self._accept()
             except TimeoutError:
-                raise NotReady("no replica has answered: they may be starting, try again in a moment") from None
+                raise no_answer() from None
         except BaseException:
             self._end()
             raise
-
-    def __aiter__(self) -> AsyncIterator[Part]:
-        return self
-
-    async def __anext__(self) -> Part:
-        while not self._done:
-            try:
-                item = await self._next()
-            except Exception as error:
-                self._check_lost(error)
-                if self._begun:
-                    self._ended("error")
-                    raise ReplicaLost(
-                        "the replica that wrote this text has ended, so the text is not complete: send the request again"
-                    ) from error
-                await self.start()
-                continue
-            if isinstance(item, NeoxjpError):
-                self._ended("error", item)
-                raise item
-            part, self._begun = (item.part if isinstance(item, Ended) else item), True
-            self._written.ids.extend(step.id for step in part.steps)
-            if part.steps:
-                self._backend.observer.wrote(cast(Any, self._written), part.steps)
-            if isinstance(item, Ended):
-                self._written.stats = item.stats
-                self._ended(part.finish or "error")
-            return part
-        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         if not self._done:
@@ -262,9 +322,37 @@ class RayRun:
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(stop)
 
+    async def _take(self) -> Any:
+        """The next item of the answer, counted; None: there is none. Raises ReplicaLost, and what the replica raises."""
+        while not self._done:
+            try:
+                item = await self._next()
+            except Exception as error:
+                self._check_lost(error)
+                if self._begun:
+                    self._ended("error")
+                    raise ReplicaLost(
+                        "the replica that wrote this text has ended, so the text is not complete: send the request again"
+                    ) from error
+                await self.start()
+                continue
+            if isinstance(item, NeoxjpError):
+                self._ended("error", item)
+                raise item
+            part: Part = item if isinstance(item, Part) else item.part
+            self._begun = self._begun or not isinstance(item, Piece) or bool(part.steps)
+            self._written.ids.extend(step.id for step in part.steps)
+            if part.steps:
+                self._backend.observer.wrote(cast(Any, self._written), part.steps)
+            if isinstance(item, Ended):
+                self._written.stats = item.stats
+                self._ended(part.finish or "error")
+            return item
+        return None
+
     async def _accept(self) -> None:
         while True:
-            self._stream = self._backend.handle.remote(self._job.ids, replace(self._job, ids=()))
+            self._stream = self._backend.called(self._method, stream=True).remote(*self._given)
             try:
                 item = await self._next()
             except Exception as error:
@@ -277,26 +365,16 @@ class RayRun:
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _next(self) -> Any:
-        """The next item of the answer. Raises StreamCancelled: not the reader has cancelled it, but Ray."""
-        try:
-            return await anext(self._stream)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                self._cancel()
-                raise
-            raise StreamCancelled from error
+        return await kept(anext(self._stream), self._cancel)
 
     def _check_lost(self, error: Exception) -> None:
         """Raises: the error is not that the replica has ended."""
-        from ray.exceptions import RayError, RayTaskError
-        from ray.serve.exceptions import RayServeException
-
         if self._stopped:
-            raise ShuttingDown("the server has cancelled this request because it is shutting down: send it again") from error
-        lost = StreamCancelled | RayError | RayServeException | StopAsyncIteration
-        gone = isinstance(error, lost) and not isinstance(error, RayTaskError)
-        if not gone:
+            raise ShuttingDown(
+                "the server has cancelled this request because it is shutting down: send it again",
+                ja="サーバーが終了するため、中断しました。",
+            ) from error
+        if not is_lost(error):
             self._ended("error")
             raise error
 
@@ -313,6 +391,43 @@ class RayRun:
     def _end(self) -> None:
         self._done = True
         self._backend.runs.discard(self)
+
+
+class RayRun(ReplicaRun):
+    """A job on a replica."""
+
+    def __init__(self, backend: RayBackend, job: Job):
+        super().__init__(backend, "run", job.ids, job.visitor, replace(job, ids=()))
+
+    def __aiter__(self) -> AsyncIterator[Part]:
+        return self
+
+    async def __anext__(self) -> Part:
+        item: Part | Ended | None = await self._take()
+        if item is None:
+            raise StopAsyncIteration
+        return item.part if isinstance(item, Ended) else item
+
+
+async def kept(answer: Awaitable[T], cancel: Callable[[], object]) -> T:
+    """The answer of a replica, which is cancelled with its reader. Raises StreamCancelled: Ray has cancelled it."""
+    try:
+        return await answer
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            cancel()
+            raise
+        raise StreamCancelled from error
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether the error is that a replica has ended."""
+    from ray.exceptions import RayError, RayTaskError
+    from ray.serve.exceptions import RayServeException
+
+    lost = StreamCancelled | RayError | RayServeException | StopAsyncIteration
+    return isinstance(error, lost) and not isinstance(error, RayTaskError)
 
 
 @dataclass

@@ -10,13 +10,18 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
-from neoxjp.engine import Stats
+from neoxjp.engine import Stats, Visitor
 from neoxjp.errors import NeoxjpError
 from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import Choice, NotReady, Playground
 from neoxjp.serve.backend import Job, ModelCard, Part
 from neoxjp.serve.local import LocalBackend
+
+if TYPE_CHECKING:
+    from neoxjp.serve.internal import Internal
 
 GATHER_SECONDS = 0.02  # between two items of an answer: each costs the server and the replica half a millisecond
 SWITCH_SECONDS = 0.0005  # after which a thread gives the interpreter to one that waits
@@ -33,6 +38,15 @@ class Ended:
 
     part: Part
     stats: Stats
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A line of a text for a page, and what the server counts of it: its tokens, without alternatives."""
+
+    line: bytes
+    part: Part
+    first: bool  # the line says that the text was accepted
 
 
 Item = Accepted | Part | Ended | NeoxjpError
@@ -96,8 +110,7 @@ class Replica:
     async def run(self, ids: tuple[int, ...], job: Job) -> AsyncIterator[Item]:
         """Do a job without its ids, which stand beside it for the router."""
         try:
-            if self.error is not None:
-                raise NotReady(str(self.error))
+            self._check()
             run = await self.backend.open(replace(job, ids=ids))
         except NeoxjpError as error:
             yield error
@@ -110,6 +123,55 @@ class Replica:
             yield error
         finally:
             await run.aclose()
+
+    # ---- for pages in other processes: the server passes on what they send and get
+
+    async def internal_get(self, name: Literal["card", "status", "vocabulary"]) -> bytes | NeoxjpError:
+        try:
+            self._check()
+            known = {"card": self.internal.card, "status": self.internal.status, "vocabulary": self.internal.vocabulary}
+            return await known[name]()
+        except NeoxjpError as error:
+            return error
+
+    async def internal_call(self, ids: tuple[int, ...], body: bytes, token: str, visitor: Visitor) -> bytes | NeoxjpError:
+        """The result of a function. ids: for the router."""
+        try:
+            self._check()
+            return await self.internal.call(body, token, visitor)
+        except NeoxjpError as error:
+            return error
+
+    async def internal_lines(
+        self, ids: tuple[int, ...], body: bytes, token: str, visitor: Visitor
+    ) -> AsyncIterator[Accepted | Piece | Ended | NeoxjpError]:
+        """Write a text. ids: of its prompt, for the router."""
+        try:
+            self._check()
+            lines = await self.internal.generate(body, token, visitor)
+        except NeoxjpError as error:
+            yield error
+            return
+        try:
+            yield Accepted()
+            first = True
+            async for line, steps in lines.with_steps():
+                yield Piece(line, Part(tuple(replace(step, top=()) for step in steps)), first)
+                first = False
+            yield Ended(Part(finish=lines.request.finish), lines.request.stats)
+        finally:
+            await lines.aclose()
+
+    @cached_property
+    def internal(self) -> "Internal":
+        from neoxjp.serve.internal import Internal
+
+        return Internal(self.playground)
+
+    def _check(self) -> None:
+        """Raises NotReady: the model could not be loaded."""
+        if self.error is not None:
+            raise NotReady(str(self.error))
 
 
 async def gathered(run: AsyncIterator[Part], seconds: float) -> AsyncIterator[Part]:

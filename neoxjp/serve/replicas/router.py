@@ -27,14 +27,14 @@ class PrefixRequestRouter(RequestRouter):
         if ranked and pending_request is not None:
             # Remembered before it is sent: requests that come together must see each other.
             self._sent[pending_request.metadata.internal_request_id] = pending_request.future, ranked[0]
-            self._prefixes.routed(ids, ranked[0])
+            self._remember(pending_request, ranked[0])
         return [[replicas[each]] for each in ranked]
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: ReplicaResult) -> None:
         known = self._sent.get(pending_request.metadata.internal_request_id)
         if known is not None and known[1] != replica_id:  # the first one did not take it
             self._sent[pending_request.metadata.internal_request_id] = pending_request.future, replica_id
-            self._prefixes.routed(_ids(pending_request), replica_id)
+            self._remember(pending_request, replica_id)
 
     def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
         self._sent.pop(internal_request_id, None)
@@ -48,6 +48,10 @@ class PrefixRequestRouter(RequestRouter):
             self._prefixes.forget(replica_id)
         super().update_replicas(replicas)
 
+    def _remember(self, request: PendingRequest, replica_id: ReplicaID) -> None:
+        if request.metadata.is_streaming:  # other calls look up what a text has left behind, and leave nothing
+            self._prefixes.routed(_ids(request), replica_id)
+
     def _busy(self, replicas: list[ReplicaID]) -> dict[ReplicaID, int]:
         """How many requests each replica has: ours, or as many as it last told where other servers send some, too."""
         for request, (future, _) in list(self._sent.items()):
@@ -59,5 +63,5 @@ class PrefixRequestRouter(RequestRouter):
 
 
 def _ids(request: PendingRequest | None) -> Sequence[int]:
-    """The ids of a call of `Replica.run`; other calls have none."""
+    """The ids of a text that is written, or of which something is looked up; other calls have none."""
     return request.args[0] if request is not None and request.args and isinstance(request.args[0], tuple) else ()
