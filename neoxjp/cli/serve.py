@@ -124,7 +124,9 @@ def serve(
         loading: AbstractContextManager[threading.Thread] = once(lambda: playground.start(choice_of(model)))
     else:
         served = backend = RayBackend(choice_of(model), caps, settings)
-        rows, loading = internal.internal_rows(backend.internal) if internal else (), backend.started()
+        rows, loading = (), backend.started()
+        if internal:
+            rows = internal.internal_rows(import_module("neoxjp.serve.replicas.internal").InternalReplicas(backend))
     operations = Operations(served)
     served.observer = operations
     if isinstance(backend, RayBackend):

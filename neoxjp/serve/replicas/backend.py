@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from prometheus_client.core import GaugeMetricFamily
@@ -28,7 +27,6 @@ from neoxjp.serve.replicas.replica import Accepted, Ended, Piece, ReplicaState
 from neoxjp.serve.replicas.settings import ReplicaSettings
 
 if TYPE_CHECKING:
-    from neoxjp.serve.replicas.internal import InternalReplicas
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 T = TypeVar("T")
@@ -88,14 +86,7 @@ class RayBackend:
     async def open(self, job: Job) -> "RayRun":
         return await self.begin(RayRun(self, job))
 
-    # ---- for internal.py
-
-    @cached_property
-    def internal(self) -> "InternalReplicas":
-        """The model for pages in other processes."""
-        from neoxjp.serve.replicas.internal import InternalReplicas
-
-        return InternalReplicas(self)
+    # ---- calls to the replicas
 
     async def begin(self, run: Run) -> Run:
         """Let a replica accept a run. Raises what `Backend.open` raises."""
@@ -144,7 +135,12 @@ class RayBackend:
     def ask_all(self, method: str, *given: Any, seconds: float = ANSWER_SECONDS) -> list[Any]:
         """The answers of all replicas that answer. Waits for them."""
         self.called(method)  # raises what there is to raise
-        found = self._handle.broadcast(method, *given).results(timeout_s=seconds, return_exceptions=True)
+        try:
+            found = self._handle.broadcast(method, *given).results(timeout_s=seconds, return_exceptions=True)
+        except Exception as error:
+            if not isinstance(error, TimeoutError) and not is_lost(error):
+                raise
+            return []
         return [each for each in found if not isinstance(each, Exception)]
 
     def called(self, method: str, stream: bool = False) -> Any:
