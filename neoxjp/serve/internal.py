@@ -16,7 +16,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from neoxjp.engine import ANYONE, Request, Step, Visitor
+from neoxjp.engine import ANYONE, Request, Visitor
 from neoxjp.errors import NeoxjpError, ParameterError, QueueFull, ShuttingDown
 from neoxjp.gateway import JSON_BYTES, Row, expected
 from neoxjp.model import free_memory
@@ -41,6 +41,7 @@ from neoxjp.page_parts.remote.records import (
 )
 from neoxjp.page_parts.session import Playground, Ready
 from neoxjp.page_parts.visitors import VISITOR_HEADER, visitor_of_header
+from neoxjp.serve.backend import Part
 from neoxjp.serve.errors import fault_of
 from neoxjp.serve.local import names_of
 
@@ -198,13 +199,13 @@ class RequestLines:
         self._news, self._playground = news, playground
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for line, _ in self.with_steps():
+        async for line, _ in self.with_parts():
             yield line
 
-    async def with_steps(self) -> AsyncIterator[tuple[bytes, tuple[Step, ...]]]:
-        """Each line, with the tokens that are in it. The first line says that the request was accepted."""
+    async def with_parts(self) -> AsyncIterator[tuple[bytes, Part]]:
+        """Each line, with what is in it. The first line says that the request was accepted."""
         request = self.request
-        yield _line(Line(accepted=Accepted(request.seed, request.truncated_tokens))), ()
+        yield _line(Line(accepted=Accepted(request.seed, request.truncated_tokens))), Part()
         while True:
             self._news.clear()
             finish = request.finish  # before the steps are read: then none comes later
@@ -216,12 +217,12 @@ class RequestLines:
                         ja="エンジンが終了するため、生成を中断しました。",
                     )
             except Exception as error:
-                yield problem_line(error), ()
+                yield problem_line(error), Part(finish=request.finish or "error")
                 return
             self._playground.visitors.note(request.visitor, "tokens", len(steps))
             failed = finish == "error"  # the next look raises the error
             news = News(steps, request.position, request.prefilled, None if failed else finish, request.stats)
-            yield _line(Line(news=news)), steps
+            yield _line(Line(news=news)), Part(steps, finish=news.finish)
             if finish is not None and not failed:
                 return
             if not failed:

@@ -291,6 +291,17 @@ def test_a_text_continues_as_if_it_had_not_been_interrupted(page: Playground) ->
     assert [step.id for step in rest] == whole[5:]
 
 
+def test_the_server_counts_the_texts_of_pages(joined: Server, page: Playground) -> None:
+    def counted() -> tuple[float, float]:
+        lines = ask(f"{joined.url}/metrics").body.decode().splitlines()
+        ended = next(line for line in lines if line.startswith('neoxjp_request_success_total{finished_reason="length"}'))
+        return float(ended.split()[1]), joined.metric("generation_tokens_total")
+
+    texts, tokens = counted()
+    assert len(list(page.ready.engine.submit([1], SamplingParams(max_new_tokens=9, min_new_tokens=9)))) == 9
+    joined.wait_for(lambda: counted() == (texts + 1, tokens + 9), 10)
+
+
 def read_out(text: TextRequest) -> None:
     """Read a text up to its end or its error."""
     with contextlib.suppress(EngineAway):

@@ -340,7 +340,7 @@ class ReplicaRun:
             self._written.ids.extend(step.id for step in part.steps)
             if part.steps:
                 self._backend.observer.wrote(cast(Any, self._written), part.steps)
-            if isinstance(item, Ended):
+            if not isinstance(item, Part) and item.stats is not None:
                 self._written.stats = item.stats
                 self._ended(part.finish or "error")
             return item

@@ -76,10 +76,11 @@ class ReplicaLines(ReplicaRun):
         super().__init__(backend, "internal_lines", ids, visitor, body, token, visitor)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        item: Piece | None
         accepted = False
         try:
             while (item := await self._take()) is not None:
-                if isinstance(item, Piece) and not (item.first and accepted):
+                if not (item.first and accepted):  # a second replica accepts it with the same words
                     yield item.line
                     accepted = True
         except ReplicaLost:

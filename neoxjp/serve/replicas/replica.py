@@ -47,6 +47,7 @@ class Piece:
     line: bytes
     part: Part
     first: bool  # the line says that the text was accepted
+    stats: Stats | None  # with the last one
 
 
 Item = Accepted | Part | Ended | NeoxjpError
@@ -144,7 +145,7 @@ class Replica:
 
     async def internal_lines(
         self, ids: tuple[int, ...], body: bytes, token: str, visitor: Visitor
-    ) -> AsyncIterator[Accepted | Piece | Ended | NeoxjpError]:
+    ) -> AsyncIterator[Accepted | Piece | NeoxjpError]:
         """Write a text. ids: of its prompt, for the router."""
         try:
             self._check()
@@ -155,10 +156,10 @@ class Replica:
         try:
             yield Accepted()
             first = True
-            async for line, steps in lines.with_steps():
-                yield Piece(line, Part(tuple(replace(step, top=()) for step in steps)), first)
+            async for line, part in lines.with_parts():
+                counted = replace(part, steps=tuple(replace(step, top=()) for step in part.steps))
+                yield Piece(line, counted, first, lines.request.stats if part.finish else None)
                 first = False
-            yield Ended(Part(finish=lines.request.finish), lines.request.stats)
         finally:
             await lines.aclose()
 
