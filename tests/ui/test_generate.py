@@ -1,5 +1,6 @@
 """Generating a text without a browser: the stream, continuing, steps, seeds, Stop and undo."""
 
+import itertools
 import pickle
 import time
 from itertools import pairwise
@@ -260,7 +261,13 @@ def test_the_stream_runs_in_a_forked_child_and_its_updates_travel(playground):
     assert in_child(lambda: len(scorer(playground)([1, 2, 3], 2, True)) == 3)
 
 
-def test_stop_keeps_what_was_visible(playground):
+def test_stop_keeps_what_was_visible(playground, monkeypatch):
+    def one_step(request, steps, first):
+        """The updates of a slow model: one token each."""
+        steps.extend(itertools.islice(request, 1))
+        return not steps
+
+    monkeypatch.setattr("neoxjp.page_parts.stream._collect", one_step)
     writing = VisitorState()
     typed(playground, writing, "猫")
     running = write(playground, stream(playground), writing, "new", LIVELY.change(max_new_tokens=40), EN)
