@@ -51,7 +51,7 @@ class Section:
             # visible where the logits are no longer stored
             self.recompute = part.button("recompute", size="sm", min_width=None, visible=False)
         with gr.Row(elem_id="sampling-trace-body", elem_classes="two-columns"):
-            with gr.Column(scale=7, min_width=320, elem_classes="card", elem_id="sampling-trace-tables"):
+            with gr.Column(scale=7, min_width=520, elem_classes="card", elem_id="sampling-trace-tables"):
                 heading("candidates")
                 self.candidates = part.html("candidates")
                 heading("filters")

@@ -53,7 +53,7 @@ class PrefixRequestRouter(RequestRouter):
             self._prefixes.routed(_ids(request), replica_id)
 
     def _busy(self, replicas: list[ReplicaID]) -> dict[ReplicaID, int]:
-        """How many requests each replica has: ours, or as many as it last told where other servers send some, too."""
+        """How many requests each replica has: ours, or the number it reported last, where other servers send some, too."""
         for request, (future, _) in list(self._sent.items()):
             if future.cancelled():  # before it was sent
                 del self._sent[request]

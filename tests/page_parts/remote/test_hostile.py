@@ -29,7 +29,7 @@ PARAMS = SamplingParams(max_new_tokens=3)
 
 
 class Hostile:
-    """A server that answers as it is told; at first as an engine does."""
+    """A server whose answers a test sets; at first those of an engine."""
 
     def __init__(self, answers: dict[str, bytes]):
         self.answers: dict[str, Any] = dict(answers)
