@@ -3,6 +3,7 @@
 `pack_model` packs a model in memory; `packing_for` says how linears are packed on a device. The kernels in C are in kernels/.
 """
 
+from neoxjp.quantization.grouped_weight import GROUP, GroupedWeight, Int8Weight, round_to_groups
 from neoxjp.quantization.kernels import NativeNetwork
 from neoxjp.quantization.kernels.network import NewRows
 from neoxjp.quantization.pack import (
@@ -23,7 +24,10 @@ from neoxjp.quantization.pack import (
 from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing, available_kernels, fp16_kernel
 
 __all__ = [
+    "GROUP",
     "NO_GRADIENTS",
+    "GroupedWeight",
+    "Int8Weight",
     "Kernel",
     "NativeNetwork",
     "NewRows",
@@ -41,6 +45,7 @@ __all__ = [
     "packing_for",
     "parse_quantization",
     "refuse_gradients",
+    "round_to_groups",
     "rows_are_independent",
     "stable_width",
 ]
