@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
         if "page_url" in getattr(item, "fixturenames", ()) or path.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory_of_all_pages() -> Iterator[None]:
+    """A page that a test builds sets what all pages of the process may keep, by the machine's memory: not for other files."""
+    yield
+    if (texts := sys.modules.get("neoxjp.page_parts.texts")) is not None:
+        texts.allow_memory(512 * 2**20)
 
 
 @pytest.fixture(scope="session")

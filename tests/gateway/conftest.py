@@ -2,42 +2,14 @@
 
 import json
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.http import Answer, ask
 from tests.support.page import serve, wait_for_model
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back, whatever its status is."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-def ask(
-    url: str, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None, timeout: float = 60
-) -> Answer:
-    """One request. A body is sent as JSON where `headers` do not say something else."""
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"} | (headers or {}), method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
 
 
 def connect(url: str, source: str = "") -> socket.socket:
@@ -65,4 +37,4 @@ def public_url(tiny_folder: Path, temporary: Path) -> Iterator[str]:
 @pytest.fixture
 def post(public_url: str) -> Callable[..., Answer]:
     """`post("/gradio_api/run/tokenize", {"data": ["猫"]})`: a JSON body to the public page."""
-    return lambda path, value: ask(public_url + path, "POST", json.dumps(value, ensure_ascii=False).encode())
+    return lambda path, value: ask(public_url + path, json.dumps(value, ensure_ascii=False).encode())

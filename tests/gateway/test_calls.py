@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.conftest import Answer, ask
+from tests.support.http import Answer, ask
 from tests.support.page import serve, wait_for_model
 
 LONG = "長" * 200_001
@@ -27,13 +27,13 @@ def url(tiny_folder: Path, log_file: Path) -> Iterator[str]:
 
 
 def run(url: str, name: str, **body: Any) -> Answer:
-    return ask(f"{url}/gradio_api/run/{name}", "POST", json.dumps(body, ensure_ascii=False).encode())
+    return ask(f"{url}/gradio_api/run/{name}", json.dumps(body, ensure_ascii=False).encode())
 
 
 def call(url: str, name: str, *data: Any, **names: Any) -> list[tuple[str, Any]]:
     """The events of a raw call: `call(url, "tokenize", "猫")` by position, `call(url, "tokenize", text="猫")` by name."""
     path, body = (f"v2/{name}", names) if names else (name, {"data": data})
-    answer = ask(f"{url}/gradio_api/call/{path}", "POST", json.dumps(body).encode())
+    answer = ask(f"{url}/gradio_api/call/{path}", body)
     assert answer.status == 200, answer
     lines = ask(f"{url}/gradio_api/call/{path}/{answer.json['event_id']}").body.decode().splitlines()
     return [(kind[7:], json.loads(data[6:])) for kind, data in zip(lines[::3], lines[1::3], strict=True)]
@@ -60,7 +60,7 @@ def test_the_smallest_number_above_0_is_an_accepted_penalty(url: str) -> None:
 def failures(url: str, function: int, data: Any) -> list[bytes]:
     """The answer of a function in the queue, where it failed without a sentence or with a long one."""
     body = {"fn_index": function, "data": data, "session_hash": f"bad{function}"}
-    assert ask(f"{url}/gradio_api/queue/join", "POST", json.dumps(body, ensure_ascii=False).encode()).status == 200
+    assert ask(f"{url}/gradio_api/queue/join", json.dumps(body, ensure_ascii=False).encode()).status == 200
     lines = ask(f"{url}/gradio_api/queue/data?session_hash=bad{function}").body.splitlines()
     messages = [json.loads(line[5:]) for line in lines if line.startswith(b"data:")]
     ended = next(message for message in messages if message["msg"] == "process_completed")
@@ -103,7 +103,7 @@ def test_a_function_that_is_not_there_is_not_found(url: str, log_file: Path) -> 
         ("run/tokenize", {"data": [], "fn_index": 99_999}),
         ("queue/join", {"data": [], "fn_index": -1, "session_hash": "s"}),
     ):
-        answer = ask(f"{url}/gradio_api/{path}", "POST", json.dumps(body).encode(), {"Accept-Language": "ja"})
+        answer = ask(f"{url}/gradio_api/{path}", body, {"Accept-Language": "ja"})
         assert answer.status == 404
         assert answer.json["detail"] == "その名前・番号・引数の関数はありません。"
     assert "Traceback" not in log_file.read_text(encoding="utf-8")

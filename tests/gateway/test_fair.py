@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.http import wait_until
 from tests.support.model_folders import write_slow
 from tests.support.page import serve, wait_for_model
 
@@ -100,13 +101,6 @@ def engine_of(url: str) -> dict[str, Any]:
     return dict(json.loads(body)["data"][0]["engine"])
 
 
-def wait_until(fact: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-
-
 @pytest.fixture
 def abuse(busy_url: str, visitor: Callable[..., Visitor]) -> Iterator[list[tuple[str, Any]]]:
     """Sixty calls of one address at once, as many as it can get; what became of each."""
@@ -178,8 +172,10 @@ def test_the_place_in_the_queue_comes_with_the_answer(abuse: list[tuple[str, Any
         return [value[0]["waiting"] for kind, value in who.events("generate", event) if value]
 
     assert max(places()) == 0  # one of the abuser's requests has made room at once
-    for _ in range(2):  # as many as may run
-        who.join("generate", prompt="犬", max_new_tokens=LONG, min_new_tokens=LONG)
+    asked = {"prompt": "犬", "max_new_tokens": LONG, "min_new_tokens": LONG}
+    running = [who.events("generate", who.join("generate", **asked)) for _ in range(2)]  # as many as may run
+    for events in running:
+        assert any(value and value[0]["ids"] for _, value in events)  # it has begun
     found = places()
     assert 1 <= max(found) <= 3  # one turn of each visitor, not the abuser's thirty requests
     assert found[-1] == 0

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.gateway.conftest import Answer, ask, connect
+from tests.gateway.conftest import connect
+from tests.support.http import Answer, ask
 
 Post = Callable[..., Answer]
 MALICE = "<img src=x onerror=alert(1)>"
@@ -117,9 +118,9 @@ def test_a_file_is_found_behind_escapes_and_repeated_names(public_url: str) -> N
         '{"data": [], "data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}',
         '{"data": [{"path": "/etc/passwd", "meta": {}, "meta": {"_type": "gradio.FileData"}}]}',
     ):
-        assert ask(f"{public_url}/gradio_api/run/tokenize", "POST", text.encode()).status == 400
+        assert ask(f"{public_url}/gradio_api/run/tokenize", text.encode()).status == 400
     sixteen = '{"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}'.encode("utf-16")
-    assert ask(f"{public_url}/gradio_api/run/tokenize", "POST", sixteen).status == 400
+    assert ask(f"{public_url}/gradio_api/run/tokenize", sixteen).status == 400
 
 
 # ---- 6: bodies without bound
@@ -168,7 +169,7 @@ def test_a_text_of_the_largest_accepted_size_still_fits(post: Post) -> None:
     "body", [b"", b"[" * 9_000, b"{", b"[]", b"\xff", b'{"data": ' + b"9" * 5000 + b"}", b'{"a": ' * 40 + b"1" + b"}" * 40]
 )
 def test_what_is_no_call_is_refused_with_a_sentence(public_url: str, body: bytes) -> None:
-    answer = ask(f"{public_url}/gradio_api/run/tokenize", "POST", body)
+    answer = ask(f"{public_url}/gradio_api/run/tokenize", body)
     assert answer.status == 400
     assert answer.json["error"]
 
@@ -187,7 +188,7 @@ def test_gradios_own_upload_is_gone(public_url: str, temporary: Path) -> None:
     before = sorted(temporary.rglob("*"))
     body = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\nx\r\n--b--\r\n'
     for path in ("/gradio_api/upload", "/gradio_api/upload/", "/gradio_api/process_recording"):
-        answer = ask(public_url + path, "POST", body, {"Content-Type": "multipart/form-data; boundary=b"})
+        answer = ask(public_url + path, body, {"Content-Type": "multipart/form-data; boundary=b"})
         assert answer.status == 404
         assert b"/" not in answer.body
     assert sorted(temporary.rglob("*")) == before
@@ -302,10 +303,10 @@ def test_a_path_cannot_be_smuggled_past_the_table(public_url: str) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND", "POST"])
 def test_other_methods_are_not_found(public_url: str, method: str) -> None:
-    assert ask(f"{public_url}/config", method).status == 404
+    assert ask(f"{public_url}/config", method=method).status == 404
 
 
 def test_refusals_are_in_the_visitors_language(public_url: str) -> None:
     body = json.dumps({"data": [named("/etc/passwd")]}).encode()
-    answer = ask(f"{public_url}/gradio_api/run/tokenize", "POST", body, {"Accept-Language": "ja"})
+    answer = ask(f"{public_url}/gradio_api/run/tokenize", body, {"Accept-Language": "ja"})
     assert answer.json["detail"] == "ここではファイルを指定できません。"

@@ -7,7 +7,7 @@ import gradio
 import pytest
 from packaging.version import Version
 
-from tests.gateway.conftest import ask
+from tests.support.http import ask
 
 HOLES = list(csv.DictReader((files("neoxjp.gateway") / "gradio_holes.csv").read_text(encoding="utf-8").splitlines()))
 REQUESTS = [hole for hole in HOLES if hole["path"]]
@@ -31,7 +31,7 @@ def test_the_table_knows_which_versions_a_hole_is_in():
 
 @pytest.mark.parametrize("hole", REQUESTS, ids=[hole["hole"] for hole in REQUESTS])
 def test_the_request_of_a_hole_is_not_found(public_url: str, hole: dict[str, str]):
-    answer = ask(public_url + hole["path"], hole["method"], b"{}" if hole["method"] == "POST" else None)
+    answer = ask(public_url + hole["path"], b"{}" if hole["method"] == "POST" else None, method=hole["method"])
     assert answer.status == 404
 
 

@@ -21,7 +21,8 @@ from gradio.utils import get_upload_folder, is_allowed_file
 from neoxjp.gateway import Gate, allowed_hosts
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.ui import page
-from tests.gateway.conftest import ask, connect
+from tests.gateway.conftest import connect
+from tests.support.http import ask
 from tests.support.loops import in_loop
 from tests.support.page import free_port
 
@@ -84,7 +85,7 @@ def test_a_call_without_a_session_does_not_make_a_new_one(running: Running, monk
     made: list[Any] = []
     monkeypatch.setattr("gradio.route_utils.SessionState", lambda blocks: made.append(blocks) or SessionState(blocks))
     for session in ({}, {"session_hash": None}, {"session_hash": "mine"}):
-        answer = ask(f"{running.url}/gradio_api/run/tokenize", "POST", json.dumps({"data": ["猫"], **session}).encode())
+        answer = ask(f"{running.url}/gradio_api/run/tokenize", {"data": ["猫"], **session})
         assert answer.status == 200
     assert not made
 
@@ -98,28 +99,29 @@ def test_the_answer_of_an_endpoint_is_not_searched_value_by_value(running: Runni
 
     for name in ("async_move_files_to_cache", "add_root_url"):
         monkeypatch.setattr(processing_utils, name, noted(getattr(processing_utils, name)))
-    answer = ask(f"{running.url}/gradio_api/run/tokenize", "POST", json.dumps({"data": ["猫"]}).encode())
+    answer = ask(f"{running.url}/gradio_api/run/tokenize", {"data": ["猫"]})
     assert "counts" in answer.json["data"][0]
     assert not any("counts" in str(data) for data in searched)
 
 
 def test_what_the_page_needs_is_open(running: Running) -> None:
     assert [path for path in OPEN if ask(running.url + path).status != 200] == []
-    assert ask(f"{running.url}/", "HEAD").status == 200
+    assert ask(f"{running.url}/", method="HEAD").status == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "DELETE"])
 def test_all_else_is_not_found(running: Running, method: str) -> None:
-    answers = {path: ask(f"{running.url}/gradio_api/{path}", method, b"{}" if method == "POST" else None) for path in CLOSED}
+    body = b"{}" if method == "POST" else None
+    answers = {path: ask(f"{running.url}/gradio_api/{path}", body, method=method) for path in CLOSED}
     assert {path: answer.status for path, answer in answers.items() if answer.status != 404} == {}
     for path in ("/monitoring", "/login", "/logout", "/docs", "/pwa_icon/9", "/svelte/a.js", "/nothing"):
-        assert ask(running.url + path, method, b"{}" if method == "POST" else None).status == 404
+        assert ask(running.url + path, body, method=method).status == 404
 
 
 @pytest.mark.parametrize("path", [*OPEN, "/nothing", "/gradio_api/upload", "/gradio_api/run/nothing"])
 def test_each_answer_has_the_security_headers(running: Running, path: str) -> None:
     for method, body in (("GET", None), ("POST", b"{"), ("POST", b'{"data": []}')):
-        headers = ask(running.url + path, method, body).headers
+        headers = ask(running.url + path, body, method=method).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -188,14 +190,14 @@ def app_folder(running: Running) -> str:
 def test_calls_leave_no_files(running: Running) -> None:
     for _ in range(3):
         body = json.dumps({"data": ["猫" * 1000], "session_hash": "files"}).encode()
-        assert ask(f"{running.url}/gradio_api/run/tokenize", "POST", body).status == 200
+        assert ask(f"{running.url}/gradio_api/run/tokenize", body).status == 200
     assert [path for path in Path(app_folder(running)).rglob("*") if path.is_file()] == []
 
 
 def test_an_upload_works_and_so_does_its_removal(running: Running) -> None:
-    answer = ask(f"{running.url}/neoxjp/file", "POST", b"text", {"Content-Type": "application/octet-stream"})
+    answer = ask(f"{running.url}/neoxjp/file", b"text", {"Content-Type": "application/octet-stream"})
     assert (answer.status, answer.json["bytes"]) == (200, 4)
-    assert ask(f"{running.url}/neoxjp/file?file={answer.json['file']}", "DELETE").status == 204
+    assert ask(f"{running.url}/neoxjp/file?file={answer.json['file']}", method="DELETE").status == 204
 
 
 def test_another_host_is_refused(running: Running) -> None:

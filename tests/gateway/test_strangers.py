@@ -16,7 +16,8 @@ import pytest
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from tests.gateway.conftest import Answer, ask, connect
+from tests.gateway.conftest import connect
+from tests.support.http import Answer, ask
 from tests.support.page import serve, wait_for_model
 
 Post = Callable[..., Answer]
@@ -59,7 +60,7 @@ def visitor(url: str, address: str) -> httpx.Client:
 def test_millions_of_values_are_refused_before_they_are_parsed(url: str, path: str, value: str) -> None:
     values = ",".join([value] * (3_900_000 // (len(value) + 1)))
     body = f'{{"data":[[{values}]],"fn_index":0,"session_hash":"many"}}'
-    answer = ask(f"{url}/gradio_api/{path}", "POST", body.encode())
+    answer = ask(f"{url}/gradio_api/{path}", body.encode())
     assert answer.status == 413
     assert "250,000 values" in answer.json["error"]
 
@@ -67,22 +68,22 @@ def test_millions_of_values_are_refused_before_they_are_parsed(url: str, path: s
 def test_no_trick_with_quotes_hides_values_from_the_count(url: str) -> None:
     many = ",".join(["[]"] * 20_000)
     for body in (f'["\\\\",{many},"\\\\"]', f'["\\\\\\"",{many},"\\""]', f'["\\u0022",{many},""]'):
-        assert ask(f"{url}/gradio_api/run/tokenize", "POST", f'{{"data":{body}}}'.encode()).status == 413
+        assert ask(f"{url}/gradio_api/run/tokenize", f'{{"data":{body}}}'.encode()).status == 413
     hidden = f'{{"data":["\\"",{many},"\\""]}}'.encode("utf-16")
-    assert ask(f"{url}/gradio_api/run/tokenize", "POST", hidden).status == 400
+    assert ask(f"{url}/gradio_api/run/tokenize", hidden).status == 400
 
 
 def test_a_long_text_of_commas_and_brackets_is_a_single_value(url: str) -> None:
     for text in (',[{"\\' * 200, ",[{" * 5_000):
         body = json.dumps({"data": [text]}).encode()
-        assert ask(f"{url}/gradio_api/run/tokenize", "POST", body).status == 200
+        assert ask(f"{url}/gradio_api/run/tokenize", body).status == 200
     body = json.dumps({"data": [',[{"\\' * 150_000]}).encode()
-    assert "characters; the limit is" in ask(f"{url}/gradio_api/run/tokenize", "POST", body).json["error"]
+    assert "characters; the limit is" in ask(f"{url}/gradio_api/run/tokenize", body).json["error"]
 
 
 def test_as_many_ids_as_a_text_may_have_characters_are_accepted(url: str) -> None:
-    most = ask(f"{url}/gradio_api/run/model_info", "POST", b'{"data": []}').json["data"][0]["limits"]["characters"]
-    answer = ask(f"{url}/gradio_api/run/detokenize", "POST", json.dumps({"data": [[1] * most]}).encode())
+    most = ask(f"{url}/gradio_api/run/model_info", b'{"data": []}').json["data"][0]["limits"]["characters"]
+    answer = ask(f"{url}/gradio_api/run/detokenize", {"data": [[1] * most]})
     assert answer.status == 200, answer.body[:200]
 
 
@@ -106,7 +107,7 @@ def test_texts_in_a_file_of_branches_are_as_bounded_as_typed_ones(url: str, tiny
         function = functions[parts[part], event]
         body = {"fn_index": function["id"], "data": [None] * len(function["inputs"]), "event_data": data}
         body |= {"session_hash": "branches"}
-        assert ask(f"{url}/gradio_api/queue/join", "POST", json.dumps(body, ensure_ascii=False).encode()).status == 200
+        assert ask(f"{url}/gradio_api/queue/join", json.dumps(body, ensure_ascii=False).encode()).status == 200
         return ask(f"{url}/gradio_api/queue/data?session_hash=branches").body.decode()
 
     def file(texts: int, typed: str, stop: str = "") -> dict[str, object]:
@@ -116,7 +117,7 @@ def test_texts_in_a_file_of_branches_are_as_bounded_as_typed_ones(url: str, tiny
         head = {"format": "neoxjp-branches", "version": 2, "vocabulary": vocabulary_fingerprint(tokenizer)}
         return {"text": json.dumps(head | {"current": 0, "next_key": texts, "nodes": nodes}, ensure_ascii=False)}
 
-    most = ask(f"{url}/gradio_api/run/model_info", "POST", b'{"data": []}').json["data"][0]["limits"]["characters"]
+    most = ask(f"{url}/gradio_api/run/model_info", b'{"data": []}').json["data"][0]["limits"]["characters"]
     send("generate-text", "sync", {})
     began = time.monotonic()
     assert "the limit is" in send("branches-file-part", "select", file(1, "a" * (most + 1)))
@@ -139,11 +140,11 @@ def test_an_error_that_repeats_a_lone_surrogate_is_a_sentence(url: str, log_file
         ("vocabulary_entry", ["\ud800"]),
         ("vocabulary_diff", ["bundled", "only_here", "", "contains", "\udc00"]),
     ):
-        answer = ask(f"{url}/gradio_api/run/{name}", "POST", json.dumps({"data": data}).encode())
+        answer = ask(f"{url}/gradio_api/run/{name}", {"data": data})
         assert "\ufffd" in answer.json["error"]
     function = next(one["id"] for one in ask(f"{url}/config").json["dependencies"] if one["api_name"] == "vocabulary_diff")
     body = {"data": ["bundled", "only_here", "", "contains", "\udc00"], "fn_index": function, "session_hash": "surrogate"}
-    assert ask(f"{url}/gradio_api/queue/join", "POST", json.dumps(body).encode()).status == 200
+    assert ask(f"{url}/gradio_api/queue/join", body).status == 200
     stream = ask(f"{url}/gradio_api/queue/data?session_hash=surrogate").body.decode()
     assert "must be an integer" in stream
     assert "unexpected_error" not in stream
@@ -158,33 +159,33 @@ def test_a_mistake_leaves_no_traceback_in_the_log(url: str, log_file: Path) -> N
         for wrong in ([], {}, [1], None):
             filters = ["", "contains", "", "all", "all", "", "", "all", "id", False]
             filters[place] = wrong  # type: ignore[call-overload]
-            answer = ask(f"{url}/gradio_api/run/vocabulary", "POST", json.dumps({"data": filters}).encode())
+            answer = ask(f"{url}/gradio_api/run/vocabulary", {"data": filters})
             assert "fault of the server" not in str(answer.json)
     for number, function in functions.items():
         if function["collects_event_data"] or function["inputs"] == []:
             for event_data in (None, {}, [], {"row": None, "word": 1}):
                 body = {"fn_index": number, "data": [None] * len(function["inputs"]), "event_data": event_data}
-                ask(f"{url}/gradio_api/run/any", "POST", json.dumps(body | {"session_hash": "event"}).encode())
+                ask(f"{url}/gradio_api/run/any", body | {"session_hash": "event"})
     states = {one["id"] for one in ask(f"{url}/config").json["components"] if one["type"] == "state"}
     for number, function in functions.items():  # those that get what the server keeps, before it keeps anything
         if states & set(function["inputs"]):
             body = {"fn_index": number, "data": [None] * len(function["inputs"]), "session_hash": "empty"}
-            ask(f"{url}/gradio_api/run/any", "POST", json.dumps(body).encode())
+            ask(f"{url}/gradio_api/run/any", body)
     assert "Traceback" not in log_file.read_text(encoding="utf-8")
     assert re.findall(r"^\w+Error at .*", log_file.read_text(encoding="utf-8"), re.M) == []
 
 
 def test_whole_numbers_with_thousands_of_digits_are_refused(url: str) -> None:
     body = f'{{"data": [{",".join(["9" * 4_000] * 900)}]}}'
-    assert ask(f"{url}/gradio_api/run/tokenize", "POST", body.encode()).status == 400
-    assert ask(f"{url}/gradio_api/run/tokenize", "POST", f'{{"data": ["{"9" * 4_000}"]}}'.encode()).status == 200
+    assert ask(f"{url}/gradio_api/run/tokenize", body.encode()).status == 400
+    assert ask(f"{url}/gradio_api/run/tokenize", f'{{"data": ["{"9" * 4_000}"]}}'.encode()).status == 200
 
 
 def test_what_has_a_queue_runs_in_it_only(url: str) -> None:
     for path in ("run/beams", "api/beams", "run/score", "run/generate"):
-        answer = ask(f"{url}/gradio_api/{path}", "POST", json.dumps({"data": ["猫"]}).encode())
+        answer = ask(f"{url}/gradio_api/{path}", {"data": ["猫"]})
         assert answer.json["error"] == "this function runs in the queue only: POST to /gradio_api/call/NAME"
-    event = ask(f"{url}/gradio_api/call/score", "POST", json.dumps({"data": ["猫"]}).encode()).json["event_id"]
+    event = ask(f"{url}/gradio_api/call/score", {"data": ["猫"]}).json["event_id"]
     assert b"event: complete" in ask(f"{url}/gradio_api/call/score/{event}").body
 
 
@@ -209,15 +210,15 @@ def test_many_small_files_do_not_push_out_the_file_of_another_visitor(url: str) 
 
 def test_a_page_of_another_site_can_neither_send_nor_delete_files(url: str) -> None:
     host = {"Host": "demo.example.org"}
-    assert ask(f"{url}/neoxjp/file", "POST", b"x", BYTES | host | EVIL).status == 403
-    assert ask(f"{url}/neoxjp/file?file=x", "DELETE", None, host | EVIL).status == 403
+    assert ask(f"{url}/neoxjp/file", b"x", BYTES | host | EVIL).status == 403
+    assert ask(f"{url}/neoxjp/file?file=x", headers=host | EVIL, method="DELETE").status == 403
     for method in ("POST", "DELETE"):
         asked = host | EVIL | {"Access-Control-Request-Method": method}
-        assert ask(f"{url}/neoxjp/file", "OPTIONS", None, asked).status == 403
+        assert ask(f"{url}/neoxjp/file", headers=asked, method="OPTIONS").status == 403
     own = {"Origin": "https://demo.example.org"}
-    assert ask(f"{url}/neoxjp/file", "POST", b"x", BYTES | host | own).status == 200
+    assert ask(f"{url}/neoxjp/file", b"x", BYTES | host | own).status == 200
     behind_a_proxy = {"Origin": "https://demo.example.org", "Sec-Fetch-Site": "same-origin"}  # which sends its own Host header
-    assert ask(f"{url}/neoxjp/file", "POST", b"x", BYTES | behind_a_proxy).status == 200
+    assert ask(f"{url}/neoxjp/file", b"x", BYTES | behind_a_proxy).status == 200
 
 
 # ---- passwords
@@ -231,9 +232,9 @@ def test_a_page_of_another_site_cannot_use_a_visitors_login(locked_url: str) -> 
     for more in (EVIL, EVIL | {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
         assert ask(f"{locked_url}/config", headers=host | cookie | more).status == 401
         body = json.dumps({"data": ["猫"]}).encode()
-        assert ask(f"{locked_url}/gradio_api/run/tokenize", "POST", body, host | cookie | more).status == 401
+        assert ask(f"{locked_url}/gradio_api/run/tokenize", body, host | cookie | more).status == 401
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        assert ask(f"{locked_url}/login", "POST", b"username=anna&password=x", form | host | more).status == 403
+        assert ask(f"{locked_url}/login", b"username=anna&password=x", form | host | more).status == 403
     for more in ({}, {"Origin": "http://demo.example.org"}, {"Origin": "https://x.example", "Sec-Fetch-Site": "same-origin"}):
         assert ask(f"{locked_url}/config", headers=host | cookie | more).status == 200
 

@@ -1,13 +1,8 @@
 """One running server over the bundled model, and requests to it as they go over the wire."""
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -15,47 +10,7 @@ from neoxjp.gateway import Operations
 from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.serve import Access, LocalBackend, running, server_app
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back, whatever its status is."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def error(self) -> Any:
-        """The error object. Its message is a sentence."""
-        error = self.json["error"]
-        assert set(error) == {"message", "type", "param", "code"}
-        assert isinstance(error["message"], str)
-        assert 5 < len(error["message"]) <= 1_001
-        return error
-
-    @property
-    def events(self) -> list[Any]:
-        """The records of a stream. Its last event is [DONE]."""
-        lines = [line.removeprefix("data: ") for line in self.body.decode().split("\n\n") if line]
-        assert lines.pop() == "[DONE]"
-        return [json.loads(line) for line in lines]
-
-
-def ask(url: str, body: Any = None, headers: dict[str, str] | None = None, method: str | None = None) -> Answer:
-    """One request; with a body (an object, or bytes) a POST of JSON."""
-    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"} | (headers or {}), method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+from tests.support.http import Answer, ask
 
 
 @contextmanager

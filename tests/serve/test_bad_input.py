@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.serve.conftest import Answer, ask
+from tests.support.http import Answer, ask
 
 WRONG: list[tuple[str, Any, str]] = [
     ("prompt", None, "must be a text"),

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from neoxjp.serve import Access
-from tests.serve.conftest import ask, serving
+from tests.serve.conftest import serving
+from tests.support.http import ask
 
 KEY = "a-key-of-some-length"
 CAT = "吾輩は猫である。"

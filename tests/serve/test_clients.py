@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import openai
 import pytest
 
-from tests.serve.conftest import ask
+from tests.support.http import ask
 from tests.support.loops import awaited
 from tests.support.page import PATIENCE, ROOT, free_port, wait_for_model
 

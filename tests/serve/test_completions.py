@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from neoxjp.sampling import SamplingParams
-from tests.serve.conftest import Answer, ask
+from tests.support.http import Answer, ask
 
 CAT = "吾輩は猫である。"
 

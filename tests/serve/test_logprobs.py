@@ -9,7 +9,8 @@ import pytest
 
 from neoxjp.engine import score
 from neoxjp.serve.logprobs import TokenNames
-from tests.serve.conftest import Answer, ask, serving
+from tests.serve.conftest import serving
+from tests.support.http import Answer, ask
 
 TEXTS = [
     "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。" * 4,

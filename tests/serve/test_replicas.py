@@ -33,7 +33,7 @@ from neoxjp.page_parts.stream import stream as stream_of
 from neoxjp.sampling import SamplingParams
 from tests.page_parts.remote.conftest import page_of
 from tests.page_parts.remote.test_remote import CASES, untimed
-from tests.serve.conftest import ask
+from tests.support.http import ask
 
 KEY = "a key of the second"
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,6 @@ import http.client
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +19,8 @@ from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import Choice
 from neoxjp.serve import Access, running
 from neoxjp.serve.server import Patience, Stalled
-from tests.serve.conftest import Answer, ask, serving
+from tests.serve.conftest import serving
+from tests.support.http import Answer, ask, wait_until
 from tests.support.loops import awaited
 
 KEY = "correct-horse-battery"
@@ -46,13 +46,6 @@ def send(server: SimpleNamespace, fields: Any, visitor: str = "") -> http.client
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}", "X-Neoxjp-Visitor": visitor}
     connection.request("POST", "/v1/completions", json.dumps(fields), headers)
     return connection
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def idle(server: SimpleNamespace) -> Callable[[], bool]:

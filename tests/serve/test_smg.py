@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.serve.conftest import ask, serving
+from tests.serve.conftest import serving
+from tests.support.http import ask
 
 DOCS = Path(__file__).parents[2] / "docs" / "serving.md"
 pytestmark = pytest.mark.slow

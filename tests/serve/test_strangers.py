@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from neoxjp.serve import connections
-from tests.serve.conftest import Answer, ask, serving
+from tests.serve.conftest import serving
+from tests.support.http import Answer, ask, wait_until
 
 
 def connect(url: str, source: str = "127.0.0.1") -> socket.socket:
@@ -126,8 +127,11 @@ def test_no_line_and_no_metric_has_a_text_a_key_or_an_address(server: SimpleName
         ("/secret-secret-1", {}),
     ):
         ask(f"{server.url}{path}?key=secret-secret-1", body, key)
-    lines = [record.getMessage() for record in caplog.records]
-    assert len([line for line in lines if "outcome=length" in line]) == 1
-    assert len([line for line in lines if " status=4" in line]) == 4
-    for text in (*lines, ask(f"{server.url}/metrics").body.decode()):
+
+    def lines(part: str = "") -> list[str]:
+        return [line for record in caplog.records if part in (line := record.getMessage())]
+
+    wait_until(lambda: len(lines(" status=4")) == 4)  # a line is written after its answer
+    assert len(lines("outcome=length")) == 1
+    for text in (*lines(), ask(f"{server.url}/metrics").body.decode()):
         assert not {found for found in ("ひみつ", "secret", "127.0.0.1") if found in text}

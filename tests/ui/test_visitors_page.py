@@ -1,7 +1,6 @@
 """Several visitors on one page and one model: each has a text of their own, and a slot is free again when its visitor leaves."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import expect
 
+from tests.support.http import wait_until
 from tests.support.model_folders import write_slow
 from tests.support.page import serve, wait_for_model
 from tests.support.quiet import quiet
@@ -44,13 +44,6 @@ def running(slow_url: str) -> Iterator[Callable[[], int]]:
     client = Client(slow_url, verbose=False)
     yield lambda: client.predict(api_name="/model_info")["engine"]["running"]
     client.close()
-
-
-def wait_until(fact: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def begin(page: Any, text: str, seed: str = "1") -> None:

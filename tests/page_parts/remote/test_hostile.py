@@ -23,7 +23,7 @@ from neoxjp.page_parts.session import Playground
 from neoxjp.sampling import SamplingParams
 from neoxjp.serve import running
 from tests.page_parts.remote.conftest import KEY, engine, page_of
-from tests.serve.conftest import Answer, ask
+from tests.support.http import Answer, ask
 
 PARAMS = SamplingParams(max_new_tokens=3)
 
