@@ -3,7 +3,7 @@
 `pack_model` packs a model in memory; `packing_for` says how linears are packed on a device. The kernels in C are in kernels/.
 """
 
-from neoxjp.quantization.grouped_weight import GROUP, GroupedWeight, Int8Weight, round_to_groups
+from neoxjp.quantization.grouped_weight import GRIDS, GROUP, GroupedWeight, Int8Weight, grid_numbers, nearest, round_to_groups
 from neoxjp.quantization.kernels import NativeNetwork
 from neoxjp.quantization.kernels.network import NewRows
 from neoxjp.quantization.pack import (
@@ -24,6 +24,7 @@ from neoxjp.quantization.pack import (
 from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing, available_kernels, fp16_kernel
 
 __all__ = [
+    "GRIDS",
     "GROUP",
     "NO_GRADIENTS",
     "GroupedWeight",
@@ -36,8 +37,10 @@ __all__ = [
     "available_kernels",
     "describe_linears",
     "fp16_kernel",
+    "grid_numbers",
     "is_packed",
     "linear_names",
+    "nearest",
     "one_device_message",
     "pack_linear",
     "pack_model",
