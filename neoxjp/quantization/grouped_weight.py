@@ -3,8 +3,8 @@
 A `PackedLinear` is made from these or from a plain weight, which is rounded here to the nearest numbers. Rounding with
 calibration is in grouped.py.
 
-The grid of 4 bits is not linear: it is dense around zero, as a group's numbers are. It has the smallest squared error on groups
-of 32 normal numbers (Lloyd's algorithm, scales chosen as here). llama.cpp's IQ4_NL has the same idea and other numbers.
+The grid of 4 bits is not linear: it is dense around zero, as a group's numbers are. It is that of GGUF's IQ4_NL, so that such a
+weight can be exported as it is; 5 bits are those of its Q5_0.
 """
 
 import itertools
@@ -19,7 +19,7 @@ from neoxjp.errors import ParameterError
 GROUP = 32  # input channels that share a scale
 GroupBits = Literal[4, 5, 6]
 GRIDS: dict[int, tuple[int, ...]] = {  # what each value means, in 1/128 of the scale
-    4: (-127, -100, -79, -62, -48, -34, -22, -9, 2, 14, 25, 37, 50, 65, 83, 106),
+    4: (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113),
     5: tuple(range(-128, 128, 8)),
     6: tuple(range(-128, 128, 4)),
 }
