@@ -19,7 +19,7 @@ from neoxjp.compare.analysis import (
     token_records,
 )
 from neoxjp.compare.opening import Offer, find_offer, list_offers, open_peer
-from neoxjp.compare.pieces import Peer, Piece, pieces_of
+from neoxjp.compare.pieces import Encoder, Peer, Piece, pieces_of
 from neoxjp.compare.units import Characters, OwnTokenizer, Utf8Bytes, builtin_peers, folder_peer, own_peer, transformers_peer
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Characters",
     "Comparison",
     "Counts",
+    "Encoder",
     "Offer",
     "OwnTokenizer",
     "Peer",

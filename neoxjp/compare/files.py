@@ -7,7 +7,7 @@ it. No special token is added, and a typed one ("<s>") is ordinary text, as in S
 import base64
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -54,9 +54,23 @@ class Tokenizer:
     tokenizer: Any = field(repr=False)  # tokenizers.Tokenizer
 
     def pieces(self, text: str) -> list[Piece]:
-        with _refusals(self.name):
-            encoding = self.tokenizer.encode(SURROGATE.sub("\ufffd", text), add_special_tokens=False)
+        encoding = self._encoding(text)
         return from_spans(text, ((start, end, id) for (start, end), id in zip(encoding.offsets, encoding.ids, strict=True)))
+
+    @property
+    def vocabulary_size(self) -> int:
+        return int(self.tokenizer.get_vocab_size())
+
+    def encode(self, text: str) -> Sequence[int]:
+        ids: list[int] = self._encoding(text).ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    def _encoding(self, text: str) -> Any:
+        with _refusals(self.name):
+            return self.tokenizer.encode(SURROGATE.sub("\ufffd", text), add_special_tokens=False)
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,18 @@ class SentencePiece:
             found = self.processor.encode(SURROGATE.sub("\ufffd", text), return_type="offset_mapping")
         return from_spans(text, ((start, end, id) for (start, end), id in zip(found["offsets"], found["ids"], strict=True)))
 
+    @property
+    def vocabulary_size(self) -> int:
+        return int(self.processor.get_piece_size())
+
+    def encode(self, text: str) -> Sequence[int]:
+        with _refusals(self.name):
+            ids: list[int] = self.processor.encode(SURROGATE.sub("\ufffd", text))
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.processor.decode(list(ids)))
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -83,10 +109,21 @@ class Ranks:
     def pieces(self, text: str) -> list[Piece]:
         clean = SURROGATE.sub("\ufffd", text)
         normal = unicodedata.normalize("NFC", clean) if self.nfc else clean
-        with _refusals(self.name):
-            ids = self.encoding.encode_ordinary(normal)
-        tokens = ((self.encoding.decode_single_token_bytes(id), id) for id in ids)
+        tokens = ((self.encoding.decode_single_token_bytes(id), id) for id in self.encode(clean))
         return from_bytes(text, tokens) if normal == clean else _before_nfc(text, from_bytes(normal, tokens))
+
+    @property
+    def vocabulary_size(self) -> int:
+        return int(self.encoding.n_vocab)
+
+    def encode(self, text: str) -> Sequence[int]:
+        clean = SURROGATE.sub("\ufffd", text)
+        with _refusals(self.name):
+            ids: list[int] = self.encoding.encode_ordinary(unicodedata.normalize("NFC", clean) if self.nfc else clean)
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.encoding.decode(list(ids)))
 
 
 def _before_nfc(text: str, pieces: list[Piece]) -> list[Piece]:
@@ -121,9 +158,19 @@ class Tekken:
     tokenizer: Any = field(repr=False)  # mistral_common's Tekkenizer
 
     def pieces(self, text: str) -> list[Piece]:
+        return from_bytes(text, ((self.tokenizer.id_to_byte_piece(id), id) for id in self.encode(text)))
+
+    @property
+    def vocabulary_size(self) -> int:
+        return int(self.tokenizer.n_words)
+
+    def encode(self, text: str) -> Sequence[int]:
         with _refusals(self.name):
-            ids = self.tokenizer.encode(SURROGATE.sub("\ufffd", text), bos=False, eos=False)
-        return from_bytes(text, ((self.tokenizer.id_to_byte_piece(id), id) for id in ids))
+            ids: list[int] = self.tokenizer.encode(SURROGATE.sub("\ufffd", text), bos=False, eos=False)
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(list(ids)))
 
 
 def open_path(path: Path) -> Peer:

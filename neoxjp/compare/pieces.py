@@ -5,9 +5,9 @@ whose tokens may end inside a character), from spans in the text (`from_spans`, 
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from neoxjp.tokenizer import Token
 
@@ -35,6 +35,21 @@ class Peer(Protocol):
 
     def pieces(self, text: str) -> list[Piece]:
         """The pieces of any text. They tile it."""
+
+
+@runtime_checkable
+class Encoder(Peer, Protocol):
+    """A tokenizer whose tokens have ids: all but those that split into words of a dictionary."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """The number of its ids, which are below it. Special tokens are among them."""
+
+    def encode(self, text: str) -> Sequence[int]:
+        """The ids of a text, without special tokens."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of the ids."""
 
 
 def pieces_of(tokens: Iterable[Token], text: str) -> list[Piece]:

@@ -1,11 +1,14 @@
 """Tokenizers without other packages: ours, ours as in transformers, UTF-8 bytes, characters, any vocabulary folder."""
 
+import sys
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from neoxjp.compare.pieces import Peer, Piece, pieces_of
 from neoxjp.errors import CheckpointError
+from neoxjp.japanese import SURROGATE
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 
@@ -18,6 +21,16 @@ class OwnTokenizer:
 
     def pieces(self, text: str) -> list[Piece]:
         return pieces_of(self.tokenizer.analyze(text), text)
+
+    @property
+    def vocabulary_size(self) -> int:
+        return len(self.tokenizer.vocabulary)
+
+    def encode(self, text: str) -> Sequence[int]:
+        return self.tokenizer.encode_batch([text])[0]  # type: ignore[return-value]  # an array, which `decode` takes as it is
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.tokenizer.decode(ids)
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,16 @@ class Utf8Bytes:
             pieces.append(Piece(character, i, i + 1, data[0] if len(data) == 1 else None, len(data)))
         return pieces
 
+    @property
+    def vocabulary_size(self) -> int:
+        return 256
+
+    def encode(self, text: str) -> Sequence[int]:
+        return SURROGATE.sub("\ufffd", text).encode()
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return bytes(ids).decode("utf-8", "replace")
+
 
 @dataclass(frozen=True)
 class Characters:
@@ -42,6 +65,16 @@ class Characters:
 
     def pieces(self, text: str) -> list[Piece]:
         return [Piece(character, i, i + 1, ord(character)) for i, character in enumerate(text)]
+
+    @property
+    def vocabulary_size(self) -> int:
+        return sys.maxunicode + 1
+
+    def encode(self, text: str) -> Sequence[int]:
+        return list(map(ord, text))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(map(chr, ids))
 
 
 def own_peer(tokenizer: GPTNeoXJapaneseTokenizer, name: str = "neoxjp") -> Peer:

@@ -1,10 +1,13 @@
 """Texts from files: plain text, CSV, JSONL and Parquet, in any encoding that Japanese files have.
 
 `read_documents` opens a file by its path and stops at the first fault (training, evaluation). `inspect_file` and `read_texts`
-read an open file of unknown origin, replace or skip what is broken, and report it (the corpus lab).
+read an open file of unknown origin, replace or skip what is broken, and report it (the corpus lab). `read_conllu` reads
+word boundaries set by hand, and `read_pairs` translations (the tokenizer report).
 """
 
+from neoxjp.documents.conllu import Sentence, read_conllu
 from neoxjp.documents.encodings import CHOICES, Encoding, detect_encoding, parse_encoding
+from neoxjp.documents.parallel import Pair, read_pairs
 from neoxjp.documents.text_files import Faults, FileInfo, TextPart, inspect_file, preview, read_texts
 from neoxjp.documents.training import (
     SUFFIXES,
@@ -18,7 +21,7 @@ from neoxjp.documents.training import (
 )
 
 __all__ = [
-    "CHOICES", "SUFFIXES", "Document", "Encoding", "Faults", "FileInfo", "Split", "TextPart", "detect_encoding", "inspect_file",
-    "line_start", "parse_encoding", "parse_kind", "parse_weighted_path", "preview", "read_documents", "read_texts",
-    "row_group_sizes",
+    "CHOICES", "SUFFIXES", "Document", "Encoding", "Faults", "FileInfo", "Pair", "Sentence", "Split", "TextPart",
+    "detect_encoding", "inspect_file", "line_start", "parse_encoding", "parse_kind", "parse_weighted_path", "preview",
+    "read_conllu", "read_documents", "read_pairs", "read_texts", "row_group_sizes",
 ]  # fmt: skip

@@ -34,7 +34,13 @@ class Document:
 
 
 def read_documents(
-    path: str | Path, *, column: str = "text", split: Split = "file", encoding: str = "", part: tuple[int, int] | None = None
+    path: str | Path,
+    *,
+    column: str = "text",
+    split: Split = "file",
+    encoding: str = "",
+    part: tuple[int, int] | None = None,
+    on_read: Callable[[int], object] | None = None,
 ) -> Iterator[Document]:
     """The documents of a file: rows of .jsonl, .csv and .parquet, or a .txt.
 
@@ -46,23 +52,28 @@ def read_documents(
         encoding: any that Python has ("cp932", "euc_jp"); "": detected.
         part: read only these, [start, stop): row groups of a .parquet; bytes of another file that is not compressed, from the
             beginning of a document to the end of one (see `line_start`).
+        on_read: is called with the bytes of the file that are read so far, before each document; of a .parquet never.
 
     Raises:
         ParameterError: naming file and line, where the file is absent, of another kind, damaged, in an encoding that cannot be
             detected with confidence, or lacks the column.
     """
     path = Path(path)
-    kind, packing = parse_kind(path)
+    kind, _ = parse_kind(path)
     if not path.is_file():
         raise ParameterError(f"no file {str(path)!r}: name files with text, ending in {', '.join(SUFFIXES)} (.xz and .gz too)")
     if kind == ".parquet":
         yield from _parquet(path, column, part)
         return
-    with _open(path, packing) as file:
-        found = parse_encoding(encoding) if encoding else _detect(file)
+    with open_file(path) as (file, position):
+        found = parse_encoding(encoding) if encoding else detect(file)
         read = cast(BinaryIO, _Part(file, *part)) if part else file
         before = (lambda: count_line_ends(file, part[0])) if part else (lambda: 0)
-        yield from _txt(read, found, path.name, split) if kind == ".txt" else _rows(read, found, kind, path.name, column, before)
+        rows = _txt(read, found, path.name, split) if kind == ".txt" else _rows(read, found, kind, path.name, column, before)
+        for document in rows:
+            if on_read:
+                on_read(position())
+            yield document
 
 
 class _Part:
@@ -112,21 +123,27 @@ def parse_kind(path: Path) -> tuple[str, str]:
 
 
 @contextmanager
-def _open(path: Path, packing: str) -> Iterator[BinaryIO]:
-    """The file, unpacked; errors name it."""
-    opener: Any = {"": open, ".xz": lzma.open, ".gz": gzip.open}[packing]
+def open_file(path: Path) -> Iterator[tuple[BinaryIO, Callable[[], int]]]:
+    """The file, unpacked where its name ends in .xz or .gz, and how many of its bytes were read so far; errors name the file."""
+    opener: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix.lower())
     try:
-        with opener(path, "rb") as file:
-            yield file
+        with path.open("rb") as packed:
+            if opener is None:
+                yield packed, packed.tell
+                return
+            with opener(packed) as file:
+                yield file, packed.tell
     except ParameterError as error:
         raise ParameterError(f"{str(path)!r}: {error}", ja=error.ja and f"{str(path)!r}：{error.ja}") from error
+    except FileNotFoundError as error:
+        raise ParameterError(f"no file {str(path)!r}", ja=f"ファイル {str(path)!r} がありません。") from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise ParameterError(
             f"{str(path)!r} cannot be read: {error}. Is it complete, and compressed as its name says?"
         ) from error
 
 
-def _detect(file: BinaryIO) -> Encoding:
+def detect(file: BinaryIO) -> Encoding:
     """Raises ParameterError if the encoding is uncertain: a wrong one would train on garbage."""
     found = detect_encoding(file, DETECT_BYTES)
     if found.confidence == "guess":

@@ -41,6 +41,7 @@ FEATURES = (
     Feature("round_trip", "tokenize"),
     Feature("vocabulary_browser", "tokenize"),
     Feature("corpus", "tokenize"),
+    Feature("tokenizer_report", "tokenize"),
     Feature("sampling_trace", "generate"),
     Feature("branches", "generate"),
     Feature("heat_map", "generate"),

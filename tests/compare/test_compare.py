@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.compare import Characters, Peer, Piece, Utf8Bytes, builtin_peers, folder_peer, own_peer
+from neoxjp.compare import Characters, Encoder, Peer, Piece, Utf8Bytes, builtin_peers, folder_peer, own_peer
 from neoxjp.errors import CheckpointError, VocabularyError
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import write_tiny_vocabulary
@@ -72,6 +72,14 @@ def test_pieces_tile_any_text(tiny_vocabulary: Path, text: str) -> None:
         assert "".join(piece.text for piece in pieces) == text
         assert [piece.start for piece in pieces] == [0, *(piece.end for piece in pieces)][: len(pieces)]
         assert all(piece.tokens >= 1 and (piece.tokens == 1 or piece.id is None) for piece in pieces)
+        assert isinstance(peer, Encoder)
+        assert len(peer.encode(text)) == total(peer, text)
+        assert all(0 <= id < peer.vocabulary_size for id in peer.encode(text))
+
+
+def test_bytes_and_characters_give_the_text_back() -> None:
+    for peer in (Utf8Bytes(), Characters()):
+        assert peer.decode(peer.encode("猫 𩸽\n")) == "猫 𩸽\n"
 
 
 def test_the_tokens_of_ours_are_those_of_encode(tokenizer: GPTNeoXJapaneseTokenizer) -> None:

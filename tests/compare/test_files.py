@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
-from neoxjp.compare import Peer, Piece, find_offer, list_offers, open_peer
+from neoxjp.compare import Encoder, Peer, Piece, find_offer, list_offers, open_peer
 from neoxjp.compare.files import Tokenizer, open_file, split_of
 from neoxjp.errors import PeerUnavailable
 from neoxjp.japanese import sudachi_tokenizer
@@ -79,6 +79,25 @@ def test_pieces_tile_any_text_and_count_what_the_tokenizer_counts(every: dict[st
         assert all(piece.end > piece.start for piece in pieces), name
         assert all(piece.tokens == 1 or piece.id is None for piece in pieces), name
         assert sum(piece.tokens for piece in pieces) == own_count(name, peer, text), name
+        assert isinstance(peer, Encoder) != name.startswith("sudachi"), name
+        if isinstance(peer, Encoder):
+            ids = list(peer.encode(text))
+            assert len(ids) == own_count(name, peer, text), name
+            assert {piece.id for piece in pieces if piece.id is not None} <= set(ids), name
+            assert all(0 <= id < peer.vocabulary_size for id in ids), name
+
+
+WITHOUT = ("byte-fallback.json", "unigram.json", "wordpiece.json", "without-bytes.model")  # a decoder, or tokens for 𩸽
+
+
+def test_decoding_gives_the_text_back_but_for_what_normalisation_changes(every: dict[str, Peer]) -> None:
+    text = "東京都の猫は、𩸽を"
+    for name, peer in every.items():
+        if isinstance(peer, Encoder) and name not in WITHOUT:
+            assert peer.decode(peer.encode(text)) == text, name
+    nfkc = every["nfkc.model"]
+    assert isinstance(nfkc, Encoder)
+    assert nfkc.decode(nfkc.encode("猫㍿")) == "猫株式会社"
 
 
 def cut(peer: Peer, text: str) -> list[tuple[str, int]]:
