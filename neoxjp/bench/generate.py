@@ -40,7 +40,7 @@ def show(measure: Measure, options: WriteOptions) -> None:
     check_context(measured, options.prompt + options.new)
     with contextlib.ExitStack() as stack:
         others = [stack.enter_context(peers.open_peer(name, measured, options)) for name in options.against or ()]
-        model = measured.load(options.dtype, options.quantization, options.device)
+        model = measured.load(options.dtype, options.quantization, options.device, options.cache_dtype)
         warm_up(model, measured.prompt(options.prompt, -1), others)
         report = measure(measured, model, others, options)
     report.show(options.json)
@@ -58,7 +58,13 @@ def report_of(
     asked = {"prompt": options.prompt, "new": options.new, "device": options.device, "kernel": describe_linears(model)}
     return Report(
         f"bench {table}: {measured.name}",
-        {"format": model_format(model), **facts, **asked, "speculation": "on" if options.speculate else None},
+        {
+            "format": model_format(model),
+            "cache": model.cache_dtype,
+            **facts,
+            **asked,
+            "speculation": "on" if options.speculate else None,
+        },
         machine=common.machine_facts(("torch", *(peer.package for peer in others))),
     )
 
@@ -81,7 +87,8 @@ def measure(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM, others:
             report.rows.append(Row(name, what, unit, values, note if what == "decode" else ""))
     report.rows.append(Row("linears alone", "decode", "tokens/s", tuple(1 / seconds for seconds in found["linears alone"])))
     reached = statistics.median(written.rate for written in found[OURS])
-    nbytes = measured.bytes_per_token(model_format(model))
+    cached = model.cache_bytes_per_token * (options.prompt + options.new // 2)  # of the average token of a text
+    nbytes = measured.bytes_per_token(model_format(model)) + cached
     report.notes.append(common.limit_note(nbytes, common.read_bandwidth(options.device), reached))
     report.notes.append("linears alone: a loop over our model's own linear layers, one row each, nothing else")
     report.notes += [f"{p.name}: {peers.agreement(found[OURS], found[p.name])}" for p in others if p.name in found]

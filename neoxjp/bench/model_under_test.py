@@ -15,7 +15,7 @@ from neoxjp.bench.common import show_status
 from neoxjp.errors import ParameterError
 from neoxjp.export import Part, stored_parts, tensor_shapes
 from neoxjp.hub import resolve_model
-from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
+from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM, parse_cache_dtype
 from neoxjp.quantization import linear_names, pack_linear, packing_for
 from neoxjp.weights import empty_weights, parse_dtype
 
@@ -47,13 +47,15 @@ class ModelUnderTest:
     folder: Path | None  # None: random weights
     seed: int = 0
 
-    def load(self, dtype: str = "auto", quantization: str | None = None, device: str = "cpu") -> GPTNeoXJapaneseForCausalLM:
+    def load(
+        self, dtype: str = "auto", quantization: str | None = None, device: str = "cpu", cache_dtype: str | None = None
+    ) -> GPTNeoXJapaneseForCausalLM:
         """Our implementation with these weights, ready to generate. dtype "auto": as stored, float32 for random weights."""
         if self.folder is not None:
             return GPTNeoXJapaneseForCausalLM.from_pretrained(
-                self.folder, dtype=dtype, quantization=quantization, device_map=device
+                self.folder, dtype=dtype, quantization=quantization, cache_dtype=cache_dtype, device_map=device
             )
-        return _random_model(self, dtype, quantization, device)
+        return _random_model(self, dtype, quantization, device, cache_dtype)
 
     def parts(self) -> list[Part]:
         """Every tensor, to be read one after the other; a tied output is left out. Random ones are float32."""
@@ -104,6 +106,19 @@ def parse_formats(names: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def parse_cached_formats(names: str) -> list[tuple[str, str | None]]:
+    """ "int8,int8+float16" → [("int8", None), ("int8", "float16")]: a format and, behind +, that of its KV cache.
+
+    Raises ParameterError.
+    """
+    found = []
+    for name in filter(None, map(str.strip, names.split(","))):
+        form, plus, cache = name.partition("+")
+        found.append((form, parse_cache_dtype(cache) if plus else None))
+    parse_formats(",".join(form for form, _ in found))
+    return list(dict.fromkeys(found))
+
+
 def _random(pool: Tensor, start: int, name: str, shape: tuple[int, ...]) -> Tensor:
     """A matrix out of the pool, which is read cyclically from `start` on; for a norm ones, for a bias zeros."""
     if len(shape) == 1:
@@ -118,11 +133,13 @@ def _random(pool: Tensor, start: int, name: str, shape: tuple[int, ...]) -> Tens
     return flat.view(shape)
 
 
-def _random_model(measured: ModelUnderTest, dtype: str, quantization: str | None, device: str) -> GPTNeoXJapaneseForCausalLM:
+def _random_model(
+    measured: ModelUnderTest, dtype: str, quantization: str | None, device: str, cache_dtype: str | None
+) -> GPTNeoXJapaneseForCausalLM:
     wanted = parse_dtype(dtype) or (None if quantization else torch.float32)
     packing = packing_for(wanted, quantization, torch.device(device))
     with empty_weights():
-        model = GPTNeoXJapaneseForCausalLM(measured.config)
+        model = GPTNeoXJapaneseForCausalLM(measured.config, cache_dtype=cache_dtype)
     plain = set(linear_names(model))
     for part in measured.parts():
         show_status(f"random weights: {part.name}")

@@ -35,6 +35,9 @@ class WriteOptions(TableOptions):
     ] = None
     dtype: Annotated[str, option("Of our model: float32, bfloat16, float16; auto: as stored, float32 if random.")] = "auto"
     quantization: Annotated[Literal["int8"] | None, option("Of our model.", show_default="none")] = None
+    cache_dtype: Annotated[
+        Literal["float32", "float16", "int8"] | None, option("Of our model's KV cache.", show_default="the model's")
+    ] = None
     device: Annotated[str, option("cpu or cuda.")] = "cpu"
     against: Annotated[list[str] | None, option(f"In the same rounds: {WRITERS} (repeatable).", metavar="PEER")] = None
     limit: Annotated[float, option("A peer that needs longer for a round generates less, or is left out.", metavar="SECONDS")] = (
@@ -70,7 +73,9 @@ class QualityOptions(TableOptions):
     column: Column = "text"
     limit: Annotated[int, option("Cut documents after this many characters; 0: never.")] = 1200
     documents: Annotated[int, option("Read only this many; 0: all.", metavar="N")] = 200
-    formats: Formats = "float16,bfloat16,int8"
+    formats: Annotated[
+        str, option("dtypes and quantizations, separated by commas; behind + the format of the KV cache.", metavar="LIST")
+    ] = "float16,bfloat16,int8"
 
 
 @dataclass(frozen=True, kw_only=True)

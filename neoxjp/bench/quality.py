@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
-from neoxjp.bench.model_under_test import FORMATS, choose_model, parse_formats
+from neoxjp.bench.model_under_test import FORMATS, choose_model, parse_cached_formats
 from neoxjp.bench.options import QualityOptions
 from neoxjp.documents import read_documents
 from neoxjp.engine import measure_surprisal
@@ -38,7 +38,7 @@ class Prediction:
 
 def command(options: QualityOptions) -> None:
     """Measure and print."""
-    formats = parse_formats(options.formats)
+    formats = parse_cached_formats(options.formats)
     measured = choose_model("small", options.model)
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(measured.folder or measured.name)
     texts = read_texts(options)
@@ -50,14 +50,21 @@ def command(options: QualityOptions) -> None:
         {"texts": len(exact), "characters": sum(map(len, texts[: len(exact)])), "tokens": sum(map(len, texts_ids[: len(exact)]))},
     )
     report.rows.append(Row("float32", "bits per character", "bits", (bits(exact, texts),)))
-    for name in formats:
+    for form, cache_dtype in formats:
+        name = f"{form}+{cache_dtype}" if cache_dtype else form
         common.show_status(name)
-        model = measured.load(*FORMATS[name])
+        model = measured.load(*FORMATS[form], cache_dtype=cache_dtype)
         found = predict_texts(model, begin, texts_ids[: len(exact)])
         before, now = bits(exact[: len(found)], texts), bits(found, texts)
         cut = f"; only {len(found)} of {len(exact)} texts in {SECONDS:g} s" if len(found) < len(exact) else ""
         report.rows.append(
-            Row(name, "bits per character", "bits", (now,), f"{100 * (now / before - 1):+.3f} % ({describe_linears(model)}{cut})")
+            Row(
+                name,
+                "bits per character",
+                "bits",
+                (now,),
+                f"{100 * (now / before - 1):+.4f} % ({describe_linears(model)}; {model.cache_dtype} cache{cut})",
+            )
         )
         report.rows.append(Row(name, "same likeliest token", "%", (100 * agreement(found, exact[: len(found)]),)))
         del model
@@ -95,7 +102,7 @@ def _predict(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int]) -> Predictio
     nats, best = 0.0, []
     for start in range(0, len(ids) - 1, context):
         window = torch.tensor(ids[start : start + context + 1], device=model.device)
-        logits = model(window[None, :-1], use_cache=False).logits[0].float()  # (T, V)
+        logits = model(window[None, :-1], past_key_values=[model.new_cache()]).logits[0].float()  # (T, V)
         nats += float(F.cross_entropy(logits, window[1:], reduction="none").double().sum())
         best.append(logits.argmax(1).cpu())
     return Prediction(nats, torch.cat(best) if best else torch.empty(0, dtype=torch.int64))

@@ -156,7 +156,15 @@ def choice_of(model: ModelOptions) -> "Choice":
     """What to load, from the options of the command line."""
     from neoxjp.page_parts.session import Choice
 
-    return Choice(model.model, model.revision, model.dtype, model.device or "auto", model.offline, model.quantization)
+    return Choice(
+        model.model,
+        model.revision,
+        model.dtype,
+        model.device or "auto",
+        model.offline,
+        model.quantization,
+        model.cache_dtype,
+    )
 
 
 def check(model: ModelOptions) -> None:
@@ -164,12 +172,13 @@ def check(model: ModelOptions) -> None:
     import torch
 
     from neoxjp.hub import local_folder, resolve_model
-    from neoxjp.model import GPTNeoXJapaneseConfig
+    from neoxjp.model import GPTNeoXJapaneseConfig, parse_cache_dtype
     from neoxjp.quantization import parse_quantization
     from neoxjp.weights import parse_dtype
 
     parse_dtype(model.dtype)
     parse_quantization(model.quantization)
+    parse_cache_dtype(model.cache_dtype)
     if local_folder(model.model) is not None:
         GPTNeoXJapaneseConfig.from_folder(resolve_model(model.model))
     if model.device not in (None, "auto"):

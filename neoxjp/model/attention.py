@@ -1,4 +1,4 @@
-"""The KV cache of one sequence, causal attention, and which kernel computes it. Knows no config.
+"""Causal attention, and which kernel computes it. Knows no config.
 
 Everything is causal and aligned to the bottom right: of S keys the T queries are the last T, query i sees keys 0 … S-T+i. SDPA's
 own `is_causal` is aligned to the top left and is therefore used only where T equals S. The flash-attn package
@@ -23,119 +23,8 @@ Implementation = Literal["auto", "sdpa", "flash_attn", "eager"]
 IMPLEMENTATIONS = ("auto", "sdpa", "flash_attn", "eager")
 Kernel = Literal["flash", "cudnn", "efficient", "math", "flash_attn", "eager", "native"]  # native: neoxjp/quantization/kernels
 _SDPA_KERNELS: dict[int, Kernel] = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
-CACHE_BLOCK = 256  # tokens per cache block
 QUERY_BLOCK = 128  # queries computed at a time when training in bfloat16 on a CPU
 MAX_SINGLE_QUERIES = 8  # at most this many new positions of a sequence attend one by one in `forward_unpadded`
-
-
-class KVCache:
-    """Keys and values of one sequence for all layers; `cache.length` is the number of tokens.
-
-    A forward calls `update` once for each layer and `advance` once at its end, so that a failed forward leaves the cache
-    unchanged. On the CPU the dtype is float32, with which attention is several times faster there than in half precision; else
-    it is k's.
-    """
-
-    def __init__(self, num_layers: int) -> None:
-        self.length = 0  # tokens, all layers complete
-        self._layers: list[Tensor | None] = [None] * num_layers  # keys and values of each, (2, 1, H, capacity, D)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all buffers, the unused part of the last block included."""
-        return sum(buffer.nbytes for buffer in self._layers if buffer is not None)
-
-    def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Write T new positions of one layer, `k` and `v` (H, T, D), and return all S = length + T of them, (1, H, S, D).
-
-        With gradients on, the new positions keep theirs; the old ones have none.
-        """
-        end = self.length + k.shape[1]
-        keys, values = self._reserve_layer(layer, k, end)
-        keys[0, :, self.length : end] = k.detach()
-        values[0, :, self.length : end] = v.detach()
-        if torch.is_grad_enabled() and (k.requires_grad or v.requires_grad):
-            old_k, old_v = keys[:, :, : self.length], values[:, :, : self.length]
-            return torch.cat((old_k, k.to(keys.dtype)[None]), 2), torch.cat((old_v, v.to(values.dtype)[None]), 2)
-        return keys[:, :, :end], values[:, :, :end]
-
-    def append(self, layer: int, kv: Tensor) -> Tensor:
-        """`update` in fewer operations: `kv` (2, 1, H, T, D) are new keys and values; returns all of them, (2, 1, H, S, D)."""
-        count = kv.shape[3]
-        end = self.length + count
-        buffer = self._layers[layer]
-        if buffer is None or self.length == 0 or end > buffer.shape[3]:
-            buffer = self._reserve_layer(layer, kv[0, 0], end)
-        buffer.narrow(3, self.length, count).copy_(kv)
-        return buffer.narrow(3, 0, end)
-
-    def reserve(self, end: int, like: Tensor, layers: int) -> list[Tensor]:
-        """The buffers of all layers, (2, 1, H, capacity, D), with a capacity of at least `end` positions; `like` (H, T, D).
-
-        What is written from `length` on becomes valid with `advance`. Raises ParameterError for a cache of another model.
-        """
-        if len(self._layers) < layers:
-            raise ParameterError(f"this cache is for a model with {len(self._layers)} layers, not {layers}: create a new one.")
-        for layer, buffer in enumerate(self._layers[:layers]):
-            if buffer is None or end > buffer.shape[3] or self.length == 0:
-                buffer = self._reserve_layer(layer, like, end)
-            held = buffer.shape[2], buffer.shape[4], _short(buffer.dtype), buffer.device.type
-            asked = like.shape[0], like.shape[2], _short(like.dtype), like.device.type
-            if held != asked:
-                raise ParameterError(
-                    f"this cache has (heads, head size, dtype, device) = {held}, the model {asked}: create a new one."
-                )
-        return self._layers[:layers]  # type: ignore[return-value]
-
-    def advance(self, count: int) -> None:
-        """Make the last `count` tokens valid, after every layer was updated with them."""
-        self.length += count
-
-    def crop(self, length: int) -> None:
-        """Drop all tokens from position `length` on; a negative number counts from the end."""
-        new_length = self.length + length if length < 0 else length
-        if not 0 <= new_length <= self.length:
-            raise ParameterError(
-                f"crop({length}): the cache holds {self.length} tokens; choose from {-self.length} to {self.length}."
-            )
-        self.length = new_length
-
-    def fork(self) -> "KVCache":
-        """An independent copy that continues from the same tokens."""
-        copy = KVCache(len(self._layers))
-        copy.length = self.length
-        capacity = _blocks(self.length + 1)
-        copy._layers = [None if buffer is None else _copy(buffer, self.length, capacity) for buffer in self._layers]
-        return copy
-
-    def _reserve_layer(self, layer: int, new: Tensor, end: int) -> Tensor:
-        """The layer's buffer with a capacity of at least `end` positions; size, device and dtype are those of `new` (H, T, D)."""
-        buffer = self._layers[layer]
-        if buffer is None or (self.length == 0 and buffer.device != new.device):
-            dtype = torch.float32 if new.device.type == "cpu" and new.dtype != torch.float64 else new.dtype
-            buffer = _empty((2, 1, new.shape[0], _blocks(end), new.shape[2]), dtype, new.device)
-        elif end > buffer.shape[3]:
-            buffer = _copy(buffer, self.length, _blocks(end))
-        self._layers[layer] = buffer
-        return buffer
-
-
-def _blocks(length: int) -> int:
-    """`length` rounded up to whole blocks."""
-    return -(-length // CACHE_BLOCK) * CACHE_BLOCK
-
-
-def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A buffer that can be written in any mode; one created under inference_mode could only be written there."""
-    with torch.inference_mode(False):
-        return torch.empty(shape, dtype=dtype, device=device)
-
-
-def _copy(buffer: Tensor, length: int, capacity: int) -> Tensor:
-    """A new buffer of `capacity` positions with the first `length` of the old one."""
-    copy = _empty((*buffer.shape[:3], capacity, buffer.shape[4]), buffer.dtype, buffer.device)
-    copy[:, :, :, :length] = buffer[:, :, :, :length]
-    return copy
 
 
 def padding_mask(valid: Tensor) -> Tensor:

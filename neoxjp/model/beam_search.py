@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from neoxjp.model.attention import KVCache
+from neoxjp.model.kv_cache import KVCache
 from neoxjp.sampling import SamplingParams, check_finite, filtered_scores
 
 PREFILL = 256  # prompt ids in one forward

@@ -17,9 +17,10 @@ from torch.nn import functional as F
 from neoxjp.errors import ParameterError
 from neoxjp.hub import resolve_model
 from neoxjp.model import attention, rotary
-from neoxjp.model.attention import CACHE_BLOCK, Implementation, KVCache
+from neoxjp.model.attention import Implementation
 from neoxjp.model.config import GPTNeoXJapaneseConfig
 from neoxjp.model.generate import generate
+from neoxjp.model.kv_cache import CACHE_BLOCK, CacheDtype, KVCache, attention_dtype, cache_bytes_per_token, parse_cache_dtype
 from neoxjp.model.layers import BatchLayout, GPTNeoXJapaneseLayer, TrackedModule
 from neoxjp.model.outputs import CausalLMOutput, ModelOutput
 from neoxjp.model.unpadded import forward_unpadded, positions_are_identical
@@ -41,11 +42,14 @@ class _Pretrained(TrackedModule):
     load_report: LoadReport | None = None  # what from_pretrained read
     _can_unpack = False  # whether from_pretrained packed without being asked: the stored weights can take the packed ones' place
 
-    def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
+    def __init__(
+        self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto", cache_dtype: str | None = None
+    ) -> None:
         super().__init__()
         attention.check_implementation(attn_implementation)
         self.config = config
         self.attn_implementation = attn_implementation
+        self._cache_dtype = parse_cache_dtype(cache_dtype)  # as asked for
 
     @classmethod
     def from_pretrained(
@@ -61,6 +65,7 @@ class _Pretrained(TrackedModule):
         max_memory: Mapping[int | str, int | str] | None = None,
         offload_folder: str | Path | None = None,
         attn_implementation: Implementation = "auto",
+        cache_dtype: str | None = None,
         local_files_only: bool = False,
         allow_pickle: bool = False,
         progress: Callable[[int, int], None] | None = None,
@@ -83,6 +88,9 @@ class _Pretrained(TrackedModule):
             device_map: None (the CPU), a device, "auto", or module names → devices or "disk"; accelerate places the weights.
             max_memory, offload_folder: bounds and disk space for device_map.
             attn_implementation: "auto" takes the fastest kernel that can run, else "sdpa", "flash_attn" or "eager".
+            cache_dtype: how KV caches store keys and values: "float32", "float16" or "int8" (one scale for each head and
+                position); attention computes in float32. None, the default: float16 with packed weights where the kernels in C
+                run, which read it directly; else float32 on a CPU, and the model's dtype elsewhere.
             local_files_only: no request leaves this machine.
             allow_pickle: also read a .bin, with weights_only=True.
             progress: called with (bytes done, bytes in all).
@@ -95,6 +103,7 @@ class _Pretrained(TrackedModule):
         asked = dtype if torch_dtype is None else torch_dtype
         wanted = parse_dtype(asked)
         attention.check_implementation(attn_implementation)
+        parse_cache_dtype(cache_dtype)
         if parse_quantization(quantization) is not None and not packed:
             raise ParameterError(f"packed=False and quantization={quantization!r} exclude each other: leave one of the two out.")
         folder = resolve_model(
@@ -102,7 +111,7 @@ class _Pretrained(TrackedModule):
         )
         config = GPTNeoXJapaneseConfig.from_folder(folder)
         with empty_weights():
-            model = cls(config, attn_implementation)
+            model = cls(config, attn_implementation, cache_dtype)
         report = load_weights(
             model,
             folder,
@@ -148,6 +157,7 @@ class _Pretrained(TrackedModule):
             report.folder,
             dtype="auto",
             attn_implementation=self.attn_implementation,
+            cache_dtype=self._cache_dtype,
             local_files_only=True,
             allow_pickle=report.format == "pickle",
         )
@@ -231,12 +241,24 @@ class _Pretrained(TrackedModule):
 
     def new_cache(self) -> KVCache:
         """An empty cache for one sequence."""
-        return KVCache(self.config.num_hidden_layers)
+        return KVCache(self.config.num_hidden_layers, self._stored_cache_dtype)
+
+    @property
+    def cache_dtype(self) -> str:
+        """The format of keys and values in its caches: "float32", "float16" or "int8"; on a GPU also the model's own dtype."""
+        return self._stored_cache_dtype or str(self._attention_dtype).removeprefix("torch.")
+
+    @property
+    def _stored_cache_dtype(self) -> CacheDtype | None:
+        """The format that was asked for, or the default of this network; None: the dtype in which attention computes."""
+        return self._cache_dtype
 
     @property
     def cache_bytes_per_token(self) -> int:
-        """Bytes per token in a KV cache: 655,360 for the 2.7B in float32. A cache grows by attention.CACHE_BLOCK tokens."""
-        return 2 * self.config.num_hidden_layers * self.config.hidden_size * self._attention_dtype.itemsize
+        """Bytes per token in a KV cache: 655,360 for the 2.7B in float32. A cache grows by kv_cache.CACHE_BLOCK tokens."""
+        config = self.config
+        sizes = config.num_hidden_layers, config.hidden_size, config.num_attention_heads
+        return cache_bytes_per_token(self.cache_dtype, *sizes)
 
     def attention_backend(self) -> attention.Backend:
         """Which attention kernel processes a prompt with the model as it is now, and why it is not flash."""
@@ -246,8 +268,8 @@ class _Pretrained(TrackedModule):
 
     @property
     def _attention_dtype(self) -> torch.dtype:
-        """The dtype of keys and values in a cache."""
-        return torch.float32 if self.device.type == "cpu" and self.dtype != torch.float64 else self.dtype
+        """The dtype in which attention computes."""
+        return attention_dtype(self.device, self.dtype)
 
 
 class GPTNeoXJapaneseForCausalLM(_Pretrained):
@@ -257,9 +279,11 @@ class GPTNeoXJapaneseForCausalLM(_Pretrained):
     cache_block = CACHE_BLOCK
     forward_unpadded = forward_unpadded
 
-    def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
-        super().__init__(config, attn_implementation)
-        self.gpt_neox_japanese = GPTNeoXJapaneseModel(config, attn_implementation)
+    def __init__(
+        self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto", cache_dtype: str | None = None
+    ) -> None:
+        super().__init__(config, attn_implementation, cache_dtype)
+        self.gpt_neox_japanese = GPTNeoXJapaneseModel(config, attn_implementation, cache_dtype)
         self.embed_out = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         nn.init.normal_(self.embed_out.weight, std=config.initializer_range)
         self.tie_weights()
@@ -273,6 +297,10 @@ class GPTNeoXJapaneseForCausalLM(_Pretrained):
     def positions_are_identical(self) -> bool:
         """Whether `forward_unpadded` gives a position the same bits in a decoding step and in any chunk of a prompt."""
         return positions_are_identical(self)
+
+    @property
+    def _stored_cache_dtype(self) -> CacheDtype | None:
+        return self._cache_dtype or ("float16" if self.positions_are_identical else None)
 
     def attention_backend(self) -> attention.Backend:
         """Which attention kernel `forward_unpadded`, and so the engine, uses for a prompt now, and why it is not flash.
@@ -349,8 +377,10 @@ def _loss(logits: Tensor, labels: Tensor) -> Tensor:
 class GPTNeoXJapaneseModel(_Pretrained):
     """The network without its output layer: embedding, layers, final layer norm."""
 
-    def __init__(self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto") -> None:
-        super().__init__(config, attn_implementation)
+    def __init__(
+        self, config: GPTNeoXJapaneseConfig, attn_implementation: Implementation = "auto", cache_dtype: str | None = None
+    ) -> None:
+        super().__init__(config, attn_implementation, cache_dtype)
         self.embed_in = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(GPTNeoXJapaneseLayer(config, number) for number in range(config.num_hidden_layers))
         self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)

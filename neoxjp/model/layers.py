@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neoxjp.model import attention
-from neoxjp.model.attention import Implementation, KVCache
+from neoxjp.model.attention import Implementation
 from neoxjp.model.config import GPTNeoXJapaneseConfig
+from neoxjp.model.kv_cache import KVCache, attention_dtype
 from neoxjp.model.rotary import Rope, rotate
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -85,8 +86,7 @@ class GPTNeoXJapaneseAttention(TrackedModule):
         batch, width, size = x.shape
         qkv = self.query_key_value(x).view(batch, width, self.num_heads, 3, -1)  # (B, T, H, 3, D)
         v = qkv[..., 2, :].transpose(1, 2)  # (B, H, T, D)
-        exact = rows.caches is not None and x.device.type == "cpu" and v.dtype != torch.float64
-        v = v.float() if exact else v
+        v = v if rows.caches is None else v.to(attention_dtype(v.device, v.dtype))
         q, k = (part.transpose(1, 2) for part in rotate(qkv[..., :2, :], angles).to(v.dtype).unbind(3))
         if rows.ragged:
             out, weights = self._attend_by_row(q, k, v, rows)
@@ -105,7 +105,12 @@ class GPTNeoXJapaneseAttention(TrackedModule):
         for number, cache in enumerate(rows.caches):
             token_positions = slice(None) if rows.token_positions is None else rows.token_positions[number].to(k.device)
             row = cache.update(self.number, k[number][:, token_positions], v[number][:, token_positions])
-        return row if len(rows.caches) == 1 and rows.token_positions is None else (k, v)
+        if len(rows.caches) == 1 and rows.token_positions is None:
+            return row
+        if all(cache.dtype is None for cache in rows.caches):
+            return k, v
+        kept = [(cache.round_trip(k[number]), cache.round_trip(v[number])) for number, cache in enumerate(rows.caches)]
+        return torch.stack([keys for keys, _ in kept]), torch.stack([values for _, values in kept])
 
     def _attend_by_row(self, q: Tensor, k: Tensor, v: Tensor, rows: BatchLayout) -> tuple[Tensor, Tensor | None]:
         """Rows with caches of different lengths: each attends to its own; padding becomes zeros."""

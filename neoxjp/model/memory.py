@@ -52,13 +52,15 @@ def check_memory(
     device: str,
     present: "GPTNeoXJapaneseForCausalLM | None",
     quantization: str | None = None,
+    cache_dtype: str | None = None,
 ) -> None:
-    """Check the memory before any weight is read.
+    """Check the memory before any weight is read. cache_dtype: as asked for; None: the model's default.
 
     Raises:
         ModelTooLarge: the model in `folder` does not fit in the free memory of `device`.
     """
-    needed, free = needed_bytes(folder, dtype, quantization), free_memory(device)
+    stored = cache_dtype or default_cache_dtype(dtype, quantization, device)
+    needed, free = needed_bytes(folder, dtype, quantization, stored), free_memory(device)
     held, mapped = (0, False) if present is None else (weight_bytes(present), _is_mapped(present))
     beside = free - (held if mapped else 0)
     after = free if present is None or mapped else free + held
@@ -82,9 +84,22 @@ def cpu_dtype(folder: Path) -> "torch.dtype | None":
     return torch.float32 if needed_bytes(folder, torch.float32) <= free_memory("cpu") // 2 else None
 
 
-def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | None = None) -> int:
-    """Bytes of the weights in `dtype` (None: as stored) or quantized, and of the KV cache of one full context in float32."""
+def default_cache_dtype(dtype: "torch.dtype | None", quantization: str | None, device: str) -> str:
+    """The format of a model's KV caches where none is asked for; float32, the largest, where that is not known before loading."""
+    import torch
+
+    from neoxjp.quantization import packing_for
+
+    if device != "cpu" and not (device == "auto" and not torch.cuda.is_available()):
+        return "float32"
+    packing = packing_for(dtype, quantization, torch.device("cpu"))
+    return "float16" if packing is not None and packing.kernel.name == "native" else "float32"
+
+
+def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | None = None, cache_dtype: str = "float32") -> int:
+    """Bytes of the weights in `dtype` (None: as stored) or quantized, and of the KV cache of one full context."""
     from neoxjp.model.config import GPTNeoXJapaneseConfig
+    from neoxjp.model.kv_cache import cache_bytes_per_token
     from neoxjp.weights import INPUT
 
     config = GPTNeoXJapaneseConfig.from_folder(folder)
@@ -97,7 +112,8 @@ def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | 
             weights += numbers * (3 if config.tie_word_embeddings else 2)
         else:
             weights += numbers * (1 if len(tensor.shape) > 1 else 4)
-    return weights + 2 * 4 * config.num_hidden_layers * config.hidden_size * config.max_position_embeddings
+    per_token = cache_bytes_per_token(cache_dtype, config.num_hidden_layers, config.hidden_size, config.num_attention_heads)
+    return weights + per_token * config.max_position_embeddings
 
 
 def _stored(folder: Path) -> "Iterable[StoredTensor]":

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from neoxjp.model.attention import KVCache
+from neoxjp.model.kv_cache import KVCache
 
 
 class _Unpackable:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
 from neoxjp.model import attention
-from neoxjp.model.attention import KVCache
+from neoxjp.model.kv_cache import CACHE_BLOCK, KVCache, attention_dtype
 from neoxjp.model.layers import TrackedModule, row_stable_gelu
 from neoxjp.model.rotary import Rope, rope_table, rotate_qkv
 from neoxjp.quantization import NativeNetwork, NewRows, PackedLinear, stable_width
@@ -75,10 +75,10 @@ def forward_unpadded(
     implementation, ndims, shape = model.attn_implementation, config.rotary_ndims, (width, config.num_attention_heads, 3, -1)
     attend_one, groups = _attend_one(implementation, x), _runs(pieces, width)
     filling = x.new_zeros(width - count, config.hidden_size) if width > count else None
-    cache_dtype = torch.float32 if x.is_cpu and x.dtype != torch.float64 else x.dtype
+    exact = attention_dtype(x.device, x.dtype)
     for layer in functions.layers:
         qkv = rotate_qkv(layer.query_key_value(layer.input_layernorm(x)).view(shape), angles, ndims)  # (width, H, 3, D)
-        rows = _attend(layer.number, qkv if qkv.dtype == cache_dtype else qkv.to(cache_dtype), pieces, attend_one, implementation)
+        rows = _attend(layer.number, qkv if qkv.dtype == exact else qkv.to(exact), pieces, attend_one, implementation)
         if filling is not None:
             rows.append(filling)
         out = rows[0] if len(rows) == 1 else torch.cat(rows)  # (width, C)
@@ -235,7 +235,7 @@ def _gelu(x: Tensor, groups: list[tuple[bool, int]]) -> Tensor:
 def _table(pieces: list[_Piece], config: Any, device: torch.device) -> Rope:
     """The rotations of all positions up to the context, or up to the longest sequence in blocks."""
     longest = max(piece.past + piece.new for piece in pieces)
-    length = max(config.max_position_embeddings, -(-longest // attention.CACHE_BLOCK) * attention.CACHE_BLOCK)
+    length = max(config.max_position_embeddings, -(-longest // CACHE_BLOCK) * CACHE_BLOCK)
     return rope_table(length, config.rotary_ndims, config.rotary_emb_base, config.head_dim, device)
 
 

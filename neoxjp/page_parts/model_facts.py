@@ -30,6 +30,7 @@ class ModelFacts:
     parameters: int
     dtype: str
     quantization: str | None
+    cache_dtype: str
     linears: str
     stored_dtype: str | None
     format: str | None
@@ -56,6 +57,7 @@ def model_facts(model: "GPTNeoXJapaneseForCausalLM", name: str, source: str, rev
         parameters=model.num_parameters,
         dtype=_name(model.dtype),
         quantization=model.quantization,
+        cache_dtype=model.cache_dtype,
         linears=describe_linears(model),
         stored_dtype=_name(report.stored_dtype) if report else None,
         format=report.format if report else None,

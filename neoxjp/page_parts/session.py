@@ -55,6 +55,7 @@ class Choice:
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
     offline: bool = False  # True: nothing is asked of the Hub
     quantization: str | None = None  # "int8"
+    cache_dtype: str | None = None  # of KV caches: "float32", "float16", "int8"; None: the model's default
 
 
 def _nothing_kept() -> "LogitsCache":
@@ -375,7 +376,7 @@ class Playground:
 
         def before_reading(folder: Path, dtype: "torch.dtype | None", quantization: str | None) -> None:
             present = self.loaded.here.model if isinstance(self.loaded, Ready) else None
-            check_memory(choice.name, folder, dtype, choice.device, present, quantization)
+            check_memory(choice.name, folder, dtype, choice.device, present, quantization, choice.cache_dtype)
             self.progress = Progress("weights", choice.name)
 
         self.progress = Progress("download", choice.name)
@@ -385,6 +386,7 @@ class Playground:
             revision=choice.revision,
             dtype=choice.dtype,
             quantization=choice.quantization,
+            cache_dtype=choice.cache_dtype,
             device="cpu" if on_cpu else choice.device,
             offline=choice.offline,
             progress=on_bytes,

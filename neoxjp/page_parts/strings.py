@@ -302,6 +302,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "model_f_dtype_value": ("{now}（ファイルでは {stored}）", "{now} (stored as {stored})"),
     "model_f_devices": ("デバイス配置", "device map"),
     "model_f_linears": ("行列積の実装", "matrix multiplication"),
+    "model_f_cache": ("KV キャッシュのデータ型", "KV cache dtype"),
     "model_f_attention": ("アテンションの実装", "attention kernel"),
     "model_f_refused": ("{kernel}（flash を使えない理由：{why}）", "{kernel} (not flash: {why})"),
     "model_f_output": ("出力層", "output layer"),

@@ -56,6 +56,7 @@ class ModelCard:
     parameters: int
     dtype: str
     quantization: str | None
+    cache_dtype: str  # of KV caches
     device: str
     rows_are_independent: bool  # the log probabilities of a text are the same alone and beside others, to the last bit
     jobs: int  # that run at once
@@ -75,6 +76,7 @@ class ModelCard:
             "parameters": self.parameters,
             "dtype": self.dtype,
             "quantization": self.quantization,
+            "cache_dtype": self.cache_dtype,
             "device": self.device,
             "rows_are_independent": self.rows_are_independent,
         }

@@ -175,7 +175,7 @@ class Internal:
             return self._card[1]
         model, now, engine = loaded.here.model, setup(loaded), loaded.here.engine
         id, _ = names_of(loaded.choice)
-        content = [now.model, now.vocabulary, now.dtype, now.quantization, now.packed, id]
+        content = [now.model, now.vocabulary, now.dtype, now.quantization, now.cache_dtype, now.packed, id]
         card = Card(
             version=VERSION,
             token=blake2b(encode(content), digest_size=16).hexdigest(),

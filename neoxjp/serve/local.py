@@ -61,6 +61,7 @@ class LocalBackend:
             parameters=model.num_parameters,
             dtype=str(model.dtype).removeprefix("torch."),
             quantization=model.quantization,
+            cache_dtype=model.cache_dtype,
             device=str(model.device),
             rows_are_independent=model.rows_are_independent,
             jobs=loaded.engine.max_batch,

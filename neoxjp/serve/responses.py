@@ -67,6 +67,7 @@ class Model(BaseModel):
     parameters: int
     dtype: str
     quantization: str | None
+    cache_dtype: str = Field(description="The format of its KV caches.")
     device: str
     rows_are_independent: bool = Field(
         description="Log probabilities are the same alone and beside other requests, to the last bit."

@@ -96,7 +96,9 @@ def score_ids(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int], new: int = 
     total, first, first_five = 0.0, 0, 0
     for start, position in _windows(len(ids), context, new):
         window = torch.tensor([ids[start : start + context]], device=model.device)
-        logits: Tensor = model(window, use_cache=False).logits[0, position - start - 1 : -1].float()  # (new tokens, V)
+        logits: Tensor = (
+            model(window, past_key_values=[model.new_cache()]).logits[0, position - start - 1 : -1].float()
+        )  # (new tokens, V)
         targets = window[0, position - start :]
         total += float(F.cross_entropy(logits, targets, reduction="none").double().sum())
         best = logits.topk(min(5, logits.shape[-1])).indices == targets[:, None]  # (new tokens, 5)

@@ -99,7 +99,8 @@ def connect(tab: ModelTab, playground: Playground, status: gr.HTML, switches: gr
         def on_load(t: Words, name: str, revision: str, dtype: str) -> Iterator[dict[Any, Any]]:
             before = playground.loaded.choice if playground.loaded else Choice("")
             dtype, quantization = ("auto", dtype) if dtype == "int8" else (dtype, None)
-            choice = Choice(name.strip(), revision.strip() or None, dtype, before.device, before.offline, quantization)
+            where = before.device, before.offline
+            choice = Choice(name.strip(), revision.strip() or None, dtype, *where, quantization, before.cache_dtype)
             for line, asks in load(playground, choice, unload_first, t):
                 yield {
                     tab.line: line,
@@ -233,6 +234,7 @@ def facts(playground: Playground, t: Words) -> str:
         (t("model_f_context"), t("model_f_tokens", n=f"{model['context']:,}")),
         (t("model_f_dtype"), dtype),
         (t("model_f_linears"), model["linears"]),
+        (t("model_f_cache"), model["cache_dtype"]),
         (t("model_f_devices"), devices),
         (t("model_f_attention"), kernel if refused is None else t("model_f_refused", kernel=kernel, why=refused)),
         (t("model_f_output"), t("model_f_tied" if model["tied_output"] else "model_f_untied")),

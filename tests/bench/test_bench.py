@@ -125,8 +125,8 @@ def test_agreement_counts_the_common_beginning_of_each_round():
     ("options", "form"), [(("--dtype", "float16"), "float16"), (("--quantization", "int8"), "int8"), ((), "float32")]
 )
 def test_a_format_is_measured_and_named(capsys, options, form):
-    report = bench(capsys, *GENERATE, *options)
-    assert report["facts"]["format"] == form
+    report = bench(capsys, *GENERATE, *options, "--cache-dtype", "int8")
+    assert (report["facts"]["format"], report["facts"]["cache"]) == (form, "int8")
     assert report["facts"]["kernel"]
 
 
@@ -190,6 +190,16 @@ def test_quality_compares_formats_with_float32(capsys, tmp_path, tiny_folder):
     assert report["facts"] | {"texts": 2, "characters": 308} == report["facts"]
 
 
+def test_quality_measures_formats_of_the_cache(capsys, tmp_path, tiny_folder):
+    (tmp_path / "a.txt").write_text("東京都の大学である。" * 30, encoding="utf-8")
+    formats = "float32+int8,float32+float16"
+    report = bench(capsys, "quality", str(tmp_path / "a.txt"), "--model", str(tiny_folder), "--formats", formats)
+    exact = values(report, "float32", "bits per character")
+    away = [abs(values(report, f"float32+{name}", "bits per character")[0] / exact[0] - 1) for name in ("float16", "int8")]
+    assert 0 < away[0] < 1e-4
+    assert away[0] < away[1] < 0.01
+
+
 def test_quality_counts_every_token_once(tiny_folder):
     from neoxjp import GPTNeoXJapaneseForCausalLM
 
@@ -215,6 +225,7 @@ def test_quality_stops_in_time_and_says_so(capsys, tmp_path, tiny_folder, monkey
     [
         (("no-such.txt",), "no file 'no-such.txt'"),
         (("a.txt", "--formats", "int4"), "--formats 'int4' must be some of float32, bfloat16, float16, int8"),
+        (("a.txt", "--formats", "int8+int4"), "cache_dtype='int4' is not one of"),
         (("a.txt", "--limit", "-1"), "--limit -1"),
         (("empty.txt",), "there is no text to measure on"),
     ],

@@ -19,13 +19,14 @@ from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import DRAW, Clock, Fake, mixed
 from tests.support.tiny_model import ours
 
-FORMATS = ("float16", "int8")
+FORMATS = ("float16", "int8", "float16+float32", "int8+int8")  # of the weights; behind + of the KV cache
 
 
 @functools.cache
 def packed(name: str) -> Any:
     """A tiny network with random weights in a packed format."""
-    model = ours(max_position_embeddings=160)
+    name, _, cache_dtype = name.partition("+")
+    model = ours(max_position_embeddings=160, cache_dtype=cache_dtype or None)
     if name == "float16":
         if isinstance(kernel := fp16_kernel(), str):
             pytest.skip(kernel)

@@ -13,7 +13,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from neoxjp.errors import ParameterError
 from neoxjp.model import KVCache, attention, backend_in_use, rope
-from neoxjp.model.attention import CACHE_BLOCK, Backend, attend, padding_mask
+from neoxjp.model.attention import Backend, attend, padding_mask
+from neoxjp.model.kv_cache import CACHE_BLOCK
 from neoxjp.model.rotary import rope_table, rotate, rotate_qkv
 from tests.support.tiny_model import ours, pair
 

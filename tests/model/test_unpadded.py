@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
 from neoxjp.model import attention
+from neoxjp.model.kv_cache import CACHE_BLOCK
 from neoxjp.model.layers import SMALL, row_stable_gelu
 from neoxjp.quantization import pack as packing
 from tests.support.model_folders import load
@@ -68,7 +69,7 @@ def test_any_network_and_attention(changes, attn_implementation):
 
 
 def test_a_cache_grows_over_its_blocks_in_the_middle_of_a_chunk():
-    check(MODEL, [(attention.CACHE_BLOCK - 3, 20), (attention.CACHE_BLOCK - 1, 1), (attention.CACHE_BLOCK, 4)])
+    check(MODEL, [(CACHE_BLOCK - 3, 20), (CACHE_BLOCK - 1, 1), (CACHE_BLOCK, 4)])
 
 
 def test_without_logits_at_each_sequence_gives_its_last_position():

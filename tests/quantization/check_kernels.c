@@ -38,7 +38,43 @@ static void must(int is, const char *what) {
 
 enum { DEPTH = 2, VOCAB = 57, SEQUENCES = 3, POSITIONS = 40 };
 
-static void check_network(int64_t hidden, int64_t heads, int64_t intermediate, int64_t rotary, int int8, float strange) {
+/* Random keys and values of a cache, (2, heads, capacity) rows, in its format; nothing lies behind them. */
+static KVView cache_of(int64_t heads, int64_t capacity, int64_t size, int64_t format) {
+  int64_t rows = 2 * heads * capacity, bytes = kv_row_bytes(format, size);
+  float *numbers = floats(rows * size, 0, 1);
+  char *stored = malloc(rows * bytes);
+  for (int64_t r = 0; r < rows; r++) kv_store(format, numbers + r * size, size, stored + r * bytes);
+  free(numbers);
+  return (KVView){stored, capacity, format};
+}
+
+/* What is read back is at most half a step away, and stored again it stays the same. */
+static void check_store(int64_t size, int64_t format, float width) {
+  int64_t bytes = kv_row_bytes(format, size);
+  float *x = floats(size, 0, width), *found = malloc(size * sizeof(float)), largest = 0;
+  char *row = malloc(bytes), *again = malloc(bytes);
+  kv_store(format, x, size, row);
+  float scale = kv_scale((int)format, row, size);
+  for (int64_t d = 0; d < size; d++) largest = fabsf(x[d]) > largest ? fabsf(x[d]) : largest;
+  for (int64_t d = 0; d < size; d++) {
+    found[d] = kv_load_one((int)format, row, d) * scale;
+    float step = format == KV_FLOAT32 ? 0 : format == KV_FLOAT16 ? fabsf(x[d]) / 2048 + 6e-8f : largest / 127 * 0.501f;
+    float wanted = format == KV_FLOAT16 && fabsf(x[d]) > 65504 ? copysignf(65504, x[d]) : x[d];
+    must(fabsf(found[d] - wanted) <= step, "a number is read back");
+    F32x16 vector = kv_load((int)format, row, d / PANEL * PANEL + PANEL <= size ? d / PANEL * PANEL : 0);
+    float all[PANEL];
+    f32_store(all, vector);
+    if (d / PANEL * PANEL + PANEL <= size) must(all[d % PANEL] * scale == found[d], "a vector is read as its numbers are");
+  }
+  kv_store(format, found, size, again);
+  if (format != KV_INT8) must(!memcmp(row, again, bytes), "stored again it stays the same");
+  x[size / 2] = NAN;
+  kv_store(format, x, size, row);
+  must(isnan(kv_load_one((int)format, row, size / 2) * kv_scale((int)format, row, size)), "not a number stays not a number");
+  free(x), free(found), free(row), free(again);
+}
+
+static void check_network(int64_t hidden, int64_t heads, int64_t intermediate, int64_t rotary, int int8, float strange, int format) {
   int64_t size = hidden / heads;
   float *cos = floats(POSITIONS * rotary, 0, 1), *sin = floats(POSITIONS * rotary, 0, 1);
   Shape shape = {hidden, heads, intermediate, rotary, cos, sin, rotary, POSITIONS};
@@ -56,7 +92,7 @@ static void check_network(int64_t hidden, int64_t heads, int64_t intermediate, i
   for (int n = 0; n < DEPTH * SEQUENCES; n++) {
     const Sequence *q = sequences + n % SEQUENCES;
     int64_t capacity = q->past + q->count;
-    caches[n] = (KVView){floats(2 * heads * capacity * size, 0, 1), capacity};
+    caches[n] = cache_of(heads, capacity, size, format == KV_FORMATS ? n % KV_FORMATS : format); /* or one of each */
   }
   for (int32_t threads = 1; threads <= 3; threads++) {
     int64_t bytes = neoxjp_forward_workspace(&shape, rows, sequences, SEQUENCES, asked, threads);
@@ -76,6 +112,10 @@ static void check_network(int64_t hidden, int64_t heads, int64_t intermediate, i
   must(neoxjp_forward(&shape, layers, DEPTH, &output, x, rows, sequences, SEQUENCES, caches, logits_at, asked, first, NULL, 0, 1) ==
            CACHE_TOO_SMALL, "a small cache is refused");
   caches[SEQUENCES].capacity++;
+  caches[SEQUENCES].format += KV_FORMATS;
+  must(neoxjp_forward(&shape, layers, DEPTH, &output, x, rows, sequences, SEQUENCES, caches, logits_at, asked, first, NULL, 0, 1) ==
+           UNKNOWN_CACHE_FORMAT, "a format that it does not know is refused");
+  caches[SEQUENCES].format -= KV_FORMATS;
   logits_at[1] = rows;
   must(neoxjp_forward(&shape, layers, DEPTH, &output, x, rows, sequences, SEQUENCES, caches, logits_at, asked, first, NULL, 0, 1) ==
            ROW_OUT_OF_RANGE, "a row that is not there is refused");
@@ -110,9 +150,16 @@ static void check_linear(int64_t out, int64_t in, int int8) {
 int main(void) {
   for (int int8 = 0; int8 < 2; int8++) {
     check_linear(48, 64, int8), check_linear(70, 33, int8), check_linear(1, 1, int8), check_linear(130, 128, int8);
-    check_network(96, 3, 200, 32, int8, 0), check_network(160, 2, 64, 20, int8, 0), check_network(20, 1, 8, 0, int8, 0);
-    check_network(96, 3, 200, 32, int8, NAN), check_network(96, 3, 200, 32, int8, INFINITY), check_network(96, 3, 200, 32, int8, -3e38f);
+    for (int format = 0; format <= KV_FORMATS; format++) {
+      check_network(96, 3, 200, 32, int8, 0, format), check_network(160, 2, 64, 20, int8, 0, format);
+      check_network(20, 1, 8, 0, int8, 0, format), check_network(69, 3, 8, 6, int8, 0, format);
+      check_network(96, 3, 200, 32, int8, NAN, format), check_network(96, 3, 200, 32, int8, INFINITY, format);
+      check_network(96, 3, 200, 32, int8, -3e38f, format);
+    }
   }
+  for (int format = 0; format < KV_FORMATS; format++)
+    for (int64_t size = 16; size < 100; size += 7)
+      check_store(size, format, 1), check_store(size, format, 1e-7f), check_store(size, format, 2e5f);
   const float scale = 1;
   must(neoxjp_linear(&(Weight){"", &scale}, MAX_IN + 1, 1, NULL, 1, NULL, NULL, 0, 1) == TOO_MANY_INPUTS, "too many inputs");
   puts("all kernels passed");

@@ -160,6 +160,7 @@ def test_the_model_has_a_name_and_others_are_not_found(server: SimpleNamespace, 
     (model,) = ask(f"{server.url}/v1/models").json["data"]
     assert (model["id"], model["object"], model["max_model_len"], model["vocab_size"]) == ("bundled", "model", 512, 8000)
     assert model["rows_are_independent"] is server.playground.ready.model.rows_are_independent
+    assert model["cache_dtype"] == server.playground.ready.here.model.cache_dtype
     assert ask(f"{server.url}/v1/models/bundled").json == model
     assert complete(prompt=CAT, max_tokens=1, model="bundled").status == 200
     other = complete(prompt=CAT, model="gpt-4")

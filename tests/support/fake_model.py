@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import torch
 
-from neoxjp.model.attention import CACHE_BLOCK
+from neoxjp.model.kv_cache import CACHE_BLOCK
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
+from neoxjp.model import CacheDtype, GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.model.attention import Implementation
 
 torch.set_num_threads(1)  # tiny tensors on shared cores: a second thread costs more than it brings
@@ -27,10 +27,12 @@ def our_config(**changes: Any) -> GPTNeoXJapaneseConfig:
     return GPTNeoXJapaneseConfig(**(TINY | changes))
 
 
-def ours(seed: int = 0, attn_implementation: Implementation = "auto", **changes: Any) -> GPTNeoXJapaneseForCausalLM:
+def ours(
+    seed: int = 0, attn_implementation: Implementation = "auto", cache_dtype: CacheDtype | None = None, **changes: Any
+) -> GPTNeoXJapaneseForCausalLM:
     """Our tiny network with random weights, ready to generate."""
     torch.manual_seed(seed)
-    return GPTNeoXJapaneseForCausalLM(our_config(**changes), attn_implementation).eval()
+    return GPTNeoXJapaneseForCausalLM(our_config(**changes), attn_implementation, cache_dtype).eval()
 
 
 def pair(seed: int = 0, attn_implementation: Implementation = "auto", **changes: Any) -> tuple[GPTNeoXJapaneseForCausalLM, Any]:

@@ -227,6 +227,15 @@ def test_needed_bytes_are_weights_in_the_asked_dtype_and_one_context(playground,
     assert needed_bytes(tiny_folder, None) == 4 * parameters + context
 
 
+def test_a_page_loads_and_shows_the_cache_that_was_asked_for(playground, tiny_folder):
+    before = model.info(playground)["model"]
+    assert (before["cache_dtype"], before["cache_bytes_per_token"]) == ("float32", 512)
+    lines(playground, Choice(str(tiny_folder), cache_dtype="int8"))
+    now = model.info(playground)["model"]
+    assert (now["cache_dtype"], now["cache_bytes_per_token"]) == ("int8", 2 * 2 * (32 + 4 * 4))
+    assert "KV cache dtype</th><td>int8" in model.facts(playground, EN)
+
+
 def test_needed_bytes_of_int8_are_what_it_takes(playground, tiny_folder):
     choice = Choice(str(tiny_folder), quantization="int8")
     context = 2 * 4 * 2 * 32 * 64

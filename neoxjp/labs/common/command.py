@@ -66,6 +66,14 @@ class ModelOptions(TokenizerOptions):
     quantization: Annotated[
         str | None, option("int8: one byte per weight.", envvar="NEOXJP_QUANTIZATION", show_default="none")
     ] = None
+    cache_dtype: Annotated[
+        str | None,
+        option(
+            "Format of KV caches: float32, float16 or int8.",
+            envvar="NEOXJP_CACHE_DTYPE",
+            show_default="float16 with packed weights, else as attention computes",
+        ),
+    ] = None
     device: Annotated[
         str | None,
         option("cpu, cuda, cuda:1, or auto: accelerate places the layers.", show_default="cuda if there is one, else cpu"),
@@ -165,6 +173,7 @@ def load_model(options: ModelOptions) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTN
         revision=options.revision,
         dtype=options.dtype,
         quantization=options.quantization,
+        cache_dtype=options.cache_dtype,
         device=options.device,
         offline=options.offline,
     )

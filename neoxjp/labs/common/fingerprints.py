@@ -29,6 +29,7 @@ class Setup:
     vocabulary: str  # fingerprint
     dtype: str  # of the embedding: "float16"
     quantization: str | None  # "int8"
+    cache_dtype: str  # of KV caches: "float16"
     packed: bool  # the linear layers hold packed weights
     linear_kernel: str
     attention_kernel: str
@@ -46,7 +47,7 @@ Group = Literal["model", "vocabulary", "dtype", "kernel", "machine", "version", 
 GROUPS: dict[Group, tuple[str, ...]] = {  # fields of Setup, the most important first
     "model": ("model",),
     "vocabulary": ("vocabulary",),
-    "dtype": ("dtype", "quantization", "packed"),
+    "dtype": ("dtype", "quantization", "cache_dtype", "packed"),
     "kernel": ("linear_kernel", "attention_kernel", "attn_implementation"),
     "machine": ("device", "cpu", "threads"),
     "version": ("neoxjp", "torch", "numpy", "python"),
@@ -75,6 +76,7 @@ def setup(model: "GPTNeoXJapaneseForCausalLM", tokenizer: "GPTNeoXJapaneseTokeni
         vocabulary=vocabulary_fingerprint(tokenizer),
         dtype=str(model.dtype).removeprefix("torch."),
         quantization=model.quantization,
+        cache_dtype=model.cache_dtype,
         packed=is_packed(model),
         linear_kernel=describe_linears(model),
         attention_kernel=model.attention_backend().name,

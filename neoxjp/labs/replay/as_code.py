@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from neoxjp.labs.replay.records import State
+from neoxjp.model import CACHE_DTYPES
 from neoxjp.sampling import SamplingParams, filter_options
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -66,10 +67,13 @@ def _loading(state: State) -> list[str]:
     as_stored = setup.dtype == "float16" and setup.device == "cpu" and not setup.packed
     dtype = "" if setup.quantization and setup.dtype == "float16" else f", dtype={('auto' if as_stored else setup.dtype)!r}"
     quantization = f", quantization={setup.quantization!r}" if setup.quantization else ""
+    default = "float16" if setup.packed and setup.attention_kernel == "native" else "float32"
+    asked = setup.cache_dtype in CACHE_DTYPES and setup.cache_dtype != (default if setup.device == "cpu" else setup.dtype)
+    cache = f", cache_dtype={setup.cache_dtype!r}" if asked else ""
     device = ', device_map="cuda"' if setup.device != "cpu" else ""
     kernel = f", attn_implementation={setup.attn_implementation!r}" if setup.attn_implementation != "auto" else ""
     return [
-        f"model = GPTNeoXJapaneseForCausalLM.from_pretrained({name}{revision}{dtype}{quantization}{device}{kernel})",
+        f"model = GPTNeoXJapaneseForCausalLM.from_pretrained({name}{revision}{dtype}{quantization}{cache}{device}{kernel})",
         f"tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained({name}{revision})",
     ]
 

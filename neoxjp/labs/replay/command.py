@@ -57,12 +57,15 @@ def replay(
 
 def as_saved(options: ModelOptions, state: "State") -> ModelOptions:
     """The options with what they leave open: the model of the file, in the format it had."""
+    from neoxjp.model import CACHE_DTYPES
+
     if options.model == SAVED:
         options = replace(
             options,
             model=state.name,
             revision=options.revision or state.revision,
             quantization=options.quantization or state.setup.quantization,
+            cache_dtype=options.cache_dtype or (stored if (stored := state.setup.cache_dtype) in CACHE_DTYPES else None),
         )
     if options.dtype == SAVED:
         keep = state.setup.packed or state.setup.dtype != "float16"

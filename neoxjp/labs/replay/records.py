@@ -151,6 +151,8 @@ def from_json(data: str | bytes, kind: type[SamplingParams] = SamplingParams) ->
 
 
 def _setup(given: Any) -> Setup:
+    if isinstance(given, dict) and "cache_dtype" not in given:  # written before there was a choice
+        given = given | {"cache_dtype": "float32" if given.get("device") == "cpu" else given.get("dtype")}
     if not isinstance(given, dict) or set(given) != {field.name for field in dataclasses.fields(Setup)}:
         raise ValueError("setup is incomplete")
     for name, value in given.items():

@@ -33,6 +33,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "replay_settings": ("設定", "settings"),
     "replay_seed": ("シード", "seed"),
     "replay_dtype": ("データ型（dtype）", "dtype"),
+    "replay_cache": ("KV キャッシュのデータ型", "KV cache dtype"),
     "replay_kernel": ("カーネル", "kernel"),
     "replay_machine": ("実行環境", "machine"),
     "replay_batch": ("同時に実行されたリクエスト", "concurrent requests"),

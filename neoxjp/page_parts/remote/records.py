@@ -32,7 +32,7 @@ from neoxjp.labs.common.fingerprints import Setup
 from neoxjp.page_parts.model_facts import ModelFacts
 from neoxjp.sampling import SamplingParams
 
-VERSION = 1  # of everything in this file
+VERSION = 2  # of everything in this file
 MODEL_HEADER = "x-neoxjp-model"  # the token of the model that a page asks; another one answers 409
 LONGEST = 1_000  # characters of an error's sentence
 

@@ -4,6 +4,7 @@
  * A row's numbers never depend on the rows beside it, nor on the number of threads: sums run in an order of their own.
  * All tensors are contiguous, float32 where nothing else is said; shapes as in the rest of the package.
  */
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -30,13 +31,15 @@ typedef struct {
 
 typedef struct { Norm norm; Weight weight; int64_t vocab; } Output;
 typedef struct { int64_t first, count, past; } Sequence;    /* its new rows among all, and how many tokens its cache holds */
-typedef struct { float *keys; int64_t capacity; } KVView;   /* keys, behind them values: (heads, capacity, head size) each */
+/* Keys, behind them values: (heads, capacity) rows each, of kv_row_bytes. */
+typedef struct { void *keys; int64_t capacity, format; } KVView;
+enum { KV_FLOAT32, KV_FLOAT16, KV_INT8, KV_FORMATS }; /* an int8 row ends with its scale, a float */
 
 _Static_assert(sizeof(Weight) == 16 && sizeof(Norm) == 24 && sizeof(Layer) == 120, "as weights.py and network.py have them");
-_Static_assert(sizeof(Shape) == 64 && sizeof(Output) == 48 && sizeof(Sequence) == 24 && sizeof(KVView) == 16, "as network.py has them");
+_Static_assert(sizeof(Shape) == 64 && sizeof(Output) == 48 && sizeof(Sequence) == 24 && sizeof(KVView) == 24, "as network.py has them");
 
 /* What the functions below return. */
-enum { OK, WORKSPACE_TOO_SMALL, CACHE_TOO_SMALL, ROW_OUT_OF_RANGE, POSITION_OUT_OF_RANGE, TOO_MANY_INPUTS };
+enum { OK, WORKSPACE_TOO_SMALL, CACHE_TOO_SMALL, ROW_OUT_OF_RANGE, POSITION_OUT_OF_RANGE, TOO_MANY_INPUTS, UNKNOWN_CACHE_FORMAT };
 
 /* ---- arithmetic on rows */
 
@@ -220,74 +223,164 @@ static void linear(const Worker *worker, const Weight *w, const Rows *x, int64_t
   barrier(worker);
 }
 
+/* ---- keys and values in a cache: rows of `size` numbers, stored in one of three formats and computed in float32. `format` is a
+ * constant wherever these are inlined. What has just been stored is read back, never used as it was before. */
+
+INLINE int64_t kv_row_bytes(int64_t format, int64_t size) {
+  return format == KV_FLOAT32 ? size * 4 : format == KV_FLOAT16 ? size * 2 : size + (int64_t)sizeof(float);
+}
+
+INLINE F32x16 kv_load(int format, const void *row, int64_t d) {
+  return format == KV_FLOAT32   ? f32_load((const float *)row + d)
+         : format == KV_FLOAT16 ? load_fp16((const uint16_t *)row + d)
+                                : load_i8((const int8_t *)row + d);
+}
+INLINE float kv_load_one(int format, const void *row, int64_t d) {
+  return format == KV_FLOAT32   ? ((const float *)row)[d]
+         : format == KV_FLOAT16 ? fp16_to_f32(((const uint16_t *)row)[d])
+                                : ((const int8_t *)row)[d];
+}
+/* What the numbers of a row are multiplied by: 1, or an int8's scale. */
+INLINE float kv_scale(int format, const void *row, int64_t size) {
+  float scale = 1;
+  if (format == KV_INT8) memcpy(&scale, (const int8_t *)row + size, sizeof scale);
+  return scale;
+}
+
+/* Whole numbers from -127 to 127, behind them their scale. NaN and infinity make the scale, and so the whole row, NaN. */
+static void kv_store_int8(const float *x, int64_t size, int8_t *row) {
+  float largest = 1e-30f;
+  int32_t strange = 0;
+#pragma omp simd reduction(max : largest) reduction(| : strange)
+  for (int64_t d = 0; d < size; d++) {
+    float magnitude = fabsf(x[d]);
+    largest = magnitude > largest ? magnitude : largest;
+    strange |= !(magnitude <= FLT_MAX);
+  }
+  float steps = strange ? 0 : 127 / largest, scale = strange ? NAN : largest / 127;
+#pragma omp simd
+  for (int64_t d = 0; d < size; d++) row[d] = (int8_t)(int32_t)(strange ? 0 : rintf(x[d] * steps));
+  memcpy(row + size, &scale, sizeof scale);
+}
+
+static void kv_store(int64_t format, const float *x, int64_t size, void *row) {
+  if (format == KV_FLOAT32) {
+    memcpy(row, x, size * sizeof(float));
+  } else if (format == KV_FLOAT16) {
+    uint16_t *halves = row;
+    int64_t d = 0;
+    for (; d + PANEL <= size; d += PANEL) store_fp16(halves + d, f32_load(x + d));
+    for (; d < size; d++) halves[d] = f32_to_fp16(x[d]);
+  } else {
+    kv_store_int8(x, size, row);
+  }
+}
+
 /* scores[r][s] = q[r] · keys[s] / √size, for s from `from` to `to`; rows of q are `stride` apart, rows of scores `max_len`. */
-INLINE void attn_score(int rows, const float *q, int64_t stride, const float *keys, int64_t from, int64_t to, int64_t size,
-                       float *scores, int64_t max_len) {
+INLINE void attn_score(int rows, int format, const float *q, int64_t stride, const char *keys, int64_t from, int64_t to,
+                       int64_t size, float *scores, int64_t max_len) {
   float scale = 1 / sqrtf(size);
+  int64_t row_bytes = kv_row_bytes(format, size);
   for (int64_t s = from; s < to; s++) {
-    const float *key = keys + s * size;
+    const char *key = keys + s * row_bytes;
     F32x16 sum[ATTN_ROWS];
     int64_t d = 0;
     for (int r = 0; r < rows; r++) sum[r] = f32_zero();
     for (; d + PANEL <= size; d += PANEL) {
-      prefetch(key + d, 2);
-      F32x16 part = f32_load(key + d);
+      prefetch(key + kv_row_bytes(format, d), 2);
+      F32x16 part = kv_load(format, key, d);
       for (int r = 0; r < rows; r++) sum[r] = f32_fma(sum[r], part, f32_load(q + r * stride + d));
     }
+    float key_scale = kv_scale(format, key, size);
     for (int r = 0; r < rows; r++) {
       float product = f32_reduce(sum[r]);
-      for (int64_t e = d; e < size; e++) product += q[r * stride + e] * key[e];
-      scores[r * max_len + s] = product * scale;
+      for (int64_t e = d; e < size; e++) product += q[r * stride + e] * kv_load_one(format, key, e);
+      scores[r * max_len + s] = format == KV_INT8 ? product * key_scale * scale : product * scale;
     }
   }
 }
 
-/* to[r] += Σ probs[r][s] · values[s] for s from `from` to `until`, of `vectors` times 16 channels. */
-INLINE void attn_value_part(int rows, int vectors, const float *probs, int64_t max_len, const float *values, int64_t from,
-                            int64_t until, int64_t size, float *to, int64_t stride) {
+/* to[r] += Σ probs[r][s] · values[s] for s from `from` to `until`, of `vectors` times 16 channels from `first` on. */
+INLINE void attn_value_part(int rows, int format, int vectors, const float *probs, int64_t max_len, const char *values,
+                            int64_t from, int64_t until, int64_t size, int64_t first, float *to, int64_t stride) {
+  int64_t row_bytes = kv_row_bytes(format, size);
   F32x16 sum[ATTN_ROWS][ATTN_VECTORS];
   for (int r = 0; r < rows; r++)
-    for (int v = 0; v < vectors; v++) sum[r][v] = f32_load(to + r * stride + v * PANEL);
-  for (int64_t s = from; s < until; s++)
+    for (int v = 0; v < vectors; v++) sum[r][v] = f32_load(to + r * stride + first + v * PANEL);
+  for (int64_t s = from; s < until; s++) {
+    const char *value = values + s * row_bytes;
+    float scale = kv_scale(format, value, size), weight[ATTN_ROWS];
+    for (int r = 0; r < rows; r++) weight[r] = format == KV_INT8 ? probs[r * max_len + s] * scale : probs[r * max_len + s];
     for (int v = 0; v < vectors; v++) {
-      const float *at = values + s * size + v * PANEL;
-      prefetch(at, 2);
-      F32x16 part = f32_load(at);
-      for (int r = 0; r < rows; r++) sum[r][v] = f32_fma_scalar(sum[r][v], part, probs[r * max_len + s]);
+      prefetch(value + kv_row_bytes(format, first + v * PANEL), 2);
+      F32x16 part = kv_load(format, value, first + v * PANEL);
+      for (int r = 0; r < rows; r++) sum[r][v] = f32_fma_scalar(sum[r][v], part, weight[r]);
     }
+  }
   for (int r = 0; r < rows; r++)
-    for (int v = 0; v < vectors; v++) f32_store(to + r * stride + v * PANEL, sum[r][v]);
+    for (int v = 0; v < vectors; v++) f32_store(to + r * stride + first + v * PANEL, sum[r][v]);
 }
 
 /* The same of all channels of a head. */
-INLINE void attn_value(int rows, const float *probs, int64_t max_len, const float *values, int64_t from, int64_t until, int64_t size,
-                       float *to, int64_t stride) {
+INLINE void attn_value(int rows, int format, const float *probs, int64_t max_len, const char *values, int64_t from, int64_t until,
+                       int64_t size, float *to, int64_t stride) {
   int64_t d = 0;
   for (; d + ATTN_VECTORS * PANEL <= size; d += ATTN_VECTORS * PANEL)
-    attn_value_part(rows, ATTN_VECTORS, probs, max_len, values + d, from, until, size, to + d, stride);
+    attn_value_part(rows, format, ATTN_VECTORS, probs, max_len, values, from, until, size, d, to, stride);
   for (; d + (ATTN_VECTORS - 1) * PANEL <= size; d += (ATTN_VECTORS - 1) * PANEL)
-    attn_value_part(rows, ATTN_VECTORS - 1, probs, max_len, values + d, from, until, size, to + d, stride);
+    attn_value_part(rows, format, ATTN_VECTORS - 1, probs, max_len, values, from, until, size, d, to, stride);
   for (; d + PANEL <= size; d += PANEL)
-    attn_value_part(rows, 1, probs, max_len, values + d, from, until, size, to + d, stride);
+    attn_value_part(rows, format, 1, probs, max_len, values, from, until, size, d, to, stride);
+  if (d == size) return;
   for (int r = 0; r < rows; r++)
-    for (int64_t s = from; s < until; s++)
-      for (int64_t e = d; e < size; e++) to[r * stride + e] += probs[r * max_len + s] * values[s * size + e];
+    for (int64_t s = from; s < until; s++) {
+      const char *value = values + s * kv_row_bytes(format, size);
+      float scale = kv_scale(format, value, size), prob = probs[r * max_len + s], weight = format == KV_INT8 ? prob * scale : prob;
+      for (int64_t e = d; e < size; e++) to[r * stride + e] += weight * kv_load_one(format, value, e);
+    }
 }
 
 /* `rows` positions of one sequence, of which the first sees `seen` keys and each other one more. */
-INLINE void attend_rows(int rows, const Shape *s, const float *q, const float *keys, const float *values, int64_t seen, float *scores,
-                        int64_t max_len, float *to) {
+INLINE void attend_rows(int rows, int format, const Shape *s, const float *q, const char *keys, const char *values, int64_t seen,
+                        float *scores, int64_t max_len, float *to) {
   int64_t size = s->hidden / s->heads, stride = 3 * s->hidden;
-  attn_score(rows, q, stride, keys, 0, seen, size, scores, max_len);
+  attn_score(rows, format, q, stride, keys, 0, seen, size, scores, max_len);
   for (int r = 0; r < rows; r++) {
-    attn_score(1, q + r * stride, stride, keys, seen, seen + r, size, scores + r * max_len, max_len);
+    attn_score(1, format, q + r * stride, stride, keys, seen, seen + r, size, scores + r * max_len, max_len);
     softmax(scores + r * max_len, seen + r);
     memset(to + r * s->hidden, 0, size * sizeof(float));
   }
-  attn_value(rows, scores, max_len, values, 0, seen, size, to, s->hidden);
+  attn_value(rows, format, scores, max_len, values, 0, seen, size, to, s->hidden);
   for (int r = 1; r < rows; r++)
-    attn_value(1, scores + r * max_len, max_len, values, seen, seen + r, size, to + r * s->hidden, s->hidden);
+    attn_value(1, format, scores + r * max_len, max_len, values, seen, seen + r, size, to + r * s->hidden, s->hidden);
 }
+
+/* `count` positions of one sequence behind `past` others, whose keys and values are stored; q as in `attention`. */
+INLINE void attend_sequence(int format, const Shape *s, const float *q, const char *keys, const char *values, int64_t past,
+                            int64_t count, float *scores, int64_t max_len, float *to) {
+  for (int64_t r = 0, rows; r < count; r += rows) {
+    const float *query = q + r * 3 * s->hidden;
+    rows = count - r >= ATTN_ROWS ? ATTN_ROWS : 1;
+    if (rows == ATTN_ROWS)
+      attend_rows(ATTN_ROWS, format, s, query, keys, values, past + r + 1, scores, max_len, to + r * s->hidden);
+    else
+      attend_rows(1, format, s, query, keys, values, past + r + 1, scores, max_len, to + r * s->hidden);
+  }
+}
+
+/* One for each format: together they would be too much for a compiler to keep in registers well. */
+#define ATTEND_SEQUENCE(name, format)                                                                                      \
+  static void attend_##name(const Shape *s, const float *q, const char *keys, const char *values, int64_t past,           \
+                            int64_t count, float *scores, int64_t max_len, float *to) {                                   \
+    attend_sequence(format, s, q, keys, values, past, count, scores, max_len, to);                                         \
+  }
+ATTEND_SEQUENCE(float32, KV_FLOAT32)
+ATTEND_SEQUENCE(float16, KV_FLOAT16)
+ATTEND_SEQUENCE(int8, KV_INT8)
+
+typedef void (*AttendSequence)(const Shape *s, const float *q, const char *keys, const char *values, int64_t past, int64_t count,
+                               float *scores, int64_t max_len, float *to);
+static const AttendSequence ATTEND[KV_FORMATS] = {attend_float32, attend_float16, attend_int8};
 
 /* Rows of qkv (rows, heads, 3, head size) are rotated, written to the cache, and attend to their past and themselves; to
  * (rows, hidden). scores: (ATTN_ROWS, max_len) of each thread. */
@@ -299,23 +392,17 @@ static void attention(const Worker *worker, const Shape *s, float *qkv, const Se
     int64_t head = n % s->heads;
     const Sequence *q = sequences + n / s->heads;
     const KVView *cache = caches + n / s->heads;
-    float *keys = cache->keys + head * cache->capacity * size, *values = keys + s->heads * cache->capacity * size;
+    int64_t row_bytes = kv_row_bytes(cache->format, size);
+    char *keys = (char *)cache->keys + head * cache->capacity * row_bytes, *values = keys + s->heads * cache->capacity * row_bytes;
     float *from = qkv + q->first * stride + head * 3 * size;
     for (int64_t r = 0; r < q->count; r++) {
       float *row = from + r * stride;
       rope(row, s, q->past + r);
       rope(row + size, s, q->past + r);
-      memcpy(keys + (q->past + r) * size, row + size, size * sizeof(float));
-      memcpy(values + (q->past + r) * size, row + 2 * size, size * sizeof(float));
+      kv_store(cache->format, row + size, size, keys + (q->past + r) * row_bytes);
+      kv_store(cache->format, row + 2 * size, size, values + (q->past + r) * row_bytes);
     }
-    for (int64_t r = 0, rows; r < q->count; r += rows) {
-      float *mine = to + (q->first + r) * s->hidden + head * size;
-      rows = q->count - r >= ATTN_ROWS ? ATTN_ROWS : 1;
-      if (rows == ATTN_ROWS)
-        attend_rows(ATTN_ROWS, s, from + r * stride, keys, values, q->past + r + 1, scores, max_len, mine);
-      else
-        attend_rows(1, s, from + r * stride, keys, values, q->past + r + 1, scores, max_len, mine);
-    }
+    ATTEND[cache->format](s, from, keys, values, q->past, q->count, scores, max_len, to + q->first * s->hidden + head * size);
   }
   barrier(worker);
 }
@@ -406,8 +493,11 @@ static int32_t check(const ForwardJob *job) {
   for (int64_t n = 0; n < job->count; n++) {
     const Sequence *q = job->sequences + n;
     if (q->past < 0 || q->count < 0 || q->first < 0 || q->first + q->count > job->rows) return ROW_OUT_OF_RANGE;
-    for (int64_t l = 0; l < job->depth; l++)
-      if (q->past + q->count > job->caches[l * job->count + n].capacity) return CACHE_TOO_SMALL;
+    for (int64_t l = 0; l < job->depth; l++) {
+      const KVView *cache = job->caches + l * job->count + n;
+      if (cache->format < 0 || cache->format >= KV_FORMATS) return UNKNOWN_CACHE_FORMAT;
+      if (q->past + q->count > cache->capacity) return CACHE_TOO_SMALL;
+    }
   }
   for (int64_t n = 0; n < job->n_logits; n++)
     if (job->logits_at[n] < 0 || job->logits_at[n] >= job->rows) return ROW_OUT_OF_RANGE;
@@ -444,6 +534,6 @@ int32_t neoxjp_qmax(void) { return QMAX; }
 int32_t neoxjp_zero_point(void) { return ZERO_POINT; }
 int64_t neoxjp_max_in(void) { return MAX_IN; }
 int64_t neoxjp_sizeof(int32_t number) { /* of the structures that Python passes, in the order of network.py's STRUCTURES */
-  const int64_t sizes[] = {sizeof(Weight), sizeof(Norm), sizeof(Layer), sizeof(Shape), sizeof(Output)};
+  const int64_t sizes[] = {sizeof(Weight), sizeof(Norm), sizeof(Layer), sizeof(Shape), sizeof(Output), sizeof(KVView)};
   return number >= 0 && number < (int32_t)(sizeof sizes / sizeof sizes[0]) ? sizes[number] : -1;
 }

@@ -52,7 +52,14 @@ class Output(ctypes.Structure):
     _fields_ = (("norm", Norm), ("weight", Weight), ("vocab", ctypes.c_int64))
 
 
-STRUCTURES = (Weight, Norm, Layer, Shape, Output)
+class KVView(ctypes.Structure):
+    """`KVView` of network.c."""
+
+    _fields_ = (("keys", ctypes.c_void_p), ("capacity", ctypes.c_int64), ("format", ctypes.c_int64))
+
+
+STRUCTURES = (Weight, Norm, Layer, Shape, Output, KVView)
+KV_FORMATS = (torch.float32, torch.float16, torch.int8)  # of a cache's buffer, in the order of network.c
 
 
 class NewRows(NamedTuple):
@@ -61,7 +68,7 @@ class NewRows(NamedTuple):
     start: int  # of them among all rows
     new: int
     past: int  # tokens in its cache
-    caches: Sequence[Tensor]  # of each layer, its keys and values (2, 1, H, capacity, D) with room for the new ones
+    caches: Sequence[Tensor]  # of each layer, its keys and values (2, 1, H, capacity, row) with room for the new ones
 
 
 class NativeNetwork:
@@ -204,6 +211,6 @@ def _numbers(found: list[int]) -> Any:
     return (ctypes.c_int64 * len(found))(*found)
 
 
-def _view(cache: Tensor) -> tuple[int, int]:
-    """`KVView` of network.c."""
-    return cache.data_ptr(), cache.shape[3]
+def _view(cache: Tensor) -> tuple[int, int, int]:
+    """The numbers of a `KVView`."""
+    return cache.data_ptr(), cache.shape[3], KV_FORMATS.index(cache.dtype)

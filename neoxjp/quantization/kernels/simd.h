@@ -16,6 +16,18 @@ INLINE F32x16 f32_fma(F32x16 sum, F32x16 a, F32x16 b) { return _mm512_fmadd_ps(a
 INLINE F32x16 f32_fma_scalar(F32x16 sum, F32x16 w, float x) { return _mm512_fmadd_ps(w, _mm512_set1_ps(x), sum); }
 INLINE float f32_reduce(F32x16 sum) { return _mm512_reduce_add_ps(sum); }
 INLINE void f32_store(float *to, F32x16 sum) { _mm512_storeu_ps(to, sum); }
+INLINE F32x16 load_i8(const int8_t *x) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)x))); }
+/* Rounded to the nearest half, beyond the largest one (65504) to that; NaN stays NaN. */
+INLINE void store_fp16(uint16_t *to, F32x16 x) {
+  x = _mm512_max_ps(_mm512_set1_ps(-65504), _mm512_min_ps(_mm512_set1_ps(65504), x));
+  _mm256_storeu_si256((__m256i *)to, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+INLINE float fp16_to_f32(uint16_t x) { return _mm512_cvtss_f32(_mm512_cvtph_ps(_mm256_set1_epi16((short)x))); }
+INLINE uint16_t f32_to_fp16(float x) {
+  uint16_t halves[PANEL];
+  store_fp16(halves, _mm512_set1_ps(x));
+  return halves[0];
+}
 #define ATTN_ROWS 4    /* query rows of one sequence that share one reading of the keys and values */
 #define ATTN_VECTORS 5 /* vectors of a head that they read at once: what the registers hold */
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
@@ -40,6 +52,20 @@ INLINE float f32_reduce(F32x16 sum) {
   return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
 }
 INLINE void f32_store(float *to, F32x16 sum) { _mm256_storeu_ps(to, sum.low), _mm256_storeu_ps(to + 8, sum.high); }
+INLINE F32x16 load_i8(const int8_t *x) {
+  __m128i all = _mm_loadu_si128((const __m128i *)x);
+  return (F32x16){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(all)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(all, 8)))};
+}
+INLINE __m128i eight_to_fp16(__m256 x) {
+  x = _mm256_max_ps(_mm256_set1_ps(-65504), _mm256_min_ps(_mm256_set1_ps(65504), x));
+  return _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT);
+}
+INLINE void store_fp16(uint16_t *to, F32x16 x) { /* as above */
+  _mm_storeu_si128((__m128i *)to, eight_to_fp16(x.low));
+  _mm_storeu_si128((__m128i *)(to + 8), eight_to_fp16(x.high));
+}
+INLINE float fp16_to_f32(uint16_t x) { return _cvtsh_ss(x); }
+INLINE uint16_t f32_to_fp16(float x) { return (uint16_t)_mm_extract_epi16(eight_to_fp16(_mm256_set1_ps(x)), 0); }
 #define ATTN_ROWS 2
 #define ATTN_VECTORS 2
 #else

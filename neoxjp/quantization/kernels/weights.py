@@ -19,6 +19,7 @@ _PROBLEMS = {
     3: "a row is out of range",
     4: "a position is beyond the rotary table",
     5: "the weight has too many input channels: sums would not fit 32 bits",
+    6: "a cache has an unknown format",
 }
 
 

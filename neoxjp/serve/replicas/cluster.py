@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from neoxjp.engine import cpu_quota
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.hub import local_folder, resolve_model
-from neoxjp.model import cpu_dtype, free_memory, needed_bytes
+from neoxjp.model import cpu_dtype, default_cache_dtype, free_memory, needed_bytes, parse_cache_dtype
 from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import PROGRAM_BYTES, Choice
 from neoxjp.quantization import parse_quantization
@@ -112,7 +112,9 @@ class Cluster:
         choice = self.choice
         folder = resolve_model(choice.name, revision=choice.revision, local_files_only=choice.offline)
         dtype = cpu_dtype(folder) if choice.dtype == "auto" else parse_dtype(choice.dtype)
-        needed = PROGRAM_BYTES + needed_bytes(folder, dtype, parse_quantization(choice.quantization))
+        quantization = parse_quantization(choice.quantization)
+        stored = parse_cache_dtype(choice.cache_dtype) or default_cache_dtype(dtype, quantization, choice.device)
+        needed = PROGRAM_BYTES + needed_bytes(folder, dtype, quantization, stored)
         return share_machines(machines, self.settings, needed, choice.name)
 
     def _connect(self) -> None:

@@ -101,7 +101,7 @@ def test_no_layer_behind_the_asked_one_is_computed():
 def test_packed_and_small_dtypes_answer_as_their_own_model_does(tmp_path, options):
     ours(hidden_size=64).save_pretrained(tmp_path)
     model = GPTNeoXJapaneseForCausalLM.from_pretrained(tmp_path, **options)
-    output = model(torch.tensor([IDS]), output_attentions=True)
+    output = model(torch.tensor([IDS]), output_attentions=True, past_key_values=[model.new_cache()])
     last = lens(model, None, IDS, top=61).layers[-1]
     wanted = dict(enumerate(output.logits[0, -1].float().softmax(-1).tolist()))
     exact = options != {"dtype": "bfloat16"}  # there a matrix product of two shapes may round otherwise

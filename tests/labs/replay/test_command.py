@@ -44,6 +44,13 @@ def test_another_format_is_named(capsys, saved):
     assert "dtype (quantization): None → int8" in err
 
 
+def test_another_format_of_the_cache_is_named(capsys, saved):
+    file, _ = saved
+    code, _, err = run(capsys, "replay", file, "--device", "cpu", "--cache-dtype", "int8")
+    assert code == 0
+    assert "dtype (cache_dtype): float32 → int8" in err
+
+
 def test_a_saved_generation_as_code(capsys, saved):
     file, printed = saved
     _, code, _ = run(capsys, "replay", file, "--as", "python")

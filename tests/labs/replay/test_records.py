@@ -101,6 +101,7 @@ def test_another_model_is_named_with_the_first_token_that_differs(model, tokeniz
         ("attention_kernel", "math", "kernel"),
         ("cpu", "NO AVX", "machine"),
         ("dtype", "float64", "dtype"),
+        ("cache_dtype", "int8", "dtype"),
     ],
 )
 def test_each_difference_is_reported_also_where_the_ids_are_the_same(model, tokenizer, field, value, group):
@@ -131,6 +132,14 @@ def test_ids_of_a_larger_vocabulary_are_refused(model, tokenizer):
     state = dataclasses.replace(written(model, tokenizer), prompt_ids=(31_000,))
     with pytest.raises(ParameterError, match="31000"):
         replay(state, model, tokenizer)
+
+
+@pytest.mark.parametrize(("setup", "then"), [({}, "float32"), ({"device": "NVIDIA H100", "dtype": "bfloat16"}, "bfloat16")])
+def test_a_file_from_before_there_was_a_choice_names_the_cache_it_had(model, tokenizer, setup, then):
+    content = json.loads(to_json(written(model, tokenizer)))
+    del content["setup"]["cache_dtype"]
+    content["setup"] |= setup
+    assert from_json(json.dumps(content)).setup.cache_dtype == then
 
 
 def damaged(state: State, **changes: object) -> str:
@@ -242,7 +251,13 @@ print(tokenizer.batch_decode(gen_tokens, skip_special_tokens=True)[0])"""
         ({"dtype": "float16", "packed": True}, "dtype='float16'"),
         ({"dtype": "float16", "packed": False}, "dtype='auto'"),
         ({"dtype": "float16", "packed": True, "quantization": "int8"}, "quantization='int8'"),
-        ({"dtype": "float16", "device": "NVIDIA H100"}, "dtype='float16', device_map=\"cuda\""),
+        ({"dtype": "float16", "device": "NVIDIA H100", "cache_dtype": "float16"}, "dtype='float16', device_map=\"cuda\""),
+        ({"dtype": "float16", "packed": True, "attention_kernel": "native", "cache_dtype": "float16"}, "dtype='float16'"),
+        (
+            {"dtype": "float16", "packed": True, "attention_kernel": "native", "cache_dtype": "float32"},
+            "dtype='float16', cache_dtype='float32'",
+        ),
+        ({"dtype": "float32", "cache_dtype": "int8"}, "dtype='float32', cache_dtype='int8'"),
         ({"dtype": "float32", "attn_implementation": "eager"}, "dtype='float32', attn_implementation='eager'"),
     ],
 )

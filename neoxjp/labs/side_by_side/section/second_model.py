@@ -69,8 +69,9 @@ def load(playground: Playground, other: Playground, name: str, t: Words) -> Iter
     device = first.choice.device
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
     folder = resolve_model(name, local_files_only=True)
-    check_memory(name, folder, cpu_dtype(folder) if on_cpu else None, device, first.here.model)
-    thread = other.start(Choice(name, device=device, offline=True))
+    dtype, cache_dtype = cpu_dtype(folder) if on_cpu else None, first.choice.cache_dtype
+    check_memory(name, folder, dtype, device, first.here.model, cache_dtype=cache_dtype)
+    thread = other.start(Choice(name, device=device, offline=True, cache_dtype=cache_dtype))
     while thread.is_alive():
         progress = other.progress
         yield render_steps.working(t("side_by_side_second_loading", name=progress.name, percent=progress.percent))
