@@ -17,7 +17,11 @@ from neoxjp.page_parts.answers import handler
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.strings import COMMON, Strings, Words
 
-TYPES = {"csv": "text/csv;charset=utf-8", "json": "application/json"}  # by the ending of the file's name
+TYPES = {
+    "csv": "text/csv;charset=utf-8",
+    "json": "application/json",
+    "md": "text/markdown;charset=utf-8",
+}  # by the ending of the file's name
 
 SCRIPT = "\nneoxjp.saveFile(watch, props);"
 """For the end of the `js_on_load` of the `gr.HTML` that the file is sent through."""

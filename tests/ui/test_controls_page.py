@@ -122,7 +122,7 @@ NAMES = r"""() => [...document.querySelectorAll(":not(.written)")].flatMap(eleme
 }))"""
 SECTIONS = {
     "g": ("sampling_trace", "branches", "heat_map", "side_by_side", "beams", "inside", "replay"),
-    "t": ("spellings", "why_this_cut", "round_trip", "vocabulary_browser", "corpus"),
+    "t": ("spellings", "why_this_cut", "round_trip", "vocabulary_browser", "corpus", "tokenizer_report"),
     "m": (),
 }
 

@@ -119,6 +119,7 @@ MEASURES: dict[str, Measure] = {
 }
 
 PARTS: dict[str, Text] = {
+    "this text": ("このテキスト", "this text"),  # the domain on the page
     "short": ("短単位", "short units"),
     "long": ("長単位", "long units"),
     "bunsetsu": ("文節", "bunsetsu"),
