@@ -27,13 +27,14 @@ SHAPES = {
     "tiny": GPTNeoXJapaneseConfig(256, 64, 2, 4, max_position_embeddings=256, attention_dropout=0.0, bos_token_id=255,
                                   eos_token_id=255),
 }  # fmt: skip
-ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8, "int8": 1}  # bytes a weight of a linear layer
+ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}  # bytes a weight of a linear layer
 # name of a format → dtype and quantization of from_pretrained
 FORMATS: dict[str, tuple[str, str | None]] = {
     "float32": ("float32", None),
     "bfloat16": ("bfloat16", None),
     "float16": ("float16", None),
     "int8": ("auto", "int8"),
+    "int4": ("auto", "int4"),
 }
 _POOL = 4_000_037  # random numbers that are drawn; no multiple of a width, so that rows differ
 
@@ -78,8 +79,11 @@ class ModelUnderTest:
         return c.num_hidden_layers * layer + c.vocab_size * c.hidden_size
 
     def bytes_per_token(self, form: str) -> int:
-        """Bytes of weights that decoding one token reads in a format, "int8" or a dtype; the cache comes on top."""
-        return self.linear_weights * ITEMSIZE[form]
+        """Bytes of weights that decoding one token reads in a format of FORMATS; the cache comes on top."""
+        output = self.config.vocab_size * self.config.hidden_size
+        if form == "int4":  # 4 bits and a share of the scale; the output in int8
+            return (self.linear_weights - output) * 9 // 16 + output
+        return self.linear_weights * (1 if form == "int8" else ITEMSIZE[form])
 
     def prompt(self, length: int, number: int = 0) -> list[int]:
         """Random ids, the same for all in round `number` and different in the next, so that no cache can help."""

@@ -34,7 +34,7 @@ class WriteOptions(TableOptions):
         str | None, option("Measure this instead: bundled, a folder or a Hub id.", show_default="random weights")
     ] = None
     dtype: Annotated[str, option("Of our model: float32, bfloat16, float16; auto: as stored, float32 if random.")] = "auto"
-    quantization: Annotated[Literal["int8"] | None, option("Of our model.", show_default="none")] = None
+    quantization: Annotated[Literal["int8", "int4"] | None, option("Of our model.", show_default="none")] = None
     cache_dtype: Annotated[
         Literal["float32", "float16", "int8"] | None, option("Of our model's KV cache.", show_default="the model's")
     ] = None
@@ -75,7 +75,7 @@ class QualityOptions(TableOptions):
     documents: Annotated[int, option("Read only this many; 0: all.", metavar="N")] = 200
     formats: Annotated[
         str, option("dtypes and quantizations, separated by commas; behind + the format of the KV cache.", metavar="LIST")
-    ] = "float16,bfloat16,int8"
+    ] = "float16,bfloat16,int8,int4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class LoadOptions(TableOptions):
     shape: Annotated[Shape, option("Of random weights, saved in float16 first.")] = "small"
     model: Annotated[str | None, option("Load this instead: bundled or a folder.", show_default="random weights")] = None
     rounds: Rounds = 3
-    formats: Formats = "float32,float16,bfloat16,int8"
+    formats: Formats = "float32,float16,bfloat16,int8,int4"
 
 
 @dataclass(frozen=True, kw_only=True)

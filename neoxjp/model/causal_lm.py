@@ -29,6 +29,7 @@ from neoxjp.quantization import (
     is_packed,
     packed_linears,
     parse_quantization,
+    quantization_of,
     refuse_gradients,
     rows_are_independent,
 )
@@ -83,7 +84,8 @@ class _Pretrained(TrackedModule):
                 weights again and make plain linears of them; create an optimizer after that. `state_dict` and `save_pretrained`
                 give the stored weights.
             torch_dtype: the older name of dtype.
-            quantization: "int8": the linears hold and multiply whole numbers of 8 bits; `dtype` is then the embedding's.
+            quantization: "int8": the linears hold and multiply whole numbers of 8 bits; "int4": numbers of 4 bits in groups of 32
+                with a scale each, the output layer in int8. `dtype` is then the embedding's.
             packed: False: plain torch linears in any case.
             device_map: None (the CPU), a device, "auto", or module names → devices or "disk"; accelerate places the weights.
             max_memory, offload_folder: bounds and disk space for device_map.
@@ -231,8 +233,8 @@ class _Pretrained(TrackedModule):
 
     @property
     def quantization(self) -> str | None:
-        """ "int8" where the linears hold whole numbers."""
-        return "int8" if any(module.format == "int8" for module in packed_linears(self)) else None
+        """ "int8" or "int4" where the linears hold such numbers, "mixed" for several formats."""
+        return quantization_of(self)
 
     @property
     def rows_are_independent(self) -> bool:

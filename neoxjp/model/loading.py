@@ -35,7 +35,7 @@ def load_model(
     Args:
         name: a folder, or a Hub id with its `revision`.
         dtype: "float32", "bfloat16" or "float16"; "auto": as stored, on a CPU the fastest one that loses nothing.
-        quantization: "int8", or None.
+        quantization: "int8", "int4", or None.
         cache_dtype: the format of KV caches, as for `from_pretrained`.
         device: "cpu", "cuda", "cuda:1", …, or "auto": accelerate spreads the layers. None: the GPU if there is one.
         offline: no request leaves this machine.

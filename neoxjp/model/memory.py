@@ -33,10 +33,11 @@ class ModelTooLarge(NeoxjpError, RuntimeError):
         else:
             super().__init__(
                 f"{name!r} needs {gib(needed)} GiB, but at most {gib(max(free, after_unloading))} GiB are free: choose a smaller "
-                f"dtype (float16 takes half of float32, quantization int8 a quarter) or a smaller model.",
+                f"dtype (float16 takes half of float32, quantization int8 a quarter, int4 a seventh) or a smaller model.",
                 ja=f"「{name}」には {gib(needed)} GiB のメモリが必要ですが、"
                 f"空きは最大で {gib(max(free, after_unloading))} GiB です。"
-                "小さいデータ型（float16 は float32 の半分、int8 は 4 分の 1）か、小さいモデルを選んでください。",
+                "小さいデータ型（float16 は float32 の半分、int8 は 4 分の 1、int4 は 7 分の 1）か、"
+                "小さいモデルを選んでください。",
             )
 
     @property
@@ -100,7 +101,8 @@ def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | 
     """Bytes of the weights in `dtype` (None: as stored) or quantized, and of the KV cache of one full context."""
     from neoxjp.model.config import GPTNeoXJapaneseConfig
     from neoxjp.model.kv_cache import cache_bytes_per_token
-    from neoxjp.weights import INPUT
+    from neoxjp.quantization import int4_kernel, packed_bytes
+    from neoxjp.weights import INPUT, OUTPUT
 
     config = GPTNeoXJapaneseConfig.from_folder(folder)
     weights = 0
@@ -110,6 +112,8 @@ def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | 
             weights += tensor.nbytes if dtype is None else numbers * dtype.itemsize
         elif tensor.name.endswith(INPUT):  # the rows, in 16 bits, and the output made of them
             weights += numbers * (3 if config.tie_word_embeddings else 2)
+        elif len(tensor.shape) == 2 and quantization == "int4" and not tensor.name.endswith(OUTPUT):
+            weights += packed_bytes(*tensor.shape, "int4", int4_kernel("cpu").name)
         else:
             weights += numbers * (1 if len(tensor.shape) > 1 else 4)
     per_token = cache_bytes_per_token(cache_dtype, config.num_hidden_layers, config.hidden_size, config.num_attention_heads)

@@ -54,7 +54,7 @@ class Choice:
     dtype: str = "auto"  # "auto": as stored; on a CPU the fastest that loses nothing (memory.cpu_dtype)
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", ...
     offline: bool = False  # True: nothing is asked of the Hub
-    quantization: str | None = None  # "int8"
+    quantization: str | None = None  # "int8", "int4"
     cache_dtype: str | None = None  # of KV caches: "float32", "float16", "int8"; None: the model's default
 
 

@@ -266,10 +266,10 @@ STRINGS: dict[str, tuple[str, str]] = {
     "model_revision_help": ("ブランチ、タグ、コミットのいずれかです。空欄なら main を使います。",
                         "Branch, tag or commit. Empty: main."),
     "model_dtype": ("データ型（dtype）", "Data type (dtype)"),
-    "model_dtype_help": ("小さい型ほどメモリ使用量が減り、精度は下がります。int8 が最小で、"
-                     "CPU で大きなモデルを動かす場合は最速です。",
-                     "Smaller types use less memory and are less precise. int8 is the smallest, and the fastest on a CPU for "
-                     "large models."),
+    "model_dtype_help": ("小さい型ほどメモリ使用量が減り、精度は下がります。int4 が最小で、"
+                     "CPU で大きなモデルを動かす場合は最速です。int8 の損失はごくわずかです。",
+                     "Smaller types use less memory and are less precise. int4 is the smallest, and the fastest on a CPU for "
+                     "large models; int8 loses next to nothing."),
     "model_load": ("読み込む", "Load"),
     "model_unload": ("現在のモデルを解放して読み込む", "Unload the current model, then load"),
     "model_keep": ("現在のモデルを使い続ける", "Keep the current model"),

@@ -1,4 +1,4 @@
-"""Weights in fewer bits for inference: linears with packed float16 or int8 weights, and the kernels that multiply with them.
+"""Weights in fewer bits for inference: linears with packed float16, int8 or int4 weights, and the kernels for them.
 
 `pack_model` packs a model in memory; `packing_for` says how linears are packed on a device. The kernels in C are in kernels/.
 """
@@ -8,6 +8,7 @@ from neoxjp.quantization.kernels import NativeNetwork
 from neoxjp.quantization.kernels.network import NewRows
 from neoxjp.quantization.pack import (
     NO_GRADIENTS,
+    QUANTIZATIONS,
     describe_linears,
     is_packed,
     linear_names,
@@ -17,16 +18,26 @@ from neoxjp.quantization.pack import (
     packed_linears,
     packing_for,
     parse_quantization,
+    quantization_of,
     refuse_gradients,
     rows_are_independent,
     stable_width,
 )
-from neoxjp.quantization.packed_linear import Kernel, PackedLinear, Packing, available_kernels, fp16_kernel
+from neoxjp.quantization.packed_linear import (
+    Kernel,
+    PackedLinear,
+    Packing,
+    available_kernels,
+    fp16_kernel,
+    int4_kernel,
+    packed_bytes,
+)
 
 __all__ = [
     "GRIDS",
     "GROUP",
     "NO_GRADIENTS",
+    "QUANTIZATIONS",
     "GroupedWeight",
     "Int8Weight",
     "Kernel",
@@ -38,15 +49,18 @@ __all__ = [
     "describe_linears",
     "fp16_kernel",
     "grid_numbers",
+    "int4_kernel",
     "is_packed",
     "linear_names",
     "nearest",
     "one_device_message",
     "pack_linear",
     "pack_model",
+    "packed_bytes",
     "packed_linears",
     "packing_for",
     "parse_quantization",
+    "quantization_of",
     "refuse_gradients",
     "round_to_groups",
     "rows_are_independent",

@@ -6,27 +6,34 @@ How one linear stores its weight is in packed_linear.py.
 import ctypes
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from neoxjp.errors import ParameterError
+from neoxjp.quantization.grouped_weight import GroupedWeight, Int8Weight
 from neoxjp.quantization.packed_linear import (
     BLOCK_NUMBERS,
+    GROUPED,
+    Format,
     PackedLinear,
     Packing,
     describe_kernel,
     fp16_kernel,
+    int4_kernel,
     int8_kernel,
     stable_row_count,
 )
 
-QUANTIZATIONS = (None, "int8")
+Quantization = Literal["int8", "int4"]
+QUANTIZATIONS = (None, "int8", "int4")
+_OUTPUT = "embed_out"  # the output layer: int4 has it in int8, as its rounding would show in every token
 
 
-def parse_quantization(quantization: str | None) -> Literal["int8"] | None:
-    if quantization is None or quantization == "int8":
+def parse_quantization(quantization: str | None) -> Quantization | None:
+    if quantization in QUANTIZATIONS:
         return quantization  # type: ignore[return-value]
     raise ParameterError(f"quantization={quantization!r} is not one of {', '.join(map(repr, QUANTIZATIONS))}.")
 
@@ -34,22 +41,28 @@ def parse_quantization(quantization: str | None) -> Literal["int8"] | None:
 def packing_for(dtype: torch.dtype | None, quantization: str | None, device: torch.device) -> Packing | None:
     """How linears are packed on `device`; None: they stay plain torch linears of `dtype`.
 
-    float16 is packed on a CPU where a kernel for it runs. int8 is packed on every device; `dtype` is then that of the embedding
-    (None: float16) and, except on a CPU, of the activations.
+    float16 is packed on a CPU where a kernel for it runs. int8 and int4 are packed on every device; `dtype` is then that of the
+    embedding (None: float16) and, except on a CPU, of the activations.
     """
     on_cpu = device.type == "cpu"
-    if parse_quantization(quantization) == "int8":
-        rows = dtype or torch.float16
-        return Packing("int8", int8_kernel(device.type), torch.float32 if on_cpu else rows, rows)
+    format = parse_quantization(quantization)
+    if format is not None:
+        rows, kernel = dtype or torch.float16, (int8_kernel if format == "int8" else int4_kernel)(device.type)
+        return Packing(format, kernel, torch.float32 if on_cpu else rows, rows)
     half = fp16_kernel() if dtype == torch.float16 and on_cpu else "not asked for"
     return None if isinstance(half, str) else Packing("float16", half, torch.float32, torch.float16)
 
 
-def pack_linear(model: nn.Module, name: str, weight: Tensor, packing: Packing) -> None:
-    """Replace the linear `name` by a PackedLinear of `weight`. The linear's own weight is not used."""
+def pack_linear(model: nn.Module, name: str, weight: Tensor | Int8Weight | GroupedWeight, packing: Packing) -> None:
+    """Replace the linear `name` by a PackedLinear of `weight`. The linear's own weight is not used.
+
+    A plain weight of the output layer is rounded to int8 where the packing is int4.
+    """
     parent = model.get_submodule(name.rpartition(".")[0])
+    if name == _OUTPUT and packing.format == "int4":
+        packing = replace(packing, format="int8")
     setattr(parent, name.rpartition(".")[2], PackedLinear(weight, packing).eval())
-    if weight.is_cpu and weight.numel() > BLOCK_NUMBERS:
+    if weight.shape.numel() > BLOCK_NUMBERS:
         _trim_heap()
 
 
@@ -129,11 +142,27 @@ def one_device_message(quantization: str) -> str:
 
 def describe_linears(model: nn.Module) -> str:
     """One line of text: which kernel the linears use, and why no better one. For `neoxjp doctor` and the page."""
-    first = next(packed_linears(model), None)
-    if first is not None:
-        return describe_kernel(first.format, first.kernel)
+    packed = {linear.format: linear.kernel for linear in packed_linears(model)}
+    if packed:
+        smallest = min(packed, key=_FORMATS.index)
+        others = [format for format in packed if format != smallest]
+        beside = f" (others {', '.join(sorted(others, key=_FORMATS.index))})" if others else ""
+        return describe_kernel(smallest, packed[smallest]) + beside
     dtypes = dict.fromkeys(str(weight.dtype).removeprefix("torch.") for weight in model.parameters())
     return f"{', '.join(dtypes)} (torch)"
+
+
+_FORMATS: tuple[Format, ...] = (*GROUPED, "int8", "float16")  # the smallest first
+
+
+def quantization_of(model: nn.Module) -> str | None:
+    """ "int8", "int4" (with its output layer in int8), "mixed" for other mixtures; None without numbers of fewer bits."""
+    found = {name: module.format for name, module in model.named_modules() if isinstance(module, PackedLinear)}
+    formats = {format for name, format in found.items() if name != _OUTPUT} or set(found.values())
+    if not formats or formats == {"float16"}:
+        return None
+    plain = formats in ({"int8"}, {"int4"}) and found.get(_OUTPUT, "int8") == "int8"
+    return formats.pop() if plain else "mixed"
 
 
 class _Refusal(torch.autograd.Function):

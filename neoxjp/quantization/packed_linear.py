@@ -1,9 +1,12 @@
-"""Linears with packed weights: fp16 with float32 activations, or int8; and the choice of a kernel on this machine.
+"""Linears with packed weights: fp16 with float32 activations, int8, or 4 to 6 bits; and the choice of a kernel on this machine.
 
 Packed weights are for inference on one device: no gradients, no state dict. int8 is symmetric: each output channel of the weight
 has one scale, each **row** of the activations its own (LLM.int8(), arXiv 2208.07339, calls this vector-wise), and sums are whole
 numbers: a row's result does not depend on its neighbours, bit for bit. The kernels are ours in C (kernels/), which need a C
 compiler, fbgemm's (github.com/pytorch/FBGEMM), which give the same numbers, and torch's.
+
+int4 is a grid of 16 numbers with one scale per group of 32 input channels (grouped_weight.py), activations as with int8. Only our
+kernels multiply with it; elsewhere it is unpacked to int8.
 """
 
 import functools
@@ -17,9 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
+from neoxjp.quantization.grouped_weight import GRIDS, GROUP, GroupedWeight, Int8Weight, round_to_groups
 from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, qmax
 
-Format = Literal["float16", "int8"]
+Format = Literal["float16", "int8", "int6", "int5", "int4"]
+GROUPED: tuple[Format, ...] = ("int4", "int5", "int6")
 _LARGEST_HALF = 65504.0  # the largest fp16 number
 BLOCK_NUMBERS = 2**20  # numbers of a weight that are quantized at a time: bounds the float32 copies
 Name = Literal["native", "fbgemm", "dynamic", "int_mm", "dequantized"]
@@ -52,24 +57,35 @@ class PackedLinear(nn.Module):
     _values: Tensor
     _scale: Tensor
 
-    def __init__(self, weight: Tensor, packing: Packing) -> None:
-        """Pack `weight` (out_features, in_features) of any float dtype, which is not changed."""
+    def __init__(self, weight: Tensor | Int8Weight | GroupedWeight, packing: Packing) -> None:
+        """Pack a weight (out_features, in_features), which is not changed.
+
+        weight: of any float dtype, rounded here to the packing's format; or already in numbers, then in their format.
+        """
         super().__init__()
         self.out_features, self.in_features = weight.shape
-        self.format, self.kernel = packing.format, packing.kernel
-        self.nbytes = weight.numel() * (2 if packing.format == "float16" else 1)  # without an int8's scales
-        weight, kernel = weight.detach(), packing.kernel.name
-        self.forward = getattr(self, f"_{kernel}_{packing.format}" if kernel == "fbgemm" else f"_{kernel}")
-        if packing.format == "float16":
+        if isinstance(weight, Tensor):
+            weight = weight.detach()
+            weight = round_to_groups(weight) if packing.format == "int4" else weight
+        self.format, self.kernel = _format_of(weight, packing), packing.kernel
+        kernel = packing.kernel.name
+        self.nbytes = packed_bytes(self.out_features, self.in_features, self.format, kernel)
+        own = f"_fbgemm_{'float16' if self.format == 'float16' else 'int8'}" if kernel == "fbgemm" else f"_{kernel}"
+        self.forward = getattr(self, own)
+        if isinstance(weight, GroupedWeight) and kernel == "native":
+            self._packed: Any = NativeWeight(weight)
+        elif isinstance(weight, Tensor) and self.format == "float16":
             halves = weight.clamp(-_LARGEST_HALF, _LARGEST_HALF)
             self._packed = NativeWeight(halves.half()) if kernel == "native" else _prepack_fp16(halves)
-            return
-        values, scale = quantize(weight, packing.kernel.limit)
-        if kernel in _OF_CPU:
-            self._packed = NativeWeight(values, scale) if kernel == "native" else _prepack_int8(values, scale)
         else:
-            self.register_buffer("_values", values, persistent=False)
-            self.register_buffer("_scale", scale, persistent=False)
+            self._pack_int8(_in_int8(weight, packing.kernel.limit))
+
+    def _pack_int8(self, weight: Int8Weight) -> None:
+        if self.kernel.name in _OF_CPU:
+            self._packed = NativeWeight(weight) if self.kernel.name == "native" else _prepack_int8(weight.values, weight.scale)
+        else:
+            self.register_buffer("_values", weight.values, persistent=False)
+            self.register_buffer("_scale", weight.scale, persistent=False)
 
     def _native(self, x: Tensor) -> Tensor:
         if x.dim() == 2:
@@ -146,6 +162,26 @@ class PackedLinear(nn.Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, {self.format}, {self.kernel.name}"
 
 
+def _format_of(weight: Tensor | Int8Weight | GroupedWeight, packing: Packing) -> Format:
+    if isinstance(weight, GroupedWeight):
+        return GROUPED[weight.bits - 4]
+    return "int8" if isinstance(weight, Int8Weight) else packing.format
+
+
+def packed_bytes(out: int, size: int, format: Format, kernel: Name = "native") -> int:
+    """Bytes of a packed weight (out, size), without an int8's scales."""
+    if format in GROUPED and kernel == "native":
+        return out * -(-size // GROUP) * (GROUP * int(format[3]) // 8 + 2)
+    return out * size * (2 if format == "float16" else 1)
+
+
+def _in_int8(weight: Tensor | Int8Weight | GroupedWeight, limit: int) -> Int8Weight:
+    """One scale per row, and values of at most `limit`."""
+    if isinstance(weight, Int8Weight) and int(weight.values.abs().max()) <= limit:
+        return weight
+    return Int8Weight(*quantize(weight if isinstance(weight, Tensor) else weight.dequantize(), limit))
+
+
 def _product(name: str, *arguments: Any) -> Tensor:
     """The result of one of torch's quantized operators.
 
@@ -188,11 +224,16 @@ def available_kernels() -> dict[str, str]:
     return {
         "float16": plain if isinstance(half, str) else describe_kernel("float16", half),
         "int8": describe_kernel("int8", int8_kernel("cpu")),
+        "int4": describe_kernel("int4", int4_kernel("cpu")),
     }
 
 
 def describe_kernel(format: Format, kernel: Kernel) -> str:
     """One line of text: the kernel, and why no better one."""
+    if format in GROUPED:
+        if kernel.name == "native":
+            return f"{format} weights in groups of {GROUP}, int8 activations (native)"
+        return f"{format} weights, unpacked to int8: slower, and twice the memory; {describe_kernel('int8', kernel)}"
     how = {
         ("float16", "native"): "float16 weights, float32 activations (native)",
         ("int8", "native"): "int8 weights and activations (native)",
@@ -257,8 +298,19 @@ def int8_kernel(device: str) -> Kernel:
     Without VNNI, AVX2 adds two products of 8 × 8 bits in 16 bits and saturates. There weights have 7 bits, and the activations,
     whose outliers need the range more, keep 8.
     """
-    refused: list[str] = []
-    names: tuple[Name, ...] = (*_OF_CPU, "int_mm") if device == "cpu" else ("int_mm",)
+    return _first_exact((*_OF_CPU, "int_mm") if device == "cpu" else ("int_mm",), device, [])
+
+
+@functools.cache
+def int4_kernel(device: str) -> Kernel:
+    """The kernel for groups of 4, 5 and 6 bits on a device: ours, found by testing; else they are unpacked for one of int8."""
+    kernel = int8_kernel(device)
+    problem = _check_group_kernel() if kernel.name == "native" else None
+    return kernel if problem is None else _first_exact((*_FBGEMM, "int_mm"), device, [f"native: {problem}"])
+
+
+def _first_exact(names: tuple[Name, ...], device: str, refused: list[str]) -> Kernel:
+    """The first of these int8 kernels with exact sums; `refused` are those that were tried before, and why."""
     for name in names:
         for limit in _limits(name):
             why = _check_int8_kernel(name, limit, device)
@@ -266,6 +318,22 @@ def int8_kernel(device: str) -> Kernel:
                 return Kernel(name, limit, "; ".join(refused) or None)
         refused.append(f"{'torch._int_mm' if name == 'int_mm' else name}: {why}")
     return Kernel("dequantized", 127, "; ".join(refused))
+
+
+def _check_group_kernel() -> str | None:
+    """The error of our kernels on products that are exact in any order; None if they are correct."""
+    x = torch.tensor([127.0, -127.0, 1.0, 0.0, -64.0]).repeat(5, 26)[:, :128].clone()
+    x[:, 0], x[3] = 127.0, -x[3]
+    for bits in GRIDS:
+        values = torch.arange(48 * 128).remainder_(1 << bits).to(torch.uint8).view(48, 128)
+        weight = GroupedWeight(values, torch.full((48, 4), 0.5, dtype=torch.float16), bits)  # type: ignore[arg-type]
+        try:
+            found = NativeWeight(weight).multiply(x)
+        except (NativeUnavailable, RuntimeError) as error:
+            return _first_line(error)
+        if not torch.allclose(found, x @ weight.dequantize().t(), rtol=1e-6, atol=1e-3):
+            return f"its products with {bits} bits are wrong here"
+    return None
 
 
 def _limits(name: Name) -> tuple[int, ...]:

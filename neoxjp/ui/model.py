@@ -20,9 +20,10 @@ from neoxjp.page_parts.model_facts import ModelFacts, model_facts
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.page_parts.strings import COMMON, Lang, Words, both
+from neoxjp.quantization import QUANTIZATIONS
 from neoxjp.train import read_curve
 
-DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")  # int8: a quantization
+DTYPES = ("auto", "float32", "bfloat16", "float16", "int8", "int4")  # the last two: quantizations
 POLL = 0.25  # seconds between two updates while a model is loading
 
 
@@ -98,7 +99,7 @@ def connect(tab: ModelTab, playground: Playground, status: gr.HTML, switches: gr
         @handler(COMMON)
         def on_load(t: Words, name: str, revision: str, dtype: str) -> Iterator[dict[Any, Any]]:
             before = playground.loaded.choice if playground.loaded else Choice("")
-            dtype, quantization = ("auto", dtype) if dtype == "int8" else (dtype, None)
+            dtype, quantization = ("auto", dtype) if dtype in QUANTIZATIONS else (dtype, None)
             where = before.device, before.offline
             choice = Choice(name.strip(), revision.strip() or None, dtype, *where, quantization, before.cache_dtype)
             for line, asks in load(playground, choice, unload_first, t):

@@ -75,7 +75,7 @@ class LoadReport:
     ignored: tuple[str, ...]  # stored names that are no weights of the model
     renamed: int  # tensors stored under another name
     revision: str | None  # commit of the Hub, for a folder of its cache
-    quantization: str | None = None  # "int8"
+    quantization: str | None = None  # "int8", "int4"
     packed: bool = False  # the linears are PackedLinear (neoxjp/quantization)
 
 
@@ -129,7 +129,7 @@ def load_weights(
 
     Args:
         dtype: of the model's weights; None keeps the stored one. float16 on a CPU is packed where a kernel for it runs.
-        quantization: "int8": the linears are packed; the embedding is in `dtype` (None: float16).
+        quantization: "int8" or "int4": the linears are packed; the embedding is in `dtype` (None: float16).
         packing: "lossless" packs for a CPU without being asked where all matrices are stored in 16 bits; "never" never packs.
         device_map: None (CPU), a device, "auto", "balanced", "balanced_low_0", "sequential", or module name → device or "disk".
         max_memory: device → bytes or "10GiB", for the maps that accelerate makes.

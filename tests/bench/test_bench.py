@@ -224,7 +224,7 @@ def test_quality_stops_in_time_and_says_so(capsys, tmp_path, tiny_folder, monkey
     ("arguments", "message"),
     [
         (("no-such.txt",), "no file 'no-such.txt'"),
-        (("a.txt", "--formats", "int4"), "--formats 'int4' must be some of float32, bfloat16, float16, int8"),
+        (("a.txt", "--formats", "int3"), "--formats 'int3' must be some of float32, bfloat16, float16, int8, int4"),
         (("a.txt", "--formats", "int8+int4"), "cache_dtype='int4' is not one of"),
         (("a.txt", "--limit", "-1"), "--limit -1"),
         (("empty.txt",), "there is no text to measure on"),

@@ -84,7 +84,7 @@ def test_a_page_on_a_space_is_public(served: Any, monkeypatch: pytest.MonkeyPatc
         (["--model", "/nope"], "no folder '/nope', and it is not a Hub id"),
         (["--model", str(ROOT / "tests")], "lacks 'config.json'"),
         (["--dtype", "float8"], "dtype must be one of 'auto', 'float32', 'bfloat16', 'float16', 'float64', not 'float8'"),
-        (["--quantization", "int3"], "--quantization 'int3' is not one of None, 'int8'"),
+        (["--quantization", "int3"], "--quantization 'int3' is not one of None, 'int8', 'int4'"),
         (["--cache-dtype", "int3"], "--cache-dtype 'int3' is not one of None, 'float32', 'float16', 'int8'"),
         (["--device", "gpu"], "--device 'gpu': choose auto, cpu, cuda or cuda:1"),
     ],

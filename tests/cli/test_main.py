@@ -193,7 +193,7 @@ def test_int8_is_asked_for_by_name_or_environment_and_doctor_says_what_would_run
     assert [model.quantization for model, _ in loaded] == ["int8", "int8"]
     code, _, err = run(capsys, "score", "東京", "--model", tiny_folder, "--quantization", "int3")
     assert code == 2
-    assert "--quantization 'int3' is not one of None, 'int8'" in err
+    assert "--quantization 'int3' is not one of None, 'int8', 'int4'" in err
     monkeypatch.setenv("NEOXJP_CACHE_DTYPE", "float32")
     run(capsys, "score", "東京", "--model", tiny_folder, "--cache-dtype", "int8", "--device", "cpu")
     run(capsys, "generate", "東京", "--model", tiny_folder, "--max-new-tokens", 2, "--device", "cpu")

@@ -353,8 +353,8 @@ def test_what_cannot_be_had_is_refused_before_loading(tmp_path):
     load = GPTNeoXJapaneseForCausalLM.from_pretrained
     with pytest.raises(ParameterError, match="flash-attn package is not installed"):
         load(tmp_path, attn_implementation="flash_attn")
-    with pytest.raises(ParameterError, match="quantization='int4' is not one of None, 'int8'"):
-        load(tmp_path, quantization="int4")
+    with pytest.raises(ParameterError, match="quantization='int3' is not one of None, 'int8', 'int4'"):
+        load(tmp_path, quantization="int3")
 
 
 def test_numbers_of_the_real_model():

@@ -18,16 +18,25 @@ static float *floats(int64_t count, float around, float width) {
   for (int64_t n = 0; n < count; n++) got[n] = around + width * draw();
   return got;
 }
-static Weight weight(int64_t out, int64_t in, int int8) {
-  int64_t size = round_up(out, PANEL) * (int8 ? round_up(in, 4) : in);
-  if (!int8) {
+static Weight weight(int64_t out, int64_t in, int64_t bits) {
+  int64_t size = round_up(out, PANEL) * (bits == 8 ? round_up(in, 4) : in);
+  if (bits < 8) {
+    int64_t blocks = round_up(out, NR * PANEL) / (NR * PANEL) * (round_up(in, GROUP) / GROUP);
+    uint8_t *bytes = malloc(blocks * GROUP_BLOCK_BYTES(bits));
+    for (int64_t n = 0; n < blocks * GROUP_BLOCK_BYTES(bits); n++) {
+      int64_t place = n % GROUP_BLOCK_BYTES(bits);
+      bytes[n] = place >= 2 * NR * PANEL ? (uint8_t)(128 + 127 * draw()) : place % 2 ? 0x2c : (uint8_t)n; /* scales of about 0.06 */
+    }
+    return (Weight){bytes, NULL, bits};
+  }
+  if (bits == 16) {
     uint16_t *halves = malloc(size * sizeof(uint16_t));
     for (int64_t n = 0; n < size; n++) halves[n] = (uint16_t)(0x2c00 + (int)(300 * draw())); /* about 0.06 */
-    return (Weight){halves, NULL};
+    return (Weight){halves, NULL, 16};
   }
   uint8_t *bytes = malloc(size);
   for (int64_t n = 0; n < size; n++) bytes[n] = (uint8_t)(ZERO_POINT + (int)(QMAX * draw()));
-  return (Weight){bytes, floats(out, 0.02f, 0.01f)};
+  return (Weight){bytes, floats(out, 0.02f, 0.01f), 8};
 }
 static void release(Weight w) { free((void *)w.values), free((void *)w.scale); }
 static Norm norm(int64_t size) { return (Norm){floats(size, 1, 0.1f), floats(size, 0, 0.1f), 1e-5f}; }
@@ -74,16 +83,16 @@ static void check_store(int64_t size, int64_t format, float width) {
   free(x), free(found), free(row), free(again);
 }
 
-static void check_network(int64_t hidden, int64_t heads, int64_t intermediate, int64_t rotary, int int8, float strange, int format) {
+static void check_network(int64_t hidden, int64_t heads, int64_t intermediate, int64_t rotary, int64_t bits, float strange, int format) {
   int64_t size = hidden / heads;
   float *cos = floats(POSITIONS * rotary, 0, 1), *sin = floats(POSITIONS * rotary, 0, 1);
   Shape shape = {hidden, heads, intermediate, rotary, cos, sin, rotary, POSITIONS};
   Layer layers[DEPTH];
   for (int n = 0; n < DEPTH; n++)
-    layers[n] = (Layer){norm(hidden), norm(hidden), weight(3 * hidden, hidden, int8), weight(hidden, hidden, int8),
-                        weight(intermediate, hidden, int8), weight(hidden, intermediate, int8),
+    layers[n] = (Layer){norm(hidden), norm(hidden), weight(3 * hidden, hidden, bits), weight(hidden, hidden, bits),
+                        weight(intermediate, hidden, bits), weight(hidden, intermediate, bits),
                         n == DEPTH - 1 ? floats(hidden, 0, 1) : NULL};
-  Output output = {norm(hidden), weight(VOCAB, hidden, int8), VOCAB};
+  Output output = {norm(hidden), weight(VOCAB, hidden, bits), VOCAB};
   Sequence sequences[SEQUENCES] = {{0, 1, 19}, {1, 22, 0}, {23, 7, 30}};
   int64_t rows = 30, asked = 3, logits_at[] = {0, 22, 29};
   float *x = floats(rows * hidden, 0, 1), *first = NULL;
@@ -131,8 +140,8 @@ static void check_network(int64_t hidden, int64_t heads, int64_t intermediate, i
   release_norm(output.norm), release(output.weight), free(cos), free(sin), free(x), free(first);
 }
 
-static void check_linear(int64_t out, int64_t in, int int8) {
-  Weight w = weight(out, in, int8);
+static void check_linear(int64_t out, int64_t in, int64_t bits) {
+  Weight w = weight(out, in, bits);
   for (int64_t rows = 0; rows <= 19; rows++) {
     float *x = floats(rows * in, 0, 3), *y = malloc((rows * out + 1) * sizeof(float)), *alone = malloc(out * sizeof(float));
     int64_t bytes = neoxjp_linear_workspace(in, rows);
@@ -148,20 +157,23 @@ static void check_linear(int64_t out, int64_t in, int int8) {
 }
 
 int main(void) {
-  for (int int8 = 0; int8 < 2; int8++) {
-    check_linear(48, 64, int8), check_linear(70, 33, int8), check_linear(1, 1, int8), check_linear(130, 128, int8);
-    for (int format = 0; format <= KV_FORMATS; format++) {
-      check_network(96, 3, 200, 32, int8, 0, format), check_network(160, 2, 64, 20, int8, 0, format);
-      check_network(20, 1, 8, 0, int8, 0, format), check_network(69, 3, 8, 6, int8, 0, format);
-      check_network(96, 3, 200, 32, int8, NAN, format), check_network(96, 3, 200, 32, int8, INFINITY, format);
-      check_network(96, 3, 200, 32, int8, -3e38f, format);
+  const int64_t formats[] = {4, 5, 6, 8, 16};
+  for (int n = 0; n < 5; n++) {
+    int64_t bits = formats[n];
+    check_linear(48, 64, bits), check_linear(70, 33, bits), check_linear(1, 1, bits), check_linear(130, 128, bits);
+    for (int format = 0; format <= (bits == 5 || bits == 6 ? 0 : KV_FORMATS); format++) {
+      check_network(96, 3, 200, 32, bits, 0, format), check_network(160, 2, 64, 20, bits, 0, format);
+      check_network(20, 1, 8, 0, bits, 0, format), check_network(69, 3, 8, 6, bits, 0, format);
+      check_network(96, 3, 200, 32, bits, NAN, format), check_network(96, 3, 200, 32, bits, INFINITY, format);
+      check_network(96, 3, 200, 32, bits, -3e38f, format);
     }
   }
   for (int format = 0; format < KV_FORMATS; format++)
     for (int64_t size = 16; size < 100; size += 7)
       check_store(size, format, 1), check_store(size, format, 1e-7f), check_store(size, format, 2e5f);
   const float scale = 1;
-  must(neoxjp_linear(&(Weight){"", &scale}, MAX_IN + 1, 1, NULL, 1, NULL, NULL, 0, 1) == TOO_MANY_INPUTS, "too many inputs");
+  must(neoxjp_linear(&(Weight){"", NULL, 7}, 1, 1, NULL, 1, NULL, NULL, 0, 1) == WRONG_BITS, "seven bits are refused");
+  must(neoxjp_linear(&(Weight){"", &scale, 8}, MAX_IN + 1, 1, NULL, 1, NULL, NULL, 0, 1) == TOO_MANY_INPUTS, "too many inputs");
   puts("all kernels passed");
   return 0;
 }

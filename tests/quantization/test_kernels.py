@@ -15,7 +15,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.model import CACHE_DTYPES, KVCache
 from neoxjp.model import unpadded as packed
 from neoxjp.model.rotary import rope_table
-from neoxjp.quantization import Kernel, NewRows, PackedLinear, Packing
+from neoxjp.quantization import GRIDS, Int8Weight, Kernel, NewRows, PackedLinear, Packing, round_to_groups
 from neoxjp.quantization import kernels as native
 from neoxjp.quantization import pack as packing
 from neoxjp.quantization import packed_linear as linear
@@ -75,6 +75,67 @@ def test_its_numbers_do_not_hang_on_the_threads(built, threads):
         torch.set_num_threads(before)
 
 
+# Quantizations with formats of the cache; the network with groups differs in its products only.
+FORMATS = [(quantization, cache) for quantization in (None, "int8") for cache in CACHE_DTYPES] + [("int4", "float16")]
+GROUPS = [(bits, shape) for bits in (4, 5, 6) for shape in ((64, 32), (1, 1), (70, 33), (200, 96), (384, 1536), (129, 700))]
+
+
+@pytest.mark.parametrize(("bits", "shape"), GROUPS, ids=str)
+def test_products_with_groups_are_those_of_the_reference(built, bits, shape):
+    weight, rows = groups_and_rows(bits, shape)
+    layer = NativeWeight(weight)
+    wanted = multiply_groups(weight, rows)
+    for count in (1, 2, 3, 4, 5, 6, 7, 8, 9, 17, len(rows)):
+        assert torch.equal(layer.multiply(rows[:count]), wanted[:count])
+
+
+@pytest.mark.parametrize("march", ["haswell", "skylake-avx512"])
+def test_groups_have_the_same_products_without_vnni(built, anew, tmp_path, march):
+    if march == "skylake-avx512" and "avx512bw" not in build._instructions():
+        pytest.skip("this processor has no AVX512")
+    anew.setattr(build, "OPTIONS", tuple(f"-march={march}" if part == "-march=native" else part for part in build.OPTIONS))
+    anew.setattr(build, "CACHE", tmp_path)
+    assert native.qmax() == 64
+    for bits, shape in GROUPS:
+        weight, rows = groups_and_rows(bits, shape)
+        assert torch.equal(NativeWeight(weight).multiply(rows[:13]), multiply_groups(weight, rows[:13]))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("bits", [4, 5, 6])
+def test_products_with_groups_do_not_depend_on_the_threads(built, threads, bits):
+    weight, rows = groups_and_rows(bits, (1000, 704))
+    layer, before = NativeWeight(weight), torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        assert torch.equal(layer.multiply(rows), multiply_groups(weight, rows))
+    finally:
+        torch.set_num_threads(before)
+
+
+def groups_and_rows(bits, shape):
+    draw = torch.Generator().manual_seed(sum(shape) + bits)
+    rows = torch.randn(33, shape[1], generator=draw) * 5
+    rows[1], rows[2, 0] = 0, 1000
+    rows[3] = 1  # the largest sums
+    weight = round_to_groups(torch.randn(shape, generator=draw) * 0.02, bits)
+    weight.values[0], weight.values[-1] = 0, (1 << bits) - 1
+    return weight, rows
+
+
+def multiply_groups(weight, x):
+    """The product as gemm.h describes it, group by group; each sum of a product is rounded once."""
+    absmax = x.abs().amax(1, keepdim=True).clamp(min=1e-30)
+    steps = torch.tensor(1.0) / torch.tensor(1 / 127)
+    values = ((x / absmax).double() * steps.double() + 128).float().round().sub(128).double()
+    one = 1 if weight.bits == 4 else 256 >> weight.bits
+    numbers = torch.tensor(GRIDS[weight.bits]).div(one)[weight.values.int()].double()
+    total = torch.zeros(len(x), len(numbers))
+    for group, (a, b) in enumerate(zip(values.split(32, 1), numbers.split(32, 1), strict=True)):
+        total = (total.double() + (a @ b.t()) * weight.scale[:, group].double()).float()
+    return total * (torch.tensor(one / 128) * torch.tensor(1 / 127)) * absmax
+
+
 def test_rows_that_do_not_lie_together_and_no_rows(built):
     layer = NativeWeight(torch.randn(48, 20).half())
     wide = torch.randn(6, 40)
@@ -113,6 +174,7 @@ def test_the_sums_of_seven_bits_are_exact_too(built, anew, tmp_path):
     assert native.qmax() == 64
     assert linear._check_int8_kernel("native", 64, "cpu") is None
     assert linear._check_fp16_kernel("native") is None
+    assert linear._check_group_kernel() is None
 
 
 def test_a_processor_with_tiles_computes_the_same(built, anew, tmp_path):
@@ -212,7 +274,8 @@ def test_without_it_fbgemm_runs_and_the_reason_is_said(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], env={"NEOXJP_NATIVE": "0", "PATH": ""}, capture_output=True, text=True, check=True
     )
-    assert done.stdout.count("native: switched off by NEOXJP_NATIVE=0") == 2
+    assert done.stdout.count("native: switched off by NEOXJP_NATIVE=0") == 3
+    assert "int4 weights, unpacked to int8: slower, and twice the memory" in done.stdout
     assert "(native)" not in done.stdout
 
 
@@ -229,7 +292,7 @@ def test_the_sanitizers_find_nothing(kind):
 
 def test_more_inputs_than_sums_can_hold_are_refused(built):
     with pytest.raises(ParameterError, match="65,536"):
-        NativeWeight(torch.zeros(16, 65_540, dtype=torch.int8), torch.ones(16))
+        NativeWeight(Int8Weight(torch.zeros(16, 65_540, dtype=torch.int8), torch.ones(16)))
 
 
 # ---- a whole network
@@ -250,8 +313,7 @@ def by_torch(monkeypatch):
     return compute
 
 
-@pytest.mark.parametrize("cache_dtype", CACHE_DTYPES)
-@pytest.mark.parametrize("quantization", [None, "int8"])
+@pytest.mark.parametrize(("quantization", "cache_dtype"), FORMATS)
 @pytest.mark.parametrize("changes", [{}, {"rotary_pct": 0.5}, {"rotary_pct": 0.0}, {"tie_word_embeddings": False}])
 @pytest.mark.parametrize(
     ("lengths", "chunk"),
@@ -308,8 +370,7 @@ def test_gelu_is_that_of_torch(built):
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4, 8])  # of 160, 80, 40 and 20 numbers
-@pytest.mark.parametrize("format", [None, "int8"])
-@pytest.mark.parametrize("cache_dtype", CACHE_DTYPES)
+@pytest.mark.parametrize(("format", "cache_dtype"), FORMATS)
 def test_a_position_is_the_same_in_any_piece_and_with_any_threads(built, heads, format, cache_dtype):
     model = packing.pack_model(
         ours(hidden_size=160, num_attention_heads=heads, max_position_embeddings=128), torch.float16, format

@@ -24,7 +24,7 @@ def packed(quantization=None, **changes):
     return pack_model(ours(**changes), torch.float16 if quantization is None else None, quantization)
 
 
-FORMATS = [pytest.param(None, marks=pytest.mark.skipif(not HALVES, reason="no packed float16 here")), "int8"]
+FORMATS = [pytest.param(None, marks=pytest.mark.skipif(not HALVES, reason="no packed float16 here")), "int8", "int4"]
 
 
 @pytest.mark.parametrize("quantization", FORMATS)
@@ -40,7 +40,7 @@ def test_a_loaded_model_computes_as_a_converted_one(tmp_path, quantization, tied
     with torch.no_grad():
         assert torch.equal(found(ids).logits, wanted(ids).logits)
         plain = model(ids).logits
-    assert float((found(ids).logits - plain).norm() / plain.norm()) < (0.002 if quantization is None else 0.06)
+    assert float((found(ids).logits - plain).norm() / plain.norm()) < {None: 0.002, "int8": 0.06, "int4": 0.3}[quantization]
     assert found.num_parameters == wanted.num_parameters == model.num_parameters
     assert found.quantization == quantization
     assert found.load_report.packed
@@ -48,7 +48,7 @@ def test_a_loaded_model_computes_as_a_converted_one(tmp_path, quantization, tied
     assert found.load_report.tied is tied
     assert said[0][0] == 0
     assert said[-1][0] == said[-1][1] == max(done for done, _ in said)
-    assert packing.describe_linears(found).startswith("float16 weights" if quantization is None else "int8 weights")
+    assert packing.describe_linears(found).startswith(f"{quantization or 'float16'} weights")
 
 
 @pytest.mark.parametrize("quantization", FORMATS)
@@ -103,7 +103,9 @@ def test_chunks_in_one_forward_are_computed_as_in_forwards_of_their_own(quantiza
     assert torch.equal(found, torch.cat(alone))
 
 
-MODELS = {"int8": packed("int8", hidden_size=64)} | ({None: packed(None, hidden_size=64)} if HALVES else {})
+MODELS = {name: packed(name, hidden_size=64) for name in ("int8", "int4")} | (
+    {None: packed(None, hidden_size=64)} if HALVES else {}
+)
 
 
 def test_a_packed_model_says_that_it_cannot_be_trained_saved_moved_or_packed_again(tmp_path):
@@ -140,8 +142,8 @@ def test_int8_over_several_devices_is_refused_in_one_sentence(tmp_path):
 
 
 def test_an_unknown_quantization_is_refused(tmp_path):
-    with pytest.raises(ParameterError, match=r"quantization='int4' is not one of None, 'int8'"):
-        load(tmp_path, quantization="int4")
+    with pytest.raises(ParameterError, match=r"quantization='int3' is not one of None, 'int8', 'int4'"):
+        load(tmp_path, quantization="int3")
 
 
 def test_auto_keeps_stored_float16_plain_so_that_it_can_be_saved(tmp_path):
@@ -180,7 +182,7 @@ print(max(peak, anonymous()) - start)
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(("dtype", "quantization", "size"), [("float16", None, 2), ("auto", "int8", 1)])
+@pytest.mark.parametrize(("dtype", "quantization", "size"), [("float16", None, 2), ("auto", "int8", 1), ("auto", "int4", 9 / 16)])
 def test_loading_takes_the_packed_size_and_one_tensor(tmp_path, dtype, quantization, size):
     if quantization is None and not HALVES:
         pytest.skip("no packed float16 here")
@@ -196,6 +198,10 @@ def test_loading_takes_the_packed_size_and_one_tensor(tmp_path, dtype, quantizat
         text=True,
         check=True,
     )
+    if quantization == "int4":
+        if linear.int4_kernel("cpu").name != "native":
+            pytest.skip("no kernel for four bits here")
+        linears += 4000 * 512 * (16 / 9 - 1)  # the output layer has eight bits
     packed = linears * size + 4000 * 512 * 2
     assert packed * 0.9 < int(done.stdout) < packed + largest + 16_000_000
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neoxjp.quantization import Kernel, PackedLinear, Packing
+from neoxjp.quantization import Int8Weight, Kernel, PackedLinear, Packing, round_to_groups
 from neoxjp.quantization import packed_linear as linear
 from neoxjp.quantization.packed_linear import quantize
 
@@ -14,6 +14,9 @@ KERNELS += [Kernel(name, 64) for name in ("fbgemm", "dynamic", "int_mm") if line
 PACKINGS = [Packing("int8", kernel, torch.float32, torch.float16) for kernel in dict.fromkeys(KERNELS)]
 HALVES = [Kernel(name) for name in ("native", "fbgemm") if linear._check_fp16_kernel(name) is None]
 PACKINGS += [Packing("float16", kernel, torch.float32, torch.float16) for kernel in HALVES]
+PACKINGS += [
+    Packing("int4", kernel, torch.float32, torch.float16) for kernel in dict.fromkeys((linear.int4_kernel("cpu"), *KERNELS))
+]
 NAMES = [f"{packing.format} {packing.kernel.name}" for packing in PACKINGS]
 STEADY = [(p, n) for p, n in zip(PACKINGS, NAMES, strict=True) if p.kernel.name != "dequantized"]  # rows do not depend on others
 
@@ -35,7 +38,7 @@ def weight_and_rows(out=96, size=64, rows=70, seed=0):
 def test_the_product_is_near_the_plain_one(packing, out, size):
     weight, x = weight_and_rows(out, size)
     wanted, found = x @ weight.t(), PackedLinear(weight, packing)(x)
-    bound = 5e-4 if packing.format == "float16" else 0.06
+    bound = {"float16": 5e-4, "int8": 0.06, "int4": 0.13}[packing.format]
     assert float((found - wanted).norm() / wanted.norm()) < bound
     assert found.dtype == torch.float32
     assert not found[5].any()
@@ -95,6 +98,34 @@ def test_a_weight_is_quantized_row_by_row_and_a_row_of_zeros_stays():
     torch.testing.assert_close(scale * 127, torch.tensor([2.0, 0.0, 100.0]), atol=1e-20, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "kernel", [packing.kernel for packing in PACKINGS if packing.format == "int4"], ids=lambda kernel: kernel.name
+)
+@pytest.mark.parametrize("bits", [4, 5, 6])
+def test_numbers_that_are_rounded_already_are_multiplied_as_they_are(kernel, bits):
+    weight, x = weight_and_rows(size=100)
+    groups = round_to_groups(weight, bits)
+    layer = PackedLinear(groups, Packing("int4", kernel, torch.float32, torch.float16))
+    wanted = x @ groups.dequantize().t()
+    assert layer.format == f"int{bits}"
+    assert float((layer(x) - wanted).norm() / wanted.norm()) < 0.025
+    assert (layer.nbytes == 96 * 4 * (4 * bits + 2)) == (kernel.name == "native")
+    rows = Int8Weight(*quantize(weight, 127))
+    layer = PackedLinear(rows, Packing("int4", kernel, torch.float32, torch.float16))
+    wanted = x @ rows.dequantize().t()
+    assert (layer.format, layer.nbytes) == ("int8", 9600)
+    assert float((layer(x) - wanted).norm() / wanted.norm()) < 0.025
+
+
+def test_values_beyond_a_kernels_limit_are_rounded_again():
+    layer = PackedLinear(
+        Int8Weight(torch.full((16, 4), 127, dtype=torch.int8), torch.ones(16)),
+        Packing("int8", Kernel("dequantized", 64), torch.float32, torch.float16),
+    )
+    assert int(layer._values.max()) == 64
+    assert layer(torch.ones(1, 4))[0, 0] == pytest.approx(508)
+
+
 @pytest.mark.parametrize("packing", PACKINGS, ids=NAMES)
 def test_not_a_number_stays_visible(packing):
     weight, x = weight_and_rows(rows=12)
@@ -132,4 +163,19 @@ def test_sums_that_overflow_are_found_and_avoided_by_smaller_weights(monkeypatch
 
 @pytest.mark.parametrize("packing", PACKINGS, ids=NAMES)
 def test_what_runs_is_said(packing):
-    assert linear.describe_kernel(packing.format, packing.kernel).startswith(packing.format)
+    described = linear.describe_kernel(packing.format, packing.kernel)
+    assert described.startswith(packing.format)
+    assert ("unpacked to int8: slower, and twice the memory; int8 weights" in described) == (
+        packing.format == "int4" and packing.kernel.name != "native"
+    )
+
+
+def test_wrong_products_with_groups_are_found_and_another_kernel_is_taken(monkeypatch):
+    if linear.int8_kernel("cpu").name != "native":
+        pytest.skip("needs the kernels in C")
+    assert linear._check_group_kernel() is None
+    multiply = linear.NativeWeight.multiply
+    monkeypatch.setattr(linear.NativeWeight, "multiply", lambda self, x: multiply(self, x) + (self.bits == 5))
+    kernel = linear.int4_kernel.__wrapped__("cpu")
+    assert kernel.name != "native"
+    assert kernel.fallback_reason.startswith("native: its products with 5 bits are wrong here")

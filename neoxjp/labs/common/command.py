@@ -64,7 +64,7 @@ class ModelOptions(TokenizerOptions):
         option("float32, bfloat16 or float16; auto: as stored, on a CPU the fastest that loses nothing.", envvar="NEOXJP_DTYPE"),
     ] = "auto"
     quantization: Annotated[
-        str | None, option("int8: one byte per weight.", envvar="NEOXJP_QUANTIZATION", show_default="none")
+        str | None, option("int8: one byte per weight; int4: 4.5 bits.", envvar="NEOXJP_QUANTIZATION", show_default="none")
     ] = None
     cache_dtype: Annotated[
         str | None,

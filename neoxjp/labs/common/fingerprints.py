@@ -28,7 +28,7 @@ class Setup:
     model: str  # fingerprint
     vocabulary: str  # fingerprint
     dtype: str  # of the embedding: "float16"
-    quantization: str | None  # "int8"
+    quantization: str | None  # "int8", "int4", "mixed"
     cache_dtype: str  # of KV caches: "float16"
     packed: bool  # the linear layers hold packed weights
     linear_kernel: str

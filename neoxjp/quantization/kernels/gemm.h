@@ -3,6 +3,10 @@
  * A weight (out, in) lies in panels of 16 output channels, one vector for the same input channels of all 16, so that nothing is
  * added across a vector: int8 as [out / 16][in / 4][16][4], fp16 as [out / 16][in][16]; `out` is filled up to a multiple of 16 and
  * an int8's `in` to one of 4. Sums are fbgemm's bit for bit: whole numbers are added exactly, floats in the order of `in`.
+ *
+ * 4, 5 and 6 bits: [out / 64][in / 32], and for each of these blocks the scales of its 64 output channels (fp16), then the numbers of
+ * each of its 4 panels (simd.h): one stream of bytes. `out` and `in` are filled up. A group's products are added exactly, then groups in
+ * the order of `in`.
  */
 #pragma once
 #include <string.h>
@@ -16,6 +20,8 @@
 #define TILE_MR 16 /* rows of an AMX tile */
 #define TILE_MIN 2 /* fewest rows for which AMX is used */
 #define MAX_IN 65536 /* input channels of an int8 weight: in * 255 * 127 fits 32 bits */
+
+#define GROUP_BLOCK_BYTES(bits) (NR * PANEL * (2 + 4 * (bits)))
 
 typedef float F32Sums[NR * PANEL];
 typedef int32_t I32Sums[NR * PANEL];
@@ -61,6 +67,42 @@ INLINE void gemm_int8(int rows, int panels, const int8_t *x, int64_t in, const u
     for (int p = 0; p < panels; p++) i32_store(to[r] + p * PANEL, sum[r][p]);
 }
 
+/* Panels `p` and following of a block of NR, w: the block. x (groups, 8, rows): four numbers each. shift (groups, rows): minus the zero
+ * of the weight's numbers times the sum of a group of x. */
+INLINE void gemm_group(int bits, int rows, int panels, int p, const int32_t *x, const int32_t *shift, int64_t groups, const uint8_t *w,
+                       F32Sums *to) {
+  const int numbers = 4 * PANEL * bits; /* bytes of a panel's */
+  F32x16 total[MR][NR];
+  for (int r = 0; r < rows; r++)
+    for (int n = 0; n < panels; n++) total[r][n] = f32_zero();
+  for (int64_t g = 0; g < groups; g++) {
+    const uint8_t *block = w + g * GROUP_BLOCK_BYTES(bits), *scales = block + p * 2 * PANEL;
+    prefetch(block + (p ? 2 * NR * PANEL : 0), 1);
+    for (int n = 0; n < panels; n += 2) { /* two at a time: sums of more would not fit the registers */
+      const uint8_t *from = block + 2 * NR * PANEL + (p + n) * numbers;
+      I32x16 sum[MR][2];
+      for (int line = 0; line < 2 * bits; line++) prefetch(from + line * 4 * PANEL, 1);
+      if (n) __asm__ volatile("" : : : "memory"); /* else compilers save x for the next panels on the stack, number by number */
+      for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = i32_set(shift[g * rows + r]);
+#pragma GCC unroll 8
+      for (int v = 0; v < GROUP_VECTORS; v++) {
+        I32x16 column[2] = {unpack(bits, from, v), unpack(bits, from + numbers, v)};
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+          int32_t four = x[(g * GROUP_VECTORS + v) * rows + r];
+          for (int i = 0; i < 2; i++) sum[r][i] = i32_dot_group(bits, sum[r][i], column[i], four);
+        }
+      }
+      for (int i = 0; i < 2; i++) {
+        F32x16 scale = load_fp16((const uint16_t *)(scales + (n + i) * 2 * PANEL));
+        for (int r = 0; r < rows; r++) total[r][n + i] = f32_fma(total[r][n + i], f32_of_i32(sum[r][i]), scale);
+      }
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int n = 0; n < panels; n++) f32_store(to[r] + n * PANEL, total[r][n]);
+}
+
 /* The tables: [rows - 1][log2(panels)]. The registers hold 4 panels of up to 4 rows, 2 of more. */
 
 typedef void (*GemmFp16)(const float *x, int64_t in, const uint16_t *w, F32Sums *to);
@@ -83,6 +125,22 @@ KERNEL(1, 4) KERNEL(2, 4) KERNEL(3, 4) KERNEL(4, 4)
    ROW(kind, 4, gemm_##kind##_4x4), ROW(kind, 5, NULL), ROW(kind, 6, NULL), ROW(kind, 7, NULL), ROW(kind, 8, NULL)}
 static const GemmFp16 GEMM_FP16[MR][3] = TABLE(fp16);
 static const GemmInt8 GEMM_INT8[MR][3] = TABLE(int8);
+
+/* [bits - 4][rows - 1]: 4 panels of up to 4 rows, 2 of more. */
+typedef void (*GemmGroup)(int p, const int32_t *x, const int32_t *shift, int64_t groups, const uint8_t *w, F32Sums *to);
+#define GROUP_KERNEL(bits, rows)                                                                                             \
+  static void gemm_group##bits##_##rows(int p, const int32_t *x, const int32_t *shift, int64_t groups, const uint8_t *w, F32Sums *to) { \
+    gemm_group(bits, rows, GROUP_PANELS(rows), p, x, shift, groups, w, to);                                                      \
+  }
+#define GROUP_PANELS(rows) ((rows) <= 4 ? NR : 2)
+#define GROUP_KERNELS(bits)                                                                            \
+  GROUP_KERNEL(bits, 1) GROUP_KERNEL(bits, 2) GROUP_KERNEL(bits, 3) GROUP_KERNEL(bits, 4)              \
+  GROUP_KERNEL(bits, 5) GROUP_KERNEL(bits, 6) GROUP_KERNEL(bits, 7) GROUP_KERNEL(bits, 8)
+GROUP_KERNELS(4) GROUP_KERNELS(5) GROUP_KERNELS(6)
+#define GROUP_ROW(bits)                                                                                  \
+  {gemm_group##bits##_1, gemm_group##bits##_2, gemm_group##bits##_3, gemm_group##bits##_4,               \
+   gemm_group##bits##_5, gemm_group##bits##_6, gemm_group##bits##_7, gemm_group##bits##_8}
+static const GemmGroup GEMM_GROUP[3][MR] = {GROUP_ROW(4), GROUP_ROW(5), GROUP_ROW(6)};
 
 /* How many of `left` panels the next kernel takes with `rows` rows: 1, 2 or 4. */
 INLINE int next_panels(int64_t left, int rows) { return rows <= 4 && left >= NR ? NR : left >= 2 ? 2 : 1; }

@@ -1,5 +1,5 @@
-/* GPT-NeoX-Japanese with packed weights on a CPU, from the embedded tokens to the logits: products with int8 and fp16 weights
- * (gemm.h), and around them the norms, GELU, rotary embedding and attention. build.py compiles it, network.py calls it.
+/* GPT-NeoX-Japanese with packed weights on a CPU, from the embedded tokens to the logits: products with weights in 4, 5, 6 and 8
+ * bits and in fp16 (gemm.h), and around them the norms, GELU, rotary embedding and attention. build.py compiles it, network.py calls it.
  *
  * A row's numbers never depend on the rows beside it, nor on the number of threads: sums run in an order of their own.
  * All tensors are contiguous, float32 where nothing else is said; shapes as in the rest of the package.
@@ -14,7 +14,7 @@
 
 /* ---- what Python passes: the same structures are mirrored in weights.py and network.py, which compare the sizes */
 
-typedef struct { const void *values; const float *scale; /* (out,) of int8; NULL: fp16 */ } Weight;
+typedef struct { const void *values; const float *scale; /* (out,) of 8 bits */ int64_t bits; /* 16: fp16 */ } Weight;
 typedef struct { const float *weight, *bias; float eps; } Norm;
 
 typedef struct {
@@ -35,11 +35,13 @@ typedef struct { int64_t first, count, past; } Sequence;    /* its new rows amon
 typedef struct { void *keys; int64_t capacity, format; } KVView;
 enum { KV_FLOAT32, KV_FLOAT16, KV_INT8, KV_FORMATS }; /* an int8 row ends with its scale, a float */
 
-_Static_assert(sizeof(Weight) == 16 && sizeof(Norm) == 24 && sizeof(Layer) == 120, "as weights.py and network.py have them");
-_Static_assert(sizeof(Shape) == 64 && sizeof(Output) == 48 && sizeof(Sequence) == 24 && sizeof(KVView) == 24, "as network.py has them");
+_Static_assert(sizeof(Weight) == 24 && sizeof(Norm) == 24 && sizeof(Layer) == 152, "as weights.py and network.py have them");
+_Static_assert(sizeof(Shape) == 64 && sizeof(Output) == 56 && sizeof(Sequence) == 24 && sizeof(KVView) == 24, "as network.py has them");
 
 /* What the functions below return. */
-enum { OK, WORKSPACE_TOO_SMALL, CACHE_TOO_SMALL, ROW_OUT_OF_RANGE, POSITION_OUT_OF_RANGE, TOO_MANY_INPUTS, UNKNOWN_CACHE_FORMAT };
+enum {
+  OK, WORKSPACE_TOO_SMALL, CACHE_TOO_SMALL, ROW_OUT_OF_RANGE, POSITION_OUT_OF_RANGE, TOO_MANY_INPUTS, UNKNOWN_CACHE_FORMAT, WRONG_BITS
+};
 
 /* ---- arithmetic on rows */
 
@@ -56,10 +58,12 @@ static void layer_norm(const float *x, int64_t size, const Norm *norm, float *to
 }
 
 static int64_t round_up(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
+static int in_groups(const Weight *w) { return w->bits < 8; }
+static int64_t width_of(int64_t in, const Weight *w) { return round_up(in, in_groups(w) ? GROUP : 4); } /* of a row in whole numbers */
 
-/* A row in whole numbers from -127 to 127, filled with zeros up to a multiple of 4. Returns their sum; `absmax` gets the largest
+/* A row in whole numbers from -127 to 127, filled with zeros up to `width`. Returns their sum; `absmax` gets the largest
  * magnitude, NaN where one number is NaN, so that the whole product is. Infinity makes the product infinite or NaN. */
-static int32_t quantize(const float *x, int64_t in, int8_t *to, float *absmax) {
+static int32_t quantize(const float *x, int64_t in, int64_t width, int8_t *to, float *absmax) {
   const float steps = 1 / (float)(1 / 127.0);
   float largest = 1e-30f;
   int32_t sum = 0, nans = 0;
@@ -75,9 +79,20 @@ static int32_t quantize(const float *x, int64_t in, int8_t *to, float *absmax) {
     to[k] = (int8_t)value;
     sum += value;
   }
-  memset(to + in, 0, round_up(in, 4) - in);
+  memset(to + in, 0, width - in);
   *absmax = nans ? NAN : largest;
   return sum;
+}
+
+/* Row x (width,) in whole numbers as `gemm_group` reads it beside others, `rows` in all: every four numbers, and what is added to the
+ * sum of each group. */
+static void group_row(const int8_t *x, int64_t width, int zero, int rows, int32_t *fours, int32_t *shifts) {
+  for (int64_t g = 0; g < width / GROUP; g++) {
+    int32_t sum = 0;
+    for (int k = 0; k < GROUP; k++) sum += x[g * GROUP + k];
+    shifts[g * rows] = -zero * sum;
+    for (int v = 0; v < GROUP_VECTORS; v++) memcpy(fours + (g * GROUP_VECTORS + v) * rows, x + g * GROUP + 4 * v, 4);
+  }
 }
 
 /* e to the power of x <= 0 (Cephes' polynomial: an error of 2 units in the last place); 0 below -80, where the result would soon be
@@ -132,8 +147,15 @@ static void rope(float *x, const Shape *s, int64_t position) {
 
 #define ALIGNMENT 64
 
-/* Rows as a product takes them: floats for fp16; for int8 whole numbers, each row's largest magnitude and their sum. */
-typedef struct { const float *floats; float *prepared; int8_t *quantized; float *absmax; int32_t *sums; } Rows;
+/* Rows as a product takes them: floats for fp16; else whole numbers, each row's largest magnitude and, for int8, their sum, for groups
+ * the numbers and shifts of up to MR rows side by side, as `gemm_group` reads them. */
+typedef struct {
+  const float *floats;
+  float *prepared;
+  int8_t *quantized;
+  float *absmax;
+  int32_t *sums, *fours, *shifts;
+} Rows;
 typedef struct { Rows rows; float *intermediate, *qkv, *attended, *scores; } Workspace;
 typedef struct { char *base; int64_t bytes, used; } Arena; /* it only counts what there is no room for */
 
@@ -145,9 +167,11 @@ static void *arena_alloc(Arena *arena, int64_t bytes) {
 
 static Rows alloc_rows(Arena *arena, int64_t rows, int64_t in) {
   float *prepared = arena_alloc(arena, rows * in * (int64_t)sizeof(float));
-  int8_t *quantized = arena_alloc(arena, round_up(rows, TILE_MR) * round_up(in, 4)); /* tiles read whole blocks of rows */
+  int8_t *quantized = arena_alloc(arena, round_up(rows, TILE_MR) * round_up(in, GROUP)); /* tiles read whole blocks of rows */
   float *absmax = arena_alloc(arena, rows * (int64_t)sizeof(float));
-  return (Rows){NULL, prepared, quantized, absmax, arena_alloc(arena, rows * (int64_t)sizeof(int32_t))};
+  int32_t *sums = arena_alloc(arena, rows * (int64_t)sizeof(int32_t));
+  int32_t *fours = arena_alloc(arena, rows * round_up(in, GROUP));
+  return (Rows){NULL, prepared, quantized, absmax, sums, fours, arena_alloc(arena, rows * (round_up(in, GROUP) / 8))};
 }
 
 static Workspace alloc_workspace(Arena *arena, const Shape *s, int64_t rows, int64_t logits, int64_t max_len, int32_t threads) {
@@ -165,7 +189,7 @@ static Workspace alloc_workspace(Arena *arena, const Shape *s, int64_t rows, int
 /* x (rows, in), or those rows of it that `chosen` names, through `norm` where one is given, as a product with `weight` takes them. */
 static void prepare(const Worker *worker, const float *x, const int64_t *chosen, int64_t rows, int64_t in, const Norm *norm,
                     const Weight *weight, Rows *to) {
-  int64_t width = round_up(in, 4);
+  int64_t width = width_of(in, weight);
   const float *from = norm || chosen ? to->prepared : x;
   FOR_MY_SHARE(worker, r, rows) {
     const float *row = x + (chosen ? chosen[r] : r) * in;
@@ -174,7 +198,12 @@ static void prepare(const Worker *worker, const float *x, const int64_t *chosen,
       layer_norm(row, in, norm, to->prepared + r * in);
     else if (chosen)
       memcpy(to->prepared + r * in, row, in * sizeof(float));
-    if (weight->scale) to->sums[r] = quantize(from + r * in, in, to->quantized + r * width, to->absmax + r);
+    if (weight->bits < 16) to->sums[r] = quantize(from + r * in, in, width, to->quantized + r * width, to->absmax + r);
+    if (in_groups(weight)) {
+      int64_t first = r / MR * MR, here = rows - first < MR ? rows - first : MR;
+      group_row(to->quantized + r * width, width, group_zero(weight->bits), here, to->fours + first * (width / 4) + r - first,
+                to->shifts + first * (width / GROUP) + r - first);
+    }
   }
   barrier(worker);
 }
@@ -183,27 +212,36 @@ static void prepare(const Worker *worker, const float *x, const int64_t *chosen,
 static void linear(const Worker *worker, const Weight *w, const Rows *x, int64_t rows, int64_t in, int64_t out, float *y,
                    int with_gelu, const float *bias, const float *residual) {
   const float step = (float)(1 / 127.0);
-  int64_t panels = round_up(out, PANEL) / PANEL, width_in = round_up(in, 4);
-  int tiles = w->scale && rows >= TILE_MIN && width_in % 64 == 0 && tiles_permitted(), mr = tiles ? TILE_MR : MR;
+  int64_t panels = round_up(out, PANEL) / PANEL, width_in = width_of(in, w), groups = width_in / GROUP;
+  int tiles = w->bits == 8 && rows >= TILE_MIN && width_in % 64 == 0 && tiles_permitted(), mr = tiles ? TILE_MR : MR;
   TileConfig before;
   if (tiles) tiles_begin(&before);
-  FOR_MY_SHARE(worker, part, round_up(panels, NR) / NR) {
+  /* Neighbouring parts: what is requested ahead of its use at the end of one is the next. */
+  int64_t parts = round_up(panels, NR) / NR, until = parts * (worker->index + 1) / worker->size;
+  for (int64_t part = parts * worker->index / worker->size; part < until; part++) {
     int64_t first = part * NR, last = first + NR < panels ? first + NR : panels;
     for (int64_t r = 0; r < rows; r += mr) {
       int here = rows - r < mr ? rows - r : mr, n;
       for (int64_t p = first; p < last; p += n) {
         union { F32Sums floats[TILE_MR]; I32Sums whole[TILE_MR]; } sums;
-        n = tiles ? (int)(last - p) : next_panels(last - p, here);
+        n = in_groups(w) ? GROUP_PANELS(here) : tiles ? (int)(last - p) : next_panels(last - p, here);
         if (tiles)
           gemm_tiles(n, x->quantized + r * width_in, width_in, (const uint8_t *)w->values + p * width_in * PANEL, sums.whole);
-        else if (w->scale)
+        else if (in_groups(w))
+          GEMM_GROUP[w->bits - 4][here - 1]((int)(p - first), x->fours + r * (width_in / 4), x->shifts + r * groups, groups,
+                                            (const uint8_t *)w->values + part * groups * GROUP_BLOCK_BYTES(w->bits), sums.floats);
+        else if (w->bits == 8)
           GEMM_INT8[here - 1][n / 2](x->quantized + r * width_in, width_in, (const uint8_t *)w->values + p * width_in * PANEL, sums.whole);
         else
           GEMM_FP16[here - 1][n / 2](x->floats + r * in, in, (const uint16_t *)w->values + p * in * PANEL, sums.floats);
         int64_t o = p * PANEL, width = out - o < n * PANEL ? out - o : n * PANEL;
         for (int i = 0; i < here; i++) {
           float *from = sums.floats[i], *to = y + (r + i) * out + o;
-          if (w->scale) {
+          if (in_groups(w)) {
+            const float unit = group_unit(w->bits) * step, absmax = x->absmax[r + i];
+            for (int64_t c = 0; c < width; c++) from[c] = from[c] * unit * absmax;
+          }
+          if (w->bits == 8) {
             const float *scale = w->scale + o, absmax = x->absmax[r + i];
             int32_t shift = ZERO_POINT * x->sums[r + i];
             for (int64_t c = 0; c < width; c++) from[c] = (float)(sums.whole[i][c] - shift) * (scale[c] * step) * absmax;
@@ -407,6 +445,8 @@ static void attention(const Worker *worker, const Shape *s, float *qkv, const Se
   barrier(worker);
 }
 
+static int knows_bits(const Weight *w) { return (w->bits >= 4 && w->bits <= 6) || w->bits == 8 || w->bits == 16; }
+
 /* ---- a linear layer alone */
 
 typedef struct { const Weight *weight; int64_t in, out, rows; const float *x; float *y; Rows ready; } LinearJob;
@@ -426,7 +466,8 @@ int64_t neoxjp_linear_workspace(int64_t in, int64_t rows) {
 /* y (rows, out) = x (rows, in) · weightᵀ. workspace: aligned to 64 bytes, as many as neoxjp_linear_workspace says. */
 int32_t neoxjp_linear(const Weight *weight, int64_t in, int64_t out, const float *x, int64_t rows, float *y, void *workspace,
                       int64_t bytes, int32_t threads) {
-  if (weight->scale && in > MAX_IN) return TOO_MANY_INPUTS;
+  if (weight->bits == 8 && in > MAX_IN) return TOO_MANY_INPUTS;
+  if (!knows_bits(weight)) return WRONG_BITS;
   Arena arena = {workspace, bytes, 0};
   LinearJob job = {weight, in, out, rows, x, y, alloc_rows(&arena, rows, in)};
   if (arena.used > bytes) return WORKSPACE_TOO_SMALL;
@@ -490,6 +531,12 @@ static int64_t max_len_of(const Sequence *sequences, int64_t count) {
 /* What would be read or written outside of what is there. */
 static int32_t check(const ForwardJob *job) {
   if (job->max_len > job->shape->positions) return POSITION_OUT_OF_RANGE;
+  int known = knows_bits(&job->output->weight);
+  for (int64_t n = 0; n < job->depth; n++) {
+    const Layer *l = job->layers + n;
+    known &= knows_bits(&l->query_key_value) & knows_bits(&l->dense) & knows_bits(&l->dense_h_to_4h) & knows_bits(&l->dense_4h_to_h);
+  }
+  if (!known) return WRONG_BITS;
   for (int64_t n = 0; n < job->count; n++) {
     const Sequence *q = job->sequences + n;
     if (q->past < 0 || q->count < 0 || q->first < 0 || q->first + q->count > job->rows) return ROW_OUT_OF_RANGE;

@@ -80,6 +80,13 @@ INLINE I32x16 i32_zero(void) { return _mm512_setzero_si512(); }
 INLINE I32x16 load_u8(const uint8_t *w) { return _mm512_loadu_si512(w); }
 INLINE I32x16 i32_dot_u8s8(I32x16 sum, I32x16 w, int32_t x) { return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x)); }
 INLINE void i32_store(int32_t *to, I32x16 sum) { _mm512_storeu_si512(to, sum); }
+INLINE I32x16 i32_set(int32_t x) { return _mm512_set1_epi32(x); }
+INLINE F32x16 f32_of_i32(I32x16 x) { return _mm512_cvtepi32_ps(x); }
+INLINE I32x16 u8_and(I32x16 x, char mask) { return _mm512_and_si512(x, _mm512_set1_epi8(mask)); }
+INLINE I32x16 u8_or(I32x16 x, I32x16 y) { return _mm512_or_si512(x, y); }
+INLINE I32x16 shift_right(I32x16 x, int count) { return _mm512_srli_epi16(x, count); } /* bits come in from the byte beside */
+INLINE I32x16 shift_left(I32x16 x, int count) { return _mm512_slli_epi16(x, count); }
+INLINE I32x16 u8_lookup(__m128i table, I32x16 x) { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), x); }
 #else
 typedef struct { __m256i low, high; } I32x16;
 INLINE I32x16 i32_zero(void) { return (I32x16){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
@@ -89,6 +96,29 @@ INLINE I32x16 load_u8(const uint8_t *w) {
 }
 INLINE void i32_store(int32_t *to, I32x16 sum) {
   _mm256_storeu_si256((__m256i *)to, sum.low), _mm256_storeu_si256((__m256i *)to + 1, sum.high);
+}
+INLINE I32x16 i32_set(int32_t x) { return (I32x16){_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+#if defined(__AVX512F__)
+INLINE F32x16 f32_of_i32(I32x16 x) {
+  return _mm512_cvtepi32_ps(_mm512_inserti64x4(_mm512_castsi256_si512(x.low), x.high, 1));
+}
+#else
+INLINE F32x16 f32_of_i32(I32x16 x) { return (F32x16){_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
+#endif
+INLINE I32x16 u8_and(I32x16 x, char mask) {
+  __m256i all = _mm256_set1_epi8(mask);
+  return (I32x16){_mm256_and_si256(x.low, all), _mm256_and_si256(x.high, all)};
+}
+INLINE I32x16 u8_or(I32x16 x, I32x16 y) { return (I32x16){_mm256_or_si256(x.low, y.low), _mm256_or_si256(x.high, y.high)}; }
+INLINE I32x16 shift_right(I32x16 x, int count) { /* bits come in from the byte beside */
+  return (I32x16){_mm256_srli_epi16(x.low, count), _mm256_srli_epi16(x.high, count)};
+}
+INLINE I32x16 shift_left(I32x16 x, int count) {
+  return (I32x16){_mm256_slli_epi16(x.low, count), _mm256_slli_epi16(x.high, count)};
+}
+INLINE I32x16 u8_lookup(__m128i table, I32x16 x) {
+  __m256i both = _mm256_broadcastsi128_si256(table);
+  return (I32x16){_mm256_shuffle_epi8(both, x.low), _mm256_shuffle_epi8(both, x.high)};
 }
 #if defined(__AVXVNNI__)
 #define QMAX 127
@@ -107,9 +137,60 @@ INLINE I32x16 i32_dot_u8s8(I32x16 sum, I32x16 w, int32_t x) {
 
 #define ZERO_POINT ((QMAX + 1) / 2 * 2) /* added to an int8 weight, which dot_u8s8 takes without a sign: 128 or 64 */
 
+/* ---- groups of 32 input channels: their numbers in 4, 5 or 6 bits, and sums of products with them
+ *
+ * 32 channels of 16 output channels are 8 vectors like those of int8. In memory: 4 vectors of nibbles, vector v with those of vector v
+ * and, in the upper halves, of vector v + 4; then, for 5 bits, a vector with the fifth bit of vector v as bit v of each byte; for 6
+ * bits two vectors, each with the two upper bits of four. */
+#define GROUP 32
+#define GROUP_VECTORS (GROUP / 4)
+
+/* What the values of 4 bits mean, in 1/128 of the scale; GRIDS[4] of grouped_weight.py. GRID_ZERO is added where the dot product takes
+ * weights without a sign. With maddubs, whose 16 bits do not hold such sums, signs go to the other side. */
+#if QMAX == 127
+#define GRID_ZERO 128
+#else
+#define GRID_ZERO 0
+#endif
+#define G(number) (char)((number) + GRID_ZERO)
+INLINE __m128i grid4(void) {
+  return _mm_setr_epi8(G(-127), G(-104), G(-83), G(-65), G(-49), G(-35), G(-22), G(-10), G(1), G(13), G(25), G(38), G(53), G(69), G(89), G(113));
+}
+#undef G
+
+INLINE int group_zero(int bits) { return bits == 4 ? GRID_ZERO : 1 << (bits - 1); }  /* added to each number, as `unpack` has it */
+INLINE float group_unit(int bits) { return bits == 4 ? 1 / 128.f : 1 / (float)(1 << (bits - 1)); } /* of a number, in scales */
+
+/* Vector v of a group. */
+INLINE I32x16 unpack(int bits, const uint8_t *from, int v) {
+  I32x16 x = load_u8(from + v % 4 * 4 * PANEL);
+  x = u8_and(v < 4 ? x : shift_right(x, 4), 0x0f);
+  if (bits == 4) return u8_lookup(grid4(), x);
+  if (bits == 5) {
+    I32x16 high = load_u8(from + 4 * 4 * PANEL);
+    return u8_or(x, u8_and(v < 4 ? shift_left(high, 4 - v) : shift_right(high, v - 4), 0x10));
+  }
+  I32x16 high = load_u8(from + (4 + v / 4) * 4 * PANEL);
+  int place = 2 * (v % 4);
+  return u8_or(x, u8_and(place < 4 ? shift_left(high, 4 - place) : shift_right(high, place - 4), 0x30));
+}
+
+/* Each of 16 sums gets the products of four numbers of its output channel, as `unpack` has them, with the same four input bytes. */
+INLINE I32x16 i32_dot_group(int bits, I32x16 sum, I32x16 w, int32_t x) {
+#if GRID_ZERO == 0
+  if (bits == 4) {
+    __m256i all = _mm256_set1_epi32(x);
+    return (I32x16){dot_u8s8(sum.low, _mm256_abs_epi8(w.low), _mm256_sign_epi8(all, w.low)),
+                    dot_u8s8(sum.high, _mm256_abs_epi8(w.high), _mm256_sign_epi8(all, w.high))};
+  }
+#endif
+  (void)bits;
+  return i32_dot_u8s8(sum, w, x);
+}
+
 /* Bytes of a stream that are requested ahead of their use: the processor's own prefetching ends with a page. Computed as a number:
  * near the end of a weight the address lies behind it, which a prefetch may name and a pointer may not. */
-#define PREFETCH_BYTES 8192
+#define PREFETCH_BYTES 4096
 INLINE void prefetch(const void *from, int streams) {
   _mm_prefetch((const char *)((uintptr_t)from + PREFETCH_BYTES / (unsigned)streams), _MM_HINT_T0);
 }

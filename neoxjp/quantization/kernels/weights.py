@@ -1,15 +1,18 @@
 """A packed weight as the kernels read it, and the product with it alone."""
 
 import ctypes
+import math
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
+from neoxjp.quantization.grouped_weight import GROUP, GroupedWeight, Int8Weight
 from neoxjp.quantization.kernels.build import library
 
 _PANEL = 16  # output channels that lie side by side
+_BLOCK = 4  # panels whose groups lie side by side
 _ONE_THREAD_BYTES = 2**19  # of a weight, times rows: up to here a second thread gains nothing
 
 WORKSPACE_TOO_SMALL = 1
@@ -20,13 +23,14 @@ _PROBLEMS = {
     4: "a position is beyond the rotary table",
     5: "the weight has too many input channels: sums would not fit 32 bits",
     6: "a cache has an unknown format",
+    7: "a weight has another number of bits than 4, 5, 6, 8 or 16",
 }
 
 
 class Weight(ctypes.Structure):
     """`Weight` of network.c."""
 
-    _fields_ = (("values", ctypes.c_void_p), ("scale", ctypes.c_void_p))
+    _fields_ = (("values", ctypes.c_void_p), ("scale", ctypes.c_void_p), ("bits", ctypes.c_int64))
 
 
 def qmax() -> int:
@@ -35,20 +39,27 @@ def qmax() -> int:
 
 
 class NativeWeight:
-    """The weight (out_features, in_features) of a linear layer without a bias, in the layout of the kernels.
+    """The weight (out_features, in_features) of a linear layer without a bias, in the layout of the kernels (gemm.h).
 
     Raises NativeUnavailable where they cannot be built here, ParameterError for more input channels than exact sums allow.
     """
 
-    def __init__(self, values: Tensor, scale: Tensor | None = None) -> None:
-        """values: float16, or int8 of at most `qmax()` with scale (out_features,) float32."""
+    def __init__(self, weight: Tensor | Int8Weight | GroupedWeight) -> None:
+        """weight: float16, or int8 of at most `qmax()`, or groups."""
         kernels = library()
-        self.out_features, self.in_features = values.shape
-        self.scale = scale
-        if scale is None:
-            panels = _pad(values, 1).view(-1, _PANEL, self.in_features)
-            self.values = panels.transpose(1, 2).contiguous()  # (out / 16, in, 16)
+        self.out_features, self.in_features = weight.shape
+        self.scale: Tensor | None = None
+        if isinstance(weight, GroupedWeight):
+            self.bits: int = weight.bits
+            self.values = _group_blocks(weight)
             return
+        if isinstance(weight, Tensor):
+            self.bits = 16
+            panels = _pad(weight, 1).view(-1, _PANEL, self.in_features)
+            self.values = _allocate((len(panels), self.in_features, _PANEL), torch.float16)
+            self.values.copy_(panels.transpose(1, 2))
+            return
+        self.bits, values, scale = 8, weight.values, weight.scale
         if self.in_features > kernels.neoxjp_max_in():
             raise ParameterError(
                 f"an int8 weight of {self.in_features:,} input channels: the kernels add up to {kernels.neoxjp_max_in():,} "
@@ -59,12 +70,13 @@ class NativeWeight:
         padded = _pad(values, 4)
         fours = padded.view(-1, _PANEL, padded.shape[1] // 4, 4).transpose(1, 2)  # (out / 16, in / 4, 16, 4)
         # Stored without a sign, counted from the zero point: 128 turns the sign bit, 64 is added.
-        self.values = fours.contiguous().add_(kernels.neoxjp_zero_point() - 128).view(torch.uint8).bitwise_xor_(128)
+        stored = _allocate(tuple(fours.shape), torch.int8).copy_(fours)
+        self.values = stored.add_(kernels.neoxjp_zero_point() - 128).view(torch.uint8).bitwise_xor_(128)
         self.scale = scale.contiguous()
 
     def pointers(self) -> Weight:
         """Where it lies, for as long as this object lives."""
-        return Weight(self.values.data_ptr(), None if self.scale is None else self.scale.data_ptr())
+        return Weight(self.values.data_ptr(), None if self.scale is None else self.scale.data_ptr(), self.bits)
 
     def multiply(self, x: Tensor) -> Tensor:
         """x (rows, in_features) → x · weightᵀ (rows, out_features), float32 on the CPU. A row never depends on the others.
@@ -96,7 +108,46 @@ def check(problem: int) -> None:
         raise RuntimeError(f"the kernels refused a call: {_PROBLEMS.get(problem, problem)}")
 
 
-def _pad(values: Tensor, columns: int) -> Tensor:
-    """With zeros up to whole panels of rows and a multiple of `columns`; as it is where that is given."""
-    missing = (0, -values.shape[1] % columns, 0, -values.shape[0] % _PANEL)
+def _group_blocks(weight: GroupedWeight) -> Tensor:
+    """(out / 64, in / 32, bytes of a block): the scales of 64 output channels, then each panel's numbers (gemm.h, simd.h)."""
+    values, bits = _pad(weight.values, GROUP, _BLOCK * _PANEL), weight.bits
+    blocks, groups = len(values) // (_BLOCK * _PANEL), values.shape[1] // GROUP
+    # Of each group eight vectors: (8, blocks, groups, 4 panels, 16 output channels, 4 input channels)
+    vectors = values.view(blocks, _BLOCK, _PANEL, groups, 8, 4).permute(4, 0, 3, 1, 2, 5)
+    found = _allocate((blocks, groups, _BLOCK * _PANEL * (2 + 4 * bits)), torch.uint8)
+    scales, numbers = found[..., : 2 * _BLOCK * _PANEL], found[..., 2 * _BLOCK * _PANEL :]
+    padded = _pad(weight.scale, 1, _BLOCK * _PANEL)
+    scales.view(torch.float16).copy_(padded.view(blocks, _BLOCK * _PANEL, groups).transpose(1, 2))
+    planes = numbers.view(blocks, groups, _BLOCK, bits, _PANEL, 4)
+    for n in range(4):
+        planes[:, :, :, n] = (vectors[n] & 15) | (vectors[n + 4] << 4)
+    per_plane = 8 // (bits - 4) if bits > 4 else 8  # vectors whose upper bits share a plane
+    for n in range(bits - 4):
+        plane = torch.zeros_like(planes[:, :, :, 0])
+        for place, vector in enumerate(vectors[n * per_plane : (n + 1) * per_plane]):
+            plane |= (vector >> 4) << (place * (bits - 4))
+        planes[:, :, :, 4 + n] = plane
+    return found
+
+
+_HUGE_PAGE = 2**21  # bytes, on x86_64
+_MADV_HUGEPAGE = 14  # of madvise(2), on Linux
+
+
+def _allocate(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """An empty tensor, in huge pages if it is large: decoding reads each weight once per token, and finding pages takes time."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    if nbytes < 2 * _HUGE_PAGE:
+        return torch.empty(shape, dtype=dtype)
+    block = torch.empty(nbytes + _HUGE_PAGE, dtype=torch.uint8)
+    start = -block.data_ptr() % _HUGE_PAGE
+    advise = getattr(ctypes.CDLL(None), "madvise", None)
+    if advise is not None:  # it is advice: whether the system takes it does not matter
+        advise(ctypes.c_void_p(block.data_ptr() + start), ctypes.c_size_t(nbytes), _MADV_HUGEPAGE)
+    return block[start : start + nbytes].view(dtype).view(shape)
+
+
+def _pad(values: Tensor, columns: int, rows: int = _PANEL) -> Tensor:
+    """With zeros up to a multiple of `rows` and of `columns`; as it is where that is given."""
+    missing = (0, -values.shape[1] % columns, 0, -values.shape[0] % rows)
     return F.pad(values, missing) if any(missing) else values

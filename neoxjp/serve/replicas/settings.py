@@ -99,7 +99,7 @@ def share_machines(machines: Sequence[Machine], settings: ReplicaSettings, neede
         raise ParameterError(
             f"{_replicas(settings.most)} of {model!r} need {gib(needed)} GiB of memory each, but {_machines(machines)} with "
             f"{gib(memory)} GiB free {'has' if len(machines) == 1 else 'have'} room for {most}: lower --replicas, or choose a "
-            "smaller format, such as --quantization int8"
+            "smaller format, such as --quantization int8 or int4"
         )
     return Share(cores, min(int(machine.memory * min(1.0, cores / machine.cores)) for machine in able))
 
