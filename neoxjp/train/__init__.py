@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from neoxjp.train.evaluate import TextScore, bits_per_character
     from neoxjp.train.job import run_job
     from neoxjp.train.loop import PROCESS_TIMEOUT, fresh_model, train
+    from neoxjp.train.minimal_pairs import Accuracy, PairReport, model_scorer, ngram_scorer, score_pairs
     from neoxjp.train.ngram import Ngram, baselines, train_ngram
     from neoxjp.train.options import TEXTS, JobOptions, TextOptions
     from neoxjp.train.plot import ticks
@@ -33,6 +34,7 @@ else:
             "evaluate": ("TextScore", "bits_per_character"),
             "job": ("run_job",),
             "loop": ("PROCESS_TIMEOUT", "fresh_model", "train"),
+            "minimal_pairs": ("Accuracy", "PairReport", "model_scorer", "ngram_scorer", "score_pairs"),
             "ngram": ("Ngram", "baselines", "train_ngram"),
             "options": ("TEXTS", "JobOptions", "TextOptions"),
             "plot": ("ticks",),
@@ -44,7 +46,8 @@ else:
     )
 
 __all__ = [
-    "PROCESS_TIMEOUT", "TEXTS", "JobOptions", "Ngram", "Packed", "ShardSettings", "TextOptions", "TextScore", "TrainSettings",
-    "baselines", "bits_per_character", "build_vocabulary", "export_run", "find_duplicates", "fresh_model", "join_pieces",
-    "open_packed", "pack", "read_curve", "run_job", "ticks", "train", "train_ngram", "wrap_write_errors",
+    "PROCESS_TIMEOUT", "TEXTS", "Accuracy", "JobOptions", "Ngram", "Packed", "PairReport", "ShardSettings", "TextOptions",
+    "TextScore", "TrainSettings", "baselines", "bits_per_character", "build_vocabulary", "export_run", "find_duplicates",
+    "fresh_model", "join_pieces", "model_scorer", "ngram_scorer", "open_packed", "pack", "read_curve", "run_job", "score_pairs",
+    "ticks", "train", "train_ngram", "wrap_write_errors",
 ]  # fmt: skip

@@ -132,10 +132,13 @@ PARTS: dict[str, Text] = {
     "kana": ("ひらがな・カタカナ", "hiragana/katakana"),
 }
 GROUPS: dict[str, tuple[Text, tuple[str, ...]]] = {
-    "length": (("長さ", "Length"), ("characters_per_token", "parity")),
-    "bytes": (("バイト", "Bytes"), ("bytes_per_token",)),
+    "length": (("長さ：文字／トークン", "Length: characters per token"), ("characters_per_token", "parity")),
+    "bytes": (("長さ：バイト／トークン", "Length: bytes per token"), ("bytes_per_token",)),
     "words": (("語の境界", "Word boundaries"), ("boundaries", "words_whole")),
-    "spellings": (("表記に対する安定性", "Stability over spellings"), ("spelling", "cuts")),
+    "spellings": (
+        ("表記に対する安定性：元の表記に対するトークン数の比", "Stability over spellings: tokens divided by those as written"),
+        ("spelling", "cuts"),
+    ),
     "vocabulary": (
         ("語彙と往復", "Vocabulary and round trip"),
         ("byte_fallback", "lost", "ids_unused", "renyi", "speed"),
@@ -175,7 +178,7 @@ class Column:
         """What the head of the column says."""
         parts = " ".join(pick(PARTS[part], lang) if part in PARTS else part for part in self.part)
         name = pick(MEASURES[self.measure].name, lang)
-        return parts if parts and self.measure != "cuts" else f"{name}: {parts}" if parts else name
+        return parts if parts and self.measure != "cuts" else f"{name}{'：' if lang == 'ja' else ': '}{parts}" if parts else name
 
 
 def pick(text: Text, lang: Lang) -> str:

@@ -1,0 +1,53 @@
+"""Reading minimal pairs: their forms, and a sentence with the line for a pair that is none."""
+
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+
+from neoxjp.documents import MinimalPair, read_minimal_pairs
+from neoxjp.errors import ParameterError
+
+PAIRS = [MinimalPair("猫がいる", "猫をいる", "particle", 1), MinimalPair("犬だ", "犬た", "", 2)]
+ROWS = [{"good": pair.good, "bad": pair.bad, "phenomenon": pair.phenomenon} for pair in PAIRS]
+JSONL = "".join(json.dumps(row) + "\n" for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "first"),
+    [
+        ("a.jsonl", JSONL, 1),
+        ("a.csv", "good,bad,phenomenon\n猫がいる,猫をいる,particle\n犬だ,犬た,\n", 2),
+        ("a.tsv", "phenomenon\tbad\tgood\nparticle\t猫をいる\t猫がいる\n\t犬た\t犬だ\n", 2),
+        ("a.jsonl", JSONL.replace('"good"', '"sentence_good"').replace('"bad"', '"sentence_bad"'), 1),
+    ],
+)
+def test_pairs_are_read_from_every_form(tmp_path: Path, name: str, content: str, first: int) -> None:
+    expected = [MinimalPair(pair.good, pair.bad, pair.phenomenon, pair.line + first - 1) for pair in PAIRS]
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert list(read_minimal_pairs(tmp_path / name)) == expected
+    (tmp_path / f"{name}.xz").write_bytes(lzma.compress(content.encode()))
+    assert list(read_minimal_pairs(tmp_path / f"{name}.xz")) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("a.jsonl", JSONL + '{"good": "猫"}\n', "line 3: there is no text 'bad'"),
+        ("a.jsonl", '{"good": "猫", "bad": 3}\n', "line 1: there is no text 'bad'"),
+        ("a.jsonl", '{"good": " ", "bad": "猫"}\n', "line 1: the text 'good' is empty"),
+        ("a.jsonl", '{"good": "猫", "bad": "猫"}\n', "line 1: both texts are '猫'"),
+        ("a.jsonl", JSONL + "{oops\n", "line 3: "),
+        ("a.csv", "good,bad\n猫,犬\n猫,\n", "line 3: the text 'bad' is empty"),
+        ("a.csv", "good,worse\n猫,犬\n", "line 1: there is no column 'bad', but 'good', 'worse'"),
+        ("a.tsv", "good\tbad\n", "the file has no minimal pair"),
+        ("a.jsonl", "", "the file has no minimal pair"),
+        ("a.txt", "猫", "minimal pairs are read from .jsonl, .csv, .tsv files"),
+    ],
+)
+def test_what_is_no_pair_is_refused_with_file_and_line(tmp_path: Path, name: str, content: str, fault: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ParameterError) as caught:
+        list(read_minimal_pairs(tmp_path / name))
+    assert f"{name}': {fault}" in str(caught.value)
