@@ -25,7 +25,7 @@ GRIDS: dict[int, tuple[int, ...]] = {  # what each value means, in 1/128 of the 
 }
 _BLOCK_NUMBERS = 2**20  # numbers of a weight that are rounded at a time: bounds the float32 copies
 # Where a group's number of the largest magnitude is placed, in 1/128 of the scale. Below zero: where the grid reaches further.
-_ENDS = (-128.0, -120.0, -136.0, -112.0, -145.0, 104.0, 112.0, 120.0)
+ENDS = (-128.0, -120.0, -136.0, -112.0, -145.0, 104.0, 112.0, 120.0)
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,9 @@ def _round_block(part: Tensor, bits: GroupBits) -> tuple[Tensor, Tensor]:
     """part (rows, groups, numbers) → values of that shape, uint8; scale (rows, groups) float16."""
     largest = part.gather(2, part.abs().argmax(2, keepdim=True))
     best = torch.full_like(largest, float("inf"))
-    values, scale = torch.zeros_like(part, dtype=torch.uint8), torch.zeros_like(largest)
-    for end in _ENDS:
+    values = torch.zeros_like(part, dtype=torch.uint8)
+    scale = (part * 0).sum(2, keepdim=True)  # NaN where a number is not finite, so that the weight shows it
+    for end in ENDS:
         tried = largest * (128 / end)
         found = nearest(part * (128 / torch.where(tried == 0, 1.0, tried)), bits)
         numbers = grid_numbers(found, bits)

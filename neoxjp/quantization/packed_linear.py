@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
 from neoxjp.quantization.grouped_weight import GRIDS, GROUP, GroupedWeight, Int8Weight, round_to_groups
-from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, qmax
+from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, qmax, round_groups
 
 Format = Literal["float16", "int8", "int6", "int5", "int4"]
 GROUPED: tuple[Format, ...] = ("int4", "int5", "int6")
@@ -66,7 +66,9 @@ class PackedLinear(nn.Module):
         self.out_features, self.in_features = weight.shape
         if isinstance(weight, Tensor):
             weight = weight.detach()
-            weight = round_to_groups(weight) if packing.format == "int4" else weight
+            if packing.format == "int4":
+                fast = packing.kernel.name == "native" and weight.is_cpu
+                weight = round_groups(weight) if fast else round_to_groups(weight)
         self.format, self.kernel = _format_of(weight, packing), packing.kernel
         kernel = packing.kernel.name
         self.nbytes = packed_bytes(self.out_features, self.in_features, self.format, kernel)

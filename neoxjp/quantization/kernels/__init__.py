@@ -6,6 +6,6 @@ cannot be built, packed_linear.py takes fbgemm's products, and model/unpadded.py
 
 from neoxjp.quantization.kernels.build import NativeUnavailable
 from neoxjp.quantization.kernels.network import NativeNetwork, NewRows
-from neoxjp.quantization.kernels.weights import NativeWeight, qmax
+from neoxjp.quantization.kernels.weights import NativeWeight, qmax, round_groups
 
-__all__ = ["NativeNetwork", "NativeUnavailable", "NativeWeight", "NewRows", "qmax"]
+__all__ = ["NativeNetwork", "NativeUnavailable", "NativeWeight", "NewRows", "qmax", "round_groups"]

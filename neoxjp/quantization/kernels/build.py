@@ -20,7 +20,7 @@ from pathlib import Path
 from neoxjp.errors import NeoxjpError
 
 SOURCE = Path(__file__).with_name("network.c")
-HEADERS = tuple(SOURCE.with_name(name) for name in ("simd.h", "gemm.h", "team.h"))
+HEADERS = tuple(SOURCE.with_name(name) for name in ("simd.h", "gemm.h", "team.h", "round.h"))
 CACHE = SOURCE.parent / "__pycache__"
 # No number may depend on what a compiler likes to fuse, nor on where a row begins in memory: where a product and a sum are one
 # operation the source says so, and no loop starts with single numbers up to an even address.
@@ -128,6 +128,7 @@ def _declare(found: ctypes.CDLL) -> ctypes.CDLL:
         ("zero_point", number, []),
         ("max_in", count, []),
         ("sizeof", count, [number]),
+        ("round_groups", number, [address, count, count, address, number, address, number, address, address, number]),
         ("linear_workspace", count, [count, count]),
         ("linear", number, [address, count, count, address, count, address, address, count, number]),
         ("forward_workspace", count, [address, count, address, count, count, number]),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "gemm.h"
+#include "round.h"
 #include "team.h"
 
 /* ---- what Python passes: the same structures are mirrored in weights.py and network.py, which compare the sizes */
@@ -572,6 +573,16 @@ int32_t neoxjp_forward(const Shape *shape, const Layer *layers, int64_t depth, c
   job.workspace = alloc_workspace(&arena, shape, rows, n_logits, job.max_len, threads);
   if (arena.used > bytes) return WORKSPACE_TOO_SMALL;
   run_team(threads, forward_work, &job);
+  return OK;
+}
+
+/* ---- plain weights to groups */
+
+int32_t neoxjp_round_groups(const float *w, int64_t rows, int64_t in, const float *grid, int32_t bits, const float *ends, int32_t n_ends,
+                            uint8_t *values, uint16_t *scale, int32_t threads) {
+  if (bits < 4 || bits > 6) return WRONG_BITS;
+  RoundJob job = {w, rows, in, grid, ends, bits, n_ends, values, scale};
+  run_team(threads, round_work, &job);
   return OK;
 }
 

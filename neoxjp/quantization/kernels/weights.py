@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
-from neoxjp.quantization.grouped_weight import GROUP, GroupedWeight, Int8Weight
+from neoxjp.quantization.grouped_weight import ENDS, GRIDS, GROUP, GroupBits, GroupedWeight, Int8Weight
 from neoxjp.quantization.kernels.build import library
 
 _PANEL = 16  # output channels that lie side by side
@@ -36,6 +36,19 @@ class Weight(ctypes.Structure):
 def qmax() -> int:
     """The largest magnitude of an int8 weight whose sums are exact on this processor: 127, or 64. Raises NativeUnavailable."""
     return int(library().neoxjp_qmax())
+
+
+def round_groups(weight: Tensor, bits: GroupBits = 4) -> GroupedWeight:
+    """The same as grouped_weight.py's `round_to_groups`, faster, for a weight on the CPU. Raises NativeUnavailable."""
+    kernels, plain = library(), weight.float().contiguous()
+    out, size = plain.shape
+    values = torch.empty(out, size, dtype=torch.uint8)
+    scale = torch.empty(out, -(-size // GROUP), dtype=torch.float16)
+    grid, ends = torch.tensor(GRIDS[bits], dtype=torch.float32), torch.tensor(ENDS)
+    tables = grid.data_ptr(), bits, ends.data_ptr(), len(ends)
+    threads = torch.get_num_threads()
+    check(kernels.neoxjp_round_groups(plain.data_ptr(), out, size, *tables, values.data_ptr(), scale.data_ptr(), threads))
+    return GroupedWeight(values, scale, bits)
 
 
 class NativeWeight:
