@@ -228,7 +228,7 @@ def test_only_changed_choices_are_in_a_link() -> None:
 @pytest.mark.parametrize(
     ("tab", "sections"),
     [
-        ("tokenize", {"corpus", "round_trip", "spellings", "tokens", "vocabulary_browser", "why_this_cut"}),
+        ("tokenize", {"corpus", "round_trip", "spellings", "tokenizer_report", "tokens", "vocabulary_browser", "why_this_cut"}),
         ("generate", {"beams", "generate", "heat_map", "inside", "side_by_side"}),
     ],
 )

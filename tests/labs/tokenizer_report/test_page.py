@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.support.contrast import low_contrast
 from tests.support.quiet import press_open
+from tests.ui.test_axe_page import AXE, RUN
 
 Visit = Callable[..., Any]
 PATIENCE = 60_000  # milliseconds for tokenizers to be opened on a busy machine
@@ -48,3 +49,5 @@ def test_a_phone_scrolls_down_only_and_everything_can_be_read(visit: Visit, them
     expect(page.locator("#tokenizer-report-result dl")).to_contain_text("弱点：")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert low_contrast(page) == []
+    page.evaluate(AXE)
+    assert page.evaluate(RUN, "#tokenizer-report-result") == []
