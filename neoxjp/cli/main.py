@@ -20,7 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from neoxjp import __version__
 from neoxjp.cli import app as page
-from neoxjp.cli import bench, doctor, export, generate, mcp, serve, tokenize, train
+from neoxjp.cli import bench, doctor, export, generate, mcp, quantize, serve, tokenize, train
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common.command import SEVERAL, Command, option, parameters
 from neoxjp.labs.features import FEATURES, Feature
@@ -72,7 +72,15 @@ def build(features: Iterable[Feature] = FEATURES, options: Iterable[Option] = OP
     for feature in features:
         module = feature.module("command")
         commands += module.COMMANDS if module else ()
-    commands += [*export.COMMANDS, *train.COMMANDS, *doctor.COMMANDS, *page.COMMANDS, *serve.COMMANDS, *mcp.COMMANDS]
+    commands += [
+        *export.COMMANDS,
+        *quantize.COMMANDS,
+        *train.COMMANDS,
+        *doctor.COMMANDS,
+        *page.COMMANDS,
+        *serve.COMMANDS,
+        *mcp.COMMANDS,
+    ]
     _add(program, commands, rows)
     tables = _group(bench.HELP)
     _add(tables, bench.COMMANDS, rows)

@@ -1,5 +1,7 @@
 """The same network for other programs: a GPT-NeoX folder (vLLM, mlx-lm, transformers), or a GGUF file (llama.cpp).
 
+`quantize_folder` writes a model folder of ours with fewer bits a weight.
+
 GPT-NeoX-Japanese equals GPT-NeoX with a sequential residual and biases of zero, except in the last layer's attention: nothing is
 lost. The other programs' tokenizers differ from ours, so send ids, as the README beside the exported weights shows. The output
 layer is always written, because not every program supports a tied one.
@@ -8,5 +10,20 @@ layer is always written, because not every program supports a tied one.
 from neoxjp.export.folder import Target, export
 from neoxjp.export.gguf_file import write_gguf
 from neoxjp.export.parts import Part, stored_parts, tensor_shapes, write_safetensors
+from neoxjp.export.quantize import Loss, Progress, QuantizationReport, QuantizedTensor, quantize_folder, read_texts
 
-__all__ = ["Part", "Target", "export", "stored_parts", "tensor_shapes", "write_gguf", "write_safetensors"]
+__all__ = [
+    "Loss",
+    "Part",
+    "Progress",
+    "QuantizationReport",
+    "QuantizedTensor",
+    "Target",
+    "export",
+    "quantize_folder",
+    "read_texts",
+    "stored_parts",
+    "tensor_shapes",
+    "write_gguf",
+    "write_safetensors",
+]

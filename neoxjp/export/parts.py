@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,18 @@ from torch import Tensor
 from neoxjp.errors import CheckpointError
 from neoxjp.hub import find_weights
 from neoxjp.model import GPTNeoXJapaneseConfig
-from neoxjp.weights import DTYPES, INPUT, OUTPUT, PREFIX, empty_weights, match_tensors, open_stored, same_bytes
+from neoxjp.weights import (
+    DTYPES,
+    INPUT,
+    OUTPUT,
+    PREFIX,
+    StoredTensor,
+    StoredWeights,
+    empty_weights,
+    match_tensors,
+    open_stored,
+    same_bytes,
+)
 
 
 @dataclass(frozen=True)
@@ -48,8 +60,14 @@ def stored_parts(folder: Path, config: GPTNeoXJapaneseConfig) -> list[Part]:
         if name in found:
             tensor = found[name]
             assert isinstance(tensor.dtype, torch.dtype)  # match_tensors rejects others
-            parts.append(Part(name, tensor.shape, tensor.dtype, lambda tensor=tensor: stored.read(tensor)))  # type: ignore[misc]
+            parts.append(Part(name, tensor.shape, tensor.dtype, partial(_read, stored, tensor)))
     return parts
+
+
+def _read(stored: StoredWeights, tensor: StoredTensor) -> Tensor:
+    """A tensor in the dtype of its Part: a quantized weight is float32 when it is read."""
+    assert isinstance(tensor.dtype, torch.dtype)
+    return stored.read(tensor).to(tensor.dtype)
 
 
 def tensor_shapes(config: GPTNeoXJapaneseConfig) -> dict[str, tuple[int, ...]]:
@@ -87,7 +105,7 @@ def write_safetensors(parts: Sequence[Part], path: Path) -> None:
     Raises CheckpointError where the disk is too full.
     """
     check_disk(path.parent, sum(part.nbytes for part in parts))
-    words = {dtype: word for word, dtype in DTYPES.items()}
+    words = {dtype: word for word, dtype in DTYPES.items()} | {torch.uint8: "U8", torch.int8: "I8"}
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for part in parts:

@@ -9,7 +9,7 @@ from neoxjp.model.beam_search import BeamParams, BeamStep, generate_beams
 from neoxjp.model.causal_lm import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseModel
 from neoxjp.model.config import MODEL_TYPE, GPTNeoXJapaneseConfig
 from neoxjp.model.kv_cache import CACHE_DTYPES, CacheDtype, KVCache, parse_cache_dtype
-from neoxjp.model.layers import BatchLayout
+from neoxjp.model.layers import BatchLayout, GPTNeoXJapaneseLayer
 from neoxjp.model.loading import load_model
 from neoxjp.model.memory import (
     ModelTooLarge,
@@ -32,6 +32,7 @@ __all__ = [
     "CacheDtype",
     "GPTNeoXJapaneseConfig",
     "GPTNeoXJapaneseForCausalLM",
+    "GPTNeoXJapaneseLayer",
     "GPTNeoXJapaneseModel",
     "KVCache",
     "ModelTooLarge",

@@ -72,14 +72,16 @@ def check_memory(
 def cpu_dtype(folder: Path) -> "torch.dtype | None":
     """The dtype for the page and the command line on a CPU: the fastest that loses nothing of the stored weights.
 
-    float16, packed, for weights stored in 16 bits where a kernel for it runs; else float32 if it takes at most half of the free
-    memory; else the stored dtype (None).
+    A quantized folder is loaded as it is stored (None). float16, packed, for weights stored in 16 bits where a kernel for it
+    runs; else float32 if it takes at most half of the free memory; else the stored dtype (None).
     """
     import torch
 
     from neoxjp.quantization import Kernel, fp16_kernel
 
     weights = [tensor for tensor in _stored(folder) if len(tensor.shape) > 1]
+    if any(tensor.bits is not None for tensor in weights):  # a quantized folder: as it is stored
+        return None
     if isinstance(fp16_kernel(), Kernel) and all(tensor.dtype in (torch.float16, torch.bfloat16) for tensor in weights):
         return torch.float16
     return torch.float32 if needed_bytes(folder, torch.float32) <= free_memory("cpu") // 2 else None
@@ -108,7 +110,9 @@ def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | 
     weights = 0
     for tensor in _stored(folder):
         numbers = math.prod(tensor.shape)
-        if quantization is None:
+        if tensor.bits is not None and dtype is None:  # a quantized folder as it is stored; the embedding's rows take 16 bits
+            weights += tensor.nbytes + (2 * numbers if tensor.name.endswith(INPUT) else 0)
+        elif quantization is None:
             weights += tensor.nbytes if dtype is None else numbers * dtype.itemsize
         elif tensor.name.endswith(INPUT):  # the rows, in 16 bits, and the output made of them
             weights += numbers * (3 if config.tie_word_embeddings else 2)

@@ -3,7 +3,16 @@
 `pack_model` packs a model in memory; `packing_for` says how linears are packed on a device. The kernels in C are in kernels/.
 """
 
-from neoxjp.quantization.grouped_weight import GRIDS, GROUP, GroupedWeight, Int8Weight, grid_numbers, nearest, round_to_groups
+from neoxjp.quantization.grouped_weight import (
+    GRIDS,
+    GROUP,
+    GroupBits,
+    GroupedWeight,
+    Int8Weight,
+    grid_numbers,
+    nearest,
+    round_to_groups,
+)
 from neoxjp.quantization.kernels import NativeNetwork
 from neoxjp.quantization.kernels.network import NewRows
 from neoxjp.quantization.pack import (
@@ -32,12 +41,14 @@ from neoxjp.quantization.packed_linear import (
     int4_kernel,
     packed_bytes,
 )
+from neoxjp.quantization.rounding import feedback_factor, round_to_int8, round_with_feedback
 
 __all__ = [
     "GRIDS",
     "GROUP",
     "NO_GRADIENTS",
     "QUANTIZATIONS",
+    "GroupBits",
     "GroupedWeight",
     "Int8Weight",
     "Kernel",
@@ -47,6 +58,7 @@ __all__ = [
     "Packing",
     "available_kernels",
     "describe_linears",
+    "feedback_factor",
     "fp16_kernel",
     "grid_numbers",
     "int4_kernel",
@@ -63,6 +75,8 @@ __all__ = [
     "quantization_of",
     "refuse_gradients",
     "round_to_groups",
+    "round_to_int8",
+    "round_with_feedback",
     "rows_are_independent",
     "stable_width",
 ]

@@ -109,8 +109,12 @@ def load_packed(
     packing: Packing,
     tied: bool,
     progress: Progress | None,
+    as_stored: bool = False,
 ) -> None:
-    """Load each tensor to one device and pack those of linears at once, so that only one unpacked tensor is in memory."""
+    """Load each tensor to one device and pack those of linears at once, so that only one unpacked tensor is in memory.
+
+    as_stored: the numbers of a quantized folder are packed as they are.
+    """
     tensors = dict(matched.tensors)
     if tied and OUTPUT in model.state_dict():  # the output is packed and the embedding is not, so they cannot share
         tensors[OUTPUT] = tensors[PREFIX + INPUT]
@@ -121,7 +125,9 @@ def load_packed(
     with _wrap_errors(stored, None):
         # The largest first: packing needs memory for a second copy, and little else is loaded then.
         for name, tensor in sorted(tensors.items(), key=lambda item: -item[1].nbytes):
-            if name in packable:
+            if name in packable and as_stored and tensor.bits is not None:
+                pack_linear(model, name.removesuffix(".weight"), stored.read_quantized(tensor).dequantize(), packing)
+            elif name in packable:
                 pack_linear(model, name.removesuffix(".weight"), stored.read(tensor).to(device), packing)
             else:
                 dtype = packing.embedding_dtype if name.endswith(INPUT) else packing.norm_dtype
@@ -247,7 +253,15 @@ def _check_offload(
             f"{len(on_disk)} tensors are to stay on disk, and a pickle cannot be read in parts: "
             f"name an offload_folder, or convert it with `neoxjp convert {stored.files.folder}`"
         )
-    rewritten = {name for name in on_disk if pickled or (folder is not None and tensors[name].dtype != dtype)}
+    quantized = [name for name in on_disk if tensors[name].bits is not None]
+    if quantized and folder is None:
+        raise CheckpointError(
+            f"{len(quantized)} quantized weights are to stay on disk, where they need more room than in their folder: "
+            "name an offload_folder"
+        )
+    rewritten = {
+        name for name in on_disk if pickled or name in quantized or (folder is not None and tensors[name].dtype != dtype)
+    }
     if folder is not None and rewritten:
         need = sum(math.prod(tensors[name].shape) for name in rewritten) * dtype.itemsize
         try:

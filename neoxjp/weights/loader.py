@@ -150,11 +150,17 @@ def load_weights(
     alone = next(iter(devices)) if len(devices) == 1 and "disk" not in devices else None
     if quantization is not None and alone is None:
         raise ParameterError(one_device_message(quantization))
-    if packing == "lossless" and dtype is None and quantization is None and _matrices_have_16_bits(matched):
+    quantized = stored.quantization is not None
+    if packing == "lossless" and dtype is None and quantization is None and not quantized and _matrices_have_16_bits(matched):
         dtype = torch.float16
+    keep = stored.quantization is not None and _kept_as_stored(stored, dtype, quantization, packing)
+    if keep and alone is not None and torch.device(alone).type == "cpu":
+        quantization = "int8"
+    else:
+        keep = False
     packed = None if alone is None or packing == "never" else packing_for(dtype, quantization, torch.device(alone))
     if packed is not None and alone is not None:
-        load_packed(model, stored, matched, alone, packed, tied, progress)
+        load_packed(model, stored, matched, alone, packed, tied, progress, keep)
         plain = packed.embedding_dtype
     else:
         load_plain(model, stored, matched, places, plain, tied, Path(offload_folder) if offload_folder else None, progress)
@@ -219,6 +225,19 @@ def convert_pickle(folder: Path, *, out: Path | None = None) -> Path:
         extra = {path.name: path for path in folder.iterdir() if path.is_file() and path.name not in weights}
     _write(state, config, target, "5GB", extra, [pattern for pattern in WEIGHT_PATTERNS if "pytorch_model" not in pattern])
     return target
+
+
+def stored_format(stored: StoredWeights) -> Literal["int4", "int8"]:
+    """What `quantization` is for a model whose quantized folder is loaded as it is stored."""
+    assert stored.quantization is not None
+    return "int4" if min(stored.quantization.bits.values()) < 8 else "int8"
+
+
+def _kept_as_stored(stored: StoredWeights, dtype: torch.dtype | None, quantization: str | None, packing: WhenToPack) -> bool:
+    """Whether the numbers of a quantized folder are loaded as they are: unless the caller asks for a dtype or another format."""
+    if quantization is not None:
+        return quantization == stored_format(stored)
+    return dtype is None and packing == "lossless"
 
 
 def _matrices_have_16_bits(matched: TensorMatch) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from neoxjp.errors import CheckpointError, quoted
 from neoxjp.hub import WeightFiles
+from neoxjp.weights.quantized import QuantizationFacts, QuantizedWeight, check_parts, from_parts, part_shapes, read_quantization
 
 PREFIX = "gpt_neox_japanese."  # of all names but the output's; checkpoints of the base model lack it
 OUTPUT = "embed_out.weight"
@@ -40,6 +41,7 @@ class StoredTensor:
     dtype: torch.dtype | str  # the format's own name where a network cannot use it: "I64"
     shape: tuple[int, ...]
     nbytes: int
+    bits: int | None = None  # of a quantized weight, which is several tensors in the file; its dtype here is float16
 
 
 @dataclass
@@ -49,21 +51,41 @@ class StoredWeights:
     files: WeightFiles
     tensors: dict[str, StoredTensor]
     _loaded: dict[str, Tensor] = field(default_factory=dict)  # of a pickle: its tensors, memory-mapped
+    quantization: QuantizationFacts | None = None  # of a folder of `neoxjp quantize`
 
     def read(self, stored: StoredTensor) -> Tensor:
-        """The tensor, on the CPU and memory-mapped (copied on write)."""
+        """The tensor, on the CPU and memory-mapped (copied on write); a quantized weight as plain float32."""
+        if stored.bits is not None:
+            return self.read_quantized(stored).dequantize()
         if self.files.format == "pickle":
-            tensor = self._loaded[stored.name].contiguous()
-        else:
-            from safetensors import SafetensorError, safe_open
+            return _aligned(self._loaded[stored.name].contiguous())
+        return _read_tensors(stored.file, [stored.name])[stored.name]
 
-            try:
-                with safe_open(stored.file, framework="pt", device="cpu") as file:
-                    tensor = file.get_tensor(stored.name)
-            except SafetensorError as error:
-                raise CheckpointError(f"{str(stored.file)!r} is damaged ({error}). Fetch it again") from error
-        # After a header of odd length the data is not aligned, which kernels may refuse.
-        return tensor.clone() if tensor.data_ptr() % tensor.element_size() else tensor
+    def read_quantized(self, stored: StoredTensor) -> QuantizedWeight:
+        """A quantized weight as it is stored, on the CPU; what needs no unpacking stays memory-mapped."""
+        assert stored.bits is not None
+        names = part_shapes(stored.name, (stored.shape[0], stored.shape[1]), stored.bits)
+        return from_parts(stored.name, _read_tensors(stored.file, list(names)), stored.bits)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, memory-mapped."""
+    return _read_tensors(path, [stored.name for stored in read_header(path)])
+
+
+def _read_tensors(path: Path, names: list[str]) -> dict[str, Tensor]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: _aligned(file.get_tensor(name)) for name in names}
+    except SafetensorError as error:
+        raise CheckpointError(f"{str(path)!r} is damaged ({error}). Fetch it again") from error
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    """After a header of odd length the data is not aligned, which kernels may refuse."""
+    return tensor.clone() if tensor.data_ptr() % tensor.element_size() else tensor
 
 
 @dataclass(frozen=True)
@@ -103,7 +125,23 @@ def open_stored(files: WeightFiles) -> StoredWeights:
                 f"{files.index} of {str(files.folder)!r} names files for tensors that are not in them: {quoted(lost)}. "
                 f"Index and files are of different saves: fetch both again"
             )
-    return StoredWeights(files, tensors, loaded)
+    facts = read_quantization(files.folder)
+    if facts is not None:
+        tensors = _unite_parts(files, tensors, facts)
+    return StoredWeights(files, tensors, loaded, facts)
+
+
+def _unite_parts(files: WeightFiles, tensors: dict[str, StoredTensor], facts: QuantizationFacts) -> dict[str, StoredTensor]:
+    """The stored tensors of a quantized folder, those of one weight as one."""
+    check_parts(files.folder, facts.bits, {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()})
+    united = dict(tensors)
+    for name, bits in facts.bits.items():
+        values = tensors[f"{name}.values"]
+        out, columns = values.shape
+        shape = (out, columns if bits == 8 else columns * 2)
+        parts = [united.pop(part) for part in part_shapes(name, shape, bits)]
+        united[name] = StoredTensor(name, values.file, torch.float16, shape, sum(part.nbytes for part in parts), bits)
+    return united
 
 
 def read_header(path: Path) -> list[StoredTensor]:

@@ -1,0 +1,100 @@
+"""The texts for `neoxjp quantize`: one half calibrates the rounding, the other measures the loss, and neither does both."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from neoxjp.documents import read_documents
+from neoxjp.errors import ParameterError
+
+DEFAULT_TEXTS = Path(__file__).parent / "texts.jsonl"
+MOST_TOKENS = 16_384  # of each half: what lies behind is not used
+FEWEST_TOKENS = 512  # of each half
+
+
+class Encoder(Protocol):
+    """What this file needs of a tokenizer."""
+
+    eos_token_id: int
+
+    def encode(self, text: str) -> list[int]: ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a document, at most a context long."""
+
+    document: int  # its number
+    ids: Tensor  # (T,) int64
+    targets: Tensor  # (T,) the id after each
+
+
+@dataclass(frozen=True)
+class TextHalf:
+    """The documents that calibrate, or those that measure."""
+
+    texts: tuple[str, ...]
+    windows: tuple[Window, ...]
+
+    @property
+    def characters(self) -> int:
+        return sum(map(len, self.texts))
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(window.ids) for window in self.windows)
+
+    @property
+    def sha256(self) -> str:
+        """Of the documents in UTF-8, one after the other: tells whether two losses are of the same text."""
+        return hashlib.sha256("".join(self.texts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def split_texts(texts: Sequence[str], tokenizer: Encoder, context: int) -> tuple[TextHalf, TextHalf]:
+    """The half that calibrates and the half that measures: every other document; a single one is cut in the middle.
+
+    Raises ParameterError for texts that are too short.
+    """
+    kept = [text for text in texts if text.strip()]
+    if len(kept) == 1:
+        middle = kept[0].find("\n", len(kept[0]) // 2) + 1 or len(kept[0]) // 2
+        kept = [kept[0][:middle], kept[0][middle:]]
+    halves = _half(kept[0::2], tokenizer, context), _half(kept[1::2], tokenizer, context)
+    short = min(half.tokens for half in halves)
+    if short < FEWEST_TOKENS:
+        raise ParameterError(
+            f"the text is too short: half of it calibrates, the other half measures the loss, and the shorter one has {short:,} "
+            f"tokens where {FEWEST_TOKENS:,} are needed. Give more text, or leave it out: a text comes with neoxjp"
+        )
+    return halves
+
+
+def read_texts(paths: Sequence[Path], column: str = "text") -> list[str]:
+    """The documents of the files."""
+    return [document.text for path in paths for document in read_documents(path, column=column)]
+
+
+def _half(texts: Sequence[str], tokenizer: Encoder, context: int) -> TextHalf:
+    """Whole documents until there are enough tokens; the last one may be cut."""
+    used: list[str] = []
+    windows: list[Window] = []
+    tokens = 0
+    for text in texts:
+        ids = torch.tensor([tokenizer.eos_token_id, *tokenizer.encode(text)])
+        left = MOST_TOKENS - tokens
+        if len(ids) - 1 > left:  # about as many characters as there are tokens left
+            text = text[: len(text) * left // len(ids)]
+            ids = torch.tensor([tokenizer.eos_token_id, *tokenizer.encode(text)])
+        for start in range(0, len(ids) - 1, context):
+            targets = ids[start + 1 : start + 1 + context]
+            windows.append(Window(len(used), ids[start : start + len(targets)], targets))
+        used.append(text)
+        tokens += len(ids) - 1
+        if tokens >= MOST_TOKENS * 0.99:
+            break
+    return TextHalf(tuple(used), tuple(windows))
