@@ -138,11 +138,18 @@ class _Pretrained(TrackedModule):
     def save_pretrained(self, folder: str | Path, *, max_shard_size: str | int = "5GB") -> None:
         """Write config.json and safetensors, whole or not at all; other files of the folder stay. transformers reads it too.
 
-        A model that was packed by default is written as it is stored in its own folder.
+        A model that was packed by default is written as it is stored in its own folder; one from a quantized folder unpacked, in
+        float16, with a warning.
 
         Raises ParameterError for a model that was packed on request: load it with dtype="auto" to save it.
         """
         if self._can_unpack:
+            report = self.load_report
+            if report is not None and report.quantization is not None:
+                warnings.warn(
+                    f"the weights are written unpacked, in float16: copy {str(report.folder)!r} to keep them packed",
+                    stacklevel=2,
+                )
             return self._as_stored().save_pretrained(folder, max_shard_size=max_shard_size)
         if is_packed(self):
             raise ParameterError(
