@@ -17,7 +17,7 @@ from neoxjp.export import Part, stored_parts, tensor_shapes
 from neoxjp.hub import resolve_model
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM, parse_cache_dtype
 from neoxjp.quantization import linear_names, pack_linear, packing_for
-from neoxjp.weights import empty_weights, parse_dtype
+from neoxjp.weights import empty_weights, parse_dtype, read_quantization
 
 SHAPES = {
     "2.7b": GPTNeoXJapaneseConfig(attention_dropout=0.0),
@@ -53,8 +53,13 @@ class ModelUnderTest:
     ) -> GPTNeoXJapaneseForCausalLM:
         """Our implementation with these weights, ready to generate. dtype "auto": as stored, float32 for random weights."""
         if self.folder is not None:
+            as_stored = dtype == "auto" and read_quantization(self.folder) is not None  # with its kernels
             return GPTNeoXJapaneseForCausalLM.from_pretrained(
-                self.folder, dtype=dtype, quantization=quantization, cache_dtype=cache_dtype, device_map=device
+                self.folder,
+                dtype=None if as_stored else dtype,
+                quantization=quantization,
+                cache_dtype=cache_dtype,
+                device_map=device,
             )
         return _random_model(self, dtype, quantization, device, cache_dtype)
 

@@ -34,7 +34,14 @@ def export(
     folder: Annotated[str, typer.Argument(help="bundled, a folder or a Hub id.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; its README.md explains how to send ids.")],
     to: Annotated[Literal["gpt-neox", "gguf"], option("gguf (for llama.cpp) needs the package gguf.")],
-    kind: Annotated[str, option("A GGUF's matrices: f32, f16, bf16, q8_0 or q4_0.", "--type", metavar="TYPE")] = "f16",
+    kind: Annotated[
+        str,
+        option(
+            "A GGUF's matrices: f32, f16, bf16, q8_0 or q4_0; stored: the numbers of a quantized folder.",
+            "--type",
+            metavar="TYPE",
+        ),
+    ] = "f16",
     revision: Annotated[str | None, option("Branch, tag or commit on the Hub.", show_default=False)] = None,
     offline: Annotated[bool, option("Use only what is already on this machine.", "--offline")] = False,
     json: Json = False,

@@ -14,18 +14,21 @@ from typing import Any
 import torch
 
 from neoxjp.errors import ParameterError
+from neoxjp.export.gguf_blocks import TYPES, to_blocks
 from neoxjp.export.parts import Part, check_disk, gpt_neox_parts
 from neoxjp.model import GPTNeoXJapaneseConfig
+from neoxjp.quantization import GROUP
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 GGUF_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0")  # of the matrices; norms and biases stay float32
+STORED = "stored"  # another type: the numbers of a quantized folder in GGUF's nearest formats (gguf_blocks.py)
 NORMAL, CONTROL, BYTE = 1, 3, 6  # llama.cpp's kinds of tokens
 
 
 def check_gguf(config: GPTNeoXJapaneseConfig, kind: str) -> Any:
     """The package gguf. Raises ParameterError where it is missing, or llama.cpp has no such network or type."""
-    if kind not in GGUF_TYPES:
-        raise ParameterError(f"type={kind!r} must be one of {', '.join(map(repr, GGUF_TYPES))}")
+    if kind not in (*GGUF_TYPES, STORED):
+        raise ParameterError(f"type={kind!r} must be one of {', '.join(map(repr, (*GGUF_TYPES, STORED)))}")
     if config.hidden_act not in ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"):
         raise ParameterError(f"llama.cpp computes GPT-NeoX with gelu only, but this model's hidden_act is {config.hidden_act!r}")
     if kind.startswith("q") and config.hidden_size % 32:
@@ -51,7 +54,19 @@ def write_gguf(
 
     gguf = check_gguf(config, kind)
     types = gguf.GGMLQuantizationType
-    wanted = types[kind.upper()]
+    if kind == STORED and not any(part.bits for part in parts):
+        raise ParameterError(
+            f"type={kind!r} writes the numbers of a folder of `neoxjp quantize`, and this one is not quantized: "
+            f"choose one of {', '.join(map(repr, GGUF_TYPES))}"
+        )
+
+    def type_of(part: Part) -> Any:
+        if len(part.shape) == 1:
+            return types.F32
+        if kind != STORED:
+            return types[kind.upper()]
+        return types[TYPES[part.bits] if part.bits is not None and part.shape[1] % GROUP == 0 else "F16"]
+
     writer = gguf.GGUFWriter(path, "gptneox")
     writer.add_name("GPT-NeoX-Japanese")
     writer.add_context_length(config.max_position_embeddings)
@@ -64,12 +79,13 @@ def write_gguf(
     writer.add_layer_norm_eps(config.layer_norm_eps)
     writer.add_parallel_residual(False)
     writer.add_vocab_size(config.vocab_size)
-    writer.add_file_type(gguf.LlamaFileType["ALL_F32" if kind == "f32" else f"MOSTLY_{kind.upper()}"])
+    most = TYPES[min(part.bits for part in parts if part.bits)] if kind == STORED else kind.upper()
+    writer.add_file_type(gguf.LlamaFileType["ALL_F32" if kind == "f32" else f"MOSTLY_{most}"])
     vocabulary_keys(writer, config, tokenizer)
     named = [(_gguf_name(part.name), part) for part in gpt_neox_parts(config, parts)]
     total = 0
     for name, part in named:
-        own = types.F32 if len(part.shape) == 1 else wanted
+        own = type_of(part)
         block, size = gguf.GGML_QUANT_SIZES[own]
         nbytes = torch.Size(part.shape).numel() // block * size
         writer.add_tensor_info(name, part.shape, numpy.dtype(numpy.float32), nbytes, own)
@@ -82,11 +98,13 @@ def write_gguf(
         for name, part in named:
             if progress is not None:
                 progress(name)
-            tensor = part.read().float()
+            own = type_of(part)
+            as_stored = kind == STORED and part.read_quantized is not None and own != types.F16
+            tensor = to_blocks(part.read_quantized()) if as_stored and part.read_quantized else part.read().float()
             if "attn_qkv" in name:  # ours is ordered by head; llama.cpp has all queries first, then keys, then values
                 heads = tensor.view(config.num_attention_heads, 3, config.head_dim, *tensor.shape[1:])
                 tensor = heads.transpose(0, 1).reshape(tensor.shape)
-            writer.write_tensor_data(gguf.quantize(tensor.numpy(), types.F32 if len(part.shape) == 1 else wanted))
+            writer.write_tensor_data(tensor.numpy() if as_stored else gguf.quantize(tensor.numpy(), own))
     finally:
         writer.close()
     with path.open("rb") as file:

@@ -21,6 +21,7 @@ from neoxjp.weights import (
     INPUT,
     OUTPUT,
     PREFIX,
+    QuantizedWeight,
     StoredTensor,
     StoredWeights,
     empty_weights,
@@ -38,6 +39,8 @@ class Part:
     shape: tuple[int, ...]
     dtype: torch.dtype
     read: Callable[[], Tensor]
+    bits: int | None = None  # of a quantized weight
+    read_quantized: Callable[[], QuantizedWeight] | None = None  # it as it is stored
 
     @property
     def nbytes(self) -> int:
@@ -60,7 +63,8 @@ def stored_parts(folder: Path, config: GPTNeoXJapaneseConfig) -> list[Part]:
         if name in found:
             tensor = found[name]
             assert isinstance(tensor.dtype, torch.dtype)  # match_tensors rejects others
-            parts.append(Part(name, tensor.shape, tensor.dtype, partial(_read, stored, tensor)))
+            quantized = None if tensor.bits is None else partial(stored.read_quantized, tensor)
+            parts.append(Part(name, tensor.shape, tensor.dtype, partial(_read, stored, tensor), tensor.bits, quantized))
     return parts
 
 

@@ -1,5 +1,6 @@
 """`neoxjp quantize`: which weight gets how many bits, the folder that is written, what it loads as, and what is refused."""
 
+import importlib.util
 import json
 import math
 import shutil
@@ -25,6 +26,7 @@ from neoxjp.model import load_model, needed_bytes
 from neoxjp.weights import OUTPUT, read_quantization
 from tests.support.tiny_model import ours
 
+needs_gguf = pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="the package gguf is not installed")
 WORDS = ("vocab.txt", "emoji.json", "tokenizer_config.json")
 TEXTS = read_texts([DEFAULT_TEXTS])[:8]
 
@@ -112,6 +114,44 @@ def test_an_export_has_the_rounded_numbers(quantized, tmp_path):
     plain = GPTNeoXJapaneseForCausalLM.from_pretrained(out, dtype="auto").state_dict()
     name = "layers.1.mlp.dense_h_to_4h.weight"
     assert torch.equal(exported[f"gpt_neox.{name}"], plain[f"gpt_neox_japanese.{name}"])
+
+
+@needs_gguf
+def test_a_gguf_file_has_the_same_numbers(small, tmp_path, monkeypatch):
+    """4 bits as IQ4_NL, 5 as Q5_0, 6 and 8 as Q8_0: what llama.cpp reads is what we compute with."""
+    from gguf import GGUFReader, dequantize
+
+    monkeypatch.setattr(folder_module, "_choose", mixed_bits)
+    quantize_folder(small, tmp_path / "mixed", calibrate="none", max_loss=1, texts=TEXTS)
+    export(tmp_path / "mixed", tmp_path / "gguf", "gguf", "stored")
+    tensors = {tensor.name: tensor for tensor in GGUFReader(tmp_path / "gguf" / "model-stored.gguf").tensors}
+    plain = GPTNeoXJapaneseForCausalLM.from_pretrained(tmp_path / "mixed", dtype="float32").state_dict()
+    layer = "gpt_neox_japanese.layers.0."
+    for theirs, name, kind in (
+        ("attn_qkv", "attention.query_key_value", "IQ4_NL"),
+        ("attn_output", "attention.dense", "Q5_0"),
+        ("ffn_up", "mlp.dense_h_to_4h", "Q8_0"),
+    ):
+        tensor = tensors[f"blk.0.{theirs}.weight"]
+        assert tensor.tensor_type.name == kind
+        found = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy())
+        wanted = plain[f"{layer}{name}.weight"]
+        if theirs == "attn_qkv":
+            wanted = wanted.view(4, 3, 16, 64).transpose(0, 1).reshape(192, 64)
+        assert torch.allclose(found, wanted, rtol=1e-5, atol=1e-7)
+    embedding = tensors["token_embd.weight"]
+    found = torch.from_numpy(dequantize(embedding.data, embedding.tensor_type).copy())
+    assert torch.allclose(found, plain["gpt_neox_japanese.embed_in.weight"], rtol=1e-3, atol=1e-7)
+    with pytest.raises(
+        ParameterError, match="type='stored' writes the numbers of a folder of `neoxjp quantize`, and this one is not"
+    ):
+        export(small, tmp_path / "plain", "gguf", "stored")
+
+
+def mixed_bits(network, candidates, wanted, text, before, max_loss, progress):
+    """4, 5, 6 and 8 bits for the four linears of each layer."""
+    names = [name for number in range(2) for name in network.linear_names(number)]
+    return dict(zip(names, [4, 5, 6, 8] * 2, strict=True)), compare_losses(before, before, text.texts), 1
 
 
 def test_an_output_layer_of_its_own_is_kept_at_8_bits(tmp_path):

@@ -15,6 +15,7 @@ from neoxjp.errors import ParameterError
 DEFAULT_TEXTS = Path(__file__).parent / "texts.jsonl"
 MOST_TOKENS = 16_384  # of each half: what lies behind is not used
 FEWEST_TOKENS = 512  # of each half
+FEWEST_OF_DOCUMENT = 256  # tokens that are read of a document where there are many
 
 
 class Encoder(Protocol):
@@ -80,13 +81,14 @@ def read_texts(paths: Sequence[Path], column: str = "text") -> list[str]:
 
 
 def _half(texts: Sequence[str], tokenizer: Encoder, context: int) -> TextHalf:
-    """Whole documents until there are enough tokens; the last one may be cut."""
+    """The beginnings of the documents, about as long as each other where not all of the text is needed."""
     used: list[str] = []
     windows: list[Window] = []
     tokens = 0
     for text in texts:
+        text = text[: 16 * MOST_TOKENS]  # encoding more would be for nothing
         ids = torch.tensor([tokenizer.eos_token_id, *tokenizer.encode(text)])
-        left = MOST_TOKENS - tokens
+        left = min(MOST_TOKENS - tokens, max(FEWEST_OF_DOCUMENT, MOST_TOKENS // len(texts)))
         if len(ids) - 1 > left:  # about as many characters as there are tokens left
             text = text[: len(text) * left // len(ids)]
             ids = torch.tensor([tokenizer.eos_token_id, *tokenizer.encode(text)])
