@@ -21,7 +21,7 @@ def export(folder: Path, out: Path, to: Target = "gpt-neox", kind: str = "f16") 
     Args:
         folder: a model folder of ours (safetensors).
         out: a folder to write.
-        kind: of a GGUF file's matrices, one of gguf_file.GGUF_TYPES, or "stored" for the numbers of a quantized folder; a GPT-NeoX
+        kind: of a GGUF file's matrices, one of gguf_file.GGUF_TYPES, or "stored" for a quantized folder's numbers; a GPT-NeoX
             folder keeps the stored dtype.
     Raises:
         ParameterError: an unknown target or type, a missing package, a network that llama.cpp cannot compute, or `out` holds a

@@ -193,7 +193,7 @@ def test_bad_input_is_refused_before_anything_is_written(small, quantized, tmp_p
     refused("no folder .*nothing.* to quantize", tmp_path / "nothing", out, error=CheckpointError)
     refused("max_loss=0 must be above 0 and below 100", small, out, max_loss=0)
     refused("bits=3 must be one of 4, 5, 6, 8", small, out, bits=3)
-    refused("bits and max_loss exclude each other", small, out, bits=4, max_loss=0.3)
+    refused("bits=4 and max_loss=0.3 exclude each other", small, out, bits=4, max_loss=0.3)
     refused("calibrate='awq' must be one of 'gptq', 'none'", small, out, calibrate="awq")
     refused("the text is too short: .* the shorter one has .* tokens where 512 are needed", small, out, texts=["短い", "文章"])
     assert list(tmp_path.iterdir()) == []
@@ -386,7 +386,7 @@ def test_the_command_prints_a_table_or_json(small, tmp_path, capsys):
         (["--max-loss", "lots"], "--max-loss 'lots' must be a number of percent, such as 0.3%"),
         (["--max-loss", "-1%"], "--max-loss -1.0 must be above 0 and below 100"),
         (["--bits", "7"], "--bits 7 must be one of 4, 5, 6, 8"),
-        (["--bits", "4", "--max-loss", "1"], "--bits and --max-loss exclude each other"),
+        (["--bits", "4", "--max-loss", "1"], "--bits 4 and --max-loss 1.0 exclude each other"),
     ],
 )
 def test_the_command_names_the_option_that_is_wrong(small, tmp_path, capsys, options, message):

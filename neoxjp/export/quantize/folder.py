@@ -157,7 +157,7 @@ def _check_options(
     if not asked or any(number not in BITS for number in asked):
         raise ParameterError(f"bits={asked if bits is None else bits!r} must be one of {', '.join(map(str, BITS))}")
     if bits is not None and max_loss is not None:
-        raise ParameterError("bits and max_loss exclude each other: leave one of the two out")
+        raise ParameterError(f"bits={bits!r} and max_loss={max_loss!r} exclude each other: leave one of the two out")
     if max_loss is not None and not 0 < max_loss < 100:
         raise ParameterError(f"max_loss={max_loss!r} must be above 0 and below 100, in percent of the bits per character")
     if not folder.is_dir():
