@@ -19,7 +19,7 @@ PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md")])
 IDS = [str(path.relative_to(ROOT)) for path in PAGES]
 README, README_JA = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ja.md"))
 SHORTER = {"--steps": "2", "--tokens": "100", "--cool-down": "50", "--last": "1"}  # so that training takes seconds
-TAKE_LONG = {"app", "bench", "serve"}  # these are parsed, not run; the servers and the benchmarks have tests of their own
+TAKE_LONG = {"app", "bench", "quantize", "serve"}  # these are parsed, not run; they have tests of their own
 
 
 def blocks(language: str, text: str) -> list[str]:
