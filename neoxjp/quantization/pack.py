@@ -27,13 +27,13 @@ from neoxjp.quantization.packed_linear import (
     stable_row_count,
 )
 
-Quantization = Literal["int8", "int4"]
+Quantization = Literal["int8", "int4", "mixed"]
 QUANTIZATIONS = (None, "int8", "int4")
 _OUTPUT = "embed_out"  # the output layer: int4 has it in int8, as its rounding would show in every token
 
 
 def parse_quantization(quantization: str | None) -> Quantization | None:
-    if quantization in QUANTIZATIONS:
+    if quantization in (*QUANTIZATIONS, "mixed"):  # a folder of `neoxjp quantize` may be mixed, no other can be loaded so
         return quantization  # type: ignore[return-value]
     raise ParameterError(f"quantization={quantization!r} is not one of {', '.join(map(repr, QUANTIZATIONS))}.")
 
@@ -46,6 +46,11 @@ def packing_for(dtype: torch.dtype | None, quantization: str | None, device: tor
     """
     on_cpu = device.type == "cpu"
     format = parse_quantization(quantization)
+    if format == "mixed":
+        raise ParameterError(
+            f"quantization={quantization!r} is what a folder of `neoxjp quantize` can have, loaded on a CPU: name such a folder, "
+            "or ask for 'int8' or 'int4'"
+        )
     if format is not None:
         rows, kernel = dtype or torch.float16, (int8_kernel if format == "int8" else int4_kernel)(device.type)
         return Packing(format, kernel, torch.float32 if on_cpu else rows, rows)

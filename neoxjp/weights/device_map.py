@@ -126,7 +126,7 @@ def load_packed(
         # The largest first: packing needs memory for a second copy, and little else is loaded then.
         for name, tensor in sorted(tensors.items(), key=lambda item: -item[1].nbytes):
             if name in packable and as_stored and tensor.bits is not None:
-                pack_linear(model, name.removesuffix(".weight"), stored.read_quantized(tensor).dequantize(), packing)
+                pack_linear(model, name.removesuffix(".weight"), stored.read_quantized(tensor), packing)
             elif name in packable:
                 pack_linear(model, name.removesuffix(".weight"), stored.read(tensor).to(device), packing)
             else:

@@ -153,12 +153,11 @@ def load_weights(
     quantized = stored.quantization is not None
     if packing == "lossless" and dtype is None and quantization is None and not quantized and _matrices_have_16_bits(matched):
         dtype = torch.float16
-    keep = stored.quantization is not None and _kept_as_stored(stored, dtype, quantization, packing)
-    if keep and alone is not None and torch.device(alone).type == "cpu":
-        quantization = "int8"
-    else:
-        keep = False
-    packed = None if alone is None or packing == "never" else packing_for(dtype, quantization, torch.device(alone))
+    keep = _kept_as_stored(stored, dtype, quantization, packing) and alone is not None and torch.device(alone).type == "cpu"
+    if keep:
+        quantization = stored_format(stored)
+    rounded = "int4" if keep and quantization == "mixed" else quantization  # each weight has its own format
+    packed = None if alone is None or packing == "never" else packing_for(dtype, rounded, torch.device(alone))
     if packed is not None and alone is not None:
         load_packed(model, stored, matched, alone, packed, tied, progress, keep)
         plain = packed.embedding_dtype
@@ -227,17 +226,26 @@ def convert_pickle(folder: Path, *, out: Path | None = None) -> Path:
     return target
 
 
-def stored_format(stored: StoredWeights) -> Literal["int4", "int8"]:
+def stored_format(stored: StoredWeights) -> Literal["int4", "int8", "mixed"]:
     """What `quantization` is for a model whose quantized folder is loaded as it is stored."""
     assert stored.quantization is not None
-    return "int4" if min(stored.quantization.bits.values()) < 8 else "int8"
+    bits = {number for name, number in stored.quantization.bits.items() if not name.endswith((INPUT, OUTPUT))}
+    return "int4" if bits == {4} else "int8" if bits == {8} else "mixed"
 
 
 def _kept_as_stored(stored: StoredWeights, dtype: torch.dtype | None, quantization: str | None, packing: WhenToPack) -> bool:
-    """Whether the numbers of a quantized folder are loaded as they are: unless the caller asks for a dtype or another format."""
-    if quantization is not None:
-        return quantization == stored_format(stored)
-    return dtype is None and packing == "lossless"
+    """Whether the numbers of a quantized folder are loaded as they are: unless the caller asks for a dtype.
+
+    Raises ParameterError where they would be rounded a second time.
+    """
+    if stored.quantization is None:
+        return False
+    if quantization is not None and quantization != stored_format(stored):
+        raise ParameterError(
+            f"quantization={quantization!r} would round {str(stored.files.folder)!r} a second time, which is stored as "
+            f"{stored_format(stored)!r}: leave quantization out"
+        )
+    return quantization is not None or (dtype is None and packing == "lossless")
 
 
 def _matrices_have_16_bits(matched: TensorMatch) -> bool:

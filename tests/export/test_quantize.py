@@ -23,6 +23,7 @@ from neoxjp.export.quantize.network import LayerByLayer
 from neoxjp.export.quantize.texts import DEFAULT_TEXTS, FEWEST_TOKENS, split_texts
 from neoxjp.hub import bundled_path
 from neoxjp.model import load_model, needed_bytes
+from neoxjp.quantization import packed_linears
 from neoxjp.weights import OUTPUT, read_quantization
 from tests.support.tiny_model import ours
 
@@ -84,13 +85,30 @@ def test_it_loads_everywhere_without_options_and_computes_the_rounded_numbers(sm
         wanted = plain(ids).logits
         for model in (GPTNeoXJapaneseForCausalLM.from_pretrained(out), load_model(str(out))[0]):
             assert model.load_report.packed
-            assert model.quantization == model.load_report.quantization
+            assert model.quantization == model.load_report.quantization == "int4"
             found = model(ids).logits
             assert float((found - wanted).abs().max()) < 0.05 * float(wanted.abs().max())
     rows = 2 * 8000 * 64  # of the embedding, in float16 beside the output layer in int8
     assert needed_bytes(out, None) - needed_bytes(small, None) == report.nbytes + rows - report.stored_bytes
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(out)
     assert tokenizer.decode(tokenizer.encode("吾輩は猫である。")) == "吾輩は猫である。"
+
+
+def test_what_a_loaded_model_says_of_itself_loads_it_again(quantized):
+    """A saved generation, or a page before another engine, asks for the dtype and quantization that the model has."""
+    out, _ = quantized
+    ids = torch.randint(7999, (1, 20), generator=torch.Generator().manual_seed(0))
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(out)
+    again = GPTNeoXJapaneseForCausalLM.from_pretrained(out, dtype=model.dtype, quantization=model.quantization)
+    with torch.inference_mode():
+        assert torch.equal(model(ids).logits, again(ids).logits)
+
+
+def test_a_second_rounding_is_refused(quantized, small):
+    with pytest.raises(ParameterError, match=r"quantization='int8' would round .* which is stored as 'int4': leave"):
+        GPTNeoXJapaneseForCausalLM.from_pretrained(quantized[0], quantization="int8")
+    with pytest.raises(ParameterError, match="quantization='mixed' is what a folder of `neoxjp quantize` can have"):
+        GPTNeoXJapaneseForCausalLM.from_pretrained(small, quantization="mixed")
 
 
 def test_training_and_saving_take_the_unpacked_weights(quantized, tmp_path):
@@ -347,7 +365,10 @@ def test_the_mixture_is_corrected_by_what_is_measured(small, tmp_path, monkeypat
     assert lowest.nbytes < report.nbytes
     for tensor in report.tensors:
         assert sorted(tensor.cost) in ([4, 5, 6, 8], [])
-    assert GPTNeoXJapaneseForCausalLM.from_pretrained(tmp_path / "mixed").load_report.packed
+    model = GPTNeoXJapaneseForCausalLM.from_pretrained(tmp_path / "mixed")
+    assert model.quantization == model.load_report.quantization == "mixed"
+    formats = {f"int{tensor.bits}" for tensor in report.tensors if tensor.cost}
+    assert {module.format for module in packed_linears(model)} == formats | {"int8"}
 
 
 def test_a_loss_that_no_mixture_reaches_is_refused(small, tmp_path, monkeypatch):
