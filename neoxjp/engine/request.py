@@ -41,6 +41,8 @@ class Visitor:
 
 
 ANYONE = Visitor()
+PROMPT_COST = 0.2
+"""What a token of a prompt costs, as a part of what a generated one does: many are computed at once."""
 Watch = Callable[[np.ndarray, Tensor], None]  # the ids so far (n,), read-only; the logits (V,) of the next id
 
 
@@ -184,6 +186,11 @@ class Request:
         )
 
     # For the engine
+
+    @property
+    def cost(self) -> float:
+        """What it uses of the machine, in generated tokens: while it has not ended, as many as it may generate."""
+        return self.total * PROMPT_COST + (self.max_new_tokens if self.finish is None else len(self.ids))
 
     def notify(self) -> None:
         """Wake the reader: there are steps, or it has ended."""

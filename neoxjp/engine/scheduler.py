@@ -1,16 +1,16 @@
-"""Which requests run and which wait: slots, bytes of KV cache, a bounded queue in which visitors take turns. No locks, no model.
+"""Which requests run and which wait: slots, bytes of KV cache, a bounded queue. No locks, no model.
 
-Turns go round robin over addresses, and inside an address over its sessions, so that a visitor with a hundred requests delays
-another one by one request a round. The caps for one address bind only while other addresses wait or have no place to wait: a
-single visitor may use the complete machine. Where it does when another address comes, its latest requests pause: they keep what
-they have computed, and go on as soon as there is room.
+Whose turn it is, turns.py knows: a visitor with a hundred requests, or with long ones, delays another one by its share only. The
+caps for one address bind only while other addresses wait or have no place to wait: a single visitor may use the complete machine.
+Where it does when another address comes, its latest requests pause: they keep what they have computed, and go on as soon as there
+is room.
 """
 
 import math
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import Counter
 
 from neoxjp.engine.request import Request
+from neoxjp.engine.turns import Turns
 from neoxjp.errors import PromptTooLong, QueueFull, prompt_too_long
 from neoxjp.sampling import SamplingParams
 
@@ -45,14 +45,13 @@ class Scheduler:
         self.waiting_each = waiting_each
         self.running: list[Request] = []
         self.paused: list[Request] = []  # they have run, and made place for another address; the first one goes on first
-        # Address → session → its waiting requests. The next turn is that of the first address and its first session.
-        self._line: dict[str, dict[str, deque[Request]]] = {}
+        self._turns = Turns()
         self._seconds = FIRST_ESTIMATE  # that a request runs, a moving average
 
     @property
     def waiting(self) -> list[Request]:
         """The requests that wait, by address and session."""
-        return [request for sessions in self._line.values() for own in sessions.values() for request in own]
+        return list(self._turns)
 
     @property
     def requests(self) -> list[Request]:
@@ -74,17 +73,18 @@ class Scheduler:
         Raises:
             QueueFull: the queue is full, and no other address has more waiting requests than `waiting_each`.
         """
-        if not self._line and self._fits(request):
-            self._admit(request, now)
+        if not self._turns and self._fits(request):
+            self._turns.charge(request)
+            self._begin(request, now)
             return None
         displaced = None
-        if len(self.waiting) >= self.places:
+        if (waiting := len(self._turns)) >= self.places:
             displaced = self._displaced_by(request)
-            error = self._full(len(self.running), len(self.waiting))
+            error = self._full(len(self.running), waiting)
             if displaced is None:
                 raise error
-            self._remove(displaced)
-        self._line.setdefault(request.visitor.address, {}).setdefault(request.visitor.session, deque()).append(request)
+            self._turns.drop(displaced)
+        self._turns.add(request)
         if self._make_room():
             self._fill(now)
         return None if displaced is None else (displaced, error)
@@ -96,36 +96,26 @@ class Scheduler:
                 begun.remove(request)
                 if request.started is not None:
                     self._seconds += 0.2 * (now - request.started - self._seconds)
+                self._turns.settle(request)
                 break
         else:
-            self._remove(request)
+            self._turns.drop(request)
         self._fill(now)
 
     def position(self, request: Request) -> int:
-        """Its place in the queue, from 1; 0: it does not wait. It counts the turns of the others that come first."""
-        address, session = request.visitor.address, request.visitor.session
-        sessions = self._line.get(address, {})
-        if request not in sessions.get(session, ()):
-            return 0
-        rank = sessions[session].index(request)
-        own = _before([len(waiting) for waiting in sessions.values()], list(sessions).index(session), rank)
-        sizes = [sum(map(len, sessions.values())) for sessions in self._line.values()]
-        return _before(sizes, list(self._line).index(address), own) + 1
+        """Its place in the queue, from 1; 0: it does not wait."""
+        return self._turns.place(request)
 
     def seconds_to_wait(self) -> int:
         """An estimate, in whole seconds from 1 to LONGEST_ESTIMATE, of when a request that joins now would run."""
-        if len(self.running) < self.slots and not self._line:
+        if len(self.running) < self.slots and not self._turns:
             return 1
-        return max(1, min(LONGEST_ESTIMATE, math.ceil(self._seconds * (len(self.waiting) + 1) / self.slots)))
+        return max(1, min(LONGEST_ESTIMATE, math.ceil(self._seconds * (len(self._turns) + 1) / self.slots)))
 
     def _next(self) -> Request | None:
-        """Whose turn it is: the first address that runs fewer than `running_each`, or the first where all run that many."""
-        if not self._line:
-            return None
+        """Whose turn it is: first of the addresses that run fewer than `running_each`, or of all where all run that many."""
         running = self._runs()
-        free = (address for address in self._line if running[address] < self.running_each)
-        sessions = self._line[next(free, next(iter(self._line)))]
-        return next(iter(sessions.values()))[0]
+        return self._turns.next(lambda address: running[address] < self.running_each)
 
     def _fill(self, now: float) -> None:
         """Let requests run while there are slots: of addresses below their cap first, and a paused one before a waiting one."""
@@ -140,8 +130,8 @@ class Scheduler:
                 self.paused.remove(paused)
                 self.running.append(paused)
             elif following is not None:
-                self._remove(following, turn=True)
-                self._admit(following, now)
+                self._turns.take(following)
+                self._begin(following, now)
             else:
                 return
 
@@ -167,29 +157,12 @@ class Scheduler:
 
     def _displaced_by(self, request: Request) -> Request | None:
         """The waiting request that must make place for this one where the queue is full."""
-        sizes = {address: sum(map(len, sessions.values())) for address, sessions in self._line.items()}
+        sizes = self._turns.sizes()
         address = max(sizes, key=lambda address: sizes[address], default="")
         own = sizes.get(request.visitor.address, 0)
         if own >= self.waiting_each or sizes.get(address, 0) <= max(own, self.waiting_each):
             return None
-        return max(self._line[address].values(), key=len)[-1]
-
-    def _remove(self, request: Request, turn: bool = False) -> None:
-        """Take a request out of the queue. turn: it had its turn, so that its address and session come last now."""
-        address, session = request.visitor.address, request.visitor.session
-        sessions = self._line.get(address, {})
-        waiting = sessions.get(session, deque())
-        if request not in waiting:
-            return
-        waiting.remove(request)
-        if turn or not waiting:
-            del sessions[session]
-            if waiting:
-                sessions[session] = waiting
-        if turn or not sessions:
-            del self._line[address]
-            if sessions:
-                self._line[address] = sessions
+        return self._turns.last(address)
 
     def _full(self, run: int, wait: int) -> QueueFull:
         seconds = self.seconds_to_wait()
@@ -205,14 +178,9 @@ class Scheduler:
     def _has_bytes(self, request: Request) -> bool:
         return self.cache_bytes is None or self.reserved_bytes + request.nbytes <= self.cache_bytes
 
-    def _admit(self, request: Request, now: float) -> None:
+    def _begin(self, request: Request, now: float) -> None:
         request.started = now
         self.running.append(request)
-
-
-def _before(sizes: Sequence[int], group: int, rank: int) -> int:
-    """How many come before number `rank` (from 0) of a group, where groups take turns: sizes [3, 1, 2], group 1, rank 0 → 1."""
-    return rank + sum(min(size, rank + (place < group)) for place, size in enumerate(sizes) if place != group)
 
 
 def cache_bytes_needed(prompt: int, max_new_tokens: int, bytes_per_token: int, block: int, most: int | None) -> int:

@@ -22,6 +22,7 @@ class Asked:
     visitor: Visitor
     nbytes: int = 0
     started: float | None = None
+    cost: float = 1
 
 
 def request(address: str, session: str = "") -> Any:
@@ -55,6 +56,42 @@ def filled(slots: int, *waiting: Any, places: int = 100, **caps: int) -> Schedul
 def test_addresses_take_turns():
     scheduler = filled(1, *[request("a") for _ in range(4)], request("b"), request("c"), request("b"))
     assert names(run_out(scheduler)) == ["a", "b", "c", "a", "b", "a", "a"]
+
+
+def test_who_asks_for_long_texts_has_fewer_turns():
+    long = [Asked(Visitor("a"), cost=3) for _ in range(3)]
+    scheduler = filled(1, *long, *[request("b") for _ in range(9)])
+    assert "".join(names(run_out(scheduler))) == "abbbabbbabbb"
+
+
+def test_what_counts_in_the_end_is_what_a_text_has_become():
+    scheduler = filled(1, Asked(Visitor("a"), cost=100), request("a"), *[request("b") for _ in range(4)])
+    scheduler.leave(scheduler.running[0], 1)
+    (running,) = scheduler.running
+    assert scheduler.position(scheduler.waiting[-1]) == 5  # a's second: behind all of b's, if the first becomes so long
+    running.cost = 2  # it ended early
+    scheduler.leave(running, 2)
+    assert "".join(names(run_out(scheduler))) == "babb"
+
+
+def test_nobody_saves_up_turns():
+    scheduler = filled(1, *[request("a") for _ in range(6)])
+    for _ in range(3):
+        scheduler.leave(scheduler.running[0], 1)
+    for _ in range(3):
+        scheduler.join(request("b"), 2)  # who comes later does not get all that a has had before
+    assert "".join(names(run_out(scheduler))) == "ababab"
+
+
+def test_who_used_much_alone_owes_nothing_once_nobody_waits():
+    scheduler = Scheduler(1, 10, None)
+    for _ in range(50):
+        scheduler.join(Asked(Visitor("a"), cost=500), 0)  # type: ignore[arg-type]
+        scheduler.leave(scheduler.running[0], 1)
+    scheduler.join(request("c"), 2)
+    scheduler.join(request("a"), 2)
+    scheduler.join(request("b"), 2)
+    assert names(run_out(scheduler)) == ["a", "b"]
 
 
 def test_inside_an_address_its_sessions_take_turns():
