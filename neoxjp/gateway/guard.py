@@ -19,6 +19,7 @@ from gradio.routes import App, ORJSONResponse
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
+from neoxjp.gateway.answer_cache import AnswerCache
 from neoxjp.gateway.calls import HANDLERS
 from neoxjp.gateway.first_script import FirstScript
 from neoxjp.gateway.gate import Gate, Log
@@ -55,7 +56,7 @@ class Guard:
         frames = SPACE_FRAMES if os.environ.get("SPACE_ID") else ()
         headers = security_headers(frames=frames, shared=self.shared)
         paused = blocks.visitors.paused if isinstance(blocks, EndpointBlocks) else None
-        gate = Gate(app, table(blocks, self.rows), headers, self.hosts, self.log, paused=paused)
+        gate = Gate(AnswerCache(app), table(blocks, self.rows), headers, self.hosts, self.log, paused=paused)
         return self.around(gate) if self.around else gate
 
     def app_kwargs(self) -> dict[str, Any]:
