@@ -189,8 +189,13 @@ class Request:
 
     @property
     def cost(self) -> float:
-        """What it uses of the machine, in generated tokens: while it has not ended, as many as it may generate."""
-        return self.total * PROMPT_COST + (self.max_new_tokens if self.finish is None else len(self.ids))
+        """What it may use of the machine, in generated tokens."""
+        return self.total * PROMPT_COST + self.max_new_tokens
+
+    @property
+    def spent(self) -> float:
+        """What it has used of the machine, in generated tokens."""
+        return self.prefilled * PROMPT_COST + len(self.ids)
 
     def notify(self) -> None:
         """Wake the reader: there are steps, or it has ended."""

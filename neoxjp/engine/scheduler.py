@@ -96,7 +96,7 @@ class Scheduler:
                 begun.remove(request)
                 if request.started is not None:
                     self._seconds += 0.2 * (now - request.started - self._seconds)
-                self._turns.settle(request)
+                self._turns.settle(request, ended=True)
                 break
         else:
             self._turns.drop(request)
@@ -118,17 +118,20 @@ class Scheduler:
         return self._turns.next(lambda address: running[address] < self.running_each)
 
     def _fill(self, now: float) -> None:
-        """Let requests run while there are slots: of addresses below their cap first, and a paused one before a waiting one."""
+        """Let requests run while there are slots: of addresses below their cap first, then of who has used less."""
         while len(self.running) < self.slots:
             runs, following = self._runs(), self._next()
             if following is not None and not self._fits(following):
                 following = None
             paused = next((one for one in self.paused if runs[one.visitor.address] < self.running_each), None)
-            if paused is None and (following is None or runs[following.visitor.address] >= self.running_each):
+            if paused is not None and following is not None and runs[following.visitor.address] < self.running_each:
+                paused = paused if self._turns.before(paused.visitor.address, following.visitor.address) else None
+            elif paused is None and (following is None or runs[following.visitor.address] >= self.running_each):
                 paused = next(iter(self.paused), None)
             if paused is not None:
                 self.paused.remove(paused)
                 self.running.append(paused)
+                self._turns.charge(paused)
             elif following is not None:
                 self._turns.take(following)
                 self._begin(following, now)
@@ -149,6 +152,7 @@ class Scheduler:
         last = next(one for one in reversed(self.running) if one.visitor.address == largest)
         self.running.remove(last)
         self.paused.append(last)
+        self._turns.settle(last, ended=False)
         return True
 
     def _runs(self) -> Counter[str]:

@@ -21,7 +21,7 @@ class Turns:
     def __init__(self) -> None:
         self._line: dict[str, dict[str, deque[Request]]] = {}  # address → session → requests; who had a turn is at the end
         self._used: dict[str, float] = {}  # tokens by address, since the queue was empty
-        self._charged: dict[Request, float] = {}  # what was counted for those that run
+        self._counted: dict[Request, float] = {}  # what of it is for each that runs or pauses
         self._places: dict[Request, int] | None = None  # from 1, in the order of turns; None: not known yet
 
     def __len__(self) -> int:
@@ -58,21 +58,22 @@ class Turns:
         self.charge(request)
 
     def charge(self, request: Request) -> None:
-        """Count a request that runs, as large as it may become."""
-        address = request.visitor.address
-        self._charged[request] = request.cost
-        self._used[address] = self._used.get(address, 0.0) + request.cost
-        self._places = None
+        """Count a request that runs from now on, as large as it may become."""
+        self._count(request, request.cost)
         if not self._line or len(self._used) > ADDRESSES:  # nobody has to share, or many have gone
-            known = self._line.keys() | {other.visitor.address for other in self._charged}
+            known = self._line.keys() | {other.visitor.address for other in self._counted}
             self._used = {other: used for other, used in self._used.items() if other in known}
 
-    def settle(self, request: Request) -> None:
-        """A request that ran has ended: count what it was."""
-        charged, address = self._charged.pop(request, None), request.visitor.address
-        if charged is not None and address in self._used:
-            self._used[address] += request.cost - charged
-            self._places = None
+    def settle(self, request: Request, ended: bool) -> None:
+        """A request that ran has ended or pauses: count what it was."""
+        if request in self._counted:
+            self._count(request, request.spent)
+            if ended:
+                del self._counted[request]
+
+    def before(self, address: str, other: str) -> bool:
+        """Whether an address has not used more than another one."""
+        return self._used.get(address, 0.0) <= self._used.get(other, 0.0)
 
     def drop(self, request: Request) -> None:
         """The request waits no longer; nothing where it did not."""
@@ -87,6 +88,12 @@ class Turns:
         if self._places is None:
             self._places = {waiting: place for place, waiting in enumerate(self._in_order(), start=1)}
         return self._places.get(request, 0)
+
+    def _count(self, request: Request, cost: float) -> None:
+        address = request.visitor.address
+        self._used[address] = self._used.get(address, 0.0) + cost - self._counted.get(request, 0.0)
+        self._counted[request] = cost
+        self._places = None
 
     def _in_order(self) -> Iterator[Request]:
         turn = count()

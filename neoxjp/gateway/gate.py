@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
+from typing import Protocol
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
@@ -23,13 +24,19 @@ from neoxjp.gateway.bodies import NO_SESSION, Budget, Gone, Refused, Turns, chec
 from neoxjp.gateway.routes import Row
 from neoxjp.page_parts.visitors import visitor_of
 
-Log = Callable[[str, str, int, float, str], None]  # method, path as in the table, status, seconds, address
 QUERY = {"session_hash": 64}  # names in a query that become keys of a session, and their longest value
 FORBIDDEN_QUERY = {"deep_link"}  # shows what another visitor has stored
 QUERY_BYTES = 8_000  # of a query: a link has 4,096 characters; Gradio (6.31) takes half a second for 64 kB
 NOT_SHARED = (b"cache-control", b"private, no-cache")  # the page names the address it was asked for: for this visitor only
 RETRY_SECONDS = 10  # what those hear who ask again at once where the queue is full
 LOGINS, LOGIN_SECONDS, LOGIN_ADDRESSES = 20, 60.0, 10_000  # wrong passwords that an address may try within so many seconds
+
+
+class Operated(Protocol):
+    """What the gate needs of `Operations`."""
+
+    def answered(self, method: str, path: str, status: int, seconds: float, address: str) -> None: ...
+    def paused(self, visitor: Visitor) -> bool: ...
 
 
 class Gate:
@@ -39,10 +46,9 @@ class Gate:
         rows: the table of routes.
         headers: (name, value) that each answer gets.
         hosts: the only names in the Host header that are answered; None: any name.
-        log: hears of each request that failed, and of each to a route of ours (health apart).
+        operations: hears of each request that failed, and of each to a route of ours (health apart); knows who has to pause.
         answer: from a request that the gate refuses to what its sender gets.
         admit: raises Refused for a request, of this row, whose sender may not make it.
-        paused: whether an address was refused a text a moment ago, because the queue is full.
     """
 
     def __init__(
@@ -51,13 +57,12 @@ class Gate:
         rows: Iterable[Row],
         headers: list[tuple[bytes, bytes]],
         hosts: frozenset[str] | None = None,
-        log: Log | None = None,
+        operations: Operated | None = None,
         answer: Callable[[Scope, Refused], Response] | None = None,
         admit: Callable[[Scope, Row], None] | None = None,
-        paused: Callable[[Visitor], bool] | None = None,
     ):
-        self.app, self.rows, self.headers, self.hosts, self.log = app, tuple(rows), headers, hosts, log
-        self._response, self._admit, self._paused = answer or _response, admit, paused
+        self.app, self.rows, self.headers, self.hosts, self.operations = app, tuple(rows), headers, hosts, operations
+        self._response, self._admit = answer or _response, admit
         self.uploads, self.budget, self.logins = Turns(), Budget(), Logins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,12 +107,12 @@ class Gate:
 
     def _report(self, row: Row | None, scope: Scope, status: int, seconds: float) -> None:
         """Tell the log; a path of the visitor's own choice is not repeated. Status 0: the connection ended before an answer."""
-        if self.log is None:
+        if self.operations is None:
             return
         ours = row is not None and row.endpoint is not None and row.logged and not row.open
         if ours or not 200 <= status < 400:
             method = scope["method"] if row else "-"
-            self.log(method, row.path if row else "-", status, seconds, (scope.get("client") or ("",))[0])
+            self.operations.answered(method, row.path if row else "-", status, seconds, (scope.get("client") or ("",))[0])
 
     async def _answer(self, row: Row | None, scope: Scope, receive: Receive, send: Send) -> None:
         self._check_host(scope)
@@ -117,7 +122,7 @@ class Gate:
             self._admit(scope, row)
         who = visitor_of((scope.get("client") or ("",))[0])
         visitor = who.address
-        if row.generates and self._paused is not None and self._paused(who):
+        if row.generates and self.operations is not None and self.operations.paused(who):
             raise Refused(
                 429,
                 "the queue is full, and you were refused a moment ago: try again later",

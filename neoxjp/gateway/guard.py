@@ -22,11 +22,11 @@ from starlette.types import ASGIApp
 from neoxjp.gateway.answer_cache import AnswerCache
 from neoxjp.gateway.calls import HANDLERS
 from neoxjp.gateway.first_script import FirstScript
-from neoxjp.gateway.gate import Gate, Log
+from neoxjp.gateway.gate import Gate
 from neoxjp.gateway.headers import SPACE_FRAMES, security_headers
+from neoxjp.gateway.operations import Operations
 from neoxjp.gateway.page_routes import OURS, table
 from neoxjp.gateway.routes import Row
-from neoxjp.page_parts.endpoints import EndpointBlocks
 from neoxjp.page_parts.gradio_private import signed_in
 
 SWITCHES: dict[str, Any] = {
@@ -48,15 +48,14 @@ class Guard:
     rows: tuple[Row, ...] = OURS  # routes of ours
     hosts: frozenset[str] | None = None  # the only names in the Host header; None: any
     shared: bool = False  # behind a gradio.live tunnel
-    log: Log | None = None  # of failed requests and of those to routes of ours
+    operations: Operations | None = None  # hears of failed requests and of those to routes of ours, and knows who has to pause
     script: str = ""  # runs in the browser before the page is drawn
     around: Callable[[ASGIApp], ASGIApp] | None = None  # from the guarded page to an application that answers more
 
     def before(self, app: ASGIApp, blocks: gr.Blocks) -> ASGIApp:
         frames = SPACE_FRAMES if os.environ.get("SPACE_ID") else ()
         headers = security_headers(frames=frames, shared=self.shared)
-        paused = blocks.visitors.paused if isinstance(blocks, EndpointBlocks) else None
-        gate = Gate(AnswerCache(app), table(blocks, self.rows), headers, self.hosts, self.log, paused=paused)
+        gate = Gate(AnswerCache(app), table(blocks, self.rows), headers, self.hosts, self.operations)
         return self.around(gate) if self.around else gate
 
     def app_kwargs(self) -> dict[str, Any]:

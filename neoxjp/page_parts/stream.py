@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 1 / 15  # seconds between two updates
 END_SECONDS = 0.005  # that the first update waits for another step, or for the end of a request of one step
-WAITING_INTERVAL = 1.0  # the same while it waits in the queue
+WAITING_INTERVAL = 1.0  # the same while it waits as one of the first in the queue
+WAITING_EACH = 0.125  # seconds more for each place: it is far from its turn, and each update costs what a token does
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _update(request: TextRequest, steps: Sequence[Step], done: bool) -> Update:
 def _collect(request: TextRequest, steps: list[Step], first: bool) -> bool:
     """Append the steps of one update to `steps`; True: the request has ended. The first step does not wait for others."""
     if request.position:
-        request.wait(WAITING_INTERVAL)
+        request.wait(max(WAITING_INTERVAL, WAITING_EACH * request.position))
     began = time.monotonic()
     request.wait(INTERVAL)
     if not first:

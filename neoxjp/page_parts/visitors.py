@@ -25,7 +25,7 @@ Use = Literal["tokens", "characters", "file_bytes"]
 WINDOW, BUCKET = 60.0, 5.0  # seconds of the sliding window, and of one entry in it
 VISITOR_HEADER = "x-neoxjp-visitor"  # "HASH" or "HASH/SESSION", from a page that knows the API key: whom it asks for
 ADDRESSES = 10_000  # with counts in memory; each takes about 1 kB
-PAUSE_SECONDS, LONGEST_PAUSE = 1.0, 8.0  # after a refusal by a full queue: requests for texts are refused unread
+PAUSE_SECONDS, LONGEST_PAUSE = 1.0, 64.0  # after a refusal by a full queue: requests for texts are refused unread
 FORGOTTEN_SECONDS = 10.0  # after a pause: a refusal within them makes the next one twice as long
 SPACE_PROXIES = "127.0.0.1,10.0.0.0/8"  # where the proxies of Hugging Face Spaces connect from
 

@@ -76,9 +76,7 @@ def server_app(
     routes = [row.route(lambda _: True) for row in own]
     app: ASGIApp = build_app(backend, trusted=access.key is not None, routes=routes)
     table = (*ROWS, *own)
-    log = operations.answered if operations else None
-    paused = operations.served.visitors.paused if operations else None
-    app = Gate(app, table, HEADERS, access.hosts, log, answer=refusal, admit=access.admit, paused=paused)
+    app = Gate(app, table, HEADERS, access.hosts, operations, answer=refusal, admit=access.admit)
     if access.origins:
         app = CORSMiddleware(
             app,

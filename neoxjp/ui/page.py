@@ -90,7 +90,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         links.connect_link(generate_tab.link, playground, brand, generate_tab.linked(tabs))
         model.connect(model_tab, playground, status, switches, lambda t: head(playground, t))
         caps = playground.visitors.caps
-        blocks.sessions, blocks.visitors = caps.sessions, playground.visitors
+        blocks.sessions = caps.sessions
         allow_memory(caps.sessions_mib * 2**20, caps.sessions if playground.public else None)
         blocks.threads = max(THREADS, playground.limits.running + playground.limits.waiting + SPARE_THREADS)
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
@@ -146,9 +146,8 @@ def launch(
         more: goes to Gradio's `launch` (tests pass `prevent_thread_lock=True`).
     """
     rows = (*OURS, *(operations.rows() if operations else ()), *rows)
-    log = operations.answered if operations else None
     hosts = None if share else allowed_hosts(host, names)
-    guard = Guard(rows, hosts=hosts, shared=share, log=log, script=_asset("first.js"), around=around)
+    guard = Guard(rows, hosts=hosts, shared=share, operations=operations, script=_asset("first.js"), around=around)
     looks = _prepare(blocks, features, options)
     return blocks.launch(
         _app=guarded_app(guard),
@@ -193,8 +192,8 @@ def mount(
     blocks.max_threads, blocks.state_session_capacity = blocks.threads, blocks.sessions
     looks = _prepare(blocks, features, options)
     rows = (*OURS, *(operations.rows() if operations else ()))
-    log = operations.answered if operations else None
-    guard = Guard(rows, hosts=None if hosts is None else frozenset(hosts), log=log, script=_asset("first.js"))
+    named = None if hosts is None else frozenset(hosts)
+    guard = Guard(rows, hosts=named, operations=operations, script=_asset("first.js"))
     guard_mounted(app, blocks, path, guard, **looks, **more)
 
 

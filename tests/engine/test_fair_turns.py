@@ -23,6 +23,7 @@ class Asked:
     nbytes: int = 0
     started: float | None = None
     cost: float = 1
+    spent: float = 1
 
 
 def request(address: str, session: str = "") -> Any:
@@ -59,18 +60,17 @@ def test_addresses_take_turns():
 
 
 def test_who_asks_for_long_texts_has_fewer_turns():
-    long = [Asked(Visitor("a"), cost=3) for _ in range(3)]
+    long = [Asked(Visitor("a"), cost=3, spent=3) for _ in range(3)]
     scheduler = filled(1, *long, *[request("b") for _ in range(9)])
     assert "".join(names(run_out(scheduler))) == "abbbabbbabbb"
 
 
 def test_what_counts_in_the_end_is_what_a_text_has_become():
-    scheduler = filled(1, Asked(Visitor("a"), cost=100), request("a"), *[request("b") for _ in range(4)])
+    scheduler = filled(1, Asked(Visitor("a"), cost=100, spent=2), request("a"), *[request("b") for _ in range(4)])
     scheduler.leave(scheduler.running[0], 1)
     (running,) = scheduler.running
     assert scheduler.position(scheduler.waiting[-1]) == 5  # a's second: behind all of b's, if the first becomes so long
-    running.cost = 2  # it ended early
-    scheduler.leave(running, 2)
+    scheduler.leave(running, 2)  # it ended early
     assert "".join(names(run_out(scheduler))) == "babb"
 
 
@@ -86,7 +86,7 @@ def test_nobody_saves_up_turns():
 def test_who_used_much_alone_owes_nothing_once_nobody_waits():
     scheduler = Scheduler(1, 10, None)
     for _ in range(50):
-        scheduler.join(Asked(Visitor("a"), cost=500), 0)  # type: ignore[arg-type]
+        scheduler.join(Asked(Visitor("a"), cost=500, spent=500), 0)  # type: ignore[arg-type]
         scheduler.leave(scheduler.running[0], 1)
     scheduler.join(request("c"), 2)
     scheduler.join(request("a"), 2)
@@ -120,6 +120,20 @@ def test_while_another_address_waits_an_address_runs_no_more_than_its_cap():
     assert Counter(names(scheduler.running)) == {"a": 3, "b": 1}
     assert not scheduler.paused
     assert names(scheduler.waiting) == ["a", "a"]
+
+
+def test_what_pauses_goes_on_when_its_address_has_not_used_more_than_those_that_wait():
+    scheduler = Scheduler(4, 100, None)
+    for _ in range(4):
+        scheduler.join(Asked(Visitor("a"), cost=500, spent=500), 0)  # type: ignore[arg-type]
+    for address in "bcdefg":
+        scheduler.join(request(address), 0)
+    assert Counter(names(scheduler.running)) == {"a": 2, "b": 1, "c": 1}
+    for _ in range(2):
+        scheduler.leave(next(one for one in scheduler.running if one.visitor.address == "a"), 1)
+    assert Counter(names(scheduler.running)) == {"b": 1, "c": 1, "d": 1, "e": 1}
+    assert names(scheduler.paused) == ["a", "a"]
+    assert "".join(names(run_out(scheduler))) == "fgaa"
 
 
 def test_who_comes_to_a_machine_that_one_address_has_alone_runs_at_once():

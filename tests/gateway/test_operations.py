@@ -104,12 +104,12 @@ def test_an_address_that_a_full_queue_refused_pauses_for_a_moment_and_no_other_d
         engine.submit([1], THREE, visitor=honest)
     with pytest.raises(QueueFull):
         engine.submit([1], THREE, visitor=abuser)
-    paused = operations.served.visitors.paused
+    paused = operations.paused
     assert paused(Visitor("192.0.2.1", "another session"))
     assert not paused(honest)
     now = 1.1
     assert not paused(abuser)
-    for until in (3.1, 7.2, 15.3, 23.4):  # it asks again soon: 2, 4, 8 and 8 seconds
+    for until in (3.1, 7.2, 15.3, 31.4, 63.5, 127.6, 191.7):  # it asks again soon: 2, 4, 8, 16, 32, 64 and 64 seconds
         for _ in range(2):  # the second one was under way
             with pytest.raises(QueueFull):
                 engine.submit([1], THREE, visitor=abuser)
@@ -122,6 +122,16 @@ def test_an_address_that_a_full_queue_refused_pauses_for_a_moment_and_no_other_d
         engine.submit([1], THREE, visitor=abuser)
     now += 1.1
     assert not paused(abuser)
+
+
+def test_who_was_refused_need_not_pause_once_the_queue_is_short(operations: Operations):
+    engine, visitor = engine_of(operations), Visitor("192.0.2.1", "a")
+    held = [engine.submit([1], THREE, visitor=Visitor("192.0.2.2")) for _ in range(2)]
+    with pytest.raises(QueueFull):
+        engine.submit([1], THREE, visitor=visitor)
+    assert operations.paused(visitor)
+    held[1].cancel()
+    assert not operations.paused(visitor)
 
 
 def test_ready_while_there_is_room(operations: Operations):
