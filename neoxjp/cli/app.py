@@ -3,12 +3,14 @@
 import os
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from neoxjp.cli.engine_process import EngineProcess
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, ModelOptions, option
 from neoxjp.page_parts.caps import Caps
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from neoxjp.gateway import Operations
     from neoxjp.page_parts.session import Choice, Playground
     from neoxjp.serve import Access
+
+ENGINE_CAPS = ("running", "waiting", "running_each", "waiting_each", "tokens_each")  # that the engine of a page keeps, too
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class PageOptions:
             show_default="none",
         ),
     ] = None
+    engine_process: Annotated[
+        bool, option("Run the model in a process of its own: many visitors then wait less.", "--engine-process")
+    ] = False
     engine_key: Annotated[
         str | None,
         option("The API key of that server.", envvar="NEOXJP_API_KEY", show_envvar=True, metavar="KEY", show_default="none"),
@@ -87,6 +94,8 @@ def app(model: ModelOptions, page: PageOptions, protocol: ProtocolOptions, caps:
     tools = load_mcp() if page.mcp else None
     if page.engine is None:
         check(model)
+    elif page.engine_process:
+        raise ParameterError("--engine-process starts an engine of its own: leave --engine out, or use only that")
 
     from neoxjp.gateway import Operations, log_to_stderr, password_check, run_until_stopped, sigterm_event
     from neoxjp.page_parts.remote.watch import Watch
@@ -103,24 +112,40 @@ def app(model: ModelOptions, page: PageOptions, protocol: ProtocolOptions, caps:
     playground.observer = operations
     if playground.public:
         log_to_stderr()
-    if page.engine is None:
-        playground.start(choice_of(model))
-    else:
-        Watch(playground, page.engine, page.engine_key or "").start()
-    blocks = build(playground)
-    launch(
-        blocks,
-        host=page.host,
-        port=page.server_port,
-        share=page.share,
-        names=page.allowed_host,
-        operations=operations,
-        auth=auth,
-        rows=tools.mcp_rows(playground) if tools else (),
-        around=around_page(playground, operations, access) if access else None,
-        prevent_thread_lock=True,
-    )
-    run_until_stopped(lambda: stop(blocks), operations, asked, page.drain_seconds)
+    with ExitStack() as ending:
+        if page.engine_process:
+            engine = ending.enter_context(EngineProcess(engine_options(model, caps if public else None)))
+            Watch(playground, engine.url, engine.key).start()
+        elif page.engine is not None:
+            Watch(playground, page.engine, page.engine_key or "").start()
+        else:
+            playground.start(choice_of(model))
+        blocks = build(playground)
+        launch(
+            blocks,
+            host=page.host,
+            port=page.server_port,
+            share=page.share,
+            names=page.allowed_host,
+            operations=operations,
+            auth=auth,
+            rows=tools.mcp_rows(playground) if tools else (),
+            around=around_page(playground, operations, access) if access else None,
+            prevent_thread_lock=True,
+        )
+        run_until_stopped(lambda: stop(blocks), operations, asked, page.drain_seconds)
+
+
+def engine_options(model: ModelOptions, caps: Any) -> list[str]:
+    """The options of `neoxjp serve` for the model of this page. caps: of a public page; None: no limits but the server's own."""
+    given = {each.name: getattr(model, each.name) for each in fields(model)}
+    if caps is not None:
+        given |= {name: getattr(caps, name) for name in ENGINE_CAPS}
+    options = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is True]
+    for name, value in given.items():
+        if value is not None and type(value) is not bool:
+            options += [f"--{name.replace('_', '-')}", str(value)]
+    return options
 
 
 def access_of_page(page: PageOptions, protocol: ProtocolOptions) -> "Access | None":
@@ -132,7 +157,7 @@ def access_of_page(page: PageOptions, protocol: ProtocolOptions) -> "Access | No
         if protocol.cors:
             raise ParameterError("--cors is for the routes of --serve: add --serve")
         return None
-    if page.engine is not None:
+    if page.engine is not None or page.engine_process:
         raise ParameterError("--serve beside --engine: the server at --engine answers other programs itself; leave --serve out")
     if page.auth_file and protocol.api_key is None:
         raise ParameterError("--serve beside --auth-file needs --api-key: else its routes would be open to all")

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 from neoxjp.cli.app import ProtocolOptions, check, choice_of, load_mcp
+from neoxjp.cli.engine_process import end_with_input
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, ModelOptions, option
 from neoxjp.page_parts.caps import Caps
@@ -115,6 +116,7 @@ def serve(
     given = {each.name: getattr(limits, each.name) for each in fields(limits)}
     caps = Caps(**given | {"new_tokens": given["new_tokens"] or ANY_NUMBER})
     asked = sigterm_event()
+    end_with_input(asked)
     if settings is None:
         playground = Playground.create(public=True, caps=caps)
         served: Playground | RayBackend = playground
