@@ -21,4 +21,4 @@ EXPOSE 7860
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/healthz', timeout=4)"]
-CMD ["neoxjp", "app", "--public", "--host", "0.0.0.0", "--server-port", "7860"]
+CMD ["neoxjp", "app", "--public", "--engine-process", "--host", "0.0.0.0", "--server-port", "7860"]

@@ -88,7 +88,8 @@ def test_what_the_container_runs_opens_a_healthy_page(installed: Path, tmp_path:
     assert "--public" in command, "the image serves strangers"
     port, empty = free_port(), tmp_path / "empty"
     empty.mkdir()
-    with opened(installed, empty, port, "--public", **environment):
+    switches = [word for word in command if word.startswith("--") and word not in ("--host", "--server-port")]
+    with opened(installed, empty, port, *switches, **environment):
         check = [installed, *health[1:-1], health[-1].replace("7860", str(port))]
         assert subprocess.run(check, cwd=empty).returncode == 0
     assert list(empty.iterdir()) == []
