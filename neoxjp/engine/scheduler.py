@@ -74,7 +74,7 @@ class Scheduler:
             QueueFull: the queue is full, and no other address has more waiting requests than `waiting_each`.
         """
         if not self._turns and self._fits(request):
-            self._turns.charge(request)
+            self._turns.begin(request)
             self._begin(request, now)
             return None
         displaced = None
@@ -96,7 +96,7 @@ class Scheduler:
                 begun.remove(request)
                 if request.started is not None:
                     self._seconds += 0.2 * (now - request.started - self._seconds)
-                self._turns.settle(request, ended=True)
+                self._turns.end(request)
                 break
         else:
             self._turns.drop(request)
@@ -131,7 +131,6 @@ class Scheduler:
             if paused is not None:
                 self.paused.remove(paused)
                 self.running.append(paused)
-                self._turns.charge(paused)
             elif following is not None:
                 self._turns.take(following)
                 self._begin(following, now)
@@ -152,7 +151,6 @@ class Scheduler:
         last = next(one for one in reversed(self.running) if one.visitor.address == largest)
         self.running.remove(last)
         self.paused.append(last)
-        self._turns.settle(last, ended=False)
         return True
 
     def _runs(self) -> Counter[str]:

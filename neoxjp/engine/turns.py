@@ -6,7 +6,7 @@ take turns.
 """
 
 import heapq
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -20,8 +20,8 @@ class Turns:
 
     def __init__(self) -> None:
         self._line: dict[str, dict[str, deque[Request]]] = {}  # address → session → requests; who had a turn is at the end
-        self._used: dict[str, float] = {}  # tokens by address, since the queue was empty
-        self._counted: dict[Request, float] = {}  # what of it is for each that runs or pauses
+        self._settled: dict[str, float] = {}  # by address: tokens of requests that have ended, since the queue was empty
+        self._begun: list[Request] = []  # those that run or pause
         self._places: dict[Request, int] | None = None  # from 1, in the order of turns; None: not known yet
 
     def __len__(self) -> int:
@@ -39,8 +39,9 @@ class Turns:
         """The request waits."""
         address, session = request.visitor.address, request.visitor.session
         if address not in self._line:
-            lowest = min((self._used.get(other, 0.0) for other in self._line), default=0.0)
-            self._used[address] = max(self._used.get(address, 0.0), lowest)
+            used = self._used()
+            lowest = min((used[other] for other in self._line), default=0.0)
+            self._settled[address] = self._settled.get(address, 0.0) + max(0.0, lowest - used[address])
         self._line.setdefault(address, {}).setdefault(session, deque()).append(request)
         self._places = None
 
@@ -48,32 +49,35 @@ class Turns:
         """Whose turn it is: the first whose address is allowed, or the first where none is."""
         if not self._line:
             return None
-        order = sorted(self._line, key=lambda address: self._used.get(address, 0.0))
+        used = self._used()
+        order = sorted(self._line, key=lambda address: used[address])
         sessions = self._line[next(filter(allowed, order), order[0])]
         return next(iter(sessions.values()))[0]
 
     def take(self, request: Request) -> None:
         """It has its turn: its address and session come last of those that have used as much."""
         self._remove(request, turn=True)
-        self.charge(request)
+        self.begin(request)
 
-    def charge(self, request: Request) -> None:
-        """Count a request that runs from now on, as large as it may become."""
-        self._count(request, request.cost)
-        if not self._line or len(self._used) > ADDRESSES:  # nobody has to share, or many have gone
-            known = self._line.keys() | {other.visitor.address for other in self._counted}
-            self._used = {other: used for other, used in self._used.items() if other in known}
+    def begin(self, request: Request) -> None:
+        """The request runs from now on."""
+        self._begun.append(request)
+        self._places = None
+        if not self._line or len(self._settled) > ADDRESSES:  # nobody has to share, or many have gone
+            known = self._line.keys() | {other.visitor.address for other in self._begun}
+            self._settled = {other: used for other, used in self._settled.items() if other in known}
 
-    def settle(self, request: Request, ended: bool) -> None:
-        """A request that ran has ended or pauses: count what it was."""
-        if request in self._counted:
-            self._count(request, request.spent)
-            if ended:
-                del self._counted[request]
+    def end(self, request: Request) -> None:
+        """A request that ran has ended."""
+        self._begun.remove(request)
+        address = request.visitor.address
+        self._settled[address] = self._settled.get(address, 0.0) + request.spent
+        self._places = None
 
     def before(self, address: str, other: str) -> bool:
         """Whether an address has not used more than another one."""
-        return self._used.get(address, 0.0) <= self._used.get(other, 0.0)
+        used = self._used()
+        return used[address] <= used[other]
 
     def drop(self, request: Request) -> None:
         """The request waits no longer; nothing where it did not."""
@@ -89,25 +93,27 @@ class Turns:
             self._places = {waiting: place for place, waiting in enumerate(self._in_order(), start=1)}
         return self._places.get(request, 0)
 
-    def _count(self, request: Request, cost: float) -> None:
-        address = request.visitor.address
-        self._used[address] = self._used.get(address, 0.0) + cost - self._counted.get(request, 0.0)
-        self._counted[request] = cost
-        self._places = None
+    def _used(self) -> dict[str, float]:
+        """Tokens by address; 0 for one that is not known."""
+        used = defaultdict[str, float](float, self._settled)
+        for request in self._begun:
+            used[request.visitor.address] += request.spent
+        return used
 
     def _in_order(self) -> Iterator[Request]:
         turn = count()
         line = {address: deque(map(deque, sessions.values())) for address, sessions in self._line.items()}
-        heap = [(self._used.get(address, 0.0), next(turn), address) for address in line]
+        used = self._used()
+        heap = [(used[address], next(turn), address) for address in line]
         heapq.heapify(heap)
         while heap:
-            used, _, address = heapq.heappop(heap)
+            so_far, _, address = heapq.heappop(heap)
             session = line[address].popleft()
             request = session.popleft()
             if session:
                 line[address].append(session)
             if line[address]:
-                heapq.heappush(heap, (used + request.cost, next(turn), address))
+                heapq.heappush(heap, (so_far + request.cost, next(turn), address))
             yield request
 
     def _remove(self, request: Request, turn: bool = False) -> None:
