@@ -427,8 +427,8 @@ def test_on_a_space_the_link_names_the_space(visit: Visit, space: str) -> None:
 def test_the_lab_is_reached_by_keyboard_on_a_phone(visit: Visit) -> None:
     page = visit("t", width=400)
     tabs = page.locator("#lab [role=tab]")
-    expect(tabs).to_have_count(5)
-    for i in range(5):
+    expect(tabs).to_have_count(6)
+    for i in range(6):
         expect(tabs.nth(i)).to_be_visible()
     tabs.first.focus()
     for _ in range(2):
