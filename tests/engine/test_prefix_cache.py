@@ -191,6 +191,17 @@ def test_kept_prompts_give_way_to_those_that_run():
         request.cancel()
 
 
+@pytest.mark.parametrize(("cache_dtype", "held"), [("float32", 2), ("float16", 4), ("int8", 6)])
+def test_smaller_caches_let_more_prefixes_into_the_same_bytes(cache_dtype, held):
+    model = ours(cache_dtype=cache_dtype, max_position_embeddings=160)  # 32 numbers in 4 heads: int8 takes 48 bytes, not 32
+    block = 256 * 2 * 2 * 32 * 4  # bytes of a text's cache in float32
+    engine = Engine(model, chunk=CHUNK, prefix_bytes=int(2.5 * block))
+    for start in range(8):
+        finished(engine, row(20, start))
+    assert len(engine._prefixes) == held
+    assert engine.prefix_cache_bytes <= 2.5 * block
+
+
 def test_a_closed_engine_holds_no_bytes():
     engine = Engine(Fake(mixed))
     finished(engine, [1, 2, 3])
