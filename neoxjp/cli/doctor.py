@@ -64,7 +64,7 @@ def facts() -> dict[str, Any]:
 
     from neoxjp.engine import limit_threads_to_quota
     from neoxjp.model import backend_in_use
-    from neoxjp.quantization import available_kernels
+    from neoxjp.quantization import available_kernels, huge_pages_refusal
 
     def version(package: str) -> str | None:
         try:
@@ -90,6 +90,7 @@ def facts() -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
         "attention": backend.name + (f" (flash refused: {backend.refused})" if backend.refused else ""),
         "linears": available_kernels(),
+        "huge pages": huge_pages_refusal() or "for packed weights",
         "bundled model": f"{bundled.stat().st_size / 2**20:.1f} MiB" if bundled.exists() else "absent",
         "hub cache": constants.HF_HUB_CACHE,
         "hub offline": constants.HF_HUB_OFFLINE,

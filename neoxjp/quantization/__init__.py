@@ -15,6 +15,7 @@ from neoxjp.quantization.grouped_weight import (
 )
 from neoxjp.quantization.kernels import NativeNetwork
 from neoxjp.quantization.kernels.network import NewRows
+from neoxjp.quantization.kernels.pages import huge_pages_refusal
 from neoxjp.quantization.pack import (
     NO_GRADIENTS,
     QUANTIZATIONS,
@@ -61,6 +62,7 @@ __all__ = [
     "feedback_factor",
     "fp16_kernel",
     "grid_numbers",
+    "huge_pages_refusal",
     "int4_kernel",
     "is_packed",
     "linear_names",

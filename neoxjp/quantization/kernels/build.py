@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from neoxjp.errors import NeoxjpError
+from neoxjp.quantization.kernels.pages import huge_pages_refusal
 
 SOURCE = Path(__file__).with_name("network.c")
 HEADERS = tuple(SOURCE.with_name(name) for name in ("simd.h", "gemm.h", "team.h", "round.h"))
@@ -124,6 +125,7 @@ def _declare(found: ctypes.CDLL) -> ctypes.CDLL:
     address, count, number = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32
     forward = [address, address, count, address, address, count, address, count, address, address, count, address]
     for name, result, arguments in (
+        ("use_huge_pages", None, [number]),
         ("qmax", number, []),
         ("zero_point", number, []),
         ("max_in", count, []),
@@ -136,6 +138,7 @@ def _declare(found: ctypes.CDLL) -> ctypes.CDLL:
     ):
         function = getattr(found, f"neoxjp_{name}")
         function.argtypes, function.restype = arguments, result
+    found.neoxjp_use_huge_pages(huge_pages_refusal() is None)
     return found
 
 

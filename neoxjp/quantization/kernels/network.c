@@ -209,6 +209,10 @@ static void prepare(const Worker *worker, const float *x, const int64_t *chosen,
   barrier(worker);
 }
 
+/* Whether weights of at least so many numbers lie in huge pages (pages.py): Python says so before the first product. */
+#define HUGE_NUMBERS (1 << 22)
+static int huge_pages = 0;
+
 /* y (rows, out) = x (rows, in) · weightᵀ, then GELU, `bias` (out,) and `residual` (rows, out) added, each where it is asked for. */
 static void linear(const Worker *worker, const Weight *w, const Rows *x, int64_t rows, int64_t in, int64_t out, float *y,
                    int with_gelu, const float *bias, const float *residual) {
@@ -217,6 +221,8 @@ static void linear(const Worker *worker, const Weight *w, const Rows *x, int64_t
   int tiles = w->bits == 8 && rows >= TILE_MIN && width_in % 64 == 0 && tiles_permitted(), mr = tiles ? TILE_MR : MR;
   TileConfig before;
   if (tiles) tiles_begin(&before);
+  /* Many rows of floats keep the processor busy, and unpacking groups does: there it is faster when asked. */
+  weights_prefetched = !(huge_pages && in * out >= HUGE_NUMBERS && (w->bits == 8 || (w->bits == 16 && rows <= 4)));
   /* Neighbouring parts: what is requested ahead of its use at the end of one is the next. */
   int64_t parts = round_up(panels, NR) / NR, until = parts * (worker->index + 1) / worker->size;
   for (int64_t part = parts * worker->index / worker->size; part < until; part++) {
@@ -326,7 +332,7 @@ INLINE void attn_score(int rows, int format, const float *q, int64_t stride, con
     int64_t d = 0;
     for (int r = 0; r < rows; r++) sum[r] = f32_zero();
     for (; d + PANEL <= size; d += PANEL) {
-      prefetch(key + kv_row_bytes(format, d), 2);
+      prefetch_cache(key + kv_row_bytes(format, d), 2);
       F32x16 part = kv_load(format, key, d);
       for (int r = 0; r < rows; r++) sum[r] = f32_fma(sum[r], part, f32_load(q + r * stride + d));
     }
@@ -351,7 +357,7 @@ INLINE void attn_value_part(int rows, int format, int vectors, const float *prob
     float scale = kv_scale(format, value, size), weight[ATTN_ROWS];
     for (int r = 0; r < rows; r++) weight[r] = format == KV_INT8 ? probs[r * max_len + s] * scale : probs[r * max_len + s];
     for (int v = 0; v < vectors; v++) {
-      prefetch(value + kv_row_bytes(format, first + v * PANEL), 2);
+      prefetch_cache(value + kv_row_bytes(format, first + v * PANEL), 2);
       F32x16 part = kv_load(format, value, first + v * PANEL);
       for (int r = 0; r < rows; r++) sum[r][v] = f32_fma_scalar(sum[r][v], part, weight[r]);
     }
@@ -588,6 +594,7 @@ int32_t neoxjp_round_groups(const float *w, int64_t rows, int64_t in, const floa
 
 /* ---- what this build is */
 
+void neoxjp_use_huge_pages(int32_t on) { huge_pages = on; }
 int32_t neoxjp_qmax(void) { return QMAX; }
 int32_t neoxjp_zero_point(void) { return ZERO_POINT; }
 int64_t neoxjp_max_in(void) { return MAX_IN; }

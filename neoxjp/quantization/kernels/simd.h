@@ -191,6 +191,11 @@ INLINE I32x16 i32_dot_group(int bits, I32x16 sum, I32x16 w, int32_t x) {
 /* Bytes of a stream that are requested ahead of their use: the processor's own prefetching ends with a page. Computed as a number:
  * near the end of a weight the address lies behind it, which a prefetch may name and a pointer may not. */
 #define PREFETCH_BYTES 4096
-INLINE void prefetch(const void *from, int streams) {
+INLINE void prefetch_cache(const void *from, int streams) {
   _mm_prefetch((const char *)((uintptr_t)from + PREFETCH_BYTES / (unsigned)streams), _MM_HINT_T0);
+}
+/* The same for weights, unless they lie in huge pages: there the processor prefetches better by itself. Each product sets it. */
+static _Thread_local int weights_prefetched = 1;
+INLINE void prefetch(const void *from, int streams) {
+  if (weights_prefetched) prefetch_cache(from, streams);
 }
