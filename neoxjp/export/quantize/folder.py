@@ -208,7 +208,7 @@ def _choose(
         if found <= max_loss and (best is None or _nbytes(ladders, chosen) < _nbytes(ladders, best)):
             best = chosen
         fewest = chosen == {name: ladder[0].bits for name, ladder in ladders.items()}
-        if known or (found <= max_loss and (fewest or found > 0.8 * max_loss)):
+        if found <= max_loss and (known or fewest or found > 0.8 * max_loss):
             break
         budget *= min(max_loss / max(found, max_loss / 8), 4.0) * (0.95 if found > max_loss else 1.0)
     if best is None and loss_of(most).percent <= max_loss:
