@@ -67,21 +67,19 @@ INLINE void gemm_int8(int rows, int panels, const int8_t *x, int64_t in, const u
     for (int p = 0; p < panels; p++) i32_store(to[r] + p * PANEL, sum[r][p]);
 }
 
-/* Panels `p` and following of a block of NR, w: the block. x (groups, 8, rows): four numbers each. shift (groups, rows): minus the zero
- * of the weight's numbers times the sum of a group of x. */
-INLINE void gemm_group(int bits, int rows, int panels, int p, const int32_t *x, const int32_t *shift, int64_t groups, const uint8_t *w,
-                       F32Sums *to) {
+/* A block of NR panels, w. x (groups, 8, rows): four numbers each. shift (groups, rows): minus the zero of the weight's numbers times the
+ * sum of a group of x. The block is read once, as one stream in huge pages, which the processor requests ahead by itself; the totals
+ * of many rows do not fit the registers, and are read and written once a group. */
+INLINE void gemm_group(int bits, int rows, const int32_t *x, const int32_t *shift, int64_t groups, const uint8_t *w, F32Sums *to) {
   const int numbers = 4 * PANEL * bits; /* bytes of a panel's */
   F32x16 total[MR][NR];
   for (int r = 0; r < rows; r++)
-    for (int n = 0; n < panels; n++) total[r][n] = f32_zero();
+    for (int n = 0; n < NR; n++) total[r][n] = f32_zero();
   for (int64_t g = 0; g < groups; g++) {
-    const uint8_t *block = w + g * GROUP_BLOCK_BYTES(bits), *scales = block + p * 2 * PANEL;
-    prefetch(block + (p ? 2 * NR * PANEL : 0), 1);
-    for (int n = 0; n < panels; n += 2) { /* two at a time: sums of more would not fit the registers */
-      const uint8_t *from = block + 2 * NR * PANEL + (p + n) * numbers;
+    const uint8_t *block = w + g * GROUP_BLOCK_BYTES(bits);
+    for (int n = 0; n < NR; n += 2) { /* two at a time: sums of more would not fit the registers */
+      const uint8_t *from = block + 2 * NR * PANEL + n * numbers;
       I32x16 sum[MR][2];
-      for (int line = 0; line < 2 * bits; line++) prefetch(from + line * 4 * PANEL, 1);
       if (n) __asm__ volatile("" : : : "memory"); /* else compilers save x for the next panels on the stack, number by number */
       for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = i32_set(shift[g * rows + r]);
 #pragma GCC unroll 8
@@ -94,13 +92,13 @@ INLINE void gemm_group(int bits, int rows, int panels, int p, const int32_t *x, 
         }
       }
       for (int i = 0; i < 2; i++) {
-        F32x16 scale = load_fp16((const uint16_t *)(scales + (n + i) * 2 * PANEL));
+        F32x16 scale = load_fp16((const uint16_t *)(block + (n + i) * 2 * PANEL));
         for (int r = 0; r < rows; r++) total[r][n + i] = f32_fma(total[r][n + i], f32_of_i32(sum[r][i]), scale);
       }
     }
   }
   for (int r = 0; r < rows; r++)
-    for (int n = 0; n < panels; n++) f32_store(to[r] + n * PANEL, total[r][n]);
+    for (int n = 0; n < NR; n++) f32_store(to[r] + n * PANEL, total[r][n]);
 }
 
 /* The tables: [rows - 1][log2(panels)]. The registers hold 4 panels of up to 4 rows, 2 of more. */
@@ -126,13 +124,12 @@ KERNEL(1, 4) KERNEL(2, 4) KERNEL(3, 4) KERNEL(4, 4)
 static const GemmFp16 GEMM_FP16[MR][3] = TABLE(fp16);
 static const GemmInt8 GEMM_INT8[MR][3] = TABLE(int8);
 
-/* [bits - 4][rows - 1]: 4 panels of up to 4 rows, 2 of more. */
-typedef void (*GemmGroup)(int p, const int32_t *x, const int32_t *shift, int64_t groups, const uint8_t *w, F32Sums *to);
+/* [bits - 4][rows - 1] */
+typedef void (*GemmGroup)(const int32_t *x, const int32_t *shift, int64_t groups, const uint8_t *w, F32Sums *to);
 #define GROUP_KERNEL(bits, rows)                                                                                             \
-  static void gemm_group##bits##_##rows(int p, const int32_t *x, const int32_t *shift, int64_t groups, const uint8_t *w, F32Sums *to) { \
-    gemm_group(bits, rows, GROUP_PANELS(rows), p, x, shift, groups, w, to);                                                      \
+  static void gemm_group##bits##_##rows(const int32_t *x, const int32_t *shift, int64_t groups, const uint8_t *w, F32Sums *to) { \
+    gemm_group(bits, rows, x, shift, groups, w, to);                                                                         \
   }
-#define GROUP_PANELS(rows) ((rows) <= 4 ? NR : 2)
 #define GROUP_KERNELS(bits)                                                                            \
   GROUP_KERNEL(bits, 1) GROUP_KERNEL(bits, 2) GROUP_KERNEL(bits, 3) GROUP_KERNEL(bits, 4)              \
   GROUP_KERNEL(bits, 5) GROUP_KERNEL(bits, 6) GROUP_KERNEL(bits, 7) GROUP_KERNEL(bits, 8)

@@ -231,11 +231,11 @@ static void linear(const Worker *worker, const Weight *w, const Rows *x, int64_t
       int here = rows - r < mr ? rows - r : mr, n;
       for (int64_t p = first; p < last; p += n) {
         union { F32Sums floats[TILE_MR]; I32Sums whole[TILE_MR]; } sums;
-        n = in_groups(w) ? GROUP_PANELS(here) : tiles ? (int)(last - p) : next_panels(last - p, here);
+        n = in_groups(w) ? NR : tiles ? (int)(last - p) : next_panels(last - p, here);
         if (tiles)
           gemm_tiles(n, x->quantized + r * width_in, width_in, (const uint8_t *)w->values + p * width_in * PANEL, sums.whole);
         else if (in_groups(w))
-          GEMM_GROUP[w->bits - 4][here - 1]((int)(p - first), x->fours + r * (width_in / 4), x->shifts + r * groups, groups,
+          GEMM_GROUP[w->bits - 4][here - 1](x->fours + r * (width_in / 4), x->shifts + r * groups, groups,
                                             (const uint8_t *)w->values + part * groups * GROUP_BLOCK_BYTES(w->bits), sums.floats);
         else if (w->bits == 8)
           GEMM_INT8[here - 1][n / 2](x->quantized + r * width_in, width_in, (const uint8_t *)w->values + p * width_in * PANEL, sums.whole);
