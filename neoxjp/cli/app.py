@@ -54,7 +54,12 @@ class PageOptions:
         ),
     ] = None
     engine_process: Annotated[
-        bool, option("Run the model in a process of its own: many visitors then wait less.", "--engine-process")
+        bool,
+        option(
+            "Run the model in a process of its own: many visitors then wait less.",
+            "--engine-process",
+            envvar="NEOXJP_ENGINE_PROCESS",
+        ),
     ] = False
     engine_key: Annotated[
         str | None,
@@ -101,8 +106,11 @@ def app(model: ModelOptions, page: PageOptions, protocol: ProtocolOptions, caps:
     from neoxjp.page_parts.remote.watch import Watch
     from neoxjp.page_parts.session import Playground
     from neoxjp.page_parts.visitors import trust_proxies_of_spaces
+    from neoxjp.page_parts.zerogpu import on_zerogpu
     from neoxjp.ui.page import build, launch, stop
 
+    if page.engine_process and on_zerogpu():
+        raise ParameterError("--engine-process: ZeroGPU lends its GPU to the page's own process only; leave it out")
     trust_proxies_of_spaces()
     auth = password_check(page.auth_file) if page.auth_file else None
     public = page.public or page.share or bool(os.environ.get("SPACE_ID"))

@@ -69,6 +69,12 @@ def test_the_engine_gets_the_models_options_and_on_a_public_page_its_limits() ->
     assert {f"--{name.replace('_', '-')}" for name in ENGINE_CAPS} <= set(public)
 
 
+def test_zerogpu_refuses_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("neoxjp.page_parts.zerogpu.on_zerogpu", lambda: True)
+    assert main(["app", "--engine-process"]) == 2
+    assert "ZeroGPU" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("more", [["--engine", "http://127.0.0.1:1"], ["--serve"]])
 def test_what_does_not_go_together_is_refused(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["app", "--engine-process", *more]) == 2
