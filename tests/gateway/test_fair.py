@@ -16,7 +16,7 @@ from tests.support.http import wait_until
 from tests.support.model_folders import write_slow
 from tests.support.page import serve, wait_for_model
 
-LONG = 400  # tokens that take a while
+LONG = 200  # tokens that take a while
 HONEST, SECOND, ABUSER = "127.0.0.11", "127.0.0.12", "127.0.0.66"
 
 
