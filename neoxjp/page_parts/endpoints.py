@@ -29,7 +29,7 @@ from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.fair_queue import MAX_SIZE, FairQueue
 from neoxjp.page_parts.session import THREADS, Need, Playground
 from neoxjp.page_parts.session_states import SessionStates
-from neoxjp.page_parts.visitors import visitor_of
+from neoxjp.page_parts.visitors import Visitors, visitor_of
 from neoxjp.sampling import expand
 
 WAIT_SECONDS = 120
@@ -129,6 +129,7 @@ class EndpointBlocks(gr.Blocks):
 
     threads = THREADS  # of the web server
     sessions = Caps.sessions  # open pages whose state is kept
+    visitors = Visitors()  # what each has used; the page sets that of its playground
 
     @property
     def state_holder(self) -> SessionStates:

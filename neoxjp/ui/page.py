@@ -90,7 +90,7 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Pag
         links.connect_link(generate_tab.link, playground, brand, generate_tab.linked(tabs))
         model.connect(model_tab, playground, status, switches, lambda t: head(playground, t))
         caps = playground.visitors.caps
-        blocks.sessions = caps.sessions
+        blocks.sessions, blocks.visitors = caps.sessions, playground.visitors
         allow_memory(caps.sessions_mib * 2**20, caps.sessions if playground.public else None)
         blocks.threads = max(THREADS, playground.limits.running + playground.limits.waiting + SPARE_THREADS)
         register(playground, [*endpoints(playground), *endpoints_of(features, playground)])
