@@ -41,10 +41,6 @@ class EngineProcess:
         self._thread = threading.Thread(target=self._watch, name="neoxjp-engine-process", daemon=True)
         self._thread.start()
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def __enter__(self) -> "EngineProcess":
         return self
 
@@ -93,6 +89,8 @@ class EngineProcess:
                 self._process = self._start()
             except NeoxjpError:
                 log.exception("starting the process of the model")
+            if self._ended.is_set():  # while it was starting; the one that was ended is the one before
+                self._process.terminate()
 
 
 def end_with_input(asked: threading.Event) -> None:

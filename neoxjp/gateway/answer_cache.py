@@ -29,7 +29,7 @@ class AnswerCache:
     def __init__(self, app: ASGIApp, paths: tuple[str, ...] = ("/", "/config")):
         self.app, self.paths = app, paths
         self._kept: OrderedDict[Key, Answer] = OrderedDict()
-        self._making = asyncio.Lock()
+        self._making: dict[Key, asyncio.Lock] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = self._key(scope)
@@ -38,8 +38,13 @@ class AnswerCache:
             return
         answer = self._kept.get(key)
         if answer is None:
-            async with self._making:  # a hundred who come at once wait for one
-                answer = self._kept.get(key) or await self._make(key, scope, receive)
+            async with self._making.setdefault(key, asyncio.Lock()):  # a hundred who come at once wait for one
+                try:
+                    answer = self._kept.get(key) or await self._make(key, scope, receive)
+                finally:
+                    self._making.pop(key, None)
+        else:
+            self._kept.move_to_end(key)
         start, body = answer
         await send({**start, "headers": list(start["headers"])})
         await send({"type": "http.response.body", "body": body})

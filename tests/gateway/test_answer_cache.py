@@ -105,3 +105,11 @@ def test_the_running_page_names_the_address_that_each_asked_for(public_url: str)
     assert root.sub("", other) == root.sub("", plain)
     page = ask(public_url).body
     assert ask(f"{public_url}/?lang=ja&__theme=dark").body == page
+
+
+def test_the_answer_that_visitors_ask_for_outlives_made_up_names(app: Counted) -> None:
+    app.get("/")
+    for number in range(3 * ADDRESSES):
+        app.get("/", host=f"{number}.example")
+        app.get("/")
+    assert app.made == 1 + 3 * ADDRESSES
