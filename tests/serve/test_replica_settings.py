@@ -16,6 +16,7 @@ from neoxjp.page_parts.session import Choice
 from neoxjp.serve import Part, RayBackend, ReplicaSettings
 from neoxjp.serve.replicas.replica import Replica, gathered
 from neoxjp.serve.replicas.settings import Machine, Share, share_machines
+from tests.support.loops import awaited
 
 GIB = 2**30
 
@@ -106,7 +107,7 @@ def test_an_address_where_nobody_listens_is_refused_at_once(
 
 def test_a_replica_that_cannot_load_the_model_says_why_and_is_replaced_later(tmp_path: Path) -> None:
     replica = Replica(Choice(str(tmp_path / "nothing"), offline=True), Caps(), threads=1, memory=GIB, local=False)
-    error = asyncio.run(replica.card())
+    error = awaited(replica.card)
     assert "nothing" in str(error)
     replica.check_health()
     with pytest.raises(RuntimeError, match="nothing"):
@@ -119,7 +120,7 @@ def test_the_server_says_that_the_replicas_start() -> None:
     with pytest.raises(Exception, match="the replicas are still starting"):
         _ = backend.tokenizer
     with pytest.raises(Exception, match="the replicas are still starting"):
-        asyncio.run(backend.ready())
+        awaited(backend.ready)
 
 
 def parts_of(pauses: list[float], seconds: float, error: Exception | None = None) -> list[Part]:
@@ -135,7 +136,7 @@ def parts_of(pauses: list[float], seconds: float, error: Exception | None = None
     async def collect() -> list[Part]:
         return [part async for part in gathered(run(), seconds)]
 
-    return asyncio.run(asyncio.wait_for(collect(), 20))
+    return awaited(lambda: asyncio.wait_for(collect(), 20))
 
 
 def test_parts_that_come_together_are_one_and_the_last_one_does_not_wait() -> None:

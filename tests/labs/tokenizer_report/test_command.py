@@ -110,6 +110,7 @@ def test_a_missing_package_is_a_note_where_all_were_asked_for(
 ) -> None:
     monkeypatch.setattr("neoxjp.labs.tokenizer_report.opening.GROUPS", ("units", "package"))
     monkeypatch.setattr("neoxjp.compare.packages.find_spec", lambda name: None)
+    monkeypatch.setattr("neoxjp.compare.opening._opened", {})  # other tests may have opened them
     given = (texts / "web.jsonl", "--model", tiny_vocabulary, "--spelled", 0)
     code, out, err = run(capsys, *given)
     assert code == 0
