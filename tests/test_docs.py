@@ -61,6 +61,9 @@ def test_every_command_runs(page: Path, tmp_path: Path) -> None:
     for name in ("novels.txt", "mine.txt", "other.txt"):
         (tmp_path / name).write_text("吾輩は猫である。名前はまだ無い。\n" * 40, encoding="utf-8")
     (tmp_path / "prompts.jsonl").write_text(json.dumps({"prompt": "吾輩は"}) + "\n", encoding="utf-8")
+    rows = blocks("json", (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8"))
+    for name, text in zip(("pairs.jsonl", "sentences.jsonl", "questions.jsonl"), rows, strict=True):
+        (tmp_path / name).write_text(text, encoding="utf-8")
     for words in commands(page.read_text(encoding="utf-8")):
         python = os.environ.get("NEOXJP_RAY") if "--ray" in words else sys.executable
         if words[0] in TAKE_LONG or python is None:  # None: no environment with ray

@@ -20,7 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from neoxjp import __version__
 from neoxjp.cli import app as page
-from neoxjp.cli import bench, doctor, export, generate, mcp, quantize, serve, tokenize, train
+from neoxjp.cli import bench, doctor, evaluate, export, generate, mcp, quantize, serve, tokenize, train
 from neoxjp.errors import NeoxjpError
 from neoxjp.labs.common.command import SEVERAL, Command, option, parameters
 from neoxjp.labs.features import FEATURES, Feature
@@ -76,6 +76,7 @@ def build(features: Iterable[Feature] = FEATURES, options: Iterable[Option] = OP
         *export.COMMANDS,
         *quantize.COMMANDS,
         *train.COMMANDS,
+        *evaluate.COMMANDS,
         *doctor.COMMANDS,
         *page.COMMANDS,
         *serve.COMMANDS,

@@ -80,6 +80,7 @@ class Row:
     number: int  # of its last line, from 1
     values: dict[str, Any]
     bytes_read: int  # of the file so far
+    surplus: int = 0  # cells of a CSV beyond those that the first line names; they are in no column
 
 
 def inspect_file(file: BinaryIO, name: str, encoding: str = "") -> FileInfo:
@@ -181,6 +182,7 @@ def decode_chunks(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> 
     codecs.register_error("neoxjp.record", _record_invalid)
     decoder = codecs.getincrementaldecoder(encoding.codec)("strict" if faults is None else "neoxjp.record")
     done, data = file.seek(0), b"."  # not 0 where the file is a part of a larger one
+    lines = 0 if done == 0 else None  # the number of a line is not known in a part
     while data:
         data = file.read(CHUNK)
         offset = done - len(_pending(decoder))
@@ -191,6 +193,9 @@ def decode_chunks(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> 
             why = str(error)
             if isinstance(error, UnicodeDecodeError):
                 why = f"found byte {error.object[error.start]:#04x} at {offset + error.start:,}"
+                if lines is not None:
+                    before = error.object[: error.start].decode(encoding.codec, "replace")
+                    why += f", line {lines + before.count(chr(10)) + 1:,}"
             hint = "choose another encoding, or convert the file to UTF-8, for example with iconv -f CP932 -t UTF-8"
             raise ParameterError(
                 f"the file cannot be read as {encoding.name} ({why}): {hint}",
@@ -200,6 +205,7 @@ def decode_chunks(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> 
             assert faults is not None
             faults.add_bytes(offset + start, found)
         done += len(data)
+        lines = None if lines is None else lines + text.count("\n")
         if text:
             yield text, done
 
@@ -326,14 +332,17 @@ def csv_rows(lines: Iterator[tuple[str, int]], columns: tuple[str, ...], delimit
                 row = next(rows, None)
             except csv.Error as error:
                 if faults is None:
-                    raise ParameterError(f"line {rows.line_num}: this is not CSV: {error}") from error
+                    raise ParameterError(
+                        f"line {rows.line_num}: this is not CSV: {error}",
+                        ja=f"{rows.line_num} 行目：CSV ではありません（{error}）。",
+                    ) from error
                 faults.add_line(rows.line_num, str(error))
                 continue
         if row is None:
             return
         if row and not header:  # an empty line is no row
             cells_by_column = reversed(list(zip(columns, row, strict=False)))  # of columns with one name the first
-            yield Row(rows.line_num, dict(cells_by_column), read)
+            yield Row(rows.line_num, dict(cells_by_column), read, max(len(row) - len(columns), 0))
         header = False
 
 
@@ -389,5 +398,9 @@ def jsonl_rows(
         if isinstance(row, Exception):
             fault = f"{row.msg} ({line.strip()[:40]!r})" if isinstance(row, json.JSONDecodeError) else str(row)[:80]
         if faults is None:
-            raise ParameterError(f"line {number + lines_before()}: {fault}; a JSONL file has one JSON object on each line")
+            number += lines_before()
+            raise ParameterError(
+                f"line {number}: {fault}; a JSONL file has one JSON object on each line",
+                ja=f"{number} 行目：{fault}。JSONL は 1 行に 1 つの JSON オブジェクトです。",
+            )
         faults.add_line(number, fault)

@@ -149,7 +149,8 @@ def detect(file: BinaryIO) -> Encoding:
     if found.confidence == "guess":
         raise ParameterError(
             f"the encoding cannot be detected with confidence (it may be {found.name}): convert the file to UTF-8, for example "
-            "with iconv -f CP932 -t UTF-8"
+            "with iconv -f CP932 -t UTF-8",
+            ja=f"文字コードを判定できません（{found.name} の可能性があります）。UTF-8 に変換してください。",
         )
     return found
 

@@ -12,42 +12,68 @@ from typing import TYPE_CHECKING
 from neoxjp import lazy_names
 
 if TYPE_CHECKING:
+    from neoxjp.train.acceptability import AcceptabilityReport, Auc, score_judgments
+    from neoxjp.train.choices import ChoicesReport, score_questions
     from neoxjp.train.corpus import Packed, open_packed, pack
     from neoxjp.train.duplicates import find_duplicates, join_pieces
     from neoxjp.train.evaluate import TextScore, bits_per_character
     from neoxjp.train.job import run_job
     from neoxjp.train.loop import PROCESS_TIMEOUT, fresh_model, train
-    from neoxjp.train.minimal_pairs import Accuracy, PairReport, model_scorer, ngram_scorer, score_pairs
+    from neoxjp.train.minimal_pairs import PairCounter, PairCounts, PairReport, score_pairs
     from neoxjp.train.ngram import Ngram, baselines, train_ngram
     from neoxjp.train.options import TEXTS, JobOptions, TextOptions
     from neoxjp.train.plot import ticks
     from neoxjp.train.runs import export_run, read_curve, wrap_write_errors
+    from neoxjp.train.scorers import (
+        counted_unigrams,
+        first_token_unigrams,
+        model_options_scorer,
+        model_scorer,
+        ngram_options_scorer,
+        ngram_scorer,
+        ngram_unigrams,
+    )
     from neoxjp.train.settings import TrainSettings
     from neoxjp.train.shards import ShardSettings
+    from neoxjp.train.statistics import Accuracy, McNemar
     from neoxjp.train.vocabulary import build_vocabulary
 else:
     __getattr__ = lazy_names(
         __name__,
         {
+            "acceptability": ("AcceptabilityReport", "Auc", "score_judgments"),
+            "choices": ("ChoicesReport", "score_questions"),
             "corpus": ("Packed", "open_packed", "pack"),
             "duplicates": ("find_duplicates", "join_pieces"),
             "evaluate": ("TextScore", "bits_per_character"),
             "job": ("run_job",),
             "loop": ("PROCESS_TIMEOUT", "fresh_model", "train"),
-            "minimal_pairs": ("Accuracy", "PairReport", "model_scorer", "ngram_scorer", "score_pairs"),
+            "minimal_pairs": ("PairCounter", "PairCounts", "PairReport", "score_pairs"),
             "ngram": ("Ngram", "baselines", "train_ngram"),
             "options": ("TEXTS", "JobOptions", "TextOptions"),
             "plot": ("ticks",),
             "runs": ("export_run", "read_curve", "wrap_write_errors"),
+            "scorers": (
+                "counted_unigrams",
+                "first_token_unigrams",
+                "model_options_scorer",
+                "model_scorer",
+                "ngram_options_scorer",
+                "ngram_scorer",
+                "ngram_unigrams",
+            ),
             "settings": ("TrainSettings",),
             "shards": ("ShardSettings",),
+            "statistics": ("Accuracy", "McNemar"),
             "vocabulary": ("build_vocabulary",),
         },
     )
 
 __all__ = [
-    "PROCESS_TIMEOUT", "TEXTS", "Accuracy", "JobOptions", "Ngram", "Packed", "PairReport", "ShardSettings", "TextOptions",
-    "TextScore", "TrainSettings", "baselines", "bits_per_character", "build_vocabulary", "export_run", "find_duplicates",
-    "fresh_model", "join_pieces", "model_scorer", "ngram_scorer", "open_packed", "pack", "read_curve", "run_job", "score_pairs",
-    "ticks", "train", "train_ngram", "wrap_write_errors",
+    "PROCESS_TIMEOUT", "TEXTS", "AcceptabilityReport", "Accuracy", "Auc", "ChoicesReport", "JobOptions", "McNemar", "Ngram",
+    "Packed", "PairCounter", "PairCounts", "PairReport", "ShardSettings", "TextOptions", "TextScore", "TrainSettings",
+    "baselines", "bits_per_character", "build_vocabulary", "counted_unigrams", "export_run", "find_duplicates",
+    "first_token_unigrams", "fresh_model", "join_pieces", "model_options_scorer", "model_scorer", "ngram_options_scorer",
+    "ngram_scorer", "ngram_unigrams", "open_packed", "pack", "read_curve", "run_job", "score_judgments", "score_pairs",
+    "score_questions", "ticks", "train", "train_ngram", "wrap_write_errors",
 ]  # fmt: skip

@@ -116,7 +116,7 @@ def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path) -> None:
         (
             "a.txt",
             "吾輩は猫".encode() * 50 + b"\xff",
-            r"a\.txt': the file cannot be read as UTF-8 \(found byte 0xff at 600\).*iconv",
+            r"a\.txt': the file cannot be read as UTF-8 \(found byte 0xff at 600, line \d+\).*iconv",
         ),
         ("a.txt", "骨".encode("cp932"), r"a\.txt': the encoding cannot be detected with confidence.*iconv"),
         ("a.txt", b"\x89PNG\r\n", r"a\.txt': this is not a text file \(PNG\)"),

@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from neoxjp.cli.main import main
 from neoxjp.documents import Document, MinimalPair
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import model_scorer, ngram_scorer, score_pairs, train_ngram
-from neoxjp.train.minimal_pairs import MAX_PHENOMENA, WORST, mcnemar_p, wilson
+from neoxjp.train.minimal_pairs import MAX_PHENOMENA, WORST
 from tests.support.tiny_model import pair as model_pair
 
 # nats and tokens of each text
@@ -41,30 +39,6 @@ def test_the_worst_pairs_are_kept_and_no_more() -> None:
     pairs = [MinimalPair(str(10 * number), str(number), "", number) for number in range(1, 50)]
     found = score_pairs(pairs, {"a": lambda text: (float(text), 1)}).scored["a"]
     assert [each.pair.line for each in found.worst] == list(range(49, 49 - WORST, -1))
-
-
-def test_the_interval_is_wilsons() -> None:
-    assert wilson(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
-    assert wilson(0, 10)[0] == 0
-    assert wilson(10, 10)[1] == 1
-    assert wilson(0, 0) == (None, None)
-
-
-@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_the_interval_holds_the_share(given_: tuple[int, int]) -> None:
-    correct, n = given_
-    low, high = wilson(correct, n)
-    assert low is not None
-    assert high is not None
-    assert 0 <= low <= correct / n <= high <= 1
-
-
-def test_mcnemar_is_the_exact_test() -> None:
-    assert mcnemar_p(1, 9) == pytest.approx(22 / 1024)
-    assert mcnemar_p(9, 1) == mcnemar_p(1, 9)
-    assert mcnemar_p(0, 0) == mcnemar_p(5, 5) == 1
-    assert mcnemar_p(0, 6) == pytest.approx(2 / 64)
-    assert mcnemar_p(40_000, 60_000) < 1e-300
 
 
 def test_two_scorers_are_compared_on_the_same_pairs() -> None:

@@ -1,0 +1,128 @@
+"""Rows of a table with known columns: .jsonl, .csv or .tsv (also .xz, .gz); the first fault raises, with file and line.
+
+One row is in memory. The readers of minimal pairs, judged sentences and questions build on it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from neoxjp.documents.text_files import Row, csv_rows, jsonl_rows, read_header, read_lines
+from neoxjp.documents.training import detect, open_file
+from neoxjp.errors import ParameterError, quoted
+
+SUFFIXES = (".jsonl", ".csv", ".tsv")
+MAX_ROW = 1 << 20  # characters of one row
+GROUPS = ("phenomenon", "source")
+"""What a row belongs to: the phenomenon, or else where it is from."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the rows of a file are."""
+
+    name: str  # of one of them: "minimal pair"
+    ja: str
+    form: str  # what each row must have
+    form_ja: str
+    needed: Mapping[str, tuple[str, ...]]  # a field or column → the names that it may have
+
+
+@contextmanager
+def open_table(path: str | Path, kind: Kind) -> Iterator[Iterator[Row]]:
+    """The rows of a file; errors inside the block name it."""
+    path = Path(path)
+    suffix = next((each for each in map(str.lower, reversed(path.suffixes)) if each not in (".xz", ".gz")), "")
+    if suffix not in SUFFIXES:
+        raise ParameterError(
+            f"{str(path)!r}: {kind.name}s are read from {', '.join(SUFFIXES)} files (.xz and .gz too)",
+            ja=f"{str(path)!r}：{kind.ja}は {'、'.join(SUFFIXES)} のファイルから読み込みます（.xz、.gz も可）。",
+        )
+    with open_file(path) as (file, _):
+        yield read_table(file, suffix, kind)
+
+
+def read_table(file: BinaryIO, suffix: str, kind: Kind) -> Iterator[Row]:
+    """The rows of an open file. `suffix`: one of SUFFIXES.
+
+    Raises:
+        ParameterError: a row is broken or longer than a million characters, a column is missing, or there is no row.
+    """
+    found = 0
+    for row in _rows(file, suffix, kind) if file.read(1) else ():
+        found += 1
+        yield row
+    if not found:
+        raise ParameterError(f"the file has no {kind.name}: {kind.form}", ja=f"{kind.ja}がありません。{kind.form_ja}。")
+
+
+def _rows(file: BinaryIO, suffix: str, kind: Kind) -> Iterator[Row]:
+    file.seek(0)
+    encoding = detect(file)
+    before = size = 0  # lines of the rows that are complete, characters of the row that is read
+
+    def bounded() -> Iterator[tuple[str, int]]:
+        nonlocal size
+        for line, read in read_lines(file, encoding, None):
+            size += len(line)
+            if size > MAX_ROW:
+                refuse(
+                    before + 1,
+                    f"a row of more than {MAX_ROW:,} characters begins here: is a closing quotation mark missing?",
+                    f"{MAX_ROW:,} 文字を超える行が始まっています。引用符が閉じていない可能性があります",
+                )
+            yield line, read
+
+    columns: tuple[str, ...] = ()
+    if suffix == ".jsonl":
+        rows = jsonl_rows(bounded(), None)
+    else:
+        delimiter, columns, _ = read_header(read_lines(file, encoding, None), f"this {suffix} file")
+        for name, names in kind.needed.items():
+            if not set(names) & set(columns):
+                found = quoted(list(columns))
+                refuse(1, f"there is no column {name!r}, but {found}", f"列 {name!r} がありません（{found} があります）")
+        rows = csv_rows(bounded(), columns, delimiter, None)
+    for row in rows:
+        if row.surplus:
+            refuse(
+                row.number,
+                f"{len(columns) + row.surplus} cells, but line 1 names {len(columns)} columns: put texts with {delimiter!r} "
+                "between quotation marks",
+                f"セルが {len(columns) + row.surplus} 個ありますが、1 行目の列は {len(columns)} 個です。"
+                f"{delimiter!r} を含むテキストは引用符で囲んでください",
+            )
+        yield row
+        before, size = row.number, 0
+
+
+def text_of(row: Row, name: str, kind: Kind) -> str:
+    """The text of a field or column of `kind.needed`. Raises ParameterError where there is none, or an empty one."""
+    text = next((row.values[each] for each in kind.needed[name] if each in row.values), None)
+    if not isinstance(text, str):
+        refuse(row.number, f"there is no text {name!r}: {kind.form}", f"テキスト {name!r} がありません。{kind.form_ja}")
+    if not text.strip():
+        refuse(row.number, f"the text {name!r} is empty: {kind.form}", f"テキスト {name!r} が空です。{kind.form_ja}")
+    return text
+
+
+def group_of(row: Row) -> str:
+    """The phenomenon of a row, or else its source; "" where it names neither."""
+    return next((str(row.values[name]) for name in GROUPS if row.values.get(name)), "")
+
+
+def label_found(given: object) -> str:
+    """The beginning of a sentence about a label that is none."""
+    return "there is no label" if given is None or given == "" else f"the label is {str(given)[:40]!r}"
+
+
+def label_found_ja(given: object) -> str:
+    """The same in Japanese."""
+    return "ラベルがありません" if given is None or given == "" else f"ラベルが {str(given)[:40]!r} です"
+
+
+def refuse(line: int, fault: str, ja: str) -> NoReturn:
+    """Raise ParameterError with the number of the line."""
+    raise ParameterError(f"line {line:,}: {fault}", ja=f"{line:,} 行目：{ja}。")
