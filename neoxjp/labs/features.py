@@ -48,6 +48,7 @@ FEATURES = (
     Feature("side_by_side", "generate"),
     Feature("beams", "generate"),
     Feature("inside", "generate"),
+    Feature("patching", "generate"),
     Feature("replay", "generate"),
     Feature("share_link", None),
 )

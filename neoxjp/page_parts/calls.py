@@ -20,6 +20,8 @@ from neoxjp.labs.inside import salience as inside_salience
 from neoxjp.labs.inside.heads import Heads
 from neoxjp.labs.inside.records import Attention, Lens
 from neoxjp.labs.inside.salience import Salience
+from neoxjp.labs.patching import records as patching
+from neoxjp.labs.patching.records import Patching
 from neoxjp.page_parts.remote.records import Array
 from neoxjp.page_parts.session import LOGITS_BYTES, Ready
 
@@ -27,6 +29,8 @@ CONTEXTS = 4  # the longest text that is scored
 LEAST_ALTERNATIVES, MOST_ALTERNATIVES = 20, 200  # of a token: of the longest text, and of a short one
 MOST_CHOICES = 200_000  # alternatives of all tokens of a text
 MOST_CELLS = 64  # rows of a picture
+PATCHED_TOKENS, PATCHED_TOKENS_LARGE = 64, 24  # of each text; with a model of more than SMALL parameters
+SMALL = 200_000_000
 
 
 def score(loaded: Ready, ids: Sequence[int], top: int, bos: bool) -> list[Step]:
@@ -71,6 +75,13 @@ def salience(loaded: Ready, ids: Sequence[int], at: int) -> Salience:
     return inside_salience.salience(loaded.here.model, loaded.tokenizer, ids, at)
 
 
+def patch(loaded: Ready, ids: Sequence[int], donor_ids: Sequence[int], target: int | None) -> Patching:
+    """The states of one text put into the other."""
+    model = loaded.here.model
+    most = PATCHED_TOKENS if model.num_parameters <= SMALL else PATCHED_TOKENS_LARGE
+    return patching.patch(model, loaded.tokenizer, ids, donor_ids, target, most=most)
+
+
 def logits_after(loaded: Ready, ids: Sequence[int], first: int) -> Array:
     """The logits (n, V) float32 after each id from position `first` on, at most as many bytes as are stored of texts."""
     size = 4 * loaded.model.config.vocab_size * (len(ids) - first)
@@ -107,6 +118,6 @@ def _check(name: str, given: int, most: int) -> None:
 
 CALLS: dict[str, Callable[..., Any]] = {
     call.__name__: call
-    for call in (score, beams, lens, attention, heads, salience, logits_after, stored_logits, missing_logits, setup)
+    for call in (score, beams, lens, attention, heads, salience, patch, logits_after, stored_logits, missing_logits, setup)
 }
 """Name → function: all that an engine does for a page elsewhere."""

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.engine import LN2, token_text_function
-from neoxjp.labs.inside.records import checked_ids, layer_outputs
+from neoxjp.labs.common.layers import checked_ids, layer_outputs
 from neoxjp.sampling import check_finite
 
 

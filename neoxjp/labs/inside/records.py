@@ -14,20 +14,18 @@ counted from 0, as in the checkpoint's names.
 Packed and int8 models are read with the numbers that they compute with; accelerate loads the layers that it has offloaded.
 """
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.engine import bos_ids, check_ids, token_statistics, token_text_function, top_choices
-from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.model import BatchLayout, rope
+from neoxjp.engine import token_statistics, token_text_function, top_choices
+from neoxjp.errors import ParameterError
+from neoxjp.labs.common.layers import checked_ids, checked_index, layer_outputs
 from neoxjp.sampling import check_finite
-
-MAX_TOKENS = 512  # a head's weights grow with their square
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,41 +144,3 @@ def attention(model: Any, tokenizer: Any, ids: Sequence[int], layer: int, head: 
         positions=tuple(positions),
         weights=past,
     )
-
-
-def layer_outputs(model: Any, ids: Sequence[int], weights_of: Container[int] = ()) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """The residual stream (1, T, C) after 0, 1, … layers, and the attention weights (1, H, T, T) of the layers in `weights_of`.
-
-    The same steps as the model's forward, which returns the weights of all layers together or none. A layer is computed when
-    it is asked for.
-    """
-    body = model.gpt_neox_japanese
-    rows = BatchLayout([model.new_cache()], None, False, model.attn_implementation, 0.0, False)
-    hidden = body.embed_in(torch.tensor([list(ids)], device=model.device)).to(body.final_layer_norm.weight.dtype)  # (1, T, C)
-    places = torch.arange(len(ids), device=hidden.device)[None]
-    angles = rope(places, model.config.rotary_ndims, model.config.rotary_emb_base)
-    yield hidden, None
-    for number, layer in enumerate(body.layers):
-        hidden, weights = layer(hidden, angles, None, replace(rows, need_weights=number in weights_of))
-        yield hidden, weights
-
-
-def checked_ids(model: Any, ids: Sequence[int]) -> tuple[int, ...]:
-    """The ids, or bos where there are none. Raises PromptTooLong: too many."""
-    most = min(MAX_TOKENS, model.config.max_position_embeddings)
-    if len(ids) > most:
-        raise PromptTooLong(
-            f"the text has {len(ids)} tokens; only texts of up to {most} can be inspected: shorten it",
-            ja=f"{len(ids)} トークンあります。内部を表示できるのは {most} トークンまでです。短くしてください。",
-        )
-    return check_ids(ids, model.config.vocab_size, "ids") or bos_ids(model.config)
-
-
-def checked_index(name: str, given: int, count: int, ja: str) -> int:
-    """`given` as an index from 0; negative ones count from the end."""
-    if not -count <= given < count:
-        raise ParameterError(
-            f"{name}={given!r} must be 0 to {count - 1} (or -1 to {-count}, from the end)",
-            ja=f"{ja} {given} はありません。0 から {count - 1} の範囲で指定してください。",
-        )
-    return given % count

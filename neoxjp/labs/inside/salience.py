@@ -18,8 +18,8 @@ from torch import Tensor
 
 from neoxjp.engine import LN2, bos_ids, forward_one, token_text_function
 from neoxjp.errors import ParameterError
+from neoxjp.labs.common.layers import checked_ids, checked_index
 from neoxjp.labs.common.spans import piece_ranges, spans_of
-from neoxjp.labs.inside.records import checked_ids, checked_index
 from neoxjp.sampling import check_finite
 
 MOST = 64  # tokens that are left out: those right before the predicted one

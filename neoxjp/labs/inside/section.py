@@ -9,8 +9,8 @@ import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
+from neoxjp.labs.common.layers import MAX_TOKENS
 from neoxjp.labs.inside import view
-from neoxjp.labs.inside.records import MAX_TOKENS
 from neoxjp.labs.inside.strings import strings
 from neoxjp.page_parts import calls
 from neoxjp.page_parts.answers import error_notice, handler

@@ -30,6 +30,8 @@ def test_the_last_token_is_the_query_token_and_each_view_has_its_three_lines(vis
     expect(page.locator("#inside-attention .inside-query")).to_have_attribute("data-at", str(tokens.count()))
     expect(page.locator("#inside-lens .inside-explained li")).to_have_count(3)
     expect(page.locator("#inside-attention .inside-explained li")).to_have_count(3)
+    shades = tokens.evaluate_all("all => all.map((one) => getComputedStyle(one).backgroundColor)")
+    assert len(set(shades)) > 1, "weights are seen as colours"
 
 
 def test_a_small_model_shows_an_edited_text_at_once(visit: Visit) -> None:

@@ -9,7 +9,8 @@ import torch
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.cli.main import main
 from neoxjp.errors import NeoxjpError, PromptTooLong
-from neoxjp.labs.inside.records import MAX_TOKENS, attention, lens
+from neoxjp.labs.common.layers import MAX_TOKENS
+from neoxjp.labs.inside.records import attention, lens
 from tests.support.tiny_model import ours, pair
 
 IDS = torch.randint(0, 59, (11,), generator=torch.Generator().manual_seed(3)).tolist()

@@ -57,6 +57,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "attention": (1, 0, None),
     "heads": (4,),
     "salience": (-1,),
+    "patch": ((2, 3, 4), None),
     "logits_after": (3,),
     "stored_logits": (),
     "missing_logits": ((1, 2, 4),),
