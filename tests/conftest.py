@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,17 @@ settings.register_profile("untimed", deadline=None)  # a busy machine must not f
 settings.load_profile("untimed")
 
 # Folders and files whose tests compile, train, or start processes; other slow tests are marked where they are.
-SLOW = ("train", "quantization/test_kernels.py", "test_examples.py", "test_readme.py", "test_space.py", "test_install.py")
+SLOW = (
+    "train",
+    "quantization/test_kernels.py",
+    "test_examples.py",
+    "test_space.py",
+    "test_install.py",
+    "test_tables.py",
+    "cli/test_engine_process.py",
+    "page_parts/test_gradio_private.py",
+    "page_parts/test_token_editor_page.py",
+)
 
 
 atexit.register(gc.freeze)  # nothing is looked through at the end of the process, nor, after the imports, during the tests
@@ -32,10 +43,15 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `tests/run quick` leaves out: tests with a running page, and those of SLOW."""
+    """Mark what `tests/run quick` leaves out.
+
+    Tests that ask for the address of a running page, properties over the real vocabulary (those over the small one stay), SLOW.
+    """
     for item in items:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
-        if "page_url" in getattr(item, "fixturenames", ()) or path.startswith(SLOW):
+        page = any(re.fullmatch(r"(.+_)?url", name) for name in getattr(item, "fixturenames", ()))
+        many_texts = "abeja_vocabulary" in item.name and hasattr(getattr(item, "obj", None), "hypothesis")
+        if page or many_texts or path.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
 
 

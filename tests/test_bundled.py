@@ -145,6 +145,7 @@ def test_it_continues_japanese_with_japanese(model: GPTNeoXJapaneseForCausalLM, 
     assert sum("\u3041" <= character <= "\u9fff" for character in text) > len(text) / 2
 
 
+@pytest.mark.slow
 def test_the_page_s_settings_do_not_run_in_circles(
     model: GPTNeoXJapaneseForCausalLM, tokenizer: GPTNeoXJapaneseTokenizer
 ) -> None:

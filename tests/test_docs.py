@@ -72,6 +72,7 @@ def test_every_command_runs(page: Path, tmp_path: Path) -> None:
         execute(python, "-m", "neoxjp", *words, cwd=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [README, README_JA], ids=["English", "Japanese"])
 def test_the_five_lines_run_on_the_bundled_model(text: str) -> None:
     (code,) = blocks("python", text)
@@ -84,6 +85,7 @@ def test_the_tokenizer_example_runs() -> None:
     assert execute(sys.executable, "-c", code).endswith("慶応\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [README, README_JA], ids=["English", "Japanese"])
 def test_the_terminal_session_prints_what_it_shows(text: str) -> None:
     (session,) = blocks("console", text)

@@ -19,6 +19,7 @@ def found() -> dict[str, dict[str, float]]:
     return compare(SMALL)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(found: dict[str, dict[str, float]]) -> None:
     assert compare(SMALL) == found
     assert compare(RouterOptions(replicas=4, visitors=24, minutes=3, seed=2)) != found

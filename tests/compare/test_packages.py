@@ -97,6 +97,7 @@ def test_the_ids_are_those_of_the_packages_own_encode(key: str, text: str) -> No
     check(key, text)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @example(text="か\u3099\ud800\u0323a")
 @example(text="\u1100\u1161\u11a8猫")
@@ -129,6 +130,7 @@ def test_the_files_are_the_ones_that_tiktoken_expects() -> None:
         assert OFFERED[key].sha256 in source
 
 
+@pytest.mark.slow
 def test_opening_one_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neoxjp.compare.opening._opened", {})
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a connection was opened"))

@@ -60,6 +60,7 @@ wishes = st.tuples(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=40, deadline=None)
 @given(st.lists(wishes, min_size=2, max_size=8), st.integers(1, 8), st.booleans(), st.booleans(), st.sampled_from([0, 2**22]))

@@ -21,6 +21,7 @@ print(given, many - threads(), work() == first, many == threads())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only there are threads given back")
 def test_a_threads_workers_end_and_come_back():
     """In a process of its own, whose threads nobody else has."""

@@ -355,6 +355,7 @@ def fake_measure(monkeypatch: pytest.MonkeyPatch, factor: float, floor: float = 
     monkeypatch.setattr(folder_module, "document_nats", measured)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.2, 5.0])
 def test_the_mixture_is_corrected_by_what_is_measured(small, tmp_path, monkeypatch, factor):
     fake_measure(monkeypatch, factor)
@@ -373,6 +374,7 @@ def test_the_mixture_is_corrected_by_what_is_measured(small, tmp_path, monkeypat
     assert {module.format for module in packed_linears(model)} == formats | {"int8"}
 
 
+@pytest.mark.slow
 def test_a_loss_that_no_mixture_reaches_is_refused(small, tmp_path, monkeypatch):
     fake_measure(monkeypatch, 1.0, floor=2.0)
     refused(

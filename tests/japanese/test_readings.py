@@ -153,6 +153,7 @@ def check_spans(spelling: Spelling) -> None:
     assert edges[-1] == len(spelling.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["吾輩は猫である。", "あ", "漢", "ﷺ", "\ud800", "👨‍👩‍👧", "a1 ", "𩸽", "一"])
 def test_a_hundred_thousand_characters_are_not_too_many(unit: str) -> None:
     text = (unit * 100_000)[:100_000]

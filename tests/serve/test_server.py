@@ -98,6 +98,7 @@ def test_a_visitors_hash_is_trusted_with_the_key_only(small: SimpleNamespace, se
     assert seen == ["visitor:abc", "127.0.0.1"]
 
 
+@pytest.mark.slow
 def test_visitors_take_turns_and_a_full_queue_says_when_to_come_again(small: SimpleNamespace) -> None:
     engine = small.playground.ready.engine
     running = [send(small, LONG, "a")]
@@ -145,6 +146,7 @@ def test_the_budget_of_a_visitor_counts_only_while_others_wait() -> None:
 # Streams beside scoring
 
 
+@pytest.mark.slow
 def test_scoring_a_long_text_does_not_hold_up_streams(server: SimpleNamespace) -> None:
     ids = [(17 * n) % 7000 for n in range(500)]
     scoring = {"prompt": [ids] * 16, "max_tokens": 0, "echo": True, "logprobs": 1}
@@ -199,6 +201,7 @@ def test_a_client_that_waits_in_the_queue_and_goes_away_leaves_the_queue(small: 
     wait_until(idle(small), 10)
 
 
+@pytest.mark.slow
 def test_clients_that_never_read_hold_nobody_up(server: SimpleNamespace) -> None:
     place = urlsplit(server.url)
     body = json.dumps(LONG | {"stream": True, "logprobs": 20, "max_tokens": 250}).encode()
@@ -329,6 +332,7 @@ def test_an_address_in_use_is_an_error_that_names_the_option() -> None:
             running(Patience, port=port).__enter__()  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_draining_finishes_what_runs_and_refuses_what_comes() -> None:
     with serving("bundled") as server:
         connection = send(server, LONG | {"max_tokens": 60, "stream": True})
@@ -347,6 +351,7 @@ def test_draining_finishes_what_runs_and_refuses_what_comes() -> None:
         connection.close()
 
 
+@pytest.mark.slow
 def test_what_is_cancelled_at_the_end_says_so() -> None:
     with serving("bundled") as server:
         connection = send(server, LONG | {"stream": True})

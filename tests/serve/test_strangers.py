@@ -79,6 +79,7 @@ def test_idle_connections_of_one_address_leave_room_for_others(small: SimpleName
     assert ask(f"{small.url}/healthz").status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "])
 @pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 def test_a_connection_ends_whose_request_does_not_come(small: SimpleNamespace, before: bytes, sent: bytes) -> None:
@@ -103,6 +104,7 @@ def test_a_connection_ends_whose_request_does_not_come(small: SimpleNamespace, b
         assert 0.3 < time.monotonic() - began < 9  # a connection that has had its answer waits five seconds for another request
 
 
+@pytest.mark.slow
 def test_an_answer_may_take_longer_than_a_request(small: SimpleNamespace) -> None:
     with connect(small.url) as slow:
         slow.sendall(

@@ -16,9 +16,9 @@ Visit = Callable[..., Any]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that ask for `visit`, and skip them with a reason where there is no browser."""
+    """Mark the tests that ask for the browser, and skip them with a reason where there is none."""
     for item in items:
-        if "visit" in getattr(item, "fixturenames", ()):
+        if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium here: apt-get install chromium fonts-noto-cjk"))

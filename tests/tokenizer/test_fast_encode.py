@@ -57,6 +57,7 @@ def test_ids_of_long_texts_are_those_of_the_dictionary(data, folder, vocabulary,
     assert scanner.ids(text).tolist() == segment_text(normalize_text(text, emoji), vocabulary)[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(data=st.data())
 def test_a_batch_gives_the_ids_of_each_text(data, folder, scanner):
@@ -64,6 +65,7 @@ def test_a_batch_gives_the_ids_of_each_text(data, folder, scanner):
     assert [ids.tolist() for ids in scanner.batch(several)] == [scanner.ids(text).tolist() for text in several]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part", ["ー", "あ", "る", "a", "1", "<", "👋", "😀", "<|emoji1|", "(^_^)", "\r", "\r\n", " ", "\ud800", "𩸽", "‖"]
 )

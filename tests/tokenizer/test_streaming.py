@@ -45,6 +45,7 @@ def test_a_cleaned_text_and_a_vocabulary_without_tables_wait_for_the_end(tmp_pat
     assert pushed(other.stream_encoder(), text) == other.encode(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["あ", "(", "<", "👋", "(^_^)", "\r", "\r\n", " ", "𩸽"])
 def test_any_text_goes_through_in_constant_memory(tiny_vocabulary, part):
     stream = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary).stream_encoder()

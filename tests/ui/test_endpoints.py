@@ -270,6 +270,7 @@ def test_the_example_client_runs(page_url):
     assert "吾輩は猫である" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_public_page_is_bounded_and_has_no_controls_for_loading(tiny_folder):
     with serve(tiny_folder, "--public") as url:
         wait_for_model(url)

@@ -356,6 +356,7 @@ def test_two_branches_stand_side_by_side(playground):
         branches.compared(writing, None, EN)
 
 
+@pytest.mark.slow
 def test_five_hundred_branches_of_a_long_text_stay_usable(playground):
     tokenizer = playground.tokenizer
     long = "東京都の猫です。" * 12_500  # 100,000 characters

@@ -3,8 +3,6 @@
 import json
 import random
 import re
-import subprocess
-import sys
 import urllib.parse
 import zlib
 from base64 import urlsafe_b64encode
@@ -26,6 +24,8 @@ from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.link_address import DamagedLink, LinkedRun, View
 from neoxjp.page_parts.session import Choice, Limits, Loaded, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.ui import generate, tokenize
+from tests.support.loops import in_loop
 from tests.support.texts import ODD, texts
 
 EN, JA = words("en"), words("ja")
@@ -233,25 +233,17 @@ def test_only_changed_choices_are_in_a_link() -> None:
     ],
 )
 def test_whatever_a_section_links_is_of_a_kind_that_a_link_restores(tab: str, sections: set[str]) -> None:
-    code = (
-        f"from neoxjp.ui import {tab} as tab\n"
-        + """if True:
-        import gradio as gr
-        from neoxjp.labs.share_link import section as links
-        from neoxjp.page_parts.session import Playground
+    def linked() -> list[tuple[str, str, Any]]:
         with gr.Blocks():
-            parts = list(tab.build(Playground()).linked(gr.Tabs()).parts())
-        print(*sorted({section for section, _, _ in parts}))
-        assert links.changed(parts, tuple(component.value for _, _, component in parts)) == {}
-        for section, name, component in parts:
-            value = {gr.Number: 1}.get(type(component)) if component.value is None else component.value
-            assert value is None or links.accepts(component, value, 1_000), f"{section}.{name}: {value!r}"
-            assert not links.accepts(component, {"a": 1}, 1_000), f"{section}.{name}"
-    """
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) == sections
+            return list({"tokenize": tokenize, "generate": generate}[tab].build(Playground()).linked(gr.Tabs()).parts())
+
+    parts = in_loop(linked)
+    assert {section for section, _, _ in parts} == sections
+    assert links.changed(parts, tuple(component.value for _, _, component in parts)) == {}
+    for section, name, component in parts:
+        value = {gr.Number: 1}.get(type(component)) if component.value is None else component.value
+        assert value is None or links.accepts(component, value, 1_000), f"{section}.{name}: {value!r}"
+        assert not links.accepts(component, {"a": 1}, 1_000), f"{section}.{name}"
 
 
 def test_a_slider_that_follows_the_model_takes_what_a_larger_model_allows() -> None:

@@ -5,8 +5,6 @@ import html
 import io
 import pickle
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -14,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from neoxjp.compare import to_csv, to_frame
@@ -24,7 +23,7 @@ from neoxjp.labs.common.measures import measure
 from neoxjp.labs.side_by_side import view as columns_view
 from neoxjp.labs.side_by_side.records import Column, ColumnState, Sample, compare, side_by_side, to_row
 from neoxjp.labs.side_by_side.records import sweep as records
-from neoxjp.labs.side_by_side.section import second_model, sweep
+from neoxjp.labs.side_by_side.section import Section, second_model, sweep
 from neoxjp.labs.side_by_side.section.columns import (
     LOADED,
     SECOND,
@@ -43,6 +42,7 @@ from neoxjp.page_parts.answers import Run
 from neoxjp.page_parts.session import Limits, NotReady, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.sampling import SamplingParams
+from tests.support.loops import in_loop
 
 EN = strings.words("en")
 SET = Settings.set(temperature=0.9, max_new_tokens=12, seed="5")
@@ -315,18 +315,15 @@ def test_a_second_model_that_is_not_there_or_too_large_is_refused(
     assert other.loaded is None
 
 
-def test_a_public_page_offers_no_second_model() -> None:
-    code = """if True:
-        import gradio as gr
-        from neoxjp.labs.side_by_side import section as columns
-        from neoxjp.page_parts.session import Playground
-        for public in (True, False):
-            with gr.Blocks():
-                section = columns.Section(Playground(public=public))
-            print(section.second is None, "model" in [key for _, key in section.differs.choices])
-    """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == ["True False", "False True"], done.stderr
+@pytest.mark.parametrize("public", [False, True])
+def test_a_public_page_offers_no_second_model(public: bool) -> None:
+    def build() -> Section:
+        with gr.Blocks():
+            return Section(Playground(public=public))
+
+    section = in_loop(build)
+    assert (section.second is None) == public
+    assert ("model" in [key for _, key in section.differs.choices]) == (not public)
 
 
 # ---------------------------------------------------------------- the sweep

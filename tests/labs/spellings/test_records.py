@@ -130,6 +130,7 @@ def only_cats() -> bytes:
     return Tokenizer(models.WordLevel({"cat": 0}, unk_token="[UNK]")).to_str().encode()
 
 
+@pytest.mark.slow
 def test_all_asks_for_every_offer_and_the_help_names_each(
     tiny_vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

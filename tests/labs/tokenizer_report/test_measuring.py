@@ -343,6 +343,7 @@ print(json.dumps(peaks))
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_texts(tiny_vocabulary: Path, tmp_path: Path) -> None:
     line = "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。\n"
     for name, lines in (("small.txt", 20_000), ("large.txt", 200_000)):

@@ -181,6 +181,7 @@ def test_the_metrics_of_the_page_count_its_texts(pair: SimpleNamespace) -> None:
 # ---- away, back, another one
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_killed_leaves_the_text_so_far_and_a_sentence(slow_folder: Path) -> None:
     with engine(slow_folder) as server, page_of(server.url) as page:
         operations, writing = Operations(page), VisitorState()
@@ -211,6 +212,7 @@ def test_an_engine_that_is_killed_leaves_the_text_so_far_and_a_sentence(slow_fol
             assert len(scorer(page)(writing.text.ids, 0, False)) == len(writing.text.ids)
 
 
+@pytest.mark.slow
 def test_another_model_is_taken_over_with_its_vocabulary(tiny_folder: Path) -> None:
     with engine("bundled") as first, page_of(first.url) as page:
         old = page.ready
