@@ -20,7 +20,7 @@ from neoxjp.bench.options import WriteOptions
 from neoxjp.bench.peers import Generated, Peer
 from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
-from neoxjp.model import GPTNeoXJapaneseForCausalLM
+from neoxjp.model import GPTNeoXJapaneseForCausalLM, weight_bytes
 from neoxjp.quantization import describe_linears, packed_linears
 from neoxjp.sampling import SamplingParams
 
@@ -85,6 +85,7 @@ def measure(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM, others:
         for name, note in ran:
             values = tuple(w.rate if what == "decode" else w.first for w in found.get(name, ()))
             report.rows.append(Row(name, what, unit, values, note if what == "decode" else ""))
+    report.rows += weights_rows(model, others)
     report.rows.append(Row("linears alone", "decode", "tokens/s", tuple(1 / seconds for seconds in found["linears alone"])))
     reached = statistics.median(written.rate for written in found[OURS])
     cached = model.cache_bytes_per_token * (options.prompt + options.new // 2)  # of the average token of a text
@@ -93,6 +94,13 @@ def measure(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM, others:
     report.notes.append("linears alone: a loop over our model's own linear layers, one row each, nothing else")
     report.notes += [f"{p.name}: {peers.agreement(found[OURS], found[p.name])}" for p in others if p.name in found]
     return report
+
+
+def weights_rows(model: GPTNeoXJapaneseForCausalLM, others: list[Peer]) -> list[Row]:
+    """How many bytes the weights of each take, and how many that is a weight."""
+    held = {OURS: weight_bytes(model)} | {peer.name: peer.nbytes for peer in others}
+    count = model.num_parameters
+    return [Row(name, "weights", "GB", (nbytes / 1e9,), f"{nbytes / count:.2f} bytes a weight") for name, nbytes in held.items()]
 
 
 def _per_round(

@@ -63,6 +63,20 @@ class ModelUnderTest:
             )
         return _random_model(self, dtype, quantization, device, cache_dtype)
 
+    def load_format(self, form: str, cache_dtype: str | None = None, device: str = "cpu") -> GPTNeoXJapaneseForCausalLM:
+        """The same in a format of FORMATS, or from a folder, for example of `neoxjp quantize`, with a model of the same size.
+
+        Raises ParameterError for a folder with another model.
+        """
+        if form in FORMATS:
+            return self.load(*FORMATS[form], device=device, cache_dtype=cache_dtype)
+        other = choose_model("", form)
+        for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
+            mine, theirs = getattr(self.config, name), getattr(other.config, name)
+            if mine != theirs:
+                raise ParameterError(f"{form!r} has {name}={theirs}, and {self.name} {mine}: only the same model is compared")
+        return other.load(device=device, cache_dtype=cache_dtype)
+
     def parts(self) -> list[Part]:
         """Every tensor, to be read one after the other; a tied output is left out. Random ones are float32."""
         if self.folder is not None:
@@ -115,16 +129,21 @@ def parse_formats(names: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def parse_cached_formats(names: str) -> list[tuple[str, str | None]]:
-    """ "int8,int8+float16" → [("int8", None), ("int8", "float16")]: a format and, behind +, that of its KV cache.
+def parse_cached_format(name: str) -> tuple[str, str | None]:
+    """ "int8+float16" → ("int8", "float16"): a format, or a folder, and behind +, that of its KV cache. Raises ParameterError."""
+    if Path(name).is_dir():
+        return name, None
+    form, plus, cache = name.rpartition("+") if "+" in name else (name, "", "")
+    if form not in FORMATS and not Path(form).is_dir():
+        raise ParameterError(f"{name!r} is no format: choose {', '.join(FORMATS)} or a folder, with +int8 for an int8 cache")
+    return form, parse_cache_dtype(cache) if plus else None
 
-    Raises ParameterError.
-    """
-    found = []
-    for name in filter(None, map(str.strip, names.split(","))):
-        form, plus, cache = name.partition("+")
-        found.append((form, parse_cache_dtype(cache) if plus else None))
-    parse_formats(",".join(form for form, _ in found))
+
+def parse_cached_formats(names: str) -> list[tuple[str, str | None]]:
+    """ "int8,int8+float16" → [("int8", None), ("int8", "float16")]. Raises ParameterError."""
+    found = [parse_cached_format(name) for name in filter(None, map(str.strip, names.split(",")))]
+    if not found:
+        raise ParameterError(f"formats={names!r} must be some of {', '.join(FORMATS)}, or folders, separated by commas")
     return list(dict.fromkeys(found))
 
 

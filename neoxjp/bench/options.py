@@ -8,7 +8,10 @@ import typer
 
 from neoxjp.labs.common.command import Json, option
 
-WRITERS = "transformers (in bfloat16), transformers:float32, transformers:float16, llama.cpp (f16), llama.cpp:q8_0, …"
+WRITERS = (
+    "transformers (in bfloat16), transformers:float32, transformers:float16, llama.cpp (f16), llama.cpp:q8_0, …, "
+    "neoxjp:int8, neoxjp:int8+int8 (with an int8 cache), neoxjp:FOLDER"
+)
 Model = Annotated[str, option("bundled, a folder or a Hub id.")]
 Shape = Literal["2.7b", "small", "tiny"]  # of random weights; model_under_test.py defines them
 Rounds = Annotated[int, option("Rounds that count.", metavar="N")]
@@ -74,7 +77,8 @@ class QualityOptions(TableOptions):
     limit: Annotated[int, option("Cut documents after this many characters; 0: never.")] = 1200
     documents: Annotated[int, option("Read only this many; 0: all.", metavar="N")] = 200
     formats: Annotated[
-        str, option("dtypes and quantizations, separated by commas; behind + the format of the KV cache.", metavar="LIST")
+        str,
+        option("dtypes, quantizations and folders, separated by commas; behind + the format of the KV cache.", metavar="LIST"),
     ] = "float16,bfloat16,int8,int4"
 
 

@@ -1,6 +1,6 @@
-"""The programs we compare with, transformers and llama.cpp: same weights, same ids, greedy.
+"""What we compare with, transformers, llama.cpp and our own other formats: same weights, same ids, greedy.
 
-They are installed by the user. This is the one file of the package that imports transformers: it is measured here,
+The other programs are installed by the user. This is the one file of the package that imports transformers: it is measured here,
 and only where `--against` names it. Each peer is loaded once and freed at the end.
 """
 
@@ -18,10 +18,11 @@ from typing import Any
 import torch
 
 from neoxjp.bench.common import show_status, timed
-from neoxjp.bench.model_under_test import ModelUnderTest
+from neoxjp.bench.model_under_test import ModelUnderTest, parse_cached_format
 from neoxjp.bench.options import WRITERS, WriteOptions
 from neoxjp.errors import ParameterError
 from neoxjp.export import write_gguf
+from neoxjp.model import GPTNeoXJapaneseForCausalLM, weight_bytes
 from neoxjp.weights import parse_dtype
 
 PIP = {"transformers": "transformers", "llama_cpp": "llama-cpp-python", "gguf": "gguf"}  # what to install, by what is imported
@@ -51,6 +52,8 @@ class Peer:
     new: int  # ids to write in a round
     seconds: float  # that one text takes, by an estimate; 0.0: unknown
     note: str = ""
+    nbytes: int = 0  # of its weights; of llama.cpp those of the file
+    model: GPTNeoXJapaneseForCausalLM | None = None  # one of ours in another format: it serves visitors together
 
 
 def agreement(ours: Sequence[Generated], theirs: Sequence[Generated]) -> str:
@@ -73,8 +76,21 @@ def open_peer(asked: str, measured: ModelUnderTest, options: WriteOptions) -> It
     elif name in ("llama.cpp", "llama-cpp"):
         with _llama(kind or "f16", measured, options) as writer:
             yield writer
+    elif name == "neoxjp" and kind:
+        yield _ours(kind, measured, options)
     else:
         raise ParameterError(f"against={asked!r} is not a peer of this table: choose {WRITERS}")
+
+
+def _ours(kind: str, measured: ModelUnderTest, options: WriteOptions) -> Peer:
+    """Our model in another format, or from another folder."""
+    from neoxjp.bench.generate import write
+
+    form, cache_dtype = parse_cached_format(kind)
+    model = measured.load_format(form, cache_dtype, options.device)
+    name = f"neoxjp {Path(form).name if Path(form).is_dir() else form}{f'+{cache_dtype}' if cache_dtype else ''}"
+    writes = functools.partial(write, model, speculate=options.speculate)
+    return Peer(name, "neoxjp", writes, options.new, 0.0, nbytes=weight_bytes(model), model=model)
 
 
 def import_optional(module: str, asked: str) -> Any:
@@ -114,13 +130,14 @@ def _transformers(kind: str, measured: ModelUnderTest, options: WriteOptions) ->
     name = f"transformers {kind}"
     first, each = _estimate(theirs, measured, dtype, options.prompt, options.device)
     new = min(options.new, int((options.limit - first) / each))
+    nbytes = sum(parameter.nbytes for parameter in theirs.parameters())
     if new < 2:
         slow = f"{first:.0f} s to the first token and {1 / each:.2g} tokens/s here, over --limit {options.limit:g} s"
         return Peer(name, "transformers", None, 0, 0.0, f"not run: one of its layers alone, timed, makes {slow}")
     note = (
         "" if new == options.new else f"wrote {new} tokens a round, not {options.new}, to stay within --limit {options.limit:g} s"
     )
-    return Peer(name, "transformers", functools.partial(transformers_writes, theirs), new, first + new * each, note)
+    return Peer(name, "transformers", functools.partial(transformers_writes, theirs), new, first + new * each, note, nbytes)
 
 
 class _Watch:
@@ -197,5 +214,5 @@ def _llama(kind: str, measured: ModelUnderTest, options: WriteOptions) -> Iterat
                 ids.append(following())
             return Generated(ids, first - began, time.perf_counter() - first)
 
-        yield Peer(f"llama.cpp {kind}", "llama-cpp-python", write, options.new, 0.0)
+        yield Peer(f"llama.cpp {kind}", "llama-cpp-python", write, options.new, 0.0, nbytes=path.stat().st_size)
         llama.close()

@@ -1,6 +1,6 @@
 """`neoxjp bench serve`: several visitors of one model. Tokens a second in sum, and how long each waits for the first token.
 
-Our engine serves them together. A peer serves one after another, in the order of arrival.
+Our engine serves them together, in whichever format. Another program serves one after another, in the order of arrival.
 """
 
 import functools
@@ -42,6 +42,9 @@ def measure(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM, others:
         notes[peer.name] = peer.note
         if peer.write is None:
             continue
+        if peer.model is not None:
+            runs[peer.name] = _per_round(measured, options, functools.partial(serve_at_once, peer.model, options))
+            continue
         visitors = max(1, min(options.visitors, int(options.limit / max(peer.seconds, 1e-9))))
         if visitors < options.visitors:
             notes[peer.name] = "; ".join(
@@ -60,7 +63,7 @@ def measure(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM, others:
             whole = [served for served in found.get(name, ()) if len(served.firsts) == options.visitors]
             report.rows.append(Row(name, what, "s", tuple(pick(served.firsts) for served in whole)))
     report.notes.append(
-        "first token: seconds from a visitor's arrival, over the visitors of a round; peers serve one after another"
+        "first token: seconds from a visitor's arrival, over the visitors of a round; other programs serve one after another"
     )
     return report
 

@@ -10,7 +10,15 @@ layer is always written, because not every program supports a tied one.
 from neoxjp.export.folder import Target, export
 from neoxjp.export.gguf_file import write_gguf
 from neoxjp.export.parts import Part, stored_parts, tensor_shapes, write_safetensors
-from neoxjp.export.quantize import Loss, Progress, QuantizationReport, QuantizedTensor, quantize_folder, read_texts
+from neoxjp.export.quantize import (
+    Loss,
+    Progress,
+    QuantizationReport,
+    QuantizedTensor,
+    compare_losses,
+    quantize_folder,
+    read_texts,
+)
 
 __all__ = [
     "Loss",
@@ -19,6 +27,7 @@ __all__ = [
     "QuantizationReport",
     "QuantizedTensor",
     "Target",
+    "compare_losses",
     "export",
     "quantize_folder",
     "read_texts",

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import lzma
+import re
 import shutil
 import sys
 
@@ -15,7 +16,9 @@ from neoxjp.bench.peers import Generated, agreement
 from neoxjp.bench.serve import serve_in_order
 from neoxjp.cli.main import main
 from neoxjp.engine import score
+from neoxjp.export import quantize_folder
 from neoxjp.export.parts import tensor_shapes
+from neoxjp.hub import bundled_path
 
 LLAMA = pytest.param(
     "llama.cpp:f32",
@@ -73,6 +76,22 @@ def test_a_peer_that_is_too_slow_is_left_out_with_its_estimate(capsys):
     assert "over --limit 0 s" in row["note"]
 
 
+def test_generate_and_serve_measure_our_other_formats_and_folders_in_the_same_rounds(capsys, tiny_folder, tmp_path):
+    folder = tmp_path / "rounded"
+    quantize_folder(tiny_folder, folder, bits=4, calibrate="none")
+    given = ("--model", str(tiny_folder), "--rounds", "2", "--prompt", "5", "--new", "4", "--dtype", "float32")
+    given += ("--against", "neoxjp:float32", "--against", "neoxjp:int8+float32", "--against", f"neoxjp:{folder}")
+    report = bench(capsys, "generate", *given)
+    assert "neoxjp float32: 8 of 8 ids as ours before the first difference of a round" in report["notes"]
+    sizes = {row["who"]: row["values"][0] for row in report["rows"] if row["what"] == "weights"}
+    assert sizes["ours"] == sizes["neoxjp float32"] > sizes["neoxjp int8+float32"] > sizes["neoxjp rounded"] > 0
+    for who in sizes:
+        assert len(values(report, who, "decode")) == 2
+    report = bench(capsys, "serve", *given, "--visitors", "3")
+    for who in sizes:
+        assert len(values(report, who, "all together")) == len(values(report, who, "first token, last")) == 2
+
+
 @pytest.mark.parametrize(("peer", "package"), [("transformers", "transformers"), ("llama.cpp", "llama-cpp-python")])
 def test_an_absent_peer_is_said_with_its_pip_line(capsys, monkeypatch, peer, package):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -83,6 +102,10 @@ def test_an_absent_peer_is_said_with_its_pip_line(capsys, monkeypatch, peer, pac
     ("arguments", "message"),
     [
         (("--against", "vllm"), "--against 'vllm' is not a peer of this table: choose transformers"),
+        (("--against", "neoxjp"), "--against 'neoxjp' is not a peer of this table"),
+        (("--against", "neoxjp:int3"), "'int3' is no format: choose float32, "),
+        (("--against", "neoxjp:int8+int3"), "int3"),
+        (("--against", f"neoxjp:{bundled_path()}"), "has vocab_size=8000, and tiny shape, random weights 256"),
         (("--against", "transformers:auto"), "name a dtype, for example transformers:float32"),
         (("--rounds", "0"), "--rounds 0 must be at least 1"),
         (("--new", "1"), "--new 1 must be at least 2"),
@@ -188,6 +211,18 @@ def test_quality_compares_formats_with_float32(capsys, tmp_path, tiny_folder):
         assert abs(values(report, name, "bits per character")[0] / exact - 1) < 0.05
         assert 50 < values(report, name, "same likeliest token")[0] <= 100
     assert report["facts"] | {"texts": 2, "characters": 308} == report["facts"]
+    notes = {row["who"]: row.get("note", "") for row in report["rows"] if row["what"] == "bits per character"}
+    loss, low, high = (float(part) for part in re.findall(r"[+-]\d+\.\d+", notes["int8"])[:3])
+    assert low <= loss <= high
+
+
+def test_quality_measures_a_folder(capsys, tmp_path, tiny_folder):
+    (tmp_path / "a.txt").write_text("東京都の大学である。" * 30, encoding="utf-8")
+    quantize_folder(tiny_folder, tmp_path / "rounded", bits=4, calibrate="none")
+    given = ("--model", str(tiny_folder), "--formats", f"int4,{tmp_path / 'rounded'}")
+    report = bench(capsys, "quality", str(tmp_path / "a.txt"), *given)
+    (rounded,), (whole,) = (values(report, name, "bits per character") for name in ("rounded", "int4"))
+    assert rounded == pytest.approx(whole, rel=1e-3)  # the embedding of the folder has 8 bits
 
 
 def test_quality_measures_formats_of_the_cache(capsys, tmp_path, tiny_folder):
@@ -224,7 +259,7 @@ def test_quality_stops_in_time_and_says_so(capsys, tmp_path, tiny_folder, monkey
     ("arguments", "message"),
     [
         (("no-such.txt",), "no file 'no-such.txt'"),
-        (("a.txt", "--formats", "int3"), "--formats 'int3' must be some of float32, bfloat16, float16, int8, int4"),
+        (("a.txt", "--formats", "int3"), "'int3' is no format: choose float32, bfloat16, float16, int8, int4 or a folder"),
         (("a.txt", "--formats", "int8+int4"), "cache_dtype='int4' is not one of"),
         (("a.txt", "--limit", "-1"), "--limit -1"),
         (("empty.txt",), "there is no text to measure on"),
