@@ -9,7 +9,7 @@ from typer import Option
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.cli import run
-from neoxjp.labs.heat_map.records import compare_texts
+from neoxjp.labs.common.heat import compare_texts
 
 # What differs, the sentence that is expected to be more probable, the other one.
 PAIRS = [

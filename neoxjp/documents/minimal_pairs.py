@@ -4,11 +4,12 @@
 `sentence_good` and `sentence_bad`, as BLiMP has them, are read too.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+from neoxjp.documents.encodings import parse_encoding
 from neoxjp.documents.rows import Kind, Row, open_table, read_table, refuse, text_of
 
 PAIRS = Kind(
@@ -40,9 +41,10 @@ def read_minimal_pairs(path: str | Path) -> Iterator[MinimalPair]:
         yield from map(_pair, rows)
 
 
-def minimal_pairs_in(file: BinaryIO, suffix: str) -> Iterator[MinimalPair]:
-    """The pairs of an open file; `suffix` is .jsonl, .csv or .tsv. Raises ParameterError, naming the line."""
-    return map(_pair, read_table(file, suffix, PAIRS))
+def minimal_pairs_in(text: str) -> Iterator[MinimalPair]:
+    """The pairs of a text: JSONL where it begins with {, else CSV or TSV. Raises ParameterError, naming the line."""
+    suffix = ".jsonl" if text.lstrip().startswith("{") else ".csv"
+    return map(_pair, read_table(io.BytesIO(text.encode()), suffix, PAIRS, parse_encoding("utf-8")))
 
 
 def _pair(row: Row) -> MinimalPair:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from neoxjp.documents.encodings import Encoding
 from neoxjp.documents.text_files import Row, csv_rows, jsonl_rows, read_header, read_lines
 from neoxjp.documents.training import detect, open_file
 from neoxjp.errors import ParameterError, quoted
@@ -44,23 +45,27 @@ def open_table(path: str | Path, kind: Kind) -> Iterator[Iterator[Row]]:
         yield read_table(file, suffix, kind)
 
 
-def read_table(file: BinaryIO, suffix: str, kind: Kind) -> Iterator[Row]:
-    """The rows of an open file. `suffix`: one of SUFFIXES.
+def read_table(file: BinaryIO, suffix: str, kind: Kind, encoding: Encoding | None = None) -> Iterator[Row]:
+    """The rows of an open file.
+
+    Args:
+        suffix: one of SUFFIXES; the separator of a .csv or .tsv is what the first line has most of.
+        encoding: None: detected.
 
     Raises:
         ParameterError: a row is broken or longer than a million characters, a column is missing, or there is no row.
     """
     found = 0
-    for row in _rows(file, suffix, kind) if file.read(1) else ():
+    for row in _rows(file, suffix, kind, encoding) if file.read(1) else ():
         found += 1
         yield row
     if not found:
-        raise ParameterError(f"the file has no {kind.name}: {kind.form}", ja=f"{kind.ja}がありません。{kind.form_ja}。")
+        raise ParameterError(f"there is no {kind.name}: {kind.form}", ja=f"{kind.ja}がありません。{kind.form_ja}。")
 
 
-def _rows(file: BinaryIO, suffix: str, kind: Kind) -> Iterator[Row]:
+def _rows(file: BinaryIO, suffix: str, kind: Kind, given: Encoding | None) -> Iterator[Row]:
     file.seek(0)
-    encoding = detect(file)
+    encoding = given or detect(file)
     before = size = 0  # lines of the rows that are complete, characters of the row that is read
 
     def bounded() -> Iterator[tuple[str, int]]:

@@ -45,6 +45,7 @@ FEATURES = (
     Feature("sampling_trace", "generate"),
     Feature("branches", "generate"),
     Feature("heat_map", "generate"),
+    Feature("minimal_pairs", "generate"),
     Feature("side_by_side", "generate"),
     Feature("beams", "generate"),
     Feature("inside", "generate"),

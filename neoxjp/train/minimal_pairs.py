@@ -8,12 +8,14 @@ Pairs are streamed; the worst few are kept.
 import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neoxjp.documents import MinimalPair
 from neoxjp.errors import ParameterError
-from neoxjp.train.scorers import Scorer
 from neoxjp.train.statistics import Accuracy, McNemar
+
+if TYPE_CHECKING:
+    from neoxjp.train.scorers import Scorer
 
 WORST = 10  # pairs that are listed
 MAX_PHENOMENA = 1_000
@@ -121,7 +123,7 @@ class PairCounter:
         return PairReport(self._found, self._against)
 
 
-def score_pairs(pairs: Iterable[MinimalPair], scorers: Mapping[str, Scorer]) -> PairReport:
+def score_pairs(pairs: Iterable[MinimalPair], scorers: "Mapping[str, Scorer]") -> PairReport:
     """Score the pairs with each scorer; the first is compared with the others. Raises ParameterError as `PairCounter.add`."""
     counter = PairCounter(scorers)
     for pair in pairs:

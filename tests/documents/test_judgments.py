@@ -88,7 +88,7 @@ def question(**changes: Any) -> str:
         (read_judgments, "a.jsonl", line(1) + line(1), "all sentences have the label 1"),
         (read_judgments, "a.jsonl", GOOD + "{oops\n", "line 3: "),
         (read_judgments, "a.jsonl", GOOD + "3\n", "line 3: a JSON int, not an object"),
-        (read_judgments, "a.jsonl", "", "the file has no judged sentence"),
+        (read_judgments, "a.jsonl", "", "there is no judged sentence"),
         (read_judgments, "a.csv", "sentence\n猫\n", "line 1: there is no column 'label', but 'sentence'"),
         (read_judgments, "a.csv", "sentence,label\n猫, 犬,1\n", "line 2: 3 cells, but line 1 names 2 columns"),
         (read_judgments, "a.csv", "sentence,label\n猫,1\n犬\n", "line 3: there is no label"),
@@ -108,7 +108,7 @@ def question(**changes: Any) -> str:
         (read_questions, "a.jsonl", CHOICES + question(options=["わん", 3]), "line 3: option 1 has no text"),
         (read_questions, "a.jsonl", CHOICES + question(question=" "), "line 3: the text 'question' is empty"),
         (read_questions, "a.csv", "question,label\n犬は？,0\n", "line 2: 0 options"),
-        (read_questions, "a.jsonl", "\n", "the file has no question"),
+        (read_questions, "a.jsonl", "\n", "there is no question"),
     ],
 )
 def test_what_is_broken_is_refused_with_file_and_line(

@@ -25,6 +25,7 @@ ENDPOINTS |= {"/explain", "/round_trip"}
 ENDPOINTS |= {"/vocabulary", "/vocabulary_entry", "/vocabulary_stats", "/vocabulary_diff"}
 ENDPOINTS |= {"/corpus", "/tokenizer_report"}
 ENDPOINTS |= {"/heat_map", "/compare_texts", "/beams", "/lens", "/attention", "/heads", "/salience", "/patching"}
+ENDPOINTS |= {"/minimal_pairs"}
 ENDPOINTS |= {"/side_by_side", "/sweep", "/replay"}
 ENDPOINTS |= {"/sampling_trace", "/edit", "/force"}
 

@@ -8,7 +8,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, Json, ModelOptions, Text, emit, load_model, option, read_text
 
 if TYPE_CHECKING:
-    from neoxjp.labs.heat_map.records import Pair
+    from neoxjp.labs.common.heat import Pair
 
 
 def score(
@@ -21,7 +21,7 @@ def score(
 ) -> None:
     """Show how likely the model finds a text, or which of two."""
     from neoxjp.engine import score as score_steps
-    from neoxjp.labs.heat_map import records as heat
+    from neoxjp.labs.common import heat
 
     text = read_text(text)
     if not text or against == "":

@@ -1,7 +1,7 @@
 """The endpoints /heat_map and /compare_texts: the records behind the page."""
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.heat_map.records import Heat, Pair
+from neoxjp.labs.common.heat import Heat, Pair
 from neoxjp.labs.heat_map.section import compared, heat_of_text, heat_of_written
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
 from neoxjp.page_parts.session import Playground

@@ -12,9 +12,9 @@ from neoxjp.engine import LN2, check_ids
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common.glyphs import boxes, replace_surrogates, sign_of
+from neoxjp.labs.common.heat import Heat, Pair, ScoredPiece, heat_of_steps, pair_of
 from neoxjp.labs.common.spans import spans_of
 from neoxjp.labs.heat_map import view as views
-from neoxjp.labs.heat_map.records import Heat, Pair, ScoredPiece, heat_of_steps, pair_of
 from neoxjp.labs.heat_map.strings import strings
 from neoxjp.labs.heat_map.view import MEASURES, Measure
 from neoxjp.page_parts.answers import check_length, handler

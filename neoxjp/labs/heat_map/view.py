@@ -5,9 +5,9 @@ from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from neoxjp.engine import LN2
+from neoxjp.labs.common.heat import Heat, Pair, ScoredPiece
 from neoxjp.labs.common.steps import LEVELS, level, level_ranges, ranges
 from neoxjp.labs.common.templates import Words, render
-from neoxjp.labs.heat_map.records import Heat, Pair, ScoredPiece
 
 Measure = Literal["logprob", "rank", "entropy"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)

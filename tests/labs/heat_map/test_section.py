@@ -12,11 +12,11 @@ import pytest
 
 from neoxjp.engine import Step, score
 from neoxjp.errors import NeoxjpError
+from neoxjp.labs.common import heat as records
+from neoxjp.labs.common.heat import heat_of_steps
 from neoxjp.labs.common.spans import spans_of
-from neoxjp.labs.heat_map import records
 from neoxjp.labs.heat_map import section as heat
 from neoxjp.labs.heat_map import view as views
-from neoxjp.labs.heat_map.records import heat_of_steps
 from neoxjp.labs.heat_map.strings import words
 from neoxjp.page_parts.editing import typed
 from neoxjp.page_parts.session import Limits, NotReady, Playground

@@ -13,9 +13,9 @@ from neoxjp import GPTNeoXJapaneseTokenizer, score
 from neoxjp.cli.main import main
 from neoxjp.engine import Step
 from neoxjp.errors import NeoxjpError
+from neoxjp.labs.common import heat as heat_file
+from neoxjp.labs.common.heat import compare_texts, heat, heat_of_steps, pair_of
 from neoxjp.labs.common.spans import spans_of
-from neoxjp.labs.heat_map import records as heat_file
-from neoxjp.labs.heat_map.records import compare_texts, heat, heat_of_steps, pair_of
 from tests.support.fake_model import Fake, mixed
 from tests.support.texts import ODD, texts
 from tests.support.tiny_model import pair
