@@ -21,7 +21,7 @@ from neoxjp.bench.common import show_status, timed
 from neoxjp.bench.model_under_test import ModelUnderTest, parse_cached_format
 from neoxjp.bench.options import WRITERS, WriteOptions
 from neoxjp.errors import ParameterError
-from neoxjp.export import write_gguf
+from neoxjp.export import GGUF_TYPES, write_gguf
 from neoxjp.model import GPTNeoXJapaneseForCausalLM, weight_bytes
 from neoxjp.weights import parse_dtype
 
@@ -178,6 +178,21 @@ def _estimate(theirs: Any, measured: ModelUnderTest, dtype: torch.dtype, prompt:
     return run(prompt), run(1)
 
 
+def _quantized_by_llama(llama_cpp: Any, path: Path, kind: str, threads: int) -> Path:
+    """The file in a format that only llama.cpp writes, such as q4_k_m; the other one is deleted. Raises ParameterError."""
+    number = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind.upper()}", None)
+    if number is None:
+        raise ParameterError(f"--against llama.cpp:{kind}: llama.cpp has no such format; for example q8_0, q4_0, q4_k_m")
+    show_status(f"llama.cpp: quantizing to {kind}")
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype, parameters.nthread = number, threads
+    made = path.with_name(f"{kind}.gguf")
+    if llama_cpp.llama_model_quantize(str(path).encode(), str(made).encode(), parameters) != 0:
+        raise ParameterError(f"--against llama.cpp:{kind}: llama.cpp cannot make this format of the model")
+    path.unlink()
+    return made
+
+
 @contextlib.contextmanager
 def _llama(kind: str, measured: ModelUnderTest, options: WriteOptions) -> Iterator[Peer]:
     import numpy
@@ -186,8 +201,13 @@ def _llama(kind: str, measured: ModelUnderTest, options: WriteOptions) -> Iterat
     import_optional("gguf", f"llama.cpp:{kind}")
     with tempfile.TemporaryDirectory(prefix="neoxjp-bench-") as folder:
         path = Path(folder) / "model.gguf"
-        write_gguf(measured.config, measured.parts(), path, kind, progress=lambda name: show_status(f"llama.cpp: writing {name}"))
+        written = kind if kind in GGUF_TYPES else "f16"
+        write_gguf(
+            measured.config, measured.parts(), path, written, progress=lambda name: show_status(f"llama.cpp: writing {name}")
+        )
         threads = torch.get_num_threads()
+        if kind != written:
+            path = _quantized_by_llama(llama_cpp, path, kind, threads)
         context = options.prompt + options.new + 8
         llama = llama_cpp.Llama(
             str(path),

@@ -8,7 +8,7 @@ layer is always written, because not every program supports a tied one.
 """
 
 from neoxjp.export.folder import Target, export
-from neoxjp.export.gguf_file import write_gguf
+from neoxjp.export.gguf_file import GGUF_TYPES, write_gguf
 from neoxjp.export.parts import Part, stored_parts, tensor_shapes, write_safetensors
 from neoxjp.export.quantize import (
     Loss,
@@ -21,6 +21,7 @@ from neoxjp.export.quantize import (
 )
 
 __all__ = [
+    "GGUF_TYPES",
     "Loss",
     "Part",
     "Progress",
