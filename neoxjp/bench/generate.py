@@ -17,12 +17,10 @@ from neoxjp.bench import common, peers
 from neoxjp.bench.common import OURS, Report, Row
 from neoxjp.bench.model_under_test import ModelUnderTest, choose_model
 from neoxjp.bench.options import WriteOptions
-from neoxjp.bench.peers import Generated, Peer
-from neoxjp.engine import Engine
+from neoxjp.bench.peers import Generated, Peer, engine_writes
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM, weight_bytes
 from neoxjp.quantization import describe_linears, packed_linears
-from neoxjp.sampling import SamplingParams
 
 Measure = Callable[[ModelUnderTest, GPTNeoXJapaneseForCausalLM, list[Peer], Any], Report]
 LINEARS = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "embed_out")  # in the order of a step
@@ -72,7 +70,7 @@ def report_of(
 def measure(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM, others: list[Peer], options: WriteOptions) -> Report:
     """The table."""
     runs: dict[str, Callable[[], Any]] = {
-        OURS: _per_round(measured, options, lambda p: write(model, p, options.new, options.speculate))
+        OURS: _per_round(measured, options, lambda p: engine_writes(model, p, options.new, options.speculate))
     }
     for peer in others:
         if peer.write is not None:
@@ -111,23 +109,9 @@ def _per_round(
     return lambda: write(next(prompts))
 
 
-@torch.inference_mode()
-def write(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], new: int, speculate: bool = False) -> Generated:
-    """One request in its own engine, greedy, exactly `new` ids (no end of text)."""
-    params = SamplingParams(do_sample=False, max_new_tokens=new, eos_token_id=())
-    began = time.perf_counter()
-    with Engine(model, max_batch=1, speculate=speculate) as engine:
-        request = engine.submit(prompt, params)
-        next(request)
-        first = time.perf_counter()
-        for _ in request:
-            pass
-    return Generated(list(request.ids), first - began, time.perf_counter() - first)
-
-
 def warm_up(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], others: list[Peer]) -> None:
     """Generate two tokens with each, so that one-time work is not measured; whole rounds would take minutes for some peers."""
-    write(model, prompt, 2)
+    engine_writes(model, prompt, 2)
     for peer in others:
         if peer.write is not None:
             common.show_status(f"warming up: {peer.name}")

@@ -20,9 +20,11 @@ import torch
 from neoxjp.bench.common import show_status, timed
 from neoxjp.bench.model_under_test import ModelUnderTest, parse_cached_format
 from neoxjp.bench.options import WRITERS, WriteOptions
+from neoxjp.engine import Engine
 from neoxjp.errors import ParameterError
 from neoxjp.export import GGUF_TYPES, write_gguf
 from neoxjp.model import GPTNeoXJapaneseForCausalLM, weight_bytes
+from neoxjp.sampling import SamplingParams
 from neoxjp.weights import parse_dtype
 
 PIP = {"transformers": "transformers", "llama_cpp": "llama-cpp-python", "gguf": "gguf"}  # what to install, by what is imported
@@ -84,13 +86,25 @@ def open_peer(asked: str, measured: ModelUnderTest, options: WriteOptions) -> It
 
 def _ours(kind: str, measured: ModelUnderTest, options: WriteOptions) -> Peer:
     """Our model in another format, or from another folder."""
-    from neoxjp.bench.generate import write
-
     form, cache_dtype = parse_cached_format(kind)
     model = measured.load_format(form, cache_dtype, options.device)
     name = f"neoxjp {Path(form).name if Path(form).is_dir() else form}{f'+{cache_dtype}' if cache_dtype else ''}"
-    writes = functools.partial(write, model, speculate=options.speculate)
+    writes = functools.partial(engine_writes, model, speculate=options.speculate)
     return Peer(name, "neoxjp", writes, options.new, 0.0, nbytes=weight_bytes(model), model=model)
+
+
+@torch.inference_mode()
+def engine_writes(model: GPTNeoXJapaneseForCausalLM, prompt: list[int], new: int, speculate: bool = False) -> Generated:
+    """One request in its own engine, greedy, exactly `new` ids (no end of text)."""
+    params = SamplingParams(do_sample=False, max_new_tokens=new, eos_token_id=())
+    began = time.perf_counter()
+    with Engine(model, max_batch=1, speculate=speculate) as engine:
+        request = engine.submit(prompt, params)
+        next(request)
+        first = time.perf_counter()
+        for _ in request:
+            pass
+    return Generated(list(request.ids), first - began, time.perf_counter() - first)
 
 
 def import_optional(module: str, asked: str) -> Any:
