@@ -78,28 +78,29 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
 
 class _Ranked:
-    """Scores in rising order; the AUC for any weights of the sentences."""
+    """The scores of both classes in rising order; the AUC where each sentence is there any number of times."""
 
     def __init__(self, scores: np.ndarray, good: np.ndarray):
-        self.order = np.argsort(scores, kind="stable")
-        ranked = scores[self.order]
-        self.good = good[self.order]  # (n,) bool
-        self.starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))  # of each run of equal scores
+        ours, others = scores[good], scores[~good]
+        self.good_order, self.bad_order = np.argsort(ours, kind="stable"), np.argsort(others, kind="stable")
+        ours, others = ours[self.good_order], others[self.bad_order]
+        self.below = np.searchsorted(others, ours, "left")  # how many others each acceptable sentence is above
+        self.not_above = np.searchsorted(others, ours, "right")  # these, and those that tie
 
-    def auc(self, weights: np.ndarray) -> np.ndarray:
-        """weights: (R, n) of the sentences in their own order → (R,)."""
-        weights = weights[:, self.order]
-        good = np.add.reduceat(np.where(self.good, weights, 0), self.starts, axis=1)
-        bad = np.add.reduceat(np.where(self.good, 0, weights), self.starts, axis=1)
-        below = np.cumsum(bad, axis=1) - bad
-        return (good * (below + bad / 2)).sum(axis=1) / (good.sum(axis=1) * bad.sum(axis=1))
+    def auc(self, good: np.ndarray, bad: np.ndarray) -> np.ndarray:
+        """good: (R, acceptable) and bad: (R, others) int32, how often each sentence is there → (R,)."""
+        before = np.zeros((len(bad), bad.shape[1] + 1), dtype=np.int32)
+        np.cumsum(bad[:, self.bad_order], axis=1, out=before[:, 1:])
+        wins = before[:, self.below].astype(np.int64) + before[:, self.not_above]  # twice
+        return (good[:, self.good_order] * wins).sum(axis=1) / (2 * good.shape[1] * bad.shape[1])
 
 
 def auc(scores: np.ndarray, good: np.ndarray) -> float | None:
     """How often an acceptable sentence scores above one that is not. scores: (n,); good: (n,) bool. None with one class only."""
     if good.all() or not good.any():
         return None
-    return float(_Ranked(scores, good).auc(np.ones((1, len(good))))[0])
+    sizes = int(good.sum()), int((~good).sum())
+    return float(_Ranked(scores, good).auc(*(np.ones((1, size), dtype=np.int32) for size in sizes))[0])
 
 
 def bootstrap_auc(scores: Sequence[np.ndarray], good: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
@@ -108,19 +109,21 @@ def bootstrap_auc(scores: Sequence[np.ndarray], good: np.ndarray, resamples: int
     Acceptable and other sentences are drawn apart, with replacement, as many as there are. `good` has both classes.
     """
     ranked = [_Ranked(each, good) for each in scores]
-    rng, n = np.random.default_rng(seed), len(good)
-    classes = [np.flatnonzero(good), np.flatnonzero(~good)]
+    rng = np.random.default_rng(seed)
     found = np.empty((resamples, len(scores)))
-    rows = max(1, min(resamples, _CELLS // n))
+    rows = max(1, min(resamples, _CELLS // len(good)))
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
-        weights = np.zeros(count * n)
-        for places in classes:
-            drawn = places[rng.integers(0, len(places), (count, len(places)))]  # (count, of the class)
-            weights += np.bincount((drawn + n * np.arange(count)[:, None]).ravel(), minlength=count * n)
+        drawn = [_drawn(rng, count, int(each.sum())) for each in (good, ~good)]
         for column, each in enumerate(ranked):
-            found[start : start + count, column] = each.auc(weights.reshape(count, n))
+            found[start : start + count, column] = each.auc(*drawn)
     return found
+
+
+def _drawn(rng: np.random.Generator, resamples: int, size: int) -> np.ndarray:
+    """How often each of `size` sentences is in each resample: (resamples, size) int32."""
+    places = rng.integers(0, size, (resamples, size)) + size * np.arange(resamples)[:, None]
+    return np.bincount(places.ravel(), minlength=resamples * size).astype(np.int32).reshape(resamples, size)
 
 
 def interval(resampled: np.ndarray) -> tuple[float, float]:
