@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from neoxjp.cli.main import main
+from neoxjp.documents import Question
 from neoxjp.engine import bos_ids, score
 from neoxjp.sampling import SamplingParams
+from neoxjp.train import model_options_scorer, score_questions
 
 pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parent / "lm_eval"
@@ -94,6 +96,26 @@ def test_accuracies_are_those_of_score(runs: Any, server: SimpleNamespace) -> No
             hits += likelihoods.index(max(likelihoods)) == right(sample["doc"])
         assert runs[0]["results"][task]["acc,none"] == hits / len(samples)
         assert hits > len(samples) / 2, task
+
+
+def test_choices_of_neoxjp_evaluate_are_those_of_the_harness(runs: Any, server: SimpleNamespace) -> None:
+    loaded = server.playground.ready
+    score = model_options_scorer(loaded.here.model, loaded.tokenizer)
+    questions, right = [], {"in_sum": 0, "per_character": 0}
+    for sample in runs[0]["samples"]["neoxjp_choices"]:
+        question = Question(sample["doc"]["context"], tuple(sample["doc"]["choices"]), sample["doc"]["answer"], 0)
+        found = score(question.text, question.options)
+        if any(each.crosses for each in found):  # there we differ: docs/evaluation.md
+            continue
+        theirs = [answers[0][0] for answers in sample["answers"]]
+        assert [-each.nats for each in found] == pytest.approx(theirs, abs=1e-3)
+        questions.append(question)
+        for measure, lengths in (("in_sum", [1] * len(theirs)), ("per_character", list(map(len, question.options)))):
+            values = [nats / length for nats, length in zip(theirs, lengths, strict=True)]
+            right[measure] += values.index(max(values)) == question.answer
+    assert len(questions) > 5
+    measures = score_questions(questions, {"": score}).scored[""].measures
+    assert {measure: measures[measure].correct for measure in right} == right
 
 
 def test_the_log_likelihood_of_a_text_is_that_of_the_command_score(runs: Any, capsys: pytest.CaptureFixture[str]) -> None:
