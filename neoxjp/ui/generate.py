@@ -290,6 +290,8 @@ def edited(tab: GenerateTab, writing: VisitorState, sent: Any, t: Words) -> dict
             if text.steps:
                 frame = linked_frame(text, t)
         around = tab.around(writing, True, t, frame)
+        if edit.whole and text.steps:  # the page may have missed the patch with the numbers, such as those of a scored link
+            around["html"]["generate-stats"] = numbers(text, t)
         return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit, also=around, **more), writing)
     except NeoxjpError as error:
         return shown(document.refused(t.message(error)), writing)

@@ -90,6 +90,8 @@ def test_a_generated_text_comes_back_with_its_ids_its_authors_and_its_probabilit
         assert (other.probability or 0) == pytest.approx(one.probability or 0, rel=1e-4)
     assert details(second, first.text.ids.index(first.text.steps[-1].id), EN) is not None
     assert not add_scores(second)  # once is enough
+    again = send(playground, second, second.document.text)  # a page that sends its whole text drops patches from before it
+    assert again["also"]["html"]["generate-stats"] == scored["generate-stats"]
     assert view_of(second, 3) == view_of(first, 3)
 
 
