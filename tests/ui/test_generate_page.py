@@ -97,7 +97,8 @@ def done(page: Any) -> str:
 
 
 def unfold_filters(page: Any) -> None:
-    press_open(page.locator("#generate-more-filters > button"))
+    if not page.locator("#generate-truncate").is_visible():
+        press_open(page.locator("#generate-more-filters > button"))
 
 
 def test_the_first_visit_offers_an_opening_and_counts_it(visit: Visit) -> None:
@@ -111,8 +112,8 @@ def test_the_first_visit_offers_an_opening_and_counts_it(visit: Visit) -> None:
     expect(prompt(page)).to_have_value(re.compile("汽車"))
 
 
-def test_what_is_written_appears_in_pieces_behind_the_opening(visit: Visit) -> None:
-    page = visit("g")
+def test_what_is_written_appears_in_pieces_behind_the_opening(kept: Visit) -> None:
+    page = kept("g")
     prompt(page).fill("東京都の猫")
     text = generate(page)
     assert text.startswith("東京都の猫")
@@ -121,16 +122,16 @@ def test_what_is_written_appears_in_pieces_behind_the_opening(visit: Visit) -> N
     expect(page.locator("#generate-stats")).to_contain_text("5")
 
 
-def test_the_keys_on_the_buttons_work(visit: Visit) -> None:
-    page = visit("g")
+def test_the_keys_on_the_buttons_work(kept: Visit) -> None:
+    page = kept("g")
     prompt(page).fill("猫")
     set_length(page, 63)
     prompt(page).press("Control+Enter")
     expect(page.locator("#generate-undo")).to_be_enabled()
 
 
-def test_each_key_writes_one_token_and_shows_what_was_drawn(visit: Visit) -> None:
-    page = visit("g", lang="en")
+def test_each_key_writes_one_token_and_shows_what_was_drawn(kept: Visit) -> None:
+    page = kept("g", lang="en")
     prompt(page).fill("猫")
     whole = generate(page, tokens=5)
     page.locator("#generate-undo").click()
@@ -145,8 +146,8 @@ def test_each_key_writes_one_token_and_shows_what_was_drawn(visit: Visit) -> Non
     expect(line(page)).to_contain_text("Generated 4 tokens")
 
 
-def test_the_shortcuts_are_listed_on_the_page(visit: Visit) -> None:
-    page = visit("g", lang="en")
+def test_the_shortcuts_are_listed_on_the_page(kept: Visit) -> None:
+    page = kept("g", lang="en")
     page.locator("#generate-keys summary").click()
     expect(page.locator("#generate-keys dd")).to_have_text(
         [
@@ -177,8 +178,8 @@ def test_the_same_seed_writes_the_same_and_undo_goes_back(visit: Visit) -> None:
         quiet(page)  # a press that comes before the answer is none
 
 
-def test_continuing_keeps_every_piece_that_stood_there(visit: Visit) -> None:
-    page = visit("g")
+def test_continuing_keeps_every_piece_that_stood_there(kept: Visit) -> None:
+    page = kept("g")
     prompt(page).fill("猫")
     generate(page, tokens=8)
     before = pieces(page).all_inner_texts()
@@ -188,8 +189,8 @@ def test_continuing_keeps_every_piece_that_stood_there(visit: Visit) -> None:
     assert pieces(page).all_inner_texts()[: len(before)] == before
 
 
-def test_pointing_at_a_piece_shows_its_alternatives(visit: Visit) -> None:
-    page = visit("g")
+def test_pointing_at_a_piece_shows_its_alternatives(kept: Visit) -> None:
+    page = kept("g")
     prompt(page).fill("猫")
     generate(page)
     point(page, pieces(page).nth(3))
@@ -203,8 +204,8 @@ def test_pointing_at_a_piece_shows_its_alternatives(visit: Visit) -> None:
     expect(panel(page)).to_be_hidden()
 
 
-def test_the_caret_selects_a_token_and_keys_open_and_walk_its_alternatives(visit: Visit) -> None:
-    page = visit("g", lang="en")
+def test_the_caret_selects_a_token_and_keys_open_and_walk_its_alternatives(kept: Visit) -> None:
+    page = kept("g", lang="en")
     prompt(page).fill("猫")
     text = generate(page)
     prompt(page).focus()
@@ -227,8 +228,8 @@ def test_the_caret_selects_a_token_and_keys_open_and_walk_its_alternatives(visit
     expect(panel(page)).to_be_visible()
 
 
-def test_another_token_is_put_in_its_place_and_the_model_continues(visit: Visit) -> None:
-    page = visit("g", lang="en")
+def test_another_token_is_put_in_its_place_and_the_model_continues(kept: Visit) -> None:
+    page = kept("g", lang="en")
     prompt(page).fill("猫")
     generate(page)
     before = pieces(page).all_inner_texts()
@@ -242,8 +243,8 @@ def test_another_token_is_put_in_its_place_and_the_model_continues(visit: Visit)
     expect(selected(page)).to_have_text(re.compile(re.escape(other.strip("␣⏎")[:1])))
 
 
-def test_writing_anywhere_keeps_what_is_before_and_asks_for_nothing_else(visit: Visit) -> None:
-    page = visit("g", lang="en")
+def test_writing_anywhere_keeps_what_is_before_and_asks_for_nothing_else(kept: Visit) -> None:
+    page = kept("g", lang="en")
     prompt(page).fill("猫")
     text = generate(page)
     before = pieces(page).all_inner_texts()
@@ -258,8 +259,8 @@ def test_writing_anywhere_keeps_what_is_before_and_asks_for_nothing_else(visit: 
     expect(pieces(page)).to_have_count(len(before))
 
 
-def test_an_input_method_writes_and_the_painted_text_is_the_fields(visit: Visit) -> None:
-    page = visit("g")
+def test_an_input_method_writes_and_the_painted_text_is_the_fields(kept: Visit) -> None:
+    page = kept("g")
     prompt(page).fill("")
     prompt(page).focus()
     client = page.context.new_cdp_session(page)
@@ -280,8 +281,8 @@ HARD = ["𩸽と👨\u200d👩\u200d👧", "a\tb\n\nc d\u3000e", "慶應と﨑�
 
 
 @pytest.mark.parametrize("number", range(len(HARD)))
-def test_the_painted_text_has_the_same_letters_and_the_same_lines_as_the_field(visit: Visit, number: int) -> None:
-    page, text = visit("g"), HARD[number]
+def test_the_painted_text_has_the_same_letters_and_the_same_lines_as_the_field(kept: Visit, number: int) -> None:
+    page, text = kept("g"), HARD[number]
     prompt(page).fill(text)
     page.wait_for_function("() => !document.querySelector('.token-editor-typed')")
     assert painted(page) == text
@@ -300,6 +301,7 @@ def test_the_painted_text_has_the_same_letters_and_the_same_lines_as_the_field(v
             width,
         )
         assert heights[0] == heights[1], width
+    page.locator("#generate-text .token-editor-box").evaluate("(box) => { box.style.width = ''; }")
 
 
 def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> None:
@@ -314,16 +316,16 @@ def test_a_prompt_too_long_says_so_while_typing_and_when_sent(visit: Visit) -> N
     expect(line(page)).to_contain_text("切り捨てられました")
 
 
-def test_a_wrong_setting_gets_a_sentence_and_the_page_lives_on(visit: Visit) -> None:
-    page = visit("g", lang="en")
+def test_a_wrong_setting_gets_a_sentence_and_the_page_lives_on(kept: Visit) -> None:
+    page = kept("g", lang="en")
     use_seed(page, "seven")
     page.locator("#generate-go").click()
     expect(line(page).locator("[role=alert]")).to_contain_text("not a whole number")
     assert generate(page)
 
 
-def test_presets_set_the_controls(visit: Visit) -> None:
-    page = visit("g")
+def test_presets_set_the_controls(kept: Visit) -> None:
+    page = kept("g")
     expect(page.get_by_role("button", name="標準")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="貪欲法（greedy）").click()
     expect(page.locator("#option-temperature input[type=number]")).to_have_value("0")
@@ -333,8 +335,8 @@ def test_presets_set_the_controls(visit: Visit) -> None:
     expect(page.locator("#option-temperature input[type=number]")).to_have_value("0.7")
 
 
-def test_hostile_text_stays_text(visit: Visit) -> None:
-    page = visit("g")
+def test_hostile_text_stays_text(kept: Visit) -> None:
+    page = kept("g")
     hostile = "<script>window.hacked=1</script><img src=x onerror='hacked=2'>${window.hacked=3}{{window.hacked}}"
     prompt(page).fill(hostile[:45])
     generate(page, tokens=5)
@@ -344,8 +346,8 @@ def test_hostile_text_stays_text(visit: Visit) -> None:
     assert page.locator("#generate-text :is(img, script)").count() == 0
 
 
-def test_buttons_pressed_at_once_keep_their_labels(visit: Visit) -> None:
-    page = visit("g", lang="en")
+def test_buttons_pressed_at_once_keep_their_labels(kept: Visit) -> None:
+    page = kept("g", lang="en")
     prompt(page).fill("猫")
     generate(page, tokens=3)
     ids = ["generate-go", "generate-undo", "generate-more", "generate-again"]
@@ -374,8 +376,8 @@ def test_nothing_but_the_text_moves_while_it_is_written(visit: Visit) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["ja", "en"])
-def test_every_text_is_readable(visit: Visit, theme: str, lang: str) -> None:
-    page = visit("g", lang=lang, theme=theme)
+def test_every_text_is_readable(kept: Visit, theme: str, lang: str) -> None:
+    page = kept("g", lang=lang, theme=theme)
     prompt(page).fill("猫")
     generate(page, tokens=40)
     unfold_filters(page)
@@ -384,8 +386,8 @@ def test_every_text_is_readable(visit: Visit, theme: str, lang: str) -> None:
 
 
 @pytest.mark.parametrize("tab", ["g", "m"])
-def test_every_control_has_a_name(visit: Visit, tab: str) -> None:
-    page = visit(tab)
+def test_every_control_has_a_name(kept: Visit, tab: str) -> None:
+    page = kept(tab)
     if tab == "g":
         unfold_filters(page)
     nameless = page.evaluate(
@@ -397,8 +399,8 @@ def test_every_control_has_a_name(visit: Visit, tab: str) -> None:
 
 
 @pytest.mark.parametrize("tab", ["g", "m"])
-def test_a_narrow_screen_does_not_scroll_sideways(visit: Visit, tab: str) -> None:
-    page = visit(tab, width=400)
+def test_a_narrow_screen_does_not_scroll_sideways(kept: Visit, tab: str) -> None:
+    page = kept(tab, width=400)
     if tab == "g":
         prompt(page).fill("猫")
         press(page, "go")

@@ -87,8 +87,8 @@ def test_the_first_visit_shows_a_text_and_its_pieces(visit: Visit) -> None:
     expect(page.locator("#spellings-view tbody tr").first).to_be_visible()
 
 
-def test_typing_shows_pieces_at_once(visit: Visit) -> None:
-    page = visit("t")
+def test_typing_shows_pieces_at_once(kept: Visit) -> None:
+    page = kept("t")
     write(page, "")
     expect(pieces(page)).to_have_count(0)
     page.locator("#tokenize-text .token-editor-field").press_sequentially("慶應大学")
@@ -97,8 +97,8 @@ def test_typing_shows_pieces_at_once(visit: Visit) -> None:
     expect(pieces(page)).to_have_text(["慶應", "大"])
 
 
-def test_an_input_method_is_followed(visit: Visit) -> None:
-    page = visit("t")
+def test_an_input_method_is_followed(kept: Visit) -> None:
+    page = kept("t")
     write(page, "")
     page.locator("#tokenize-text .token-editor-field").focus()
     session = page.context.new_cdp_session(page)
@@ -127,16 +127,16 @@ def test_a_cleared_text_stays_cleared_over_a_reload(visit: Visit) -> None:
     expect(field(page)).to_have_value("")
 
 
-def test_pieces_are_the_users_own_text_in_reading_order(visit: Visit) -> None:
-    page = visit("t")
+def test_pieces_are_the_users_own_text_in_reading_order(kept: Visit) -> None:
+    page = kept("t")
     text = "私は慶應大学の學生です。"
     write(page, text)
     assert "".join(pieces(page).all_text_contents()) == text
 
 
 @pytest.mark.parametrize("how", [point_at, press])
-def test_pointing_at_a_piece_shows_all_about_it(visit: Visit, how: Callable[[Any, int], None]) -> None:
-    page = visit("t", lang="en")
+def test_pointing_at_a_piece_shows_all_about_it(kept: Visit, how: Callable[[Any, int], None]) -> None:
+    page = kept("t", lang="en")
     write(page, "慶應")
     how(page, 0)
     expect(popover(page)).to_contain_text("E6 85 B6 E6 87 89")
@@ -147,8 +147,8 @@ def test_pointing_at_a_piece_shows_all_about_it(visit: Visit, how: Callable[[Any
     expect(popover(page).locator(".token-editor-mine")).to_have_text("慶應")
 
 
-def test_a_line_break_is_pressed_at_its_sign(visit: Visit) -> None:
-    page = visit("t", lang="en")
+def test_a_line_break_is_pressed_at_its_sign(kept: Visit) -> None:
+    page = kept("t", lang="en")
     write(page, "吾輩は\n猫")
     number = (
         page.evaluate(
@@ -162,8 +162,8 @@ def test_a_line_break_is_pressed_at_its_sign(visit: Visit) -> None:
     expect(popover(page)).to_contain_text("<BR>")
 
 
-def test_another_text_closes_the_popover_and_has_its_own(visit: Visit) -> None:
-    page = visit("t", lang="en")
+def test_another_text_closes_the_popover_and_has_its_own(kept: Visit) -> None:
+    page = kept("t", lang="en")
     write(page, "犬")
     press(page, 0)
     expect(popover(page)).to_be_visible()
@@ -175,8 +175,8 @@ def test_another_text_closes_the_popover_and_has_its_own(visit: Visit) -> None:
     expect(popover(page)).to_be_hidden()
 
 
-def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
-    page = visit("t")
+def test_arrow_keys_walk_the_pieces(kept: Visit) -> None:
+    page = kept("t")
     write(page, "犬猫私")
     field(page).focus()
     page.keyboard.press("Control+Home")
@@ -193,8 +193,8 @@ def test_arrow_keys_walk_the_pieces(visit: Visit) -> None:
     assert field(page).get_attribute("aria-label") == "文章、3 トークン。Alt+↓ でカーソル位置のトークンを表示します。"
 
 
-def test_a_split_character_is_one_box_with_its_number_of_bytes_and_all_of_them(visit: Visit) -> None:
-    page = visit("t")
+def test_a_split_character_is_one_box_with_its_number_of_bytes_and_all_of_them(kept: Visit) -> None:
+    page = kept("t")
     write(page, "𩸽")
     expect(pieces(page)).to_have_count(1)
     expect(pieces(page)).to_have_attribute("data-above", "4")
@@ -203,8 +203,8 @@ def test_a_split_character_is_one_box_with_its_number_of_bytes_and_all_of_them(v
     expect(popover(page)).to_contain_text("<|byte240|> <|byte169|> <|byte184|> <|byte189|>")
 
 
-def test_marks_are_colours_lines_and_signs(visit: Visit) -> None:
-    page = visit("t")
+def test_marks_are_colours_lines_and_signs(kept: Visit) -> None:
+    page = kept("t")
     write(page, "慶應で大\u3000学\n")
     look = """(all) => all.map((piece) => {
       const style = getComputedStyle(piece), { above, sign } = piece.dataset;
@@ -221,8 +221,8 @@ def test_marks_are_colours_lines_and_signs(visit: Visit) -> None:
     assert tones[0] == tones[2] != tones[1]
 
 
-def test_ids_appear_on_a_switch(visit: Visit) -> None:
-    page = visit("t")
+def test_ids_appear_on_a_switch(kept: Visit) -> None:
+    page = kept("t")
     write(page, "犬𩸽")
     ids = pieces(page).locator(".token-editor-id")
     expect(ids).to_have_count(0)
@@ -237,8 +237,8 @@ def test_ids_appear_on_a_switch(visit: Visit) -> None:
     expect(ids).to_have_count(0)
 
 
-def test_each_letter_lies_over_its_picture(visit: Visit) -> None:
-    page = visit("t")
+def test_each_letter_lies_over_its_picture(kept: Visit) -> None:
+    page = kept("t")
     words = "internationalization of Donaudampfschifffahrt か\u3099と が、。「」（）！？ＡＢＣ\t2024年 終\u200bx"
     write(page, f"𩸽と鱈を食べた👨\u200d👩\u200d👧 cafe\u0301 で🐈\u200d⬛を見た👋🏻\n慶應\u3000{words} 吾輩は猫である。" * 3)
     for ids in (False, True):
@@ -248,6 +248,7 @@ def test_each_letter_lies_over_its_picture(visit: Visit) -> None:
         for width in (1280, 1003, 612, 400):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate(ALIGN) == []
+    page.locator("#tokenize-show-ids input").click()
 
 
 def test_an_edit_sends_and_gets_what_changed_only(visit: Visit) -> None:
@@ -270,8 +271,8 @@ def test_an_edit_sends_and_gets_what_changed_only(visit: Visit) -> None:
     assert got[0] < 4_096  # with the counts and the legend
 
 
-def test_copy_undo_and_selection_are_the_browsers_own(visit: Visit) -> None:
-    page = visit("t")
+def test_copy_undo_and_selection_are_the_browsers_own(kept: Visit) -> None:
+    page = kept("t")
     write(page, "犬と猫")
     field(page).press("End")
     page.keyboard.insert_text("私")
@@ -284,8 +285,8 @@ def test_copy_undo_and_selection_are_the_browsers_own(visit: Visit) -> None:
     expect(pieces(page)).to_have_text(["犬", "と", "猫"])
 
 
-def test_the_popover_opens_the_section_that_explains_the_cut(visit: Visit) -> None:
-    page = visit("t", lang="en")
+def test_the_popover_opens_the_section_that_explains_the_cut(kept: Visit) -> None:
+    page = kept("t", lang="en")
     write(page, "東京に住む")
     press(page, 1)
     popover(page).get_by_role("button", name="Why it is split here").click()
@@ -293,8 +294,8 @@ def test_the_popover_opens_the_section_that_explains_the_cut(visit: Visit) -> No
     expect(page.locator("#why-this-cut-explanation .why-this-cut-line .why-this-cut-won")).to_have_text("に")
 
 
-def test_ids_go_out_and_come_back_as_text(visit: Visit, tiny: Any) -> None:
-    page = visit("t", lang="en")
+def test_ids_go_out_and_come_back_as_text(kept: Visit, tiny: Any) -> None:
+    page = kept("t", lang="en")
     unfold(page, "tokenize-ids-section")
     shown = page.locator("#tokenize-ids textarea")
     write(page, "東京都に住む")
@@ -306,8 +307,8 @@ def test_ids_go_out_and_come_back_as_text(visit: Visit, tiny: Any) -> None:
     expect(page.locator("#tokenize-paste-note [role=alert]")).to_contain_text("'犬' is not a token id.")
 
 
-def test_markup_and_templates_stay_text(visit: Visit) -> None:
-    page = visit("t")
+def test_markup_and_templates_stay_text(kept: Visit) -> None:
+    page = kept("t")
     write(page, HOSTILE)
     press(page, 3)
     expect(popover(page)).to_contain_text("UTF-8")
@@ -317,8 +318,8 @@ def test_markup_and_templates_stay_text(visit: Visit) -> None:
     expect(page.locator("#tokenize-text [data-above^='U+202E']")).to_have_count(1)
 
 
-def test_a_lone_surrogate_harms_nobody(visit: Visit) -> None:
-    page = visit("t")
+def test_a_lone_surrogate_harms_nobody(kept: Visit) -> None:
+    page = kept("t")
     page.evaluate(
         r"""() => { const area = document.querySelector('#tokenize-text .token-editor-field');
             area.value = '犬\ud800猫'; area.dispatchEvent(new Event('input', { bubbles: true })); }"""
@@ -328,16 +329,16 @@ def test_a_lone_surrogate_harms_nobody(visit: Visit) -> None:
     expect(pieces(page)).to_have_count(1)
 
 
-def test_line_breaks_of_other_systems_are_line_breaks(visit: Visit) -> None:
-    page = visit("t")
+def test_line_breaks_of_other_systems_are_line_breaks(kept: Visit) -> None:
+    page = kept("t")
     write(page, "")
     page.evaluate("neoxjp.editor('tokenize-text').set('犬\\r\\n猫\\r私')")
     expect(pieces(page)).to_have_text(["犬", "\n", "猫", "\n", "私"])
     expect(field(page)).to_have_value("犬\n猫\n私")
 
 
-def test_a_hundred_thousand_characters_stay_usable(visit: Visit) -> None:
-    page = visit("t", lang="en")
+def test_a_hundred_thousand_characters_stay_usable(kept: Visit) -> None:
+    page = kept("t", lang="en")
     write(page, "吾輩は猫である。" * 12_500)
     expect(page.locator("#tokenize-legend .notice")).to_contain_text("are counted but not shown")
     assert page.evaluate("neoxjp.editor('tokenize-text').pieces.filter((piece) => piece.ids.length).length") == 3_000
@@ -345,11 +346,12 @@ def test_a_hundred_thousand_characters_stay_usable(visit: Visit) -> None:
     page.keyboard.insert_text("猫")
     expect(pieces(page).first).to_have_text("猫")
     expect(numbers(page).nth(1)).to_have_text("100,001")
+    page.locator("#lab-spellings-button").click()
     expect(page.locator("#spellings-view .notice")).to_contain_text("Only the first 2,000 characters are compared.")
 
 
-def test_labels_and_sentences_follow_the_browsers_language(visit: Visit) -> None:
-    english, japanese = visit("t", lang="en"), visit("t", lang="ja")
+def test_labels_and_sentences_follow_the_browsers_language(kept: Visit) -> None:
+    english, japanese = kept("t", lang="en"), kept("t", lang="ja")
     for page in (english, japanese):
         write(page, "犬")
     expect(english.get_by_label("Text, 1 tokens. Alt+↓ shows the token at the caret.")).to_be_visible()
