@@ -17,7 +17,7 @@ def test_wrong_options_get_a_sentence(url, rounds, message):
         command(PageOptions(url=url, rounds=rounds))
 
 
-def test_a_running_page_is_measured(visit):  # `visit` marks it as a test that needs a browser
+def test_a_running_page_is_measured(browser):  # which marks it as a test that needs one
     with serve("bundled") as url:
         wait_for_model(url)
         measured = [sys.executable, "-m", "neoxjp", "bench", "page", url, "--rounds", "1"]

@@ -30,6 +30,12 @@ def busy_url(tiny_vocabulary: Path, tmp_path_factory: pytest.TempPathFactory) ->
         yield url
 
 
+@pytest.fixture(scope="module", autouse=True)
+def threads() -> int:
+    """How many this process had before: those of other test files are none of this file's business."""
+    return threading.active_count()
+
+
 class Visitor:
     """A visitor with an address of its own."""
 
@@ -227,6 +233,6 @@ def test_a_connection_that_is_cut_frees_its_slot(busy_url: str, visitor: Callabl
     wait_until(lambda: engine_of(busy_url)["running"] == 0)
 
 
-def test_many_threads_end(busy_url: str) -> None:
+def test_many_threads_end(busy_url: str, threads: int) -> None:
     assert engine_of(busy_url)["running"] == engine_of(busy_url)["waiting"] == 0
-    assert threading.active_count() < 50
+    wait_until(lambda: threading.active_count() <= threads + 4)

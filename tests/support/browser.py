@@ -128,7 +128,7 @@ def kept(browser: Any, page_url: str, kept_pages: Kept, request: pytest.FixtureR
     """As `visit`, but a page that an earlier test of the file opened with the same options: opening one takes three seconds.
 
     It is for tests that first write the text, and the settings, that they are about, and undo what else they do. The window has
-    its size again, the pointer rests in a corner, what lay open over the text is closed. After a test that failed, it is opened anew.
+    its size again, the pointer rests in a corner, what lay open over the text is closed. After a failure it is opened anew.
     """
 
     def find_page(tab: str = "g", url: str = page_url, **options: Any) -> Any:

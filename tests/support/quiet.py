@@ -34,8 +34,12 @@ def open_lab(page: Any) -> None:
 
 
 def press_open(opener: Any) -> None:
-    """Press what opens a tab or a folded part, and return when Gradio has drawn it and will not fill its fields anew."""
-    opener.click()
+    """Press what opens a tab or a folded part, and return when Gradio has drawn it and will not fill its fields anew.
+
+    A part that is open stays so.
+    """
+    if "open" not in (opener.get_attribute("class") or "").split():
+        opener.click()
     opener.page.evaluate(
         "(wait) => new Promise((settled) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(settled, wait))))",
         SETTLING,

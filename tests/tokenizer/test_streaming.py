@@ -54,10 +54,10 @@ def test_any_text_goes_through_in_constant_memory(tiny_vocabulary, part):
         stream.push(block)
     tracemalloc.start()
     try:
-        for _ in range(50):
+        for _ in range(20):
             stream.push(block)
             assert sum(map(len, stream._held)) < 5_000
-        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+        assert tracemalloc.get_traced_memory()[0] < 400_000
     finally:
         tracemalloc.stop()
 

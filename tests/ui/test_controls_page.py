@@ -52,9 +52,9 @@ CONTROLS = {
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_focused_control_looks_different(visit: Visit, theme: str) -> None:
+def test_the_focused_control_looks_different(kept: Visit, theme: str) -> None:
     """As WCAG 2.4.13 has it: pixels that change with 3:1, as many as a line of two pixels around the control."""
-    page = visit("g", theme=theme)
+    page = kept("g", theme=theme)
     for name, selector in CONTROLS.items():
         control = page.locator(selector).first
         control.scroll_into_view_if_needed()
@@ -70,9 +70,9 @@ def test_the_focused_control_looks_different(visit: Visit, theme: str) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_thumb_of_a_slider_stands_out_from_the_card(visit: Visit, theme: str) -> None:
+def test_the_thumb_of_a_slider_stands_out_from_the_card(kept: Visit, theme: str) -> None:
     """At the left end, where no coloured track is behind it."""
-    page = visit("g", theme=theme)
+    page = kept("g", theme=theme)
     slider = page.locator("#option-temperature input[type=range]")
     slider.focus()
     page.keyboard.press("Home")
@@ -84,9 +84,9 @@ def test_the_thumb_of_a_slider_stands_out_from_the_card(visit: Visit, theme: str
 
 
 @pytest.mark.parametrize("tab", ["g", "t", "m"])
-def test_scrollbars_have_the_theme_of_the_page(visit: Visit, tab: str) -> None:
+def test_scrollbars_have_the_theme_of_the_page(kept: Visit, tab: str) -> None:
     for theme in ("dark", "light"):
-        page = visit(tab, theme=theme)
+        page = kept(tab, theme=theme)
         elements = "[...document.querySelectorAll('html, .gradio-container *')]"
         found = set(page.evaluate(f"{elements}.map(element => getComputedStyle(element).colorScheme)"))
         assert (found == {"dark"}) if theme == "dark" else ("dark" not in found)
@@ -128,8 +128,8 @@ SECTIONS = {
 
 
 @pytest.mark.parametrize("tab", ["g", "t", "m"])
-def test_on_a_japanese_page_no_control_has_an_english_name(visit: Visit, tab: str) -> None:
-    page = visit(tab, lang="ja")
+def test_on_a_japanese_page_no_control_has_an_english_name(kept: Visit, tab: str) -> None:
+    page = kept(tab, lang="ja")
     english = set()
     for section in SECTIONS[tab] or ("",):
         if section:

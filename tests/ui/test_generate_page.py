@@ -1,15 +1,13 @@
 """The Generate tab in a real browser: writing, going on, alternatives by mouse and keys, hostile text, narrow screens."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.contrast import low_contrast
-from tests.support.page import serve, wait_for_model
 from tests.support.quiet import press_open, quiet
 
 Visit = Callable[..., Any]
@@ -416,26 +414,6 @@ def test_on_a_narrow_screen_the_buttons_stay_in_reach_and_the_settings_are_folde
     expect(page.locator("#option-temperature")).to_be_hidden()
     page.mouse.wheel(0, 400)
     expect(page.locator("#generate-go")).to_be_in_viewport()
-
-
-@pytest.fixture(scope="module")
-def own_url(tiny_folder: Path) -> Iterator[str]:
-    """A page for the tests that load into it: what they load, everyone sees."""
-    with serve(tiny_folder) as url:
-        wait_for_model(url)
-        yield url
-
-
-@pytest.mark.parametrize("lang", ["ja", "en"])
-def test_the_model_tab_tells_what_is_loaded_and_keeps_it_when_a_load_fails(visit: Visit, own_url: str, lang: str) -> None:
-    page = visit("m", lang=lang, url=own_url)
-    expect(page.locator("#model-facts")).to_contain_text("float32")
-    page.locator("#model-name input, #model-name textarea").fill("/nowhere/<b>at all</b>")
-    page.locator("#model-load").click()
-    expect(page.locator("#model-line [role=alert]")).to_contain_text("<b>at all</b>")
-    expect(page.locator("#model-load")).to_be_enabled()
-    press_open(page.get_by_role("tab").first)
-    assert generate(page)
 
 
 def test_a_server_that_does_not_know_the_session_is_asked_through_gradio(visit: Visit) -> None:

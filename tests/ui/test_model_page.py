@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from tests.support.contrast import low_contrast
 from tests.support.page import serve, wait_for_model
 from tests.support.quiet import press_open
+from tests.ui.test_generate_page import generate
 
 Visit = Callable[..., Any]
 
@@ -20,6 +21,18 @@ def own_page(tiny_folder: Path) -> Iterator[str]:
     with serve(tiny_folder) as url:
         wait_for_model(url)
         yield url
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_the_model_tab_tells_what_is_loaded_and_keeps_it_when_a_load_fails(visit: Visit, own_page: str, lang: str) -> None:
+    page = visit("m", lang=lang, url=own_page)
+    expect(page.locator("#model-facts")).to_contain_text("float32")
+    page.locator("#model-name input, #model-name textarea").fill("/nowhere/<b>at all</b>")
+    page.locator("#model-load").click()
+    expect(page.locator("#model-line [role=alert]")).to_contain_text("<b>at all</b>")
+    expect(page.locator("#model-load")).to_be_enabled()
+    press_open(page.get_by_role("tab").first)
+    assert generate(page)
 
 
 def test_the_bundled_model_is_one_press_away_and_its_card_is_folded(visit: Visit, own_page: str) -> None:

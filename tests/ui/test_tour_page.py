@@ -19,6 +19,19 @@ COVERED = """() => {
   return [!apart(ring, bubble), Boolean(open) && !apart(open, bubble), !inside(bubble), !inside(ring)];
 }"""
 
+AT_REST = """() => new Promise((rest) => {
+  const parts = [".tour-ring", ".tour-bubble", ".token-editor-popover:not([hidden])"];
+  const look = () => JSON.stringify([scrollY, parts.map((each) => document.querySelector(each)?.getBoundingClientRect())]);
+  let before = look(), since = performance.now();
+  const again = setInterval(() => {
+    const now = look();
+    if (now !== before) [before, since] = [now, performance.now()];
+    if (performance.now() - since < 450) return;
+    clearInterval(again);
+    rest();
+  }, 25);
+})"""
+
 
 def begin(visit: Visit, lang: str, width: int, height: int) -> Any:
     page = visit("g", lang=lang, width=width)
@@ -32,8 +45,13 @@ def begin(visit: Visit, lang: str, width: int, height: int) -> Any:
 def at_step(page: Any, name: str, lang: str) -> None:
     """Return when the tour is at this step and has found its place."""
     expect(page.locator(".tour-bubble p")).to_have_text(STRINGS[f"tour_{name}"][lang == "en"])
-    page.wait_for_timeout(600)
+    at_rest(page)
     assert page.evaluate(COVERED) == [False, False, False, False], name
+
+
+def at_rest(page: Any) -> None:
+    """Return when nothing of the tour has moved for a while."""
+    page.evaluate(AT_REST)
 
 
 @pytest.mark.parametrize(("lang", "width", "height"), [("ja", 1366, 650), ("en", 400, 800)])
@@ -50,7 +68,7 @@ def test_a_visitor_who_does_what_the_tour_says_comes_to_its_end(visit: Visit, la
     )
     at_step(page, "read", lang)
     expect(page.locator(".token-editor-popover tbody tr")).not_to_have_count(0)
-    page.wait_for_timeout(600)  # the popover has grown, and the bubble has made room for it
+    at_rest(page)  # the popover has grown, and the bubble has made room for it
     page.locator(".tour-next").click()
     at_step(page, "temperature", lang)
     page.locator("#option-temperature input[type=range]").focus()

@@ -49,6 +49,7 @@ def running(slow_url: str) -> Iterator[Callable[[], int]]:
 def begin(page: Any, text: str, seed: str = "1") -> None:
     """Start to write something long, that does not end by itself, and wait for its first pieces."""
     prompt(page).fill(text)
+    expect(pieces(page)).to_have_count(0)
     use_seed(page, seed)
     set_length(page, 4000)
     unfold_filters(page)
@@ -64,8 +65,8 @@ def stop(page: Any) -> None:
     page.locator("#generate-stop").dispatch_event("click")
 
 
-def test_stop_keeps_what_was_written_and_continue_goes_on(visit: Visit, slow_url: str, running: Callable[[], int]) -> None:
-    page = visit("g", url=slow_url)
+def test_stop_keeps_what_was_written_and_continue_goes_on(kept: Visit, slow_url: str, running: Callable[[], int]) -> None:
+    page = kept("g", url=slow_url)
     begin(page, "猫")
     expect(page.locator("#generate-go")).to_be_disabled()
     stop(page)
@@ -83,8 +84,8 @@ def test_stop_keeps_what_was_written_and_continue_goes_on(visit: Visit, slow_url
     wait_until(lambda: running() == 0)
 
 
-def test_two_visitors_write_at_once_and_see_only_their_own(visit: Visit, slow_url: str) -> None:
-    first, second = visit("g", url=slow_url), visit("g", lang="en", url=slow_url)
+def test_two_visitors_write_at_once_and_see_only_their_own(kept: Visit, slow_url: str) -> None:
+    first, second = kept("g", url=slow_url), kept("g", lang="en", url=slow_url)
     begin(first, "猫", seed="1")
     begin(second, "犬", seed="2")
     count = pieces(first).count()
@@ -113,12 +114,12 @@ def test_reloading_in_mid_stream_frees_the_slot(visit: Visit, slow_url: str, run
     expect(page.locator("#generate-go")).to_be_enabled()
 
 
-def test_a_visitor_who_has_to_wait_sees_the_place_in_line(visit: Visit, slow_url: str) -> None:
+def test_a_visitor_who_has_to_wait_sees_the_place_in_line(kept: Visit, slow_url: str) -> None:
     clients = [Client(slow_url, verbose=False) for _ in range(8)]  # as many as run at once
     jobs = [client.submit(prompt="猫", max_new_tokens=4000, min_new_tokens=4000, api_name="/generate") for client in clients]
     for job in jobs:
         next(iter(job))
-    page = visit("g", url=slow_url)
+    page = kept("g", url=slow_url)
     prompt(page).fill("犬")
     page.locator("#generate-go").click()
     expect(line(page)).to_contain_text("順番を待っています")
@@ -129,8 +130,8 @@ def test_a_visitor_who_has_to_wait_sees_the_place_in_line(visit: Visit, slow_url
         client.close()
 
 
-def test_a_selection_stays_while_the_text_grows(visit: Visit, slow_url: str) -> None:
-    page = visit("g", url=slow_url)
+def test_a_selection_stays_while_the_text_grows(kept: Visit, slow_url: str) -> None:
+    page = kept("g", url=slow_url)
     begin(page, "猫")
     point(page, pieces(page).nth(2), click=True)
     expect(panel(page).locator("tbody tr")).not_to_have_count(0)

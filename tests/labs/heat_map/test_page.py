@@ -22,8 +22,12 @@ def opened(page: Any, name: str) -> Any:
 
 def coloured(page: Any, text: str = "") -> Any:
     """The pieces of a text, or of what stands above."""
+    field(page).fill("。")  # a text that was coloured before is so no more
+    expect(page.locator("#heat-map-text [class*=token-editor-l]")).to_have_count(0)
     field(page).fill(text)
     page.locator("#heat-map-go").click()
+    painted = "() => [...document.querySelectorAll('#heat-map-text .token-editor-piece')].map((one) => one.textContent).join('')"
+    page.wait_for_function(f"(text) => ({painted})() === text", arg=text or prompt(page).input_value())
     expect(page.locator("#heat-map-text [class*=token-editor-l]").first).to_be_visible()
     expect(page.locator("#heat-map-line")).not_to_contain_text("Press Colour")
     return page.locator("#heat-map-text .token-editor-piece")
@@ -41,8 +45,8 @@ def selected(page: Any, name: str) -> Any:
     return page.locator(f"#{name} .token-editor-selected")
 
 
-def test_arrow_keys_walk_the_coloured_pieces_and_show_their_numbers(visit: Visit) -> None:
-    page = opened(visit(lang="en"), "Heat map")
+def test_arrow_keys_walk_the_coloured_pieces_and_show_their_numbers(kept: Visit) -> None:
+    page = opened(kept(lang="en"), "Heat map")
     found = coloured(page, "犬猫私")
     expect(found).to_have_count(3)
     field(page).focus()
@@ -57,8 +61,8 @@ def test_arrow_keys_walk_the_coloured_pieces_and_show_their_numbers(visit: Visit
         page.keyboard.press(key)
 
 
-def test_the_selected_token_is_the_same_above(visit: Visit) -> None:
-    page = opened(visit(lang="en"), "Heat map")
+def test_the_selected_token_is_the_same_above(kept: Visit) -> None:
+    page = opened(kept(lang="en"), "Heat map")
     prompt(page).fill("犬猫私")
     coloured(page)
     field(page).focus()
@@ -72,18 +76,20 @@ def test_the_selected_token_is_the_same_above(visit: Visit) -> None:
     expect(selected(page, "generate-text")).to_have_text("猫")
 
 
-def test_another_measure_is_shown_without_scoring_again(visit: Visit) -> None:
-    page = opened(visit(lang="en"), "Heat map")
+def test_another_measure_is_shown_without_scoring_again(kept: Visit) -> None:
+    page = opened(kept(lang="en"), "Heat map")
     coloured(page, "東京都の大学です。")
     page.locator("#heat-map-measure label", has_text="entropy").click()
     expect(page.locator("#heat-map-view .prob-scale")).to_contain_text("entropy in bits")
     expect(page.locator("#heat-map-view figcaption")).to_contain_text("entropy in bits")
     page.locator("#heat-map-measure label", has_text="rank").click()
     expect(page.locator("#heat-map-view .prob-scale")).to_contain_text("1 is the most probable")
+    page.locator("#heat-map-measure label", has_text="surprisal").click()
+    expect(page.locator("#heat-map-view .prob-scale")).not_to_contain_text("1 is the most probable")
 
 
-def test_a_surprising_piece_leads_to_its_place(visit: Visit) -> None:
-    page = opened(visit(lang="en"), "Heat map")
+def test_a_surprising_piece_leads_to_its_place(kept: Visit) -> None:
+    page = opened(kept(lang="en"), "Heat map")
     found = coloured(page, "東京都の大学です。")
     button = page.locator("#heat-map-view .lab-top button").first
     place = int(button.get_attribute("data-go"))
@@ -92,8 +98,8 @@ def test_a_surprising_piece_leads_to_its_place(visit: Visit) -> None:
     expect(facts(page)).to_contain_text("bits")
 
 
-def test_the_written_text_is_coloured_and_its_change_is_announced(visit: Visit) -> None:
-    page = visit(lang="en")
+def test_the_written_text_is_coloured_and_its_change_is_announced(kept: Visit) -> None:
+    page = kept(lang="en")
     prompt(page).fill("猫が")
     generate(page, tokens=6)
     opened(page, "Heat map")
@@ -106,16 +112,16 @@ def test_the_written_text_is_coloured_and_its_change_is_announced(visit: Visit) 
     expect(page.locator("#heat-map-line")).not_to_contain_text("has changed")
 
 
-def test_a_changed_prompt_marks_the_result_as_outdated(visit: Visit) -> None:
-    page = opened(visit(lang="en"), "Heat map")
+def test_a_changed_prompt_marks_the_result_as_outdated(kept: Visit) -> None:
+    page = opened(kept(lang="en"), "Heat map")
     prompt(page).fill("犬猫")
     coloured(page)
     prompt(page).fill("犬猫私")
     expect(page.locator("#heat-map-line")).to_contain_text("The text above has changed")
 
 
-def test_an_edit_of_the_coloured_text_makes_it_a_text_of_ones_own(visit: Visit) -> None:
-    page = opened(visit(lang="en"), "Heat map")
+def test_an_edit_of_the_coloured_text_makes_it_a_text_of_ones_own(kept: Visit) -> None:
+    page = opened(kept(lang="en"), "Heat map")
     prompt(page).fill("犬猫")
     coloured(page)
     field(page).press("Control+End")
@@ -139,8 +145,8 @@ def test_two_texts_are_compared_and_examples_fill_the_fields(visit: Visit) -> No
     expect(page.locator("#heat-map-pair .lab-verdict")).to_contain_text("cannot distinguish their spellings")
 
 
-def test_hostile_text_is_shown_and_never_run(visit: Visit) -> None:
-    page = opened(visit(lang="en"), "Heat map")
+def test_hostile_text_is_shown_and_never_run(kept: Visit) -> None:
+    page = opened(kept(lang="en"), "Heat map")
     coloured(page, HOSTILE)
     field(page).press("Alt+ArrowDown")
     expect(facts(page)).to_contain_text("rank")

@@ -39,6 +39,7 @@ def slider(page: Any, name: str) -> Any:
 
 def opened(page: Any, tokens: int = 12, text: str = "猫") -> Any:
     prompt(page).fill(text)
+    expect(drawing(page).locator(".sampling-trace")).to_have_count(0)  # that of an earlier test
     generate(page, tokens)
     expect(drawing(page).locator(".sampling-trace")).to_be_visible()
     return page
@@ -51,8 +52,8 @@ def test_before_anything_is_written_the_section_says_what_to_do(visit: Visit) ->
     expect(page.locator("#sampling-trace-recompute")).to_be_hidden()
 
 
-def test_a_chosen_piece_shows_its_draw(visit: Visit) -> None:
-    page = opened(visit("g", lang="en"))
+def test_a_chosen_piece_shows_its_draw(kept: Visit) -> None:
+    page = opened(kept("g", lang="en"))
     point(page, pieces(page).nth(2), click=True)
     at = place_of(page, 2)
     expect(position(page)).to_have_value(str(at + 1))
@@ -68,8 +69,8 @@ def test_a_chosen_piece_shows_its_draw(visit: Visit) -> None:
     assert interval["x"] - 1 <= mark["x"] <= interval["x"] + interval["width"] + 1
 
 
-def test_keys_and_buttons_walk_the_text_and_the_section_together(visit: Visit) -> None:
-    page = opened(visit("g", lang="en"))
+def test_keys_and_buttons_walk_the_text_and_the_section_together(kept: Visit) -> None:
+    page = opened(kept("g", lang="en"))
     prompt(page).evaluate("(field) => { field.focus(); field.setSelectionRange(0, 0) }")
     page.keyboard.press("ArrowRight")
     expect(drawing(page)).to_contain_text("1 of 12")
@@ -86,8 +87,8 @@ def test_keys_and_buttons_walk_the_text_and_the_section_together(visit: Visit) -
     expect(pieces(page).last).to_have_class(re.compile("token-editor-selected"))
 
 
-def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Visit) -> None:
-    page = opened(visit("g", lang="en"))
+def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(kept: Visit) -> None:
+    page = opened(kept("g", lang="en"))
     text = page.locator("#generate-text textarea").input_value()
     expect(slider(page, "temperature")).to_have_value("0.7")
     slider(page, "temperature").fill("0")
@@ -110,8 +111,8 @@ def test_other_settings_show_the_same_step_at_once_and_reset_goes_back(visit: Vi
     assert page.locator("#generate-text textarea").input_value() == text
 
 
-def test_the_same_probability_has_a_bar_of_the_same_length_in_every_column(visit: Visit) -> None:
-    page = opened(visit("g", lang="en"))
+def test_the_same_probability_has_a_bar_of_the_same_length_in_every_column(kept: Visit) -> None:
+    page = opened(kept("g", lang="en"))
     for name, value in (("top-k", "9"), ("no-repeat-ngram-size", "1")):  # columns with headings of different widths
         slider(page, name).fill(value)
     expect(page.locator("#sampling-trace-filters")).to_contain_text("No-repeat n-gram size 1")

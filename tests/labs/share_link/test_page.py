@@ -16,6 +16,7 @@ from tests.support.contrast import low_contrast
 from tests.support.hub_server import LocalHub
 from tests.support.page import serve, wait_for_model
 from tests.support.quiet import press_open, quiet
+from tests.ui.test_generate_page import generate
 from tests.ui.test_tokenize_page import HOSTILE, pieces, write
 
 Visit = Callable[..., Any]
@@ -203,8 +204,8 @@ def tokens(page: Any) -> list[Any]:
     )
 
 
-def test_a_link_brings_back_what_the_model_wrote_with_its_probabilities_and_the_selected_token(visit: Visit) -> None:
-    page = visit("g", lang="en")
+def test_a_link_brings_back_what_the_model_wrote_with_its_probabilities_and_the_selected_token(visit: Visit, kept: Visit) -> None:
+    page = kept("g", lang="en")
     value(page, "generate-text").fill("慶應と猫")
     value(page, "option-max-new-tokens").fill("12")
     value(page, "option-seed").fill("5")
@@ -228,12 +229,10 @@ def test_a_link_brings_back_what_the_model_wrote_with_its_probabilities_and_the_
     assert replace(second, choices={}) == replace(first, choices={})
 
 
-def test_a_restored_text_has_its_numbers_and_no_hint(visit: Visit) -> None:
-    page = visit("g", lang="en")
-    value(page, "option-max-new-tokens").fill("8")
-    value(page, "option-seed").fill("5")
-    quiet(page)
-    page.locator("#generate-go").click()
+def test_a_restored_text_has_its_numbers_and_no_hint(visit: Visit, kept: Visit) -> None:
+    page = kept("g", lang="en")
+    value(page, "generate-text").fill("慶應と猫")
+    generate(page, tokens=8)
     expect(page.locator("#generate-stats")).to_contain_text("tokens, ")
     quiet(page)
     other = visit(lang="en", link=generate_link(page))
@@ -244,8 +243,8 @@ def test_a_restored_text_has_its_numbers_and_no_hint(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("tab", ["g", "t"])
-def test_a_link_to_an_empty_text_brings_back_an_empty_text(visit: Visit, tab: str) -> None:
-    page, id = visit(tab, lang="en"), {"g": "generate-text", "t": "tokenize-text"}[tab]
+def test_a_link_to_an_empty_text_brings_back_an_empty_text(visit: Visit, kept: Visit, tab: str) -> None:
+    page, id = kept(tab, lang="en"), {"g": "generate-text", "t": "tokenize-text"}[tab]
     quiet(page)
     value(page, id).fill("")
     quiet(page)
@@ -258,8 +257,8 @@ def test_a_link_to_an_empty_text_brings_back_an_empty_text(visit: Visit, tab: st
         expect(other.locator("#generate-count")).to_contain_text("empty")
 
 
-def test_the_end_of_what_was_typed_is_in_a_link_that_is_copied_at_once(visit: Visit) -> None:
-    page = visit("g", lang="en")
+def test_the_end_of_what_was_typed_is_in_a_link_that_is_copied_at_once(kept: Visit) -> None:
+    page = kept("g", lang="en")
     quiet(page)
     value(page, "generate-text").press("Control+End")
     page.keyboard.type("おわり")
@@ -336,8 +335,8 @@ def test_a_hostile_link_of_the_generate_tab_changes_nothing_but_what_it_may(visi
     assert page.evaluate("window.hacked") is None
 
 
-def test_each_copy_is_what_the_page_shows(visit: Visit) -> None:
-    page = visit("t", lang="en")
+def test_each_copy_is_what_the_page_shows(kept: Visit) -> None:
+    page = kept("t", lang="en")
     write(page, TEXT)
     shown = page.evaluate(
         """() => neoxjp.editor('tokenize-text').pieces.map((piece) =>
@@ -351,6 +350,7 @@ def test_each_copy_is_what_the_page_shows(visit: Visit) -> None:
     page.locator("#share-link-separator input, #share-link-separator textarea").fill(" / ")
     expect(page.locator("#share-link-separator input, #share-link-separator textarea")).to_have_value(" / ")
     assert copied(page, "text", "Copied: Separated text, ") == text.replace("│", " / ")
+    page.locator("#share-link-separator input, #share-link-separator textarea").fill("│")
     markdown = copied(page, "markdown", "Copied: Markdown, ").split("\n\n")[0]
     assert re.findall(r"`([^`]+)`", markdown) == [re.sub(r"^[≈≠]|(?<=[^\d+])\d+$", "", each) for each in shown]
     html = copied(page, "html", "Copied: HTML, ")
@@ -400,8 +400,8 @@ def test_where_the_clipboard_is_forbidden_files_are_saved_and_the_link_is_shown(
     expect(page.locator("#share-link-status")).to_contain_text("Saved as a file: Markdown, 2 of 2 tokens")
 
 
-def test_a_link_that_would_be_too_long_is_refused_with_what_to_do(visit: Visit) -> None:
-    page = visit("t", lang="en")
+def test_a_link_that_would_be_too_long_is_refused_with_what_to_do(kept: Visit) -> None:
+    page = kept("t", lang="en")
     write(page, "".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_500)))
     page.locator("#share-link-copy-link").click()
     expect(page.locator("#share-link-note [role=alert]")).to_contain_text("Please shorten the text, which has 2,500 characters")

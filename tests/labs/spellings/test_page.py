@@ -63,8 +63,8 @@ def test_a_path_of_this_machine_is_a_column_after_enter(visit: Visit, tiny_vocab
     expect(page.locator("#spellings-view .spellings-closed")).to_contain_text("no tokenizer '/no/such'", timeout=OPENING)
 
 
-def test_a_row_shows_its_pieces_by_mouse_and_by_keyboard(visit: Visit) -> None:
-    page = visit("t", lang="en")
+def test_a_row_shows_its_pieces_by_mouse_and_by_keyboard(kept: Visit) -> None:
+    page = kept("t", lang="en")
     write(page, "東京")
     row(page, "hiragana").locator("td").nth(1).click()
     expect(page.locator("#spellings-pieces h3")).to_have_text("Tokens: hiragana")
@@ -77,8 +77,8 @@ def test_a_row_shows_its_pieces_by_mouse_and_by_keyboard(visit: Visit) -> None:
     assert set(tops) == {6}  # each character has a cell for the text and one for each of five tokenizers
 
 
-def test_a_corrected_reading_changes_every_row(visit: Visit) -> None:
-    page = visit("t", lang="en")
+def test_a_corrected_reading_changes_every_row(kept: Visit) -> None:
+    page = kept("t", lang="en")
     write(page, "日本の犬")
     expect(row(page, "hiragana").locator("small").first).to_have_text("にほんのいぬ")
     word = page.locator("#spellings-ruby .spellings-word").first
@@ -112,8 +112,8 @@ def test_rows_of_ones_own_come_and_go(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(("kind", "start"), [("csv", b"\xef\xbb\xbf"), ("svg", b"<svg"), ("png", b"\x89PNG")])
-def test_the_matrix_is_saved_as_a_file(visit: Visit, kind: str, start: bytes) -> None:
-    page = visit("t")
+def test_the_matrix_is_saved_as_a_file(kept: Visit, kind: str, start: bytes) -> None:
+    page = kept("t")
     write(page, "東京")
     unfold(page, "spellings-chart-section")
     expect(page.locator("#spellings-chart svg")).to_be_visible()
