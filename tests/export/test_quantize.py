@@ -25,6 +25,8 @@ from neoxjp.hub import bundled_path
 from neoxjp.model import load_model, needed_bytes
 from neoxjp.quantization import PackedLinear, packed_linears
 from neoxjp.weights import OUTPUT, read_quantization
+from tests.serve.conftest import serving
+from tests.support.http import ask
 from tests.support.tiny_model import ours
 
 needs_gguf = pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="the package gguf is not installed")
@@ -104,6 +106,20 @@ def test_what_a_loaded_model_says_of_itself_loads_it_again(quantized):
     again = GPTNeoXJapaneseForCausalLM.from_pretrained(out, dtype=model.dtype, quantization=model.quantization)
     with torch.inference_mode():
         assert torch.equal(model(ids).logits, again(ids).logits)
+
+
+def test_page_and_server_take_the_folder_as_it_is(quantized):
+    out, _ = quantized
+    model, tokenizer = GPTNeoXJapaneseForCausalLM.from_pretrained(out), GPTNeoXJapaneseTokenizer.from_pretrained(out)
+    ids = tokenizer.encode("吾輩は猫である。")
+    wanted = model.generate(torch.tensor([ids]), max_new_tokens=5, do_sample=False, eos_token_id=None)[0, len(ids) :].tolist()
+    with serving(str(out)) as server:
+        assert server.playground.ready.model.quantization == model.quantization == "int4"
+        card = ask(f"{server.url}/v1/models").json["data"][0]
+        fields = {"model": card["id"], "prompt": ids, "max_tokens": 5, "temperature": 0, "ignore_eos": True}
+        answer = ask(f"{server.url}/v1/completions", fields | {"return_token_ids": True}).json
+    assert card["quantization"] == "int4"
+    assert answer["choices"][0]["token_ids"] == wanted
 
 
 def test_a_second_rounding_is_refused(quantized, small):
