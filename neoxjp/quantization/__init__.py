@@ -15,7 +15,7 @@ from neoxjp.quantization.grouped_weight import (
 )
 from neoxjp.quantization.kernels import NativeNetwork
 from neoxjp.quantization.kernels.network import NewRows
-from neoxjp.quantization.kernels.pages import huge_pages_refusal
+from neoxjp.quantization.kernels.pages import empty_in_huge_pages, huge_pages_refusal
 from neoxjp.quantization.pack import (
     NO_GRADIENTS,
     QUANTIZATIONS,
@@ -59,6 +59,7 @@ __all__ = [
     "Packing",
     "available_kernels",
     "describe_linears",
+    "empty_in_huge_pages",
     "feedback_factor",
     "fp16_kernel",
     "grid_numbers",

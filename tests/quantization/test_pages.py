@@ -11,7 +11,7 @@ import torch
 from neoxjp.cli.main import main
 from neoxjp.quantization import Int8Weight
 from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, build, pages
-from neoxjp.quantization.kernels.pages import PAGE, allocate, huge_pages_refusal
+from neoxjp.quantization.kernels.pages import PAGE, empty_in_huge_pages, huge_pages_refusal
 
 OFFERED = pytest.mark.skipif(huge_pages_refusal() is not None, reason=str(huge_pages_refusal()))
 
@@ -21,7 +21,7 @@ OFFERED = pytest.mark.skipif(huge_pages_refusal() is not None, reason=str(huge_p
 @pytest.mark.parametrize("beyond", [0, 5, 70_000])
 def test_a_tensor_in_huge_pages_begins_with_one_and_can_be_copied(dtype, beyond):
     tensor = torch.arange(2 * PAGE + beyond).remainder(100).to(dtype).view(1, -1)
-    found = allocate(tuple(tensor.shape), dtype).copy_(tensor)
+    found = empty_in_huge_pages(tuple(tensor.shape), dtype).copy_(tensor)
     assert torch.equal(found, tensor)
     assert (found.dtype, found.is_contiguous(), found.data_ptr() % PAGE) == (dtype, True, 0)
     for again in (copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
@@ -35,7 +35,7 @@ def test_where_the_system_refuses_ordinary_memory_is_used(monkeypatch):
             raise OSError(22, "Invalid argument")
 
     monkeypatch.setattr(pages.mmap, "mmap", Refusing)
-    found = allocate((2, PAGE), torch.uint8)
+    found = empty_in_huge_pages((2, PAGE), torch.uint8)
     assert found.fill_(7).sum() == 14 * PAGE
 
 
@@ -56,7 +56,7 @@ def test_the_reason_is_given_also_by_doctor(monkeypatch, tmp_path, capsys, conte
     monkeypatch.setattr(pages, "_ENABLED", tmp_path / "enabled")
     found = huge_pages_refusal()
     assert found is None if reason is None else reason in found
-    assert allocate((3, PAGE), torch.uint8).fill_(1).sum() == 3 * PAGE
+    assert empty_in_huge_pages((3, PAGE), torch.uint8).fill_(1).sum() == 3 * PAGE
     assert main(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["huge pages"] == (found or "for packed weights")
 

@@ -1,7 +1,7 @@
-"""Memory for packed weights in huge pages (transparent huge pages of Linux), where the system gives them.
+"""Memory for packed weights and caches in huge pages (transparent huge pages of Linux), where the system gives them.
 
-A step reads every weight once. With pages of 2 MiB the processor's own prefetching runs through a weight; with pages of 4 KiB it
-ends with each, and the address of each must be looked up.
+A step reads every weight, and every key and value, once. With pages of 2 MiB the processor's own prefetching runs through them;
+with pages of 4 KiB it ends with each, and the address of each must be looked up.
 """
 
 import math
@@ -26,7 +26,7 @@ def huge_pages_refusal() -> str | None:
     return "switched off by the system (transparent_hugepage is never)" if "[never]" in modes else None
 
 
-def allocate(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def empty_in_huge_pages(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """An empty tensor; of at least one huge page in these, if the system gives them."""
     numbers = math.prod(shape)
     nbytes = numbers * dtype.itemsize

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from neoxjp.errors import ParameterError
 from neoxjp.quantization.grouped_weight import ENDS, GRIDS, GROUP, GroupBits, GroupedWeight, Int8Weight
 from neoxjp.quantization.kernels.build import library
-from neoxjp.quantization.kernels.pages import allocate
+from neoxjp.quantization.kernels.pages import empty_in_huge_pages
 
 _PANEL = 16  # output channels that lie side by side
 _BLOCK = 4  # panels whose groups lie side by side
@@ -69,7 +69,7 @@ class NativeWeight:
         if isinstance(weight, Tensor):
             self.bits = 16
             panels = _pad(weight, 1).view(-1, _PANEL, self.in_features)
-            self.values = allocate((len(panels), self.in_features, _PANEL), torch.float16)
+            self.values = empty_in_huge_pages((len(panels), self.in_features, _PANEL), torch.float16)
             self.values.copy_(panels.transpose(1, 2))
             return
         self.bits, values, scale = 8, weight.values, weight.scale
@@ -83,7 +83,7 @@ class NativeWeight:
         padded = _pad(values, 4)
         fours = padded.view(-1, _PANEL, padded.shape[1] // 4, 4).transpose(1, 2)  # (out / 16, in / 4, 16, 4)
         # Stored without a sign, counted from the zero point: 128 turns the sign bit, 64 is added.
-        stored = allocate(tuple(fours.shape), torch.int8).copy_(fours)
+        stored = empty_in_huge_pages(tuple(fours.shape), torch.int8).copy_(fours)
         self.values = stored.add_(kernels.neoxjp_zero_point() - 128).view(torch.uint8).bitwise_xor_(128)
         self.scale = scale.contiguous()
 
@@ -127,7 +127,7 @@ def _group_blocks(weight: GroupedWeight) -> Tensor:
     blocks, groups = len(values) // (_BLOCK * _PANEL), values.shape[1] // GROUP
     # Of each group eight vectors: (8, blocks, groups, 4 panels, 16 output channels, 4 input channels)
     vectors = values.view(blocks, _BLOCK, _PANEL, groups, 8, 4).permute(4, 0, 3, 1, 2, 5)
-    found = allocate((blocks, groups, _BLOCK * _PANEL * (2 + 4 * bits)), torch.uint8)
+    found = empty_in_huge_pages((blocks, groups, _BLOCK * _PANEL * (2 + 4 * bits)), torch.uint8)
     scales, numbers = found[..., : 2 * _BLOCK * _PANEL], found[..., 2 * _BLOCK * _PANEL :]
     padded = _pad(weight.scale, 1, _BLOCK * _PANEL)
     scales.view(torch.float16).copy_(padded.view(blocks, _BLOCK * _PANEL, groups).transpose(1, 2))
