@@ -9,11 +9,25 @@ import pytest
 import torch
 
 from neoxjp.cli.main import main
+from neoxjp.model import KVCache
 from neoxjp.quantization import Int8Weight
 from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight, build, pages
 from neoxjp.quantization.kernels.pages import PAGE, empty_in_huge_pages, huge_pages_refusal
 
 OFFERED = pytest.mark.skipif(huge_pages_refusal() is not None, reason=str(huge_pages_refusal()))
+
+
+@OFFERED
+def test_a_long_cache_begins_with_a_huge_page_and_a_longer_copy_too():
+    cache, new = KVCache(1, "float16"), torch.randn(8, 2000, 64)
+    for length in (2000, 2300):
+        rows = new[:, : length - cache.length]
+        keys, values = cache.update(0, rows, rows)
+        cache.advance(length - cache.length)
+        (buffer,) = cache.reserve(length, new, 1)
+        assert buffer.data_ptr() % PAGE == 0
+    assert torch.equal(keys[0, :, :2000], new.half().float())
+    assert torch.equal(values[0, :, 2000:], new[:, :300].half().float())
 
 
 @OFFERED
