@@ -229,7 +229,7 @@ def test_only_changed_choices_are_in_a_link() -> None:
     ("tab", "sections"),
     [
         ("tokenize", {"corpus", "round_trip", "spellings", "tokenizer_report", "tokens", "vocabulary_browser", "why_this_cut"}),
-        ("generate", {"beams", "generate", "heat_map", "inside", "side_by_side"}),
+        ("generate", {"beams", "generate", "heat_map", "inside", "patching", "side_by_side"}),
     ],
 )
 def test_whatever_a_section_links_is_of_a_kind_that_a_link_restores(tab: str, sections: set[str]) -> None:
