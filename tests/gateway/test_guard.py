@@ -71,7 +71,7 @@ def running(request: pytest.FixtureRequest, tiny_vocabulary: Path, environment: 
     outer = FastAPI()
     outer.get("/other")(lambda: {"other": True})
     in_loop(lambda: page.mount(outer, blocks, "/demo", hosts=("127.0.0.1",)))
-    server = uvicorn.Server(uvicorn.Config(outer, port=port, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(outer, port=port, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
