@@ -28,8 +28,8 @@ def test_the_last_token_is_the_query_token_and_each_view_has_its_three_lines(vis
     tokens = looked(page)
     expect(page.locator("#inside-lens tbody tr")).to_have_count(3)
     expect(page.locator("#inside-attention .inside-query")).to_have_attribute("data-at", str(tokens.count()))
-    expect(page.locator("#inside-lens .inside-explained li")).to_have_count(3)
-    expect(page.locator("#inside-attention .inside-explained li")).to_have_count(3)
+    expect(page.locator("#inside-lens .lab-explained li")).to_have_count(3)
+    expect(page.locator("#inside-attention .lab-explained li")).to_have_count(3)
     shades = tokens.evaluate_all("all => all.map((one) => getComputedStyle(one).backgroundColor)")
     assert len(set(shades)) > 1, "weights are seen as colours"
 

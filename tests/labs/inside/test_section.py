@@ -86,7 +86,7 @@ def test_the_weights_are_those_of_the_record_and_the_ten_largest_are_listed(play
 
 def test_each_view_explains_in_three_lines_what_it_shows_and_what_not(playground: Playground) -> None:
     for view in views(playground, TEXT):
-        lines = re.search(r'<ul class="inside-explained">(.*?)</ul>', view, re.S)
+        lines = re.search(r'<ul class="lab-explained">(.*?)</ul>', view, re.S)
         assert lines is not None
         assert lines[1].count("<li>") == 3
         assert "does not tell you" in lines[1]
@@ -190,7 +190,7 @@ def test_an_effect_has_a_colour_a_number_and_for_the_other_direction_another_sig
     left_out = tuple(LeftOut(at, at + 1, text, 5.0 + bits, bits) for at, (text, bits) in enumerate(texts))
     view = render_inside.salience(replace(found, surprisal=5.0, left_out=left_out), EN)
     boxes = re.findall(r'<span role="option" class="([^"]*)"[^>]*aria-label="([^"]*)">(.*?)</span>', view, re.S)
-    assert [classes for classes, _, _ in boxes] == ["w l4", "w l2 inside-against", "w l0"]
+    assert [classes for classes, _, _ in boxes] == ["w l4", "w l2 lab-against", "w l0"]
     assert [label.split("\n")[1] for _, label, _ in boxes] == [
         "token 1 · without it 8.04 bits (+3.04)",
         "token 2 · without it 4.24 bits (−0.76)",
@@ -199,7 +199,7 @@ def test_an_effect_has_a_colour_a_number_and_for_the_other_direction_another_sig
     assert [re.findall(r'<sup data-bits="(.*?)">', inner) for _, _, inner in boxes] == [["+3.0"], ["−0.8"], []]
     assert "Without “犬” it would have 8.04 bits" in view
     assert re.findall(r'data-go="(\d)"', view) == ["0", "1", "2"]  # the largest first, whichever its sign
-    lines = re.search(r'<ul class="inside-explained">(.*?)</ul>', view, re.S)
+    lines = re.search(r'<ul class="lab-explained">(.*?)</ul>', view, re.S)
     assert lines is not None
     assert lines[1].count("<li>") == 2
     assert "the last 64 at most" in lines[1]

@@ -76,6 +76,6 @@ def test_the_grid_speaks_japanese_and_scrolls_on_a_phone(visit: Visit) -> None:
     page = opened(visit(theme="dark", width=400), "内部状態の入れ替え")
     page.locator("#patching-go").click()
     expect(page.locator(".patching-row").first).to_have_attribute("aria-label", "埋め込み")
-    expect(page.locator("#patching-view .patching-explained li")).to_have_count(3)
+    expect(page.locator("#patching-view .lab-explained li")).to_have_count(3)
     assert low_contrast(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
