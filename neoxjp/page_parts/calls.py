@@ -30,7 +30,7 @@ LEAST_ALTERNATIVES, MOST_ALTERNATIVES = 20, 200  # of a token: of the longest te
 MOST_CHOICES = 200_000  # alternatives of all tokens of a text
 MOST_CELLS = 64  # rows of a picture
 PATCHED_TOKENS, PATCHED_TOKENS_LARGE = 64, 24  # of each text; with a model of more than SMALL parameters
-SMALL = 200_000_000
+SMALL = 200_000_000  # parameters; a larger model runs for a section only when a button is pressed
 
 
 def score(loaded: Ready, ids: Sequence[int], top: int, bos: bool) -> list[Step]:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 INTRO = {"most": MAX_TOKENS}  # for the section's heading
 GUESSES = 5  # per layer
-FOLLOWED = 200_000_000  # parameters; with a larger model the section does not run it before a button is pressed
 
 
 class Section:
@@ -142,7 +141,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 def runs_at_once(playground: Playground) -> bool:
     """Whether the model may run without a press on a button: a small one, where no visitor's GPU quota is spent."""
     loaded = playground.loaded
-    return not on_zerogpu() and loaded is not None and loaded.model is not None and loaded.model.num_parameters <= FOLLOWED
+    return not on_zerogpu() and loaded is not None and loaded.model is not None and loaded.model.num_parameters <= calls.SMALL
 
 
 def follows(playground: Playground, writing: VisitorState, source: Source | None) -> bool:

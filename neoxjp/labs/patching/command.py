@@ -22,7 +22,8 @@ def patch(
         str | None, option("Score this token (text of one token).", metavar="TEXT", show_default="what the donor predicts")
     ] = None,
     other: Annotated[
-        str | None, option("Compare it with this token.", metavar="TEXT", show_default="what the base predicts")
+        str | None,
+        option("Compare it with this token.", metavar="TEXT", show_default="none with --target, else what the base predicts"),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -196,8 +196,9 @@ def _patched(model: Any, state: Tensor, donor: Tensor, rows: Sequence[Places], l
     at_once = max(1, ROWS_TOKENS // state.shape[1])
     for start in range(0, len(rows), at_once):
         streams = torch.cat([replaced(state, donor, places) for places in rows[start : start + at_once]])  # (B, T, C)
-        *_, last = [streams, *(hidden for hidden, _ in later_outputs(model, streams, layers))]
-        yield last_logits(model, last)
+        for hidden, _ in later_outputs(model, streams, layers):
+            streams = hidden  # only those of one layer are in memory
+        yield last_logits(model, streams)
 
 
 def _score(logits: Tensor, target: int, other: int | None) -> float:

@@ -143,7 +143,7 @@ def test_only_a_small_model_runs_without_a_press(playground: Playground, monkeyp
     writing.running = True
     assert not inside.follows(playground, writing, None)
     writing.running = False
-    monkeypatch.setattr(inside, "FOLLOWED", playground.ready.model.num_parameters - 1)  # type: ignore[union-attr]
+    monkeypatch.setattr(inside.calls, "SMALL", playground.ready.model.num_parameters - 1)  # type: ignore[union-attr]
     assert not inside.follows(playground, writing, None)
 
 
