@@ -120,8 +120,8 @@ def build(out: Path, served: ServedModel | None = None, *, root: Path = ROOT) ->
         CheckpointError: `out` has files and is not a Space, or cannot be written; the repository has no bundled model.
     """
     _check_out(out)
-    if not (root / "neoxjp/bundled/config.json").is_file() and served is None:
-        raise CheckpointError(f"{str(root / 'neoxjp/bundled')!r} has no model to serve: name one with --model")
+    if not (root / "neoxjp/hub/bundled/config.json").is_file() and served is None:
+        raise CheckpointError(f"{str(root / 'neoxjp/hub/bundled')!r} has no model to serve: name one with --model")
     with atomic_folder(out) as fresh:
         for name in COPIED:
             source = root / name
@@ -156,7 +156,7 @@ def readme(body: str, served: ServedModel | None = None) -> str:
         "tags": ["japanese", "gpt-neox", "tokenizer", "text-generation"],
         "startup_duration_timeout": "1h",
     }
-    model = "the small model in `neoxjp/bundled`, which knows no facts"
+    model = "the small model in `neoxjp/hub/bundled`, which knows no facts"
     if served is not None:
         settings |= {"models": [served.name], "preload_from_hub": [served.preload]}
         model = f"[{served.name}](https://huggingface.co/{served.name}/tree/{served.revision})"

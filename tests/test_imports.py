@@ -28,7 +28,6 @@ ROWS = [
     ["gateway"],
     ["serve"],
     ["ui"],
-    ["mcp"],
     ["cli"],
     ["__main__"],
 ]
@@ -36,7 +35,7 @@ ROW = {folder: number for number, row in enumerate(ROWS) for folder in row}
 # Folders whose `__init__.py` is their public interface: other folders import from it, never from its files.
 PUBLIC = [
     "hub", "documents", "tokenizer", "quantization", "sampling", "japanese", "weights", "compare", "engine", "model", "train",
-    "export", "bench", "gateway", "serve", "mcp",
+    "export", "bench", "gateway", "serve",
 ]  # fmt: skip
 PUBLIC_FILES = {
     "neoxjp.sampling.options",  # a table with functions of its own, imported as a module
@@ -121,9 +120,9 @@ def test_no_modules_import_each_other_in_a_circle():
         pytest.fail(" → ".join(error.args[1]))
 
 
-def test_the_package_has_at_most_twenty_two_entries():
+def test_the_package_has_at_most_twenty_entries():
     names = {path.name for path in PACKAGE.iterdir() if not path.name.startswith("__")}
-    assert len(names) <= 22, sorted(names)
+    assert len(names) <= 20, sorted(names)
 
 
 @pytest.mark.parametrize("folder", ["neoxjp", "examples", "space", "app.py"])

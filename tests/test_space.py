@@ -31,14 +31,14 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 def repository(tmp_path: Path) -> Path:
     """A repository with the real page and package, and a small file in the place of the bundled weights."""
     root = tmp_path / "repository"
-    for name in ("neoxjp/ui", "neoxjp/bundled", "neoxjp/__pycache__", "space"):
+    for name in ("neoxjp/ui", "neoxjp/hub/bundled", "neoxjp/__pycache__", "space"):
         (root / name).mkdir(parents=True)
     for name in ("app.py", "LICENSE", "requirements.txt", "space/README.md", "space/packages.txt", "neoxjp/__init__.py"):
         (root / name).write_bytes((ROOT / name).read_bytes())
     (root / "neoxjp/ui/page.py").write_text("PAGE = 1\n")
     (root / "neoxjp/__pycache__/page.cpython-311.pyc").write_bytes(b"0")
-    (root / "neoxjp/bundled/config.json").write_text("{}")
-    (root / "neoxjp/bundled/model.safetensors").write_bytes(b"0" * 100)
+    (root / "neoxjp/hub/bundled/config.json").write_text("{}")
+    (root / "neoxjp/hub/bundled/model.safetensors").write_bytes(b"0" * 100)
     return root
 
 
@@ -58,7 +58,7 @@ def files(folder: Path) -> set[str]:
 def test_the_tree_is_complete(repository: Path, tmp_path: Path) -> None:
     assert files(space.build(tmp_path / "out", root=repository)) == {
         "README.md", "app.py", "requirements.txt", "packages.txt", ".gitattributes", "LICENSE",
-        "neoxjp/__init__.py", "neoxjp/ui/page.py", "neoxjp/bundled/config.json", "neoxjp/bundled/model.safetensors",
+        "neoxjp/__init__.py", "neoxjp/ui/page.py", "neoxjp/hub/bundled/config.json", "neoxjp/hub/bundled/model.safetensors",
     }  # fmt: skip
 
 
@@ -121,9 +121,9 @@ def test_a_japanese_font_and_a_compiler_are_installed(repository: Path, tmp_path
 def test_files_from_ten_megabytes_are_in_lfs(repository: Path, tmp_path: Path) -> None:
     small = space.build(tmp_path / "out", root=repository)
     assert (small / ".gitattributes").read_text() == ""
-    (repository / "neoxjp/bundled/model.safetensors").write_bytes(bytes(10_000_000))
+    (repository / "neoxjp/hub/bundled/model.safetensors").write_bytes(bytes(10_000_000))
     large = space.build(tmp_path / "out", root=repository)
-    assert (large / ".gitattributes").read_text() == "neoxjp/bundled/model.safetensors filter=lfs diff=lfs merge=lfs -text\n"
+    assert (large / ".gitattributes").read_text() == "neoxjp/hub/bundled/model.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 
 
 # ---------------------------------------------------------------- another model
@@ -224,7 +224,7 @@ def test_a_build_that_fails_leaves_the_old_tree(repository: Path, tmp_path: Path
 
 
 def test_a_repository_without_its_model_is_refused(repository: Path, tmp_path: Path) -> None:
-    (repository / "neoxjp/bundled/config.json").unlink()
+    (repository / "neoxjp/hub/bundled/config.json").unlink()
     with pytest.raises(CheckpointError, match="has no model"):
         space.build(tmp_path / "out", root=repository)
 
@@ -315,8 +315,8 @@ class Started:
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """The Space, built from this repository and running as on the platform."""
-    if not (ROOT / "neoxjp/bundled/model.safetensors").is_file():
-        pytest.skip("neoxjp/bundled/model.safetensors is absent: train it with `neoxjp train`, then the Space can be started")
+    if not (ROOT / "neoxjp/hub/bundled/model.safetensors").is_file():
+        pytest.skip("neoxjp/hub/bundled/model.safetensors is absent: train it with `neoxjp train`, then the Space can be started")
     folder = tmp_path_factory.mktemp("space")
     out = space.build(folder / "out")
     with socket.socket() as free:

@@ -223,10 +223,10 @@ def check(model: ModelOptions) -> None:
 
 
 def load_mcp() -> Any:
-    """The package `neoxjp.mcp`. Raises ParameterError where its library is missing."""
+    """The package `neoxjp.ui.mcp`. Raises ParameterError where its library is missing."""
     if find_spec("mcp_types") is None:  # version 1 of the package mcp has no such module
         raise ParameterError("MCP needs the package mcp, version 2, which is not installed: pip install 'neoxjp[mcp]'")
-    return import_module("neoxjp.mcp")
+    return import_module("neoxjp.ui.mcp")
 
 
 COMMANDS = (Command("app", app, "neoxjp app --model bundled"),)

@@ -49,7 +49,7 @@ BUNDLED = "bundled"  # the name of the model that comes with this package, where
 
 def bundled_path() -> Path:
     """The folder of the model that comes with this package."""
-    return Path(__file__).parents[1] / "bundled"
+    return Path(__file__).parent / "bundled"
 
 
 def find_weights(

@@ -53,7 +53,7 @@ class Endpoint:
     at_once: int | None  # how many calls run at the same time; the others wait in Gradio's queue. None: any number
     queue: bool  # False: a quick one, answered outside the queue; it cannot stream
     needs: Need | None  # what has to be loaded; a call waits `WAIT_SECONDS` for one that is being loaded
-    tool: Tool | None = None  # how it is listed for language models (neoxjp.mcp); None: it is not
+    tool: Tool | None = None  # how it is listed for language models (neoxjp.ui.mcp); None: it is not
 
     def bind(self, playground: Playground) -> Callable[..., Any]:
         """The function as Gradio calls it.

@@ -4,6 +4,6 @@
 themselves. Both serve the endpoints that are declared with `tool=`. The optional package `mcp` is needed only here.
 """
 
-from neoxjp.mcp.server import PATH, mcp_rows, mcp_server, run_stdio
+from neoxjp.ui.mcp.server import PATH, mcp_rows, mcp_server, run_stdio
 
 __all__ = ["PATH", "mcp_rows", "mcp_server", "run_stdio"]

@@ -18,12 +18,12 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from neoxjp.cli.main import main
-from neoxjp.mcp import PATH
 from neoxjp.serve import Access
-from tests.mcp.conftest import Slow, serving
-from tests.mcp.test_tools import CALLS
+from neoxjp.ui.mcp import PATH
 from tests.support.loops import awaited
 from tests.support.page import serve, wait_for_model
+from tests.ui.mcp.conftest import Slow, serving
+from tests.ui.mcp.test_tools import CALLS
 
 MODERN = {"MCP-Protocol-Version": "2026-07-28"}
 ACCEPT = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}

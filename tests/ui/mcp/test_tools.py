@@ -15,14 +15,14 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
 
 from neoxjp.labs.features import FEATURES, endpoints_of
-from neoxjp.mcp import mcp_server
-from neoxjp.mcp.tools import MOST_CHARACTERS, EndpointTool, Turns, sections
 from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import Choice, Playground
 from neoxjp.page_parts.visitors import Visitors
 from neoxjp.ui.endpoints import endpoints
-from tests.mcp.conftest import Slow
+from neoxjp.ui.mcp import mcp_server
+from neoxjp.ui.mcp.tools import MOST_CHARACTERS, EndpointTool, Turns, sections
 from tests.support.loops import awaited
+from tests.ui.mcp.conftest import Slow
 
 T = TypeVar("T")
 CALLS: dict[str, dict[str, Any]] = {

@@ -19,9 +19,9 @@ from starlette.types import Receive, Scope, Send
 from neoxjp import __version__
 from neoxjp.gateway import Row
 from neoxjp.labs.features import FEATURES, Feature, endpoints_of
-from neoxjp.mcp.tools import EndpointTool, Turns
 from neoxjp.page_parts.session import Playground
 from neoxjp.ui.endpoints import endpoints
+from neoxjp.ui.mcp.tools import EndpointTool, Turns
 
 PATH = "/mcp"
 BODY_BYTES = 1_000_000  # of a call
