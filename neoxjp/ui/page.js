@@ -55,7 +55,7 @@
         addEventListener("pagehide", () => this.keepText(id, name)); // what was typed in the last moment, too
       }, 20);
     },
-    // The API of the token editor with this id: see token_editor/editor.js.
+    // The API of the token editor with this id: see token_editor/script/api.js.
     editor: (id) => document.getElementById(id)?.querySelector(".token-editor")?.api,
     last(name) {
       asked.add(name);

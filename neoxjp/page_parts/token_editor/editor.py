@@ -14,6 +14,10 @@ from neoxjp.labs.common.steps import LEVELS
 from neoxjp.page_parts.events import QUIET, STREAMED
 from neoxjp.page_parts.gradio_private import payload
 
+SCRIPT = tuple(
+    f"script/{name}.js" for name in ("state", "requests", "painting", "patches", "edits", "selection", "popover", "api", "start")
+)  # one script, in this order
+
 Call = Callable[[Any, Mapping[str, Any], gr.Request], Iterator[dict[str, Any]]]
 
 WORDS: Mapping[str, Mapping[str, str]] = {
@@ -87,7 +91,7 @@ class TokenEditor(gr.HTML, metaclass=_WithoutStub):
         given: dict[str, Any] = {
             "html_template": _text("editor.html").replace("@label", "").replace("@popover", words["en"]["popover"]),
             "css_template": _text("editor.css"),
-            "js_on_load": _text("editor.js").replace("@fixed", quote(json.dumps(fixed))),
+            "js_on_load": "\n".join(map(_text, SCRIPT)).replace("@fixed", quote(json.dumps(fixed))),
             "apply_default_css": False,
         }
         props = {"patch": "", "details": "", "given": "", "prompt": 0, "ids": ids, "session": "", "editor": 0}

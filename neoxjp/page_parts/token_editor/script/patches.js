@@ -1,0 +1,92 @@
+// Patches of the server, which say what of the text has changed: they are applied here, and the page around the text hears of them.
+
+function take(json) {
+  const patch = JSON.parse(json);
+  if (patch.want) {
+    sent = Date.now();
+    return call("edit", { text: field.value });
+  }
+  if (patch.typed) sent = 0;
+  if (patch.revision <= revision && !patch.whole) return; // a page gets the last patch of a stream twice
+  if (held && patch.running) return held.push(json);
+  if (held) {
+    const waiting = held;
+    held = null;
+    for (const one of waiting) take(one);
+  }
+  if (!patch.whole && patch.base !== revision) {
+    pass(patch.also);
+    return call("sync");
+  }
+  const follow = box.scrollHeight - box.scrollTop - box.clientHeight < 40 && !box.matches(":hover") && !box.contains(document.activeElement);
+  const chosen = pieces[selected], looked = pieces[shown];
+  const before = text, place = selected >= 0 ? idsBefore(selected) : -1;
+  uncover();
+  if (patch.whole) revision = patch.revision - 1;
+  const start = patch.whole ? 0 : patch.start, made = replace(start, patch.whole ? pieces.length : patch.delete, patch.pieces);
+  const grew = start === pieces.length - made.length && made.length;
+  revision = patch.revision;
+  text = pieces.map((piece) => piece[0]).join("");
+  if (running !== Boolean(patch.running)) {
+    running = !running;
+    field.readOnly = running;
+    box.classList.toggle("token-editor-running", running);
+  }
+  const now = performance.now();
+  if (patch.typed) for (const span of made) span.classList.add("token-editor-new");
+  else if ((!running || now - filled > FIELD_MS) && field.value !== text) {
+    const [from, until, upTo] = difference(field.value, text);
+    field.setRangeText(text.slice(from, upTo), from, until, "preserve");
+    filled = now;
+  }
+  if (patch.message || running) say(patch.message ?? ""); // a sentence stays until something else is typed or written
+  if (!running) cover();
+  if (follow) box.scrollTop = box.scrollHeight;
+  selected = pieces.indexOf(chosen);
+  if (selected < 0 && place >= 0 && (patch.same || text === before)) select(indexOf(place), false);
+  if (looked) {
+    shown = pieces.indexOf(looked);
+    if (shown < 0) close();
+    else put(shown);
+  }
+  if (patch.select !== undefined) wanted = patch.select;
+  if (patch.ask) trigger("ask", { at: 0, revision });
+  if (wanted >= 0 && indexOf(wanted) >= 0) choose(indexOf(wanted));
+  else if (!patch.typed && grew && newest) choose(pieces.length - 1);
+  name();
+  pass(patch.also);
+  if (running) return;
+  if (!patch.typed) {
+    ended += 1;
+    const first = indexOf(prompt); // after the prompt
+    if (selected < 0 && wanted < 0 && first >= 0) choose(first);
+  }
+  wanted = -1;
+  if (field.value !== text) return patch.message ? undefined : send();
+  clearTimeout(settling);
+  settling = setTimeout(() => {
+    if (field.value !== text || running) return;
+    if (unheard && selected >= 0) trigger("select", { at: idsBefore(selected) });
+    unheard = false;
+    trigger("changed");
+  }, patch.typed || newest ? SETTLE_MS : 0);
+}
+
+// What goes to the page around the text.
+function pass(news) {
+  if (!news) return;
+  also = { ...also, ...news };
+  element.dispatchEvent(new CustomEvent("token-editor-also", { bubbles: true, detail: news }));
+}
+
+// Select as the text changes: the rest of the page hears of it once nothing changes any more.
+function choose(index) {
+  select(index, false);
+  unheard = true;
+}
+
+function name() {
+  field.setAttribute("aria-label", words().label.replace("{n}", idsBefore(pieces.length)));
+  field.placeholder = fixed.placeholder[language()];
+  popover.setAttribute("aria-label", words().popover);
+}

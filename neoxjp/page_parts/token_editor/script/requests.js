@@ -1,0 +1,51 @@
+// Requests to the server and their answers.
+//
+// Over the route (route.py) once the page knows its session, else as an event of Gradio. Answers come line by line.
+const ROUTE = new URL("neoxjp/text", document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/")).href;
+const RETRY_MS = 1500;
+let known = true; // the server knows the session
+async function call(name, data = {}) {
+  if (!props.session || !known) return trigger(name, data);
+  let refused = "";
+  try {
+    const body = JSON.stringify({ session: props.session, editor: props.editor, call: name, data });
+    const answer = await fetch(ROUTE, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    if (answer.status === 409) {
+      known = false;
+      return trigger(name, data);
+    }
+    if (answer.ok) await lines(answer.body.getReader());
+    else {
+      const found = await answer.json();
+      refused = (document.documentElement.lang.startsWith("ja") ? found.ja : found.error) || words().failed;
+    }
+  } catch (error) {
+    refused = words().failed;
+  }
+  if (refused) say(refused);
+  if (refused && name === "edit") {
+    sent = 0;
+    setTimeout(send, RETRY_MS);
+  }
+  if (running && (name === "write" || name === "apply" || name === "sync")) setTimeout(() => running && call("sync"), RETRY_MS);
+}
+async function lines(reader) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const found = (rest + decoder.decode(value, { stream: true })).split("\n");
+    rest = found.pop();
+    for (const line of found) receive(JSON.parse(line));
+  }
+}
+function receive(update) {
+  if (update.prompt !== undefined) prompt = update.prompt;
+  if (update.patch) take(update.patch);
+  if (update.details) learn(update.details);
+}
+function say(sentence) {
+  message.hidden = !sentence;
+  message.textContent = sentence;
+}
