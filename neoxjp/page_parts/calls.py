@@ -25,7 +25,7 @@ from neoxjp.labs.patching.records import Patching
 from neoxjp.page_parts.remote.records import Array
 from neoxjp.page_parts.session import LOGITS_BYTES, Ready
 
-CONTEXTS = 4  # the longest text that is scored
+CONTEXTS = 4  # the longest text that is examined
 LEAST_ALTERNATIVES, MOST_ALTERNATIVES = 20, 200  # of a token: of the longest text, and of a short one
 MOST_CHOICES = 200_000  # alternatives of all tokens of a text
 MOST_CELLS = 64  # rows of a picture
@@ -35,12 +35,7 @@ SMALL = 200_000_000  # parameters; a larger model runs for a section only when a
 
 def score(loaded: Ready, ids: Sequence[int], top: int, bos: bool) -> list[Step]:
     """`engine.score` of a text of at most four contexts."""
-    most = CONTEXTS * loaded.model.config.max_position_embeddings
-    if len(ids) > most:
-        raise PromptTooLong(
-            f"the text has {len(ids):,} tokens, and up to {most:,} can be scored at once",
-            ja=f"{len(ids):,} トークンあります。一度に調べられるのは {most:,} トークンまでです。",
-        )
+    _check_length(loaded, ids)
     _check("top", top, most_alternatives(len(ids)))
     return engine.score(loaded.here.model, ids, loaded.tokenizer, top=top, bos=bos)
 
@@ -92,12 +87,15 @@ def logits_after(loaded: Ready, ids: Sequence[int], first: int) -> Array:
 
 def stored_logits(loaded: Ready, ids: Sequence[int]) -> tuple[Array, bool] | None:
     """The logits (V,) float32 of the id after `ids`, and whether a text was sampled from them. None: they are not stored."""
-    found = loaded.logits.get(ids)
+    found = loaded.logits.get(_checked_ids(loaded, ids))
     return None if found is None else (found[0].numpy(), found[1])
 
 
 def missing_logits(loaded: Ready, ids: Sequence[int], ends: Sequence[int]) -> list[int]:
     """The `ends` for which the logits after ids[:end] are not stored."""
+    ids = _checked_ids(loaded, ids)
+    if len(ends) > len(ids) + 1 or any(not 0 <= end <= len(ids) for end in ends):
+        raise ParameterError(f"ends must be at most {len(ids) + 1} positions from 0 to {len(ids)}")
     return loaded.logits.missing(ids, ends)
 
 
@@ -109,6 +107,21 @@ def setup(loaded: Ready) -> Setup:
 def most_alternatives(tokens: int) -> int:
     """How many alternatives each token of such a text may have."""
     return min(MOST_ALTERNATIVES, max(LEAST_ALTERNATIVES, MOST_CHOICES // max(1, tokens)))
+
+
+def _check_length(loaded: Ready, ids: Sequence[int]) -> None:
+    most = CONTEXTS * loaded.model.config.max_position_embeddings
+    if len(ids) > most:
+        raise PromptTooLong(
+            f"the text has {len(ids):,} tokens, and up to {most:,} can be examined at once",
+            ja=f"{len(ids):,} トークンあります。一度に調べられるのは {most:,} トークンまでです。",
+        )
+
+
+def _checked_ids(loaded: Ready, ids: Sequence[int]) -> tuple[int, ...]:
+    """Ids of the vocabulary, not more than can be examined at once."""
+    _check_length(loaded, ids)
+    return engine.check_ids(ids, loaded.model.config.vocab_size, "ids")
 
 
 def _check(name: str, given: int, most: int) -> None:

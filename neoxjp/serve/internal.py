@@ -136,8 +136,11 @@ class Internal:
                 f"max_new_tokens={new} is more than the {limits.new_tokens} tokens that this engine generates at once",
                 ja=f"一度に生成できるのは {limits.new_tokens} トークンまでです。",
             )
-        if not 0 <= prompt.top <= (most := most_alternatives(new)):
-            raise ParameterError(f"top={prompt.top} is more than the {most} alternatives that each of {new} tokens may have")
+        most = most_alternatives(new)
+        if not 0 <= prompt.top <= most:
+            raise ParameterError(
+                f"top={prompt.top} must be from 0 to {most}, the alternatives that each of {new} tokens may have"
+            )
         if engine.others_wait(visitor):  # a budget is for a busy server: while there is room, nobody is refused
             visitors.check(visitor, "tokens")
         loop, news = asyncio.get_running_loop(), asyncio.Event()
