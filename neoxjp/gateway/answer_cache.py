@@ -2,6 +2,9 @@
 
 Gradio (6.31) copies the whole config for every request: a tenth of a second of Python for each visitor who opens the page, while
 the others' texts wait. The answers differ only by the address under which the page was asked for, and by who is signed in.
+
+HEAD makes no page: Gradio asks so at its start whether the page is there, and gives up after three seconds, which a machine that
+loads a model at the same time may take for a page.
 """
 
 import asyncio
@@ -21,6 +24,7 @@ BY_QUERY = {"page", "deep_link"}  # all other names are for the script in the br
 
 Key = tuple[object, ...]
 Answer = tuple[Message, bytes]  # its start, and its body
+HEAD: Answer = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html; charset=utf-8")]}, b""
 
 
 class AnswerCache:
@@ -36,14 +40,14 @@ class AnswerCache:
         if key is None:
             await self.app(scope, receive, send)
             return
-        answer = self._kept.get(key)
+        answer = HEAD if scope["method"] == "HEAD" else self._kept.get(key)
         if answer is None:
             async with self._making.setdefault(key, asyncio.Lock()):  # a hundred who come at once wait for one
                 try:
                     answer = self._kept.get(key) or await self._make(key, scope, receive)
                 finally:
                     self._making.pop(key, None)
-        else:
+        elif key in self._kept:
             self._kept.move_to_end(key)
         start, body = answer
         await send({**start, "headers": list(start["headers"])})

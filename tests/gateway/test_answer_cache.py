@@ -44,6 +44,12 @@ def test_the_second_visitor_gets_the_same_without_the_work(app: Counted, path: s
     assert (first.status_code, first.content, first.headers) == (second.status_code, second.content, second.headers)
 
 
+def test_head_makes_no_page(app: Counted):
+    answer = app.client.head("/")
+    assert (answer.status_code, answer.content, app.made) == (200, b"", 0)
+    assert app.get("/").json()["query"] == ""
+
+
 @pytest.mark.parametrize(
     "other",
     [
