@@ -115,6 +115,7 @@ class Gate:
             self.operations.answered(method, row.path if row else "-", status, seconds, (scope.get("client") or ("",))[0])
 
     async def _answer(self, row: Row | None, scope: Scope, receive: Receive, send: Send) -> None:
+        _check_framing(scope)
         self._check_host(scope)
         if row is None:
             raise Refused(404, "not found", "見つかりません。")
@@ -243,6 +244,17 @@ class Logins:
             await send(message)
 
         return send_counted
+
+
+def _check_framing(scope: Scope) -> None:
+    """Two lengths of one body (RFC 9112, 6.3): a proxy in front may go by the other one."""
+    if {b"content-length", b"transfer-encoding"} <= {name.lower() for name, _ in scope["headers"]}:
+        raise Refused(
+            400,
+            "the request has both Content-Length and Transfer-Encoding: send one of them",
+            "Content-Length と Transfer-Encoding の両方が指定されています。どちらか一方にしてください。",
+            close=True,
+        )
 
 
 def _check_query(scope: Scope) -> None:

@@ -159,6 +159,25 @@ def test_a_long_body_without_a_length_is_cut_off_at_the_limit(public_url: str, p
     assert ask(public_url).status == 200
 
 
+def test_two_lengths_of_one_body_are_refused_and_no_second_request_is_read(public_url: str) -> None:
+    """A proxy that goes by the other length takes what follows for a part of the body, or for another visitor's request."""
+    body = b'{"data": ["a"]}'
+    with connect(public_url) as line:
+        line.sendall(
+            b"POST /gradio_api/run/tokenize HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + f"{len(body):x}\r\n".encode()
+            + body
+            + b"\r\n0\r\n\r\nGET /config HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        )
+        answer = b""
+        while more := line.recv(65536):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"both Content-Length and Transfer-Encoding" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_text_of_the_largest_accepted_size_still_fits(post: Post) -> None:
     answer = post("/gradio_api/run/tokenize", {"data": ["猫" * 1_000_000]})
     assert answer.status == 500  # longer than the page takes, which its own sentence says
