@@ -23,7 +23,7 @@ from neoxjp.export.quantize.network import LayerByLayer, round_activations
 from neoxjp.export.quantize.texts import DEFAULT_TEXTS, FEWEST_TOKENS, split_texts
 from neoxjp.hub import bundled_path
 from neoxjp.model import load_model, needed_bytes
-from neoxjp.quantization import PackedLinear, packed_linears
+from neoxjp.quantization import PackedLinear, available_kernels, packed_linears
 from neoxjp.weights import OUTPUT, read_quantization
 from tests.serve.conftest import serving
 from tests.support.http import ask
@@ -82,6 +82,7 @@ def test_the_folder_says_what_was_done_and_what_it_costs(small, quantized):
 def test_it_loads_everywhere_without_options_and_computes_the_rounded_numbers(small, quantized):
     out, report = quantized
     plain = dict(GPTNeoXJapaneseForCausalLM.from_pretrained(out, dtype="float32").named_modules())
+    most = 0.01 if "7 bits" not in available_kernels()["int8"] else 0.02  # int8 weights without VNNI: see `int8_kernel`
     for model in (GPTNeoXJapaneseForCausalLM.from_pretrained(out), load_model(str(out))[0]):
         assert model.load_report.packed
         assert model.quantization == model.load_report.quantization == "int4"
@@ -91,7 +92,7 @@ def test_it_loads_everywhere_without_options_and_computes_the_rounded_numbers(sm
             x = torch.randn(5, linear.in_features, generator=torch.Generator().manual_seed(0))
             with torch.inference_mode():
                 found, wanted = linear(x), round_activations(x) @ plain[name].weight.t()
-            assert float((found - wanted).norm() / wanted.norm()) < 0.01, name
+            assert float((found - wanted).norm() / wanted.norm()) < most, name
     rows = 2 * 8000 * 64  # of the embedding, in float16 beside the output layer in int8
     assert needed_bytes(out, None) - needed_bytes(small, None) == report.nbytes + rows - report.stored_bytes
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(out)

@@ -124,7 +124,7 @@ def _facts(left: LeftOut, t: Words) -> str:
 
 def signed(bits: float, digits: int = 2) -> str:
     """1.5 → "+1.50", -1.5 → "−1.50"."""
-    return f"{bits:+.{digits}f}".replace("-", "−")
+    return f"{bits:+z.{digits}f}".replace("-", "−")
 
 
 def hint(sentence: str) -> str:

@@ -50,7 +50,7 @@ def _cell(found: Patching, score: float, column: str, name: str, t: Words) -> tu
     share = found.share(score) or 0.0
     level = sum(abs(share) >= border for border in LEVELS)
     number = f"{100 * share:.0f}".replace("-", "−") if abs(share) >= WRITTEN else ""
-    facts = t("patching_cell", after=name, share=f"{100 * share:.1f} %".replace("-", "−"), bits=signed(score))
+    facts = t("patching_cell", after=name, share=f"{100 * share:z.1f} %".replace("-", "−"), bits=signed(score))
     return level, share < 0 and level > 0, number, f"{column}\n{facts}"
 
 
@@ -66,4 +66,4 @@ def shown(text: str) -> Markup:
 
 def signed(bits: float) -> str:
     """1.5 → "+1.50", -1.5 → "−1.50"."""
-    return f"{bits:+.2f}".replace("-", "−")
+    return f"{bits:+z.2f}".replace("-", "−")

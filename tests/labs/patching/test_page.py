@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from neoxjp.labs.patching.section import PAIRS
+from neoxjp.labs.patching.view import signed
 from tests.labs.heat_map.test_page import HOSTILE, opened
 from tests.support.contrast import low_contrast
 
@@ -79,3 +81,8 @@ def test_the_grid_speaks_japanese_and_scrolls_on_a_phone(visit: Visit) -> None:
     expect(page.locator("#patching-view .lab-explained li")).to_have_count(3)
     assert low_contrast(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("bits", "shown"), [(-0.001, "+0.00"), (0.0, "+0.00"), (-1.5, "−1.50"), (2.0, "+2.00")])
+def test_a_number_that_is_rounded_to_zero_has_no_minus(bits: float, shown: str) -> None:
+    assert signed(bits) == shown
