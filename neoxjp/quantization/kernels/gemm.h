@@ -15,7 +15,15 @@
 
 #include "simd.h"
 
-#define MR 8       /* rows multiplied with one reading of the weight, in registers */
+/* Rows that are multiplied with one reading of the weight, and panels beside each other for so many rows: their sums stay in the
+ * registers, 32 with AVX512, 16 with AVX2, where a vector takes two. */
+#if defined(__AVX512F__)
+#define MR 8
+#define MR_PANELS 2
+#else
+#define MR 6
+#define MR_PANELS 1
+#endif
 #define NR 4       /* panels that are read side by side */
 #define TILE_MR 16 /* rows of an AMX tile */
 #define TILE_MIN 2 /* fewest rows for which AMX is used */
@@ -77,21 +85,23 @@ INLINE void gemm_group(int bits, int rows, const int32_t *x, const int32_t *shif
     for (int n = 0; n < NR; n++) total[r][n] = f32_zero();
   for (int64_t g = 0; g < groups; g++) {
     const uint8_t *block = w + g * GROUP_BLOCK_BYTES(bits);
-    for (int n = 0; n < NR; n += 2) { /* two at a time: sums of more would not fit the registers */
+    for (int n = 0; n < NR; n += MR_PANELS) {
       const uint8_t *from = block + 2 * NR * PANEL + n * numbers;
-      I32x16 sum[MR][2];
+      I32x16 sum[MR][MR_PANELS];
       if (n) __asm__ volatile("" : : : "memory"); /* else compilers save x for the next panels on the stack, number by number */
-      for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = i32_set(shift[g * rows + r]);
+      for (int r = 0; r < rows; r++)
+        for (int i = 0; i < MR_PANELS; i++) sum[r][i] = i32_set(shift[g * rows + r]);
 #pragma GCC unroll 8
       for (int v = 0; v < GROUP_VECTORS; v++) {
-        I32x16 column[2] = {unpack(bits, from, v), unpack(bits, from + numbers, v)};
+        I32x16 column[MR_PANELS];
+        for (int i = 0; i < MR_PANELS; i++) column[i] = unpack(bits, from + i * numbers, v);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
           int32_t four = x[(g * GROUP_VECTORS + v) * rows + r];
-          for (int i = 0; i < 2; i++) sum[r][i] = i32_dot_group(bits, sum[r][i], column[i], four);
+          for (int i = 0; i < MR_PANELS; i++) sum[r][i] = i32_dot_group(bits, sum[r][i], column[i], four);
         }
       }
-      for (int i = 0; i < 2; i++) {
+      for (int i = 0; i < MR_PANELS; i++) {
         F32x16 scale = load_fp16((const uint16_t *)(block + (n + i) * 2 * PANEL));
         for (int r = 0; r < rows; r++) total[r][n + i] = f32_fma(total[r][n + i], f32_of_i32(sum[r][i]), scale);
       }
@@ -101,7 +111,7 @@ INLINE void gemm_group(int bits, int rows, const int32_t *x, const int32_t *shif
     for (int n = 0; n < NR; n++) f32_store(to[r] + n * PANEL, total[r][n]);
 }
 
-/* The tables: [rows - 1][log2(panels)]. The registers hold 4 panels of up to 4 rows, 2 of more. */
+/* The tables: [rows - 1][log2(panels)]. */
 
 typedef void (*GemmFp16)(const float *x, int64_t in, const uint16_t *w, F32Sums *to);
 typedef void (*GemmInt8)(const int8_t *x, int64_t in, const uint8_t *w, I32Sums *to);
@@ -114,13 +124,19 @@ typedef void (*GemmInt8)(const int8_t *x, int64_t in, const uint8_t *w, I32Sums 
     gemm_int8(rows, panels, x, in, w, to);                                                        \
   }
 #define KERNELS(rows) KERNEL(rows, 1) KERNEL(rows, 2)
-KERNELS(1) KERNELS(2) KERNELS(3) KERNELS(4) KERNELS(5) KERNELS(6) KERNELS(7) KERNELS(8)
+KERNELS(1) KERNELS(2) KERNELS(3) KERNELS(4) KERNELS(5) KERNELS(6)
 KERNEL(1, 4) KERNEL(2, 4) KERNEL(3, 4) KERNEL(4, 4)
 
 #define ROW(kind, rows, four) {gemm_##kind##_##rows##x1, gemm_##kind##_##rows##x2, four}
+#if MR == 8
+KERNELS(7) KERNELS(8)
+#define LAST_ROWS(kind) , ROW(kind, 7, NULL), ROW(kind, 8, NULL)
+#else
+#define LAST_ROWS(kind)
+#endif
 #define TABLE(kind)                                                                                       \
   {ROW(kind, 1, gemm_##kind##_1x4), ROW(kind, 2, gemm_##kind##_2x4), ROW(kind, 3, gemm_##kind##_3x4),     \
-   ROW(kind, 4, gemm_##kind##_4x4), ROW(kind, 5, NULL), ROW(kind, 6, NULL), ROW(kind, 7, NULL), ROW(kind, 8, NULL)}
+   ROW(kind, 4, gemm_##kind##_4x4), ROW(kind, 5, NULL), ROW(kind, 6, NULL) LAST_ROWS(kind)}
 static const GemmFp16 GEMM_FP16[MR][3] = TABLE(fp16);
 static const GemmInt8 GEMM_INT8[MR][3] = TABLE(int8);
 
@@ -132,15 +148,26 @@ typedef void (*GemmGroup)(const int32_t *x, const int32_t *shift, int64_t groups
   }
 #define GROUP_KERNELS(bits)                                                                            \
   GROUP_KERNEL(bits, 1) GROUP_KERNEL(bits, 2) GROUP_KERNEL(bits, 3) GROUP_KERNEL(bits, 4)              \
-  GROUP_KERNEL(bits, 5) GROUP_KERNEL(bits, 6) GROUP_KERNEL(bits, 7) GROUP_KERNEL(bits, 8)
+  GROUP_KERNEL(bits, 5) GROUP_KERNEL(bits, 6) LAST_GROUP_KERNELS(bits)
+#if MR == 8
+#define LAST_GROUP_KERNELS(bits) GROUP_KERNEL(bits, 7) GROUP_KERNEL(bits, 8)
+#define LAST_GROUPS(bits) , gemm_group##bits##_7, gemm_group##bits##_8
+#else
+#define LAST_GROUP_KERNELS(bits)
+#define LAST_GROUPS(bits)
+#endif
 GROUP_KERNELS(4) GROUP_KERNELS(5) GROUP_KERNELS(6)
 #define GROUP_ROW(bits)                                                                                  \
   {gemm_group##bits##_1, gemm_group##bits##_2, gemm_group##bits##_3, gemm_group##bits##_4,               \
-   gemm_group##bits##_5, gemm_group##bits##_6, gemm_group##bits##_7, gemm_group##bits##_8}
+   gemm_group##bits##_5, gemm_group##bits##_6 LAST_GROUPS(bits)}
 static const GemmGroup GEMM_GROUP[3][MR] = {GROUP_ROW(4), GROUP_ROW(5), GROUP_ROW(6)};
 
-/* How many of `left` panels the next kernel takes with `rows` rows: 1, 2 or 4. */
-INLINE int next_panels(int64_t left, int rows) { return rows <= 4 && left >= NR ? NR : left >= 2 ? 2 : 1; }
+/* How many of `left` panels the next kernel takes with `rows` rows: 1, 2 or 4, as many as the registers hold sums of. */
+INLINE int next_panels(int64_t left, int rows) {
+  int panels = NR;
+  while (panels > left || (panels > 1 && rows * panels > MR * MR_PANELS)) panels /= 2;
+  return panels;
+}
 
 /* AMX tiles: 16 rows times 64 bytes of 16 output channels, whose layout a tile of the weight shares. */
 #if defined(__AMX_INT8__)

@@ -126,7 +126,9 @@ INLINE __m256i dot_u8s8(__m256i sum, __m256i w, __m256i x) { return _mm256_dpbus
 #else
 #define QMAX 64 /* maddubs adds two products in 16 bits: they hold 2 · 128 · 127 */
 INLINE __m256i dot_u8s8(__m256i sum, __m256i w, __m256i x) {
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+  sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+  __asm__("" : "+x"(sum)); /* else compilers add the parts of a sum in another order, for which they save them all on the stack */
+  return sum;
 }
 #endif
 INLINE I32x16 i32_dot_u8s8(I32x16 sum, I32x16 w, int32_t x) {
