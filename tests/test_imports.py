@@ -4,6 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def folder_of(module: str) -> str:
     return "labs:records" if len(parts) > 2 and parts[2] not in PAGE_FILES else "labs"
 
 
-def imported(module: str) -> set[str]:
+@cache
+def imported(module: str) -> frozenset[str]:
     """Every module of the package that a file imports, also inside functions and under TYPE_CHECKING."""
     path = FILES[module]
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
@@ -73,7 +75,7 @@ def imported(module: str) -> set[str]:
             base = package[: len(package) - node.level + 1] if node.level else []
             source = ".".join([*base, *(node.module.split(".") if node.module else [])])
             found |= {name if (name := f"{source}.{alias.name}") in FILES else source for alias in node.names}
-    return {name for name in found if name in FILES and name != "neoxjp"}
+    return frozenset(name for name in found if name in FILES and name != "neoxjp")
 
 
 @pytest.mark.parametrize("module", [name for name in FILES if name != "neoxjp"])

@@ -76,6 +76,7 @@ def test_a_peer_that_is_too_slow_is_left_out_with_its_estimate(capsys):
     assert "over --limit 0 s" in row["note"]
 
 
+@pytest.mark.slow
 def test_generate_and_serve_measure_our_other_formats_and_folders_in_the_same_rounds(capsys, tiny_folder, tmp_path):
     folder = tmp_path / "rounded"
     quantize_folder(tiny_folder, folder, bits=4, calibrate="none")

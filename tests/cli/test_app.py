@@ -100,6 +100,7 @@ def test_what_can_be_known_to_be_wrong_is_refused_before_a_page_is_served(
     assert not vars(served)
 
 
+@pytest.mark.slow
 def test_app_py_is_the_same_command() -> None:
     done = subprocess.run([sys.executable, "app.py", "--model", "/nope"], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")

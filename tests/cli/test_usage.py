@@ -86,6 +86,7 @@ def test_a_new_row_of_the_sampling_table_and_a_new_feature_are_on_the_command_li
     assert "score" not in program.commands  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["tokenize 猫", "generate 猫 --max-new-tokens 2", "--help", "--version", "vocabulary"])
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_is_one_line(words) -> None:

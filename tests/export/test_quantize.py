@@ -153,6 +153,7 @@ def test_an_export_has_the_rounded_numbers(quantized, tmp_path):
     assert torch.equal(exported[f"gpt_neox.{name}"], plain[f"gpt_neox_japanese.{name}"])
 
 
+@pytest.mark.slow
 @needs_gguf
 def test_a_gguf_file_has_the_same_numbers(small, tmp_path, monkeypatch):
     """4 bits as IQ4_NL, 5 as Q5_0, 6 and 8 as Q8_0: what llama.cpp reads is what we compute with."""
@@ -335,6 +336,7 @@ def test_bits_that_were_not_needed_are_given_back():
     assert choose_bits(choices, 6.0) == {"small": 4, "large": 8}
 
 
+@pytest.mark.slow
 def test_the_estimate_falls_with_every_bit_and_finds_the_fragile_weight(tmp_path):
     """A weight whose error reaches the prediction costs more than one whose output is multiplied by almost zero."""
     folder = save(tmp_path / "model")

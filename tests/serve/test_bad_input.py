@@ -146,6 +146,7 @@ values = st.recursive(
 NAMES = sorted({name for name, _, _ in WRONG} | {"suffix", "user", "logit_bias", "return_token_ids", "ignore_eos"})
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=st.dictionaries(st.sampled_from(NAMES), values, max_size=5))
 def test_any_values_get_an_answer_or_an_error_object(complete: Callable[..., Answer], fields: dict[str, Any]) -> None:
