@@ -3,8 +3,8 @@
 Gradio (6.31) copies the whole config for every request: a tenth of a second of Python for each visitor who opens the page, while
 the others' texts wait. The answers differ only by the address under which the page was asked for, and by who is signed in.
 
-HEAD makes no page: Gradio asks so at its start whether the page is there, and gives up after three seconds, which a machine that
-loads a model at the same time may take for a page.
+HEAD makes no page: with it Gradio checks at its start whether the page is there, and gives up after three seconds. On a machine
+that is loading a model, making the page may take longer.
 """
 
 import asyncio
@@ -40,14 +40,16 @@ class AnswerCache:
         if key is None:
             await self.app(scope, receive, send)
             return
-        answer = HEAD if scope["method"] == "HEAD" else self._kept.get(key)
-        if answer is None:
+        answer = self._kept.get(key)
+        if scope["method"] == "HEAD":
+            answer = HEAD
+        elif answer is None:
             async with self._making.setdefault(key, asyncio.Lock()):  # a hundred who come at once wait for one
                 try:
                     answer = self._kept.get(key) or await self._make(key, scope, receive)
                 finally:
                     self._making.pop(key, None)
-        elif key in self._kept:
+        else:
             self._kept.move_to_end(key)
         start, body = answer
         await send({**start, "headers": list(start["headers"])})

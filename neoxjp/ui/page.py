@@ -1,6 +1,6 @@
 """The page: a head line and three tabs, and how it is started.
 
->>> playground = Playground(); playground.start(Choice("neoxjp/hub/bundled")); launch(build(playground))
+>>> playground = Playground(); playground.start(Choice("bundled")); launch(build(playground))
 """
 
 import os
