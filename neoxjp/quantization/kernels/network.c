@@ -372,7 +372,7 @@ INLINE void attn_value(int rows, int format, const float *probs, int64_t max_len
   int64_t d = 0;
   for (; d + ATTN_VECTORS * PANEL <= size; d += ATTN_VECTORS * PANEL)
     attn_value_part(rows, format, ATTN_VECTORS, probs, max_len, values, from, until, size, d, to, stride);
-  for (; d + (ATTN_VECTORS - 1) * PANEL <= size; d += (ATTN_VECTORS - 1) * PANEL)
+  for (; ATTN_VECTORS > 1 && d + (ATTN_VECTORS - 1) * PANEL <= size; d += (ATTN_VECTORS - 1) * PANEL)
     attn_value_part(rows, format, ATTN_VECTORS - 1, probs, max_len, values, from, until, size, d, to, stride);
   for (; d + PANEL <= size; d += PANEL)
     attn_value_part(rows, format, 1, probs, max_len, values, from, until, size, d, to, stride);
