@@ -325,13 +325,12 @@ static void kv_store(int64_t format, const float *x, int64_t size, void *row) {
 INLINE void attn_score(int rows, int format, const float *q, int64_t stride, const char *keys, int64_t from, int64_t to,
                        int64_t size, float *scores, int64_t max_len) {
   float scale = 1 / sqrtf(size);
-  int64_t row_bytes = kv_row_bytes(format, size);
+  int64_t row_bytes = kv_row_bytes(format, size), whole = size / PANEL * PANEL;
   for (int64_t s = from; s < to; s++) {
     const char *key = keys + s * row_bytes;
     F32x16 sum[ATTN_ROWS];
-    int64_t d = 0;
     for (int r = 0; r < rows; r++) sum[r] = f32_zero();
-    for (; d + PANEL <= size; d += PANEL) {
+    for (int64_t d = 0; d < whole; d += PANEL) {
       prefetch_cache(key + kv_row_bytes(format, d), 2);
       F32x16 part = kv_load(format, key, d);
       for (int r = 0; r < rows; r++) sum[r] = f32_fma(sum[r], part, f32_load(q + r * stride + d));
@@ -339,7 +338,7 @@ INLINE void attn_score(int rows, int format, const float *q, int64_t stride, con
     float key_scale = kv_scale(format, key, size);
     for (int r = 0; r < rows; r++) {
       float product = f32_reduce(sum[r]);
-      for (int64_t e = d; e < size; e++) product += q[r * stride + e] * kv_load_one(format, key, e);
+      for (int64_t e = whole; e < size; e++) product += q[r * stride + e] * kv_load_one(format, key, e);
       scores[r * max_len + s] = format == KV_INT8 ? product * key_scale * scale : product * scale;
     }
   }
@@ -349,7 +348,7 @@ INLINE void attn_score(int rows, int format, const float *q, int64_t stride, con
 INLINE void attn_value_part(int rows, int format, int vectors, const float *probs, int64_t max_len, const char *values,
                             int64_t from, int64_t until, int64_t size, int64_t first, float *to, int64_t stride) {
   int64_t row_bytes = kv_row_bytes(format, size);
-  F32x16 sum[ATTN_ROWS][ATTN_VECTORS];
+  F32x16 sum[ATTN_ROWS][ATTN_VECTORS(1)];
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++) sum[r][v] = f32_load(to + r * stride + first + v * PANEL);
   for (int64_t s = from; s < until; s++) {
@@ -369,63 +368,82 @@ INLINE void attn_value_part(int rows, int format, int vectors, const float *prob
 /* The same of all channels of a head. */
 INLINE void attn_value(int rows, int format, const float *probs, int64_t max_len, const char *values, int64_t from, int64_t until,
                        int64_t size, float *to, int64_t stride) {
-  int64_t d = 0;
-  for (; d + ATTN_VECTORS * PANEL <= size; d += ATTN_VECTORS * PANEL)
-    attn_value_part(rows, format, ATTN_VECTORS, probs, max_len, values, from, until, size, d, to, stride);
-  for (; ATTN_VECTORS > 1 && d + (ATTN_VECTORS - 1) * PANEL <= size; d += (ATTN_VECTORS - 1) * PANEL)
-    attn_value_part(rows, format, ATTN_VECTORS - 1, probs, max_len, values, from, until, size, d, to, stride);
-  for (; d + PANEL <= size; d += PANEL)
+  const int most = ATTN_VECTORS(rows);
+  int64_t d = 0, whole = size / PANEL * PANEL;
+  for (; d + most * PANEL <= whole; d += most * PANEL)
+    attn_value_part(rows, format, most, probs, max_len, values, from, until, size, d, to, stride);
+  for (; most > 1 && d + (most - 1) * PANEL <= whole; d += (most - 1) * PANEL)
+    attn_value_part(rows, format, most - 1, probs, max_len, values, from, until, size, d, to, stride);
+  for (; d < whole; d += PANEL)
     attn_value_part(rows, format, 1, probs, max_len, values, from, until, size, d, to, stride);
-  if (d == size) return;
+  if (whole == size) return;
   for (int r = 0; r < rows; r++)
     for (int64_t s = from; s < until; s++) {
       const char *value = values + s * kv_row_bytes(format, size);
       float scale = kv_scale(format, value, size), prob = probs[r * max_len + s], weight = format == KV_INT8 ? prob * scale : prob;
-      for (int64_t e = d; e < size; e++) to[r * stride + e] += weight * kv_load_one(format, value, e);
+      for (int64_t e = whole; e < size; e++) to[r * stride + e] += weight * kv_load_one(format, value, e);
     }
 }
 
-/* `rows` positions of one sequence, of which the first sees `seen` keys and each other one more. */
-INLINE void attend_rows(int rows, int format, const Shape *s, const float *q, const char *keys, const char *values, int64_t seen,
+typedef void (*Score)(const float *q, int64_t stride, const char *keys, int64_t from, int64_t to, int64_t size, float *scores,
+                      int64_t max_len);
+typedef void (*Value)(const float *probs, int64_t max_len, const char *values, int64_t from, int64_t until, int64_t size, float *to,
+                      int64_t stride);
+typedef struct { Score score, score_rows; Value value, value_rows; } Attend; /* of one row, of ATTN_ROWS */
+
+/* The same with a head's size as a constant, where it is one of the usual: loops over it are unrolled then. */
+#define FOR_HEAD(size, call)                                    \
+  switch (size) {                                               \
+    case 64: { enum { size = 64 }; call; break; }               \
+    case 80: { enum { size = 80 }; call; break; }               \
+    default: call;                                              \
+  }
+
+/* Functions of their own: what one of them needs a compiler can keep in registers, what all together need it cannot. */
+#define SCORE(name, rows, format)                                                                                              \
+  static void name(const float *q, int64_t stride, const char *keys, int64_t from, int64_t to, int64_t size, float *scores,   \
+                   int64_t max_len) {                                                                                          \
+    FOR_HEAD(size, attn_score(rows, format, q, stride, keys, from, to, size, scores, max_len))                                 \
+  }
+#define VALUE(name, rows, format)                                                                                              \
+  static void name(const float *probs, int64_t max_len, const char *values, int64_t from, int64_t until, int64_t size,        \
+                   float *to, int64_t stride) {                                                                                \
+    FOR_HEAD(size, attn_value(rows, format, probs, max_len, values, from, until, size, to, stride))                            \
+  }
+#define ATTEND_WITH(name, format)               \
+  SCORE(score_##name, 1, format)                \
+  SCORE(score_rows_##name, ATTN_ROWS, format)   \
+  VALUE(value_##name, 1, format)                \
+  VALUE(value_rows_##name, ATTN_ROWS, format)
+#define ATTEND_OF(name) {score_##name, score_rows_##name, value_##name, value_rows_##name}
+ATTEND_WITH(float32, KV_FLOAT32)
+ATTEND_WITH(float16, KV_FLOAT16)
+ATTEND_WITH(int8, KV_INT8)
+static const Attend ATTEND[KV_FORMATS] = {ATTEND_OF(float32), ATTEND_OF(float16), ATTEND_OF(int8)};
+
+/* `rows` positions of one sequence, 1 or ATTN_ROWS, of which the first sees `seen` keys and each other one more. */
+static void attend_rows(const Attend *a, int rows, const Shape *s, const float *q, const char *keys, const char *values, int64_t seen,
                         float *scores, int64_t max_len, float *to) {
   int64_t size = s->hidden / s->heads, stride = 3 * s->hidden;
-  attn_score(rows, format, q, stride, keys, 0, seen, size, scores, max_len);
+  (rows == 1 ? a->score : a->score_rows)(q, stride, keys, 0, seen, size, scores, max_len);
   for (int r = 0; r < rows; r++) {
-    attn_score(1, format, q + r * stride, stride, keys, seen, seen + r, size, scores + r * max_len, max_len);
+    if (r) a->score(q + r * stride, stride, keys, seen, seen + r, size, scores + r * max_len, max_len);
     softmax(scores + r * max_len, seen + r);
     memset(to + r * s->hidden, 0, size * sizeof(float));
   }
-  attn_value(rows, format, scores, max_len, values, 0, seen, size, to, s->hidden);
+  (rows == 1 ? a->value : a->value_rows)(scores, max_len, values, 0, seen, size, to, s->hidden);
   for (int r = 1; r < rows; r++)
-    attn_value(1, format, scores + r * max_len, max_len, values, seen, seen + r, size, to + r * s->hidden, s->hidden);
+    a->value(scores + r * max_len, max_len, values, seen, seen + r, size, to + r * s->hidden, s->hidden);
 }
 
 /* `count` positions of one sequence behind `past` others, whose keys and values are stored; q as in `attention`. */
-INLINE void attend_sequence(int format, const Shape *s, const float *q, const char *keys, const char *values, int64_t past,
-                            int64_t count, float *scores, int64_t max_len, float *to) {
+static void attend(const Attend *a, const Shape *s, const float *q, const char *keys, const char *values, int64_t past, int64_t count,
+                   float *scores, int64_t max_len, float *to) {
   for (int64_t r = 0, rows; r < count; r += rows) {
-    const float *query = q + r * 3 * s->hidden;
     rows = count - r >= ATTN_ROWS ? ATTN_ROWS : 1;
-    if (rows == ATTN_ROWS)
-      attend_rows(ATTN_ROWS, format, s, query, keys, values, past + r + 1, scores, max_len, to + r * s->hidden);
-    else
-      attend_rows(1, format, s, query, keys, values, past + r + 1, scores, max_len, to + r * s->hidden);
+    attend_rows(a, (int)rows, s, q + r * 3 * s->hidden, keys, values, past + r + 1, scores, max_len, to + r * s->hidden);
   }
 }
-
-/* One for each format: together they would be too much for a compiler to keep in registers well. */
-#define ATTEND_SEQUENCE(name, format)                                                                                      \
-  static void attend_##name(const Shape *s, const float *q, const char *keys, const char *values, int64_t past,           \
-                            int64_t count, float *scores, int64_t max_len, float *to) {                                   \
-    attend_sequence(format, s, q, keys, values, past, count, scores, max_len, to);                                         \
-  }
-ATTEND_SEQUENCE(float32, KV_FLOAT32)
-ATTEND_SEQUENCE(float16, KV_FLOAT16)
-ATTEND_SEQUENCE(int8, KV_INT8)
-
-typedef void (*AttendSequence)(const Shape *s, const float *q, const char *keys, const char *values, int64_t past, int64_t count,
-                               float *scores, int64_t max_len, float *to);
-static const AttendSequence ATTEND[KV_FORMATS] = {attend_float32, attend_float16, attend_int8};
 
 /* Rows of qkv (rows, heads, 3, head size) are rotated, written to the cache, and attend to their past and themselves; to
  * (rows, hidden). scores: (ATTN_ROWS, max_len) of each thread. */
@@ -447,7 +465,7 @@ static void attention(const Worker *worker, const Shape *s, float *qkv, const Se
       kv_store(cache->format, row + size, size, keys + (q->past + r) * row_bytes);
       kv_store(cache->format, row + 2 * size, size, values + (q->past + r) * row_bytes);
     }
-    ATTEND[cache->format](s, from, keys, values, q->past, q->count, scores, max_len, to + q->first * s->hidden + head * size);
+    attend(&ATTEND[cache->format], s, from, keys, values, q->past, q->count, scores, max_len, to + q->first * s->hidden + head * size);
   }
   barrier(worker);
 }

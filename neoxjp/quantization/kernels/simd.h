@@ -28,8 +28,8 @@ INLINE uint16_t f32_to_fp16(float x) {
   store_fp16(halves, _mm512_set1_ps(x));
   return halves[0];
 }
-#define ATTN_ROWS 4    /* query rows of one sequence that share one reading of the keys and values */
-#define ATTN_VECTORS 5 /* vectors of a head that they read at once: what the registers hold */
+#define ATTN_ROWS 4          /* query rows of one sequence that share one reading of the keys and values */
+#define ATTN_VECTORS(rows) 5 /* vectors of a head that they read at once: what the registers hold */
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 typedef struct { __m256 low, high; } F32x16;
 INLINE F32x16 f32_zero(void) { return (F32x16){_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -67,7 +67,7 @@ INLINE void store_fp16(uint16_t *to, F32x16 x) { /* as above */
 INLINE float fp16_to_f32(uint16_t x) { return _cvtsh_ss(x); }
 INLINE uint16_t f32_to_fp16(float x) { return (uint16_t)_mm_extract_epi16(eight_to_fp16(_mm256_set1_ps(x)), 0); }
 #define ATTN_ROWS 4
-#define ATTN_VECTORS 1
+#define ATTN_VECTORS(rows) ((rows) == 1 ? 5 : 1)
 #else
 #error "this processor has neither AVX512 nor AVX2 with FMA and F16C"
 #endif
