@@ -1,5 +1,5 @@
 // Runs before anything is drawn: what the visitor has chosen with the switches in the head, which `switches.js` changes. Without a
-// choice the browser's language and theme count. And the page starts without the parts that are for programs only.
+// choice the browser's language and theme count.
 //
 // Gradio (6.31) reads the language from `navigator.language` and sets the class "dark" of the body; the server reads Accept-Language.
 (() => {
@@ -46,23 +46,4 @@
     style.textContent = `html body { background: var(--bg${dark}); color: var(--col${dark}); }`;
     document.head.append(style);
   }
-
-  // Gradio makes a hidden part of the page for each parameter and each result of an endpoint: a fifth of all parts and half of the
-  // nodes. Nobody sees them, and programs read /config, which has them.
-  function withoutEndpoints(config) {
-    const hidden = new Set((config.components ?? []).filter((part) => part.type === "api").map((part) => part.id));
-    const calls = new Set((config.dependencies ?? []).filter((call) => call.outputs.some((id) => hidden.has(id))).map((call) => call.id));
-    const prune = (node) => {
-      node.children = (node.children ?? []).filter((child) => !hidden.has(child.id));
-      node.children.forEach(prune);
-    };
-    for (const page of [config, ...Object.values(config.page ?? {})]) {
-      if (page.layout?.children) prune(page.layout);
-      page.components = (page.components ?? []).filter((part) => !hidden.has(part.id ?? part));
-      page.dependencies = (page.dependencies ?? []).filter((call) => !calls.has(call.id ?? call));
-    }
-    return config;
-  }
-  let config;
-  Object.defineProperty(window, "gradio_config", { configurable: true, get: () => config, set: (all) => { config = withoutEndpoints(all); } });
 })();
