@@ -24,8 +24,8 @@ SOURCE = Path(__file__).with_name("network.c")
 HEADERS = tuple(SOURCE.with_name(name) for name in ("simd.h", "gemm.h", "team.h", "round.h"))
 CACHE = SOURCE.parent / "__pycache__"
 # No number may depend on what a compiler likes to fuse, nor on where a row begins in memory: where a product and a sum are one
-# operation the source says so, and no loop starts with single numbers up to an even address. -fno-trapping-math changes no number:
-# without it GCC computes no exponentials in the vectors of AVX2, because a comparison could set a flag that nobody reads.
+# operation the source says so, and no loop starts with single numbers up to an even address. Without -fno-trapping-math
+# GCC computes no exponentials in the vectors of AVX2, because a comparison could set a flag, which nobody reads here.
 OPTIONS = (
     *("-std=gnu11", "-O3", "-march=native", "-mprefer-vector-width=512", "-fopenmp", "-fPIC"),
     *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "--param=vect-max-peeling-for-alignment=0"),

@@ -391,7 +391,8 @@ typedef void (*Value)(const float *probs, int64_t max_len, const char *values, i
                       int64_t stride);
 typedef struct { Score score, score_rows; Value value, value_rows; } Attend; /* of one row, of ATTN_ROWS */
 
-/* The same with a head's size as a constant, where it is one of the usual: loops over it are unrolled then. */
+/* A call in which a head's size is a constant, where it is a usual one (64: the bundled model, 80: the 2.7B): the inner name hides the
+ * parameter, and loops over it are unrolled. */
 #define FOR_HEAD(size, call)                                    \
   switch (size) {                                               \
     case 64: { enum { size = 64 }; call; break; }               \

@@ -67,7 +67,7 @@ INLINE void store_fp16(uint16_t *to, F32x16 x) { /* as above */
 INLINE float fp16_to_f32(uint16_t x) { return _cvtsh_ss(x); }
 INLINE uint16_t f32_to_fp16(float x) { return (uint16_t)_mm_extract_epi16(eight_to_fp16(_mm256_set1_ps(x)), 0); }
 #define ATTN_ROWS 4
-#define ATTN_VECTORS(rows) ((rows) == 1 ? 5 : 1)
+#define ATTN_VECTORS(rows) ((rows) == 1 ? 5 : 1) /* 16 registers, two for each vector */
 #else
 #error "this processor has neither AVX512 nor AVX2 with FMA and F16C"
 #endif
