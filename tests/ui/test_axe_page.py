@@ -1,4 +1,4 @@
-"""axe-core on the real page: every tab and every section, empty and with a text, finds no fault."""
+"""axe-core on the real page: every tab and every section, empty and with a text, finds no fault; and nothing is too wide."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +15,9 @@ Visit = Callable[..., Any]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 RUN = """async (where) => (await axe.run(where, { resultTypes: ["violations"] })).violations.flatMap(({ id, nodes }) =>
   nodes.map(({ html, target }) => `${id}: ${target} ${html.slice(0, 160)}`))"""
+TOO_WIDE = """(where) => [...document.querySelectorAll(`${where}, .gradio-container`)]
+  .filter((box) => box.scrollWidth > box.clientWidth + 1)
+  .map((box) => `${box.id || box.tagName}: ${box.scrollWidth} pixels in ${box.clientWidth}`)"""
 
 
 @pytest.mark.parametrize(("lang", "theme", "width"), [("ja", "light", 1366), ("en", "dark", 400)])
@@ -26,6 +29,12 @@ def test_axe_finds_no_fault_on_any_view(visit: Visit, lang: str, theme: str, wid
         page.evaluate("Promise.all(document.getAnimations().map((each) => each.finished.catch(() => {})))")
         if faults := page.evaluate(RUN, where):
             found[view] = faults
+        size = page.viewport_size
+        for other in (width, 768):
+            page.set_viewport_size(size | {"width": other})
+            if faults := page.evaluate(TOO_WIDE, where):
+                found[f"{view}, {other} pixels"] = faults
+        page.set_viewport_size(size)
 
     page.evaluate(AXE)
     quiet(page)

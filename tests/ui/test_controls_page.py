@@ -121,7 +121,7 @@ NAMES = r"""() => [...document.querySelectorAll(":not(.written)")].flatMap(eleme
   return value ? [`${value} (${element.tagName} in ${element.closest("[id]")?.id})`] : [];
 }))"""
 SECTIONS = {
-    "g": ("sampling_trace", "branches", "heat_map", "minimal_pairs", "side_by_side", "beams", "inside", "replay"),
+    "g": ("sampling_trace", "branches", "heat_map", "minimal_pairs", "side_by_side", "beams", "inside", "patching", "replay"),
     "t": ("spellings", "why_this_cut", "round_trip", "vocabulary_browser", "corpus", "tokenizer_report"),
     "m": (),
 }
