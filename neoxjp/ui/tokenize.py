@@ -55,16 +55,15 @@ def build(playground: Playground, features: Sequence[Feature] = FEATURES) -> Tok
             editor = TokenEditor(FIRST, look="pieces", placeholder={"ja": ja, "en": en}, elem_id=part.id("text"))
             part.slot("legend", both("wait_vocabulary"))
             row = links.build()
-        with gr.Column(scale=3, min_width=250, elem_classes="card side"):
-            part.slot("counts", js_on_load="neoxjp.restoreText('tokenize-text', 'lab')")
-    with part.accordion("ids_section"), gr.Row():
-        output: dict[str, Any] = {"max_lines": 6, "interactive": False, "buttons": ["copy"]}
-        with gr.Column(min_width=280):
-            ids = part.textbox("ids", lines=3, elem_classes="ids", **output)
-        with gr.Column(min_width=280):
-            paste = part.textbox("paste", lines=3, max_lines=6)
-            paste_note = part.html("paste-note")
-            pasted = part.textbox("pasted", key="decoded", **output)
+        with gr.Column(scale=3, min_width=250):
+            with gr.Column(elem_classes="card side"):
+                part.slot("counts", js_on_load="neoxjp.restoreText('tokenize-text', 'lab')")
+            with part.accordion("ids_section"):
+                output: dict[str, Any] = {"max_lines": 6, "interactive": False, "buttons": ["copy"]}
+                ids = part.textbox("ids", lines=3, elem_classes="ids", **output)
+                paste = part.textbox("paste", lines=3, max_lines=6)
+                paste_note = part.html("paste-note")
+                pasted = part.textbox("pasted", key="decoded", **output)
     below = sections.build(playground, sections_of(features, "tokenize"), "lab")
     document = gr.State(Document())
     return TokenizeTab(document, editor, examples, show_ids, row, ids, paste, paste_note, pasted, below)

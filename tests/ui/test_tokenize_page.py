@@ -119,6 +119,13 @@ def test_a_reload_keeps_the_text_of_the_visit(visit: Visit) -> None:
     expect(pieces(page)).to_have_text(["犬", "と", "猫"])
 
 
+def test_on_a_laptop_the_text_and_the_count_of_its_kana_are_seen_without_scrolling(kept: Visit) -> None:
+    page = kept("t", width=1366)
+    page.set_viewport_size({"width": 1366, "height": 650})
+    expect(page.locator(".spellings-table tr[data-key=hiragana] td b").first).to_be_in_viewport(ratio=1)
+    expect(pieces(page).last).to_be_in_viewport()
+
+
 def test_a_cleared_text_stays_cleared_over_a_reload(visit: Visit) -> None:
     page = visit("t")
     write(page, "")
