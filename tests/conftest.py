@@ -22,7 +22,7 @@ settings.load_profile("untimed")
 # Folders and files whose tests compile, train, or start processes; other slow tests are marked where they are.
 SLOW = (
     "train",
-    "quantization/test_kernels.py",
+    "quantization/kernels",
     "test_examples.py",
     "test_space.py",
     "test_install.py",
