@@ -50,7 +50,8 @@ def prompt_too_long(prompt: int, new: int, context: int, python: str = "") -> Pr
         f"the prompt has {prompt} tokens and {new} new ones are asked for, but the context is {context}: "
         "shorten the prompt or lower max_new_tokens",
         python=python,
-        ja=f"プロンプトの {prompt} トークンと生成する {new} トークンは、コンテキスト長 {context} に収まりません。",
+        ja=f"プロンプトの {prompt} トークンと生成する {new} トークンは、コンテキスト長 {context} に収まりません。"
+        "プロンプトを短くするか、最大トークン数を減らしてください。",
     )
 
 

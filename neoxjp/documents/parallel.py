@@ -78,7 +78,7 @@ def _columns(file: BinaryIO, encoding: Encoding, delimiter: str) -> Iterator[tup
             continue
         cells = next(csv.reader([line]), []) if delimiter == "," else line.split(delimiter)
         if len(cells) != 2:
-            name = ("commas", "コンマ") if delimiter == "," else ("tabs", "タブ")
+            name = ("commas", "カンマ") if delimiter == "," else ("tabs", "タブ")
             _refuse(
                 number,
                 f"{len(cells)} column{'s' * (len(cells) != 1)} (separated by {name[0]}) instead of 2, Japanese and English",

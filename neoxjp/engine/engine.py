@@ -204,7 +204,7 @@ class Engine:
                 if self._draining:
                     raise ShuttingDown(
                         "the server is shutting down: try again in a minute",
-                        ja="サーバーを終了しています。1分ほどしてからもう一度お試しください。",
+                        ja="サーバーを終了しています。1 分ほどしてからもう一度お試しください。",
                     )
                 if self._closed:
                     raise NeoxjpError(

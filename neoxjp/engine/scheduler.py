@@ -198,7 +198,7 @@ def cache_bytes_needed(prompt: int, max_new_tokens: int, bytes_per_token: int, b
             f"the prompt's {prompt} tokens and {max_new_tokens} new ones need {need} of cache, but the limit for all requests is "
             f"{have}: shorten the prompt or lower max_new_tokens",
             ja=f"プロンプトの {prompt} トークンと生成する {max_new_tokens} トークンには {need} のキャッシュが必要ですが、"
-            f"全体で {have} しかありません。どちらかを短くしてください。",
+            f"全リクエスト合計の上限は {have} です。プロンプトを短くするか、最大トークン数を減らしてください。",
         )
     return nbytes
 

@@ -250,7 +250,8 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
     except errors.RepositoryNotFoundError as error:
         raise CheckpointError(
             f"no folder {repo!r} here and no model of that name on the Hub; a private one needs `hf auth login` or HF_TOKEN",
-            ja=f"{repo!r} というフォルダーも Hub のモデルもありません。",
+            ja=f"{repo!r} というフォルダーも Hub のモデルもありません。"
+            "非公開のモデルには `hf auth login` か HF_TOKEN が必要です。",
         ) from error
     except errors.RevisionNotFoundError as error:
         raise CheckpointError(
@@ -288,7 +289,8 @@ def _not_cached(named: tuple[str, str], names: Sequence[str] = ()) -> Checkpoint
     what = f"{files} of {at}" if files else at
     return CheckpointError(
         f"{what} is not in the cache, and the Hub cannot be reached (or offline mode is on). Load it once while online",
-        ja=f"{at_ja} {f'の {files} ' if files else ''}はキャッシュになく、Hub にも接続できません。",
+        ja=f"{at_ja} {f'の {files} ' if files else ''}はキャッシュになく、Hub にも接続できません（またはオフラインモードです）。"
+        "オンラインのときに一度読み込んでください。",
     )
 
 

@@ -74,7 +74,7 @@ def find_weights(
                 f"{asked} has its weights only as a pickle ({found[0]}), and a pickle from others can run code. "
                 "Convert its folder once with `neoxjp convert FOLDER`",
                 python=", or pass allow_pickle=True (read with weights_only=True)",
-                ja=f"{asked} の重みは pickle（{found[0]}）だけです。"
+                ja=f"{asked} の重みは pickle（{found[0]}）だけです。pickle はコードを実行できるため読み込みません。"
                 "`neoxjp convert フォルダー` で safetensors に変換してください。",
             )
         ignored = present & set(_STANDARD) - {found[0]}

@@ -42,7 +42,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "corpus_confidence_guess": ("推測。下で選び直せます", "a guess: choose another one below if it is wrong"),
     "corpus_confidence_chosen": ("選択", "chosen"),
     "corpus_opening": ("{name} を読み込んでいます", "opening {name}"),
-    "corpus_waiting": ("順番待ち：前に {n} 件", "waiting: {n} ahead of you"),
+    "corpus_waiting": ("順番を待っています：前に {n} 件", "waiting: {n} ahead of you"),
     "corpus_counting": (
         "{percent} %：文書 {documents} 件、{tokens} トークン",
         "{percent} %: {documents} documents, {tokens} tokens"),

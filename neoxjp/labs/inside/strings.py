@@ -103,7 +103,7 @@ STRINGS: dict[str, tuple[str, str]] = {
         "the tokens before it (the last {most} at most).",
     ),
     "inside_salience_not": (
-        "分からないこと：複数のトークンを合わせた効果。同じ内容の語が 2 つあると、片方を除いても変わりません。"
+        "分からないこと：複数のトークンを合わせた効果。同じ内容の語が 2 つあると、片方を除いてもほとんど変わりません。"
         "途中が欠けて文章が不自然になった影響も含まれます。",
         "What it does not tell you: the effect of several tokens together. Where two say the same, leaving one out changes "
         "little. And a text with a gap may be unusual by itself.",

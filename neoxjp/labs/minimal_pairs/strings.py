@@ -36,7 +36,7 @@ STRINGS: dict[str, tuple[str, str]] = {
         "There are {n} pairs; up to {most} can be tested at once. The command neoxjp evaluate --minimal-pairs takes any number.",
     ),
     "minimal_pairs_line": ("{line} 行目：{message}", "line {line}: {message}"),
-    "minimal_pairs_waiting": ("順番を待っています：あと {n} 人", "waiting: {n} ahead"),
+    "minimal_pairs_waiting": ("順番を待っています：前に {n} 件", "waiting: {n} ahead"),
     "minimal_pairs_busy": ("ほかの計算が続いています。しばらくしてからもう一度お試しください。",
                            "Other visitors' counts are running. Try again later."),
     "minimal_pairs_counting": ("調べています：{done}／{total} 組", "testing: {done} of {total} pairs"),
@@ -55,7 +55,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "minimal_pairs_no_name": ("（名前なし）", "(no name)"),
     "minimal_pairs_interval": ("［{low}–{high}］", "[{low}–{high}]"),
     "minimal_pairs_note": (
-        "良い文の確率が高い組の割合と、95 % 信頼区間（Wilson）です。文全体の確率は短い文に有利なので、長さが異なる組では "
+        "良い文のほうが確率が高い組の割合と、95 % 信頼区間（Wilson）です。文全体の確率は短い文に有利なので、長さが異なる組では "
         "1 トークンあたりの値も見てください。",
         "The share of pairs whose good text is more probable, with Wilson's 95 % interval. The whole text's probability favours "
         "short texts: where lengths differ, look at the value per token too.",
@@ -65,7 +65,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "minimal_pairs_unequal_length": ("トークン数が異なる組：{pairs} 組中 {right} 組が正解{interval}",
                                      "Pairs with unequally many: {right} of {pairs} right {interval}"),
     "minimal_pairs_worst": ("最も大きく間違えた組", "The pairs that it gets most wrong"),
-    "minimal_pairs_none_wrong": ("悪い文の確率が高い組はありませんでした。", "In no pair is the bad text more probable."),
+    "minimal_pairs_none_wrong": ("悪い文のほうが確率が高い組はありませんでした。", "In no pair is the bad text more probable."),
     "minimal_pairs_scale": ("各トークンの確率", "probability of each token"),
     "minimal_pairs_scale_note": ("枠で囲んだトークンは、2 つの文で異なるトークンです。",
                                  "Framed tokens differ between the two texts."),

@@ -21,9 +21,9 @@ STRINGS: dict[str, tuple[str, str]] = {
                              "Text of one token. Empty: chosen from the two predictions."),
     "patching_go": ("入れ替えて調べる", "Swap and measure"),
     "patching_above": ("上の文章を使う", "Use the text above"),
-    "patching_hiragana": ("ひらがなに", "in hiragana"),
-    "patching_katakana": ("カタカナに", "in katakana"),
-    "patching_swap": ("⇄ 逆向き", "⇄ Swap the texts"),
+    "patching_hiragana": ("元の文章をひらがなで", "Base text in hiragana"),
+    "patching_katakana": ("元の文章をカタカナで", "Base text in katakana"),
+    "patching_swap": ("⇄ 2 つの文章を交換", "⇄ Swap the texts"),
     "patching_ex_spelling": ("例：漢字とかな", "Example: kanji and kana"),
     "patching_ex_particle": ("例：は と が", "Example: は and が"),
     "patching_ex_place": ("例：別の地名", "Example: another place"),
@@ -39,17 +39,18 @@ STRINGS: dict[str, tuple[str, str]] = {
         "Predicted next token: “{base}” ({base_p}) after the base text, “{donor}” ({donor_p}) after the donor text.",
     ),
     "patching_measures": (
-        "「{target}」と「{other}」の確率の比（log₂）は、元の文章で {base} ビット、入れ替えに使う文章で {donor} ビット。"
+        "「{target}」と「{other}」の確率の比（log₂）は、元の文章で {base} ビット、入れ替えに使う文章で {donor} ビットです。"
         "この差を 100 % とします。",
         "The ratio of the probabilities of “{target}” and “{other}” (log₂) is {base} bits after the base text and {donor} bits "
         "after the donor text. This difference is 100 %.",
     ),
     "patching_measures_one": (
-        "「{target}」の確率（log₂）は、元の文章で {base} ビット、入れ替えに使う文章で {donor} ビット。この差を 100 % とします。",
+        "「{target}」の確率（log₂）は、元の文章で {base} ビット、入れ替えに使う文章で {donor} ビットです。"
+        "この差を 100 % とします。",
         "The probability of “{target}” (log₂) is {base} bits after the base text and {donor} bits after the donor text. This "
         "difference is 100 %.",
     ),
-    "patching_little": ("差が {bits} ビットと小さいので、割合は目安です。",
+    "patching_little": ("差が {bits} ビットしかないため、割合はあまり当てになりません。",
                         "The difference is only {bits} bits, so the shares say little."),
     "patching_no_difference": ("2 つの文章の予測に差がないので、調べるものがありません。",
                                "The two predictions do not differ, so there is nothing to measure."),
@@ -70,7 +71,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "patching_against": ("− ＝ 逆の方向に動く", "− = moves the other way"),
     "patching_does": (
         "表示内容：その層の後で、その語の内部状態を入れ替えたとき、予測が元の文章のものから、もう 1 つの文章のものへ"
-        "どれだけ近づくか。語のトークン数が違うときは、末尾から短い方の数だけ入れ替えます。",
+        "どれだけ近づくか。語のトークン数が違うときは、末尾から短いほうの数だけ入れ替えます。",
         "What it shows: how far the prediction moves from the base text’s to the donor text’s when the states of one word are "
         "replaced after one layer. Where a word has different numbers of tokens, the last ones are replaced, as many as the "
         "shorter has.",

@@ -67,7 +67,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "sampling_trace_possible": ("候補に残った", "possible"),
     "sampling_trace_others": ("その他 {n} 個の合計", "the other {n}, total"),
     "sampling_trace_others_left": ("うち {n} 個が残った", "{n} of them possible"),
-    "sampling_trace_scale": ("棒の目盛は 0〜{most}。どの列も、全行の合計は 100 % です。",
+    "sampling_trace_scale": ("棒の目盛りは 0〜{most}。どの列も、全行の合計は 100 % です。",
                              "Scale of the bars: 0 to {most}. Each column adds up to 100 %."),
     "sampling_trace_end": ("文章の終わり", "end of text"),
     "sampling_trace_filters": ("各フィルターの効果", "Effect of each filter"),

@@ -16,7 +16,8 @@ STRINGS: dict[str, tuple[str, str]] = {
         "リンクは {n} 文字になり、上限の {most} 文字を超えます。追加・編集した行か、文章（現在 {text} 文字）を短くしてください。",
         "The link would have {n} characters; the limit is {most}. Please shorten the rows that you added or edited, or the text, "
         "which has {text} characters."),
-    "share_link_generate_help": ("文章をトークンごと、選択中のトークン・サンプリング設定・ラボの状態とともに再現します。",
+    "share_link_generate_help": ("リンクを開くと、文章（トークンの区切りも同じ）、選択中のトークン、"
+                                 "サンプリング設定、ラボの状態が再現されます。",
                                  "Restores the text token by token, the selected token, the sampling settings and the lab."),
     "share_link_generate_link_copied": (
         "リンクをコピーしました（{n} 文字）。開くと、文章・選択中のトークン・サンプリング設定・ラボの状態が再現されます。",

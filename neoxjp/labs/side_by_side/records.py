@@ -248,7 +248,8 @@ def sweep(
         raise ParameterError(
             f"{len(temperatures)} temperatures × {len(top_ps)} top-p × {samples} samples are {total} texts: 1 to {MAX_TEXTS} "
             "can be generated",
-            ja=f"温度 {len(temperatures)} × top-p {len(top_ps)} × {samples} で {total} 個です（{MAX_TEXTS} 個まで）。",
+            ja=f"温度 {len(temperatures)} 個 × top-p {len(top_ps)} 個 × {samples} サンプルで {total} 件です。"
+            f"1〜{MAX_TEXTS} 件にしてください。",
         )
     first = params.seed or 0
     asked = [  # all of them before the first forward pass: a wrong value is reported at once

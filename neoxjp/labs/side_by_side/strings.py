@@ -83,7 +83,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     # the grid
     "side_by_side_sweep": ("温度 × top-p のグリッド", "Grid of temperature × top-p"),
     "side_by_side_sweep_info": (
-        "同じシードで短い文章を生成し、設定の違いだけを比較します。それぞれ 5 つまで指定できます。",
+        "同じシードで短い文章を生成し、設定の違いだけを比較します。温度と top-p の値は、それぞれ 5 つまで指定できます。",
         "Generates short samples with the same seed, so that only the settings differ. Up to five values each.",
     ),
     "side_by_side_sweep_temperatures": ("温度（行）", "Temperatures (rows)"),

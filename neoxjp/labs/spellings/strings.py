@@ -53,7 +53,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "spellings_rows": ("行の追加", "Add rows"),
     "spellings_rows_info": ("言い換えや別の書き方を入力すると、比較の行に加わります。空欄にすると行は消えます。",
                             "Enter another wording or spelling to add it as a row. An empty field removes its row."),
-    "spellings_take": ("選択中の行をコピー", "Copy the selected row"),
+    "spellings_take": ("選択中の行を上の欄に入れる", "Copy the selected row into a field"),
     "spellings_show_same": ("元の表記と同じ行も表示", "Also show rows that are the same as written"),
     "spellings_is_same": ("元の表記と同じ", "same as written"),
     "spellings_same": ("元の表記と同じ：{rows}", "same as written: {rows}"),

@@ -111,7 +111,8 @@ MEASURES: dict[str, Measure] = {
     ),
     "speed": Measure(
         ("速さ（MB/秒）", "speed (MB/s)"),
-        ("1 秒にエンコードした UTF-8 のメガバイト数です。このマシンで、この測定と同時に、1 スレッドずつ測りました。",
+        ("1 秒にエンコードした UTF-8 のメガバイト数です。"
+         "このマシンで、この測定の中で、テキストを 1 つずつ順に処理して測りました。",
          "Megabytes of UTF-8 encoded per second, on this machine, in the same run, one text after the other."),
         ("マシンと実行ごとに変わるので、同じ表の中だけで比べてください。最初の準備の時間も入ります。",
          "It changes with the machine and from run to run: compare it within one table only; first preparations are included."),

@@ -131,5 +131,5 @@ def _too_many(domain: str, counted: _Counted) -> ParameterError:
         f'the texts are from more than {MAX_DOMAINS} sources ({some}): a file is one source, or the field "source" of its lines '
         "names it; join sources, or leave the field out",
         ja=f"テキストの出典が {MAX_DOMAINS} 種類を超えています（{some}）。"
-        "ファイルごと、または各行の source が 1 つの出典になります。",
+        "1 つのファイル、または各行の source の値が 1 つの出典です。出典をまとめるか、source を省いてください。",
     )

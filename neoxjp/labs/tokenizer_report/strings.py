@@ -7,8 +7,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "tokenizer_report_tab": ("トークナイザー比較表", "Tokenizer report"),
     "tokenizer_report_title": ("トークナイザーを数値で比べる", "Tokenizers in numbers"),
     "tokenizer_report_intro": (
-        "上のテキスト（{most} 文字まで）を各トークナイザーで測ります。自分のテキストを貼り付けてください。"
-        "ファイルや語の境界との比較は neoxjp tokenizer-report で行えます。",
+        "上のテキスト（{most} 文字まで）を各トークナイザーで測ります。自分の文章を貼り付けて使えます。"
+        "ファイルの測定と、語の境界との比較には、コマンド neoxjp tokenizer-report を使ってください。",
         "Measures the text above (up to {most} characters) with each tokenizer: paste a text of your own. "
         "For files and word boundaries there is the command neoxjp tokenizer-report."),
     "tokenizer_report_tokenizers": ("比べるトークナイザー", "Tokenizers to compare"),
@@ -20,7 +20,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "tokenizer_report_markdown": ("Markdown をダウンロード", "Download Markdown"),
     "tokenizer_report_csv": ("CSV をダウンロード", "Download CSV"),
     "tokenizer_report_json": ("JSON をダウンロード", "Download JSON"),
-    "tokenizer_report_no_text": ("先に上の欄にテキストを入力してください。", "Type or paste a text above first."),
+    "tokenizer_report_no_text": ("先に上の欄に文章を入力してください。", "Type or paste a text above first."),
     "tokenizer_report_no_tokenizer": ("トークナイザーを 1 つ以上選んでください。", "Choose at least one tokenizer."),
     "tokenizer_report_too_many": (
         "トークナイザーは一度に {most} 個までです（{n} 個選ばれています）。",

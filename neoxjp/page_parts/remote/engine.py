@@ -95,7 +95,7 @@ class RemoteEngine:
             if self._draining or self._closed:
                 raise ShuttingDown(
                     "the server is shutting down: try again in a minute",
-                    ja="サーバーを終了しています。1分ほどしてからもう一度お試しください。",
+                    ja="サーバーを終了しています。1 分ほどしてからもう一度お試しください。",
                 )
             request = RemoteRequest(self, ids, params, top, visitor)
             self._requests.add(request)

@@ -32,7 +32,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "ja": {
         "label": "文章、{n} トークン。Alt+↓ でカーソル位置のトークンを表示します。", "popover": "トークン", "id": "id",
         "probability": "確率", "surprisal": "情報量", "rank": "順位", "entropy": "エントロピー", "bits": " ビット",
-        "model": "モデル", "filtered": "フィルター後", "removed": "除外", "drawn": "（本文のトークン）", "asking": "…",
+        "model": "モデル", "filtered": "フィルター後", "removed": "除外", "drawn": "（文章にあるトークン）", "asking": "…",
         "again": "「{text}」の後を生成し直す", "from_here": "ここから「{text}」で続ける",
         "bytes": "この文字は {n} 個のバイトトークンからなります",
         "failed": "サーバーから応答がありません。文章は失われていません。",

@@ -94,7 +94,7 @@ class RayBackend:
             if self._draining:
                 raise ShuttingDown(
                     "the server is shutting down: try again in a minute",
-                    ja="サーバーを終了しています。1分ほどしてからもう一度お試しください。",
+                    ja="サーバーを終了しています。1 分ほどしてからもう一度お試しください。",
                 )
             await run.start()
         except NeoxjpError as error:
