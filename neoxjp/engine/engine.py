@@ -144,7 +144,8 @@ class Engine:
             watch: called before each draw with the ids so far and the logits (V,), float32 on the CPU. Copy what you want to
                 keep, and return quickly: all requests wait.
             drawn: number of ids at the end of the prompt that were sampled before with this seed; sampling continues as if it had
-                not been interrupted. A stop string that begins in them is found; the part of it in the prompt stays.
+                not been interrupted, but max_new_tokens and min_new_tokens count the new ids alone. A stop string that begins in
+                them is found; the part of it in the prompt stays.
             visitor: whose request it is. Visitors take turns; without one, all requests are of the same visitor.
             prompt_top: score the prompt: `Request.prompt_steps` has what `score` returns for it, with so many tokens each. All of
                 the prompt is computed then, also what is in the prefix cache.
@@ -337,10 +338,12 @@ class Engine:
 
         Raises:
             PromptTooLong: `ids` fill the context.
+            ParameterError: an id of `ids` or `include` is outside the vocabulary.
         """
         self._check_process()
         config = self.model.config
         history = check_ids(ids, config.vocab_size) or bos_ids(config)
+        include = check_ids(include, config.vocab_size, "include")
         history = fit_prompt(history, SamplingParams(max_new_tokens=1), config.max_position_embeddings, "error")
         with self._forward, torch.inference_mode():
             cache = self.model.new_cache()
@@ -420,10 +423,11 @@ class Engine:
         inherited = self._scheduler.requests
         self._thread = None
         self._reset_state()
+        torch.set_num_threads(1)
         for request in inherited:
+            request.news = threading.Condition(self._lock)  # its own was of the parent's lock
             self._finish(request, "cancelled")
         self._released.clear()
-        torch.set_num_threads(1)
 
     def _work(self) -> None:
         try:
@@ -491,7 +495,7 @@ class Engine:
             request.max_concurrent = max(request.max_concurrent, len(rows) - 1)
             if row.error is None and request.prefilled < request.total:
                 self._note_prompt(row)
-            if row.error is None and row.logits is not None:
+            if row.error is None and row.logits is not None and not request.prompt_only:
                 self._write(row)
         with self._changed:
             for row in rows:

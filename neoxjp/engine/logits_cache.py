@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neoxjp.engine.records import LanguageModel, chunk_for, forward_one
+from neoxjp.engine.records import LanguageModel, bos_ids, chunk_for, forward_one
 from neoxjp.engine.scheduler import fit_prompt
 from neoxjp.errors import ParameterError
 from neoxjp.sampling import History, SamplingParams
@@ -100,7 +100,8 @@ def next_logits(model: LanguageModel, history: Sequence[int], cached: LogitsCach
     """
     if cached is not None and (found := cached.get(history)) is not None:
         return found
-    ids = fit_prompt(tuple(history), SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
+    ids = tuple(history) or bos_ids(model.config)
+    ids = fit_prompt(ids, SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
     chunk = chunk_for(model.num_parameters)
     cache = model.new_cache()
     for start in range(0, len(ids), chunk):
@@ -117,8 +118,11 @@ def logits_after(model: LanguageModel, ids: Sequence[int], first: int) -> Tensor
 
     Raises:
         PromptTooLong: `ids` fill the context.
+        ParameterError: `first` is no position in `ids`.
     """
     fit_prompt(tuple(ids), SamplingParams(max_new_tokens=1), model.config.max_position_embeddings, "error")
+    if not 0 <= first < len(ids):
+        raise ParameterError(f"first={first!r} must be a position of the {len(ids)} ids")
     chunk = chunk_for(model.num_parameters)
     cache = model.new_cache()
     found = []

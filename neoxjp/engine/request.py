@@ -65,8 +65,9 @@ class Stats:
 class Request:
     """One request. Iterate it for its Steps; `with request:` cancels it when the block is left.
 
-    Iteration ends when `finish` is set; after "error" it raises the model's exception. A cancelled request yields no further
-    step, so its last Step may have no `finish`: look at the request's own.
+    Iteration ends when `finish` is set; after "error" it raises the model's exception. A request that is cancelled, or whose
+    deadline passes between two forwards, yields no further step: its last Step may have no `finish` (look at the request's own),
+    and text that was held back, as it might have begun a stop string, is in `ids` only.
     """
 
     def __init__(

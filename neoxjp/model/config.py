@@ -4,7 +4,7 @@ Reads the spelling of transformers 4 (rotary_pct, rotary_emb_base, torch_dtype) 
 and writes one file that both read. Unknown keys are ignored.
 """
 
-import math
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -229,4 +229,4 @@ def _is_int(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -sys.float_info.max <= value <= sys.float_info.max

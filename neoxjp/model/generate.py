@@ -11,12 +11,13 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from neoxjp.engine import PREFIX_BYTES, Engine
+from neoxjp.engine import PREFIX_BYTES, Engine, check_ids
 from neoxjp.errors import ParameterError, prompt_too_long
 from neoxjp.model.beam_search import BeamParams, generate_beams
 from neoxjp.sampling import SamplingParams
 
 AT_ONCE = 8  # rows in one forward
+LONGEST_PENALTY = 100  # length ** 100 is still a float for every context
 DEFAULT_NEW_TOKENS = 20  # as in transformers, whose default max_length of 20 does not count the prompt
 
 
@@ -83,7 +84,9 @@ def generate(
         if config.bos_token_id is None:
             raise ParameterError("input_ids is missing and the model has no bos_token_id to begin with: give at least one id.")
         input_ids = torch.tensor([[config.bos_token_id]], device=model.device)
-    eos = config.eos_ids if eos_token_id is None else _ids(eos_token_id)
+    if not isinstance(input_ids, Tensor):
+        raise ParameterError(f"input_ids must be a tensor, found {type(input_ids).__name__}: torch.tensor([ids]) for one text.")
+    eos = config.eos_ids if eos_token_id is None else _ids(eos_token_id, config.vocab_size)
     pad = config.pad_token_id if pad_token_id is None else pad_token_id
     if attention_mask is None and pad is not None and pad not in eos:
         attention_mask = input_ids.ne(pad)
@@ -103,7 +106,7 @@ def generate(
         min_new_tokens=min_new_tokens or 0,
         eos_token_id=eos,
     )
-    _check_together(params, num_return_sequences, num_beams, early_stopping, streamer)
+    _check_together(params, num_return_sequences, num_beams, length_penalty, early_stopping, streamer)
     fill = pad if pad is not None else eos[0] if eos else 0
     repeated = input_ids.repeat_interleave(num_return_sequences, 0)
     if num_beams > 1:
@@ -185,6 +188,9 @@ def _prompts(input_ids: Tensor, attention_mask: Tensor | None, config: Any) -> l
 
 def _new_tokens(max_length: int | None, max_new_tokens: int | None, width: int, longest: int, context: int) -> int:
     """The largest number of new ids, from the arguments and the padded width. Raises PromptTooLong."""
+    for name, given in (("max_new_tokens", max_new_tokens), ("max_length", max_length)):
+        if given is not None and (not isinstance(given, int) or isinstance(given, bool)):
+            raise ParameterError(f"{name}={given!r} must be a whole number.")
     if max_new_tokens is not None:
         count = max_new_tokens
     elif max_length is not None:
@@ -201,9 +207,16 @@ def _new_tokens(max_length: int | None, max_new_tokens: int | None, width: int, 
 
 
 def _check_together(
-    params: SamplingParams, samples: int, num_beams: int, early_stopping: bool | str, streamer: Streamer | None
+    params: SamplingParams,
+    samples: int,
+    num_beams: int,
+    length_penalty: float,
+    early_stopping: bool | str,
+    streamer: Streamer | None,
 ) -> None:
-    """Check for options that exclude each other."""
+    """Check the options of beams, and for options that exclude each other."""
+    if not isinstance(length_penalty, int | float) or not abs(length_penalty) <= LONGEST_PENALTY:
+        raise ParameterError(f"length_penalty={length_penalty!r} must be from {-LONGEST_PENALTY} to {LONGEST_PENALTY}.")
     for name, value in (("num_return_sequences", samples), ("num_beams", num_beams)):
         if not isinstance(value, int) or value < 1:
             raise ParameterError(f"{name}={value!r} must be a whole number from 1 upwards.")
@@ -221,5 +234,6 @@ def _check_together(
         )
 
 
-def _ids(given: int | Sequence[int]) -> tuple[int, ...]:
-    return (given,) if isinstance(given, int) else tuple(given)
+def _ids(given: int | Sequence[int] | Tensor, vocab_size: int) -> tuple[int, ...]:
+    single = isinstance(given, int) or (isinstance(given, Tensor) and not given.dim())
+    return check_ids([int(given)] if single else given, vocab_size, "eos_token_id")  # type: ignore[arg-type]

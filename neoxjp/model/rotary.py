@@ -53,8 +53,9 @@ def rope_table(length: int, ndims: int, base: float, head_dim: int, device: torc
 
 def rotate_qkv(qkv: Tensor, angles: Rope, ndims: int) -> Tensor:
     """`rotate` for queries, keys and values (N, H, 3, D) at once, with rows of `rope_table` (N, 1, 3, D); float32."""
+    qkv = qkv.to(torch.promote_types(qkv.dtype, torch.float32))
     if not ndims:
-        return qkv.to(torch.promote_types(qkv.dtype, torch.float32))
+        return qkv
     half = ndims // 2
     if ndims == qkv.shape[-1]:
         other = qkv.roll(half, -1)

@@ -132,11 +132,11 @@ def _typical(x: Tensor, typical_p: float) -> np.ndarray:
 
 
 def _tempered(x: np.ndarray, temperature: float) -> np.ndarray:
-    if abs(float(x.max())) / temperature > _MOST:  # a tiny temperature: only distances from the best one matter
-        with np.errstate(over="ignore"):
-            return ((x - x.max()).astype(np.float64) / temperature).astype(np.float32)
     with np.errstate(over="ignore"):  # of what is far below the best one
-        return x / np.float32(temperature) if temperature >= 1e-30 else (x / temperature).astype(np.float32)
+        if 1e-30 <= temperature <= 1e30 and abs(float(x.max())) / temperature <= _MOST:
+            return x / np.float32(temperature)
+        # Beyond, float32 has only 0 and infinity, and only distances from the best one matter.
+        return ((x - x.max()).astype(np.float64) / temperature).astype(np.float32)
 
 
 def _without(x: np.ndarray, banned: Sequence[int], asked: str) -> np.ndarray:

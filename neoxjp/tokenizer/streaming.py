@@ -117,7 +117,9 @@ def encode_files(
     stream: IdStream, paths: Iterable[Path], out: Path | None, vocab_size: int, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, int]:
     """Encode the joined files to a file of ids, or print the ids, one a line. Returns bytes, characters and tokens."""
-    done = {"bytes": 0, "characters": 0, "tokens": 0}
+    done, paths = {"bytes": 0, "characters": 0, "tokens": 0}, list(paths)
+    if out and out.exists() and any(path.exists() and out.samefile(path) for path in paths):
+        raise ParameterError(f"out={str(out)!r} is one of the files to read: give another name")
 
     def parts() -> Iterator[np.ndarray]:
         for text in read_files(paths, progress):
@@ -176,6 +178,8 @@ class IdWriter:
         """Raises ParameterError for another suffix, or a file that cannot be written."""
         if path.suffix not in SUFFIXES:
             raise ParameterError(f"out={str(path)!r}: the name must end in one of {', '.join(SUFFIXES)}")
+        if path.is_dir():
+            raise ParameterError(f"out={str(path)!r} is a folder: give the name of a file")
         self.path, self._fresh = path, path.with_name(path.name + ".part")
         self.dtype = np.dtype("<u2" if vocab_size <= 1 << 16 else "<u4")
         self.count = 0

@@ -113,4 +113,4 @@ def _windows(length: int, context: int, new: int = 1) -> Iterator[tuple[int, int
     while new < length:
         yield start, new
         new = start + context
-        start += context // 2
+        start += max(context // 2, 1)

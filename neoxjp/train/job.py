@@ -1,6 +1,8 @@
 """One `neoxjp train`, from its options to a model folder: texts packed once, a start, settings, the run, the result."""
 
+import contextlib
 import csv
+import itertools
 import json
 import math
 import shutil
@@ -66,12 +68,12 @@ def run_job(options: JobOptions, *, main_first: Callable[[], AbstractContextMana
     """
     start = Start(options.source, options.revision, options.freeze, options.lora)
     _check(options, start)
-    made = _first_missing(options.folder)
+    missing = _missing(options.folder)
     try:
         return _run(options, start, main_first, is_main)
     except (NeoxjpError, KeyboardInterrupt):
-        if is_main and made is not None and not read_log(options.folder / "log.csv"):
-            shutil.rmtree(made, ignore_errors=True)
+        if is_main and missing and not read_log(options.folder / "log.csv"):
+            _remove(missing)
         raise
 
 
@@ -164,14 +166,17 @@ def changes(folder: Path, origin: Mapping[str, Any], settings: TrainSettings) ->
     return found
 
 
-def _first_missing(folder: Path) -> Path | None:
-    """The topmost folder that has to be made for this one; None where it is there."""
-    missing = None
-    for place in (folder, *folder.parents):
-        if place.exists():
-            break
-        missing = place
-    return missing
+def _missing(folder: Path) -> list[Path]:
+    """The folders that have to be made for this one: itself, then its parents upwards; [] where it is there."""
+    return list(itertools.takewhile(lambda place: not place.exists(), (folder, *folder.parents)))
+
+
+def _remove(made: Sequence[Path]) -> None:
+    """Remove a folder, then the parents that were made for it, unless others have put something there since."""
+    shutil.rmtree(made[0], ignore_errors=True)
+    with contextlib.suppress(OSError):
+        for parent in made[1:]:
+            parent.rmdir()
 
 
 def _held_out(options: JobOptions) -> list[Document]:
@@ -265,8 +270,10 @@ def _check(options: JobOptions, start: Start) -> None:
     chosen = [name for name in ("steps", "minutes", "tokens", "epochs") if getattr(options, name) is not None]
     if len(chosen) > 1:
         raise ParameterError(f"choose one of {', '.join('--' + name for name in chosen)}")
-    if options.epochs is not None and options.epochs <= 0:
-        raise ParameterError(f"epochs={options.epochs!r} must be above 0")
+    for name in ("minutes", "tokens", "epochs"):
+        asked = getattr(options, name)
+        if asked is not None and not 0 < asked < math.inf:
+            raise ParameterError(f"{name}={asked!r} must be a number above 0")
     if options.cool_down is not None and not (options.tokens and 0 <= options.cool_down <= options.tokens):
         raise ParameterError(
             f"cool_down={options.cool_down!r} must be from 0 to the number of --tokens, found tokens={options.tokens!r}"

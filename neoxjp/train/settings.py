@@ -1,5 +1,6 @@
 """The numbers of a training run, checked once, and the optimizers for them."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,8 +49,8 @@ class TrainSettings:
         if len(given) != 1:
             raise ParameterError(f"give one of steps, minutes and tokens, found {' and '.join(given) or 'none'}")
         for name in (*given, "rows", "muon_lr", "adamw_lr", "clip", "keep", "accumulate", "cool_power"):
-            if getattr(self, name) <= 0:
-                raise ParameterError(f"{name}={getattr(self, name)!r} must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ParameterError(f"{name}={getattr(self, name)!r} must be a number above 0")
         for name in ("length", "final_length"):
             if getattr(self, name) is not None and getattr(self, name) < 2:
                 raise ParameterError(

@@ -137,7 +137,7 @@ def _choose(codes: np.ndarray, counts: Mapping[str, int], always: list[str], fre
         excess = total - free
         if excess <= 0:
             break
-        drop = excess if excess < free // 50 else excess // 3
+        drop = excess if excess < free // 50 else max(1, excess // 3)
         worst = np.argsort(np.concatenate([gains["1"], gains["2"], gains["3"]]), kind="stable")[:drop]
         keep = np.ones(total, dtype=bool)
         keep[worst] = False

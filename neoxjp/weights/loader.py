@@ -266,7 +266,7 @@ def _tie_or_untie(model: nn.Module, stored: StoredWeights, matched: TensorMatch)
 
     For a base model, which has no output layer, only looks at the checkpoint.
     """
-    own = stored.tensors.get(OUTPUT)
+    own = matched.tensors.get(OUTPUT) or stored.tensors.get(OUTPUT)
     embedding = matched.tensors.get(PREFIX + INPUT, matched.tensors.get(INPUT))
     assert embedding is not None  # match refuses a checkpoint without it
     tied = own is None or same_bytes(stored.read(own), stored.read(embedding))

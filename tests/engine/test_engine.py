@@ -9,7 +9,7 @@ import torch
 
 from neoxjp.engine import Engine
 from neoxjp.engine.batch import MAX_PREFILL_SECONDS
-from neoxjp.errors import NeoxjpError, PromptTooLong, QueueFull
+from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong, QueueFull
 from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import BOS, DRAW, Clock, Fake, V, ids, mixed
 from tests.support.tiny_model import ours
@@ -239,6 +239,21 @@ def test_a_forked_child_does_not_run_its_parents_requests():
     assert len(list(request)) == 8
 
 
+def test_a_forked_child_cancels_all_requests_of_its_parent_whoever_holds_the_lock():
+    engine = Engine(Fake(mixed), max_batch=2)
+    requests = [engine.submit([1], DRAW) for _ in range(4)]
+    engine.step()
+    torch.set_num_threads(2)
+    assert in_child(
+        lambda: (
+            len(list(engine.submit([1], DRAW))) == 8
+            and all(request.finish == "cancelled" for request in requests)
+            and torch.get_num_threads() == 1
+        )
+    )
+    assert [len(list(request)) for request in requests] == [8] * 4
+
+
 # Ledger
 
 
@@ -252,3 +267,5 @@ def test_the_ledger_of_the_engine_is_about_the_next_token():
     assert engine.sampling_trace([], params, new=2).rows[0].logit == pytest.approx(float(mixed([BOS]).max()))
     with pytest.raises(PromptTooLong):
         engine.sampling_trace([1] * 40, params)
+    with pytest.raises(ParameterError, match="include holds id -1"):
+        engine.sampling_trace([1], params, include=[-1])

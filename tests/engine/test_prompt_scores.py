@@ -100,3 +100,12 @@ def test_others_wait_only_where_another_address_waits():
         engine.submit([1], TWO, visitor=Visitor("a"))
     assert not engine.others_wait(Visitor("a", "another session"))
     assert engine.others_wait(Visitor("b"))
+
+
+def test_a_prompt_that_is_in_the_prefix_cache_ends_where_nothing_is_to_be_written():
+    engine = Engine(Fake(mixed), chunk=2)
+    for _ in range(2):
+        request = engine.submit([1, 2, 3, 4], prompt_only=True)
+        assert list(request) == []
+        assert request.finish == "length"
+    assert request.reused == 4

@@ -285,6 +285,9 @@ def test_no_text_calibrates_and_measures():
     first, second = split_texts([single], tokenizer, 128)
     assert first.texts[0] + second.texts[0] == single
     assert min(first.tokens, second.tokens) > FEWEST_TOKENS
+    line = single.replace("\n", "") + "\n"
+    first, second = split_texts([line], tokenizer, 128)
+    assert first.texts[0] + second.texts[0] == line
 
 
 def test_the_loss_layer_by_layer_is_that_of_the_model(small):

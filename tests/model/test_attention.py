@@ -64,6 +64,9 @@ def test_the_table_turns_queries_and_keys_as_rotate_does_and_leaves_values(size,
     wanted = rotate(qkv[None, :, :, :2], rope(places[None], ndims, 10000.0))[0]
     torch.testing.assert_close(found[:, :, :2], wanted, rtol=0, atol=1e-6)
     assert torch.equal(found[:, :, 2], qkv[:, :, 2])
+    for half in (qkv.bfloat16(), qkv.half()):  # turned in float32
+        rows = type(table)(table.cos[places], table.sin[places])
+        assert torch.equal(rotate_qkv(half, rows, ndims), rotate_qkv(half.float(), rows, ndims))
 
 
 # ---- the cache

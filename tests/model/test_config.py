@@ -105,6 +105,7 @@ def test_a_small_vocabulary_has_no_default_end_token():
         ({"rotary_pct": 1.5}, "rotary_pct is 1.5, not a number from 0 to 1"),
         ({"rotary_emb_base": 0}, "rotary_emb_base is 0, not a number above 0"),
         ({"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
+        ({"initializer_range": 10**400}, "initializer_range is 1000"),
         ({"hidden_act": "swiglu"}, "hidden_act is 'swiglu', not one of gelu"),
         ({"dtype": "int4"}, "dtype is 'int4', not one of float32"),
         ({"eos_token_id": 61}, "eos_token_id is 61, outside the vocabulary of 61"),

@@ -257,6 +257,10 @@ def test_transformers_text_streamer_works(capsys):
         ({"num_beams": 2, "streamer": Listener()}, "a streamer cannot follow num_beams=2"),
         ({"num_beams": 2, "early_stopping": "soon"}, "early_stopping='soon' must be"),
         ({"eos_token_id": 61}, "61"),
+        ({"eos_token_id": torch.tensor(61), "num_beams": 2}, "eos_token_id holds id 61"),
+        ({"num_beams": 2, "length_penalty": 1e6}, "length_penalty=1000000.0 must be from"),
+        ({"num_beams": 2, "length_penalty": float("nan")}, "length_penalty=nan must be"),
+        ({"max_new_tokens": "4"}, "max_new_tokens='4' must be a whole number"),
         ({"attention_mask": torch.ones(3, 5)}, r"attention_mask has the shape \(3, 5\), input_ids \(3, 6\)"),
     ],
 )
@@ -271,6 +275,11 @@ def test_options_that_make_no_sense_are_refused(options, words):
 def test_ids_of_another_shape_are_refused(ids):
     with pytest.raises(ParameterError, match="input_ids must be whole numbers of the shape"):
         ours().generate(ids)
+
+
+def test_a_list_of_ids_is_refused_with_the_way_out():
+    with pytest.raises(ParameterError, match=r"input_ids must be a tensor, found list: torch\.tensor\(\[ids\]\)"):
+        ours().generate([1, 2])
 
 
 @pytest.mark.parametrize("num_beams", [1, 2])

@@ -91,6 +91,16 @@ def test_banned_ids_are_not_drawn():
     assert int(sample(FOUR, SamplingParams(), [], None, banned=[0])) == 1
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-50, 1e-31, 1e39, 1e308])
+@pytest.mark.parametrize("filter", [{}, {"top_k": 3}, {"top_p": 0.9}, {"min_p": 0.1}, {"typical_p": 0.5}])
+def test_a_temperature_beyond_float32_draws_no_banned_id_and_always_one(temperature, filter):
+    found = left(torch.tensor([-1.0, 0.0, -2.0, -3.0]), banned=(3,), temperature=temperature, **filter)
+    assert found
+    assert 3 not in found
+    assert sum(found.values()) == pytest.approx(1)
+    assert temperature > 1 or found[1] == 1
+
+
 def test_filters_that_leave_nothing_are_an_error():
     with pytest.raises(ParameterError, match=r"no_repeat_ngram_size=1 leaves none of the 4 tokens") as caught:
         left(history=[0, 1, 2, 3], no_repeat_ngram_size=1)

@@ -112,11 +112,14 @@ def test_a_terminal_sees_how_far_it_is(files, tiny_vocabulary, capsys, monkeypat
         (["--file", "a.txt", "--decode"], "neither a text nor --decode"),
         (["--file", "a.txt", "--json"], "need --out"),
         (["--file", "none.txt"], "cannot read none.txt: No such file"),
+        (["--file", "a.txt", "--out", "a.txt"], "is one of the files to read"),
+        (["--file", "a.txt", "--out", "folder.npy"], "is a folder: give the name of a file"),
         (["--file", "a.txt", "--out", "none/x.npy"], "cannot write none/x.npy.part: No such file"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(files, tiny_vocabulary, capsys, monkeypatch, tmp_path, options, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.npy").mkdir()
     assert main(["tokenize", "--model", str(tiny_vocabulary), *options]) == 2
     err = capsys.readouterr().err
     assert message in err

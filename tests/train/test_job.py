@@ -20,7 +20,7 @@ from neoxjp.engine import threads
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.train.job import ProgressLine, progress_line
+from neoxjp.train.job import ProgressLine, _missing, _remove, progress_line
 from neoxjp.train.plot import _running_mean, plot, ticks
 from neoxjp.train.runs import open_log, read_curve, write_curve
 from neoxjp.train.start import Start, merge_lora, start_model
@@ -220,10 +220,14 @@ def test_a_start_says_what_cannot_be_combined() -> None:
     [
         (["--from", "MODEL", "--layers", "3"], "--layers: a model to start from (--from) has its own; leave that out"),
         (["--steps", "3", "--minutes", "1"], "choose one of --steps, --minutes"),
-        (["--epochs", "0"], "--epochs 0.0 must be above 0"),
+        (["--epochs", "0"], "--epochs 0.0 must be a number above 0"),
+        (["--epochs", "inf"], "--epochs inf must be a number above 0"),
+        (["--tokens", "nan"], "--tokens nan must be a number above 0"),
+        (["--minutes", "nan"], "--minutes nan must be a number above 0"),
+        (["--from", "MODEL", "--lr", "nan"], "adamw_lr=nan must be a number above 0"),
         (["--from", "nowhere/at-all-here"], "nowhere"),
         (["--from", "MODEL", "--length", "65"], "windows of 65 tokens exceed the model's context of 64"),
-        (["--from", "MODEL", "--lr", "0"], "adamw_lr=0.0 must be above 0"),
+        (["--from", "MODEL", "--lr", "0"], "adamw_lr=0.0 must be a number above 0"),
         (["--from", "MODEL", "--dtype", "int3"], "dtype must be one of"),
         (["--from", "MODEL", "--column", "body"], "no column"),
     ],
@@ -239,6 +243,18 @@ def test_what_cannot_be_trained_is_one_line_and_exit_code_2(
     assert message in err.splitlines()[-1]
     assert "Traceback" not in err
     assert not (tmp_path / "run").exists()  # a refused run leaves no folders behind
+
+
+def test_a_refused_run_removes_nothing_of_others(tmp_path) -> None:
+    made = _missing(tmp_path / "runs" / "a")
+    (tmp_path / "runs" / "a" / "text").mkdir(parents=True)
+    (tmp_path / "runs" / "b").mkdir()  # of another run, which began meanwhile
+    _remove(made)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["b"]
+    (tmp_path / "runs" / "b").rmdir()
+    (tmp_path / "runs" / "a").mkdir()
+    _remove(made)
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(

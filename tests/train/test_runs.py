@@ -272,9 +272,9 @@ def test_a_text_shorter_than_a_window_is_refused_before_anything_is_written(
     [
         ({"minutes": 1.0}, "give one of steps, minutes and tokens"),
         ({"steps": None}, "give one of steps, minutes and tokens"),
-        ({"steps": -1}, "steps=-1 must be above 0"),
-        ({"rows": 0}, "rows=0 must be above 0"),
-        ({"accumulate": 0}, "accumulate=0 must be above 0"),
+        ({"steps": -1}, "steps=-1 must be a number above 0"),
+        ({"rows": 0}, "rows=0 must be a number above 0"),
+        ({"accumulate": 0}, "accumulate=0 must be a number above 0"),
         ({"length": 1}, "length=1 must be at least 2"),
         ({"seed": -1}, "seed=-1 must be at least 0"),
         ({"mixed_precision": "fp16"}, "'auto', 'no', 'bf16', not 'fp16'"),

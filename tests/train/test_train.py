@@ -163,7 +163,7 @@ def test_windows_beyond_the_context_are_refused(packed: Packed, tokenizer: GPTNe
 def test_settings_say_what_is_out_of_range() -> None:
     with pytest.raises(ParameterError, match="give one of steps, minutes and tokens"):
         TrainSettings()
-    with pytest.raises(ParameterError, match="rows=0 must be above 0"):
+    with pytest.raises(ParameterError, match="rows=0 must be a number above 0"):
         TrainSettings(steps=1, rows=0)
 
 

@@ -1,5 +1,6 @@
 """A vocabulary built from text: which words are in, which spellings are one entry, and what its tables need."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_a_vocabulary_without_text_or_room_is_refused() -> None:
         build_vocabulary([""])
     with pytest.raises(VocabularyError, match="of 300 entries is too small"):
         build_vocabulary(TEXTS, 300)
+
+
+@needs_tables
+def test_the_smallest_vocabulary_that_is_named_can_be_built() -> None:
+    pytest.importorskip("joyokanji")
+    with pytest.raises(VocabularyError) as refused:
+        build_vocabulary(TEXTS, 300)
+    least = max(int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d", str(refused.value)))
+    for size in (least, least + 10, least + 120):
+        assert len(build_vocabulary(TEXTS, size).entries) <= size
 
 
 @needs_tables

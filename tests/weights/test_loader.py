@@ -152,6 +152,14 @@ def test_an_output_of_its_own_is_kept_whatever_the_config_says(model, tmp_path, 
     assert "output of its own" in caplog.text
 
 
+def test_an_output_that_is_stored_under_the_prefix_counts(model, tmp_path):
+    state = model.state_dict() | {PREFIX + OUTPUT: torch.randn(61, 32)}
+    del state[OUTPUT]
+    loaded = load(write(tmp_path, state, tie_word_embeddings=True))
+    assert not loaded.load_report.tied
+    assert torch.equal(loaded.embed_out.weight, state[PREFIX + OUTPUT])
+
+
 def test_a_missing_output_is_tied(model, tmp_path):
     state = {name: tensor for name, tensor in model.state_dict().items() if name != OUTPUT}
     loaded = load(write(tmp_path, state, tie_word_embeddings=False))

@@ -63,7 +63,8 @@ def split_texts(texts: Sequence[str], tokenizer: Encoder, context: int) -> tuple
     """
     kept = [text for text in texts if text.strip()]
     if len(kept) == 1:
-        middle = kept[0].find("\n", len(kept[0]) // 2) + 1 or len(kept[0]) // 2
+        size = len(kept[0].rstrip())
+        middle = kept[0].find("\n", size // 2, size * 3 // 4) + 1 or size // 2
         kept = [kept[0][:middle], kept[0][middle:]]
     halves = _half(kept[0::2], tokenizer, context), _half(kept[1::2], tokenizer, context)
     short = min(half.tokens for half in halves)
