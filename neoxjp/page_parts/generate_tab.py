@@ -139,7 +139,7 @@ class GenerateTab:
             "step": idle,
             "again": idle and text is not None and text.params is not None,
             "undo": idle and bool(history.past or (writing.draft and writing.saved)),
-            "redo": idle and bool(history.future),
+            "redo": idle and writing.can_redo,
         }
         recall = idle and (text is None or not text.steps)
         html = {"generate-count": counted(self.playground, text, t)}

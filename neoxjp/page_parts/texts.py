@@ -160,11 +160,15 @@ class VisitorState:
         return self.text
 
     def redo(self) -> Text | None:
-        """On to the change that was undone last."""
-        if self.history.future and not self.running:
-            self.history, self.draft, self.saved = self.history.redo(), None, None
+        """On to the change that was undone last; not while a draft is displayed, which would be lost."""
+        if self.can_redo and not self.running:
+            self.history = self.history.redo()
             self.text = self.stored_text()
         return self.text
+
+    @property
+    def can_redo(self) -> bool:
+        return self.draft is None and bool(self.history.future)
 
     def stored_text(self, tree: Tree | None = None) -> Text | None:
         """The text of the branch displayed in a tree (None: this one); None if it was evicted."""

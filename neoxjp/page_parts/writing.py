@@ -14,7 +14,7 @@ from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.page_parts.editing import Pieces, own_end, places, prompt_pieces, step_of, tree_on_display
+from neoxjp.page_parts.editing import Pieces, own_end, pieces_of, places, prompt_pieces, step_of, tree_on_display
 from neoxjp.page_parts.session import Loaded, Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import Stream, Update
@@ -118,7 +118,7 @@ def rewrite(
     """Generate after the ids of `start` with exactly these settings, as in an earlier run. Otherwise as `write`."""
 
     def prepare() -> Start:
-        return _tree(writing, playground.ready, start), start, params, False
+        return _tree_of_prompt(writing, playground.ready, start), start, params, False
 
     return _generate(playground, stream, writing, prepare, t)
 
@@ -149,6 +149,7 @@ class _Run:
         self.text, self.most = self.start, params.max_new_tokens or 0
         self.pieces = Pieces(prompt_pieces(text, playground.tokenizer))
         self.pieces.add(text.steps)
+        self.kept = False
 
     def add(self, update: Update) -> None:
         """Append the new steps."""
@@ -170,7 +171,8 @@ class _Run:
         self.text = replace(self.text, finish=finish, full=self.start.full and finish == "length")
         if self.writing.stopped and self.writing.stopped_at is not None:
             self._end_at(self.writing.stopped_at)
-        if len(self.text.steps) > len(self.start.steps):
+        self.kept = len(self.text.steps) > len(self.start.steps)
+        if self.kept:
             self.writing.keep_draft()
             self.writing.commit(add_text_to_tree(self.tree, self.text, len(self.start.ids)), self.text)
 
@@ -183,10 +185,12 @@ class _Run:
             self.pieces.add(steps)
 
     def last_frame(self, error: str) -> Frame:
-        """How it ended."""
+        """How it ended. Where nothing was generated, with the text that was there before."""
         sentence = error or ended(self.text, self.t)
         line = render.notice(error, "error") if error else render_steps.working(sentence)
-        return Frame(line, False, self.pieces.all(), numbers(self.text, self.t), announce=sentence)
+        pieces = self.pieces.all() if self.kept else pieces_of(self.writing.text, self.tokenizer)
+        text = self.text if self.kept else self.writing.text
+        return Frame(line, False, pieces, "" if text is None else numbers(text, self.t), announce=sentence)
 
 
 def _generate(
@@ -226,7 +230,15 @@ def _tree(writing: VisitorState, loaded: Loaded, start: Text) -> Tree:
     """The tree that a text which continues `start` will belong to."""
     if writing.draft is not None:
         return writing.draft
-    return writing.tree if start.steps else tree_with_prompt(writing.tree_for(loaded.tokenizer), start)
+    return writing.tree if start.steps else _tree_of_prompt(writing, loaded, start)
+
+
+def _tree_of_prompt(writing: VisitorState, loaded: Loaded, start: Text) -> Tree:
+    """The branches, and the draft if there is one, with the prompt of `start` displayed."""
+    tree = writing.tree_for(loaded.tokenizer)
+    if writing.draft is not None and writing.draft.vocabulary == tree.vocabulary:
+        tree = writing.draft
+    return tree_with_prompt(tree, start)
 
 
 def _start(loaded: Loaded, writing: VisitorState, mode: Mode) -> Text:

@@ -94,7 +94,7 @@ const press = (id) => {
 };
 
 document.addEventListener("keydown", (event) => {
-  if (event.isComposing || !document.getElementById("generate-buttons")?.offsetParent) return;
+  if (event.isComposing || !document.getElementById("generate-buttons")?.getClientRects().length) return;
   const control = event.ctrlKey || event.metaKey, key = event.key.toLowerCase();
   let button = null;
   if (key === "enter" && control) button = event.shiftKey ? "generate-more" : "generate-go";

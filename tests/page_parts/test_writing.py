@@ -1,6 +1,7 @@
 """The generated text: as pieces, as a prompt to continue from, after a reload."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +10,12 @@ from neoxjp.engine import Choice as Alternative
 from neoxjp.engine import Step
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts.editing import Pieces, details, pieces_of
-from neoxjp.page_parts.stream import scorer
+from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.text_view import summary
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.token_editor import Piece
-from neoxjp.page_parts.writing import settled
+from neoxjp.page_parts.writing import branch, settled, write
 from neoxjp.ui import generate
 from tests.support.written import LIVELY, frames, kept, step
 
@@ -113,6 +114,36 @@ def test_a_token_that_is_no_text_has_a_piece_of_its_own():
 
 
 # ---------------------------------------------------------------- after a reload
+
+
+@pytest.mark.parametrize("mode", ["new", "continue", "again", "other token"])
+def test_a_text_that_was_stopped_before_its_first_token_is_the_one_before(playground, mode):
+    writing = VisitorState()
+    frames(playground, writing, "new")
+    before, text = pieces_of(writing.text, writing.tokenizer()), writing.text
+
+    def waiting(*request: Any) -> Any:
+        updates = stream(playground)(*request)
+        first = next(updates)
+        try:
+            yield first
+            yield replace(first, position=3)
+            yield from updates
+        finally:
+            updates.close()
+
+    if mode == "other token":
+        at = len(text.prompt_ids) + 1
+        other = next(choice.id for choice in text.steps[1].top if choice.id != text.steps[1].id)
+        found = branch(playground, waiting, writing, at, other, LIVELY, EN)
+    else:
+        found = write(playground, waiting, writing, mode, LIVELY, EN)
+    next(found)
+    writing.stop(len(text.prompt_ids))
+    *_, last = found
+    assert last.pieces == before
+    assert writing.text is text
+    assert not last.running
 
 
 def test_a_kept_text_comes_back_by_ids_and_can_be_continued(playground):

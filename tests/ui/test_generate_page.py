@@ -116,7 +116,7 @@ def test_what_is_written_appears_in_pieces_behind_the_opening(kept: Visit) -> No
     text = generate(page)
     assert text.startswith("東京都の猫")
     assert pieces(page).count() > 5
-    expect(page.locator("#generate-stats")).to_contain_text("トークン/秒")
+    expect(page.locator("#generate-stats")).to_contain_text("トークン／秒")
     expect(page.locator("#generate-stats")).to_contain_text("5")
 
 
@@ -126,6 +126,31 @@ def test_the_keys_on_the_buttons_work(kept: Visit) -> None:
     set_length(page, 63)
     prompt(page).press("Control+Enter")
     expect(page.locator("#generate-undo")).to_be_enabled()
+
+
+def test_what_would_be_typed_before_the_first_token_is_not_taken(kept: Visit) -> None:
+    page = kept("g", lang="en")
+    prompt(page).fill("猫")
+    quiet(page)
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if route.request.post_data_json["call"] == "write":
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/neoxjp/text", hold)
+    prompt(page).focus()
+    watch(page)
+    page.keyboard.press("Control+Enter")
+    expect(prompt(page)).not_to_be_editable()
+    page.keyboard.type("X")
+    assert prompt(page).input_value() == "猫"
+    held[0].continue_()
+    assert done(page).startswith("猫")
+    page.unroute("**/neoxjp/text")
+    expect(prompt(page)).to_be_editable()
 
 
 def test_each_key_writes_one_token_and_shows_what_was_drawn(kept: Visit) -> None:
@@ -200,6 +225,29 @@ def test_pointing_at_a_piece_shows_its_alternatives(kept: Visit) -> None:
     assert shown["y"] >= token["y"] + token["height"] or shown["y"] + shown["height"] <= token["y"]  # it does not cover the token
     page.mouse.move(5, 5)
     expect(panel(page)).to_be_hidden()
+
+
+def test_the_numbers_of_a_token_are_asked_for_again_when_the_text_before_it_changes(kept: Visit) -> None:
+    page = kept("g", lang="en")
+    own = page.locator("#generate-text .token-editor-own")
+    calls: list[str] = []
+    page.on("request", lambda request: calls.append(request.post_data_json["call"]) if "/neoxjp/text" in request.url else None)
+    numbers = []
+    for text in ("猫と犬", "東と犬", "東と犬"):
+        prompt(page).fill(text)
+        expect(own).to_have_text(list(text))
+        quiet(page)
+        calls.clear()
+        point(page, own.nth(2))
+        expect(panel(page).locator("tbody tr")).not_to_have_count(0)
+        quiet(page)
+        numbers.append((panel(page).inner_text(), "pick" in calls))
+        page.mouse.move(5, 5)
+        expect(panel(page)).to_be_hidden()
+    first, second, again = numbers
+    assert first[1]
+    assert second[1]
+    assert again == (second[0], False)  # the same text: known
 
 
 def test_the_caret_selects_a_token_and_keys_open_and_walk_its_alternatives(kept: Visit) -> None:
@@ -414,6 +462,10 @@ def test_on_a_narrow_screen_the_buttons_stay_in_reach_and_the_settings_are_folde
     expect(page.locator("#option-temperature")).to_be_hidden()
     page.mouse.wheel(0, 400)
     expect(page.locator("#generate-go")).to_be_in_viewport()
+    prompt(page).fill("猫")
+    watch(page)
+    prompt(page).press("Control+Enter")  # a keyboard, or a page that is enlarged
+    assert done(page).startswith("猫")
 
 
 def test_a_server_that_does_not_know_the_session_is_asked_through_gradio(visit: Visit) -> None:

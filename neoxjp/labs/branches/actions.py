@@ -45,9 +45,15 @@ def known(tree: Tree, key: Any) -> int:
     return tree.node(key).key
 
 
+def _settle(writing: VisitorState) -> None:
+    """What the visitor typed since becomes a branch, so that nothing is lost. Raises ParameterError: the model generates."""
+    require_idle(writing)
+    writing.keep_draft()
+
+
 def _current(writing: VisitorState) -> tuple[Tree, int]:
     """The tree and its branch on show, to be changed. Raises ParameterError: there is none, or the model generates."""
-    require_idle(writing)
+    _settle(writing)
     if writing.tree.current is None:
         raise strings.error(ParameterError, "branches_force_nowhere")
     return writing.tree, writing.tree.current
@@ -55,7 +61,7 @@ def _current(writing: VisitorState) -> tuple[Tree, int]:
 
 def show(playground: Playground, scorer: Scorer, writing: VisitorState, key: Any) -> Text | None:
     """Show another branch."""
-    require_idle(writing)
+    _settle(writing)
     tree = writing.tree.show(known(writing.tree, key))
     text = text_of(playground, scorer, writing, tree)
     writing.show(tree, text)
@@ -78,7 +84,7 @@ def delete(playground: Playground, scorer: Scorer, writing: VisitorState) -> int
 
 def force(playground: Playground, scorer: Scorer, writing: VisitorState, text: str, at: int | None) -> ForcedSurprisal:
     """Add a branch with `text` instead of the steps from `at` on (None: appended), and show it."""
-    require_idle(writing)
+    _settle(writing)
     tree, before = _require_same_vocabulary(playground, writing), writing.text
     if before is None or tree.current is None:
         raise strings.error(ParameterError, "branches_force_nowhere")
@@ -110,6 +116,9 @@ def load(playground: Playground, scorer: Scorer, writing: VisitorState, data: An
         raise strings.error(ParameterError, "branches_loaded_none")
     for node in found.nodes.values():
         check_length(playground, node.typed)
+    draft = writing.text if writing.draft is not None else None
+    if draft is not None and (draft.steps or all(node.typed != draft.prompt for node in found.nodes.values())):
+        writing.keep_draft()  # unless the file has it: a page begins with an example, which is in the file of a visit before
     joined = writing.tree_for(tokenizer).join(found)
     writing.commit(joined, text_of(playground, scorer, writing, joined))
     return len(found.nodes)

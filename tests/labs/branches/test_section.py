@@ -21,7 +21,7 @@ from neoxjp.labs.replay.section import state_of
 from neoxjp.labs.sampling_trace import section as trace
 from neoxjp.labs.sampling_trace.section import logits_reader, recompute_logits, step_at
 from neoxjp.labs.sampling_trace.strings import words as trace_words
-from neoxjp.page_parts.editing import pieces_of
+from neoxjp.page_parts.editing import pieces_of, typed
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
 from neoxjp.page_parts.stream import scorer, stream
@@ -118,6 +118,52 @@ def test_a_change_gives_up_what_was_undone_and_a_look_does_not(playground):
     assert writing.history.future
     put(playground, writing, "continue")
     assert not writing.history.future
+
+
+@pytest.mark.parametrize("action", ["show", "name", "delete", "force", "load"])
+@pytest.mark.parametrize("more", [True, False], ids=["behind the text", "another text"])
+def test_what_was_typed_since_becomes_a_branch_before_anything_else_happens(playground, action, more):
+    writing, scored = VisitorState(), scorer(playground)
+    written = put(playground, writing).whole
+    own = written + "私も。" if more else "私の文章"
+    typed(playground, writing, own)
+    if action == "show":
+        actions.show(playground, scored, writing, 0)
+        assert actions.show(playground, scored, writing, max(writing.tree.nodes)).whole == own
+    elif action == "name":
+        actions.name(writing, "a name")
+        assert writing.tree.nodes[writing.tree.current].name == "a name"
+    elif action == "delete":
+        assert actions.delete(playground, scored, writing) == 1
+    elif action == "force":
+        actions.force(playground, scored, writing, "犬", None)
+        assert writing.text.whole == own + "犬"
+    else:
+        other = VisitorState()
+        put(playground, other, prompt="犬")
+        actions.load(playground, scored, writing, to_json(other.tree))
+    assert writing.draft is None
+    if writing.text is not None:
+        assert writing.tree.ids(writing.tree.current) == writing.text.ids
+        put(playground, writing, "continue")
+        assert writing.tree.ids(writing.tree.current) == writing.text.ids
+    seen = [own] if action == "show" else []  # a look is no change to undo
+    while writing.history.past:
+        text = writing.undo()
+        seen.append(text.whole if text is not None else "")
+    assert own in seen
+    assert written in seen
+
+
+def test_redo_waits_until_nothing_typed_is_lost(playground):
+    writing = VisitorState()
+    put(playground, writing)
+    writing.undo()
+    typed(playground, writing, "猫、私も。")
+    assert not writing.can_redo
+    assert writing.redo().whole == "猫、私も。"
+    writing.undo()
+    assert writing.can_redo
 
 
 def test_the_tree_is_not_changed_while_the_model_writes(playground):

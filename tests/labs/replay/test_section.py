@@ -160,6 +160,19 @@ def test_the_same_model_shows_its_text_in_the_tab_with_the_same_ids(playground: 
     list(write(playground, stream(playground), writing, "continue", SET, EN))  # nothing is left running
 
 
+@pytest.mark.parametrize("own", ["新", "私が長い時間をかけて書いた文章", "東京"])
+def test_a_replay_keeps_what_was_typed_and_makes_a_branch_of_its_own(playground: Playground, own: str) -> None:
+    state, writing = saved(playground), VisitorState()
+    typed(playground, writing, own)
+    *_, (_, verdict, _) = run(playground, state, writing)
+    assert verdict
+    assert writing.text is not None
+    assert writing.tree.current is not None
+    assert writing.tree.ids(writing.tree.current) == writing.text.ids == (*state.prompt_ids, *state.ids)
+    typed_ids = tuple(playground.tokenizer.encode(own))
+    assert typed_ids in [node.ids for node in writing.tree.nodes.values()]
+
+
 def test_a_replay_agrees_with_the_record(playground: Playground) -> None:
     state = saved(playground)
     loaded = playground.ready

@@ -7,7 +7,10 @@ const api = {
   get ended() { return ended; },
   get prompt() { return prompt; }, // ids of the prompt
   get also() { return also; },
-  write(data) { call("write", { ...data, ...api.more?.() }); },
+  write(data) {
+    freeze();
+    call("write", { ...data, ...api.more?.() });
+  },
   stop() { // the text ends with what is visible now
     if (!running) return;
     held ??= [];
@@ -31,6 +34,7 @@ const api = {
     if (index >= 0 && index !== selected) this.choose(index);
   },
   open(index) { // the popover of a token
+    if (index >= pieces.length) return; // the text has changed since
     this.choose(index);
     open(index, true);
   },

@@ -72,8 +72,11 @@ function replace(start, count, added) {
   const fragment = document.createDocumentFragment();
   fragment.append(...made);
   paint.insertBefore(fragment, before);
-  for (const piece of added) piece.since = revision + 1; // the patch that brought it
   pieces.splice(start, count, ...added);
   spans.splice(start, count, ...made);
+  for (const piece of pieces.slice(start)) { // those behind have another place, and another text before them
+    piece.since = revision + 1;
+    delete piece.details;
+  }
   return made;
 }

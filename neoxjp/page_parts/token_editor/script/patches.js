@@ -29,9 +29,9 @@ function take(json) {
   text = pieces.map((piece) => piece[0]).join("");
   if (running !== Boolean(patch.running)) {
     running = !running;
-    field.readOnly = running;
     box.classList.toggle("token-editor-running", running);
   }
+  field.readOnly = running;
   const now = performance.now();
   if (patch.typed) for (const span of made) span.classList.add("token-editor-new");
   else if ((!running || now - filled > FIELD_MS) && field.value !== text) {
@@ -47,7 +47,8 @@ function take(json) {
   if (looked) {
     shown = pieces.indexOf(looked);
     if (shown < 0) close();
-    else put(shown);
+    else if (shown < start) put(shown);
+    else inform(); // its numbers are of another text
   }
   if (patch.select !== undefined) wanted = patch.select;
   if (patch.ask) trigger("ask", { at: 0, revision });
@@ -86,7 +87,8 @@ function choose(index) {
 }
 
 function name() {
-  field.setAttribute("aria-label", words().label.replace("{n}", idsBefore(pieces.length)));
+  const more = pieces.some(([content, ids]) => content && !ids.length) ? "+" : ""; // the end of a long text has no tokens here
+  field.setAttribute("aria-label", words().label.replace("{n}", idsBefore(pieces.length) + more));
   field.placeholder = fixed.placeholder[language()];
   popover.setAttribute("aria-label", words().popover);
 }

@@ -77,6 +77,7 @@ function table(index, found, t) {
       wanted = idsBefore(index);
       newest = false;
       close();
+      freeze();
       call("apply", { at: wanted, id, ...api.more?.() });
     });
     row.insertCell().append(go);
@@ -107,9 +108,13 @@ function open(index, pin) {
   spans[shown]?.classList.remove("token-editor-shown");
   shown = index;
   spans[index].classList.add("token-editor-shown");
-  popover.replaceChildren(...describe(index));
-  put(index);
-  if (!pieces[index].details) call("pick", { at: idsBefore(index), revision });
+  inform();
+}
+
+function inform() {
+  popover.replaceChildren(...describe(shown));
+  put(shown);
+  if (!pieces[shown].details) call("pick", { at: idsBefore(shown), revision });
 }
 
 function close() {

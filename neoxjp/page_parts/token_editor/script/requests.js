@@ -23,6 +23,7 @@ async function call(name, data = {}) {
     refused = words().failed;
   }
   if (refused) say(refused);
+  if (refused) field.readOnly = running;
   if (refused && name === "edit") {
     sent = 0;
     setTimeout(send, RETRY_MS);
@@ -44,6 +45,11 @@ function receive(update) {
   if (update.prompt !== undefined) prompt = update.prompt;
   if (update.patch) take(update.patch);
   if (update.details) learn(update.details);
+}
+// What would be typed before the first answer to "write" would be lost. An answer or a refusal ends it.
+function freeze() {
+  field.readOnly = true;
+  setTimeout(() => { field.readOnly = running; }, ANSWER_MS);
 }
 function say(sentence) {
   message.hidden = !sentence;
