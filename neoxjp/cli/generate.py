@@ -11,7 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.labs.common.command import Command, Json, ModelOptions, Text, counted, emit, load_model, option, read_text, write_file
+from neoxjp.labs.common.command import (
+    Command,
+    Json,
+    ModelOptions,
+    Text,
+    counted,
+    emit,
+    json_line,
+    load_model,
+    option,
+    read_text,
+    write_file,
+)
 
 if TYPE_CHECKING:
     from neoxjp.engine import Request
@@ -104,6 +116,10 @@ def write_batch(options: ModelOptions, files: Files, params: "SamplingParams") -
     from neoxjp.engine import Engine
 
     assert files.file is not None, "the caller has looked"
+    if files.column in RESULT:
+        raise ParameterError(
+            f"--column {files.column}: the results have a field of that name, which would replace the prompt; rename the prompt"
+        )
     rows = read_prompts(files.file, files.column)
     model, tokenizer = load_model(options)
     with Engine(model, tokenizer, max_waiting=len(rows)) as engine:
@@ -114,7 +130,7 @@ def write_batch(options: ModelOptions, files: Files, params: "SamplingParams") -
                 requests.append(engine.submit(tokenizer.encode(row[files.column]), dataclasses.replace(params, seed=seed)))
         with progress(len(rows)) as finished, output(files.out) as write:
             for (_, row), request in zip(rows, requests, strict=True):
-                write(jsons.dumps(row | record(request), ensure_ascii=False) + "\n")
+                write(json_line(row | record(request)) + "\n")
                 finished()
     tokens = sum(request.stats.tokens for request in requests)
     print(f"{counted(len(rows), 'text')}, {counted(tokens, 'token')}", file=sys.stderr)
@@ -154,10 +170,13 @@ def at_line(file: Path, number: int) -> Iterator[None]:
         raise ParameterError(f"{file}, line {number}: {error.plain}") from error
 
 
+RESULT = ("text", "ids", "finish", "seed")  # the fields that `record` adds to a row
+
+
 def record(request: "Request") -> dict[str, Any]:
     """The text of a request that runs to its end here."""
     text = "".join(step.text for step in request)
-    return {"text": text, "ids": list(request.ids), "finish": request.finish, "seed": request.seed}
+    return dict(zip(RESULT, (text, list(request.ids), request.finish, request.seed), strict=True))
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`neoxjp train | average | train-vocabulary | deduplicate`: thin layers over train/, imported when a command runs."""
 
-import json as jsonl
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 from neoxjp.cli.evaluate import read_texts
 from neoxjp.documents import parse_weighted_path
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common.command import Command, counted, option
+from neoxjp.labs.common.command import Command, counted, json_line, option
 from neoxjp.train import TEXTS, JobOptions, TextOptions
 
 PROMPT = "むかし、あるところに"  # of the command that a finished run proposes
@@ -104,20 +103,21 @@ def deduplicate(
     ] = None,
 ) -> None:
     """Remove texts that a corpus holds twice, also in other spelling, and print which."""
-    from neoxjp.train import find_duplicates, join_pieces, wrap_write_errors
+    from neoxjp.cli.generate import output
+    from neoxjp.train import find_duplicates, join_pieces
 
     if not 0 < limit <= 1:
         raise ParameterError(f"limit={limit!r} must be above 0 and at most 1")
     documents = list(join_pieces(read_texts(files, texts)))
     tests = [document.text for document in join_pieces(read_texts(held_out or (), texts))]
     removed = set(find_duplicates([document.text for document in documents], limit, tests))
-    with wrap_write_errors(out), out.open("w", encoding="utf-8") as file:
+    with output(out) as write:
         for index, document in enumerate(documents):
             if index in removed:
                 print(f"document {index + 1}: {counted(len(document.text), 'character')}, {document.text[:40]!r}")
                 continue
             row = {"source": document.source, "licence": document.licence, "text": document.text}
-            file.write(jsonl.dumps(row, ensure_ascii=False) + "\n")
+            write(json_line(row) + "\n")
     lost, total = sum(len(documents[index].text) for index in removed), sum(len(document.text) for document in documents)
     print(f"{out}: removed {len(removed)} of {counted(len(documents), 'document')}, {lost:,} of {counted(total, 'character')}")
 

@@ -43,6 +43,7 @@ def read_minimal_pairs(path: str | Path) -> Iterator[MinimalPair]:
 
 def minimal_pairs_in(text: str) -> Iterator[MinimalPair]:
     """The pairs of a text: JSONL where it begins with {, else CSV or TSV. Raises ParameterError, naming the line."""
+    text = text.removeprefix("\ufeff")
     suffix = ".jsonl" if text.lstrip().startswith("{") else ".csv"
     return map(_pair, read_table(io.BytesIO(text.encode()), suffix, PAIRS, parse_encoding("utf-8")))
 

@@ -69,7 +69,7 @@ def _check(number: int, ja: str, en: str) -> None:
 
 
 def _columns(file: BinaryIO, encoding: Encoding, delimiter: str) -> Iterator[tuple[int, Pair]]:
-    swapped = False
+    swapped, first = False, True
     for number, (line, _) in enumerate(read_lines(file, encoding, None), 1):
         if len(line) > MAX_LINE:
             _refuse(number, f"more than {MAX_LINE:,} characters in one line", f"1 行が {MAX_LINE:,} 文字を超えています")
@@ -85,7 +85,8 @@ def _columns(file: BinaryIO, encoding: Encoding, delimiter: str) -> Iterator[tup
                 f"{name[1]}区切りの列が {len(cells)} 個です（日本語と英語の 2 個が必要です）",
             )
         names = [NAMES.get(cell.strip().lower()) for cell in cells]
-        if number == 1 and set(names) == {"ja", "en"}:
+        head, first = first and set(names) == {"ja", "en"}, False
+        if head:
             swapped = names[0] == "en"
             continue
         yield number, ((cells[1], cells[0]) if swapped else (cells[0], cells[1]))

@@ -11,7 +11,6 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -243,7 +242,7 @@ def read_lines(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Ite
     """The lines with their ends: \\n, \\r\\n or \\r, nothing else (a JSON string may contain U+2028)."""
     parts: list[str] = []  # of a line that is not complete; joined once, or a line of 50 MB would be copied for each chunk
     for text, read in decode_chunks(file, encoding, faults):
-        if "\n" not in text and "\r" not in text:
+        if "\n" not in text and "\r" not in text and not (parts and parts[-1].endswith("\r")):
             parts.append(text)
             continue
         buffer = "".join([*parts, text])
@@ -261,14 +260,8 @@ def read_lines(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Ite
 # ---------------------------------------------------------------- CSV
 
 
-@contextmanager
-def _no_cell_limit() -> Iterator[None]:
-    """csv refuses cells of 131,072 characters; the limit is one for the whole process."""
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+# csv refuses cells of 131,072 characters. The limit is one for the whole process: set once, as threads would set it back.
+csv.field_size_limit(sys.maxsize)
 
 
 def read_header(lines: Iterator[tuple[str, int]], name: str) -> tuple[str, tuple[str, ...], str]:
@@ -287,11 +280,10 @@ def read_header(lines: Iterator[tuple[str, int]], name: str) -> tuple[str, tuple
         raise _too_many_columns(name)
     while len(first) > 1 and sum(line.count(delimiter) for line in first) > MAX_VALUES:
         first = first[: len(first) // 2]
-    with _no_cell_limit():
-        try:
-            rows = list(islice(csv.reader(first, delimiter=delimiter), SAMPLE_ROWS + 1))
-        except csv.Error:
-            rows = [next(csv.reader(first[:1], delimiter=delimiter), [])]
+    try:
+        rows = list(islice(csv.reader(first, delimiter=delimiter), SAMPLE_ROWS + 1))
+    except csv.Error:
+        rows = [next(csv.reader(first[:1], delimiter=delimiter), [])]
     columns = tuple(cell[: 2 * MAX_NAME].strip()[:MAX_NAME] for cell in rows[0]) if rows else ()
     if len(columns) > MAX_COLUMNS:
         raise _too_many_columns(name)
@@ -327,17 +319,16 @@ def csv_rows(lines: Iterator[tuple[str, int]], columns: tuple[str, ...], delimit
     rows, header = csv.reader(counted(), delimiter=delimiter), True
     while True:
         cells = 0
-        with _no_cell_limit():
-            try:
-                row = next(rows, None)
-            except csv.Error as error:
-                if faults is None:
-                    raise ParameterError(
-                        f"line {rows.line_num}: this is not CSV: {error}",
-                        ja=f"{rows.line_num} 行目：CSV ではありません（{error}）。",
-                    ) from error
-                faults.add_line(rows.line_num, str(error))
-                continue
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            if faults is None:
+                raise ParameterError(
+                    f"line {rows.line_num}: this is not CSV: {error}",
+                    ja=f"{rows.line_num} 行目：CSV ではありません（{error}）。",
+                ) from error
+            faults.add_line(rows.line_num, str(error))
+            continue
         if row is None:
             return
         if row and not header:  # an empty line is no row

@@ -163,11 +163,12 @@ class Completions:
     def usage(self) -> dict[str, Any]:
         prompt = sum(len(prompt.ids) or 1 for prompt in self._prompts)  # an empty one became the bos token
         generated = sum(choice.tokens for choice in self._choices)
+        first = self._choices[:: self._request.n or 1]  # of each prompt: its other texts take the prompt from the first
         return {
             "prompt_tokens": prompt,
             "completion_tokens": generated,
             "total_tokens": prompt + generated,
-            "prompt_tokens_details": {"cached_tokens": sum(choice.cached for choice in self._choices)},
+            "prompt_tokens_details": {"cached_tokens": sum(choice.cached for choice in first)},
         }
 
     async def _news(self) -> AsyncIterator[tuple[int, News]]:

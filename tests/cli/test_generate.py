@@ -72,6 +72,7 @@ def test_an_error_names_its_line_and_nothing_is_written(capsys, tiny_folder, tmp
     [
         (["--out", "x.jsonl"], "--out takes the texts of --file"),
         (["猫", "--file", "x.jsonl"], "--file takes its prompts from the file"),
+        (["--file", "x.jsonl", "--column", "text"], "would replace the prompt"),
         (["--file", "/no/such.jsonl"], "cannot read /no/such.jsonl: No such file or directory"),
     ],
 )
@@ -79,6 +80,16 @@ def test_options_that_do_not_go_together_are_one_line(capsys, options, message) 
     code, _, err = run(capsys, "generate", *options)
     assert (code, err.count("\n")) == (2, 1)
     assert message in err
+
+
+def test_half_a_character_in_a_field_loses_nothing(capsys, tiny_folder, tmp_path) -> None:
+    file, out = tmp_path / "prompts.jsonl", tmp_path / "texts.jsonl"
+    file.write_text('{"prompt": "猫", "id": "\\ud83d"}\n{"prompt": "犬"}\n', encoding="utf-8")
+    code, _, err = run(capsys, "generate", "--file", file, "--out", out, "--model", tiny_folder, *QUICK)
+    assert code == 0, err
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [row["prompt"] for row in rows] == ["猫", "犬"]
+    assert rows[0]["id"] == "\ud83d"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")

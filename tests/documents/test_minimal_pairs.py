@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neoxjp.documents import MinimalPair, read_minimal_pairs
+from neoxjp.documents import MinimalPair, minimal_pairs_in, read_minimal_pairs
 from neoxjp.errors import ParameterError
 
 PAIRS = [MinimalPair("猫がいる", "猫をいる", "particle", 1), MinimalPair("犬だ", "犬た", "", 2)]
@@ -51,3 +51,8 @@ def test_what_is_no_pair_is_refused_with_file_and_line(tmp_path: Path, name: str
     with pytest.raises(ParameterError) as caught:
         list(read_minimal_pairs(tmp_path / name))
     assert f"{name}': {fault}" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [JSONL, "good,bad,phenomenon\n猫がいる,猫をいる,particle\n犬だ,犬た,\n"])
+def test_a_byte_order_mark_in_a_pasted_text_is_not_a_part_of_it(content: str) -> None:
+    assert [pair.good for pair in minimal_pairs_in("\ufeff" + content)] == ["猫がいる", "犬だ"]

@@ -18,6 +18,7 @@ PAIRS = [("猫がいる。", "There is a cat."), ("OK。", "OK.")]
         ("a.tsv", "猫がいる。\tThere is a cat.\n\nOK。\tOK.\n"),
         ("a.txt", "ja\ten\r\n猫がいる。\tThere is a cat.\r\nOK。\tOK."),
         ("a.tsv", "English\tJapanese\nThere is a cat.\t猫がいる。\nOK.\tOK。\n"),
+        ("a.tsv", "\n\nja\ten\n猫がいる。\tThere is a cat.\nOK。\tOK.\n"),
         ("a.csv", 'ja,en\n猫がいる。,"There is a cat."\nOK。,OK.\n'),
         ("a.jsonl", "".join(json.dumps({"ja": ja, "en": en, "id": 1}) + "\n" for ja, en in PAIRS)),
     ],

@@ -4,10 +4,12 @@ import io
 import json
 import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from neoxjp.documents import Faults, detect_encoding, encodings, inspect_file, parse_encoding, read_texts
+from neoxjp.documents.encodings import CHUNK
 from neoxjp.documents.text_files import MAX_COLUMNS, MAX_LINE, MAX_NAME, MAX_VALUES
 from neoxjp.errors import ParameterError
 
@@ -211,6 +213,21 @@ def test_a_json_file_that_is_no_jsonl_says_so() -> None:
 def test_lines_end_in_all_three_ways(end: str) -> None:
     data = end.join(["id,text", "1,猫", "2,犬"] + ["3,人"] * 60_000).encode("utf-8")
     assert len(texts("a.csv", data)[0]) == 60_002
+
+
+def test_a_line_end_between_two_chunks_ends_a_line() -> None:
+    first = "1," + "猫" * ((CHUNK - 11) // 3) + "a" * ((CHUNK - 11) % 3)
+    data = f"id,text\r{first}\r2,犬".encode()
+    assert data[CHUNK - 1 : CHUNK] == b"\r"
+    assert texts("a.csv", data)[0] == [first[2:], "犬"]
+
+
+def test_cells_of_any_length_are_read_in_several_threads_at_once() -> None:
+    data = ("id,text\n" + f"1,{'猫' * 200_000}\n" * 20).encode()
+    with ThreadPoolExecutor(4) as pool:
+        for found, faults in pool.map(lambda _: texts("a.csv", data), range(8)):
+            assert [len(text) for text in found] == [200_000] * 20
+            assert not faults.broken_lines
 
 
 def test_a_text_comes_in_pieces_that_end_with_a_line() -> None:

@@ -77,7 +77,7 @@ def test_what_a_form_of_another_site_could_send_is_refused(kind: str) -> None:
 
 
 def test_the_file_unused_for_longest_makes_room_and_one_in_use_never_does() -> None:
-    store = Uploads(files=2)
+    store = Uploads(files=2, wait_seconds=0.1)
     first, second = send(store), send(store)
     with store.use(first):
         third = send(store)
@@ -128,6 +128,24 @@ def test_a_visitor_may_send_so_many_bytes_in_a_minute() -> None:
     assert "1,000 bytes of files a minute" in answer.json()["error"]
     assert "秒後" in answer.json()["ja"]
     assert other.post(PATH, content=b"x", headers=BYTES).status_code == 200
+
+
+def test_a_file_that_is_being_inspected_is_waited_for() -> None:
+    store = Uploads()
+    key = send(store)
+    inspected = threading.Event()
+
+    def inspect() -> None:
+        with store.use(key):
+            inspected.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=inspect)
+    thread.start()
+    assert inspected.wait(10)
+    with store.use(key) as file:
+        assert not thread.is_alive() or file.readable()
+    thread.join()
 
 
 def test_a_file_can_be_deleted_by_its_visitor() -> None:

@@ -130,7 +130,9 @@ def test_ids_are_returned_where_they_are_asked_for(server: SimpleNamespace, comp
 def test_cached_prompt_tokens_are_counted(complete: Callable[..., Answer]) -> None:
     prompt = [(7 * n) % 7000 for n in range(200)]
     complete(prompt=prompt, max_tokens=1)
-    assert complete(prompt=prompt, max_tokens=1).json["usage"]["prompt_tokens_details"]["cached_tokens"] == 200
+    for n in (1, 4):
+        usage = complete(prompt=prompt, max_tokens=1, n=n, temperature=1, seed=1).json["usage"]
+        assert usage["prompt_tokens_details"]["cached_tokens"] == usage["prompt_tokens"] == 200
 
 
 def test_fields_that_the_server_does_not_know_are_ignored_and_named(complete: Callable[..., Answer]) -> None:

@@ -1,5 +1,6 @@
 """Duplicates in a corpus: spelling is ignored, the shorter of two texts is removed, and texts for evaluation are removed."""
 
+import json
 import random
 from pathlib import Path
 
@@ -42,6 +43,23 @@ def test_the_command_writes_the_texts_that_stay(tmp_path: Path, capsys: pytest.C
     kept = (tmp_path / "out.jsonl").read_text(encoding="utf-8")
     assert kept.count("\n") == 1
     assert "続き" in kept
+
+
+def test_half_a_character_is_written_and_a_failure_leaves_the_old_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, file = tmp_path / "out.jsonl", tmp_path / "a.jsonl"
+    file.write_text('{"text": "猫\\ud83d"}\n', encoding="utf-8")
+    assert main(["deduplicate", str(out), str(file)]) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["text"].startswith("猫")
+    before = out.read_text(encoding="utf-8")
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("neoxjp.cli.train.json_line", full)
+    assert main(["deduplicate", str(out), str(file)]) == 2
+    assert out.read_text(encoding="utf-8") == before
 
 
 def test_a_text_that_was_read_in_pieces_is_compared_and_written_whole() -> None:

@@ -96,7 +96,7 @@ def outcome(node: Node, t: Words) -> str:
 
 def number(value: float) -> str:
     """-1.234 → "−1.23"."""
-    return format(value, ".2f" if abs(value) < 1e6 else ".2g").replace("-", "\N{MINUS SIGN}")
+    return format(value, "z.2f" if abs(value) < 1e6 else ".2g").replace("-", "\N{MINUS SIGN}")
 
 
 def fitting(text: str) -> str:

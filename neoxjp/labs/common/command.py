@@ -184,13 +184,18 @@ def load_model(options: ModelOptions) -> "tuple[GPTNeoXJapaneseForCausalLM, GPTN
 
 
 def emit(record: dict[str, Any]) -> None:
-    """One line of JSON; escaped where standard output cannot hold it as it is (another encoding, bytes that are not UTF-8)."""
+    """One line of JSON on standard output."""
+    print(json_line(record, sys.stdout.encoding or "utf-8"))
+
+
+def json_line(record: dict[str, Any], encoding: str = "utf-8") -> str:
+    """A record as JSON; escaped where the encoding cannot hold it as it is (half a character, bytes that are not UTF-8)."""
     line = json.dumps(record, ensure_ascii=False, allow_nan=False)
     try:
-        line.encode(sys.stdout.encoding or "utf-8")
+        line.encode(encoding)
     except UnicodeEncodeError:
         line = json.dumps(record, allow_nan=False)
-    print(line)
+    return line
 
 
 def write_file(path: Path, data: bytes | str) -> None:

@@ -48,6 +48,8 @@ def heads(
     """Show what each attention head attends to: itself, the previous token, the first one, or what followed the same token."""
     from neoxjp.labs.inside.heads import heads as find_heads
 
+    if top is not None and top < 1:
+        raise ParameterError(f"top={top} must be at least 1")
     text = read_text(text)
     network, tokenizer = load_model(model)
     found = find_heads(network, tokenizer, tokenizer.encode(text))

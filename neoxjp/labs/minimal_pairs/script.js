@@ -5,10 +5,13 @@ const language = () => (document.documentElement.lang.startsWith("ja") ? "ja" : 
 
 const decode = (bytes) => {
   const wide = bytes[0] === 0xff && bytes[1] === 0xfe ? ["utf-16le"] : bytes[0] === 0xfe && bytes[1] === 0xff ? ["utf-16be"] : [];
-  for (const name of [...wide, "utf-8", "shift_jis", "euc-jp"]) {
-    try { return new TextDecoder(name, { fatal: true }).decode(bytes); } catch { /* another one */ }
-  }
-  return null;
+  const read = (name) => {
+    try { return new TextDecoder(name, { fatal: true }).decode(bytes); } catch { return null; }
+  };
+  for (const name of [...wide, "utf-8"]) if (read(name) !== null) return read(name);
+  // Most bytes of EUC-JP are half-width katakana in Shift_JIS.
+  const narrow = (text) => (text.match(/[\uff61-\uff9f]/g) ?? []).length;
+  return ["shift_jis", "euc-jp"].map(read).filter((text) => text !== null).sort((a, b) => narrow(a) - narrow(b))[0] ?? null;
 };
 
 let text = "";

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from neoxjp.engine import LN2, check_ids, token_text_function
+from neoxjp.errors import ParameterError
 from neoxjp.labs.common.layers import checked_ids, checked_index, later_outputs, layer_outputs
 from neoxjp.labs.patching.alignment import SpanPair, align
 from neoxjp.sampling import check_finite
@@ -101,6 +102,11 @@ def patch(
         target, other = (donor_best, best) if donor_best != best else (moved(logits, donor_logits), moved(donor_logits, logits))
         other = None if other == target else other
     check_ids([target] if other is None else [target, other], model.config.vocab_size, "target, other")
+    if target == other:
+        raise ParameterError(
+            f"target and other are the same token, {target}: the difference of a probability to itself is always 0",
+            ja=f"比べる 2 つのトークンが同じです（ID {target}）。別のトークンを指定してください。",
+        )
     spans = align(ids, donor_ids, tokenizer)
     groups = [*([pair.places] for pair in spans), [pair.places for pair in spans]]  # the last: all at once
     rows = [[place for places in group for place in places] for group in groups]

@@ -15,10 +15,10 @@ LOOP = 3  # with this many repeats of ten ids, the second half of the text is a 
 
 MEASURES = (
     ("tokens", "tokens", ",", 0.0),
-    ("distinct", "distinct_2", ".2f", 1.0),
+    ("distinct", "distinct_2", "z.2f", 1.0),
     ("repeats", "repeats", "d", 2.0 * LOOP),
-    ("logprob", "mean_logprob", ".2f", 0.0),
-    ("bits", "bits_per_character", ".2f", 0.0),
+    ("logprob", "mean_logprob", "z.2f", 0.0),
+    ("bits", "bits_per_character", "z.2f", 0.0),
 )
 """The bars of a column: key of its name, field of `Measures`, format, and the number that the scale reaches at least."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from neoxjp.labs.common.measures import percent
 from neoxjp.labs.tokenizer_report.columns import GROUPS, MEASURES, PARTS, Column, Lang, Style, Text, columns, pick, tables
 from neoxjp.labs.tokenizer_report.records import UNITS, Report
 
@@ -31,7 +32,7 @@ def format_value(value: float | None, style: Style) -> str:
     if value is None:
         return "–"
     if style == "share":
-        return f"{100 * value:.2f} %"
+        return percent(value, 2)
     return f"{value:.1f}" if style == "speed" else f"{value:.3f}"
 
 

@@ -26,9 +26,11 @@ def opened(visit: Visit, **options: Any) -> Any:
 def test_a_file_in_shift_jis_is_tested_and_downloaded(visit: Visit, tmp_path: Path) -> None:
     page = opened(visit, lang="en")
     field = page.locator("#minimal-pairs-text textarea")
-    (tmp_path / "pairs.csv").write_bytes(PAIRS.encode("cp932"))
-    page.locator("#minimal-pairs-file").set_input_files(tmp_path / "pairs.csv")
-    expect(field).to_have_value(PAIRS)
+    for encoding in ("euc_jp", "cp932"):
+        field.fill("")
+        (tmp_path / "pairs.csv").write_bytes(PAIRS.encode(encoding))
+        page.locator("#minimal-pairs-file").set_input_files(tmp_path / "pairs.csv")
+        expect(field).to_have_value(PAIRS)
     page.locator("#minimal-pairs-go").click()
     expect(page.locator("#minimal-pairs-progress")).to_contain_text("Tested 2 pairs")
     expect(page.locator("#minimal-pairs-result tbody tr")).to_have_count(2)

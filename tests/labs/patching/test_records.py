@@ -141,6 +141,7 @@ def test_equal_predictions_are_told_apart_by_the_tokens_that_move_most(models: A
         ([99999], DONOR, {}, "99999"),
         (IDS, DONOR, {"target": -1}, "-1"),
         (IDS, DONOR, {"target": 3, "other": 10**9}, "1000000000"),
+        (IDS, DONOR, {"target": 3, "other": 3}, "the same token, 3"),
     ],
 )
 def test_what_is_no_id_is_refused(models: Any, ids: list[int], donor: list[int], options: Any, message: str) -> None:

@@ -91,3 +91,7 @@ def test_numbers_are_written_by_their_style() -> None:
     assert [format_value(value, "ratio") for value in (1.4756, None)] == ["1.476", "–"]
     assert format_value(0.0123, "share") == "1.23 %"
     assert format_value(6.97, "speed") == "7.0"
+
+
+def test_a_share_that_is_rounded_to_zero_is_not_called_zero() -> None:
+    assert [format_value(share, "share") for share in (0.0, 1e-5, 0.0123)] == ["0.00 %", "< 0.01 %", "1.23 %"]
