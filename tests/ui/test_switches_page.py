@@ -129,6 +129,29 @@ def test_a_section_that_is_opened_later_has_the_new_language(visit: Visit) -> No
     assert "トークン" not in shown
 
 
+def test_a_switch_while_the_model_writes_counts_at_the_end(visit: Visit) -> None:
+    page = visit("g", lang="ja")
+    quiet(page)
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if route.request.post_data_json["call"] == "write":
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/neoxjp/text", hold)
+    page.locator("#generate-go").click()
+    expect(page.locator(FIELD)).not_to_be_editable()
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#generate-count")).to_contain_text("tokens")
+    route, answer = held[0]
+    assert JAPANESE.search(answer.text().split("generate-stats")[-1])
+    route.fulfill(response=answer)
+    expect(page.locator("#generate-stats")).to_contain_text("mean surprisal")
+    expect(page.locator("#generate-line")).to_contain_text("Generated")
+
+
 def test_results_are_drawn_again_in_the_new_language(visit: Visit) -> None:
     page = visit("g", lang="ja")
     page.locator(FIELD).first.fill("猫")

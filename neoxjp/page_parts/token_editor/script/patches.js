@@ -57,6 +57,8 @@ function take(json) {
   name();
   pass(patch.also);
   if (running) return;
+  if (spoken && spoken !== language()) call("sync"); // switched meanwhile: what is around the text comes in the new one
+  spoken = "";
   if (!patch.typed) {
     ended += 1;
     const first = indexOf(prompt); // after the prompt

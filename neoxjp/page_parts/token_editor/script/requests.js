@@ -46,9 +46,10 @@ function receive(update) {
   if (update.patch) take(update.patch);
   if (update.details) learn(update.details);
 }
-// What would be typed before the first answer to "write" would be lost. An answer or a refusal ends it.
+// Before "write" and "apply": what would be typed before the first answer would be lost. An answer or a refusal ends it.
 function freeze() {
   field.readOnly = true;
+  spoken = language();
   setTimeout(() => { field.readOnly = running; }, ANSWER_MS);
 }
 function say(sentence) {
