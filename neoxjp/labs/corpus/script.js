@@ -75,7 +75,10 @@ const take = async (chosen) => {
   if (mine === arriving) trigger("select", {});
 };
 
-input.addEventListener("change", () => take(input.files[0]));
+input.addEventListener("change", () => {
+  take(input.files[0]);
+  input.value = ""; // the same file can be chosen again after it was changed
+});
 for (const kind of ["dragover", "dragleave", "drop"]) {
   chooser.addEventListener(kind, (event) => {
     event.preventDefault();

@@ -141,11 +141,13 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
         found = {column.key: column.problem for column in opened(playground, wanted)}
         yield {section.opened: {**asked.opened, **found}, section.note: ""}
 
-    def on_take(*values: Any) -> dict[Any, str]:
+    @handler(strings)
+    def on_take(t: Words, *values: Any) -> dict[Any, str]:
         asked = asked_of(*values)
+        if "" not in asked.own:
+            return {section.note: html.notice(t("spellings_rows_full"), "error")}
         spelled: dict[str, str] = {each.key: each.text for each in spellings_of(asked)}
-        free = asked.own.index("") if "" in asked.own else len(asked.own) - 1
-        return {section.own[free]: spelled.get(asked.row, "")}
+        return {section.own[asked.own.index("")]: spelled.get(asked.row, ""), section.note: ""}
 
     changing: list[Any] = [*groups, section.local, *section.own, section.corrected, section.same]
     parts = [section.ruby, section.view, section.pieces, section.chart, section.open, section.reset]
@@ -164,7 +166,7 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
     for shown in (section.view, section.ruby):
         shown.select(on_click, section.corrected, [section.corrected, section.row], **STREAMED)
     section.reset.click(lambda: "", None, section.corrected, **STREAMED)
-    section.take.click(on_take, given, section.own, **QUIET)
+    section.take.click(on_take, given, [*section.own, section.note], **QUIET)
     downloads.connect(
         section.save["csv"],
         section.chart,

@@ -54,6 +54,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "spellings_rows_info": ("言い換えや別の書き方を入力すると、比較の行に加わります。空欄にすると行は消えます。",
                             "Enter another wording or spelling to add it as a row. An empty field removes its row."),
     "spellings_take": ("選択中の行を上の欄に入れる", "Copy the selected row into a field"),
+    "spellings_rows_full": ("欄がすべて使われています。1 つを空にしてから押してください。",
+                            "All fields are used: empty one first."),
     "spellings_show_same": ("元の表記と同じ行も表示", "Also show rows that are the same as written"),
     "spellings_is_same": ("元の表記と同じ", "same as written"),
     "spellings_same": ("元の表記と同じ：{rows}", "same as written: {rows}"),

@@ -109,6 +109,12 @@ def test_rows_of_ones_own_come_and_go(visit: Visit) -> None:
     expect(row(page, "custom")).to_have_count(0)
     page.locator("#spellings-same input").click()
     expect(row(page, "new_kanji")).to_have_count(1)
+    for name in ("custom", "custom2", "custom3", "custom4"):
+        page.locator(f"#spellings-row-{name} textarea").fill(name)
+    expect(row(page, "custom4")).to_have_count(1)
+    page.locator("#spellings-take").click()
+    expect(page.locator("#spellings-note")).to_contain_text("All fields are used")
+    expect(page.locator("#spellings-row-custom4 textarea")).to_have_value("custom4")
 
 
 @pytest.mark.parametrize(("kind", "start"), [("csv", b"\xef\xbb\xbf"), ("svg", b"<svg"), ("png", b"\x89PNG")])
