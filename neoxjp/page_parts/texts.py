@@ -4,11 +4,14 @@ Has no components and no model. The tree holds ids (neoxjp/labs/branches/records
 their alternatives, is cached within a bound, and recomputed when it was evicted (labs/branches/actions.py).
 """
 
+import functools
+import json
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neoxjp.engine import Finish, Stats, Step
 from neoxjp.errors import ParameterError
+from neoxjp.hub import bundled_path
 from neoxjp.labs.branches.records import Author, History, Limits, Tree, limits
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.page_parts.session_memory import session_memory
@@ -225,6 +228,12 @@ def allow_memory(max_bytes: int, pages: int | None = None) -> None:
     limits.ids = Limits.ids
     if pages is not None:
         limits.ids = max(1, min(Limits.ids, (max_bytes // pages - limits.nodes * NODE_BYTES) // ID_BYTES))
+
+
+@functools.cache
+def examples() -> dict[str, str]:
+    """The prompts that the page offers, by name: "story" → "むかし、…"."""
+    return json.loads((bundled_path() / "prompts.json").read_text(encoding="utf-8"))
 
 
 def step_place(text: Text, at: Any) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.errors import NeoxjpError
-from neoxjp.hub import bundled_path
 from neoxjp.labs.branches.actions import KEY, SECRET, recall, text_of
 from neoxjp.labs.branches.files import LARGEST_MEMO, to_json
 from neoxjp.labs.common import steps as render_steps
@@ -30,7 +29,7 @@ from neoxjp.page_parts.settings import PRESETS, Settings, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
 from neoxjp.page_parts.strings import COMMON, Strings, Words, both, label, language, option_strings, words
 from neoxjp.page_parts.text_view import numbers, state
-from neoxjp.page_parts.texts import Text, VisitorState
+from neoxjp.page_parts.texts import Text, VisitorState, examples
 from neoxjp.page_parts.token_editor import Call, Edit, TokenEditor
 from neoxjp.page_parts.writing import ALTERNATIVES, MODES, Frame, branch, write
 from neoxjp.page_parts.zerogpu import on_zerogpu
@@ -137,11 +136,6 @@ def control(option: Option, table: Mapping[str, tuple[str, str]]) -> Any:
 def option_id(name: str) -> str:
     """The element id of an option's control: "top_p" → "option-top-p"."""
     return "option-" + name.replace("_", "-")
-
-
-def examples() -> dict[str, str]:
-    """The prompts that the page offers, by name: "story" → "むかし、…"."""
-    return json.loads((bundled_path() / "prompts.json").read_text(encoding="utf-8"))
 
 
 def connect(

@@ -127,7 +127,7 @@ def test_what_is_shown_as_html_has_no_html_of_the_visitor(playground, tab):
 def test_settings_of_another_shape_get_a_sentence(tab, values):
     with pytest.raises(ParameterError, match=r"settings of this page, found") as found:
         tab.settings_sent(values)
-    assert "の設定ではありません" in found.value.ja
+    assert "の設定と合いません" in found.value.ja
     assert all(repr(str(values)[:60]) in sentence for sentence in (str(found.value), found.value.ja))
 
 

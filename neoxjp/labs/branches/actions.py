@@ -21,7 +21,7 @@ from neoxjp.labs.common.measures import shared_length
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Scorer
-from neoxjp.page_parts.texts import Part, Text, VisitorState, step_place
+from neoxjp.page_parts.texts import Part, Text, VisitorState, examples, step_place
 from neoxjp.page_parts.writing import ALTERNATIVES, settled
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -116,11 +116,13 @@ def load(playground: Playground, scorer: Scorer, writing: VisitorState, data: An
         raise strings.error(ParameterError, "branches_loaded_none")
     for node in found.nodes.values():
         check_length(playground, node.typed)
-    draft = writing.text if writing.draft is not None else None
-    if draft is not None and (draft.steps or all(node.typed != draft.prompt for node in found.nodes.values())):
-        writing.keep_draft()  # unless the file has it: a page begins with an example, which is in the file of a visit before
     joined = writing.tree_for(tokenizer).join(found)
-    writing.commit(joined, text_of(playground, scorer, writing, joined))
+    text, draft = text_of(playground, scorer, writing, joined), writing.text
+    known = {*examples().values(), text.whole if text is not None else ""}  # what a page begins with, at first and after a reload
+    if draft is not None and (draft.steps or draft.prompt not in known):
+        writing.keep_draft()
+        joined = writing.tree_for(tokenizer).join(found)
+    writing.commit(joined, text)
     return len(found.nodes)
 
 

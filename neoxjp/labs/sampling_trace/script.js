@@ -19,6 +19,6 @@ window.neoxjp.samplingTrace = {
   },
 
   select(at) {
-    window.neoxjp.selection?.selectGenerated(at - 1);
+    if (at >= 1) window.neoxjp.selection?.selectGenerated(at - 1); // an empty field selects nothing
   },
 };
