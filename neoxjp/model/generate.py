@@ -17,7 +17,7 @@ from neoxjp.model.beam_search import BeamParams, generate_beams
 from neoxjp.sampling import SamplingParams
 
 AT_ONCE = 8  # rows in one forward
-LONGEST_PENALTY = 100  # length ** 100 is still a float for every context
+LARGEST_PENALTY = 50  # length ** 50 is still a float for a context of a million
 DEFAULT_NEW_TOKENS = 20  # as in transformers, whose default max_length of 20 does not count the prompt
 
 
@@ -215,8 +215,8 @@ def _check_together(
     streamer: Streamer | None,
 ) -> None:
     """Check the options of beams, and for options that exclude each other."""
-    if not isinstance(length_penalty, int | float) or not abs(length_penalty) <= LONGEST_PENALTY:
-        raise ParameterError(f"length_penalty={length_penalty!r} must be from {-LONGEST_PENALTY} to {LONGEST_PENALTY}.")
+    if not isinstance(length_penalty, int | float) or not abs(length_penalty) <= LARGEST_PENALTY:
+        raise ParameterError(f"length_penalty={length_penalty!r} must be from {-LARGEST_PENALTY} to {LARGEST_PENALTY}.")
     for name, value in (("num_return_sequences", samples), ("num_beams", num_beams)):
         if not isinstance(value, int) or value < 1:
             raise ParameterError(f"{name}={value!r} must be a whole number from 1 upwards.")

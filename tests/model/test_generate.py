@@ -259,6 +259,7 @@ def test_transformers_text_streamer_works(capsys):
         ({"eos_token_id": 61}, "61"),
         ({"eos_token_id": torch.tensor(61), "num_beams": 2}, "eos_token_id holds id 61"),
         ({"num_beams": 2, "length_penalty": 1e6}, "length_penalty=1000000.0 must be from"),
+        ({"num_beams": 2, "length_penalty": -51}, "length_penalty=-51 must be from"),
         ({"num_beams": 2, "length_penalty": float("nan")}, "length_penalty=nan must be"),
         ({"max_new_tokens": "4"}, "max_new_tokens='4' must be a whole number"),
         ({"attention_mask": torch.ones(3, 5)}, r"attention_mask has the shape \(3, 5\), input_ids \(3, 6\)"),
@@ -267,6 +268,11 @@ def test_transformers_text_streamer_works(capsys):
 def test_options_that_make_no_sense_are_refused(options, words):
     with pytest.raises(ParameterError, match=words):
         ours().generate(some_ids(), **options)
+
+
+@pytest.mark.parametrize("penalty", [50, -50.0])
+def test_the_largest_length_penalty_still_compares_texts(penalty):
+    assert ours().generate(some_ids(), num_beams=2, length_penalty=penalty, max_new_tokens=4).shape[1] > 6
 
 
 @pytest.mark.parametrize(
