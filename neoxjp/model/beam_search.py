@@ -85,7 +85,7 @@ def generate_beams(
         best, parents, ids = _continuations(total, beams, params, generator)
         texts = [(*running[parent], id) for parent, id in zip(parents, ids, strict=True)]
         ends = [id in beams.eos_ids or count == beams.max_new_tokens for id in ids]
-        finished += [(best[i] / count**beams.length_penalty, texts[i]) for i in range(width) if ends[i]]
+        finished += [(best[i] / float(count) ** beams.length_penalty, texts[i]) for i in range(width) if ends[i]]
         finished = sorted(finished, key=lambda text: -float(text[0]))[:width]
         open_best = torch.where(torch.tensor(ends), best - 1e9, best)
         scores, survivors = open_best.topk(width)
@@ -108,7 +108,7 @@ def _settled(best_running: Tensor, worst_finished: Tensor, count: int, beams: Be
         return True
     hopeful = beams.early_stopping == "never" and beams.length_penalty > 0
     length = beams.max_new_tokens if hopeful else count
-    return not bool(best_running / length**beams.length_penalty > worst_finished)
+    return not bool(best_running / float(length) ** beams.length_penalty > worst_finished)
 
 
 def _log_probabilities(
