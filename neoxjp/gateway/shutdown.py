@@ -33,8 +33,8 @@ def run_until_stopped(
     close: ends the server.
     """
     try:
-        while not asked.wait(POLL_SECONDS):
-            pass
+        while not asked.is_set():  # not `wait`, which holds the event's lock now and then: the signal's handler needs it
+            time.sleep(POLL_SECONDS)
         drain(operations, seconds)
     except KeyboardInterrupt:
         pass

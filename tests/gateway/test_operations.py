@@ -1,7 +1,10 @@
 """What an operator reads: health, metrics and the log of an engine's requests."""
 
 import logging
+import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -11,7 +14,7 @@ from starlette.testclient import TestClient
 from neoxjp.engine import Engine, Visitor
 from neoxjp.errors import QueueFull, ShuttingDown
 from neoxjp.gateway.operations import Operations
-from neoxjp.gateway.shutdown import drain
+from neoxjp.gateway.shutdown import drain, run_until_stopped
 from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
 from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import Fake, mixed
@@ -185,3 +188,18 @@ def test_with_a_token_metrics_are_for_who_knows_it(operations: Operations, monke
     page = client(operations, "192.0.2.7")
     assert page.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 403
     assert page.get("/metrics", headers={"Authorization": "Bearer correct horse"}).status_code == 200
+
+
+def test_a_signal_at_any_moment_ends_the_server() -> None:
+    """Its handler sets the event in the main thread, which must hold no lock of it: `Event.wait` does now and then."""
+
+    class Asked(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pytest.fail("the main thread waits with the lock of the event")
+
+    asked, closed = Asked(), []
+    operations: Any = SimpleNamespace(served=SimpleNamespace(loaded=None), draining=False)
+    threading.Timer(0.2, asked.set).start()
+    run_until_stopped(lambda: closed.append(True), operations, asked)
+    assert closed
+    assert operations.draining
