@@ -31,7 +31,6 @@ MAX_BYTES = 50_000_000  # of a file
 FILES = 8  # stored at a time
 SECONDS = 600  # that a file is stored unused
 UPLOAD_SECONDS = 300  # that an upload may take
-WAIT_SECONDS = 10  # for another use of a file to end: it is inspected before it is counted
 ADDRESSES = 1_000  # whose last turn in the queue is remembered
 PATH = "/neoxjp/file"
 
@@ -47,10 +46,8 @@ class _File:
 class Uploads:
     """The files of visitors that are to be counted."""
 
-    def __init__(
-        self, files: int = FILES, max_bytes: int = MAX_BYTES, seconds: float = SECONDS, wait_seconds: float = WAIT_SECONDS
-    ):
-        self.files, self.max_bytes, self.seconds, self.wait_seconds = files, max_bytes, seconds, wait_seconds
+    def __init__(self, files: int = FILES, max_bytes: int = MAX_BYTES, seconds: float = SECONDS):
+        self.files, self.max_bytes, self.seconds = files, max_bytes, seconds
         self._files: dict[str, _File] = {}
         self._lock = threading.Lock()
         self._sweeper: threading.Timer | None = None
@@ -94,13 +91,15 @@ class Uploads:
             self._close(key)
 
     @contextmanager
-    def use(self, key: str, *, delete: bool = False) -> Iterator[IO[bytes]]:
-        """The file of a key, which is not deleted meanwhile; `delete` deletes it at the end. Waits for another use of it to end.
+    def use(self, key: str, *, delete: bool = False, wait: float = 0.0) -> Iterator[IO[bytes]]:
+        """The file of a key, which is not deleted meanwhile; `delete` deletes it at the end.
+
+        wait: seconds to wait for another use of it to end. A thread waits, so only for what runs one at a time.
 
         Raises:
-            ParameterError: there is no such file, or it is in use for long.
+            ParameterError: there is no such file, or it is in use.
         """
-        until = time.monotonic() + self.wait_seconds
+        until = time.monotonic() + wait
         while (stored := self._files.get(key) if isinstance(key, str) else None) and stored.busy and time.monotonic() < until:
             time.sleep(0.05)
         with self._lock:

@@ -149,7 +149,11 @@ class _Run:
         self.text, self.most = self.start, params.max_new_tokens or 0
         self.pieces = Pieces(prompt_pieces(text, playground.tokenizer))
         self.pieces.add(text.steps)
-        self.kept = False
+
+    @property
+    def grown(self) -> bool:
+        """Whether anything was generated that is kept."""
+        return len(self.text.steps) > len(self.start.steps)
 
     def add(self, update: Update) -> None:
         """Append the new steps."""
@@ -171,8 +175,7 @@ class _Run:
         self.text = replace(self.text, finish=finish, full=self.start.full and finish == "length")
         if self.writing.stopped and self.writing.stopped_at is not None:
             self._end_at(self.writing.stopped_at)
-        self.kept = len(self.text.steps) > len(self.start.steps)
-        if self.kept:
+        if self.grown:
             self.writing.keep_draft()
             self.writing.commit(add_text_to_tree(self.tree, self.text, len(self.start.ids)), self.text)
 
@@ -188,8 +191,8 @@ class _Run:
         """How it ended. Where nothing was generated, with the text that was there before."""
         sentence = error or ended(self.text, self.t)
         line = render.notice(error, "error") if error else render_steps.working(sentence)
-        pieces = self.pieces.all() if self.kept else pieces_of(self.writing.text, self.tokenizer)
-        text = self.text if self.kept else self.writing.text
+        text = self.text if self.grown else self.writing.text
+        pieces = self.pieces.all() if self.grown else pieces_of(text, self.tokenizer)
         return Frame(line, False, pieces, "" if text is None else numbers(text, self.t), announce=sentence)
 
 

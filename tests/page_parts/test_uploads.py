@@ -77,7 +77,7 @@ def test_what_a_form_of_another_site_could_send_is_refused(kind: str) -> None:
 
 
 def test_the_file_unused_for_longest_makes_room_and_one_in_use_never_does() -> None:
-    store = Uploads(files=2, wait_seconds=0.1)
+    store = Uploads(files=2)
     first, second = send(store), send(store)
     with store.use(first):
         third = send(store)
@@ -133,18 +133,21 @@ def test_a_visitor_may_send_so_many_bytes_in_a_minute() -> None:
 def test_a_file_that_is_being_inspected_is_waited_for() -> None:
     store = Uploads()
     key = send(store)
-    inspected = threading.Event()
+    inspected, ended = threading.Event(), []
 
     def inspect() -> None:
         with store.use(key):
             inspected.set()
             time.sleep(0.3)
+            ended.append(True)
 
     thread = threading.Thread(target=inspect)
     thread.start()
     assert inspected.wait(10)
-    with store.use(key) as file:
-        assert not thread.is_alive() or file.readable()
+    with pytest.raises(ParameterError), store.use(key):
+        pass
+    with store.use(key, wait=10):
+        assert ended
     thread.join()
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from neoxjp.page_parts.tokenize_tab import TokenizeTab
 
 INTERVAL = 0.25  # seconds between two updates of the progress, and between two looks at the queue
+INSPECTION_SECONDS = 10.0  # that a count waits for a file that is still inspected
 MAX_TOKENIZERS = 8  # beside the loaded one
 PUBLIC_SECONDS = 300  # that a count may take on a public page
 PREVIEW = 60  # characters of a file that are shown before it is counted
@@ -225,7 +226,7 @@ def count_file(
             yield Step(view("progress", t, message=t("corpus_waiting", n=ahead)))
             time.sleep(INTERVAL)
         begun, shown = time.monotonic(), 0.0
-        with uploads.store.use(key) as file:
+        with uploads.store.use(key, wait=INSPECTION_SECONDS) as file:
             source = Source(name, file, column, encoding)  # type: ignore[arg-type]
             for step in analyse_in_turn(playground, source, peers, ticket, t, address):
                 if run.stopped:
