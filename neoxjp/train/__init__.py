@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neoxjp.train.ngram import Ngram, baselines, train_ngram
     from neoxjp.train.options import TEXTS, JobOptions, TextOptions
     from neoxjp.train.plot import ticks
-    from neoxjp.train.runs import export_run, read_curve, wrap_write_errors
+    from neoxjp.train.runs import export_run, read_curve
     from neoxjp.train.scorers import (
         counted_unigrams,
         first_token_unigrams,
@@ -52,7 +52,7 @@ else:
             "ngram": ("Ngram", "baselines", "train_ngram"),
             "options": ("TEXTS", "JobOptions", "TextOptions"),
             "plot": ("ticks",),
-            "runs": ("export_run", "read_curve", "wrap_write_errors"),
+            "runs": ("export_run", "read_curve"),
             "scorers": (
                 "counted_unigrams",
                 "first_token_unigrams",
@@ -75,5 +75,5 @@ __all__ = [
     "baselines", "bits_per_character", "build_vocabulary", "counted_unigrams", "export_run", "find_duplicates",
     "first_token_unigrams", "fresh_model", "join_pieces", "model_options_scorer", "model_scorer", "ngram_options_scorer",
     "ngram_scorer", "ngram_unigrams", "open_packed", "pack", "read_curve", "run_job", "score_judgments", "score_pairs",
-    "score_questions", "ticks", "train", "train_ngram", "wrap_write_errors",
+    "score_questions", "ticks", "train", "train_ngram",
 ]  # fmt: skip
