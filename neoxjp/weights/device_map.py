@@ -48,9 +48,10 @@ def infer_device_map(model: nn.Module, strategy: str, max_memory: Limits | None,
         if strategy in _BALANCED:
             low = strategy == "balanced_low_0"
             limits = get_balanced_memory(model, limits, no_split_module_classes=no_split_classes, dtype=dtype, low_zero=low)
-        return dict(infer_auto_device_map(model, limits, no_split_module_classes=no_split_classes, dtype=dtype))
+        found = dict(infer_auto_device_map(model, limits, no_split_module_classes=no_split_classes, dtype=dtype))
     except ValueError as error:
         raise ParameterError(f"max_memory={max_memory!r} cannot be used: {error}") from error
+    return {name: _checked_device(device) for name, device in found.items()}
 
 
 def load_plain(

@@ -63,7 +63,7 @@ def read_quantization(folder: Path) -> QuantizationFacts | None:
             ja=f"{str(folder)!r} の量子化形式（{version!r}）はこのバージョンでは読めません。neoxjp を更新してください。",
         )
     bits = raw.get("bits")
-    if not isinstance(bits, dict) or not bits or any(value not in BITS for value in bits.values()):
+    if not isinstance(bits, dict) or not bits or any(type(value) is not int or value not in BITS for value in bits.values()):
         raise CheckpointError(
             f"{str(path)!r} does not say how many bits each weight has (quantization_config.bits): fetch the folder again"
         )

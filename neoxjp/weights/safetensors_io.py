@@ -30,6 +30,7 @@ _SIZES |= {name: dtype.itemsize for name, dtype in DTYPES.items()}
 _STRAY = re.compile(r"layers\.\d+\.attention\.(rotary_emb\..*|bias|masked_bias)")
 _LFS_POINTER = b"version https://git-lfs"
 _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors library
+_MOST_DIMENSIONS, _LARGEST = 8, 2**63  # of a shape; of its numbers and of places in a file
 
 
 @dataclass(frozen=True)
@@ -275,8 +276,10 @@ def _parse_header(path: Path, header: Mapping[str, dict]) -> tuple[list[StoredTe
         if name == "__metadata__":
             continue
         word, shape, (start, stop) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-        if any(not isinstance(n, int) or n < 0 for n in (*shape, start, stop)):
-            raise ValueError(f"{name!r} has a shape or offset that is not a whole number")
+        if len(shape) > _MOST_DIMENSIONS:  # before any product: its time grows with the square of the digits
+            raise ValueError(f"{name!r} has {len(shape):,} dimensions")
+        if any(not isinstance(n, int) or not 0 <= n < _LARGEST for n in (*shape, start, stop)):
+            raise ValueError(f"{name!r} has a shape or offset that is not a whole number, or too large")
         if word in _SIZES and math.prod(shape) * _SIZES[word] != stop - start:
             raise ValueError(f"{name!r} has {stop - start} bytes for {word} {list(shape)}")
         stored.append(StoredTensor(name, path, DTYPES.get(word, word), shape, stop - start))
@@ -296,6 +299,8 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
     try:
         # Files from before torch 1.6 are not zip archives and cannot be memory-mapped.
         state = torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
+    except PermissionError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{str(path)!r} contains something other than tensors, or is damaged; no code was run. ({str(error).splitlines()[0]})"
@@ -308,7 +313,17 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
     wrong = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
     if wrong:
         raise CheckpointError(f"{str(path)!r} is not a plain dict of tensors: look at {quoted(wrong)}")
+    wrong = [str(key) for key, value in state.items() if not _is_plain(value)]
+    if wrong:
+        raise CheckpointError(
+            f"{str(path)!r} has tensors that are sparse, quantized, or larger than their stored numbers: look at {quoted(wrong)}"
+        )
     return {str(key): value.detach() for key, value in state.items()}
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether each of a tensor's numbers is stored: one with strides of 0 may claim terabytes in a small file."""
+    return tensor.layout == torch.strided and not tensor.is_quantized and tensor.nbytes <= tensor.untyped_storage().nbytes()
 
 
 def _is_zip(path: Path) -> bool:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from neoxjp.errors import CheckpointError, NeoxjpError
 from neoxjp.hub import read_json
-from neoxjp.weights import PREFIX
+from neoxjp.weights import PREFIX, convert_pickle
 from tests.support.model_folders import EMBEDDING, load, logits, shard_pickle, write_pickle
 from tests.support.tiny_model import our_config, ours
 
@@ -25,6 +25,11 @@ def model():
 def folder(model, tmp_path):
     model.save_pretrained(tmp_path / "model")
     return tmp_path / "model"
+
+
+def with_header(**tensor: list[int]) -> bytes:
+    raw = json.dumps({"a": {"dtype": "F32"} | tensor}).encode()
+    return struct.pack("<Q", len(raw)) + raw + bytes(4)
 
 
 # Damage
@@ -45,6 +50,8 @@ def folder(model, tmp_path):
         (lambda raw: raw.replace(b"[0,", b"[4,", 1), "the header of .* is damaged"),
         (lambda raw: raw.replace(b'"shape":[', b'"shape":[-', 1), "the header of .* is damaged"),
         (lambda raw: raw.replace(b'"dtype":"F32"', b'"dtype":"F16"', 1), "the header of .* is damaged"),
+        (lambda raw: with_header(shape=[10**4000] * 400, data_offsets=[0, 4]), "has 400 dimensions"),
+        (lambda raw: with_header(shape=[1], data_offsets=[0, 10**4299]), "or too large"),
     ],
 )
 def test_a_damaged_file_is_said_to_be_damaged(folder, damage, said):
@@ -78,6 +85,24 @@ def test_a_damaged_pickle_is_said_to_be_damaged(model, tmp_path, cut):
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(CheckpointError, match=r"pytorch_model.bin' (is damaged|contains something other)"):
         load(tmp_path, allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        lambda: torch.eye(4).to_sparse(),
+        lambda: torch.quantize_per_tensor(torch.ones(4, 4), 0.1, 0, torch.qint8),
+        lambda: torch.ones(1).expand(1 << 40, 1),
+    ],
+    ids=["sparse", "quantized", "larger than the file"],
+)
+@pytest.mark.filterwarnings("ignore")  # torch says that these kinds of tensors will change
+def test_a_pickle_with_other_tensors_is_refused(tmp_path, tensor):
+    (tmp_path / "config.json").write_text("{}")
+    torch.save({"some.weight": tensor()}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"larger than their stored numbers: look at 'some\.weight'"):
+        convert_pickle(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "pytorch_model.bin"]
 
 
 @pytest.mark.parametrize(
