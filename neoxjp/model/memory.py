@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class ModelTooLarge(NeoxjpError, RuntimeError):
     """The model does not fit beside the one that is loaded, or not at all."""
 
-    def __init__(self, name: str, needed: int, free: int, after_unloading: int):
+    def __init__(self, name: str, needed: int, free: int, after_unloading: int, on_gpu: bool = False):
         self.needed, self.free, self.after_unloading = needed, free, after_unloading
+        cpu, cpu_ja = (", or the CPU (device cpu)", "か、CPU（デバイス cpu）") if on_gpu else ("", "")
         if self.can_unload:
             super().__init__(
                 f"{name!r} needs {gib(needed)} GiB, but {gib(free)} GiB are free. It fits after unloading the present model "
@@ -33,11 +34,11 @@ class ModelTooLarge(NeoxjpError, RuntimeError):
         else:
             super().__init__(
                 f"{name!r} needs {gib(needed)} GiB, but at most {gib(max(free, after_unloading))} GiB are free: choose a smaller "
-                f"dtype (float16 takes half of float32, quantization int8 a quarter, int4 a seventh) or a smaller model.",
+                f"dtype (float16 takes half of float32, quantization int8 a quarter, int4 a seventh), a smaller model{cpu}.",
                 ja=f"「{name}」には {gib(needed)} GiB のメモリが必要ですが、"
                 f"空きは最大で {gib(max(free, after_unloading))} GiB です。"
-                "小さいデータ型（float16 は float32 の半分、int8 は 4 分の 1、int4 は 7 分の 1）か、"
-                "小さいモデルを選んでください。",
+                "小さいデータ型（float16 は float32 の半分、int8 は 4 分の 1、int4 は 7 分の 1）か、小さいモデル"
+                f"{cpu_ja}を選んでください。",
             )
 
     @property
@@ -61,12 +62,14 @@ def check_memory(
         ModelTooLarge: the model in `folder` does not fit in the free memory of `device`.
     """
     stored = cache_dtype or default_cache_dtype(dtype, quantization, device)
-    needed, free = needed_bytes(folder, dtype, quantization, stored), free_memory(device)
+    on_gpu = _on_gpu(device)
+    needed, free = needed_bytes(folder, dtype, quantization, stored, on_gpu), free_memory(device)
     held, mapped = (0, False) if present is None else (weight_bytes(present), _is_mapped(present))
     beside = free - (held if mapped else 0)
     after = free if present is None or mapped else free + held
     if needed > beside:
-        raise ModelTooLarge(name, needed, max(beside, 0), after if present is not None else 0)
+        after = after if present is not None else 0
+        raise ModelTooLarge(name, needed, max(beside, 0), after, on_gpu and device != "auto")
 
 
 def cpu_dtype(folder: Path) -> "torch.dtype | None":
@@ -93,20 +96,29 @@ def default_cache_dtype(dtype: "torch.dtype | None", quantization: str | None, d
 
     from neoxjp.quantization import packing_for
 
-    if device != "cpu" and not (device == "auto" and not torch.cuda.is_available()):
+    if _on_gpu(device):
         return "float32"
     packing = packing_for(dtype, quantization, torch.device("cpu"))
     return "float16" if packing is not None and packing.kernel.name == "native" else "float32"
 
 
-def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | None = None, cache_dtype: str = "float32") -> int:
+def needed_bytes(
+    folder: Path,
+    dtype: "torch.dtype | None",
+    quantization: str | None = None,
+    cache_dtype: str = "float32",
+    on_gpu: bool = False,
+) -> int:
     """Bytes of the weights in `dtype` (None: as stored) or quantized, and of the KV cache of one full context."""
+    import torch
+
     from neoxjp.model.config import GPTNeoXJapaneseConfig
     from neoxjp.model.kv_cache import cache_bytes_per_token
-    from neoxjp.quantization import int4_kernel, packed_bytes
+    from neoxjp.quantization import int4_kernel, packed_bytes, packing_for
     from neoxjp.weights import INPUT, OUTPUT
 
     config = GPTNeoXJapaneseConfig.from_folder(folder)
+    packed = not on_gpu and quantization is None and packing_for(dtype, None, torch.device("cpu")) is not None
     weights = 0
     for tensor in _stored(folder):
         numbers = math.prod(tensor.shape)
@@ -114,6 +126,8 @@ def needed_bytes(folder: Path, dtype: "torch.dtype | None", quantization: str | 
             weights += tensor.nbytes + (2 * numbers if tensor.name.endswith(INPUT) else 0)
         elif quantization is None:
             weights += tensor.nbytes if dtype is None else numbers * dtype.itemsize
+            if packed and config.tie_word_embeddings and tensor.name.endswith(INPUT):  # the output is packed, its rows are not
+                weights += 2 * numbers
         elif tensor.name.endswith(INPUT):  # the rows, in 16 bits, and the output made of them
             weights += numbers * (3 if config.tie_word_embeddings else 2)
         elif len(tensor.shape) == 2 and quantization == "int4" and not tensor.name.endswith(OUTPUT):
@@ -139,14 +153,16 @@ def weight_bytes(model: "GPTNeoXJapaneseForCausalLM") -> int:
 
 
 def free_memory(device: str = "cpu") -> int:
-    """Free bytes of the machine, or of its container if that has less; for a GPU those of the GPU."""
+    """Free bytes of the machine, or of its container if that has less; for a GPU those of the GPU; "auto": of all together."""
     import psutil  # type: ignore[import-untyped]
 
-    if device.startswith("cuda") or device == "auto":
+    if device != "cpu":
         import torch
 
+        if torch.cuda.is_available() and device == "auto":
+            return free_memory("cpu") + sum(torch.cuda.mem_get_info(number)[0] for number in range(torch.cuda.device_count()))
         if torch.cuda.is_available():
-            return int(torch.cuda.mem_get_info(None if device in ("auto", "cuda") else device)[0])
+            return int(torch.cuda.mem_get_info(None if device == "cuda" else device)[0])
     available = int(psutil.virtual_memory().available)
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
@@ -159,9 +175,16 @@ def free_memory(device: str = "cpu") -> int:
 
 
 def gib(size: int) -> str:
-    """Bytes in GiB, with two significant digits: 5_360_000_000 → "5.0", 13_000_000 → "0.01"."""
+    """Bytes in GiB, with two significant digits: 5_360_000_000 → "5.0", 13_000_000 → "0.012"."""
     value = size / 2**30
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+def _on_gpu(device: str) -> bool:
+    """Whether weights go to a GPU, or with "auto" may."""
+    import torch
+
+    return torch.cuda.is_available() if device == "auto" else device != "cpu"
 
 
 def _is_mapped(model: "GPTNeoXJapaneseForCausalLM") -> bool:

@@ -10,13 +10,14 @@ import torch
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, quantization
 from neoxjp.errors import CheckpointError, NeoxjpError
-from neoxjp.model import ModelTooLarge, check_memory, gib, loading, memory
+from neoxjp.model import ModelTooLarge, check_memory, gib, load_model, loading, memory
 from neoxjp.model.memory import needed_bytes
 from neoxjp.page_parts import session
 from neoxjp.page_parts.session import Choice, Playground, Progress
 from neoxjp.page_parts.strings import words
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui import model
+from tests.support.tiny_model import ours
 
 EN = words("en")
 
@@ -315,6 +316,26 @@ def test_mapped_weights_are_not_given_back_by_unloading(playground, other, monke
 def test_sizes_are_short():
     assert (gib(5_360_000_000), gib(13_000_000), gib(0)) == ("5.0", "0.012", "0")
     assert (model.amount(27_400_000), model.amount(3 * 2**30)) == ("26.1 MiB", "3.0 GiB")
+
+
+def test_of_a_packed_model_the_tied_output_counts_as_a_second_copy(tmp_path):
+    ours(vocab_size=1000).half().save_pretrained(tmp_path)
+    loaded, _ = load_model(str(tmp_path), dtype="float16")
+    context = 2 * 4 * 2 * 32 * 64
+    assert abs(needed_bytes(tmp_path, torch.float16) - context - memory.weight_bytes(loaded)) < 4000  # norms are float32
+    assert needed_bytes(tmp_path, torch.float16, on_gpu=True) == 2 * loaded.num_parameters + context
+
+
+def test_with_auto_all_gpus_and_the_machine_count_and_a_gpu_that_is_too_small_names_the_cpu(other, monkeypatch):
+    machine = memory.free_memory("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (1000, 2000))
+    assert memory.free_memory("auto") > machine / 2
+    check_memory("mine", other, None, "auto", None)
+    with pytest.raises(ModelTooLarge, match=r"or the CPU \(device cpu\)") as found:
+        check_memory("mine", other, None, "cuda", None)
+    assert "CPU（デバイス cpu）" in found.value.ja
 
 
 def test_free_memory_is_some():
