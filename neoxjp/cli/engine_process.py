@@ -93,9 +93,14 @@ class EngineProcess:
                 self._process.terminate()
 
 
+def is_engine_process() -> bool:
+    """Whether this is the process of the model of a page."""
+    return WITH_PARENT in os.environ
+
+
 def end_with_input(asked: threading.Event) -> None:
     """In the process of the model: set `asked` when the page's process has gone. Does nothing elsewhere."""
-    if WITH_PARENT not in os.environ:
+    if not is_engine_process():
         return
 
     def read() -> None:

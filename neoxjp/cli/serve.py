@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 from neoxjp.cli.app import ProtocolOptions, check, choice_of, load_mcp
-from neoxjp.cli.engine_process import end_with_input
+from neoxjp.cli.engine_process import end_with_input, is_engine_process
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, ModelOptions, option
 from neoxjp.page_parts.caps import Caps
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from neoxjp.serve import RayBackend, ReplicaSettings
 
 SWITCH_SECONDS = 0.0005  # after which a thread gives the interpreter to one that waits
+RETRY_SECONDS = 60.0  # after which the model of a page is loaded again where that failed: the Hub may be back
 CAPS = ("running", "waiting", "new_tokens", "characters", "running_each", "waiting_each", "tokens_each", "characters_each")
 DEFAULTS = {"characters_each": 100_000_000}  # a program sends more than a visitor of the page
 ANY_NUMBER = 2**31  # of new tokens: up to the context
@@ -137,7 +138,8 @@ def serve(
     with running(application, server.host, server.port) as url, loading as thread:
         log_to_stderr()
         print(f"{url}/v1 serves {model.model}", file=sys.stderr, flush=True)
-        stop_if_failed(served, thread, asked)
+        again = (lambda: playground.start(choice_of(model))) if settings is None and is_engine_process() else None
+        watch_loading(served, thread, asked, again)
         run_until_stopped(lambda: None, operations, asked, server.drain_seconds)
     if served.progress.error is not None:
         raise served.progress.error
@@ -156,13 +158,25 @@ def once(start: Callable[[], threading.Thread]) -> Iterator[threading.Thread]:
     yield start()
 
 
-def stop_if_failed(served: "Playground | RayBackend", loading: threading.Thread, asked: threading.Event) -> None:
-    """Ask the server to stop once the model could not be loaded."""
+def watch_loading(
+    served: "Playground | RayBackend",
+    loading: threading.Thread,
+    asked: threading.Event,
+    again: Callable[[], threading.Thread] | None = None,
+) -> None:
+    """Ask the server to stop once the model could not be loaded; with `again` load it again after a while instead.
+
+    The process of a page's model stays, so that the page can say why there is no model.
+    """
 
     def watch() -> None:
         loading.join()
-        if served.progress.state == "failed":
-            asked.set()
+        while served.progress.state == "failed":
+            if again is None:
+                asked.set()
+            if asked.wait(RETRY_SECONDS) or again is None:
+                return
+            again().join()
 
     threading.Thread(target=watch, name="neoxjp-loading", daemon=True).start()
 

@@ -91,7 +91,10 @@ class Internal:
         return encode(await asyncio.to_thread(self._card_of, self.playground.ready))
 
     async def status(self) -> bytes:
-        """The moment, as `Status`."""
+        """The moment, as `Status`. Raises the error why there is no model."""
+        failed = self.playground.progress.error
+        if failed is not None and not isinstance(self.playground.loaded, Ready):
+            raise failed
         loaded = self.playground.ready
         card = await asyncio.to_thread(self._card_of, loaded)
         return encode(Status(card.token, not loaded.engine.alive, free_memory(card.device)))

@@ -2,16 +2,20 @@
 
 import json
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from neoxjp.cli import serve
 from neoxjp.cli.app import ENGINE_CAPS, engine_options
 from neoxjp.cli.main import main
 from neoxjp.labs.common.command import ModelOptions
 from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.session import Progress
 from tests.support.http import ask, wait_until
 from tests.support.page import serve_process, wait_for_model
 
@@ -52,6 +56,40 @@ def test_an_engine_that_dies_is_started_again_and_ends_with_the_page(tiny_folder
         page.terminate()
         assert page.wait(40) == 0
         assert not second.is_running()
+
+
+def test_the_page_says_why_the_model_cannot_be_loaded_and_the_engine_stays() -> None:
+    with serve_process("nobody/nothing", "--engine-process") as (url, page):
+        engine = engine_of(page)
+
+        def error() -> str:
+            info = ask(f"{url}/gradio_api/run/model_info", {"data": []}).json["data"][0]
+            return info["error"] or "" if info["state"] == "failed" else ""
+
+        wait_until(lambda: "'nobody/nothing' is not in the cache" in error(), 60)
+        assert engine_of(page).pid == engine.pid
+
+
+def test_a_load_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "RETRY_SECONDS", 0.01)
+    served = SimpleNamespace(progress=Progress("failed", "a/b"))
+    tries = []
+
+    def again() -> threading.Thread:
+        tries.append(1)
+        served.progress = Progress("failed" if len(tries) < 3 else "ready", "a/b")
+        return finished()
+
+    def finished() -> threading.Thread:
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        return thread
+
+    asked = threading.Event()
+    serve.watch_loading(served, finished(), asked, again)  # type: ignore[arg-type]
+    wait_until(lambda: served.progress.state == "ready")
+    assert len(tries) == 3
+    assert not asked.is_set()
 
 
 def test_an_engine_ends_where_its_page_is_killed(tiny_folder: Path) -> None:
