@@ -19,10 +19,10 @@ from neoxjp.bench import common
 from neoxjp.bench.common import Report, Row
 from neoxjp.bench.model_under_test import FORMATS, choose_model, parse_cached_formats
 from neoxjp.bench.options import QualityOptions
-from neoxjp.documents import read_documents
+from neoxjp.documents import join_pieces, read_documents
 from neoxjp.engine import measure_surprisal
 from neoxjp.errors import ParameterError
-from neoxjp.export import compare_losses
+from neoxjp.export import compare_losses, cut_few
 from neoxjp.model import GPTNeoXJapaneseForCausalLM, weight_bytes
 from neoxjp.quantization import describe_linears
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -43,13 +43,18 @@ def command(options: QualityOptions) -> None:
     formats = parse_cached_formats(options.formats)
     measured = choose_model("small", options.model)
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(measured.folder or measured.name)
-    texts = read_texts(options)
+    documents = read_texts(options)
+    texts = cut_few(documents)
     texts_ids = [tokenizer.encode(text) for text in texts]
     begin = tokenizer.eos_token_id
     exact = predict_texts(measured.load("float32"), begin, texts_ids)
     report = Report(
         f"bench quality: {measured.name}",
-        {"texts": len(exact), "characters": sum(map(len, texts[: len(exact)])), "tokens": sum(map(len, texts_ids[: len(exact)]))},
+        {
+            "texts": min(len(documents), len(exact)),
+            "characters": sum(map(len, texts[: len(exact)])),
+            "tokens": sum(map(len, texts_ids[: len(exact)])),
+        },
     )
     report.rows.append(Row("float32", "bits per character", "bits", (bits(exact, texts),)))
     for form, cache_dtype in formats:
@@ -79,7 +84,8 @@ def read_texts(options: QualityOptions) -> list[str]:
     """The beginnings of the first documents. Raises ParameterError where there is no text."""
     if options.limit < 0 or options.documents < 0:
         raise ParameterError(f"limit={options.limit!r} and documents={options.documents!r} must be at least 0 (0: all)")
-    documents = (document.text for path in options.files for document in read_documents(path, column=options.column))
+    read = (join_pieces(read_documents(path, column=options.column)) for path in options.files)
+    documents = (document.text for documents in read for document in documents)
     kept = itertools.islice((text[: options.limit or None] for text in documents if text), options.documents or None)
     texts = list(kept)
     if not texts:

@@ -104,7 +104,8 @@ def deduplicate(
 ) -> None:
     """Remove texts that a corpus holds twice, also in other spelling, and print which."""
     from neoxjp.cli.generate import output
-    from neoxjp.train import find_duplicates, join_pieces
+    from neoxjp.documents import join_pieces
+    from neoxjp.train import find_duplicates
 
     if not 0 < limit <= 1:
         raise ParameterError(f"limit={limit!r} must be above 0 and at most 1")

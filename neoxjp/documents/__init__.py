@@ -17,6 +17,7 @@ from neoxjp.documents.training import (
     SUFFIXES,
     Document,
     Split,
+    join_pieces,
     line_start,
     parse_kind,
     parse_weighted_path,
@@ -26,7 +27,7 @@ from neoxjp.documents.training import (
 
 __all__ = [
     "CHOICES", "SUFFIXES", "Document", "Encoding", "Faults", "FileInfo", "JudgedSentence", "MinimalPair", "Pair", "Question",
-    "Sentence", "Split", "TextPart", "detect_encoding", "inspect_file", "line_start", "minimal_pairs_in", "parse_encoding",
-    "parse_kind", "parse_weighted_path", "preview", "read_conllu", "read_documents", "read_judgments", "read_minimal_pairs",
-    "read_pairs", "read_questions", "read_texts", "row_group_sizes",
+    "Sentence", "Split", "TextPart", "detect_encoding", "inspect_file", "join_pieces", "line_start", "minimal_pairs_in",
+    "parse_encoding", "parse_kind", "parse_weighted_path", "preview", "read_conllu", "read_documents", "read_judgments",
+    "read_minimal_pairs", "read_pairs", "read_questions", "read_texts", "row_group_sizes",
 ]  # fmt: skip

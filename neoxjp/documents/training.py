@@ -9,7 +9,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -74,6 +74,16 @@ def read_documents(
             if on_read:
                 on_read(position())
             yield document
+
+
+def join_pieces(documents: Iterable[Document]) -> Iterator[Document]:
+    """Documents that were read in pieces (`continues`) as one document each."""
+    pieces: list[str] = []
+    for document in documents:
+        pieces.append(document.text)
+        if not document.continues:
+            yield replace(document, text="".join(pieces))
+            pieces = []
 
 
 class _Part:

@@ -16,6 +16,7 @@ from neoxjp.export.quantize import (
     QuantizationReport,
     QuantizedTensor,
     compare_losses,
+    cut_few,
     quantize_folder,
     read_texts,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "QuantizedTensor",
     "Target",
     "compare_losses",
+    "cut_few",
     "export",
     "quantize_folder",
     "read_texts",

@@ -1,7 +1,7 @@
 """Weights in a few bits as tensors: numbers of a grid with a scale per group of 32 channels, or int8 with one per row.
 
 A `PackedLinear` is made from these or from a plain weight, which is rounded here to the nearest numbers. Rounding with
-calibration is in grouped.py.
+calibration is in rounding.py.
 
 The grid of 4 bits is not linear: it is dense around zero, as a group's numbers are. It is that of GGUF's IQ4_NL, so that such a
 weight can be exported as it is; 5 bits are those of its Q5_0.

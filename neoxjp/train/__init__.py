@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from neoxjp.train.acceptability import AcceptabilityReport, Auc, score_judgments
     from neoxjp.train.choices import ChoicesReport, score_questions
     from neoxjp.train.corpus import Packed, open_packed, pack
-    from neoxjp.train.duplicates import find_duplicates, join_pieces
+    from neoxjp.train.duplicates import find_duplicates
     from neoxjp.train.evaluate import TextScore, bits_per_character
     from neoxjp.train.job import run_job
     from neoxjp.train.loop import PROCESS_TIMEOUT, fresh_model, train
@@ -44,7 +44,7 @@ else:
             "acceptability": ("AcceptabilityReport", "Auc", "score_judgments"),
             "choices": ("ChoicesReport", "score_questions"),
             "corpus": ("Packed", "open_packed", "pack"),
-            "duplicates": ("find_duplicates", "join_pieces"),
+            "duplicates": ("find_duplicates",),
             "evaluate": ("TextScore", "bits_per_character"),
             "job": ("run_job",),
             "loop": ("PROCESS_TIMEOUT", "fresh_model", "train"),
@@ -73,7 +73,7 @@ __all__ = [
     "PROCESS_TIMEOUT", "TEXTS", "AcceptabilityReport", "Accuracy", "Auc", "ChoicesReport", "JobOptions", "McNemar", "Ngram",
     "Packed", "PairCounter", "PairCounts", "PairReport", "ShardSettings", "TextOptions", "TextScore", "TrainSettings",
     "baselines", "bits_per_character", "build_vocabulary", "counted_unigrams", "export_run", "find_duplicates",
-    "first_token_unigrams", "fresh_model", "join_pieces", "model_options_scorer", "model_scorer", "ngram_options_scorer",
+    "first_token_unigrams", "fresh_model", "model_options_scorer", "model_scorer", "ngram_options_scorer",
     "ngram_scorer", "ngram_unigrams", "open_packed", "pack", "read_curve", "run_job", "score_judgments", "score_pairs",
     "score_questions", "ticks", "train", "train_ngram",
 ]  # fmt: skip

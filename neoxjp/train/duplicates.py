@@ -5,12 +5,10 @@ that share half of their letters share about half of these. Spelling is normaliz
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from neoxjp.documents import Document
 from neoxjp.japanese import to_new_forms
 
 SHINGLE = 12  # letters
@@ -64,13 +62,3 @@ def find_duplicates(texts: Sequence[str], limit: float = 0.5, held_out: Iterable
         else:
             kept |= mine
     return sorted(removed)
-
-
-def join_pieces(documents: Iterable[Document]) -> Iterator[Document]:
-    """Documents that were read in pieces (`continues`) as one document each."""
-    pieces: list[str] = []
-    for document in documents:
-        pieces.append(document.text)
-        if not document.continues:
-            yield replace(document, text="".join(pieces))
-            pieces = []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from neoxjp.documents import read_documents, text_files
+from neoxjp.documents import join_pieces, read_documents, text_files
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Document, pack, pack_once
@@ -179,3 +179,8 @@ def test_texts_are_packed_once_until_they_change(tmp_path: Path, tiny_vocabulary
     assert pack_once([tmp_path / "a.txt"], tiny_vocabulary, tmp_path / "packed").characters == 3
     with pytest.raises(ParameterError, match="no file"):
         pack_once([tmp_path / "b.txt"], tiny_vocabulary, tmp_path / "packed")
+
+
+def test_a_text_that_was_read_in_pieces_is_compared_and_written_whole() -> None:
+    pieces = [Document("あ", "a", continues=True), Document("い", "a"), Document("う", "b")]
+    assert list(join_pieces(pieces)) == [Document("あい", "a"), Document("う", "b")]

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from neoxjp import GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer
 from neoxjp.cli.main import main
+from neoxjp.documents import read_documents
 from neoxjp.errors import CheckpointError, ParameterError
 from neoxjp.export import export, quantize_folder, read_texts
 from neoxjp.export.quantize import folder as folder_module
@@ -20,7 +22,7 @@ from neoxjp.export.quantize.calibration import Candidates, estimate_costs, round
 from neoxjp.export.quantize.measure import compare_losses, document_nats
 from neoxjp.export.quantize.mixture import Choice, choose_bits
 from neoxjp.export.quantize.network import LayerByLayer, round_activations
-from neoxjp.export.quantize.texts import DEFAULT_TEXTS, FEWEST_TOKENS, split_texts
+from neoxjp.export.quantize.texts import DEFAULT_TEXTS, FEWEST_TEXTS, FEWEST_TOKENS, split_texts
 from neoxjp.hub import bundled_path
 from neoxjp.model import load_model, needed_bytes
 from neoxjp.quantization import PackedLinear, available_kernels, packed_linears
@@ -237,6 +239,24 @@ def test_bad_input_is_refused_before_anything_is_written(small, quantized, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_that_cannot_be_measured_is_refused_before_the_work(small, tmp_path):
+    copy = shutil.copytree(small, tmp_path / "copy")
+    with (copy / "vocab.txt").open("a", encoding="utf-8") as file:
+        file.write("more\n")
+    refused("has 8,001 ids, the model only 8,000", copy, tmp_path / "out", error=CheckpointError)
+    shutil.copyfile(small / "vocab.txt", copy / "vocab.txt")
+    tensors = load_file(copy / "model.safetensors")
+    tensors["gpt_neox_japanese.layers.0.attention.dense.weight"][0, 0] = math.nan
+    save_file(tensors, copy / "model.safetensors")
+    for calibrate in ("gptq", "none"):
+        options = {"bits": 4, "calibrate": calibrate, "error": CheckpointError}
+        refused(r"layers\.0\.attention\.dense\.weight' in .* holds NaN", copy, tmp_path / "out", **options)
+    shutil.copyfile(small / "model.safetensors", copy / "model.safetensors")
+    (copy / "link.md").symlink_to("/proc/self/mem")
+    refused(r"link\.md' cannot be read", copy, tmp_path / "out", bits=4, error=CheckpointError)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
 def test_a_full_disk_leaves_nothing_behind(small, tmp_path, monkeypatch):
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(folder_module.shutil, "disk_usage", lambda _: full)
@@ -283,11 +303,30 @@ def test_no_text_calibrates_and_measures():
     assert not set(calibration.texts) & set(measured.texts)
     single = "\n".join(documents)
     first, second = split_texts([single], tokenizer, 128)
-    assert first.texts[0] + second.texts[0] == single
+    assert "".join(first.texts + second.texts) == single
+    assert (first.documents, len(first.texts)) == (1, FEWEST_TEXTS)
     assert min(first.tokens, second.tokens) > FEWEST_TOKENS
     line = single.replace("\n", "") + "\n"
     first, second = split_texts([line], tokenizer, 128)
-    assert first.texts[0] + second.texts[0] == line
+    assert "".join(first.texts + second.texts) == line
+
+
+def test_one_document_is_measured_in_parts_so_that_its_loss_has_an_interval():
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(bundled_path())
+    text = "".join(read_texts([DEFAULT_TEXTS]))
+    for documents in ([text], [text[:4000], text[4000:8000], text[8000:]]):
+        for half in split_texts(documents, tokenizer, 128):
+            assert len(half.texts) >= FEWEST_TEXTS
+            assert {window.text for window in half.windows} == set(range(len(half.texts)))
+    nats = torch.arange(1, 9, dtype=torch.float64)
+    loss = compare_losses(nats, nats * torch.linspace(1.0, 1.01, 8, dtype=torch.float64), ["猫"] * 8)
+    assert loss.low < loss.percent < loss.high
+
+
+def test_a_long_text_is_one_document(tmp_path):
+    (tmp_path / "long.txt").write_text("猫がいる。\n" * 20_000, encoding="utf-8")
+    assert len(list(read_documents(tmp_path / "long.txt"))) > 1
+    assert read_texts([tmp_path / "long.txt"]) == ["猫がいる。\n" * 20_000]
 
 
 def test_the_loss_layer_by_layer_is_that_of_the_model(small):

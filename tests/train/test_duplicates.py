@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from neoxjp.cli.main import main
-from neoxjp.documents import Document
-from neoxjp.train.duplicates import containment, find_duplicates, fold_spelling, join_pieces, sample_shingles
+from neoxjp.train.duplicates import containment, find_duplicates, fold_spelling, sample_shingles
 
 
 def letters(seed: int, count: int = 2000) -> str:
@@ -60,8 +59,3 @@ def test_half_a_character_is_written_and_a_failure_leaves_the_old_file(
     monkeypatch.setattr("neoxjp.cli.train.json_line", full)
     assert main(["deduplicate", str(out), str(file)]) == 2
     assert out.read_text(encoding="utf-8") == before
-
-
-def test_a_text_that_was_read_in_pieces_is_compared_and_written_whole() -> None:
-    pieces = [Document("あ", "a", continues=True), Document("い", "a"), Document("う", "b")]
-    assert list(join_pieces(pieces)) == [Document("あい", "a"), Document("う", "b")]

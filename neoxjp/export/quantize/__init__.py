@@ -9,6 +9,15 @@ The numbers of bits and the kernels are in neoxjp/quantization, the folder's for
 
 from neoxjp.export.quantize.folder import Progress, QuantizationReport, QuantizedTensor, quantize_folder
 from neoxjp.export.quantize.measure import Loss, compare_losses
-from neoxjp.export.quantize.texts import read_texts
+from neoxjp.export.quantize.texts import cut_few, read_texts
 
-__all__ = ["Loss", "Progress", "QuantizationReport", "QuantizedTensor", "compare_losses", "quantize_folder", "read_texts"]
+__all__ = [
+    "Loss",
+    "Progress",
+    "QuantizationReport",
+    "QuantizedTensor",
+    "compare_losses",
+    "cut_few",
+    "quantize_folder",
+    "read_texts",
+]

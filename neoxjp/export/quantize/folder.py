@@ -99,19 +99,26 @@ def quantize_folder(
 
     Raises:
         ParameterError: an option is out of its range; max_loss cannot be reached; the text is too short.
-        CheckpointError: `folder` is no model, or is quantized already; `out` exists; the disk is full.
+        CheckpointError: `folder` is no model, or is quantized already; a file in it cannot be read; its weights give no finite
+            loss; `out` exists; the disk is full.
     """
     folder, out = Path(folder).expanduser(), Path(out).expanduser()
     max_loss = _check_options(folder, out, max_loss, bits, calibrate, mixture)
     network = LayerByLayer(folder)
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(folder)
+    if tokenizer.vocab_size > network.config.vocab_size:
+        raise CheckpointError(
+            f"vocab.txt of {str(folder)!r} has {tokenizer.vocab_size:,} ids, the model only {network.config.vocab_size:,}: "
+            "they are of different models"
+        )
     documents = read_texts([DEFAULT_TEXTS]) if texts is None else texts
     calibration, text = split_texts(documents, tokenizer, network.config.max_position_embeddings)
     wanted = (bits,) if bits is not None else tuple(sorted(set(mixture)))
     with atomic_folder(out) as fresh, _scratch(fresh) as scratch:
         _check_disk(fresh, network, wanted)
-        candidates = Candidates(Path(scratch))
+        _copy_others(folder, fresh)  # first: a file that cannot be read is found before the work
         layers = network.config.num_hidden_layers
+        candidates = Candidates(Path(scratch))
         inputs = round_linears(
             network,
             calibration if calibrate == "gptq" or bits is None else None,
@@ -123,6 +130,8 @@ def quantize_folder(
         if bits is None:
             estimate_costs(network, calibration, inputs, candidates, wanted, _ticks(progress, "estimating", layers))
         before = document_nats(network, text, tick=_ticks(progress, "measuring the original", layers + 1))
+        if not before.isfinite().all():
+            raise CheckpointError(f"the model in {str(folder)!r} gives no finite loss on the text: it cannot be quantized")
         chosen, loss, measured = _choose(network, candidates, wanted, text, before, max_loss, progress)
         if progress is not None:
             progress("writing", 0, 1)
@@ -141,9 +150,6 @@ def quantize_folder(
             measured=measured,
         )
         _write_config(folder, fresh, report, chosen, network)
-        for path in folder.iterdir():
-            if path.is_file() and path.name != "config.json" and not path.name.endswith(_NOT_COPIED):
-                shutil.copyfile(path, fresh / path.name)
     return report
 
 
@@ -296,7 +302,7 @@ def _describe(text: TextHalf, comes_along: bool) -> dict[str, Any]:
     """Which text it was, for config.json."""
     return {
         "source": "neoxjp's own text" if comes_along else "given",
-        "documents": len(text.texts),
+        "documents": text.documents,
         "characters": text.characters,
         "tokens": text.tokens,
         "sha256": text.sha256,
@@ -328,6 +334,18 @@ def _write_config(
         "bits": dict(chosen) | dict.fromkeys([PREFIX + INPUT, network.output_name], 8),
     }
     (fresh / "config.json").write_text(json.dumps(raw, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def _copy_others(folder: Path, fresh: Path) -> None:
+    """The files that are neither weights nor the config."""
+    for path in folder.iterdir():
+        if path.is_file() and path.name != "config.json" and not path.name.endswith(_NOT_COPIED):
+            try:
+                with path.open("rb") as file:
+                    file.read(1)
+            except OSError as error:
+                raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+            shutil.copyfile(path, fresh / path.name)
 
 
 def _check_disk(fresh: Path, network: LayerByLayer, wanted: Sequence[int]) -> None:

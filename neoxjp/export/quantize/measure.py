@@ -19,7 +19,7 @@ class Loss:
     """How much more a text takes than with the original model, in percent of its bits per character."""
 
     percent: float
-    low: float  # 95 % interval, from drawing the documents again with replacement
+    low: float  # 95 % interval, from drawing the texts again with replacement
     high: float
     bits_per_character: float  # of the quantized model
     original: float  # bits per character of the original
@@ -32,7 +32,7 @@ def document_nats(
     replaced: Mapping[str, Callable[[], Tensor]] | None = None,
     tick: Tick = lambda: None,
 ) -> Tensor:
-    """Minus the log probability of each document in nats, (documents,) float64.
+    """Minus the log probability of each text in nats, (texts,) float64.
 
     Args:
         replaced: weights that take the place of the stored ones, read when they are used. With them the activations are rounded
@@ -58,16 +58,16 @@ def document_nats(
     total = torch.zeros(len(text.texts), dtype=torch.float64)
     for window, state in zip(text.windows, hidden, strict=True):
         last = network.norm(state)
-        total[window.document] += nats(round_activations(last) if replaced else last, output, window.targets)
+        total[window.text] += nats(round_activations(last) if replaced else last, output, window.targets)
     tick()
     return total
 
 
 def compare_losses(original: Tensor, quantized: Tensor, texts: Sequence[str]) -> Loss:
-    """The loss over all documents, and its interval.
+    """The loss over all texts, and its interval.
 
     Args:
-        original, quantized: nats of each document, (documents,) float64.
+        original, quantized: nats of each text, (texts,) float64.
     """
     drawn = torch.randint(len(original), (SAMPLES, len(original)), generator=torch.Generator().manual_seed(0))
     ratios = quantized[drawn].sum(1) / original[drawn].sum(1)

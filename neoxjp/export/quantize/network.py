@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from neoxjp.errors import CheckpointError
 from neoxjp.export.parts import tensor_shapes
 from neoxjp.hub import find_weights
 from neoxjp.model import BatchLayout, GPTNeoXJapaneseConfig, GPTNeoXJapaneseLayer, rope
@@ -30,8 +31,11 @@ class LayerByLayer:
         self.tensors = match_tensors(self.stored, tensor_shapes(self.config)).tensors
 
     def read(self, name: str) -> Tensor:
-        """A tensor in float32."""
-        return self.stored.read(self.tensors[name]).float()
+        """A tensor in float32. Raises CheckpointError where a number is NaN or infinite."""
+        found = self.stored.read(self.tensors[name]).float()
+        if not found.isfinite().all():
+            raise CheckpointError(f"{name!r} in {str(self.stored.files.folder)!r} holds NaN or infinite numbers: fetch it again")
+        return found
 
     @property
     def output_name(self) -> str:

@@ -3,19 +3,21 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from neoxjp.documents import read_documents
+from neoxjp.documents import join_pieces, read_documents
 from neoxjp.errors import ParameterError
 
 DEFAULT_TEXTS = Path(__file__).parent / "texts.jsonl"
 MOST_TOKENS = 16_384  # of each half: what lies behind is not used
 FEWEST_TOKENS = 512  # of each half
 FEWEST_OF_DOCUMENT = 256  # tokens that are read of a document where there are many
+FEWEST_TEXTS = 8  # an interval from drawing fewer of them again would be too narrow
 
 
 class Encoder(Protocol):
@@ -28,19 +30,20 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of a document, at most a context long."""
+    """A stretch of a text, at most a context long."""
 
-    document: int  # its number
+    text: int  # its number
     ids: Tensor  # (T,) int64
     targets: Tensor  # (T,) the id after each
 
 
 @dataclass(frozen=True)
 class TextHalf:
-    """The documents that calibrate, or those that measure."""
+    """The documents that calibrate, or those that measure; where these are few, parts of them."""
 
     texts: tuple[str, ...]
     windows: tuple[Window, ...]
+    documents: int  # that the texts are from
 
     @property
     def characters(self) -> int:
@@ -78,16 +81,24 @@ def split_texts(texts: Sequence[str], tokenizer: Encoder, context: int) -> tuple
 
 def read_texts(paths: Sequence[Path], column: str = "text") -> list[str]:
     """The documents of the files."""
-    return [document.text for path in paths for document in read_documents(path, column=column)]
+    return [document.text for path in paths for document in join_pieces(read_documents(path, column=column))]
+
+
+def cut_few(texts: Sequence[str]) -> list[str]:
+    """The texts; where these are fewer than FEWEST_TEXTS, each in parts of one length, so that there are as many."""
+    parts = -(-FEWEST_TEXTS // max(len(texts), 1)) if len(texts) < FEWEST_TEXTS else 1
+    cuts = [[len(text) * number // parts for number in range(parts + 1)] for text in texts]
+    return [text[a:b] for text, at in zip(texts, cuts, strict=True) for a, b in pairwise(at) if a < b]
 
 
 def _half(texts: Sequence[str], tokenizer: Encoder, context: int) -> TextHalf:
     """The beginnings of the documents, about as long as each other where not all of the text is needed."""
+    documents = len(texts)
+    texts = cut_few([text[: 16 * MOST_TOKENS // min(documents, FEWEST_TEXTS)] for text in texts])
     used: list[str] = []
     windows: list[Window] = []
     tokens = 0
     for text in texts:
-        text = text[: 16 * MOST_TOKENS]  # encoding more would be for nothing
         ids = torch.tensor([tokenizer.eos_token_id, *tokenizer.encode(text)])
         left = min(MOST_TOKENS - tokens, max(FEWEST_OF_DOCUMENT, MOST_TOKENS // len(texts)))
         if len(ids) - 1 > left:  # about as many characters as there are tokens left
@@ -100,4 +111,4 @@ def _half(texts: Sequence[str], tokenizer: Encoder, context: int) -> TextHalf:
         tokens += len(ids) - 1
         if tokens >= MOST_TOKENS * 0.99:
             break
-    return TextHalf(tuple(used), tuple(windows))
+    return TextHalf(tuple(used), tuple(windows), min(documents, len(used)))
