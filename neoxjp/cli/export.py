@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, Json, emit, option
 
 
@@ -35,13 +36,14 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder to write; its README.md explains how to send ids.")],
     to: Annotated[Literal["gpt-neox", "gguf"], option("gguf (for llama.cpp) needs the package gguf.")],
     kind: Annotated[
-        str,
+        str | None,
         option(
             "A GGUF's matrices: f32, f16, bf16, q8_0 or q4_0; stored: the numbers of a quantized folder.",
             "--type",
             metavar="TYPE",
+            show_default="f16",
         ),
-    ] = "f16",
+    ] = None,
     revision: Annotated[str | None, option("Branch, tag or commit on the Hub.", show_default=False)] = None,
     offline: Annotated[bool, option("Use only what is already on this machine.", "--offline")] = False,
     json: Json = False,
@@ -49,8 +51,12 @@ def export(
     """Write the same network for vLLM, mlx-lm and transformers' GPT-NeoX, or for llama.cpp."""
     from neoxjp.export import export as write
     from neoxjp.hub import resolve_model
+    from neoxjp.tokenizer import FILES
 
-    files = write(resolve_model(folder, revision=revision, local_files_only=offline), out, to, kind)
+    if kind is not None and to != "gguf":
+        raise ParameterError(f"--type {kind} is for --to gguf: a GPT-NeoX folder keeps the dtype that is stored")
+    found = resolve_model(folder, revision=revision, local_files_only=offline, optional=FILES)
+    files = write(found, out, to, kind or "f16")
     if json:
         emit({"folder": str(out), "files": [path.name for path in files]})
         return

@@ -44,12 +44,13 @@ def quantize(
     from neoxjp.engine import limit_threads_to_quota
     from neoxjp.export import quantize_folder, read_texts
     from neoxjp.hub import resolve_model
+    from neoxjp.tokenizer import FILES
 
     percent = None if max_loss is None else parse_percent(max_loss)
     limit_threads_to_quota()
     with progress() as show:
         report = quantize_folder(
-            resolve_model(folder, revision=revision, local_files_only=offline),
+            resolve_model(folder, revision=revision, local_files_only=offline, optional=FILES),
             out,
             max_loss=percent,
             bits=bits,

@@ -117,11 +117,13 @@ def resolve_model(
     revision: str | None = None,
     local_files_only: bool = False,
     allow_pickle: bool = False,
+    optional: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Path:
     """The folder with config.json and the weights (one file or shards). Only the format that will be read is downloaded.
 
-    A Hub id without a revision, whose main branch holds only a pickle, is taken from its known conversion to safetensors.
+    Where they exist, also the files `optional`. A Hub id without a revision, whose main branch holds only a pickle, is taken
+    from its known conversion to safetensors.
 
     Raises:
         CheckpointError: as `resolve_folder`; no weights; an index with missing files; only a pickle, without `allow_pickle`.
@@ -138,10 +140,19 @@ def resolve_model(
     names, from_hub = _listing(repo, folder, local_files_only)
     if conversion and not set(LAYOUTS[0][1:]) & set(names):
         log.info("%s: main holds no safetensors; taking their conversion at revision %s", repo, conversion)
-        return resolve_model(repo, revision=conversion, local_files_only=local_files_only, progress=progress)
+        return resolve_model(repo, revision=conversion, local_files_only=local_files_only, optional=optional, progress=progress)
+    if not from_hub and not {name for _, *layout in LAYOUTS for name in layout} & set(names):
+        raise _not_cached(_named(repo, revision), [LAYOUTS[0][1]])
     weights = find_weights(folder, allow_pickle=allow_pickle, names=names, asked=repo)
     # By the snapshot's own revision: the branch may have moved meanwhile, and config and weights must be of one commit.
-    return resolve_folder(repo, files=weights.names, revision=folder.name, local_files_only=not from_hub, progress=progress)
+    return resolve_folder(
+        repo,
+        files=weights.names,
+        optional=optional,
+        revision=folder.name,
+        local_files_only=not from_hub,
+        progress=progress,
+    )
 
 
 def revision_of(folder: Path) -> str | None:

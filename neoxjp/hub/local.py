@@ -59,12 +59,15 @@ def find_weights(
 
     Args:
         names: the files that exist, if they are not all downloaded yet (a Hub listing); only the indexes must be in the folder.
-        asked: how to call the folder in an error.
+        asked: the Hub id of the folder, for an error.
     Raises:
         CheckpointError: there are none; only a pickle, without `allow_pickle`; an index that is damaged or names missing files.
     """
-    asked = repr(asked or str(folder))
-    present = {path.name for path in folder.iterdir() if path.is_file()} if names is None else set(names)
+    repo, asked = asked, repr(asked or str(folder))
+    try:
+        present = {path.name for path in folder.iterdir() if path.is_file()} if names is None else set(names)
+    except OSError as error:
+        raise CheckpointError(f"the folder {asked} cannot be read: {error.strerror}") from None
     for kind, single, index in LAYOUTS:
         found = [name for name in (single, index) if name in present]
         if not found:
@@ -72,10 +75,12 @@ def find_weights(
         if kind == "pickle" and not allow_pickle:
             raise CheckpointError(
                 f"{asked} has its weights only as a pickle ({found[0]}), and a pickle from others can run code. "
-                "Convert its folder once with `neoxjp convert FOLDER`",
+                + (f"Download it (`hf download {repo} --local-dir FOLDER`) and convert" if repo else "Convert")
+                + " its folder once with `neoxjp convert FOLDER`",
                 python=", or pass allow_pickle=True (read with weights_only=True)",
                 ja=f"{asked} の重みは pickle（{found[0]}）だけです。pickle はコードを実行できるため読み込みません。"
-                "`neoxjp convert フォルダー` で safetensors に変換してください。",
+                + (f"`hf download {repo} --local-dir フォルダー` でダウンロードし、" if repo else "")
+                + "`neoxjp convert フォルダー` で safetensors に変換してください。",
             )
         ignored = present & set(_STANDARD) - {found[0]}
         if ignored:

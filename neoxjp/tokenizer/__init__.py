@@ -23,7 +23,7 @@ from neoxjp.tokenizer.normalize import (
     script_of,
 )
 from neoxjp.tokenizer.segment import Candidate, Cut, Rule, Token, iter_cuts, rule_of, segment_text, tile_spans
-from neoxjp.tokenizer.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.tokenizer.tokenizer import FILES, GPTNeoXJapaneseTokenizer
 from neoxjp.tokenizer.tokens import Tokens
 from neoxjp.tokenizer.vocabulary import KIGOU_RANGES, Kind, Vocabulary
 
@@ -36,6 +36,7 @@ else:
 __all__ = [
     "BLANKS",
     "DASHES",
+    "FILES",
     "KIGOU_RANGES",
     "AlignedText",
     "Candidate",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from neoxjp.tokenizer.fast_encode import FastEncoder
     from neoxjp.tokenizer.streaming import IdStream
 
+FILES = ("vocab.txt", "emoji.json", "tokenizer_config.json")  # of a folder; the last may be missing
 LONG = 80  # characters from which on the tables of fast_encode.py are faster than the dictionary
 WORTHWHILE = 100_000  # characters that the dictionary encodes in the time of building the tables
 MANY = 20_000  # ids from which on building the tables of `FastDecoder` saves time
@@ -100,8 +101,8 @@ class GPTNeoXJapaneseTokenizer:
 
         folder = resolve_folder(
             name_or_path,
-            files=("vocab.txt", "emoji.json"),
-            optional=("tokenizer_config.json",),
+            files=FILES[:2],
+            optional=FILES[2:],
             revision=revision,
             local_files_only=local_files_only,
         )
@@ -133,12 +134,11 @@ class GPTNeoXJapaneseTokenizer:
             "do_clean_text": self.do_clean_text,
             "padding_side": self.padding_side,
         } | ({"model_max_length": self.model_max_length} if self.model_max_length else {})
-        names = ("vocab.txt", "emoji.json", "tokenizer_config.json")
         contents = (*self.vocabulary.contents, json.dumps(config, indent=2).encode())
         with atomic_folder(folder) as fresh:
-            for name, content in zip(names, contents, strict=True):
+            for name, content in zip(FILES, contents, strict=True):
                 (fresh / name).write_bytes(content)
-        return tuple(folder / name for name in names)
+        return tuple(folder / name for name in FILES)
 
     # --- text to ids
 

@@ -18,6 +18,7 @@ from neoxjp.export import gguf_file
 from neoxjp.export.folder import export
 from neoxjp.export.gguf_file import BYTE, CONTROL, NORMAL, vocabulary_pieces
 from neoxjp.hub import bundled_path
+from tests.support.hub_server import LocalHub
 from tests.support.tiny_model import ours
 
 ROOT = Path(__file__).parents[2]
@@ -159,9 +160,39 @@ def test_wrong_input_is_one_line(tmp_path, tiny_folder, capsys):
         export(tiny_folder, tmp_path / "out", "onnx")
     with pytest.raises(ParameterError, match="type='q3' must be one of 'f32', 'f16', 'bf16', 'q8_0', 'q4_0'"):
         export(tiny_folder, tmp_path / "out", "gguf", "q3")
-    with pytest.raises(ParameterError, match="holds a model of neoxjp, which the export would overwrite"):
+    with pytest.raises(ParameterError, match="is not empty and holds no earlier export"):
         export(tiny_folder, tiny_folder)
     assert not (tmp_path / "out").exists()
+    assert main(["export", str(tiny_folder), str(tmp_path / "out"), "--to", "gpt-neox", "--type", "f16"]) == 2
+    assert "--type f16 is for --to gguf" in capsys.readouterr().err
+
+
+def test_a_folder_with_other_files_is_left_as_it_is(tmp_path, tiny_folder):
+    (tmp_path / "README.md").write_text("# My model")
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    with pytest.raises(ParameterError, match=r"is not empty and holds no earlier export: .* Name another folder"):
+        export(tiny_folder, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "README.md": b"# My model",
+        "model.safetensors": b"weights",
+    }
+
+
+def test_an_export_may_be_written_again(tmp_path, tiny_folder):
+    files = export(tiny_folder, tmp_path / "out")
+    assert export(tiny_folder, tmp_path / "out") == files
+
+
+def test_a_hub_id_brings_the_vocabulary(tmp_path, tiny_folder, monkeypatch):
+    from huggingface_hub import close_session
+
+    with LocalHub() as hub:
+        hub.use(monkeypatch, tmp_path / "home")
+        hub.add("some/model", tiny_folder)
+        assert main(["export", "some/model", str(tmp_path / "out"), "--to", "gpt-neox"]) == 0
+        close_session()
+    for name in ("vocab.txt", "emoji.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (tiny_folder / name).read_bytes()
 
 
 def test_a_network_that_llama_cpp_cannot_compute_is_refused(tmp_path):

@@ -129,6 +129,22 @@ def test_the_cache_serves_while_the_hub_is_out_of_reach(hub):
         resolve_folder("some/other", files=["config.json"])
 
 
+def test_weights_that_were_never_fetched_are_not_said_to_be_missing_in_the_repository(hub):
+    hub.add("some/model", SINGLE)
+    resolve_folder("some/model", files=["config.json"])
+    hub.close()
+    for offline in (True, False):
+        with pytest.raises(CheckpointError, match=r"'model.safetensors' of 'some/model' is not in the cache.*Load it once"):
+            resolve_model("some/model", local_files_only=offline)
+
+
+def test_other_files_come_with_the_weights_where_they_exist(hub):
+    hub.add(ABEJA, PICKLE)
+    hub.add(ABEJA, PICKLE | SINGLE | {"vocab.txt": b"a"}, revision="refs/pr/3", sha=CONVERSION)
+    folder = resolve_model(ABEJA, optional=["vocab.txt", "emoji.json"])
+    assert names(folder) == ["config.json", "model.safetensors", "vocab.txt"]
+
+
 def test_offline_nothing_is_asked(hub, monkeypatch):
     from huggingface_hub import constants
 
@@ -178,7 +194,9 @@ def test_an_index_that_names_missing_files_is_refused_before_any_download_of_wei
 
 def test_a_stranger_with_only_a_pickle_is_refused_before_download(hub):
     hub.add("some/model", PICKLE)
-    with pytest.raises(CheckpointError, match=r"only as a pickle.*neoxjp convert.*allow_pickle=True"):
+    with pytest.raises(
+        CheckpointError, match=r"only as a pickle.*hf download some/\w+ --local-dir FOLDER.*neoxjp convert.*allow_pickle=True"
+    ):
         resolve_model("some/model")
     assert not [path for method, path in hub.requests if path.endswith("pytorch_model.bin")]
     assert names(resolve_model("some/model", allow_pickle=True)) == ["config.json", "pytorch_model.bin"]
