@@ -54,7 +54,7 @@ def to_new_forms(text: str) -> str:
 def find_uncertain_kanji(text: str, written: str, form: Form) -> tuple[UncertainKanji, ...]:
     """The characters of a text, each once, whose other form is uncertain; `written` is the text in that form.
 
-    "余" → old: Unsure("余", "餘", "余"). "辯" → new: Unsure("辯", "弁", "辨瓣"), three became one.
+    "余" → old: UncertainKanji("余", "餘", "余"). "辯" → new: UncertainKanji("辯", "弁", "辨瓣"), three became one.
     """
     found: dict[str, UncertainKanji] = {}
     for a, b in zip(text, written, strict=False):

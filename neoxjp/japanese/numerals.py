@@ -15,13 +15,13 @@ _HUNDREDS = {1: "ひゃく", 3: "さんびゃく", 6: "ろっぴゃく", 8: "は
 _THOUSANDS = {1: "せん", 3: "さんぜん", 8: "はっせん"}
 # Two consecutive digits without a unit are an approximation: 二三日 is "two or three days", not 23.
 ABOUT = {
-    "一二": "いちに",
-    "二三": "にさん",
-    "三四": "さんよ",
-    "四五": "しご",
-    "五六": "ごろく",
-    "六七": "ろくしち",
-    "七八": "しちはち",
+    "一二": ("いち", "に"),
+    "二三": ("に", "さん"),
+    "三四": ("さん", "よ"),
+    "四五": ("し", "ご"),
+    "五六": ("ご", "ろく"),
+    "六七": ("ろく", "しち"),
+    "七八": ("しち", "はち"),
 }
 
 _SHORT = {"いち": "いっ", "ろく": "ろっ", "はち": "はっ", "じゅう": "じゅっ", "ひゃく": "ひゃっ"}
@@ -124,7 +124,7 @@ def read_number(number: str) -> str | None:
     if found is None:
         return None
     if number in ABOUT:
-        return ABOUT[number]
+        return "".join(ABOUT[number])
     if found >= 10**16 or (number[0] in "〇零" and len(number) > 1):
         return "".join(_SAID[_DIGITS[c]] for c in number) if all(c in _DIGITS for c in number) else None
     return "いっ" + _said(found) if number.startswith("一千") and found < 10**4 else _said(found)
@@ -154,6 +154,21 @@ def with_counter(number: int | None, counter: str) -> tuple[str, str] | None:
         if spoken.endswith(ending):
             return spoken.removesuffix(ending) + _SHORT[ending], after_stop
     return spoken, after_n if spoken.endswith("さん") else reading
+
+
+def read_counted(number: str, counter: str) -> str | None:
+    """The reading of a number in kanji, or of 何, with a counter of `COUNTERS`; None where there is none.
+
+    "三本" → "さんぼん", "五六本" → "ごろっぽん", "四五人" → "しごにん", "一千円" → "いっせんえん".
+    """
+    value = None if number == "何" else parse_number(number)
+    if (value is None and number != "何") or (spoken := with_counter(value, counter)) is None:
+        return None
+    if number in ABOUT:
+        first, last = ABOUT[number]
+        sounds = with_counter(_DIGITS[number[1]], counter) if counter in _SOUNDS else (last, counter_reading(counter))
+        return first + "".join(sounds or ())
+    return ("いっ" if number.startswith("一千") and (value or 0) < 10**4 else "") + "".join(spoken)
 
 
 def counter_after(number: int, counter: str) -> str | None:

@@ -229,8 +229,7 @@ def _counted(words: list[Word]) -> list[Word]:
             counter_said = numerals.counter_after(number, counter) or ""
             counted += [word, dataclasses.replace(behind, reading=counter_said + tail)]
         else:
-            about = numerals.ABOUT.get(word.surface)
-            reading = (about + numerals.counter_reading(counter) if about else "".join(spoken)) + tail
+            reading = (numerals.read_counted(word.surface, counter) or "".join(spoken)) + tail
             counted.append(Word(word.surface + behind.surface, word.start, behind.end, reading))
     return counted
 
