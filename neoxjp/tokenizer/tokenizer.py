@@ -193,7 +193,7 @@ class GPTNeoXJapaneseTokenizer:
                 more = scanner.ids(part, normalised).tolist()
             else:
                 more = segment_text(part if normalised else normalize_text(part, self._emoji), self.vocabulary)[0]
-            ids = ids + more if ids else more
+            ids.extend(more)
         return ids
 
     def encode_batch(self, texts: Iterable[str], do_clean_text: bool | None = None) -> "list[np.ndarray]":

@@ -206,16 +206,19 @@ def _replacements(tokenizer: GPTNeoXJapaneseTokenizer, text: str, how: Normaliza
     yield from (Replacement(start, end, text[start:end], became) for (start, end), became in found if text[start:end] != became)
 
 
+_TAIL = 8  # characters of a span with which the next one may compose; a whole span of thousands would take cubic time
+
+
 def _composed(text: str, form: str) -> list[tuple[Span, str]]:
     """The shortest spans and their normal forms: characters that compose are in one span (か + ゙, ｶ + ﾞ)."""
     if unicodedata.is_normalized(form, text):  # type: ignore[arg-type]
         return []
 
     normal: Callable[[str], str] = cache(partial(unicodedata.normalize, form))  # type: ignore[arg-type]
-    borders, last = [0], text[0]  # where spans start; the span so far
+    borders, last = [0], text[0]  # where spans start; the end of the span so far
     for place, character in enumerate(text[1:], 1):
         if unicodedata.combining(character) or normal(last + character) != normal(last) + normal(character):
-            last += character
+            last = (last + character)[-_TAIL:]
         else:
             borders.append(place)
             last = character

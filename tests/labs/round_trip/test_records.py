@@ -111,6 +111,12 @@ def test_a_normal_form_is_told_in_short_stretches(tiny):
     assert (found.text, found.characters) == ("ガと1、が", 5)
 
 
+def test_a_span_of_thousands_of_marks_takes_no_cubic_time(tiny):
+    text = "é\u0302" + "ﾞ\u0302" * 5_000  # the end of ﾞ's normal form goes behind each mark: one span; it took minutes
+    found = effect(tiny, roundtrip(tiny, text), "nfkc")
+    assert found.text == unicodedata.normalize("NFKC", text)
+
+
 def test_normalising_first_may_lose_less(tiny):
     before = roundtrip(tiny, "ｱと①")
     found = effect(tiny, before, "nfkc")
