@@ -1,6 +1,7 @@
 """`neoxjp tokenize`: the tokens of a text, the text of ids, the ids of files of any size."""
 
 import dataclasses
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -80,13 +81,15 @@ def tokenize(
     if given := [f"--{name}".replace("_", "-") for name, value in vars(corpus).items() if value != getattr(Corpus, name)]:
         raise ParameterError(f"{', '.join(given)} without --ray has no effect: add --ray, or leave it out")
     if files.file:
-        if text is not None or decode:
-            raise ParameterError("--file encodes files: it takes neither a text nor --decode")
+        if text is not None or decode or ids or form:
+            raise ParameterError("--file writes the ids of files: it takes no text, --decode, --ids or --format")
         encode_files(load_tokenizer(model, bool(compat)), files.file, files.out, clean, json)
         return
     if files.out:
         raise ParameterError("--out takes the ids of files: name them with --file")
     text = read_text(text)
+    if decode and (ids or form or clean):
+        raise ParameterError("--decode reads ids and prints their text: it takes no --ids, --format or --clean")
     tokenizer = load_tokenizer(model, bool(compat))
     if decode:
         decoded = tokenizer.decode(parse_ids(text))
@@ -146,6 +149,8 @@ def write_shards(model: TokenizerOptions, files: Files, corpus: Corpus, clean: b
 
     if not files.file or not files.out:
         raise ParameterError("--ray takes texts from --file FILE... and writes to the folder --out FOLDER: name both")
+    if not math.isfinite(corpus.shard_bytes):
+        raise ParameterError(f"shard_bytes={corpus.shard_bytes!r} must be a finite number of bytes")
     settings = ShardSettings(corpus.column, corpus.split, corpus.encoding, clean, int(corpus.shard_bytes))
 
     def progress(finished: int, shards: int) -> None:

@@ -88,7 +88,11 @@ def _rows(file: BinaryIO, suffix: str, kind: Kind, given: Encoding | None) -> It
         for name, names in kind.needed.items():
             if not set(names) & set(columns):
                 found = quoted(list(columns))
-                refuse(1, f"there is no column {name!r}, but {found}", f"列 {name!r} がありません（{found} があります）")
+                refuse(
+                    1,
+                    f"there is no column {name!r}, but {found or 'none at all'}",
+                    f"列 {name!r} がありません（{f'{found} があります' if found else '列が一つもありません'}）",
+                )
         rows = csv_rows(bounded(), columns, delimiter, None)
     for row in rows:
         if row.surplus:

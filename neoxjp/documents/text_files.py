@@ -182,6 +182,7 @@ def decode_chunks(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> 
     decoder = codecs.getincrementaldecoder(encoding.codec)("strict" if faults is None else "neoxjp.record")
     done, data = file.seek(0), b"."  # not 0 where the file is a part of a larger one
     lines = 0 if done == 0 else None  # the number of a line is not known in a part
+    first = done == 0
     while data:
         data = file.read(CHUNK)
         offset = done - len(_pending(decoder))
@@ -205,6 +206,8 @@ def decode_chunks(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> 
             faults.add_bytes(offset + start, found)
         done += len(data)
         lines = None if lines is None else lines + text.count("\n")
+        if first and text:  # a byte order mark, which is no text; the decoders of "utf-8" and "utf-16-le" leave it
+            text, first = text.removeprefix("\ufeff"), False
         if text:
             yield text, done
 

@@ -148,12 +148,14 @@ def read_files(paths: Iterable[Path], progress: Callable[[int, int], None] | Non
         total = sum(path.stat().st_size for path in paths)
         done = 0
         for path in paths:
-            decoder, place = codecs.getincrementaldecoder("utf-8")(), done
+            decoder, place, begun = codecs.getincrementaldecoder("utf-8")(), done, False
             with path.open("rb") as file:
                 while data := file.read(READ):
                     held = len(decoder.getstate()[0])
                     try:
-                        yield decoder.decode(data)
+                        text = decoder.decode(data)
+                        yield text if begun else text.removeprefix("\ufeff")  # a byte order mark is no text
+                        begun = begun or bool(text)
                     except UnicodeDecodeError as error:
                         byte, at = error.object[error.start], done - place - held + error.start
                         raise ParameterError(

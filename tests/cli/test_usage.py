@@ -52,6 +52,18 @@ def test_the_help_of_every_command_has_one_example_of_it(capsys, words) -> None:
     [
         (["tokenise", "猫"], "neoxjp: no such command 'tokenise'. Did you mean 'tokenize'?\n"),
         (["generate", "--temprature", "1"], "neoxjp generate: no such option: --temprature. Did you mean --temperature?\n"),
+        (
+            ["tokenize", "--file", "a.txt", "--ids"],
+            "neoxjp tokenize: --file writes the ids of files: it takes no text, --decode, --ids or --format\n",
+        ),
+        (
+            ["tokenize", "1", "--decode", "--clean"],
+            "neoxjp tokenize: --decode reads ids and prints their text: it takes no --ids, --format or --clean\n",
+        ),
+        (
+            ["tokenize", "--ray", "--file", "a.txt", "--out", "o", "--shard-bytes", "inf"],
+            "neoxjp tokenize: --shard-bytes inf must be a finite number of bytes\n",
+        ),
         (["tokenize", "吾輩は", "猫"], "neoxjp tokenize: the text has several words: put the text into quotes, '吾輩は 猫'\n"),
         (["export", "bundled"], "neoxjp export: missing argument 'out'.\n"),
     ],

@@ -110,6 +110,12 @@ def test_a_foreign_encoding_is_guessed() -> None:
 def test_the_encoding_can_be_chosen() -> None:
     assert texts("a.txt", "ｱｲ".encode("cp932"), encoding="Shift_JIS")[0] == ["ｱｲ"]
     assert parse_encoding("sjis").name == "Shift_JIS (CP932)"
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):  # a byte order mark is no text
+        for mark in ("", "\ufeff"):
+            rows = '{"text": "猫"}\n'
+            assert texts("a.jsonl", (mark + rows).encode(encoding), "text", encoding)[0] == ["猫"]
+            assert texts("a.csv", (mark + "text,n\n猫,1\n").encode(encoding), "text", encoding)[0] == ["猫"]
+            assert texts("a.txt", (mark + "猫").encode(encoding), encoding=encoding)[0] == ["猫"]
     with pytest.raises(ParameterError, match="encoding='klingon' is not known: choose utf-8") as caught:
         parse_encoding("klingon")
     assert "文字コード" in caught.value.ja

@@ -109,7 +109,7 @@ def test_a_terminal_sees_how_far_it_is(files, tiny_vocabulary, capsys, monkeypat
     [
         (["--out", "x.npy"], "name them with --file"),
         (["--file", "a.txt", "--out", "x.csv"], "must end in one of .npy, .bin, .txt"),
-        (["--file", "a.txt", "--decode"], "neither a text nor --decode"),
+        (["--file", "a.txt", "--decode"], "it takes no text, --decode, --ids or --format"),
         (["--file", "a.txt", "--json"], "need --out"),
         (["--file", "none.txt"], "cannot read none.txt: No such file"),
         (["--file", "a.txt", "--out", "a.txt"], "is one of the files to read"),
@@ -137,6 +137,14 @@ def test_a_file_that_is_not_utf8_is_named_with_the_byte(tmp_path, monkeypatch, s
     (tmp_path / "b.txt").write_bytes("猫".encode()[:2])
     with pytest.raises(ParameterError, match=r"b\.txt ends within a character \(byte 0xe7\)"):
         list(read_files([tmp_path / "b.txt"]))
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_the_byte_order_mark_of_a_file_is_no_text(tmp_path, monkeypatch, size):
+    monkeypatch.setattr("neoxjp.tokenizer.streaming.READ", size)
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("猫\ufeff犬", encoding="utf-8-sig")
+    assert "".join(read_files([tmp_path / "a.txt", tmp_path / "b.txt"])) == "猫\ufeff犬" * 2
 
 
 def test_a_large_vocabulary_gets_wider_numbers(tmp_path):
