@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,9 @@ class Tokenizer:
         encoding = self._encoding(text)
         return from_spans(text, ((start, end, id) for (start, end), id in zip(encoding.offsets, encoding.ids, strict=True)))
 
-    @property
+    @cached_property
     def vocabulary_size(self) -> int:
-        return int(self.tokenizer.get_vocab_size())
+        return max(self.tokenizer.get_vocab().values(), default=-1) + 1  # not their number: ids may have gaps
 
     def encode(self, text: str) -> Sequence[int]:
         ids: list[int] = self._encoding(text).ids
@@ -199,6 +199,12 @@ def open_path(path: Path) -> Peer:
         f"the folder {str(path)!r:.200} holds no tokenizer: neither vocab.txt with emoji.json nor {wanted}",
         ja=f"フォルダー {str(path)!r:.200} にトークナイザー（vocab.txt と emoji.json、または {wanted}）がありません。",
     )
+
+
+def version_of(path: Path) -> tuple[tuple[int, int], ...]:
+    """Times of change and sizes of a path and, in a folder, of the files that may be read: others mean another tokenizer."""
+    inner = [file for pattern in ("vocab.txt", "emoji.json", *NAMES) for file in sorted(path.glob(pattern))]
+    return tuple((state.st_mtime_ns, state.st_size) for state in map(Path.stat, (path, *inner)))
 
 
 def open_file(path: Path, name: str) -> Peer:

@@ -107,8 +107,7 @@ def open_peer(key: str, tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = F
         raise _unknown(key)
     path = _path(key)
     if path is not None:
-        state = path.stat()
-        return _once(f"{path.resolve()}\0{state.st_mtime_ns}", lambda: files.open_path(path))
+        return _once(f"{path.resolve()}\0{files.version_of(path)}", lambda: files.open_path(path))
     if len(key) <= 96 and _REPO.fullmatch(key):
         return _once(f"hub\0{key}", lambda: hub.open_repo(key, local_files_only=local_files_only))
     raise _unknown(key)

@@ -289,6 +289,11 @@ class Playground:
             time.sleep(POLL_SECONDS)
 
     @property
+    def offline(self) -> bool:
+        """Whether nothing may be asked of the Hub."""
+        return self.loaded is not None and self.loaded.choice.offline
+
+    @property
     def ready(self) -> Ready:
         """What is loaded, with its model and engine.
 

@@ -226,6 +226,12 @@ def test_a_peer_is_opened_once_and_a_changed_file_again(tmp_path: Path, tokenize
     file.write_bytes(tiny_peers.rank_file("犬"))
     os.utime(file, ns=(1, 1))
     assert cut(open_peer(str(file), tokenizer), "犬") == [("犬", 1)]
+    folder = write_tiny_vocabulary(tmp_path / "folder")
+    before = open_peer(str(folder), tokenizer)
+    assert open_peer(str(folder), tokenizer) is before
+    with (folder / "vocab.txt").open("a", encoding="utf-8") as vocab:  # in place: the folder's own time stays
+        vocab.write("犬小屋\n")
+    assert open_peer(str(folder), tokenizer).vocabulary_size == before.vocabulary_size + 1  # type: ignore[attr-defined]
 
 
 def test_compat_is_not_offered_for_a_tokenizer_that_is_it(tiny_vocabulary: Path) -> None:

@@ -272,8 +272,7 @@ def columns_of(playground: Playground, asked: Asked, t: Words) -> list[Column]:
 
 
 def opened(playground: Playground, keys: Sequence[str]) -> list[Column]:
-    offline = playground.loaded is not None and playground.loaded.choice.offline
-    return open_columns(keys, playground.tokenizer, public=playground.public, local_files_only=offline)
+    return open_columns(keys, playground.tokenizer, public=playground.public, local_files_only=playground.offline)
 
 
 def title_of(playground: Playground, offer: peers.Offer, t: Words) -> str:
@@ -287,7 +286,7 @@ def corrections(written: str | None) -> dict[str, str]:
     """Corrected readings from the browser or a link. Invalid ones are ignored."""
     try:
         found = json.loads(written or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     pairs = list(found.items())[:200] if isinstance(found, dict) else []
     return {word: kana for word, kana in pairs if word and isinstance(kana, str) and 0 < len(kana) <= 60 and len(word) <= 40}

@@ -120,7 +120,8 @@ class RowMeter:
         back = self._peer.decode(ids)
         if back == text:
             return 0
-        stripped = text.strip() if back == back.strip() else text  # some drop blanks at both ends
+        keeps = isinstance(self._peer, OwnTokenizer) and self._peer.tokenizer.compat is None
+        stripped = text.strip() if back == back.strip() and not keeps else text  # some drop blanks at both ends
         lines, decoded = stripped.split("\n"), back.split("\n")
         if len(lines) != len(decoded):
             lines = stripped.splitlines(keepends=True)

@@ -125,7 +125,7 @@ def measure_text(playground: Playground, text: str, keys: Sequence[str], t: Word
     opened = []
     for key in checked_keys(keys):
         yield view("progress", t, message=t("tokenizer_report_opening", name=key))
-        opened.append(open_tokenizer(key, playground.tokenizer, public=playground.public))
+        opened.append(open_tokenizer(key, playground.tokenizer, public=playground.public, local_files_only=playground.offline))
     expected = 2 * len(opened)  # a step of each tokenizer for the text, and one for its spellings
     for place, step in enumerate(measure([TextPart(DOMAIN, text[:LONGEST])], opened, spelled=SPELLED), 1):
         if isinstance(step, Report):

@@ -172,7 +172,7 @@ def test_an_emptied_correction_is_the_dictionarys_reading_again(playground: Play
     assert section.corrected(written, "日本", " ") == ""
 
 
-@pytest.mark.parametrize("written", ["", "x", "[1]", '{"a": 1}', '{"": "a"}', None, '{"犬": "' + "あ" * 99 + '"}'])
+@pytest.mark.parametrize("written", ["", "x", "[1]", "[" * 5_000, '{"a": 1}', '{"": "a"}', None, '{"犬": "' + "あ" * 99 + '"}'])
 def test_corrections_that_are_none_are_left_out(written: str | None) -> None:
     assert section.corrections(written) == {}
 

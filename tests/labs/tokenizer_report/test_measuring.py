@@ -107,6 +107,19 @@ def test_fast_counts_of_ours_are_the_slow_ones(tokenizer: GPTNeoXJapaneseTokeniz
             assert found.lost == pytest.approx(roundtrip(tokenizer, text).changed / len(text))
 
 
+def test_blanks_at_the_ends_that_come_back_are_not_lost(tokenizer: GPTNeoXJapaneseTokenizer) -> None:
+    text = "\u2028\xa0é"
+    assert row(text, own_peer(tokenizer), spelled=0).lost == roundtrip(tokenizer, text).changed / len(text)
+
+
+def test_ids_may_have_gaps(tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
+    model = {"type": "BPE", "vocab": {"[UNK]": 0, "猫": 7}, "merges": [], "unk_token": "[UNK]"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": model}))
+    peer = open_peer(str(tmp_path), tokenizer)
+    assert peer.vocabulary_size == 8  # type: ignore[attr-defined]
+    assert row("猫犬", peer, spelled=0).ids_unused == 6 / 8
+
+
 def test_what_another_tokenizer_normalises_is_lost(tokenizer: GPTNeoXJapaneseTokenizer, tmp_path: Path) -> None:
     (tmp_path / "nfkc.model").write_bytes(tiny_peers.sentencepiece_model("nmt_nfkc"))
     peer = open_peer(str(tmp_path / "nfkc.model"), tokenizer)

@@ -1,6 +1,7 @@
 """Rules of the section, without a browser: a text is measured, drawn in both languages, refused in a sentence."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,21 @@ def test_a_text_is_measured_with_its_progress(playground: Playground) -> None:
     assert shares[-1] == 1
     assert [row.key for row in found.rows] == KEYS
     assert found.domains[0].characters == 3 * len(HOSTILE)
+
+
+def test_offline_nothing_is_asked_of_the_hub(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def open_offered(key: str, local_files_only: bool) -> Any:
+        asked.append(local_files_only)
+        raise ParameterError("not cached")
+
+    monkeypatch.setattr("neoxjp.compare.hub.open_offered", open_offered)
+    assert playground.loaded is not None
+    offline = Playground(loaded=replace(playground.loaded, choice=replace(playground.loaded.choice, offline=True)))
+    for page in (offline, playground):
+        measured(page, "猫", ["rinna"])
+    assert asked == [True, False]
 
 
 def test_only_the_beginning_of_a_long_text_is_measured(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
