@@ -119,7 +119,8 @@ def test_evaluate_prints_a_line_a_source_and_says_what_it_cut(capsys, tiny_folde
 def test_evaluate_refuses_what_it_cannot_read(capsys, tiny_folder, tmp_path) -> None:
     (tmp_path / "x.txt").write_text("", encoding="utf-8")
     assert "there is no text to evaluate on" in run(capsys, "evaluate", tiny_folder, tmp_path / "x.txt")[2]
-    assert run(capsys, "evaluate", tiny_folder, tmp_path / "none.txt")[0] == 2
+    for more in ((), (tmp_path / "x.txt", "--ngram")):  # before the model, which is not there
+        assert "no file" in run(capsys, "evaluate", tmp_path / "nowhere", *more, tmp_path / "none.txt")[2]
     assert run(capsys, "evaluate", tiny_folder, tmp_path / "x.txt", "--limit", -1)[0] == 2
     assert run(capsys, "evaluate", tmp_path / "nowhere", tmp_path / "x.txt")[0] == 2
 
