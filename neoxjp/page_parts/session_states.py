@@ -34,7 +34,7 @@ class PageState(SessionState):
     def __setitem__(self, key: int, value: Any) -> None:
         if isinstance(self.blocks_config.blocks.get(key), gr.State):
             self.state_data[key] = value
-        else:
+        elif not isinstance(value, gr.HTML):  # no handler reads one, and one may hold a file that the browser has saved
             self.blocks_config.blocks[key] = value
 
     def _update_config(self, key: int) -> None:

@@ -17,6 +17,7 @@ def page():
         with gr.Blocks() as blocks:
             blocks.kept = gr.State(["fresh"], delete_callback=lambda value: value.append("deleted"))
             blocks.text = gr.Textbox()
+            blocks.saved = gr.HTML()
         return blocks
 
     return in_loop(built)
@@ -45,6 +46,8 @@ def test_an_open_session_keeps_its_state_and_no_values_of_components(states, pag
     opened._update_value_in_config(page.text._id, "x" * 10**6)
     opened[page.text._id] = gr.Textbox(max_lines=3, render=False)
     opened._update_config(page.text._id)
+    opened[page.saved._id] = gr.HTML(file={"text": "x" * 10**6}, render=False)
+    assert states["one"][page.saved._id] is page.saved  # the browser has it
     assert states["one"][page.kept._id] == ["changed"]
     assert states["one"][page.text._id].max_lines == 3
     assert page.default_config.blocks[page.text._id] is page.text

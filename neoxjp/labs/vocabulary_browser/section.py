@@ -24,9 +24,10 @@ from neoxjp.labs.vocabulary_browser.strings import strings
 from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import check_length, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, latest
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.token_editor import Document
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 ID = "vocabulary-browser"  # prefix of elements
 ROWS = 50  # of a page
+CSV_CHARACTERS = 20  # of the visitor's budget, for a row of the file
 SPELLINGS = 200  # of an entry that are shown; the others are folded
 SIGNS: dict[str, str] = {**{str(script): sign for script, sign in SCRIPTS.items()}, "mixed": "漢あ"}
 # Each filter's control, and its name in a link.
@@ -107,7 +109,7 @@ class Section:
             self.usage = _html("usage")
         self.open = gr.State(False)  # whether the statistics are unfolded
         self.difference = Difference(playground)
-        self.serial = gr.State(-1)  # of the vocabulary that the list shows
+        self.shown = gr.State(None)  # serial of the vocabulary and language that the list shows
         self.linked = {short: self.filters[name] for name, short in FILTERS.items()} | {"id": self.id}  # what a link restores
 
 
@@ -193,11 +195,17 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
     def show_statistics(t: Words, open: bool, document: Document) -> dict[Any, Any]:
         return dict(zip(numbers, statistics_html(playground, document.text, t), strict=True)) if open else {}
 
-    def on_due(request: gr.Request, serial: int, id: str, *values: Any) -> dict[Any, Any]:
-        if serial == playground.serial:
+    def on_due(
+        request: gr.Request, before: tuple[int, str] | None, id: str, number: int, difference_number: int, *values: Any
+    ) -> dict[Any, Any]:
+        now = playground.serial, language(request)
+        if before == now:
             return {}
-        shown = show_list(request, 0, *values[len(comparing) :]) | show_difference(request, 0, *values[: len(comparing)])
-        return {section.serial: playground.serial} | show_entry(request, id) | shown
+        if before is None or before[0] != now[0]:
+            number = difference_number = 0
+        shown = show_list(request, number, *values[len(comparing) :])
+        shown |= show_difference(request, difference_number, *values[: len(comparing)])
+        return {section.shown: now} | show_entry(request, id) | shown
 
     def turn(show: Callable[..., dict[Any, Any]], step: int | None = None) -> Callable[..., dict[Any, Any]]:
         """A handler that shows another page of a list, or without a step the first."""
@@ -210,8 +218,8 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
     latest(
         [due.change],
         on_due,
-        [section.serial, section.id, *comparing, *filters],
-        [section.serial, *pager.components, *entry, *difference],
+        [section.shown, section.id, pager.number, part.list.number, *comparing, *filters],
+        [section.shown, *pager.components, *entry, *difference],
     )
     latest([section.id.change], show_entry, section.id, entry)
     latest([part.against.change], lambda against: gr.Textbox(visible=against == "folder"), part.against, part.folder)
@@ -241,7 +249,9 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
     section.random.click(on_random, filters, section.id, **QUIET)
 
     def to_save(t: Words, *values: Any) -> list[dict[str, Any]]:
-        return records.csv_records(playground.tokenizer, filters_of(values))
+        found = records.csv_records(playground.tokenizer, filters_of(values))
+        playground.visitors.charge(current_visitor(), "characters", CSV_CHARACTERS * len(found))
+        return found
 
     downloads.connect(section.download, pager.view, "vocabulary.csv", to_save, filters)
 
