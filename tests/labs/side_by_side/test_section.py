@@ -21,7 +21,7 @@ from neoxjp.errors import ParameterError, PromptTooLong
 from neoxjp.labs.common.glyphs import glyphs
 from neoxjp.labs.common.measures import measure
 from neoxjp.labs.side_by_side import view as columns_view
-from neoxjp.labs.side_by_side.records import Column, ColumnState, Sample, compare, side_by_side, to_row
+from neoxjp.labs.side_by_side.records import MAX_COLUMNS, Column, ColumnState, Sample, compare, side_by_side, to_row
 from neoxjp.labs.side_by_side.records import sweep as records
 from neoxjp.labs.side_by_side.section import Section, second_model, sweep
 from neoxjp.labs.side_by_side.section.columns import (
@@ -32,8 +32,11 @@ from neoxjp.labs.side_by_side.section.columns import (
     column_seconds,
     column_streamer,
     read_fields,
+    read_written,
     run_columns,
     suggest,
+    values_of,
+    written,
 )
 from neoxjp.labs.side_by_side.section.sweep import Samples
 from neoxjp.labs.side_by_side.strings import strings
@@ -122,6 +125,17 @@ def test_a_field_that_is_not_what_it_was_filled_with_was_set_by_hand() -> None:
     touched = [0.5, *filled[1:]]
     assert choose("top_p", now, touched, filled) == ("custom", read_fields(touched))
     assert choose("custom", now, filled, filled) == ("custom", read_fields(filled))
+
+
+def test_columns_set_by_hand_come_back_from_a_link() -> None:
+    by_hand = values_of([replace(ColumnSettings(), temperature=0.3, seed="7")] * MAX_COLUMNS)
+    filled = values_of([ColumnSettings()] * MAX_COLUMNS)
+    assert read_written(written(by_hand, filled)) == by_hand
+    assert written(by_hand, by_hand) == ""
+    for wrong in ("", "[", "[" * 5_000, "{}", "[1]"):
+        assert read_written(wrong) is None
+    for place, value in ((0, "x"), (0, 1e300), (0, None), (0, True), (0, [1]), (3, "9" * 41), (4, "other")):
+        assert read_written(written([*by_hand[:place], value, *by_hand[place + 1 :]], filled)) is None
 
 
 def test_the_page_writes_what_the_records_say(playground: Playground) -> None:

@@ -12,20 +12,24 @@ from neoxjp.labs.side_by_side.records import MAX_COLUMNS
 from neoxjp.labs.side_by_side.section import second_model, sweep
 from neoxjp.labs.side_by_side.section.columns import (
     LOADED,
+    LONGEST_SEED,
     NUMBERS,
     SECOND,
     Differs,
     choose,
     column_streamer,
+    read_fields,
+    read_written,
     run_columns,
     suggest,
     values_of,
+    written,
 )
 from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.answers import Run, follow_language, streamed
 from neoxjp.page_parts.editing import own_text
-from neoxjp.page_parts.events import QUIET
+from neoxjp.page_parts.events import QUIET, latest
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.settings import Settings
@@ -57,7 +61,8 @@ class Section:
         self.run = gr.State(Run(), delete_callback=Run.stop)
         self.sweep = sweep.Sweep()
         grid = {"t": self.sweep.temperatures, "p": self.sweep.top_ps, "l": self.sweep.length}
-        self.linked = {"n": self.count, "differs": self.differs, **grid}  # what a link restores
+        self.own = gr.State("")  # the values where a field was changed by hand, as `written`
+        self.linked = {"n": self.count, "differs": self.differs, "own": self.own, **grid}  # what a link restores
 
 
 def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[Any]]:
@@ -74,7 +79,7 @@ def _build_fields(playground: Playground, number: int) -> tuple[gr.Column, list[
             gr.Number(getattr(start, name), step=0.05, min_width=120, **common(name, f"option_{name}")) for name in NUMBERS
         ]
         empty = strings.label("side_by_side_seed_new")
-        fields.append(gr.Textbox("", placeholder=empty, max_lines=1, max_length=40, **common("seed", "option_seed")))
+        fields.append(gr.Textbox("", placeholder=empty, max_lines=1, max_length=LONGEST_SEED, **common("seed", "option_seed")))
         models = [(strings.label(f"side_by_side_{key}"), key) for key in (LOADED, SECOND)]
         shown: dict[str, Any] = {"visible": playground.can_load, "elem_classes": "side-by-side-model"}
         fields.append(gr.Dropdown(models, value=LOADED, **shown, **common("model", "side_by_side_model")))
@@ -93,7 +98,9 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
         filled = values_of(suggest(tab.settings_of(values), differs))
         return {section.filled: filled, **dict(zip(section.fields, filled, strict=True))}
 
-    def on_due(differs: Differs, filled: list[Any], *values: Any) -> dict[Any, Any]:
+    def on_due(own: str, differs: Differs, filled: list[Any], *values: Any) -> dict[Any, Any]:
+        if read_fields(values[tabs:]) == read_fields(filled) and (linked := read_written(own)) is not None:
+            return {section.differs: "custom", **dict(zip(section.fields, linked, strict=True))}
         now, _ = choose(differs, tab.settings_of(values[:tabs]), values[tabs:], filled)
         changed = {section.differs: now} if now != differs else {}
         return changed | ({} if now == "custom" else fill(now, *values[:tabs])) or gr.skip()
@@ -102,7 +109,9 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     filled = [section.filled, *section.fields]
     section.differs.input(fill, [section.differs, *tab.settings], filled, **QUIET)
     chosen = [section.differs, section.filled, *tab.settings, *section.fields]
-    due.change(on_due, chosen, [section.differs, *filled], **QUIET)
+    due.change(on_due, [section.own, *chosen], [section.differs, *filled], **QUIET)
+    changed = [field.change for field in section.fields]
+    latest(changed, lambda filled, *values: written(values, filled), [section.filled, *section.fields], section.own)
     section.count.change(
         lambda n: [gr.Column(visible=number < n) for number in range(MAX_COLUMNS)], section.count, section.boxes, **QUIET
     )
@@ -111,17 +120,23 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
         request: gr.Request, run: Run, writing: VisitorState, n: int, differs: Differs, filled: list[Any], *values: Any
     ) -> Iterator[dict[Any, Any]]:
         settings = tab.settings_of(values[:tabs])
-        differs, asked = choose(differs, settings, values[tabs:], filled)
+        now, asked = choose(differs, settings, values[tabs:], filled)
         t = strings.words(language(request))
-        shown = run_columns(playground, other, streamer, run, own_text(playground, writing), settings, asked[:n], differs, t)
-        updates = ({section.line: line, section.result: result, section.differs: differs} for line, result in shown)
-        yield from streamed(run, section, request, updates)
+        shown = run_columns(playground, other, streamer, run, own_text(playground, writing), settings, asked[:n], now, t)
+
+        def updates() -> Iterator[dict[Any, Any]]:
+            changed = {section.differs: now} if now != differs else {}
+            for line, result in shown:
+                yield {section.line: line, section.result: result} | changed
+                changed = {}  # once: the visitor may choose something else meanwhile
+
+        yield from streamed(run, section, request, updates())
 
     inputs = [section.run, tab.writing, section.count, *chosen]
     outputs = [section.line, section.result, section.go, section.stop, section.differs]
-    section.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=8)
+    ran = section.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=8)
     section.stop.click(Run.stop, section.run, None, **QUIET)
-    follow_language(due, section.run, [section.line, section.result], strings)
+    follow_language(due, section.run, [section.line, section.result], strings, ran)
     sweep.connect(section.sweep, playground, tab, due)
     if section.second:
-        second_model.connect(section.second, playground)
+        second_model.connect(section.second, playground, due)

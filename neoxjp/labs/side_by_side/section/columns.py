@@ -1,5 +1,6 @@
 """The columns: their settings, and the generator that runs them and yields what the page shows. No components."""
 
+import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +29,7 @@ OTHERS: dict[str, tuple[float, ...]] = {  # values for the other columns; the fi
     "top_p": (0.5, 1.0, 0.8, 0.95),
     "repetition_penalty": (1.0, 1.3, 1.1, 1.5),
 }
+LONGEST_SEED = 40  # characters
 LOADED, SECOND = "loaded", "second"  # keys of the two models
 EVERY = 1 / 8  # seconds between two updates
 
@@ -68,6 +70,32 @@ def read_fields(values: Sequence[Any]) -> list[ColumnSettings]:
 def values_of(columns: list[ColumnSettings]) -> list[Any]:
     """The values of the fields, column by column."""
     return [value for column in columns for value in asdict(column).values()]
+
+
+def written(values: Sequence[Any], filled: Sequence[Any]) -> str:
+    """The values of the fields for a link; "" where they are those that the page `filled` in."""
+    return "" if read_fields(values) == read_fields(filled) else json.dumps(list(values), ensure_ascii=False)
+
+
+def read_written(text: str) -> list[Any] | None:
+    """The values of the fields from a link; None where it holds no such values."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    fields = values_of([ColumnSettings()] * MAX_COLUMNS)
+    if not isinstance(values, list) or len(values) != len(fields):
+        return None
+    return values if all(map(_fits, values, fields)) else None
+
+
+def _fits(value: Any, usual: float | str) -> bool:
+    """Whether a field, whose usual value this is, can have a value."""
+    if usual == LOADED:
+        return value in (LOADED, SECOND)
+    if isinstance(usual, str):
+        return isinstance(value, str) and len(value) <= LONGEST_SEED
+    return type(value) in (int, float) and abs(value) < 1e15
 
 
 def choose(

@@ -15,7 +15,7 @@ from neoxjp.labs.side_by_side.section.parts import PART
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.model import check_memory, cpu_dtype
 from neoxjp.page_parts.answers import error_notice, handler, switched
-from neoxjp.page_parts.events import QUIET, STREAMED
+from neoxjp.page_parts.events import QUIET, STREAMED, latest
 from neoxjp.page_parts.session import Choice, Playground, Ready
 from neoxjp.page_parts.strings import Words
 
@@ -35,8 +35,14 @@ class SecondModel:
             self.line = PART.html("second_line", f'<p class="work">{PART.both("second_none")}</p>')
 
 
-def connect(part: SecondModel, playground: Playground) -> None:
-    """Wire the events."""
+def connect(part: SecondModel, playground: Playground, due: gr.HTML) -> None:
+    """Wire the events. `due` changes when the section must be up to date: the model belongs to all pages of the process."""
+
+    @handler(strings)
+    def on_due(t: Words) -> dict[Any, Any]:
+        if not isinstance(part.playground.loaded, Ready):
+            return switched(off=[part.unload])
+        return {part.line: ready_line(part.playground.loaded, t)} | switched(on=[part.unload])
 
     @handler(strings)
     def on_load(t: Words, name: str) -> Iterator[dict[Any, Any]]:
@@ -55,6 +61,7 @@ def connect(part: SecondModel, playground: Playground) -> None:
     outputs: list[Any] = [part.line, part.unload]
     gr.on([part.load.click, part.name.submit], on_load, part.name, outputs, **STREAMED | {"concurrency_limit": 1})
     part.unload.click(on_unload, None, outputs, **QUIET)
+    latest([due.change], on_due, None, outputs)
 
 
 def load(playground: Playground, other: Playground, name: str, t: Words) -> Iterator[str]:
@@ -78,9 +85,13 @@ def load(playground: Playground, other: Playground, name: str, t: Words) -> Iter
         thread.join(LOAD_POLL)
     if other.progress.error is not None:
         raise other.progress.error
-    loaded = other.ready
+    yield ready_line(other.ready, t)
+
+
+def ready_line(loaded: Ready, t: Words) -> str:
+    """Which model is the second one."""
     weights = render.short_count(loaded.model.num_parameters)
-    yield render_steps.working(t("side_by_side_second_ready", name=loaded.title(t("bundled")), weights=weights))
+    return render_steps.working(t("side_by_side_second_ready", name=loaded.title(t("bundled")), weights=weights))
 
 
 def unload(other: Playground) -> None:

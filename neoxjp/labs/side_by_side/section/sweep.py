@@ -78,9 +78,9 @@ def connect(part: Sweep, playground: Playground, tab: GenerateTab, due: gr.HTML)
 
     inputs = [part.run, tab.writing, part.temperatures, part.top_ps, part.length, *tab.settings]
     outputs = [part.line, part.result, part.go, part.stop, part.csv]
-    part.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=4)
+    ran = part.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=4)
     part.stop.click(Samples.stop, part.run, None, **QUIET)
-    follow_language(due, part.run, [part.line, part.result], strings)
+    follow_language(due, part.run, [part.line, part.result], strings, ran)
     downloads.connect(part.csv, part.result, "sweep.csv", lambda t, run: list(map(to_row, run.samples)), part.run)
 
 
