@@ -102,10 +102,11 @@ def connect(tab: ModelTab, playground: Playground, status: gr.HTML, switches: gr
             dtype, quantization = ("auto", dtype) if dtype in QUANTIZATIONS else (dtype, None)
             where = before.device, before.offline
             choice = Choice(name.strip(), revision.strip() or None, dtype, *where, quantization, before.cache_dtype)
+            refused = playground.progress.busy
             for line, asks in load(playground, choice, unload_first, t):
                 yield {
                     tab.line: line,
-                    tab.load: gr.Button(interactive=not playground.progress.busy),
+                    tab.load: gr.Button(interactive=refused or not playground.progress.busy),
                     unload: gr.Button(visible=asks),
                     keep: gr.Button(visible=asks),
                     bundled: gr.Button(visible=offers_bundled(playground)),
