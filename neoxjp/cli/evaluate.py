@@ -86,7 +86,7 @@ def evaluate(
         )
     if against and not tasks:
         raise ParameterError("--against compares two models: add --minimal-pairs, --acceptability or --choices FILE")
-    for path in (*files, *(ngram or ())):
+    for path in (*(files or ()), *(ngram or ())):
         next(read_texts([path], texts), None)
     sizes = [sum(1 for _ in task.read(task.file)) for task in tasks]  # faults are found before the model is loaded
     models = {model.model: load_model(replace(model, dtype="auto") if model.quantization else model)}

@@ -3,13 +3,13 @@
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
-from neoxjp.page_parts.events import latest
+from neoxjp.page_parts.events import QUIET, latest
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.results import Result
 from neoxjp.page_parts.session import Playground
@@ -94,15 +94,29 @@ class Run:
         return None if self.running else self.result.translated(t)
 
 
-def follow_language(due: gr.HTML, shown: gr.State, parts: Sequence[gr.HTML], strings: Strings) -> None:
-    """Draw a result again when the section is updated in another language. shown: a `Result` or a `Run`; parts: what it fills."""
+class Translated(Protocol):
+    """What a section shows: a `Result`, a `Run`, or several results."""
+
+    def translated(self, t: Words) -> tuple[Any, ...] | None: ...
+
+
+def follow_language(due: gr.HTML, shown: gr.State, parts: Sequence[gr.HTML], strings: Strings, *runs: Any) -> None:
+    """Draw a result again when the section is updated in another language.
+
+    Args:
+        shown: has a `Translated`.
+        parts: what it fills.
+        runs: events that make a result; the language may have been switched while they ran.
+    """
 
     @handler(strings)
-    def redraw(t: Words, found: Result | Run) -> dict[Any, Any]:
+    def redraw(t: Words, found: Translated) -> dict[Any, Any]:
         html = found.translated(t)
         return gr.skip() if html is None else dict(zip(parts, html, strict=True))
 
     latest([due.change], redraw, shown, list(parts))
+    for run in runs:
+        run.then(redraw, shown, list(parts), **QUIET)
 
 
 def streamed(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,6 +151,72 @@ def test_a_switch_while_the_model_writes_counts_at_the_end(visit: Visit) -> None
     route.fulfill(response=answer)
     expect(page.locator("#generate-stats")).to_contain_text("mean surprisal")
     expect(page.locator("#generate-line")).to_contain_text("Generated")
+
+
+def test_a_search_that_ends_after_the_switch_is_in_the_new_language(visit: Visit) -> None:
+    page = visit("g", lang="ja")
+    page.locator(FIELD).first.fill("猫")
+    quiet(page)
+    press_open(page.locator("#lab-beams-button"))
+    held: list[Any] = []
+    page.route("**/queue/data*", lambda route: held.append(route))  # the answer comes, but only after the switch
+    page.locator("#beams-go").click()
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#lab-beams-button")).to_have_text("Beam search")
+    quiet(page)
+    assert len(held) == 1
+    held[0].continue_()
+    expect(page.locator("#beams-view")).to_contain_text("The best continuation")
+
+
+def test_the_views_of_every_section_are_drawn_again(visit: Visit, tmp_path: Path) -> None:
+    page = visit("g", lang="ja")
+    generated(page)
+    press_open(page.locator("#lab-heat_map-button"))
+    page.locator("#heat-map-go").click()
+    expect(page.locator("#heat-map-view")).to_contain_text("パープレキシティ")
+    page.locator("#heat-map-compare").click()
+    expect(page.locator("#heat-map-pair")).to_contain_text("確率")
+    press_open(page.locator("#lab-inside-button"))
+    page.locator("#inside-go").click()
+    expect(page.locator("#inside-heads [data-layer], #inside-heads canvas").first).to_be_visible()
+    expect(page.locator("#inside-lens table")).to_be_visible()
+    press_open(page.locator("#lab-replay-button"))
+    with page.expect_download() as saved:
+        page.locator("#replay-save").click()
+    saved.value.save_as(tmp_path / "state.json")
+    page.locator("#replay-file").set_input_files(tmp_path / "state.json")
+    page.locator("#replay-go").click()
+    expect(page.locator("#replay-verdict")).to_contain_text("同じ")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#replay-verdict")).to_contain_text("The same")
+    press_open(page.locator("#lab-heat_map-button"))
+    expect(page.locator("#heat-map-view")).to_contain_text("Perplexity")
+    expect(page.locator("#heat-map-pair")).to_contain_text("probable")
+    press_open(page.locator("#lab-inside-button"))
+    expect(page.locator("#inside-heads")).to_contain_text("By layer and head")
+    quiet(page)
+    for view in ("heat-map-view", "heat-map-pair", "inside-heads", "inside-attention", "inside-lens", "inside-salience"):
+        labels = page.locator(
+            ", ".join(f"#{view} {part}" for part in ("h3", "th", "caption", "summary", ".lab-note", ".lab-explained"))
+        )
+        assert not [label for label in labels.all_text_contents() if re.search("トークン|確率|ヘッド|文章", label)], view
+
+
+def test_the_vocabulary_is_listed_in_the_new_language(visit: Visit) -> None:
+    page = visit("t", lang="ja")
+    press_open(page.locator("#lab").get_by_role("tab").nth(3))
+    head = page.locator("#vocabulary-browser-list thead")
+    expect(head).to_contain_text("表記")
+    first = page.locator("#vocabulary-browser-list tr[data-entry]").first
+    top = first.get_attribute("data-entry") or ""
+    page.locator("#vocabulary-browser-next").click()
+    expect(first).not_to_have_attribute("data-entry", top)
+    entry = first.get_attribute("data-entry")
+    page.get_by_role("button", name="English").click()
+    expect(head).to_contain_text("spelling")
+    expect(head).not_to_contain_text(JAPANESE)
+    expect(first).to_have_attribute("data-entry", entry or "")  # the same page of the list
 
 
 def test_results_are_drawn_again_in_the_new_language(visit: Visit) -> None:

@@ -72,7 +72,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     shown = (check, [tab.writing, section.source], section.line)
     found.then(*shown, **QUIET)  # the prompt may have changed during the search
     latest([due.change], *shown)
-    follow_language(due, section.result, [section.view], strings)
+    follow_language(due, section.result, [section.view], strings, found)
 
 
 def search(playground: Playground) -> Search:

@@ -93,16 +93,17 @@ def _tokenizers(playground: Playground) -> list[tuple[str, str]]:
 def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: gr.HTML) -> None:
     """Add the events. The section does not use the text above; `due` changes when it must be up to date."""
 
-    def describe(t: Words, file: str, encoding: str) -> dict[Any, Any]:
+    def describe(t: Words, file: str, encoding: str, chosen: str | None) -> dict[Any, Any]:
         key, name = parse_file(file)
         if not key:
             return {}
         html, columns, column = describe_file(key, name, encoding, t)
-        return {section.info: html, section.column: gr.Dropdown(columns, value=column or None)}
+        value = chosen if chosen in columns else column or None  # chosen: of a link, or of the file before
+        return {section.info: html, section.column: gr.Dropdown(columns, value=value)}
 
     @handler(strings, errors=section.info)
-    def on_file(t: Words, file: str, encoding: str) -> dict[Any, Any]:
-        return {section.info: "", section.column: gr.Dropdown([], value=None)} | describe(t, file, encoding)
+    def on_file(t: Words, file: str, encoding: str, chosen: str | None) -> dict[Any, Any]:
+        return {section.info: "", section.column: gr.Dropdown([], value=None)} | describe(t, file, encoding, chosen)
 
     @handler(strings, errors=section.progress)
     def on_go(
@@ -123,17 +124,17 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
 
     inspected = [section.info, section.column]
     on_encoding = handler(strings, errors=section.info)(describe)
-    current = "(file, encoding) => [neoxjp.corpus.current(), encoding]"
+    current = "(file, ...others) => [neoxjp.corpus.current(), ...others]"
     for event, show in ((section.chooser.select, on_file), (section.encoding.change, on_encoding)):
-        event(show, [section.file, section.encoding], inspected, js=current, **QUIET)
-    section.go.click(
+        event(show, [section.file, section.encoding, section.column], inspected, js=current, **QUIET)
+    ran = section.go.click(
         on_go,
         [section.run, section.file, section.column, section.encoding, section.tokenizers],
         [section.progress, section.result, section.corpus, section.downloads],
         js="async (run, file, ...rest) => [run, await neoxjp.corpus.use(), ...rest]",
         **STREAMED,
     )
-    follow_language(due, section.run, [section.progress, section.result], strings)
+    follow_language(due, section.run, [section.progress, section.result], strings, ran)
     section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", **BROWSER)
     section.stop.click(Run.stop, section.run, None, **QUIET)
 

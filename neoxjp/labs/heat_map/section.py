@@ -17,15 +17,16 @@ from neoxjp.labs.common.spans import spans_of
 from neoxjp.labs.heat_map import view as views
 from neoxjp.labs.heat_map.strings import strings
 from neoxjp.labs.heat_map.view import MEASURES, Measure
-from neoxjp.page_parts.answers import check_length, handler
+from neoxjp.page_parts.answers import check_length, follow_language, handler
 from neoxjp.page_parts.editing import shown_text
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import JAPANESE, Parts
+from neoxjp.page_parts.results import Result
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.session_memory import session_memory
 from neoxjp.page_parts.stream import Scorer, scorer
-from neoxjp.page_parts.strings import Words, language
+from neoxjp.page_parts.strings import Lang, Words, language
 from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.token_editor import WORDS, Document, Edit, Piece, TokenEditor
@@ -61,6 +62,7 @@ class HeatText:
     document: Document = field(default_factory=Document)
     own: bool = False  # the visitor wrote it, otherwise it is the text above
     shown: Shown | None = None  # what its colours, numbers and curve are from
+    drawn: tuple[Measure, Lang] | None = None  # how
 
     @property
     def nbytes(self) -> int:
@@ -99,6 +101,7 @@ class Section:
                     self.examples = {name: part.chip(f"ex_{name}") for name in PAIRS}
             self.pair = part.html("pair", part.hint("pair_press"))
         self.heat = gr.State(HeatText())
+        self.paired = gr.State(Result())
         self.own = gr.State("")  # the text where the visitor wrote it, "" for the text above: what a link restores
         self.linked = {"text": self.own, "by": self.measure, "a": self.first, "b": self.second}
 
@@ -121,7 +124,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         shown = heat_of(playground, scored, writing, before)
         if heat.own and heat.document.text != before:  # it was edited meanwhile
             return {section.line: render.notice(t("heat_map_changed_here"))}
-        heat.shown, heat.own = shown, bool(before)
+        heat.shown, heat.own, heat.drawn = shown, bool(before), (measure, t.lang)
         found = {
             section.line: "",
             section.view: view_of(playground, shown, measure, t),
@@ -132,8 +135,9 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     @handler(strings)
     def recolour(t: Words, heat: HeatText, measure: Measure) -> Any:
-        if heat.shown is None:
+        if heat.shown is None or heat.drawn == (measure, t.lang):
             return gr.skip()
+        heat.drawn = measure, t.lang
         found = {section.view: view_of(playground, heat.shown, measure, t)}
         return found if edited_since(heat) else found | {section.text: patched(playground, heat, measure)}
 
@@ -170,18 +174,26 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     coloured.then(*source, **QUIET)  # the text above may have changed in the meantime
     latest([due.change], *source)
     latest([due.change], restore, [section.heat, section.own], section.text)  # the text of a link
-    section.measure.change(recolour, [section.heat, section.measure], [section.view, section.text], **QUIET)
+    again: tuple[Any, ...] = (recolour, [section.heat, section.measure], [section.view, section.text])
+    section.measure.change(*again, **QUIET)
+    coloured.then(*again, **QUIET)  # the measure or the language may have changed in the meantime
+    latest([due.change], *again)
 
     @handler(strings, errors=section.pair)
-    def show_pair(t: Words, first: str, second: str) -> str:
-        if not first and not second:
+    def show_pair(t: Words, result: Result, first: str, second: str) -> str:
+        result.trim()  # also where there will be an error
+        if not first or not second:
             raise strings.error(ParameterError, "heat_map_pair_empty")
-        return views.pair(compared(playground, scored, first or "", second or ""), t)
+        pair = compared(playground, scored, first, second)
+        return result.show(lambda t: (views.pair(pair, t),), t)[0]
 
     fields = [section.first, section.second]
-    gr.on([section.compare.click, section.first.submit, section.second.submit], show_pair, fields, section.pair, **READING)
+    comparing: tuple[Any, ...] = (show_pair, [section.paired, *fields], section.pair)
+    runs = [gr.on([section.compare.click, section.first.submit, section.second.submit], *comparing, **READING)]
     for name, chip in section.examples.items():
-        chip.click(lambda name=name: PAIRS[name], None, fields, **QUIET).then(show_pair, fields, section.pair, **READING)
+        filled = chip.click(lambda name=name: PAIRS[name], None, fields, **QUIET)
+        runs.append(filled.then(*comparing, **READING))
+    follow_language(due, section.paired, [section.pair], strings, *runs)
 
 
 # ---------------------------------------------------------------- what the handlers show

@@ -2,7 +2,8 @@
 prediction rests on."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -13,9 +14,10 @@ from neoxjp.labs.common.layers import MAX_TOKENS
 from neoxjp.labs.inside import view
 from neoxjp.labs.inside.strings import strings
 from neoxjp.page_parts import calls
-from neoxjp.page_parts.answers import error_notice, handler
+from neoxjp.page_parts.answers import error_notice, follow_language, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
 from neoxjp.page_parts.parts import Growing, Parts, ranges, within_ranges
+from neoxjp.page_parts.results import Result
 from neoxjp.page_parts.sections import script
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
@@ -28,6 +30,34 @@ if TYPE_CHECKING:
 
 INTRO = {"most": MAX_TOKENS}  # for the section's heading
 GUESSES = 5  # per layer
+
+
+VIEWS = ("heads", "attention", "lens", "salience")
+Draw = Callable[[Words], str]
+"""A view in a language."""
+
+
+@dataclass
+class Views:
+    """What the views of a page show, and the number of the visitor's newest request for them."""
+
+    results: dict[str, Result] = field(default_factory=lambda: {name: Result() for name in VIEWS})
+    newest: int = 0
+
+    def begin(self) -> int:
+        """The number of a new request."""
+        self.newest += 1
+        return self.newest
+
+    def trim(self) -> None:
+        """Forget what is shown."""
+        for result in self.results.values():
+            result.trim()
+
+    def translated(self, t: Words) -> tuple[Any, ...] | None:
+        """As `Result.translated`, for all views."""
+        found = [result.translated(t) for result in self.results.values()]
+        return tuple(html[0] if html else gr.skip() for html in found) if any(found) else None
 
 
 class Section:
@@ -52,6 +82,7 @@ class Section:
             self.lens = part.html("lens", part.hint("press"))
         self.chosen = gr.Number(None, precision=0, visible="hidden")  # token selected in the text above; None: selected here
         self.source = gr.State(None)  # the text that is displayed, a `Source`
+        self.views = gr.State(Views())
         self.linked = {"at": self.at, "layer": self.layer, "head": self.head}  # what a link restores
         self.growing: Growing = {
             self.layer: lambda config: config.num_hidden_layers - 1,
@@ -71,25 +102,47 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     answer = handler(strings, errors=section.line, empty=[part for part in outputs if part is not section.at])
 
     def show(t: Words, writing: VisitorState, at: Any, *given: Any, only: Any = None) -> Iterator[dict[Any, Any]]:
-        """only: the one view that has to change, if the text is the same."""
-        layer, head, source = given
+        """only: the one view that has to change, if the text is the same. Ends once the visitor has asked for something else."""
+        layer, head, source, views = given
+        mine = views.begin()
+        try:
+            for found in steps(t, writing, at, layer, head, source, views, only):
+                if views.newest != mine:
+                    break
+                yield found
+        except NeoxjpError:
+            if views.newest == mine:
+                views.trim()
+                raise
+        if views.newest != mine:
+            yield gr.skip()
+
+    def steps(
+        t: Words, writing: VisitorState, at: Any, layer: Any, head: Any, source: Source | None, views: Views, only: Any
+    ) -> Iterator[dict[Any, Any]]:
         now = source_above(playground, writing)
         asked = Asked.of(playground, writing, at)
+
+        def drawn(name: str, draw: Draw) -> str:
+            return views.results[name].show(lambda t: (draw(t),), t)[0]
+
         if only is section.attention and source == now:
-            yield {section.line: "", section.attention: attention_view(models, asked, layer, head, t)}
+            yield {section.line: "", only: drawn("attention", attention_view(models, asked, layer, head))}
         elif only is section.salience and source == now:
-            yield {section.line: "", section.salience: salience_view(models, asked, t)}
+            yield {section.line: "", only: drawn("salience", salience_view(models, asked))}
         else:
-            views = {section.attention: attention_view(models, asked, layer, head, t), section.lens: lens_view(models, asked, t)}
-            yield {section.line: "", section.at: asked.place + 1, section.source: now} | views
+            attention, lens = attention_view(models, asked, layer, head), lens_view(models, asked)
+            found = {section.attention: drawn("attention", attention), section.lens: drawn("lens", lens)}
+            moved = {section.at: asked.place + 1} if at != asked.place + 1 else {}
+            yield {section.line: "", section.source: now} | moved | found
             if source != now:
-                yield {section.heads: view.heads(models.heads(asked.ids, view.CELLS), t)}
+                yield {section.heads: drawn("heads", heads_view(models, asked))}
             wanted = runs_at_once(playground) or only is section.salience
-            yield {section.salience: salience_view(models, asked, t) if wanted else view.hint(t("inside_salience_press"))}
+            yield {section.salience: drawn("salience", salience_view(models, asked) if wanted else ask_for_salience)}
 
     @answer
     def on_go(t: Words, *given: Any) -> Iterator[dict[Any, Any]]:
-        yield from show(t, *given[:-1], None)
+        yield from show(t, *given[:-2], None, given[-1])
 
     @answer
     def on_leave_out(t: Words, *given: Any) -> Iterator[dict[Any, Any]]:
@@ -97,12 +150,12 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     @answer
     def on_head(t: Words, *given: Any) -> Iterator[dict[Any, Any]]:
-        yield from [gr.skip()] if given[-1] is None else show(t, *given, only=section.attention)
+        yield from [gr.skip()] if given[-2] is None else show(t, *given, only=section.attention)
 
     @answer
     def on_token(t: Words, chosen: Any, writing: VisitorState, at: Any, *given: Any) -> Iterator[dict[Any, Any]]:
         at = at if chosen is None else selected_number(writing, chosen, at)
-        if chosen is None or follows(playground, writing, given[-1]):
+        if chosen is None or follows(playground, writing, given[-2]):
             yield from show(t, writing, at, *given)
         else:  # the button shows it
             yield gr.skip() if writing.running else {section.at: at}
@@ -116,7 +169,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         return found | {section.leave_out: gr.Button(visible=not runs_at_once(playground))} if found else gr.skip()
 
     above, sliders = [tab.writing], [section.layer, section.head]
-    inputs = [*above, section.at, *sliders, section.source]
+    inputs = [*above, section.at, *sliders, section.source, section.views]
     source = (check, [*above, section.source], section.line)
     quick: dict[str, Any] = READING | {"show_progress": "hidden", "trigger_mode": "always_last"}
     # What a script sends is put into components first: a deferred "always_last" listener gets the data of the first event (6.31).
@@ -134,6 +187,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     ranged = latest([due.change], on_model, None, [*sliders, section.leave_out])
     ranged.then(None, sliders, sliders, js=within_ranges(sliders), **BROWSER)
     latest([due.change], *source)
+    follow_language(due, section.views, [getattr(section, name) for name in VIEWS], strings)
     for event in (due.change, tab.editor.select):
         event(None, None, None, js="() => { neoxjp.inside?.follow(); return []; }", **BROWSER)
 
@@ -206,23 +260,40 @@ class Asked:
         return render.notice(t("inside_cut", n=f"{self.cut[0]:,}", most=self.cut[1])) if self.cut else ""
 
 
-def attention_view(models: Readers, asked: Asked, layer: Any, head: Any, t: Words) -> str:
+def heads_view(models: Readers, asked: Asked) -> Draw:
+    """The pictures of all heads as HTML."""
+    found = models.heads(asked.ids, view.CELLS)
+    return lambda t: view.heads(found, t)
+
+
+def attention_view(models: Readers, asked: Asked, layer: Any, head: Any) -> Draw:
     """The weights of one head as HTML, or why there are none."""
     try:
         found = models.attention(asked.ids, int(layer or 0), int(head or 0), asked.place)
     except NeoxjpError as error:  # this model does not have the layer: the other views are shown all the same
-        return error_notice(error, t)
-    return asked.note(t) + view.attention(found, asked.place, t)
+        return partial(error_notice, error)
+    return lambda t: asked.note(t) + view.attention(found, asked.place, t)
 
 
-def lens_view(models: Readers, asked: Asked, t: Words) -> str:
+def lens_view(models: Readers, asked: Asked) -> Draw:
     """The prediction after each layer as HTML."""
-    return asked.note(t) + view.lens(models.lens(asked.ids, asked.place, GUESSES), t)
+    found = models.lens(asked.ids, asked.place, GUESSES)
+    return lambda t: asked.note(t) + view.lens(found, t)
 
 
-def salience_view(models: Readers, asked: Asked, t: Words) -> str:
+def salience_view(models: Readers, asked: Asked) -> Draw:
     """What the prediction of the token rests on as HTML, or why there is nothing to leave out."""
     try:
-        return view.salience(models.salience(asked.ids, asked.place), t)
+        found = models.salience(asked.ids, asked.place)
     except NeoxjpError as error:
-        return view.hint(t.message(error))
+        return partial(_hint_of, error)
+    return lambda t: view.salience(found, t)
+
+
+def _hint_of(error: NeoxjpError, t: Words) -> str:
+    return view.hint(t.message(error))
+
+
+def ask_for_salience(t: Words) -> str:
+    """Where tokens were not left out: which button does it, as HTML."""
+    return view.hint(t("inside_salience_press"))

@@ -95,10 +95,10 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
             yield shown | {section.downloads: gr.Row(visible=True)}
 
     outputs = [section.progress, section.result, section.found, section.downloads]
-    section.go.click(on_go, [section.run, section.text], outputs, **STREAMED)
+    ran = section.go.click(on_go, [section.run, section.text], outputs, **STREAMED)
     section.stop.click(Run.stop, section.run, None, **QUIET)
     section.chooser.select(None, None, section.text, js="() => neoxjp.minimalPairs.text()", **BROWSER)
-    follow_language(due, section.run, [section.progress, section.result], strings)
+    follow_language(due, section.run, [section.progress, section.result], strings, ran)
 
     def to_json(t: Words, found: Found | None) -> str:
         return json.dumps(plain(record(found)), ensure_ascii=False, indent=1) if found else ""

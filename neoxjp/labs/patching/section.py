@@ -23,7 +23,7 @@ from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.texts import VisitorState
 from neoxjp.page_parts.zerogpu import gpu
 
-INTRO = {"most": calls.PATCHED_TOKENS}  # for the section's heading
+INTRO = {"most": calls.PATCHED_TOKENS, "large": calls.PATCHED_TOKENS_LARGE}  # for the section's heading
 PAIRS = {
     "spelling": ("吾輩は猫である。名前は", "わがはいはねこである。なまえは"),
     "particle": ("昔々、あるところに、おじいさんは", "昔々、あるところに、おじいさんが"),
@@ -81,14 +81,15 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
         return {section.donor: spellings(base, keys=(key,))[0].text, section.line: ""}
 
     inputs = [section.result, *fields, section.target]
-    gr.on([section.go.click, section.target.submit, *(field.submit for field in fields)], on_go, inputs, shown, **READING)
+    pressed = [section.go.click, section.target.submit, *(field.submit for field in fields)]
+    run = gr.on(pressed, on_go, inputs, shown, **READING)
     section.above.click(on_above, tab.writing, [section.base, section.line], **QUIET)
     for key, chip in section.spelled.items():
         chip.click(on_spelled, [section.base, gr.State(key)], [section.donor, section.line], **QUIET)
     section.swap.click(None, fields, fields, js="(base, donor) => [donor, base]", **BROWSER)
     for name, chip in section.examples.items():
         chip.click(lambda name=name: PAIRS[name], None, fields, **QUIET)
-    follow_language(due, section.result, [section.view], strings)
+    follow_language(due, section.result, [section.view], strings, run)
 
 
 def patches(playground: Playground) -> Patcher:

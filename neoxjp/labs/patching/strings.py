@@ -9,10 +9,11 @@ STRINGS: dict[str, tuple[str, str]] = {
                        "What a spelling changes inside the model (activation patching)"),
     "patching_intro": (
         "元の文章を読む途中で、1 つの語・1 つの層の内部状態だけを、もう 1 つの文章のものに入れ替えます。次のトークンの予測が"
-        "どれだけ変わるかで、違いがどの語のどの層にあるかが分かります（それぞれ {most} トークンまで）。",
+        "どれだけ変わるかで、違いがどの語のどの層にあるかが分かります（それぞれ {most} トークン、"
+        "大きいモデルでは {large} トークンまで）。",
         "While the model reads the base text, the states of one word after one layer are replaced by those of the donor text. "
         "How far the prediction of the next token moves shows which word carries the difference, and at which layer (up to "
-        "{most} tokens each).",
+        "{most} tokens each, {large} with a large model).",
     ),
     "patching_base": ("元の文章", "Base text"),
     "patching_donor": ("入れ替えに使う文章", "Donor text"),

@@ -32,12 +32,13 @@ from neoxjp.labs.replay.records import (
 from neoxjp.labs.replay.strings import strings
 from neoxjp.page_parts import calls
 from neoxjp.page_parts import link_address as address
-from neoxjp.page_parts.answers import message_of, streamed
+from neoxjp.page_parts.answers import follow_language, message_of, streamed
 from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.events import QUIET, STREAMED
 from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.gradio_private import current_page
 from neoxjp.page_parts.parts import Parts
+from neoxjp.page_parts.results import Result
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.stream import Stream, stream
 from neoxjp.page_parts.strings import Lang, Words, language
@@ -73,6 +74,7 @@ class Section:
                     self.go = part.button("go", variant="primary")
                     self.stop = part.button("stop", min_width=80, interactive=False)
                 self.line, self.verdict = part.html("line"), part.html("verdict")
+        self.result = gr.State(Result())  # of the second run
         self.code: dict[str, gr.HTML] = {}
         with gr.Column(elem_classes="card"):
             heading("code_title")
@@ -96,14 +98,15 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
 
     due.change(on_due, tab.writing, [section.saved, *section.code.values()], trigger_mode="always_last", **QUIET)
 
-    def on_go(request: gr.Request, writing: VisitorState, pasted: str) -> Iterator[dict[Any, Any]]:
+    def on_go(request: gr.Request, writing: VisitorState, result: Result, pasted: str) -> Iterator[dict[Any, Any]]:
         above: dict[Any, Any] = {}  # of the tab; repeated in the last update: see `tab.updates`
 
         def updates() -> Iterator[dict[Any, Any]]:
+            result.trim()
             yield {section.line: "", section.verdict: ""}
             state = parse_state(playground, pasted or "")
             lang = language(request)
-            for line, verdict, frame in rerun(playground, streamer, writing, state, lang):
+            for line, verdict, frame in rerun(playground, streamer, writing, state, lang, result):
                 if frame is not None:
                     above.update(tab.updates(frame, writing, strings.words(lang)))
                 yield {section.line: line, section.verdict: verdict} | above
@@ -111,7 +114,8 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
         yield from streamed(writing, section, request, updates(), end=lambda: above)
 
     outputs = [section.line, section.verdict, section.go, section.stop, *tab.shown]
-    section.go.click(on_go, [tab.writing, section.pasted], outputs, **STREAMED)
+    ran = section.go.click(on_go, [tab.writing, section.result, section.pasted], outputs, **STREAMED)
+    follow_language(due, section.result, [section.line, section.verdict], strings, ran)
     section.stop.click(VisitorState.stop, tab.writing, None, **QUIET)
     section.file.select(None, section.pasted, section.pasted, js="(now) => neoxjp.replay.pasted(now)", **QUIET)
 
@@ -220,11 +224,11 @@ def parse_state(playground: Playground, pasted: str) -> State:
 
 
 def rerun(
-    playground: Playground, streamer: Stream, writing: VisitorState, state: State, lang: Lang
+    playground: Playground, streamer: Stream, writing: VisitorState, state: State, lang: Lang, shown: Result | None = None
 ) -> Iterator[tuple[str, str, Frame | None]]:
     """Run a state again. Where the loaded model wrote it, its text appears in the tab above.
 
-    Yields the section's line and verdict as HTML, and a frame for the tab above, or None.
+    Yields the section's line and verdict as HTML, and a frame for the tab above, or None. `shown` gets the last of them.
     Raises NeoxjpError as `Engine.submit` does, where the text does not appear in the tab.
     """
     t = strings.words(lang)
@@ -232,7 +236,10 @@ def rerun(
     names, size = token_text_function(loaded.tokenizer), loaded.tokenizer.vocab_size
 
     def verdict_of(found: Replay, stopped: bool, above: bool) -> str:
-        return view.verdict(state, found, stopped, above, lambda id: names(id) if id < size else "?", t)  # a file may have any id
+        def draw(t: Words) -> tuple[str, str]:  # a file may have any id
+            return "", view.verdict(state, found, stopped, above, lambda id: names(id) if id < size else "?", t)
+
+        return (shown or Result()).show(draw, t)[1]
 
     current = loaded.call(calls.setup)
     same_model = (current.model, current.vocabulary) == (state.setup.model, state.setup.vocabulary)

@@ -88,9 +88,10 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
             }
 
     outputs = [section.progress, section.result, section.report, section.downloads]
-    section.go.click(on_go, [section.run, tab.document, section.tokenizers], outputs, **READING | {"show_progress": "hidden"})
+    inputs = [section.run, tab.document, section.tokenizers]
+    ran = section.go.click(on_go, inputs, outputs, **READING | {"show_progress": "hidden"})
     section.stop.click(Run.stop, section.run, None, **QUIET)
-    follow_language(due, section.run, [section.progress, section.result], strings)
+    follow_language(due, section.run, [section.progress, section.result], strings, ran)
 
     def write(kind: str, t: Words, report: Report | None) -> Any:
         if report is None:

@@ -143,6 +143,9 @@ def test_two_texts_are_compared_and_examples_fill_the_fields(visit: Visit) -> No
     page.get_by_role("button", name="character forms").click()
     expect(page.locator("#heat-map-first textarea")).to_have_value("慶応大学に通う。")
     expect(page.locator("#heat-map-pair .lab-verdict")).to_contain_text("cannot distinguish their spellings")
+    page.locator("#heat-map-first textarea").fill("")
+    page.locator("#heat-map-compare").click()
+    expect(page.locator("#heat-map-pair [role=alert]")).to_contain_text("Enter a text in both fields")
 
 
 def test_hostile_text_is_shown_and_never_run(kept: Visit) -> None:

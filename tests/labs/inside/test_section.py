@@ -40,7 +40,7 @@ def with_text(playground: Playground, text: str) -> VisitorState:
 
 def views_of(playground: Playground, writing: VisitorState, at: Any = None, layer: Any = 0, head: Any = 0) -> tuple[str, str]:
     models, asked = inside.Readers(playground), inside.Asked.of(playground, writing, at)
-    return inside.attention_view(models, asked, layer, head, EN), inside.lens_view(models, asked, EN)
+    return inside.attention_view(models, asked, layer, head)(EN), inside.lens_view(models, asked)(EN)
 
 
 def test_the_table_has_the_guesses_of_each_layer(playground: Playground) -> None:
@@ -217,7 +217,7 @@ def test_what_is_never_left_out_is_shown_pale(playground: Playground) -> None:
 def test_the_first_token_gets_a_sentence_instead_of_an_error(playground: Playground) -> None:
     asked = inside.Asked.of(playground, with_text(playground, "犬猫"), 1)
     for t, sentence in ((EN, "nothing precedes the first token"), (JA, "最初のトークン")):
-        view = inside.salience_view(inside.Readers(playground), asked, t)
+        view = inside.salience_view(inside.Readers(playground), asked)(t)
         assert sentence in view
         assert "alert" not in view
 
@@ -233,7 +233,7 @@ def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None
 def test_nothing_a_user_typed_becomes_markup(playground: Playground) -> None:
     text = "<script>${x}</script>\u202e<img src=x>"
     asked = inside.Asked.of(playground, with_text(playground, text), None)
-    for view in (*views(playground, text), inside.salience_view(inside.Readers(playground), asked, EN)):
+    for view in (*views(playground, text), inside.salience_view(inside.Readers(playground), asked)(EN)):
         for forbidden in ("<script", "<img", "\u202e"):
             assert forbidden not in view
 
