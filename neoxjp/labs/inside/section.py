@@ -1,7 +1,7 @@
 """Section of the generation lab: what each attention head does, where one attends, the prediction after each layer, and what a
 prediction rests on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,22 +32,23 @@ INTRO = {"most": MAX_TOKENS}  # for the section's heading
 GUESSES = 5  # per layer
 
 
-VIEWS = ("heads", "attention", "lens", "salience")
+VIEWS = ("heads", "attention", "lens", "salience")  # the first depends on the text alone
 Draw = Callable[[Words], str]
 """A view in a language."""
 
 
 @dataclass
 class Views:
-    """What the views of a page show, and the number of the visitor's newest request for them."""
+    """What the views of a page show, and the number of the visitor's newest request for each."""
 
     results: dict[str, Result] = field(default_factory=lambda: {name: Result() for name in VIEWS})
-    newest: int = 0
+    newest: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VIEWS, 0))
 
-    def begin(self) -> int:
-        """The number of a new request."""
-        self.newest += 1
-        return self.newest
+    def begin(self, names: Iterable[str]) -> int:
+        """The number of a new request for these views."""
+        number = max(self.newest.values()) + 1
+        self.newest.update(dict.fromkeys(names, number))
+        return number
 
     def trim(self) -> None:
         """Forget what is shown."""
@@ -101,44 +102,46 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     answer = handler(strings, errors=section.line, empty=[part for part in outputs if part is not section.at])
 
-    def show(t: Words, writing: VisitorState, at: Any, *given: Any, only: Any = None) -> Iterator[dict[Any, Any]]:
-        """only: the one view that has to change, if the text is the same. Ends once the visitor has asked for something else."""
+    def show(t: Words, writing: VisitorState, at: Any, *given: Any, only: str = "") -> Iterator[Any]:
+        """only: the one view that has to change, if the text is the same. A view that a newer request fills is left out."""
         layer, head, source, views = given
-        mine = views.begin()
+        now = source_above(playground, writing)
+        wanted = (only,) if only in ("attention", "salience") and source == now else VIEWS if source != now else VIEWS[1:]
+        mine = views.begin(wanted)
+
+        def drawn(name: str, read: Callable[[], Draw]) -> dict[Any, Any]:
+            if views.newest[name] != mine:
+                return {}
+            draw = read()
+            overtaken = views.newest[name] != mine  # while it was read
+            return {} if overtaken else {getattr(section, name): views.results[name].show(lambda t: (draw(t),), t)[0]}
+
         try:
-            for found in steps(t, writing, at, layer, head, source, views, only):
-                if views.newest != mine:
-                    break
-                yield found
+            asked = Asked.of(playground, writing, at)
+            readers: dict[str, Callable[[], Draw]] = {
+                "heads": lambda: heads_view(models, asked),
+                "attention": lambda: attention_view(models, asked, layer, head),
+                "lens": lambda: lens_view(models, asked),
+                "salience": lambda: (
+                    salience_view(models, asked) if only == "salience" or runs_at_once(playground) else ask_for_salience
+                ),
+            }
+            if len(wanted) == 1:
+                yield {section.line: ""} | drawn(only, readers[only])
+                return
+            found = drawn("attention", readers["attention"]) | drawn("lens", readers["lens"])
+            if views.newest["lens"] == mine:
+                moved = {section.at: asked.place + 1} if at != asked.place + 1 else {}
+                found |= {section.line: "", section.source: now} | moved
+            yield found or gr.skip()
+            for name in ("heads", "salience"):
+                if name in wanted:
+                    yield drawn(name, readers[name]) or gr.skip()
         except NeoxjpError:
-            if views.newest == mine:
+            if any(views.newest[name] == mine for name in wanted):
                 views.trim()
                 raise
-        if views.newest != mine:
             yield gr.skip()
-
-    def steps(
-        t: Words, writing: VisitorState, at: Any, layer: Any, head: Any, source: Source | None, views: Views, only: Any
-    ) -> Iterator[dict[Any, Any]]:
-        now = source_above(playground, writing)
-        asked = Asked.of(playground, writing, at)
-
-        def drawn(name: str, draw: Draw) -> str:
-            return views.results[name].show(lambda t: (draw(t),), t)[0]
-
-        if only is section.attention and source == now:
-            yield {section.line: "", only: drawn("attention", attention_view(models, asked, layer, head))}
-        elif only is section.salience and source == now:
-            yield {section.line: "", only: drawn("salience", salience_view(models, asked))}
-        else:
-            attention, lens = attention_view(models, asked, layer, head), lens_view(models, asked)
-            found = {section.attention: drawn("attention", attention), section.lens: drawn("lens", lens)}
-            moved = {section.at: asked.place + 1} if at != asked.place + 1 else {}
-            yield {section.line: "", section.source: now} | moved | found
-            if source != now:
-                yield {section.heads: drawn("heads", heads_view(models, asked))}
-            wanted = runs_at_once(playground) or only is section.salience
-            yield {section.salience: drawn("salience", salience_view(models, asked) if wanted else ask_for_salience)}
 
     @answer
     def on_go(t: Words, *given: Any) -> Iterator[dict[Any, Any]]:
@@ -146,11 +149,11 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     @answer
     def on_leave_out(t: Words, *given: Any) -> Iterator[dict[Any, Any]]:
-        yield from show(t, *given, only=section.salience)
+        yield from show(t, *given, only="salience")
 
     @answer
     def on_head(t: Words, *given: Any) -> Iterator[dict[Any, Any]]:
-        yield from [gr.skip()] if given[-2] is None else show(t, *given, only=section.attention)
+        yield from [gr.skip()] if given[-2] is None else show(t, *given, only="attention")
 
     @answer
     def on_token(t: Words, chosen: Any, writing: VisitorState, at: Any, *given: Any) -> Iterator[dict[Any, Any]]:

@@ -222,6 +222,24 @@ def test_the_first_token_gets_a_sentence_instead_of_an_error(playground: Playgro
         assert "alert" not in view
 
 
+def test_a_newer_request_takes_over_only_the_views_that_it_fills() -> None:
+    shown = inside.Views()
+    first, second = shown.begin(inside.VIEWS), shown.begin(["attention"])
+    assert shown.newest == {"heads": first, "attention": second, "lens": first, "salience": first}
+    third = shown.begin(inside.VIEWS[1:])
+    assert shown.newest == {"heads": first, "attention": third, "lens": third, "salience": third}
+
+
+def test_views_are_drawn_again_in_another_language_but_those_that_show_nothing() -> None:
+    shown = inside.Views()
+    assert shown.translated(JA) is None
+    shown.results["lens"].show(lambda t: (t.lang,), EN)
+    assert shown.translated(EN) is None
+    assert [html for html in shown.translated(JA) or () if isinstance(html, str)] == ["ja"]
+    shown.trim()
+    assert shown.translated(EN) is None
+
+
 def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None:
     with pytest.raises(NeoxjpError, match="press Generate above"):
         views(playground, "")
