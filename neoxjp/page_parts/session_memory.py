@@ -35,13 +35,16 @@ class SessionMemory:
         key = id(counted)
         with self.lock:
             self._found[key] = weakref.ref(counted, lambda _: self._found.pop(key, None)), counted.nbytes
-            if self.nbytes <= self.max_bytes:
+            total = self.nbytes
+            if total <= self.max_bytes:
                 return
-            for other, (found, _) in sorted(self._found.items(), key=lambda item: -item[1][1]):
+            for other, (found, size) in sorted(self._found.items(), key=lambda item: -item[1][1]):
                 if (largest := found()) is not None:
                     largest.trim()
-                    self._found[other] = found, largest.nbytes
-                if self.nbytes <= self.max_bytes:
+                    now = largest.nbytes
+                    self._found[other] = found, now
+                    total += now - size
+                if total <= self.max_bytes:
                     return
 
 

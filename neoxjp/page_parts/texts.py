@@ -189,8 +189,12 @@ class VisitorState:
         return len(steps) * STEP_BYTES + sum(steps.values()) * CHOICE_BYTES + branches + self.document.nbytes
 
     def trim(self) -> None:
-        """Keep the branches and the text on show: other texts are scored again when they are shown, undo ends here."""
+        """Keep the branches and the text on show: other texts are scored again when they are shown, undo ends here.
+
+        With its next edit the page sends all of its text.
+        """
         if not self.running:
+            self.document.trim()
             self._texts.clear()
             self.scores = None
             self.history = History(self.tree)

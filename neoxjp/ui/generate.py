@@ -2,13 +2,15 @@
 
 import json
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
-from neoxjp.errors import NeoxjpError
+from neoxjp.engine import Step
+from neoxjp.errors import NeoxjpError, QueueFull
 from neoxjp.labs.branches.actions import KEY, SECRET, recall, text_of
 from neoxjp.labs.branches.files import LARGEST_MEMO, to_json
 from neoxjp.labs.common import steps as render_steps
@@ -18,13 +20,14 @@ from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
 from neoxjp.page_parts.answers import error_notice, handler
 from neoxjp.page_parts.editing import details, pieces_of, score_text, typed
-from neoxjp.page_parts.events import BROWSER, QUIET, READING, STREAMED, latest
+from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
 from neoxjp.page_parts.generate_tab import GenerateTab, shown
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.linked_text import add_scores, restore
 from neoxjp.page_parts.parts import Parts, ranges, within_ranges
 from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session_memory import session_memory
 from neoxjp.page_parts.settings import PRESETS, Settings, preset, start_value
 from neoxjp.page_parts.stream import Scorer, scorer, stream
 from neoxjp.page_parts.strings import COMMON, Strings, Words, both, label, language, option_strings, words
@@ -161,7 +164,7 @@ def connect(
     def turn(go: Callable[[VisitorState], Text | None]) -> Callable[..., dict[Any, Any]]:
         @handler(COMMON)
         def on_turn(t: Words, writing: VisitorState) -> dict[Any, Any]:
-            frame = turned(playground, scored, writing, go, t)
+            frame = turned(playground, few_at_once(scored), writing, go, t)
             return gr.skip() if frame is None else tab.updates(frame, writing, t)
 
         return on_turn
@@ -175,7 +178,7 @@ def connect(
             return gr.skip()
         return tab.updates(recalled(playground, scored, writing, memo, t), writing, t)
 
-    tab.recall.click(on_recall, [tab.writing, tab.memo], tab.shown, **STREAMED)
+    tab.recall.click(on_recall, [tab.writing, tab.memo], tab.shown, show_progress="hidden", **READING)
     page.load(lambda memo: gr.Button(visible=bool(memo)), tab.memo, tab.recall, **QUIET)
 
     def on_changed(writing: VisitorState) -> Any:
@@ -286,7 +289,9 @@ def edited(tab: GenerateTab, writing: VisitorState, sent: Any, t: Words) -> dict
         around = tab.around(writing, True, t, frame)
         if edit.whole and text.steps:  # the page may have missed the patch with the numbers, such as those of a scored link
             around["html"]["generate-stats"] = numbers(text, t)
-        return shown(document.patch(pieces_of(text, playground.tokenizer), answers=edit, also=around, **more), writing)
+        patch = document.patch(pieces_of(text, playground.tokenizer), answers=edit, also=around, **more)
+        session_memory.note(writing)
+        return shown(patch, writing)
     except NeoxjpError as error:
         return shown(document.refused(t.message(error)), writing)
 
@@ -347,10 +352,39 @@ def turned(
     """The text after undo or redo (`go`). None while a text is generated: a late click must not disable Stop."""
     if writing.running:
         return None
+    before = writing.history, writing.draft, writing.saved, writing.text
     if go(writing) is None:
-        writing.show(writing.tree, text_of(playground, scored, writing, writing.tree))
+        try:
+            text = text_of(playground, scored, writing, writing.tree)
+        except NeoxjpError as error:  # such as too many of these at once: as if it had not been pressed
+            writing.history, writing.draft, writing.saved, writing.text = before
+            return Frame(error_notice(error, t), False, announce=t.message(error))
+        if writing.draft is not None:  # typed meanwhile
+            return None
+        writing.show(writing.tree, text)
     line, stats = state(writing.text, t)
     return Frame(line, False, pieces_of(writing.text, writing.tokenizer()), stats, announce="")
+
+
+_SCORING = threading.BoundedSemaphore(2)
+
+
+def few_at_once(scored: Scorer) -> Scorer:
+    """The same for a handler that is not in a queue: raises QueueFull where two texts are being scored."""
+
+    def score(ids: Sequence[int], top: int, bos: bool) -> list[Step]:
+        if not _SCORING.acquire(blocking=False):
+            raise QueueFull(
+                "other texts are being computed: try again in a moment",
+                ja="ほかの文章を計算中です。少し待ってからもう一度お試しください。",
+                seconds=2,
+            )
+        try:
+            return scored(ids, top, bos)
+        finally:
+            _SCORING.release()
+
+    return score
 
 
 def recalled(playground: Playground, scored: Scorer, writing: VisitorState, memo: Any, t: Words) -> Frame:

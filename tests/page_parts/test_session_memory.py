@@ -17,13 +17,14 @@ from neoxjp.page_parts.session_memory import SessionMemory
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.texts import Text, VisitorState
 from neoxjp.page_parts.token_editor import Document
-from neoxjp.ui import tokenize
+from neoxjp.ui import generate, tokenize
+from tests.support.written import tab_of
 
 
 @pytest.fixture
 def memory(monkeypatch):
     memory = SessionMemory(10**9)
-    for module in (texts, tokenize, heat_map):
+    for module in (texts, tokenize, heat_map, generate):
         monkeypatch.setattr(module, "session_memory", memory)
     return memory
 
@@ -42,6 +43,23 @@ def test_the_text_of_the_tokens_tab_is_counted(memory, playground):
     document = Document()
     send(playground, document, TEXT)
     assert memory.nbytes == document.nbytes > 200 * len(document.pieces)
+
+
+def test_the_typed_text_of_the_generate_tab_is_counted_and_cut(memory, playground):
+    writing, tab = VisitorState(), tab_of(playground)
+
+    def edit(text):
+        return json.loads(generate.edited(tab, writing, {"text": text}, EN)["patch"])
+
+    patch = edit(TEXT)
+    assert memory.nbytes == writing.nbytes > 200 * len(writing.document.pieces)
+    memory.max_bytes = 1
+    edit(TEXT + "犬")
+    assert (writing.document.text, len(writing.document.pieces)) == (TEXT + "犬", 1)
+    assert writing.text.prompt == TEXT + "犬"  # what Generate continues
+    assert json.loads(writing.document.whole())["want"] == "text"
+    memory.max_bytes = 10**9
+    assert edit(TEXT)["pieces"] == patch["pieces"]
 
 
 def test_a_trimmed_text_of_the_tokens_tab_stays_and_gets_its_tokens_again(memory, playground):

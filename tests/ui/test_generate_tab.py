@@ -145,6 +145,26 @@ def turned(playground: Playground, writing: VisitorState, go: Any) -> Frame | No
     return generate.turned(playground, scorer(playground), writing, go, EN)
 
 
+def test_where_too_many_texts_are_scored_undo_changes_nothing_and_says_so(playground, tab):
+    writing = VisitorState()
+    frames(playground, writing, "new")
+    text = writing.text
+    typed(playground, writing, "犬")
+    frames(playground, writing, "new")
+    writing._texts.clear()
+    before = writing.history, writing.text
+    score = generate.few_at_once(scorer(playground))
+    with generate._SCORING, generate._SCORING:
+        frame = generate.turned(playground, score, writing, VisitorState.undo, EN)
+        assert frame is not None
+        assert "try again in a moment" in frame.line
+        assert (writing.history, writing.text) == before
+    frame = generate.turned(playground, score, writing, VisitorState.undo, EN)
+    assert frame is not None
+    assert writing.text is not None
+    assert writing.text.prompt == text.prompt
+
+
 def test_undo_while_writing_leaves_the_buttons_alone(playground, tab):
     writing = VisitorState()
     frames(playground, writing, "new")
