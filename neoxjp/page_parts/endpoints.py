@@ -12,6 +12,7 @@ A feature declares its endpoints in `endpoints.py`; the page registers those of 
 """
 
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
@@ -78,7 +79,7 @@ class Endpoint:
             arguments = dict(full.bind(*given, **names).arguments)
             request = arguments.pop("request", None)
             try:
-                playground.wait_for(self.needs, WAIT_SECONDS)
+                _wait_for_load(playground, self.needs)
                 yield arguments
             except NeoxjpError as error:
                 raise gr.Error(message_of(error, request), print_exception=False) from error
@@ -100,13 +101,26 @@ class Endpoint:
         return bound
 
 
+_PATIENT = threading.BoundedSemaphore(16)  # calls that wait for a load, each in a thread of the page
+
+
+def _wait_for_load(playground: Playground, needed: Need | None) -> None:
+    """Raises NotReady: there is no model after `WAIT_SECONDS`, or none yet and enough calls are waiting for it."""
+    patient = _PATIENT.acquire(blocking=False)
+    try:
+        playground.wait_for(needed, WAIT_SECONDS if patient else 0)
+    finally:
+        if patient:
+            _PATIENT.release()
+
+
 def endpoint(
     name: str, *, at_once: int | None = 1, queue: bool = True, needs: Need | None = None, tool: Tool | None = None
 ) -> Callable[[Callable[..., Any]], Endpoint]:
     """Declare a function as an endpoint: a decorator, for the arguments see `Endpoint`.
 
     A call that needs a model or a vocabulary which is being loaded waits for it, at most `WAIT_SECONDS` (120 s). Where nothing is
-    loaded and nothing is being loaded, it fails at once.
+    loaded and nothing is being loaded, or 16 calls wait already, it fails at once.
     """
 
     def declare(function: Callable[..., Any]) -> Endpoint:

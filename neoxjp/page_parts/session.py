@@ -284,7 +284,7 @@ class Playground:
                 _ = self.ready if needed == "model" else self.tokenizer
                 return
             except NotReady:
-                if not busy or time.monotonic() > end:
+                if not busy or time.monotonic() >= end:
                     raise
             time.sleep(POLL_SECONDS)
 
@@ -341,9 +341,11 @@ class Playground:
                 fresh = self._read(choice)
             except Exception as error:
                 traceback.clear_frames(error.__traceback__)  # they refer to the weights loaded so far
-                if unload_first and before is not None:
-                    self.put(self._read(before))
-                self.progress = Progress("failed", choice.name, error=error if isinstance(error, NeoxjpError) else None)
+                try:
+                    if unload_first and before is not None:
+                        self.put(self._read(before))
+                finally:
+                    self.progress = Progress("failed", choice.name, error=error if isinstance(error, NeoxjpError) else None)
                 raise
             old = self.loaded
             self.put(fresh)

@@ -4,6 +4,7 @@ import inspect
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from neoxjp.errors import ParameterError
 from neoxjp.page_parts import endpoints as module
 from neoxjp.page_parts.endpoints import WAIT_SECONDS, Endpoint, endpoint
-from neoxjp.page_parts.session import Choice, Playground, Progress
+from neoxjp.page_parts.session import Choice, NotReady, Playground, Progress
 
 
 @endpoint("repeat", needs="vocabulary")
@@ -100,3 +101,24 @@ def test_a_call_does_not_wait_for_ever(monkeypatch):
     stuck = Playground(progress=Progress("weights", "huge"))
     with pytest.raises(gr.Error, match="still loading"):
         Endpoint("slow", repeat.function, 1, True, "model").bind(stuck)("a")
+
+
+def test_of_the_calls_that_need_a_model_that_loads_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    playground = Playground()
+    playground.progress = Progress("weights", "mine")
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        playground.progress = Progress("failed", "mine")
+
+    monkeypatch.setattr("neoxjp.page_parts.session.time.sleep", sleep)
+    with ExitStack() as held:
+        for _ in range(16):
+            held.enter_context(module._PATIENT)
+        with pytest.raises(NotReady, match="still loading"):
+            module._wait_for_load(playground, "model")
+        module._wait_for_load(playground, None)
+    with pytest.raises(NotReady, match="No model is loaded"):
+        module._wait_for_load(playground, "model")
+    assert len(slept) == 1

@@ -295,6 +295,24 @@ def test_after_unloading_a_failed_load_brings_the_old_model_back(playground, oth
     assert writes(playground)
 
 
+def test_where_the_old_model_cannot_come_back_either_another_load_is_possible(playground, other, tiny_folder, monkeypatch):
+    (other / "model.safetensors").write_bytes(b"not weights")
+    read = playground._read
+
+    def fail_again(choice):
+        if choice.name != str(other):
+            raise CheckpointError("the old one is gone")
+        return read(choice)
+
+    monkeypatch.setattr(playground, "_read", fail_again)
+    line, _ = lines(playground, Choice(str(other)), unload_first=True)[-1]
+    assert "is loaded" not in line
+    assert playground.progress.state == "failed"
+    monkeypatch.undo()
+    assert "is loaded" in lines(playground, Choice(str(tiny_folder)))[-1][0]
+    assert writes(playground)
+
+
 def test_what_never_fits_is_refused_with_the_sizes(playground, other, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda device="cpu": 1000)
     with pytest.raises(ModelTooLarge, match="smaller dtype") as found:
