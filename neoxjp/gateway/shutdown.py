@@ -49,8 +49,8 @@ def drain(operations: Operations, seconds: float) -> None:
     if engine is None:
         return
     engine.drain()
-    deadline, busy = time.monotonic() + seconds, engine.running + engine.waiting > 0
-    while engine.running + engine.waiting and time.monotonic() < deadline:
+    deadline, busy = time.monotonic() + seconds, engine.waiting + engine.running > 0
+    while engine.waiting + engine.running and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     engine.close()
     if busy:

@@ -39,6 +39,8 @@ class Mailbox(_Messages):
         self._sizes = deque[int]()
 
     def _put(self, item: Any) -> None:
+        if len(self._sizes) > MOST_MESSAGES:  # /cancel puts messages here itself, past `send_message`
+            return
         size = _size(getattr(item, "output", None))
         self.nbytes += size
         self._sizes.append(size)

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 INTERVAL = 1 / 15  # seconds between two updates
 END_SECONDS = 0.005  # that the first update waits for another step, or for the end of a request of one step
 WAITING_INTERVAL = 1.0  # the same while it waits as one of the first in the queue
+WAITING_MOST = 3.0  # Stop and closing the page are heard after it
 WAITING_EACH = 0.125  # seconds more for each place: it is far from its turn, and each update costs what a token does
 
 
@@ -120,7 +121,7 @@ def _update(request: TextRequest, steps: Sequence[Step], done: bool) -> Update:
 def _collect(request: TextRequest, steps: list[Step], first: bool) -> bool:
     """Append the steps of one update to `steps`; True: the request has ended. The first step does not wait for others."""
     if request.position:
-        request.wait(max(WAITING_INTERVAL, WAITING_EACH * request.position))
+        request.wait(min(max(WAITING_INTERVAL, WAITING_EACH * request.position), WAITING_MOST))
     began = time.monotonic()
     request.wait(INTERVAL)
     if not first:

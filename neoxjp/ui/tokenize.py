@@ -39,6 +39,7 @@ EXAMPLES = {
 FIRST = EXAMPLES["tokenize_example_kana"]
 IDS_SHOWN = 5_000  # ids shown in the field to copy from
 SPELLINGS_SHOWN = 24  # spellings of one id in the popover; an id can have hundreds
+BEHIND = 1_000  # characters behind the last token on the page, for what a token depends on
 REMEMBERED = 100_000  # characters of the longest text whose tokens are kept
 SCROLL_TO_LAB = "() => document.getElementById('lab')?.scrollIntoView({ block: 'nearest' })"
 
@@ -166,6 +167,8 @@ def details(
     if type(at) is not int or type(revision) is not int or playground.loaded is None:
         return None
     tokenizer, text = playground.tokenizer, document.text
+    drawn = sum(len(piece.text) for piece in document.pieces if piece.ids)
+    text = text[: drawn + BEHIND]  # the rest of a long text has no tokens on the page
     shown = list(boxes(tokens_of(tokenizer, text), text))
     places = accumulate((len(box.tokens) for box in shown), initial=0)
     box = next((box for box, place in zip(shown, places, strict=False) if place == at), None)

@@ -123,6 +123,14 @@ def test_a_stream_that_nobody_reads_ends(page: Any) -> None:
     assert "a" not in page._queue.pending_messages_per_session
 
 
+def test_what_is_put_past_the_queue_is_bounded_too(page: Any) -> None:
+    join(page, "a", session="a")
+    mailbox = page._queue.pending_messages_per_session["a"]
+    for _ in range(2 * fair_queue.MOST_MESSAGES):
+        mailbox.put_nowait("cancelled")
+    assert mailbox.qsize() <= fair_queue.MOST_MESSAGES + 1
+
+
 def test_unread_messages_of_all_sessions_are_bounded_and_the_largest_go_first(page: Any) -> None:
     join(page, "b", session="b")
     small = send(page, "b")

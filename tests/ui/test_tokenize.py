@@ -170,6 +170,16 @@ def test_of_a_long_text_the_rest_is_counted_and_not_sent_again(playground: Playg
     assert document.text == "猫" * 4_000
 
 
+def test_a_token_of_a_long_text_is_found_without_the_rest(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Playground(loaded=playground.loaded, limits=Limits(drawn_pieces=300))
+    document, read = Document(), []
+    edit(small, "犬猫" * 20_000, document)
+    whole = tokenize.details(playground, document, {"at": 299, "revision": document.revision}, EN)
+    monkeypatch.setattr(tokenize, "tokens_of", lambda tokenizer, text: (read.append(len(text)), tokenizer.analyze(text))[1])
+    assert tokenize.details(small, document, {"at": 299, "revision": document.revision}, EN) == whole
+    assert read == [300 + tokenize.BEHIND]
+
+
 def test_a_whole_character_is_shown_at_the_limit(playground: Playground) -> None:
     small = Playground(loaded=playground.loaded, limits=Limits(drawn_pieces=1))
     assert "Only the first 4 tokens are shown. The other 4" in edit(small, "𩸽𩸽")[2]
