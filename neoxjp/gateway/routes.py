@@ -38,13 +38,13 @@ class Row:
     def answers(self, path: str) -> bool:
         return self.pattern.fullmatch(path) is not None and ".." not in path and "//" not in path
 
-    def route(self, signed_in: Callable[[Request], bool]) -> Route:
+    def route(self, signed_in: Callable[[Request], Awaitable[bool]]) -> Route:
         """The route that the application gets for an endpoint of ours. signed_in: whether the sender may use a closed one."""
         assert self.endpoint is not None
         answer = self.endpoint
 
         async def for_users(request: Request) -> Response:
-            if not self.open and not signed_in(request):
+            if not self.open and not await signed_in(request):
                 return JSONResponse({"error": "sign in first", "ja": "先にログインしてください。"}, 401)
             return await answer(request)
 

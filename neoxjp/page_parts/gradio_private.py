@@ -1,5 +1,6 @@
 """The private names of Gradio that the page uses, a function each. tests/page_parts/test_gradio_private.py checks them (6.31)."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -61,13 +62,16 @@ def session_state(app: Any, session: str, state: gr.State) -> Any:
     return holder[session][state._id] if session in holder.session_data else None
 
 
-def signed_in(request: Request) -> bool:
+async def signed_in(request: Request) -> bool:
     """Whether the sender of a request to a route of ours may see the page: everybody where no password is asked for.
 
     Gradio (6.31) keeps the tokens of those who have signed in, and has no public function that looks one up.
     """
     app = request.app
-    if app.auth is None and app.auth_dependency is None:
+    if app.auth_dependency is not None:
+        user = app.auth_dependency(request)
+        return bool(await user if inspect.isawaitable(user) else user)
+    if app.auth is None:
         return True
     cookies = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
     return any(request.cookies.get(name, "") in app.tokens for name in cookies)

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from starlette.requests import Request
 
-from neoxjp.page_parts.gradio_private import current_page, payload
-from tests.support.loops import in_loop
+from neoxjp.page_parts.gradio_private import current_page, payload, signed_in
+from tests.support.loops import awaited, in_loop
 
 ROOT = Path(__file__).parents[2]
 VERSION = "6.31"  # in which these names were read
@@ -43,7 +45,7 @@ def test_who_has_signed_in_is_known_by_the_cookie_that_gradio_gives() -> None:
         from neoxjp.page_parts.gradio_private import signed_in
 
         async def own(request):
-            return PlainTextResponse(str(signed_in(request)))
+            return PlainTextResponse(str(await signed_in(request)))
 
         with gr.Blocks() as page:
             gr.Textbox()
@@ -58,6 +60,17 @@ def test_who_has_signed_in_is_known_by_the_cookie_that_gradio_gives() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "True False True", f"as in Gradio {VERSION}: {done.stderr}"
+
+
+@pytest.mark.parametrize("name", ["anna", None])
+def test_where_an_application_says_who_its_users_are_it_is_asked(name: str | None) -> None:
+    async def later(request: Request) -> str | None:
+        return name
+
+    for dependency in (later, lambda request: name):
+        app = SimpleNamespace(auth=None, auth_dependency=dependency)
+        request = Request({"type": "http", "app": app})
+        assert awaited(lambda: signed_in(request)) == (name is not None)  # noqa: B023  # it ends here
 
 
 @pytest.mark.parametrize("installed", [False, True])

@@ -50,7 +50,7 @@ class Turns:
         """Wait until `free` lets this call run. Raises QueueFull: the visitor has too many calls already."""
         address = visitor_of(request.client.host).address if request is not None and request.client else ""
         caps = self.playground.visitors.caps
-        if caps.running_each and self.calls[address] >= caps.running_each + caps.waiting_each:
+        if caps.running_each and caps.waiting_each and self.calls[address] >= caps.running_each + caps.waiting_each:
             number = self.calls[address]
             raise QueueFull(
                 f"{number} calls from your address are running or waiting: try again when one of them has ended",

@@ -257,6 +257,15 @@ def test_a_visitor_has_as_many_calls_at_the_same_time_as_the_caps_say() -> None:
             end.set()
 
     awaited(run)
+    playground.visitors.caps = Caps(running_each=1, waiting_each=0)  # 0: no limit
+    turns.calls["192.0.2.1"] = 5
+
+    async def another() -> None:
+        async with turns.turn(anyio.Semaphore(1), request):
+            assert turns.calls["192.0.2.1"] == 6
+
+    awaited(another)
+    del turns.calls["192.0.2.1"]
     assert refused == ["2 calls from your address are running or waiting: try again when one of them has ended"]
     assert not turns.calls
 

@@ -27,6 +27,7 @@ function take(json) {
   const grew = start === pieces.length - made.length && made.length;
   revision = patch.revision;
   text = pieces.map((piece) => piece[0]).join("");
+  const changed = text !== before || running; // else the field may be ahead: what is being typed stays in it
   if (running !== Boolean(patch.running)) {
     running = !running;
     box.classList.toggle("token-editor-running", running);
@@ -34,7 +35,7 @@ function take(json) {
   field.readOnly = running;
   const now = performance.now();
   if (patch.typed) for (const span of made) span.classList.add("token-editor-new");
-  else if ((!running || now - filled > FIELD_MS) && field.value !== text) {
+  else if (changed && (!running || now - filled > FIELD_MS) && field.value !== text) {
     const [from, until, upTo] = difference(field.value, text);
     field.setRangeText(text.slice(from, upTo), from, until, "preserve");
     filled = now;
