@@ -131,8 +131,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
                 return
             found = drawn("attention", readers["attention"]) | drawn("lens", readers["lens"])
             if views.newest["lens"] == mine:
-                moved = {section.at: asked.place + 1} if at != asked.place + 1 else {}
-                found |= {section.line: "", section.source: now} | moved
+                found |= {section.line: "", section.source: now, section.at: asked.place + 1}
             yield found or gr.skip()
             for name in ("heads", "salience"):
                 if name in wanted:
