@@ -101,7 +101,8 @@ class Endpoint:
         return bound
 
 
-_PATIENT = threading.BoundedSemaphore(16)  # calls that wait for a load, each in a thread of the page
+MOST_PATIENT = 16  # calls that wait for a load, each in a thread of the page
+_PATIENT = threading.BoundedSemaphore(MOST_PATIENT)
 
 
 def _wait_for_load(playground: Playground, needed: Need | None) -> None:
@@ -120,7 +121,7 @@ def endpoint(
     """Declare a function as an endpoint: a decorator, for the arguments see `Endpoint`.
 
     A call that needs a model or a vocabulary which is being loaded waits for it, at most `WAIT_SECONDS` (120 s). Where nothing is
-    loaded and nothing is being loaded, or 16 calls wait already, it fails at once.
+    loaded and nothing is being loaded, or `MOST_PATIENT` (16) calls wait already, it fails at once.
     """
 
     def declare(function: Callable[..., Any]) -> Endpoint:

@@ -114,7 +114,7 @@ def test_of_the_calls_that_need_a_model_that_loads_only_so_many_wait(monkeypatch
 
     monkeypatch.setattr("neoxjp.page_parts.session.time.sleep", sleep)
     with ExitStack() as held:
-        for _ in range(16):
+        for _ in range(module.MOST_PATIENT):
             held.enter_context(module._PATIENT)
         with pytest.raises(NotReady, match="still loading"):
             module._wait_for_load(playground, "model")

@@ -106,7 +106,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         """only: the one view that has to change, if the text is the same. A view that a newer request fills is left out."""
         layer, head, source, views = given
         now = source_above(playground, writing)
-        wanted = (only,) if only in ("attention", "salience") and source == now else VIEWS if source != now else VIEWS[1:]
+        wanted = (only,) if only and source == now else VIEWS if source != now else VIEWS[1:]
         mine = views.begin(wanted)
 
         def drawn(name: str, read: Callable[[], Draw]) -> dict[Any, Any]:
@@ -126,7 +126,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
                     salience_view(models, asked) if only == "salience" or runs_at_once(playground) else ask_for_salience
                 ),
             }
-            if len(wanted) == 1:
+            if wanted == (only,):
                 yield {section.line: ""} | drawn(only, readers[only])
                 return
             found = drawn("attention", readers["attention"]) | drawn("lens", readers["lens"])

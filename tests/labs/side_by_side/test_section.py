@@ -31,12 +31,12 @@ from neoxjp.labs.side_by_side.section.columns import (
     choose,
     column_seconds,
     column_streamer,
+    fields_for_link,
+    fields_from_link,
     read_fields,
-    read_written,
     run_columns,
     suggest,
     values_of,
-    written,
 )
 from neoxjp.labs.side_by_side.section.sweep import Samples
 from neoxjp.labs.side_by_side.strings import strings
@@ -130,12 +130,12 @@ def test_a_field_that_is_not_what_it_was_filled_with_was_set_by_hand() -> None:
 def test_columns_set_by_hand_come_back_from_a_link() -> None:
     by_hand = values_of([replace(ColumnSettings(), temperature=0.3, seed="7")] * MAX_COLUMNS)
     filled = values_of([ColumnSettings()] * MAX_COLUMNS)
-    assert read_written(written(by_hand, filled)) == by_hand
-    assert written(by_hand, by_hand) == ""
+    assert fields_from_link(fields_for_link(by_hand, filled)) == by_hand
+    assert fields_for_link(by_hand, by_hand) == ""
     for wrong in ("", "[", "[" * 5_000, "{}", "[1]"):
-        assert read_written(wrong) is None
+        assert fields_from_link(wrong) is None
     for place, value in ((0, "x"), (0, 1e300), (0, None), (0, True), (0, [1]), (3, "9" * 41), (4, "other")):
-        assert read_written(written([*by_hand[:place], value, *by_hand[place + 1 :]], filled)) is None
+        assert fields_from_link(fields_for_link([*by_hand[:place], value, *by_hand[place + 1 :]], filled)) is None
 
 
 def test_the_page_writes_what_the_records_say(playground: Playground) -> None:

@@ -18,12 +18,12 @@ from neoxjp.labs.side_by_side.section.columns import (
     Differs,
     choose,
     column_streamer,
+    fields_for_link,
+    fields_from_link,
     read_fields,
-    read_written,
     run_columns,
     suggest,
     values_of,
-    written,
 )
 from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
@@ -61,7 +61,7 @@ class Section:
         self.run = gr.State(Run(), delete_callback=Run.stop)
         self.sweep = sweep.Sweep()
         grid = {"t": self.sweep.temperatures, "p": self.sweep.top_ps, "l": self.sweep.length}
-        self.own = gr.State("")  # the values where a field was changed by hand, as `written`
+        self.own = gr.State("")  # the values where a field was changed by hand, as `fields_for_link` writes them
         self.linked = {"n": self.count, "differs": self.differs, "own": self.own, **grid}  # what a link restores
 
 
@@ -99,7 +99,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
         return {section.filled: filled, **dict(zip(section.fields, filled, strict=True))}
 
     def on_due(own: str, differs: Differs, filled: list[Any], *values: Any) -> dict[Any, Any]:
-        if read_fields(values[tabs:]) == read_fields(filled) and (linked := read_written(own)) is not None:
+        if read_fields(values[tabs:]) == read_fields(filled) and (linked := fields_from_link(own)) is not None:
             return {section.differs: "custom", **dict(zip(section.fields, linked, strict=True))}
         now, _ = choose(differs, tab.settings_of(values[:tabs]), values[tabs:], filled)
         changed = {section.differs: now} if now != differs else {}
@@ -111,7 +111,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     chosen = [section.differs, section.filled, *tab.settings, *section.fields]
     due.change(on_due, [section.own, *chosen], [section.differs, *filled], **QUIET)
     changed = [field.change for field in section.fields]
-    latest(changed, lambda filled, *values: written(values, filled), [section.filled, *section.fields], section.own)
+    latest(changed, lambda filled, *values: fields_for_link(values, filled), [section.filled, *section.fields], section.own)
     section.count.change(
         lambda n: [gr.Column(visible=number < n) for number in range(MAX_COLUMNS)], section.count, section.boxes, **QUIET
     )

@@ -72,12 +72,12 @@ def values_of(columns: list[ColumnSettings]) -> list[Any]:
     return [value for column in columns for value in asdict(column).values()]
 
 
-def written(values: Sequence[Any], filled: Sequence[Any]) -> str:
+def fields_for_link(values: Sequence[Any], filled: Sequence[Any]) -> str:
     """The values of the fields for a link; "" where they are those that the page `filled` in."""
     return "" if read_fields(values) == read_fields(filled) else json.dumps(list(values), ensure_ascii=False)
 
 
-def read_written(text: str) -> list[Any] | None:
+def fields_from_link(text: str) -> list[Any] | None:
     """The values of the fields from a link; None where it holds no such values."""
     try:
         values = json.loads(text)
