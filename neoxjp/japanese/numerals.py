@@ -24,14 +24,8 @@ ABOUT = {
     "七八": ("しち", "はち"),
 }
 
-_SHORT = {"いち": "いっ", "ろく": "ろっ", "はち": "はっ", "じゅう": "じゅっ", "ひゃく": "ひゃっ"}
-_K_ROW = (
-    "いち",
-    "ろく",
-    "はち",
-    "じゅう",
-    "ひゃく",
-)  # before か き く け こ and は ひ ふ へ ほ these end in っ: いっかい, いっぽん
+_SHORT = {"いち": "いっ", "ろく": "ろっ", "はち": "はっ", "じゅう": "じゅっ", "ゃく": "ゃっ"}  # ゃく: ひゃく, びゃく, ぴゃく
+_K_ROW = tuple(_SHORT)  # before か き く け こ and は ひ ふ へ ほ these end in っ: いっかい, いっぽん, さんびゃっぽん
 _S_ROW = ("いち", "はち", "じゅう")  # before さ… and た…: いっさい, いっとう
 # Counter: its reading, after さん, after っ, the numbers that end in っ.
 _SOUNDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
@@ -88,6 +82,8 @@ _OTHERWISE = {  # how a dictionary may read the same kanji
     "分": ("ぶん",),
 }
 COUNTERS = frozenset({*_SOUNDS, *_LAST})
+# The ends of numbers after which a counter has its reading "after さん": さんぼん, さんぜんぼん; よんぷん; but さんがい, さんぜんかい.
+_AFTER_N = dict.fromkeys("本匹杯票軒足", ("さん", "せん", "ぜん", "まん")) | {"分": ("さん", "よん", "せん", "ぜん", "まん")}
 
 
 def parse_number(number: str) -> int | None:
@@ -153,7 +149,7 @@ def with_counter(number: int | None, counter: str) -> tuple[str, str] | None:
     for ending in short:
         if spoken.endswith(ending):
             return spoken.removesuffix(ending) + _SHORT[ending], after_stop
-    return spoken, after_n if spoken.endswith("さん") else reading
+    return spoken, after_n if spoken.endswith(_AFTER_N.get(counter, ("さん",))) else reading
 
 
 def read_counted(number: str, counter: str) -> str | None:

@@ -41,6 +41,8 @@ _KANJI_OR_KANA = re.compile(rf"(?:{KANJI.pattern}|[ぁ-ヿ])+")
 _CHUNK = 1_000
 # Kanji that the dictionary does not have, and the forms that it has. One character each, so that spans do not change.
 _SAME_READING = str.maketrans("髙﨑𠮷濵德", "高崎吉浜徳")
+# What may follow a counter within a word of the dictionary: 時間, 世紀, 丁目, ヶ所. In 分割, 人種, 階級 the kanji is no counter.
+_COUNTER_TAILS = frozenset("間目紀月所処国条年村度忌代転戦")
 # Words whose most usual reading differs from the dictionary's, which joins short units (お + 父 + さん) and prefers formal ones.
 _USUAL = {
     "私": "わたし", "私達": "わたしたち", "日本": "にほん", "日本人": "にほんじん", "日本語": "にほんご",
@@ -49,7 +51,8 @@ _USUAL = {
     "お母さん": "おかあさん", "お兄さん": "おにいさん", "お姉さん": "おねえさん", "父さん": "とうさん",
     "母さん": "かあさん", "兄さん": "にいさん", "姉さん": "ねえさん", "御飯": "ごはん", "一日中": "いちにちじゅう",
     "世界中": "せかいじゅう", "日本中": "にほんじゅう", "明日": "あした", "大人気ない": "おとなげない",
-    "行つた": "いった", "行つて": "いって",
+    "行つた": "いった", "行つて": "いって", "四つ": "よっつ", "六つ": "むっつ", "八つ": "やっつ", "二人前": "ににんまえ",
+    "一人称": "いちにんしょう", "二人称": "ににんしょう", "三人称": "さんにんしょう",
 }  # fmt: skip
 
 
@@ -208,6 +211,8 @@ def _counted(words: list[Word]) -> list[Word]:
     at = 0
     while at < len(words):
         word, behind = words[at], words[at + 1] if at + 1 < len(words) else None
+        if behind is not None and (whole := _joined_number(word, behind)):
+            word, behind = whole
         at += 1
         in_figures = _FIGURES.fullmatch(word.surface) is not None
         # In 1,234.5 the last digits decide the sound: ごほん.
@@ -234,10 +239,21 @@ def _counted(words: list[Word]) -> list[Word]:
     return counted
 
 
+def _joined_number(word: Word, behind: Word) -> tuple[Word, Word] | None:
+    """三 + 千本 as 三千 + 本, and 二 + 十分 as 二十 + 分: the dictionary has 千本 and 十分 as words. None for all other pairs."""
+    digits, counter, cut = behind.surface[:-1], behind.surface[-1], behind.end - 1
+    if not digits or counter not in numerals.COUNTERS or numerals.parse_number(word.surface) is None:
+        return None
+    if numerals.parse_number(word.surface + digits) is None or numerals.parse_number(digits) is None:
+        return None
+    number = Word(word.surface + digits, word.start, cut, None, word.pos)
+    return number, Word(counter, cut, behind.end, numerals.counter_reading(counter), behind.pos)
+
+
 def _counter(word: Word) -> tuple[str, str] | None:
-    """A word that starts with a counter as the counter and the reading of the rest. 時間 → ("時", "かん"), 月 → ("月", "")."""
-    counter = word.surface[0]
-    if word.reading is None or counter not in numerals.COUNTERS:
+    """A counter, or a word that starts with one, as the counter and the reading of the rest. 時間 → ("時", "かん"), 月 → ("月", "")."""
+    counter, tail = word.surface[0], word.surface[1:]
+    if word.reading is None or counter not in numerals.COUNTERS or (tail and tail not in _COUNTER_TAILS):
         return None
     for reading in numerals.readings_of(counter):
         if word.reading.startswith(reading):
