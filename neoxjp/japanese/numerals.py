@@ -82,7 +82,7 @@ _OTHERWISE = {  # how a dictionary may read the same kanji
     "分": ("ぶん",),
 }
 COUNTERS = frozenset({*_SOUNDS, *_LAST})
-# The ends of numbers after which a counter has its reading "after さん": さんぼん, さんぜんぼん; よんぷん; but さんがい, さんぜんかい.
+# The ends of numbers after which a counter has its reading "after さん": さんぜんぼん, よんぷん; but さんぜんかい.
 _AFTER_N = dict.fromkeys("本匹杯票軒足", ("さん", "せん", "ぜん", "まん")) | {"分": ("さん", "よん", "せん", "ぜん", "まん")}
 
 

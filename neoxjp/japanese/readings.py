@@ -251,7 +251,7 @@ def _joined_number(word: Word, behind: Word) -> tuple[Word, Word] | None:
 
 
 def _counter(word: Word) -> tuple[str, str] | None:
-    """A counter, or a word that starts with one, as the counter and the reading of the rest. 時間 → ("時", "かん"), 月 → ("月", "")."""
+    """A word that is a counter or starts with one, as the counter and the reading of the rest. 時間 → ("時", "かん")."""
     counter, tail = word.surface[0], word.surface[1:]
     if word.reading is None or counter not in numerals.COUNTERS or (tail and tail not in _COUNTER_TAILS):
         return None

@@ -39,14 +39,14 @@ def columns(
     over: bool,
     same_vocabulary: bool,
     t: Words,
-    name_of: Callable[[int], str],
+    names: Sequence[Callable[[int], str]],
 ) -> str:
     """All columns.
 
     Args:
         own: the settings that each column has for itself; common: those of all.
         over: nothing more comes.
-        name_of: the piece of an id.
+        names: for each column, the piece of an id in the vocabulary of its model.
     """
     places = [different_at(found, states, number, over) for number in range(len(states))]
     cards = [
@@ -63,7 +63,7 @@ def columns(
     ]
     table = found.rows if over else ()
     values: dict[str, Any] = {"cards": cards, "common": common, "prompt": prompt, "same_vocabulary": same_vocabulary}
-    values |= {"rows": table[:MAX_ROWS], "rest": max(0, len(table) - MAX_ROWS), "name_of": name_of, "exp": math.exp}
+    values |= {"rows": table[:MAX_ROWS], "rest": max(0, len(table) - MAX_ROWS), "names": names, "exp": math.exp}
     return render(TEMPLATE, "columns", t, **values)
 
 

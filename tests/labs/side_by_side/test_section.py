@@ -83,7 +83,8 @@ def drawn(columns_: list[ColumnState], over: bool = True, same: bool = True, pro
     own: list[list[tuple[str, str]]] = [[("seed", str(number))] for number in range(len(columns_))]
     found = compare(columns_, same)
     shared = [("top-p", "1")]
-    return columns_view.columns(columns_, found, own, shared, prompt, over, same, strings.words(lang), lambda id: f"<{id}>")
+    names = [lambda id, name=name: f"<{id} of {name}>" for name in "abcd"[: len(columns_)]]
+    return columns_view.columns(columns_, found, own, shared, prompt, over, same, strings.words(lang), names)
 
 
 def cards(text: str) -> list[str]:
@@ -250,7 +251,8 @@ def test_the_token_table_marks_equal_and_other_ids_and_names_what_is_no_text() -
     assert "<details" in table
     assert "<i>≠</i>" in table
     assert "<i>=</i>" in table
-    assert "&lt;9&gt;" in table
+    assert "&lt;9 of a&gt;" in table
+    assert "&lt;9 of b&gt;" in table  # each id is named by its own model's vocabulary
     assert "36.8 %" in table
     assert ">ended<" in table
     strangers = drawn([grown(step("犬", 1)), grown(step("犬", 1))], same=False)

@@ -135,13 +135,15 @@ def run_columns(
         own = {name: getattr(each, name) for name in NUMBERS}
         columns.append(Column(replace(params, **own, seed=seed), each.model))
     loaded = {key: model.loaded for key, model in ((LOADED, playground), (SECOND, other)) if model and model.loaded}
-    same, name_of = shares_vocabulary(list(engines.values())), token_text_function(playground.tokenizer)
+    same = shares_vocabulary(list(engines.values()))
+    name_of = {key: token_text_function(model.tokenizer) for key, model in loaded.items()}
+    names = [name_of[column.engine] for column in columns]
 
     def html_of(update: Update, over: bool, t: Words) -> str:
         found = records.compare(update.columns, same)
         common, own_facts = split_settings(columns, {key: each.title(t("bundled")) for key, each in loaded.items()}, t)
         shown = (own_facts, common, render.replace_surrogates(prompt), over, same)
-        return view.columns(update.columns, found, *shown, t, name_of)
+        return view.columns(update.columns, found, *shown, t, names)
 
     stream, last = streamer(start, columns), None
     try:
