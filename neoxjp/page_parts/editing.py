@@ -118,7 +118,8 @@ def typed(playground: Playground, writing: VisitorState, string: str) -> Text:
             front = "".join(piece.text for piece in pieces_of(replace(before, steps=steps), tokenizer))
             own = own_steps(string[len(front) :], tokenizer)
             tree = writing.tree.grow(current, [step.id for step in own], "edit", len(before.prompt_ids) + same)
-            parts = (*[part for part in before.parts if part.start < same], Part(same, SamplingParams(), 0, drawn=False))
+            typed = Part(same, SamplingParams(), 0, drawn=False, by_model=False)
+            parts = (*[part for part in before.parts if part.start < same], typed)
             text = replace(before, steps=(*steps, *own), base=same + len(own), finish=None, stats=None, full=False, parts=parts)
             writing.type(tree, text)
             return text

@@ -76,7 +76,7 @@ def restore(playground: Playground, writing: VisitorState, view: View) -> Text:
         runs = list(group)
         for run, _, ids in runs:
             assert tree.current is not None
-            parts.append(Part(next(starts), SamplingParams(), 0, drawn=False))
+            parts.append(Part(next(starts), SamplingParams(), 0, drawn=False, by_model=run.author == "model"))
             tree = tree.grow(tree.current, ids, run.author)
         string, found = "".join(string for _, string, _ in runs), [id for _, _, ids in runs for id in ids]
         steps += _typed(string, found, tokenizer) if own else _decoded(string, found, tokenizer)

@@ -236,7 +236,7 @@ STRINGS: dict[str, tuple[str, str]] = {
                        "Showing this branch. Press Continue to generate more."),
     "generate_linked_shown": ("リンクの文章を表示しています。「続ける」で続きを生成します。",
                               "Showing the text of the link. Press Continue to generate more."),
-    "generate_n_tokens": ("生成した長さ", "generated"),
+    "generate_n_tokens": ("プロンプトの後の長さ", "after the prompt"),
     "generate_n_tokens_value": ("{tokens} トークン・{characters} 文字", "{tokens} tokens, {characters} characters"),
     "generate_n_first": ("最初のトークンまでの時間", "time to first token"),
     "generate_n_speed": ("速度", "speed"),

@@ -27,7 +27,7 @@ def ended(text: Text, t: Words) -> str:
         return t("generate_branch_shown")
     note = t("generate_truncated_note", n=f"{text.truncated_tokens:,}") if text.truncated_tokens else ""
     new = len(text.steps) - text.base
-    written = new + sum(step.logprob is not None for step in text.steps[: text.base])
+    written = new + sum(map(text.by_model, range(text.base)))
     total = t("generate_finish_total", n=f"{written:,}") if written > new else ""
     return note + t("generate_finish_full" if text.full else f"generate_finish_{text.finish}", n=f"{new:,}") + total
 

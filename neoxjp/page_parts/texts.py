@@ -36,6 +36,7 @@ class Part:
     params: SamplingParams  # all that it was written with, the seed that was used filled in
     truncated_tokens: int  # ids at the front of the text that it did not see
     drawn: bool = True  # False: the visitor put these tokens there, or how they were written is not known; `params` says nothing
+    by_model: bool = True  # False: the visitor put these tokens there
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,16 @@ class Text:
 
     def part_of(self, place: int) -> Part | None:
         """The generation that wrote the step at this place; None: none did, or it is not known."""
-        found = next((part for part in reversed(self.parts) if part.start <= place), None)
+        found = self._part(place)
         return found if found is not None and found.drawn else None
+
+    def by_model(self, place: int) -> bool:
+        """Whether the model wrote the step at this place, not the visitor."""
+        found = self._part(place)
+        return found is None or found.by_model
+
+    def _part(self, place: int) -> Part | None:
+        return next((part for part in reversed(self.parts) if part.start <= place), None)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def branch(
             other = loaded.tokenizer.stream_decoder(skip_special_tokens=True).push(id)
             rank = None if choice is step.top[-1] and len(step.top) > ALTERNATIVES else step.top.index(choice) + 1
             put = replace(step, id=id, text=other, logprob=choice.logprob, rank=rank, seconds=0.0, finish=None)
-            manual = Part(place, SamplingParams(), 0, drawn=False)
+            manual = Part(place, SamplingParams(), 0, drawn=False, by_model=False)
             parts = (*[part for part in text.parts if part.start < place], manual)
             start = replace(text, steps=(*text.steps[:place], put), base=place + 1, parts=parts)
             assert tree.current is not None

@@ -8,9 +8,10 @@ import pytest
 
 from neoxjp.engine import Request
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
+from neoxjp.labs.branches.actions import scored
 from neoxjp.page_parts.editing import typed
 from neoxjp.page_parts.session import Limits, Playground, Progress
-from neoxjp.page_parts.stream import stream
+from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.text_view import state
 from neoxjp.page_parts.texts import VisitorState
@@ -188,6 +189,9 @@ def test_the_sentence_at_the_end_counts_what_was_continued_and_all_of_it(playgro
     last = frames(playground, writing, "continue", settings=ten)[-1].announce
     assert "Generated 10 tokens." in last
     assert "the model wrote 30 tokens" in last
+    again = scored(playground, scorer(playground), writing.tree, None)  # nor where the model has scored them all
+    assert all(step.logprob is not None for step in again.steps)
+    assert "the model wrote 30 tokens" in state(replace(again, finish="length"), EN)[0]
 
 
 def test_expected_errors_are_neoxjps():

@@ -230,7 +230,8 @@ def _text(tree: Tree, tokenizer: GPTNeoXJapaneseTokenizer, serial: int, steps: S
         known = wrote.params is not None and wrote.seed is not None and run.start >= first
         params = replace(wrote.params, seed=wrote.seed) if known and wrote.params is not None else SamplingParams()
         if run.end > first:
-            parts.append(Part(max(0, run.start - first), params, wrote.truncated_tokens, known))
+            by_model = run.author == "model"
+            parts.append(Part(max(0, run.start - first), params, wrote.truncated_tokens, known, by_model))
     base = max(0, node.shared_ids - first) if node.author == "model" else len(behind)
     return Text(prompt, ids[:first], behind, base, node.seed or 0, serial, node.truncated_tokens, parts=tuple(parts))
 
