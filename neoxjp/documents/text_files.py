@@ -50,17 +50,17 @@ class Faults:
     invalid_bytes: int = 0  # bytes that the encoding does not allow
     invalid_at: list[tuple[int, str]] = field(default_factory=list)  # offset in the file and the bytes, "0x81 0x20"
     broken_lines: int = 0  # lines of a JSONL file, or rows of a CSV, without a text
-    broken: list[tuple[int, str]] = field(default_factory=list)  # number of the line (from 1) and its fault
+    broken: list[tuple[int, str, str]] = field(default_factory=list)  # number of the line (from 1), its fault, that in Japanese
 
     def add_bytes(self, offset: int, found: bytes) -> None:
         self.invalid_bytes += len(found)
         if len(self.invalid_at) < EXAMPLES:
             self.invalid_at.append((offset, " ".join(f"0x{byte:02X}" for byte in found)))
 
-    def add_line(self, number: int, fault: str) -> None:
+    def add_line(self, number: int, fault: str, ja: str) -> None:
         self.broken_lines += 1
         if len(self.broken) < EXAMPLES:
-            self.broken.append((number, fault))
+            self.broken.append((number, fault, ja))
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,14 @@ def read_texts(file: BinaryIO, name: str, info: FileInfo, faults: Faults, column
     for row in rows:
         text: Any = row.values.get(column)
         if not isinstance(text, str):
-            found = "no field" if column not in row.values else f"{type(text).__name__}, not a text, in"
-            found = f"{len(row.values)} cells, no" if info.kind == "csv" else found
-            faults.add_line(row.number, f"{found} {column!r}")
+            if info.kind == "csv":
+                fault, ja = f"{len(row.values)} cells, no {column!r}", f"セルが {len(row.values)} 個で、{column!r} がありません"
+            elif column not in row.values:
+                fault, ja = f"no field {column!r}", f"{column!r} がありません"
+            else:
+                kind = type(text).__name__
+                fault, ja = f"{kind}, not a text, in {column!r}", f"{column!r} の値がテキストではありません（{kind}）"
+            faults.add_line(row.number, fault, ja)
             continue
         texts += 1
         for start in range(0, len(text), MAX_LINE):  # a cell may be as long as the file
@@ -145,11 +150,11 @@ def read_texts(file: BinaryIO, name: str, info: FileInfo, faults: Faults, column
     if not texts and faults.broken_lines:
         if info.kind == "jsonl" and info.columns:
             raise _no_column(name, column, info.columns)
-        number, fault = faults.broken[0]
+        number, fault, ja = faults.broken[0]
         raise ParameterError(
             f"{name}: none of its {faults.broken_lines:,} lines has a text. Line {number}: {fault}. A JSONL file has one JSON "
             "object on each line",
-            ja=f"{name}：{faults.broken_lines:,} 行のどれにもテキストがありません。{number} 行目：{fault}。"
+            ja=f"{name}：{faults.broken_lines:,} 行のどれにもテキストがありません。{number} 行目：{ja}。"
             "JSONL は 1 行に 1 つの JSON オブジェクトです。",
         )
 
@@ -330,7 +335,7 @@ def csv_rows(lines: Iterator[tuple[str, int]], columns: tuple[str, ...], delimit
                     f"line {rows.line_num}: this is not CSV: {error}",
                     ja=f"{rows.line_num} 行目：CSV ではありません（{error}）。",
                 ) from error
-            faults.add_line(rows.line_num, str(error))
+            faults.add_line(rows.line_num, str(error), f"CSV として読めません（{error}）")
             continue
         if row is None:
             return
@@ -368,11 +373,11 @@ def _text_size(cell: str) -> int:
 def _parse_json(line: str, max_values: int) -> Any:
     """The value on a line; an exception that says why there is none."""
     if max_values and sum(map(line.count, ",[{")) > max_values:
-        return ValueError(f"more than {max_values:,} values")
+        return ParameterError(f"more than {max_values:,} values", ja=f"値が {max_values:,} 個を超えています")
     try:
         return json.loads(line)
     except RecursionError:
-        return ValueError("nested too deep")
+        return ParameterError("nested too deep", ja="入れ子が深すぎます")
     except ValueError as error:
         return error
 
@@ -388,13 +393,18 @@ def jsonl_rows(
         if isinstance(row, dict):
             yield Row(number, row, read)
             continue
-        fault = f"a JSON {type(row).__name__}, not an object"
-        if isinstance(row, Exception):
-            fault = f"{row.msg} ({line.strip()[:40]!r})" if isinstance(row, json.JSONDecodeError) else str(row)[:80]
+        fault, ja = f"a JSON {type(row).__name__}, not an object", f"JSON の {type(row).__name__} で、オブジェクトではありません"
+        if isinstance(row, ParameterError):
+            fault, ja = str(row), row.ja
+        elif isinstance(row, json.JSONDecodeError):
+            start = repr(line.strip()[:40])
+            fault, ja = f"{row.msg} ({start})", f"JSON として読めません（{start}）"
+        elif isinstance(row, Exception):
+            fault, ja = str(row)[:80], f"JSON として読めません（{str(row)[:80]}）"
         if faults is None:
             number += lines_before()
             raise ParameterError(
                 f"line {number}: {fault}; a JSONL file has one JSON object on each line",
-                ja=f"{number} 行目：{fault}。JSONL は 1 行に 1 つの JSON オブジェクトです。",
+                ja=f"{number} 行目：{ja}。JSONL は 1 行に 1 つの JSON オブジェクトです。",
             )
-        faults.add_line(number, fault)
+        faults.add_line(number, fault, ja)

@@ -89,19 +89,26 @@ class Run:
         """Stop it; what was made so far is kept."""
         self.stopped = True
 
-    def translated(self, t: Words) -> tuple[str, ...] | None:
+    def translated(self, t: Words, model: int | None = None) -> tuple[str, ...] | None:
         """As `Result.translated`; None while it is running."""
-        return None if self.running else self.result.translated(t)
+        return None if self.running else self.result.translated(t, model)
 
 
 class Translated(Protocol):
     """What a section shows: a `Result`, a `Run`, or several results."""
 
-    def translated(self, t: Words) -> tuple[Any, ...] | None: ...
+    def translated(self, t: Words, model: int | None = None) -> tuple[Any, ...] | None: ...
 
 
-def follow_language(due: gr.HTML, shown: gr.State, parts: Sequence[gr.HTML], strings: Strings, *runs: Any) -> None:
-    """Draw a result again when the section is updated in another language.
+def follow_language(
+    due: gr.HTML,
+    shown: gr.State,
+    parts: Sequence[gr.HTML],
+    strings: Strings,
+    *runs: Any,
+    playground: Playground | None = None,
+) -> None:
+    """Draw a result again when the section is updated in another language or (with `playground`) with another model loaded.
 
     Args:
         shown: has a `Translated`.
@@ -111,7 +118,7 @@ def follow_language(due: gr.HTML, shown: gr.State, parts: Sequence[gr.HTML], str
 
     @handler(strings)
     def redraw(t: Words, found: Translated) -> dict[Any, Any]:
-        html = found.translated(t)
+        html = found.translated(t, playground.serial if playground else None)
         return gr.skip() if html is None else dict(zip(parts, html, strict=True))
 
     latest([due.change], redraw, shown, list(parts))

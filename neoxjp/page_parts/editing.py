@@ -81,7 +81,12 @@ def _piece(group: Sequence[Step], text: str) -> Piece:
     logprob = math.fsum(step.logprob for step in group if step.logprob is not None)
     sign = sign_of(text) if text else SIGNS.get(name(first)) or name(first).strip("<|>") or "∅"
     ids = tuple(step.id for step in group)
-    return Piece(shown_text(text), ids, math.exp(logprob) if scored else None, first.rank, own=not scored, sign=sign)
+    return Piece(shown_text(text), ids, math.exp(logprob) if scored else None, worst_rank(group), own=not scored, sign=sign)
+
+
+def worst_rank(group: Sequence[Step]) -> int | None:
+    """Of the tokens of one character, as in the heat map: how far down the list one has to go to write it."""
+    return max((step.rank for step in group if step.rank is not None), default=None)
 
 
 def shown_text(text: str) -> str:
@@ -225,11 +230,12 @@ def details(writing: VisitorState, at: int, t: Words) -> dict[str, Any] | None:
     if step.logprob is None:
         return more | {"note": t("generate_unscored")}
     group = [step, *(other for place in range(at + 1, at + len(ids)) if (other := step_of(writing, place)) is not None)]
+    entropies = [other.entropy for other in group if other.entropy is not None]
     return more | {
         "name": plain(step.text if len(group) == 1 and step.text else name(step)) if len(group) == 1 else None,
         "probability": math.exp(math.fsum(other.logprob for other in group if other.logprob is not None)),
-        "rank": step.rank,
-        "entropy": None if step.entropy is None else round(step.entropy / LN2, 4),
+        "rank": worst_rank(group),
+        "entropy": round(math.fsum(entropies) / LN2, 4) if entropies else None,
         "alternatives": [
             [
                 plain(choice.text),

@@ -208,6 +208,8 @@ STRINGS: dict[str, tuple[str, str]] = {
                       "There is nothing to continue yet: press Generate first."),
     "generate_no_text": ("まだ文章がありません。上の欄に文章を入力してください。",
                   "There is no text yet: press Generate above, or enter a prompt."),
+    "earlier_model": ("これは前に読み込んでいたモデルの結果です。もう一度実行すると、現在のモデルの結果になります。",
+                      "This is the result of the model that was loaded before. Run it again for the present one."),
     "generate_other_model": ("この文章は別のモデルで生成されたものです。「生成」を押して新しく始めてください。",
                       "Another model generated this text. Press Generate to start a new one."),
     "generate_wrong_settings": ("送られた設定（{found}）が、このページの {n} 個の設定と合いません。"

@@ -16,6 +16,7 @@ from neoxjp import compare
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common.glyphs import boxes
+from neoxjp.labs.common.steps import plain
 from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts import sections
@@ -185,8 +186,8 @@ def details(
     }
     found: dict[str, Any] = {"name": box.shown, "facts": [[t(f"d_{key}"), value] for key, value in facts.items()]}
     if box.mark:
-        written = "".join(token.text for token in box.tokens) or t("d_nothing")
-        found["notes"] = [[box.mark, t(f"d_{box.mark}", a=box.surface, b=written)]]
+        written = plain("".join(token.text for token in box.tokens)) or t("d_nothing")
+        found["notes"] = [[box.mark, t(f"d_{box.mark}", a=box.shown, b=written)]]
     known = list(tokenizer.spellings(first.id)) if len(box.tokens) == 1 else []
     if len(known) > 1:
         more = len(known) - SPELLINGS_SHOWN

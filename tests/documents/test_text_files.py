@@ -192,7 +192,7 @@ def test_a_missing_column_names_those_that_are_there() -> None:
 def test_short_rows_are_told_with_their_line() -> None:
     found, faults = texts("a.csv", b"id,text\n1,x\n2\n\n3,z\n")
     assert found == ["x", "z"]
-    assert (faults.broken_lines, faults.broken) == (1, [(3, "1 cells, no 'text'")])
+    assert (faults.broken_lines, faults.broken) == (1, [(3, "1 cells, no 'text'", "セルが 1 個で、'text' がありません")])
 
 
 def test_a_cell_as_long_as_the_file_is_read() -> None:
@@ -205,7 +205,13 @@ def test_broken_lines_of_jsonl_are_counted_and_told() -> None:
     found, faults = texts("a.jsonl", "\n".join(lines).encode())
     assert found == ["一", "二\u2028三"]
     assert faults.broken_lines == 4
-    assert [number for number, _ in faults.broken] == [2, 3, 5, 6]
+    assert [number for number, *_ in faults.broken] == [2, 3, 5, 6]
+    assert [ja for *_, ja in faults.broken] == [
+        "JSON として読めません（'{oops'）",
+        "JSON の list で、オブジェクトではありません",
+        "'text' の値がテキストではありません（int）",
+        "'text' がありません",
+    ]
     assert "'{oops'" in faults.broken[0][1]
 
 
@@ -280,7 +286,7 @@ def test_a_wide_row_is_refused_also_where_it_goes_over_many_lines() -> None:
 def test_a_line_of_too_many_values_is_told_and_left_out() -> None:
     found, faults = texts("a.jsonl", b'{"text": "a"}\n{"text": "b", "c": [' + b"[]," * MAX_VALUES + b"[]]}\n")
     assert found == ["a"]
-    assert faults.broken == [(2, f"more than {MAX_VALUES:,} values")]
+    assert faults.broken == [(2, f"more than {MAX_VALUES:,} values", f"値が {MAX_VALUES:,} 個を超えています")]
 
 
 def test_at_most_so_many_fields_of_a_line_are_offered() -> None:

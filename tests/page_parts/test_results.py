@@ -25,6 +25,21 @@ def test_a_result_is_drawn_once_in_each_language() -> None:
     assert result.translated(EN) == ("ready", "Lab")
 
 
+def test_a_result_of_an_earlier_model_says_so() -> None:
+    result = Result()
+    result.show(ready, EN, 1)
+    assert result.translated(EN, 1) is None
+    line, other = result.translated(EN, 2) or ("", "")
+    assert "of the model that was loaded before" in line
+    assert line.endswith("ready")
+    assert other == "Lab"
+    assert result.translated(EN, 2) is None
+    assert "前に読み込んでいたモデル" in (result.translated(JA, 2) or ("",))[0]
+    assert result.translated(JA, 1) == ("準備完了", "ラボ")
+    result.show(ready, EN)  # what depends on no model
+    assert result.translated(EN, 5) is None
+
+
 def test_while_something_runs_the_result_before_is_not_drawn() -> None:
     run = Run(running=True)
     run.result.show(ready, EN)

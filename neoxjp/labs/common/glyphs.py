@@ -3,6 +3,7 @@
 The page, its copies and the command line show the same: " \\n" → "␣⏎", a lone U+202E → "U+202E".
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ SCRIPTS: dict[Script, str] = {
 """The scripts in the order of legends, each with its sign: colour is never the only mark."""
 
 JOINER = "\u200d"
+_SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters without ink: fillers of Hangul, the empty Braille pattern
 
 
 def glyphs(text: str) -> Iterator[tuple[str, bool]]:
@@ -38,7 +41,7 @@ def glyphs(text: str) -> Iterator[tuple[str, bool]]:
             yield character, False  # inside a sequence of emoji it joins them to one picture
         elif character in GLYPHS:
             yield GLYPHS[character], True
-        elif unseen(character):
+        elif unseen(character) or (i == 0 and _SELECTOR.match(character)):  # a selector after a character chooses its form
             yield f"U+{ord(character):04X}", True
         elif i == 0 and unicodedata.combining(character):
             yield f"◌{character}", False  # without a letter below it the mark would overlap the box's edge
@@ -48,13 +51,15 @@ def glyphs(text: str) -> Iterator[tuple[str, bool]]:
 
 def sign_of(text: str) -> str:
     """What makes a text visible that consists of blanks and controls only: " \\n" → "␣⏎"; "" for others."""
-    invisible = all(character in GLYPHS or unseen(character) for character in text)
+    invisible = all(character in GLYPHS or unseen(character) or _SELECTOR.match(character) for character in text)
     return "".join(sign for sign, _ in glyphs(text)) if invisible else ""
 
 
 def unseen(character: str) -> bool:
-    """Controls, zero-width and direction marks, lone surrogates: a box would look empty, or reverse its neighbours."""
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    """Controls, unusual blanks, zero-width and direction marks, lone surrogates: a box would look empty or be reversed."""
+    kind = unicodedata.category(character)
+    unusual = kind == "Zs" and character not in GLYPHS
+    return unusual or character in _BLANK_LETTERS or kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def replace_surrogates(text: str) -> str:

@@ -105,7 +105,7 @@ def summary(corpus: "Corpus") -> str:
             where = "; ".join(f"{shown} at {place}" for place, shown in file.invalid_at)
             lines.append(f"  {counted(file.invalid_bytes, 'byte')} cannot be read: {where}")
         if file.broken_lines:
-            where = "; ".join(f"line {number}: {why}" for number, why in file.broken)
+            where = "; ".join(f"line {number}: {why}" for number, why, _ in file.broken)
             lines.append(f"  {counted(file.broken_lines, 'line')} without a text: {where}")
     lines.append(
         f"{counted(corpus.documents, 'document')}, {corpus.characters:,} characters, {corpus.utf8_bytes:,} bytes in UTF-8"

@@ -49,7 +49,7 @@ class FileFacts:
     invalid_bytes: int  # bytes that the encoding does not allow; counted as U+FFFD below
     invalid_at: list[tuple[int, str]]  # the first of them: offset and bytes
     broken_lines: int  # lines or rows without a text
-    broken: list[tuple[int, str]]  # the first of them: number of the line and its fault
+    broken: list[tuple[int, str, str]]  # the first of them: number of the line, its fault, and that in Japanese
 
 
 @dataclass(frozen=True)

@@ -113,11 +113,11 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
         if name and not key:  # the upload failed; the note beside the file says why
             yield {section.progress: ""}
             return
-        run.stopped = False
+        run.stopped, serial = False, playground.serial
         for step in count_file(playground, key, name, column or "", encoding, tokenizers, t, run):
             shown: dict[Any, Any] = {section.progress: step.status}
             if step.corpus:
-                done, html = run.result.show(step.drawn, t)
+                done, html = run.result.show(step.drawn, t, serial)
                 shown = {section.progress: done, section.result: html, section.corpus: step.corpus}
                 shown |= {section.downloads: gr.Row(visible=True)}
             yield shown
@@ -134,7 +134,7 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
         js="async (run, file, ...rest) => [run, await neoxjp.corpus.use(), ...rest]",
         **STREAMED,
     )
-    follow_language(due, section.run, [section.progress, section.result], strings, ran)
+    follow_language(due, section.run, [section.progress, section.result], strings, ran, playground=playground)
     section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", **BROWSER)
     section.stop.click(Run.stop, section.run, None, **QUIET)
 

@@ -184,8 +184,9 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
         result.trim()  # also where there will be an error
         if not first or not second:
             raise strings.error(ParameterError, "heat_map_pair_empty")
+        serial = playground.serial
         pair = compared(playground, scored, first, second)
-        return result.show(lambda t: (views.pair(pair, t),), t)[0]
+        return result.show(lambda t: (views.pair(pair, t),), t, serial)[0]
 
     fields = [section.first, section.second]
     comparing: tuple[Any, ...] = (show_pair, [section.paired, *fields], section.pair)
@@ -193,7 +194,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     for name, chip in section.examples.items():
         filled = chip.click(lambda name=name: PAIRS[name], None, fields, **QUIET)
         runs.append(filled.then(*comparing, **READING))
-    follow_language(due, section.paired, [section.pair], strings, *runs)
+    follow_language(due, section.paired, [section.pair], strings, *runs, playground=playground)
 
 
 # ---------------------------------------------------------------- what the handlers show

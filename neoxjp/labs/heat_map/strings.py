@@ -49,8 +49,10 @@ STRINGS: dict[str, tuple[str, str]] = {
     "heat_map_top": ("最も意外だった {n} トークン", "The {n} most surprising tokens"),
     "heat_map_definitions": ("数値の定義", "Definitions"),
     "heat_map_def_bits": (
-        "ビット＝−log₂ p（トークン | それより前のすべてのトークン）。合計は、このモデルで文章を符号化するのに必要な量です。",
-        "Bits: −log₂ p(token | everything before it). Their sum is the number of bits needed to encode the text with this model.",
+        "ビット＝−log₂ p（トークン | それより前のすべてのトークン）。合計は、このモデルで文章を符号化するのに必要な量です。"
+        "コンテキスト長を超える文章は、半分ずつ重なる区間に分けて計算します。",
+        "Bits: −log₂ p(token | everything before it). Their sum is the number of bits needed to encode the text with this model. "
+        "A text longer than the context is scored in windows that overlap by half.",
     ),
     "heat_map_def_bpc": (
         "ビット／文字＝合計 ÷ 文字数。語彙が異なるモデルどうしでも比較できます。",

@@ -55,7 +55,7 @@ class Views:
         for result in self.results.values():
             result.trim()
 
-    def translated(self, t: Words) -> tuple[Any, ...] | None:
+    def translated(self, t: Words, model: int | None = None) -> tuple[Any, ...] | None:
         """As `Result.translated`, for all views."""
         found = [result.translated(t) for result in self.results.values()]
         return tuple(html[0] if html else gr.skip() for html in found) if any(found) else None

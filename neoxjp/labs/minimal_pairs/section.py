@@ -85,12 +85,12 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     @handler(strings, errors=section.progress)
     def on_go(t: Words, run: Run, text: str) -> Iterator[dict[Any, Any]]:
-        run.stopped = False
+        run.stopped, serial = False, playground.serial
         for step in count_text(playground, scored, text, t, run):
             if isinstance(step, str):
                 yield {section.progress: step}
                 continue
-            done, html = run.result.show(step.drawn, t)
+            done, html = run.result.show(step.drawn, t, serial)
             shown = {section.progress: done, section.result: html, section.found: step.found}
             yield shown | {section.downloads: gr.Row(visible=True)}
 
@@ -98,7 +98,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
     ran = section.go.click(on_go, [section.run, section.text], outputs, **STREAMED)
     section.stop.click(Run.stop, section.run, None, **QUIET)
     section.chooser.select(None, None, section.text, js="() => neoxjp.minimalPairs.text()", **BROWSER)
-    follow_language(due, section.run, [section.progress, section.result], strings, ran)
+    follow_language(due, section.run, [section.progress, section.result], strings, ran, playground=playground)
 
     def to_json(t: Words, found: Found | None) -> str:
         return json.dumps(plain(record(found)), ensure_ascii=False, indent=1) if found else ""

@@ -67,8 +67,9 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     @handler(strings, errors=section.line, empty=[section.view])
     def on_go(t: Words, result: Result, base: str, donor: str, target: str) -> dict[Any, Any]:
         result.trim()  # also where there will be an error
+        serial = playground.serial
         found = patcher(base, donor, target)
-        (drawn,) = result.show(lambda t: (view(found, t),), t)
+        (drawn,) = result.show(lambda t: (view(found, t),), t, serial)
         return {section.line: "", section.view: drawn}
 
     @handler(strings, errors=section.line)
@@ -89,7 +90,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     section.swap.click(None, fields, fields, js="(base, donor) => [donor, base]", **BROWSER)
     for name, chip in section.examples.items():
         chip.click(lambda name=name: PAIRS[name], None, fields, **QUIET)
-    follow_language(due, section.result, [section.view], strings, run)
+    follow_language(due, section.result, [section.view], strings, run, playground=playground)
 
 
 def patches(playground: Playground) -> Patcher:

@@ -62,7 +62,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "patching_embedding": ("埋め込み", "embedding"),
     "patching_after": ("{n}/{all} 層の後", "after {n} of {all}"),
     "patching_all": ("すべて", "all"),
-    "patching_cell": ("{after} · {share}（{bits} ビット）", "{after} · {share} of the difference ({bits} bits)"),
+    "patching_cell": ("{after} · 差の {share}（入れ替え後の値：{bits} ビット）",
+                      "{after} · {share} of the difference (value after the swap: {bits} bits)"),
     "patching_cell_all": ("すべての語", "all words"),
     "patching_hint": (
         "マスにカーソルを合わせるか、矢印キーで選ぶと、値がここに表示されます。",

@@ -55,14 +55,16 @@ STRINGS: dict[str, tuple[str, str]] = {
     "why_this_cut_because_cleaned": ("「{piece}」は、前処理（do_clean_text）でタグ {tag} に置き換えられます。",
                                      "“{piece}” is replaced by the tag {tag} (do_clean_text) before the vocabulary is searched."),
     "why_this_cut_because_kigou": (
-        "「{piece}」（{code}）は語彙にありません。この種類の記号は、すべて 1 つのトークン <KIGOU> になります。",
-        "“{piece}” ({code}) is not in the vocabulary. All symbols of its class become the single token <KIGOU>."),
+        "「{piece}」（{code}）は語彙にありません。この種類の記号のうち、"
+        "語彙にないものはすべて 1 つのトークン <KIGOU> になります。",
+        "“{piece}” ({code}) is not in the vocabulary. All such symbols of its class become the single token <KIGOU>."),
     "why_this_cut_because_symbol": (
-        "「{piece}」（{code}）は語彙にありません。U+2000〜U+2BFF の記号は、すべて 1 つのトークン <U2000U2BFF> になります。",
-        "“{piece}” ({code}) is not in the vocabulary. All symbols from U+2000 to U+2BFF become the single token <U2000U2BFF>."),
+        "「{piece}」（{code}）は語彙にありません。U+2000〜U+2BFF の記号のうち、"
+        "語彙にないものはすべて 1 つのトークン <U2000U2BFF> になります。",
+        "“{piece}” ({code}) is not in the vocabulary. All such symbols from U+2000 to U+2BFF become the token <U2000U2BFF>."),
     "why_this_cut_because_byte": (
-        "「{piece}」から始まる候補は語彙にありません。UTF-8 の {n} バイト（{bytes}）が、それぞれ 1 トークンになります。",
-        "No entry starts with “{piece}”. Each of its {n} UTF-8 bytes ({bytes}) becomes one token."),
+        "この位置の候補はどれも語彙にありません。「{piece}」の UTF-8 の {n} バイト（{bytes}）が、それぞれ 1 トークンになります。",
+        "No candidate at this place is in the vocabulary. Each of the {n} UTF-8 bytes ({bytes}) of “{piece}” becomes one token."),
     "why_this_cut_because_surrogate": (
         "{piece} は孤立サロゲートで、UTF-8 では表せません。U+FFFD の {n} バイト（{bytes}）になります。",
         "{piece} is a lone surrogate, which UTF-8 cannot encode. It becomes the {n} bytes of U+FFFD ({bytes})."),

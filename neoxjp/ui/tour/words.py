@@ -13,7 +13,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "tour_generate": ("「生成」を押してください。モデルがこの文章の続きを 1 トークンずつ生成します。",
                       "Press Generate. The model continues this text, one token at a time."),
     "tour_press": ("色が濃いトークンほど確率が低く、意外な選択です。このトークンを押してください。",
-                   "The darker a token, the lower its probability: a surprise. Press this one."),
+                   "The stronger a token's colour, the lower its probability: a surprise. Press this one."),
     "tour_read": ("ここに来る可能性があったほかの候補と、その確率です。➜ を押すと、その候補から続けられます。",
                   "These other tokens could have stood here, with these probabilities. ➜ continues with one of them."),
     "tour_temperature": ("温度を上げると、確率の低い候補も選ばれやすくなります。スライダーを右へ動かしてください。",

@@ -52,9 +52,9 @@ def test_a_place_shows_its_window_its_ladder_and_the_reason(playground: Playgrou
         ("😀", "The emoji “😀” is replaced by the tag <|emoji1|>"),
         ("\u3000", "The space “□” is replaced by the tag <SP>"),
         ("<SP>", "“<SP>” is a tag in the vocabulary"),
-        ("¡", "“¡” (U+00A1) is not in the vocabulary. All symbols of its class become the single token <KIGOU>"),
-        ("‖", "All symbols from U+2000 to U+2BFF"),
-        ("é", "Each of its 2 UTF-8 bytes (C3 A9) becomes one token"),
+        ("¡", "“¡” (U+00A1) is not in the vocabulary. All such symbols of its class become the single token <KIGOU>"),
+        ("‖", "All such symbols from U+2000 to U+2BFF"),
+        ("é", "Each of the 2 UTF-8 bytes (C3 A9) of “é” becomes one token"),
         ("\ud800", "U+D800 is a lone surrogate"),
     ],
 )
