@@ -25,7 +25,6 @@ class HubTokenizer:
     title: str
     repo: str
     file: str
-    note: str = ""
 
 
 OFFERED = {
@@ -33,9 +32,7 @@ OFFERED = {
     "llm-jp": HubTokenizer("LLM-jp 3", "llm-jp/llm-jp-3-1.8b", "tokenizer.json"),
     "swallow": HubTokenizer("Swallow (Llama 3.1)", "tokyotech-llm/Llama-3.1-Swallow-8B-v0.3", "tokenizer.json"),
     "qwen": HubTokenizer("Qwen3", "Qwen/Qwen3-8B", "tokenizer.json"),
-    "gemma": HubTokenizer(
-        "Gemma 3", "google/gemma-3-1b-it", "tokenizer.json", "its conditions must be accepted on the Hub first"
-    ),
+    "gemma": HubTokenizer("Gemma 3", "google/gemma-3-1b-it", "tokenizer.json"),
 }
 
 

@@ -27,31 +27,20 @@ class Offer:
     title: str  # the peer's name in tables and on the page
     group: Group
     source: str  # a Hub id, a package of PyPI, a path; "" for built-in ones
-    note: str = ""  # English; may be empty
 
 
 _BUILTIN = (
     Offer("neoxjp", "neoxjp", "ours", ""),
-    Offer("compat", "transformers", "ours", "", "the same vocabulary cut as transformers cuts it, its faults included"),
+    Offer("compat", "transformers", "ours", ""),  # the same vocabulary, cut as transformers cuts, its faults included
     Offer("bytes", "UTF-8 bytes", "units", ""),
-    Offer("characters", "characters", "units", "", "Unicode code points"),
+    Offer("characters", "characters", "units", ""),  # Unicode code points
 )
-_GPT = tuple(
-    Offer(key, chosen.title, "gpt", chosen.package, chosen.note) for key, chosen in packages.OFFERED.items() if chosen.always
-)
+_GPT = tuple(Offer(key, chosen.title, "gpt", chosen.package) for key, chosen in packages.OFFERED.items() if chosen.always)
 _FOREIGN = (
-    *(
-        Offer(key, chosen.title, "package", chosen.package, chosen.note)
-        for key, chosen in packages.OFFERED.items()
-        if not chosen.always
-    ),
-    *(Offer(key, chosen.title, "hub", chosen.repo, chosen.note) for key, chosen in hub.OFFERED.items()),
+    *(Offer(key, chosen.title, "package", chosen.package) for key, chosen in packages.OFFERED.items() if not chosen.always),
+    *(Offer(key, chosen.title, "hub", chosen.repo) for key, chosen in hub.OFFERED.items()),
 )
-_MODES: dict[str, tuple[Mode, str]] = {
-    "sudachi-a": ("A", "words, the shortest units"),
-    "sudachi-b": ("B", "words, middle units"),
-    "sudachi-c": ("C", "words, names whole"),
-}
+_MODES: dict[str, Mode] = {"sudachi-a": "A", "sudachi-b": "B", "sudachi-c": "C"}  # words: the shortest units to names whole
 # What a key of the Hub looks like where no path is meant.
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 
@@ -60,8 +49,8 @@ _locks: dict[str, threading.Lock] = {}
 _guard = threading.Lock()
 
 
-def list_offers(tokenizer: GPTNeoXJapaneseTokenizer | None = None, *, public: bool = False) -> list[Offer]:
-    """The tokenizers with a name, in the order of display; the same on a public page, which accepts no other keys.
+def list_offers(tokenizer: GPTNeoXJapaneseTokenizer | None = None) -> list[Offer]:
+    """The tokenizers with a name, in the order of display. A public page accepts no other keys.
 
     A tokenizer that is read with compat="transformers" is not offered a second time.
     """
@@ -98,7 +87,7 @@ def open_peer(key: str, tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = F
         case "characters":
             return units.Characters()
         case "sudachi-a" | "sudachi-b" | "sudachi-c":
-            return words.Words(_MODES[key][0], find_offer(key).title, words.dictionary_edition())
+            return words.Words(_MODES[key], find_offer(key).title, words.dictionary_edition())
     if key in packages.OFFERED:
         return _once(key, lambda: packages.open_packaged(key))
     if key in hub.OFFERED:
@@ -115,11 +104,7 @@ def open_peer(key: str, tokenizer: GPTNeoXJapaneseTokenizer, *, public: bool = F
 
 def _offers() -> list[Offer]:
     edition = words.dictionary_edition()
-    lacking = "; the small dictionary has few longer units: pip install 'neoxjp[peers]' brings the core one"
-    by_sudachi = [
-        Offer(key, f"Sudachi {mode}", "words", f"sudachidict-{edition}", note + (lacking if edition == "small" else ""))
-        for key, (mode, note) in _MODES.items()
-    ]
+    by_sudachi = [Offer(key, f"Sudachi {mode}", "words", f"sudachidict-{edition}") for key, mode in _MODES.items()]
     return [*_BUILTIN[:2], *_GPT, *_BUILTIN[2:], *by_sudachi, *_FOREIGN]
 
 

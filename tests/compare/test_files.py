@@ -150,7 +150,6 @@ def test_without_the_core_dictionary_sudachi_uses_the_small_one_and_says_so(
 ) -> None:
     monkeypatch.setattr("neoxjp.compare.words.find_spec", lambda name: None)
     assert find_offer("sudachi-c").source == "sudachidict-small"
-    assert "pip install 'neoxjp[peers]'" in find_offer("sudachi-c").note
     assert cut(open_peer("sudachi-a", tokenizer), "振り上げる") == [("振り", 1), ("上げる", 1)]
     assert cut(open_peer("sudachi-c", tokenizer), "振り上げる") == [("振り上げる", 1)]
 

@@ -43,7 +43,7 @@ def asked_for(hub: LocalHub) -> set[str]:
 
 @pytest.mark.parametrize("key", OFFERED)
 def test_an_offered_name_is_one_file_downloaded_once(hub: LocalHub, tokenizer: GPTNeoXJapaneseTokenizer, key: str) -> None:
-    offer = next(offer for offer in list_offers(tokenizer, public=True) if offer.key == key)
+    offer = next(offer for offer in list_offers(tokenizer) if offer.key == key)
     assert (offer.group, offer.source) == ("hub", OFFERED[key].repo)
     peer = open_peer(key, tokenizer, public=True)
     assert peer.name == offer.title

@@ -17,7 +17,6 @@ from markupsafe import Markup
 from neoxjp.compare import Peer, list_offers, open_peer
 from neoxjp.documents import CHOICES, inspect_file, preview
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.hub import bundled_path
 from neoxjp.labs.common.glyphs import SCRIPTS
 from neoxjp.labs.common.html import notice
 from neoxjp.labs.common.templates import render
@@ -32,7 +31,6 @@ from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session import Playground
 from neoxjp.page_parts.strings import Words
-from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 if TYPE_CHECKING:
     from neoxjp.page_parts.tokenize_tab import TokenizeTab
@@ -60,7 +58,7 @@ class Section:
                 self.column = gr.Dropdown([], value=None, allow_custom_value=True, min_width=200, **part.named("column"))
                 codecs = [(strings.label("corpus_auto"), ""), *((name, codec) for codec, name in CHOICES.items())]
                 self.encoding = gr.Dropdown(codecs, value="", min_width=200, **part.named("encoding"))
-            self.tokenizers = gr.CheckboxGroup(_tokenizers(playground), value=["bytes"], **part.named("tokenizers"))
+            self.tokenizers = gr.CheckboxGroup(_tokenizers(), value=["bytes"], **part.named("tokenizers"))
             with gr.Row(elem_classes="corpus-buttons"):
                 self.go, self.stop = part.button("go", variant="primary"), part.button("stop")
             self.progress = part.html("progress")
@@ -82,11 +80,9 @@ def _chooser() -> str:
     return view("chooser", strings.words("en"), words=words, largest=uploads.MAX_BYTES, **texts)
 
 
-def _tokenizers(playground: Playground) -> list[tuple[str, str]]:
+def _tokenizers() -> list[tuple[str, str]]:
     """Names and keys of the tokenizers offered beside the loaded one. None of them is opened."""
-    bundled = GPTNeoXJapaneseTokenizer.from_pretrained(bundled_path())  # the offers do not depend on the tokenizer
-    found = list_offers(bundled, public=playground.public)
-    named = [(f"tokenizer_{offer.key}", offer) for offer in found if offer.key != "neoxjp"]
+    named = [(f"tokenizer_{offer.key}", offer) for offer in list_offers() if offer.key != "neoxjp"]
     return [(strings.label(name) if name in strings.table else offer.title, offer.key) for name, offer in named]
 
 
