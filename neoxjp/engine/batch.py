@@ -52,7 +52,8 @@ def plan_rows(
             the number of rows.
         chunks_while_decoding: prompt chunks while others decode. MAX_CHUNKS where nothing decodes.
     """
-    requests = [request for request in requests if request.cache is not None]  # the others were cancelled just now
+    # The others were cancelled just now, or wait for a prompt that another one processes.
+    requests = [request for request in requests if request.cache is not None]
     prompts = sum(request.prefilled < request.total for request in requests)
     chunks = MAX_CHUNKS if prompts == len(requests) else chunks_while_decoding
     rows, left = [], chunks * chunk

@@ -75,8 +75,10 @@ class LogitsCache:
 
     def missing(self, ids: Sequence[int], ends: Iterable[int]) -> list[int]:
         """The `ends` for which the logits of the id after ids[:end] are not in the cache."""
+        history = np.asarray(ids, dtype=np.int64)
+        keys = [(end, _key(history[:end])) for end in ends]  # not under the lock, for which the engine would wait
         with self._lock:
-            return [end for end in ends if _key(ids[:end]) not in self._entries]
+            return [end for end, key in keys if key not in self._entries]
 
     def clear(self) -> None:
         """Remove everything, for example because another model is loaded."""

@@ -85,8 +85,8 @@ class Scheduler:
                 raise error
             self._turns.drop(displaced)
         self._turns.add(request)
-        if self._make_room():
-            self._fill(now)
+        self._make_room()
+        self._fill(now)
         return None if displaced is None else (displaced, error)
 
     def leave(self, request: Request, now: float) -> None:

@@ -120,7 +120,8 @@ def _log_probabilities(
     logprobs = logits.log_softmax(-1)
     banned = eos_ids if len(running[0]) < params.min_new_tokens else ()
     rows = zip(logprobs, running, strict=True)
-    return torch.stack([filtered_scores(row, params, (*prompt, *text), banned) for row, text in rows])
+    keep = max(2, len(eos_ids) + 1)  # so that a text can go on where the others that are left would end it
+    return torch.stack([filtered_scores(row, params, (*prompt, *text), banned, keep=keep) for row, text in rows])
 
 
 def _continuations(

@@ -23,7 +23,7 @@ from neoxjp.model.generate import generate
 from neoxjp.model.kv_cache import CACHE_BLOCK, CacheDtype, KVCache, attention_dtype, cache_bytes_per_token, parse_cache_dtype
 from neoxjp.model.layers import BatchLayout, GPTNeoXJapaneseLayer, TrackedModule
 from neoxjp.model.outputs import CausalLMOutput, ModelOutput
-from neoxjp.model.unpadded import forward_unpadded, positions_are_identical
+from neoxjp.model.unpadded import forget_functions, forward_unpadded, positions_are_identical
 from neoxjp.quantization import (
     NO_GRADIENTS,
     is_packed,
@@ -177,6 +177,7 @@ class _Pretrained(TrackedModule):
         for name, child in plain.named_children():
             setattr(self, name, child)
         self.config, self.load_report, self._can_unpack = plain.config, plain.load_report, False
+        forget_functions(self)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """As in torch; of a model that was packed by default the stored weights."""
@@ -226,6 +227,8 @@ class _Pretrained(TrackedModule):
             moved = fn(torch.empty(0, dtype=torch.float16))
             if moved.device.type != "cpu" or moved.dtype != torch.float16:
                 self._unpack()
+            elif fn(torch.empty(0, dtype=torch.float32)).dtype != torch.float32:
+                return self  # .half() and .to(torch.float16): its weights are float16 already; norms and activations stay float32
         for module in packed_linears(self):
             module.check_move(fn)  # before anything has moved
         return super()._apply(fn, recurse)

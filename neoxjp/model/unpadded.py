@@ -127,7 +127,7 @@ class _Layer:
 class _ForwardFunctions:
     """The functions of a model without its modules, whose calls take a fifth of a small model's step. Hooks are not run."""
 
-    changes: int  # Parts.changes when it was made
+    changes: int  # TrackedModule.changes when it was made
     modules: list[nn.Module | None]  # the layers
     embed_in: Compute
     layers: list[_Layer]
@@ -138,6 +138,11 @@ class _ForwardFunctions:
 
 
 _cached_functions: WeakKeyDictionary[nn.Module, _ForwardFunctions] = WeakKeyDictionary()
+
+
+def forget_functions(model: nn.Module) -> None:
+    """Drop what is cached of a model whose weights were replaced, and with it the old weights."""
+    _cached_functions.pop(model, None)
 
 
 def _forward_functions(model: Any) -> _ForwardFunctions:

@@ -73,7 +73,7 @@ class PackedLinear(nn.Module):
         kernel = packing.kernel.name
         self.nbytes = packed_bytes(self.out_features, self.in_features, self.format, kernel)
         own = f"_fbgemm_{'float16' if self.format == 'float16' else 'int8'}" if kernel == "fbgemm" else f"_{kernel}"
-        self.forward = getattr(self, own)
+        self._multiply = getattr(type(self), own)  # the function, not the method: that would hold the weights in a cycle
         if isinstance(weight, GroupedWeight) and kernel == "native":
             self._packed: Any = NativeWeight(weight)
         elif isinstance(weight, Tensor) and self.format == "float16":
@@ -86,8 +86,15 @@ class PackedLinear(nn.Module):
         if self.kernel.name in _OF_CPU:
             self._packed = NativeWeight(weight) if self.kernel.name == "native" else _prepack_int8(weight.values, weight.scale)
         else:
-            self.register_buffer("_values", weight.values, persistent=False)
+            values = weight.values
+            if self.kernel.name == "int_mm":  # cuBLAS takes multiples of 8 only
+                values = F.pad(values, (0, -self.in_features % 8, 0, -self.out_features % 8))
+            self.register_buffer("_values", values, persistent=False)
             self.register_buffer("_scale", weight.scale, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, in_features) → (…, out_features)."""
+        return self._multiply(self, x)
 
     def _native(self, x: Tensor) -> Tensor:
         if x.dim() == 2:
@@ -127,29 +134,31 @@ class PackedLinear(nn.Module):
         flat = x.reshape(-1, self.in_features)
         largest = _row_absmax(flat.float())
         values = (flat / largest * 127).round().to(torch.int8)
+        values = F.pad(values, (0, -self.in_features % 8))
         rows = len(values)
         if rows < 32 and values.is_cuda:  # cuBLAS takes no fewer than 17
             values = F.pad(values, (0, 0, 0, 32 - rows))
-        sums = torch._int_mm(values, self._values.t())[:rows]
+        sums = torch._int_mm(values, self._values.t())[:rows, : self.out_features]
         return (sums * (self._scale * (largest / 127))).to(x.dtype).view(*x.shape[:-1], self.out_features)
 
     def _dequantized(self, x: Tensor) -> Tensor:
         """The weight is converted to x's dtype for each product; activations are not quantized."""
-        return F.linear(x, self._values.to(x.dtype)) * self._scale.to(x.dtype)
+        return F.linear(x, (self._values * self._scale[:, None]).to(x.dtype))  # unscaled sums can exceed float16
 
     def _apply(self, fn: Any, recurse: bool = True) -> "PackedLinear":
         """`.to`, `.cuda` and `.float` of a model call this. Only the device may change, and not for weights packed for a CPU."""
         self.check_move(fn)
+        scale = None if self.kernel.name in _OF_CPU else self._scale  # stays float32, also while the rest becomes half precision
         super()._apply(fn, recurse)
-        if self.kernel.name not in _OF_CPU:
-            self._scale = self._scale.float()
+        if scale is not None:
+            self._scale = scale.to(self._scale.device)
         return self
 
     def check_move(self, fn: Any) -> None:
         """Raise ParameterError if `fn` would move a packed weight to a device or dtype that it cannot have."""
         if self.kernel.name not in _OF_CPU:
             return
-        moved = fn(torch.empty(0))
+        moved = fn(torch.empty(0, dtype=torch.float32))
         if moved.device.type != "cpu":
             raise ParameterError(
                 f"weights packed as {self.format} stay on the CPU: load the model again with device_map for another device."
@@ -265,8 +274,8 @@ def fp16_kernel() -> Kernel | str:
 
 def _check_fp16_kernel(name: Name) -> str | None:
     """The error of a kernel on a small product that is exact in any order; None if it is correct."""
-    weight = torch.arange(-64.0, 64.0).repeat(24, 2)
-    x = torch.arange(-8.0, 8.0).repeat(5, 16)
+    weight = torch.arange(-64.0, 64.0, dtype=torch.float32).repeat(24, 2)
+    x = torch.arange(-8.0, 8.0, dtype=torch.float32).repeat(5, 16)
     try:
         found = PackedLinear(weight, Packing("float16", Kernel(name), torch.float32, torch.float32))(x)
     except (NativeUnavailable, RuntimeError, AttributeError, NotImplementedError) as error:
@@ -347,10 +356,10 @@ def _limits(name: Name) -> tuple[int, ...]:
 
 def _check_int8_kernel(name: Name, limit: int, device: str) -> str | None:
     """The error of a kernel on the largest possible sums, rows of ±127 with weights of ±limit; None if it is correct."""
-    weight = torch.full((64, 256), float(limit), device=device)
+    weight = torch.full((64, 256), float(limit), dtype=torch.float32, device=device)
     weight[1::2] *= -1
     weight[2::4, ::2] *= -1
-    x = torch.full((40, 256), 127.0, device=device)
+    x = torch.full((40, 256), 127.0, dtype=torch.float32, device=device)
     x[1::2] *= -1
     try:
         linear = PackedLinear(weight, Packing("int8", Kernel(name, limit), torch.float32, torch.float32))

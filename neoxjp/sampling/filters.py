@@ -21,11 +21,12 @@ _MOST = float(np.finfo(np.float32).max)
 
 
 def stages(
-    logits: Tensor, params: SamplingParams, history: History, banned: Collection[int]
+    logits: Tensor, params: SamplingParams, history: History, banned: Collection[int], keep: int = 1
 ) -> Iterator[tuple[Stage, np.ndarray | None, np.ndarray]]:
     """Each stage that is switched on: its name, the remaining ids (n,), and their logits (n,) float32; ids None: all (V,).
 
     From top-k on the candidates are sorted, most probable first, ties by id. Before that, removed tokens are -inf in the vector.
+    keep: how many candidates each of the filters from top-k on leaves at least.
     """
     numbers = logits.detach().to("cpu", torch.float32)  # (V,)
     check_finite(numbers)
@@ -55,19 +56,21 @@ def stages(
         yield "temperature", None, x
     ids: np.ndarray | None = None
     if 0 < params.top_k < len(x):
-        ids, x = top_candidates(x, params.top_k)  # ties with the last one stay, as in transformers
+        ids, x = top_candidates(x, max(params.top_k, keep))  # ties with the last one stay, as in transformers
         yield "top_k", ids, x
     if params.top_p < 1:
-        ids, x = _top_p(ids, x, params.top_p)
+        ids, x = _top_p(ids, x, params.top_p, keep)
         yield "top_p", ids, x
     if params.min_p > 0:
         likely = np.exp(x - x.max()) >= params.min_p
+        if keep > 1:
+            likely |= x >= np.sort(x)[-min(keep, len(x))]
         ids, x = sort_candidates(np.flatnonzero(likely), x[likely]) if ids is None else (ids[likely], x[likely])
         yield "min_p", ids, x
     if params.typical_p < 1:
         ids, x = sort_candidates(np.arange(len(x)), x) if ids is None else (ids, x)
-        keep = _typical(torch.from_numpy(x), params.typical_p)
-        ids, x = ids[keep], x[keep]
+        typical = _typical(torch.from_numpy(x), params.typical_p, keep)
+        ids, x = ids[typical], x[typical]
         yield "typical_p", ids, x
 
 
@@ -103,8 +106,8 @@ def top_candidates(x: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     return sort_candidates(ids, x[ids])
 
 
-def _top_p(ids: np.ndarray | None, x: np.ndarray, top_p: float) -> tuple[np.ndarray, np.ndarray]:
-    """The smallest set of most probable tokens whose mass reaches top_p: those with less than top_p before them.
+def _top_p(ids: np.ndarray | None, x: np.ndarray, top_p: float, least: int) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest set of most probable tokens whose mass reaches top_p: those with less than top_p before them, and `least`.
 
     `ids` (n,), in order, with their values; None: x is all (V,), of which only the head is sorted.
     """
@@ -114,20 +117,20 @@ def _top_p(ids: np.ndarray | None, x: np.ndarray, top_p: float) -> tuple[np.ndar
     while True:
         some, values = (ids, x) if ids is not None else top_candidates(x, size)
         ends = (weights if ids is not None else weights[some]).cumsum(dtype=np.float64)
-        count = 1 + int(np.searchsorted(ends[:-1], reach))
+        count = max(least, 1 + int(np.searchsorted(ends[:-1], reach)))
         if ids is not None or count < len(some) or len(some) < size or size >= len(x):
             return some[:count], values[:count]
         size *= 8
 
 
-def _typical(x: Tensor, typical_p: float) -> np.ndarray:
-    """Which of x (n,) stay: those whose surprisal is nearest to the entropy, up to the mass typical_p."""
+def _typical(x: Tensor, typical_p: float, least: int) -> np.ndarray:
+    """Which of x (n,) stay: those whose surprisal is nearest to the entropy, up to the mass typical_p, and at least `least`."""
     logp = x.log_softmax(0)
     distance = (-logp - torch.special.entr(logp.exp()).sum()).abs()
     near, order = distance.sort(stable=True)
     reached = (x[order].softmax(0).cumsum(0) < typical_p).sum().clamp(max=len(x) - 1)
     keep = distance <= near[reached]
-    keep[order[0]] = True
+    keep[order[:least]] = True
     return keep.numpy()
 
 

@@ -54,10 +54,15 @@ def candidates(logits: Tensor, params: SamplingParams, history: History, banned:
     return _probable(ids, values)
 
 
-def filtered_scores(logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = ()) -> Tensor:
-    """The scores (V,) float32 after all filters, -inf where removed, without the greedy choice; for beam search."""
+def filtered_scores(
+    logits: Tensor, params: SamplingParams, history: History, banned: Collection[int] = (), *, keep: int = 1
+) -> Tensor:
+    """The scores (V,) float32 after all filters, -inf where removed, without the greedy choice; for beam search.
+
+    keep: how many candidates each filter leaves at least.
+    """
     scores = logits
-    for name, ids, values in stages(logits, params, history, banned):
+    for name, ids, values in stages(logits, params, history, banned, keep):
         if name != "greedy":
             scores = _spread(ids, values, len(logits))
     return scores
@@ -204,4 +209,4 @@ def _spread(ids: np.ndarray | None, values: np.ndarray, size: int) -> Tensor:
     """A stage's logits as a vector of all (V,), -inf where removed."""
     if ids is None:
         return torch.from_numpy(values)
-    return torch.full((size,), -math.inf).index_copy_(0, torch.from_numpy(ids), torch.from_numpy(values))
+    return torch.full((size,), -math.inf, dtype=torch.float32).index_copy_(0, torch.from_numpy(ids), torch.from_numpy(values))

@@ -30,6 +30,15 @@ def request(address: str, session: str = "") -> Any:
     return Asked(Visitor(address, session))
 
 
+def test_who_fits_runs_at_once_where_another_address_waits_for_memory():
+    scheduler = Scheduler(slots=8, places=8, cache_bytes=100, running_each=2)
+    small = [Asked(Visitor(address), nbytes=10) for address in "bbc"]
+    large = Asked(Visitor("b"), nbytes=90)
+    for one in (*small[:2], large, small[2]):
+        scheduler.join(one, 0.0)
+    assert scheduler.running == small
+
+
 def names(requests: list[Any]) -> list[str]:
     return [f"{one.visitor.address}{one.visitor.session}" for one in requests]
 

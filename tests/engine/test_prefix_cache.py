@@ -125,6 +125,17 @@ def test_a_visitor_beside_another_with_the_same_prompt_begins_from_it():
     assert second.stats.reused == 3
 
 
+def test_texts_of_one_prompt_that_begin_together_read_it_once():
+    model = Fake(mixed)
+    engine = Engine(model)
+    prompt = row(20)
+    texts = [engine.submit([*prompt, last], DRAW) for last in (5, 5, 6)]
+    other = engine.submit([9, 8, 7], DRAW)
+    for text in (*texts, other):
+        list(text)
+    assert [text.stats.reused for text in (*texts, other)] == [0, 21, 16, 0]  # in whole pieces, but for an equal prompt
+
+
 @pytest.mark.parametrize("name", ["float32", *FORMATS])
 def test_a_replay_is_the_same_to_the_bit_warm_and_cold(name):
     model = ours(max_position_embeddings=160) if name == "float32" else packed(name)

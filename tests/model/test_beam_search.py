@@ -96,10 +96,20 @@ def test_sampled_beams_repeat_with_the_seed_whatever_else_is_in_the_batch():
     assert not torch.equal(batch, model.generate(some_ids(), seed=5, **options))
 
 
-def test_sampled_beams_with_top_k_one_are_greedy_in_the_first_step():
-    model = ours()
-    options = {"do_sample": True, "top_k": 1, "max_new_tokens": 1}
-    assert torch.equal(model.generate(some_ids(), num_beams=1, **options), model.generate(some_ids(), num_beams=2, **options))
+@pytest.mark.parametrize("options", [{"top_k": 1}, {"top_k": 0, "top_p": 1e-9}, {"top_k": 0, "min_p": 1.0}], ids=str)
+def test_sampled_beams_keep_candidates_that_go_on_as_in_transformers(options):
+    for eos in ((), 7, [7, 9]):
+        found = ours().generate(
+            some_ids(1),
+            do_sample=True,
+            num_beams=3,
+            num_return_sequences=3,
+            max_new_tokens=6,
+            eos_token_id=eos,
+            seed=0,
+            **options,
+        )
+        assert len({tuple(row) for row in found.tolist()}) == 3
 
 
 def test_sampled_continuations_are_drawn_by_their_probability():

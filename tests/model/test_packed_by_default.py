@@ -1,5 +1,8 @@
 """`from_pretrained` without a dtype on a CPU: the model is packed for inference, and how plain linears come back."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
@@ -81,6 +84,23 @@ def test_another_dtype_unpacks_and_the_same_device_does_not(stored):
     assert is_packed(model.to("cpu"))
     assert not is_packed(model.float())
     torch.testing.assert_close(logits(model), plain_logits(stored), atol=1e-6, rtol=0)
+
+
+def test_half_changes_nothing_in_what_is_float16_already(stored):
+    model = load(stored)
+    before = logits(model)
+    for again in (model.half(), model.to("cpu", dtype=model.dtype)):
+        assert is_packed(again)
+        assert torch.equal(logits(again), before)
+
+
+def test_unpacking_frees_the_packed_weights(stored):
+    model = load(stored)
+    logits(model)
+    gone = weakref.ref(model.gpt_neox_japanese.layers[0].mlp.dense_h_to_4h)
+    model.float()
+    gc.collect()
+    assert gone() is None
 
 
 def test_weights_can_be_loaded_into_it(stored):

@@ -1,5 +1,8 @@
 """Packed linears: exact sums, rows that do not disturb each other, each kernel that may run, and what they refuse."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -124,6 +127,43 @@ def test_values_beyond_a_kernels_limit_are_rounded_again():
     )
     assert int(layer._values.max()) == 64
     assert layer(torch.ones(1, 4))[0, 0] == pytest.approx(508)
+
+
+def test_large_activations_do_not_overflow_in_float16():
+    layer = PackedLinear(torch.full((8, 2560), 0.05), Packing("int8", Kernel("dequantized"), torch.float16, torch.float16))
+    assert torch.allclose(layer(torch.full((1, 2560), 0.25, dtype=torch.float16)).float(), torch.tensor(32.0), rtol=0.01)
+
+
+def test_another_dtype_leaves_the_scales_as_they_are():
+    layer = PackedLinear(torch.randn(8, 16) * 1e-5, Packing("int8", Kernel("dequantized"), torch.float32, torch.float16))
+    before = layer._scale.clone()
+    assert torch.equal(layer.half().float()._scale, before)
+
+
+def test_a_layer_is_freed_with_its_last_name():
+    gc.collect()
+    gc.disable()
+    try:
+        for packing in PACKINGS:
+            layer = PackedLinear(torch.zeros(8, 16), packing)
+            gone = weakref.ref(layer)
+            del layer
+            assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_torchs_default_dtype_changes_no_weight():
+    weight = weight_and_rows()[0]
+    wanted = [PackedLinear(weight, packing)(torch.eye(64)) for packing in PACKINGS]
+    torch.set_default_dtype(torch.float64)
+    try:
+        layers = [PackedLinear(weight, packing) for packing in PACKINGS]
+        assert all(linear._check_fp16_kernel(kernel.name) is None for kernel in HALVES)
+        assert linear._check_int8_kernel("dequantized", 127, "cpu") is None
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(layer(torch.eye(64)), values) for layer, values in zip(layers, wanted, strict=True))
 
 
 @pytest.mark.parametrize("packing", PACKINGS, ids=NAMES)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import GenerationConfig
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.sampling import SamplingParams, apply_filters, candidates, filters, sample, trace_sampling
+from neoxjp.sampling import SamplingParams, apply_filters, candidates, filtered_scores, filters, sample, trace_sampling
 from neoxjp.sampling.sampler import HEAD
 
 FOUR = torch.tensor([0.5, 0.25, 0.125, 0.125]).log()
@@ -352,6 +352,22 @@ def test_convenient_spellings_are_taken():
     assert params == SamplingParams(stop=("。",), eos_token_id=(7,), top_k=3)
     assert SamplingParams(stop=["a", "b"]).stop == ("a", "b")
     assert SamplingParams(eos_token_id=()).eos_token_id == ()
+
+
+@pytest.mark.parametrize("keep", [2, 3, 8])
+@pytest.mark.parametrize("name", ["top_k", "top_p", "min_p", "typical_p"])
+def test_for_beams_each_filter_leaves_as_many_as_transformers_own(name, keep):
+    from transformers.generation import logits_process as theirs
+
+    warpers = {
+        "top_k": theirs.TopKLogitsWarper, "top_p": theirs.TopPLogitsWarper,
+        "min_p": theirs.MinPLogitsWarper, "typical_p": theirs.TypicalLogitsWarper,
+    }  # fmt: skip
+    logits = torch.randn(40, generator=torch.Generator().manual_seed(keep)) * 4
+    for value in (1, 4) if name == "top_k" else (0.01, 0.3, 0.95):
+        params = SamplingParams(**({"do_sample": True, "top_k": 0} | {name: value}))
+        wanted = warpers[name](value, min_tokens_to_keep=keep)(torch.tensor([[0]]), logits[None])[0]
+        assert torch.equal(filtered_scores(logits, params, [0], keep=keep), wanted)
 
 
 def test_the_defaults_are_those_of_transformers(their_model):

@@ -44,7 +44,7 @@ def round_groups(weight: Tensor, bits: GroupBits = 4) -> GroupedWeight:
     out, size = plain.shape
     values = torch.empty(out, size, dtype=torch.uint8)
     scale = torch.empty(out, -(-size // GROUP), dtype=torch.float16)
-    grid, ends = torch.tensor(GRIDS[bits], dtype=torch.float32), torch.tensor(ENDS)
+    grid, ends = torch.tensor(GRIDS[bits], dtype=torch.float32), torch.tensor(ENDS, dtype=torch.float32)
     tables = grid.data_ptr(), bits, ends.data_ptr(), len(ends)
     threads = torch.get_num_threads()
     check(kernels.neoxjp_round_groups(plain.data_ptr(), out, size, *tables, values.data_ptr(), scale.data_ptr(), threads))
