@@ -87,7 +87,7 @@ def measure(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM, others:
     report.rows.append(Row("linears alone", "decode", "tokens/s", tuple(1 / seconds for seconds in found["linears alone"])))
     reached = statistics.median(written.rate for written in found[OURS])
     cached = model.cache_bytes_per_token * (options.prompt + options.new // 2)  # of the average token of a text
-    nbytes = measured.bytes_per_token(model_format(model)) + cached
+    nbytes = linear_bytes(measured, model) + cached
     report.notes.append(common.limit_note(nbytes, common.read_bandwidth(options.device), reached))
     report.notes.append("linears alone: a loop over our model's own linear layers, one row each, nothing else")
     report.notes += [f"{p.name}: {peers.agreement(found[OURS], found[p.name])}" for p in others if p.name in found]
@@ -145,9 +145,15 @@ def linears_alone(model: GPTNeoXJapaneseForCausalLM) -> Callable[[], float]:
 
 
 def model_format(model: GPTNeoXJapaneseForCausalLM) -> str:
-    """How its linear layers hold their weights: "int8", "float16", …"""
+    """How its linear layers hold their weights: "int8", "float16", …; "mixed" for several formats."""
     packed = next(packed_linears(model), None)
-    return str(model.dtype).removeprefix("torch.") if packed is None else packed.format
+    return model.quantization or (str(model.dtype).removeprefix("torch.") if packed is None else packed.format)
+
+
+def linear_bytes(measured: ModelUnderTest, model: GPTNeoXJapaneseForCausalLM) -> int:
+    """Bytes of weights that decoding one token reads: those of all linear layers, the output's included."""
+    packed = sum(linear.nbytes for linear in packed_linears(model))
+    return packed or measured.linear_weights * model.dtype.itemsize
 
 
 def check_lengths(options: WriteOptions) -> None:

@@ -27,7 +27,6 @@ SHAPES = {
     "tiny": GPTNeoXJapaneseConfig(256, 64, 2, 4, max_position_embeddings=256, attention_dropout=0.0, bos_token_id=255,
                                   eos_token_id=255),
 }  # fmt: skip
-ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}  # bytes a weight of a linear layer
 # name of a format → dtype and quantization of from_pretrained
 FORMATS: dict[str, tuple[str, str | None]] = {
     "float32": ("float32", None),
@@ -96,13 +95,6 @@ class ModelUnderTest:
         c = self.config
         layer = c.hidden_size * (4 * c.hidden_size + 2 * c.intermediate_size)
         return c.num_hidden_layers * layer + c.vocab_size * c.hidden_size
-
-    def bytes_per_token(self, form: str) -> int:
-        """Bytes of weights that decoding one token reads in a format of FORMATS; the cache comes on top."""
-        output = self.config.vocab_size * self.config.hidden_size
-        if form == "int4":  # 4 bits and a share of the scale; the output in int8
-            return (self.linear_weights - output) * 9 // 16 + output
-        return self.linear_weights * (1 if form == "int8" else ITEMSIZE[form])
 
     def prompt(self, length: int, number: int = 0) -> list[int]:
         """Random ids, the same for all in round `number` and different in the next, so that no cache can help."""

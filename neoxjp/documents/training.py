@@ -209,7 +209,11 @@ def _rows(
             if column not in row.values:
                 number = row.number + lines_before()
                 raise ParameterError(f"line {number}: the JSON object has no field {column!r} (--column names another)")
-            yield _document(row.values, column)
+            try:
+                document = _document(row.values, column)
+            except ParameterError as error:
+                raise ParameterError(f"line {row.number + lines_before()}: {error}") from error
+            yield document
         return
     delimiter, columns, _ = read_header(lines, name)
     _check_column(name, column, columns)
@@ -258,8 +262,10 @@ def _check_column(name: str, column: str, columns: Iterable[str]) -> None:
 
 
 def _document(row: dict[str, Any], column: str) -> Document:
-    """A missing value is an empty text."""
+    """A missing value is an empty text. Raises ParameterError for a value that is no text, such as a list of messages."""
     text, source, licence = (row.get(name) for name in (column, "source", "licence"))
+    if not isinstance(text, (str, int, float, type(None))) or isinstance(text, bool):
+        raise ParameterError(f"the field {column!r} is no text but {text!r:.80}: name another with --column, or convert the file")
     return Document("" if text is None else str(text), str(source or ""), str(licence or ""))
 
 

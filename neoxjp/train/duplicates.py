@@ -1,9 +1,11 @@
 """Texts that a corpus holds twice: in old and new spelling, in two editions, or alone and again within a collection.
 
 Each text is represented by some of its shingles (runs of 12 letters): those whose hash is divisible by 16, as in MinHash. Texts
-that share half of their letters share about half of these. Spelling is normalized first (`fold_spelling`).
+that share half of their letters share about half of these. Spelling is normalized first (`fold_spelling`). Texts of fewer than
+about a hundred letters have too few shingles to compare: of these only equal ones are found.
 """
 
+import hashlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -28,9 +30,9 @@ def fold_spelling(text: str) -> str:
     return hiragana.translate(_KANA)
 
 
-def sample_shingles(text: str) -> set[int]:
-    """The hashes of the sampled shingles of a text."""
-    codes = np.frombuffer(fold_spelling(text).encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
+def sample_shingles(folded: str) -> set[int]:
+    """The hashes of the sampled shingles of a text in one spelling."""
+    codes = np.frombuffer(folded.encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
     if len(codes) < SHINGLE:
         return set()
     count = len(codes) - SHINGLE + 1
@@ -39,6 +41,10 @@ def sample_shingles(text: str) -> set[int]:
         hashes = hashes * _FACTOR + codes[place : place + count]
         hashes ^= hashes >> np.uint64(29)
     return set(hashes[hashes % np.uint64(_SAMPLED) == 0].tolist())
+
+
+def _digest(folded: str) -> bytes:
+    return hashlib.blake2b(folded.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def containment(part: set[int], whole: set[int]) -> float:
@@ -52,13 +58,17 @@ def find_duplicates(texts: Sequence[str], limit: float = 0.5, held_out: Iterable
     A text that contains at least `limit` of a held-out text is removed too: those are for evaluation and must not be trained on.
     """
     kept: set[int] = set()
-    tests = [sample_shingles(text) for text in held_out]
+    folded_tests = [fold_spelling(text) for text in held_out]
+    tests = [sample_shingles(folded) for folded in folded_tests]
+    known = {_digest(folded) for folded in folded_tests if folded}  # of whole texts
     removed = []
     for index in sorted(range(len(texts)), key=lambda index: -len(texts[index])):
-        mine = sample_shingles(texts[index])
+        folded = fold_spelling(texts[index])
+        mine, whole = sample_shingles(folded), _digest(folded)
         leaks = any(max(containment(mine, test), containment(test, mine)) >= limit for test in tests)
-        if leaks or containment(mine, kept) >= limit:
+        if leaks or whole in known or containment(mine, kept) >= limit:
             removed.append(index)
         else:
             kept |= mine
+            known |= {whole} if folded else set()
     return sorted(removed)

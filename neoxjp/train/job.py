@@ -1,7 +1,6 @@
 """One `neoxjp train`, from its options to a model folder: texts packed once, a start, settings, the run, the result."""
 
 import contextlib
-import csv
 import itertools
 import json
 import math
@@ -9,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -23,15 +22,27 @@ from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Packed, pack_once
 from neoxjp.train.evaluate import bits_per_character
+from neoxjp.train.folder_lock import only_run
 from neoxjp.train.loop import fresh_model, train
 from neoxjp.train.options import JobOptions
 from neoxjp.train.plot import plot
-from neoxjp.train.runs import Progress, last_checkpoint, read_log, save_model, wrap_write_errors, write_curve
+from neoxjp.train.runs import (
+    Progress,
+    last_checkpoint,
+    read_log,
+    remove_partial,
+    rows_until,
+    save_model,
+    wrap_write_errors,
+    write_curve,
+    write_rows,
+)
 from neoxjp.train.settings import TrainSettings, bf16_helps
 from neoxjp.train.shards import open_shards
 from neoxjp.train.start import Start, save_adapter, start_model, start_tokenizer, stored_dtype
 from neoxjp.weights import parse_dtype
 
+HELD_OUT_CHARACTERS = 1200  # of each held-out text that --evaluate scores, as many as `neoxjp evaluate`
 _FRESH = {"hidden_size": 384, "layers": 6, "heads": 6, "context": 512}
 _COMPARED = {  # setting → what the command line calls it; a run continues with the same
     "rows": "--rows",
@@ -70,7 +81,10 @@ def run_job(options: JobOptions, *, main_first: Callable[[], AbstractContextMana
     _check(options, start)
     missing = _missing(options.folder)
     try:
-        return _run(options, start, main_first, is_main)
+        with only_run(options.folder) if is_main else nullcontext():
+            if is_main:
+                remove_partial(options.folder)
+            return _run(options, start, main_first, is_main)
     except (NeoxjpError, KeyboardInterrupt):
         if is_main and missing and not read_log(options.folder / "log.csv"):
             _remove(missing)
@@ -103,7 +117,11 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
             "that run with what is asked for now"
         )
 
+    saved = False
+
     def save_result() -> None:
+        nonlocal saved
+        saved = True
         save_model(model, tokenizer, out, dtype)
         write_curve(folder / "log.csv", out / "training.csv")
         if start.lora:
@@ -111,6 +129,7 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
 
     watchers: list[Callable[[dict[str, Any]], None]] = [ProgressLine(settings)]
     if held_out:
+        print(_described(held_out), file=sys.stderr)
         watchers.append(HeldOut(model, tokenizer, held_out, folder, options.evaluate_every, settings))
 
     def on_step(record: dict[str, Any]) -> None:
@@ -127,7 +146,8 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
     watched: dict[str, Any] = {"on_step": on_step, "on_save": save_result, "on_stop": on_stop}
     train(model, corpora, shares, folder, settings, **watched, start=origin)
     if is_main:
-        save_result()
+        if not saved:  # the run was at its end already
+            save_result()
         began = f"from {start.model}" if start.model else "from scratch"
         with wrap_write_errors(folder / "plot.png"):
             plot(folder / "log.csv", folder / "plot.png", f"{model.num_parameters / 1e6:.1f} M parameters, {began}")
@@ -192,6 +212,21 @@ def _documents(options: JobOptions, path: Path) -> Iterator[Document]:
     return read_documents(path, column=options.column, split=options.split, encoding=options.encoding)
 
 
+def _described(held_out: Sequence[Document]) -> str:
+    """Which part of the held-out texts is scored."""
+    count, characters = 0, 0
+    used = 0  # characters of the document that a piece continues
+    for document in held_out:
+        characters += min(len(document.text), max(0, HELD_OUT_CHARACTERS - used))
+        used = used + len(document.text) if document.continues else 0
+        count += not document.continues
+    whole = sum(len(document.text) for document in held_out)
+    return (
+        f"held-out texts: {count:,}, of each the first {HELD_OUT_CHARACTERS:,} characters, {characters:,} of {whole:,} together"
+        + (" (--split line or paragraph makes more texts of a file)" if whole > 2 * characters else "")
+    )
+
+
 class HeldOut:
     """Scores held-out texts every N steps and at the end: a line printed, a row of held-out.csv."""
 
@@ -205,6 +240,8 @@ class HeldOut:
         settings: TrainSettings,
     ) -> None:
         self.model, self.tokenizer, self.documents = model, tokenizer, documents
+        # Frozen weights may be in half precision: then what trains is multiplied with them as in training.
+        self.half = settings.half and any(weight.dtype != torch.float32 for weight in model.parameters())
         self.file, self.every, self.settings = folder / "held-out.csv", every, settings
 
     def __call__(self, record: dict[str, Any]) -> None:
@@ -213,15 +250,14 @@ class HeldOut:
             return
         self.model.eval()
         try:
-            scores = bits_per_character(self.model, self.tokenizer, self.documents).values()
+            with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half):
+                scores = bits_per_character(self.model, self.tokenizer, self.documents, limit=HELD_OUT_CHARACTERS).values()
         finally:
             self.model.train()
         bits = sum(score.nats for score in scores) / math.log(2) / sum(score.characters for score in scores)
-        rows = [row for row in read_log(self.file) if int(row["step"]) < step]  # a resumed run writes some steps again
-        with wrap_write_errors(self.file), self.file.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, ("step", "tokens", "bits_per_character"))
-            writer.writeheader()
-            writer.writerows([*rows, {"step": step, "tokens": record["tokens"], "bits_per_character": round(bits, 4)}])
+        rows = rows_until(self.file, step - 1)  # a resumed run writes some steps again
+        rows.append({"step": step, "tokens": record["tokens"], "bits_per_character": round(bits, 4)})
+        write_rows(self.file, ("step", "tokens", "bits_per_character"), rows)
         start = "\n" if sys.stderr.isatty() else ""
         print(f"{start}step {step}: held-out texts {bits:.3f} bits/character", file=sys.stderr, flush=True)
 
@@ -352,7 +388,9 @@ def _settings(options: JobOptions, start: Start, model: GPTNeoXJapaneseForCausal
     optimizer: Literal["muon", "adamw"] = options.optimizer or ("adamw" if start.lora else "muon")
     muon_lr, adamw_lr = _RATES["lora" if start.lora else "tuned" if start.model else "fresh", optimizer]
     steps, tokens_asked = options.steps, None if options.tokens is None else int(options.tokens)
-    if steps is None and options.minutes is None and tokens_asked is None:
+    if steps is None and options.minutes is None and tokens_asked is None and options.stages:
+        tokens_asked = round((options.epochs or 1.0) * tokens)  # the steps differ in size
+    elif steps is None and options.minutes is None and tokens_asked is None:
         steps = max(1, round((options.epochs or 1.0) * tokens / (options.rows * length))) if min(options.rows, length) > 0 else 1
     return TrainSettings(
         steps=steps,

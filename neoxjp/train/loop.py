@@ -95,14 +95,18 @@ def train(
     if settings.log_with:
         accelerator.init_trackers("tracked", {name: str(value) for name, value in asdict(settings).items()})
 
+    saved_step = progress.step
+
     def save() -> None:
+        nonlocal saved_step
+        saved_step = progress.step
         if main:
             runs.save(folder, accelerator.unwrap_model(prepared).model, optimizers, progress, settings, start or {})
             if on_save is not None:
                 on_save()
 
     per_token = sum(corpus.characters_per_token * share for corpus, share in zip(corpora, shares, strict=True)) / sum(shares)
-    saved_at, first = time.monotonic(), progress.step
+    saved_at = time.monotonic()
     stopped = False
     with _recompute_layers(model, settings.gradient_checkpointing), _stop_signal(accelerator.num_processes) as interrupted:
         while progress.share(settings) < 1.0 and not stopped:
@@ -140,7 +144,7 @@ def train(
             # A signal reaches several processes at different steps: all stop after the step in which one reports it.
             stopped = signalled > 0 or (interrupted.is_set() and accelerator.num_processes == 1)
     accelerator.wait_for_everyone()
-    if progress.step > first:
+    if progress.step > saved_step:
         save()
     for tracker in accelerator.trackers:
         tracker.finish()

@@ -124,7 +124,10 @@ def resume(folder: Path, model: nn.Module, optimizers: Sequence[Any], settings: 
         )
     model.load_state_dict(state["model"], strict=False)
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(saved)
+        decays = [group["weight_decay"] for group in optimizer.param_groups]
+        optimizer.load_state_dict(saved)  # brings the old settings too; the learning rate and the momentum are set in each step
+        for group, decay in zip(optimizer.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
     return Progress(**facts["progress"])
 
 
@@ -214,9 +217,12 @@ def read_curve(path: Path) -> list[tuple[int, int, float]]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove incomplete checkpoints of a process that was killed while it saved."""
-    for left in (*folder.glob(".checkpoint-*.writing"), *folder.glob(".checkpoint-*.old")):
-        shutil.rmtree(left, ignore_errors=True)
+    """Remove what a process left that was killed while it wrote a checkpoint, a packed text or a model."""
+    for left in (*folder.glob(".*.writing"), *folder.glob(".*.old")):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def read_log(path: Path) -> list[dict[str, str]]:
@@ -229,13 +235,22 @@ def read_log(path: Path) -> list[dict[str, str]]:
 
 def open_log(path: Path, step: int) -> None:
     """Start the log, or remove the rows after `step`, which have no checkpoint."""
-    kept = [row for row in read_log(path) if (row["step"] or "").isdigit() and int(row["step"]) <= step]
+    write_rows(path, COLUMNS, rows_until(path, step))
+
+
+def rows_until(path: Path, step: int) -> list[dict[str, Any]]:
+    """The rows of a log up to a step; not the end of one that was cut while it was written."""
+    return [row for row in read_log(path) if (row["step"] or "").isdigit() and int(row["step"]) <= step]
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a log anew, completely or not at all."""
     fresh = path.with_name(f".{path.name}.writing")
-    with wrap_write_errors(path), fresh.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(kept)
     with wrap_write_errors(path):
+        with fresh.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
         fresh.replace(path)
 
 

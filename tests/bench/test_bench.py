@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from neoxjp.bench import peers, quality
+from neoxjp.bench.generate import linear_bytes
 from neoxjp.bench.model_under_test import SHAPES, choose_model
 from neoxjp.bench.peers import Generated, agreement
 from neoxjp.bench.serve import serve_in_order
@@ -131,7 +132,13 @@ def test_the_bytes_of_a_token_are_those_of_the_linear_layers():
     for config in SHAPES.values():
         linears = {n: s for n, s in tensor_shapes(config).items() if len(s) == 2 and "embed_in" not in n}
         assert choose_model("tiny", None).__class__("", config, None).linear_weights == sum(a * b for a, b in linears.values())
-    assert choose_model("2.7b", None).bytes_per_token("float16") == 2 * choose_model("2.7b", None).bytes_per_token("int8")
+
+
+def test_the_bytes_of_a_token_are_those_of_the_format():
+    tiny = choose_model("tiny", None)
+    assert linear_bytes(tiny, tiny.load("float32")) == 4 * tiny.linear_weights
+    packed = linear_bytes(tiny, tiny.load("float16"))
+    assert 2 * tiny.linear_weights <= packed < 4 * tiny.linear_weights
 
 
 def test_prompts_differ_from_round_to_round_and_are_the_same_for_all():

@@ -107,6 +107,15 @@ def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path) -> None:
         texts(tmp_path / "a.jsonl")
 
 
+@pytest.mark.parametrize("value", ['[{"role": "user", "content": "猫"}]', "true", '{"ja": "猫"}'])
+def test_a_field_that_holds_no_text_is_refused_with_its_line(tmp_path: Path, value: str) -> None:
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "猫"}}\n{{"text": {value}}}\n', encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"a\.jsonl': line 2: the field 'text' is no text but"):
+        texts(tmp_path / "a.jsonl")
+    (tmp_path / "b.jsonl").write_text('{"text": null}\n{"text": 5}\n', encoding="utf-8")
+    assert texts(tmp_path / "b.jsonl") == ["", "5"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -33,6 +33,12 @@ def test_the_shorter_of_two_is_removed_and_what_contains_a_held_out_text() -> No
     assert find_duplicates(texts, held_out=[letters(2), letters(4) + letters(5)]) == [1, 3]
 
 
+def test_of_short_texts_only_equal_ones_are_removed() -> None:
+    short = "吾輩は猫である。名前はまだ無い。"
+    assert find_duplicates([short] * 3 + ["吾輩ハ猫デアル　名前ハマダ無イ", "吾輩は犬である。", "", ""]) == [1, 2, 3]
+    assert find_duplicates([short, "吾輩は犬である。"], held_out=[short]) == [0]
+
+
 def test_the_command_writes_the_texts_that_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, text in (("a", letters(1)), ("b", letters(1) + "続き"), ("c", letters(2)), ("d", letters(2))):
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +21,10 @@ from neoxjp.engine import threads
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+from neoxjp.train.folder_lock import only_run
 from neoxjp.train.job import ProgressLine, _missing, _remove, progress_line
 from neoxjp.train.plot import _running_mean, plot, ticks
-from neoxjp.train.runs import open_log, read_curve, write_curve
+from neoxjp.train.runs import last_checkpoint, open_log, read_curve, write_curve
 from neoxjp.train.start import Start, merge_lora, start_model
 from tests.support.train_tiny import TEXTS, losses, settings
 
@@ -337,6 +339,52 @@ def test_held_out_texts_are_scored_every_so_many_steps_and_change_no_loss(capsys
     _, out, _ = run(capsys, "evaluate", tmp_path / "run" / "model", tmp_path / "other.txt", "--json")
     score = json.loads(out)["sources"]["other.txt"]
     assert score["bits_per_character"] == pytest.approx(float(rows[-1]["bits_per_character"]), abs=1e-4)
+
+
+def test_held_out_texts_are_scored_beside_frozen_weights_in_half_precision(capsys, texts, tiny_folder, tmp_path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "half")
+    GPTNeoXJapaneseForCausalLM.from_pretrained(tiny_folder, dtype="float32").half().save_pretrained(tmp_path / "half")
+    shape = ["--rows", 4, "--length", 16, "--mixed-precision", "bf16", "--steps", 1, "--freeze", 1, "--from", tmp_path / "half"]
+    code, _, err = run(capsys, "train", tmp_path / "run", texts, *shape, "--evaluate", texts)
+    assert code == 0, err
+    assert "held-out texts: " in err
+    assert "step 1: held-out texts " in err
+
+
+def test_a_longer_held_out_text_is_cut_and_that_is_said(capsys, texts, tiny_folder, tmp_path) -> None:
+    (tmp_path / "long.txt").write_text("猫は東京にいる。\n" * 500, encoding="utf-8")
+    arguments = [texts, "--from", tiny_folder, *QUICK, "--steps", 1, "--evaluate", tmp_path / "long.txt"]
+    _, _, err = run(capsys, "train", tmp_path / "run", *arguments)
+    assert "held-out texts: 1, of each the first 1,200 characters, 1,200 of 4,500 together (--split line or paragraph" in err
+
+
+def test_two_runs_do_not_write_to_one_folder(capsys, texts, tiny_folder, tmp_path) -> None:
+    arguments = ["train", tmp_path / "run", texts, "--from", tiny_folder, *QUICK, "--steps", 1]
+    with only_run(tmp_path / "run"):
+        code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert "another run writes to" in err
+    left = tmp_path / "run" / ".text-0.x.writing"
+    left.mkdir()
+    assert run(capsys, *arguments)[0] == 0
+    assert not left.exists()
+
+
+def test_stages_do_not_change_what_an_epoch_is(capsys, texts, tiny_folder, tmp_path) -> None:
+    shape = ["--stages", "0=8x16", "--from", tiny_folder, *QUICK]
+    assert run(capsys, "train", tmp_path / "run", texts, *shape)[0] == 0
+    facts = json.loads((last_checkpoint(tmp_path / "run") / "state.json").read_text())
+    tokens = sum(text["tokens"] for text in facts["start"]["texts"])
+    assert tokens <= facts["progress"]["tokens"] < tokens + 8 * 16
+
+
+def test_another_weight_decay_is_the_one_that_is_used(capsys, texts, tiny_folder, tmp_path) -> None:
+    arguments = ["train", tmp_path / "run", texts, "--from", tiny_folder, *QUICK, "--continue-anyway", "--steps"]
+    assert run(capsys, *arguments, 1, "--weight-decay", 0.0)[0] == 0
+    assert run(capsys, *arguments, 2, "--weight-decay", 0.25)[0] == 0
+    state = torch.load(last_checkpoint(tmp_path / "run") / "state.pt", weights_only=True)
+    decays = {group["weight_decay"] for saved in state["optimizers"] for group in saved["param_groups"]}
+    assert decays == {0.0, 0.25}  # norms and biases do not decay
 
 
 def test_lora_also_writes_the_adapter_alone(capsys, texts, tiny_folder, tmp_path) -> None:

@@ -73,12 +73,30 @@ def test_the_best_threshold_is_the_best_of_all(rows: list[tuple[int, bool]]) -> 
 @given(SAMPLES)
 def test_the_cross_validated_correlation_takes_each_threshold_from_the_other_sentences(rows: list[tuple[int, bool]]) -> None:
     scores, good = arrays(rows)
+    folds, shuffled = np.zeros(len(good), dtype=int), np.random.default_rng(0)
+    for some in (np.flatnonzero(good), np.flatnonzero(~good)):
+        for place, number in enumerate(shuffled.permutation(len(some))):
+            folds[some[place]] = number % 10
     above = np.zeros(len(good), dtype=bool)
     for fold in range(10):
-        inside = np.arange(len(good)) % 10 == fold
-        if inside.any():
+        inside = folds == fold
+        if inside.any() and not inside.all():
             above[inside] = scores[inside] > best_threshold(scores[~inside], good[~inside])[0]
+        elif inside.all():
+            above[inside] = True
     assert cross_validated_mcc(scores, good) == pytest.approx(brute_mcc(above, good), abs=1e-9)
+
+
+def test_the_order_of_good_and_bad_sentences_does_not_matter_across_folds() -> None:
+    rng = np.random.default_rng(3)
+    found = []
+    for _ in range(40):
+        good = rng.permutation(np.arange(200) % 2 == 0)
+        scores = rng.normal(size=200) + 0.4 * good
+        order = np.argsort(np.argsort(~good, kind="stable") % 100, kind="stable")  # good, bad, good, bad
+        found.append([cross_validated_mcc(scores, good), cross_validated_mcc(scores[order], good[order])])
+    shuffled, alternating = np.mean(found, axis=0)
+    assert abs(shuffled - alternating) < 0.02
 
 
 def test_random_scores_are_no_better_than_chance_across_folds() -> None:

@@ -113,7 +113,7 @@ class RowMeter:
             spellings[0] if kind == "byte" else "" for spellings, kind in zip(vocabulary.spellings, vocabulary.kinds, strict=True)
         ]
         values = [int(name.removeprefix("<|byte").removesuffix("|>")) if name else -1 for name in names]
-        return np.array([value >= 0 and not 0x80 <= value < 0xC0 for value in values])
+        return np.array([value >= 0xC0 for value in values])  # a character of one byte is one token
 
     def _lost_characters(self, text: str, ids: Sequence[int]) -> int:
         """Characters that differ or are missing after decoding, line by line where the lines are still there."""

@@ -11,17 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.hub import read_json, write_error
+from neoxjp.hub import read_json
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import fingerprint, ids_dtype
+from neoxjp.train.folder_lock import only_run
 from neoxjp.train.shards.plan import ShardSettings, Unit, plan
 from neoxjp.train.shards.reader import MANIFEST
 from neoxjp.train.shards.writer import Shard, write_json
-
-try:
-    import fcntl
-except ImportError:  # Windows: two runs at once are not noticed there
-    fcntl = None  # type: ignore[assignment]
 
 VERSION = 1  # of the format; anything else is refused
 
@@ -92,21 +88,9 @@ def tokenize_files(
 
 @contextmanager
 def _only_run(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which ends with the process; a new folder that stays empty is removed again."""
+    """Hold the folder's lock; a new folder that stays empty is removed again."""
     fresh = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise write_error(folder, error) from error
-    with lock:
-        if fcntl is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ParameterError(
-                    f"another run writes to {str(folder)!r} now: wait until it has finished, or name another folder"
-                ) from None
+    with only_run(folder):
         try:
             yield
         except BaseException:
