@@ -2,7 +2,7 @@
 
 import sys
 
-from neoxjp.cli.main import main
+from neoxjp.cli.main import leave, main
 
 if __name__ == "__main__":
-    sys.exit(main(["app", *sys.argv[1:]]))
+    leave(main(["app", *sys.argv[1:]]))

@@ -164,6 +164,8 @@ def access_of_page(page: PageOptions, protocol: ProtocolOptions) -> "Access | No
     if not page.serve:
         if protocol.cors:
             raise ParameterError("--cors is for the routes of --serve: add --serve")
+        if protocol.api_key and protocol.api_key != os.environ.get("NEOXJP_API_KEY"):
+            raise ParameterError("--api-key protects the routes of --serve only: add --serve; for the page there is --auth-file")
         return None
     if page.engine is not None or page.engine_process:
         raise ParameterError("--serve beside --engine: the server at --engine answers other programs itself; leave --serve out")

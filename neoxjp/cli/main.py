@@ -8,9 +8,11 @@ import atexit
 import errno
 import gc
 import io
+import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -211,13 +213,25 @@ def _output_failed(error: OSError, path: str) -> int:
     return 2
 
 
-def leave(code: int) -> None:
-    """End this process: at once where a launcher has started several, for Gloo's threads may abort one that shuts down slowly."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+def console() -> NoReturn:
+    """The program `neoxjp`."""
+    leave(main())
+
+
+def leave(code: int) -> NoReturn:
+    """End this process: at once where a launcher has started several, or where a model is still being loaded.
+
+    Gloo's threads may abort a process that shuts down slowly, and Python aborts where another thread computes with torch.
+    """
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if several:
         from torch import distributed
 
         if code == 0 and distributed.is_initialized():
             distributed.destroy_process_group()
+    session: Any = sys.modules.get("neoxjp.page_parts.session")
+    if several or (session and any(thread.name == session.LOADING for thread in threading.enumerate())):
+        logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

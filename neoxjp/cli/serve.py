@@ -74,6 +74,8 @@ class ReplicaOptions:
         """None: one engine in this process. Raises ParameterError."""
         from neoxjp.serve import ReplicaSettings
 
+        if self.join and (self.replicas is not None or self.cores is not None):
+            raise ParameterError("--join uses replicas that run already: leave --replicas and --cores out")
         if self.replicas is None and self.address is None and not self.join:
             if self.cores is not None:
                 raise ParameterError("--cores are those of each replica: add --replicas")

@@ -37,7 +37,7 @@ from neoxjp.engine.request import ANYONE, Request, Row, Stats, Visitor, Watch
 from neoxjp.engine.scheduler import RUNNING_EACH, WAITING_EACH, Scheduler, cache_bytes_needed, fit_prompt
 from neoxjp.engine.speculation import PLAIN_ROW_COST, ROW_COST, DraftLength
 from neoxjp.engine.threads import release_threads
-from neoxjp.errors import NeoxjpError, ParameterError, ShuttingDown
+from neoxjp.errors import NeoxjpError, ParameterError, QueueFull, ShuttingDown
 from neoxjp.sampling import SamplingParams, SamplingTrace, trace_sampling
 
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
@@ -132,6 +132,7 @@ class Engine:
         prompt_top: int | None = None,
         prompt_only: bool = False,
         wake: Callable[[], None] | None = None,
+        admitted: bool = False,
     ) -> Request:
         """Submit a prompt. Returns at once.
 
@@ -151,6 +152,8 @@ class Engine:
                 the prompt is computed then, also what is in the prefix cache.
             prompt_only: the request ends after the prompt, with "length", and generates nothing.
             wake: called, while the engine holds its lock, when there is something to `read`; for readers without a thread.
+            admitted: it is a part of what was accepted before: it is also taken after `drain`, and where the queue is full the
+                observer is not told, for it is tried again.
 
         Raises:
             PromptTooLong: prompt and new tokens do not fit the context, or need more cache than `cache_bytes`.
@@ -199,10 +202,11 @@ class Engine:
             prompt_only=prompt_only,
             news=threading.Condition(self._lock),
             wake=wake,
+            admitted=admitted,
         )
         with self._changed:
             try:
-                if self._draining:
+                if self._draining and not admitted:
                     raise ShuttingDown(
                         "the server is shutting down: try again in a minute",
                         ja="サーバーを終了しています。1 分ほどしてからもう一度お試しください。",
@@ -213,7 +217,8 @@ class Engine:
                     )
                 displaced = self._scheduler.join(request, self.clock())
             except NeoxjpError as error:
-                self._observer.refused(visitor, error)
+                if not (admitted and isinstance(error, QueueFull)):
+                    self._observer.refused(visitor, error)
                 raise
             if displaced:
                 self._finish(displaced[0], "error", displaced[1])

@@ -24,6 +24,7 @@ class TextRequest(Protocol):
     steps: deque[Step]
     submitted: float
     ended: float | None
+    admitted: bool
 
     def __iter__(self) -> Iterator[Step]: ...
     def __next__(self) -> Step: ...

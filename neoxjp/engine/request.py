@@ -91,8 +91,10 @@ class Request:
         prompt_only: bool = False,
         news: threading.Condition,
         wake: Callable[[], None] | None = None,
+        admitted: bool = False,
     ):
         self.visitor = visitor
+        self.admitted = admitted
         self.prompt_ids = prompt_ids  # without the ids dropped at the front
         self.truncated_tokens = truncated_tokens  # ids dropped at the front of the prompt
         self.params = params

@@ -88,6 +88,9 @@ class Gate:
                     message["headers"].append(NOT_SHARED)
             await send(message)
 
+        counted = self.operations if row is not None and allowed and scope["method"] == "POST" else None
+        if counted is not None:
+            counted.answering += 1
         try:
             await self._answer(row if allowed else None, scope, receive, send_with_headers)
         except Gone:
@@ -103,6 +106,8 @@ class Gate:
                     await discard(receive)
                 await self._response(scope, refused)(scope, receive, send_with_headers)
         finally:
+            if counted is not None:
+                counted.answering -= 1
             self._report(row, scope, status, time.monotonic() - began)
 
     def _report(self, row: Row | None, scope: Scope, status: int, seconds: float) -> None:

@@ -85,6 +85,7 @@ class Operations(Observer):
     def __init__(self, served: Served):
         self.served = served
         self.draining = False
+        self.answering = 0  # POST requests whose answer is not complete
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(self)
@@ -116,7 +117,8 @@ class Operations(Observer):
     def ended(self, request: TextRequest) -> None:
         stats, outcome = request.stats, str(request.finish)
         if isinstance(request.error, QueueFull):  # it lost its place in a full queue
-            self.refused(request.visitor, request.error)
+            if not request.admitted:  # else it is tried again, and nobody is told
+                self.refused(request.visitor, request.error)
             return
         if stats.time_to_first_token is not None:
             self._first.observe(stats.time_to_first_token)

@@ -9,7 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-PARAMETERS = {"rest": r"[A-Za-z0-9_.@/-]{1,300}", "name": r"[A-Za-z0-9_.-]{1,100}", "session": r"[A-Za-z0-9_-]{1,64}"}
+PARAMETERS = {
+    "rest": r"[A-Za-z0-9_.@/-]{1,300}",
+    "name": r"[A-Za-z0-9_.-]{1,100}",
+    "session": r"[A-Za-z0-9_-]{1,64}",
+    "model": r"[^\x00-\x1f\x7f]{1,300}",  # a Hub id, or the name of a folder
+}
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class Row:
     """One row: `Row(("POST",), "/gradio_api/call/{name}", "json", 4_000_000)`."""
 
     methods: tuple[str, ...]
-    path: str  # {name} and {session} are one segment, {rest} is the rest of the path
+    path: str  # {name} and {session} are one segment, {rest} and {model} are the rest of the path
     body: Literal["none", "json", "form", "file"] = "none"
     limit: int = 0  # bytes of the body
     endpoint: Callable[[Request], Awaitable[Response]] | None = None  # of a route of ours; None: the application answers

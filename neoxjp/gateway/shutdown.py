@@ -42,15 +42,15 @@ def run_until_stopped(
 
 
 def drain(operations: Operations, seconds: float) -> None:
-    """Take no new requests; return when none runs or waits, at the latest after `seconds`. Those that still run are cancelled."""
+    """Take no new requests; return when all answers are complete, at the latest after `seconds`. What still runs is cancelled."""
     operations.draining = True
     loaded = operations.served.loaded
     engine = loaded.engine if loaded else None
     if engine is None:
         return
     engine.drain()
-    deadline, busy = time.monotonic() + seconds, engine.waiting + engine.running > 0
-    while engine.waiting + engine.running and time.monotonic() < deadline:
+    deadline, busy = time.monotonic() + seconds, engine.waiting + engine.running + operations.answering > 0
+    while engine.waiting + engine.running + operations.answering and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     engine.close()
     if busy:

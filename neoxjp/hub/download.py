@@ -20,6 +20,7 @@ ABEJA = "abeja/gpt-neox-japanese-2.7b"
 # Hub ids whose main branch holds only a pickle → the revision with the Hub's own conversion to safetensors (refs/pr/3 there).
 KNOWN_CONVERSIONS = {ABEJA: "c66b2f2a6852b9fa9887787950a5b66b39353c07"}
 
+HUB_SECONDS = 10  # for an answer about a repository; huggingface_hub itself waits without an end
 Progress = Callable[[int, int], None]  # (bytes done, bytes in total); may be called from another thread
 log = logging.getLogger(__name__)
 
@@ -83,8 +84,8 @@ def resolve_file(
         if local_files_only:
             raise _not_cached((at, at_ja), names)
         try:
-            # One request with a timeout of ten seconds: huggingface_hub's own functions retry for most of a minute.
-            about = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=10)
+            # One request with a timeout: huggingface_hub's own functions retry for most of a minute.
+            about = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=HUB_SECONDS)
             held = {file.rfilename: file.size for file in about.siblings or []}
             found = [name for name in names if name in held]
             if not found:
@@ -215,7 +216,7 @@ def _download(repo: str, files: Sequence[str], revision: str | None, local_files
                 repo,
                 revision=revision,
                 allow_patterns=[glob.escape(name) for name in files],
-                local_files_only=local_files_only,
+                local_files_only=local_files_only or not _answers(repo, revision),
                 tqdm_class=_progress_class(progress) if progress else None,
             )
         except errors.LocalEntryNotFoundError as error:
@@ -223,6 +224,23 @@ def _download(repo: str, files: Sequence[str], revision: str | None, local_files
                 raise
             folder = str(error.snapshot_path)  # partly cached: the caller checks for its files
     return Path(folder)
+
+
+def _answers(repo: str, revision: str | None) -> bool:
+    """Whether the Hub answers, if only with an error: snapshot_download waits for it without an end."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        HfApi().model_info(repo, revision=revision, timeout=HUB_SECONDS)
+    except (HfHubHTTPError, OfflineModeIsEnabled):
+        return True
+    except Exception as error:
+        if not _is_network_error(error):
+            raise
+        log.info("%s: the Hub cannot be reached (%s); using the cache", repo, type(error).__name__)
+        return False
+    return True
 
 
 def _listing(repo: str, folder: Path, local_files_only: bool) -> tuple[list[str], bool]:
@@ -235,7 +253,8 @@ def _listing(repo: str, folder: Path, local_files_only: bool) -> tuple[list[str]
         return cached, False
     try:
         # Not list_repo_files, which retries for most of a minute.
-        return sorted(file.rfilename for file in HfApi().model_info(repo, revision=folder.name).siblings or []), True
+        about = HfApi().model_info(repo, revision=folder.name, timeout=HUB_SECONDS)
+        return sorted(file.rfilename for file in about.siblings or []), True
     except (HfHubHTTPError, OfflineModeIsEnabled) as error:
         log.info("%s: the Hub does not answer (%s); using the cache", repo, type(error).__name__)
     except Exception as error:

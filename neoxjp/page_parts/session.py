@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 Need = Literal["vocabulary", "model"]
 P = ParamSpec("P")
 T = TypeVar("T")
+LOADING = "neoxjp-load"  # name of the thread that loads a model
 POLL_SECONDS = 0.1  # between two checks while a call waits for a model
 PREFIX_BYTES, PREFIX_CONTEXTS = 256 * 2**20, 4  # for cached prefixes: at most the larger of these bytes and full contexts
 UNREAD_BYTES = 64 * 2**20  # of answers that visitors have not read yet
@@ -317,7 +318,7 @@ class Playground:
 
     def start(self, choice: Choice, *, unload_first: bool = False) -> threading.Thread:
         """Load in a thread; `progress` has its state. An expected error ends in `progress`, any other one also in the log."""
-        thread = threading.Thread(target=self._load_quietly, args=(choice, unload_first), name="neoxjp-load", daemon=True)
+        thread = threading.Thread(target=self._load_quietly, args=(choice, unload_first), name=LOADING, daemon=True)
         self.progress = Progress("vocabulary", choice.name)
         thread.start()
         return thread

@@ -34,7 +34,7 @@ NO_CHAT = (
 ROWS = (
     Row(("POST",), "/v1/completions", "json", JSON_BYTES, generates=True),
     Row(("GET",), "/v1/models"),
-    Row(("GET",), "/v1/models/{rest}"),
+    Row(("GET",), "/v1/models/{model}"),
     Row(("POST",), "/v1/chat/completions", "json", JSON_BYTES),
     Row(("POST",), "/tokenize", "json", JSON_BYTES),
     Row(("POST",), "/detokenize", "json", JSON_BYTES),
@@ -111,9 +111,7 @@ def build_app(backend: Backend, *, trusted: bool = False, routes: Sequence[BaseR
         """Continue texts, or score them. With `stream`, server-sent events; the last one is `[DONE]`."""
         card = await backend.ready()
         completion, jobs = await asyncio.to_thread(Completions.prepare, given, backend, card, who)
-        headers = (
-            {IGNORED_HEADER: ", ".join(each for each in given.ignored if each.isidentifier())[:500]} if given.ignored else {}
-        )
+        headers = {IGNORED_HEADER: ", ".join(given.ignored)} if given.ignored else {}
         started = False
         try:
             await completion.start(backend, jobs)

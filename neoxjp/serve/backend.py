@@ -22,6 +22,7 @@ class Job:
     prompt_only: bool = False  # nothing is generated
     at_once: bool = False  # its reader wants all of it at the end: a backend may give one part, and start again where it fails
     visitor: Visitor = ANYONE
+    admitted: bool = False  # of a request that has begun: taken also while the server ends, tried again where the queue is full
 
 
 @dataclass(frozen=True)

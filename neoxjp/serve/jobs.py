@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from neoxjp.errors import QueueFull
 from neoxjp.serve.backend import Backend, Job, Part, Run
@@ -66,7 +67,7 @@ class Runs:
             begun = False
             try:
                 if run is None or run not in self._open:
-                    run = await self._backend.open(job)
+                    run = await self._backend.open(replace(job, admitted=True))
                     self._open.add(run)
                 async for part in run:
                     begun = True

@@ -90,6 +90,7 @@ class LocalBackend:
             prompt_top=job.prompt_top,
             prompt_only=job.prompt_only,
             wake=wake,
+            admitted=job.admitted,
         )
         visitors.note(job.visitor, "tokens", len(job.ids))
         return LocalRun(request, news, self.playground)

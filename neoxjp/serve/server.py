@@ -178,6 +178,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setblocking(False)
     # Connections inherit it. asyncio sets it only for sockets whose protocol is given, and an answer in two parts took 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: else a closed connection whose peer reads nothing keeps its answer for ever
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * SEND_SECONDS))
     return listener
 
 

@@ -137,6 +137,18 @@ def test_doctor_says_which_attention_kernel_would_run(capsys):
     assert "cpu threads" in out
 
 
+def test_a_process_that_ends_while_a_model_loads_ends_in_order():
+    """Python would abort (134) where another thread computes with torch."""
+    program = (
+        "import time; from neoxjp.cli.main import leave; from neoxjp.page_parts.session import Choice, Playground\n"
+        "playground = Playground(); playground.start(Choice('bundled', offline=True))\n"
+        "while playground.progress.state != 'weights': time.sleep(0.001)\n"
+        "leave(0)"
+    )
+    for _ in range(3):
+        assert subprocess.run([sys.executable, "-c", program], timeout=120, check=False).returncode == 0
+
+
 def test_the_reader_may_leave_early(tiny_vocabulary):
     shell = f'"{sys.executable}" -m neoxjp tokenize - --model "{tiny_vocabulary}" | head -n 1'
     done = subprocess.run(

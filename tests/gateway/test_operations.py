@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -173,6 +174,27 @@ def test_draining_cancels_what_does_not_end_in_time(operations: Operations):
     request = engine_of(operations).submit([1], THREE)  # nothing runs it
     drain(operations, seconds=0.2)
     assert request.finish == "cancelled"
+
+
+def test_draining_waits_for_answers_that_are_being_sent(operations: Operations):
+    operations.answering = 1
+    threading.Timer(0.3, lambda: setattr(operations, "answering", 0)).start()
+    began = time.monotonic()
+    drain(operations, seconds=20)
+    assert 0.3 <= time.monotonic() - began < 10
+
+
+def test_a_part_of_what_was_accepted_is_also_taken_while_draining_and_no_refusal_of_it_is_told(operations: Operations):
+    engine, told = engine_of(operations), []
+    operations.refused = lambda visitor, error: told.append(error)  # type: ignore[method-assign]
+    engine.drain()
+    assert engine.submit([1], THREE, admitted=True).finish is None
+    while True:
+        try:
+            engine.submit([1], THREE, admitted=True)
+        except QueueFull:
+            break
+    assert not told
 
 
 def test_metrics_are_for_this_machine_but_not_through_a_proxy_on_it(operations: Operations):

@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,17 @@ def test_the_cache_serves_while_the_hub_is_out_of_reach(hub):
         resolve_folder("some/model", files=["README.md"])
     with pytest.raises(CheckpointError, match=r"'some/other' is not in the cache.*cannot be reached"):
         resolve_folder("some/other", files=["config.json"])
+
+
+def test_a_hub_that_accepts_and_says_nothing_is_not_waited_for(hub, monkeypatch):
+    hub.add("some/model", SINGLE)
+    folder = resolve_model("some/model")
+    hub.close()
+    monkeypatch.setattr("neoxjp.hub.download.HUB_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", int(hub.url.rsplit(":", 1)[1]))):
+        assert resolve_model("some/model") == folder
+        with pytest.raises(CheckpointError, match=r"'some/other' is not in the cache.*cannot be reached"):
+            resolve_folder("some/other", files=["config.json"])
 
 
 def test_weights_that_were_never_fetched_are_not_said_to_be_missing_in_the_repository(hub):

@@ -5,15 +5,19 @@ import math
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from neoxjp.cli.main import main
+from neoxjp.engine import ANYONE
 from neoxjp.errors import ParameterError
 from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import Choice
 from neoxjp.serve import Part, RayBackend, ReplicaSettings
+from neoxjp.serve.errors import ReplicaLost
+from neoxjp.serve.replicas.backend import ReplicaRun
 from neoxjp.serve.replicas.replica import Replica, gathered
 from neoxjp.serve.replicas.settings import Machine, Share, share_machines
 from tests.support.loops import awaited
@@ -37,6 +41,7 @@ def test_other_numbers_of_replicas_are_refused(given: str, capsys: pytest.Captur
     ("arguments", "message"),
     [
         (["--join"], "name it with --address"),
+        (["--join", "--address", "auto", "--cores", "2"], "--join uses replicas that run already"),
         (["--cores", "2"], "--cores are those of each replica: add --replicas"),
         (["--replicas", "2", "--cores", "0"], "--cores 0.0 must be more than 0"),
         (["--replicas", "2", "--cores", "nan"], "--cores nan must be more than 0"),
@@ -121,6 +126,46 @@ def test_the_server_says_that_the_replicas_start() -> None:
         _ = backend.tokenizer
     with pytest.raises(Exception, match="the replicas are still starting"):
         awaited(backend.ready)
+
+
+def test_a_server_without_replicas_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neoxjp.serve.replicas.backend.POLL_SECONDS", 0.01)
+    backend, answers = RayBackend(Choice("bundled"), Caps(), ReplicaSettings()), [["one"], RuntimeError("no replicas")]
+
+    def states(seconds: float) -> list[Any]:
+        found: Any = answers.pop(0)
+        seen.append(backend.alive)
+        if not answers:
+            backend._ended.set()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    seen: list[bool] = []
+    backend._watch(SimpleNamespace(states=states))
+    assert seen == [False, True]
+    assert not backend.alive
+
+
+def test_a_text_that_ends_one_replica_after_another_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = []
+
+    async def start(run: ReplicaRun) -> None:
+        began.append(run)
+
+    async def lost(run: ReplicaRun) -> None:
+        raise OSError
+
+    async def take() -> None:
+        run = ReplicaRun(RayBackend(Choice("bundled"), Caps(), ReplicaSettings()), "run", (1,), ANYONE)
+        await run._take()
+
+    monkeypatch.setattr(ReplicaRun, "start", start)
+    monkeypatch.setattr(ReplicaRun, "_next", lost)
+    monkeypatch.setattr("neoxjp.serve.replicas.backend.is_lost", lambda error: True)
+    with pytest.raises(ReplicaLost, match="3 replicas have ended while they had this text"):
+        awaited(take)
+    assert len(began) == 2
 
 
 def parts_of(pauses: list[float], seconds: float, error: Exception | None = None) -> list[Part]:

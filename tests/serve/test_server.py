@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from neoxjp.engine import Visitor
@@ -349,6 +350,41 @@ def test_draining_finishes_what_runs_and_refuses_what_comes() -> None:
         assert rest.endswith("data: [DONE]\n\n")
         ending.join()
         connection.close()
+
+
+@pytest.mark.slow
+def test_draining_finishes_all_texts_of_a_request_that_has_begun() -> None:
+    with serving("bundled") as server:
+        connection = send(server, {"prompt": ["猫", "犬", "鳥"] * 6, "max_tokens": 20, "ignore_eos": True})
+        wait_until(lambda: server.playground.ready.engine.running > 0)
+        ending = threading.Thread(target=drain, args=(server.operations, 30))
+        ending.start()
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert len(json.loads(answer.read())["choices"]) == 18
+        ending.join()
+        connection.close()
+
+
+def test_a_connection_whose_answer_nobody_reads_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        pytest.skip("this system does not end such connections")
+    monkeypatch.setattr("neoxjp.serve.server.SEND_SECONDS", 0.5)
+    size = 30_000_000
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(size).encode())]})
+        await send({"type": "http.response.body", "body": bytes(size)})
+
+    with running(large) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            server_side = psutil.Process()
+            wait_until(
+                lambda: not [each for each in server_side.net_connections("tcp") if each.laddr[1] == int(port) and each.raddr]
+            )
+            assert client.recv(1)  # what had been sent
 
 
 @pytest.mark.slow

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from prometheus_client.core import GaugeMetricFamily
 
 from neoxjp.engine import Finish, Observer, Stats, Visitor
-from neoxjp.errors import NeoxjpError, ShuttingDown
+from neoxjp.errors import NeoxjpError, QueueFull, ShuttingDown
+from neoxjp.hub import BUNDLED
 from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import Choice, NotReady, Progress
 from neoxjp.page_parts.visitors import Visitors
@@ -91,14 +92,15 @@ class RayBackend:
     async def begin(self, run: Run) -> Run:
         """Let a replica accept a run. Raises what `Backend.open` raises."""
         try:
-            if self._draining:
+            if self._draining and not run.admitted:
                 raise ShuttingDown(
                     "the server is shutting down: try again in a minute",
                     ja="サーバーを終了しています。1 分ほどしてからもう一度お試しください。",
                 )
             await run.start()
         except NeoxjpError as error:
-            self.observer.refused(run.visitor, error)
+            if not (run.admitted and isinstance(error, QueueFull)):  # it is tried again
+                self.observer.refused(run.visitor, error)
             raise
         return run
 
@@ -160,7 +162,7 @@ class RayBackend:
 
     @property
     def loaded(self) -> "RayBackend | None":
-        return self if self._states else None
+        return self if self._card is not None else None
 
     @property
     def engine(self) -> "RayBackend":
@@ -168,8 +170,8 @@ class RayBackend:
 
     @property
     def alive(self) -> bool:
-        """Whether it takes jobs."""
-        return not self._draining
+        """Whether it takes jobs: a replica has answered a moment ago."""
+        return not self._draining and bool(self._states)
 
     @property
     def running(self) -> int:
@@ -241,6 +243,7 @@ class RayBackend:
             number = len(self._states)
             replicas = "1 replica answers" if number == 1 else f"{number} replicas answer"
             join = f"another server uses {'it' if number == 1 else 'them'} with --address {cluster.address} --join"
+            join += "" if self.choice.name == BUNDLED else f" --model {card.id}"
             print(f"{replicas}; {join}", file=sys.stderr, flush=True)
         except NeoxjpError as error:
             self.progress = replace(self.progress, state="failed", error=error)
@@ -257,8 +260,10 @@ class RayBackend:
 
     def _watch(self, cluster: Any) -> None:
         while not self._ended.wait(POLL_SECONDS):
-            with suppress(Exception):  # of a cluster that ends
+            try:
                 self._states = tuple(cluster.states(ANSWER_SECONDS))
+            except Exception:  # there is no replica, or the cluster ends
+                self._states = ()
 
 
 class StreamCancelled(Exception):
@@ -289,6 +294,12 @@ class ReplicaRun:
         self._written = Written(visitor, total=len(ids) or 1)
         self._stream: Any = None
         self._begun = self._done = self._stopped = False
+        self._lost = 0  # replicas that have ended while they had this text
+
+    @property
+    def admitted(self) -> bool:
+        """Whether it is of a request that has begun."""
+        return self._written.admitted
 
     async def start(self) -> None:
         """Let a replica accept the job. Raises what `Backend.open` raises."""
@@ -330,6 +341,7 @@ class ReplicaRun:
                     raise ReplicaLost(
                         "the replica that wrote this text has ended, so the text is not complete: send the request again"
                     ) from error
+                self._count_lost(error)
                 await self.start()
                 continue
             if isinstance(item, NeoxjpError):
@@ -374,6 +386,15 @@ class ReplicaRun:
             self._ended("error")
             raise error
 
+    def _count_lost(self, error: Exception) -> None:
+        """Raises ReplicaLost: too many replicas have ended while they had this text."""
+        self._lost += 1
+        if self._lost >= MOST_LOST:
+            self._ended("error")
+            raise ReplicaLost(
+                f"{self._lost} replicas have ended while they had this text, perhaps because of it: they may lack memory"
+            ) from error
+
     def _cancel(self) -> None:
         if self._stream is not None:
             self._stream.cancel()
@@ -394,6 +415,7 @@ class RayRun(ReplicaRun):
 
     def __init__(self, backend: RayBackend, job: Job):
         super().__init__(backend, "run", job.ids, job.visitor, replace(job, ids=()))
+        self._written.admitted = job.admitted
 
     def __aiter__(self) -> AsyncIterator[Part]:
         return self
@@ -438,3 +460,4 @@ class Written:
     error: Exception | None = None
     submitted: float = field(default_factory=time.monotonic)
     ended: float | None = None
+    admitted: bool = False

@@ -17,6 +17,7 @@ from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import PROGRAM_BYTES, Choice
 from neoxjp.quantization import parse_quantization
 from neoxjp.serve.backend import ModelCard
+from neoxjp.serve.local import names_of
 from neoxjp.serve.replicas.replica import Replica, ReplicaState
 from neoxjp.serve.replicas.settings import Machine, ReplicaSettings, Share, share_machines
 from neoxjp.weights import parse_dtype
@@ -84,6 +85,11 @@ class Cluster:
                 raise card
         if not cards:
             raise NeoxjpError("no replica answers: see `serve status`")
+        if self.settings.join and names_of(self.choice)[0] != cards[0].id:
+            raise ParameterError(
+                f"the replicas serve {cards[0].id!r}, and this server was asked for {self.choice.name!r}, whose vocabulary it "
+                "would use: give --model as the server that has started them"
+            )
         return self._handle, cards[0]
 
     @property
