@@ -35,6 +35,8 @@ LOGINS, LOGIN_SECONDS, LOGIN_ADDRESSES = 20, 60.0, 10_000  # wrong passwords tha
 class Operated(Protocol):
     """What the gate needs of `Operations`."""
 
+    answering: int
+
     def answered(self, method: str, path: str, status: int, seconds: float, address: str) -> None: ...
     def paused(self, visitor: Visitor) -> bool: ...
 

@@ -208,11 +208,10 @@ def _counted(words: list[Word]) -> list[Word]:
     二 + 本 becomes one word, にほん; in 3本 the digit is not changed, and 本 is ぼん.
     """
     counted: list[Word] = []
-    at = 0
+    words, at = [*words], 0
     while at < len(words):
+        words[at : at + 2] = _joined_number(words[at : at + 2])
         word, behind = words[at], words[at + 1] if at + 1 < len(words) else None
-        if behind is not None and (whole := _joined_number(word, behind)):
-            word, behind = whole
         at += 1
         in_figures = _FIGURES.fullmatch(word.surface) is not None
         # In 1,234.5 the last digits decide the sound: ごほん.
@@ -239,15 +238,17 @@ def _counted(words: list[Word]) -> list[Word]:
     return counted
 
 
-def _joined_number(word: Word, behind: Word) -> tuple[Word, Word] | None:
-    """三 + 千本 as 三千 + 本, and 二 + 十分 as 二十 + 分: the dictionary has 千本 and 十分 as words. None for all other pairs."""
+def _joined_number(pair: list[Word]) -> list[Word]:
+    """三 + 千本 as 三千 + 本, and 二 + 十分 as 二十 + 分: the dictionary has 千本 and 十分 as words. Others as they are."""
+    if len(pair) < 2:
+        return pair
+    word, behind = pair
     digits, counter, cut = behind.surface[:-1], behind.surface[-1], behind.end - 1
-    if not digits or counter not in numerals.COUNTERS or numerals.parse_number(word.surface) is None:
-        return None
-    if numerals.parse_number(word.surface + digits) is None or numerals.parse_number(digits) is None:
-        return None
+    numbers = (word.surface, digits, word.surface + digits)
+    if counter not in numerals.COUNTERS or any(numerals.parse_number(number) is None for number in numbers):
+        return pair
     number = Word(word.surface + digits, word.start, cut, None, word.pos)
-    return number, Word(counter, cut, behind.end, numerals.counter_reading(counter), behind.pos)
+    return [number, Word(counter, cut, behind.end, numerals.counter_reading(counter), behind.pos)]
 
 
 def _counter(word: Word) -> tuple[str, str] | None:

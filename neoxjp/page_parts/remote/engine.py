@@ -137,6 +137,8 @@ class RemoteEngine:
 class RemoteRequest:
     """One request to an engine of another process: as `TextRequest`."""
 
+    admitted = False
+
     def __init__(self, engine: RemoteEngine, ids: tuple[int, ...], params: SamplingParams, top: int, visitor: Visitor):
         self.visitor, self.params = visitor, params
         self.prompt_ids = ids  # once it is accepted, without the ids dropped at the front
