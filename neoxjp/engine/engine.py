@@ -43,6 +43,7 @@ from neoxjp.sampling import SamplingParams, SamplingTrace, trace_sampling
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
 
 PREFIX_BYTES = 512 * 2**20
+WORTH_WAITING = 32  # prompt ids: computing fewer takes less time than the forward for which a request would wait
 _IMPORTED_IN = os.getpid()
 
 
@@ -488,14 +489,14 @@ class Engine:
                 request.last_forward = self._forward_number
 
     def _another_reads(self, request: Request, covered: int) -> bool:
-        """Whether a running request is processing a prompt that saves this one at least half of what it lacks."""
+        """Whether a running request is processing a prompt that saves this one much: at least half of what it lacks."""
         if not self.prefix_bytes or request.prompt_top is not None:
             return False
         lacking = request.total - covered
         for other in list(self._scheduler.running):
             if other.cache is not None and other.prefilled < other.total:
                 shared = reusable_length(other.prompt, other.total, request.prompt, self._prefixes.chunk)
-                if shared - covered >= max(1, lacking / 2):
+                if shared - covered >= max(WORTH_WAITING, lacking / 2):
                     return True
         return False
 

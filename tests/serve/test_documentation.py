@@ -42,7 +42,7 @@ def test_every_field_and_every_route_is_named() -> None:
         own = "Not supported" not in str(field.metadata)
         assert not own or name in ("user", "add_special_tokens") or f"`{name}`" in TEXT or name == "stream_options", name
     for row in ROWS:
-        path = row.path.replace("{rest}", "NAME")
+        path = row.path.replace("{model}", "NAME")
         assert path in TEXT, path
     for each in fields(LimitOptions):
         assert f"--{each.name.replace('_', '-')}`" in TEXT, each.name
