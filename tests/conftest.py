@@ -43,7 +43,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `tests/run quick` leaves out.
+    """Mark what `tests/run quick` leaves out, and put it first.
 
     Tests that ask for the address of a running page, properties over the real vocabulary (those over the small one stay), SLOW.
     """
@@ -53,6 +53,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         many_texts = "abeja_vocabulary" in item.name and hasattr(getattr(item, "obj", None), "hypothesis")
         if page or many_texts or path.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+    # Their files first, or one worker would be left with a long one at the end.
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="module", autouse=True)
