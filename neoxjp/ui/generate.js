@@ -45,12 +45,19 @@ function valueOf(id, value) {
   return field.value === "" ? value : Number(field.value);
 }
 
+let left = null; // the button that had the focus when it was disabled: it gets it back
+
 // What the server says about the text, beside its tokens and the HTML that page.js draws.
 function draw(found) {
   if (typeof found.announce === "string") announce.textContent = found.announce;
   for (const [name, on] of Object.entries(found.buttons ?? {})) {
     const button = document.getElementById(`generate-${name}`);
-    if (button) button.disabled = !on;
+    if (!button) continue;
+    if (!on && button === document.activeElement) left = button;
+    button.disabled = !on;
+    if (!on || button !== left) continue;
+    if (document.activeElement === document.body) button.focus({ preventScroll: true });
+    left = null;
   }
   if (found.recall === false) document.getElementById("generate-recall")?.style.setProperty("display", "none");
   if (!found.buttons?.step) return;
@@ -79,6 +86,7 @@ document.addEventListener("click", (event) => {
   // What was typed last must be known to the server before a button uses it.
   event.stopImmediatePropagation();
   event.preventDefault();
+  text.send(); // an edit that was refused a while ago
   const until = Date.now() + 5000, again = setInterval(() => {
     if (text.busy && Date.now() < until) return;
     clearInterval(again);

@@ -42,12 +42,12 @@ document.addEventListener("click", (event) => {
 });
 // In the lab Esc closes it. Elsewhere it first stops a text that is being written.
 panel.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !narrow.matches || event.target.getAttribute("aria-expanded") === "true") return;
+  if (event.key !== "Escape" || event.isComposing || !narrow.matches || event.target.getAttribute("aria-expanded") === "true") return;
   event.stopPropagation();
   window.neoxjp.lab.close();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && narrow.matches && document.getElementById("generate-stop")?.disabled) window.neoxjp.lab.close();
+  if (event.key === "Escape" && !event.isComposing && narrow.matches && document.getElementById("generate-stop")?.disabled) window.neoxjp.lab.close();
 });
 
 // The opener names the open section.

@@ -31,7 +31,7 @@
   document.addEventListener("token-editor-also", (event) => {
     for (const [id, html] of Object.entries(event.detail.html ?? {})) {
       const slot = document.querySelector(`[data-slot="${id}"]`);
-      if (slot) slot.innerHTML = html;
+      if (slot && slot.drawn !== html) slot.innerHTML = slot.drawn = html; // a notice that is drawn again would be spoken again
     }
   });
 
@@ -41,7 +41,10 @@
     keepText(id, name) {
       if (!asked.has(name)) return; // the page's own first text, before the kept one was asked for
       const { text } = this.editor(id);
-      try { sessionStorage.setItem("neoxjp." + name, text); } catch { sessionStorage.removeItem("neoxjp." + name); }
+      try {
+        sessionStorage.setItem("neoxjp." + name, text);
+        sessionStorage.setItem("neoxjp.query." + name, location.search); // of the page that it was typed on
+      } catch { sessionStorage.removeItem("neoxjp." + name); }
     },
     // A link is the newer one, but not than what was typed after it was opened.
     restoreText(id, name) {
@@ -102,8 +105,8 @@
     readJson(element, taken) {
       const note = element.querySelector("[role=status]");
       const { most, words } = JSON.parse(element.querySelector(".lab-file").dataset.facts);
-      const [large, read, failed] = words[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
       element.addEventListener("change", async (event) => {
+        const [large, read, failed] = words[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
         const input = event.target, file = input.files?.[0];
         if (!file) return;
         const say = (sentence) => { note.textContent = fill(sentence, { name: file.name, size: (file.size / 2 ** 20).toFixed(1) + " MB" }); };

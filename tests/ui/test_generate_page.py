@@ -1,5 +1,6 @@
 """The Generate tab in a real browser: writing, going on, alternatives by mouse and keys, hostile text, narrow screens."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -339,9 +340,9 @@ def test_the_painted_text_has_the_same_letters_and_the_same_lines_as_the_field(k
                 box.style.width = `${width}px`;
                 const field = box.querySelector('textarea'), paint = box.querySelector('.token-editor-paint');
                 field.style.height = '0';
-                paint.style.minHeight = '0';
+                paint.style.alignSelf = 'start';
                 const found = [field.scrollHeight, paint.scrollHeight];
-                field.style.height = paint.style.minHeight = '';
+                field.style.height = paint.style.alignSelf = '';
                 return found;
             }""",
             width,
@@ -489,6 +490,34 @@ def test_a_server_that_does_not_know_the_session_is_asked_through_gradio(visit: 
     assert {"edit", "write", "pick"} <= set(calls)
 
 
+def test_a_server_that_has_forgotten_the_page_gets_its_text_again(visit: Visit) -> None:
+    page = visit("g", lang="en")
+    expect(page.locator("#generate-text .token-editor-piece").first).to_be_visible()
+    field = page.locator("#generate-text .token-editor-field")
+    field.fill("三匹の犬が走っていた。")
+    expect(page.locator("#generate-text .token-editor-piece").first).to_have_text("三")
+    sent: list[dict[str, Any]] = []
+
+    def forget(route: Any) -> None:
+        asked = json.loads(route.request.post_data)
+        sent.append(asked)
+        if asked["call"] == "edit":
+            return route.continue_()
+        empty = {"whole": True} if asked["call"] == "sync" else {"base": 0, "start": 0, "delete": 0}
+        patch = json.dumps(empty | {"pieces": [], "revision": 1})
+        return route.fulfill(status=200, body=json.dumps({"patch": patch}) + "\n", content_type="application/x-ndjson")
+
+    page.route("**/neoxjp/text", forget)
+    page.locator("#generate-go").click()
+    page.wait_for_function("() => !document.querySelector('#generate-text .token-editor-field').readOnly")
+    expect(field).to_have_value("三匹の犬が走っていた。")
+    assert [each["call"] for each in sent[:2]] == ["write", "edit"]
+    assert sent[1]["data"] == {"text": "三匹の犬が走っていた。"}
+    page.unroute("**/neoxjp/text")
+    page.locator("#generate-go").click()
+    expect(page.locator("#generate-stats")).to_contain_text("tokens")
+
+
 def test_a_server_that_does_not_answer_leaves_the_text_and_a_sentence(visit: Visit) -> None:
     page = visit("g", lang="en")
     prompt(page).fill("猫")
@@ -500,3 +529,4 @@ def test_a_server_that_does_not_answer_leaves_the_text_and_a_sentence(visit: Vis
     page.unroute("**/neoxjp/text")
     page.wait_for_function("() => !document.querySelector('#generate-text .token-editor').api.busy")
     assert painted(page) == "猫と犬"
+    expect(page.locator("#generate-text .token-editor-message")).to_be_hidden()

@@ -278,6 +278,28 @@ def test_an_edit_sends_and_gets_what_changed_only(visit: Visit) -> None:
     assert got[0] < 4_096  # with the counts and the legend
 
 
+def test_the_end_of_a_long_text_is_pressed_and_edited_where_it_stands(kept: Visit) -> None:
+    page = kept("t")
+    write(page, "吾輩は猫である。\n" * 40)
+    last = pieces(page).nth(pieces(page).count() - 2)  # 。
+    last.scroll_into_view_if_needed()
+    place = last.bounding_box()
+    page.mouse.click(place["x"] + place["width"] - 2, place["y"] + place["height"] / 2)
+    expect(popover(page)).to_be_visible()
+    expect(popover(page).locator(".token-editor-name")).to_have_text("。")
+    page.keyboard.press("Escape")
+    page.keyboard.insert_text("猫")
+    expect(numbers(page).nth(1)).to_have_text("361")
+    assert field(page).input_value().endswith("である。猫\n")
+    assert field(page).evaluate("field => field.scrollTop") == 0  # the caret stands on its letter
+    assert page.evaluate(ALIGN) == []
+    write(page, "")
+    expect(pieces(page)).to_have_count(0)
+    box = page.locator("#tokenize-text .token-editor-box").bounding_box()  # an empty text is as large as its box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] - 20)
+    expect(field(page)).to_be_focused()
+
+
 def test_copy_undo_and_selection_are_the_browsers_own(kept: Visit) -> None:
     page = kept("t")
     write(page, "犬と猫")

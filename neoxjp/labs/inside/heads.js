@@ -57,7 +57,7 @@ function draw() {
   grid().firstElementChild?.setAttribute("tabindex", "0");
   const line = element.querySelector(".inside-pages");
   line.hidden = pages < 2;
-  line.querySelector("span").textContent = fill(words.range, { start: start + 1, end, all: found.length.toLocaleString() });
+  line.querySelector("span").textContent = fill(words.range, { start: start + 1, end, all: found.length.toLocaleString("en") });
   line.querySelector('[data-page="-1"]').disabled = !order.page;
   line.querySelector('[data-page="1"]').disabled = order.page === pages - 1;
   for (const button of element.querySelectorAll("[data-sort]")) {

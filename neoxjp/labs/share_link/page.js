@@ -9,7 +9,7 @@
   let live = () => document.querySelector("#share-link-status"); // the status line of the tab whose button was clicked last
   const words = () => JSON.parse(live().dataset.words)[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
   function report(key, values = {}) {
-    const sentence = words()[key].replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? values[name].toLocaleString() : values[name]));
+    const sentence = words()[key].replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? values[name].toLocaleString("en") : values[name]));
     live().textContent = sentence;
   }
 
@@ -122,7 +122,7 @@
     }
     const all = Number(document.querySelector("#tokenize-legend .legend").dataset.all);
     const legend = Array.from(document.querySelectorAll("#tokenize-legend .key"), (key) => ({ sign: getComputedStyle(key, "::before").content.replace(/^"|"$|^none$|^normal$/g, ""), text: key.textContent, line: getComputedStyle(key) }));
-    const caption = n === all ? document.querySelector("#tokenize-legend .legend").dataset.caption : words().share_link_part.replace("{n}", n.toLocaleString()).replace("{all}", all.toLocaleString());
+    const caption = n === all ? document.querySelector("#tokenize-legend .legend").dataset.caption : words().share_link_part.replace("{n}", n.toLocaleString("en")).replace("{all}", all.toLocaleString("en"));
     const notes = [{ sign: "", text: caption }, ...legend];
     let noteX = EDGE, noteY = y + step + (x > EDGE || full ? 8 : 0);
     for (const note of notes) {
@@ -200,8 +200,8 @@
     // A link replaces the text that the browser kept, but not what was typed after the link was opened.
     reloaded(name) {
       if (!linked(name)) return [null];
-      const last = window.neoxjp.last(name);
-      return [performance.getEntriesByType("navigation")[0]?.type === "reload" ? last : null];
+      const last = window.neoxjp.last(name), again = ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
+      return [again && sessionStorage.getItem("neoxjp.query." + name) === location.search ? last : null];
     },
   });
 })();

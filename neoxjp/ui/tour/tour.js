@@ -162,7 +162,7 @@ if (!window.neoxjpChoice.read("tour")) start.dataset.new = "";
 start.addEventListener("click", begin);
 document.addEventListener("input", (event) => { if (at >= 0 && event.target.closest?.("#option-temperature")) moved = Date.now(); });
 document.addEventListener("keydown", (event) => {
-  if (at < 0 || event.key !== "Escape") return;
+  if (at < 0 || event.key !== "Escape" || event.isComposing) return;
   event.stopPropagation(); // it neither stops a text nor closes the popover
   end();
 }, true);

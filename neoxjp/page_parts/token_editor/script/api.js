@@ -16,6 +16,7 @@ const api = {
     held ??= [];
     call("stop", { ids: idsBefore(pieces.length) });
   },
+  send, // again, where an edit was refused
   get busy() { return field.value !== text; }, // the server does not know the last edit yet
   set newest(on) { newest = on; },
   select(at) {

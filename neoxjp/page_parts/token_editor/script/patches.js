@@ -2,10 +2,10 @@
 
 function take(json) {
   const patch = JSON.parse(json);
-  if (patch.want) {
-    sent = Date.now();
-    return call("edit", { text: field.value });
-  }
+  if (patch.want) return tell();
+  // The server counts its patches: one that is behind ours is of a server that has forgotten this page. It gets the text again.
+  const fresh = patch.whole || patch.base === 0;
+  if (fresh && !patch.typed && revision > 0 && patch.revision < revision) return tell();
   if (patch.typed) sent = 0;
   if (patch.revision <= revision && !patch.whole) return; // a page gets the last patch of a stream twice
   if (held && patch.running) return held.push(json);
@@ -34,8 +34,7 @@ function take(json) {
   }
   field.readOnly = running;
   const now = performance.now();
-  if (patch.typed) for (const span of made) span.classList.add("token-editor-new");
-  else if (changed && (!running || now - filled > FIELD_MS) && field.value !== text) {
+  if (!patch.typed && changed && (!running || now - filled > FIELD_MS) && field.value !== text) {
     const [from, until, upTo] = difference(field.value, text);
     field.setRangeText(text.slice(from, upTo), from, until, "preserve");
     filled = now;
@@ -74,6 +73,16 @@ function take(json) {
     unheard = false;
     trigger("changed");
   }, patch.typed || newest ? SETTLE_MS : 0);
+}
+
+// All of the text goes to the server.
+function tell() {
+  if (running) field.value = text; // it follows a stream only now and then
+  running = false;
+  box.classList.remove("token-editor-running");
+  field.readOnly = false;
+  sent = Date.now();
+  return call("edit", { text: field.value });
 }
 
 // What goes to the page around the text.

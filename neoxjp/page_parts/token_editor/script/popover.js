@@ -46,7 +46,7 @@ function describe(index) {
     button.addEventListener("click", () => {
       const at = idsBefore(index);
       select(index, true);
-      close();
+      leave();
       trigger("go", { at, name });
     });
     parts.push(button);
@@ -76,7 +76,7 @@ function table(index, found, t) {
       if (running) return;
       wanted = idsBefore(index);
       newest = false;
-      close();
+      leave();
       freeze();
       call("apply", { at: wanted, id, ...api.more?.() });
     });
@@ -89,7 +89,8 @@ function table(index, found, t) {
 // Below the token where there is room, else above it: it never covers the token and never leaves the window.
 function put(index) {
   const lines = Array.from(spans[index].getClientRects()), first = lines[0], last = lines[lines.length - 1];
-  if (!first) return close();
+  const seen = box.getBoundingClientRect();
+  if (!first || last.bottom < seen.top || first.top > seen.bottom) return close(); // hidden, or scrolled away
   popover.hidden = false;
   popover.style.maxHeight = "";
   const { width, height } = popover.getBoundingClientRect(), below = innerHeight - last.bottom - 12, above = first.top - 12;
@@ -123,6 +124,13 @@ function close() {
   shown = -1;
   pinned = false;
   popover.hidden = true;
+}
+
+// Close it, and go back to the field from a button in it.
+function leave() {
+  const inside = popover.contains(document.activeElement);
+  close();
+  if (inside) field.focus({ preventScroll: true });
 }
 
 // The answer to "pick".
@@ -166,8 +174,7 @@ field.addEventListener("click", (event) => {
 document.addEventListener("pointerdown", (event) => {
   if (!element.contains(event.target)) close();
 });
-box.addEventListener("scroll", () => { if (shown >= 0) put(shown); });
-addEventListener("scroll", () => { if (shown >= 0) put(shown); }, { passive: true });
+addEventListener("scroll", () => { if (shown >= 0) put(shown); }, { passive: true, capture: true }); // of anything around the token
 addEventListener("resize", close);
 
 field.addEventListener("keydown", (event) => {
@@ -179,6 +186,7 @@ field.addEventListener("keydown", (event) => {
   if (event.altKey && event.key === "ArrowDown") {
     event.preventDefault();
     const index = atCaret();
+    if (!pieces[index]?.[1].length) return close(); // the end of a long text has no tokens here
     select(index, true);
     open(index, true);
     popover.querySelector("button")?.focus();
@@ -188,6 +196,7 @@ field.addEventListener("keyup", (event) => {
   if (event.isComposing || event.altKey || !/^(Arrow|Home|End|Page)/.test(event.key) || overlay || !pieces.length) return;
   const index = atCaret();
   if (index === selected) return;
+  if (!pieces[index][1].length) return close();
   select(index, true);
   if (pinned) open(index, true);
 });
@@ -196,8 +205,7 @@ popover.addEventListener("keydown", (event) => {
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
   if (event.key === "Escape") {
     event.stopPropagation();
-    close();
-    field.focus({ preventScroll: true });
+    leave();
   } else if (to !== undefined) {
     event.preventDefault();
     all[to]?.focus();
