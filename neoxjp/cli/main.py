@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from neoxjp import __version__
 from neoxjp.cli import app as page
@@ -105,7 +105,7 @@ def _version(
 
 def _group(help: str) -> typer.Typer:
     return typer.Typer(
-        cls=_Group, help=help, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        help=help, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
 
 
@@ -117,10 +117,6 @@ def _add(group: typer.Typer, commands: Iterable[Command], rows: tuple[Option, ..
 
 def _first_line(function: Any) -> str:
     return (function.__doc__ or "").strip().split("\n")[0].removesuffix(".")
-
-
-class _Group(TyperGroup):
-    """A group whose commands are listed in the order in which they are added."""
 
 
 class _Command(TyperCommand):

@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from neoxjp.documents.encodings import detect_encoding
+from neoxjp.documents.rows import refuse
 from neoxjp.documents.training import open_file
 from neoxjp.errors import ParameterError
 
@@ -71,20 +72,20 @@ def _sentences(file: BinaryIO) -> Iterator[Sentence]:
             rows, said = [], None
         elif line.startswith("#"):
             if rows:
-                _refuse(number, "a comment inside a sentence", "文の途中にコメントがあります")
+                refuse(number, "a comment inside a sentence", "文の途中にコメントがあります")
             key, _, value = line[1:].partition("=")
             said = (number, value.strip()) if key.strip() == "text" else said
         else:
             columns = line.split("\t")
             if len(columns) != COLUMNS:
-                _refuse(
+                refuse(
                     number,
                     f"{len(columns)} columns instead of {COLUMNS} (separated by tabs): {line[:40]!r}",
                     f"列が {len(columns)} 個です（タブ区切りで {COLUMNS} 個必要です）：{line[:40]!r}",
                 )
             rows.append((number, columns))
             if len(rows) > MAX_WORDS:
-                _refuse(
+                refuse(
                     number,
                     f"the sentence that begins in line {rows[0][0]:,} has more than {MAX_WORDS:,} words: "
                     "is the empty line after a sentence missing?",
@@ -100,12 +101,12 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
     while data := file.readline(MAX_LINE + 1):
         number += 1
         if len(data) > MAX_LINE:
-            _refuse(number, f"more than {MAX_LINE:,} bytes in one line", f"1 行が {MAX_LINE:,} バイトを超えています")
+            refuse(number, f"more than {MAX_LINE:,} bytes in one line", f"1 行が {MAX_LINE:,} バイトを超えています")
         try:
             line = data.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             name, codec = _looks_like(file)
-            _refuse(
+            refuse(
                 number,
                 f"byte {data[error.start]:#04x} is not UTF-8{name and f' (the file looks like {name})'}: convert the file, for "
                 f"example with iconv -f {codec} -t UTF-8",
@@ -140,14 +141,14 @@ def _sentence(rows: list[tuple[int, list[str]]], said: tuple[int, str] | None) -
         for place, (number, mark) in enumerate(marks):
             if mark not in ("B", "I") or (mark == "I" and not place):
                 asked = f"{label}={mark}" if mark else f"no {label}"
-                _refuse(
+                refuse(
                     number,
                     f"{asked}, but the words of a sentence have B or I, the first one B",
                     f"{label} が {mark or 'ありません'}。文の語には B か I、最初の語には B が必要です",
                 )
         begins[unit] = frozenset(start for (start, _), (_, mark) in zip(words, marks, strict=True) if mark == "B")
     if said and _compact(said[1]) != _compact(text):
-        _refuse(
+        refuse(
             said[0],
             f"the text {said[1][:40]!r} is not that of the words below it, {text[:40]!r}",
             f"text の {said[1][:40]!r} が、続く語をつないだ {text[:40]!r} と一致しません",
@@ -164,14 +165,12 @@ def _surface(rows: list[tuple[int, list[str]]]) -> Iterator[tuple[int, str, dict
         if span := _RANGE.fullmatch(id):
             first, last = int(span[1]), int(span[2])
             if first != expected or last <= first or first <= covered:
-                _refuse(
-                    number, f"the range {id} does not begin at word {expected}", f"範囲 {id} が語 {expected} から始まりません"
-                )
+                refuse(number, f"the range {id} does not begin at word {expected}", f"範囲 {id} が語 {expected} から始まりません")
             covered = last
         elif _EMPTY.fullmatch(id):
             continue
         elif not _NUMBER.fullmatch(id) or int(id) != expected:
-            _refuse(
+            refuse(
                 number,
                 f"the word has the number {id[:20]!r}, expected {expected}",
                 f"語の番号が {id[:20]!r} です（{expected} のはず）",
@@ -181,17 +180,13 @@ def _surface(rows: list[tuple[int, list[str]]]) -> Iterator[tuple[int, str, dict
             if int(id) <= covered:
                 continue
         if not form.strip():
-            _refuse(number, "the word has no form (column 2)", "語形（2 列目）がありません")
+            refuse(number, "the word has no form (column 2)", "語形（2 列目）がありません")
         yield number, form, misc
     if covered >= expected:
-        _refuse(
+        refuse(
             rows[-1][0], f"the words of the range end at {expected - 1}, not at {covered}", f"範囲の語が {covered} まで続きません"
         )
 
 
 def _compact(text: str) -> str:
     return _SPACE.sub("", unicodedata.normalize("NFC", text))
-
-
-def _refuse(line: int, fault: str, ja: str) -> NoReturn:
-    raise ParameterError(f"line {line:,}: {fault}", ja=f"{line:,} 行目：{ja}。")

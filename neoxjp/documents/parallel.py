@@ -9,11 +9,12 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from neoxjp.documents.encodings import Encoding
+from neoxjp.documents.rows import refuse
 from neoxjp.documents.text_files import jsonl_rows, read_lines
-from neoxjp.documents.training import detect, open_file
+from neoxjp.documents.training import detect, open_file, unpacked_suffix
 from neoxjp.errors import ParameterError
 
 Pair = tuple[str, str]  # Japanese, English
@@ -32,7 +33,7 @@ def read_pairs(path: str | Path, on_read: Callable[[int], object] | None = None)
         ParameterError: naming file and line, where a pair has one side only, the columns are swapped, or there is no pair.
     """
     path = Path(path)
-    kind = next((suffix for suffix in map(str.lower, reversed(path.suffixes)) if suffix not in (".xz", ".gz")), "")
+    kind = unpacked_suffix(path)
     found = 0
     with open_file(path) as (file, read):
         if not file.read(1):
@@ -59,9 +60,9 @@ def _no_pair() -> ParameterError:
 def _check(number: int, ja: str, en: str) -> None:
     if not ja.strip() or not en.strip():
         missing = ("English", "英語") if ja.strip() else ("Japanese", "日本語")
-        _refuse(number, f"the {missing[0]} side is empty", f"{missing[1]}が空です")
+        refuse(number, f"the {missing[0]} side is empty", f"{missing[1]}が空です")
     if not _JAPANESE.search(ja) and _JAPANESE.search(en):
-        _refuse(
+        refuse(
             number,
             "the first column is English and the second Japanese: put Japanese first, or name the columns ja and en in line 1",
             "1 列目が英語、2 列目が日本語です。日本語を先に書くか、1 行目に列名 en と ja を書いてください",
@@ -72,14 +73,14 @@ def _columns(file: BinaryIO, encoding: Encoding, delimiter: str) -> Iterator[tup
     swapped, first = False, True
     for number, (line, _) in enumerate(read_lines(file, encoding, None), 1):
         if len(line) > MAX_LINE:
-            _refuse(number, f"more than {MAX_LINE:,} characters in one line", f"1 行が {MAX_LINE:,} 文字を超えています")
+            refuse(number, f"more than {MAX_LINE:,} characters in one line", f"1 行が {MAX_LINE:,} 文字を超えています")
         line = line.strip("\ufeff\r\n")
         if not line.strip():
             continue
         cells = next(csv.reader([line]), []) if delimiter == "," else line.split(delimiter)
         if len(cells) != 2:
             name = ("commas", "カンマ") if delimiter == "," else ("tabs", "タブ")
-            _refuse(
+            refuse(
                 number,
                 f"{len(cells)} column{'s' * (len(cells) != 1)} (separated by {name[0]}) instead of 2, Japanese and English",
                 f"{name[1]}区切りの列が {len(cells)} 個です（日本語と英語の 2 個が必要です）",
@@ -97,9 +98,5 @@ def _objects(file: BinaryIO, encoding: Encoding, _: str) -> Iterator[tuple[int, 
         sides = [row.values.get(name) for name in ("ja", "en")]
         for name, side in zip(("ja", "en"), sides, strict=True):
             if not isinstance(side, str):
-                _refuse(row.number, f'the JSON object has no text "{name}"', f'JSON に文字列 "{name}" がありません')
+                refuse(row.number, f'the JSON object has no text "{name}"', f'JSON に文字列 "{name}" がありません')
         yield row.number, (str(sides[0]), str(sides[1]))
-
-
-def _refuse(line: int, fault: str, ja: str) -> NoReturn:
-    raise ParameterError(f"line {line:,}: {fault}", ja=f"{line:,} 行目：{ja}。")

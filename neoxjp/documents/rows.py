@@ -11,7 +11,7 @@ from typing import BinaryIO, NoReturn
 
 from neoxjp.documents.encodings import Encoding
 from neoxjp.documents.text_files import Row, csv_rows, jsonl_rows, read_header, read_lines
-from neoxjp.documents.training import detect, open_file
+from neoxjp.documents.training import detect, open_file, unpacked_suffix
 from neoxjp.errors import ParameterError, quoted
 
 SUFFIXES = (".jsonl", ".csv", ".tsv")
@@ -35,7 +35,7 @@ class Kind:
 def open_table(path: str | Path, kind: Kind) -> Iterator[Iterator[Row]]:
     """The rows of a file; errors inside the block name it."""
     path = Path(path)
-    suffix = next((each for each in map(str.lower, reversed(path.suffixes)) if each not in (".xz", ".gz")), "")
+    suffix = unpacked_suffix(path)
     if suffix not in SUFFIXES:
         raise ParameterError(
             f"{str(path)!r}: {kind.name}s are read from {', '.join(SUFFIXES)} files (.xz and .gz too)",

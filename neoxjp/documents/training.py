@@ -119,6 +119,11 @@ def count_line_ends(file: BinaryIO, stop: int) -> int:
     return count
 
 
+def unpacked_suffix(path: Path) -> str:
+    """ "a.CSV.xz" → ".csv", "a" → ""."""
+    return next((suffix for suffix in map(str.lower, reversed(path.suffixes)) if suffix not in (".xz", ".gz")), "")
+
+
 def parse_kind(path: Path) -> tuple[str, str]:
     """ "a.jsonl.xz" → (".jsonl", ".xz"). Raises ParameterError."""
     suffixes = [suffix.lower() for suffix in path.suffixes]

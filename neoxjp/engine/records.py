@@ -79,11 +79,18 @@ class Step:
     logprob: float | None  # None: the first id of `score` without bos
     rank: int | None  # 1 = the most probable
     entropy: float | None
-    top: tuple[
-        Choice, ...
-    ]  # the most probable tokens, best first; this step's token is always among them (if need be at the end)
+    top: tuple[Choice, ...]  # the most probable tokens, best first; its own is always among them (if need be at the end)
     seconds: float  # since the step before; the first: since the request started
     finish: Finish | None  # set on the last step, where this token ended the text
+
+    @classmethod
+    def unscored(cls, id: int, text: str = "") -> "Step":
+        """A token that no model has scored."""
+        return cls(id, text, None, None, None, (), 0.0, None)
+
+    def unfiltered(self) -> "Step":
+        """The same without the probabilities after the filters, where it is not known which filters there were."""
+        return replace(self, top=tuple(replace(choice, probability=math.nan) for choice in self.top))
 
 
 @torch.inference_mode()

@@ -228,7 +228,7 @@ class Request:
         """Add the Step of an id of the prompt. logits: (V,) before it; None for the first id."""
         text = self._prompt_text.push(id) if self._prompt_text else ""
         if logits is None:
-            step = Step(id, text, None, None, None, (), 0.0, None)
+            step = Step.unscored(id, text)
         else:
             step = scored_step(logits, id, text, self.prompt_top or 0, self._token_text)
         if self._prompt_text and len(self.prompt_steps) + 1 == self.total:

@@ -2,6 +2,6 @@
 a corpus costs. The generation lab: what sampling did at a step, texts as a tree of branches, columns side by side, replays, how
 likely a text is and where, beams, a look inside.
 
-Each file is one question, answered by pure functions; the page (ui/), the API and the command line (commands.py) show the same
-records.
+Each folder is one question: records.py answers it with pure functions; the page (section.py), the API (endpoints.py) and the
+command line (command.py) show the same records.
 """

@@ -156,7 +156,7 @@ def own_steps(text: str, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[Step, .
     tokens = tokenizer.analyze(text)
     last = {token.start: at for at, token in enumerate(tokens)}  # of the bytes of a character the last one has its text
     return tuple(
-        Step(token.id, text[token.start : token.end] if last[token.start] == at else "", None, None, None, (), 0.0, None)
+        Step.unscored(token.id, text[token.start : token.end] if last[token.start] == at else "")
         for at, token in enumerate(tokens)
     )
 

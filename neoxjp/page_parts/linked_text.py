@@ -4,7 +4,6 @@ The own parts of a text and what the model wrote stay apart, so "Generate" repla
 nothing to another vocabulary: there the text comes back as text.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, groupby, pairwise
@@ -124,7 +123,7 @@ def _decoded(string: str, ids: Sequence[int], tokenizer: GPTNeoXJapaneseTokenize
     for id, text in zip(ids, texts, strict=True):
         text = left[: len(text)]
         left = left[len(text) :]
-        steps.append(Step(id, text, None, None, None, (), 0.0, None))
+        steps.append(Step.unscored(id, text))
     return steps
 
 
@@ -142,13 +141,8 @@ def add_scores(writing: VisitorState) -> bool:
     first = len(text.prompt_ids)
     new = {at for at, step in enumerate(text.steps) if step.logprob is None and first + at not in own}
     steps = [
-        replace(_unfiltered(scores.steps[first + at]), text=step.text) if at in new else step
+        replace(scores.steps[first + at].unfiltered(), text=step.text) if at in new else step
         for at, step in enumerate(text.steps)
     ]
     writing.show(tree, replace(text, steps=tuple(steps)))
     return bool(new)
-
-
-def _unfiltered(step: Step) -> Step:
-    """The step without the probabilities after the filters: a link has the settings of its visitor, not those of each token."""
-    return replace(step, top=tuple(replace(choice, probability=math.nan) for choice in step.top))

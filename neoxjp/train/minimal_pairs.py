@@ -34,6 +34,11 @@ class PairCounts:
     unequal_length: Accuracy = field(default_factory=Accuracy)  # in sum, the others
     ties: int = 0
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        parts = ("in_sum", "per_token", "equal_length", "unequal_length")
+        return {part: getattr(self, part).as_dict() for part in parts} | {"ties": self.ties}
+
 
 @dataclass(frozen=True)
 class WorstPair:
@@ -53,14 +58,9 @@ class Scored:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-
-        def counts(found: PairCounts) -> dict[str, Any]:
-            parts = ("in_sum", "per_token", "equal_length", "unequal_length")
-            return {part: getattr(found, part).as_dict() for part in parts} | {"ties": found.ties}
-
         return {
-            "all": counts(self.all),
-            "phenomena": {name: counts(found) for name, found in self.by_phenomenon.items()},
+            "all": self.all.as_dict(),
+            "phenomena": {name: found.as_dict() for name, found in self.by_phenomenon.items()},
             "worst": [{"nats": each.nats, **asdict(each.pair)} for each in self.worst],
         }
 

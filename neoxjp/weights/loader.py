@@ -229,7 +229,7 @@ def convert_pickle(folder: Path, *, out: Path | None = None) -> Path:
 def stored_format(stored: StoredWeights) -> Literal["int4", "int8", "mixed"]:
     """What `quantization` is for a model whose quantized folder is loaded as it is stored."""
     assert stored.quantization is not None
-    bits = {number for name, number in stored.quantization.bits.items() if not name.endswith((INPUT, OUTPUT))}
+    bits = {number for name, number in stored.quantization.items() if not name.endswith((INPUT, OUTPUT))}
     return "int4" if bits == {4} else "int8" if bits == {8} else "mixed"
 
 

@@ -12,9 +12,8 @@ says which bits each weight has, how it was rounded, and what that cost (`quanti
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -29,16 +28,8 @@ BITS = (4, 5, 6, 8)
 QuantizedWeight = GroupedWeight | Int8Weight
 
 
-@dataclass(frozen=True)
-class QuantizationFacts:
-    """What `quantization_config` in config.json says of a quantized model folder."""
-
-    bits: dict[str, int]  # name of the weight → 4, 5, 6 or 8
-    raw: Mapping[str, Any]  # the whole object: the loss, the text, the rounding
-
-
-def read_quantization(folder: Path) -> QuantizationFacts | None:
-    """The facts of a quantized model folder; None for any other folder.
+def read_quantization(folder: Path) -> dict[str, int] | None:
+    """The bits (4, 5, 6 or 8) of each weight of a quantized model folder, by name; None for any other folder.
 
     Raises:
         CheckpointError: quantized by another program, in a newer format, or with facts that make no sense.
@@ -67,7 +58,7 @@ def read_quantization(folder: Path) -> QuantizationFacts | None:
         raise CheckpointError(
             f"{str(path)!r} does not say how many bits each weight has (quantization_config.bits): fetch the folder again"
         )
-    return QuantizationFacts(bits, raw)
+    return bits
 
 
 def part_shapes(name: str, shape: tuple[int, int], bits: int) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:

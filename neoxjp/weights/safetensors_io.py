@@ -18,7 +18,7 @@ from torch import Tensor
 
 from neoxjp.errors import CheckpointError, quoted
 from neoxjp.hub import WeightFiles
-from neoxjp.weights.quantized import QuantizationFacts, QuantizedWeight, check_parts, from_parts, part_shapes, read_quantization
+from neoxjp.weights.quantized import QuantizedWeight, check_parts, from_parts, part_shapes, read_quantization
 
 PREFIX = "gpt_neox_japanese."  # of all names but the output's; checkpoints of the base model lack it
 OUTPUT = "embed_out.weight"
@@ -52,7 +52,7 @@ class StoredWeights:
     files: WeightFiles
     tensors: dict[str, StoredTensor]
     _loaded: dict[str, Tensor] = field(default_factory=dict)  # of a pickle: its tensors, memory-mapped
-    quantization: QuantizationFacts | None = None  # of a folder of `neoxjp quantize`
+    quantization: dict[str, int] | None = None  # of a folder of `neoxjp quantize`: the bits of each weight
 
     def read(self, stored: StoredTensor) -> Tensor:
         """The tensor, on the CPU and memory-mapped (copied on write); a quantized weight as plain float32."""
@@ -126,17 +126,17 @@ def open_stored(files: WeightFiles) -> StoredWeights:
                 f"{files.index} of {str(files.folder)!r} names files for tensors that are not in them: {quoted(lost)}. "
                 f"Index and files are of different saves: fetch both again"
             )
-    facts = read_quantization(files.folder)
-    if facts is not None:
-        tensors = _unite_parts(files, tensors, facts)
-    return StoredWeights(files, tensors, loaded, facts)
+    quantized = read_quantization(files.folder)
+    if quantized is not None:
+        tensors = _unite_parts(files, tensors, quantized)
+    return StoredWeights(files, tensors, loaded, quantized)
 
 
-def _unite_parts(files: WeightFiles, tensors: dict[str, StoredTensor], facts: QuantizationFacts) -> dict[str, StoredTensor]:
+def _unite_parts(files: WeightFiles, tensors: dict[str, StoredTensor], quantized: dict[str, int]) -> dict[str, StoredTensor]:
     """The stored tensors of a quantized folder, those of one weight as one."""
-    check_parts(files.folder, facts.bits, {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()})
+    check_parts(files.folder, quantized, {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()})
     united = dict(tensors)
-    for name, bits in facts.bits.items():
+    for name, bits in quantized.items():
         values = tensors[f"{name}.values"]
         out, columns = values.shape
         shape = (out, columns if bits == 8 else columns * 2)

@@ -5,7 +5,6 @@ each function checks them. If the steps of a branch are not in memory (after a r
 it, without the probabilities after the filters. A branch that no loaded model can score is shown without probabilities.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -164,7 +163,7 @@ def text_of(playground: Playground, scorer: Scorer, writing: VisitorState, tree:
     tokenizer = writing.tokenizer(tree)
     if stored is not None or tokenizer is None:
         return stored
-    return _text(tree, tokenizer, OTHER_VOCABULARY, [_bare(id) for id in tree.ids(tree.current)])
+    return _text(tree, tokenizer, OTHER_VOCABULARY, [Step.unscored(id) for id in tree.ids(tree.current)])
 
 
 def can_score(playground: Playground, tree: Tree) -> bool:
@@ -186,9 +185,9 @@ def scored(playground: Playground, scorer: Scorer, tree: Tree, near: Text | None
     first, _ = _prompt_of(tree, loaded.tokenizer)
     front = tree.nodes[tree.current].truncated_tokens or (first - context // 2 if len(ids) > context else 0)
     front = max(0, min(front, first - 1))
-    steps = [_bare(id) for id in ids]
+    steps = [Step.unscored(id) for id in ids]
     if len(ids) - front <= most_scored(playground):
-        steps[front:] = map(_unfiltered, scorer(ids[front:], ALTERNATIVES, False))
+        steps[front:] = (step.unfiltered() for step in scorer(ids[front:], ALTERNATIVES, False))
     if near is not None and near.serial == loaded.serial and near.prompt_ids == ids[:first]:
         same = shared_length(near.ids, ids)
         steps[first:same] = near.steps[: same - first]
@@ -234,12 +233,3 @@ def _text(tree: Tree, tokenizer: GPTNeoXJapaneseTokenizer, serial: int, steps: S
             parts.append(Part(max(0, run.start - first), params, wrote.truncated_tokens, known, by_model))
     base = max(0, node.shared_ids - first) if node.author == "model" else len(behind)
     return Text(prompt, ids[:first], behind, base, node.seed or 0, serial, node.truncated_tokens, parts=tuple(parts))
-
-
-def _bare(id: int) -> Step:
-    return Step(id, "", None, None, None, (), 0.0, None)
-
-
-def _unfiltered(step: Step) -> Step:
-    """The step without the probabilities after the filters, which are not known."""
-    return replace(step, top=tuple(replace(choice, probability=math.nan) for choice in step.top))

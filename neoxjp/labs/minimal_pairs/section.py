@@ -184,14 +184,9 @@ def _at(pair: MinimalPair, error: NeoxjpError) -> NeoxjpError:
 
 def record(found: Found) -> dict[str, Any]:
     """For JSON: accuracies by phenomenon, and the worst pairs with their tokens."""
-    parts = ("in_sum", "per_token", "equal_length", "unequal_length")
-
-    def counts(each: Any) -> dict[str, Any]:
-        return {part: getattr(each, part).as_dict() for part in parts} | {"ties": each.ties}
-
     worst = [
         {"line": each.line, "phenomenon": each.phenomenon, "bits": each.bits, "good": each.pair.first, "bad": each.pair.second}
         for each in found.worst
     ]
-    phenomena = {name: counts(each) for name, each in found.by_phenomenon.items()}
-    return {"pairs": found.pairs, "total": found.total, "all": counts(found.all), "phenomena": phenomena, "worst": worst}
+    phenomena = {name: each.as_dict() for name, each in found.by_phenomenon.items()}
+    return {"pairs": found.pairs, "total": found.total, "all": found.all.as_dict(), "phenomena": phenomena, "worst": worst}

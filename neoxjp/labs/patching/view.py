@@ -54,11 +54,6 @@ def _cell(found: Patching, score: float, column: str, name: str, t: Words) -> tu
     return level, share < 0 and level > 0, number, f"{column}\n{facts}"
 
 
-def hint(sentence: str) -> str:
-    """HTML of an empty view: what to do."""
-    return render(TEMPLATE, "hint", sentence=sentence)
-
-
 def shown(text: str) -> Markup:
     """A span's text as HTML."""
     return Markup(visible(text) or "∅")
