@@ -130,7 +130,7 @@ def test_the_server_says_that_the_replicas_start() -> None:
 
 def test_a_server_without_replicas_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neoxjp.serve.replicas.backend.POLL_SECONDS", 0.01)
-    backend, answers = RayBackend(Choice("bundled"), Caps(), ReplicaSettings()), [["one"], RuntimeError("no replicas")]
+    backend, answers = RayBackend(Choice("bundled"), Caps(), ReplicaSettings()), [["one"], *[RuntimeError("no replicas")] * 3]
 
     def states(seconds: float) -> list[Any]:
         found: Any = answers.pop(0)
@@ -143,7 +143,7 @@ def test_a_server_without_replicas_is_not_alive(monkeypatch: pytest.MonkeyPatch)
 
     seen: list[bool] = []
     backend._watch(SimpleNamespace(states=states))
-    assert seen == [False, True]
+    assert seen == [False, True, True, True]
     assert not backend.alive
 
 

@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 ACCEPT_SECONDS = 120.0  # that a job waits for a replica: a new one loads the model first
 AGAIN_SECONDS = 0.2  # between two attempts
 CALL_SECONDS = 300.0  # for the answer to a call
+MOST_MISSED = 3  # looks for replicas without an answer before there are none
 MOST_LOST = 3  # replicas that may end during one call: it may be the reason
 POLL_SECONDS, ANSWER_SECONDS = 2.0, 10.0  # between two looks at the replicas, and for their answers
 
@@ -259,11 +260,14 @@ class RayBackend:
         self._watcher.start()
 
     def _watch(self, cluster: Any) -> None:
+        missed = 0  # looks in a row without an answer
         while not self._ended.wait(POLL_SECONDS):
             try:
-                self._states = tuple(cluster.states(ANSWER_SECONDS))
-            except Exception:  # there is no replica, or the cluster ends
-                self._states = ()
+                self._states, missed = tuple(cluster.states(ANSWER_SECONDS)), 0
+            except Exception:  # there is no replica, one has just ended, or the cluster ends
+                missed += 1
+                if missed == MOST_MISSED:
+                    self._states = ()
 
 
 class StreamCancelled(Exception):
