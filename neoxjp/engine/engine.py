@@ -19,7 +19,7 @@ import torch
 
 from neoxjp.engine import batch
 from neoxjp.engine.observer import Observer
-from neoxjp.engine.prefix_cache import PrefixCache, PrefixEntry, fork_prefix, reusable_length
+from neoxjp.engine.prefix_cache import PrefixCache, PrefixEntry, fork_prefix, is_coming
 from neoxjp.engine.records import (
     Choice,
     Finish,
@@ -43,7 +43,6 @@ from neoxjp.sampling import SamplingParams, SamplingTrace, trace_sampling
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
 
 PREFIX_BYTES = 512 * 2**20
-WORTH_WAITING = 32  # prompt ids: computing fewer takes less time than the forward for which a request would wait
 _IMPORTED_IN = os.getpid()
 
 
@@ -476,8 +475,11 @@ class Engine:
                 running = [self._prefix_entry(other) for other in list(self._scheduler.running)]
                 found = self._prefixes.longest_match(ids, [entry for entry in running if entry.cache is not None])
             covered = found.covers(ids, self._prefixes.chunk) if found else 0
-            if self._another_reads(request, covered):
-                return  # until the next forward
+            if self.prefix_bytes and request.prompt_top is None:
+                begun = [other for other in list(self._scheduler.running) if other.cache is not None]
+                others = [(other.prompt, other.total) for other in begun if other.prefilled < other.total]
+                if is_coming(ids, covered, others, self._prefixes.chunk):
+                    return  # until the next forward
             cache = fork_prefix(found.cache, covered) if found else self.model.new_cache()
         except Exception as error:
             self._finish(request, "error", error)
@@ -487,18 +489,6 @@ class Engine:
                 request.cache, request.prefilled, request.reused = cache, covered, covered
                 request.logits = found.logits if found and covered == request.total else None
                 request.last_forward = self._forward_number
-
-    def _another_reads(self, request: Request, covered: int) -> bool:
-        """Whether a running request is processing a prompt that saves this one much: at least half of what it lacks."""
-        if not self.prefix_bytes or request.prompt_top is not None:
-            return False
-        lacking = request.total - covered
-        for other in list(self._scheduler.running):
-            if other.cache is not None and other.prefilled < other.total:
-                shared = reusable_length(other.prompt, other.total, request.prompt, self._prefixes.chunk)
-                if shared - covered >= max(WORTH_WAITING, lacking / 2):
-                    return True
-        return False
 
     def _prefix_entry(self, request: Request) -> PrefixEntry:
         """What its KV cache holds, as an entry of the prefix cache."""

@@ -8,7 +8,7 @@ from position 0, and generated ids are prefilled again (several times faster tha
 unchanged needs no forward: the logits after it are cached too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy as np
 from torch import Tensor
 
 from neoxjp.engine.records import CHUNK
+
+WORTH_WAITING = 32  # prompt ids: computing fewer takes less time than the forward for which a request would wait
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +100,15 @@ def reusable_length(read: np.ndarray, prompt: int | None, ids: np.ndarray, chunk
     if same == len(ids) == prompt:
         return same
     return min(same, len(ids) - 1) // chunk * chunk
+
+
+def is_coming(ids: np.ndarray, covered: int, others: Iterable[tuple[np.ndarray, int]], chunk: int = CHUNK) -> bool:
+    """Whether a prompt that is being processed saves this one much: at least half of what it lacks.
+
+    covered: how many of `ids` are there. others: such prompts, and their lengths.
+    """
+    least = max(WORTH_WAITING, (len(ids) - covered) / 2)
+    return any(reusable_length(prompt, total, ids, chunk) - covered >= least for prompt, total in others)
 
 
 def fork_prefix(cache: Any, length: int) -> Any:

@@ -185,8 +185,8 @@ def test_draining_waits_for_answers_that_are_being_sent(operations: Operations):
 
 
 def test_a_part_of_what_was_accepted_is_also_taken_while_draining_and_no_refusal_of_it_is_told(operations: Operations):
-    engine, told = engine_of(operations), []
-    operations.refused = lambda visitor, error: told.append(error)  # type: ignore[method-assign]
+    engine, refusals = engine_of(operations), []
+    operations.refused = lambda visitor, error: refusals.append(error)  # type: ignore[method-assign]
     engine.drain()
     assert engine.submit([1], THREE, admitted=True).finish is None
     while True:
@@ -194,7 +194,7 @@ def test_a_part_of_what_was_accepted_is_also_taken_while_draining_and_no_refusal
             engine.submit([1], THREE, admitted=True)
         except QueueFull:
             break
-    assert not told
+    assert not refusals
 
 
 def test_metrics_are_for_this_machine_but_not_through_a_proxy_on_it(operations: Operations):
