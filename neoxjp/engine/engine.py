@@ -153,7 +153,7 @@ class Engine:
             prompt_only: the request ends after the prompt, with "length", and generates nothing.
             wake: called, while the engine holds its lock, when there is something to `read`; for readers without a thread.
             admitted: it is a part of what was accepted before: it is also taken after `drain`, and where the queue is full the
-                observer is not told, for it is tried again.
+                observer does not count a refusal, for it is tried again.
 
         Raises:
             PromptTooLong: prompt and new tokens do not fit the context, or need more cache than `cache_bytes`.

@@ -117,7 +117,7 @@ class Operations(Observer):
     def ended(self, request: TextRequest) -> None:
         stats, outcome = request.stats, str(request.finish)
         if isinstance(request.error, QueueFull):  # it lost its place in a full queue
-            if not request.admitted:  # else it is tried again, and nobody is told
+            if not request.admitted:  # else it is tried again
                 self.refused(request.visitor, request.error)
             return
         if stats.time_to_first_token is not None:

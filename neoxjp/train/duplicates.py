@@ -70,5 +70,6 @@ def find_duplicates(texts: Sequence[str], limit: float = 0.5, held_out: Iterable
             removed.append(index)
         else:
             kept |= mine
-            known |= {whole} if folded else set()
+            if folded:
+                known.add(whole)
     return sorted(removed)

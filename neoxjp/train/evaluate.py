@@ -14,6 +14,8 @@ from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
+CHARACTERS = 1200  # of each document that are scored, where nothing else is asked for
+
 
 @dataclass(frozen=True)
 class TextScore:
@@ -61,7 +63,7 @@ def bits_per_character(
     tokenizer: GPTNeoXJapaneseTokenizer,
     documents: Iterable[Document],
     *,
-    limit: int | None = 1200,
+    limit: int | None = CHARACTERS,
 ) -> dict[str, TextScore]:
     """Score documents by source: {"Aozora Bunko": TextScore(...), ...}; each document is cut at `limit` characters (None: whole).
 

@@ -21,7 +21,7 @@ from neoxjp.hub import BUNDLED, read_json
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Packed, pack_once
-from neoxjp.train.evaluate import bits_per_character
+from neoxjp.train.evaluate import CHARACTERS, bits_per_character
 from neoxjp.train.folder_lock import only_run
 from neoxjp.train.loop import fresh_model, train
 from neoxjp.train.options import JobOptions
@@ -42,7 +42,6 @@ from neoxjp.train.shards import open_shards
 from neoxjp.train.start import Start, save_adapter, start_model, start_tokenizer, stored_dtype
 from neoxjp.weights import parse_dtype
 
-HELD_OUT_CHARACTERS = 1200  # of each held-out text that --evaluate scores, as many as `neoxjp evaluate`
 _FRESH = {"hidden_size": 384, "layers": 6, "heads": 6, "context": 512}
 _COMPARED = {  # setting → what the command line calls it; a run continues with the same
     "rows": "--rows",
@@ -217,13 +216,12 @@ def _described(held_out: Sequence[Document]) -> str:
     count, characters = 0, 0
     used = 0  # characters of the document that a piece continues
     for document in held_out:
-        characters += min(len(document.text), max(0, HELD_OUT_CHARACTERS - used))
+        characters += min(len(document.text), max(0, CHARACTERS - used))
         used = used + len(document.text) if document.continues else 0
         count += not document.continues
     whole = sum(len(document.text) for document in held_out)
-    return (
-        f"held-out texts: {count:,}, of each the first {HELD_OUT_CHARACTERS:,} characters, {characters:,} of {whole:,} together"
-        + (" (--split line or paragraph makes more texts of a file)" if whole > 2 * characters else "")
+    return f"held-out texts: {count:,}, of each the first {CHARACTERS:,} characters, {characters:,} of {whole:,} together" + (
+        " (--split line or paragraph makes more texts of a file)" if whole > 2 * characters else ""
     )
 
 
@@ -251,7 +249,7 @@ class HeldOut:
         self.model.eval()
         try:
             with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half):
-                scores = bits_per_character(self.model, self.tokenizer, self.documents, limit=HELD_OUT_CHARACTERS).values()
+                scores = bits_per_character(self.model, self.tokenizer, self.documents).values()
         finally:
             self.model.train()
         bits = sum(score.nats for score in scores) / math.log(2) / sum(score.characters for score in scores)

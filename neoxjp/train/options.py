@@ -98,9 +98,9 @@ class JobOptions(TextOptions):
     clip: Annotated[float, _option("Largest norm of the gradient.")] = 1.0
     seed: Annotated[int, _option("Of the weights and of the windows.")] = 0
 
-    evaluate: Annotated[list[Path] | None, _option("Held-out texts: bits per character while it trains.", metavar="FILE...")] = (
-        None
-    )
+    evaluate: Annotated[
+        list[Path] | None, _option("Held-out texts: bits per character of their beginnings while it trains.", metavar="FILE...")
+    ] = None
     evaluate_every: Annotated[int, _option("Steps between two such evaluations.", metavar="N")] = 100
 
     accumulate: Annotated[int, _option("Compute a step in N parts: less memory.", metavar="N")] = 1

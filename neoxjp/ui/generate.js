@@ -45,7 +45,7 @@ function valueOf(id, value) {
   return field.value === "" ? value : Number(field.value);
 }
 
-let left = null; // the button that had the focus when it was disabled: it gets it back
+let focused = null; // the button that had the focus when it was disabled: it gets it back
 
 // What the server says about the text, beside its tokens and the HTML that page.js draws.
 function draw(found) {
@@ -53,11 +53,11 @@ function draw(found) {
   for (const [name, on] of Object.entries(found.buttons ?? {})) {
     const button = document.getElementById(`generate-${name}`);
     if (!button) continue;
-    if (!on && button === document.activeElement) left = button;
+    if (!on && button === document.activeElement) focused = button;
     button.disabled = !on;
-    if (!on || button !== left) continue;
+    if (!on || button !== focused) continue;
     if (document.activeElement === document.body) button.focus({ preventScroll: true });
-    left = null;
+    focused = null;
   }
   if (found.recall === false) document.getElementById("generate-recall")?.style.setProperty("display", "none");
   if (!found.buttons?.step) return;

@@ -184,7 +184,7 @@ def test_draining_waits_for_answers_that_are_being_sent(operations: Operations):
     assert 0.3 <= time.monotonic() - began < 10
 
 
-def test_a_part_of_what_was_accepted_is_also_taken_while_draining_and_no_refusal_of_it_is_told(operations: Operations):
+def test_a_part_of_what_was_accepted_is_also_taken_while_draining_and_counts_no_refusal(operations: Operations):
     engine, refusals = engine_of(operations), []
     operations.refused = lambda visitor, error: refusals.append(error)  # type: ignore[method-assign]
     engine.drain()

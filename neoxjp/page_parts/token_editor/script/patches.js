@@ -2,10 +2,10 @@
 
 function take(json) {
   const patch = JSON.parse(json);
-  if (patch.want) return tell();
+  if (patch.want) return sendAll();
   // The server counts its patches: one that is behind ours is of a server that has forgotten this page. It gets the text again.
   const fresh = patch.whole || patch.base === 0;
-  if (fresh && !patch.typed && revision > 0 && patch.revision < revision) return tell();
+  if (fresh && !patch.typed && revision > 0 && patch.revision < revision) return sendAll();
   if (patch.typed) sent = 0;
   if (patch.revision <= revision && !patch.whole) return; // a page gets the last patch of a stream twice
   if (held && patch.running) return held.push(json);
@@ -76,7 +76,7 @@ function take(json) {
 }
 
 // All of the text goes to the server.
-function tell() {
+function sendAll() {
   if (running) field.value = text; // it follows a stream only now and then
   running = false;
   box.classList.remove("token-editor-running");
