@@ -13,6 +13,7 @@ import gradio as gr
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from neoxjp.errors import ParameterError
 from neoxjp.gateway import (
     OURS,
     SWITCHES,
@@ -149,17 +150,22 @@ def launch(
     hosts = None if share else allowed_hosts(host, names)
     guard = Guard(rows, hosts=hosts, shared=share, operations=operations, script=_asset("first.js"), around=around)
     looks = _prepare(blocks, features, options)
-    return blocks.launch(
-        _app=guarded_app(guard),
-        server_name=host,
-        server_port=port,
-        share=share,
-        num_workers=0,  # GRADIO_NUM_WORKERS: processes that serve files and take uploads beside the gate
-        max_threads=blocks.threads,
-        state_session_capacity=blocks.sessions,
-        **looks,
-        **more,
-    )
+    try:
+        return blocks.launch(
+            _app=guarded_app(guard),
+            server_name=host,
+            server_port=port,
+            share=share,
+            num_workers=0,  # GRADIO_NUM_WORKERS: processes that serve files and take uploads beside the gate
+            max_threads=blocks.threads,
+            state_session_capacity=blocks.sessions,
+            **looks,
+            **more,
+        )
+    except OSError as error:
+        if "empty port" not in str(error):  # Gradio's sentence (6.31)
+            raise
+        raise ParameterError(f"cannot listen on port {port}: it is in use; choose another --server-port") from error
 
 
 def stop(blocks: PageBlocks) -> None:

@@ -1,6 +1,7 @@
 """`neoxjp app` and app.py: what is served, for whom, and what is refused before a page is there."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -168,3 +169,15 @@ def test_the_internal_endpoints_need_a_key(capsys: pytest.CaptureFixture[str], m
     monkeypatch.delenv("NEOXJP_API_KEY", raising=False)
     assert main(["serve", "--internal"]) == 2
     assert "--internal needs --api-key" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_port_in_use_is_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "app.py", "--server-port", port], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert f"cannot listen on port {port}: it is in use; choose another --server-port" in done.stderr
+    assert "Traceback" not in done.stderr
