@@ -3,9 +3,10 @@
 python examples/compare_spellings.py 東京都に住む --csv spellings.csv
 """
 
+from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, FileBinaryWrite, Option
+from typer import Argument, Option
 
 from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.cli import run
@@ -16,7 +17,7 @@ from neoxjp.japanese import spellings
 def main(
     text: Annotated[str, Argument()] = "国境の長いトンネルを抜けると雪国であった。",
     name: Annotated[str, Option("--model", help="bundled, or a folder or Hub id with vocab.txt and emoji.json.")] = "bundled",
-    csv: Annotated[FileBinaryWrite | None, Option(metavar="FILE", help="Write the whole table.", lazy=False)] = None,
+    csv: Annotated[Path | None, Option(metavar="FILE", help="Write the whole table.")] = None,
 ) -> None:
     """Count the tokens of a text in each of its spellings."""
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name)
@@ -30,7 +31,7 @@ def main(
     counts = table.pivot(index="spelling", columns="tokenizer", values="tokens")
     print("\n" + counts.loc[table["spelling"].unique(), table["tokenizer"].unique()].to_string())
     if csv:
-        csv.write(to_csv(table))
+        csv.write_bytes(to_csv(table))
 
 
 run(main)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, FileBinaryWrite, Option
+from typer import Argument, Option
 
 from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.cli import run
@@ -25,7 +25,7 @@ def main(
     file: Annotated[Path | None, Argument(help="A .txt file.", show_default="the first sentence of 雪国")] = None,
     tokenizers: Annotated[list[str] | None, Option("--tokenizer", metavar="KEY...", show_default=" ".join(DEFAULT))] = None,
     name: Annotated[str, Option("--model", help="bundled, or a folder or Hub id with vocab.txt and emoji.json.")] = "bundled",
-    csv: Annotated[FileBinaryWrite | None, Option(metavar="FILE", help="Write the whole table.", lazy=False)] = None,
+    csv: Annotated[Path | None, Option(metavar="FILE", help="Write the whole table.")] = None,
 ) -> None:
     """Count the tokens of a text file in all its spellings with several tokenizers."""
     text = "".join(part.text for part in read_documents(file)) if file else "国境の長いトンネルを抜けると雪国であった。"
@@ -45,7 +45,7 @@ def main(
         numbers = table.pivot(index="spelling", columns="tokenizer", values=number)
         print(f"{number}\n{numbers.loc[[row.key for row in rows], [column.key for column in columns]].to_string()}\n")
     if csv:
-        csv.write(to_csv(table))
+        csv.write_bytes(to_csv(table))
 
 
 run(main)

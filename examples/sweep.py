@@ -3,9 +3,10 @@
 python examples/sweep.py むかし、山のふもとの小さな村に、 --out sweep.csv --model abeja/gpt-neox-japanese-2.7b
 """
 
+from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, FileBinaryWrite, Option
+from typer import Argument, Option
 
 from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams
 from neoxjp.cli import run
@@ -17,7 +18,7 @@ def main(
     prompt: Annotated[str, Argument()] = "むかし、山のふもとの小さな村に、",
     name: Annotated[str, Option("--model", help="bundled, a folder or a Hub id.")] = "bundled",
     samples: Annotated[int, Option(help="Texts for each pair of temperature and top-p.")] = 2,
-    out: Annotated[FileBinaryWrite, Option(metavar="FILE", help="All texts and numbers, as CSV.", lazy=False)] = "sweep.csv",
+    out: Annotated[Path, Option(metavar="FILE", help="All texts and numbers, as CSV.")] = Path("sweep.csv"),
 ) -> None:
     """Generate texts on a grid of temperature and top-p."""
     engine = Engine(GPTNeoXJapaneseForCausalLM.from_pretrained(name), GPTNeoXJapaneseTokenizer.from_pretrained(name))
@@ -26,8 +27,8 @@ def main(
     table = to_frame(to_row(each.sample) for each in grid if each.sample)
     means = table.groupby(["temperature", "top_p"])[["distinct_2", "bits_per_character", "mean_logprob"]].mean()
     print(means.round(3).to_string())
-    out.write(to_csv(table))
-    print(f"{len(table)} texts in {out.name}")
+    out.write_bytes(to_csv(table))
+    print(f"{len(table)} texts in {out}")
 
 
 run(main)

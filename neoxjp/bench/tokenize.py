@@ -11,11 +11,13 @@ import importlib.metadata
 import importlib.util
 import time
 import warnings
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neoxjp.bench.common import Report, Row, rounds, timed
+from neoxjp.bench.common import Report, rounds, timed
+from neoxjp.bench.common import rows as as_rows
 from neoxjp.bench.options import TokenizeOptions
 from neoxjp.errors import ParameterError
 
@@ -63,23 +65,19 @@ def table(options: TokenizeOptions) -> Report:
         loads[name] = load
     runs = {name: rate(encode, text) for name, encode in encoders.items()}
     runs |= {name: rate(encode, part) for name, encode in slow.items()}
-    rows = _rows(rounds(runs, options.rounds), "encode", "MB/s")
+    rows = as_rows(rounds(runs, options.rounds), "encode", "MB/s")
     decoders = {"ours": lambda: size / timed(lambda: ours.decode(ids)), "ours, list": _list_decoder(ours, ids.tolist(), size)}
-    rows += _rows(rounds(decoders, options.rounds), "decode", "MB/s")
+    rows += as_rows(rounds(decoders, options.rounds), "decode", "MB/s")
     short = {"ours": ours.encode} | {name: encode for name, (encode, _) in peers.items()}
-    rows += _rows(rounds({name: micros(encode) for name, encode in short.items()}, options.rounds), "14 characters", "µs")
+    rows += as_rows(rounds({name: micros(encode) for name, encode in short.items()}, options.rounds), "14 characters", "µs")
     times = {name: _milliseconds(load) for name, load in loads.items()}
-    rows += _rows(rounds(times, options.rounds), "load", "ms")
+    rows += as_rows(rounds(times, options.rounds), "load", "ms")
     packages = [_PACKAGES[name.partition(":")[0]] for name in options.against or ()]
     facts: dict[str, Any] = {"file": str(options.file), "MB": round(size, 2), "tokens": len(ids), "vocabulary": folder}
     facts |= {package: importlib.metadata.version(package) for package in packages}
     notes = [f"one thread; {', '.join(slow)}: {len(part.encode()) / 1e6:.2f} MB of the text, taken at {len(rest)} places"]
     notes.append(f"the tables, built with the first long text: {built * 1e3:.0f} ms" if scanner else "no tables: dictionary only")
     return Report("encode and decode", facts=facts, rows=rows, notes=notes)
-
-
-def _rows(found: dict[str, list[float]], what: str, unit: str) -> list[Row]:
-    return [Row(who, what, unit, tuple(values)) for who, values in found.items()]
 
 
 def _list_decoder(ours: Any, ids: list[int], size: float) -> Callable[[], float]:
@@ -98,9 +96,13 @@ def _milliseconds(load: Callable[[], object]) -> Callable[[], float]:
 
 
 def _text(path: Path, megabytes: float) -> str:
+    if not 0 < megabytes < 1e6:
+        raise ParameterError(f"megabytes={megabytes!r} must be above 0 and below a million")
     try:
         with path.open("rb") as file:
-            text = file.read(int(megabytes * 1e6)).decode("utf-8", "ignore")  # the last character may be cut
+            text = getincrementaldecoder("utf-8")().decode(file.read(int(megabytes * 1e6)))  # the last character may be cut
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"{path} is not UTF-8: {error}") from error
     except OSError as error:
         raise ParameterError(f"cannot read {path}: {error.strerror}") from error
     if not text:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from neoxjp.train import Ngram
 
     Loaded = tuple[GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer]
+
+
+LIMIT = 1200  # characters of a document
+ORDER = 5  # of an n-gram
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,7 @@ def evaluate(
     against: Annotated[
         str | None, option("A second model for these three: bundled, a folder or a Hub id.", metavar="MODEL")
     ] = None,
-    limit: Annotated[int, option("Cut documents after this many characters; 0: never.")] = 1200,
+    limit: Annotated[int, option("Cut documents after this many characters; 0: never.")] = LIMIT,
     apart: Annotated[
         str | None, option("Only this source for itself, all others summed as 'other'.", metavar="SOURCE", show_default=False)
     ] = None,
@@ -62,7 +67,7 @@ def evaluate(
         list[Path] | None,
         option("Texts to count an n-gram of characters in, which is measured beside the model.", metavar="FILE..."),
     ] = None,
-    order: Annotated[int, option("Characters of its longest n-gram.", metavar="N")] = 5,
+    order: Annotated[int, option("Characters of its longest n-gram.", metavar="N")] = ORDER,
     json: Json = False,
 ) -> None:
     """Measure how well a model predicts texts, by source, and how it agrees with people on pairs, sentences and questions.
@@ -77,7 +82,7 @@ def evaluate(
     """
     from neoxjp.cli.generate import progress
 
-    tasks = _tasks(minimal_pairs, acceptability, choices)
+    tasks = _tasks(minimal_pairs, acceptability, choices, texts.encoding or "")
     if limit < 0:
         raise ParameterError(f"limit={limit!r} must be at least 0 characters (0: whole documents)")
     if not files and not tasks:
@@ -86,10 +91,16 @@ def evaluate(
         )
     if against and not tasks:
         raise ParameterError("--against compares two models: add --minimal-pairs, --acceptability or --choices FILE")
+    if not files and (apart is not None or limit != LIMIT):
+        raise ParameterError("--apart and --limit are about texts: name files with texts, or leave them out")
+    if order != ORDER and not ngram:
+        raise ParameterError("--order is about the n-gram: add --ngram FILE, or leave it out")
     for path in (*(files or ()), *(ngram or ())):
         next(read_texts([path], texts), None)
     sizes = [sum(1 for _ in task.read(task.file)) for task in tasks]  # faults are found before the model is loaded
-    models = {model.model: load_model(replace(model, dtype="auto") if model.quantization else model)}
+    if model.quantization and model.dtype == EvaluatedModel.dtype:
+        model = replace(model, dtype="auto")
+    models = {model.model: load_model(model)}
     if against:
         name = f"{against} (second)" if against == model.model else against
         models[name] = load_model(replace(model, model=against, revision=None))
@@ -125,7 +136,7 @@ class Task:
     lines: Callable[[Any], Iterator[str]]
 
 
-def _tasks(pairs: Path | None, sentences: Path | None, questions: Path | None) -> list[Task]:
+def _tasks(pairs: Path | None, sentences: Path | None, questions: Path | None, encoding: str) -> list[Task]:
     """The tasks whose file is given. Raises ParameterError where one does not exist."""
     from neoxjp.documents import read_judgments, read_minimal_pairs, read_questions
 
@@ -137,7 +148,7 @@ def _tasks(pairs: Path | None, sentences: Path | None, questions: Path | None) -
     for file, *_ in given:
         if file and not file.is_file():
             raise ParameterError(f"no file {str(file)!r}")
-    return [Task(name, file, read, score, lines) for file, name, read, score, lines in given if file]
+    return [Task(name, file, partial(read, encoding=encoding), score, lines) for file, name, read, score, lines in given if file]
 
 
 class Compared:
@@ -215,6 +226,8 @@ def _evaluate_texts(
         documents = list(documents)
         others = baselines(compared.ngram, documents, limit=limit or None)
     scores = bits_per_character(*loaded, documents, limit=limit or None)
+    if apart and apart not in scores:
+        print(f"no text has the source {apart!r}: all of them are 'other'", file=sys.stderr)
     found = {source: score.as_dict() | others.get(source, {}) for source, score in scores.items()}
     facts: dict[str, Any] = {"limit": limit or None, "sources": found}
     lines = [*text_lines(scores)]

@@ -2,9 +2,7 @@
 
 import dataclasses
 import json as jsons
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +20,8 @@ from neoxjp.labs.common.command import (
     load_model,
     option,
     read_text,
-    write_file,
 )
+from neoxjp.labs.common.output import output, write_file
 
 if TYPE_CHECKING:
     from neoxjp.engine import Request
@@ -190,37 +188,6 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("texts", total=total)
         yield lambda: bar.advance(task)
-
-
-@contextmanager
-def output(path: Path | None) -> Iterator[Callable[[str], Any]]:
-    """Where lines go: standard output, or a file that is there only when all of them are written."""
-    if path is None:
-        yield sys.stdout.write
-        return
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device
-            with path.open("w", encoding="utf-8") as file:
-                yield file.write
-            return
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".writing", dir=path.parent)
-    except OSError as error:
-        raise ParameterError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            yield file.write
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except OSError as error:
-        raise ParameterError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 COMMANDS = (Command("generate", generate, "neoxjp generate '吾輩は猫である。' --max-new-tokens 40"),)

@@ -10,6 +10,7 @@ from neoxjp.cli.evaluate import read_texts
 from neoxjp.documents import parse_weighted_path
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, counted, json_line, option
+from neoxjp.labs.common.output import check_output, output
 from neoxjp.train import TEXTS, JobOptions, TextOptions
 
 PROMPT = "むかし、あるところに"  # of the command that a finished run proposes
@@ -55,12 +56,13 @@ def average(
 
     --last 1 writes the last checkpoint itself.
     """
-    import torch
-
     from neoxjp.train import export_run
     from neoxjp.weights import parse_dtype
 
-    facts = export_run(folder, folder / "vocabulary", out, average=last, dtype=parse_dtype(dtype) or torch.float16)
+    written = parse_dtype(dtype)
+    if written is None:
+        raise ParameterError(f"dtype={dtype!r} must be float16, bfloat16 or float32")
+    facts = export_run(folder, folder / "vocabulary", out, average=last, dtype=written)
     print(f"{out}: the mean of {counted(last, 'checkpoint')}, up to step {facts['progress']['step']}")
 
 
@@ -80,9 +82,11 @@ def train_vocabulary(
 
     texts, weights = [], []
     for path, weight in map(parse_weighted_path, files):
+        if weight is not None and weight != round(weight):
+            raise ParameterError(f"{path}={weight:g}: texts are counted a whole number of times: 1 or more")
         for document in read_texts([path], reading):
             texts.append(document.text)
-            weights.append(max(1, round(weight or 1)))
+            weights.append(round(weight or 1))
     vocabulary = build_vocabulary(texts, size, weights=weights)
     vocabulary.write(out)
     several = sum(len(spellings) > 1 for spellings in vocabulary.entries)
@@ -99,26 +103,34 @@ def deduplicate(
     limit: Annotated[float, option("Share of a text that must also be in others, above 0 to 1.")] = 0.5,
     held_out: Annotated[
         list[Path] | None,
-        option("Texts for evaluation: what shares as much with one of them is removed too.", metavar="FILE..."),
+        option(
+            "Texts for evaluation: what shares as much with one of them is removed too. Of fewer than about a hundred letters "
+            "only whole equal texts are found.",
+            metavar="FILE...",
+        ),
     ] = None,
 ) -> None:
     """Remove texts that a corpus holds twice, also in other spelling, and print which."""
-    from neoxjp.cli.generate import output
     from neoxjp.documents import join_pieces
     from neoxjp.train import find_duplicates
 
     if not 0 < limit <= 1:
         raise ParameterError(f"limit={limit!r} must be above 0 and at most 1")
+    if out.suffix != ".jsonl":  # not one of the texts, where the file to write was forgotten
+        raise ParameterError(f"the first file, {str(out)!r}, is written: give it a name that ends in .jsonl")
+    check_output(out, [*files, *(held_out or ())])
     documents = list(join_pieces(read_texts(files, texts)))
     tests = [document.text for document in join_pieces(read_texts(held_out or (), texts))]
     removed = set(find_duplicates([document.text for document in documents], limit, tests))
     with output(out) as write:
         for index, document in enumerate(documents):
             if index in removed:
-                print(f"document {index + 1}: {counted(len(document.text), 'character')}, {document.text[:40]!r}")
                 continue
             row = {"source": document.source, "licence": document.licence, "text": document.text}
             write(json_line(row) + "\n")
+    for index in sorted(removed):
+        text = documents[index].text
+        print(f"document {index + 1}: {counted(len(text), 'character')}, {text[:40]!r}")
     lost, total = sum(len(documents[index].text) for index in removed), sum(len(document.text) for document in documents)
     print(f"{out}: removed {len(removed)} of {counted(len(documents), 'document')}, {lost:,} of {counted(total, 'character')}")
 

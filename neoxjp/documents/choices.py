@@ -30,14 +30,14 @@ class Question:
     line: int  # in the file
 
 
-def read_questions(path: str | Path) -> Iterator[Question]:
-    """The questions of a file.
+def read_questions(path: str | Path, encoding: str = "") -> Iterator[Question]:
+    """The questions of a file. encoding: "": detected.
 
     Raises:
         ParameterError: naming file and line, where the question or an option is missing or empty, there are fewer than two
             options, or the label is not the number of one.
     """
-    with open_table(path, QUESTIONS) as rows:
+    with open_table(path, QUESTIONS, encoding) as rows:
         for row in rows:
             options = _options(row)
             yield Question(text_of(row, "question", QUESTIONS), options, _answer(row, len(options)), row.number)

@@ -33,15 +33,15 @@ class JudgedSentence:
     line: int  # in the file
 
 
-def read_judgments(path: str | Path) -> Iterator[JudgedSentence]:
-    """The sentences of a file.
+def read_judgments(path: str | Path, encoding: str = "") -> Iterator[JudgedSentence]:
+    """The sentences of a file. encoding: "": detected.
 
     Raises:
         ParameterError: naming file and line, where a sentence is missing or empty or a label is no label; without a line, where
             there is no sentence, or all have the same label.
     """
     labels: set[bool] = set()
-    with open_table(path, SENTENCES) as rows:
+    with open_table(path, SENTENCES, encoding) as rows:
         for row in rows:
             sentence = JudgedSentence(text_of(row, "sentence", SENTENCES), _label(row), group_of(row), row.number)
             labels.add(sentence.acceptable)

@@ -31,13 +31,13 @@ class MinimalPair:
     line: int  # in the file
 
 
-def read_minimal_pairs(path: str | Path) -> Iterator[MinimalPair]:
-    """The pairs of a file.
+def read_minimal_pairs(path: str | Path, encoding: str = "") -> Iterator[MinimalPair]:
+    """The pairs of a file. encoding: "": detected.
 
     Raises:
         ParameterError: naming file and line, where a side is missing, empty, or equal to the other, or there is no pair.
     """
-    with open_table(path, PAIRS) as rows:
+    with open_table(path, PAIRS, encoding) as rows:
         yield from map(_pair, rows)
 
 
@@ -56,4 +56,5 @@ def _pair(row: Row) -> MinimalPair:
             f"both texts are {good[:40]!r}: a minimal pair differs in something",
             f"2 つの文が同じです（{good[:40]!r}）。最小対には違いが必要です",
         )
-    return MinimalPair(good, bad, str(row.values.get("phenomenon") or ""), row.number)
+    phenomenon = row.values.get("phenomenon")
+    return MinimalPair(good, bad, "" if phenomenon is None else str(phenomenon), row.number)

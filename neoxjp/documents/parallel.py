@@ -77,7 +77,10 @@ def _columns(file: BinaryIO, encoding: Encoding, delimiter: str) -> Iterator[tup
         line = line.strip("\ufeff\r\n")
         if not line.strip():
             continue
-        cells = next(csv.reader([line]), []) if delimiter == "," else line.split(delimiter)
+        try:
+            cells = next(csv.reader([line], strict=True), []) if delimiter == "," else line.split(delimiter)
+        except csv.Error as error:
+            refuse(number, f"this is not CSV: {error}", f"CSV ではありません（{error}）")
         if len(cells) != 2:
             name = ("commas", "カンマ") if delimiter == "," else ("tabs", "タブ")
             refuse(

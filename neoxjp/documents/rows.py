@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from neoxjp.documents.encodings import Encoding
-from neoxjp.documents.text_files import Row, csv_rows, jsonl_rows, read_header, read_lines
+from neoxjp.documents.encodings import Encoding, parse_encoding
+from neoxjp.documents.text_files import Row, csv_rows, jsonl_rows, read_header, read_lines, surplus
 from neoxjp.documents.training import detect, open_file, unpacked_suffix
 from neoxjp.errors import ParameterError, quoted
 
@@ -32,8 +32,8 @@ class Kind:
 
 
 @contextmanager
-def open_table(path: str | Path, kind: Kind) -> Iterator[Iterator[Row]]:
-    """The rows of a file; errors inside the block name it."""
+def open_table(path: str | Path, kind: Kind, encoding: str = "") -> Iterator[Iterator[Row]]:
+    """The rows of a file; errors inside the block name it. encoding: "": detected."""
     path = Path(path)
     suffix = unpacked_suffix(path)
     if suffix not in SUFFIXES:
@@ -42,7 +42,7 @@ def open_table(path: str | Path, kind: Kind) -> Iterator[Iterator[Row]]:
             ja=f"{str(path)!r}：{kind.ja}は {'、'.join(SUFFIXES)} のファイルから読み込みます（.xz、.gz も可）。",
         )
     with open_file(path) as (file, _):
-        yield read_table(file, suffix, kind)
+        yield read_table(file, suffix, kind, parse_encoding(encoding) if encoding else None)
 
 
 def read_table(file: BinaryIO, suffix: str, kind: Kind, encoding: Encoding | None = None) -> Iterator[Row]:
@@ -96,13 +96,7 @@ def _rows(file: BinaryIO, suffix: str, kind: Kind, given: Encoding | None) -> It
         rows = csv_rows(bounded(), columns, delimiter, None)
     for row in rows:
         if row.surplus:
-            refuse(
-                row.number,
-                f"{len(columns) + row.surplus} cells, but line 1 names {len(columns)} columns: put texts with {delimiter!r} "
-                "between quotation marks",
-                f"セルが {len(columns) + row.surplus} 個ありますが、1 行目の列は {len(columns)} 個です。"
-                f"{delimiter!r} を含むテキストは引用符で囲んでください",
-            )
+            raise surplus(row, columns, delimiter)
         yield row
         before, size = row.number, 0
 
@@ -119,7 +113,7 @@ def text_of(row: Row, name: str, kind: Kind) -> str:
 
 def group_of(row: Row) -> str:
     """The phenomenon of a row, or else its source; "" where it names neither."""
-    return next((str(row.values[name]) for name in GROUPS if row.values.get(name)), "")
+    return next((str(row.values[name]) for name in GROUPS if row.values.get(name) not in (None, "")), "")
 
 
 def label_found(given: object) -> str:

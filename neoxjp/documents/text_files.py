@@ -324,16 +324,16 @@ def csv_rows(lines: Iterator[tuple[str, int]], columns: tuple[str, ...], delimit
                 )
             yield line
 
-    rows, header = csv.reader(counted(), delimiter=delimiter), True
+    rows, header = csv.reader(counted(), delimiter=delimiter, strict=faults is None), True
     while True:
-        cells = 0
+        cells, begins = 0, rows.line_num + 1
         try:
             row = next(rows, None)
         except csv.Error as error:
             if faults is None:
                 raise ParameterError(
-                    f"line {rows.line_num}: this is not CSV: {error}",
-                    ja=f"{rows.line_num} 行目：CSV ではありません（{error}）。",
+                    f"line {begins}: the row that begins here is not CSV ({error}): is a quotation mark missing?",
+                    ja=f"{begins} 行目から始まる行は CSV ではありません（{error}）。引用符が抜けている可能性があります。",
                 ) from error
             faults.add_line(rows.line_num, str(error), f"CSV として読めません（{error}）")
             continue
@@ -343,6 +343,17 @@ def csv_rows(lines: Iterator[tuple[str, int]], columns: tuple[str, ...], delimit
             cells_by_column = reversed(list(zip(columns, row, strict=False)))  # of columns with one name the first
             yield Row(rows.line_num, dict(cells_by_column), read, max(len(row) - len(columns), 0))
         header = False
+
+
+def surplus(row: Row, columns: tuple[str, ...], delimiter: str) -> ParameterError:
+    """The error of a row with more cells than the header names columns."""
+    cells = len(columns) + row.surplus
+    return ParameterError(
+        f"line {row.number:,}: {cells} cells, but line 1 names {len(columns)} columns: put texts with {delimiter!r} between "
+        "quotation marks",
+        ja=f"{row.number:,} 行目：セルが {cells} 個ありますが、1 行目の列は {len(columns)} 個です。"
+        f"{delimiter!r} を含むテキストは引用符で囲んでください。",
+    )
 
 
 # ---------------------------------------------------------------- JSONL

@@ -6,6 +6,7 @@ piece of a long .txt; .parquet needs pyarrow.
 
 import gzip
 import lzma
+import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from neoxjp.documents.encodings import Encoding, detect_encoding, parse_encoding
-from neoxjp.documents.text_files import csv_rows, jsonl_rows, read_header, read_lines, read_pieces
+from neoxjp.documents.text_files import csv_rows, jsonl_rows, read_header, read_lines, read_pieces, surplus
 from neoxjp.errors import ParameterError, quoted
 
 Split = Literal["file", "blank", "line"]
@@ -222,7 +223,10 @@ def _rows(
         return
     delimiter, columns, _ = read_header(lines, name)
     _check_column(name, column, columns)
-    yield from (_document(row.values, column) for row in csv_rows(read_lines(file, encoding, None), columns, delimiter, None))
+    for row in csv_rows(read_lines(file, encoding, None), columns, delimiter, None):
+        if row.surplus:
+            raise surplus(row, columns, delimiter)
+        yield _document(row.values, column)
 
 
 def _parquet(path: Path, column: str, groups: tuple[int, int] | None) -> Iterator[Document]:
@@ -271,6 +275,8 @@ def _document(row: dict[str, Any], column: str) -> Document:
     text, source, licence = (row.get(name) for name in (column, "source", "licence"))
     if not isinstance(text, (str, int, float, type(None))) or isinstance(text, bool):
         raise ParameterError(f"the field {column!r} is no text but {text!r:.80}: name another with --column, or convert the file")
+    if isinstance(text, float) and not math.isfinite(text):  # what pandas writes for a missing value
+        text = None
     return Document("" if text is None else str(text), str(source or ""), str(licence or ""))
 
 

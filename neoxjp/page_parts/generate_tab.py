@@ -158,13 +158,13 @@ def shown(patch: str, writing: VisitorState) -> dict[str, Any]:
 
 
 def counted(playground: Playground, text: Text | None, t: Words) -> str:
-    """HTML: how many tokens the text has, of the model's context; an error where they fill it."""
+    """HTML: how many tokens the text has, of the model's context; an error where they are more."""
     if text is None or not text.whole:
         return render_steps.working(t("generate_count_bos"))
     number, loaded = len(text.ids), playground.loaded
     if loaded is None or loaded.model is None:
         return render_steps.working(t("generate_count_no_context", n=f"{number:,}"))
     context = loaded.model.config.max_position_embeddings
-    if number >= context:
+    if number > context and not text.truncated_tokens:  # else the model has seen the end of it
         return render.notice(t("generate_count_over", n=f"{number:,}", context=f"{context:,}"), "error")
     return render_steps.working(t("generate_count", n=f"{number:,}", context=f"{context:,}"), number, context)

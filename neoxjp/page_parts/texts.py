@@ -109,6 +109,8 @@ class VisitorState:
     scores: Scores | None = field(default=None, init=False, repr=False)
     linked: "View | None" = field(default=None, init=False, repr=False)  # of the link that the page was opened with, until shown
     saved: Text | None = field(default=None, init=False)  # the text of the branch, while a draft is displayed
+    undone: tuple[Tree, Text] | None = field(default=None, init=False)  # the draft that undo removed, for redo
+    undone_at: int = field(default=0, init=False)  # changes that redo had to bring back then: those come first
     _texts: dict[tuple[int, tuple[int, ...]], Text] = field(default_factory=dict, repr=False)  # the latest last
     _tokenizers: dict[str, "GPTNeoXJapaneseTokenizer"] = field(default_factory=dict, repr=False)  # by vocabulary
 
@@ -140,7 +142,7 @@ class VisitorState:
         """A draft is displayed: a branch that is added with the next generation, and that undo does not know before."""
         if self.draft is None:
             self.saved = self.text
-        self.draft, self.text = tree, text
+        self.draft, self.text, self.undone = tree, text, None
 
     def forget_draft(self) -> None:
         """The branch is displayed again."""
@@ -164,7 +166,8 @@ class VisitorState:
 
     def undo(self) -> Text | None:
         """Back to the branch without the draft, or to the tree before; its text is None if its steps were evicted."""
-        if self.draft is not None and self.saved is not None and not self.running:
+        if self.draft is not None and self.text is not None and self.saved is not None and not self.running:
+            self.undone, self.undone_at = (self.draft, self.text), len(self.history.future)
             self.forget_draft()
         elif self.history.past and not self.running:
             self.history, self.draft, self.saved = self.history.undo(), None, None
@@ -172,15 +175,17 @@ class VisitorState:
         return self.text
 
     def redo(self) -> Text | None:
-        """On to the change that was undone last; not while a draft is displayed, which would be lost."""
-        if self.can_redo and not self.running:
+        """On to the draft or the change that was undone last; not while a draft is displayed, which would be lost."""
+        if self.undone is not None and self.draft is None and len(self.history.future) == self.undone_at and not self.running:
+            self.type(*self.undone)
+        elif self.can_redo and not self.running:
             self.history = self.history.redo()
             self.text = self.stored_text()
         return self.text
 
     @property
     def can_redo(self) -> bool:
-        return self.draft is None and bool(self.history.future)
+        return self.draft is None and bool(self.history.future or self.undone)
 
     def stored_text(self, tree: Tree | None = None) -> Text | None:
         """The text of the branch displayed in a tree (None: this one); None if it was evicted."""
@@ -190,7 +195,7 @@ class VisitorState:
     @property
     def nbytes(self) -> int:
         """About how much memory the texts, the branches and the undo history take."""
-        shown = [*self._texts.values(), self.text, self.saved, self.scores]
+        shown = [*self._texts.values(), self.text, self.saved, self.scores, self.undone and self.undone[1]]
         steps = {id(step): len(step.top) for text in shown if text for step in text.steps}
         trees = 1 + len(self.history.past) + len(self.history.future)
         ids = sum(node.size for node in self.tree.nodes.values())
@@ -205,7 +210,7 @@ class VisitorState:
         if not self.running:
             self.document.trim()
             self._texts.clear()
-            self.scores = None
+            self.scores = self.undone = None
             self.history = History(self.tree)
 
     def _put(self, text: Text | None) -> None:
@@ -214,7 +219,7 @@ class VisitorState:
             session_memory.note(self)
 
     def _store(self, text: Text | None) -> None:
-        self.text, self.draft, self.saved = text, None, None
+        self.text, self.draft, self.saved, self.undone = text, None, None, None
         current = self.tree.current
         if text is None or current is None:
             return

@@ -207,11 +207,12 @@ class IdWriter:
         return self
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        if not failed:
-            self._file.seek(0)
-            self._head()
-        self._file.close()
-        if failed:
-            self._fresh.unlink()
-        else:
-            os.replace(self._fresh, self.path)
+        try:
+            if not failed:
+                self._file.seek(0)
+                self._head()
+            self._file.close()
+            if not failed:
+                os.replace(self._fresh, self.path)
+        finally:
+            self._fresh.unlink(missing_ok=True)

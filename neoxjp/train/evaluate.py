@@ -102,11 +102,19 @@ def score_ids(model: GPTNeoXJapaneseForCausalLM, ids: Sequence[int], new: int = 
             model(window, past_key_values=[model.new_cache()]).logits[0, position - start - 1 : -1].float()
         )  # (new tokens, V)
         targets = window[0, position - start :]
-        total += float(F.cross_entropy(logits, targets, reduction="none").double().sum())
+        total += sum_of_nats(logits, targets)
         best = logits.topk(min(5, logits.shape[-1])).indices == targets[:, None]  # (new tokens, 5)
         first += int(best[:, 0].sum())
         first_five += int(best.sum())
     return total, first, first_five
+
+
+def sum_of_nats(logits: Tensor, targets: Tensor) -> float:
+    """Minus the log probability of ids in nats. logits: (n, V) float32; targets: (n,). Raises ParameterError: not a number."""
+    nats = float(F.cross_entropy(logits, targets, reduction="none").double().sum())
+    if not math.isfinite(nats):
+        raise ParameterError("the probability of a text is not a number: the weights are damaged, or too large for this dtype")
+    return nats
 
 
 def _windows(length: int, context: int, new: int = 1) -> Iterator[tuple[int, int]]:

@@ -221,7 +221,7 @@ def _described(held_out: Sequence[Document]) -> str:
         count += not document.continues
     whole = sum(len(document.text) for document in held_out)
     return f"held-out texts: {count:,}, of each the first {CHARACTERS:,} characters, {characters:,} of {whole:,} together" + (
-        " (--split line or paragraph makes more texts of a file)" if whole > 2 * characters else ""
+        " (--split line or blank makes more texts of a file)" if whole > 2 * characters else ""
     )
 
 
@@ -312,6 +312,12 @@ def _check(options: JobOptions, start: Start) -> None:
         raise ParameterError(
             f"cool_down={options.cool_down!r} must be from 0 to the number of --tokens, found tokens={options.tokens!r}"
         )
+    for stage in options.stages or ():
+        parse_stage(stage)
+    if options.cool_down is not None and options.flat_share != JobOptions.flat_share:
+        raise ParameterError("--cool-down and --flat-share say the same thing: choose one")
+    if options.muon_lr is not None and options.optimizer == "adamw":
+        raise ParameterError("--muon-lr is for the optimizer Muon: leave it out with --optimizer adamw, whose rate is --lr")
     parse_dtype(options.dtype)
 
 

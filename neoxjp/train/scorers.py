@@ -1,18 +1,17 @@
 """Scores of texts by a model or an n-gram, in nats: of a text, of its tokens each for itself, and of options after a question."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from neoxjp.documents import Document
+from neoxjp.engine import LN2
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.train.evaluate import score_ids
+from neoxjp.train.evaluate import score_ids, sum_of_nats
 from neoxjp.train.ngram import Ngram
 
 Scorer = Callable[[str], tuple[float, int]]
@@ -87,7 +86,7 @@ def model_options_scorer(model: GPTNeoXJapaneseForCausalLM, tokenizer: GPTNeoXJa
                 raise ParameterError(f"an option has {len(new):,} tokens, but the model's context is {context:,}: shorten it")
             given = torch.tensor([[*before, *new][-context - 1 :]], device=model.device)
             logits = model(given[:, :-1], past_key_values=[model.new_cache()]).logits[0, -len(new) :].float()
-            nats = float(F.cross_entropy(logits, given[0, -len(new) :], reduction="none").double().sum())
+            nats = sum_of_nats(logits, given[0, -len(new) :])
             found.append(OptionScore(nats, len(new), crosses))
         return found
 
@@ -99,7 +98,7 @@ def model_options_scorer(model: GPTNeoXJapaneseForCausalLM, tokenizer: GPTNeoXJa
 
 def ngram_scorer(ngram: Ngram) -> Scorer:
     """Scores texts with an n-gram of characters."""
-    return lambda text: (float(ngram.bits(text).sum()) * math.log(2), len(text))
+    return lambda text: (float(ngram.bits(text).sum()) * LN2, len(text))
 
 
 def ngram_unigrams(single: Ngram) -> Unigrams:
@@ -113,6 +112,6 @@ def ngram_options_scorer(ngram: Ngram) -> OptionScorer:
     def score(question: str, options: Sequence[str]) -> list[OptionScore]:
         start = len(question.rstrip())
         bits = (ngram.bits(question + option)[start:] for option in options)
-        return [OptionScore(float(each.sum()) * math.log(2), len(each)) for each in bits]
+        return [OptionScore(float(each.sum()) * LN2, len(each)) for each in bits]
 
     return score

@@ -7,7 +7,7 @@ let controls = [], settings = null; // element ids of the controls, and their va
 const editor = () => window.neoxjp.editor("generate-text");
 
 window.neoxjp.generate = {
-  set(text) { editor()?.set(text); },
+  replace(text) { editor()?.replace(text); },
   keep() { window.neoxjp.keepText("generate-text", "gen"); },
   // The values of the controls, to go with each generation. Mark the preset that has them: { name: values }, null: any.
   settings(ids, presets, values) {

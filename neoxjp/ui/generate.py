@@ -198,7 +198,7 @@ def connect(
     ranged.then(None, lengths, lengths, js=within_ranges(lengths), **BROWSER)
     prompts = examples()
     for name, button in tab.examples.items():
-        button.click(None, js=f"() => neoxjp.generate.set({json.dumps(prompts[name])})", **BROWSER)
+        button.click(None, js=f"() => neoxjp.generate.replace({json.dumps(prompts[name])})", **BROWSER)
     for name, button in tab.presets.items():
         values = {tab.controls[field]: value for field, value in preset(name, tab.options).items()}
         button.click(lambda values=values: values, None, list(values), **QUIET)

@@ -118,7 +118,7 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
     changed = heard.then(on_changed, tab.document, tab.ids, **always)
     latest([tab.paste.change], on_ids, tab.paste, [tab.pasted, tab.paste_note])
     for key, button in tab.examples.items():
-        button.click(None, js=f"() => neoxjp.editor('tokenize-text').set({json.dumps(EXAMPLES[key])})", **BROWSER)
+        button.click(None, js=f"() => neoxjp.editor('tokenize-text').replace({json.dumps(EXAMPLES[key])})", **BROWSER)
     tab.show_ids.change(lambda on: gr.HTML(ids=bool(on)), tab.show_ids, tab.editor, **QUIET)
     lab = sections_of(features, "tokenize")
     translated = switches.change(on_language, tab.document, tab.editor, **quick)

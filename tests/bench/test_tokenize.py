@@ -51,7 +51,8 @@ def test_tiktoken_runs_on_a_file_of_ranks(capsys, text, tiny_vocabulary, tmp_pat
     [
         (["--against", "sudachi"], "--against 'sudachi' is not a peer of this table: choose transformers, tiktoken, tokenizers"),
         (["--against", "tokenizers"], "needs --tokenizer-json"),
-        (["--megabytes", "0"], "is empty"),
+        (["--megabytes", "0"], "--megabytes 0.0 must be above 0"),
+        (["--megabytes", "nan"], "--megabytes nan must be above 0"),
     ],
 )
 def test_a_table_that_cannot_be_made_says_why(capsys, text, tiny_vocabulary, options, message):

@@ -41,6 +41,7 @@ def test_pairs_are_read_from_every_form(tmp_path: Path, name: str, content: str,
         ("a.jsonl", JSONL + "{oops\n", "line 3: "),
         ("a.csv", "good,bad\n猫,犬\n猫,\n", "line 3: the text 'bad' is empty"),
         ("a.csv", "good,worse\n猫,犬\n", "line 1: there is no column 'bad', but 'good', 'worse'"),
+        ("a.csv", 'good,bad\n猫,犬\n鳥,"魚\n馬,牛\n', "line 3: the row that begins here is not CSV (unexpected end of data)"),
         ("a.tsv", "good\tbad\n", "there is no minimal pair"),
         ("a.jsonl", "", "there is no minimal pair"),
         ("a.txt", "猫", "minimal pairs are read from .jsonl, .csv, .tsv files"),
@@ -51,6 +52,13 @@ def test_what_is_no_pair_is_refused_with_file_and_line(tmp_path: Path, name: str
     with pytest.raises(ParameterError) as caught:
         list(read_minimal_pairs(tmp_path / name))
     assert f"{name}': {fault}" in str(caught.value)
+
+
+def test_the_encoding_can_be_chosen_and_a_number_is_a_phenomenon(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("good,bad\n猫,犬\n".encode("cp932"))
+    assert [pair.good for pair in read_minimal_pairs(tmp_path / "a.csv", "cp932")] == ["猫"]
+    (tmp_path / "a.jsonl").write_text('{"good": "猫", "bad": "犬", "phenomenon": 0}\n', encoding="utf-8")
+    assert [pair.phenomenon for pair in read_minimal_pairs(tmp_path / "a.jsonl")] == ["0"]
 
 
 @pytest.mark.parametrize("content", [JSONL, "good,bad,phenomenon\n猫がいる,猫をいる,particle\n犬だ,犬た,\n"])

@@ -112,8 +112,8 @@ def test_a_field_that_holds_no_text_is_refused_with_its_line(tmp_path: Path, val
     (tmp_path / "a.jsonl").write_text(f'{{"text": "猫"}}\n{{"text": {value}}}\n', encoding="utf-8")
     with pytest.raises(ParameterError, match=r"a\.jsonl': line 2: the field 'text' is no text but"):
         texts(tmp_path / "a.jsonl")
-    (tmp_path / "b.jsonl").write_text('{"text": null}\n{"text": 5}\n', encoding="utf-8")
-    assert texts(tmp_path / "b.jsonl") == ["", "5"]
+    (tmp_path / "b.jsonl").write_text('{"text": null}\n{"text": 5}\n{"text": NaN}\n', encoding="utf-8")
+    assert texts(tmp_path / "b.jsonl") == ["", "5", ""]  # NaN is what pandas writes for a missing value
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,8 @@ def test_a_field_that_holds_no_text_is_refused_with_its_line(tmp_path: Path, val
         ("a.jsonl.xz", b"not compressed", r"a\.jsonl\.xz' cannot be read.*complete, and compressed as its name says"),
         ("a.txt.gz", b"not compressed", r"a\.txt\.gz' cannot be read"),
         ("a.txt.gz", gzip.compress(b"cat" * 9999, mtime=0)[:30], r"a\.txt\.gz' cannot be read.*complete"),
+        ("a.csv", "text\n東京,大阪\n".encode(), r"a\.csv': line 2: 2 cells, but line 1 names 1 columns: put texts with ','"),
+        ("a.csv", 'text\n東京\n"大阪\n京都\n'.encode(), r"a\.csv': line 3: the row that begins here is not CSV"),
         ("a.csv", b"", r"a\.csv has no column 'text', but none at all"),
     ],
 )

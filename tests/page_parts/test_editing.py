@@ -129,6 +129,23 @@ def list_of(playground: Playground, writing: VisitorState, settings: Settings) -
     assert list(write(playground, stream(playground), writing, "new", settings, EN))
 
 
+def test_redo_brings_back_the_edit_that_undo_took_away(playground):
+    writing = written(playground)
+    first, whole = writing.text, string(playground, writing)
+    typed(playground, writing, whole + "犬")
+    draft = writing.text
+    writing.undo()
+    writing.undo()  # the generation, too
+    assert writing.can_redo
+    assert writing.redo() is first
+    assert writing.redo() is draft
+    assert not writing.can_redo
+    assert writing.undo() is first
+    typed(playground, writing, whole + "猫")  # another edit
+    assert writing.undo() is first
+    assert writing.redo().whole == whole + "猫"
+
+
 def test_undo_takes_back_the_edit_then_the_generation(playground):
     writing = written(playground)
     first, whole = writing.text, string(playground, writing)

@@ -50,6 +50,23 @@ def test_the_command_writes_the_texts_that_stay(tmp_path: Path, capsys: pytest.C
     assert "続き" in kept
 
 
+@pytest.mark.parametrize(
+    ("out", "fault"),
+    [
+        ("a.txt", "is written: give it a name that ends in .jsonl"),
+        ("b.jsonl", "is one of the files"),
+        ("no/o.jsonl", "no folder"),
+    ],
+)
+def test_the_file_to_write_is_none_of_the_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str, fault: str) -> None:
+    for name in ("a.txt", "b.jsonl"):
+        (tmp_path / name).write_text('{"text": "猫"}\n', encoding="utf-8")
+    assert main(["deduplicate", str(tmp_path / out), str(tmp_path / "b.jsonl")]) == 2
+    assert fault in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "b.jsonl"}
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == '{"text": "猫"}\n'
+
+
 def test_half_a_character_is_written_and_a_failure_leaves_the_old_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

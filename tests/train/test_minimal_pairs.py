@@ -10,7 +10,7 @@ from neoxjp.cli.main import main
 from neoxjp.documents import Document, MinimalPair
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-from neoxjp.train import model_scorer, ngram_scorer, score_pairs, train_ngram
+from neoxjp.train import model_options_scorer, model_scorer, ngram_scorer, score_pairs, train_ngram
 from neoxjp.train.minimal_pairs import MAX_PHENOMENA, WORST
 from tests.support.tiny_model import pair as model_pair
 
@@ -59,6 +59,17 @@ def test_the_score_of_a_model_is_that_of_transformers(tiny_vocabulary: Path) -> 
         assert score(text) == (pytest.approx(nats, abs=1e-3), ids.shape[1] - 1)
 
 
+def test_damaged_weights_are_an_error_and_no_wrong_pair(tiny_vocabulary: Path) -> None:
+    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(tiny_vocabulary)
+    ours, _ = model_pair(vocab_size=len(tokenizer))
+    with torch.no_grad():
+        next(ours.parameters()).fill_(float("nan"))
+    with pytest.raises(ParameterError, match="not a number: the weights are damaged"):
+        model_scorer(ours, tokenizer)("東京都の猫")
+    with pytest.raises(ParameterError, match="not a number: the weights are damaged"):
+        model_options_scorer(ours, tokenizer)("東京都", ["の猫"])
+
+
 def test_the_score_of_an_ngram_is_in_nats() -> None:
     counts = train_ngram([Document("猫がいる。犬がいる。" * 20)], 3)
     nats, characters = ngram_scorer(counts)("猫がいる")
@@ -103,6 +114,8 @@ def test_the_command_prints_a_table_and_json(capsys: pytest.CaptureFixture[str],
         ((), "nothing to evaluate on"),
         (("--against", "bundled"), "nothing to evaluate on"),
         (("--minimal-pairs", "nothing.jsonl"), "no file 'nothing.jsonl'"),
+        (("--minimal-pairs", __file__, "--limit", "9"), "--apart and --limit are about texts"),
+        (("--minimal-pairs", __file__, "--order", "3"), "--order is about the n-gram"),
     ],
 )
 def test_the_command_refuses_in_one_line(

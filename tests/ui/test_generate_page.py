@@ -263,8 +263,6 @@ def test_the_caret_selects_a_token_and_keys_open_and_walk_its_alternatives(kept:
     expect(panel(page)).to_be_hidden()
     page.keyboard.press("Alt+ArrowDown")
     expect(panel(page)).to_be_visible()
-    expect(panel(page).locator("tbody tr")).not_to_have_count(0)
-    page.keyboard.press("Alt+ArrowDown")
     expect(panel(page).locator("button").first).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(panel(page).locator("button").nth(1)).to_be_focused()

@@ -34,7 +34,10 @@ def counted(playground: Playground, text: str, lang: Lang = "en") -> str:
 
 def test_the_tokens_are_counted_of_the_context(playground):
     assert "3 of 64 tokens" in counted(playground, "猫です。")
-    assert 'role="alert"' in counted(playground, "猫" * 64)
+    assert 'role="alert"' not in counted(playground, "猫" * 64)  # a text that fills the context has no error
+    assert 'role="alert"' in counted(playground, "猫" * 65)
+    truncated = replace(prompt_text(playground, "猫" * 65), truncated_tokens=17)
+    assert 'role="alert"' not in generate_tab.counted(playground, truncated, EN)
     assert "starts from scratch" in counted(playground, "")
     assert "starts from scratch" in generate_tab.counted(playground, None, EN)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from neoxjp.errors import ParameterError
+from neoxjp.labs.common.output import write_file
 from neoxjp.sampling import Option, expand
 
 if TYPE_CHECKING:
@@ -196,14 +197,6 @@ def json_line(record: dict[str, Any], encoding: str = "utf-8") -> str:
     except UnicodeEncodeError:
         line = json.dumps(record, allow_nan=False)
     return line
-
-
-def write_file(path: Path, data: bytes | str) -> None:
-    """Raises ParameterError where the file cannot be written."""
-    try:
-        path.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
-    except OSError as error:
-        raise ParameterError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
 def write_csv(path: Path, records: Iterable[Any]) -> None:

@@ -33,6 +33,8 @@ def patch(
     network, tokenizer = load_model(model)
     if other is not None and target is None:
         raise ParameterError("--other is compared with --target: give both, or --target alone")
+    if not base or not donor:
+        raise ParameterError("a text is empty: give two texts")
     ids = {name: one_id(tokenizer, name, text) for name, text in (("--target", target), ("--other", other)) if text is not None}
     found = records.patch(
         network, tokenizer, tokenizer.encode(base), tokenizer.encode(donor), ids.get("--target"), ids.get("--other")

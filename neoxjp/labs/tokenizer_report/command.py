@@ -4,13 +4,15 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from neoxjp.errors import ParameterError
-from neoxjp.labs.common.command import Command, TokenizerOptions, load_tokenizer, option, write_file
+from neoxjp.labs.common.command import Command, TokenizerOptions, load_tokenizer, option
+from neoxjp.labs.common.output import check_output, write_file
 
 if TYPE_CHECKING:
     from neoxjp.labs.tokenizer_report.records import Report
@@ -51,9 +53,15 @@ def tokenizer_report(
     from neoxjp.compare import to_csv, to_frame
     from neoxjp.labs.common.glyphs import replace_surrogates
     from neoxjp.labs.tokenizer_report.formats import to_json, to_markdown, to_records
+    from neoxjp.labs.tokenizer_report.sources import find_files
 
     if not (texts or boundaries or parallel):
         raise ParameterError("no texts: name files or folders, or give --boundaries FILE or --parallel FILE")
+    if language != "en" and format != "markdown":
+        raise ParameterError(f"--language {language} is of the Markdown: leave it out with --format {format}")
+    if out:
+        read = (find_files(texts or ()), [path for path in (boundaries, parallel) if path])
+        check_output(out, chain.from_iterable(read))
     found = measure_files(model, texts or [], boundaries, parallel, tokenizer or ["offline"], column, encoding, spelled)
     for row in found.rows:
         if row.problem:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 ALPHA = 2.5  # of the Rényi efficiency
-MAX_WORDS = 1 << 18  # different words that are counted; above, those that occurred once are dropped
+MAX_WORDS = 1 << 18  # different words that are counted; where there are more, the Rényi efficiency is not known
 MAX_ALIGNED = 2_000  # characters of a line that is compared with another length character by character
 
 
@@ -48,6 +48,7 @@ class RowMeter:
         self._peer: Any = opened.peer
         self._tokens: Counter[str] = Counter()  # by domain
         self._counts: Any = None  # how often each id occurs, an int64 array; of tokenizers without ids a Counter of words
+        self._all_words = True  # False: there were more different words than are counted
         self._bytes = self._split = self._lost = 0  # UTF-8 bytes of the texts; characters
         self._seconds = 0.0
         self._pairs = [0, 0]  # tokens of the Japanese and of the English texts
@@ -87,10 +88,12 @@ class RowMeter:
         self._counts[distinct] += counts
 
     def _count_words(self, pieces: Sequence[Piece]) -> None:
+        if not self._all_words:
+            return
         self._counts = Counter() if self._counts is None else self._counts
         self._counts.update(piece.text for piece in pieces)
         if len(self._counts) > MAX_WORDS:
-            self._counts = Counter({word: count for word, count in self._counts.items() if count > 1})
+            self._counts, self._all_words = Counter(), False
 
     def _split_characters(self, text: str, ids: Sequence[int]) -> int:
         """Characters that are split over several tokens."""
@@ -220,7 +223,7 @@ class RowMeter:
             byte_fallback=_ratio(self._split, characters) if has_ids else None,
             lost=_ratio(self._lost, characters) if has_ids else None,
             ids_unused=1 - used / vocabulary if has_ids and vocabulary else None,
-            renyi=None if counts is None else renyi_efficiency(counts),
+            renyi=None if counts is None or not self._all_words else renyi_efficiency(counts),
             spelling={key: _ratio(spelled, written) for key, (written, spelled) in self._spelled.items()},
             cuts={key: _ratio(both, either) for key, (both, either) in self._cuts.items()},
             megabytes_per_second=self._bytes / self._seconds / 1e6 if self._seconds else None,

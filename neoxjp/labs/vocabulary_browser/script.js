@@ -17,7 +17,7 @@ window.neoxjp.vocabularyBrowser ??= {
   },
   append(added = article()?.dataset.use ?? "") {
     const editor = window.neoxjp.editor("tokenize-text");
-    editor.set(editor.text + added);
+    editor.replace(editor.text + added);
     document.getElementById("tokenize-text").scrollIntoView({ block: "nearest" });
   },
 };

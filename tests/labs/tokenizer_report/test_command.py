@@ -182,3 +182,15 @@ def test_a_source_that_is_no_string_is_refused_or_read_as_one(tmp_path: Path) ->
     assert [part.domain for part in read_texts(find_files([tmp_path / "a.jsonl"]), "text", "")] == ["3"]
     with pytest.raises(ParameterError, match="no field 'body'"):
         list(read_texts(find_files([tmp_path / "a.jsonl"]), "body", ""))
+
+
+def test_the_report_replaces_none_of_its_texts(texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = texts / "books" / "a.txt"
+    before = file.read_bytes()
+    code, out, err = run(capsys, texts / "books", *ROWS, "--out", file)
+    assert (code, out) == (2, "")
+    assert "is one of the files to read" in err
+    assert file.read_bytes() == before
+    code, _, err = run(capsys, texts / "books", *ROWS, "--format", "csv", "--language", "ja")
+    assert code == 2
+    assert "--language ja is of the Markdown" in err

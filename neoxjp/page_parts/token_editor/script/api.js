@@ -51,5 +51,13 @@ const api = {
     field.value = value;
     field.dispatchEvent(new Event("input"));
   },
+  replace(value) { // as if all was selected and this typed: Ctrl+Z brings back what was there
+    const focused = document.activeElement;
+    field.focus({ preventScroll: true });
+    field.select();
+    const typed = document.execCommand("insertText", false, value);
+    focused?.focus({ preventScroll: true });
+    if (!typed || field.value !== value) this.set(value);
+  },
   focus() { field.focus(); },
 };

@@ -18,7 +18,8 @@ function take(json) {
     pass(patch.also);
     return call("sync");
   }
-  const follow = box.scrollHeight - box.scrollTop - box.clientHeight < 40 && !box.matches(":hover") && !box.contains(document.activeElement);
+  const reads = shown >= 0 || box.matches(":hover") || (box.contains(document.activeElement) && !resting());
+  const follow = !reads && box.scrollHeight - box.scrollTop - box.clientHeight < 40;
   const chosen = pieces[selected], looked = pieces[shown];
   const before = text, place = selected >= 0 ? idsBefore(selected) : -1;
   uncover();

@@ -93,7 +93,8 @@ function put(index) {
   if (!first || last.bottom < seen.top || first.top > seen.bottom) return close(); // hidden, or scrolled away
   popover.hidden = false;
   popover.style.maxHeight = "";
-  const { width, height } = popover.getBoundingClientRect(), below = innerHeight - last.bottom - 12, above = first.top - 12;
+  const screen = visualViewport, bottom = screen ? screen.offsetTop + screen.height : innerHeight; // above a keyboard on the screen
+  const { width, height } = popover.getBoundingClientRect(), below = bottom - last.bottom - 12, above = first.top - 12;
   const up = below < height && above > below;
   const left = Math.max(8, Math.min((up ? first : last).left, document.documentElement.clientWidth - width - 8));
   popover.style.left = `${left}px`;
@@ -112,9 +113,20 @@ function open(index, pin) {
   inform();
 }
 
+function fill(index) {
+  const entered = popover.contains(document.activeElement);
+  popover.replaceChildren(...describe(index));
+  put(index);
+  if (entered) enter();
+}
+
+// Go to its first button; there is none before the answer.
+function enter() {
+  (popover.querySelector("button") ?? popover).focus();
+}
+
 function inform() {
-  popover.replaceChildren(...describe(shown));
-  put(shown);
+  fill(shown);
   if (!pieces[shown].details) call("pick", { at: idsBefore(shown), revision });
 }
 
@@ -139,9 +151,7 @@ function learn(json) {
   if (index < 0 || found.revision < pieces[index].since) return; // it is about another text
   if (found.ask) return trigger("ask", { at: found.at, revision });
   pieces[index].details = found;
-  if (index !== shown) return;
-  popover.replaceChildren(...describe(index));
-  put(index);
+  if (index === shown) fill(index);
 }
 
 let pointer = ""; // what scrolls away under a resting pointer is not pointed at
@@ -174,8 +184,15 @@ field.addEventListener("click", (event) => {
 document.addEventListener("pointerdown", (event) => {
   if (!element.contains(event.target)) close();
 });
-addEventListener("scroll", () => { if (shown >= 0) put(shown); }, { passive: true, capture: true }); // of anything around the token
-addEventListener("resize", close);
+const putAgain = () => { if (shown >= 0) put(shown); };
+addEventListener("scroll", putAgain, { passive: true, capture: true }); // of anything around the token
+addEventListener("resize", putAgain);
+visualViewport?.addEventListener("resize", putAgain);
+document.addEventListener("keydown", (event) => { // where the pointer has opened it, the focus may be anywhere
+  if (event.key !== "Escape" || popover.hidden || event.isComposing || element.contains(event.target)) return;
+  event.stopPropagation();
+  close();
+}, true);
 
 field.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
@@ -189,7 +206,7 @@ field.addEventListener("keydown", (event) => {
     if (!pieces[index]?.[1].length) return close(); // the end of a long text has no tokens here
     select(index, true);
     open(index, true);
-    popover.querySelector("button")?.focus();
+    enter();
   }
 });
 field.addEventListener("keyup", (event) => {

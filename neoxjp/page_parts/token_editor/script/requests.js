@@ -51,9 +51,11 @@ function receive(update) {
   if (update.details) learn(update.details);
 }
 // Before "write" and "apply": what would be typed before the first answer would be lost. An answer or a refusal ends it.
-let thawing = 0;
+let thawing = 0, caret = -1; // where it was then
+const resting = () => running && field.selectionStart === caret && field.selectionEnd === caret;
 function freeze() {
   field.readOnly = true;
+  caret = field.selectionStart;
   spoken = language();
   clearTimeout(thawing);
   thawing = setTimeout(thaw, props.session && known ? LONGEST_MS : ANSWER_MS); // an event of Gradio does not say that it has ended
