@@ -46,11 +46,12 @@ class PrefixCache:
         self.max_bytes = max_bytes
         self.chunk = chunk
         self._entries: list[PrefixEntry] = []  # least recently used first
+        self._nbytes = 0
 
     @property
     def nbytes(self) -> int:
         """Bytes of all entries, the unused part of each last block included."""
-        return sum(entry.nbytes for entry in self._entries)
+        return self._nbytes
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -79,13 +80,14 @@ class PrefixCache:
         fresh.cache.crop(len(ids))
         self._entries = [entry for entry in self._entries if not _contains(fresh, entry)]
         self._entries.append(fresh)
+        self._nbytes = sum(entry.nbytes for entry in self._entries)  # here, for `shrink` is called after each forward
         self.shrink(self.max_bytes)
 
     def shrink(self, max_bytes: int) -> None:
         """Evict the least recently used entries until at most `max_bytes` bytes are left."""
         max_bytes = min(max_bytes, self.max_bytes)
-        while self._entries and self.nbytes > max_bytes:
-            del self._entries[0]
+        while self._entries and self._nbytes > max_bytes:
+            self._nbytes -= self._entries.pop(0).nbytes
 
 
 def reusable_length(read: np.ndarray, prompt: int | None, ids: np.ndarray, chunk: int = CHUNK) -> int:

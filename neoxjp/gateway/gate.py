@@ -6,6 +6,7 @@ site (403, for some rows), has a long query (414), or a body that is too large (
 """
 
 import json
+import math
 import os
 import time
 from collections import deque
@@ -28,7 +29,6 @@ QUERY = {"session_hash": 64}  # names in a query that become keys of a session, 
 FORBIDDEN_QUERY = {"deep_link"}  # shows what another visitor has stored
 QUERY_BYTES = 8_000  # of a query: a link has 4,096 characters; Gradio (6.31) takes half a second for 64 kB
 NOT_SHARED = (b"cache-control", b"private, no-cache")  # the page names the address it was asked for: for this visitor only
-RETRY_SECONDS = 10  # what those hear who ask again at once where the queue is full
 LOGINS, LOGIN_SECONDS, LOGIN_ADDRESSES = 20, 60.0, 10_000  # wrong passwords that an address may try within so many seconds
 
 
@@ -38,7 +38,7 @@ class Operated(Protocol):
     answering: int
 
     def answered(self, method: str, path: str, status: int, seconds: float, address: str) -> None: ...
-    def paused(self, visitor: Visitor) -> bool: ...
+    def paused(self, visitor: Visitor) -> float: ...
 
 
 class Gate:
@@ -130,13 +130,13 @@ class Gate:
             self._admit(scope, row)
         who = visitor_of((scope.get("client") or ("",))[0])
         visitor = who.address
-        if row.generates and self.operations is not None and self.operations.paused(who):
+        if row.generates and self.operations is not None and (seconds := self.operations.paused(who)):
             raise Refused(
                 429,
                 "the queue is full, and you were refused a moment ago: try again later",
                 "混み合っているため、しばらく待ってからもう一度お試しください。",
                 close=True,
-                wait=RETRY_SECONDS,
+                wait=math.ceil(seconds),
             )
         _check_query(scope)
         if from_another_site(Headers(scope=scope)):

@@ -141,12 +141,11 @@ class Operations(Observer):
         self._refused.labels(type(error).__name__).inc()
         log.info("request visitor=%s outcome=refused reason=%s", self._name(visitor), type(error).__name__)
 
-    def paused(self, visitor: Visitor) -> bool:
-        """Whether the queue refused this address a moment ago, and has not become much shorter since."""
-        if not self.served.visitors.paused(visitor):
-            return False
+    def paused(self, visitor: Visitor) -> float:
+        """For how many seconds the address has to pause, because the queue refused it; 0 where that has become much shorter."""
         engine = self.served.loaded.engine if self.served.loaded else None
-        return engine is not None and engine.waiting > engine.max_waiting // 4
+        long = engine is not None and engine.waiting > engine.max_waiting // 4
+        return self.served.visitors.paused(visitor) if long else 0.0
 
     def answered(self, method: str, path: str, status: int, seconds: float, address: str) -> None:
         """An HTTP request that failed, or one to a route of ours. path: as in the table, not as it was asked for."""

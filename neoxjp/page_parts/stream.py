@@ -66,8 +66,7 @@ def stream(playground: Playground) -> Stream:
         watch = None if on_zerogpu() else loaded.logits.keep
         overflow: Literal["truncate", "error"] = "truncate" if truncate else "error"
         who = current_visitor()
-        if loaded.engine.waiting:  # a budget is for a busy page: while there is room, nobody is refused
-            playground.visitors.check(who, "tokens")
+        playground.visitors.check_tokens(who, loaded.engine)
         playground.visitors.note(who, "tokens", len(ids))
         with loaded.engine.submit(ids, params, top=top, overflow=overflow, watch=watch, drawn=drawn, visitor=who) as request:
             done, first = False, True

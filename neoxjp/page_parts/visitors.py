@@ -15,11 +15,14 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from neoxjp.engine import Visitor
 from neoxjp.errors import QueueFull
 from neoxjp.page_parts.caps import UNLIMITED, Caps
+
+if TYPE_CHECKING:
+    from neoxjp.engine.protocols import TextEngine
 
 Use = Literal["tokens", "characters", "file_bytes"]
 WINDOW, BUCKET = 60.0, 5.0  # seconds of the sliding window, and of one entry in it
@@ -106,6 +109,11 @@ class Visitors:
         """Raises QueueFull where the budget of the last minute is used up."""
         self.charge(visitor, use, 0)
 
+    def check_tokens(self, visitor: Visitor, engine: "TextEngine") -> None:
+        """Raises QueueFull where the tokens of the last minute are used up and others wait: alone, one may use everything."""
+        if engine.others_wait(visitor):
+            self.check(visitor, "tokens")
+
     def charge(self, visitor: Visitor, use: Use, amount: int) -> None:
         """Count what is used.
 
@@ -146,9 +154,9 @@ class Visitors:
             if len(self._paused) > self._most:
                 self._paused.popitem(last=False)
 
-    def paused(self, visitor: Visitor) -> bool:
-        """Whether the queue refused the address a moment ago."""
-        return self._paused.get(visitor.address, (-math.inf, 0.0))[0] > self._clock()
+    def paused(self, visitor: Visitor) -> float:
+        """For how many seconds the address has to pause, because the queue refused it; 0: it need not."""
+        return max(0.0, self._paused.get(visitor.address, (-math.inf, 0.0))[0] - self._clock())
 
     def _budget(self, use: Use) -> int:
         return int(getattr(self.caps, f"{use}_each"))

@@ -156,10 +156,11 @@ def build_app(backend: Backend, *, trusted: bool = False, routes: Sequence[BaseR
         return Response(await asyncio.to_thread(compute), media_type="application/json")
 
     @app.post("/detokenize", responses=faults | {200: {"model": DetokenizeAnswer}}, tags=["tokenizer"])
-    async def detokenize(given: DetokenizeRequest) -> Response:
+    async def detokenize(given: DetokenizeRequest, who: Asking) -> Response:
         """The text of token ids."""
         card = await backend.ready()
         check_model(given.model, card)
+        backend.charge(who, len(given.tokens))
         tokenizer = backend.tokenizer
         try:
             ids = check_ids(given.tokens, tokenizer.vocab_size, "tokens")

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from neoxjp.engine import ANYONE, Finish, Step, Visitor
+from neoxjp.errors import NotReady
 from neoxjp.sampling import SamplingParams
 
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
+
+
+MOST_WAITING = 32  # requests that wait for the model to be loaded
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,22 @@ class Part:
     prompt: tuple[Step, ...] = ()  # of all tokens of the prompt, where it is scored; once, with the first part
     finish: Finish | None = None
     cached: int = 0  # prompt ids that were in the prefix cache
+
+
+class Waiters:
+    """Those who wait for the model to be loaded, each with the body of a request in memory: `async with waiters:`."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+
+    async def __aenter__(self) -> None:
+        """Raises NotReady where `MOST_WAITING` wait."""
+        if self.waiting >= MOST_WAITING:
+            raise NotReady("the model is still loading, and others wait for it: try again in a moment")
+        self.waiting += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self.waiting -= 1
 
 
 class Run(Protocol):

@@ -1,10 +1,11 @@
 """/v1/completions: from the fields of a request to jobs, and from their parts to choices, in one answer or as a stream."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 REASONS = {"eos": "stop", "stop": "stop", "length": "length", "deadline": "length"}
 DONE = b"data: [DONE]\n\n"
+SILENT_SECONDS = 15.0  # before the first token: a proxy ends a connection that is silent for about a minute
+STILL_WAITING = b": waiting\n\n"  # a comment to readers of events
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -149,7 +153,11 @@ class Completions:
         more: dict[str, Any] = {"usage": None} if include_usage else {}
         begun: set[int] = set()
         try:
-            async for number, news in self._news():
+            async for item in _first_awaited(self._news()):
+                if item is None:
+                    yield STILL_WAITING
+                    continue
+                number, news = item
                 if news.text or news.finish or (news.ids and (self._request.return_token_ids or news.columns is not None)):
                     record = self._choices[number].record(news, number not in begun)
                     begun.add(number)
@@ -178,6 +186,20 @@ class Completions:
             return
         async for number, part in self.runs:
             yield number, self._choices[number].add(part)
+
+
+async def _first_awaited(items: AsyncIterator[Item]) -> AsyncIterator[Item | None]:
+    """The items; before the first one, None for each `SILENT_SECONDS` that it takes."""
+    first = asyncio.ensure_future(anext(items, None))
+    try:
+        while not (await asyncio.wait({first}, timeout=SILENT_SECONDS))[0]:
+            yield None
+        if (item := first.result()) is not None:
+            yield item
+            async for item in items:
+                yield item
+    finally:
+        first.cancel()
 
 
 def check_model(name: str | None, card: ModelCard) -> None:

@@ -144,8 +144,7 @@ class Internal:
             raise ParameterError(
                 f"top={prompt.top} must be from 0 to {most}, the alternatives that each of {new} tokens may have"
             )
-        if engine.others_wait(visitor):  # a budget is for a busy server: while there is room, nobody is refused
-            visitors.check(visitor, "tokens")
+        visitors.check_tokens(visitor, engine)
         loop, news = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:

@@ -9,7 +9,7 @@ from neoxjp.engine import Request, Stats, Visitor
 from neoxjp.errors import ShuttingDown
 from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.page_parts.session import Choice, NotReady, Playground, Ready, short_name
-from neoxjp.serve.backend import Job, ModelCard, Part
+from neoxjp.serve.backend import Job, ModelCard, Part, Waiters
 
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -30,22 +30,16 @@ class LocalBackend:
     def __init__(self, playground: Playground):
         self.playground = playground
         self._created: tuple[int, int] = (0, 0)  # serial of what is loaded, and since when
+        self._waiters = Waiters()
 
     @property
     def tokenizer(self) -> "GPTNeoXJapaneseTokenizer":
         return self.playground.tokenizer
 
     async def ready(self) -> ModelCard:
-        end = time.monotonic() + LOADING_SECONDS
-        while True:
-            loading = self.playground.progress.busy  # before the look: a load may end in between
-            if isinstance(self.playground.loaded, Ready):
-                break
-            if not loading:
-                raise NotReady("no model is loaded")
-            if time.monotonic() > end:
-                raise NotReady("the model is still loading: try again in a moment")
-            await asyncio.sleep(LOOK_SECONDS)
+        if not isinstance(self.playground.loaded, Ready):
+            async with self._waiters:
+                await self._loading()
         loaded, limits = self.playground.ready, self.playground.limits
         if self._created[0] != loaded.serial:
             self._created = (loaded.serial, int(time.time()))
@@ -69,13 +63,25 @@ class LocalBackend:
             characters=limits.characters,
         )
 
+    async def _loading(self) -> None:
+        """Return when the model is loaded. Raises NotReady."""
+        end = time.monotonic() + LOADING_SECONDS
+        while True:
+            loading = self.playground.progress.busy  # before the look: a load may end in between
+            if isinstance(self.playground.loaded, Ready):
+                return
+            if not loading:
+                raise NotReady("no model is loaded")
+            if time.monotonic() > end:
+                raise NotReady("the model is still loading: try again in a moment")
+            await asyncio.sleep(LOOK_SECONDS)
+
     def charge(self, visitor: Visitor, characters: int) -> None:
         self.playground.visitors.charge(visitor, "characters", characters)
 
     async def open(self, job: Job) -> "LocalRun":
         engine, visitors = self.playground.ready.here.engine, self.playground.visitors
-        if engine.others_wait(job.visitor):  # a budget is for a busy server: while there is room, nobody is refused
-            visitors.check(job.visitor, "tokens")
+        visitors.check_tokens(job.visitor, engine)
         loop, news = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:

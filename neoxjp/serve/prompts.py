@@ -57,7 +57,7 @@ def read_prompts(
         given: its field.
         vocab_size: ids must be below.
         characters: the longest text.
-        charge: hears how many characters there are.
+        charge: called with the number of characters and ids.
 
     Raises:
         ProtocolError: a text is too long, or an id is outside the vocabulary.
@@ -66,7 +66,7 @@ def read_prompts(
     several = given if isinstance(given, list) and not (given and isinstance(given[0], int)) else [given]
     texts = [each for each in several if isinstance(each, str)]
     check_lengths(texts, characters)
-    charge(sum(map(len, texts)))
+    charge(sum(map(len, several)))  # type: ignore[arg-type]
     try:
         return [
             Prompt(tuple(tokenizer.encode(each)), each)

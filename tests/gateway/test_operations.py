@@ -109,7 +109,7 @@ def test_an_address_that_a_full_queue_refused_pauses_for_a_moment_and_no_other_d
     with pytest.raises(QueueFull):
         engine.submit([1], THREE, visitor=abuser)
     paused = operations.paused
-    assert paused(Visitor("192.0.2.1", "another session"))
+    assert paused(Visitor("192.0.2.1", "another session")) == 1.0  # seconds
     assert not paused(honest)
     now = 1.1
     assert not paused(abuser)

@@ -17,7 +17,8 @@ from neoxjp.engine import Visitor
 from neoxjp.errors import ParameterError
 from neoxjp.gateway import drain
 from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Choice
+from neoxjp.page_parts.session import Choice, Progress
+from neoxjp.sampling import SamplingParams
 from neoxjp.serve import Access, running
 from neoxjp.serve.server import Patience, Stalled
 from tests.serve.conftest import serving
@@ -331,6 +332,36 @@ def test_an_address_in_use_is_an_error_that_names_the_option() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ParameterError, match=rf"cannot listen on 127.0.0.1:{port}: .*; choose another --port or --host"):
             running(Patience, port=port).__enter__()  # type: ignore[arg-type]
+
+
+def test_only_some_requests_wait_for_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neoxjp.serve.backend.MOST_WAITING", 0)
+    with serving("bundled", load=False) as server:
+        server.playground.progress = Progress("weights")
+        answer = ask(f"{server.url}/v1/completions", {"prompt": "猫"})
+        assert (answer.status, answer.error["code"]) == (503, "model_not_ready")
+        assert "others wait" in answer.error["message"]
+
+
+def test_ids_count_as_characters() -> None:
+    with serving("bundled", Caps(running=1, waiting=4, characters_each=100), Access(KEY)) as server:
+        assert post(server, {"prompt": [5] * 60, "max_tokens": 1}, "a").status == 200
+        answer = post(server, {"prompt": [5] * 60, "max_tokens": 1}, "a")
+        assert answer.status == 429
+        assert "100 characters a minute" in answer.error["message"]
+
+
+def test_a_stream_that_waits_for_its_first_token_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neoxjp.serve.completions.SILENT_SECONDS", 0.05)
+    with serving("bundled", Caps(running=1, waiting=4, new_tokens=500)) as server:
+        running = server.playground.ready.engine.submit([1], SamplingParams(max_new_tokens=500, eos_token_id=()))
+        connection = send(server, {"prompt": "猫", "max_tokens": 2, "stream": True})
+        answer = connection.getresponse()
+        assert answer.readline() == b": waiting\n"
+        running.cancel()
+        assert answer.read().endswith(b"data: [DONE]\n\n")
+        answer.close()
+        connection.close()
 
 
 @pytest.mark.slow

@@ -67,6 +67,10 @@ class RemoteEngine:
         """How many requests of this page wait."""
         return sum(request.position > 0 for request in self._all())
 
+    def others_wait(self, visitor: Visitor) -> bool:
+        """Whether a request of another address waits, of this page."""
+        return any(request.position > 0 and request.visitor.address != visitor.address for request in self._all())
+
     def call(self, function: Callable[..., Any], given: tuple[Any, ...], visitor: Visitor = ANYONE) -> Any:
         """The result of a function of `calls.CALLS`. Raises EngineAway, and what the function raises."""
         return self._connection.call(function, given, self.model.card.token, self._named(visitor))

@@ -22,7 +22,7 @@ from neoxjp.hub import BUNDLED
 from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.session import Choice, NotReady, Progress
 from neoxjp.page_parts.visitors import Visitors
-from neoxjp.serve.backend import Job, ModelCard, Part
+from neoxjp.serve.backend import Job, ModelCard, Part, Waiters
 from neoxjp.serve.errors import ReplicaLost
 from neoxjp.serve.replicas.replica import Accepted, Ended, Piece, ReplicaState
 from neoxjp.serve.replicas.settings import ReplicaSettings
@@ -62,6 +62,7 @@ class RayBackend:
         self._methods: dict[str, Any] = {}  # its handles for one method each
         self._tokenizer: GPTNeoXJapaneseTokenizer | None = None
         self._card: ModelCard | None = None
+        self._waiters = Waiters()
         self._states: tuple[ReplicaState, ...] = ()
         self._draining, self._ended = False, threading.Event()
         self._watcher: threading.Thread | None = None
@@ -75,9 +76,11 @@ class RayBackend:
         return self._tokenizer
 
     async def ready(self) -> ModelCard:
-        end = time.monotonic() + ACCEPT_SECONDS
-        while self._card is None and self.progress.busy and time.monotonic() < end:
-            await asyncio.sleep(AGAIN_SECONDS)
+        if self._card is None:
+            async with self._waiters:
+                end = time.monotonic() + ACCEPT_SECONDS
+                while self._card is None and self.progress.busy and time.monotonic() < end:
+                    await asyncio.sleep(AGAIN_SECONDS)
         if self._card is None:
             raise NotReady("the replicas are still starting: try again in a moment")
         return self._card
