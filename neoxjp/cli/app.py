@@ -110,7 +110,7 @@ def app(model: ModelOptions, page: PageOptions, protocol: ProtocolOptions, caps:
     from neoxjp.ui.page import build, launch, stop
 
     if page.engine_process and on_zerogpu():
-        raise ParameterError("--engine-process: ZeroGPU lends its GPU to the page's own process only; leave it out")
+        raise ParameterError("--engine-process: ZeroGPU gives its GPU to the page's own process only; leave it out")
     trust_proxies_of_spaces()
     auth = password_check(page.auth_file) if page.auth_file else None
     public = page.public or page.share or bool(os.environ.get("SPACE_ID"))

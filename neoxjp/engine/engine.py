@@ -63,7 +63,7 @@ class Engine:
             bit for bit the same where the model's rows are independent; else they may differ in their last digits, as they do
             beside other requests.
         clock: a monotonic clock, in seconds.
-        observer: hears of each request.
+        observer: called for each request.
 
     In a forked child the parent's requests are cancelled and torch is set to one thread: its thread pool does not survive a fork,
     and a second thread would wait for ever.

@@ -1,4 +1,4 @@
-"""What others may want to hear of an engine's requests: counters, a log."""
+"""Callbacks for an engine's requests: counters, a log."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from neoxjp.errors import NeoxjpError
 
 
 class Observer:
-    """Does nothing; override what you want to hear of.
+    """Does nothing; override the callbacks that you need.
 
     The engine calls it while it holds its lock, so return quickly, raise nothing, and do not call the engine.
     """

@@ -82,7 +82,7 @@ def write_gguf(
     most = TYPES[min(part.bits for part in parts if part.bits)] if kind == STORED else kind.upper()
     writer.add_file_type(gguf.LlamaFileType["ALL_F32" if kind == "f32" else f"MOSTLY_{most}"])
     vocabulary_keys(writer, config, tokenizer)
-    named = [(_gguf_name(part.name), part) for part in gpt_neox_parts(config, parts)]
+    named = [(_gguf_name(part.name), part) for part in gpt_neox_parts(parts)]
     total = 0
     for name, part in named:
         own = type_of(part)

@@ -28,7 +28,7 @@ def gpt_neox_config(config: GPTNeoXJapaneseConfig, dtype: torch.dtype) -> dict[s
 
 def write_gpt_neox(config: GPTNeoXJapaneseConfig, parts: Sequence[Part], folder: Path) -> None:
     """config.json and model.safetensors of a GPT-NeoX model into an existing folder."""
-    named = gpt_neox_parts(config, parts)
+    named = gpt_neox_parts(parts)
     raw = gpt_neox_config(config, parts[0].dtype)
     (folder / "config.json").write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
     write_safetensors(named, folder / "model.safetensors")

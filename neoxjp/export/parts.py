@@ -83,7 +83,7 @@ def tensor_shapes(config: GPTNeoXJapaneseConfig) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def gpt_neox_parts(config: GPTNeoXJapaneseConfig, parts: Sequence[Part]) -> list[Part]:
+def gpt_neox_parts(parts: Sequence[Part]) -> list[Part]:
     """The same tensors under GPT-NeoX's names, with the biases and the output layer that GPT-NeoX has."""
     own = {part.name: part for part in parts}
     embedding = own[PREFIX + INPUT]

@@ -48,7 +48,7 @@ class Gate:
         rows: the table of routes.
         headers: (name, value) that each answer gets.
         hosts: the only names in the Host header that are answered; None: any name.
-        operations: hears of each request that failed, and of each to a route of ours (health apart); knows who has to pause.
+        operations: called for each failed request and each request to our routes (health apart); says which addresses must pause.
         answer: from a request that the gate refuses to what its sender gets.
         admit: raises Refused for a request, of this row, whose sender may not make it.
     """

@@ -48,7 +48,7 @@ class Guard:
     rows: tuple[Row, ...] = OURS  # routes of ours
     hosts: frozenset[str] | None = None  # the only names in the Host header; None: any
     shared: bool = False  # behind a gradio.live tunnel
-    operations: Operations | None = None  # hears of failed requests and of those to routes of ours, and knows who has to pause
+    operations: Operations | None = None  # called for failed requests and for those to our routes; says who must pause
     script: str = ""  # runs in the browser before the page is drawn
     around: Callable[[ASGIApp], ASGIApp] | None = None  # from the guarded page to an application that answers more
 

@@ -291,7 +291,10 @@ def _hub_errors(repo: str, revision: str | None) -> Iterator[None]:
     except errors.LocalEntryNotFoundError as error:
         raise _not_cached((at, at_ja)) from error
     except errors.HFValidationError as error:
-        raise CheckpointError(f"no folder {repo!r}, and it is not a Hub id: {error}") from error
+        raise CheckpointError(
+            f"no folder {repo!r}, and it is not a Hub id: {error}",
+            ja=f"{repo!r} というフォルダーはなく、Hub の ID としても正しくありません。",
+        ) from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise CheckpointError(

@@ -67,7 +67,10 @@ def find_weights(
     try:
         present = {path.name for path in folder.iterdir() if path.is_file()} if names is None else set(names)
     except OSError as error:
-        raise CheckpointError(f"the folder {asked} cannot be read: {error.strerror}") from None
+        raise CheckpointError(
+            f"the folder {asked} cannot be read: {error.strerror}",
+            ja=f"フォルダー {asked} を読み込めません（{error.strerror}）。",
+        ) from None
     for kind, single, index in LAYOUTS:
         found = [name for name in (single, index) if name in present]
         if not found:
@@ -91,11 +94,20 @@ def find_weights(
         shards = tuple(sorted(set(weight_map.values())))
         missing = [name for name in shards if name not in present]
         if missing:
-            raise CheckpointError(f"{index} of {asked} names files that do not exist: {quoted(missing)}. Fetch them again")
+            raise CheckpointError(
+                f"{index} of {asked} names files that do not exist: {quoted(missing)}. Fetch them again",
+                ja=f"{asked} の {index} にあるファイル {quoted(missing)} がありません。取得し直してください。",
+            )
         return WeightFiles(folder, kind, shards, index, weight_map)
     raise CheckpointError(
         f"{asked} holds no weights: looked for {quoted(_STANDARD)}, found {quoted(list(present)) or 'nothing'}",
         ja=f"{asked} に重みのファイルがありません（model.safetensors など）。",
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"{str(path)!r} cannot be read: {error.strerror}", ja=f"{str(path)!r} を読み込めません（{error.strerror}）。"
     )
 
 
@@ -108,9 +120,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{str(path)!r} does not exist") from None
+        raise CheckpointError(f"{str(path)!r} does not exist", ja=f"{str(path)!r} がありません。") from None
     except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+        raise _unreadable(path, error) from None
     except UnicodeDecodeError as error:
         raise CheckpointError(
             f"{str(path)!r} is not UTF-8 at byte {error.start}: save it as UTF-8, or fetch it again",

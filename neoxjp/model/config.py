@@ -165,10 +165,16 @@ def _rope(raw: Mapping[str, Any]) -> dict[str, Any]:
     """rotary_pct and rotary_emb_base out of transformers 5's rope_parameters (or 4's rope_scaling), where given."""
     rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
     if not isinstance(rope, Mapping):
-        raise ConfigError(f"config.json's rope_parameters must be an object, not {rope!r}. Remove it or correct it.")
+        raise ConfigError(
+            f"config.json's rope_parameters must be an object, not {rope!r}. Remove it or correct it.",
+            ja="config.json の rope_parameters はオブジェクトで指定してください。",
+        )
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind != "default":
-        raise ConfigError(f"config.json asks for rope_type {kind!r}: this network knows only 'default'. Choose another model.")
+        raise ConfigError(
+            f"config.json asks for rope_type {kind!r}: this network knows only 'default'. Choose another model.",
+            ja=f"config.json の rope_type は {kind!r} ですが、対応しているのは 'default' だけです。別のモデルを選んでください。",
+        )
     names = {"rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"}
     return {ours: rope[theirs] for theirs, ours in names.items() if theirs in rope}
 

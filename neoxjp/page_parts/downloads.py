@@ -44,7 +44,7 @@ def connect(
         text = write(t, *values)
         if not isinstance(text, str):
             text = to_csv(to_frame(text)).decode("utf-8")
-        # `time`: a browser hears only of a property that changes, and the same file may be saved twice
+        # `time`: a browser gets only a property that changes, and the same file may be saved twice
         file = {"text": text, "name": name, "type": TYPES[name.rpartition(".")[2]], "time": time.time()}
         return gr.HTML(file=file) if text else gr.skip()
 

@@ -171,7 +171,7 @@ def own_end(writing: VisitorState) -> int:
     return max((run.end for run in tree.runs(tree.current) if run.author != "model"), default=0)
 
 
-def own_text(playground: Playground, writing: VisitorState) -> str:
+def own_text(writing: VisitorState) -> str:
     """The text on display up to where the model went on: the prompt of the sections that write continuations of their own."""
     text = writing.text
     if text is None:

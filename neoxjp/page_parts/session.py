@@ -224,7 +224,7 @@ class Playground:
     options: tuple[Option, ...] = field(default=OPTIONS, repr=False)  # the sampling options that a visitor can set
     share: int | None = None  # bytes of memory that this process may take; None: what is free
     visitors: Visitors = field(default_factory=Visitors, repr=False)  # what each has used, and how much each may use
-    observer: "Observer | None" = field(default=None, repr=False)  # hears of each request to the engine
+    observer: "Observer | None" = field(default=None, repr=False)  # called for each request to the engine
     _compat: "tuple[GPTNeoXJapaneseTokenizer, GPTNeoXJapaneseTokenizer] | None" = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # one load at a time
 
@@ -445,7 +445,10 @@ class Playground:
             log.warning("%s", error)
         except Exception as error:  # a bug: the page must say so instead of waiting for ever
             log.exception("loading %r", choice.name)
-            fault = NeoxjpError(f"Loading {choice.name!r} failed: {type(error).__name__}: {error}")
+            fault = NeoxjpError(
+                f"Loading {choice.name!r} failed: {type(error).__name__}. The server's log says more",
+                ja=f"{choice.name!r} を読み込めませんでした（{type(error).__name__}）。詳細はサーバーのログにあります。",
+            )
             self.progress = Progress("failed", choice.name, error=fault)
 
 

@@ -99,7 +99,7 @@ def scorer(playground: Playground) -> Scorer:
 
 
 def seconds(ids: Sequence[int], params: SamplingParams, truncate: bool, top: int, drawn: int = 0) -> int:
-    """How long a GPU is borrowed at most: enough for the 2.7B model, short enough for a quick turn in ZeroGPU's queue."""
+    """How long a GPU is reserved at most: enough for the 2.7B model, short enough for a quick turn in ZeroGPU's queue."""
     return min(120, 15 + (params.max_new_tokens or 100) // 10)
 
 

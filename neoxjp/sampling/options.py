@@ -252,7 +252,7 @@ def expand(
     >>> inspect.signature(expand(generate))
     (prompt: str, temperature: float = 0.7, …, stop: list[str] | None = None, top: int = 0) -> str
 
-    The new parameters stand before the first parameter that has a default. In the docstring they replace the line
+    The new parameters come before the first parameter that has a default. In the docstring they replace the line
     "**sampling: …" under "Args:". A function without `**sampling` is returned as it is.
 
     Args:

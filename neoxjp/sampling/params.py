@@ -1,6 +1,6 @@
 """How to choose tokens: the options of sampling, checked once, all problems named together.
 
-What each option means, its range and its defaults stand in options.py.
+What each option means, its range and its defaults are in options.py.
 """
 
 import math

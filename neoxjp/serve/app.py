@@ -1,4 +1,4 @@
-"""The routes of the protocol as a FastAPI application over a backend. What stands in front of it is in server.py."""
+"""The routes of the protocol as a FastAPI application over a backend. What is in front of it is in server.py."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence

@@ -237,7 +237,7 @@ class RequestLines:
         self.request.cancel()
 
     async def _wait(self, least: float) -> None:
-        """Return after `least` seconds, once there is something to read, or the reader has to hear that the request is there."""
+        """Return after `least` seconds, once there is something to read, or the reader has to learn that the request is there."""
         await asyncio.sleep(least)
         try:
             async with asyncio.timeout(SILENCE_SECONDS):

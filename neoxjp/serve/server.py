@@ -1,4 +1,4 @@
-"""The server: what stands in front of the routes, and uvicorn in a thread.
+"""The server: what is in front of the routes, and uvicorn in a thread.
 
 From outside to inside: an answer that nobody reads is given up, CORS, the gate (host, API key, table of routes, size of bodies),
 the application.

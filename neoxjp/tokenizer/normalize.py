@@ -289,7 +289,7 @@ def _date_spans(text: str) -> Iterator[Span]:
 
     Every year that starts a chain of years without a month at its end would walk that chain again. A chain is known by
     its place modulo 5, the length of a year with its sign: what failed once is not walked twice. No month can begin
-    where a year begins (a digit stands where the month wants its sign), so a chain need not be shortened either.
+    where a year begins (a digit is where the month's sign is required), so a chain need not be shortened either.
     """
     failed = [-1] * 5  # for each place modulo 5: how far a chain that leads nowhere reaches
     position = 0

@@ -1,8 +1,8 @@
 """How well scores of sentences agree with people's judgments: AUC and Matthews' correlation, for three normalisations.
 
 The scores are the log probability of a sentence (in sum), its mean over the tokens (per token), and SLOR (Pauls and Klein 2012;
-Lau, Clark and Lappin, Cognitive Science 2017): the log probability less that of its tokens each for itself, over the number of
-tokens. Sentences are streamed: of each only its numbers are kept.
+Lau, Clark and Lappin, Cognitive Science 2017): the log probability minus the sum of its tokens' unigram log probabilities,
+divided by the number of tokens. Sentences are streamed: of each only its numbers are kept.
 """
 
 from array import array

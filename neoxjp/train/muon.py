@@ -147,7 +147,7 @@ def _shared(matrices: list[Tensor], half: bool) -> list[Tensor]:
 
 
 def _owners(shapes: list[torch.Size], processes: int) -> list[int]:
-    """Which process does which matrix: the dearest first, each to the process with the least to do so far."""
+    """Which process does which matrix: the most expensive first, each to the process with the least to do so far."""
     costs = [min(shape) ** 2 * (6 * min(shape) + max(shape)) for shape in shapes]
     load, owners = [0] * processes, [0] * len(shapes)
     for index in sorted(range(len(shapes)), key=lambda index: -costs[index]):

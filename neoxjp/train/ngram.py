@@ -15,7 +15,7 @@ from neoxjp.documents import Document
 from neoxjp.errors import ParameterError
 
 UNICODE = 1_112_064  # characters that can be written
-_START = 0x110000  # stands before every document; no character has this number
+_START = 0x110000  # comes before every document; no character has this number
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Ngram:
 def train_ngram(documents: Iterable[Document], order: int = 5) -> Ngram:
     """Count and smooth n-grams of 1 to `order` characters.
 
-    Below the single characters stands a uniform distribution over the alphabet and one more place, which all characters that the
+    Below the single characters is a uniform distribution over the alphabet and one more place, which all characters that the
     documents do not hold share evenly: the probabilities of all characters of Unicode sum to one.
 
     Raises ParameterError when there is no text or `order` is below 1.
@@ -82,7 +82,7 @@ def train_ngram(documents: Iterable[Document], order: int = 5) -> Ngram:
     orders, below = [], single
     for n, gram in enumerate(grams):
         counts = gram.counts
-        if n + 1 < len(grams):  # how many characters were seen before it; nothing stands before the mark
+        if n + 1 < len(grams):  # how many characters were seen before it; nothing comes before the mark
             counts = np.where(gram.begins, counts, np.bincount(grams[n + 1].shorter, minlength=len(counts)))
         context = gram.keys // len(alphabet)
         kept = _discounts(counts)[np.minimum(counts, 3)]

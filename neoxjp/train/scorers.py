@@ -1,4 +1,4 @@
-"""Scores of texts by a model or an n-gram, in nats: of a text, of its tokens each for itself, and of options after a question."""
+"""Scores of texts by a model or an n-gram, in nats: of a text, of its tokens as unigrams, and of options after a question."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Scorer = Callable[[str], tuple[float, int]]
 """A text → minus its log probability in nats, and its number of tokens (of an n-gram: characters)."""
 
 Unigrams = Callable[[str], float]
-"""A text → minus the sum of its tokens' log probabilities in nats, each token for itself."""
+"""A text → minus the sum of its tokens' unigram log probabilities, in nats."""
 
 
 @dataclass(frozen=True)

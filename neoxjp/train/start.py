@@ -102,18 +102,6 @@ def save_adapter(model: GPTNeoXJapaneseForCausalLM, out: Path, start: Start) -> 
         _lora_config(start.lora, start.model).save_pretrained(str(folder))
 
 
-def merge_lora(model: GPTNeoXJapaneseForCausalLM) -> GPTNeoXJapaneseForCausalLM:
-    """Merge the LoRA matrices into the weights, in place: the result is an ordinary model."""
-    for parent in list(model.modules()):
-        for name, child in list[tuple[str, Any]](parent.named_children()):
-            if hasattr(child, "get_base_layer") and hasattr(child, "merge"):
-                base = child.get_base_layer()
-                base.float()  # the sum is made in float32, whatever the stored dtype
-                child.merge()
-                setattr(parent, name, base)
-    return model
-
-
 def stored_dtype(name: str, revision: str | None) -> torch.dtype:
     """How the model's weights are stored, as its config says; float32 where it does not say."""
     folder = resolve_folder(name, files=["config.json"], revision=revision)

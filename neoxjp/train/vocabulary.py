@@ -103,14 +103,14 @@ def build_vocabulary(
     if free < 0:
         raise VocabularyError(f"a vocabulary of {size!r} entries is too small: kana, signs and tags alone are {size - free}")
     stream = _codes(_sampled(texts, weights, sample), table)
-    chosen = _choose(stream, counts, always, free)
+    chosen = _choose(stream, always, free)
     return Vocabulary(_entries(chosen, always, heads, widths, counts), emoji_tables(unicode_folder))
 
 
 # ---- which words
 
 
-def _choose(codes: np.ndarray, counts: Mapping[str, int], always: list[str], free: int) -> list[str]:
+def _choose(codes: np.ndarray, always: list[str], free: int) -> list[str]:
     """The `free` entries beyond `always` and FORCED that save most tokens, best first.
 
     codes: (n,) uint32 code points of folded text, 0 between documents and at blanks.

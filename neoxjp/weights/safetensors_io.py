@@ -81,7 +81,27 @@ def _read_tensors(path: Path, names: list[str]) -> dict[str, Tensor]:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: _aligned(file.get_tensor(name)) for name in names}
     except SafetensorError as error:
-        raise CheckpointError(f"{str(path)!r} is damaged ({error}). Fetch it again") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, reason: object) -> CheckpointError:
+    return CheckpointError(
+        f"{str(path)!r} is damaged or truncated ({reason}). Fetch it again",
+        ja=f"{str(path)!r} は壊れているか、途中で切れています。取得し直してください。",
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"{str(path)!r} cannot be read: {error.strerror}", ja=f"{str(path)!r} を読み込めません（{error.strerror}）。"
+    )
+
+
+def _lfs_pointer(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{str(path)!r} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder",
+        ja=f"{str(path)!r} は Git LFS のポインターで、重みではありません。そのフォルダーで `git lfs pull` を実行してください。",
+    )
 
 
 def _aligned(tensor: Tensor) -> Tensor:
@@ -118,13 +138,17 @@ def open_stored(files: WeightFiles) -> StoredWeights:
         twice += [stored.name for stored in found if stored.name in tensors]
         tensors |= {stored.name: stored for stored in found}
     if twice:
-        raise CheckpointError(f"{str(files.folder)!r} has the same tensors in more than one file: {quoted(twice)}")
+        raise CheckpointError(
+            f"{str(files.folder)!r} has the same tensors in more than one file: {quoted(twice)}",
+            ja=f"{str(files.folder)!r} では、同じテンソルが複数のファイルにあります：{quoted(twice)}",
+        )
     if files.weight_map:
         lost = [name for name, file in files.weight_map.items() if name not in tensors or tensors[name].file.name != file]
         if lost:
             raise CheckpointError(
                 f"{files.index} of {str(files.folder)!r} names files for tensors that are not in them: {quoted(lost)}. "
-                f"Index and files are of different saves: fetch both again"
+                f"Index and files are of different saves: fetch both again",
+                ja=f"{str(files.folder)!r} の {files.index} と重みのファイルが一致しません。両方を取得し直してください。",
             )
     quantized = read_quantization(files.folder)
     if quantized is not None:
@@ -151,11 +175,11 @@ def read_header(path: Path) -> list[StoredTensor]:
         size = path.stat().st_size
         file = path.open("rb")
     except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
     with file:
         start = file.read(8)
         if start == _LFS_POINTER[:8]:
-            raise CheckpointError(f"{str(path)!r} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder")
+            raise _lfs_pointer(path)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > min(size - 8, _HEADER_LIMIT):
             raise CheckpointError(
@@ -168,9 +192,7 @@ def read_header(path: Path) -> list[StoredTensor]:
         header = json.loads(raw.decode("utf-8"))
         stored, end = _parse_header(path, header)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(
-            f"the header of {str(path)!r} is damaged ({type(error).__name__}: {error}). Fetch the file again"
-        ) from None
+        raise _damaged(path, f"its header: {type(error).__name__}: {error}") from None
     expected = 8 + length + end
     if size != expected:
         state = "truncated" if size < expected else "too long"
@@ -295,19 +317,21 @@ def _parse_header(path: Path, header: Mapping[str, dict]) -> tuple[list[StoredTe
 def _load_pickle(path: Path) -> dict[str, Tensor]:
     """The tensors of a .bin file, memory-mapped. Only tensors are unpickled, code is never run."""
     if path.stat().st_size < 1024 and path.read_bytes().startswith(_LFS_POINTER):
-        raise CheckpointError(f"{str(path)!r} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder")
+        raise _lfs_pointer(path)
     try:
         # Files from before torch 1.6 are not zip archives and cannot be memory-mapped.
         state = torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
     except PermissionError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+        raise _unreadable(path, error) from None
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{str(path)!r} contains something other than tensors, or is damaged; no code was run. ({str(error).splitlines()[0]})"
+            f"{str(path)!r} contains something other than tensors, or is damaged; no code was run. "
+            f"({str(error).splitlines()[0]})",
+            ja=f"{str(path)!r} にはテンソル以外のものが含まれているか、壊れています。コードは実行していません。",
         ) from error
     except Exception as error:  # a damaged pickle can raise anything
         first = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{str(path)!r} is damaged or truncated ({first}). Fetch it again") from error
+        raise _damaged(path, first) from error
     if not isinstance(state, Mapping):
         raise CheckpointError(f"{str(path)!r} is not a dict of tensors but a {type(state).__name__}")
     wrong = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]

@@ -275,11 +275,11 @@ def test_no_token_is_there(playground, at):
 
 def test_the_own_text_ends_where_the_model_went_on(playground):
     writing = written(playground)
-    assert own_text(playground, writing) == "猫です。"
+    assert own_text(writing) == "猫です。"
     whole = string(playground, writing)
     typed(playground, writing, whole + "犬")
-    assert own_text(playground, writing) == whole + "犬"
-    assert own_text(playground, VisitorState()) == ""
+    assert own_text(writing) == whole + "犬"
+    assert own_text(VisitorState()) == ""
 
 
 def test_what_the_model_reads_as_something_else_is_marked_and_said(playground):

@@ -56,7 +56,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     @handler(strings, errors=section.line, empty=[section.view, section.source])
     def on_go(t: Words, result: Result, writing: VisitorState, number: int, new: int, penalty: float) -> dict[Any, Any]:
         result.trim()  # also where there will be an error
-        source = playground.serial, own_text(playground, writing)
+        source = playground.serial, own_text(writing)
         tree = tree_of(playground, searcher, source[1], number, new, penalty)
         (drawn,) = result.show(lambda t: (view(tree, source[1], t),), t)
         return {section.line: "", section.view: drawn, section.source: source}
@@ -65,7 +65,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
     def check(t: Words, writing: VisitorState, source: tuple[int, str] | None) -> Any:
         if source is None or writing.running:
             return gr.skip()
-        return "" if source == (playground.serial, own_text(playground, writing)) else render.notice(t("beams_changed"))
+        return "" if source == (playground.serial, own_text(writing)) else render.notice(t("beams_changed"))
 
     inputs = [section.result, tab.writing, section.number, section.new, section.penalty]
     found = section.go.click(on_go, inputs, [section.line, section.view, section.source], **READING)

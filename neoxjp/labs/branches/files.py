@@ -10,7 +10,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.records import AUTHORS, LONGEST_NAME, Author, Node, Tree, limits
 from neoxjp.labs.common import savefile
 
-FORMAT, VERSION = "neoxjp-branches", 2
+FORMAT, VERSION = "neoxjp-branches", 1
 MAX_BYTES = 8 * 2**20
 LONGEST_TYPED = 1_000_000  # characters
 SHOWN = 60  # characters of a branch's own text in a list
@@ -56,7 +56,7 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
 
     Raises ParameterError: too large, damaged, of a later version, of another vocabulary. One sentence; nothing else happens.
     """
-    found = savefile.loads(data, FORMAT, VERSION, MAX_BYTES, {1: _from_version_1})
+    found = savefile.loads(data, FORMAT, VERSION, MAX_BYTES)
     with savefile.wrap_errors(FORMAT):
         if found["vocabulary"] != vocabulary:
             raise OtherVocabulary(
@@ -77,13 +77,6 @@ def from_json(data: str | bytes, vocabulary: str, vocab_size: int) -> Tree:
         if current is not None and (type(current) is not int or current not in nodes):
             raise ValueError("current is no branch")
         return Tree(nodes, current, next_key, vocabulary)
-
-
-def _from_version_1(found: dict[str, Any]) -> dict[str, Any]:
-    """A file of the first version with the names of this one. Raises KeyError, TypeError: it is damaged."""
-    renamed = {"place": "shared_ids", "cut": "truncated_tokens"}
-    nodes = [{renamed.get(name, name): value for name, value in dict(node).items()} for node in found["nodes"]]
-    return found | {"nodes": nodes}
 
 
 def _node(item: Any, nodes: dict[int, Node], next_key: int, vocab_size: int) -> Node:

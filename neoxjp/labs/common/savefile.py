@@ -6,9 +6,8 @@ ValueError, TypeError or KeyError for a wrong one; `wrap_errors` turns these int
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any
 
 from neoxjp.errors import ParameterError
@@ -22,14 +21,8 @@ def dumps(name: str, version: int, content: dict[str, Any]) -> str:
     return json.dumps({"format": name, "version": version} | content, ensure_ascii=True, allow_nan=False)
 
 
-def loads(
-    data: str | bytes,
-    name: str,
-    version: int,
-    max_bytes: int,
-    earlier: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = MappingProxyType({}),
-) -> dict[str, Any]:
-    """The object of a file, its format and version checked. earlier: makes files of earlier versions ones of this version.
+def loads(data: str | bytes, name: str, version: int, max_bytes: int) -> dict[str, Any]:
+    """The object of a file, its format and version checked.
 
     Raises ParameterError: it is too large, not JSON, of another format or version.
     """
@@ -42,8 +35,6 @@ def loads(
         found = json.loads(data)
         if not isinstance(found, dict) or found.get("format") != name or type(found.get("version")) is not int:
             raise ValueError(f"it is not a {name} file")
-        if (convert := earlier.get(found["version"])) is not None:
-            return convert(found)
     if found["version"] != version:
         raise ParameterError(
             f"the file is {name} version {found['version']}, but this program reads version {version}: use the one that wrote it",

@@ -53,6 +53,7 @@ class Shown:
 
     heat: Heat
     source: Source | None  # None: the visitor wrote the text
+    serial: int  # of the model
 
 
 @dataclass
@@ -143,8 +144,10 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
     @handler(strings)
     def check_source(t: Words, writing: VisitorState, heat: HeatText) -> Any:
-        source = None if heat.shown is None else heat.shown.source
-        return changed_notice(playground, writing, source, t, "heat_map_changed")
+        shown = heat.shown
+        if shown is not None and shown.source is None and shown.serial != playground.serial and not writing.running:
+            return render.notice(t("earlier_model"))
+        return changed_notice(playground, writing, shown.source if shown is not None else None, t, "heat_map_changed")
 
     def on_edit(heat: HeatText, request: gr.Request, event: gr.EventData) -> dict[Any, Any]:
         before = heat.document.text
@@ -203,11 +206,11 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 def heat_of(playground: Playground, scored: Scorer, writing: VisitorState, text: str) -> Shown:
     """Score the text of the field, or the text above where the field is empty."""
     if text:
-        return Shown(heat_of_text(playground, scored, text), None)
+        return Shown(heat_of_text(playground, scored, text), None, playground.serial)
     ids, above = ids_above(playground, writing), writing.text
     only_prompt = above is not None and not above.steps
     found = heat_of_text(playground, scored, above.prompt) if above and only_prompt else heat_of_written(playground, scored, ids)
-    return Shown(found, source_above(playground, writing))
+    return Shown(found, source_above(playground, writing), playground.serial)
 
 
 def heat_of_text(playground: Playground, scored: Scorer, text: str) -> Heat:

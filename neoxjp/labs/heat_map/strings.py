@@ -121,8 +121,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "heat_map_pair_where": ("差が生じた箇所", "Where the difference comes from"),
     "heat_map_pair_note": (
         "塗りつぶしの棒は文 1、しま模様の棒は文 2 の確率が高い箇所です。同じトークンでも、前の文脈が違えば情報量は変わります。",
-        "Solid bars: text 1 is more probable there; striped bars: text 2. The same tokens may have other bits after a different "
-        "context.",
+        "Solid bars: text 1 is more probable there; striped bars: text 2. The same token may have a different surprisal after "
+        "a different context.",
     ),
     "heat_map_nothing_there": ("なし", "nothing"),
 }

@@ -105,8 +105,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "inside_salience_not": (
         "分からないこと：複数のトークンを合わせた効果。同じ内容の語が 2 つあると、片方を除いてもほとんど変わりません。"
         "途中が欠けて文章が不自然になった影響も含まれます。",
-        "What it does not tell you: the effect of several tokens together. Where two say the same, leaving one out changes "
-        "little. And a text with a gap may be unusual by itself.",
+        "What it does not show: the effect of several tokens together. If two tokens carry the same information, removing one "
+        "changes little. A text with a gap may also be unusual in itself.",
     ),
     "inside_press": ("「内部を表示」を押すと、結果がここに表示されます。", "Press Show internals to see them here."),
     "inside_changed": ("上の文章が変更されました。表示中の内容は変更前の文章のものです。「内部を表示」を押すと更新されます。",

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from neoxjp.labs.common.heat import Heat, ScoredPiece
+from neoxjp.labs.common.heat import ScoredPiece
 from neoxjp.labs.common.steps import level, level_ranges
 from neoxjp.labs.common.templates import Words, render
 from neoxjp.labs.minimal_pairs.records import Found, WrongPair, marked
@@ -46,11 +46,11 @@ def _worst(found: WrongPair) -> dict[str, Any]:
         "line": found.line,
         "phenomenon": found.phenomenon,
         "bits": found.bits,
-        "texts": [(side, heat.bits, _pieces(heat, pieces)) for side, heat, pieces in texts],
+        "texts": [(side, heat.bits, _pieces(pieces)) for side, heat, pieces in texts],
     }
 
 
-def _pieces(heat: Heat, pieces: list[tuple[ScoredPiece, bool]]) -> list[dict[str, Any]]:
+def _pieces(pieces: list[tuple[ScoredPiece, bool]]) -> list[dict[str, Any]]:
     """What each token shows: its text, its level (None: not scored), its bits, and whether it differs."""
     return [
         {

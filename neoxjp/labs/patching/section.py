@@ -74,7 +74,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
 
     @handler(strings, errors=section.line)
     def on_above(t: Words, writing: VisitorState) -> dict[Any, Any]:
-        return {section.base: own_text(playground, writing), section.line: ""}
+        return {section.base: own_text(writing), section.line: ""}
 
     @handler(strings, errors=section.line)
     def on_spelled(t: Words, base: str, key: SpellingKey) -> dict[Any, Any]:

@@ -29,7 +29,6 @@ STRINGS: dict[str, tuple[str, str]] = {
     "side_by_side_common": ("全列に共通：", "In all columns:"),
     "side_by_side_differs_from": ("ここから列 {n} と異なる", "differs from column {n} from here on"),
     "side_by_side_same": ("列 1 と同じ文章", "the same text as column 1"),
-    "side_by_side_progress": ("生成しています：{n} トークン", "generating: {n} tokens"),
     "side_by_side_done": ("{n} 列、合計 {total} トークンを生成しました。≠ は最初に異なる位置です。",
                           "Generated {n} columns, {total} tokens in total. ≠ marks where they first differ."),
     "side_by_side_stopped": ("停止しました。生成した部分は残っています。", "Stopped. The generated text is kept."),

@@ -101,7 +101,7 @@ MEASURES: dict[str, Measure] = {
          "Readings are a dictionary's and may be wrong; kana have more characters, so even single characters are above 1."),
     ),
     "cuts": Measure(
-        ("表記間の境界の一致", "agreement of cuts"),
+        ("表記間の境界の一致", "agreement of boundaries"),
         ("1 文字ずつ対応する表記の組（元の表記と旧字体、ひらがなとカタカナ）で、変わる文字に接する境界のうち"
          "両方にあるものの割合（F1）です。",
          "Of the boundaries beside characters that a spelling changes, the share that both spellings have (F1), for spellings "

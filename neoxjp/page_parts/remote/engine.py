@@ -31,7 +31,7 @@ class RemoteEngine:
 
     Args:
         name: from a visitor to what stands for it: the engine never sees an address.
-        observer: hears of the requests of this page.
+        observer: called for each request of this page.
     """
 
     def __init__(

@@ -94,7 +94,7 @@ class Replica:
             self.error = error
 
     def check_health(self) -> None:
-        """Raises what Ray Serve takes as a reason to start another replica; not at once, so that the server hears why."""
+        """Raises what Ray Serve takes as a reason to start another replica; not at once, so that the server gets the reason."""
         self._checks += 1
         if self.error is not None and self._checks > 1:
             raise RuntimeError(str(self.error))

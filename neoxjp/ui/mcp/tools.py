@@ -118,7 +118,7 @@ class EndpointTool:
         Args:
             given: the arguments by name.
             request: where the call comes from; None: from this machine.
-            progress: hears of each record of an endpoint that streams; the last record is the answer.
+            progress: called with each record of an endpoint that streams; the last record is the answer.
         """
         try:
             arguments = self._checked(given)

@@ -209,8 +209,8 @@ def test_the_curve_has_a_bar_for_each_piece_as_high_as_its_bits() -> None:
 def test_a_long_text_has_a_curve_of_means_and_says_how_many_pieces_are_not_drawn(playground: Playground) -> None:
     n = 5000
     found = heat_of_steps("あ" * n, [(i, i + 1) for i in range(n)], [step(1, 0.25)] * n)
-    view = heat.view_of(playground, heat.Shown(found, None), "logprob", EN)
-    _, pieces = coloured(playground, heat.Shown(found, None))
+    view = heat.view_of(playground, heat.Shown(found, None, 0), "logprob", EN)
+    _, pieces = coloured(playground, heat.Shown(found, None, 0))
     assert sum(bool(piece[1]) for piece in pieces) == playground.limits.drawn_pieces == 3000
     assert "".join(piece[0] for piece in pieces) == found.text
     assert "The other 2,000 are counted" in view

@@ -177,7 +177,7 @@ def test_the_endpoint_gives_the_record(playground: Playground, monkeypatch: pyte
     assert {"good", "bad", "bits", "line", "phenomenon"} == set(found["worst"][0])
     monkeypatch.setattr("neoxjp.labs.minimal_pairs.endpoints.QUEUE_SECONDS", 0.0)
     uploads.queue.position("someone")
-    with pytest.raises(NeoxjpError, match="Other visitors' counts are running"):
+    with pytest.raises(NeoxjpError, match="The server is busy"):
         declared.function(PAIRS)
     uploads.queue.leave("someone")
     with pytest.raises(ParameterError, match="expected a string"):

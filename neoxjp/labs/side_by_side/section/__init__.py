@@ -122,7 +122,7 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
         settings = tab.settings_of(values[:tabs])
         now, asked = choose(differs, settings, values[tabs:], filled)
         t = strings.words(language(request))
-        shown = run_columns(playground, other, streamer, run, own_text(playground, writing), settings, asked[:n], now, t)
+        shown = run_columns(playground, other, streamer, run, own_text(writing), settings, asked[:n], now, t)
 
         def updates() -> Iterator[dict[Any, Any]]:
             changed = {section.differs: now} if now != differs else {}

@@ -151,7 +151,7 @@ def run_columns(
             if last.over or run.stopped:
                 break
             done = max(len(column.steps) for column in last.columns)
-            line = render_steps.working(t("side_by_side_progress", n=f"{done:,}"), done, params.max_new_tokens or 0)
+            line = render_steps.working(t("side_by_side_running", n=f"{done:,}"), done, params.max_new_tokens or 0)
             yield line, html_of(last, False, t)
     finally:
         stream.close()  # type: ignore[attr-defined]  # a generator; frees the slots
@@ -205,7 +205,7 @@ def column_streamer(playground: Playground, other: Playground | None) -> StreamC
 
 
 def column_seconds(prompt: str | Sequence[int], columns: Sequence[Column]) -> int:
-    """The longest time for which a GPU is borrowed."""
+    """The longest time for which a GPU is reserved."""
     return min(120, 15 + max((column.params.max_new_tokens or 100) for column in columns) // 10)
 
 

@@ -69,7 +69,7 @@ def connect(part: Sweep, playground: Playground, tab: GenerateTab, due: gr.HTML)
     ) -> Iterator[dict[Any, Any]]:
         settings = tab.settings_of(values).change(max_new_tokens=int(length or MIN_LENGTH))
         axes = temperatures or "", top_ps or ""
-        prompt, t = own_text(playground, writing), strings.words(language(request))
+        prompt, t = own_text(writing), strings.words(language(request))
         shown = run_grid(playground, streamer, run, prompt, axes, settings, t)
         updates = ({part.line: line, part.result: result} for line, result in shown)
         yield from streamed(
@@ -165,5 +165,5 @@ def sample_streamer(playground: Playground) -> StreamSamples:
 def sample_seconds(
     ids: Sequence[int], temperatures: Sequence[float], top_ps: Sequence[float], params: SamplingParams, each: int
 ) -> int:
-    """The longest time for which a GPU is borrowed."""
+    """The longest time for which a GPU is reserved."""
     return min(120, 15 + len(temperatures) * len(top_ps) * each * (params.max_new_tokens or MAX_LENGTH) // 40)

@@ -1,4 +1,4 @@
-// Patches of the server, which say what of the text has changed: they are applied here, and the page around the text hears of them.
+// Patches of the server, which say what of the text has changed: they are applied here, and the page around the text is notified.
 
 function take(json) {
   const patch = JSON.parse(json);
@@ -93,7 +93,7 @@ function pass(news) {
   element.dispatchEvent(new CustomEvent("token-editor-also", { bubbles: true, detail: news }));
 }
 
-// Select as the text changes: the rest of the page hears of it once nothing changes any more.
+// Select as the text changes: the rest of the page is notified once nothing changes any more.
 function choose(index) {
   select(index, false);
   unheard = true;

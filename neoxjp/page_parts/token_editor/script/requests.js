@@ -21,7 +21,7 @@ async function call(name, data = {}) {
     else {
       again = answer.status === 408 || answer.status === 429 || answer.status >= 500; // else the same would be refused again
       const found = await answer.json();
-      refused = (document.documentElement.lang.startsWith("ja") ? found.ja : found.error) || words().failed;
+      refused = (language() === "ja" ? found.ja : found.error) || words().failed;
     }
   } catch (error) {
     refused = words().failed;
