@@ -26,7 +26,7 @@ def quantize(
         int | None, option("4, 5, 6 or 8 for every linear layer, instead of --max-loss.", metavar="N", show_default=False)
     ] = None,
     calibrate: Annotated[
-        str, option("gptq: errors are made up for, by a text's activations; none: to the nearest numbers.", metavar="HOW")
+        str, option("gptq: errors are compensated, by a text's activations; none: to the nearest numbers.", metavar="HOW")
     ] = "gptq",
     text: Annotated[
         list[Path] | None,

@@ -1,4 +1,4 @@
-"""Gradio's queue for strangers: visitors take turns, a full queue refuses those with the most, unread answers are bounded.
+"""Gradio's queue for public pages: visitors take turns, a full queue refuses those with the most, unread answers are bounded.
 
 Generations pass through it at once, because their queue is the engine's. What waits here is everything else that may run only a
 few times at once. Written against Gradio 6.31; tests/page_parts/test_fair_queue.py checks what is overridden.

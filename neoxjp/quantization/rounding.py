@@ -53,7 +53,7 @@ def search_scale(weight: Tensor, bits: GroupBits, importance: Tensor) -> Tensor:
 
 
 def feedback_factor(moments: Tensor, damping: float = DAMPING) -> Tensor:
-    """How an error in one input channel is best made up for in the later ones: for `round_with_feedback`, for any number of bits.
+    """How an error in one input channel is best compensated in the following ones: for `round_with_feedback`, with any bits.
 
     Args:
         moments: (in, in) the mean of xᵀx over the activations x of the layer.
@@ -75,7 +75,7 @@ def feedback_factor(moments: Tensor, damping: float = DAMPING) -> Tensor:
 
 
 def round_with_feedback(weight: Tensor, bits: GroupBits, importance: Tensor, factor: Tensor) -> GroupedWeight:
-    """Numbers chosen channel by channel; each channel's error is made up for in the later ones.
+    """Numbers chosen channel by channel; each channel's error is compensated in the following ones.
 
     Args:
         weight: (out, in) of any float dtype; in is a multiple of 32.

@@ -73,7 +73,7 @@ def round_linears(
     Args:
         text: calibrates the rounding; None: nothing is computed but the nearest numbers.
         wanted: numbers of bits.
-        feedback: errors are made up for in later channels, by the activations of the text; False: the nearest numbers.
+        feedback: errors are compensated in later channels, by the activations of the text; False: the nearest numbers.
     Returns:
         The inputs of each layer for `gradient_windows`, (tokens, C) float16, and at the end the last layer's output; nothing
         without a text.

@@ -8,7 +8,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "beams_title": ("ビームサーチの探索木", "Beam search as a tree"),
     "beams_intro": (
         "各ステップで確率の高い候補だけを残しながら、上のプロンプトの続きを生成します。脱落した候補も表示します。",
-        "Extends the prompt above, keeping only the most probable candidates at each step. Pruned candidates are shown too.",
+        "Extends the prompt, keeping only the most probable candidates at each step. Pruned candidates are shown too.",
     ),
     "beams_number": ("ビーム数（num_beams）", "Beams (num_beams)"),
     "beams_number_help": ("各ステップで残す候補の数です。多いほど、良い候補を見落としにくくなります。",
@@ -20,9 +20,9 @@ STRINGS: dict[str, tuple[str, str]] = {
                            "Score = total log probability ÷ length ^ this. Higher favours long texts."),
     "beams_go": ("探索する", "Search"),
     "beams_press": ("「探索する」を押すと、上のプロンプトの続きを探索した木が表示されます。",
-                    "Press Search to see the tree of continuations of the prompt above."),
+                    "Press Search to see the tree of continuations of the prompt."),
     "beams_changed": ("プロンプトが変更されました。表示中の木は変更前のものです。「探索する」を押すと更新されます。",
-                      "The prompt above has changed; this tree is for the previous one. Press Search to update it."),
+                      "The prompt has changed; this tree is for the previous one. Press Search to update it."),
     "beams_range": ("{name} は {low} から {high} の範囲で指定してください。", "{name} must be {low} to {high}."),
     "beams_best": (
         "「{prompt}」の続きとして最良の候補は「{text}」です。対数確率の合計 {total}、長さペナルティ適用後のスコア "

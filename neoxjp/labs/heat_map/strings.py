@@ -10,16 +10,16 @@ STRINGS: dict[str, tuple[str, str]] = {
         "文章をモデルに読み込ませ、各トークンをモデルがどれだけ予測できていたかで色分けします。",
         "The model reads a text, and each token is coloured by how well the model predicted it.",
     ),
-    "heat_map_text_placeholder": ("空欄なら、上の文章を使います",
-                                  "Leave empty to use the text above"),
+    "heat_map_text_placeholder": ("空欄なら、本文を使います",
+                                  "Leave empty to use the main text"),
     "heat_map_go": ("色分けする", "Colour"),
     "heat_map_measure": ("色の基準", "Colour by"),
     "heat_map_measure_logprob": ("対数確率", "log probability"),
     "heat_map_measure_rank": ("順位", "rank"),
     "heat_map_measure_entropy": ("エントロピー", "entropy"),
     "heat_map_press": ("「色分けする」を押すと、結果がここに表示されます。", "Press Colour to see the result here."),
-    "heat_map_changed": ("上の文章が変わりました。表示中の結果は変更前のものです。「色分けする」で更新できます。",
-                         "The text above has changed. This result is for the earlier text; press Colour to update it."),
+    "heat_map_changed": ("本文が変わりました。表示中の結果は変更前のものです。「色分けする」で更新できます。",
+                         "The main text has changed. This result is for the earlier text; press Colour to update it."),
     "heat_map_too_many": ("{n} トークンあります。一度に計算できるのは {most} トークンまでです。文章を短くしてください。",
                           "The text has {n} tokens; up to {most} can be scored at once. Shorten the text."),
     "heat_map_view": ("調べる文章、{n} トークン。Alt+↓ でカーソル位置のトークンを表示します。",
@@ -72,9 +72,9 @@ STRINGS: dict[str, tuple[str, str]] = {
         "Entropy: the surprisal that the model expected at this position, in bits. It does not depend on the actual token.",
     ),
     "heat_map_def_first": (
-        "上で生成した文章は、生成時と同じ入力（文頭トークンなし）で計算します。そのため先頭のトークンには数値がありません。"
+        "生成した本文は、生成時と同じ入力（文頭トークンなし）で計算します。そのため先頭のトークンには数値がありません。"
         "入力欄の文章は、文頭トークンの後に続けて計算します。",
-        "A text generated above is scored with the same input as during generation, without a beginning-of-text token, so its "
+        "A generated main text is scored with the same input as during generation, without a beginning-of-text token, so its "
         "first token has no numbers. A text from the field is scored after a beginning-of-text token.",
     ),
     # two texts

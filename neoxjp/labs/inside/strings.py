@@ -8,9 +8,9 @@ STRINGS: dict[str, tuple[str, str]] = {
     "inside_title": ("モデルの内部：アテンションヘッド、予測の根拠、logit lens",
                      "Model internals: attention heads, what a prediction rests on, logit lens"),
     "inside_intro": (
-        "上の文章をモデルに入力し（{most} トークンまで）、選んだトークンについて、各ヘッドのアテンション、予測の根拠、"
+        "本文をモデルに入力し（{most} トークンまで）、選んだトークンについて、各ヘッドのアテンション、予測の根拠、"
         "層ごとの予測を表示します。",
-        "Runs the model on the text above (up to {most} tokens). For the selected token: what each head attends to, what its "
+        "Runs the model on the main text (up to {most} tokens). For the selected token: what each head attends to, what its "
         "prediction rests on, and the prediction after each layer.",
     ),
     "inside_at": ("トークンの番号", "Token number"),
@@ -109,8 +109,8 @@ STRINGS: dict[str, tuple[str, str]] = {
         "changes little. A text with a gap may also be unusual in itself.",
     ),
     "inside_press": ("「内部を表示」を押すと、結果がここに表示されます。", "Press Show internals to see them here."),
-    "inside_changed": ("上の文章が変更されました。表示中の内容は変更前の文章のものです。「内部を表示」を押すと更新されます。",
-                       "The text above has changed; this is for the previous text. Press Show internals to update it."),
+    "inside_changed": ("本文が変更されました。表示中の内容は変更前の文章のものです。「内部を表示」を押すと更新されます。",
+                       "The main text has changed; this is for the previous text. Press Show internals to update it."),
     "inside_bad_place": ("文章は {n} トークンです。番号は 1 から {n} までの整数で指定してください。",
                          "The text has {n} tokens: the token number must be an integer from 1 to {n}."),
     "inside_cut": ("{n} トークンのうち、先頭の {most} トークンだけを使っています。",

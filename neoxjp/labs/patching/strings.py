@@ -21,7 +21,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "patching_target_help": ("1 トークンの文字列。空欄なら、2 つの文章の予測から選びます。",
                              "Text of one token. Empty: chosen from the two predictions."),
     "patching_go": ("入れ替えて調べる", "Swap and measure"),
-    "patching_above": ("上の文章を使う", "Use the text above"),
+    "patching_above": ("本文を使う", "Use the main text"),
     "patching_hiragana": ("元の文章をひらがなで", "Base text in hiragana"),
     "patching_katakana": ("元の文章をカタカナで", "Base text in katakana"),
     "patching_swap": ("⇄ 2 つの文章を交換", "⇄ Swap the texts"),

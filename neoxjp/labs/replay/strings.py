@@ -69,10 +69,10 @@ STRINGS: dict[str, tuple[str, str]] = {
     "replay_no_reason": ("記録された項目に違いはありません。ファイルが編集されたか、カーネルの計算が非決定的な可能性があります。",
                          "All recorded settings are the same: the file may have been edited, or a kernel may not be "
                          "deterministic."),
-    "replay_shown_above": ("文章は上に表示されています。続けて生成することも、元に戻すこともできます。",
-                           "The text is shown above: you can continue it, or undo."),
-    "replay_shown_here": ("保存された文章は別のモデルのものなので、今回の文章は上ではなくここに表示します。",
-                          "Another model generated the saved text, so the new text is shown here and not above."),
+    "replay_shown_above": ("この文章を本文として表示しています。続けて生成することも、元に戻すこともできます。",
+                           "The text is shown as the main text: you can continue it, or undo."),
+    "replay_shown_here": ("保存された文章は別のモデルのものなので、今回の文章は本文ではなくここに表示します。",
+                          "Another model generated the saved text, so the new text is shown here and not as the main text."),
     # code
     "replay_code_title": ("コードとしてコピー", "Copy as code"),
     "replay_code_empty": ("文章を生成すると、同じ生成を行うコードがここに表示されます。",

@@ -7,8 +7,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "sampling_trace_tab": ("このトークン", "This token"),
     "sampling_trace_title": ("このトークンが選ばれた過程", "How this token was chosen"),
     "sampling_trace_intro": (
-        "上の文章でトークンを選ぶと、各フィルターが候補をどう絞り込み、乱数がどの候補を選んだかを示します。",
-        "Select a token in the text above to see how filters reduced the candidates and which one the random number selected.",
+        "本文でトークンを選ぶと、各フィルターが候補をどう絞り込み、乱数がどの候補を選んだかを示します。",
+        "Select a token in the main text to see how filters reduced the candidates and which one the random number selected.",
     ),
     "sampling_trace_before": ("← 前のトークン", "← Previous token"),
     "sampling_trace_after": ("次のトークン →", "Next token →"),

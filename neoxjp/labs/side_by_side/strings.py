@@ -9,7 +9,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "side_by_side_intro": (
         "同じプロンプトから 2〜4 つの文章を同時に生成します。列 1 は上のサンプリング設定のまま、"
         "ほかの列は 1 つの設定だけを変えます。",
-        "Generates two to four texts from the prompt above at the same time. Column 1 uses the sampling settings of this tab; "
+        "Generates two to four texts from the prompt at the same time. Column 1 uses the sampling settings of this tab; "
         "the others change one setting.",
     ),
     "side_by_side_count": ("列の数", "Columns"),

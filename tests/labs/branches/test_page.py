@@ -84,7 +84,7 @@ def test_an_alternative_goes_on_by_ids_and_the_old_branch_stays(visit: Visit) ->
     expect(pieces(page).nth(3)).to_have_class(re.compile("token-editor-selected"))
     expect(selected(page)).to_have_text(name)
     expect(rows(page).nth(2)).to_contain_text("you")
-    expect(rows(page).nth(3)).to_contain_text("shown above")
+    expect(rows(page).nth(3)).to_contain_text("◀ shown")
     rows(page).nth(1).click()
     expect(rows(page).nth(1)).to_have_attribute("aria-selected", "true")
     assert written(page) == old

@@ -374,7 +374,7 @@ def test_the_list_names_author_place_and_the_branch_shown_above(playground):
     assert html.count('role="treeitem"') == 2
     assert html.count('aria-selected="true"') == 1
     assert "● </i>" not in html
-    for said in ("you</span>", "model</span>", "shown above", "8 tokens", f"from token {len(writing.text.prompt_ids) + 1}"):
+    for said in ("you</span>", "model</span>", "◀ shown", "8 tokens", f"from token {len(writing.text.prompt_ids) + 1}"):
         assert said in html
     assert [key for _, key in others] == [0]
     assert fields == {"key": 1, "name": ("<b>" + HOSTILE)}
@@ -393,7 +393,7 @@ def test_two_branches_stand_side_by_side(playground):
     assert html.count("differs from here") == 2
     assert html.count("▼") == 0  # the sign is the style sheet's
     assert f"continues with {len(text.ids) - place} tokens" in html
-    assert "#4 ◀ shown above" in html
+    assert "#4 ◀ shown" in html
     assert "The texts are identical" in branches.compared(writing, 3, EN)
     assert "ends here" in branches.compared(writing, 0, EN)
     with pytest.raises(ParameterError, match="no branch"):

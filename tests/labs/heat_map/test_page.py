@@ -107,7 +107,7 @@ def test_the_written_text_is_coloured_and_its_change_is_announced(kept: Visit) -
     expect(page.locator("#heat-map-view")).to_contain_text("not scored")
     press(page, "more")
     done(page)
-    expect(page.locator("#heat-map-line")).to_contain_text("The text above has changed")
+    expect(page.locator("#heat-map-line")).to_contain_text("The main text has changed")
     coloured(page)
     expect(page.locator("#heat-map-line")).not_to_contain_text("has changed")
 
@@ -117,7 +117,7 @@ def test_a_changed_prompt_marks_the_result_as_outdated(kept: Visit) -> None:
     prompt(page).fill("犬猫")
     coloured(page)
     prompt(page).fill("犬猫私")
-    expect(page.locator("#heat-map-line")).to_contain_text("The text above has changed")
+    expect(page.locator("#heat-map-line")).to_contain_text("The main text has changed")
 
 
 def test_an_edit_of_the_coloured_text_makes_it_a_text_of_ones_own(kept: Visit) -> None:

@@ -98,14 +98,14 @@ def test_a_result_for_an_earlier_text_says_so_until_that_text_is_back(playground
     opening, first, second = VisitorState(), written(playground, "東", "京"), written(playground, "東", "京都")
     of = source_above(playground, first)
     assert notice(first, of) == ""
-    assert "The text above has changed" in notice(second, of)
+    assert "The main text has changed" in notice(second, of)
     typed(playground, opening, "猫が")
     of = source_above(playground, opening)
     assert notice(opening, of) == ""
     for text in ("猫を", ""):
         typed(playground, opening, text)
-        assert "The text above has changed" in notice(opening, of)
-    assert "The text above has changed" in notice(first, of)
+        assert "The main text has changed" in notice(opening, of)
+    assert "The main text has changed" in notice(first, of)
     assert notice(first, None) == gr.skip()  # nothing is on show
     first.running = True
     assert notice(first, of) == gr.skip()  # not before the new text is there

@@ -150,7 +150,7 @@ def test_the_same_model_shows_its_text_in_the_tab_with_the_same_ids(playground: 
     assert writing.text.prompt == "東京"
     assert tuple(step.id for step in writing.text.steps) == state.ids
     assert "The same 12 tokens." in verdict
-    assert "shown above" in verdict
+    assert "shown as the main text" in verdict
     assert line == ""
     assert frame is not None
     assert frame.pieces

@@ -56,7 +56,8 @@ const api = {
     field.focus({ preventScroll: true });
     field.select();
     const typed = document.execCommand("insertText", false, value);
-    focused?.focus({ preventScroll: true });
+    if (focused === document.body) field.blur(); // where a press gives a button no focus
+    else focused?.focus({ preventScroll: true });
     if (!typed || field.value !== value) this.set(value);
   },
   focus() { field.focus(); },

@@ -127,7 +127,7 @@ function enter() {
 
 function inform() {
   fill(shown);
-  if (!pieces[shown].details) call("pick", { at: idsBefore(shown), revision });
+  if (shown >= 0 && !pieces[shown].details) call("pick", { at: idsBefore(shown), revision });
 }
 
 function close() {
