@@ -286,6 +286,8 @@ def test_another_token_is_put_in_its_place_and_the_model_continues(kept: Visit) 
     done(page)
     assert pieces(page).all_inner_texts()[:4] == before[:4]
     expect(selected(page)).to_have_text(re.compile(re.escape(other.strip("␣⏎")[:1])))
+    point(page, pieces(page).nth(4), click=True)  # the caret is where the token was replaced, not a selection
+    expect(panel(page)).to_be_visible()
 
 
 def test_writing_anywhere_keeps_what_is_before_and_asks_for_nothing_else(kept: Visit) -> None:

@@ -7,7 +7,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "branches_tab": ("分岐", "Branches"),
     "branches_title": ("文章の分岐", "Branches of your texts"),
     "branches_intro": (
-        "生成した文章はすべて残ります。行を選ぶとその分岐が上に表示され、そこから続きを生成できます。「元に戻す」「やり直す」も使えます。",
+        "生成した文章はすべて残ります。行を選ぶとその分岐が表示され、そこから続きを生成できます。「元に戻す」「やり直す」も使えます。",
         "Every text is kept. Select a row to show that branch and continue from it. Undo and Redo work here too.",
     ),
     "branches_empty": ("「生成」を押すと、生成した文章とその分岐がここに一覧表示されます。",

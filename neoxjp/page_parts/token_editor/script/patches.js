@@ -36,8 +36,11 @@ function take(json) {
   field.readOnly = running;
   const now = performance.now();
   if (!patch.typed && changed && (!running || now - filled > FIELD_MS) && field.value !== text) {
-    const [from, until, upTo] = difference(field.value, text);
+    const [from, until, upTo] = difference(field.value, text), caretOnly = field.selectionStart === field.selectionEnd, rests = resting();
     field.setRangeText(text.slice(from, upTo), from, until, "preserve");
+    const { selectionStart: first, selectionEnd: last } = field; // a caret in what was replaced has become a selection
+    if (caretOnly && first !== last) field.setSelectionRange(last, last);
+    if (rests) caret = last;
     filled = now;
   }
   if (patch.message || running) say(patch.message ?? ""); // a sentence stays until something else is typed or written
