@@ -22,7 +22,7 @@ from neoxjp.errors import QueueFull
 from neoxjp.page_parts.caps import UNLIMITED, Caps
 
 if TYPE_CHECKING:
-    from neoxjp.engine.protocols import TextEngine
+    from neoxjp.engine import TextEngine
 
 Use = Literal["tokens", "characters", "file_bytes"]
 WINDOW, BUCKET = 60.0, 5.0  # seconds of the sliding window, and of one entry in it

@@ -80,7 +80,7 @@ def test_the_text_of_the_heat_map_is_counted_and_cut(memory, playground):
     heat = HeatText()
     heat_map.edited(playground, heat, {"text": TEXT}, heat_map.strings.words("en"))
     assert memory.nbytes == heat.nbytes > 200 * len(heat.document.pieces)
-    heat.shown = heat_map.Shown(heat_map.heat_of_text(playground, heat_map.scorer(playground), "猫です"), None)
+    heat.shown = heat_map.Shown(heat_map.heat_of_text(playground, heat_map.scorer(playground), "猫です"), None, 0)
     assert heat.nbytes > heat.document.nbytes
     memory.max_bytes = 1
     memory.note(heat)

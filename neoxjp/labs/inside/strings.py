@@ -146,7 +146,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "inside_lens_not": (
         "分からないこと：層が何を計算しているか。浅い層の隠れ状態は、出力とは異なる表現であることが多く、"
         "予測がでたらめに見えます。",
-        "What it does not tell you: what a layer computes. Early layers often use another representation than the output, and "
+        "What it does not show: what a layer computes. Early layers often use another representation than the output, and "
         "their predictions look random.",
     ),
     "inside_attention": ("アテンション：層 {layer}、ヘッド {head}", "Attention: layer {layer}, head {head}"),
@@ -175,7 +175,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     ),
     "inside_attention_not": (
         "分からないこと：どんな情報を集めたか、それが出力に影響したか。重みが大きくても、予測の理由とは限りません。",
-        "What it does not tell you: what information was collected, and whether it mattered. A large weight is not an "
+        "What it does not show: what information was collected, and whether it mattered. A large weight is not an "
         "explanation.",
     ),
 }

@@ -87,7 +87,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "patching_not": (
         "分からないこと：内部状態が何を表しているか、ほかの文章でも同じか。割合は足して 100 % になるとは限らず、"
         "負にも 100 % 以上にもなります。",
-        "What it does not tell you: what the states mean, or whether other texts behave alike. Shares need not add up to "
+        "What it does not show: what the states mean, or whether other texts behave alike. Shares need not add up to "
         "100 %, and can be negative or larger.",
     ),
 }

@@ -87,7 +87,7 @@ def test_before_anything_is_written_the_prompt_is_scored(playground: Playground)
     typed(playground, opening, "猫が")
     found = shown(playground, opening)
     assert (found.heat.text, found.source) == ("猫が", (playground.serial, tuple(playground.tokenizer.encode("猫が"))))
-    with pytest.raises(NeoxjpError, match="press Generate above, or enter a prompt"):
+    with pytest.raises(NeoxjpError, match="press Generate, or enter a prompt"):
         shown(playground, VisitorState())
 
 

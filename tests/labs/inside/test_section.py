@@ -89,7 +89,7 @@ def test_each_view_explains_in_three_lines_what_it_shows_and_what_not(playground
         lines = re.search(r'<ul class="lab-explained">(.*?)</ul>', view, re.S)
         assert lines is not None
         assert lines[1].count("<li>") == 3
-        assert "does not tell you" in lines[1]
+        assert "does not show" in lines[1]
 
 
 def test_a_written_text_is_read_by_its_own_ids(playground: Playground) -> None:
@@ -203,7 +203,7 @@ def test_an_effect_has_a_colour_a_number_and_for_the_other_direction_another_sig
     assert lines is not None
     assert lines[1].count("<li>") == 2
     assert "the last 64 at most" in lines[1]
-    assert "does not tell you" in lines[1]
+    assert "does not show" in lines[1]
 
 
 def test_what_is_never_left_out_is_shown_pale(playground: Playground) -> None:
@@ -241,7 +241,7 @@ def test_views_are_drawn_again_in_another_language_but_those_that_show_nothing()
 
 
 def test_without_a_text_the_page_says_what_to_do(playground: Playground) -> None:
-    with pytest.raises(NeoxjpError, match="press Generate above"):
+    with pytest.raises(NeoxjpError, match="press Generate"):
         views(playground, "")
     foreign = VisitorState(Text("猫", (1,), (), 0, 1, serial=99))
     with pytest.raises(NeoxjpError, match="Another model"):

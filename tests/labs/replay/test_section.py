@@ -209,7 +209,7 @@ def test_another_model_s_state_is_run_without_touching_the_text(playground: Play
     assert "without effect on the ids" in verdict
     assert "0" * 32 in verdict
     assert "version (torch)" in verdict
-    assert "shown here and not above" in verdict
+    assert "shown here and not as the main text" in verdict
     assert "replaying: " in shown[0][0]
 
 

@@ -99,7 +99,7 @@ def test_the_csv_holds_every_found_entry_with_all_spellings(run: Run, tmp_path: 
         (["--corpus", "a.txt"], "--corpus counts the ids that files use: add --stats"),
         (["--stats", "--corpus", "/no/such.txt"], "no file '/no/such.txt'"),
         (["--stats", "--csv", "x.csv"], "--csv writes the list of entries"),
-        (["--csv", "/no/such/x.csv"], "cannot write '/no/such/x.csv'"),
+        (["--csv", "/no/such/x.csv"], "cannot write /no/such/x.csv: No such file"),
         (["--limit", "-1"], "--limit -1 must be 0 (all) or more"),
         (["--against", "/no/such/folder", "--offline"], "/no/such/folder"),
     ],
