@@ -4,6 +4,8 @@ The command line prints `str(error)` and exits with 2; the page shows `error.ja`
 Any other exception is a bug and keeps its traceback.
 """
 
+from pathlib import Path
+
 
 class NeoxjpError(Exception):
     """Root of the expected errors.
@@ -30,6 +32,11 @@ class ConfigError(NeoxjpError, ValueError):
 
 class CheckpointError(NeoxjpError, OSError):
     """A model folder or Hub id cannot be found, read or written; tensors are missing, unexpected or mis-shaped."""
+
+    @classmethod
+    def unreadable(cls, path: Path, error: OSError) -> "CheckpointError":
+        """A file that the system refuses to read."""
+        return cls(f"{str(path)!r} cannot be read: {error.strerror}", ja=f"{str(path)!r} を読み込めません（{error.strerror}）。")
 
 
 class PeerUnavailable(NeoxjpError, RuntimeError):

@@ -105,12 +105,6 @@ def find_weights(
     )
 
 
-def _unreadable(path: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(
-        f"{str(path)!r} cannot be read: {error.strerror}", ja=f"{str(path)!r} を読み込めません（{error.strerror}）。"
-    )
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Read the object in a JSON file.
 
@@ -122,7 +116,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise CheckpointError(f"{str(path)!r} does not exist", ja=f"{str(path)!r} がありません。") from None
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise CheckpointError.unreadable(path, error) from None
     except UnicodeDecodeError as error:
         raise CheckpointError(
             f"{str(path)!r} is not UTF-8 at byte {error.start}: save it as UTF-8, or fetch it again",

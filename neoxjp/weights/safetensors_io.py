@@ -91,12 +91,6 @@ def _damaged(path: Path, reason: object) -> CheckpointError:
     )
 
 
-def _unreadable(path: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(
-        f"{str(path)!r} cannot be read: {error.strerror}", ja=f"{str(path)!r} を読み込めません（{error.strerror}）。"
-    )
-
-
 def _lfs_pointer(path: Path) -> CheckpointError:
     return CheckpointError(
         f"{str(path)!r} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder",
@@ -175,7 +169,7 @@ def read_header(path: Path) -> list[StoredTensor]:
         size = path.stat().st_size
         file = path.open("rb")
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise CheckpointError.unreadable(path, error) from error
     with file:
         start = file.read(8)
         if start == _LFS_POINTER[:8]:
@@ -322,7 +316,7 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
         # Files from before torch 1.6 are not zip archives and cannot be memory-mapped.
         state = torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
     except PermissionError as error:
-        raise _unreadable(path, error) from None
+        raise CheckpointError.unreadable(path, error) from None
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{str(path)!r} contains something other than tensors, or is damaged; no code was run. "
