@@ -12,6 +12,7 @@ from neoxjp import GPTNeoXJapaneseTokenizer
 from neoxjp.cli import run
 from neoxjp.compare import builtin_peers, compare, to_csv, to_frame
 from neoxjp.japanese import spellings
+from neoxjp.labs.common.output import check_output, write_file
 
 
 def main(
@@ -20,6 +21,8 @@ def main(
     csv: Annotated[Path | None, Option(metavar="FILE", help="Write the whole table.")] = None,
 ) -> None:
     """Count the tokens of a text in each of its spellings."""
+    if csv:
+        check_output(csv)
     tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name)
     # Readings are guesses: overrides corrects them.
     records = compare(spellings(text, overrides={"国境": "くにざかい"}), builtin_peers(tokenizer))
@@ -31,7 +34,7 @@ def main(
     counts = table.pivot(index="spelling", columns="tokenizer", values="tokens")
     print("\n" + counts.loc[table["spelling"].unique(), table["tokenizer"].unique()].to_string())
     if csv:
-        csv.write_bytes(to_csv(table))
+        write_file(csv, to_csv(table))
 
 
 run(main)

@@ -16,6 +16,7 @@ from neoxjp.cli import run
 from neoxjp.compare import to_csv, to_frame
 from neoxjp.documents import read_documents
 from neoxjp.japanese import ALL_KEYS, spellings
+from neoxjp.labs.common.output import check_output, write_file
 from neoxjp.labs.spellings.records import matrix, open_columns, records
 
 DEFAULT = ("neoxjp", "bytes", "sudachi-a", "sudachi-c")
@@ -28,6 +29,8 @@ def main(
     csv: Annotated[Path | None, Option(metavar="FILE", help="Write the whole table.")] = None,
 ) -> None:
     """Count the tokens of a text file in all its spellings with several tokenizers."""
+    if csv:
+        check_output(csv)
     text = "".join(part.text for part in read_documents(file)) if file else "国境の長いトンネルを抜けると雪国であった。"
     # Readings are guesses: overrides corrects them.
     rows = spellings(text, overrides={"国境": "くにざかい"}, keys=ALL_KEYS)
@@ -45,7 +48,7 @@ def main(
         numbers = table.pivot(index="spelling", columns="tokenizer", values=number)
         print(f"{number}\n{numbers.loc[[row.key for row in rows], [column.key for column in columns]].to_string()}\n")
     if csv:
-        csv.write_bytes(to_csv(table))
+        write_file(csv, to_csv(table))
 
 
 run(main)

@@ -11,6 +11,7 @@ from typer import Argument, Option
 from neoxjp import Engine, GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer, SamplingParams
 from neoxjp.cli import run
 from neoxjp.compare import to_csv, to_frame
+from neoxjp.labs.common.output import check_output, write_file
 from neoxjp.labs.side_by_side.records import sweep, to_row
 
 
@@ -21,13 +22,14 @@ def main(
     out: Annotated[Path, Option(metavar="FILE", help="All texts and numbers, as CSV.")] = Path("sweep.csv"),
 ) -> None:
     """Generate texts on a grid of temperature and top-p."""
+    check_output(out)
     engine = Engine(GPTNeoXJapaneseForCausalLM.from_pretrained(name), GPTNeoXJapaneseTokenizer.from_pretrained(name))
     params = SamplingParams(do_sample=True, top_k=0, seed=1, max_new_tokens=30)
     grid = sweep(engine, prompt, [0.5, 0.8, 1.1], [0.9, 1.0], params, samples)
     table = to_frame(to_row(each.sample) for each in grid if each.sample)
     means = table.groupby(["temperature", "top_p"])[["distinct_2", "bits_per_character", "mean_logprob"]].mean()
     print(means.round(3).to_string())
-    out.write_bytes(to_csv(table))
+    write_file(out, to_csv(table))
     print(f"{len(table)} texts in {out}")
 
 
