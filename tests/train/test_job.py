@@ -356,7 +356,7 @@ def test_a_longer_held_out_text_is_cut_and_that_is_said(capsys, texts, tiny_fold
     (tmp_path / "long.txt").write_text("猫は東京にいる。\n" * 500, encoding="utf-8")
     arguments = [texts, "--from", tiny_folder, *QUICK, "--steps", 1, "--evaluate", tmp_path / "long.txt"]
     _, _, err = run(capsys, "train", tmp_path / "run", *arguments)
-    assert "held-out texts: 1, of each the first 1,200 characters, 1,200 of 4,500 together (--split line or paragraph" in err
+    assert "held-out texts: 1, of each the first 1,200 characters, 1,200 of 4,500 together (--split line or blank" in err
 
 
 def test_two_runs_do_not_write_to_one_folder(capsys, texts, tiny_folder, tmp_path) -> None:
