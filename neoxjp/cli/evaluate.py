@@ -12,7 +12,7 @@ import typer
 from neoxjp.cli.evaluate_tables import baseline_lines, choice_lines, judgment_lines, pair_lines, text_lines
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, Json, ModelOptions, counted, emit, load_model, option
-from neoxjp.train import TEXTS, TextOptions
+from neoxjp.train import CHARACTERS, TEXTS, TextOptions
 
 if TYPE_CHECKING:
     from neoxjp.documents import Document
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     Loaded = tuple[GPTNeoXJapaneseForCausalLM, GPTNeoXJapaneseTokenizer]
 
 
-LIMIT = 1200  # characters of a document
 ORDER = 5  # of an n-gram
 
 
@@ -59,7 +58,7 @@ def evaluate(
     against: Annotated[
         str | None, option("A second model for these three: bundled, a folder or a Hub id.", metavar="MODEL")
     ] = None,
-    limit: Annotated[int, option("Cut documents after this many characters; 0: never.")] = LIMIT,
+    limit: Annotated[int, option("Cut documents after this many characters; 0: never.")] = CHARACTERS,
     apart: Annotated[
         str | None, option("Only this source for itself, all others summed as 'other'.", metavar="SOURCE", show_default=False)
     ] = None,
@@ -91,7 +90,7 @@ def evaluate(
         )
     if against and not tasks:
         raise ParameterError("--against compares two models: add --minimal-pairs, --acceptability or --choices FILE")
-    if not files and (apart is not None or limit != LIMIT):
+    if not files and (apart is not None or limit != CHARACTERS):
         raise ParameterError("--apart and --limit are about texts: name files with texts, or leave them out")
     if order != ORDER and not ngram:
         raise ParameterError("--order is about the n-gram: add --ngram FILE, or leave it out")

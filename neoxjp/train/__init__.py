@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from neoxjp.train.loop import PROCESS_TIMEOUT, fresh_model, train
     from neoxjp.train.minimal_pairs import PairCounter, PairCounts, PairReport, score_pairs
     from neoxjp.train.ngram import Ngram, baselines, train_ngram
-    from neoxjp.train.options import TEXTS, JobOptions, TextOptions
+    from neoxjp.train.options import CHARACTERS, TEXTS, JobOptions, TextOptions
     from neoxjp.train.plot import ticks
     from neoxjp.train.runs import export_run, read_curve
     from neoxjp.train.scorers import (
@@ -50,7 +50,7 @@ else:
             "loop": ("PROCESS_TIMEOUT", "fresh_model", "train"),
             "minimal_pairs": ("PairCounter", "PairCounts", "PairReport", "score_pairs"),
             "ngram": ("Ngram", "baselines", "train_ngram"),
-            "options": ("TEXTS", "JobOptions", "TextOptions"),
+            "options": ("CHARACTERS", "TEXTS", "JobOptions", "TextOptions"),
             "plot": ("ticks",),
             "runs": ("export_run", "read_curve"),
             "scorers": (
@@ -70,8 +70,8 @@ else:
     )
 
 __all__ = [
-    "PROCESS_TIMEOUT", "TEXTS", "AcceptabilityReport", "Accuracy", "Auc", "ChoicesReport", "JobOptions", "McNemar", "Ngram",
-    "Packed", "PairCounter", "PairCounts", "PairReport", "ShardSettings", "TextOptions", "TextScore", "TrainSettings",
+    "CHARACTERS", "PROCESS_TIMEOUT", "TEXTS", "AcceptabilityReport", "Accuracy", "Auc", "ChoicesReport", "JobOptions", "McNemar",
+    "Ngram", "Packed", "PairCounter", "PairCounts", "PairReport", "ShardSettings", "TextOptions", "TextScore", "TrainSettings",
     "baselines", "bits_per_character", "build_vocabulary", "counted_unigrams", "export_run", "find_duplicates",
     "first_token_unigrams", "fresh_model", "model_options_scorer", "model_scorer", "ngram_options_scorer",
     "ngram_scorer", "ngram_unigrams", "open_packed", "pack", "read_curve", "run_job", "score_judgments", "score_pairs",

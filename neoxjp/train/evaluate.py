@@ -13,8 +13,7 @@ from neoxjp.engine import measure_surprisal
 from neoxjp.errors import ParameterError
 from neoxjp.model import GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
-
-CHARACTERS = 1200  # of each document that are scored, where nothing else is asked for
+from neoxjp.train.options import CHARACTERS
 
 
 @dataclass(frozen=True)

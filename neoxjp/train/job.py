@@ -21,10 +21,10 @@ from neoxjp.hub import BUNDLED, read_json
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Packed, pack_once
-from neoxjp.train.evaluate import CHARACTERS, bits_per_character
+from neoxjp.train.evaluate import bits_per_character
 from neoxjp.train.folder_lock import only_run
 from neoxjp.train.loop import fresh_model, train
-from neoxjp.train.options import JobOptions
+from neoxjp.train.options import CHARACTERS, JobOptions
 from neoxjp.train.plot import plot
 from neoxjp.train.runs import (
     Progress,

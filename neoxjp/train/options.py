@@ -15,6 +15,9 @@ def _option(help: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, **more)
 
 
+CHARACTERS = 1200  # of each document that are scored, where nothing else is asked for
+
+
 @dataclass(frozen=True, kw_only=True)
 class TextOptions:
     """How texts are read from files."""

@@ -7,7 +7,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "beams_tab": ("ビームサーチ", "Beam search"),
     "beams_title": ("ビームサーチの探索木", "Beam search as a tree"),
     "beams_intro": (
-        "各ステップで確率の高い候補だけを残しながら、上のプロンプトの続きを生成します。脱落した候補も表示します。",
+        "各ステップで確率の高い候補だけを残しながら、プロンプトの続きを生成します。脱落した候補も表示します。",
         "Extends the prompt, keeping only the most probable candidates at each step. Pruned candidates are shown too.",
     ),
     "beams_number": ("ビーム数（num_beams）", "Beams (num_beams)"),
@@ -19,7 +19,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "beams_penalty_help": ("スコア = 対数確率の合計 ÷ 長さ ^ この値。大きいほど長い文が有利になります。",
                            "Score = total log probability ÷ length ^ this. Higher favours long texts."),
     "beams_go": ("探索する", "Search"),
-    "beams_press": ("「探索する」を押すと、上のプロンプトの続きを探索した木が表示されます。",
+    "beams_press": ("「探索する」を押すと、プロンプトの続きを探索した木が表示されます。",
                     "Press Search to see the tree of continuations of the prompt."),
     "beams_changed": ("プロンプトが変更されました。表示中の木は変更前のものです。「探索する」を押すと更新されます。",
                       "The prompt has changed; this tree is for the previous one. Press Search to update it."),

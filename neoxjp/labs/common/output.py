@@ -14,11 +14,11 @@ from neoxjp.errors import ParameterError
 def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     """Before long work: raise ParameterError where `path` cannot be written, or is one of the files that are read."""
     if path.is_dir():
-        raise ParameterError(f"out={str(path)!r} is a folder: give the name of a file")
+        raise ParameterError(f"cannot write {path}: it is a folder; give the name of a file")
     if not path.parent.is_dir():
-        raise ParameterError(f"out={str(path)!r}: there is no folder {str(path.parent)!r}")
+        raise ParameterError(f"cannot write {path}: there is no folder {path.parent}")
     if path.exists() and any(each.exists() and path.samefile(each) for each in inputs):
-        raise ParameterError(f"out={str(path)!r} is one of the files to read: give another name")
+        raise ParameterError(f"cannot write {path}: it is one of the files to read; give another name")
 
 
 @contextmanager
