@@ -13,6 +13,7 @@ import bcrypt
 import httpx
 import pytest
 
+from neoxjp.labs.branches.files import FORMAT, VERSION
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
@@ -114,7 +115,7 @@ def test_texts_in_a_file_of_branches_are_as_bounded_as_typed_ones(url: str, tiny
         params = asdict(SamplingParams(stop=[stop])) if stop else None
         node = {"parent": None, "shared_ids": 0, "ids": [5], "author": "user", "name": "", "seed": None, "params": params}
         nodes = [node | {"key": key, "typed": typed} for key in range(texts)]
-        head = {"format": "neoxjp-branches", "version": 2, "vocabulary": vocabulary_fingerprint(tokenizer)}
+        head = {"format": FORMAT, "version": VERSION, "vocabulary": vocabulary_fingerprint(tokenizer)}
         return {"text": json.dumps(head | {"current": 0, "next_key": texts, "nodes": nodes}, ensure_ascii=False)}
 
     most = ask(f"{url}/gradio_api/run/model_info", b'{"data": []}').json["data"][0]["limits"]["characters"]
