@@ -129,7 +129,7 @@ class GenerateTab:
 
         Returns:
             "html": element id → HTML; "buttons": name → whether it can be pressed; "recall": whether stored branches are still
-            offered; "announce": with a frame, a sentence for screen readers.
+            offered; with a frame, "announce": a sentence for screen readers, and "generated": tokens of this request so far.
         """
         text, history = writing.live or writing.text, writing.history
         buttons = {
@@ -149,6 +149,7 @@ class GenerateTab:
             if frame.stats is not None:
                 html["generate-stats"] = frame.stats
             found["announce"] = None if frame.announce is None else render.replace_surrogates(frame.announce)
+            found["generated"] = frame.generated
         return found
 
 

@@ -252,7 +252,6 @@ STRINGS: dict[str, tuple[str, str]] = {
     "generate_n_drafts": ("採用された先読み（投機的デコード）", "speculative tokens accepted"),
     "generate_n_drafts_value": ("{drafted} トークン中 {taken}", "{taken} of {drafted}"),
     "generate_seconds": (" 秒", " s"),
-    "generate_milliseconds": (" ミリ秒", " ms"),
     "generate_per_second": (" トークン／秒", " tokens/s"),
     "generate_bits": (" ビット", " bits"),
     "generate_spark": ("トークンごとの情報量（0〜{top} ビット、破線は平均）",

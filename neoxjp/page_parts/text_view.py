@@ -78,30 +78,20 @@ def summary(steps: Sequence[Step], stats: Stats | None) -> Summary:
     }
 
 
-def _duration(seconds: float, t: Words) -> str:
-    """In milliseconds up to a tenth of a second: a small model takes no longer."""
-    if seconds < 0.1:
-        return f"{1000 * seconds:.{0 if seconds >= 0.01 else 1}f}" + t("generate_milliseconds")
-    return f"{seconds:.2f}" + t("generate_seconds")
-
-
 def numbers(text: Text, t: Words) -> str:
     """HTML of the text's numbers; empty while it has no tokens."""
     if not text.steps:
         return ""
     found = summary(text.steps, text.stats)
 
-    def number(value: float | None, unit: str, form: str = ".2f") -> str:
-        return "–" if value is None else format(value, form) + t(unit)
+    def bits(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2f}" + t("generate_bits")
 
-    fast, first = (found["tokens_per_second"] or 0) >= 20, found["time_to_first_token_s"]
     size = t("generate_n_tokens_value", tokens=f"{found['tokens']:,}", characters=f"{found['characters']:,}")
     cells = [
         (t("generate_n_tokens"), size),
-        (t("generate_n_first"), "–" if first is None else _duration(first, t)),
-        (t("generate_n_speed"), number(found["tokens_per_second"], "generate_per_second", ".0f" if fast else ".1f")),
-        (t("generate_n_surprise"), number(found["bits_per_token"], "generate_bits")),
-        (t("generate_n_bpc"), number(found["bits_per_character"], "generate_bits")),
+        (t("generate_n_surprise"), bits(found["bits_per_token"])),
+        (t("generate_n_bpc"), bits(found["bits_per_character"])),
     ]
     if found["reused_tokens"]:
         cells.append((t("generate_n_reused"), t("n_tokens", n=f"{found['reused_tokens']:,}")))
@@ -112,4 +102,8 @@ def numbers(text: Text, t: Words) -> str:
         cells.append((t("generate_n_seed"), str(text.seed)))
     if text.stats is not None and text.stats.max_concurrent and not text.rows_are_independent:
         cells.append((t("generate_n_beside"), t("generate_n_beside_value")))
-    return render_steps.numbers(cells, [-step.logprob / LN2 for step in text.steps if step.logprob is not None], t)
+    timings = [
+        ("first", t("generate_n_first"), t("generate_seconds")),
+        ("speed", t("generate_n_speed"), t("generate_per_second")),
+    ]
+    return render_steps.numbers(cells, timings, [-step.logprob / LN2 for step in text.steps if step.logprob is not None], t)

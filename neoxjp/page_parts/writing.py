@@ -43,6 +43,7 @@ class Frame:
     pieces: tuple[Piece, ...] | None = None  # of the text
     stats: str | None = None  # HTML
     announce: str | None = None  # a sentence for screen readers
+    generated: int | None = None  # how many tokens the request of this frame has generated so far
 
 
 def write(
@@ -151,9 +152,9 @@ class _Run:
         self.pieces.add(text.steps)
 
     @property
-    def grown(self) -> bool:
-        """Whether anything was generated that is kept."""
-        return len(self.text.steps) > len(self.start.steps)
+    def generated(self) -> int:
+        """How many tokens were generated and are kept."""
+        return len(self.text.steps) - len(self.start.steps)
 
     def add(self, update: Update) -> None:
         """Append the new steps."""
@@ -165,7 +166,7 @@ class _Run:
     def frame(self, update: Update) -> Frame:
         """What to show while the request runs."""
         line = progress(update, len(self.text.steps) - self.start.base, self.most, self.t)
-        return Frame(line, True, self.pieces.all(), numbers(self.text, self.t))
+        return Frame(line, True, self.pieces.all(), numbers(self.text, self.t), generated=self.generated)
 
     def keep(self, error: str) -> None:
         """Free the engine's slot, and keep what was generated as a branch of the tree."""
@@ -175,7 +176,7 @@ class _Run:
         self.text = replace(self.text, finish=finish, full=self.start.full and finish == "length")
         if self.writing.stopped and self.writing.stopped_at is not None:
             self._end_at(self.writing.stopped_at)
-        if self.grown:
+        if self.generated:
             self.writing.keep_draft()
             self.writing.commit(add_text_to_tree(self.tree, self.text, len(self.start.ids)), self.text)
 
@@ -191,9 +192,10 @@ class _Run:
         """How it ended. Where nothing was generated, with the text that was there before."""
         sentence = error or ended(self.text, self.t)
         line = render.notice(error, "error") if error else render_steps.working(sentence)
-        text = self.text if self.grown else self.writing.text
-        pieces = self.pieces.all() if self.grown else pieces_of(text, self.tokenizer)
-        return Frame(line, False, pieces, "" if text is None else numbers(text, self.t), announce=sentence)
+        text = self.text if self.generated else self.writing.text
+        pieces = self.pieces.all() if self.generated else pieces_of(text, self.tokenizer)
+        stats = "" if text is None else numbers(text, self.t)
+        return Frame(line, False, pieces, stats, announce=sentence, generated=self.generated)
 
 
 def _generate(
@@ -207,7 +209,8 @@ def _generate(
     error = ""
     try:
         run = _Run(playground, stream, writing, prepare(), t)
-        yield Frame(render_steps.working(t("generate_starting")), True, run.pieces.all(), announce=t("generate_starting"))
+        line = render_steps.working(t("generate_starting"))
+        yield Frame(line, True, run.pieces.all(), announce=t("generate_starting"), generated=0)
         for update in run.updates:
             run.add(update)
             if update.done or writing.stopped:

@@ -54,11 +54,45 @@ function valueOf(id, value) {
   return field.value === "" ? value : Number(field.value);
 }
 
+// What the visitor waits for: from the press to the first new token on the page, and tokens a second after it. Milliseconds.
+let timing = null, counted = null; // of the generation that is running or ended last, and its press; `text`: all that there was
+function measure(generated) {
+  if (typeof generated !== "number") return;
+  const { pressed, running, text } = editor();
+  if (generated === 0 && running) timing = pressed === counted ? null : { pressed, generated: 0 }; // null: a lab asked for it
+  counted = pressed;
+  if (timing && !running) timing.text = text;
+  if (!timing || generated <= timing.generated) return;
+  const current = timing;
+  const stamp = () => {
+    const now = performance.now();
+    if (!current.generated) Object.assign(current, { first: now, before: generated });
+    Object.assign(current, { last: now, generated });
+    showTiming();
+  };
+  if (document.hidden) stamp();
+  else requestAnimationFrame(stamp);
+}
+function showTiming() {
+  const found = { first: NaN, speed: NaN };
+  if (timing?.generated && (editor().running || editor().text === timing.text)) { // else the numbers are of another text
+    found.first = (timing.first - timing.pressed) / 1000;
+    found.speed = (1000 * (timing.generated - timing.before)) / (timing.last - timing.first);
+  }
+  for (const cell of document.querySelectorAll("#generate-stats [data-timing]")) {
+    const value = found[cell.dataset.timing];
+    cell.hidden = !Number.isFinite(value);
+    cell.querySelector("b").textContent = value.toFixed(cell.dataset.timing === "first" ? 2 : value < 20 ? 1 : 0);
+  }
+}
+
 let focused = null; // the button that had the focus when it was disabled: it gets it back
 
 // What the server says about the text, beside its tokens and the HTML that page.js draws.
 function draw(found) {
   if (typeof found.announce === "string") announce.textContent = found.announce;
+  measure(found.generated);
+  showTiming();
   for (const [name, on] of Object.entries(found.buttons ?? {})) {
     const button = document.getElementById(`generate-${name}`);
     if (!button) continue;

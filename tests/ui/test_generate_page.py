@@ -117,8 +117,33 @@ def test_what_is_written_appears_in_pieces_behind_the_opening(kept: Visit) -> No
     text = generate(page)
     assert text.startswith("東京都の猫")
     assert pieces(page).count() > 5
-    expect(page.locator("#generate-stats")).to_contain_text("トークン／秒")
     expect(page.locator("#generate-stats")).to_contain_text("5")
+
+
+def test_speeds_are_what_the_visitor_waited_for(kept: Visit) -> None:
+    page = kept("g", lang="en")
+    prompt(page).fill("猫")
+    first, speed = (page.locator(f"#generate-stats [data-timing={name}]") for name in ("first", "speed"))
+
+    def seconds() -> float:
+        return float(first.locator("dd").inner_text().removesuffix(" s"))
+
+    generate(page)
+    expect(speed).to_have_text(re.compile(r"speed[\d.]+ tokens/s"))
+    assert seconds() < 30
+    expect(first).to_be_visible()
+    page.locator("#generate-undo").click()
+    expect(first).to_be_hidden()  # the text has not been generated
+    page.locator("#generate-redo").click()
+    expect(first).to_be_visible()
+
+    page.route("**/neoxjp/text", lambda route: (page.wait_for_timeout(1200), route.continue_()))
+    watch(page)
+    page.locator("#generate-step").click()
+    done(page)
+    page.unroute("**/neoxjp/text")
+    assert seconds() > 1.1
+    expect(speed).to_be_hidden()  # of one token
 
 
 def test_the_keys_on_the_buttons_work(kept: Visit) -> None:

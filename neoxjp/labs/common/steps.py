@@ -61,9 +61,12 @@ def ranges(borders: Sequence[float], unit: str = "") -> list[str]:
     return [f"{each}{unit}" for each in found]
 
 
-def numbers(cells: Sequence[tuple[str, str]], bits: Sequence[float], t: Words) -> str:
-    """The numbers of a generation as (term, value), under a chart of each token's surprisal (bits)."""
-    return render(TEMPLATE, "numbers", cells=cells, spark=Markup(spark(bits, t)))
+def numbers(cells: Sequence[tuple[str, str]], timings: Sequence[tuple[str, str, str]], bits: Sequence[float], t: Words) -> str:
+    """The numbers of a generation as (term, value), under a chart of each token's surprisal (bits).
+
+    timings: (name, term, unit) of what is measured in the browser: hidden until ui/generate.js fills them in.
+    """
+    return render(TEMPLATE, "numbers", cells=cells, timings=timings, spark=Markup(spark(bits, t)))
 
 
 def spark(bits: Sequence[float], t: Words, *, width: int = 120) -> str:

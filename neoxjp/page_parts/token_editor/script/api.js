@@ -7,6 +7,8 @@ const api = {
   get ended() { return ended; },
   get prompt() { return prompt; }, // ids of the prompt
   get also() { return also; },
+  get running() { return running; },
+  get pressed() { return pressed; }, // when "write" or "apply" was last asked for: performance.now()
   write(data) {
     freeze();
     call("write", { ...data, ...api.more?.() });

@@ -57,6 +57,7 @@ function freeze() {
   field.readOnly = true;
   caret = field.selectionStart;
   spoken = language();
+  pressed = performance.now();
   clearTimeout(thawing);
   thawing = setTimeout(thaw, props.session && known ? LONGEST_MS : ANSWER_MS); // an event of Gradio does not say that it has ended
 }

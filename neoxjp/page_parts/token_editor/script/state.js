@@ -23,6 +23,7 @@ let selected = -1, shown = -1, pinned = false, timer = 0;
 let ended = 0; // how many texts of the server, such as a stream, have come to their end
 let prompt = 0; // ids at the front that are the prompt
 let also = {}; // what the page around the text shows: see Document.patch
+let pressed = null; // when "write" or "apply" was last asked for
 let spoken = ""; // the language of the page when the server was asked to write
 let held = null; // patches of a stream that came after Stop was pressed: not shown before the last one
 let newest = false, wanted = -1; // whether the last token is selected as it comes; the place of a token to select once it is there
