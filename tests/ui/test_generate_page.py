@@ -331,6 +331,19 @@ def test_writing_anywhere_keeps_what_is_before_and_asks_for_nothing_else(kept: V
     expect(pieces(page)).to_have_count(len(before))
 
 
+def test_what_an_edit_has_cut_anew_is_marked_for_a_moment(kept: Visit) -> None:
+    page = kept("g")
+    prompt(page).fill("東京都の猫")
+    quiet(page)
+    marked = page.locator("#generate-text .token-editor-new")
+    expect(marked).to_have_count(0)
+    prompt(page).press("End")
+    page.keyboard.type("と")
+    expect(marked.last).to_contain_text("と")
+    assert "東" not in "".join(marked.all_text_contents())
+    expect(marked).to_have_count(0)
+
+
 def test_an_input_method_writes_and_the_painted_text_is_the_fields(kept: Visit) -> None:
     page = kept("g")
     prompt(page).fill("")

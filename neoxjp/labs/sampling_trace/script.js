@@ -6,8 +6,9 @@ window.neoxjp.samplingTrace = {
   },
 
   selection() {
-    const at = window.neoxjp.selection?.generated;
-    return at == null ? undefined : at + 1;
+    const { position = null, generated = null } = window.neoxjp.selection ?? {};
+    element.toggleAttribute("data-prompt-selected", position !== null && generated === null);
+    return generated === null ? undefined : generated + 1;
   },
 
   step(by) {

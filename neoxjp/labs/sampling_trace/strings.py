@@ -15,6 +15,10 @@ STRINGS: dict[str, tuple[str, str]] = {
     "sampling_trace_position": ("トークンの番号", "Token number"),
     "sampling_trace_empty": ("まだ生成していません。「生成」を押してから、文章のトークンを選んでください。",
                              "Nothing has been generated yet: press Generate, then select a token in the text."),
+    "sampling_trace_of_prompt": (
+        "選択中のトークンはプロンプトのものなので、サンプリングの過程はありません。下は、その前に表示していたトークンです。",
+        "The selected token belongs to the prompt, so it was not sampled. Shown below: the token that was shown before.",
+    ),
     "sampling_trace_other_model": ("この文章は別のモデルで生成したものです。「生成」で新しく始めると、候補が表示されます。",
                                    "Another model generated this text. Press Generate to start a new one."),
     "sampling_trace_not_stored": (

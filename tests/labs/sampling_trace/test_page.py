@@ -69,6 +69,17 @@ def test_a_chosen_piece_shows_its_draw(kept: Visit) -> None:
     assert interval["x"] - 1 <= mark["x"] <= interval["x"] + interval["width"] + 1
 
 
+def test_a_token_of_the_prompt_was_not_sampled(kept: Visit) -> None:
+    page = opened(kept("g", lang="en"), text="東京都の猫")
+    note = drawing(page).get_by_text("belongs to the prompt")
+    point(page, pieces(page).nth(2), click=True)
+    expect(note).to_be_hidden()
+    point(page, page.locator("#generate-text .token-editor-piece").first, click=True)
+    expect(note).to_be_visible()
+    point(page, pieces(page).nth(3), click=True)
+    expect(note).to_be_hidden()
+
+
 def test_keys_and_buttons_walk_the_text_and_the_section_together(kept: Visit) -> None:
     page = opened(kept("g", lang="en"))
     prompt(page).evaluate("(field) => { field.focus(); field.setSelectionRange(0, 0) }")

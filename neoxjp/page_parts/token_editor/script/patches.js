@@ -25,6 +25,7 @@ function take(json) {
   uncover();
   if (patch.whole) revision = patch.revision - 1;
   const start = patch.whole ? 0 : patch.start, made = replace(start, patch.whole ? pieces.length : patch.delete, patch.pieces);
+  if (patch.typed && made.length < pieces.length) mark(made);
   const grew = start === pieces.length - made.length && made.length;
   revision = patch.revision;
   text = pieces.map((piece) => piece[0]).join("");
@@ -77,6 +78,14 @@ function take(json) {
     unheard = false;
     trigger("changed");
   }, patch.typed || newest ? SETTLE_MS : 0);
+}
+
+// What an edit has cut anew, for a moment.
+function mark(made) {
+  for (const span of made) {
+    span.classList.add("token-editor-new");
+    setTimeout(() => span.classList.remove("token-editor-new"), NEW_MS);
+  }
 }
 
 // All of the text goes to the server.

@@ -14,6 +14,7 @@ const SIGNS = { folded: "≈", lossy: "≠" }; // of marks: colour and underline
 const ANSWER_MS = 5000; // after this, an edit that was not answered is sent again with the next one
 const FIELD_MS = 400; // between two times that the field gets the text of a stream, for selection and screen readers
 const SETTLE_MS = 300; // after the last change before the rest of the page is notified: not while one types, or takes step after step
+const NEW_MS = 1200; // that tokens which an edit has cut anew are marked
 const OPEN_MS = 90, CLOSE_MS = 250; // that the pointer rests on a token before the popover opens, or is away before it closes
 let pieces = [], spans = [], text = "", revision = -1;
 let overlay = null; // { from, to, node }: spans[from…to-1] are hidden behind the node
