@@ -23,5 +23,12 @@ def test_a_running_page_is_measured(browser):  # which marks it as a test that n
         measured = [sys.executable, "-m", "neoxjp", "bench", "page", url, "--rounds", "1"]
         done = subprocess.run(measured, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    for name in ("key to tokens, 2000", "first token (ms)", "tokens a second", "+1: bytes", "Stop: tokens after the press"):
+    for name in (
+        "page opened (ms)",
+        "key to tokens, 2000",
+        "first token (ms)",
+        "tokens a second",
+        "+1: bytes",
+        "Stop: tokens after the press",
+    ):
         assert name in done.stdout

@@ -22,6 +22,13 @@ def generated(page: Any) -> None:
     expect(page.locator("#generate-more")).to_be_enabled()
 
 
+def test_gradio_reads_the_events_of_the_page_without_proxies(visit: Visit) -> None:
+    page = visit("g")
+    assert page.evaluate("() => gradio_config.dependencies.length") > 100
+    kinds = page.evaluate("() => ['dependencies', 'components'].map((name) => gradio_config[name].constructor.name)")
+    assert kinds == ["Events", "Array"]
+
+
 def test_another_language_comes_at_once_and_nothing_is_lost(visit: Visit) -> None:
     page = visit("g", lang="ja")
     generated(page)
