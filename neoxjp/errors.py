@@ -5,6 +5,7 @@ Any other exception is a bug and keeps its traceback.
 """
 
 from pathlib import Path
+from typing import Literal
 
 
 class NeoxjpError(Exception):
@@ -91,3 +92,8 @@ def quoted(names: list[str], limit: int = 10) -> str:
     """Sorted names for an error message, shortened after `limit` with a count: "'a', 'b' and 3 more"."""
     shown = ", ".join(repr(name) for name in sorted(names)[:limit])
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def language_of(accept_language: str) -> Literal["ja", "en"]:
+    """Which of the two sentences of an error a client reads: by the first language in its Accept-Language header."""
+    return "ja" if accept_language.strip().lower().startswith("ja") else "en"

@@ -14,7 +14,7 @@ from gradio.route_utils import FnIndexInferError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import NeoxjpError, ParameterError, language_of
 from neoxjp.gateway.faults import expected
 from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.page_parts.answers import message_of
@@ -87,7 +87,7 @@ async def no_such_function(request: Request, error: Exception) -> JSONResponse:
     last = traceback.extract_tb(error.__traceback__)[-1].filename
     if not {"gradio", "gradio_client"} & set(Path(last).parts):
         raise error
-    japanese = request.headers.get("accept-language", "").strip().lower().startswith("ja")
+    japanese = language_of(request.headers.get("accept-language", "")) == "ja"
     message, ja = "there is no function with this name, number or parameter", "その名前・番号・引数の関数はありません。"
     return JSONResponse({"error": message, "ja": ja, "detail": ja if japanese else message}, 404)
 

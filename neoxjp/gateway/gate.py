@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neoxjp.engine import Visitor
+from neoxjp.errors import language_of
 from neoxjp.gateway.bodies import NO_SESSION, Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
 from neoxjp.gateway.routes import Row
 from neoxjp.page_parts.visitors import visitor_of
@@ -298,8 +299,9 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def _response(scope: Scope, refused: Refused) -> JSONResponse:
-    japanese = Headers(scope=scope).get("accept-language", "").strip().lower().startswith("ja")
-    content = {"error": refused.message, "ja": refused.ja, "detail": refused.ja if japanese else refused.message}
+    japanese = language_of(Headers(scope=scope).get("accept-language", "")) == "ja"
+    detail = refused.ja if japanese else refused.message
+    content = {"error": refused.message, "ja": refused.ja, "detail": detail}
     headers = {"connection": "close"} if refused.close else {}
     if refused.wait:
         headers["retry-after"] = str(refused.wait)

@@ -11,7 +11,7 @@ from typing import Literal
 import gradio as gr
 from markupsafe import Markup
 
-from neoxjp.errors import NeoxjpError
+from neoxjp.errors import NeoxjpError, language_of
 from neoxjp.sampling import OPTIONS, Option, Text
 
 Lang = Literal["ja", "en"]
@@ -398,5 +398,4 @@ def translations(features: Iterable[Mapping[str, tuple[str, str]]], options: Ite
 
 def language(request: gr.Request | None) -> Lang:
     """The first language in the Accept-Language header: the browser's, or the choice that `ui/first.js` sends in it."""
-    header = str(request.headers.get("accept-language", "")) if request is not None else ""
-    return "ja" if header.strip().lower().startswith("ja") else "en"
+    return language_of(str(request.headers.get("accept-language", "")) if request is not None else "")

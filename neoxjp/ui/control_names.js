@@ -48,7 +48,7 @@
 
   function start() {
     // Gradio sets the language of the page when it starts, and writes a name anew when the label changes.
-    const japanese = () => document.documentElement.lang.startsWith("ja");
+    const japanese = () => window.neoxjp.language === "ja";
     new MutationObserver((changes) => {
       if (!japanese()) {
         const changed = changes.some(({ target }) => target === document.documentElement);

@@ -3,10 +3,6 @@ const announce = element.appendChild(document.createElement("p")); // for screen
 const STEP_TIMEOUT_MS = 2000; // after this, a step that was not answered is given up
 let steps = 0, stepping = 0; // steps that wait for the one before; when the one that is under way was asked for
 const MODES = { "generate-go": "new", "generate-more": "continue", "generate-step": "step", "generate-again": "again" };
-const SHORTCUTS = {
-  "generate-go": "Control+Enter", "generate-step": "Alt+Enter", "generate-more": "Control+Shift+Enter",
-  "generate-stop": "Escape", "generate-undo": "Control+Z", "generate-redo": "Control+Shift+Z",
-};
 let controls = [], settings = null; // element ids of the controls, and their values; null: as they were at the start
 const editor = () => window.neoxjp.editor("generate-text");
 
@@ -26,13 +22,14 @@ window.neoxjp.generate = {
 window.neoxjp.restoreText("generate-text", "gen");
 const starting = setInterval(() => {
   const text = editor();
-  if (!text || !document.getElementById("generate-redo")) return; // the buttons come a moment later
+  if (!text || !document.getElementById("generate-redo") || !document.querySelector("#generate-keys [data-keys]")) return; // they come a moment later
   clearInterval(starting);
   draw(text.also);
-  for (const [id, keys] of Object.entries(SHORTCUTS)) {
-    const button = document.getElementById(id);
-    button.setAttribute("aria-keyshortcuts", keys);
-    button.title = keys.replace("Control", "Ctrl").replace("Escape", "Esc");
+  const shortcuts = JSON.parse(document.querySelector("#generate-keys [data-keys]").dataset.keys);
+  for (const [name, keys] of Object.entries(shortcuts)) {
+    const button = document.getElementById(`generate-${name}`);
+    button?.setAttribute("aria-keyshortcuts", keys.replace("Ctrl", "Control").replace("Esc", "Escape"));
+    if (button) button.title = keys;
   }
   text.more = () => ({ settings: settings?.map((value, index) => valueOf(controls[index], value)) ?? null });
 }, 20);

@@ -47,7 +47,7 @@ KEYS = {
     "redo": "Ctrl+Shift+Z",
     "walk": "Alt+↓",
 }
-"""The tab's shortcuts, as `ui/generate.js` has them."""
+"""The shortcuts that the page names; `ui/generate.js` answers them."""
 part = Parts("generate", COMMON)
 
 

@@ -101,12 +101,13 @@
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     },
+    get language() { return document.documentElement.lang.startsWith("ja") ? "ja" : "en"; }, // of the page
     // The text of the file that is chosen in a control of chooser.py, and what became of it, in words.
     readJson(element, taken) {
       const note = element.querySelector("[role=status]");
       const { most, words } = JSON.parse(element.querySelector(".lab-file").dataset.facts);
       element.addEventListener("change", async (event) => {
-        const [large, read, failed] = words[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
+        const [large, read, failed] = words[this.language];
         const input = event.target, file = input.files?.[0];
         if (!file) return;
         const say = (sentence) => { note.textContent = fill(sentence, { name: file.name, size: (file.size / 2 ** 20).toFixed(1) + " MB" }); };

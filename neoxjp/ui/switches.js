@@ -4,7 +4,7 @@ const root = document.documentElement, theme = element.querySelector("#switch-th
 const languages = Array.from(element.querySelectorAll("[data-language]"));
 
 function show() {
-  const japanese = root.lang.startsWith("ja");
+  const japanese = window.neoxjp.language === "ja";
   for (const button of languages) button.setAttribute("aria-pressed", (button.lang === "ja") === japanese);
   theme.setAttribute("aria-pressed", document.body.classList.contains("dark"));
   theme.title = theme.querySelector(japanese ? ".only-ja" : ".only-en").textContent;

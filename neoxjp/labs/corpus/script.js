@@ -4,8 +4,7 @@ const chooser = element.querySelector(".corpus-chooser");
 const input = chooser.querySelector("input");
 const bar = chooser.querySelector("progress");
 const note = chooser.querySelector(".corpus-note");
-const language = () => (document.documentElement.lang.startsWith("ja") ? "ja" : "en");
-const both = JSON.parse(chooser.dataset.words), words = (key) => both[language()][key];
+const both = JSON.parse(chooser.dataset.words), words = (key) => both[window.neoxjp.language][key];
 const endpoint = new URL("neoxjp/file", document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/")).href;
 const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const size = (bytes) => bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : bytes >= 1e3 ? `${(bytes / 1e3).toFixed(1)} kB` : `${bytes} B`;
@@ -55,7 +54,7 @@ const send = () => {
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* not JSON: the page of a proxy */ }
       if (request.status === 200) end(fill(words("corpus_sent"), { name: chosen.name, size: size(chosen.size) }), answer.file);
-      else end((language() === "ja" ? answer.ja : answer.error) || words("corpus_failed"), "");
+      else end((window.neoxjp.language === "ja" ? answer.ja : answer.error) || words("corpus_failed"), "");
     };
     request.onerror = () => end(words("corpus_failed"), "");
     request.onabort = () => end(words("corpus_aborted"), "");

@@ -1,7 +1,6 @@
 // `js_on_load` of the file chooser: the content of a file as text for the field above, whatever its encoding.
 const chooser = element.querySelector(".lab-file"), input = chooser.querySelector("input"), note = chooser.querySelector(".lab-note");
 const words = JSON.parse(chooser.dataset.words), largest = Number(chooser.dataset.largest), start = note.innerHTML;
-const language = () => (document.documentElement.lang.startsWith("ja") ? "ja" : "en");
 
 const decode = (bytes) => {
   const wide = bytes[0] === 0xff && bytes[1] === 0xfe ? ["utf-16le"] : bytes[0] === 0xfe && bytes[1] === 0xff ? ["utf-16be"] : [];
@@ -22,7 +21,7 @@ input.addEventListener("change", async () => {
   let fault = file.size > largest ? "minimal_pairs_too_large" : "";
   const found = fault ? null : decode(new Uint8Array(await file.arrayBuffer()));
   if (found === null) fault ||= "minimal_pairs_not_text";
-  if (fault) note.textContent = words[language()][fault];
+  if (fault) note.textContent = words[window.neoxjp.language][fault];
   else {
     text = found;
     trigger("select", {});

@@ -7,7 +7,7 @@
   const NAMES = ["lab", "gen"]; // of the parameters, as in page_parts/link_address.py
 
   let live = () => document.querySelector("#share-link-status"); // the status line of the tab whose button was clicked last
-  const words = () => JSON.parse(live().dataset.words)[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
+  const words = () => JSON.parse(live().dataset.words)[window.neoxjp.language];
   function report(key, values = {}) {
     const sentence = words()[key].replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? values[name].toLocaleString("en") : values[name]));
     live().textContent = sentence;

@@ -1,7 +1,7 @@
 // The tour: `js_on_load` of its button, so `element` and `props` are given. A step points at a control of the page and ends when the
 // visitor has used it; "Next" uses it for them. Anything else that the visitor presses ends the tour.
 const start = element.querySelector("#tour-start");
-const words = () => props.words[document.documentElement.lang.startsWith("ja") ? "ja" : "en"];
+const words = () => props.words[window.neoxjp.language];
 const editor = () => document.querySelector("#generate-text .token-editor")?.api;
 const popover = () => document.querySelector("#generate-text .token-editor-popover");
 const generate = () => document.getElementById("generate-go"), stop = () => document.getElementById("generate-stop");
