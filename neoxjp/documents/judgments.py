@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neoxjp.documents.rows import Kind, Row, group_of, label_found, label_found_ja, open_table, refuse, text_of
+from neoxjp.documents.rows import FewNames, Kind, Row, group_of, label_found, label_found_ja, open_table, refuse, text_of
 from neoxjp.errors import ParameterError
 
 SENTENCES = Kind(
@@ -37,14 +37,16 @@ def read_judgments(path: str | Path, encoding: str = "") -> Iterator[JudgedSente
     """The sentences of a file. encoding: "": detected.
 
     Raises:
-        ParameterError: naming file and line, where a sentence is missing or empty or a label is no label; without a line, where
-            there is no sentence, or all have the same label.
+        ParameterError: naming file and line, where a sentence is missing or empty, a label is no label, or there are more than
+            1,000 phenomena or sources; without a line, where there is no sentence, or all have the same label.
     """
     labels: set[bool] = set()
+    groups = FewNames()
     with open_table(path, SENTENCES, encoding) as rows:
         for row in rows:
             sentence = JudgedSentence(text_of(row, "sentence", SENTENCES), _label(row), group_of(row), row.number)
             labels.add(sentence.acceptable)
+            groups.add(sentence.group, sentence.line)
             yield sentence
         if len(labels) == 1:
             only = int(labels.pop())

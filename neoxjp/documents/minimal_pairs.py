@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neoxjp.documents.encodings import parse_encoding
-from neoxjp.documents.rows import Kind, Row, open_table, read_table, refuse, text_of
+from neoxjp.documents.rows import FewNames, Kind, Row, open_table, read_table, refuse, text_of
 
 PAIRS = Kind(
     "minimal pair",
@@ -35,17 +35,25 @@ def read_minimal_pairs(path: str | Path, encoding: str = "") -> Iterator[Minimal
     """The pairs of a file. encoding: "": detected.
 
     Raises:
-        ParameterError: naming file and line, where a side is missing, empty, or equal to the other, or there is no pair.
+        ParameterError: naming file and line, where a side is missing, empty, or equal to the other, there is no pair, or there
+            are more than 1,000 phenomena.
     """
     with open_table(path, PAIRS, encoding) as rows:
-        yield from map(_pair, rows)
+        yield from _pairs(rows)
 
 
 def minimal_pairs_in(text: str) -> Iterator[MinimalPair]:
-    """The pairs of a text: JSONL where it begins with {, else CSV or TSV. Raises ParameterError, naming the line."""
+    """The pairs of a text: JSONL where it begins with {, else CSV or TSV. Raises as `read_minimal_pairs`, without a file."""
     text = text.removeprefix("\ufeff")
     suffix = ".jsonl" if text.lstrip().startswith("{") else ".csv"
-    return map(_pair, read_table(io.BytesIO(text.encode()), suffix, PAIRS, parse_encoding("utf-8")))
+    return _pairs(read_table(io.BytesIO(text.encode()), suffix, PAIRS, parse_encoding("utf-8")))
+
+
+def _pairs(rows: Iterator[Row]) -> Iterator[MinimalPair]:
+    phenomena = FewNames()
+    for pair in map(_pair, rows):
+        phenomena.add(pair.phenomenon, pair.line)
+        yield pair
 
 
 def _pair(row: Row) -> MinimalPair:

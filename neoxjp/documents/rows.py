@@ -16,6 +16,7 @@ from neoxjp.errors import ParameterError, quoted
 
 SUFFIXES = (".jsonl", ".csv", ".tsv")
 MAX_ROW = 1 << 20  # characters of one row
+MOST_GROUPS = 1_000
 GROUPS = ("phenomenon", "source")
 """What a row belongs to: the phenomenon, or else where it is from."""
 
@@ -114,6 +115,23 @@ def text_of(row: Row, name: str, kind: Kind) -> str:
 def group_of(row: Row) -> str:
     """The phenomenon of a row, or else its source; "" where it names neither."""
     return next((str(row.values[name]) for name in GROUPS if row.values.get(name) not in (None, "")), "")
+
+
+class FewNames:
+    """Takes note of what a file's rows belong to: results are kept for each, so there are not endlessly many."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def add(self, name: str, line: int) -> None:
+        """Raises ParameterError where it is one too many."""
+        self._seen.add(name)
+        if len(self._seen) > MOST_GROUPS:
+            refuse(
+                line,
+                f"{name[:40]!r} is the {MOST_GROUPS + 1:,}th phenomenon or source: name at most {MOST_GROUPS:,}",
+                f"phenomenon または source が {MOST_GROUPS:,} 種類を超えています",
+            )
 
 
 def label_found(given: object) -> str:

@@ -19,7 +19,6 @@ from neoxjp.train.statistics import auc, best_threshold, bootstrap_auc, cross_va
 
 Measure = Literal["in_sum", "per_token", "slor"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-MAX_GROUPS = 1_000
 
 
 @dataclass(frozen=True)
@@ -111,20 +110,14 @@ def score_judgments(
         unigrams: of each scorer, for SLOR.
 
     Raises:
-        ParameterError: there are more than 1,000 groups, all labels are the same, or a score is not a number.
+        ParameterError: all labels are the same, or a score is not a number.
     """
     numbers = {name: _Numbers() for name in scorers}
     labels, places = array("b"), array("i")
     groups: dict[str, int] = {}
     for sentence in sentences:
-        place = groups.setdefault(sentence.group, len(groups))
-        if place == MAX_GROUPS:
-            raise ParameterError(
-                f"line {sentence.line:,}: {sentence.group[:40]!r} is the {MAX_GROUPS + 1:,}th phenomenon or source: name at most "
-                f"{MAX_GROUPS:,}"
-            )
         labels.append(sentence.acceptable)
-        places.append(place)
+        places.append(groups.setdefault(sentence.group, len(groups)))
         for name, scorer in scorers.items():
             nats, tokens = scorer(sentence.text)
             numbers[name].nats.append(nats)

@@ -11,14 +11,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neoxjp.documents import MinimalPair
-from neoxjp.errors import ParameterError
 from neoxjp.train.statistics import Accuracy, McNemar
 
 if TYPE_CHECKING:
     from neoxjp.train.scorers import Scorer
 
 WORST = 10  # pairs that are listed
-MAX_PHENOMENA = 1_000
 
 Score = tuple[float, int]
 """Minus the log probability of a text in nats, and its number of tokens."""
@@ -89,21 +87,11 @@ class PairCounter:
         self._pairs = 0
 
     def add(self, pair: MinimalPair, scores: Mapping[str, tuple[Score, Score]]) -> None:
-        """Count a pair with each scorer's scores of its good and its bad text.
-
-        Raises:
-            ParameterError: more than 1,000 phenomena.
-        """
+        """Count a pair with each scorer's scores of its good and its bad text."""
         right = {}
         for name, ((good, good_tokens), (bad, bad_tokens)) in scores.items():
             right[name] = good < bad
             found = self._found[name]
-            if pair.phenomenon not in found.by_phenomenon and len(found.by_phenomenon) == MAX_PHENOMENA:
-                raise ParameterError(
-                    f"line {pair.line:,}: {pair.phenomenon[:40]!r} is the {MAX_PHENOMENA + 1:,}th phenomenon: name at most "
-                    f"{MAX_PHENOMENA:,}",
-                    ja=f"{pair.line:,} 行目：phenomenon が {MAX_PHENOMENA:,} 種類を超えています。",
-                )
             for counts in (found.all, found.by_phenomenon.setdefault(pair.phenomenon, PairCounts())):
                 counts.in_sum.add(good < bad)
                 counts.per_token.add(good / max(good_tokens, 1) < bad / max(bad_tokens, 1))
@@ -124,7 +112,7 @@ class PairCounter:
 
 
 def score_pairs(pairs: Iterable[MinimalPair], scorers: "Mapping[str, Scorer]") -> PairReport:
-    """Score the pairs with each scorer; the first is compared with the others. Raises ParameterError as `PairCounter.add`."""
+    """Score the pairs with each scorer; the first is compared with the others."""
     counter = PairCounter(scorers)
     for pair in pairs:
         counter.add(pair, {name: (scorer(pair.good), scorer(pair.bad)) for name, scorer in scorers.items()})

@@ -92,6 +92,12 @@ def question(**changes: Any) -> str:
         (read_judgments, "a.csv", "sentence\n猫\n", "line 1: there is no column 'label', but 'sentence'"),
         (read_judgments, "a.csv", "sentence,label\n猫, 犬,1\n", "line 2: 3 cells, but line 1 names 2 columns"),
         (read_judgments, "a.csv", "sentence,label\n猫,1\n犬\n", "line 3: there is no label"),
+        (
+            read_judgments,
+            "a.jsonl",
+            "".join(line(1, source=f"s{number}") for number in range(1_001)),
+            "line 1,001: 's1000' is the 1,001th phenomenon or source: name at most 1,000",
+        ),
         (read_judgments, "a.parquet", "猫", "judged sentences are read from .jsonl, .csv, .tsv files"),
         (
             read_questions,

@@ -11,7 +11,7 @@ from neoxjp.documents import Document, MinimalPair
 from neoxjp.errors import ParameterError
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train import model_options_scorer, model_scorer, ngram_scorer, score_pairs, train_ngram
-from neoxjp.train.minimal_pairs import MAX_PHENOMENA, WORST
+from neoxjp.train.minimal_pairs import WORST
 from tests.support.tiny_model import pair as model_pair
 
 # nats and tokens of each text
@@ -75,12 +75,6 @@ def test_the_score_of_an_ngram_is_in_nats() -> None:
     nats, characters = ngram_scorer(counts)("猫がいる")
     assert nats == pytest.approx(float(counts.bits("猫がいる").sum()) * 0.693147, abs=1e-4)
     assert characters == 4
-
-
-def test_too_many_phenomena_are_refused_with_the_line() -> None:
-    pairs = (MinimalPair("短", "並", str(line), line) for line in range(1, 1_000_000))
-    with pytest.raises(ParameterError, match=f"line {MAX_PHENOMENA + 1:,}: "):
-        score_pairs(pairs, {"a": TABLE.__getitem__})
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

@@ -39,9 +39,6 @@ def count_pairs(
 
     Args:
         heat_of: scores a text of a pair.
-
-    Raises:
-        ParameterError: more than 1,000 phenomena.
     """
     counter, done = PairCounter([MODEL]), 0
     for pair in pairs:
