@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def memory_of_all_pages() -> Iterator[None]:
     """A page that a test builds sets what all pages of the process may keep, by the machine's memory: not for other files."""
     yield
-    if (texts := sys.modules.get("neoxjp.page_parts.texts")) is not None:
+    if (texts := sys.modules.get("neoxjp.page_parts.text.state")) is not None:
         texts.allow_memory(512 * 2**20)
 
 
@@ -145,7 +145,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_vocabulary: Path)
 @pytest.fixture(scope="module")
 def playground(tiny_folder: Path) -> Iterator[Any]:
     """The page's state without the page: a Playground with the tiny model loaded."""
-    from neoxjp.page_parts.session import Choice, Playground
+    from neoxjp.page_parts.session.playground import Choice, Playground
 
     playground = Playground()
     loaded = playground.load(Choice(str(tiny_folder)))

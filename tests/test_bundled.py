@@ -13,7 +13,7 @@ import torch
 from neoxjp.bench.repetition import MAX_REPEATS, PROMPTS, generate_samples
 from neoxjp.hub import bundled_path
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
-from neoxjp.page_parts.settings import Settings
+from neoxjp.page_parts.text.settings import Settings
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Document
 from neoxjp.train.evaluate import bits_per_character

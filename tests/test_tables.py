@@ -100,7 +100,7 @@ def test_endpoints_have_the_recommended_defaults(page):
 def test_an_extra_feature_is_a_tool_with_every_option():
     from mcp import Client
 
-    from neoxjp.page_parts.session import Playground
+    from neoxjp.page_parts.session.playground import Playground
     from neoxjp.ui.mcp import mcp_server
 
     async def listed() -> dict[str, Any]:

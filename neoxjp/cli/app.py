@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from neoxjp.cli.engine_process import EngineProcess
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, ModelOptions, option
-from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.session.caps import Caps
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from neoxjp.gateway import Operations
-    from neoxjp.page_parts.session import Choice, Playground
+    from neoxjp.page_parts.session.playground import Choice, Playground
     from neoxjp.serve import Access
 
 ENGINE_CAPS = ("running", "waiting", "running_each", "waiting_each", "tokens_each")  # that the engine of a page keeps, too
@@ -104,9 +104,9 @@ def app(model: ModelOptions, page: PageOptions, protocol: ProtocolOptions, caps:
 
     from neoxjp.gateway import Operations, log_to_stderr, password_check, run_until_stopped, sigterm_event
     from neoxjp.page_parts.remote.watch import Watch
-    from neoxjp.page_parts.session import Playground
-    from neoxjp.page_parts.visitors import trust_proxies_of_spaces
-    from neoxjp.page_parts.zerogpu import on_zerogpu
+    from neoxjp.page_parts.session.playground import Playground
+    from neoxjp.page_parts.session.visitors import trust_proxies_of_spaces
+    from neoxjp.page_parts.session.zerogpu import on_zerogpu
     from neoxjp.ui.page import build, launch, stop
 
     if page.engine_process and on_zerogpu():
@@ -189,7 +189,7 @@ def around_page(playground: "Playground", operations: "Operations", access: "Acc
 
 def choice_of(model: ModelOptions) -> "Choice":
     """What to load, from the options of the command line."""
-    from neoxjp.page_parts.session import Choice
+    from neoxjp.page_parts.session.playground import Choice
 
     return Choice(
         model.model,

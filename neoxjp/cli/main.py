@@ -225,7 +225,7 @@ def leave(code: int) -> NoReturn:
 
         if code == 0 and distributed.is_initialized():
             distributed.destroy_process_group()
-    session: Any = sys.modules.get("neoxjp.page_parts.session")
+    session: Any = sys.modules.get("neoxjp.page_parts.session.playground")
     if several or (session and any(thread.name == session.LOADING for thread in threading.enumerate())):
         logging.shutdown()
         sys.stdout.flush()

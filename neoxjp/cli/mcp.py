@@ -9,7 +9,7 @@ def mcp(model: ModelOptions) -> None:
     package = load_mcp()
     check(model)
 
-    from neoxjp.page_parts.session import Playground
+    from neoxjp.page_parts.session.playground import Playground
 
     playground = Playground.create(public=False)
     loading = playground.start(choice_of(model))

@@ -12,10 +12,10 @@ from neoxjp.cli.app import ProtocolOptions, check, choice_of, load_mcp
 from neoxjp.cli.engine_process import end_with_input, is_engine_process
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common.command import Command, ModelOptions, option
-from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.session.caps import Caps
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.session import Playground
+    from neoxjp.page_parts.session.playground import Playground
     from neoxjp.serve import RayBackend, ReplicaSettings
 
 SWITCH_SECONDS = 0.0005  # after which a thread gives the interpreter to one that waits
@@ -103,8 +103,8 @@ def serve(
 ) -> None:
     """Answer other programs: /v1/completions and more, as OpenAI and vLLM do."""
     from neoxjp.gateway import Operations, log_to_stderr, run_until_stopped, sigterm_event
-    from neoxjp.page_parts.session import Playground
-    from neoxjp.page_parts.visitors import trust_proxies_of_spaces
+    from neoxjp.page_parts.session.playground import Playground
+    from neoxjp.page_parts.session.visitors import trust_proxies_of_spaces
     from neoxjp.serve import LocalBackend, RayBackend, access_of, running, server_app
 
     settings = replicas.settings

@@ -24,7 +24,7 @@ from neoxjp.engine import Visitor
 from neoxjp.errors import language_of
 from neoxjp.gateway.bodies import NO_SESSION, Budget, Gone, Refused, Turns, check_json, discard, read_all, stream
 from neoxjp.gateway.routes import Row
-from neoxjp.page_parts.visitors import visitor_of
+from neoxjp.page_parts.session.visitors import visitor_of
 
 QUERY = {"session_hash": 64}  # names in a query that become keys of a session, and their longest value
 FORBIDDEN_QUERY = {"deep_link"}  # shows what another visitor has stored

@@ -22,8 +22,8 @@ from starlette.responses import JSONResponse, Response
 from neoxjp.engine import Observer, Step, TextRequest, Visitor
 from neoxjp.errors import NeoxjpError, QueueFull
 from neoxjp.gateway.routes import Row
-from neoxjp.page_parts.session import Progress
-from neoxjp.page_parts.visitors import Visitors, visitor_of
+from neoxjp.page_parts.session.playground import Progress
+from neoxjp.page_parts.session.visitors import Visitors, visitor_of
 
 log = logging.getLogger("neoxjp.requests")
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from neoxjp.gateway.bodies import JSON_BYTES, SMALL_BYTES
 from neoxjp.gateway.routes import Row
-from neoxjp.page_parts import uploads
+from neoxjp.page_parts.files import uploads
 from neoxjp.page_parts.token_editor import route
 
 GET, POST = ("GET",), ("POST",)

@@ -12,7 +12,7 @@ from neoxjp.labs.common import html as render
 from neoxjp.page_parts.events import QUIET, latest
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.results import Result
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import COMMON, Strings, Words, language
 
 Handler = Callable[..., Any]

@@ -26,11 +26,11 @@ from typing_extensions import is_typeddict
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.page_parts.answers import message_of, plain
-from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.fair_queue import MAX_SIZE, FairQueue
-from neoxjp.page_parts.session import THREADS, Need, Playground
-from neoxjp.page_parts.session_states import SessionStates
-from neoxjp.page_parts.visitors import Visitors, visitor_of
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import THREADS, Need, Playground
+from neoxjp.page_parts.session.states import SessionStates
+from neoxjp.page_parts.session.visitors import Visitors, visitor_of
 from neoxjp.sampling import expand
 
 WAIT_SECONDS = 120

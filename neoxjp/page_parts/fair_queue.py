@@ -16,9 +16,9 @@ import orjson
 from gradio import queueing
 from gradio.server_messages import ProcessCompletedMessage
 
-from neoxjp.page_parts.session import UNREAD_BYTES
+from neoxjp.page_parts.session.playground import UNREAD_BYTES
+from neoxjp.page_parts.session.visitors import visitor_of
 from neoxjp.page_parts.strings import Lang, language, words
-from neoxjp.page_parts.visitors import visitor_of
 
 MAX_SIZE = 128  # events that wait here
 EACH = 2  # of one address that keep their place when the queue is full

@@ -11,7 +11,7 @@ from gradio.context import Context, LocalContext
 from starlette.requests import Request
 
 from neoxjp.engine import ANYONE, Visitor
-from neoxjp.page_parts.visitors import visitor_of
+from neoxjp.page_parts.session.visitors import visitor_of
 
 T = TypeVar("T")
 

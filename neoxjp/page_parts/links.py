@@ -8,7 +8,7 @@ import gradio as gr
 
 from neoxjp.page_parts.link_address import Tab, View
 from neoxjp.page_parts.parts import Growing
-from neoxjp.page_parts.sections import Lab
+from neoxjp.page_parts.tabs.sections import Lab
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from neoxjp.model import GPTNeoXJapaneseConfig
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Strings
 
 JAPANESE = gr.InputHTMLAttributes(lang="ja", spellcheck=False)

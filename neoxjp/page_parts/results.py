@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from neoxjp.labs.common.html import notice
-from neoxjp.page_parts.session_memory import session_memory
+from neoxjp.page_parts.session.memory import session_memory
 from neoxjp.page_parts.strings import Lang, Words
 
 BYTES_PER_CHARACTER = 4  # of the records that a result is drawn from, by the length of its HTML

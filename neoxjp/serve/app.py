@@ -19,7 +19,7 @@ from neoxjp import __version__
 from neoxjp.engine import Visitor, check_ids
 from neoxjp.errors import ParameterError
 from neoxjp.gateway import JSON_BYTES, Row
-from neoxjp.page_parts.visitors import VISITOR_HEADER, visitor_of, visitor_of_header
+from neoxjp.page_parts.session.visitors import VISITOR_HEADER, visitor_of, visitor_of_header
 from neoxjp.serve.backend import Backend
 from neoxjp.serve.completions import Completions, check_model
 from neoxjp.serve.errors import HANDLERS, ProtocolError, fault_of

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from neoxjp.page_parts.visitors import visitor_of
+from neoxjp.page_parts.session.visitors import visitor_of
 
 CONNECTIONS = 900  # at once; a process may usually open 1,024 files
 REQUEST_SECONDS = 10.0  # until the head of a request is complete, from the connection or from its first byte

@@ -20,8 +20,6 @@ from neoxjp.engine import ANYONE, Request, Visitor
 from neoxjp.errors import NeoxjpError, ParameterError, QueueFull, ShuttingDown
 from neoxjp.gateway import JSON_BYTES, Row, expected
 from neoxjp.model import free_memory
-from neoxjp.page_parts.calls import CALLS, most_alternatives, setup
-from neoxjp.page_parts.model_facts import model_facts
 from neoxjp.page_parts.remote.records import (
     MODEL_HEADER,
     VERSION,
@@ -39,8 +37,10 @@ from neoxjp.page_parts.remote.records import (
     encode,
     reason,
 )
-from neoxjp.page_parts.session import Playground, Ready
-from neoxjp.page_parts.visitors import VISITOR_HEADER, visitor_of_header
+from neoxjp.page_parts.session.calls import CALLS, most_alternatives, setup
+from neoxjp.page_parts.session.model_facts import model_facts
+from neoxjp.page_parts.session.playground import Playground, Ready
+from neoxjp.page_parts.session.visitors import VISITOR_HEADER, visitor_of_header
 from neoxjp.serve.backend import Part
 from neoxjp.serve.errors import fault_of
 from neoxjp.serve.local import names_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from neoxjp.engine import Request, Stats, Visitor
 from neoxjp.errors import ShuttingDown
 from neoxjp.hub import BUNDLED, bundled_path
-from neoxjp.page_parts.session import Choice, NotReady, Playground, Ready, short_name
+from neoxjp.page_parts.session.playground import Choice, NotReady, Playground, Ready, short_name
 from neoxjp.serve.backend import Job, ModelCard, Part, Waiters
 
 if TYPE_CHECKING:

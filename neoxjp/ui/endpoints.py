@@ -18,11 +18,11 @@ from neoxjp.engine import LN2, Finish, Step, check_ids, measure_surprisal, nats_
 from neoxjp.errors import PromptTooLong
 from neoxjp.page_parts.answers import check_length, whole_numbers
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import checked, params_of
-from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.text_view import Summary, summary
-from neoxjp.page_parts.writing import max_new_tokens_that_fit
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.settings import checked, params_of
+from neoxjp.page_parts.text.stream import scorer, stream
+from neoxjp.page_parts.text.view import Summary, summary
+from neoxjp.page_parts.text.writing import max_new_tokens_that_fit
 from neoxjp.ui.model import info
 from neoxjp.ui.tokenize import checked_ids as ids_of_vocabulary
 

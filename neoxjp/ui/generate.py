@@ -17,25 +17,25 @@ from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.common import templates
 from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
-from neoxjp.page_parts import sections
 from neoxjp.page_parts.answers import error_notice, handler
-from neoxjp.page_parts.editing import details, pieces_of, score_text, typed
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
-from neoxjp.page_parts.generate_tab import GenerateTab, shown
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.link_address import View
-from neoxjp.page_parts.linked_text import add_scores, restore
 from neoxjp.page_parts.parts import Parts, ranges, within_ranges
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.session_memory import session_memory
-from neoxjp.page_parts.settings import PRESETS, Settings, preset, start_value
-from neoxjp.page_parts.stream import Scorer, scorer, stream
+from neoxjp.page_parts.session.memory import session_memory
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.session.zerogpu import on_zerogpu
 from neoxjp.page_parts.strings import COMMON, Strings, Words, both, label, language, option_strings, words
-from neoxjp.page_parts.text_view import numbers, state
-from neoxjp.page_parts.texts import Text, VisitorState, examples
+from neoxjp.page_parts.tabs import sections
+from neoxjp.page_parts.tabs.generate import GenerateTab, shown
+from neoxjp.page_parts.text.editing import details, pieces_of, score_text, typed
+from neoxjp.page_parts.text.linked import add_scores, restore
+from neoxjp.page_parts.text.settings import PRESETS, Settings, preset, start_value
+from neoxjp.page_parts.text.state import Text, VisitorState, examples
+from neoxjp.page_parts.text.stream import Scorer, scorer, stream
+from neoxjp.page_parts.text.view import numbers, state
+from neoxjp.page_parts.text.writing import ALTERNATIVES, MODES, Frame, branch, write
 from neoxjp.page_parts.token_editor import Call, Edit, TokenEditor
-from neoxjp.page_parts.writing import ALTERNATIVES, MODES, Frame, branch, write
-from neoxjp.page_parts.zerogpu import on_zerogpu
 from neoxjp.sampling import Option
 
 KEYS = {

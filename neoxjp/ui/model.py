@@ -16,9 +16,9 @@ from neoxjp.labs.common import templates
 from neoxjp.model import ModelTooLarge, free_memory, gib
 from neoxjp.page_parts.answers import handler
 from neoxjp.page_parts.events import QUIET, STREAMED, latest
-from neoxjp.page_parts.model_facts import ModelFacts, model_facts
 from neoxjp.page_parts.parts import Parts
-from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
+from neoxjp.page_parts.session.model_facts import ModelFacts, model_facts
+from neoxjp.page_parts.session.playground import Choice, Loaded, Playground, Progress
 from neoxjp.page_parts.strings import COMMON, Lang, Words, both
 from neoxjp.quantization import QUANTIZATIONS
 from neoxjp.train import read_curve

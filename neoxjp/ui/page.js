@@ -79,7 +79,7 @@
       this.reach(all, all[to]);
     },
 
-    // For a component whose property `file` is a file to save: page_parts/downloads.py.
+    // For a component whose property `file` is a file to save: page_parts/files/downloads.py.
     saveFile(watch, props) {
       watch("file", () => this.download(props.file.text, props.file.name, props.file.type));
     },

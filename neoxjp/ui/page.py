@@ -34,9 +34,9 @@ from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts.endpoints import register
 from neoxjp.page_parts.events import QUIET, announcing
 from neoxjp.page_parts.gradio_private import skip_matplotlib
-from neoxjp.page_parts.session import SPARE_THREADS, THREADS, Playground
+from neoxjp.page_parts.session.playground import SPARE_THREADS, THREADS, Playground
 from neoxjp.page_parts.strings import Words, both, label, language, translations, words
-from neoxjp.page_parts.texts import allow_memory
+from neoxjp.page_parts.text.state import allow_memory
 from neoxjp.sampling import OPTIONS, Option
 from neoxjp.ui import generate, model, tokenize, tour
 from neoxjp.ui.endpoints import endpoints

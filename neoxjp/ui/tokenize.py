@@ -19,16 +19,16 @@ from neoxjp.labs.common.glyphs import boxes
 from neoxjp.labs.common.steps import plain
 from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
-from neoxjp.page_parts import sections
 from neoxjp.page_parts.answers import check_length, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, latest
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.session_memory import session_memory
+from neoxjp.page_parts.session.memory import session_memory
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import COMMON, Words, both, label, language, words
+from neoxjp.page_parts.tabs import sections
+from neoxjp.page_parts.tabs.tokenize import TokenizeTab, pieces_of
 from neoxjp.page_parts.token_editor import Document, Edit, Piece, TokenEditor
-from neoxjp.page_parts.tokenize_tab import TokenizeTab, pieces_of
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer, Token
 
 EXAMPLES = {

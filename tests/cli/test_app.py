@@ -12,7 +12,7 @@ import pytest
 
 from neoxjp.cli.main import main
 from neoxjp.hub import bundled_path
-from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.session.caps import Caps
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What would be loaded and served, without doing it."""
-    from neoxjp.page_parts.session import Playground
+    from neoxjp.page_parts.session.playground import Playground
     from neoxjp.ui import page
 
     seen = SimpleNamespace()

@@ -14,8 +14,8 @@ from neoxjp.cli import serve
 from neoxjp.cli.app import ENGINE_CAPS, engine_options
 from neoxjp.cli.main import main
 from neoxjp.labs.common.command import ModelOptions
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Progress
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import Progress
 from tests.support.http import ask, wait_until
 from tests.support.page import serve_process, wait_for_model
 
@@ -108,7 +108,7 @@ def test_the_engine_gets_the_models_options_and_on_a_public_page_its_limits() ->
 
 
 def test_zerogpu_refuses_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("neoxjp.page_parts.zerogpu.on_zerogpu", lambda: True)
+    monkeypatch.setattr("neoxjp.page_parts.session.zerogpu.on_zerogpu", lambda: True)
     assert main(["app", "--engine-process"]) == 2
     assert "ZeroGPU" in capsys.readouterr().err
 

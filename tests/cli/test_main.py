@@ -140,7 +140,7 @@ def test_doctor_says_which_attention_kernel_would_run(capsys):
 def test_a_process_that_ends_while_a_model_loads_ends_in_order():
     """Python would abort (134) where another thread computes with torch."""
     program = (
-        "import time; from neoxjp.cli.main import leave; from neoxjp.page_parts.session import Choice, Playground\n"
+        "import time; from neoxjp.cli.main import leave; from neoxjp.page_parts.session.playground import Choice, Playground\n"
         "playground = Playground(); playground.start(Choice('bundled', offline=True))\n"
         "while playground.progress.state != 'weights': time.sleep(0.001)\n"
         "leave(0)"

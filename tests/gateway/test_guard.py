@@ -19,7 +19,7 @@ from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder, is_allowed_file
 
 from neoxjp.gateway import Gate, allowed_hosts
-from neoxjp.page_parts.session import Choice, Playground
+from neoxjp.page_parts.session.playground import Choice, Playground
 from neoxjp.ui import page
 from tests.gateway.conftest import connect
 from tests.support.http import ask

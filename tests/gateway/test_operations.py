@@ -16,7 +16,7 @@ from neoxjp.engine import Engine, Visitor
 from neoxjp.errors import QueueFull, ShuttingDown
 from neoxjp.gateway.operations import Operations
 from neoxjp.gateway.shutdown import drain, run_until_stopped
-from neoxjp.page_parts.session import Choice, Loaded, Playground, Progress
+from neoxjp.page_parts.session.playground import Choice, Loaded, Playground, Progress
 from neoxjp.sampling import SamplingParams
 from tests.support.fake_model import Fake, mixed
 

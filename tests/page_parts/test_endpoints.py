@@ -15,7 +15,7 @@ import pytest
 from neoxjp.errors import ParameterError
 from neoxjp.page_parts import endpoints as module
 from neoxjp.page_parts.endpoints import WAIT_SECONDS, Endpoint, endpoint
-from neoxjp.page_parts.session import Choice, NotReady, Playground, Progress
+from neoxjp.page_parts.session.playground import Choice, NotReady, Playground, Progress
 
 
 @endpoint("repeat", needs="vocabulary")
@@ -112,7 +112,7 @@ def test_of_the_calls_that_need_a_model_that_loads_only_so_many_wait(monkeypatch
         slept.append(seconds)
         playground.progress = Progress("failed", "mine")
 
-    monkeypatch.setattr("neoxjp.page_parts.session.time.sleep", sleep)
+    monkeypatch.setattr("neoxjp.page_parts.session.playground.time.sleep", sleep)
     with ExitStack() as held:
         for _ in range(module.MOST_PATIENT):
             held.enter_context(module._PATIENT)

@@ -5,7 +5,7 @@ import pytest
 from neoxjp.page_parts import results
 from neoxjp.page_parts.answers import Run
 from neoxjp.page_parts.results import Result
-from neoxjp.page_parts.session_memory import SessionMemory
+from neoxjp.page_parts.session.memory import SessionMemory
 from neoxjp.page_parts.strings import Words, words
 
 JA, EN = words("ja"), words("en")

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from neoxjp.gateway import Operations
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Choice, Playground
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import Choice, Playground
 from neoxjp.serve import Access, LocalBackend, running, server_app
 from tests.support.http import Answer, ask
 

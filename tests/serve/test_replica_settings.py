@@ -13,8 +13,8 @@ import pytest
 from neoxjp.cli.main import main
 from neoxjp.engine import ANYONE
 from neoxjp.errors import ParameterError
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Choice
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import Choice
 from neoxjp.serve import Part, RayBackend, ReplicaSettings
 from neoxjp.serve.errors import ReplicaLost
 from neoxjp.serve.replicas.backend import ReplicaRun

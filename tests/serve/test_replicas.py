@@ -27,9 +27,9 @@ import pytest
 
 from neoxjp.engine import TextRequest
 from neoxjp.errors import EngineAway
-from neoxjp.page_parts import calls
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import stream as stream_of
+from neoxjp.page_parts.session import calls
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.stream import stream as stream_of
 from neoxjp.sampling import SamplingParams
 from tests.page_parts.remote.conftest import page_of
 from tests.page_parts.remote.test_remote import CASES, untimed

@@ -16,8 +16,8 @@ import pytest
 from neoxjp.engine import Visitor
 from neoxjp.errors import ParameterError
 from neoxjp.gateway import drain
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Choice, Progress
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import Choice, Progress
 from neoxjp.sampling import SamplingParams
 from neoxjp.serve import Access, running
 from neoxjp.serve.server import Patience, Stalled

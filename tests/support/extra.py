@@ -41,7 +41,7 @@ def facts() -> dict[str, Any]:
     """Of a page with the longer tables: element ids, endpoints with parameters and defaults, what a link restores."""
     import gradio as gr
 
-    from neoxjp.page_parts.session import Playground
+    from neoxjp.page_parts.session.playground import Playground
     from neoxjp.ui import generate, page
 
     playground = Playground(options=MORE_OPTIONS)

@@ -7,15 +7,15 @@ from typing import Any
 
 from neoxjp.engine import Step
 from neoxjp.labs.branches.files import to_json
-from neoxjp.page_parts.editing import typed
-from neoxjp.page_parts.generate_tab import GenerateTab
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import stream
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Lang, words
-from neoxjp.page_parts.texts import VisitorState
+from neoxjp.page_parts.tabs.generate import GenerateTab
+from neoxjp.page_parts.text.editing import typed
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import VisitorState
+from neoxjp.page_parts.text.stream import stream
+from neoxjp.page_parts.text.writing import Frame, Mode, write
 from neoxjp.page_parts.token_editor import Piece
-from neoxjp.page_parts.writing import Frame, Mode, write
 
 LIVELY = Settings.set(temperature=1.5, top_p=1.0, max_new_tokens=12, repetition_penalty=1.0, seed="3")
 

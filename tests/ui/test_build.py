@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from neoxjp.errors import NeoxjpError
-from neoxjp.page_parts import session
-from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground, Progress, public_limits, short_name
+from neoxjp.page_parts.session import playground as session
+from neoxjp.page_parts.session.playground import Choice, Loaded, NotReady, Playground, Progress, public_limits, short_name
 from neoxjp.page_parts.strings import COMMON, PREFIX, STRINGS, both, label, language, translations, words
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import page
@@ -178,9 +178,9 @@ def test_nothing_of_the_page_lies_on_another_machine() -> None:
 
 FEW_SESSIONS = """
 import json, urllib.request
-from neoxjp.page_parts import session
+from neoxjp.page_parts.session import playground as session
 from neoxjp.ui import page
-from neoxjp.page_parts.caps import Caps
+from neoxjp.page_parts.session.caps import Caps
 blocks = page.build(session.Playground.create(public=True, caps=Caps(sessions=3)))
 _, url, _ = page.launch(blocks, host="127.0.0.1", prevent_thread_lock=True, quiet=True)
 tick = next(number for number, each in blocks.fns.items() if each.name == "on_tick")

@@ -7,14 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from neoxjp.page_parts.editing import details, pieces_of, places, typed
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import Update, scorer, stream
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.text_view import state
-from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.writing import settled, write
+from neoxjp.page_parts.text.editing import details, pieces_of, places, typed
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import VisitorState
+from neoxjp.page_parts.text.stream import Update, scorer, stream
+from neoxjp.page_parts.text.view import state
+from neoxjp.page_parts.text.writing import settled, write
 from neoxjp.sampling import SamplingParams
 from tests.engine.test_engine import in_child
 from tests.support.written import LIVELY, engine_of, frames, shown
@@ -267,7 +267,7 @@ def test_stop_keeps_what_was_visible(playground, monkeypatch):
         steps.extend(itertools.islice(request, 1))
         return not steps
 
-    monkeypatch.setattr("neoxjp.page_parts.stream._collect", one_step)
+    monkeypatch.setattr("neoxjp.page_parts.text.stream._collect", one_step)
     writing = VisitorState()
     typed(playground, writing, "猫")
     running = write(playground, stream(playground), writing, "new", LIVELY.change(max_new_tokens=40), EN)

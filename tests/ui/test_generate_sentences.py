@@ -9,13 +9,13 @@ import pytest
 from neoxjp.engine import Request
 from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.branches.actions import scored
-from neoxjp.page_parts.editing import typed
-from neoxjp.page_parts.session import Limits, Playground, Progress
-from neoxjp.page_parts.stream import scorer, stream
+from neoxjp.page_parts.session.playground import Limits, Playground, Progress
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.text_view import state
-from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.writing import write
+from neoxjp.page_parts.text.editing import typed
+from neoxjp.page_parts.text.state import VisitorState
+from neoxjp.page_parts.text.stream import scorer, stream
+from neoxjp.page_parts.text.view import state
+from neoxjp.page_parts.text.writing import write
 from neoxjp.sampling import SamplingParams
 from tests.support.written import LIVELY, engine_of, frames
 

@@ -11,16 +11,16 @@ import pytest
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.page_parts import generate_tab
-from neoxjp.page_parts.editing import prompt_text, typed
-from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.parts import ranges
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import scorer, stream
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Lang, words
-from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.writing import Frame, write
+from neoxjp.page_parts.tabs import generate as generate_tab
+from neoxjp.page_parts.tabs.generate import GenerateTab
+from neoxjp.page_parts.text.editing import prompt_text, typed
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import VisitorState
+from neoxjp.page_parts.text.stream import scorer, stream
+from neoxjp.page_parts.text.writing import Frame, write
 from neoxjp.ui import generate
 from tests.support.written import LIVELY, frames, kept, tab_of
 

@@ -12,8 +12,8 @@ from neoxjp import GPTNeoXJapaneseForCausalLM, quantization
 from neoxjp.errors import CheckpointError, NeoxjpError
 from neoxjp.model import ModelTooLarge, check_memory, gib, load_model, loading, memory
 from neoxjp.model.memory import needed_bytes
-from neoxjp.page_parts import session
-from neoxjp.page_parts.session import Choice, Playground, Progress
+from neoxjp.page_parts.session import playground as session
+from neoxjp.page_parts.session.playground import Choice, Playground, Progress
 from neoxjp.page_parts.strings import words
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui import model

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from neoxjp.errors import ParameterError
 from neoxjp.labs.common import html as render
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Choice, Limits, Loaded, Playground
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import Choice, Limits, Loaded, Playground
+from neoxjp.page_parts.session.visitors import Visitors
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.token_editor import Document
-from neoxjp.page_parts.visitors import Visitors
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import tokenize
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from neoxjp.labs.beams.section import search, tree_of
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:

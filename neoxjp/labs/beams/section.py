@@ -10,18 +10,18 @@ from neoxjp.labs.beams.records import NEW_TOKENS, NUM_BEAMS, BeamTree
 from neoxjp.labs.beams.strings import strings
 from neoxjp.labs.beams.view import view
 from neoxjp.labs.common import html as render
-from neoxjp.page_parts import calls
 from neoxjp.page_parts.answers import check_length, follow_language, handler
-from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET, READING, latest
-from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.results import Result
-from neoxjp.page_parts.sections import script
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session import calls
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.session.zerogpu import gpu
 from neoxjp.page_parts.strings import Words
-from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.zerogpu import gpu
+from neoxjp.page_parts.tabs.generate import GenerateTab
+from neoxjp.page_parts.tabs.sections import script
+from neoxjp.page_parts.text.editing import own_text
+from neoxjp.page_parts.text.state import VisitorState
 
 LENGTH_PENALTY = (-2.0, 4.0)  # range of the page and the API
 Search = Callable[[Sequence[int], int, int, float], BeamTree]

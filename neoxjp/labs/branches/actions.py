@@ -18,10 +18,10 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.labs.common.measures import shared_length
 from neoxjp.page_parts.answers import check_length
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import Scorer
-from neoxjp.page_parts.texts import Part, Text, VisitorState, examples, step_place
-from neoxjp.page_parts.writing import ALTERNATIVES, settled
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.state import Part, Text, VisitorState, examples, step_place
+from neoxjp.page_parts.text.stream import Scorer
+from neoxjp.page_parts.text.writing import ALTERNATIVES, settled
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 

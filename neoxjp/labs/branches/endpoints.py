@@ -9,8 +9,8 @@ from neoxjp.labs.branches.records import decoded_pieces, edited, shown_pieces, s
 from neoxjp.labs.branches.strings import strings
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import scorer
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.stream import scorer
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:

@@ -16,20 +16,20 @@ from neoxjp.labs.branches.strings import strings
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.labs.common.measures import shared_length
-from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import handler
-from neoxjp.page_parts.chooser import json_chooser
-from neoxjp.page_parts.editing import pieces_of
 from neoxjp.page_parts.events import BROWSER, QUIET
-from neoxjp.page_parts.generate_tab import GenerateTab
+from neoxjp.page_parts.files import downloads
+from neoxjp.page_parts.files.chooser import json_chooser
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import JAPANESE, Parts
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import scorer
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Words
-from neoxjp.page_parts.text_view import state
-from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.writing import Frame
+from neoxjp.page_parts.tabs.generate import GenerateTab
+from neoxjp.page_parts.text.editing import pieces_of
+from neoxjp.page_parts.text.state import VisitorState
+from neoxjp.page_parts.text.stream import scorer
+from neoxjp.page_parts.text.view import state
+from neoxjp.page_parts.text.writing import Frame
 
 Action = Callable[[VisitorState, Words, Any], tuple[str, str | None]]
 

@@ -11,11 +11,11 @@ from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.labs.corpus.records import Source
 from neoxjp.labs.corpus.section import INTERVAL, MAX_NAME, analyse_in_turn, other_keys
 from neoxjp.labs.corpus.strings import strings
-from neoxjp.page_parts import uploads
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.files import uploads
 from neoxjp.page_parts.gradio_private import current_visitor
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 QUEUE_SECONDS = 60  # that a call waits in the queue
 

@@ -1,4 +1,4 @@
-"""Section of the tokenizer lab: the statistics of a visitor's file, which is uploaded through page_parts/uploads.py.
+"""Section of the tokenizer lab: the statistics of a visitor's file, which is uploaded through page_parts/files/uploads.py.
 
 One count runs at a time for all visitors; the others wait in a queue and see their position. A count can be stopped; however it
 ends, its file is deleted.
@@ -24,16 +24,16 @@ from neoxjp.labs.corpus.command import rows
 from neoxjp.labs.corpus.costs import Cost
 from neoxjp.labs.corpus.records import Corpus, Progress, Source, analyse
 from neoxjp.labs.corpus.strings import strings
-from neoxjp.page_parts import downloads, uploads
 from neoxjp.page_parts.answers import Run, follow_language, handler, plain
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED
+from neoxjp.page_parts.files import downloads, uploads
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.parts import Parts
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Words
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.tokenize_tab import TokenizeTab
+    from neoxjp.page_parts.tabs.tokenize import TokenizeTab
 
 INTERVAL = 0.25  # seconds between two updates of the progress, and between two looks at the queue
 INSPECTION_SECONDS = 10.0  # that a count waits for a file that is still inspected

@@ -4,8 +4,8 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.common.heat import Heat, Pair
 from neoxjp.labs.heat_map.section import compared, heat_of_text, heat_of_written
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import scorer
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.stream import scorer
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:

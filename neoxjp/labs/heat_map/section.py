@@ -18,22 +18,22 @@ from neoxjp.labs.heat_map import view as views
 from neoxjp.labs.heat_map.strings import strings
 from neoxjp.labs.heat_map.view import MEASURES, Measure
 from neoxjp.page_parts.answers import check_length, follow_language, handler
-from neoxjp.page_parts.editing import shown_text
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.results import Result
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.session_memory import session_memory
-from neoxjp.page_parts.stream import Scorer, scorer
+from neoxjp.page_parts.session.memory import session_memory
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Lang, Words, language
-from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
-from neoxjp.page_parts.texts import VisitorState
+from neoxjp.page_parts.tabs.tokenize import pieces_of
+from neoxjp.page_parts.text.editing import shown_text
+from neoxjp.page_parts.text.main_text import Source, changed_notice, ids_above, source_above
+from neoxjp.page_parts.text.state import VisitorState
+from neoxjp.page_parts.text.stream import Scorer, scorer
 from neoxjp.page_parts.token_editor import WORDS, Document, Edit, Piece, TokenEditor
-from neoxjp.page_parts.tokenize_tab import pieces_of
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.generate_tab import GenerateTab
+    from neoxjp.page_parts.tabs.generate import GenerateTab
 
 SCORED_BYTES = 400  # of memory: a token with its numbers
 CONTEXTS = 4  # the longest text, in context lengths

@@ -6,7 +6,7 @@ from typing import Any
 from neoxjp.labs.inside.section import Readers
 from neoxjp.page_parts.answers import check_length, whole_numbers
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 MOST_GUESSES = 20  # per layer
 MOST_CELLS = 32  # rows of a picture

@@ -13,20 +13,20 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common.layers import MAX_TOKENS
 from neoxjp.labs.inside import view
 from neoxjp.labs.inside.strings import strings
-from neoxjp.page_parts import calls
 from neoxjp.page_parts.answers import error_notice, follow_language, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
 from neoxjp.page_parts.parts import Growing, Parts, ranges, within_ranges
 from neoxjp.page_parts.results import Result
-from neoxjp.page_parts.sections import script
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session import calls
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.session.zerogpu import gpu, on_zerogpu
 from neoxjp.page_parts.strings import Words
-from neoxjp.page_parts.text_above import Source, changed_notice, ids_above, source_above
-from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.zerogpu import gpu, on_zerogpu
+from neoxjp.page_parts.tabs.sections import script
+from neoxjp.page_parts.text.main_text import Source, changed_notice, ids_above, source_above
+from neoxjp.page_parts.text.state import VisitorState
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.generate_tab import GenerateTab
+    from neoxjp.page_parts.tabs.generate import GenerateTab
 
 INTRO = {"most": MAX_TOKENS}  # for the section's heading
 GUESSES = 5  # per layer

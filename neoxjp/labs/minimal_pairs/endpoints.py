@@ -7,12 +7,12 @@ from neoxjp.errors import ParameterError, QueueFull
 from neoxjp.labs.minimal_pairs.records import Found
 from neoxjp.labs.minimal_pairs.section import INTERVAL, count_in_turn, parse_pairs, record
 from neoxjp.labs.minimal_pairs.strings import strings
-from neoxjp.page_parts import uploads
 from neoxjp.page_parts.answers import Run
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
+from neoxjp.page_parts.files import uploads
 from neoxjp.page_parts.gradio_private import current_visitor
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import scorer
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.stream import scorer
 
 QUEUE_SECONDS = 60  # that a call waits in the queue
 

@@ -24,17 +24,17 @@ from neoxjp.labs.common.templates import render
 from neoxjp.labs.minimal_pairs import view
 from neoxjp.labs.minimal_pairs.records import Found, count_pairs
 from neoxjp.labs.minimal_pairs.strings import strings
-from neoxjp.page_parts import downloads, uploads
 from neoxjp.page_parts.answers import Run, check_length, follow_language, handler, plain
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED
+from neoxjp.page_parts.files import downloads, uploads
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.parts import JAPANESE, Parts
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import Scorer, scorer
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.text.stream import Scorer, scorer
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.generate_tab import GenerateTab
+    from neoxjp.page_parts.tabs.generate import GenerateTab
 
 INTERVAL = 0.25  # seconds between two updates of the progress, and between two looks at the queue
 PUBLIC_PAIRS = 1_000  # on a public page

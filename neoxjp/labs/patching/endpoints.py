@@ -5,7 +5,7 @@ from typing import Any
 from neoxjp.labs.patching.records import as_dict
 from neoxjp.labs.patching.section import patches
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:

@@ -10,18 +10,18 @@ from neoxjp.japanese import SpellingKey, spellings
 from neoxjp.labs.patching.records import Patching
 from neoxjp.labs.patching.strings import strings
 from neoxjp.labs.patching.view import view
-from neoxjp.page_parts import calls
 from neoxjp.page_parts.answers import check_length, follow_language, handler
-from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import BROWSER, QUIET, READING
-from neoxjp.page_parts.generate_tab import GenerateTab
 from neoxjp.page_parts.parts import JAPANESE, Parts
 from neoxjp.page_parts.results import Result
-from neoxjp.page_parts.sections import script
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session import calls
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.session.zerogpu import gpu
 from neoxjp.page_parts.strings import Words
-from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.zerogpu import gpu
+from neoxjp.page_parts.tabs.generate import GenerateTab
+from neoxjp.page_parts.tabs.sections import script
+from neoxjp.page_parts.text.editing import own_text
+from neoxjp.page_parts.text.state import VisitorState
 
 INTRO = {"most": calls.PATCHED_TOKENS, "large": calls.PATCHED_TOKENS_LARGE}  # for the section's heading
 PAIRS = {

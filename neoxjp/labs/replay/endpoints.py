@@ -7,8 +7,8 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.replay.records import report
 from neoxjp.labs.replay.section import parse_state, rerun_alone
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import stream
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.stream import stream
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:

@@ -30,20 +30,20 @@ from neoxjp.labs.replay.records import (
     to_json,
 )
 from neoxjp.labs.replay.strings import strings
-from neoxjp.page_parts import calls
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import follow_language, message_of, streamed
-from neoxjp.page_parts.chooser import json_chooser
 from neoxjp.page_parts.events import QUIET, STREAMED
-from neoxjp.page_parts.generate_tab import GenerateTab
+from neoxjp.page_parts.files.chooser import json_chooser
 from neoxjp.page_parts.gradio_private import current_page
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.results import Result
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import Stream, stream
+from neoxjp.page_parts.session import calls
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Lang, Words, language
-from neoxjp.page_parts.texts import Text, VisitorState
-from neoxjp.page_parts.writing import Frame, rewrite
+from neoxjp.page_parts.tabs.generate import GenerateTab
+from neoxjp.page_parts.text.state import Text, VisitorState
+from neoxjp.page_parts.text.stream import Stream, stream
+from neoxjp.page_parts.text.writing import Frame, rewrite
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from neoxjp.labs.round_trip import records as lab
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 SENT = 20_000  # characters of a text of which all differences are given at once
 

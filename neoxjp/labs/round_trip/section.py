@@ -13,12 +13,12 @@ from neoxjp.labs.round_trip.view import DRAWN, parts
 from neoxjp.page_parts.answers import check_length, handler, truncation_notice
 from neoxjp.page_parts.events import QUIET
 from neoxjp.page_parts.parts import Parts
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.token_editor import Document, TokenEditor
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.tokenize_tab import TokenizeTab
+    from neoxjp.page_parts.tabs.tokenize import TokenizeTab
 
 LONGEST = 100_000  # characters of a text that the section checks
 view = partial(render, "labs/round_trip/view.html")

@@ -8,8 +8,8 @@ from neoxjp.labs.sampling_trace.records import SHOWN, StepTrace, trace_position
 from neoxjp.labs.sampling_trace.section import logits_reader, store_logits
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import checked, params_of
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.settings import checked, params_of
 
 if TYPE_CHECKING:
     from torch import Tensor

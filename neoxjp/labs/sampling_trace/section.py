@@ -14,20 +14,20 @@ from neoxjp.errors import NeoxjpError
 from neoxjp.labs.sampling_trace import view as views
 from neoxjp.labs.sampling_trace.records import trace_position
 from neoxjp.labs.sampling_trace.strings import strings
-from neoxjp.page_parts import calls
 from neoxjp.page_parts.answers import error_notice, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED
 from neoxjp.page_parts.parts import Parts
-from neoxjp.page_parts.session import Loaded, Playground
+from neoxjp.page_parts.session import calls
+from neoxjp.page_parts.session.playground import Loaded, Playground
+from neoxjp.page_parts.session.zerogpu import gpu
 from neoxjp.page_parts.strings import Strings, Words, option_strings
-from neoxjp.page_parts.texts import Part, Text, VisitorState
-from neoxjp.page_parts.zerogpu import gpu
+from neoxjp.page_parts.text.state import Part, Text, VisitorState
 from neoxjp.sampling import OPTIONS, Option, SamplingParams, filter_options
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from neoxjp.page_parts.generate_tab import GenerateTab
+    from neoxjp.page_parts.tabs.generate import GenerateTab
 
 ROWS = 10  # candidates by the model's own probability, and as many by the final one
 NO_FILTERS = SamplingParams(do_sample=True, **{option.name: option.off for option in filter_options()})

@@ -5,7 +5,7 @@ from neoxjp.labs.share_link.section import caption_of
 from neoxjp.labs.share_link.strings import words
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:

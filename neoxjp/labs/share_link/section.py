@@ -16,13 +16,13 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common.glyphs import SCRIPTS
 from neoxjp.labs.share_link import copies
 from neoxjp.labs.share_link.strings import both, label, strings, words
-from neoxjp.page_parts import downloads
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.events import BROWSER, QUIET
+from neoxjp.page_parts.files import downloads
 from neoxjp.page_parts.links import Link, Linked, Links
 from neoxjp.page_parts.parts import largest
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Lang, Words, language
 from neoxjp.page_parts.token_editor import Document
 

@@ -10,8 +10,8 @@ from neoxjp.labs.side_by_side.records import MAX_COLUMNS, MIN_COLUMNS, Column, U
 from neoxjp.labs.side_by_side.section.columns import LOADED, column_streamer, engines_of, prepare
 from neoxjp.labs.side_by_side.section.sweep import MAX_LENGTH, MAX_VALUES, prepare_grid, sample_streamer
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import Settings, stop_strings
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.settings import Settings, stop_strings
 from neoxjp.sampling import OPTIONS, Option, SamplingParams, named
 
 MAX_SAMPLES_EACH = 4  # for each pair of a grid

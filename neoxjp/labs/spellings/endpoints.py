@@ -10,7 +10,7 @@ from neoxjp.labs.spellings import records as matrix
 from neoxjp.labs.spellings.section import opened
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 MOST_TOKENIZERS = 8  # of one call of /compare
 

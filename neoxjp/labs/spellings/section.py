@@ -18,17 +18,17 @@ from neoxjp.labs.common.templates import render
 from neoxjp.labs.spellings import view
 from neoxjp.labs.spellings.records import Column, Matrix, doubts, matrix, open_columns, records
 from neoxjp.labs.spellings.strings import strings
-from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import check_length, error_notice, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, STREAMED, latest
+from neoxjp.page_parts.files import downloads
 from neoxjp.page_parts.gradio_private import payload
 from neoxjp.page_parts.parts import Parts
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.token_editor import Document
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.tokenize_tab import TokenizeTab
+    from neoxjp.page_parts.tabs.tokenize import TokenizeTab
 
 COMPARED = 2_000  # characters of a text that are compared; its rōmaji may be three times as long
 MOST_COLUMNS = 10  # tokenizers compared at a time

@@ -7,7 +7,7 @@ from neoxjp.labs.tokenizer_report.formats import to_json
 from neoxjp.labs.tokenizer_report.section import DEFAULT, measure_text
 from neoxjp.labs.tokenizer_report.strings import strings
 from neoxjp.page_parts.endpoints import Endpoint, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:

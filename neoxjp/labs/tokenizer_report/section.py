@@ -18,16 +18,16 @@ from neoxjp.labs.tokenizer_report.opening import GROUPS, open_tokenizer
 from neoxjp.labs.tokenizer_report.records import Report
 from neoxjp.labs.tokenizer_report.strings import strings
 from neoxjp.labs.tokenizer_report.view import report_html
-from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import Run, check_length, follow_language, handler, plain, truncation_notice
 from neoxjp.page_parts.events import QUIET, READING
+from neoxjp.page_parts.files import downloads
 from neoxjp.page_parts.parts import Parts
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Words
 from neoxjp.page_parts.token_editor import Document
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.tokenize_tab import TokenizeTab
+    from neoxjp.page_parts.tabs.tokenize import TokenizeTab
 
 LONGEST = 20_000  # characters of a text that are measured
 SPELLED = 5_000  # of them, those whose spellings are measured

@@ -7,7 +7,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.vocabulary_browser import difference, records, statistics
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.tokenizer import Kind
 
 MOST_ROWS = 1_000  # of one call

@@ -21,17 +21,17 @@ from neoxjp.labs.common.templates import render
 from neoxjp.labs.vocabulary_browser import difference as differences
 from neoxjp.labs.vocabulary_browser import records, statistics
 from neoxjp.labs.vocabulary_browser.strings import strings
-from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import check_length, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, latest
+from neoxjp.page_parts.files import downloads
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.parts import JAPANESE, Parts
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Words, language
 from neoxjp.page_parts.token_editor import Document
 
 if TYPE_CHECKING:
-    from neoxjp.page_parts.tokenize_tab import TokenizeTab
+    from neoxjp.page_parts.tabs.tokenize import TokenizeTab
 
 ID = "vocabulary-browser"  # prefix of elements
 ROWS = 50  # of a page

@@ -4,7 +4,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.why_this_cut.records import Explanation, Slot, explanation
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 EXPLAINED = 5_000  # characters of a text of which all cuts are explained at once
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from neoxjp.errors import EngineAway, NeoxjpError, ParameterError
 from neoxjp.page_parts.remote.records import MODEL_HEADER, Array, OtherModel, Problem, decode, encode, result_of
-from neoxjp.page_parts.visitors import VISITOR_HEADER
+from neoxjp.page_parts.session.visitors import VISITOR_HEADER
 
 CONNECT, SILENCE, CALL = 5.0, 30.0, 300.0
 ANSWER_BYTES = 32 * 2**20  # of an answer

@@ -29,7 +29,7 @@ from neoxjp.errors import (
     VocabularyError,
 )
 from neoxjp.labs.common.fingerprints import Setup
-from neoxjp.page_parts.model_facts import ModelFacts
+from neoxjp.page_parts.session.model_facts import ModelFacts
 from neoxjp.sampling import SamplingParams
 
 VERSION = 2  # of everything in this file

@@ -11,12 +11,12 @@ from neoxjp.errors import EngineAway, NeoxjpError, NotReady, ParameterError
 from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.labs.common.fingerprints import folder_fingerprint, vocabulary_fingerprint
 from neoxjp.model import GPTNeoXJapaneseConfig
-from neoxjp.page_parts.calls import missing_logits, stored_logits
 from neoxjp.page_parts.remote.client import Connection, wrong
 from neoxjp.page_parts.remote.engine import RemoteEngine
 from neoxjp.page_parts.remote.model import RemoteLogits, RemoteModel
 from neoxjp.page_parts.remote.records import VERSION, Card, Status, VocabularyFiles
-from neoxjp.page_parts.session import LOGITS_BYTES, Choice, Playground, Progress, Ready
+from neoxjp.page_parts.session.calls import missing_logits, stored_logits
+from neoxjp.page_parts.session.playground import LOGITS_BYTES, Choice, Playground, Progress, Ready
 
 if TYPE_CHECKING:
     from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer

@@ -19,9 +19,9 @@ from prometheus_client.core import GaugeMetricFamily
 from neoxjp.engine import Finish, Observer, Stats, Visitor
 from neoxjp.errors import NeoxjpError, QueueFull, ShuttingDown
 from neoxjp.hub import BUNDLED
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Choice, NotReady, Progress
-from neoxjp.page_parts.visitors import Visitors
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import Choice, NotReady, Progress
+from neoxjp.page_parts.session.visitors import Visitors
 from neoxjp.serve.backend import Job, ModelCard, Part, Waiters
 from neoxjp.serve.errors import ReplicaLost
 from neoxjp.serve.replicas.replica import Accepted, Ended, Piece, ReplicaState

@@ -13,8 +13,8 @@ from neoxjp.engine import cpu_quota
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.hub import local_folder, resolve_model
 from neoxjp.model import cpu_dtype, default_cache_dtype, free_memory, needed_bytes, parse_cache_dtype
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import PROGRAM_BYTES, Choice
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import PROGRAM_BYTES, Choice
 from neoxjp.quantization import parse_quantization
 from neoxjp.serve.backend import ModelCard
 from neoxjp.serve.local import names_of

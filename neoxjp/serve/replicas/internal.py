@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Literal
 
 from neoxjp.engine import Visitor
-from neoxjp.page_parts.calls import missing_logits, stored_logits
 from neoxjp.page_parts.remote.client import away
 from neoxjp.page_parts.remote.records import Card, Prompt, Status, decode, encode
+from neoxjp.page_parts.session.calls import missing_logits, stored_logits
 from neoxjp.serve.errors import ReplicaLost
 from neoxjp.serve.internal import Call, problem_line, read_record
 from neoxjp.serve.replicas.backend import RayBackend, ReplicaRun

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from neoxjp.engine import Stats, Visitor
 from neoxjp.errors import NeoxjpError
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Choice, NotReady, Playground
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import Choice, NotReady, Playground
 from neoxjp.serve.backend import Job, ModelCard, Part
 from neoxjp.serve.local import LocalBackend
 

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from neoxjp import __version__
 from neoxjp.gateway import Row
 from neoxjp.labs.features import FEATURES, Feature, endpoints_of
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.mcp.tools import EndpointTool, Turns
 

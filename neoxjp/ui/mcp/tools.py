@@ -21,8 +21,8 @@ from neoxjp.gateway import expected
 from neoxjp.page_parts.answers import message_of, plain
 from neoxjp.page_parts.endpoints import WAIT_SECONDS, Endpoint, with_waiting
 from neoxjp.page_parts.gradio_private import as_event
-from neoxjp.page_parts.session import THREADS, NotReady, Playground
-from neoxjp.page_parts.visitors import visitor_of
+from neoxjp.page_parts.session.playground import THREADS, NotReady, Playground
+from neoxjp.page_parts.session.visitors import visitor_of
 from neoxjp.sampling import expand
 
 MOST_CHARACTERS = 10_000  # of a string in a call: a model could not read the answer about a longer one

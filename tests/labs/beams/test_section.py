@@ -12,7 +12,7 @@ from neoxjp.labs.beams import section as beams
 from neoxjp.labs.beams import view as render_beams
 from neoxjp.labs.beams.records import BeamTree, beam_tree
 from neoxjp.labs.beams.strings import strings
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from tests.support.near import near
 
 EN, JA = strings.words("en"), strings.words("ja")

@@ -21,12 +21,12 @@ from neoxjp.labs.replay.section import state_of
 from neoxjp.labs.sampling_trace import section as trace
 from neoxjp.labs.sampling_trace.section import logits_reader, recompute_logits, step_at
 from neoxjp.labs.sampling_trace.strings import words as trace_words
-from neoxjp.page_parts.editing import pieces_of, typed
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import scorer, stream
-from neoxjp.page_parts.texts import Text, VisitorState
-from neoxjp.page_parts.writing import Frame, Mode, branch, write
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.editing import pieces_of, typed
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import Text, VisitorState
+from neoxjp.page_parts.text.stream import scorer, stream
+from neoxjp.page_parts.text.writing import Frame, Mode, branch, write
 from neoxjp.ui import generate
 from tests.support.written import frames
 
@@ -193,7 +193,7 @@ def test_no_more_than_the_tree_can_hold_is_begun(playground, monkeypatch):
 
 
 def test_the_bound_of_memory_drops_the_oldest_and_they_are_scored_anew(playground, monkeypatch):
-    monkeypatch.setattr("neoxjp.page_parts.texts.MOST_STEPS", 12)
+    monkeypatch.setattr("neoxjp.page_parts.text.state.MOST_STEPS", 12)
     writing = VisitorState()
     first = put(playground, writing)
     put(playground, writing, prompt="犬")
@@ -492,7 +492,7 @@ def test_another_models_branches_are_seen_and_saved_but_do_not_go_on(playground,
     assert actions.show(playground, scorer(playground), writing, 1).serial == playground.serial
     put(playground, writing, "continue")
     monkeypatch.setattr("neoxjp.labs.branches.actions.vocabulary_fingerprint", lambda tokenizer: "another")
-    monkeypatch.setattr("neoxjp.page_parts.texts.vocabulary_fingerprint", lambda tokenizer: "another")
+    monkeypatch.setattr("neoxjp.page_parts.text.state.vocabulary_fingerprint", lambda tokenizer: "another")
     monkeypatch.setattr(playground, "loaded", replace(playground.ready, serial=playground.serial + 1))
     assert not branches.usable(playground, writing)
     with pytest.raises(ParameterError, match="another vocabulary"):

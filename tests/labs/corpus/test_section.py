@@ -22,9 +22,9 @@ from neoxjp.labs.corpus.losses import REASONS
 from neoxjp.labs.corpus.records import Corpus, Source, analyse
 from neoxjp.labs.corpus.section import count_file, describe_file, parse_file, report
 from neoxjp.labs.corpus.strings import STRINGS, strings
-from neoxjp.page_parts import uploads
 from neoxjp.page_parts.answers import Run
-from neoxjp.page_parts.session import Choice, Loaded, Playground
+from neoxjp.page_parts.files import uploads
+from neoxjp.page_parts.session.playground import Choice, Loaded, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = strings.words("en"), strings.words("ja")

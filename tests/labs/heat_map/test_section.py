@@ -18,11 +18,11 @@ from neoxjp.labs.common.spans import spans_of
 from neoxjp.labs.heat_map import section as heat
 from neoxjp.labs.heat_map import view as views
 from neoxjp.labs.heat_map.strings import words
-from neoxjp.page_parts.editing import typed
-from neoxjp.page_parts.session import Limits, NotReady, Playground
-from neoxjp.page_parts.stream import scorer
-from neoxjp.page_parts.text_above import changed_notice, source_above
-from neoxjp.page_parts.texts import Text, VisitorState
+from neoxjp.page_parts.session.playground import Limits, NotReady, Playground
+from neoxjp.page_parts.text.editing import typed
+from neoxjp.page_parts.text.main_text import changed_notice, source_above
+from neoxjp.page_parts.text.state import Text, VisitorState
+from neoxjp.page_parts.text.stream import scorer
 from tests.support.near import near
 
 EN, JA = words("en"), words("ja")

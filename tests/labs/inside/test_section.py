@@ -17,9 +17,9 @@ from neoxjp.labs.inside.heads import heads
 from neoxjp.labs.inside.records import attention, lens
 from neoxjp.labs.inside.salience import LeftOut, salience
 from neoxjp.labs.inside.strings import words
-from neoxjp.page_parts.editing import typed
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.texts import Text, VisitorState
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.editing import typed
+from neoxjp.page_parts.text.state import Text, VisitorState
 from tests.labs.heat_map.test_section import plain, written
 from tests.support.near import near
 

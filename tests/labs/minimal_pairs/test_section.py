@@ -14,10 +14,10 @@ from neoxjp.labs.minimal_pairs.endpoints import endpoints
 from neoxjp.labs.minimal_pairs.section import EXAMPLE, Done, count_text, parse_pairs, record
 from neoxjp.labs.minimal_pairs.strings import strings
 from neoxjp.labs.minimal_pairs.view import report
-from neoxjp.page_parts import uploads
 from neoxjp.page_parts.answers import Run
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import scorer
+from neoxjp.page_parts.files import uploads
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.stream import scorer
 from neoxjp.train import model_scorer, score_pairs
 
 EN, JA = strings.words("en"), strings.words("ja")

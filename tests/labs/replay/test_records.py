@@ -282,7 +282,7 @@ def api_arguments(code: str, target: str) -> dict[str, object]:
 @pytest.mark.parametrize("target", TARGETS[1:])
 @pytest.mark.parametrize("case", CASES)
 def test_the_api_is_called_with_its_own_parameters(target, case, model, tokenizer):
-    from neoxjp.page_parts.session import Playground
+    from neoxjp.page_parts.session.playground import Playground
     from neoxjp.ui.endpoints import endpoints
 
     params, prompt = CASES[case]

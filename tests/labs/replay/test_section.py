@@ -22,12 +22,12 @@ from neoxjp.labs.replay.records import Replay, State, capture, from_json, to_jso
 from neoxjp.labs.replay.section import parse_state, rerun, rerun_alone, state_of
 from neoxjp.labs.replay.strings import strings
 from neoxjp.page_parts import link_address as address
-from neoxjp.page_parts.editing import typed
-from neoxjp.page_parts.session import Limits, NotReady, Playground
-from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import stream
-from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.writing import Frame, write
+from neoxjp.page_parts.session.playground import Limits, NotReady, Playground
+from neoxjp.page_parts.text.editing import typed
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import VisitorState
+from neoxjp.page_parts.text.stream import stream
+from neoxjp.page_parts.text.writing import Frame, write
 from tests.support.written import frames
 
 EN, JA = strings.words("en"), strings.words("ja")

@@ -12,7 +12,7 @@ from neoxjp.labs.round_trip import view
 from neoxjp.labs.round_trip.endpoints import SENT
 from neoxjp.labs.round_trip.records import REASONS
 from neoxjp.labs.round_trip.strings import strings
-from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground
+from neoxjp.page_parts.session.playground import Choice, Loaded, NotReady, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = strings.words("en"), strings.words("ja")

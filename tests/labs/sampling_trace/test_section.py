@@ -22,13 +22,13 @@ from neoxjp.labs.sampling_trace import view as views
 from neoxjp.labs.sampling_trace.records import StepTrace, trace_at, trace_of_logits
 from neoxjp.labs.sampling_trace.section import NO_FILTERS, TextStep, logits_reader, recompute_logits, step_at
 from neoxjp.labs.sampling_trace.strings import words
-from neoxjp.page_parts.editing import typed
-from neoxjp.page_parts.session import Choice, Playground
-from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import scorer, stream
+from neoxjp.page_parts.session.playground import Choice, Playground
 from neoxjp.page_parts.strings import Strings, option_strings
-from neoxjp.page_parts.texts import Text, VisitorState
-from neoxjp.page_parts.writing import Mode, write
+from neoxjp.page_parts.text.editing import typed
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import Text, VisitorState
+from neoxjp.page_parts.text.stream import scorer, stream
+from neoxjp.page_parts.text.writing import Mode, write
 from neoxjp.sampling import SamplingParams, Stage, filter_options
 from tests.support.tiny_model import ours
 from tests.support.written import frames

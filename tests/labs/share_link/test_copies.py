@@ -15,8 +15,8 @@ from neoxjp.labs.common.glyphs import SCRIPTS, boxes, glyphs
 from neoxjp.labs.common.html import replace_surrogates
 from neoxjp.labs.share_link import copies
 from neoxjp.page_parts.strings import words
+from neoxjp.page_parts.tabs.tokenize import pieces_of
 from neoxjp.page_parts.token_editor import Piece
-from neoxjp.page_parts.tokenize_tab import pieces_of
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.texts import ODD, texts
 

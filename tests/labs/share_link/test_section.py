@@ -22,7 +22,7 @@ from neoxjp.labs.share_link import section as links
 from neoxjp.labs.share_link.strings import words
 from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.link_address import DamagedLink, LinkedRun, View
-from neoxjp.page_parts.session import Choice, Limits, Loaded, Playground
+from neoxjp.page_parts.session.playground import Choice, Limits, Loaded, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.ui import generate, tokenize
 from tests.support.loops import in_loop

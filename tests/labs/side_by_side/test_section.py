@@ -42,8 +42,8 @@ from neoxjp.labs.side_by_side.section.sweep import Samples
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.model import ModelTooLarge
 from neoxjp.page_parts.answers import Run
-from neoxjp.page_parts.session import Limits, NotReady, Playground
-from neoxjp.page_parts.settings import Settings
+from neoxjp.page_parts.session.playground import Limits, NotReady, Playground
+from neoxjp.page_parts.text.settings import Settings
 from neoxjp.sampling import SamplingParams
 from tests.support.loops import in_loop
 

@@ -15,7 +15,7 @@ from neoxjp.errors import NeoxjpError, ParameterError, PeerUnavailable
 from neoxjp.labs.spellings import section
 from neoxjp.labs.spellings.section import Asked, Drawn
 from neoxjp.labs.spellings.strings import strings
-from neoxjp.page_parts.session import Choice, Limits, Loaded, NotReady, Playground
+from neoxjp.page_parts.session.playground import Choice, Limits, Loaded, NotReady, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = strings.words("en"), strings.words("ja")

@@ -16,7 +16,7 @@ from neoxjp.labs.tokenizer_report.records import Report
 from neoxjp.labs.tokenizer_report.section import checked_keys, measure_text
 from neoxjp.labs.tokenizer_report.strings import strings
 from neoxjp.labs.tokenizer_report.view import report_html
-from neoxjp.page_parts.session import Choice, Loaded, Playground
+from neoxjp.page_parts.session.playground import Choice, Loaded, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = strings.words("en"), strings.words("ja")

@@ -30,7 +30,7 @@ from neoxjp.labs.vocabulary_browser.section import (
 )
 from neoxjp.labs.vocabulary_browser.statistics import Group, Usage
 from neoxjp.labs.vocabulary_browser.strings import STRINGS, strings
-from neoxjp.page_parts.session import Choice, Limits, Loaded, NotReady, Playground
+from neoxjp.page_parts.session.playground import Choice, Limits, Loaded, NotReady, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from tests.support.tiny import LINES
 

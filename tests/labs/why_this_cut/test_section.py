@@ -12,7 +12,7 @@ from neoxjp.labs.why_this_cut import view
 from neoxjp.labs.why_this_cut.endpoints import EXPLAINED
 from neoxjp.labs.why_this_cut.records import Cuts
 from neoxjp.labs.why_this_cut.strings import strings
-from neoxjp.page_parts.session import Choice, Loaded, NotReady, Playground
+from neoxjp.page_parts.session.playground import Choice, Loaded, NotReady, Playground
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
 EN, JA = strings.words("en"), strings.words("ja")

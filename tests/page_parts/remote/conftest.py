@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from neoxjp.gateway import Operations
-from neoxjp.page_parts.caps import Caps
 from neoxjp.page_parts.remote.watch import Watch
-from neoxjp.page_parts.session import Choice, Playground
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import Choice, Playground
 from neoxjp.serve import Access, LocalBackend, running, server_app
 from neoxjp.serve.internal import Internal, internal_rows
 from tests.support.model_folders import write_slow

@@ -15,11 +15,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from neoxjp.errors import EngineAway, NeoxjpError
-from neoxjp.page_parts import calls
 from neoxjp.page_parts.remote import client
 from neoxjp.page_parts.remote.records import MODEL_HEADER
 from neoxjp.page_parts.remote.watch import Watch
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session import calls
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.sampling import SamplingParams
 from neoxjp.serve import running
 from tests.page_parts.remote.conftest import KEY, engine, page_of

@@ -14,16 +14,16 @@ from neoxjp.engine import Step
 from neoxjp.errors import EngineAway, NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.gateway import Operations
 from neoxjp.labs.side_by_side import records as side_by_side
-from neoxjp.page_parts import calls
-from neoxjp.page_parts.editing import prompt_text
 from neoxjp.page_parts.remote.records import arguments_of, decode, encode, result_of
 from neoxjp.page_parts.remote.watch import Watch
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import scorer, stream
+from neoxjp.page_parts.session import calls
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import COMMON
-from neoxjp.page_parts.texts import VisitorState, tree_with_prompt
-from neoxjp.page_parts.writing import write
+from neoxjp.page_parts.text.editing import prompt_text
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import VisitorState, tree_with_prompt
+from neoxjp.page_parts.text.stream import scorer, stream
+from neoxjp.page_parts.text.writing import write
 from neoxjp.sampling import SamplingParams
 from neoxjp.ui import model as model_tab
 from neoxjp.ui.page import head_line

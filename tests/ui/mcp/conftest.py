@@ -12,7 +12,7 @@ import pytest
 from neoxjp.gateway import allowed_hosts
 from neoxjp.labs.features import FEATURES, Feature
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.serve import Access, LocalBackend, running, server_app
 from neoxjp.ui.mcp import PATH, mcp_rows
 

@@ -15,9 +15,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
 
 from neoxjp.labs.features import FEATURES, endpoints_of
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.session import Choice, Playground
-from neoxjp.page_parts.visitors import Visitors
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.playground import Choice, Playground
+from neoxjp.page_parts.session.visitors import Visitors
 from neoxjp.ui.endpoints import endpoints
 from neoxjp.ui.mcp import mcp_server
 from neoxjp.ui.mcp.tools import MOST_CHARACTERS, EndpointTool, Turns, sections

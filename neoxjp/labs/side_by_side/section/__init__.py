@@ -28,13 +28,13 @@ from neoxjp.labs.side_by_side.section.columns import (
 from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.answers import Run, follow_language, streamed
-from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET, latest
-from neoxjp.page_parts.generate_tab import GenerateTab
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import Settings
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import language
-from neoxjp.page_parts.texts import VisitorState
+from neoxjp.page_parts.tabs.generate import GenerateTab
+from neoxjp.page_parts.text.editing import own_text
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import VisitorState
 
 
 class Section:

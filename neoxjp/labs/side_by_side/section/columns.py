@@ -15,11 +15,11 @@ from neoxjp.labs.side_by_side.records import MAX_COLUMNS, Column, Update, shares
 from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.page_parts.answers import Run, check_length
 from neoxjp.page_parts.gradio_private import current_visitor
-from neoxjp.page_parts.session import Playground, Ready
-from neoxjp.page_parts.settings import Settings, seed_of
+from neoxjp.page_parts.session.playground import Playground, Ready
+from neoxjp.page_parts.session.zerogpu import gpu
 from neoxjp.page_parts.strings import Words
-from neoxjp.page_parts.writing import max_new_tokens_that_fit
-from neoxjp.page_parts.zerogpu import gpu
+from neoxjp.page_parts.text.settings import Settings, seed_of
+from neoxjp.page_parts.text.writing import max_new_tokens_that_fit
 from neoxjp.sampling import OPTIONS, SamplingParams, named
 
 Differs = Literal["temperature", "top_p", "repetition_penalty", "seed", "model", "custom"]

@@ -16,7 +16,7 @@ from neoxjp.labs.side_by_side.strings import strings
 from neoxjp.model import check_memory, cpu_dtype
 from neoxjp.page_parts.answers import error_notice, handler, switched
 from neoxjp.page_parts.events import QUIET, STREAMED, latest
-from neoxjp.page_parts.session import Choice, Playground, Ready
+from neoxjp.page_parts.session.playground import Choice, Playground, Ready
 from neoxjp.page_parts.strings import Words
 
 LOAD_POLL = 0.25  # seconds between two updates while the model is loading

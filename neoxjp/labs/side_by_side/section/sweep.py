@@ -17,17 +17,17 @@ from neoxjp.labs.side_by_side.records import Progress, Sample, to_row
 from neoxjp.labs.side_by_side.section.columns import LOADED, NUMBERS, engines_of, prepare
 from neoxjp.labs.side_by_side.section.parts import PART, build_run
 from neoxjp.labs.side_by_side.strings import strings
-from neoxjp.page_parts import downloads
 from neoxjp.page_parts.answers import Run, follow_language, streamed
-from neoxjp.page_parts.editing import own_text
 from neoxjp.page_parts.events import QUIET
-from neoxjp.page_parts.generate_tab import GenerateTab
+from neoxjp.page_parts.files import downloads
 from neoxjp.page_parts.gradio_private import current_visitor
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import Settings, seed_of
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.session.zerogpu import gpu
 from neoxjp.page_parts.strings import Words, language
-from neoxjp.page_parts.texts import VisitorState
-from neoxjp.page_parts.zerogpu import gpu
+from neoxjp.page_parts.tabs.generate import GenerateTab
+from neoxjp.page_parts.text.editing import own_text
+from neoxjp.page_parts.text.settings import Settings, seed_of
+from neoxjp.page_parts.text.state import VisitorState
 from neoxjp.sampling import SamplingParams
 
 MAX_VALUES = 5  # of temperature, and of top-p

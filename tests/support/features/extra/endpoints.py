@@ -3,7 +3,7 @@
 from typing import Any
 
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:

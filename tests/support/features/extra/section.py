@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from tests.support.features.extra.strings import strings as strings
 
 

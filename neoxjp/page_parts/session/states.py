@@ -2,7 +2,7 @@
 
 Gradio 6.31 keeps each session's last inputs and outputs in memory, for links that we do not serve: 62 MiB for one call of
 /tokenize with a long text. It drops the oldest session when there are too many, so that one visitor with many sessions would
-take the texts of all others. tests/page_parts/test_session_states.py checks what is overridden.
+take the texts of all others. tests/page_parts/session/test_states.py checks what is overridden.
 """
 
 import ctypes

@@ -14,7 +14,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.hub import bundled_path
 from neoxjp.labs.branches.records import Author, History, Limits, Tree, limits
 from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
-from neoxjp.page_parts.session_memory import session_memory
+from neoxjp.page_parts.session.memory import session_memory
 from neoxjp.page_parts.strings import COMMON
 from neoxjp.page_parts.token_editor.records import Document
 from neoxjp.sampling import SamplingParams

@@ -15,10 +15,10 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common.glyphs import sign_of
 from neoxjp.labs.common.steps import SIGNS, SPECIAL, name, plain
 from neoxjp.page_parts.gradio_private import current_visitor
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.stream import Scorer
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import COMMON, Words
-from neoxjp.page_parts.texts import Part, Scores, Text, VisitorState, tree_with_prompt
+from neoxjp.page_parts.text.state import Part, Scores, Text, VisitorState, tree_with_prompt
+from neoxjp.page_parts.text.stream import Scorer
 from neoxjp.page_parts.token_editor.records import Piece
 from neoxjp.sampling import SamplingParams
 

@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from neoxjp.errors import ParameterError, QueueFull
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.uploads import PATH, Queue, Uploads, routes
-from neoxjp.page_parts.visitors import Visitors
+from neoxjp.page_parts.files.uploads import PATH, Queue, Uploads, routes
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.visitors import Visitors
 
 BYTES = {"Content-Type": "application/octet-stream"}
 

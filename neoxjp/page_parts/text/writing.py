@@ -1,7 +1,7 @@
 """Generating a visitor's text: from a prompt, continuing it, again, from another token. Yields what the page shows meanwhile.
 
 It has no components. Continuing appends ids to ids; the text is never encoded again. The alternatives of each token stay in its
-`Step`, in the visitor's own state (texts.py); the engine and its model are shared by all visitors.
+`Step`, in the visitor's own state (state.py); the engine and its model are shared by all visitors.
 """
 
 import logging
@@ -14,13 +14,13 @@ from neoxjp.errors import NeoxjpError, ParameterError, PromptTooLong
 from neoxjp.labs.branches.records import Tree
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.page_parts.editing import Pieces, own_end, pieces_of, places, prompt_pieces, step_of, tree_on_display
-from neoxjp.page_parts.session import Loaded, Playground
-from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import Stream, Update
+from neoxjp.page_parts.session.playground import Loaded, Playground
 from neoxjp.page_parts.strings import COMMON, Words
-from neoxjp.page_parts.text_view import ended, numbers, progress
-from neoxjp.page_parts.texts import Part, Text, VisitorState, add_text_to_tree, tree_with_prompt
+from neoxjp.page_parts.text.editing import Pieces, own_end, pieces_of, places, prompt_pieces, step_of, tree_on_display
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import Part, Text, VisitorState, add_text_to_tree, tree_with_prompt
+from neoxjp.page_parts.text.stream import Stream, Update
+from neoxjp.page_parts.text.view import ended, numbers, progress
 from neoxjp.page_parts.token_editor.records import Piece
 from neoxjp.sampling import SamplingParams
 

@@ -6,9 +6,9 @@ from typing_extensions import TypedDict  # pydantic reads it on Python 3.11, unl
 
 from neoxjp.engine import LN2, Stats, Step, measure_surprisal, nats_of
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.page_parts.stream import Update
 from neoxjp.page_parts.strings import Words
-from neoxjp.page_parts.texts import Text
+from neoxjp.page_parts.text.state import Text
+from neoxjp.page_parts.text.stream import Update
 
 
 def progress(update: Update, done: int, most: int, t: Words) -> str:

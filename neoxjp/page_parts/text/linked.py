@@ -11,11 +11,11 @@ from itertools import accumulate, groupby, pairwise
 from neoxjp.engine import Step, check_ids
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.branches.records import Author, Tree
-from neoxjp.page_parts.editing import own_steps, pieces_of, shown_text, tree_on_display
 from neoxjp.page_parts.link_address import LinkedRun, View
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import COMMON
-from neoxjp.page_parts.texts import Part, Text, VisitorState
+from neoxjp.page_parts.text.editing import own_steps, pieces_of, shown_text, tree_on_display
+from neoxjp.page_parts.text.state import Part, Text, VisitorState
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 

@@ -7,10 +7,11 @@ from itertools import islice
 import gradio as gr
 
 from neoxjp.labs.common.glyphs import Box, sign_of
-from neoxjp.page_parts import links, sections
-from neoxjp.page_parts.editing import shown_text
+from neoxjp.page_parts import links
 from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.links import Linked
+from neoxjp.page_parts.tabs import sections
+from neoxjp.page_parts.text.editing import shown_text
 from neoxjp.page_parts.token_editor import Document, Piece, TokenEditor
 
 REST = 2_000  # characters of a piece of text whose tokens are not shown

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from neoxjp.errors import ParameterError
-from neoxjp.page_parts.settings import PRESETS, Settings, preset, start_value
 from neoxjp.page_parts.strings import STRINGS, words
+from neoxjp.page_parts.text.settings import PRESETS, Settings, preset, start_value
 from neoxjp.sampling import OPTIONS, SamplingParams, filter_options
 from neoxjp.ui import generate
 

@@ -12,11 +12,11 @@ from typing import Literal
 
 from neoxjp.engine import Finish, Stats, Step, TextRequest
 from neoxjp.errors import NeoxjpError
-from neoxjp.page_parts import calls
 from neoxjp.page_parts.gradio_private import current_visitor
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session import calls
+from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.session.zerogpu import gpu, on_zerogpu
 from neoxjp.page_parts.strings import COMMON
-from neoxjp.page_parts.zerogpu import gpu, on_zerogpu
 from neoxjp.sampling import SamplingParams
 
 log = logging.getLogger(__name__)

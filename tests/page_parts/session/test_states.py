@@ -6,8 +6,8 @@ import gradio as gr
 import pytest
 from gradio.state_holder import StateHolder
 
-from neoxjp.page_parts import session_states
-from neoxjp.page_parts.session_states import CLOSED_SECONDS, PageState, SessionStates
+from neoxjp.page_parts.session import states as session_states
+from neoxjp.page_parts.session.states import CLOSED_SECONDS, PageState, SessionStates
 from tests.support.loops import in_loop
 
 

@@ -1,4 +1,4 @@
-"""The labs: below the text of a tab, one section per feature, each in an inner tab of its own.
+"""The labs of a tab: one section per feature, each in an inner tab of its own.
 
 A section is a module with a class `Section`, its components, and `connect`. It is updated at the `change` event of `due`, its
 heading, and that comes only while its tab is open: sections that nobody looks at cost nothing while one types.
@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from neoxjp.page_parts.events import QUIET, announcing
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 
 Sections = Mapping[str, Any]  # a key and the module of the section; the first is open at the start
 

@@ -11,17 +11,18 @@ from neoxjp.labs.branches.files import to_json
 from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.model import GPTNeoXJapaneseConfig
-from neoxjp.page_parts import links, sections
-from neoxjp.page_parts.editing import tree_on_display
+from neoxjp.page_parts import links
 from neoxjp.page_parts.link_address import View
-from neoxjp.page_parts.linked_text import view_of
 from neoxjp.page_parts.parts import Growing
-from neoxjp.page_parts.session import Playground
-from neoxjp.page_parts.settings import Settings
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import COMMON, Words
-from neoxjp.page_parts.texts import Text, VisitorState
+from neoxjp.page_parts.tabs import sections
+from neoxjp.page_parts.text.editing import tree_on_display
+from neoxjp.page_parts.text.linked import view_of
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import Text, VisitorState
+from neoxjp.page_parts.text.writing import Frame
 from neoxjp.page_parts.token_editor import TokenEditor
-from neoxjp.page_parts.writing import Frame
 from neoxjp.sampling import Option
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from neoxjp.engine import score
 from neoxjp.errors import ParameterError, PromptTooLong
-from neoxjp.page_parts.editing import details, own_end, own_text, pieces_of, prompt_text, score_text, step_of, typed
-from neoxjp.page_parts.session import Limits, Playground
-from neoxjp.page_parts.settings import Settings
-from neoxjp.page_parts.stream import scorer, stream
+from neoxjp.page_parts.session.playground import Limits, Playground
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.texts import VisitorState
+from neoxjp.page_parts.text.editing import details, own_end, own_text, pieces_of, prompt_text, score_text, step_of, typed
+from neoxjp.page_parts.text.settings import Settings
+from neoxjp.page_parts.text.state import VisitorState
+from neoxjp.page_parts.text.stream import scorer, stream
+from neoxjp.page_parts.text.writing import branch, write
 from neoxjp.page_parts.token_editor import Document, Edit, Piece
-from neoxjp.page_parts.writing import branch, write
 from neoxjp.ui import generate
 from tests.support.written import LIVELY, frames, tab_of
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 from neoxjp.errors import NeoxjpError, NotReady
 from neoxjp.hub import BUNDLED, bundled_path
 from neoxjp.model import check_memory, free_memory, gib, weight_bytes
-from neoxjp.page_parts.caps import Caps
-from neoxjp.page_parts.visitors import Visitors
+from neoxjp.page_parts.session.caps import Caps
+from neoxjp.page_parts.session.visitors import Visitors
 from neoxjp.sampling import OPTIONS, Option
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class MemoryBudget:
     weights: int
     texts: int  # key-value caches of the texts that run
     prefixes: int  # cached key-value caches
-    visitors: int  # what open pages keep (texts.py), and logits
+    visitors: int  # what open pages keep (text/state.py), and logits
     requests: int  # texts and answers while they are computed and sent
     program: int = PROGRAM_BYTES  # Python, torch, Gradio
 

@@ -6,9 +6,9 @@ import gradio as gr
 
 from neoxjp.errors import NeoxjpError, ParameterError
 from neoxjp.labs.common import html as render
-from neoxjp.page_parts.session import Playground
+from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import COMMON, Words
-from neoxjp.page_parts.texts import VisitorState
+from neoxjp.page_parts.text.state import VisitorState
 
 Source = tuple[int, tuple[int, ...]]
 """Which text a section shows: the serial of its model, and its ids."""

@@ -23,7 +23,7 @@ from neoxjp.labs.inside.salience import Salience
 from neoxjp.labs.patching import records as patching
 from neoxjp.labs.patching.records import Patching
 from neoxjp.page_parts.remote.records import Array
-from neoxjp.page_parts.session import LOGITS_BYTES, Ready
+from neoxjp.page_parts.session.playground import LOGITS_BYTES, Ready
 
 CONTEXTS = 4  # the longest text that is examined
 LEAST_ALTERNATIVES, MOST_ALTERNATIVES = 20, 200  # of a token: of the longest text, and of a short one

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neoxjp.errors import ParameterError, QueueFull
-from neoxjp.page_parts.caps import Caps, flag
-from neoxjp.page_parts.visitors import SPACE_PROXIES, Visitors, trust_proxies_of_spaces, visitor_of
+from neoxjp.page_parts.session.caps import Caps, flag
+from neoxjp.page_parts.session.visitors import SPACE_PROXIES, Visitors, trust_proxies_of_spaces, visitor_of
 from tests.support.fake_model import Clock
 
 
@@ -147,7 +147,7 @@ def test_on_a_space_its_proxies_are_trusted_unless_the_owner_named_others(monkey
 
 
 def test_the_documentation_lists_every_limit_with_its_default_and_its_help():
-    text = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "hosting.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `--")}
     for each in fields(Caps):
         row = rows[flag(each.name)].replace(" (*busy*)", "")

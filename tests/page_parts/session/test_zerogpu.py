@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from neoxjp.page_parts.zerogpu import gpu, on_zerogpu
+from neoxjp.page_parts.session.zerogpu import gpu, on_zerogpu
 
 
 def count(n: int) -> Iterator[int]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from neoxjp.engine import Visitor
 from neoxjp.errors import QueueFull
-from neoxjp.page_parts.caps import UNLIMITED, Caps
+from neoxjp.page_parts.session.caps import UNLIMITED, Caps
 
 if TYPE_CHECKING:
     from neoxjp.engine import TextEngine

@@ -11,11 +11,11 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.branches.records import limits
 from neoxjp.labs.heat_map import section as heat_map
 from neoxjp.labs.heat_map.section import HeatText
-from neoxjp.page_parts import texts
-from neoxjp.page_parts.session import MemoryBudget
-from neoxjp.page_parts.session_memory import SessionMemory
+from neoxjp.page_parts.session.memory import SessionMemory
+from neoxjp.page_parts.session.playground import MemoryBudget
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.texts import Text, VisitorState
+from neoxjp.page_parts.text import state as texts
+from neoxjp.page_parts.text.state import Text, VisitorState
 from neoxjp.page_parts.token_editor import Document
 from neoxjp.ui import generate, tokenize
 from tests.support.written import tab_of

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from neoxjp.page_parts import link_address as address
-from neoxjp.page_parts.editing import details, own_end, pieces_of, prompt_text, score_text, typed
 from neoxjp.page_parts.link_address import LinkedRun, View
-from neoxjp.page_parts.linked_text import add_scores, restore, view_of
-from neoxjp.page_parts.session import Playground, Progress
-from neoxjp.page_parts.stream import scorer
+from neoxjp.page_parts.session.playground import Playground, Progress
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.texts import Text, VisitorState, add_text_to_tree
+from neoxjp.page_parts.text.editing import details, own_end, pieces_of, prompt_text, score_text, typed
+from neoxjp.page_parts.text.linked import add_scores, restore, view_of
+from neoxjp.page_parts.text.state import Text, VisitorState, add_text_to_tree
+from neoxjp.page_parts.text.stream import scorer
 from neoxjp.ui import generate
 from tests.support.written import LIVELY, frames, step, tab_of
 

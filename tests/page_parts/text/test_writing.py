@@ -9,13 +9,13 @@ import pytest
 from neoxjp.engine import Choice as Alternative
 from neoxjp.engine import Step
 from neoxjp.labs.common import steps as render_steps
-from neoxjp.page_parts.editing import Pieces, details, pieces_of
-from neoxjp.page_parts.stream import scorer, stream
 from neoxjp.page_parts.strings import words
-from neoxjp.page_parts.text_view import summary
-from neoxjp.page_parts.texts import Text, VisitorState
+from neoxjp.page_parts.text.editing import Pieces, details, pieces_of
+from neoxjp.page_parts.text.state import Text, VisitorState
+from neoxjp.page_parts.text.stream import scorer, stream
+from neoxjp.page_parts.text.view import summary
+from neoxjp.page_parts.text.writing import branch, settled, write
 from neoxjp.page_parts.token_editor import Piece
-from neoxjp.page_parts.writing import branch, settled, write
 from neoxjp.ui import generate
 from tests.support.written import LIVELY, frames, kept, step
 

@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from neoxjp.errors import ParameterError, QueueFull
-from neoxjp.page_parts.visitors import Visitors, visitor_of
+from neoxjp.page_parts.session.visitors import Visitors, visitor_of
 
 MAX_BYTES = 50_000_000  # of a file
 FILES = 8  # stored at a time

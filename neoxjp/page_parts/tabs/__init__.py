@@ -1,0 +1,1 @@
+"""The components of the tabs and of their labs."""
