@@ -1,7 +1,8 @@
 """The page's HTML and its config, made once for all visitors instead of for each.
 
 Gradio (6.31) copies the whole config for every request: a tenth of a second of Python for each visitor who opens the page, while
-the others' texts wait. The answers differ only by the address under which the page was asked for, and by who is signed in.
+the others' texts wait. The answers differ only by the address under which the page was asked for, and, where the page has users,
+by who has signed in.
 
 HEAD makes no page: with it Gradio checks at its start whether the page is there, and gives up after three seconds. On a machine
 that is loading a model, making the page may take longer.
@@ -28,10 +29,13 @@ HEAD: Answer = {"type": "http.response.start", "status": 200, "headers": [(b"con
 
 
 class AnswerCache:
-    """ASGI layer: the answers to `paths` are kept, except to who may be signed in. Answers with an error are not."""
+    """ASGI layer: the answers to `paths` are kept, but for those with an error.
 
-    def __init__(self, app: ASGIApp, paths: tuple[str, ...] = ("/", "/config")):
-        self.app, self.paths = app, paths
+    by_user: what a request gets depends on who has signed in: it is kept for requests without a cookie or a password only.
+    """
+
+    def __init__(self, app: ASGIApp, paths: tuple[str, ...] = ("/", "/config"), by_user: bool = True):
+        self.app, self.paths, self.by_user = app, paths, by_user
         self._kept: OrderedDict[Key, Answer] = OrderedDict()
         self._making: dict[Key, asyncio.Lock] = {}
 
@@ -60,7 +64,7 @@ class AnswerCache:
         if scope["type"] != "http" or route_path(scope) not in self.paths:
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        if BY_USER & {name for name, _ in scope["headers"]} or BY_QUERY & query.keys():
+        if (self.by_user and BY_USER & {name for name, _ in scope["headers"]}) or BY_QUERY & query.keys():
             return None
         address = tuple((name, value) for name, value in scope["headers"] if name in BY_ADDRESS)  # one may come twice
         server = tuple(scope.get("server") or ())

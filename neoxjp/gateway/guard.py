@@ -27,7 +27,7 @@ from neoxjp.gateway.headers import SPACE_FRAMES, security_headers
 from neoxjp.gateway.operations import Operations
 from neoxjp.gateway.page_routes import OURS, table
 from neoxjp.gateway.routes import Row
-from neoxjp.page_parts.gradio_private import signed_in
+from neoxjp.page_parts.gradio_private import has_users, signed_in
 
 SWITCHES: dict[str, Any] = {
     "ssr_mode": False,  # Spaces set GRADIO_SSR_MODE; a Node server would answer before the gate (CVE-2026-134825)
@@ -52,10 +52,12 @@ class Guard:
     script: str = ""  # runs in the browser before the page is drawn
     around: Callable[[ASGIApp], ASGIApp] | None = None  # from the guarded page to an application that answers more
 
-    def before(self, app: ASGIApp, blocks: gr.Blocks) -> ASGIApp:
+    def before(self, stack: ASGIApp, app: App) -> ASGIApp:
+        """The gate before Gradio's application `app`, whose layers are `stack`."""
         frames = SPACE_FRAMES if os.environ.get("SPACE_ID") else ()
         headers = security_headers(frames=frames, shared=self.shared)
-        gate = Gate(AnswerCache(app), table(blocks, self.rows), headers, self.hosts, self.operations)
+        cache = AnswerCache(stack, by_user=has_users(app))
+        gate = Gate(cache, table(app.get_blocks(), self.rows), headers, self.hosts, self.operations)
         return self.around(gate) if self.around else gate
 
     def app_kwargs(self) -> dict[str, Any]:
@@ -77,7 +79,7 @@ class GuardedApp(App):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Starlette calls this once, before the first request."""
-        return self.guard.before(super().build_middleware_stack(), self.get_blocks())
+        return self.guard.before(super().build_middleware_stack(), self)
 
 
 def guarded_app(guard: Guard) -> App:
@@ -93,7 +95,7 @@ def guard_mounted(app: FastAPI, blocks: gr.Blocks, path: str, guard: Guard, **mo
     """
     gr.mount_gradio_app(app, blocks, path, app_kwargs=guard.app_kwargs(), **more)
     mounted = app.routes[-1].app  # type: ignore[attr-defined]
-    mounted.middleware_stack = guard.before(mounted.build_middleware_stack(), blocks)
+    mounted.middleware_stack = guard.before(mounted.build_middleware_stack(), mounted)
 
 
 @cache

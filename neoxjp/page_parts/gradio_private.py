@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.context import Context, LocalContext
+from gradio.routes import App
 from starlette.requests import Request
 
 from neoxjp.engine import ANYONE, Visitor
@@ -60,6 +61,11 @@ def session_state(app: Any, session: str, state: gr.State) -> Any:
     """What a `gr.State` holds for a session of this page. None: the page has no such session."""
     holder = app.state_holder
     return holder[session][state._id] if session in holder.session_data else None
+
+
+def has_users(app: App) -> bool:
+    """Whether what a request gets depends on who has signed in."""
+    return app.auth is not None or app.auth_dependency is not None or app.get_blocks().expects_oauth
 
 
 async def signed_in(request: Request) -> bool:

@@ -18,10 +18,10 @@ from tests.support.http import ask
 class Counted:
     """An application that says how it was asked; every third answer is an error."""
 
-    def __init__(self) -> None:
+    def __init__(self, by_user: bool = True) -> None:
         self.made, self.status = 0, 200
         paths = [Route(path, self.answer) for path in ("/", "/config", "/other")]
-        self.client = TestClient(AnswerCache(Starlette(routes=paths)))
+        self.client = TestClient(AnswerCache(Starlette(routes=paths), by_user=by_user))
 
     async def answer(self, request: Request) -> JSONResponse:
         self.made += 1
@@ -68,6 +68,13 @@ def test_who_asks_in_another_way_gets_another_answer(app: Counted, other: dict[s
     assert app.made == 2
     app.get("/")
     assert app.made == 2
+
+
+def test_where_nobody_signs_in_a_cookie_such_as_that_of_a_proxy_changes_nothing() -> None:
+    app = Counted(by_user=False)
+    app.get("/")
+    app.get("/", cookie="route=1")
+    assert app.made == 1
 
 
 @pytest.mark.parametrize("path", ["/other", "/?page=x", "/?%70age=x", "/config?deep_link=x", "/config?a=1&page="])

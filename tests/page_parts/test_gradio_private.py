@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import gradio as gr
 import pytest
+from gradio.routes import App
 from starlette.requests import Request
 
-from neoxjp.page_parts.gradio_private import current_page, payload, signed_in
+from neoxjp.page_parts.gradio_private import current_page, has_users, payload, signed_in
 from tests.support.loops import awaited, in_loop
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +44,7 @@ def test_who_has_signed_in_is_known_by_the_cookie_that_gradio_gives() -> None:
         from starlette.testclient import TestClient
         from starlette.responses import PlainTextResponse
         from starlette.routing import Route
-        from neoxjp.page_parts.gradio_private import signed_in
+        from neoxjp.page_parts.gradio_private import has_users, signed_in
 
         async def own(request):
             return PlainTextResponse(str(await signed_in(request)))
@@ -52,14 +54,14 @@ def test_who_has_signed_in_is_known_by_the_cookie_that_gradio_gives() -> None:
         for auth in (None, ("anna", "x")):
             app, _, _ = page.launch(prevent_thread_lock=True, quiet=True, auth=auth, app_kwargs={"routes": [Route("/own", own)]})
             client = TestClient(app)
-            print(client.get("/own").text, end=" ")
+            print(has_users(app), client.get("/own").text, end=" ")
             if auth:
                 client.post("/login", data={"username": "anna", "password": "x"})
                 print(client.get("/own").text)
             page.close(verbose=False)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "True False True", f"as in Gradio {VERSION}: {done.stderr}"
+    assert done.stdout.strip() == "False True True False True", f"as in Gradio {VERSION}: {done.stderr}"
 
 
 @pytest.mark.parametrize("name", ["anna", None])
@@ -69,6 +71,7 @@ def test_where_an_application_says_who_its_users_are_it_is_asked(name: str | Non
 
     for dependency in (later, lambda request: name):
         app = SimpleNamespace(auth=None, auth_dependency=dependency)
+        assert has_users(cast(App, app))
         request = Request({"type": "http", "app": app})
         assert awaited(lambda: signed_in(request)) == (name is not None)  # noqa: B023  # it ends here
 
