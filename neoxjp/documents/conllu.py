@@ -144,7 +144,7 @@ def _sentence(rows: list[tuple[int, list[str]]], said: tuple[int, str] | None) -
                 refuse(
                     number,
                     f"{asked}, but the words of a sentence have B or I, the first one B",
-                    f"{label} が {mark or 'ありません'}。文の語には B か I、最初の語には B が必要です",
+                    f"{label} が{f' {mark} です' if mark else 'ありません'}。文の語には B か I、最初の語には B が必要です",
                 )
         begins[unit] = frozenset(start for (start, _), (_, mark) in zip(words, marks, strict=True) if mark == "B")
     if said and _compact(said[1]) != _compact(text):

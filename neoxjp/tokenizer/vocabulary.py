@@ -82,7 +82,7 @@ def read_vocabulary(vocab_file: str | Path, emoji_file: str | Path, *, compat: C
         raise VocabularyError(
             f"{files[0]} lacks {len(missing)} tokens that every text may need: {quoted(missing)}. "
             "Add each on a line of its own, or use the vocab.txt that belongs to the model.",
-            ja=f"{files[0]} に必要なトークンが {len(missing)} 個ありません: {quoted(missing)}。モデルの vocab.txt が必要です。",
+            ja=f"{files[0]} に必要なトークンが {len(missing)} 個ありません：{quoted(missing)}。モデルの vocab.txt が必要です。",
         )
     kinds: list[Kind] = ["word"] * len(lines)
     byte_values = [-1] * len(lines)
@@ -127,12 +127,12 @@ def _decode(path: Path, content: bytes) -> str:
         raise VocabularyError(
             f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8 ({error.reason}). "
             "Save the file as UTF-8, for example with: iconv -f CP932 -t UTF-8",
-            ja=f"{path} の {line} 行目: UTF-8 ではありません。UTF-8 で保存し直してください。",
+            ja=f"{path} の {line} 行目：UTF-8 ではありません。UTF-8 で保存し直してください。",
         ) from error
     if text.startswith("\ufeff"):
         raise VocabularyError(
             f"{path}, line 1: the file starts with a byte order mark. Save it as UTF-8 without one.",
-            ja=f"{path} の 1 行目: BOM があります。BOM なしの UTF-8 で保存し直してください。",
+            ja=f"{path} の 1 行目：BOM があります。BOM なしの UTF-8 で保存し直してください。",
         )
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -165,7 +165,7 @@ def _spellings(path: Path, text: str, compat: Compat | None) -> tuple[list[str],
                 raise VocabularyError(
                     f"{path}, line {number}: {line!r} has an empty spelling. Commas separate the spellings of one id; "
                     "the comma itself must be alone on its line.",
-                    ja=f"{path} の {number} 行目: {line!r} に空の表記があります。カンマ自体を表記にするには、"
+                    ja=f"{path} の {number} 行目：{line!r} に空の表記があります。カンマ自体を表記にするには、"
                     "カンマだけの行にしてください。",
                 )
         # transformers compares the line with "," before it takes the line's end off, so only a last line without one is safe.
@@ -206,14 +206,14 @@ def _emoji(path: Path, text: str, ids: dict[str, int]) -> tuple[dict[str, str], 
             if not key or not value or not isinstance(value, str) or not _encodable(key + value):
                 raise VocabularyError(
                     f"{path}{_line_of(text, key)}: {name!r} maps {key!r} to {value!r}: both must be text, not empty. {remedy}",
-                    ja=f"{path} の {name!r}: {key!r} と {value!r} は、どちらも空でない文字列にしてください。",
+                    ja=f"{path} の {name!r}：{key!r} と {value!r} は、どちらも空でない文字列にしてください。",
                 )
     for key, tag in raw["emoji"].items():
         if tag not in ids:
             raise VocabularyError(
                 f"{path}{_line_of(text, key)}: {key!r} stands for {tag!r}, which is not in vocab.txt. "
                 "Add the tag to vocab.txt or use the emoji.json that belongs to it.",
-                ja=f"{path}: {key!r} のタグ {tag!r} が vocab.txt にありません。組になっている emoji.json を使ってください。",
+                ja=f"{path}：{key!r} のタグ {tag!r} が vocab.txt にありません。組になっている emoji.json を使ってください。",
             )
     return raw["emoji"], raw["emoji_inv"]
 
@@ -241,7 +241,7 @@ def _byte(path: Path, id: int, spelling: str) -> int:
     if int(match[1]) > 255:
         raise VocabularyError(
             f"{path}, line {id + 1}: {spelling!r} is not a byte. Bytes run from <|byte0|> to <|byte255|>.",
-            ja=f"{path} の {id + 1} 行目: {spelling!r} はバイトではありません（0〜255）。",
+            ja=f"{path} の {id + 1} 行目：{spelling!r} はバイトではありません（0〜255）。",
         )
     return int(match[1])
 

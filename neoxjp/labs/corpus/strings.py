@@ -29,7 +29,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "corpus_auto": ("自動判定", "detect"),
     "corpus_tokenizers": ("ほかのトークナイザーでも集計", "Also count with other tokenizers"),
     "corpus_tokenizers_help": (
-        "語彙が異なるものは、数十倍の時間がかかります",
+        "語彙が異なるものは、数倍から数十倍の時間がかかります",
         "those with another vocabulary take many times as long"),
     "corpus_go": ("▶ 集計", "▶ Count"),
     "corpus_stop": ("■ 停止", "■ Stop"),

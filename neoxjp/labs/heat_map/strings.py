@@ -63,7 +63,8 @@ STRINGS: dict[str, tuple[str, str]] = {
         "Perplexity per token: 2 ^ (sum ÷ tokens). Comparable only between models with the same tokenizer.",
     ),
     "heat_map_def_ppc": (
-        "パープレキシティ／文字＝2 ^ (ビット／文字)。1 文字ごとに、確率の等しい候補いくつから選んだことに相当するかを表します。",
+        "パープレキシティ／文字＝2 ^ (ビット／文字)。1 文字ごとに、"
+        "確率の等しい何個の候補から 1 つを選んだことに相当するかを表します。",
         "Perplexity per character: 2 ^ (bits per character). As if the model had chosen each character among this many "
         "equally likely ones.",
     ),
@@ -90,7 +91,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "heat_map_ex_particle": ("は／が", "“は” or “が”"),
     "heat_map_ex_object": ("が／を", "“が” or “を”"),
     "heat_map_ex_kana": ("漢字／かな", "kanji or kana"),
-    "heat_map_ex_order": ("語順", "word order"),
+    "heat_map_ex_order": ("主語と目的語", "subject and object"),
     "heat_map_ex_form": ("字体", "character forms"),
     "heat_map_pair_press": ("「比較する」を押すと、結果がここに表示されます。", "Press Compare to see the result here."),
     "heat_map_pair_empty": ("2 つの欄に文を入力してください。", "Enter a text in both fields."),

@@ -91,7 +91,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "inside_salience_facts": ("{at} 番目 · 除くと {bits} ビット（{difference}）",
                               "token {at} · without it {bits} bits ({difference})"),
     "inside_effect_scale": ("除いたときの情報量の増加（ビット）", "surprisal added by leaving it out (bits)"),
-    "inside_against": ("− ＝ 除くと確率が上がる", "− = more probable without it"),
+    "inside_against": ("− = 除くと確率が上がる", "− = more probable without it"),
     "inside_predicted": ("▸ = 予測されるトークン", "▸ = predicted token"),
     "inside_salience_hint": ("トークンにカーソルを合わせるか、矢印キーで選ぶと、影響がここに表示されます。",
                              "Point at a token, or use the arrow keys, to see its effect here."),

@@ -7,7 +7,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "minimal_pairs_tab": ("最小対", "Minimal pairs"),
     "minimal_pairs_title": ("最小対で文法を調べる", "Test grammar with minimal pairs"),
     "minimal_pairs_intro": (
-        "1 か所だけ異なる良い文と悪い文の組（最小対）を読み込み、モデルが良い文により高い確率を与えた割合と、"
+        "1 か所だけ異なる良い文と悪い文の組（最小対）を読み込み、モデルが良い文のほうに高い確率を与えた割合と、"
         "最も大きく間違えた組を示します。",
         "Reads pairs of a good and a bad text that differ in one place, counts how often the model finds the good one more "
         "probable, and shows the pairs that it gets most wrong.",
@@ -39,7 +39,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "minimal_pairs_waiting": ("順番を待っています：前に {n} 件", "waiting: {n} ahead"),
     "minimal_pairs_busy": ("ほかの計算が続いています。しばらくしてからもう一度お試しください。",
                            "The server is busy. Try again later."),
-    "minimal_pairs_counting": ("調べています：{done}／{total} 組", "testing: {done} of {total} pairs"),
+    "minimal_pairs_counting": ("調べています：{done} / {total} 組", "testing: {done} of {total} pairs"),
     "minimal_pairs_done": ("{pairs} 組を調べました（{seconds} 秒）。", "Tested {pairs} pairs in {seconds} s."),
     "minimal_pairs_partly": (
         "{total} 組のうち {pairs} 組を調べたところで終了しました（{seconds} 秒）。",

@@ -8,8 +8,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "patching_title": ("表記の違いはモデルの内部でどこに現れるか（activation patching）",
                        "What a spelling changes inside the model (activation patching)"),
     "patching_intro": (
-        "元の文章を読む途中で、1 つの語・1 つの層の内部状態だけを、もう 1 つの文章のものに入れ替えます。次のトークンの予測が"
-        "どれだけ変わるかで、違いがどの語のどの層にあるかが分かります（それぞれ {most} トークン、"
+        "モデルが元の文章を読む途中で、1 つの語・1 つの層の内部状態だけを、「入れ替えに使う文章」のものに入れ替えます。"
+        "次のトークンの予測がどれだけ変わるかで、違いがどの語のどの層にあるかが分かります（それぞれ {most} トークン、"
         "大きいモデルでは {large} トークンまで）。",
         "While the model reads the base text, the states of one word after one layer are replaced by those of the donor text. "
         "How far the prediction of the next token moves shows which word carries the difference, and at which layer (up to "
@@ -26,7 +26,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "patching_katakana": ("元の文章をカタカナで", "Base text in katakana"),
     "patching_swap": ("⇄ 2 つの文章を交換", "⇄ Swap the texts"),
     "patching_ex_spelling": ("例：漢字とかな", "Example: kanji and kana"),
-    "patching_ex_particle": ("例：は と が", "Example: は and が"),
+    "patching_ex_particle": ("例：は／が", "Example: は and が"),
     "patching_ex_place": ("例：別の地名", "Example: another place"),
     "patching_press": ("「入れ替えて調べる」を押すと、結果がここに表示されます。",
                        "Press Swap and measure to see the result here."),
@@ -70,10 +70,10 @@ STRINGS: dict[str, tuple[str, str]] = {
         "Point at a cell, or use the arrow keys, to see its numbers here.",
     ),
     "patching_scale": ("差のうち再現された割合", "share of the difference carried over"),
-    "patching_against": ("− ＝ 逆の方向に動く", "− = moves the other way"),
+    "patching_against": ("− = 逆の方向に動く", "− = moves the other way"),
     "patching_does": (
         "表示内容：その層の後で、その語の内部状態を入れ替えたとき、予測が元の文章のものから、もう 1 つの文章のものへ"
-        "どれだけ近づくか。語のトークン数が違うときは、末尾から短いほうの数だけ入れ替えます。",
+        "どれだけ近づくか。語のトークン数が違うときは、少ないほうの数だけ、末尾から入れ替えます。",
         "What it shows: how far the prediction moves from the base text’s to the donor text’s when the states of one word are "
         "replaced after one layer. Where a word has different numbers of tokens, the last ones are replaced, as many as the "
         "shorter has.",
@@ -86,7 +86,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     ),
     "patching_not": (
         "分からないこと：内部状態が何を表しているか、ほかの文章でも同じか。割合は足して 100 % になるとは限らず、"
-        "負にも 100 % 以上にもなります。",
+        "負になることも、100 % を超えることもあります。",
         "What it does not show: what the states mean, or whether other texts behave alike. Shares need not add up to "
         "100 %, and can be negative or larger.",
     ),

@@ -18,7 +18,7 @@ STRINGS: dict[str, tuple[str, str]] = {
                        "The settings that generated this text are not known. Generate a new text to save it."),
     "replay_save": ("⤓ JSON を保存", "⤓ Save as JSON"),
     "replay_link": ("リンクをコピー", "Copy link"),
-    "replay_link_copied": ("リンクをコピーしました。リンクを開いただけでは、生成は始まりません。",
+    "replay_link_copied": ("リンクをコピーしました。リンクを開いても、「再現する」を押すまで生成は始まりません。",
                            "Link copied. Opening it does not run anything until Replay is pressed."),
     "replay_link_shown": ("コピーできませんでした。ここからコピーしてください：",
                           "The link could not be copied. Copy it from here:"),

@@ -22,7 +22,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "sampling_trace_other_model": ("この文章は別のモデルで生成したものです。「生成」で新しく始めると、候補が表示されます。",
                                    "Another model generated this text. Press Generate to start a new one."),
     "sampling_trace_not_stored": (
-        "このトークンのロジットは保存されていません。「再計算」を押すと、ここまでの {n} トークンをモデルに入力し直します。",
+        "このトークンのロジットはもう残っていません。「再計算」を押すと、これより前の {n} トークンをモデルに入力し直します。",
         "The logits of this token are no longer stored. Press Recompute to run the model on the {n} tokens before it again.",
     ),
     "sampling_trace_recompute": ("再計算", "Recompute"),

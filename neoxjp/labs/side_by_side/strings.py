@@ -48,7 +48,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "side_by_side_loop": ("ループ", "loop"),
     "side_by_side_legend_title": ("指標の説明", "About these measures"),
     "side_by_side_legend": (
-        "distinct-2：異なる 2 トークンの組の割合（1 に近いほど多様）。繰り返し：後半で最も多く現れる 10 トークン列の出現回数。"
+        "distinct-2：異なる 2 トークンの組の割合（1 に近いほど多様）。"
+        "繰り返し：連続する 10 トークンの並びのうち、後半で最も多く現れるものの出現回数。"
         "平均対数確率：1 トークンあたり、自然対数。ビット／文字：1 文字あたりの情報量。確率はいずれも、"
         "サンプリング設定を適用する前のモデルの分布によるものです。",
         "distinct-2: share of distinct pairs of tokens (near 1: varied). Repeats: how often the most frequent sequence of ten "
@@ -56,9 +57,9 @@ STRINGS: dict[str, tuple[str, str]] = {
         "per character. All probabilities are those of the model, before any sampling setting.",
     ),
     "side_by_side_table": ("トークンの表", "Token table"),
-    "side_by_side_table_note": ("= は列 1 の同じ位置と同じ ID、≠ は異なる ID。％ はモデルの確率です。",
+    "side_by_side_table_note": ("= は列 1 の同じ位置と同じ ID、≠ は異なる ID。% はモデルの確率です。",
                                 "=: the same id as column 1 at this position; ≠: another id. %: the model’s probability."),
-    "side_by_side_table_vocabularies": ("語彙が異なるため、ID は比較できません。％ はモデルの確率です。",
+    "side_by_side_table_vocabularies": ("語彙が異なるため、ID は比較できません。% はモデルの確率です。",
                                         "The vocabularies differ, so ids cannot be compared. %: the model’s probability."),
     "side_by_side_more_rows": ("最初の {n} 行を表示しています。残りは {rest} 行です。",
                                "The first {n} rows are shown; {rest} more are not."),

@@ -20,7 +20,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "spellings_fix_close": ("キャンセル", "Cancel"),
     "spellings_ruby_truncated": ("読みは先頭の {n} 文字だけに表示しています。",
                                  "Readings are shown for the first {n} characters."),
-    "spellings_reset": ("すべての読みを辞書に戻す", "Reset all readings"),
+    "spellings_reset": ("すべて辞書の読みに戻す", "Reset all readings"),
     "spellings_truncated": ("先頭の {n} 文字だけを比較しています。", "Only the first {n} characters are compared."),
     "spellings_columns": ("トークナイザーの選択", "Select tokenizers"),
     "spellings_group_ours": ("このページの語彙", "Vocabulary of this page"),

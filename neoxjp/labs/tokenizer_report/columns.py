@@ -25,7 +25,7 @@ class Measure:
 MEASURES: dict[str, Measure] = {
     "characters_per_token": Measure(
         ("文字／トークン", "characters per token"),
-        ("テキストの文字数（Unicode のコードポイント）をトークン数で割った値です。大きいほど短く表せます。",
+        ("テキストの文字数（Unicode のコードポイント）をトークン数で割った値です。大きいほど、少ないトークンで表せます。",
          "Characters of the texts (Unicode code points) divided by their tokens: the more, the shorter."),
         ("トークンが単位として良いかどうかは分かりません。学習に使ったものと似たテキストでは高くなります。",
          "It does not show whether the tokens are good units, and is higher on texts like those a vocabulary was made from."),
@@ -34,12 +34,12 @@ MEASURES: dict[str, Measure] = {
         ("バイト／トークン", "bytes per token"),
         ("テキストの UTF-8 のバイト数をトークン数で割った値です。ほかの言語の数値と比べられます。",
          "UTF-8 bytes of the texts divided by their tokens, as figures for other languages are given."),
-        ("漢字と仮名は 1 文字が 3 バイトなので、日本語ではどのトークナイザーでも高くなります。",
+        ("漢字とかなは 1 文字が 3 バイトなので、日本語ではどのトークナイザーでも高くなります。",
          "A kanji or kana has three bytes, so the value of Japanese is high with any tokenizer."),
     ),
     "parity": Measure(
         ("英語との比", "parity with English"),
-        ("日本語のトークン数を、その英訳のトークン数で割った値です。1 なら同じ費用です。",
+        ("日本語のトークン数を、その英訳のトークン数で割った値です。1 なら、日本語と英語のトークン数が同じです。",
          "Tokens of the Japanese texts divided by tokens of their English translations; at 1 both cost the same."),
         ("訳の詳しさで変わります。また、英語を細かく分割する日本語向けの語彙では低く（良く）見えます。",
          "It depends on how much the translation says, and a Japanese vocabulary that splits English into letters looks good."),
@@ -97,7 +97,7 @@ MEASURES: dict[str, Measure] = {
          "トークン数で割った値です。表記が変わる行だけを数えます。",
          "Tokens of the text with its kanji in hiragana, all in half-width katakana, or in old kanji, divided by those of the "
          "text as written; only lines that the spelling changes count."),
-        ("読みは辞書によるもので、誤りもあります。仮名は文字数が増えるので、文字ごとの分割でも 1 を超えます。",
+        ("読みは辞書によるもので、誤りもあります。かなは文字数が増えるので、文字ごとの分割でも 1 を超えます。",
          "Readings are a dictionary's and may be wrong; kana have more characters, so even single characters are above 1."),
     ),
     "cuts": Measure(
@@ -111,7 +111,7 @@ MEASURES: dict[str, Measure] = {
     ),
     "speed": Measure(
         ("速さ（MB/秒）", "speed (MB/s)"),
-        ("1 秒にエンコードした UTF-8 のメガバイト数です。"
+        ("1 秒あたりにエンコードした UTF-8 のメガバイト数です。"
          "このマシンで、この測定の中で、テキストを 1 つずつ順に処理して測りました。",
          "Megabytes of UTF-8 encoded per second, on this machine, in the same run, one text after the other."),
         ("マシンと実行ごとに変わるので、同じ表の中だけで比べてください。最初の準備の時間も入ります。",
@@ -137,11 +137,12 @@ GROUPS: dict[str, tuple[Text, tuple[str, ...]]] = {
     "bytes": (("長さ：バイト／トークン", "Length: bytes per token"), ("bytes_per_token",)),
     "words": (("語の境界", "Word boundaries"), ("boundaries", "words_whole")),
     "spellings": (
-        ("表記に対する安定性：元の表記に対するトークン数の比", "Stability over spellings: tokens divided by those as written"),
+        ("表記の違いに対する安定性：元の表記に対するトークン数の比",
+         "Stability over spellings: tokens divided by those as written"),
         ("spelling", "cuts"),
     ),
     "vocabulary": (
-        ("語彙と往復", "Vocabulary and round trip"),
+        ("語彙とデコード結果", "Vocabulary and round trip"),
         ("byte_fallback", "lost", "ids_unused", "renyi", "speed"),
     ),
 }

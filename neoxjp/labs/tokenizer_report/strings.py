@@ -7,7 +7,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "tokenizer_report_tab": ("トークナイザー比較表", "Tokenizer report"),
     "tokenizer_report_title": ("トークナイザーを数値で比べる", "Tokenizers in numbers"),
     "tokenizer_report_intro": (
-        "上のテキスト（{most} 文字まで）を各トークナイザーで測ります。自分の文章を貼り付けて使えます。"
+        "上の文章（{most} 文字まで）のトークン数などを、トークナイザーごとに測ります。自分の文章を貼り付けて使えます。"
         "ファイルの測定と、語の境界との比較には、コマンド neoxjp tokenizer-report を使ってください。",
         "Measures the text above (up to {most} characters) with each tokenizer: paste a text of your own. "
         "For files and word boundaries there is the command neoxjp tokenizer-report."),

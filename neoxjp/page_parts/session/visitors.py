@@ -35,7 +35,7 @@ SPACE_PROXIES = "127.0.0.1,10.0.0.0/8"  # where the proxies of Hugging Face Spac
 _UNITS: dict[Use, tuple[str, str]] = {
     "tokens": ("トークン", "tokens"),
     "characters": ("文字", "characters"),
-    "file_bytes": ("バイトのファイル", "bytes of files"),
+    "file_bytes": ("バイト分のファイル", "bytes of files"),
 }
 
 

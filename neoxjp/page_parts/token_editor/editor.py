@@ -30,7 +30,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "failed": "The server does not answer. Your text is still here.",
     },
     "ja": {
-        "label": "文章、{n} トークン。Alt+↓ でカーソル位置のトークンを表示します。", "popover": "トークン", "id": "id",
+        "label": "文章、{n} トークン。Alt+↓ でカーソル位置のトークンを表示します。", "popover": "トークン", "id": "ID",
         "probability": "確率", "surprisal": "情報量", "rank": "順位", "entropy": "エントロピー", "bits": " ビット",
         "model": "モデル", "filtered": "フィルター後", "removed": "除外", "drawn": "（文章にあるトークン）", "asking": "…",
         "again": "「{text}」の後を生成し直す", "from_here": "ここから「{text}」で続ける",

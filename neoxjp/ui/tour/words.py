@@ -20,10 +20,11 @@ STRINGS: dict[str, tuple[str, str]] = {
                          "A higher temperature gives unlikely tokens a better chance. Move the slider to the right."),
     "tour_again": ("もう一度「生成」を押して、結果を比べましょう。", "Press Generate again and compare."),
     "tour_changed": ("同じプロンプトでも、最初に選ばれたトークンが「{old}」から「{new}」に変わりました。"
-                     "詳しい選択の過程は「ラボ」で確認できます。",
+                     "各トークンが選ばれた過程は「ラボ」で確認できます。",
                      "With the same prompt, the first token drawn is now “{new}”; it was “{old}”. The lab shows how each "
                      "token was chosen."),
-    "tour_same": ("最初のトークンは今回も「{new}」ですが、その先は変わりました。詳しい選択の過程は「ラボ」で確認できます。",
+    "tour_same": ("最初のトークンは今回も「{new}」ですが、その先は変わりました。"
+                  "各トークンが選ばれた過程は「ラボ」で確認できます。",
                   "The first token is “{new}” again, but what follows is different. The lab shows how each token was chosen."),
 }
 # fmt: on
