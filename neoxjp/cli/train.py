@@ -52,7 +52,7 @@ def average(
     last: Annotated[int, option("Number of checkpoints; train with --keep N or more.", metavar="N")] = 2,
     dtype: Annotated[str, option("float16, bfloat16 or float32.")] = "float16",
 ) -> None:
-    """Write the mean of the last checkpoints of a run as a model, which is often better than the last one.
+    """Write the mean of the last checkpoints of a run as a model, which can be better than the last one.
 
     --last 1 writes the last checkpoint itself.
     """

@@ -188,7 +188,7 @@ def packed_bytes(out: int, size: int, format: Format, kernel: Name = "native") -
 
 def _in_int8(weight: Tensor | Int8Weight | GroupedWeight, limit: int) -> Int8Weight:
     """One scale per row, and values of at most `limit`."""
-    if isinstance(weight, Int8Weight) and int(weight.values.abs().max()) <= limit:
+    if isinstance(weight, Int8Weight) and max(-int(weight.values.min()), int(weight.values.max())) <= limit:
         return weight
     return Int8Weight(*quantize(weight if isinstance(weight, Tensor) else weight.dequantize(), limit))
 

@@ -24,7 +24,7 @@ SOURCE = Path(__file__).with_name("check_kernels.c")
 
 def sanitize(kind: str) -> subprocess.CompletedProcess[str]:
     """Compile and run; the exit code is SKIPPED where there is no compiler or no such sanitizer."""
-    compiler = build.find_compiler()
+    compiler = build.find_compilers()[0]
     if compiler is None:
         return subprocess.CompletedProcess([], SKIPPED, "", "no C compiler here")
     common = [option for option in build.OPTIONS if option not in ("-O3", "-fopenmp", "-fPIC")]

@@ -5,6 +5,7 @@ built again in each process. The name of the cached file is a hash of what it wa
 of its content: an old, cut or foreign file is never opened, but built again.
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -54,23 +55,29 @@ def _library(switch: str) -> ctypes.CDLL | str:
         return f"switched off by {SWITCH}=0"
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"written for Linux on x86_64, not for {sys.platform} on {platform.machine()}"
+    reasons = []
     try:
-        compiler = find_compiler()
-        if compiler is None:
-            return "no C compiler here (gcc, or the one that CC names)"
-        return _declare(_load_or_build(compiler))
-    except subprocess.CalledProcessError as error:
-        return f"{compiler[0] if compiler else 'CC'} did not compile it: {_first_error(error.stderr)}"
-    except (OSError, AttributeError, ValueError, subprocess.TimeoutExpired) as error:
+        compilers = find_compilers()
+    except ValueError as error:
         return _first_error(str(error))
+    for compiler in compilers:
+        try:
+            return _declare(_load_or_build(compiler))
+        except subprocess.CalledProcessError as error:
+            reasons.append(f"{compiler[0]} did not compile it: {_first_error(error.stderr)}")
+        except (OSError, AttributeError, ValueError, subprocess.TimeoutExpired) as error:
+            reasons.append(_first_error(str(error)))
+    return reasons[0] if reasons else "no C compiler here (gcc, or the one that CC names)"
 
 
-def find_compiler() -> list[str] | None:
-    """The words of CC, or gcc or cc where they are on PATH. Raises ValueError for a CC that no shell would read."""
+def find_compilers() -> list[list[str]]:
+    """The words of CC, and gcc or cc where one is on PATH: clang's code needs another OpenMP library than the one that torch has.
+
+    Raises ValueError for a CC that no shell would read.
+    """
     asked = shlex.split(os.environ.get("CC") or "")
-    if asked:
-        return asked
-    return next(([name] for name in ("gcc", "cc") if shutil.which(name)), None)
+    found = next(([name] for name in ("gcc", "cc") if shutil.which(name)), [])
+    return [each for each in ([asked] if asked == found else [asked, found]) if each]
 
 
 def _load_or_build(compiler: list[str]) -> ctypes.CDLL:
@@ -79,15 +86,19 @@ def _load_or_build(compiler: list[str]) -> ctypes.CDLL:
         return _open(cached)
     try:
         CACHE.mkdir(exist_ok=True)
-        beside = tempfile.TemporaryDirectory(dir=CACHE, prefix="network-")
-    except OSError:
-        beside = tempfile.TemporaryDirectory(prefix="neoxjp-")
-    with beside as folder:  # an open library stays after its file is gone
+        return _build(compiler, CACHE, cached)
+    except (OSError, subprocess.CalledProcessError):  # a folder that cannot be written, or a full disk
+        return _build(compiler, Path(tempfile.gettempdir()), None)
+
+
+def _build(compiler: list[str], beside: Path, cached: Path | None) -> ctypes.CDLL:
+    with tempfile.TemporaryDirectory(dir=beside, prefix="neoxjp-") as folder:  # an open library stays after its file is gone
         built = _compile(compiler, Path(folder))
         _seal(built)
         found = _open(built)  # before it is cached: a broken one is not
-        if Path(folder).parent == CACHE:
-            os.replace(built, cached)
+        if cached is not None:
+            with contextlib.suppress(OSError):
+                os.replace(built, cached)
         return found
 
 
@@ -95,8 +106,18 @@ def _compile(compiler: list[str], folder: Path) -> Path:
     compiled, linked = folder / "network.o", folder / "network.so"
     # Linked without an OpenMP library: torch has loaded one, whose threads these kernels share. A second one's would wait busily
     # beside them.
+    # Another machine's object must not come out of a cache of the compiler's: ccache does not see what "native" means.
+    environment = os.environ | {"CCACHE_DISABLE": "1"}
     for command in ([*OPTIONS, "-c", str(SOURCE), "-o", str(compiled)], ["-shared", str(compiled), "-o", str(linked)]):
-        subprocess.run([*compiler, *command], check=True, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S)
+        subprocess.run(
+            [*compiler, *command],
+            check=True,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+            env=environment,
+        )
     return linked
 
 

@@ -121,7 +121,10 @@ class NativeNetwork:
         table: a `rope_table` that reaches as far as the longest sequence.
         """
         x = x.contiguous()
-        chosen = torch.arange(len(x)) if logits_at is None else logits_at.contiguous()
+        if x.dtype != torch.float32 or x.shape[1:] != self._shape[:1]:
+            width = self._shape[0]
+            raise ParameterError(f"embedded tokens of {tuple(x.shape)} {x.dtype}: expected (rows, {width}) float32")
+        chosen = torch.arange(len(x)) if logits_at is None else logits_at.to("cpu").contiguous()
         logits = x.new_empty(len(chosen), self._output.vocab)
         cos, sin = table
         # Of this call alone: another thread may be computing with another table.

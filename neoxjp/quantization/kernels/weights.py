@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from neoxjp.errors import ParameterError
 from neoxjp.quantization.grouped_weight import ENDS, GRIDS, GROUP, GroupBits, GroupedWeight, Int8Weight
-from neoxjp.quantization.kernels.build import library
+from neoxjp.quantization.kernels.build import NativeUnavailable, library
 from neoxjp.quantization.kernels.pages import empty_in_huge_pages
 
 _PANEL = 16  # output channels that lie side by side
@@ -62,6 +62,7 @@ class NativeWeight:
         kernels = library()
         self.out_features, self.in_features = weight.shape
         self.scale: Tensor | None = None
+        self._zero_point = kernels.neoxjp_zero_point()  # of int8: it depends on the processor
         if isinstance(weight, GroupedWeight):
             self.bits: int = weight.bits
             self.values = _group_blocks(weight)
@@ -84,11 +85,16 @@ class NativeWeight:
         fours = padded.view(-1, _PANEL, padded.shape[1] // 4, 4).transpose(1, 2)  # (out / 16, in / 4, 16, 4)
         # Stored without a sign, counted from the zero point: 128 turns the sign bit, 64 is added.
         stored = empty_in_huge_pages(tuple(fours.shape), torch.int8).copy_(fours)
-        self.values = stored.add_(kernels.neoxjp_zero_point() - 128).view(torch.uint8).bitwise_xor_(128)
+        self.values = stored.add_(self._zero_point - 128).view(torch.uint8).bitwise_xor_(128)
         self.scale = scale.contiguous()
 
     def pointers(self) -> Weight:
-        """Where it lies, for as long as this object lives."""
+        """Where it lies, for as long as this object lives.
+
+        Raises NativeUnavailable for an int8 weight that was pickled on another processor.
+        """
+        if self.bits == 8 and library().neoxjp_zero_point() != self._zero_point:
+            raise NativeUnavailable("packed for another processor: load the model from its folder instead of a pickle")
         return Weight(self.values.data_ptr(), None if self.scale is None else self.scale.data_ptr(), self.bits)
 
     def multiply(self, x: Tensor) -> Tensor:

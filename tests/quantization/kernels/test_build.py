@@ -1,6 +1,7 @@
 """How the compiled kernels are built and kept, for which processors, and what is said where they cannot be."""
 
 import ctypes
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ ELF = b"\x7fELF" + bytes(4096)  # the beginning of a library, and nothing behind
 @pytest.mark.parametrize("march", ["haswell", "alderlake", "skylake-avx512", "icelake-server", "sapphirerapids"])
 def test_every_processor_it_is_written_for_compiles(built, monkeypatch, compile_once, tmp_path, march, options_for):
     monkeypatch.setattr(build, "OPTIONS", options_for(march))
-    assert compile_once(build.find_compiler(), tmp_path)
+    assert compile_once(build.find_compilers()[0], tmp_path)
 
 
 def test_the_sums_of_seven_bits_are_exact_too(built, anew, tmp_path, options_for):
@@ -89,11 +90,11 @@ def test_a_cut_or_foreign_library_is_built_again(built, anew, tmp_path, damage):
 
 
 def test_a_header_that_changes_builds_another_library(built, anew, tmp_path):
-    before = build._key(build.find_compiler())
+    before = build._key(build.find_compilers()[0])
     other = tmp_path / "simd.h"
     other.write_text(build.HEADERS[0].read_text() + "\n")
     anew.setattr(build, "HEADERS", (other, *build.HEADERS[1:]))
-    assert build._key(build.find_compiler()) != before
+    assert build._key(build.find_compilers()[0]) != before
 
 
 def test_a_folder_that_cannot_be_written_is_done_without(built, anew, tmp_path):
@@ -107,9 +108,9 @@ def test_a_folder_that_cannot_be_written_is_done_without(built, anew, tmp_path):
     [
         ({"NEOXJP_NATIVE": "0"}, "switched off by NEOXJP_NATIVE=0"),
         ({"CC": "/no/such/compiler"}, "No such file"),
-        ({"CC": "false"}, "false did not compile it"),
+        ({"CC": str(shutil.which("false"))}, "false did not compile it"),
         ({"CC": f"{sys.executable} -c 'raise SystemExit(\"an error of its own\")'"}, "an error of its own"),
-        ({"CC": "", "PATH": ""}, "no C compiler here"),
+        ({"CC": ""}, "no C compiler here"),
         ({"CC": "'gcc"}, "No closing quotation"),
         ({"CC": "gcc \udcff"}, "did not compile it|No such file|argument"),
         ({"CC": "/"}, "ermission denied|s a directory"),
@@ -117,10 +118,32 @@ def test_a_folder_that_cannot_be_written_is_done_without(built, anew, tmp_path):
 )
 def test_why_there_is_none_is_said(anew, tmp_path, setting, said):
     anew.setattr(build, "CACHE", tmp_path)
-    for name, value in setting.items():
+    for name, value in {"PATH": "", **setting}.items():
         anew.setenv(name, value)
     with pytest.raises(NativeUnavailable, match=said):
         build.library()
+    assert not any(tmp_path.iterdir())
+
+
+def test_where_the_compiler_that_was_asked_for_fails_gcc_is_taken(built, anew, tmp_path):
+    anew.setattr(build, "CACHE", tmp_path)
+    anew.setenv("CC", "false")
+    assert build.library().neoxjp_qmax() in (64, 127)
+
+
+def test_a_full_disk_in_the_packages_folder_is_done_without(built, anew, tmp_path):
+    anew.setattr(build, "CACHE", tmp_path)
+    compile_, asked = build._compile, []
+
+    def full(compiler, folder):
+        asked.append(folder)
+        if folder.parent == tmp_path:
+            raise subprocess.CalledProcessError(1, compiler, stderr="No space left on device")
+        return compile_(compiler, folder)
+
+    anew.setattr(build, "_compile", full)
+    assert build.library().neoxjp_qmax() in (64, 127)
+    assert len(asked) == 2
     assert not any(tmp_path.iterdir())
 
 

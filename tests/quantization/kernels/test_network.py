@@ -11,9 +11,10 @@ from neoxjp.errors import ParameterError
 from neoxjp.model import CACHE_DTYPES, KVCache
 from neoxjp.model import unpadded as packed
 from neoxjp.model.rotary import rope_table
-from neoxjp.quantization import Kernel, NewRows, PackedLinear, Packing
+from neoxjp.quantization import Int8Weight, Kernel, NewRows, PackedLinear, Packing
 from neoxjp.quantization import kernels as native
 from neoxjp.quantization import pack as packing
+from neoxjp.quantization.kernels import NativeUnavailable, NativeWeight
 from tests.support.tiny_model import ours, pair
 
 # Quantizations with formats of the cache; the network with groups differs in its products only.
@@ -213,6 +214,21 @@ def test_a_model_can_be_copied_and_pickled(built):
     wanted = model.forward_unpadded(ids, [2], [model.new_cache()])
     for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert torch.equal(copied.forward_unpadded(ids, [2], [copied.new_cache()]), wanted)
+
+
+def test_a_pickle_of_another_processor_is_refused(built, monkeypatch):
+    layer = NativeWeight(Int8Weight(torch.ones(16, 32, dtype=torch.int8), torch.ones(16)))
+    other = 192 - layer._zero_point  # 64 or 128
+    monkeypatch.setattr(layer, "_zero_point", other)
+    with pytest.raises(NativeUnavailable, match="packed for another processor"):
+        layer.multiply(torch.ones(1, 32))
+
+
+def test_embedded_tokens_of_another_width_are_refused(built):
+    model = packing.pack_model(ours(hidden_size=64), torch.float16, "int8")
+    model.gpt_neox_japanese.embed_in = torch.nn.Embedding(50, 32)
+    with pytest.raises(ParameterError, match=r"expected \(rows, 64\) float32"):
+        model.forward_unpadded(torch.tensor([1, 2]), [2], [model.new_cache()])
 
 
 def test_torchs_default_dtype_changes_nothing(built):
