@@ -37,7 +37,7 @@ from neoxjp.engine.request import ANYONE, Request, Row, Stats, Visitor, Watch
 from neoxjp.engine.scheduler import RUNNING_EACH, WAITING_EACH, Scheduler, cache_bytes_needed, fit_prompt
 from neoxjp.engine.speculation import PLAIN_ROW_COST, ROW_COST, DraftLength
 from neoxjp.engine.threads import release_threads
-from neoxjp.errors import NeoxjpError, ParameterError, QueueFull, ShuttingDown
+from neoxjp.errors import NeoxjpError, NotReady, ParameterError, QueueFull, ShuttingDown
 from neoxjp.sampling import SamplingParams, SamplingTrace, trace_sampling
 
 __all__ = ["Choice", "Engine", "Finish", "LanguageModel", "Request", "Stats", "Step", "score"]
@@ -206,13 +206,13 @@ class Engine:
         )
         with self._changed:
             try:
-                if self._draining and not admitted:
+                if self._draining and (self._closed or not admitted):
                     raise ShuttingDown(
                         "the server is shutting down: try again in a minute",
                         ja="サーバーを終了しています。1 分ほどしてからもう一度お試しください。",
                     )
                 if self._closed:
-                    raise NeoxjpError(
+                    raise NotReady(
                         "the engine is closed: create a new one", ja="エンジンは終了しています。新しく作成してください。"
                     )
                 displaced = self._scheduler.join(request, self.clock())
@@ -316,16 +316,19 @@ class Engine:
     @property
     def waiting(self) -> int:
         """How many requests wait."""
+        self._check_process()
         with self._changed:
             return len(self._scheduler.waiting)
 
     def others_wait(self, visitor: Visitor) -> bool:
         """Whether a request of another address waits."""
+        self._check_process()
         with self._changed:
             return any(request.visitor.address != visitor.address for request in self._scheduler.waiting)
 
     def seconds_to_wait(self) -> int:
         """An estimate, in seconds, of when a request that is submitted now would run."""
+        self._check_process()
         with self._changed:
             return self._scheduler.seconds_to_wait()
 

@@ -16,11 +16,17 @@ ADDRESSES = 10_000  # whose use is remembered while they neither wait nor run
 
 
 class Turns:
-    """Waiting requests. Nobody who comes has credit for the time before: a counter starts at the lowest of those that wait."""
+    """Waiting requests.
+
+    Nobody who comes has credit for the time before: a counter starts at the lowest of those that wait, or at what each address
+    would have got of the work so far, if that is more. The second rises with the work: else a stream of newcomers, each with the
+    counter of the one before, would keep an address that has used more waiting for ever.
+    """
 
     def __init__(self) -> None:
         self._line: dict[str, dict[str, deque[Request]]] = {}  # address → session → requests; who had a turn is at the end
         self._settled: dict[str, float] = {}  # by address: tokens of requests that have ended, since the queue was empty
+        self._level = 0.0  # tokens that each waiting address would have got, since the queue was empty
         self._begun: list[Request] = []  # those that run or pause
         self._places: dict[Request, int] | None = None  # from 1, in the order of turns; None: not known yet
 
@@ -40,8 +46,8 @@ class Turns:
         address, session = request.visitor.address, request.visitor.session
         if address not in self._line:
             used = self._used()
-            lowest = min((used[other] for other in self._line), default=0.0)
-            self._settled[address] = self._settled.get(address, 0.0) + max(0.0, lowest - used[address])
+            start = max(self._level, min((used[other] for other in self._line), default=0.0))
+            self._settled[address] = self._settled.get(address, 0.0) + max(0.0, start - used[address])
         self._line.setdefault(address, {}).setdefault(session, deque()).append(request)
         self._places = None
 
@@ -63,6 +69,8 @@ class Turns:
         """The request runs from now on."""
         self._begun.append(request)
         self._places = None
+        if not self._line:
+            self._level = 0.0
         if not self._line or len(self._settled) > ADDRESSES:  # nobody has to share, or many have gone
             known = self._line.keys() | {other.visitor.address for other in self._begun}
             self._settled = {other: used for other, used in self._settled.items() if other in known}
@@ -72,6 +80,7 @@ class Turns:
         self._begun.remove(request)
         address = request.visitor.address
         self._settled[address] = self._settled.get(address, 0.0) + request.spent
+        self._level += request.spent / max(1, len(self._line))
         self._places = None
 
     def before(self, address: str, other: str) -> bool:

@@ -26,6 +26,7 @@ class Job:
     prompt_only: bool = False  # nothing is generated
     at_once: bool = False  # its reader wants all of it at the end: a backend may give one part, and start again where it fails
     visitor: Visitor = ANYONE
+    serial: int = 0  # of the model that the ids are for; 0: whichever is loaded
     admitted: bool = False  # of a request that has begun: taken also while the server ends, tried again where the queue is full
 
 
@@ -83,6 +84,7 @@ class ModelCard:
     jobs: int  # that run at once
     new_tokens: int | None  # of one text; None: up to the context
     characters: int  # of one text
+    serial: int = 0  # another number for each model that this process loads
 
     def record(self) -> dict[str, Any]:
         """An entry of /v1/models."""

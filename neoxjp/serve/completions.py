@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from neoxjp.engine import Visitor
+from neoxjp.engine import Visitor, fit_prompt
 from neoxjp.serve.backend import Backend, Job, ModelCard, Part
 from neoxjp.serve.errors import ProtocolError, fault_of
 from neoxjp.serve.fields import DEFAULT_TOKENS, MAX_COPIED, MAX_TEXTS, MAX_VALUES, CompletionRequest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REASONS = {"eos": "stop", "stop": "stop", "length": "length", "deadline": "length"}
 DONE = b"data: [DONE]\n\n"
-SILENT_SECONDS = 15.0  # before the first token: a proxy ends a connection that is silent for about a minute
+SILENT_SECONDS = 15.0  # between two tokens: a proxy ends a connection that is silent for about a minute
 STILL_WAITING = b": waiting\n\n"  # a comment to readers of events
 Item = TypeVar("Item")
 
@@ -153,7 +153,7 @@ class Completions:
         more: dict[str, Any] = {"usage": None} if include_usage else {}
         begun: set[int] = set()
         try:
-            async for item in _first_awaited(self._news()):
+            async for item in _awaited(self._news()):
                 if item is None:
                     yield STILL_WAITING
                     continue
@@ -188,18 +188,19 @@ class Completions:
             yield number, self._choices[number].add(part)
 
 
-async def _first_awaited(items: AsyncIterator[Item]) -> AsyncIterator[Item | None]:
-    """The items; before the first one, None for each `SILENT_SECONDS` that it takes."""
-    first = asyncio.ensure_future(anext(items, None))
-    try:
-        while not (await asyncio.wait({first}, timeout=SILENT_SECONDS))[0]:
-            yield None
-        if (item := first.result()) is not None:
-            yield item
-            async for item in items:
-                yield item
-    finally:
-        first.cancel()
+async def _awaited(items: AsyncIterator[Item]) -> AsyncIterator[Item | None]:
+    """The items, and None for each `SILENT_SECONDS` that one takes."""
+    while True:
+        item = asyncio.ensure_future(anext(items, None))
+        try:
+            await asyncio.sleep(0)  # it may be there already: then nothing has to be waited for
+            while not item.done() and not (await asyncio.wait({item}, timeout=SILENT_SECONDS))[0]:
+                yield None
+        finally:
+            item.cancel()  # nothing where it is done
+        if (found := item.result()) is None:
+            return
+        yield found
 
 
 def check_model(name: str | None, card: ModelCard) -> None:
@@ -211,18 +212,33 @@ def check_model(name: str | None, card: ModelCard) -> None:
 
 
 def _jobs(request: CompletionRequest, prompt: Prompt, card: ModelCard, visitor: Visitor) -> list[Job]:
-    """The jobs for the texts of one prompt. With a seed, text number i draws with seed + i."""
+    """The jobs for the texts of one prompt. With a seed, text number i draws with seed + i.
+
+    Raises ProtocolError, PromptTooLong.
+    """
     params = request.params()
     if "max_tokens" not in request.model_fields_set:
-        params = replace(params, max_new_tokens=max(1, min(DEFAULT_TOKENS, card.context - len(prompt.ids))))
+        default = DEFAULT_TOKENS if card.new_tokens is None else min(DEFAULT_TOKENS, card.new_tokens)
+        params = replace(params, max_new_tokens=max(1, min(default, card.context - (len(prompt.ids) or 1))))
     most = card.new_tokens
     if most is not None and not request.prompt_only:
         if params.max_new_tokens is None:
             params = replace(params, max_new_tokens=max(1, min(most, card.context - (len(prompt.ids) or 1))))
         elif params.max_new_tokens > most:
             raise ProtocolError(f"max_tokens: {params.max_new_tokens} must be at most {most} on this server", "max_tokens")
+    if not (request.prompt_only and request.prompt_top is None):  # before any text is computed, and not when its turn comes
+        fit_prompt(prompt.ids or (0,), params, card.context, "error", request.prompt_only)
     at_once = not request.stream
-    job = Job(prompt.ids, params, request.logprobs or 0, request.prompt_top, request.prompt_only, at_once, visitor)
+    job = Job(
+        prompt.ids,
+        params,
+        request.logprobs or 0,
+        request.prompt_top,
+        request.prompt_only,
+        at_once,
+        visitor,
+        serial=card.serial,
+    )
     if params.seed is None:
         return [job] * (request.n or 1)
     seeds = [(params.seed + number) % 2**63 for number in range(request.n or 1)]

@@ -24,6 +24,7 @@ class Runs:
         self._todo = deque(enumerate(jobs))
         self._open: set[Run] = {first}
         self._tasks: list[asyncio.Task[None]] = []
+        self._opening = asyncio.Lock()
         self._parts: asyncio.Queue[tuple[int, Part] | Exception] = asyncio.Queue(UNREAD)
 
     @classmethod
@@ -61,19 +62,28 @@ class Runs:
         except Exception as error:
             await self._parts.put(error)
 
+    async def _opened(self, job: Job) -> Run:
+        """Open a job as soon as there is a place. One asks at a time: all would ask the same."""
+        async with self._opening:
+            while True:
+                try:
+                    return await self._backend.open(replace(job, admitted=True))
+                except QueueFull as error:
+                    await asyncio.sleep(min(error.seconds, RETRY_SECONDS))
+
     async def _run(self, number: int, job: Job) -> None:
         while True:
             run: Run | None = self._first if number == 0 else None
             begun = False
             try:
                 if run is None or run not in self._open:
-                    run = await self._backend.open(replace(job, admitted=True))
+                    run = await self._opened(job)
                     self._open.add(run)
                 async for part in run:
                     begun = True
                     await self._parts.put((number, part))
                 return
-            except QueueFull as error:  # also of a job that waited and has lost its place
+            except QueueFull as error:  # of a job that waited and has lost its place
                 if begun:
                     raise
                 await asyncio.sleep(min(error.seconds, RETRY_SECONDS))

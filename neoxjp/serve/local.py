@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from neoxjp.engine import Request, Stats, Visitor
-from neoxjp.errors import ShuttingDown
+from neoxjp.errors import NotReady, ShuttingDown
 from neoxjp.hub import BUNDLED, bundled_path
-from neoxjp.page_parts.session.playground import Choice, NotReady, Playground, Ready, short_name
+from neoxjp.page_parts.session.playground import Choice, Playground, Ready, short_name
 from neoxjp.serve.backend import Job, ModelCard, Part, Waiters
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class LocalBackend:
             jobs=loaded.engine.max_batch,
             new_tokens=limits.new_tokens,
             characters=limits.characters,
+            serial=loaded.serial,
         )
 
     async def _loading(self) -> None:
@@ -80,7 +81,10 @@ class LocalBackend:
         self.playground.visitors.charge(visitor, "characters", characters)
 
     async def open(self, job: Job) -> "LocalRun":
-        engine, visitors = self.playground.ready.here.engine, self.playground.visitors
+        loaded, visitors = self.playground.ready, self.playground.visitors
+        if job.serial not in (0, loaded.serial):  # its ids are of another vocabulary
+            raise NotReady("another model has been loaded meanwhile: send the request again")
+        engine = loaded.here.engine
         visitors.check_tokens(job.visitor, engine)
         loop, news = asyncio.get_running_loop(), asyncio.Event()
 

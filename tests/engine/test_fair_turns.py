@@ -68,6 +68,38 @@ def test_addresses_take_turns():
     assert names(run_out(scheduler)) == ["a", "b", "c", "a", "b", "a", "a"]
 
 
+@pytest.mark.parametrize("slots", [1, 2])
+def test_newcomers_that_never_end_keep_nobody_waiting_for_ever(slots: int) -> None:
+    heavy = [Asked(Visitor("a"), cost=300, spent=300) for _ in range(2 * slots)]
+    scheduler, now = filled(slots, *heavy[:slots]), 0.0
+    for number in range(200):
+        scheduler.join(Asked(Visitor(f"new{number}"), cost=100, spent=100), now)
+        if number == 5:
+            for one in heavy[slots:]:
+                scheduler.join(one, now)
+        now += 1
+        scheduler.leave(scheduler.running[0], now)
+        if number > 5 and not any(one in scheduler.waiting for one in heavy):
+            return
+    pytest.fail("it still waits")
+
+
+def test_paused_texts_go_on_though_newcomers_never_end() -> None:
+    scheduler, now = Scheduler(slots=4, places=100, cache_bytes=None, running_each=2), 0.0
+    for _ in range(4):
+        scheduler.join(Asked(Visitor("a"), cost=300, spent=300), now)
+    for number in range(5):
+        scheduler.join(Asked(Visitor(f"early{number}"), cost=100, spent=100), now)
+    assert scheduler.paused
+    for number in range(200):
+        scheduler.join(Asked(Visitor(f"new{number}"), cost=100, spent=100), now)
+        now += 1
+        scheduler.leave(scheduler.running[0], now)
+        if number > 5 and not scheduler.paused:
+            return
+    pytest.fail("they are still paused")
+
+
 def test_who_asks_for_long_texts_has_fewer_turns():
     long = [Asked(Visitor("a"), cost=3, spent=3) for _ in range(3)]
     scheduler = filled(1, *long, *[request("b") for _ in range(9)])

@@ -34,6 +34,12 @@ def test_sixteen_tokens_are_the_default_and_null_is_the_context(server: SimpleNa
     assert complete(prompt=nearly_full, ignore_eos=True).json["usage"]["completion_tokens"] == 2
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_that_is_too_long_is_found_before_any_text_is_computed(complete: Callable[..., Answer], stream: bool) -> None:
+    answer = complete(prompt=[[100], [100] * 600], max_tokens=2, stream=stream)
+    assert (answer.status, answer.error["code"]) == (400, "context_length_exceeded")
+
+
 def test_a_stream_has_the_same_text_and_ends_with_the_usage(complete: Callable[..., Answer]) -> None:
     fields = {"prompt": CAT, "max_tokens": 12, "seed": 7}
     expected = complete(**fields).json

@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,12 +14,15 @@ import psutil
 import pytest
 
 from neoxjp.engine import Visitor
-from neoxjp.errors import ParameterError
+from neoxjp.errors import NotReady, ParameterError
 from neoxjp.gateway import drain
 from neoxjp.page_parts.session.caps import Caps
 from neoxjp.page_parts.session.playground import Choice, Progress
 from neoxjp.sampling import SamplingParams
 from neoxjp.serve import Access, running
+from neoxjp.serve.backend import Job
+from neoxjp.serve.completions import _awaited
+from neoxjp.serve.local import LocalBackend
 from neoxjp.serve.server import Patience, Stalled
 from tests.serve.conftest import serving
 from tests.support.http import Answer, ask, wait_until
@@ -349,6 +352,36 @@ def test_ids_count_as_characters() -> None:
         answer = post(server, {"prompt": [5] * 60, "max_tokens": 1}, "a")
         assert answer.status == 429
         assert "100 characters a minute" in answer.error["message"]
+
+
+def test_few_new_tokens_are_the_default_where_the_server_allows_no_more() -> None:
+    with serving("bundled", Caps(new_tokens=3)) as server:
+        assert post(server, {"prompt": "猫"}, "a").json["usage"]["completion_tokens"] <= 3
+        assert post(server, {"prompt": "猫", "max_tokens": 4}, "a").status == 400
+
+
+def test_a_model_that_was_loaded_meanwhile_gets_no_ids_of_the_one_before() -> None:
+    with serving("bundled") as server:
+        loaded = server.playground.ready
+        job = Job((5,), SamplingParams(max_new_tokens=1), serial=loaded.serial + 1)
+        with pytest.raises(NotReady, match="another model has been loaded"):
+            awaited(lambda: LocalBackend(server.playground).open(job))
+
+
+def test_a_stream_is_not_silent_between_two_texts_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neoxjp.serve.completions.SILENT_SECONDS", 0.05)
+
+    async def slow() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(0.2)
+        yield 2
+
+    async def read() -> list[int | None]:
+        return [item async for item in _awaited(slow())]
+
+    found = awaited(read)
+    assert (found[0], found[-1]) == (1, 2)
+    assert found.count(None) >= 2
 
 
 def test_a_stream_that_waits_for_its_first_token_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:

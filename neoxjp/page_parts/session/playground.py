@@ -357,9 +357,10 @@ class Playground:
 
     def _unload(self) -> None:
         """Free the model's memory; its vocabulary stays."""
-        if self.loaded is not None:
-            _close(self.loaded)
-            self.put(Loaded(self.loaded.choice, self.loaded.tokenizer, folder=self.loaded.folder))
+        if (old := self.loaded) is not None:
+            self.put(Loaded(old.choice, old.tokenizer, folder=old.folder))  # first: nobody finds a closed engine
+            _close(old)
+            del old
         gc.collect()
 
     def _read(self, choice: Choice) -> Ready:

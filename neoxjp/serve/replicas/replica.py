@@ -100,7 +100,7 @@ class Replica:
             raise RuntimeError(str(self.error))
 
     async def card(self) -> ModelCard | NeoxjpError:
-        return self.error or await self.backend.ready()
+        return self.error or replace(await self.backend.ready(), serial=0)  # another replica counts its loads for itself
 
     async def state(self) -> ReplicaState:
         engine = self.playground.ready.engine
