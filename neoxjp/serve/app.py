@@ -21,7 +21,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.gateway import JSON_BYTES, Row
 from neoxjp.page_parts.session.visitors import VISITOR_HEADER, visitor_of, visitor_of_header
 from neoxjp.serve.backend import Backend
-from neoxjp.serve.completions import Completions, check_model
+from neoxjp.serve.completions import Completions, Held, check_model
 from neoxjp.serve.errors import HANDLERS, ProtocolError, fault_of
 from neoxjp.serve.fields import CompletionRequest, DetokenizeRequest, TokenizeRequest
 from neoxjp.serve.prompts import check_lengths
@@ -102,6 +102,7 @@ def build_app(backend: Backend, *, trusted: bool = False, routes: Sequence[BaseR
         routes=list(routes),
         dependencies=[Security(HTTPBearer(auto_error=False, description="With --api-key only."))],
     )
+    held = Held()
     app.router.redirect_slashes = False
     app.router.route_class = ErrorRoute
     Asking = Annotated[Visitor, Depends(visitor)]
@@ -114,7 +115,7 @@ def build_app(backend: Backend, *, trusted: bool = False, routes: Sequence[BaseR
         headers = {IGNORED_HEADER: ", ".join(given.ignored)} if given.ignored else {}
         started = False
         try:
-            await completion.start(backend, jobs)
+            await completion.start(backend, jobs, held)
             if given.stream:
                 started = True
                 return Stream(completion.events(), completion, headers)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from neoxjp.engine import Visitor, fit_prompt
+from neoxjp.errors import QueueFull
 from neoxjp.serve.backend import Backend, Job, ModelCard, Part
 from neoxjp.serve.errors import ProtocolError, fault_of
-from neoxjp.serve.fields import DEFAULT_TOKENS, MAX_COPIED, MAX_TEXTS, MAX_VALUES, CompletionRequest
+from neoxjp.serve.fields import DEFAULT_TOKENS, MAX_COPIED, MAX_HELD, MAX_TEXTS, MAX_VALUES, CompletionRequest
 from neoxjp.serve.jobs import Runs
 from neoxjp.serve.logprobs import Columns, id_names, prompt_records, token_names
 from neoxjp.serve.prompts import Places, Prompt, read_prompts
@@ -90,11 +91,31 @@ class Choice:
         return found
 
 
+class Held:
+    """How many log probabilities the unfinished answers of a server may have: they stay in memory until an answer is sent."""
+
+    def __init__(self) -> None:
+        self.values = 0
+
+    def take(self, values: int) -> None:
+        """Raises QueueFull where they would be too many."""
+        if self.values and self.values + values > MAX_HELD:
+            raise QueueFull(
+                f"the answers that are being computed would have more than {MAX_HELD:,} log probabilities: try again in a moment",
+                ja="計算中の対数確率が多すぎます。しばらくしてからもう一度お試しください。",
+                seconds=5,
+            )
+        self.values += values
+
+
 class Completions:
     """One request that is being answered: `await Completions.start(…)`, then `answer()` or `events()`."""
 
-    def __init__(self, request: CompletionRequest, card: ModelCard, prompts: list[Prompt], choices: list[Choice]):
+    def __init__(self, request: CompletionRequest, card: ModelCard, prompts: list[Prompt], choices: list[Choice], values: int):
+        """values: the log probabilities that the answer may have."""
         self._request, self._card, self._prompts, self._choices = request, card, prompts, choices
+        self._values = values
+        self._held: Held | None = None
         self._head = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
@@ -123,18 +144,23 @@ class Completions:
                 f"{len(prompts)} prompts and n {n} are more than {MAX_TEXTS:,} texts: send fewer prompts", "prompt"
             )
         jobs = [job for prompt in prompts for job in _jobs(request, prompt, card, visitor)]
-        _check_size(request, prompts, jobs, card)
+        values = _check_size(request, prompts, jobs, card)
         texts = [prompt.written(tokenizer) if request.echo else "" for prompt in prompts]
         _check_copies(request, prompts, texts)
         choices = [Choice(index, prompts[index // n], texts[index // n], request, tokenizer) for index in range(len(jobs))]
-        return cls(request, card, prompts, choices), jobs
+        return cls(request, card, prompts, choices, values), jobs
 
-    async def start(self, backend: Backend, jobs: list[Job]) -> None:
-        """Let the first job run or wait. Raises what `Backend.open` raises."""
+    async def start(self, backend: Backend, jobs: list[Job], held: Held) -> None:
+        """Let the first job run or wait. Raises what `Backend.open` and `Held.take` raise."""
+        held.take(self._values)
+        self._held = held
         if not (self._request.prompt_only and self._request.prompt_top is None):  # else there is nothing to compute
             self.runs = await Runs.start(backend, jobs, self._card.jobs)
 
     async def aclose(self) -> None:
+        if self._held is not None:
+            self._held.values -= self._values
+            self._held = None
         if self.runs is not None:
             await self.runs.aclose()
 
@@ -245,8 +271,8 @@ def _jobs(request: CompletionRequest, prompt: Prompt, card: ModelCard, visitor: 
     return [replace(job, params=replace(params, seed=seed)) for seed in seeds]
 
 
-def _check_size(request: CompletionRequest, prompts: list[Prompt], jobs: list[Job], card: ModelCard) -> None:
-    """Raises ProtocolError: the answer would have too many log probabilities."""
+def _check_size(request: CompletionRequest, prompts: list[Prompt], jobs: list[Job], card: ModelCard) -> int:
+    """How many log probabilities the answer may have. Raises ProtocolError: too many."""
     n, values = request.n or 1, 0
     if request.prompt_top is not None:
         values += sum(len(prompt.ids) for prompt in prompts) * n * (request.prompt_top + 1)
@@ -258,6 +284,7 @@ def _check_size(request: CompletionRequest, prompts: list[Prompt], jobs: list[Jo
             "logprobs, prompt_logprobs or max_tokens",
             "logprobs" if request.logprobs is not None else "prompt_logprobs",
         )
+    return values
 
 
 def _check_copies(request: CompletionRequest, prompts: list[Prompt], texts: list[str]) -> None:

@@ -346,6 +346,21 @@ def test_only_some_requests_wait_for_a_model(monkeypatch: pytest.MonkeyPatch) ->
         assert "others wait" in answer.error["message"]
 
 
+def test_answers_with_many_log_probabilities_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neoxjp.serve.completions.MAX_HELD", 3000)
+    with serving("bundled", Caps(running=1, waiting=4, new_tokens=500)) as server:
+        many = {"prompt": "猫", "max_tokens": 400, "logprobs": 4, "ignore_eos": True}
+        connection = send(server, many | {"stream": True})
+        answer = connection.getresponse()
+        assert answer.readline().startswith(b"data: ")
+        refused = ask(f"{server.url}/v1/completions", many)
+        assert (refused.status, refused.headers["retry-after"]) == (429, "5")
+        assert "more than 3,000 log probabilities" in refused.error["message"]
+        answer.read()
+        connection.close()
+        assert ask(f"{server.url}/v1/completions", many).status == 200
+
+
 def test_ids_count_as_characters() -> None:
     with serving("bundled", Caps(running=1, waiting=4, characters_each=100), Access(KEY)) as server:
         assert post(server, {"prompt": [5] * 60, "max_tokens": 1}, "a").status == 200
