@@ -118,7 +118,9 @@ def deduplicate(
         raise ParameterError(f"limit={limit!r} must be above 0 and at most 1")
     if out.suffix != ".jsonl":  # not one of the texts, where the file to write was forgotten
         raise ParameterError(f"the first file, {str(out)!r}, is written: give it a name that ends in .jsonl")
-    check_output(out, [*files, *(held_out or ())])
+    if out.exists():  # perhaps one of the texts, from a pattern such as *.jsonl
+        raise ParameterError(f"{str(out)!r} is there already: name another file to write, or delete it")
+    check_output(out)
     documents = list(join_pieces(read_texts(files, texts)))
     tests = [document.text for document in join_pieces(read_texts(held_out or (), texts))]
     removed = set(find_duplicates([document.text for document in documents], limit, tests))

@@ -71,7 +71,7 @@ def _check(number: int, ja: str, en: str) -> None:
 
 def _columns(file: BinaryIO, encoding: Encoding, delimiter: str) -> Iterator[tuple[int, Pair]]:
     swapped, first = False, True
-    for number, (line, _) in enumerate(read_lines(file, encoding, None), 1):
+    for number, (line, _) in enumerate(read_lines(file, encoding, None, MAX_LINE), 1):
         if len(line) > MAX_LINE:
             refuse(number, f"more than {MAX_LINE:,} characters in one line", f"1 行が {MAX_LINE:,} 文字を超えています")
         line = line.strip("\ufeff\r\n")
@@ -97,7 +97,7 @@ def _columns(file: BinaryIO, encoding: Encoding, delimiter: str) -> Iterator[tup
 
 
 def _objects(file: BinaryIO, encoding: Encoding, _: str) -> Iterator[tuple[int, Pair]]:
-    for row in jsonl_rows(read_lines(file, encoding, None), None):
+    for row in jsonl_rows(read_lines(file, encoding, None, MAX_LINE), None):
         sides = [row.values.get(name) for name in ("ja", "en")]
         for name, side in zip(("ja", "en"), sides, strict=True):
             if not isinstance(side, str):

@@ -71,7 +71,7 @@ def _rows(file: BinaryIO, suffix: str, kind: Kind, given: Encoding | None) -> It
 
     def bounded() -> Iterator[tuple[str, int]]:
         nonlocal size
-        for line, read in read_lines(file, encoding, None):
+        for line, read in read_lines(file, encoding, None, MAX_ROW):
             size += len(line)
             if size > MAX_ROW:
                 refuse(
@@ -85,7 +85,7 @@ def _rows(file: BinaryIO, suffix: str, kind: Kind, given: Encoding | None) -> It
     if suffix == ".jsonl":
         rows = jsonl_rows(bounded(), None)
     else:
-        delimiter, columns, _ = read_header(read_lines(file, encoding, None), f"this {suffix} file")
+        delimiter, columns, _ = read_header(read_lines(file, encoding, None, MAX_ROW), f"this {suffix} file")
         for name, names in kind.needed.items():
             if not set(names) & set(columns):
                 found = quoted(list(columns))

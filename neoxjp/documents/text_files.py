@@ -246,12 +246,20 @@ def read_pieces(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> It
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
-def read_lines(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Iterator[tuple[str, int]]:
-    """The lines with their ends: \\n, \\r\\n or \\r, nothing else (a JSON string may contain U+2028)."""
+def read_lines(file: BinaryIO, encoding: Encoding, faults: Faults | None, most: int | None = None) -> Iterator[tuple[str, int]]:
+    """The lines with their ends: \\n, \\r\\n or \\r, nothing else (a JSON string may contain U+2028).
+
+    most: the beginning of a line with more characters comes as a line, before the rest is read: for those who refuse it.
+    """
+    held = 0
     parts: list[str] = []  # of a line that is not complete; joined once, or a line of 50 MB would be copied for each chunk
     for text, read in decode_chunks(file, encoding, faults):
         if "\n" not in text and "\r" not in text and not (parts and parts[-1].endswith("\r")):
             parts.append(text)
+            held += len(text)
+            if most is not None and held > most:
+                yield "".join(parts), read
+                parts, held = [], 0
             continue
         buffer = "".join([*parts, text])
         done = 0
@@ -260,7 +268,7 @@ def read_lines(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Ite
                 break  # the \n may be still to come
             yield buffer[done : match.end()], read
             done = match.end()
-        parts = [buffer[done:]]
+        parts, held = [buffer[done:]], len(buffer) - done
     if rest := "".join(parts):
         yield rest, read
 
@@ -269,7 +277,7 @@ def read_lines(file: BinaryIO, encoding: Encoding, faults: Faults | None) -> Ite
 
 
 # csv refuses cells of 131,072 characters. The limit is one for the whole process: set once, as threads would set it back.
-csv.field_size_limit(sys.maxsize)
+csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a C long, which has 32 bits on Windows
 
 
 def read_header(lines: Iterator[tuple[str, int]], name: str) -> tuple[str, tuple[str, ...], str]:

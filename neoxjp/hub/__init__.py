@@ -21,6 +21,7 @@ from neoxjp.hub.local import (
     bundled_path,
     find_weights,
     read_json,
+    sync,
     write_error,
 )
 
@@ -40,5 +41,6 @@ __all__ = [
     "resolve_folder",
     "resolve_model",
     "revision_of",
+    "sync",
     "write_error",
 ]

@@ -11,10 +11,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from neoxjp.errors import CheckpointError, quoted
 
@@ -204,6 +204,7 @@ def _swap(fresh: Path, folder: Path, drop: Sequence[str]) -> None:
         os.umask(mask)
         os.chmod(fresh, 0o777 & ~mask)  # mkdtemp made it private
         os.rename(fresh, folder)
+        _sync_folder(folder.parent)
         return
     for old in folder.iterdir():
         if not (fresh / old.name).exists() and not any(fnmatch.fnmatch(old.name, pattern) for pattern in drop):
@@ -212,13 +213,31 @@ def _swap(fresh: Path, folder: Path, drop: Sequence[str]) -> None:
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
     try:
         os.rename(folder, aside)
-        try:
-            os.rename(fresh, folder)
-        except BaseException:
+        os.rename(fresh, folder)
+        _sync_folder(folder.parent)
+    except BaseException:  # Ctrl-C may come right after either of them
+        if not folder.exists():
             os.rename(aside, folder)
-            raise
+        raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def sync(file: IO[Any]) -> None:
+    """Wait until what was written to a file is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """The same for the names in a folder, where the system has that."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _keep(old: Path, new: Path) -> None:

@@ -214,8 +214,10 @@ def _counted(words: list[Word]) -> list[Word]:
         word, behind = words[at], words[at + 1] if at + 1 < len(words) else None
         at += 1
         in_figures = _FIGURES.fullmatch(word.surface) is not None
-        # In 1,234.5 the last digits decide the sound: ごほん.
-        number = int(re.split(r"[.,]", word.surface)[-1][-15:]) if in_figures else numerals.parse_number(word.surface)
+        # In 1,234.5 the digits behind the point decide the sound: ごほん.
+        number = (
+            int(word.surface.replace(",", "").rpartition(".")[2][-15:]) if in_figures else numerals.parse_number(word.surface)
+        )
         if number is None and word.surface != "何":
             # Without a number before it, the dictionary's ぽん is wrong: 数本 is すうほん.
             counted.append(dataclasses.replace(word, reading="ほん") if (word.surface, word.reading) == ("本", "ぽん") else word)

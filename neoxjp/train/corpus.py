@@ -1,7 +1,8 @@
 """Texts for training: read from files, tokenised once into one memory-mapped file of ids, drawn from by seed and number.
 
 A packed corpus is a folder with `ids.bin` (uint16 or uint32; documents one after the other, each closed by <|endoftext|>) and
-`meta.json`. Memory use is constant. Every window of a corpus is read once before any is read again. Which windows a
+`meta.json`. Memory use is constant. Every window of a corpus is read once before any is read again;
+where the length of the windows changes within a pass, the rest of the pass is drawn anew. Which windows a
 step sees depends only on the seed and on how many windows were read before, so a resumed run sees the same.
 """
 

@@ -17,7 +17,7 @@ import torch
 
 from neoxjp.documents import Document, parse_weighted_path, read_documents
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.hub import BUNDLED, read_json
+from neoxjp.hub import read_json
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.corpus import Packed, pack_once
@@ -97,7 +97,8 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
         with wrap_write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         vocabulary = folder / "vocabulary"
-        tokenizer = start_tokenizer(options.source or options.vocabulary or BUNDLED, options.revision, vocabulary)
+        begun = last_checkpoint(folder) is not None
+        tokenizer = start_tokenizer(options.source or options.vocabulary, options.revision, vocabulary, begun)
         corpora, shares = _texts(options, vocabulary, folder, announce=is_main)
     _check_start(folder, start)
     half = options.mixed_precision == "bf16" or (options.mixed_precision == "auto" and bf16_helps())
@@ -128,7 +129,7 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
 
     watchers: list[Callable[[dict[str, Any]], None]] = [ProgressLine(settings)]
     if held_out:
-        print(_described(held_out), file=sys.stderr)
+        _note(_described(held_out))
         watchers.append(HeldOut(model, tokenizer, held_out, folder, options.evaluate_every, settings))
 
     def on_step(record: dict[str, Any]) -> None:
@@ -140,7 +141,7 @@ def _run(options: JobOptions, start: Start, main_first: Callable[[], AbstractCon
 
     def on_stop() -> None:
         if last := last_checkpoint(folder):
-            print(f"\nstopped at {last.name}: {out} is the model so far, and the same command continues the run", file=sys.stderr)
+            _note(f"\nstopped at {last.name}: {out} is the model so far, and the same command continues the run")
 
     watched: dict[str, Any] = {"on_step": on_step, "on_save": save_result, "on_stop": on_stop}
     train(model, corpora, shares, folder, settings, **watched, start=origin)
@@ -257,7 +258,7 @@ class HeldOut:
         rows.append({"step": step, "tokens": record["tokens"], "bits_per_character": round(bits, 4)})
         write_rows(self.file, ("step", "tokens", "bits_per_character"), rows)
         start = "\n" if sys.stderr.isatty() else ""
-        print(f"{start}step {step}: held-out texts {bits:.3f} bits/character", file=sys.stderr, flush=True)
+        _note(f"{start}step {step}: held-out texts {bits:.3f} bits/character")
 
 
 class ProgressLine:
@@ -279,9 +280,15 @@ class ProgressLine:
         line = progress_line(record | {"bits_per_character": sum(self.recent) / len(self.recent)}, self.settings.steps)
         self.recent.clear()
         if self.terminal:
-            print(f"\r{line:<100}", end="\n" if last else "", file=sys.stderr, flush=True)
+            _note(f"\r{line:<100}", end="\n" if last else "")
         else:
-            print(line, file=sys.stderr, flush=True)
+            _note(line)
+
+
+def _note(line: str, end: str = "\n") -> None:
+    """Print to standard error. Training goes on where nobody reads it any more."""
+    with contextlib.suppress(OSError):
+        print(line, end=end, file=sys.stderr, flush=True)
 
 
 def progress_line(record: dict[str, Any], steps: int | None) -> str:
@@ -301,6 +308,8 @@ def _check(options: JobOptions, start: Start) -> None:
     if start.model is not None and given:
         flags = ", ".join("--" + name.replace("_", "-") for name in given)
         raise ParameterError(f"{flags}: a model to start from (--from) has its own; leave that out")
+    if options.source and Path(options.source).expanduser().resolve() == (options.folder / "model").expanduser().resolve():
+        raise ParameterError(f"--from {options.source} is the folder that this run writes its model to: name another run folder")
     chosen = [name for name in ("steps", "minutes", "tokens", "epochs") if getattr(options, name) is not None]
     if len(chosen) > 1:
         raise ParameterError(f"choose one of {', '.join('--' + name for name in chosen)}")
@@ -354,7 +363,7 @@ def _texts(options: JobOptions, vocabulary: Path, folder: Path, *, announce: boo
     if folders and len(folders) < len(files) and not shares:
         raise ParameterError("give shards and files with texts a share each (shards=0.7 a.jsonl=0.3), or name only one kind")
     if announce:
-        print(f"reading {files[0][0] if len(files) == 1 else f'{len(files)} files'} …", file=sys.stderr, flush=True)
+        _note(f"reading {files[0][0] if len(files) == 1 else f'{len(files)} files'} …")
     corpora = [
         open_shards(group, vocabulary)
         if group[0] in folders
@@ -429,22 +438,20 @@ def _announce(model: GPTNeoXJapaneseForCausalLM, corpora: Sequence[Packed], sett
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     characters, documents = sum(c.characters for c in corpora), sum(c.documents for c in corpora)
     tokens = sum(len(c.ids) for c in corpora)
-    print(f"{counted(documents, 'document')}, {characters:,} characters, {tokens:,} tokens", file=sys.stderr)
+    _note(f"{counted(documents, 'document')}, {characters:,} characters, {tokens:,} tokens")
     last = last_checkpoint(folder)
     if last and (done := Progress(**read_json(last / "state.json")["progress"])).share(settings) >= 1:
-        print(f"this run is finished: {counted(done.step, 'step')} are done; ask for more to train on", file=sys.stderr)
+        _note(f"this run is finished: {counted(done.step, 'step')} are done; ask for more to train on")
         return
     lengths = {"steps": settings.steps, "tokens": settings.tokens, "minutes": settings.minutes}
     long = next(f"{number:,} {name}".replace(".0 ", " ") for name, number in lengths.items() if number)
-    print(
+    _note(
         f"training {trained:,} of {model.num_parameters:,} parameters for {long} of {settings.rows} × "
         f"{settings.length} tokens, {settings.optimizer}, {'bf16' if settings.half else 'float32'}"
-        + (f"; continuing from {last.name}" if last else ""),
-        file=sys.stderr,
-        flush=True,
+        + (f"; continuing from {last.name}" if last else "")
     )
     if settings.half and not bf16_helps():
-        print("this processor has no instructions for bf16: --mixed-precision auto would be many times faster", file=sys.stderr)
+        _note("this processor has no instructions for bf16: --mixed-precision auto would be many times faster")
 
 
 def counted(number: int, name: str) -> str:

@@ -6,6 +6,8 @@ A checkpoint holds the weights that train, the optimizers' state (state.pt) and 
 import csv
 import json
 import math
+import pickle
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from neoxjp.errors import CheckpointError, ParameterError, quoted
-from neoxjp.hub import atomic_folder, read_json, write_error
+from neoxjp.hub import atomic_folder, read_json, sync, write_error
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.train.settings import TrainSettings
@@ -92,7 +94,9 @@ def save(
         with atomic_folder(folder / f"checkpoint-{progress.step:08d}") as target:
             state = {"model": trained_state(model), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
             _write_state(state, target / "state.pt")
-            (target / "state.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            with (target / "state.json").open("w", encoding="utf-8") as file:
+                file.write(json.dumps(facts, indent=1) + "\n")
+                sync(file)
     except CheckpointError as error:
         raise CheckpointError(
             f"step {progress.step} could not be saved: {error}. Make room and give the same command again: {last_good(folder)}"
@@ -116,7 +120,13 @@ def resume(folder: Path, model: nn.Module, optimizers: Sequence[Any], settings: 
         other.append(f"optimizer {optimizer!r}")
     if other:
         raise ParameterError(f"{str(last)!r} is of a run with {', '.join(other)}: continue with that, or name another folder")
-    state = torch.load(last / "state.pt", weights_only=True, map_location="cpu")
+    try:
+        state = torch.load(last / "state.pt", weights_only=True, map_location="cpu")
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        first = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{str(last / 'state.pt')!r} is damaged ({first}): delete the folder {last.name} to continue from the checkpoint before it"
+        ) from error
     if set(state["model"]) != set(trained_state(model)):
         raise ParameterError(
             f"{str(last)!r} is of a run that trained {len(state['model'])} tensors, now they are {len(trained_state(model))}: "
@@ -216,9 +226,17 @@ def read_curve(path: Path) -> list[tuple[int, int, float]]:
         return []
 
 
+# What is written in a run's folder, with the ending that `atomic_folder` or `_replacing` gives it until it is complete.
+_PARTIAL = re.compile(
+    r"\.((checkpoint-\d+|text-[^.]+|model|vocabulary|adapter)\.\w+\.(writing|old)|(log|held-out)\.csv\.writing|plot\.png\.writing)"
+)
+
+
 def remove_partial(folder: Path) -> None:
     """Remove what a process left that was killed while it wrote a checkpoint, a packed text or a model."""
-    for left in (*folder.glob(".*.writing"), *folder.glob(".*.old")):
+    for left in folder.glob(".*"):
+        if not _PARTIAL.fullmatch(left.name):
+            continue
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
@@ -268,6 +286,7 @@ def _write_state(state: dict[str, Any], path: Path) -> None:
     try:
         with path.open("wb") as file:
             torch.save(state, file)
+            sync(file)  # older checkpoints are deleted soon
     except RuntimeError as error:  # torch's writer hides the system's error
         raise CheckpointError(f"writing {path.name} failed ({error.__cause__ or error.__context__ or error})") from error
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from neoxjp.errors import ParameterError
-from neoxjp.hub import atomic_folder, resolve_folder
+from neoxjp.hub import BUNDLED, atomic_folder, resolve_folder
 from neoxjp.model import GPTNeoXJapaneseConfig, GPTNeoXJapaneseForCausalLM
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 from neoxjp.weights import write_tensors
@@ -37,11 +37,27 @@ class Start:
             raise ParameterError("choose one of freezing layers and LoRA, which freezes all of them")
 
 
-def start_tokenizer(name: str, revision: str | None, folder: Path) -> GPTNeoXJapaneseTokenizer:
-    """The tokenizer of a model folder or Hub id, its files copied into `folder`."""
-    tokenizer = GPTNeoXJapaneseTokenizer.from_pretrained(name, revision=revision)
-    if not (folder / "vocab.txt").is_file():
-        tokenizer.save_pretrained(folder)
+def start_tokenizer(name: str | None, revision: str | None, folder: Path, begun: bool) -> GPTNeoXJapaneseTokenizer:
+    """The tokenizer of a model folder or Hub id, its files copied into `folder`.
+
+    Args:
+        name: None: the one that the run has begun with, or the bundled one.
+        begun: there are checkpoints, whose ids are those of the files in `folder`.
+
+    Raises:
+        ParameterError: the run has begun with another vocabulary.
+    """
+    kept = GPTNeoXJapaneseTokenizer.from_pretrained(str(folder)) if (folder / "vocab.txt").is_file() else None
+    if kept is not None and begun and name is None:
+        return kept
+    asked = GPTNeoXJapaneseTokenizer.from_pretrained(name or BUNDLED, revision=revision)
+    if kept is None or kept.vocabulary.contents != asked.vocabulary.contents:
+        if kept is not None and begun:
+            raise ParameterError(
+                f"{str(folder.parent)!r} holds a run with another vocabulary than that of {name!r}: continue with its own, or name "
+                "another folder"
+            )
+        asked.save_pretrained(folder)
     return GPTNeoXJapaneseTokenizer.from_pretrained(str(folder))
 
 

@@ -44,6 +44,7 @@ def test_pairs_are_read_from_every_form(tmp_path: Path, name: str, content: str,
         ("a.csv", 'good,bad\n猫,犬\n鳥,"魚\n馬,牛\n', "line 3: the row that begins here is not CSV (unexpected end of data)"),
         ("a.tsv", "good\tbad\n", "there is no minimal pair"),
         ("a.jsonl", "", "there is no minimal pair"),
+        ("a.jsonl", "猫" * 3_000_000, "line 1: a row of more than 1,048,576 characters begins here"),
         (
             "a.csv",
             "good,bad,phenomenon\n" + "".join(f"猫,犬,{number}\n" for number in range(2_000)),

@@ -102,6 +102,24 @@ def test_a_swap_that_fails_half_way_brings_the_old_folder_back(folder, monkeypat
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+@pytest.mark.parametrize("after", [1, 2])
+def test_ctrl_c_right_after_a_rename_loses_nothing(folder, monkeypatch, after):
+    rename, calls = os.rename, []
+
+    def interrupted(*names):
+        rename(*names)
+        calls.append(names)
+        if len(calls) == after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_folder(folder) as fresh:
+        (fresh / "new").write_text("new")
+    assert folder.is_dir()
+    assert (folder / "new").exists() == (after == 2)
+    assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".")] == []
+
+
 def test_a_disk_without_room_is_refused_before_writing(folder, monkeypatch):
     before = contents(folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))

@@ -54,7 +54,7 @@ def test_the_command_writes_the_texts_that_stay(tmp_path: Path, capsys: pytest.C
     ("out", "fault"),
     [
         ("a.txt", "is written: give it a name that ends in .jsonl"),
-        ("b.jsonl", "is one of the files"),
+        ("b.jsonl", "is there already: name another file to write"),
         ("no/o.jsonl", "no folder"),
     ],
 )

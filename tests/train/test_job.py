@@ -365,10 +365,54 @@ def test_two_runs_do_not_write_to_one_folder(capsys, texts, tiny_folder, tmp_pat
         code, _, err = run(capsys, *arguments)
     assert code == 2
     assert "another run writes to" in err
-    left = tmp_path / "run" / ".text-0.x.writing"
+    left, own = (tmp_path / "run" / name for name in (".text-0.ab12_c.writing", ".bashrc.old"))
     left.mkdir()
+    own.write_text("")
     assert run(capsys, *arguments)[0] == 0
     assert not left.exists()
+    assert own.exists()
+
+
+def test_another_vocabulary_is_taken_before_the_first_checkpoint_and_refused_after_it(
+    capsys, texts, tiny_folder, tmp_path
+) -> None:
+    folder = tmp_path / "run"
+    GPTNeoXJapaneseTokenizer.from_pretrained("bundled").save_pretrained(
+        folder / "vocabulary"
+    )  # left by a run without checkpoints
+    (folder / "log.csv").write_text("")
+    arguments = ["train", folder, texts, *QUICK, "--steps"]
+    assert run(capsys, *arguments, 1, "--from", tiny_folder)[0] == 0
+    assert (folder / "model" / "vocab.txt").read_bytes() == (tiny_folder / "vocab.txt").read_bytes()
+    code, _, err = run(capsys, *arguments, 2, "--from", "bundled")
+    assert code == 2
+    assert "another vocabulary than that of 'bundled'" in err
+
+
+def test_a_run_does_not_start_from_the_folder_that_it_writes(capsys, texts, tiny_folder, tmp_path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "run" / "model")
+    code, _, err = run(capsys, "train", tmp_path / "run", texts, "--from", tmp_path / "run" / "model", *QUICK, "--steps", 1)
+    assert code == 2
+    assert "is the folder that this run writes its model to" in err
+
+
+def test_training_goes_on_where_nobody_reads_its_lines(texts, tiny_folder, tmp_path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    words = [str(word) for word in ("train", tmp_path / "run", texts, "--from", tiny_folder, *QUICK, "--steps", 2)]
+    done = subprocess.run([sys.executable, "-m", "neoxjp", *words], stderr=write, stdout=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file(), done
+
+
+def test_a_damaged_checkpoint_is_named(capsys, texts, tiny_folder, tmp_path) -> None:
+    arguments = ["train", tmp_path / "run", texts, "--from", tiny_folder, *QUICK, "--steps"]
+    assert run(capsys, *arguments, 1)[0] == 0
+    (last_checkpoint(tmp_path / "run") / "state.pt").write_bytes(b"")
+    code, _, err = run(capsys, *arguments, 2)
+    assert code == 2
+    assert "is damaged" in err
+    assert "delete the folder checkpoint-00000001" in err
 
 
 def test_stages_do_not_change_what_an_epoch_is(capsys, texts, tiny_folder, tmp_path) -> None:
