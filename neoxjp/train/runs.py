@@ -125,7 +125,8 @@ def resume(folder: Path, model: nn.Module, optimizers: Sequence[Any], settings: 
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
         first = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"{str(last / 'state.pt')!r} is damaged ({first}): delete the folder {last.name} to continue from the checkpoint before it"
+            f"{str(last / 'state.pt')!r} is damaged ({first}): delete the folder {last.name} to continue from the checkpoint "
+            "before it"
         ) from error
     if set(state["model"]) != set(trained_state(model)):
         raise ParameterError(
@@ -228,7 +229,7 @@ def read_curve(path: Path) -> list[tuple[int, int, float]]:
 
 # What is written in a run's folder, with the ending that `atomic_folder` or `_replacing` gives it until it is complete.
 _PARTIAL = re.compile(
-    r"\.((checkpoint-\d+|text-[^.]+|model|vocabulary|adapter)\.\w+\.(writing|old)|(log|held-out)\.csv\.writing|plot\.png\.writing)"
+    r"\.(checkpoint-\d+|text-\d+|model|vocabulary|adapter)\.\w+\.(writing|old)|\.(log\.csv|held-out\.csv|plot\.png)\.writing"
 )
 
 

@@ -54,8 +54,8 @@ def start_tokenizer(name: str | None, revision: str | None, folder: Path, begun:
     if kept is None or kept.vocabulary.contents != asked.vocabulary.contents:
         if kept is not None and begun:
             raise ParameterError(
-                f"{str(folder.parent)!r} holds a run with another vocabulary than that of {name!r}: continue with its own, or name "
-                "another folder"
+                f"{str(folder.parent)!r} holds a run with another vocabulary than that of {name!r}: continue with its own, or "
+                "name another folder"
             )
         asked.save_pretrained(folder)
     return GPTNeoXJapaneseTokenizer.from_pretrained(str(folder))
