@@ -15,6 +15,7 @@ from neoxjp.gateway.faults import expected
 from neoxjp.gateway.gate import Gate, allowed_hosts
 from neoxjp.gateway.headers import security_headers
 from neoxjp.gateway.operations import Operations, Served, log_to_stderr
+from neoxjp.gateway.patience import SEND_SECONDS, Patience
 from neoxjp.gateway.routes import Row
 from neoxjp.gateway.shutdown import DRAIN_SECONDS, drain, run_until_stopped, sigterm_event
 
@@ -35,7 +36,7 @@ else:
     )
 
 __all__ = [
-    "DRAIN_SECONDS", "JSON_BYTES", "OURS", "SMALL_BYTES", "SWITCHES", "Gate", "Guard", "Operations", "PageBlocks", "Refused",
-    "Row", "Served", "allowed_hosts", "blocked_paths", "drain", "expected", "guard_mounted", "guarded_app", "log_to_stderr",
-    "password_check", "run_until_stopped", "security_headers", "sigterm_event", "table", "temporary_folder",
+    "DRAIN_SECONDS", "JSON_BYTES", "OURS", "SEND_SECONDS", "SMALL_BYTES", "SWITCHES", "Gate", "Guard", "Operations", "PageBlocks",
+    "Patience", "Refused", "Row", "Served", "allowed_hosts", "blocked_paths", "drain", "expected", "guard_mounted", "guarded_app",
+    "log_to_stderr", "password_check", "run_until_stopped", "security_headers", "sigterm_event", "table", "temporary_folder",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ from neoxjp.gateway.routes import Row
 from neoxjp.page_parts.session.visitors import visitor_of
 
 QUERY = {"session_hash": 64}  # names in a query that become keys of a session, and their longest value
-FORBIDDEN_QUERY = {"deep_link"}  # shows what another visitor has stored
+FORBIDDEN_QUERY = {"deep_link", "page"}  # what another visitor has stored; a page that would be made for each request
 QUERY_BYTES = 8_000  # of a query: a link has 4,096 characters; Gradio (6.31) takes half a second for 64 kB
 NOT_SHARED = (b"cache-control", b"private, no-cache")  # the page names the address it was asked for: for this visitor only
 LOGINS, LOGIN_SECONDS, LOGIN_ADDRESSES = 20, 60.0, 10_000  # wrong passwords that an address may try within so many seconds
@@ -140,7 +140,7 @@ class Gate:
                 wait=math.ceil(seconds),
             )
         _check_query(scope)
-        if from_another_site(Headers(scope=scope)):
+        if from_another_site(Headers(scope=scope), row.own):
             scope = _without_login(scope, row)
         bodiless = row.body == "none" or scope["method"] == "OPTIONS"
         _check_length(scope, 0 if bodiless else row.limit)
@@ -205,14 +205,14 @@ def host_name(host: str) -> str:
     return name.lower().rstrip(".")
 
 
-def from_another_site(headers: Headers) -> bool:
+def from_another_site(headers: Headers, own: bool = False) -> bool:
     """Whether a page of another site makes this request from its visitor's browser, in a way that can change or read anything.
 
     Only browsers send an Origin. A proxy may change the Host header, so what the browser says itself counts first.
     """
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-    if origin is None:
-        return False
+    if origin is None:  # an image or a link: a request of a route that changes something has no business there
+        return own and site in ("cross-site", "same-site")
     return site not in ("same-origin", "none") if site else origin.partition("://")[2].lower() != headers.get("host", "").lower()
 
 

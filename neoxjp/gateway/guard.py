@@ -26,6 +26,7 @@ from neoxjp.gateway.gate import Gate
 from neoxjp.gateway.headers import SPACE_FRAMES, security_headers
 from neoxjp.gateway.operations import Operations
 from neoxjp.gateway.page_routes import OURS, table
+from neoxjp.gateway.patience import Patience
 from neoxjp.gateway.routes import Row
 from neoxjp.page_parts.gradio_private import has_users, signed_in
 
@@ -58,7 +59,7 @@ class Guard:
         headers = security_headers(frames=frames, shared=self.shared)
         cache = AnswerCache(stack, by_user=has_users(app))
         gate = Gate(cache, table(app.get_blocks(), self.rows), headers, self.hosts, self.operations)
-        return self.around(gate) if self.around else gate
+        return Patience(self.around(gate) if self.around else gate)
 
     def app_kwargs(self) -> dict[str, Any]:
         """Our routes, answers and script, for Gradio's application. The layers that Gradio adds later are outside of ours."""

@@ -43,7 +43,7 @@ API = (
     Row(POST, "/gradio_api/cancel", "json", SMALL_BYTES),
     Row(POST, "/gradio_api/reset", "json", SMALL_BYTES),
 )
-LOGIN = (Row(POST, "/login", "form", SMALL_BYTES, own=True), Row(GET, "/logout"))
+LOGIN = (Row(POST, "/login", "form", SMALL_BYTES, own=True), Row(GET, "/logout", own=True))
 UPLOAD = uploads.routes()[0].endpoint
 OURS = (
     Row(POST, uploads.PATH, "file", uploads.MAX_BYTES, UPLOAD, own=True),

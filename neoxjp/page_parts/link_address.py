@@ -20,9 +20,10 @@ import re
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from neoxjp.labs.branches.records import AUTHORS, Author
+from neoxjp.labs.common.savefile import parse_json
 
 Tab = Literal["tokenize", "generate"]
 NAMES: dict[Tab, str] = {"tokenize": "lab", "generate": "gen"}
@@ -147,7 +148,7 @@ def unpack(value: str) -> dict[str, Any]:
         plain = inflate.decompress(packed, INFLATED)
         if not inflate.eof or inflate.unused_data:
             raise DamagedLink  # more than INFLATED bytes, or extra bytes after the end
-        content = json.loads(plain.decode("utf-8", "surrogatepass"), parse_constant=_refuse)
+        content = parse_json(plain)
     except (ValueError, zlib.error, RecursionError) as error:  # base64, UTF-8 and JSON all raise ValueErrors
         raise DamagedLink from error
     if not isinstance(content, dict):
@@ -172,7 +173,3 @@ def space_address(space: str) -> str:
 def _check(packed: bytes) -> str:
     """The CRC. It is also the end of a link because a program may take a last "-" or "_" for punctuation."""
     return f"{zlib.crc32(packed) & 0xFFFFFF:06x}"
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)  # NaN and Infinity are not JSON

@@ -55,8 +55,9 @@ element.addEventListener("pointerout", (event) => {
   if (box && !event.relatedTarget?.closest?.('.walk [role="option"]')) showFacts(chosen(box.closest(".walk")), box.closest(".walk"));
 });
 element.addEventListener("click", (event) => {
-  const box = boxOf(event);
+  const box = boxOf(event), place = event.target.closest?.("[data-go]")?.dataset.go; // of a button in a list beside the boxes
   if (box) choose(box, true);
+  else if (place !== undefined) choose(boxes(element.querySelector(".walk"))[Number(place)], true);
 });
 element.addEventListener("focusin", (event) => {
   const box = boxOf(event);

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -92,20 +93,30 @@ class Choice:
 
 
 class Held:
-    """How many log probabilities the unfinished answers of a server may have: they stay in memory until an answer is sent."""
+    """How many log probabilities the unfinished answers of a server may have: they stay in memory until an answer is sent.
+
+    One address gets three quarters of them at most.
+    """
 
     def __init__(self) -> None:
-        self.values = 0
+        self.values = Counter[str]()  # by address
 
-    def take(self, values: int) -> None:
+    def take(self, address: str, values: int) -> None:
         """Raises QueueFull where they would be too many."""
-        if self.values and self.values + values > MAX_HELD:
+        own, all = self.values[address] + values, self.values.total() + values
+        if (self.values[address] and own > MAX_HELD * 3 // 4) or (self.values.total() and all > MAX_HELD):
             raise QueueFull(
                 f"the answers that are being computed would have more than {MAX_HELD:,} log probabilities: try again in a moment",
                 ja="計算中の対数確率が多すぎます。しばらくしてからもう一度お試しください。",
                 seconds=5,
             )
-        self.values += values
+        self.values[address] += values
+
+    def give(self, address: str, values: int) -> None:
+        """The answer has been sent, or given up."""
+        self.values[address] -= values
+        if not self.values[address]:
+            del self.values[address]
 
 
 class Completions:
@@ -116,6 +127,7 @@ class Completions:
         self._request, self._card, self._prompts, self._choices = request, card, prompts, choices
         self._values = values
         self._held: Held | None = None
+        self._address = ""
         self._head = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
@@ -136,13 +148,11 @@ class Completions:
         request.check()
         check_model(request.model, card)
         tokenizer, n = backend.tokenizer, request.n or 1
-        prompts = read_prompts(
-            request.prompt, tokenizer, card.vocab_size, card.characters, lambda count: backend.charge(visitor, count)
-        )
-        if len(prompts) * n > MAX_TEXTS:
-            raise ProtocolError(
-                f"{len(prompts)} prompts and n {n} are more than {MAX_TEXTS:,} texts: send fewer prompts", "prompt"
-            )
+        given = request.prompt
+        number = len(given) if isinstance(given, list) and not isinstance(given[0], int) else 1
+        if number * n > MAX_TEXTS:
+            raise ProtocolError(f"{number:,} prompts and n {n} are more than {MAX_TEXTS:,} texts: send fewer prompts", "prompt")
+        prompts = read_prompts(given, tokenizer, card.vocab_size, card.characters, lambda count: backend.charge(visitor, count))
         jobs = [job for prompt in prompts for job in _jobs(request, prompt, card, visitor)]
         values = _check_size(request, prompts, jobs, card)
         texts = [prompt.written(tokenizer) if request.echo else "" for prompt in prompts]
@@ -152,14 +162,14 @@ class Completions:
 
     async def start(self, backend: Backend, jobs: list[Job], held: Held) -> None:
         """Let the first job run or wait. Raises what `Backend.open` and `Held.take` raise."""
-        held.take(self._values)
-        self._held = held
+        held.take(jobs[0].visitor.address, self._values)
+        self._held, self._address = held, jobs[0].visitor.address
         if not (self._request.prompt_only and self._request.prompt_top is None):  # else there is nothing to compute
             self.runs = await Runs.start(backend, jobs, self._card.jobs)
 
     async def aclose(self) -> None:
         if self._held is not None:
-            self._held.values -= self._values
+            self._held.give(self._address, self._values)
             self._held = None
         if self.runs is not None:
             await self.runs.aclose()

@@ -4,7 +4,6 @@ From outside to inside: an answer that nobody reads is given up, CORS, the gate 
 the application.
 """
 
-import asyncio
 import os
 import secrets
 import socket
@@ -18,16 +17,15 @@ import uvicorn
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from neoxjp.errors import NeoxjpError, ParameterError
-from neoxjp.gateway import Gate, Operations, Refused, Row, allowed_hosts
+from neoxjp.gateway import SEND_SECONDS, Gate, Operations, Patience, Refused, Row, allowed_hosts
 from neoxjp.serve import connections
 from neoxjp.serve.app import IGNORED_HEADER, ROWS, build_app
 from neoxjp.serve.backend import Backend
 from neoxjp.serve.errors import refusal
 
-SEND_SECONDS = 60.0  # that a client may leave a piece of its answer unread
 START_SECONDS, STOP_SECONDS = 30.0, 5.0
 KEY_CHARACTERS = 8  # the shortest API key
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")]
@@ -93,27 +91,6 @@ def server_app(
 async def _everybody(request: Request) -> bool:
     """Whether a sender may use a route: who may is decided before, by the API key."""
     return True
-
-
-class Stalled(Exception):
-    """A client does not read its answer."""
-
-
-class Patience:
-    """Give up an answer whose client has read nothing for `SEND_SECONDS`; its connection ends."""
-
-    def __init__(self, app: ASGIApp, seconds: float = SEND_SECONDS):
-        self.app, self.seconds = app, seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_soon(message: Message) -> None:
-            try:
-                async with asyncio.timeout(self.seconds):
-                    await send(message)
-            except TimeoutError:
-                raise Stalled from None
-
-        await self.app(scope, receive, send_soon)
 
 
 class Beside:

@@ -18,6 +18,7 @@ from neoxjp.engine import LN2, Finish, Step, check_ids, measure_surprisal, nats_
 from neoxjp.errors import PromptTooLong
 from neoxjp.page_parts.answers import check_length, whole_numbers
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.text.settings import checked, params_of
 from neoxjp.page_parts.text.stream import scorer, stream
@@ -219,6 +220,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
         Returns:
             The text.
         """
+        playground.visitors.charge(current_visitor(), "characters", len(ids))
         return playground.tokenizer.decode(ids_of_vocabulary(playground, ids), skip_special_tokens=skip_special_tokens)
 
     return [generate, score, model_info, tokenize, detokenize]

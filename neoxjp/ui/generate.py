@@ -19,7 +19,7 @@ from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts.answers import error_notice, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, READING, latest
-from neoxjp.page_parts.gradio_private import payload
+from neoxjp.page_parts.gradio_private import current_visitor, payload
 from neoxjp.page_parts.link_address import View
 from neoxjp.page_parts.parts import Parts, ranges, within_ranges
 from neoxjp.page_parts.session.memory import session_memory
@@ -231,6 +231,11 @@ def calls(tab: GenerateTab) -> dict[str, Call]:
 
     def sync(writing: VisitorState, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
         running, t = writing.running, words(language(request))
+        try:  # making it again takes as long as what was typed
+            playground.visitors.charge(current_visitor(), "characters", len(writing.document.text))
+        except NeoxjpError as error:
+            yield shown(writing.document.refused(t.message(error)), writing)
+            return
         line, stats = state(writing.text, t)
         around = tab.around(writing, not running, t, None if running else Frame(line, False, stats=stats))
         yield shown(writing.document.whole(running=running, also=around), writing)
@@ -303,6 +308,8 @@ def linked(playground: Playground, writing: VisitorState, link: View, text: Text
     complete = loaded is not None and loaded.model is not None
     if complete or not playground.progress.busy:  # otherwise the text comes once more, when the model is there
         writing.linked = None
+    else:
+        return text, more
     if link.runs:
         try:
             text = restore(playground, writing, link)

@@ -21,7 +21,7 @@ from neoxjp.labs.features import FEATURES, Feature, sections_of
 from neoxjp.labs.share_link import section as links
 from neoxjp.page_parts.answers import check_length, handler
 from neoxjp.page_parts.events import BROWSER, QUIET, latest
-from neoxjp.page_parts.gradio_private import payload
+from neoxjp.page_parts.gradio_private import current_visitor, payload
 from neoxjp.page_parts.parts import Parts
 from neoxjp.page_parts.session.memory import session_memory
 from neoxjp.page_parts.session.playground import Playground
@@ -81,7 +81,11 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
             yield found
 
     def sync(document: Document, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
-        yield TokenEditor.patched(document.whole())
+        try:  # making it again takes as long as what was typed
+            playground.visitors.charge(current_visitor(), "characters", len(document.text))
+            yield TokenEditor.patched(document.whole())
+        except NeoxjpError as error:
+            yield TokenEditor.patched(document.refused(words(language(request)).message(error)))
 
     def pick(document: Document, sent: Mapping[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
         found = details(playground, document, sent, words(language(request)), tuple(tab.lab.tab))
@@ -96,11 +100,14 @@ def connect(tab: TokenizeTab, playground: Playground, features: Sequence[Feature
     def on_language(t: Words, document: Document) -> Any:
         if playground.loaded is None:
             return gr.skip()
+        playground.visitors.charge(current_visitor(), "characters", len(document.text))
         html = beside(document.text, document.pieces, tokens_of(playground.tokenizer, document.text), t)
         return TokenEditor.show(document.patch(document.pieces, also={"html": html}))
 
     @handler(COMMON, empty=[tab.ids])
     def on_changed(t: Words, document: Document) -> str:
+        if len(document.text) > REMEMBERED:  # it is tokenized again
+            playground.visitors.charge(current_visitor(), "characters", len(document.text))
         return ids_of(playground, document.text, t)
 
     @handler(COMMON, errors=tab.paste_note, empty=[tab.pasted])

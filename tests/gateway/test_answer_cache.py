@@ -20,7 +20,7 @@ class Counted:
 
     def __init__(self, by_user: bool = True) -> None:
         self.made, self.status = 0, 200
-        paths = [Route(path, self.answer) for path in ("/", "/config", "/other")]
+        paths = [Route(path, self.answer) for path in ("/", "/config", "/gradio_api/info", "/other")]
         self.client = TestClient(AnswerCache(Starlette(routes=paths), by_user=by_user))
 
     async def answer(self, request: Request) -> JSONResponse:
@@ -77,10 +77,17 @@ def test_where_nobody_signs_in_a_cookie_such_as_that_of_a_proxy_changes_nothing(
     assert app.made == 1
 
 
-@pytest.mark.parametrize("path", ["/other", "/?page=x", "/?%70age=x", "/config?deep_link=x", "/config?a=1&page="])
-def test_what_depends_on_more_is_not_kept(app: Counted, path: str) -> None:
-    app.get(path)
-    app.get(path)
+def test_other_paths_and_requests_of_other_sites_are_not_kept(app: Counted) -> None:
+    for _ in range(2):
+        app.get("/other")
+        app.get("/", origin="https://a.example")
+    assert app.made == 4
+
+
+def test_the_description_of_the_endpoints_is_made_for_each_address(app: Counted) -> None:
+    assert app.get("/gradio_api/info").json()["query"] == "page="
+    assert app.get("/gradio_api/info?serialize=False").json()["query"] == "page="
+    assert app.get("/gradio_api/info?all_endpoints=true&x=1").json()["query"] == "page=&all_endpoints=true"
     assert app.made == 2
 
 
@@ -116,6 +123,10 @@ def test_the_running_page_names_the_address_that_each_asked_for(public_url: str)
     assert asked() == plain
     root = re.compile(r"http://[\w.:-]+")
     assert root.sub("", other) == root.sub("", plain)
+    info = [ask(f"{public_url}/gradio_api/info", headers=headers).body.decode() for headers in ({"Host": "localhost:1"}, {})]
+    assert "localhost:1" in info[0]
+    assert "localhost:1" not in info[1]
+    assert root.sub("", info[0]) == root.sub("", info[1])
     page = ask(public_url).body
     assert ask(f"{public_url}/?lang=ja&__theme=dark").body == page
 

@@ -48,7 +48,9 @@ def test_a_session_cannot_be_stored_for_others_to_open(post: Post, public_url: s
     assert sorted(temporary.rglob("*")) == before
 
 
-@pytest.mark.parametrize("query", ["deep_link=abc", "deep%5Flink=abc", "__theme=dark&deep_link=", "view=api;&deep_link=abc"])
+@pytest.mark.parametrize(
+    "query", ["deep_link=abc", "deep%5Flink=abc", "__theme=dark&deep_link=", "view=api;&deep_link=abc", "page=x"]
+)
 @pytest.mark.parametrize("path", ["/", "/config"])
 def test_a_stored_session_is_not_opened(public_url: str, path: str, query: str) -> None:
     assert ask(f"{public_url}{path}?{query}").status == 404

@@ -240,6 +240,12 @@ def test_a_page_of_another_site_cannot_use_a_visitors_login(locked_url: str) -> 
         assert ask(f"{locked_url}/config", headers=host | cookie | more).status == 200
 
 
+def test_an_image_on_another_site_signs_nobody_out(locked_url: str) -> None:
+    image = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    assert ask(f"{locked_url}/logout", headers=image).status == 403
+    assert ask(f"{locked_url}/logout", headers={"Sec-Fetch-Site": "same-origin"}).status != 403
+
+
 def test_passwords_are_tried_slowly_and_nobody_waits_for_it(locked_url: str) -> None:
     waited = []
 

@@ -14,16 +14,16 @@ import psutil
 import pytest
 
 from neoxjp.engine import Visitor
-from neoxjp.errors import NotReady, ParameterError
-from neoxjp.gateway import drain
+from neoxjp.errors import NotReady, ParameterError, QueueFull
+from neoxjp.gateway import Patience, drain
 from neoxjp.page_parts.session.caps import Caps
 from neoxjp.page_parts.session.playground import Choice, Progress
 from neoxjp.sampling import SamplingParams
 from neoxjp.serve import Access, running
 from neoxjp.serve.backend import Job
-from neoxjp.serve.completions import _awaited
+from neoxjp.serve.completions import Held, _awaited
+from neoxjp.serve.fields import MAX_HELD
 from neoxjp.serve.local import LocalBackend
-from neoxjp.serve.server import Patience, Stalled
 from tests.serve.conftest import serving
 from tests.support.http import Answer, ask, wait_until
 from tests.support.loops import awaited
@@ -227,14 +227,19 @@ def test_clients_that_never_read_hold_nobody_up(server: SimpleNamespace) -> None
 
 
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
+    ended = []
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start"})
+        try:
+            await send({"type": "http.response.start"})
+        finally:
+            ended.append(True)
 
     async def never(message: Any) -> None:
         await asyncio.sleep(60)
 
-    with pytest.raises(Stalled):
-        awaited(lambda: Patience(app, seconds=0.05)({"type": "http"}, never, never))
+    awaited(lambda: Patience(app, seconds=0.05)({"type": "http"}, never, never))
+    assert ended == [True]
 
 
 # Faults of the model
@@ -334,7 +339,7 @@ def test_an_address_in_use_is_an_error_that_names_the_option() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ParameterError, match=rf"cannot listen on 127.0.0.1:{port}: .*; choose another --port or --host"):
-            running(Patience, port=port).__enter__()  # type: ignore[arg-type]
+            running(Patience, port=port).__enter__()
 
 
 def test_only_some_requests_wait_for_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,6 +364,17 @@ def test_answers_with_many_log_probabilities_wait_for_each_other(monkeypatch: py
         answer.read()
         connection.close()
         assert ask(f"{server.url}/v1/completions", many).status == 200
+
+
+def test_one_address_leaves_log_probabilities_to_others() -> None:
+    held = Held()
+    held.take("a", MAX_HELD // 2)
+    with pytest.raises(QueueFull):
+        held.take("a", MAX_HELD // 2)
+    held.take("b", MAX_HELD // 2)
+    held.give("a", MAX_HELD // 2)
+    held.give("b", MAX_HELD // 2)
+    assert not held.values
 
 
 def test_ids_count_as_characters() -> None:

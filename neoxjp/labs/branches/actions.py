@@ -19,9 +19,10 @@ from neoxjp.labs.common.fingerprints import vocabulary_fingerprint
 from neoxjp.labs.common.measures import shared_length
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.session.playground import Playground
+from neoxjp.page_parts.text.editing import settled
 from neoxjp.page_parts.text.state import Part, Text, VisitorState, examples, step_place
 from neoxjp.page_parts.text.stream import Scorer
-from neoxjp.page_parts.text.writing import ALTERNATIVES, settled
+from neoxjp.page_parts.text.writing import ALTERNATIVES
 from neoxjp.sampling import SamplingParams
 from neoxjp.tokenizer import GPTNeoXJapaneseTokenizer
 
@@ -94,7 +95,7 @@ def force(playground: Playground, scorer: Scorer, writing: VisitorState, text: s
         raise strings.error(ParameterError, "branches_force_empty")
     steps = settled(before, tokenizer) if at is None else before.steps[: step_place(before, at)]
     grown = tree.grow(tree.current, forced, "forced", len(before.prompt_ids) + len(steps))
-    found = scored(playground, scorer, grown, before)
+    found = scored(playground, scorer, grown, replace(before, steps=steps))  # else steps without numbers would be taken over
     new = found.steps[-len(forced) :]
     if len(new) < len(forced) or any(not step.top for step in new):
         most = f"{most_scored(playground):,}"

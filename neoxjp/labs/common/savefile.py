@@ -6,19 +6,42 @@ ValueError, TypeError or KeyError for a wrong one; `wrap_errors` turns these int
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from neoxjp.errors import ParameterError
 from neoxjp.sampling import SamplingParams
 
+MOST_CONTAINERS = 30_000  # lists and objects
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)  # of JSON
 MOST_STOPS, LONGEST_STOP = 32, 200  # stop strings of one generation, characters of each
 
 
 def dumps(name: str, version: int, content: dict[str, Any]) -> str:
     """The text of a file: format, version and content. Lone surrogates are written as escapes."""
     return json.dumps({"format": name, "version": version} | content, ensure_ascii=True, allow_nan=False)
+
+
+def parse_json(data: str | bytes) -> Any:
+    """The value of JSON that came from somebody else.
+
+    Raises ValueError: it is not JSON, or has more lists and objects than any file or link of ours. Each takes some hundred bytes
+    of memory, and all of them are made in one step, while which nothing else runs.
+    """
+    text = data if isinstance(data, str) else data.decode("utf-8", "surrogatepass")
+    if _brackets(text) > MOST_CONTAINERS and _brackets(_STRING.sub("", text)) > MOST_CONTAINERS:
+        raise ValueError(f"it has more than {MOST_CONTAINERS:,} lists and objects")
+    return json.loads(text, parse_constant=_refuse)
+
+
+def _brackets(text: str) -> int:
+    return text.count("[") + text.count("{")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def loads(data: str | bytes, name: str, version: int, max_bytes: int) -> dict[str, Any]:
@@ -32,7 +55,7 @@ def loads(data: str | bytes, name: str, version: int, max_bytes: int) -> dict[st
             ja=f"ファイルが大きすぎます（{len(data):,} バイト。{max_bytes:,} バイトまで）。",
         )
     with wrap_errors(name):
-        found = json.loads(data)
+        found = parse_json(data)
         if not isinstance(found, dict) or found.get("format") != name or type(found.get("version")) is not int:
             raise ValueError(f"it is not a {name} file")
     if found["version"] != version:

@@ -7,12 +7,14 @@ from typing import Any
 from neoxjp.tokenizer import Span
 
 
-def spans_of(ids: Sequence[int], tokenizer: Any) -> tuple[str, list[Span]]:
+def spans_of(ids: Sequence[int], tokenizer: Any, skip_special: bool = False) -> tuple[str, list[Span]]:
     """What ids decode to, and the part of it that each of them is in; the bytes of one character share theirs.
+
+    skip_special: tokens such as <|endoftext|> have no characters.
 
     [猫, <|byte195|>, <|byte169|>] → "猫é", [(0, 1), (1, 2), (1, 2)]
     """
-    stream = tokenizer.stream_decoder()
+    stream = tokenizer.stream_decoder(skip_special_tokens=skip_special)
     text, spans, waiting = "", [], 0  # ids whose text is not yet written
     for id in ids:
         whole = tokenizer.vocabulary.byte_values[id] < 0

@@ -40,6 +40,7 @@ INSPECTION_SECONDS = 10.0  # that a count waits for a file that is still inspect
 MAX_TOKENIZERS = 8  # beside the loaded one
 PUBLIC_SECONDS = 300  # that a count may take on a public page
 PREVIEW = 60  # characters of a file that are shown before it is counted
+MAX_FACTS = 10_000  # characters of what the page says of a file
 MAX_NAME = 200  # last characters of a file's name that are used; its ending determines the kind
 LIMITS = {"tokens": 20, "losses": 25, "examples": 2, "fault": 90}  # rows of the lists; examples of a loss; characters of a fault
 INTRO = {"most": uploads.MAX_BYTES // 1_000_000}  # for the section's heading
@@ -128,7 +129,7 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
         [section.run, section.file, section.column, section.encoding, section.tokenizers],
         [section.progress, section.result, section.corpus, section.downloads],
         js="async (run, file, ...rest) => [run, await neoxjp.corpus.use(), ...rest]",
-        **STREAMED,
+        **STREAMED | {"concurrency_limit": 8},
     )
     follow_language(due, section.run, [section.progress, section.result], strings, ran, playground=playground)
     section.stop.click(None, None, None, js="() => neoxjp.corpus.stop()", **BROWSER)
@@ -147,7 +148,7 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
 def parse_file(file: str) -> tuple[str, str]:
     """Key and name of the uploaded file from the JSON of script.js; ("", "") for none."""
     try:
-        given = json.loads(file or "{}")
+        given = json.loads(file or "{}") if len(file or "") <= MAX_FACTS else {}
         return str(given["file"]), str(given["name"])[-MAX_NAME:]
     except (ValueError, KeyError, TypeError, RecursionError):
         return "", ""

@@ -205,12 +205,13 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
 
 def heat_of(playground: Playground, scored: Scorer, writing: VisitorState, text: str) -> Shown:
     """Score the text of the field, or the text above where the field is empty."""
+    serial = playground.serial  # before the work: another model may be loaded meanwhile
     if text:
-        return Shown(heat_of_text(playground, scored, text), None, playground.serial)
+        return Shown(heat_of_text(playground, scored, text), None, serial)
     ids, above = ids_above(playground, writing), writing.text
-    only_prompt = above is not None and not above.steps
+    source, only_prompt = source_above(playground, writing), above is not None and not above.steps
     found = heat_of_text(playground, scored, above.prompt) if above and only_prompt else heat_of_written(playground, scored, ids)
-    return Shown(found, source_above(playground, writing), playground.serial)
+    return Shown(found, source, serial)
 
 
 def heat_of_text(playground: Playground, scored: Scorer, text: str) -> Heat:
@@ -230,7 +231,7 @@ def heat_of_written(playground: Playground, scored: Scorer, ids: Sequence[int]) 
     given = check_ids(ids, model.config.vocab_size, "ids")
     _check(model, len(given))
     steps = scored(given, 0, False)
-    return heat_of_steps(*spans_of(given, tokenizer), steps)
+    return heat_of_steps(*spans_of(given, tokenizer, skip_special=True), steps)
 
 
 def compared(playground: Playground, scored: Scorer, first: str, second: str) -> Pair:

@@ -273,7 +273,7 @@ def attention_view(models: Readers, asked: Asked, layer: Any, head: Any) -> Draw
     try:
         found = models.attention(asked.ids, int(layer or 0), int(head or 0), asked.place)
     except NeoxjpError as error:  # this model does not have the layer: the other views are shown all the same
-        return partial(error_notice, error)
+        return partial(error_notice, _without_frames(error))
     return lambda t: asked.note(t) + view.attention(found, asked.place, t)
 
 
@@ -288,8 +288,14 @@ def salience_view(models: Readers, asked: Asked) -> Draw:
     try:
         found = models.salience(asked.ids, asked.place)
     except NeoxjpError as error:
-        return partial(_hint_of, error)
+        return partial(_hint_of, _without_frames(error))
     return lambda t: view.salience(found, t)
+
+
+def _without_frames(error: NeoxjpError) -> NeoxjpError:
+    """An error that is kept: its traceback would keep the model in memory."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _hint_of(error: NeoxjpError, t: Words) -> str:

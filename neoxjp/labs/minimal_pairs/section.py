@@ -15,7 +15,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from neoxjp.documents import MinimalPair, minimal_pairs_in
-from neoxjp.errors import NeoxjpError, ParameterError
+from neoxjp.errors import NeoxjpError, NotReady, ParameterError
 from neoxjp.labs.common.glyphs import replace_surrogates
 from neoxjp.labs.common.heat import Heat, heat_of_steps
 from neoxjp.labs.common.html import notice
@@ -95,7 +95,7 @@ def connect(section: Section, playground: Playground, tab: "GenerateTab", due: g
             yield shown | {section.downloads: gr.Row(visible=True)}
 
     outputs = [section.progress, section.result, section.found, section.downloads]
-    ran = section.go.click(on_go, [section.run, section.text], outputs, **STREAMED)
+    ran = section.go.click(on_go, [section.run, section.text], outputs, **STREAMED | {"concurrency_limit": 8})
     section.stop.click(Run.stop, section.run, None, **QUIET)
     section.chooser.select(None, None, section.text, js="() => neoxjp.minimalPairs.text()", **BROWSER)
     follow_language(due, section.run, [section.progress, section.result], strings, ran, playground=playground)
@@ -162,6 +162,11 @@ def count_in_turn(
 
     def heat_of(pair: MinimalPair, text: str) -> Heat:
         uploads.queue.position(ticket, address)
+        if playground.serial != loaded.serial:
+            raise NotReady(
+                "another model has been loaded meanwhile: count again",
+                ja="途中で別のモデルが読み込まれました。もう一度集計してください。",
+            )
         tokens = loaded.tokenizer.analyze(text)
         try:
             steps = scored([token.id for token in tokens], 0, bos)

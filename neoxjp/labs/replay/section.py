@@ -41,6 +41,7 @@ from neoxjp.page_parts.session import calls
 from neoxjp.page_parts.session.playground import Playground
 from neoxjp.page_parts.strings import Lang, Words, language
 from neoxjp.page_parts.tabs.generate import GenerateTab
+from neoxjp.page_parts.tabs.generate import shown as editor_update
 from neoxjp.page_parts.text.state import Text, VisitorState
 from neoxjp.page_parts.text.stream import Stream, stream
 from neoxjp.page_parts.text.writing import Frame, rewrite
@@ -110,6 +111,8 @@ def connect(section: Section, playground: Playground, tab: GenerateTab, due: gr.
                 if frame is not None:
                     above.update(tab.updates(frame, writing, strings.words(lang)))
                 yield {section.line: line, section.verdict: verdict} | above
+            if not above:  # the text of another model: what was typed meanwhile was not taken, and the page sends it again
+                above[tab.editor] = gr.HTML(**editor_update(writing.document.unknown(), writing))
 
         yield from streamed(writing, section, request, updates(), end=lambda: above)
 

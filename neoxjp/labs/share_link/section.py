@@ -20,6 +20,7 @@ from neoxjp.page_parts import link_address as address
 from neoxjp.page_parts.answers import check_length, message_of
 from neoxjp.page_parts.events import BROWSER, QUIET
 from neoxjp.page_parts.files import downloads
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.links import Link, Linked, Links
 from neoxjp.page_parts.parts import largest
 from neoxjp.page_parts.session.playground import Playground
@@ -196,6 +197,8 @@ def opened(playground: Playground, value: str, tab: address.Tab = "tokenize") ->
         check_length(playground, view.text)
     elif len(view.text) > (most := playground.limits.characters):
         raise strings.error(ParameterError, "generate_too_many_characters", n=f"{len(view.text):,}", most=f"{most:,}")
+    else:
+        playground.visitors.charge(current_visitor(), "characters", len(view.text))
     return view
 
 

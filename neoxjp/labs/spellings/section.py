@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 COMPARED = 2_000  # characters of a text that are compared; its rōmaji may be three times as long
 MOST_COLUMNS = 10  # tokenizers compared at a time
+MOST_OPENED = 50  # whose result is remembered
+LONGEST_KEY = 500  # characters of a tokenizer's path, or of a row's name
+MOST_CORRECTIONS, MOST_WRITTEN = 200, 100_000  # corrected readings, and the characters of their JSON
 DEFAULT = ("neoxjp", "gpt-4o", "characters", "sudachi-c", "bytes")
 GROUPS = ("ours", "gpt", "units", "words", "package", "hub")
 ON_REQUEST = ("package", "hub", "local")  # groups whose tokenizers are opened only when the visitor asks for it
@@ -99,6 +102,7 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
         chosen, rest = rest[: len(groups)], rest[len(groups) :]
         local, *own, corrected, row, same, opened = rest
         columns = [key for keys in chosen for key in keys or []] + ([local.strip()] if local and local.strip() else [])
+        columns = [key for key in columns if len(key) <= LONGEST_KEY]
         return Asked(document.text, tuple(columns), tuple(value or "" for value in own), corrected, row, bool(same), opened)
 
     @handler(strings)
@@ -124,9 +128,9 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
     def on_click(event: gr.EventData, written: str) -> dict[Any, str]:
         pressed = payload(event)
         if "row" in pressed:
-            return {section.row: str(pressed["row"])}
+            return {section.row: str(pressed["row"])[:LONGEST_KEY]}
         if "word" in pressed and "reading" in pressed:
-            return {section.corrected: corrected(written, str(pressed["word"]), str(pressed["reading"]))}
+            return {section.corrected: corrected(written, str(pressed["word"])[:100], str(pressed["reading"])[:100])}
         return {}  # the page sends one of these
 
     @handler(strings)
@@ -139,7 +143,8 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
             names = ", ".join(peers.find_offer(key).title for key in wanted)
             yield {section.note: html.notice(t("spellings_opening", names=names))}
         found = {column.key: column.problem for column in opened(playground, wanted)}
-        yield {section.opened: {**asked.opened, **found}, section.note: ""}
+        kept = list({**asked.opened, **found}.items())[-MOST_OPENED:]
+        yield {section.opened: dict(kept), section.note: ""}
 
     @handler(strings)
     def on_take(t: Words, *values: Any) -> dict[Any, str]:
@@ -285,10 +290,10 @@ def title_of(playground: Playground, offer: peers.Offer, t: Words) -> str:
 def corrections(written: str | None) -> dict[str, str]:
     """Corrected readings from the browser or a link. Invalid ones are ignored."""
     try:
-        found = json.loads(written or "{}")
+        found = json.loads(written or "{}") if len(written or "") <= MOST_WRITTEN else {}
     except (ValueError, RecursionError):
         return {}
-    pairs = list(found.items())[:200] if isinstance(found, dict) else []
+    pairs = list(found.items())[:MOST_CORRECTIONS] if isinstance(found, dict) else []
     return {word: kana for word, kana in pairs if word and isinstance(kana, str) and 0 < len(kana) <= 60 and len(word) <= 40}
 
 
@@ -296,9 +301,9 @@ def corrected(written: str | None, word: str, kana: str | None) -> str:
     """The corrections with one more. An empty reading removes the word's correction."""
     found = corrections(written)
     found.pop(word, None)
-    if kana and kana.strip():
+    if kana and kana.strip() and len(found) < MOST_CORRECTIONS:
         found[word] = kana.strip()
-    return json.dumps(found, ensure_ascii=False) if found else ""
+    return json.dumps(corrections(json.dumps(found)), ensure_ascii=False) if found else ""
 
 
 def csv_records(playground: Playground, asked: Asked, t: Words) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
     @handler(strings, errors=section.progress)
     def on_go(t: Words, run: Run, document: Document, tokenizers: list[str]) -> Iterator[dict[Any, Any]]:
         run.stopped = False
-        begun = time.monotonic()
+        begun, serial = time.monotonic(), playground.serial
         for step in measure_text(playground, document.text, tokenizers, t):
             if run.stopped:
                 yield {section.progress: notice(t("tokenizer_report_stopped"))}
@@ -79,7 +79,7 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
                 continue
             cut = len(document.text) > LONGEST
             draw = partial(_drawn, step, cut, time.monotonic() - begun)
-            done, html = run.result.show(draw, t)
+            done, html = run.result.show(draw, t, serial)
             yield {
                 section.progress: done,
                 section.result: html,
@@ -91,7 +91,7 @@ def connect(section: Section, playground: Playground, tab: "TokenizeTab", due: g
     inputs = [section.run, tab.document, section.tokenizers]
     ran = section.go.click(on_go, inputs, outputs, **READING | {"show_progress": "hidden"})
     section.stop.click(Run.stop, section.run, None, **QUIET)
-    follow_language(due, section.run, [section.progress, section.result], strings, ran)
+    follow_language(due, section.run, [section.progress, section.result], strings, ran, playground=playground)
 
     def write(kind: str, t: Words, report: Report | None) -> Any:
         if report is None:

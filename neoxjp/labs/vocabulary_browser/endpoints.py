@@ -7,6 +7,7 @@ from neoxjp.errors import ParameterError
 from neoxjp.labs.vocabulary_browser import difference, records, statistics
 from neoxjp.page_parts.answers import check_length
 from neoxjp.page_parts.endpoints import Endpoint, Tool, endpoint
+from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session.playground import Playground
 from neoxjp.tokenizer import Kind
 
@@ -19,6 +20,9 @@ class Found:
 
     total: int  # entries found
     rows: tuple[records.Row, ...]
+
+
+SEARCH_CHARACTERS = 10_000  # of the visitor's budget: a search looks at each spelling
 
 
 def endpoints(playground: Playground) -> list[Endpoint]:
@@ -60,6 +64,7 @@ def endpoints(playground: Playground) -> list[Endpoint]:
             "total": number of entries found. "rows": for each its id, piece (the first spelling), kind, script, length,
             spellings (how many), found (the first few of the other spellings that match the query).
         """
+        playground.visitors.charge(current_visitor(), "characters", SEARCH_CHARACTERS)
         part = checked_part(start, limit)
         given = {"query": query, "match": match, "ids": ids, "script": script, "kind": kind, "length": length}
         filters = records.checked_filters(**given, spellings=spellings, reach=reach, sort=sort, descending=descending)

@@ -31,6 +31,7 @@ MAX_BYTES = 50_000_000  # of a file
 FILES = 8  # stored at a time
 SECONDS = 600  # that a file is stored unused
 UPLOAD_SECONDS = 300  # that an upload may take
+EACH = 4  # entries of one address in the queue
 ADDRESSES = 1_000  # whose last turn in the queue is remembered
 PATH = "/neoxjp/file"
 
@@ -213,11 +214,19 @@ class Queue:
         self._lock = threading.Lock()
 
     def position(self, who: object, address: str = "") -> int:
-        """How many are ahead of `who`. A first call adds `who` to the queue; each further call is a poll."""
+        """How many are ahead of `who`. A first call adds `who` to the queue; each further call is a poll.
+
+        Raises QueueFull: the address has `EACH` entries already. Each takes a place among all that runs on the page.
+        """
         with self._lock:
             now = self._clock()
             for other in [other for other, (heard, _) in self._heard.items() if heard < now - self._seconds]:
                 del self._heard[other]
+            if who not in self._heard and sum(other == address for _, other in self._heard.values()) >= EACH:
+                raise QueueFull(
+                    f"{EACH} files or lists of this address are being counted already: wait until one is finished",
+                    ja=f"このアドレスからの集計がすでに {EACH} 件あります。1 件終わるまでお待ちください。",
+                )
             self._heard[who] = now, address
             order = self._order()
             if self._first not in self._heard:

@@ -1,7 +1,7 @@
 """The components of the Generate tab, and how a frame of a generation changes them. ui/generate.py builds and connects them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -90,7 +90,7 @@ class GenerateTab:
             growing |= getattr(section, "growing", {})
 
         def remember(writing: VisitorState, view: View) -> None:
-            writing.linked = view
+            writing.linked = replace(view, choices={})  # those are in the controls
 
         def branches(writing: VisitorState) -> str:
             return to_json(tree_on_display(writing))

@@ -116,10 +116,11 @@ def typed(playground: Playground, writing: VisitorState, string: str) -> Text:
         if string == "".join(piece.text for piece in pieces):
             writing.forget_draft()
             return before
-        same = _unchanged_ids(pieces, string) - len(before.prompt_ids)
+        ready = replace(before, steps=settled(before, tokenizer))  # the ids before what was typed have the text of the field
+        same = _unchanged_ids(pieces_of(ready, tokenizer), string) - len(before.prompt_ids)
         current = writing.tree.current
         if same > 0 and current is not None:
-            steps = before.steps[:same]
+            steps = ready.steps[:same]
             front = "".join(piece.text for piece in pieces_of(replace(before, steps=steps), tokenizer))
             own = own_steps(string[len(front) :], tokenizer)
             tree = writing.tree.grow(current, [step.id for step in own], "edit", len(before.prompt_ids) + same)
@@ -149,6 +150,37 @@ def _unchanged_ids(pieces: Sequence[Piece], string: str) -> int:
             break
         ids, end = ids + len(piece.ids), end + len(piece.text)
     return ids
+
+
+def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
+    """The steps to continue from; their texts joined are the whole text.
+
+    Text that a stop string held back is shown again. The bytes of a character that was never completed are removed.
+    """
+    steps = without_incomplete_character(text.steps)
+    if text.parts and not text.parts[-1].drawn and text.parts[-1].start < len(steps) and steps[-1].logprob is None:
+        return steps  # the visitor's own text
+    last = steps[start_of_last_part(text) :]
+    whole = tokenizer.decode([step.id for step in last], skip_special_tokens=True)
+    hidden = whole[sum(len(step.text) for step in last) :]
+    if "\ufffd" in hidden:
+        while steps and not steps[-1].text:
+            steps = steps[:-1]
+    elif hidden:
+        steps = (*steps[:-1], replace(steps[-1], text=steps[-1].text + hidden))
+    return steps
+
+
+def start_of_last_part(text: Text) -> int:
+    """The place of the first step that the last generation wrote. The visitor's own text before it may be spelled differently."""
+    return text.parts[-1].start if text.parts else 0
+
+
+def without_incomplete_character(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps, without the text of an incomplete character at the end."""
+    if steps and steps[-1].text.endswith("\ufffd"):
+        return (*steps[:-1], replace(steps[-1], text=""))
+    return steps
 
 
 def own_steps(text: str, tokenizer: "GPTNeoXJapaneseTokenizer") -> tuple[Step, ...]:

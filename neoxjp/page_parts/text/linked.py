@@ -84,6 +84,7 @@ def restore(playground: Playground, writing: VisitorState, view: View) -> Text:
     text = Text(prompt, prompt_ids, tuple(steps), base, 0, playground.serial, parts=tuple(parts))
     if not first or "".join(piece.text for piece in pieces_of(text, tokenizer)) != view.text:
         raise COMMON.error(ParameterError, "generate_link_ids")
+    writing.undone = None  # its tree has none of these branches
     writing.show(tree, text)
     return text
 
@@ -144,5 +145,7 @@ def add_scores(writing: VisitorState) -> bool:
         replace(scores.steps[first + at].unfiltered(), text=step.text) if at in new else step
         for at, step in enumerate(text.steps)
     ]
+    if not new:
+        return False
     writing.show(tree, replace(text, steps=tuple(steps)))
-    return bool(new)
+    return True

@@ -160,13 +160,16 @@ class VisitorState:
         self._put(text)
 
     def show(self, tree: Tree, text: Text | None) -> None:
-        """Another branch displayed."""
+        """Another branch displayed, or its text with more numbers: a draft that was undone can still come back."""
+        undone = self.undone
         self.history = self.history.show(tree)
         self._put(text)
+        self.undone = undone
 
     def undo(self) -> Text | None:
         """Back to the branch without the draft, or to the tree before; its text is None if its steps were evicted."""
-        if self.draft is not None and self.text is not None and self.saved is not None and not self.running:
+        before = self.saved is not None or bool(self.history.past)  # else the draft is the first text of all
+        if self.draft is not None and self.text is not None and before and not self.running:
             self.undone, self.undone_at = (self.draft, self.text), len(self.history.future)
             self.forget_draft()
         elif self.history.past and not self.running:
@@ -200,7 +203,10 @@ class VisitorState:
         trees = 1 + len(self.history.past) + len(self.history.future)
         ids = sum(node.size for node in self.tree.nodes.values())
         branches = ids * ID_BYTES + trees * len(self.tree.nodes) * NODE_BYTES
-        return len(steps) * STEP_BYTES + sum(steps.values()) * CHOICE_BYTES + branches + self.document.nbytes
+        link = 0
+        if self.linked is not None:
+            link = 4 * len(self.linked.text) + ID_BYTES * sum(len(run.ids or ()) + 1 for run in self.linked.runs)
+        return len(steps) * STEP_BYTES + sum(steps.values()) * CHOICE_BYTES + branches + link + self.document.nbytes
 
     def trim(self) -> None:
         """Keep the branches and the text on show: other texts are scored again when they are shown, undo ends here.
@@ -210,7 +216,7 @@ class VisitorState:
         if not self.running:
             self.document.trim()
             self._texts.clear()
-            self.scores = self.undone = None
+            self.scores = self.undone = self.linked = None
             self.history = History(self.tree)
 
     def _put(self, text: Text | None) -> None:

@@ -16,7 +16,18 @@ from neoxjp.labs.common import html as render
 from neoxjp.labs.common import steps as render_steps
 from neoxjp.page_parts.session.playground import Loaded, Playground
 from neoxjp.page_parts.strings import COMMON, Words
-from neoxjp.page_parts.text.editing import Pieces, own_end, pieces_of, places, prompt_pieces, step_of, tree_on_display
+from neoxjp.page_parts.text.editing import (
+    Pieces,
+    own_end,
+    pieces_of,
+    places,
+    prompt_pieces,
+    settled,
+    start_of_last_part,
+    step_of,
+    tree_on_display,
+    without_incomplete_character,
+)
 from neoxjp.page_parts.text.settings import Settings
 from neoxjp.page_parts.text.state import Part, Text, VisitorState, add_text_to_tree, tree_with_prompt
 from neoxjp.page_parts.text.stream import Stream, Update
@@ -138,7 +149,7 @@ class _Run:
         self.updates = stream(text.ids, rest, truncate, ALTERNATIVES, drawn)
         last = text.steps[-1] if text.steps else None
         within = last is not None and not last.text and playground.tokenizer.vocabulary.byte_values[last.id] >= 0
-        self.complete = _Completer(text.steps[_last_part(text) :], playground.tokenizer) if within else None
+        self.complete = _Completer(text.steps[start_of_last_part(text) :], playground.tokenizer) if within else None
         first = next(self.updates)
         model = playground.ready.model
         rows_are_independent = model is not None and model.rows_are_independent
@@ -279,7 +290,7 @@ def _step(playground: Playground, loaded: Loaded, writing: VisitorState, setting
     text = _current_text(writing, loaded)
     start = _start(loaded, writing, "continue")
     if text.finish != "stop":  # all steps stay, also those of an incomplete character
-        start = replace(start, steps=_without_incomplete_character(text.steps), base=len(text.steps))
+        start = replace(start, steps=without_incomplete_character(text.steps), base=len(text.steps))
         last = text.parts[-1] if text.parts else None
         if last is not None and last.drawn and not last.truncated_tokens and text.finish in ("length", "cancelled"):
             seed = None if settings["seed"].strip() else last.params.seed
@@ -288,18 +299,6 @@ def _step(playground: Playground, loaded: Loaded, writing: VisitorState, setting
                 return replace(start, base=last.start), settings.params(len(start.steps) - last.start + 1, seed), False
     max_new_tokens_that_fit(playground, loaded, len(start.ids), 1, settings.truncate)
     return start, settings.params(1), settings.truncate
-
-
-def _last_part(text: Text) -> int:
-    """The place of the first step that the last generation wrote. The visitor's own text before it may be spelled differently."""
-    return text.parts[-1].start if text.parts else 0
-
-
-def _without_incomplete_character(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps, without the text of an incomplete character at the end."""
-    if steps and steps[-1].text.endswith("\ufffd"):
-        return (*steps[:-1], replace(steps[-1], text=""))
-    return steps
 
 
 class _Completer:
@@ -323,25 +322,6 @@ class _Completer:
         text = self.tokenizer.decode(self.ids, skip_special_tokens=True)[self.written :]
         self.within = byte and text.endswith("\ufffd") and not last
         return replace(step, text="" if self.within else text if byte else text + step.text)
-
-
-def settled(text: Text, tokenizer: Any) -> tuple[Step, ...]:
-    """The steps to continue from; their texts joined are the whole text.
-
-    Text that a stop string held back is shown again. The bytes of a character that was never completed are removed.
-    """
-    steps = _without_incomplete_character(text.steps)
-    if text.parts and not text.parts[-1].drawn and text.parts[-1].start < len(steps) and steps[-1].logprob is None:
-        return steps  # the visitor's own text
-    last = steps[_last_part(text) :]
-    whole = tokenizer.decode([step.id for step in last], skip_special_tokens=True)
-    hidden = whole[sum(len(step.text) for step in last) :]
-    if "\ufffd" in hidden:
-        while steps and not steps[-1].text:
-            steps = steps[:-1]
-    elif hidden:
-        steps = (*steps[:-1], replace(steps[-1], text=steps[-1].text + hidden))
-    return steps
 
 
 def max_new_tokens_that_fit(

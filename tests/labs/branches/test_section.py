@@ -346,6 +346,17 @@ def test_forced_words_have_the_price_that_the_record_says(playground, at):
     assert f"{found.bits:.2f} bits in total" in views.forced(found, EN)
 
 
+def test_words_are_forced_in_the_place_of_ones_own_words_too(playground):
+    writing = VisitorState()
+    frames(playground, writing, "new", prompt="東京です。")
+    whole = writing.text.whole
+    typed(playground, writing, whole + "猫が好き")
+    place = len(writing.saved.steps) if writing.saved else 0
+    found = actions.force(playground, scorer(playground), writing, "猫は", place)
+    assert found.bits > 0
+    assert writing.text.whole == whole + "猫は"
+
+
 def test_what_cannot_be_forced_gets_a_sentence(playground):
     writing = VisitorState()
     with pytest.raises(ParameterError, match="Press Generate first"):

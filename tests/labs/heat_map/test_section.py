@@ -36,6 +36,15 @@ def written(playground: Playground, prompt: str, more: str) -> VisitorState:
     return VisitorState(Text(prompt, tuple(tokenizer.encode(prompt)), steps, 0, 1, playground.serial))
 
 
+def test_an_end_token_has_no_characters(playground: Playground) -> None:
+    loaded = playground.ready
+    end = loaded.model.config.eos_token_id
+    ids = [*loaded.tokenizer.encode("猫です"), end]
+    found = heat.heat_of_written(playground, scorer(playground), ids)
+    assert found.text == "猫です"
+    assert found.pieces[-1].start == found.pieces[-1].end == 3
+
+
 def heat_of_ids(loaded: Any, ids: Sequence[int]) -> records.Heat:
     return heat_of_steps(*spans_of(ids, loaded.tokenizer), score(loaded.model, ids))
 

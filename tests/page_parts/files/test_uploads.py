@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from neoxjp.errors import ParameterError, QueueFull
-from neoxjp.page_parts.files.uploads import PATH, Queue, Uploads, routes
+from neoxjp.page_parts.files.uploads import EACH, PATH, Queue, Uploads, routes
 from neoxjp.page_parts.session.caps import Caps
 from neoxjp.page_parts.session.visitors import Visitors
 
@@ -175,6 +175,16 @@ def test_one_counts_at_a_time_in_the_order_of_arrival() -> None:
     queue.leave("a")
     assert [queue.position(name) for name in "bc"] == [0, 1]
     queue.leave("nobody")
+
+
+def test_an_address_has_few_entries_in_the_queue() -> None:
+    queue = Queue()
+    for number in range(EACH):
+        queue.position(number, "greedy")
+    with pytest.raises(QueueFull, match="4 files or lists of this address"):
+        queue.position("one more", "greedy")
+    assert queue.position(1, "greedy") == 1
+    assert queue.position("anna", "anna") == 1
 
 
 def test_addresses_take_turns_in_the_queue_and_whoever_counts_goes_on() -> None:

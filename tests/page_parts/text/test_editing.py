@@ -2,15 +2,18 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from neoxjp.engine import score
 from neoxjp.errors import ParameterError, PromptTooLong
+from neoxjp.labs.branches.actions import delete
 from neoxjp.page_parts.session.playground import Limits, Playground
 from neoxjp.page_parts.strings import words
 from neoxjp.page_parts.text.editing import details, own_end, own_text, pieces_of, prompt_text, score_text, step_of, typed
+from neoxjp.page_parts.text.linked import add_scores
 from neoxjp.page_parts.text.settings import Settings
 from neoxjp.page_parts.text.state import VisitorState
 from neoxjp.page_parts.text.stream import scorer, stream
@@ -144,6 +147,40 @@ def test_redo_brings_back_the_edit_that_undo_took_away(playground):
     typed(playground, writing, whole + "猫")  # another edit
     assert writing.undo() is first
     assert writing.redo().whole == whole + "猫"
+
+
+def test_a_draft_that_was_undone_outlives_a_look_at_a_token(playground):
+    writing = written(playground)
+    typed(playground, writing, string(playground, writing) + "犬")
+    draft = writing.text
+    writing.undo()
+    score_text(playground, scorer(playground), writing, 10)
+    assert not add_scores(writing)
+    writing.show(writing.tree, writing.text)
+    assert writing.redo() is draft
+
+
+def test_a_draft_on_an_empty_page_that_was_undone_comes_back(playground):
+    writing = written(playground)
+    delete(playground, scorer(playground), writing)
+    while writing.tree.nodes:
+        delete(playground, scorer(playground), writing)
+    typed(playground, writing, "犬です")
+    draft = writing.text
+    assert writing.undo() is None
+    assert writing.redo() is draft
+
+
+def test_ids_before_an_edit_have_the_text_of_the_field(playground):
+    writing = written(playground)
+    whole = writing.text.whole
+    last = writing.text.steps[-1]
+    hidden = replace(last, text="")  # as after a stop string
+    writing.text = replace(writing.text, steps=(*writing.text.steps[:-1], hidden))
+    shown = string(playground, writing)
+    assert shown != whole
+    typed(playground, writing, shown + "犬")
+    assert playground.tokenizer.decode(writing.text.ids, skip_special_tokens=True) == shown + "犬"
 
 
 def test_undo_takes_back_the_edit_then_the_generation(playground):

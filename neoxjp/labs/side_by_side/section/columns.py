@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from neoxjp.engine import TextEngine, fit_prompt, token_text_function
 from neoxjp.errors import ParameterError
@@ -17,7 +17,7 @@ from neoxjp.page_parts.answers import Run, check_length
 from neoxjp.page_parts.gradio_private import current_visitor
 from neoxjp.page_parts.session.playground import Playground, Ready
 from neoxjp.page_parts.session.zerogpu import gpu
-from neoxjp.page_parts.strings import Words
+from neoxjp.page_parts.strings import Lang, Words
 from neoxjp.page_parts.text.settings import Settings, seed_of
 from neoxjp.page_parts.text.writing import max_new_tokens_that_fit
 from neoxjp.sampling import OPTIONS, SamplingParams, named
@@ -136,12 +136,14 @@ def run_columns(
         columns.append(Column(replace(params, **own, seed=seed), each.model))
     loaded = {key: model.loaded for key, model in ((LOADED, playground), (SECOND, other)) if model and model.loaded}
     same = shares_vocabulary(list(engines.values()))
+    # The result is kept: it must not keep a model, which would stay in memory after it is unloaded.
+    titles = {lang: {key: each.title(strings.words(lang)("bundled")) for key, each in loaded.items()} for lang in get_args(Lang)}
     name_of = {key: token_text_function(model.tokenizer) for key, model in loaded.items()}
     names = [name_of[column.engine] for column in columns]
 
     def html_of(update: Update, over: bool, t: Words) -> str:
         found = records.compare(update.columns, same)
-        common, own_facts = split_settings(columns, {key: each.title(t("bundled")) for key, each in loaded.items()}, t)
+        common, own_facts = split_settings(columns, titles[t.lang], t)
         shown = (own_facts, common, render.replace_surrogates(prompt), over, same)
         return view.columns(update.columns, found, *shown, t, names)
 

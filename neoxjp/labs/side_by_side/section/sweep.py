@@ -80,7 +80,7 @@ def connect(part: Sweep, playground: Playground, tab: GenerateTab, due: gr.HTML)
     outputs = [part.line, part.result, part.go, part.stop, part.csv]
     ran = part.go.click(on_go, inputs, outputs, show_progress="hidden", api_visibility="private", concurrency_limit=4)
     part.stop.click(Samples.stop, part.run, None, **QUIET)
-    follow_language(due, part.run, [part.line, part.result], strings, ran)
+    follow_language(due, part.run, [part.line, part.result], strings, ran, playground=playground)
     downloads.connect(part.csv, part.result, "sweep.csv", lambda t, run: list(map(to_row, run.samples)), part.run)
 
 
@@ -113,6 +113,7 @@ def run_grid(
     """
     temperatures, top_ps = (parse_numbers(text, t(f"option_{name}")) for text, name in zip(axes, NUMBERS, strict=False))
     start, params = prepare_grid(playground, prompt, settings)
+    serial = playground.serial
     run.running, run.stopped, run.samples = True, False, []
     total, seed = len(temperatures) * len(top_ps), params.seed
     cells: dict[tuple[float, float], Sample] = {}
@@ -137,7 +138,7 @@ def run_grid(
         stream.close()  # type: ignore[attr-defined]  # a generator; frees the slots
         run.running = False
     key = "side_by_side_sweep_stopped" if len(cells) < total else "side_by_side_sweep_done"
-    line, html = run.result.show(lambda t: (render_steps.working(t(key, n=len(cells), seed=seed)), html_of(t)), t)
+    line, html = run.result.show(lambda t: (render_steps.working(t(key, n=len(cells), seed=seed)), html_of(t)), t, serial)
     yield line, html
 
 
