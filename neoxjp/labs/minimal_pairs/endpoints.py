@@ -27,7 +27,8 @@ def endpoints(playground: Playground) -> list[Endpoint]:
 
         Args:
             text: The pairs as JSONL, CSV or TSV with the fields or columns good, bad and, where there are several kinds,
-                phenomenon. A public page takes 1,000 pairs, and ends after two minutes.
+                phenomenon. A public page takes 1,000 pairs of texts of at most 1,000 characters, and ends after two
+                minutes.
 
         Returns:
             "pairs" that were counted of "total"; "all" and "phenomena": in_sum, per_token, equal_length, unequal_length (pairs,

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.25  # seconds between two updates of the progress, and between two looks at the queue
 PUBLIC_PAIRS = 1_000  # on a public page
+PUBLIC_CHARACTERS = 1_000  # of a text there: the tokens of the worst pairs are kept
 PUBLIC_SECONDS = 120  # that a count may take there
 MAX_BYTES = 2_000_000  # of a file
 EXAMPLE = """good,bad,phenomenon
@@ -149,6 +150,10 @@ def parse_pairs(playground: Playground, text: str) -> list[MinimalPair]:
     pairs = list(minimal_pairs_in(replace_surrogates(text)))
     if playground.public and len(pairs) > PUBLIC_PAIRS:
         raise strings.error(ParameterError, "minimal_pairs_too_many", n=f"{len(pairs):,}", most=f"{PUBLIC_PAIRS:,}")
+    long = next((pair for pair in pairs if max(len(pair.good), len(pair.bad)) > PUBLIC_CHARACTERS), None)
+    if playground.public and long is not None:
+        line, most = f"{long.line:,}", f"{PUBLIC_CHARACTERS:,}"
+        raise strings.error(ParameterError, "minimal_pairs_too_long", line=line, most=most)
     return pairs
 
 

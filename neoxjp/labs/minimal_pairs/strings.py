@@ -30,6 +30,9 @@ STRINGS: dict[str, tuple[str, str]] = {
     "minimal_pairs_go": ("▶ 調べる", "▶ Test"),
     "minimal_pairs_stop": ("■ 停止", "■ Stop"),
     "minimal_pairs_json": ("JSON をダウンロード", "Download JSON"),
+    "minimal_pairs_too_long": (
+        "{line} 行目の文は長すぎます。上限は {most} 文字です。",
+        "A text on line {line} is too long: the limit is {most} characters."),
     "minimal_pairs_too_many": (
         "{n} 組あります。一度に調べられるのは {most} 組までです。"
         "neoxjp evaluate --minimal-pairs なら制限なく調べられます。",

@@ -140,6 +140,8 @@ def test_a_public_page_bounds_pairs_and_time(playground: Playground, monkeypatch
     with pytest.raises(ParameterError, match="There are 5 pairs; up to 3 can be tested at once"):
         parse_pairs(playground, PAIRS)
     monkeypatch.setattr(section, "PUBLIC_PAIRS", 10)
+    with pytest.raises(ParameterError, match="A text on line 2 is too long: the limit is 1,000 characters"):
+        parse_pairs(playground, f"good,bad\n猫,{'犬' * 1_001}\n")
     monkeypatch.setattr(section, "PUBLIC_SECONDS", 0.0)
     *_, last = count_text(playground, scorer(playground), PAIRS, EN)
     assert isinstance(last, str)
