@@ -18,7 +18,7 @@ from gradio import processing_utils
 from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder, is_allowed_file
 
-from neoxjp.gateway import Gate, allowed_hosts
+from neoxjp.gateway import Gate, Patience, allowed_hosts
 from neoxjp.page_parts.session.playground import Choice, Playground
 from neoxjp.ui import page
 from tests.gateway.conftest import connect
@@ -152,7 +152,8 @@ def test_a_stream_arrives_while_it_is_made(running: Running) -> None:
 
 def test_every_switch_is_set_on_the_running_server(running: Running) -> None:
     blocks, app = running.blocks, running.app
-    assert isinstance(app.middleware_stack, Gate)
+    assert isinstance(app.middleware_stack, Patience)
+    assert isinstance(app.middleware_stack.app, Gate)
     assert (blocks.ssr_mode, blocks.run_history, bool(blocks.enable_monitoring), blocks.mcp_server) == (
         False,
         False,
