@@ -43,8 +43,8 @@ class AnswerCache:
         self._making: dict[Key, asyncio.Lock] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = route_path(scope).rstrip("/") or "/"
-        if scope["type"] != "http" or path not in self.paths or scope["method"] not in ("GET", "HEAD"):
+        path = (route_path(scope).rstrip("/") or "/") if scope["type"] == "http" else ""
+        if path not in self.paths or scope["method"] not in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
         if path == INFO:  # without a page, Gradio (6.31) gives everybody what it has made for the address of the first

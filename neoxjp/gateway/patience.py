@@ -41,7 +41,7 @@ class Patience:
                 raise
         if stalled:
             log.info("a client did not read its answer for %.0f s: its connection is closed", self.seconds)
-            # uvicorn (0.38) would keep what is not read until the client closes the connection.
+            # uvicorn (0.54) would keep what is not read until the client closes the connection.
             transport = getattr(getattr(send, "__self__", None), "transport", None)
             if transport is not None:
                 transport.abort()
