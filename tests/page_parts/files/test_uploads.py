@@ -215,7 +215,7 @@ def test_a_visitor_who_vanished_does_not_block_the_queue() -> None:
 
 def test_many_at_once_get_one_position_each() -> None:
     queue, places = Queue(), []
-    threads = [threading.Thread(target=lambda n=n: places.append(queue.position(n))) for n in range(20)]
+    threads = [threading.Thread(target=lambda n=n: places.append(queue.position(n, str(n)))) for n in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
