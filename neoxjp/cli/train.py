@@ -80,6 +80,8 @@ def train_vocabulary(
     """Build a vocabulary for texts."""
     from neoxjp.train import build_vocabulary
 
+    if (out / "config.json").exists():
+        raise ParameterError(f"{str(out)!r} is a model's folder, whose ids would mean something else: name another folder")
     texts, weights = [], []
     for path, weight in map(parse_weighted_path, files):
         if weight is not None and weight != round(weight):

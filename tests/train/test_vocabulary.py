@@ -40,6 +40,13 @@ def test_the_same_text_builds_the_same_vocabulary(tmp_path: Path) -> None:
     assert GPTNeoXJapaneseTokenizer.from_pretrained(str(tmp_path / "one")).tokenize("猫である") == ["猫", "である"]
 
 
+def test_a_models_folder_keeps_its_vocabulary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    (tmp_path / "config.json").write_text("{}")
+    assert main(["train-vocabulary", str(tmp_path), str(tmp_path / "text.txt")]) == 2
+    assert "is a model's folder" in capsys.readouterr().err
+
+
 @needs_tables
 def test_a_vocabulary_without_text_or_room_is_refused() -> None:
     pytest.importorskip("joyokanji")
