@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = logging.getLogger(__name__)
 
 SEND_SECONDS = 60.0  # that a client may leave a piece of its answer unread
+BYTES_PER_SECOND = 16_000  # that a slow client reads of a large piece: it gets a second more for each
 
 
 class _Stalled(Exception):
@@ -15,7 +16,7 @@ class _Stalled(Exception):
 
 
 class Patience:
-    """Give up an answer whose client has read nothing for `SEND_SECONDS`; its connection ends."""
+    """Give up an answer whose client does not read: `SEND_SECONDS`, and more for a large piece. Its connection ends."""
 
     def __init__(self, app: ASGIApp, seconds: float = SEND_SECONDS):
         self.app, self.seconds = app, seconds
@@ -28,7 +29,7 @@ class Patience:
             if stalled:
                 raise _Stalled  # of an application that would say what has happened
             try:
-                async with asyncio.timeout(self.seconds):
+                async with asyncio.timeout(self.seconds + len(message.get("body", b"")) / BYTES_PER_SECOND):
                     await send(message)
             except TimeoutError:
                 stalled = True
@@ -40,7 +41,7 @@ class Patience:
             if not stalled:
                 raise
         if stalled:
-            log.info("a client did not read its answer for %.0f s: its connection is closed", self.seconds)
+            log.info("a client did not read its answer: its connection is closed")
             # uvicorn (0.54) would keep what is not read until the client closes the connection.
             transport = getattr(getattr(send, "__self__", None), "transport", None)
             if transport is not None:
