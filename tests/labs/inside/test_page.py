@@ -141,6 +141,15 @@ def test_left_out_tokens_are_walked_by_keys(visit: Visit) -> None:
     expect(page.locator("#inside-salience")).to_contain_text("nothing precedes the first token")
 
 
+def test_a_button_of_the_list_chooses_its_token(visit: Visit) -> None:
+    page = visit(lang="en")
+    looked(page)
+    button = page.locator("#inside-attention [data-go]").nth(1)
+    place = int(str(button.get_attribute("data-go")))
+    button.click()
+    expect(page.locator("#inside-attention .walk [aria-selected=true]")).to_have_attribute("data-at", str(place + 1))
+
+
 def test_a_pressed_token_becomes_the_query_token(visit: Visit) -> None:
     page = visit(lang="en")
     tokens = looked(page)
