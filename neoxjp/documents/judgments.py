@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neoxjp.documents.rows import FewNames, Kind, Row, group_of, label_found, label_found_ja, open_table, refuse, text_of
+from neoxjp.documents.rows import GroupLimit, Kind, Row, group_of, label_found, label_found_ja, open_table, refuse, text_of
 from neoxjp.errors import ParameterError
 
 SENTENCES = Kind(
@@ -41,7 +41,7 @@ def read_judgments(path: str | Path, encoding: str = "") -> Iterator[JudgedSente
             1,000 phenomena or sources; without a line, where there is no sentence, or all have the same label.
     """
     labels: set[bool] = set()
-    groups = FewNames()
+    groups = GroupLimit()
     with open_table(path, SENTENCES, encoding) as rows:
         for row in rows:
             sentence = JudgedSentence(text_of(row, "sentence", SENTENCES), _label(row), group_of(row), row.number)

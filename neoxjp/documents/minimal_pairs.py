@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neoxjp.documents.encodings import parse_encoding
-from neoxjp.documents.rows import FewNames, Kind, Row, open_table, read_table, refuse, text_of
+from neoxjp.documents.rows import GroupLimit, Kind, Row, open_table, read_table, refuse, text_of
 
 PAIRS = Kind(
     "minimal pair",
@@ -50,7 +50,7 @@ def minimal_pairs_in(text: str) -> Iterator[MinimalPair]:
 
 
 def _pairs(rows: Iterator[Row]) -> Iterator[MinimalPair]:
-    phenomena = FewNames()
+    phenomena = GroupLimit()
     for pair in map(_pair, rows):
         phenomena.add(pair.phenomenon, pair.line)
         yield pair

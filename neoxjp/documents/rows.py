@@ -117,8 +117,8 @@ def group_of(row: Row) -> str:
     return next((str(row.values[name]) for name in GROUPS if row.values.get(name) not in (None, "")), "")
 
 
-class FewNames:
-    """Takes note of what a file's rows belong to: results are kept for each, so there are not endlessly many."""
+class GroupLimit:
+    """Counts the phenomena or sources of a file: results are kept for each, so their number is limited."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()

@@ -14,7 +14,7 @@ from neoxjp.engine import Visitor, fit_prompt
 from neoxjp.errors import QueueFull
 from neoxjp.serve.backend import Backend, Job, ModelCard, Part
 from neoxjp.serve.errors import ProtocolError, fault_of
-from neoxjp.serve.fields import DEFAULT_TOKENS, MAX_COPIED, MAX_HELD, MAX_TEXTS, MAX_VALUES, CompletionRequest
+from neoxjp.serve.fields import DEFAULT_TOKENS, HELD_EACH, MAX_COPIED, MAX_HELD, MAX_TEXTS, MAX_VALUES, CompletionRequest
 from neoxjp.serve.jobs import Runs
 from neoxjp.serve.logprobs import Columns, id_names, prompt_records, token_names
 from neoxjp.serve.prompts import Places, Prompt, read_prompts
@@ -95,7 +95,7 @@ class Choice:
 class Held:
     """How many log probabilities the unfinished answers of a server may have: they stay in memory until an answer is sent.
 
-    One address gets three quarters of them at most.
+    One address gets three quarters of them at most, so that others get an answer meanwhile.
     """
 
     def __init__(self) -> None:
@@ -103,10 +103,10 @@ class Held:
 
     def take(self, address: str, values: int) -> None:
         """Raises QueueFull where they would be too many."""
-        own, all = self.values[address] + values, self.values.total() + values
-        if (self.values[address] and own > MAX_HELD * 3 // 4) or (self.values.total() and all > MAX_HELD):
+        if self.values[address] + values > HELD_EACH or self.values.total() + values > MAX_HELD:
             raise QueueFull(
-                f"the answers that are being computed would have more than {MAX_HELD:,} log probabilities: try again in a moment",
+                f"the answers that are being computed would have too many log probabilities (at most {MAX_HELD:,}, "
+                f"{HELD_EACH:,} of one address): try again in a moment",
                 ja="計算中の対数確率が多すぎます。しばらくしてからもう一度お試しください。",
                 seconds=5,
             )

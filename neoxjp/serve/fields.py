@@ -17,6 +17,7 @@ MAX_TEXTS = 1_000  # in one request, for all prompts
 MAX_LOGPROBS = 20  # most probable tokens that are listed for each token
 MAX_VALUES = 300_000  # log probabilities in one answer: 10 MB
 MAX_HELD = 10 * MAX_VALUES  # in all answers that are being computed
+HELD_EACH = MAX_HELD * 3 // 4  # of them, in those of one address
 MAX_COPIED = 1_000_000  # characters and ids of the prompts that one answer repeats
 STOP_STRINGS, STOP_CHARACTERS = 32, 128  # how many; of each
 DEFAULT_TOKENS = 16

@@ -1,7 +1,7 @@
 // Runs before anything is drawn: what the visitor has chosen with the switches in the head, which `switches.js` changes. Without a
 // choice the browser's language and theme count.
 //
-// And: the page opens in three quarters of the time (`config`).
+// It also makes the page open faster: see `Events`.
 //
 // Gradio (6.31) reads the language from `navigator.language` and sets the class "dark" of the body; the server reads Accept-Language.
 (() => {

@@ -352,7 +352,7 @@ def test_only_some_requests_wait_for_a_model(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_answers_with_many_log_probabilities_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neoxjp.serve.completions.MAX_HELD", 3000)
+    monkeypatch.setattr("neoxjp.serve.completions.HELD_EACH", 3000)
     with serving("bundled", Caps(running=1, waiting=4, new_tokens=500)) as server:
         many = {"prompt": "猫", "max_tokens": 400, "logprobs": 4, "ignore_eos": True}
         connection = send(server, many | {"stream": True})
@@ -360,7 +360,7 @@ def test_answers_with_many_log_probabilities_wait_for_each_other(monkeypatch: py
         assert answer.readline().startswith(b"data: ")
         refused = ask(f"{server.url}/v1/completions", many)
         assert (refused.status, refused.headers["retry-after"]) == (429, "5")
-        assert "more than 3,000 log probabilities" in refused.error["message"]
+        assert "3,000 of one address" in refused.error["message"]
         answer.read()
         connection.close()
         assert ask(f"{server.url}/v1/completions", many).status == 200

@@ -28,7 +28,7 @@ def parse_json(data: str | bytes) -> Any:
     """The value of JSON that came from somebody else.
 
     Raises ValueError: it is not JSON, or has more lists and objects than any file or link of ours. Each takes some hundred bytes
-    of memory, and all of them are made in one step, while which nothing else runs.
+    of memory, and all of them are made in one step, during which nothing else runs.
     """
     text = data if isinstance(data, str) else data.decode("utf-8", "surrogatepass")
     if _brackets(text) > MOST_CONTAINERS and _brackets(_STRING.sub("", text)) > MOST_CONTAINERS:
