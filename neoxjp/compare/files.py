@@ -158,7 +158,7 @@ class Tekken:
     tokenizer: Any = field(repr=False)  # mistral_common's Tekkenizer
 
     def pieces(self, text: str) -> list[Piece]:
-        return from_bytes(text, ((self.tokenizer.id_to_byte_piece(id), id) for id in self.encode(text)))
+        return from_bytes(text, ((self.tokenizer.id_to_byte_piece(id, "ignore"), id) for id in self.encode(text)))
 
     @property
     def vocabulary_size(self) -> int:
@@ -170,7 +170,7 @@ class Tekken:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(list(ids)))
+        return str(self.tokenizer.decode(list(ids), special_token_policy="ignore"))
 
 
 def open_path(path: Path) -> Peer:
